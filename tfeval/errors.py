@@ -1,0 +1,55 @@
+"""Errors a user can act on: what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class TfevalError(Exception):
+    """The family of all errors that are the input's fault and not the program's.
+
+    The command line prints the message alone and exits with a non-zero status;
+    a notebook shows it under the cell that asked.
+    """
+
+
+class DataError(TfevalError):
+    """A table that breaks its own definition: table, column and count of rows, never a value."""
+
+
+class SourceError(TfevalError):
+    """A figure without a source, or one whose status bars it from results."""
+
+
+class ParameterError(TfevalError):
+    """A report parameter that is unknown, of the wrong type, or out of its range."""
+
+
+class ReportError(TfevalError):
+    """A report that cannot be run or published."""
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return a sentence that offers the nearest known name, or lists them all.
+
+    Parameters
+    ----------
+    name : str
+        What was given.
+    known : iterable of str
+        What could have been given.
+
+    Examples
+    --------
+    >>> suggest("prise_year", ["price_year", "phase"])
+    'Did you mean price_year?'
+    >>> suggest("x", ["phase", "price_year"])
+    'Known: phase, price_year.'
+    """
+    names = sorted(known)
+    lowered = {item.lower(): item for item in names}
+    close = get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
+    if close:
+        return f"Did you mean {lowered[close[0]]}?"
+    return f"Known: {', '.join(names)}."

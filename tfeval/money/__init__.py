@@ -1,0 +1,1 @@
+"""From effects to value: prices, costs and what a claim would have to be worth."""
