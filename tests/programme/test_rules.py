@@ -1,0 +1,208 @@
+"""Eligibility and results tests, against cases worked by hand and a slow reading of the rules."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfeval.errors import DataError, ParameterError
+from tfeval.programme.criteria import education_problem, eligible
+from tfeval.programme.phases import phase
+from tfeval.programme.results import fallen_by, school_test, sustained_progress, turned_around
+
+ONE, TWO = phase("one"), phase("two")
+
+
+def test_phases_hold_the_published_numbers():
+    assert ONE.budget.pounds()[0] == 448e6
+    assert TWO.budget.pounds()[0] == 920e6
+    assert ONE.families.value == 117_910
+    assert [ONE.tariff.maximum(year) for year in ONE.tariff.years] == [4000, 4000, 4000]
+    assert ONE.tariff.funded_share == pytest.approx(5 / 6)
+    assert ONE.results.employment_weeks == 13
+    assert TWO.criteria_needed == 2
+    with pytest.raises(ParameterError, match="There is no phase three"):
+        phase("three")
+
+
+def test_every_year_pays_3900_for_behaviour_and_4000_for_work():
+    for year in ONE.tariff.years:
+        fee = ONE.tariff.attachment_fee[year]
+        assert fee + ONE.tariff.results_payment[(year, "crime_asb_education")] == 3900
+        assert fee + ONE.tariff.results_payment[(year, "continuous_employment")] == 4000
+
+
+@pytest.mark.parametrize(
+    ("crime", "school", "work", "local", "expected"),
+    [
+        (1, 1, 1, 0, "national"),
+        (1, 1, 0, 1, "local"),
+        (1, 1, 0, 0, "no"),
+        (1, 0, 0, 1, "no"),
+        (0, 0, 0, 0, "no"),
+    ],
+)
+def test_phase_one_eligibility(crime, school, work, local, expected):
+    family = pd.DataFrame(
+        {
+            "crime_asb": [bool(crime)],
+            "education": [bool(school)],
+            "work": [bool(work)],
+            "local_discretion": [bool(local)],
+        }
+    )
+    assert eligible(family, ONE).tolist() == [expected]
+
+
+@given(st.lists(st.booleans(), min_size=6, max_size=6))
+def test_phase_two_needs_two_of_six(problems):
+    family = pd.DataFrame([dict(zip(TWO.criteria, problems, strict=True))])
+    assert (eligible(family, TWO).iloc[0] == "national") == (sum(problems) >= 2)
+
+
+def test_eligibility_names_what_is_missing():
+    with pytest.raises(DataError, match="column work, local_discretion is missing"):
+        eligible(pd.DataFrame({"crime_asb": [True], "education": [True]}), ONE)
+    holes = pd.DataFrame(
+        {"crime_asb": [True, None], "education": True, "work": True, "local_discretion": False}
+    )
+    with pytest.raises(DataError, match="column crime_asb is empty in 1 rows"):
+        eligible(holes, ONE)
+
+
+CHILD = {
+    "permanent_exclusions": 0,
+    "fixed_exclusions": 0,
+    "alternative_provision": False,
+    "sessions_unauthorised": 0,
+    "sessions_possible": 300,
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, False),
+        ({"permanent_exclusions": 1}, True),
+        ({"fixed_exclusions": 2}, False),
+        ({"fixed_exclusions": 3}, True),
+        ({"alternative_provision": True}, True),
+        ({"sessions_unauthorised": 44}, False),
+        ({"sessions_unauthorised": 45}, True),
+        ({"sessions_possible": 0}, False),
+    ],
+)
+def test_education_criterion(change, expected):
+    assert education_problem(pd.DataFrame([CHILD | change])).tolist() == [expected]
+
+
+PUPIL = {
+    "fixed_exclusions": 0,
+    "sessions_possible": 300,
+    "sessions_unauthorised": 0,
+    "sessions_absent": 0,
+    "terms": 3,
+}
+
+
+@pytest.mark.parametrize(
+    ("rules", "change", "expected"),
+    [
+        (ONE, {}, True),
+        (ONE, {"fixed_exclusions": 3}, False),
+        (ONE, {"sessions_unauthorised": 45}, False),
+        (ONE, {"sessions_unauthorised": 44}, True),
+        (ONE, {"terms": 2}, False),
+        (ONE, {"sessions_possible": 0}, False),
+        (TWO, {"sessions_absent": 30}, True),
+        (TWO, {"sessions_absent": 31}, False),
+        (TWO, {"fixed_exclusions": 9}, True),
+    ],
+)
+def test_school_tests(rules, change, expected):
+    assert school_test(pd.DataFrame([PUPIL | change]), rules).tolist() == [expected]
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_a_fall_by_60_percent_is_read_as_written(before, after):
+    got = fallen_by(pd.Series([before]), pd.Series([after]), 0.60).iloc[0]
+    assert got == (100 * after <= 40 * before)
+
+
+FAMILY = {
+    "education": True,
+    "crime_asb": True,
+    "school_passed": True,
+    "asb_before": 5,
+    "asb_after": 2,
+    "offences_before": 3,
+    "offences_after": 2,
+    "weeks_in_work": 0,
+    "volunteered_for_work": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, [True, False, False, True]),
+        ({"volunteered_for_work": True}, [True, True, False, True]),
+        ({"school_passed": False}, [False, False, False, False]),
+        ({"school_passed": False, "education": False}, [True, False, False, True]),
+        ({"asb_after": 3}, [False, False, False, False]),
+        ({"asb_after": 3, "crime_asb": False}, [True, False, False, True]),
+        ({"offences_after": 3}, [False, False, False, False]),
+        ({"education": False, "crime_asb": False}, [False, False, False, False]),
+        ({"weeks_in_work": 12}, [True, False, False, True]),
+        ({"weeks_in_work": 13, "volunteered_for_work": True}, [False, False, True, True]),
+        ({"weeks_in_work": 13, "school_passed": False}, [False, False, True, True]),
+        ({"volunteered_for_work": True, "asb_after": 3}, [False, False, False, False]),
+    ],
+)
+def test_turned_around(change, expected):
+    assert turned_around(pd.DataFrame([FAMILY | change]), ONE).iloc[0].tolist() == expected
+
+
+def test_results_tests_refuse_the_other_phase_and_negative_counts():
+    with pytest.raises(DataError, match="use sustained_progress"):
+        turned_around(pd.DataFrame([FAMILY]), TWO)
+    with pytest.raises(DataError, match="use turned_around"):
+        sustained_progress(pd.DataFrame([FAMILY]), ONE)
+    with pytest.raises(DataError, match="column asb_after is negative in 1 rows"):
+        turned_around(pd.DataFrame([FAMILY | {"asb_after": -1}]), ONE)
+
+
+PROGRESS = {
+    "crime_asb": True,
+    "school_attendance": False,
+    "children_need_help": True,
+    "work_finance": False,
+    "domestic_abuse": False,
+    "health": True,
+    "school_passed": False,
+    "offences_after": 0,
+    "asb_after": 0,
+    "children_helped": True,
+    "safe_from_abuse": False,
+    "weeks_in_work": 0,
+    "emergency_admissions_after": 0,
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, [False, True]),
+        ({"offences_after": 1}, [False, False]),
+        ({"children_helped": False}, [False, False]),
+        ({"emergency_admissions_after": 1}, [False, False]),
+        ({"emergency_admissions_after": 1, "health": False}, [False, True]),
+        ({"work_finance": True}, [False, False]),
+        ({"weeks_in_work": 26, "children_helped": False}, [True, True]),
+        (dict.fromkeys(TWO.criteria, False), [False, False]),
+    ],
+)
+def test_sustained_progress(change, expected):
+    assert sustained_progress(pd.DataFrame([PROGRESS | change]), TWO).iloc[0].tolist() == expected

@@ -1,0 +1,114 @@
+"""Which headline problems a family has, and whether they make it eligible."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from tfeval.errors import DataError
+from tfeval.programme.phases import Phase
+
+#: Phase one, education: thresholds of the criterion, over the last three terms.
+EXCLUSIONS_AT_ENTRY = 3
+ABSENCE_AT_ENTRY = 0.15
+
+
+def education_problem(children: pd.DataFrame) -> pd.Series:
+    """Return whether each child met phase one's education criterion.
+
+    Any one of: permanently excluded; three or more fixed exclusions in the last three
+    consecutive terms; in a pupil referral unit, alternative provision or on no roll because of
+    an exclusion; 15% or more of possible sessions missed without authorisation in the last three
+    terms.
+
+    Parameters
+    ----------
+    children : DataFrame
+        One row a child over its last three terms: `permanent_exclusions`, `fixed_exclusions`
+        (counts), `alternative_provision` (bool), `sessions_unauthorised`, `sessions_possible`.
+
+    Returns
+    -------
+    Series of bool
+        Indexed as `children`. A child with no possible session cannot meet the absence test.
+
+    References
+    ----------
+    Nottinghamshire County Council (2013), quoted in `data/published/eligibility.csv`.
+
+    Examples
+    --------
+    >>> child = pd.DataFrame({"permanent_exclusions": [0], "fixed_exclusions": [0],
+    ...     "alternative_provision": [False], "sessions_unauthorised": [48],
+    ...     "sessions_possible": [320]})
+    >>> education_problem(child).tolist()
+    [True]
+    """
+    # 15% by cross-multiplication: 48 of 320 is exactly at the threshold, and must count.
+    absent = (children["sessions_possible"] > 0) & (
+        children["sessions_unauthorised"] * 100
+        >= children["sessions_possible"] * round(ABSENCE_AT_ENTRY * 100)
+    )
+    return (
+        (children["permanent_exclusions"] > 0)
+        | (children["fixed_exclusions"] >= EXCLUSIONS_AT_ENTRY)
+        | children["alternative_provision"].astype(bool)
+        | absent
+    )
+
+
+def eligible(problems: pd.DataFrame, phase: Phase) -> pd.Series:
+    """Return how each family is eligible: "national", "local" or "no".
+
+    Phase one: a family that meets all three national criteria must be included; one that meets
+    two may be, where it also meets the authority's local filter (high cost). Phase two: two of
+    six headline problems.
+
+    Parameters
+    ----------
+    problems : DataFrame
+        One row a family; one bool column for each of `phase.criteria`, and for phase one
+        `local_discretion` (whether the authority's own filter is met).
+    phase : Phase
+        The phase whose rule applies.
+
+    Returns
+    -------
+    Series of str
+        Indexed as `problems`.
+
+    Raises
+    ------
+    DataError
+        If a criterion's column is missing or holds an empty cell.
+
+    Examples
+    --------
+    >>> from tfeval.programme.phases import phase
+    >>> family = pd.DataFrame({"crime_asb": [True], "education": [True], "work": [False],
+    ...                        "local_discretion": [True]})
+    >>> eligible(family, phase("one")).tolist()
+    ['local']
+    """
+    needed = [*phase.criteria, *(["local_discretion"] if phase.name == "one" else [])]
+    _require(problems, needed)
+    met = problems[list(phase.criteria)].astype(bool).sum(axis=1)
+    kind = pd.Series("no", index=problems.index)
+    if phase.name == "one":
+        kind[(met == phase.criteria_needed - 1) & problems["local_discretion"].astype(bool)] = (
+            "local"
+        )
+    kind[met >= phase.criteria_needed] = "national"
+    return kind
+
+
+def _require(frame: pd.DataFrame, columns: list[str]) -> None:
+    missing = [name for name in columns if name not in frame]
+    if missing:
+        raise DataError(f"Families table: column {', '.join(missing)} is missing: add it.")
+    empty = [name for name in columns if frame[name].isna().any()]
+    if empty:
+        count = int(frame[empty].isna().any(axis=1).sum())
+        raise DataError(
+            f"Families table: column {', '.join(empty)} is empty in {count} rows: "
+            "say yes or no for each family, or leave the family out."
+        )

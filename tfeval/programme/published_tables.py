@@ -1,0 +1,274 @@
+"""What each published table must hold: columns, units, keys and the rules across rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+SOURCE_COLUMNS = ("source_title", "publisher", "date", "url", "status")
+FIGURE_COLUMNS = ("figure", "value", "qualifier", "unit", "period", "definition")
+STATUSES = ("read", "recalled")
+QUALIFIERS = ("exact", "rounded", "at least", "at most")
+MEASURES = (
+    "targeted",
+    "identified",
+    "worked_with",
+    "turned_around",
+    "crime_asb_education",
+    "continuous_employment",
+    "progress_to_work",
+    "share_turned_around",
+)
+COUNT_UNITS = ("families", "authorities", "departments", "areas")
+UNITS = (
+    *COUNT_UNITS,
+    "people",
+    "records",
+    "£",
+    "£m",
+    "£bn",
+    "£bn/year",
+    "£m/year",
+    "£/family",
+    "£/family/year",
+    "£/authority",
+    "£/authority/year",
+    "£/year",
+    "£ per £1",
+    "%",
+    "percentage points",
+    "fraction",
+    "years",
+    "months",
+    "weeks",
+    "terms",
+    "sessions",
+    "exclusions",
+    "problems",
+    "index",
+    "% per year",
+    "text",
+)
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """The definition of one file in `data/published`.
+
+    Attributes
+    ----------
+    name : str
+        The file's name without `.csv`.
+    title : str
+        What it holds, in a phrase.
+    extra : tuple of str
+        Columns beside the common ones.
+    key : tuple of str
+        Columns that together may occur once only.
+    common : bool
+        Whether rows are figures with value and unit (False: the list of authorities).
+    """
+
+    name: str
+    title: str
+    extra: tuple[str, ...] = ()
+    key: tuple[str, ...] = ("figure", "period", "source_title", "url")
+    common: bool = True
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns, in the order of the file."""
+        figures = FIGURE_COLUMNS if self.common else ()
+        return (*self.extra, *figures, *SOURCE_COLUMNS)
+
+
+_AREA_KEY = ("area_code", "figure", "as_of", "source_title", "url")
+
+TABLES = {
+    table.name: table
+    for table in (
+        PublishedTable("budget", "Budget of the programme and what it was made of"),
+        PublishedTable(
+            "departments",
+            "Departments that paid for the programme",
+            ("department",),
+            ("department", "figure", "period", "source_title", "url"),
+        ),
+        PublishedTable(
+            "tariff",
+            "Payment-by-results tariff",
+            ("phase", "attached_year", "kind"),
+            ("phase", "attached_year", "kind", "figure", "source_title", "url"),
+        ),
+        PublishedTable("eligibility", "Who was eligible", ("phase", "text")),
+        PublishedTable("results_definitions", "What counted as a result", ("phase", "text")),
+        PublishedTable(
+            "progress_national",
+            "National progress as published",
+            ("as_of",),
+            ("figure", "as_of", "source_title", "url"),
+        ),
+        PublishedTable(
+            "progress_local",
+            "Progress by local authority as published",
+            ("area_code", "area", "as_of", "note"),
+            _AREA_KEY,
+        ),
+        PublishedTable(
+            "progress_areas",
+            "Progress of regions and groups of authorities as published",
+            ("area_code", "area", "members", "as_of", "note"),
+            _AREA_KEY,
+        ),
+        PublishedTable(
+            "payments_local",
+            "Payments to local authorities as published",
+            ("area_code", "area", "payment", "families", "rounded_to"),
+            ("area_code", "figure", "period", "source_title", "url"),
+        ),
+        PublishedTable(
+            "local_authorities",
+            "Upper-tier local authorities of England, 2012-15",
+            ("code", "name", "region", "kind"),
+            ("code",),
+            common=False,
+        ),
+        PublishedTable("benefits_claim_2015", "The 2015 claim of benefits to the taxpayer"),
+        PublishedTable("evaluations", "National evaluations of 2016 and 2019", ("phase", "text")),
+        PublishedTable(
+            "evaluation_outcomes",
+            "Effects by outcome in the national evaluations",
+            ("evaluation", "outcome", "population", "months", "treated", "comparison", "finding"),
+            ("evaluation", "outcome", "population", "months", "source_title", "url"),
+        ),
+        PublishedTable("deflators", "GDP deflators"),
+        PublishedTable(
+            "discount_rates",
+            "Discount rates by Green Book edition",
+            ("edition", "rate_kind", "from_year", "to_year", "in_force"),
+            ("edition", "rate_kind", "from_year"),
+        ),
+        PublishedTable(
+            "unit_costs",
+            "Unit costs of outcomes",
+            ("code", "price_year", "payer"),
+            ("code", "source_title", "url"),
+        ),
+    )
+}
+
+
+def faults(table: PublishedTable, frame: pd.DataFrame, authorities: pd.DataFrame) -> Iterator[str]:
+    """Yield one sentence for each kind of fault in a published table.
+
+    Parameters
+    ----------
+    table : PublishedTable
+        The definition to hold the rows to.
+    frame : DataFrame
+        The file's rows, every column as text.
+    authorities : DataFrame
+        The 152 authorities, with `code` and `name`.
+    """
+    missing = [name for name in table.columns if name not in frame.columns]
+    unknown = [name for name in frame.columns if name not in table.columns]
+    if missing or unknown:
+        lacks = f"column {', '.join(missing)} is missing" if missing else ""
+        strange = f"column {', '.join(unknown)} is not known" if unknown else ""
+        yield f"{' and '.join(filter(None, (lacks, strange)))}: name the columns as defined."
+        return
+    yield from _source_faults(frame)
+    repeated = int(frame.duplicated(list(table.key)).sum())
+    if repeated:
+        yield f"repeated {', '.join(table.key)} in {_rows(repeated)}: keep one of each."
+    if table.common:
+        yield from _value_faults(frame)
+    if "area_code" in table.extra and table.name != "progress_areas":
+        yield from _area_faults(frame, authorities)
+    if table.name in ("progress_local", "progress_areas"):
+        yield from _progress_faults(frame)
+
+
+def _rows(count: int) -> str:
+    return f"{count} row" if count == 1 else f"{count} rows"
+
+
+def _source_faults(frame: pd.DataFrame) -> Iterator[str]:
+    read = frame["status"] == "read"
+    bad = int((~frame["status"].isin(STATUSES)).sum())
+    if bad:
+        yield f"column status: neither of {', '.join(STATUSES)} in {_rows(bad)}: say which it is."
+    for name in ("source_title", "publisher", "date", "url"):
+        empty = int((read & (frame[name].str.strip() == "")).sum())
+        if empty:
+            yield (
+                f"column {name}: no source in {_rows(empty)}: "
+                "give it, or set status to recalled (and keep it out of results)."
+            )
+    odd = int((read & (frame["url"] != "") & ~frame["url"].str.match(r"https?://\S+$")).sum())
+    if odd:
+        yield f"column url: no web address in {_rows(odd)}: start it with http:// or https://."
+    odd = int((read & (frame["date"] != "") & ~frame["date"].str.match(_DATE)).sum())
+    if odd:
+        yield f"column date: not YYYY, YYYY-MM or YYYY-MM-DD in {_rows(odd)}: correct it."
+
+
+_DATE = r"(19|20)\d\d(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?$"
+
+
+def _value_faults(frame: pd.DataFrame) -> Iterator[str]:
+    odd = int((~frame["unit"].isin(UNITS)).sum())
+    if odd:
+        yield f"column unit: unknown unit in {_rows(odd)}: use one of {', '.join(UNITS)}."
+    odd = int((~frame["qualifier"].isin((*QUALIFIERS, ""))).sum())
+    if odd:
+        yield f"column qualifier: none of {', '.join(QUALIFIERS)} in {_rows(odd)}: use one."
+    text = frame["unit"] == "text"
+    value = pd.to_numeric(frame["value"], errors="coerce")
+    unread = int(((frame["value"] != "") & value.isna()).sum())
+    if unread:
+        yield f"column value: not a number in {_rows(unread)}: write digits only."
+    empty = int((~text & (frame["value"] == "")).sum())
+    if empty and "finding" not in frame:
+        yield f"column value: empty in {_rows(empty)}: give the figure, or set unit to text."
+    negative = int(((value < 0) & (frame["unit"] != "percentage points")).sum())
+    if negative:
+        yield f"column value: negative in {_rows(negative)}: a count or an amount cannot be."
+    counts = frame["unit"].isin(COUNT_UNITS) & value.notna()
+    broken = int((counts & (value % 1 != 0)).sum())
+    if broken:
+        yield f"column value: a count in fractions in {_rows(broken)}: use whole numbers."
+
+
+def _area_faults(frame: pd.DataFrame, authorities: pd.DataFrame) -> Iterator[str]:
+    names = dict(zip(authorities["code"], authorities["name"], strict=True))
+    strange = int((~frame["area_code"].isin(names)).sum())
+    if strange:
+        yield (
+            f"column area_code: unknown authority in {_rows(strange)}: "
+            "use the codes of local_authorities.csv."
+        )
+    known = frame[frame["area_code"].isin(names)]
+    differ = int((known["area_code"].map(names) != known["area"]).sum())
+    if differ:
+        yield f"column area: another name than area_code has in {_rows(differ)}: correct either."
+
+
+def _progress_faults(frame: pd.DataFrame) -> Iterator[str]:
+    odd = int((~frame["figure"].isin(MEASURES)).sum())
+    if odd:
+        yield f"column figure: none of {', '.join(MEASURES)} in {_rows(odd)}: use one."
+    odd = int((~frame["as_of"].str.match(r"20\d\d(-(0[1-9]|1[0-2]))?$")).sum())
+    if odd:
+        yield f"column as_of: not YYYY or YYYY-MM in {_rows(odd)}: correct it."
+    value = pd.to_numeric(frame["value"], errors="coerce")
+    largest = value[frame["figure"] == "targeted"].groupby(frame["area_code"]).max()
+    target = frame["area_code"].map(largest)
+    above = int(((frame["figure"] == "turned_around") & (target >= 0) & (value > target)).sum())
+    if above:
+        yield (
+            f"column value: more families turned around than targeted in {_rows(above)}: "
+            "check both figures and the area."
+        )
