@@ -337,8 +337,9 @@ def range_chart(
             axes.annotate(text, (end, place), (10, 0), textcoords="offset points", va="center")
         if reference is not None:
             axes.axvline(reference, color=DARK_PINK, linestyle="--", linewidth=2)
-            axes.annotate(reference_label, (reference, 1), (0, 4), ha="center", color=DARK_PINK,
-                          xycoords=("data", "axes fraction"), textcoords="offset points")  # fmt: skip
+            axes.annotate(reference_label, (reference, 1), (0, 4), ha="center",
+                          color=DARK_PINK, xycoords=("data", "axes fraction"),
+                          textcoords="offset points")  # fmt: skip
         name_rows(axes, data["label"])
         axes.set_xlabel(x_label, loc="left")
         axes.margins(x=0.2)

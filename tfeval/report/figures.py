@@ -36,7 +36,7 @@ PALE = "#BFC9D1"  # for what is only context
 GRID = "#DEE0E2"
 INK = "#0B0C0C"
 
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "font.family": ["DejaVu Sans"],  # comes with matplotlib: the same picture on every machine
     "font.size": 12,
     "axes.titlesize": 13,
@@ -60,6 +60,7 @@ _STYLE: dict[str, Any] = {
     "lines.linewidth": 2.5,
     "lines.markersize": 8,
     "legend.frameon": False,
+    "text.parse_math": False,  # a dollar sign is a dollar sign
 }
 
 
