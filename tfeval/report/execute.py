@@ -60,7 +60,7 @@ class Failure:
         return f"{self.kind}{where}; the page and the notebook say more"
 
 
-def _own_errors(family: type = TfevalError) -> set[str]:
+def _own_errors(family: type[TfevalError] = TfevalError) -> set[str]:
     names = {family.__name__, "DeadKernelError"}
     return names.union(*(_own_errors(kind) for kind in family.__subclasses__()))
 
@@ -148,7 +148,7 @@ def execute(
             )  # fmt: skip
         except PapermillExecutionError:
             pass
-        except Exception as fault:  # noqa: BLE001 - whatever stops a kernel is this notebook's fault
+        except Exception as fault:
             died = Failure(0, type(fault).__name__, _clean(str(fault)) or "no message")
     done = _normalised(json.loads(path.read_text(encoding="utf-8")), prepared)
     write_notebook(done, path)
@@ -239,6 +239,18 @@ def _failure(done: Mapping[str, Any]) -> Failure | None:
 
 
 def write_notebook(content: Mapping[str, Any], path: Path) -> None:
-    """Write a notebook's JSON the same way every time."""
-    text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)
+    """Write a notebook's JSON the same way every time, text by lines so that changes show."""
+    cells = []
+    for cell in content["cells"]:
+        kept = {**cell, "source": cell["source"].splitlines(keepends=True)}
+        if "outputs" in cell:
+            kept["outputs"] = [
+                {**out, "text": source({"source": out["text"]}).splitlines(keepends=True)}
+                if "text" in out
+                else out
+                for out in cell["outputs"]
+            ]
+        cells.append(kept)
+    written = {**content, "cells": cells}
+    text = json.dumps(written, indent=1, sort_keys=True, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
