@@ -1,6 +1,9 @@
 # Everything from a machine with Python 3.11 to 3.13 and make. `make` alone lists what there is.
 
-PYTHON ?= $(firstword $(foreach version,python3.13 python3.12 python3.11 python3,$(shell command -v $(version) 2>/dev/null)))
+# The first that really runs: version managers leave names on the path that do not.
+SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
+  "$$python" -c '$(SUITABLE)' 2>/dev/null && { echo "$$python"; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -42,10 +45,11 @@ clean: ## Remove the environment and the reports
 
 # Only the lock and the project's own definition rebuild it.
 $(INSTALLED): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
-	  || { echo "tfeval needs Python 3.11, 3.12 or 3.13; found: $$($(or $(PYTHON),python3) --version 2>&1). Install one, or run make PYTHON=/path/to/python3.12"; exit 1; }
-	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (some minutes, once)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -n "$(PYTHON)" && "$(PYTHON)" -c '$(SUITABLE)' 2>/dev/null || { \
+	  echo "tfeval needs Python 3.11, 3.12 or 3.13, and none was found."; \
+	  echo "Install one, or say where it is: make PYTHON=/path/to/python3.12"; exit 1; }
+	@echo "Setting up $(VENV) with $$("$(PYTHON)" --version) (some minutes, once)"
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

@@ -60,7 +60,23 @@ def headline(name: str) -> str:
                 f"{area}: {as_published(found.iloc[-1])} {words}; "
                 f"{'no claim' if measure == 'targeted' else 'no target'} was found in a source."
             )
-    return f"{area}: no target and no claim of phase one was found in a published source."
+    return (
+        f"{area}: no target and no claim of phase one was found in a published source."
+        f"{_remembered(area)}"
+    )
+
+
+def _remembered(area: str) -> str:
+    rows = published("progress_local", unverified=True)
+    rows = rows[(rows["area"] == area) & (rows["status"] == "recalled")]
+    value = rows.drop_duplicates("figure").set_index("figure")["value"]
+    if not {"targeted", "turned_around"} <= set(value.index):
+        return ""
+    share = percent(value["turned_around"] / value["targeted"])
+    return (
+        f" A claim of {value['turned_around']:,.0f} of {value['targeted']:,.0f} families ({share}) "
+        "is given without a source: it is not verified and used in no result."
+    )
 
 
 def counts_table(name: str) -> Table:

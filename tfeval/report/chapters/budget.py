@@ -38,18 +38,45 @@ def headline(name: str) -> str:
     Examples
     --------
     >>> headline("two")
-    'Of £920.0m, the payment rules explain £720.0m; £200.0m is left unexplained.'
+    'Of £920.0m, the payment rules explain £720.0m. Of the budget, £200.0m is left unexplained.'
     """
     found = reconcile(name)
-    due = found.parts[0]
-    text = (
-        f"Of {pounds(found.budget)}, the payment rules explain {span(due.low, due.high, pounds)}; "
-    )
-    low, high = found.remainder
-    if low >= 0:
-        return f"{text}{span(low, high, pounds)} is left unexplained."
     return (
-        f"{text}what else was published takes that from {pounds(high)} short of the budget to "
+        f"Of {pounds(found.budget)}, the payment rules explain {due_text(name)}. "
+        f"{remainder_text(name)}"
+    )
+
+
+def due_text(name: str) -> str:
+    """Write what is due under a phase's tariff.
+
+    Parameters
+    ----------
+    name : {"one", "two"}
+        The phase.
+    """
+    due = reconcile(name).parts[0]
+    return span(due.low, due.high, pounds)
+
+
+def remainder_text(name: str) -> str:
+    """Say how much of a phase's budget its published parts leave unexplained.
+
+    Parameters
+    ----------
+    name : {"one", "two"}
+        The phase.
+
+    Examples
+    --------
+    >>> remainder_text("one")
+    'The published parts together lie between £155,600 below the budget and £45.4m above it.'
+    """
+    low, high = reconcile(name).remainder
+    if low >= 0:
+        return f"Of the budget, {span(low, high, pounds)} is left unexplained."
+    return (
+        f"The published parts together lie between {pounds(high)} below the budget and "
         f"{pounds(-low)} above it."
     )
 
@@ -215,9 +242,7 @@ def payments_table(local_authority: str = ALL) -> Table:
             "The ledger": [
                 span(low, high, pounds) for low, high in zip(rows["low"], rows["high"], strict=True)
             ],
-            "Verdict": rows["verdict"],
-            "Missed by": ["" if miss == 0 else pounds(miss) for miss in rows["miss"]],
-            "Arithmetic": rows["why"],
+            "Verdict": [_verdict(row) for _, row in rows.iterrows()],
         }
     )
     note = None if len(rows) else "No payment to this authority was found in a published source."
@@ -277,6 +302,11 @@ def prices_table(name: str, price_year: int, edition: str) -> Table:
 def funded_families(targeted: float) -> int:
     """Return how many of an authority's targeted families phase one funded."""
     return int(fundable([targeted], phase("one").tariff.funded_share)[0])
+
+
+def _verdict(row: pd.Series) -> str:
+    missed = "" if row["miss"] == 0 else f" by {pounds(abs(row['miss']))}"
+    return f"{row['verdict'].capitalize()}{missed}: {row['why']}"
 
 
 def _figures(rows: pd.DataFrame, caption: str) -> Table:

@@ -38,17 +38,16 @@ def answers_table(budget: Records, claims: Records) -> Table:
             f"{claims['claimed_families']} turned around ({claims['claimed_share']} of those "
             f"targeted); {claims['claimed_saving']} saved.",
             f"Self-declared by authorities. {claims['full_marks_observed']} of "
-            f"{claims['full_marks_known']} known to the family stand at exactly 100%; chance gives "
-            f"{claims['full_marks_expected']}.",
+            f"{claims['full_marks_known']} with a known final claim stand at exactly 100%; chance "
+            f"would give about {claims['full_marks_expected']}.",
         ),
         (
             "What did it cost?",
-            f"{budget['budget']} of central budget; the payment rules explain "
-            f"{budget['tariff_due_low']} to {budget['tariff_due_high']}.",
+            f"{budget['budget']} of central budget, of which the payment rules explain "
+            f"{budget['tariff_due']}.",
             f"{budget['payments_reproduced']} of {budget['payments_checked']} published payments "
             f"are reproduced, {budget['payments_within']} lie within the rules, "
-            f"{budget['payments_missed']} do not. Between {budget['unexplained_low']} and "
-            f"{budget['unexplained_high']} is left unexplained.",
+            f"{budget['payments_missed']} do not. {budget['unexplained']}",
         ),
         (
             "What was caused?",
