@@ -15,8 +15,8 @@ from tfeval.report.fingerprint import tfeval_version
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN = "import sys\nfrom tfeval.cli import main\ntry:\n    main()\nfinally:\n"
-CHECK = "    print('LOADED', sorted({n.split('.')[0] for n in sys.modules} & {'papermill', 'nbconvert'," \
-        " 'nbformat', 'matplotlib', 'IPython'}))\n"  # fmt: skip
+HEAVY = ["IPython", "matplotlib", "nbconvert", "nbformat", "papermill"]
+CHECK = f"    print('LOADED', [name for name in {HEAVY} if name in sys.modules])\n"
 
 
 def tfeval(*arguments, code=RUN + "    pass\n"):
@@ -136,3 +136,47 @@ def test_an_interrupt_is_quiet_and_leaves_nothing(notebooks, tmp_path):
     assert process.returncode == 130
     assert "Traceback" not in told
     assert list((tmp_path / "reports").rglob("*.*")) == []
+
+
+@pytest.fixture
+def planned(notebooks, monkeypatch, tmp_path):
+    """What a command would run, in the order planned, as scope/notebook."""
+    from tfeval import cli
+    from tfeval.report import domains
+
+    published = tmp_path / "data" / "published"
+    published.mkdir(parents=True)
+    rows = ["E08000014,Sefton", "E08000012,Liverpool", "E08000015,Wirral", "E06000017,Rutland"]
+    (published / "local_authorities.csv").write_text("\n".join(["code,name", *rows]))
+    monkeypatch.setattr(domains, "project_folder", lambda name: tmp_path / name)
+    write(
+        notebooks, "local_authority", "1", parameters='local_authority: str = "Sefton"  # which\n'
+    )
+    found = []
+    monkeypatch.setattr(
+        cli, "_run", lambda jobs, out, force, workers: found.extend("/".join(j.key) for j in jobs)
+    )
+
+    def run(*arguments):
+        found.clear()
+        cli.app([*arguments, "--notebooks", str(notebooks)], standalone_mode=False)
+        return list(found)
+
+    return run
+
+
+def test_the_report_is_the_national_chapters_and_four_authorities(planned):
+    areas = ("sefton", "liverpool", "wirral", "rutland")
+    pages = [f"{area}/local_authority" for area in areas]
+    assert planned("report") == ["national/01_programme_and_budget", *pages]
+
+
+def test_an_area_is_found_by_name_or_code_and_all_is_every_one(planned):
+    assert planned("run", "--area", "wirral", "--area", "E08000014", "--area", "Sefton") == [
+        "wirral/local_authority", "sefton/local_authority"]  # fmt: skip
+    areas = ("liverpool", "rutland", "sefton", "wirral")
+    assert planned("run", "--area", "all") == [f"{area}/local_authority" for area in areas]
+
+
+def test_a_notebook_may_be_named_with_its_ending(planned):
+    assert planned("run", "01_programme_and_budget.ipynb") == ["national/01_programme_and_budget"]

@@ -20,15 +20,17 @@ DATES = pd.to_datetime(["2013-05-01", "2014-05-01", "2015-05-01"])
 def all_charts():
     at = np.linspace(50, 3000, 20)
     band = (0.9 - 1 / np.sqrt(at), 0.9 + 1 / np.sqrt(at))
+    series = pd.DataFrame({"x": [1, 2, 3], "y": [np.nan, 3, 3]}, index=DATES)
+    funnel = {"centre": 0.9, "limit_sizes": at, "limits": {"95%": band}}
     source = {"title": "HC 711", "url": "https://www.parliament.uk/"}
     return {
         "bar": bar_chart(["a", "b"], [1, np.nan], highlight="a", sources=source, **WORDS),
         "error": bar_chart(["a", "b"], [1, -2], low=[0, -3], high=[2, -1], **WORDS),
-        "line": line_chart(pd.DataFrame({"x": [1, 2, 3], "y": [np.nan, 3, 3]}, index=DATES), **WORDS),
+        "line": line_chart(series, **WORDS),
         "waterfall": waterfall_chart(["a", "b"], [300, 200.0], total=448, **WORDS),
-        "funnel": funnel_plot([100, 2000], [1.0, 0.9], centre=0.9, limit_sizes=at,
-                              limits={"95%": band}, names=["Sefton", "B"], label=["Sefton"], **WORDS),
-        "range": range_chart(["a", "b"], [1, 2], [3, 2], reference=2, reference_label="tariff", **WORDS),
+        "funnel": funnel_plot([100, 2000], [1.0, 0.9], names=["Sefton", "B"], label=["Sefton"],
+                              **funnel, **WORDS),
+        "range": range_chart(["a", "b"], [1, 2], [3, 2], reference=2, **WORDS),
     }  # fmt: skip
 
 
@@ -47,14 +49,19 @@ def test_each_chart_draws_the_same_bytes_again(charts):
 def test_nothing_is_left_changed_and_a_user_s_settings_change_nothing(charts):
     with mpl.rc_context({"font.size": 30, "axes.facecolor": "red"}):
         before = dict(mpl.rcParams)
-        assert bar_chart(["a", "b"], [1, np.nan], highlight="a", **WORDS).png() == charts["bar"].png()
+        assert (
+            bar_chart(["a", "b"], [1, np.nan], highlight="a", **WORDS).png() == charts["bar"].png()
+        )
         assert dict(mpl.rcParams) == before
 
 
 def test_a_bundle_holds_picture_words_and_data(charts):
     data, metadata = charts["bar"]._repr_mimebundle_()
     assert metadata["image/png"]["alt"] == ALT
-    assert data[CHART_MIME]["data"] == {"columns": ["label", "value"], "rows": [["a", 1.0], ["b", None]]}
+    assert data[CHART_MIME]["data"] == {
+        "columns": ["label", "value"],
+        "rows": [["a", 1.0], ["b", None]],
+    }
     assert data[CHART_MIME]["sources"][0]["url"] == "https://www.parliament.uk/"
     assert "Source: HC 711" in data["text/plain"]
     json.dumps(data[CHART_MIME], allow_nan=False)
@@ -68,7 +75,9 @@ def test_data_are_rounded_and_dates_are_iso(charts):
 
 def test_text_is_at_least_twelve_points(charts):
     for name, chart in charts.items():
-        sizes = [text.get_fontsize() for text in chart.figure.findobj(mpl.text.Text) if text.get_text()]
+        sizes = [
+            text.get_fontsize() for text in chart.figure.findobj(mpl.text.Text) if text.get_text()
+        ]
         assert min(sizes) >= 12, name
 
 

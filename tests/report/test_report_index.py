@@ -46,7 +46,11 @@ def test_pages_of_earlier_code_are_told(built, facts, monkeypatch):
     monkeypatch.setattr(index, "code_hash", lambda: "another")
     path = write_index(built.out)
     states = [tag.get_text() for tag in read(path).find_all("td", class_="state")]
-    assert set(states) == {"complete, earlier code", "failed, earlier code", "not run, earlier code"}
+    assert set(states) == {
+        "complete, earlier code",
+        "failed, earlier code",
+        "not run, earlier code",
+    }
     path.unlink()
 
 

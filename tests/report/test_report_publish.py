@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 
 import pytest
 from bs4 import BeautifulSoup
@@ -52,7 +53,7 @@ def test_there_is_nothing_to_fetch_and_nothing_to_run(page):
 def test_one_first_heading_and_no_level_is_skipped(page):
     levels = [int(tag.name[1]) for tag in page.find_all(re.compile("^h[1-6]$"))]
     assert levels.count(1) == 1 and levels[0] == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in pairwise(levels))
     assert page.h1.string == "What did it cost?"
     assert page.main.find(string="A second first-level heading").parent.name == "h2"
 
@@ -70,6 +71,20 @@ def test_code_is_folded_away_but_there(page):
     summaries = [tag.string for tag in page.main.find_all("summary")]
     assert {"Code", "Parameters", "Recorded values", "Data behind this figure"} <= set(summaries)
     assert not [tag for tag in page.find_all("details") if "open" in tag.attrs]
+
+
+def test_no_code_is_lost_and_none_stands_before_the_answer(built, page):
+    shown = "".join(block.get_text() for block in page.main.find_all("pre"))
+    content = next(job.chapter.content for job in built.jobs if job.chapter.name == "01_ok")
+    sources = [cell["source"] for cell in content["cells"] if cell["cell_type"] == "code"]
+    assert len(sources) >= 8 and all("".join(source) in shown for source in sources)
+    assert page.main.find(["dl", "details"]).name == "dl"
+    last = shown_code(notebook(["# T?", ("code", "x = 1")]))
+    assert "x = 1" in last
+
+
+def shown_code(made):
+    return BeautifulSoup(publish(made, Page("T?")), "html.parser").main.get_text()
 
 
 def test_a_chart_is_a_figure_with_words_source_and_data(page):
@@ -98,7 +113,9 @@ def test_mathematics_is_mathml(page):
 
 
 def test_links_go_to_pages_and_never_run_code(page):
-    links = {a.get_text(): a.get("href") for a in page.main.find("div", class_="prose").find_all("a")}
+    links = {
+        a.get_text(): a.get("href") for a in page.main.find("div", class_="prose").find_all("a")
+    }
     assert links == {"the claims": "../02_reads/report.html", "source": "https://www.gov.uk/",
                      "bad": None}  # fmt: skip
 
@@ -134,7 +151,9 @@ def test_an_image_with_words_passes():
     assert made.img["alt"] == "A line that rises." and made.img["src"].endswith("base64,AAAA")
 
 
-@pytest.mark.parametrize("source", ["https://x.uk/a.png", "figure.png", "//x.uk/a.png", "file:///a"])
+@pytest.mark.parametrize(
+    "source", ["https://x.uk/a.png", "figure.png", "//x.uk/a.png", "file:///a"]
+)
 def test_an_image_from_elsewhere_fails(source):
     with pytest.raises(ReportError, match="fetched from elsewhere"):
         shown(html(f'<img src="{source}" alt="A line that rises.">'))
@@ -201,4 +220,6 @@ def test_attachments_are_shown():
     made = notebook(["# T?", "![A line that rises](attachment:a.png)", ("code", "1")])
     made["cells"][1]["attachments"] = {"a.png": {"image/png": "AAAA"}}
     page = BeautifulSoup(publish(json.loads(json.dumps(made)), Page("T?")), "html.parser")
-    assert page.img["src"] == "data:image/png;base64,AAAA" and page.img["alt"] == "A line that rises"
+    assert (
+        page.img["src"] == "data:image/png;base64,AAAA" and page.img["alt"] == "A line that rises"
+    )

@@ -46,7 +46,14 @@ def test_a_chapter_reads_what_this_report_recorded(built):
 def test_the_manifest_says_what_it_rests_on_and_no_more(built):
     found = manifest(built.out / "national" / "02_reads")
     assert found["status"] == "ok" and found["title"] == "What was claimed?"
-    assert set(found["rests_on"]) == {"notebook", "code", "data", "versions", "parameters", "inputs"}
+    assert set(found["rests_on"]) == {
+        "notebook",
+        "code",
+        "data",
+        "versions",
+        "parameters",
+        "inputs",
+    }
     records = built.out / "national" / "01_ok" / "records.json"
     assert found["rests_on"]["inputs"] == {"01_ok": fingerprint.file_hash(records)}
     assert found["rests_on"]["data"]["published/deflators.csv"]
@@ -282,4 +289,3 @@ def test_leftovers_of_the_dead_are_cleaned_and_of_the_living_kept(tmp_path):
     clean_leftovers(tmp_path)
     assert names(tmp_path) == [f".04_d.{os.getppid()}.tmp", "02_b", "03_c"]
     assert (tmp_path / "03_c" / "file").read_text() == "03_c"
-

@@ -25,7 +25,11 @@ SOURCES = pd.DataFrame(
         "source_title": ["HC 711", "HC 711", "From <memory>"],
         "publisher": ["PAC", "PAC", "Someone"],
         "date": ["2016-12-20", "2016-12-20", "2015-05"],
-        "url": ["https://www.parliament.uk/?a=1&b=2", "https://www.parliament.uk/?a=1&b=2", "javascript:x"],
+        "url": [
+            "https://www.parliament.uk/?a=1&b=2",
+            "https://www.parliament.uk/?a=1&b=2",
+            "javascript:x",
+        ],
         "status": ["read", "read", "recalled"],
     }
 )
@@ -73,7 +77,9 @@ def test_sources_are_links_once_each_and_only_to_the_web():
 
 def test_a_cell_may_hold_a_source_or_several():
     one = SimpleNamespace(title="A", publisher="", date="", url="https://a.uk/", status="read")
-    frame = pd.DataFrame({"What": ["x", "y"], "Source": [one, [one, {"title": "B", "url": "https://b.uk/"}]]})
+    frame = pd.DataFrame(
+        {"What": ["x", "y"], "Source": [one, [one, {"title": "B", "url": "https://b.uk/"}]]}
+    )
     assert [a["href"] for a in soup(table(frame, "x")).find_all("a")] == [
         "https://a.uk/", "https://a.uk/", "https://b.uk/"]  # fmt: skip
 
