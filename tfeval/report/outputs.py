@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
@@ -115,10 +116,14 @@ def math_html(formula: str, *, block: bool) -> str:
     from latex2mathml.converter import convert  # noqa: PLC0415
 
     try:
-        return convert(formula.strip(), display="block" if block else "inline")
+        made = convert(formula.strip(), display="block" if block else "inline")
     except Exception as fault:
         kind = type(fault).__name__
         raise ReportError(f"The formula {formula.strip()} cannot be read ({kind}).") from None
+    unknown = re.search(r">(\\[A-Za-z]+)<", made)
+    if unknown:
+        raise ReportError(f"The formula {formula.strip()} has the unknown command {unknown[1]}.")
+    return made
 
 
 # The first kind that an output has is the one shown.

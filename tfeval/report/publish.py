@@ -10,7 +10,6 @@ from typing import Any
 
 import nbformat
 from nbconvert.exporters import HTMLExporter
-from nbconvert.exporters.html import contextfilter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from tfeval.report.accessible import finish
@@ -75,15 +74,11 @@ class _Renderer(IPythonRenderer):
         return math_html(f"\\begin{{{name}}}{body}\\end{{{name}}}", block=True)
 
 
-class _Exporter(HTMLExporter):
-    """nbconvert's exporter with this package's template and filters."""
-
-    @contextfilter
-    def markdown2html(self, context: Any, source: str) -> str:
-        """Render a markdown cell."""
-        attachments = context.get("cell", {}).get("attachments", {})
-        renderer = _Renderer(escape=False, attachments=attachments, exclude_anchor_links=True)
-        return MarkdownWithMath(renderer=renderer).render(source)
+def _prose(cell: Mapping[str, Any]) -> str:
+    renderer = _Renderer(
+        escape=False, attachments=cell.get("attachments", {}), exclude_anchor_links=True
+    )
+    return MarkdownWithMath(renderer=renderer).render(cell["source"])
 
 
 def publish(notebook: Mapping[str, Any], page: Page) -> str:
@@ -109,9 +104,10 @@ def publish(notebook: Mapping[str, Any], page: Page) -> str:
     """
     node = nbformat.from_dict(_without_title(notebook, page))
     folder = str(TEMPLATES)
-    exporter = _Exporter(
+    exporter = HTMLExporter(
         template_name="page", extra_template_basedirs=[folder], extra_template_paths=[folder]
     )
+    exporter.register_filter("prose", _prose)
     exporter.register_filter("render_output", render_output)
     exporter.register_filter("only_records", only_records)
     html, _ = exporter.from_notebook_node(node, {"page": page.shown(notebook)})
