@@ -18,12 +18,12 @@ BY_AUTHORITY = (
     tf.chapters.authority.money_table,
     tf.chapters.authority.place_table,
     tf.chapters.authority.group_or_region_table,
-    tf.chapters.budget.payments_table,
+    tf.chapters.ledger.payments_table,
     tf.chapters.claims.claims_table,
     tf.chapters.unverified.unverified_table,
 )
 BY_PHASE = (
-    tf.chapters.budget.ledger_table,
+    tf.chapters.ledger.ledger_table,
     tf.chapters.budget.reconciliation_table,
     tf.chapters.budget.reconciliation_chart,
     tf.chapters.claims.over_time_chart,

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from tfeval.errors import ReportError
-from tfeval.report.charts import bar_chart, funnel_plot, line_chart, range_chart, waterfall_chart
+from tfeval.report.charts import bar_chart, line_chart, waterfall_chart
 from tfeval.report.figures import CHART_MIME, Chart
+from tfeval.report.interval_charts import funnel_plot, range_chart
 
 ALT = "Bar chart that shows how far apart two numbers are."
 WORDS = {"title": "How far apart", "alt": ALT}

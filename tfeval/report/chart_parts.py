@@ -24,6 +24,9 @@ from tfeval.report.words import Format, written
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+#: What a chart takes for numbers.
+Numbers = Sequence[float] | np.ndarray | pd.Series
+
 MARKERS = ("o", "s", "^", "D", "v", "P")
 LINES = ("-", "--", "-.", ":", (0, (6, 2)), (0, (3, 1, 1, 1)))
 
@@ -31,7 +34,7 @@ LINES = ("-", "--", "-.", ":", (0, (6, 2)), (0, (3, 1, 1, 1)))
 _WORDS = {TURQUOISE: "#1B6E67", ORANGE: "#B5450C", LIGHT_PURPLE: "#6A47A8"}
 
 
-def chart_frame(columns: Mapping[str, Sequence[Any] | None]) -> pd.DataFrame:
+def chart_frame(columns: Mapping[str, Sequence[Any] | Numbers | None]) -> pd.DataFrame:
     """Return the arrays as columns; refuse arrays of different lengths."""
     given = {name: list(values) for name, values in columns.items() if values is not None}
     lengths = {name: len(values) for name, values in given.items()}
@@ -102,9 +105,7 @@ def name_line_ends(axes: Axes, ends: list[tuple[Any, float, str, Any]]) -> None:
                       annotation_clip=False)  # fmt: skip
 
 
-def limit_lines(
-    axes: Axes, at: np.ndarray, limits: Mapping[str, tuple[Sequence[float], Sequence[float]]]
-) -> None:
+def limit_lines(axes: Axes, at: np.ndarray, limits: Mapping[str, tuple[Numbers, Numbers]]) -> None:
     """Draw control limits, named in a legend."""
     styles = (("--", TURQUOISE), ("-", DARK_PINK), (":", DARK_GREY))
     for (name, (low, high)), (line, colour) in zip(limits.items(), styles, strict=False):
@@ -120,7 +121,7 @@ def name_points(axes: Axes, marked: pd.DataFrame) -> None:
                       fontweight="bold")  # fmt: skip
 
 
-def percent_axis(axes: Axes, shares: Sequence[float]) -> None:
+def percent_axis(axes: Axes, shares: Numbers) -> None:
     """Write shares as percentages, from a little below the lowest; none above 100%."""
     low = min(shares)
     axes.set_ylim(max(0.0, low - 0.08), 1.02 if max(shares) > 0.9 else max(shares) + 0.08)

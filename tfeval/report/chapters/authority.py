@@ -9,7 +9,6 @@ from tfeval.programme.claims import authority, claims_by_authority, final_claims
 from tfeval.programme.ledger import maximum_payable
 from tfeval.programme.phases import period, phase
 from tfeval.programme.published import distinct_sources, published, sources
-from tfeval.report.chapters.budget import funded_families
 from tfeval.report.chapters.claims import group_table, national_share
 from tfeval.report.chapters.common import (
     MEASURE_NAMES,
@@ -19,6 +18,7 @@ from tfeval.report.chapters.common import (
     pounds,
     with_sources,
 )
+from tfeval.report.chapters.ledger import funded_families
 from tfeval.report.charts import line_chart
 from tfeval.report.figures import Chart
 from tfeval.report.tables import Table, table

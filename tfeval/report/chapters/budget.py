@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from tfeval.money.prices import deflate, discount_rates, present_value
-from tfeval.programme.claims import authority
-from tfeval.programme.ledger import fundable, maximum_payable
-from tfeval.programme.ledger_check import check_payments
-from tfeval.programme.national import ledger_by_year, ledger_sources, reconcile
-from tfeval.programme.phases import RESULT_KINDS, phase
+from tfeval.programme.ledger import maximum_payable
+from tfeval.programme.national import reconcile
+from tfeval.programme.phases import phase
 from tfeval.programme.published import distinct_sources, published
 from tfeval.report.chapters.common import (
-    MEASURE_NAMES,
     PHASE_TITLES,
     as_published,
     percent,
@@ -23,8 +21,6 @@ from tfeval.report.chapters.common import (
 from tfeval.report.charts import waterfall_chart
 from tfeval.report.figures import Chart
 from tfeval.report.tables import Table, table
-
-ALL = "all"
 
 
 def headline(name: str) -> str:
@@ -124,56 +120,6 @@ def departments_table() -> Table:
     )
 
 
-def ledger_table(name: str) -> Table:
-    """Return fees and payments due by year paid and kind.
-
-    Parameters
-    ----------
-    name : {"one", "two"}
-        The phase. Phase two's families were not published by year, so only the most that its
-        tariff could pay is known.
-    """
-    if name == "two":
-        return _ledger_two()
-    lines = ledger_by_year()
-    lines["text"] = [
-        span(low, high, pounds) for low, high in zip(lines["low"], lines["high"], strict=True)
-    ]
-    wide = lines.pivot_table(index="kind", columns="paid_year", values="text", aggfunc="first")
-    wide = wide.reindex(["attachment", *RESULT_KINDS]).rename(index=MEASURE_NAMES)
-    frame = wide.rename_axis(index="Paid for", columns=None).reset_index()
-    note = (
-        "Ranges come from the families worked with at the end of 2013-14, which were not "
-        "published: between the counts of December 2013 and June 2014. Families attached first "
-        "are taken to be claimed first; kinds of result keep the shares last published."
-    )
-    return table(
-        frame,
-        caption="Fees and payments due under the tariff, phase one",
-        sources=ledger_sources("one"),
-        notes=note,
-    )
-
-
-def _ledger_two() -> Table:
-    rules = phase("two")
-    families, tariff = rules.families.value, rules.tariff
-    year = tariff.years[0]
-    fee = tariff.attachment_fee[year]
-    result = tariff.maximum(year) - fee
-    rows = [
-        ("Attachment fees", fee, families * fee),
-        ("Results payments", result, families * result),
-        ("Together", fee + result, families * (fee + result)),
-    ]
-    return table(
-        pd.DataFrame(rows, columns=["Paid for", "A family", f"{families:,.0f} families"]),
-        caption="The most that phase two's tariff could pay",
-        formats={"A family": pounds, f"{families:,.0f} families": pounds},
-        sources=ledger_sources("two"),
-    )
-
-
 def reconciliation_table(name: str) -> Table:
     """Return a phase's budget beside its parts; it always adds up."""
     found = reconcile(name)
@@ -222,35 +168,6 @@ def reconciliation_chart(name: str) -> Chart:
     )
 
 
-def payments_table(local_authority: str = ALL) -> Table:
-    """Return the ledger held against each payment that was published.
-
-    Parameters
-    ----------
-    local_authority : str, default "all"
-        Only those of this authority.
-    """
-    rows = check_payments()
-    if local_authority != ALL:
-        rows = rows[rows["area_code"] == authority(local_authority)["code"]]
-    rows = rows.sort_values(["area", "period"], kind="stable")
-    frame = pd.DataFrame(
-        {
-            "Authority": rows["area"],
-            "What": rows["definition"],
-            "Published": [as_published(row) for _, row in rows.iterrows()],
-            "The ledger": [
-                span(low, high, pounds) for low, high in zip(rows["low"], rows["high"], strict=True)
-            ],
-            "Verdict": [_verdict(row) for _, row in rows.iterrows()],
-        }
-    )
-    note = None if len(rows) else "No payment to this authority was found in a published source."
-    return table(
-        with_sources(frame, rows), caption="The ledger beside every published payment", notes=note
-    )
-
-
 def prices_table(name: str, price_year: int, edition: str) -> Table:
     """Return the budget in cash, in another year's prices, and as present value.
 
@@ -267,7 +184,7 @@ def prices_table(name: str, price_year: int, edition: str) -> Table:
     cash = rules.budget.pounds()[0]
     years = list(range(rules.start.year, rules.end.year))
     flows = [deflate(cash / len(years), year, price_year) for year in years]
-    values = [cash, sum(flows), present_value(flows, edition)]
+    values = [cash, sum(flows), present_value(np.array(flows), edition)]
     label = f"{price_year}-{(price_year + 1) % 100:02d}"
     frame = pd.DataFrame(
         {
@@ -297,16 +214,6 @@ def prices_table(name: str, price_year: int, edition: str) -> Table:
         ],
         notes="The budget was not published by year: an even spread is our assumption.",
     )
-
-
-def funded_families(targeted: float) -> int:
-    """Return how many of an authority's targeted families phase one funded."""
-    return int(fundable([targeted], phase("one").tariff.funded_share)[0])
-
-
-def _verdict(row: pd.Series) -> str:
-    missed = "" if row["miss"] == 0 else f" by {pounds(abs(row['miss']))}"
-    return f"{row['verdict'].capitalize()}{missed}: {row['why']}"
 
 
 def _figures(rows: pd.DataFrame, caption: str) -> Table:

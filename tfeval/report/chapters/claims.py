@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -27,8 +29,9 @@ from tfeval.report.chapters.common import (
     span,
     with_sources,
 )
-from tfeval.report.charts import funnel_plot, line_chart
+from tfeval.report.charts import line_chart
 from tfeval.report.figures import Chart
+from tfeval.report.interval_charts import funnel_plot
 from tfeval.report.tables import Table, table
 
 ALL = "all"
@@ -101,7 +104,7 @@ def over_time_table(name: str) -> Table:
     return table(with_sources(frame, rows), caption=f"National counts, {PHASE_TITLES[name]}")
 
 
-def _national(name: str, measures: object) -> pd.DataFrame:
+def _national(name: str, measures: Iterable[str]) -> pd.DataFrame:
     rows = published("progress_national")
     return rows[(rows["period"] == period(name)) & rows["figure"].isin(list(measures))]
 

@@ -113,4 +113,4 @@ def with_sources(frame: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     rows : DataFrame
         The published rows it came from.
     """
-    return frame.reset_index(drop=True).assign(Source=sources(rows))
+    return frame.reset_index(drop=True).assign(Source=pd.Series(sources(rows), dtype=object))

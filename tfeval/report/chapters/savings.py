@@ -15,8 +15,8 @@ from tfeval.report.chapters.common import (
     span,
     with_sources,
 )
-from tfeval.report.charts import range_chart
 from tfeval.report.figures import Chart
+from tfeval.report.interval_charts import range_chart
 from tfeval.report.tables import Table, table
 
 

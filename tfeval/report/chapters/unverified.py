@@ -9,8 +9,8 @@ from tfeval.programme.claims import authority
 from tfeval.programme.phases import phase
 from tfeval.programme.published import Source, distinct_sources, figure, published
 from tfeval.report.chapters.authority import bounds
-from tfeval.report.chapters.budget import funded_families
 from tfeval.report.chapters.common import month, percent, pounds
+from tfeval.report.chapters.ledger import funded_families
 from tfeval.report.tables import Table, table
 
 
@@ -66,11 +66,11 @@ def _target(area: str, target: float, cited: list[Source]) -> list[tuple[str, st
 
 
 def _claim(area: str, remembered: pd.DataFrame, cited: list[Source]) -> list[tuple[str, str]]:
-    row = remembered.loc["turned_around"]
-    when = str(row["as_of"])
-    lines = [(f"Families turned around, {month(when)}", f"{row['value']:,.0f}")]
-    if "targeted" in remembered.index:
-        share = row["value"] / remembered.loc["targeted", "value"]
+    value = remembered["value"].astype(float).to_dict()
+    when = str(remembered.loc["turned_around", "as_of"])
+    lines = [(f"Families turned around, {month(when)}", f"{value['turned_around']:,.0f}")]
+    if "targeted" in value:
+        share = value["turned_around"] / value["targeted"]
         lines.append(("Share of those targeted", percent(share)))
     try:
         national = figure("progress_national", "turned_around", as_of=when)
