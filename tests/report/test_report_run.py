@@ -134,9 +134,9 @@ def test_a_run_killed_before_its_renaming_leaves_the_older_one(write, facts, tmp
     program = f"""
         import os
         from pathlib import Path
-        from tfeval.report import run
+        from tfeval.report import run, task
         from tfeval.report.plan import plan
-        run.put_in_place = lambda stage, folder: os._exit(9)
+        task.put_in_place = lambda stage, folder: os._exit(9)
         run.run_jobs(plan(["01_a"], {{}}, Path({str(tmp_path / "n")!r})),
                      Path({str(tmp_path / "out")!r}), force=True)
     """
@@ -207,10 +207,10 @@ def test_changed_records_of_what_is_read_are_a_change(quick, write, tmp_path):
 
 @pytest.mark.parametrize("what", ["code_hash", "all_versions", "data_files"])
 def test_code_versions_and_data_are_changes(quick, monkeypatch, what):
-    from tfeval.report import run
+    from tfeval.report import task
 
     other = {"code_hash": "x", "all_versions": {"numpy": "0"}, "data_files": ()}[what]
-    monkeypatch.setattr(run, what, lambda: other)
+    monkeypatch.setattr(task, what, lambda: other)
     assert quick() == (["ok", "ok"], 2)
     assert quick() == (["kept", "kept"], 0)
 

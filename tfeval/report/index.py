@@ -11,7 +11,7 @@ from urllib.parse import quote
 from tfeval.report.fingerprint import all_versions, code_hash, data_files
 from tfeval.report.folders import read_manifest
 from tfeval.report.notebook_parts import SIMULATED
-from tfeval.report.run import scope_words
+from tfeval.report.plan import scope_words
 
 TITLE = "What the Troubled Families Programme claimed, caused and was worth"
 _TEMPLATES = Path(__file__).resolve().parent / "templates"

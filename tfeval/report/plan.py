@@ -206,3 +206,21 @@ def slug(value: object) -> str:
     if len(short) <= 60 and not re.search(r"[^\w\s.,'&()-]", text) and short:
         return short
     return f"{short[:40]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".lstrip("-")
+
+
+def scope_words(scope: str, values: Mapping[str, Any], changed: Mapping[str, Any]) -> str:
+    """Return what a report is about, in words.
+
+    Examples
+    --------
+    >>> scope_words("sefton", {"local_authority": "Sefton"}, {})
+    'Sefton'
+    >>> scope_words("national--price_year-2015", {"price_year": 2015}, {"price_year": 2015})
+    'England; price year 2015'
+    """
+    area = values.get("local_authority", "all")
+    if area == "all":
+        area = "England" if scope.startswith("national") else scope.partition("--")[0].title()
+    others = [f"{name.replace('_', ' ')} {value}" for name, value in changed.items()
+              if name != "local_authority"]  # fmt: skip
+    return "; ".join([area, *others])

@@ -1,66 +1,19 @@
-"""Strict, resumable runs of notebooks into reports: all or nothing, and never by halves."""
+"""Strict, resumable runs of notebooks into reports: each after what it reads, some at a time."""
 
 from __future__ import annotations
 
-import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import Any
 
-from tfeval.errors import ParameterError, TfevalError
-from tfeval.report.fingerprint import (
-    all_versions,
-    code_hash,
-    data_files,
-    file_hash,
-    notebook_hash,
-    source,
-)
-from tfeval.report.folders import (
-    MANIFEST,
-    clean_leftovers,
-    is_current,
-    put_in_place,
-    stage_for,
-    write_json,
-)
-from tfeval.report.notebook_parts import SIMULATED
-from tfeval.report.parameters import RUNNER_SETS, read_notebook
+from tfeval.errors import ParameterError
+from tfeval.report.folders import clean_leftovers
 from tfeval.report.plan import Job
+from tfeval.report.task import Basis, Outcome, Task
 
 Key = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How one notebook ended.
-
-    Attributes
-    ----------
-    scope, notebook : str
-        The report's folder and the notebook in it.
-    status : {"ok", "kept", "failed", "skipped"}
-        "kept": nothing had changed, so it was not run again.
-    page : Path
-        The HTML page.
-    error : str
-        One line; empty unless failed or skipped.
-    """
-
-    scope: str
-    notebook: str
-    status: str
-    page: Path
-    error: str = ""
-
-    @property
-    def good(self) -> bool:
-        """Whether its results can be read."""
-        return self.status in ("ok", "kept")
 
 
 def run_jobs(
@@ -99,7 +52,7 @@ def run_jobs(
     if workers < 1:
         raise ParameterError(f"--jobs needs at least 1, not {workers}.")
     jobs = list(jobs)
-    basis = _Basis.now()
+    basis = Basis.now()
     for scope in {job.scope for job in jobs}:
         clean_leftovers(out / scope)
     done: dict[Key, Outcome] = {}
@@ -110,7 +63,7 @@ def run_jobs(
         while waiting or running:
             for key in [key for key, job in waiting.items() if all(n in done for n in job.needs)]:
                 failed = [name for name in waiting[key].needs if not done[name].good]
-                task = _Task(waiting.pop(key), out, basis, force, failed[0][1] if failed else "")
+                task = Task(waiting.pop(key), out, basis, force, failed[0][1] if failed else "")
                 running[pool.submit(task.run)] = key
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 outcome = done[running.pop(future)] = future.result()
@@ -131,181 +84,3 @@ def _abandon(pool: ThreadPoolExecutor, stop: Event) -> None:
     if execute is not None:
         execute.stop_kernels()
     pool.shutdown(wait=True)
-
-
-@dataclass(frozen=True)
-class _Basis:
-    """What all runs rest on; the same for every job of one command."""
-
-    code: str
-    data: dict[str, str]
-    versions: dict[str, str]
-    stop: Event = field(default_factory=Event)
-
-    @classmethod
-    def now(cls) -> _Basis:
-        data = {item.name: item.sha256 for item in data_files()}
-        return cls(code_hash(), data, all_versions())
-
-
-@dataclass(frozen=True)
-class _Task:
-    """One job on its way from source to a finished folder."""
-
-    job: Job
-    out: Path
-    basis: _Basis
-    force: bool
-    broken_input: str
-
-    @property
-    def folder(self) -> Path:
-        return self.out / self.job.scope / self.job.chapter.name
-
-    def run(self) -> Outcome:
-        rests_on = self._rests_on()
-        if not self.force and not self.broken_input and is_current(self.folder, rests_on):
-            return self._outcome("kept")
-        stage = stage_for(self.folder)
-        try:
-            status, error = self._skip(stage) if self.broken_input else self._make(stage)
-            if self.basis.stop.is_set():
-                raise KeyboardInterrupt
-            self._write_manifest(stage, rests_on, status, error)
-            put_in_place(stage, self.folder)
-        finally:
-            shutil.rmtree(stage, ignore_errors=True)
-        return self._outcome(status, error)
-
-    def _outcome(self, status: str, error: str = "") -> Outcome:
-        page = self.folder / "report.html"
-        return Outcome(self.job.scope, self.job.chapter.name, status, page, error)
-
-    def _make(self, stage: Path) -> tuple[str, str]:
-        from tfeval.report.execute import execute  # noqa: PLC0415 - heavy, and often not needed
-        from tfeval.report.publish import publish  # noqa: PLC0415
-        from tfeval.report.record import records_of  # noqa: PLC0415
-
-        chapter = self.job.chapter
-        changed = self.job.changed()
-        if RUNNER_SETS in {item.name for item in chapter.parameters}:
-            changed[RUNNER_SETS] = ".."
-        notebook, failure = execute(chapter.content, changed, stage)
-        error = failure.public() if failure else ""
-        page = self._page()
-        if failure:
-            page |= {"failed_in": failure.cell, "message": f"{failure.kind}: {failure.message}"}
-        try:
-            found = records_of(notebook, chapter.name)
-            html = publish(notebook, _new_page(page))
-        except TfevalError as fault:
-            error = f"{fault} ({type(fault).__name__} in publication)"
-            html = _failed_page(page, str(fault))
-        (stage / "report.html").write_text(html, encoding="utf-8")
-        if error:
-            return "failed", error
-        rows = [vars(record) for record in found.values()]
-        write_json(stage / "records.json", {"notebook": chapter.name, "records": rows})
-        return "ok", ""
-
-    def _skip(self, stage: Path) -> tuple[str, str]:
-        error = f"It reads {self.broken_input}, which failed; run it again when that is mended."
-        (stage / "report.html").write_text(_failed_page(self._page(), error), encoding="utf-8")
-        return "skipped", error
-
-    def _page(self) -> dict[str, Any]:
-        made = [
-            ("Parameters", _sentence(self.job.values) or "none"),
-            ("Notebook, SHA-256", notebook_hash(self.job.chapter.content)[:12]),
-            ("Code, SHA-256", self.basis.code[:12]),
-            ("Data", f"{len(self.basis.data)} files, each with its SHA-256 in manifest.json"),
-            ("Versions", _sentence(self.basis.versions, " ")),
-        ]
-        return {
-            "title": self.job.chapter.title,
-            "scope": scope_words(self.job.scope, self.job.values, self.job.changed()),
-            "made": tuple(made),
-            "home": "../../index.html",
-        }
-
-    def _rests_on(self) -> dict[str, Any]:
-        inputs = {
-            name: file_hash(path)
-            for name in self.job.chapter.reads
-            if (path := self.folder.with_name(name) / "records.json").is_file()
-        }
-        return {
-            "notebook": notebook_hash(self.job.chapter.content),
-            "code": self.basis.code,
-            "data": self.basis.data,
-            "versions": self.basis.versions,
-            "parameters": self.job.values,
-            "inputs": inputs,
-        }
-
-    def _write_manifest(
-        self, stage: Path, rests_on: Mapping[str, Any], status: str, error: str
-    ) -> None:
-        changed = self.job.changed()
-        values = self.job.values.items()
-        headline = _headline(stage / "notebook.ipynb") if status == "ok" else ""
-        outputs = {path.name: file_hash(path) for path in sorted(stage.iterdir())}
-        content = {
-            "notebook": self.job.chapter.name,
-            "title": self.job.chapter.title,
-            "scope": self.job.scope,
-            "reads": list(self.job.chapter.reads),
-            "status": status,
-            "error": error,
-            "parameters": {n: {"value": v, "default": n not in changed} for n, v in values},
-            "headline": headline,
-            "simulated": SIMULATED in (stage / "report.html").read_text(encoding="utf-8"),
-            "rests_on": rests_on,
-            "outputs": outputs,
-        }
-        write_json(stage / MANIFEST, content)
-
-
-def _new_page(fields: Mapping[str, Any]) -> Any:
-    from tfeval.report.publish import Page  # noqa: PLC0415
-
-    return Page(**fields)
-
-
-def _failed_page(fields: Mapping[str, Any], message: str) -> str:
-    from tfeval.report.publish import publish  # noqa: PLC0415
-
-    empty = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-    return publish(empty, _new_page({**fields, "failed_in": 0, "message": message}))
-
-
-def _headline(path: Path) -> str:
-    """Return the headline of the notebook's answer box, empty if it has none."""
-    for cell in read_notebook(path)["cells"]:
-        for output in cell.get("outputs", []):
-            text = source({"source": output.get("data", {}).get("text/plain", "")})
-            if text.startswith("Headline: "):
-                return text.split("\n")[0].removeprefix("Headline: ")
-    return ""
-
-
-def _sentence(values: Mapping[str, Any], between: str = " = ") -> str:
-    return ", ".join(f"{name}{between}{value}" for name, value in values.items())
-
-
-def scope_words(scope: str, values: Mapping[str, Any], changed: Mapping[str, Any]) -> str:
-    """Return what a report is about, in words.
-
-    Examples
-    --------
-    >>> scope_words("sefton", {"local_authority": "Sefton"}, {})
-    'Sefton'
-    >>> scope_words("national--price_year-2015", {"price_year": 2015}, {"price_year": 2015})
-    'England; price year 2015'
-    """
-    area = values.get("local_authority", "all")
-    if area == "all":
-        area = "England" if scope.startswith("national") else scope.partition("--")[0].title()
-    others = [f"{name.replace('_', ' ')} {value}" for name, value in changed.items()
-              if name != "local_authority"]  # fmt: skip
-    return "; ".join([area, *others])
