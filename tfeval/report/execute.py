@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import sys
@@ -73,7 +74,11 @@ class _ThisPython(AsyncKernelManager):
         """Start ipykernel from this interpreter with a plotting backend that needs no screen."""
         path = os.pathsep.join(filter(None, [str(_PACKAGE_PARENT), os.environ.get("PYTHONPATH")]))
         return KernelSpec(
-            argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            argv=[
+                *(sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"),
+                # A shutdown interrupts the idle kernel first, which it would log as an error.
+                f"--IPKernelApp.log_level={logging.CRITICAL}",
+            ],
             display_name="Python 3",
             language="python",
             env={
