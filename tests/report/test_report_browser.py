@@ -7,9 +7,12 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
+import nbformat
 import pytest
 
+from tfeval.paths import project_folder
 from tfeval.report.index import write_index
+from tfeval.report.publish import Page, publish
 
 pytestmark = pytest.mark.browser
 
@@ -59,10 +62,23 @@ def fetched(requests, path):
     return [url for url in requests if not url.startswith("data:") and url != path.as_uri()]
 
 
+@pytest.fixture
+def chapters(tmp_path):
+    """Return the project's own notebooks as pages, from the outputs they are kept with."""
+    made = []
+    for stored in sorted(project_folder("notebooks").glob("*.ipynb")):
+        notebook = nbformat.read(stored, as_version=4)
+        path = tmp_path / f"{stored.stem}.html"
+        path.write_text(publish(notebook, Page(title=stored.stem)), encoding="utf-8")
+        made.append(path)
+    return made
+
+
 @pytest.mark.parametrize("width", [1280, 360])
-def test_no_request_and_no_accessibility_fault(browser, axe, pages, width):
+@pytest.mark.parametrize("which", ["pages", "chapters"])
+def test_no_request_and_no_accessibility_fault(browser, axe, request, which, width):
     context = browser.new_context(viewport={"width": width, "height": 900})
-    for path in pages:
+    for path in request.getfixturevalue(which):
         requests: list[str] = []
         page = opened(context, path, requests)
         page.evaluate("document.querySelectorAll('details').forEach(box => box.open = true)")

@@ -272,6 +272,6 @@ def full_marks(claims: pd.DataFrame, share: float) -> FullMarks:
         known=len(exact),
         observed=observed,
         expected=float(chance.sum()),
-        probability=float(min(1.0, spread[observed:].sum())),
+        probability=min(1.0, float(spread[observed:].sum())),
         share=share,
     )
