@@ -1,0 +1,126 @@
+"""Recognise real-world identifiers, which have no place in an extract."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import ibis
+
+from tfeval.errors import DataError
+from tfeval.records.schema import TABLES
+
+#: Patterns of whole values, for the regular expressions of DuckDB, PostgreSQL and Spark alike.
+PATTERNS = {
+    "UPN": r"^[A-Za-z][0-9]{11}[0-9A-Za-z]$",
+    "National Insurance number": (
+        r"^[A-CEGHJ-PR-TW-Za-ceghj-pr-tw-z][A-CEGHJ-NPR-TW-Za-ceghj-npr-tw-z] ?"
+        r"[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-Da-d]$"
+    ),
+    "full postcode": r"^[A-Za-z]{1,2}[0-9][0-9A-Za-z]? ?[0-9][A-Za-z]{2}$",
+    "email address": r"^[^@ ]+@[^@ ]+[.][^@ ]+$",
+    "name": r"^[A-Z][A-Za-z'-]+,? ([A-Z][.]? )?[A-Z][A-Za-z'-]+$",
+    "full date of birth": r"^([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{2}/[0-9]{2}/[0-9]{4})$",
+}
+_TEN_DIGITS = r"^[0-9]{3} ?[0-9]{3} ?[0-9]{4}$"
+#: Columns that by their name hold identifying facts, whatever is in them.
+IDENTIFYING_COLUMNS = r"(?i)(^|_)(forename|surname|first_?name|last_?name|full_?name|name|post_?code"
+IDENTIFYING_COLUMNS += r"|address|nhs(_?(no|number|id))?|upn|nino|ni_?(no|number)"
+IDENTIFYING_COLUMNS += r"|date_?of_?birth|birth_?date|dob|e_?mail|phone|telephone|mobile|uprn)($|_)"
+KINDS = ("NHS number", *PATTERNS)
+_FIRST_ROWS = 1000
+
+
+def looks_like(value: ibis.Value, kind: str) -> ibis.Value:
+    """Return whether text looks like a kind of real identifier.
+
+    Parameters
+    ----------
+    value : ibis string expression
+        A text column.
+    kind : str
+        One of `KINDS`.
+    """
+    if kind == "NHS number":
+        return _nhs_number(value)
+    return value.re_search(PATTERNS[kind])
+
+
+def _nhs_number(value: ibis.Value) -> ibis.Value:
+    # Ten digits whose weighted sum, the check digit with weight one, is a multiple of 11: any
+    # ten-digit key would match a looser pattern. By character code, so that text cannot fail.
+    digits = value.replace(" ", "")
+    total = sum((digits.substr(i, 1).ascii_str() - 48) * (10 - i) for i in range(10))
+    return value.re_search(_TEN_DIGITS) & (total % 11 == 0)
+
+
+def scanned_columns(name: str, table: ibis.Table) -> list[str]:
+    """Return the columns of a table in which a real identifier could stand.
+
+    Dates that the schema asks for, and codes of authorities, are not among them.
+    """
+    known = TABLES[name].columns
+    dated = {column for column, one in known.items() if one.metadata["kind"] in ("date", "month")}
+    return [
+        column
+        for column, kind in table.schema().items()
+        if (kind.is_string() or kind.is_integer())
+        and column not in dated
+        and (column not in known or known[column].metadata["kind"] in ("identifier", "category"))
+    ]
+
+
+def as_text(value: ibis.Value) -> ibis.Value:
+    """Return a column as text without space around it."""
+    return (value if value.type().is_string() else value.cast("string")).strip()
+
+
+def refuse_identifiers(tables: Mapping[str, ibis.Table]) -> None:
+    """Refuse tables whose first rows, or names of columns, look identifying.
+
+    Parameters
+    ----------
+    tables : mapping of str to ibis.Table
+        The tables as they came.
+
+    Raises
+    ------
+    DataError
+        Naming table, column and kind of identifier; never a value.
+    """
+    found = [
+        f"{name}.{column} (its name)"
+        for name, table in tables.items()
+        for column in identifying_names(name, table)
+    ]
+    for name, table in tables.items():
+        columns = scanned_columns(name, table)
+        if not columns:
+            continue
+        first = table.select(*columns).limit(_FIRST_ROWS)
+        counted = first.aggregate(
+            **{
+                f"c{i}_{j}": looks_like(as_text(first[column]), kind).sum()
+                for i, column in enumerate(columns)
+                for j, kind in enumerate(KINDS)
+            }
+        ).to_pyarrow()
+        for i, column in enumerate(columns):
+            kinds = [kind for j, kind in enumerate(KINDS) if counted[f"c{i}_{j}"][0].as_py()]
+            if kinds:
+                found.append(f"{name}.{column} ({' or '.join(kinds)})")
+    if found:
+        raise DataError(
+            f"Real identifiers are refused: {', '.join(found)}. Replace them with "
+            "`tfeval pseudonymise`, or drop the column, and open the result."
+        )
+
+
+def identifying_names(name: str, table: ibis.Table) -> list[str]:
+    """Return columns that are not in the schema and have an identifying name."""
+    known = TABLES[name].columns
+    return [
+        column
+        for column in table.columns
+        if column not in known and re.search(IDENTIFYING_COLUMNS, column)
+    ]
