@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
@@ -51,6 +51,8 @@ class Records:
         Whether the records are simulated: then no result from them is a finding.
     about : mapping
         What `about.json` says (for a folder or beside a file), if there is one.
+    unknown : tuple of str
+        Tables in a folder that the schema does not know.
     """
 
     tables: Mapping[str, ibis.Table]
@@ -59,6 +61,7 @@ class Records:
     source: str
     simulated: bool
     about: Mapping[str, Any] = field(repr=False)
+    unknown: tuple[str, ...] = field(default=(), repr=False)
 
     def table(self, name: str) -> ibis.Table:
         """Return a table as an Ibis expression.
@@ -207,8 +210,10 @@ def table_paths(folder: Path) -> dict[str, tuple[str, str]]:
 
 def _from_folder(folder: Path) -> Records:
     connection = ibis.duckdb.connect()
+    unknown = []
     for name, (place, kind) in table_paths(folder).items():
         if name not in TABLES:
+            unknown.append(name)
             continue
         try:
             if kind == "parquet":
@@ -218,7 +223,13 @@ def _from_folder(folder: Path) -> Records:
                 connection.read_csv(place, table_name=name, all_varchar=True)
         except Exception as error:
             raise DataError(f"{name} in {folder.name} cannot be read as {kind}.") from error
-    return _from_connection(connection, folder.name, _about(folder / _ABOUT))
+    found = _from_connection(connection, folder.name, _about(folder / _ABOUT))
+    return replace(found, unknown=tuple(unknown))
+
+
+def unknown_tables(records: Records) -> dict[str, str]:
+    """Return tables that the schema does not know, with the name that may have been meant."""
+    return {name: suggest(name, TABLES) for name in records.unknown}
 
 
 def _from_connection(connection: Any, source: str, about: Mapping[str, Any]) -> Records:

@@ -188,7 +188,7 @@ def _benefits(
         happened.spells["out_of_work"], "benefits", "benefit_spells", happened, supply
     )
     # What somebody claims is mostly a matter of who they are: sick, lone parent, or looking.
-    usual = rng.choice(4, people.n_people, p=[0.42, 0.30, 0.04, 0.24])[seen.unit]
+    usual = rng.choice(4, people.n_people, p=[0.37, 0.33, 0.04, 0.26])[seen.unit]
     changes = rng.uniform(*_UNIVERSAL_CREDIT, people.n_families)[people.family[seen.unit]]
     benefit = np.where(
         seen.start >= changes, BENEFITS.index("universal_credit_out_of_work"), usual

@@ -63,16 +63,16 @@ class Process:
 PROCESSES = {
     process.name: process
     for process in (
-        Process("offences", 0.042, kind="crime", ages=(10, 60), youth=1.3, crisis=0.6),
-        Process("asb_incidents", 0.35, "family", kind="crime", crisis=1.0),
-        Process("domestic_abuse", 0.20, "family", kind="abuse", crisis=1.0),
-        Process("ae_attendances", 0.30, kind="health", crisis=0.3),
+        Process("offences", 0.042, kind="crime", ages=(10, 60), youth=0.95, crisis=0.6),
+        Process("asb_incidents", 0.50, "family", kind="crime", crisis=1.0),
+        Process("domestic_abuse", 0.30, "family", kind="abuse", crisis=1.0),
+        Process("ae_attendances", 0.45, kind="health", crisis=0.3),
         Process("emergency_admissions", 0.07, kind="health", crisis=0.3),
         Process("out_of_work", 0.28, kind="work", ages=(18, 65), mean_days=480, crisis=0.3),
         Process("employment", 0.55, kind="work", ages=(17, 66), mean_days=700, loading=-1.0),
         Process("in_need", 0.09, kind="children", ages=(0, 18), mean_days=240, crisis=1.0),
         Process("protection_plan", 0.020, kind="children", ages=(0, 18), mean_days=270, crisis=1.0),
-        Process("looked_after", 0.007, kind="children", ages=(0, 18), mean_days=500, crisis=0.8),
+        Process("looked_after", 0.0117, kind="children", ages=(0, 18), mean_days=500, crisis=0.8),
     )
 }
 

@@ -1,0 +1,167 @@
+"""Check an extract: every fault at once, as counts that the database makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import ibis
+
+from tfeval.records.faults import CheckReport, Fault
+from tfeval.records.identifiers import KINDS, as_text, identifying_names, looks_like, scanned_columns
+from tfeval.records.relations import relations
+from tfeval.records.rules import row_rules
+from tfeval.records.schema import TABLES
+from tfeval.records.store import IBIS_TYPES, Records, cast, connect, unknown_tables
+
+_PSEUDONYMISE = "Replace it with `tfeval pseudonymise`, or drop the column."
+
+
+def check_records(records: Records | str | Path | Any) -> CheckReport:
+    """Check everything about an extract and report every fault at once.
+
+    Parameters
+    ----------
+    records : Records, path or Ibis connection
+        Open records, or what `open_records` takes; unlike it this opens any extract, however
+        faulty.
+
+    Returns
+    -------
+    CheckReport
+        Faults by table, column, kind and number of rows; never a value of a row.
+
+    Notes
+    -----
+    Every rule is an aggregate that the database computes; no row is read into memory. Faults
+    between tables are looked for only where the columns they need are there.
+
+    Examples
+    --------
+    >>> from tfeval.records.simulate import simulate
+    >>> report = check_records(simulate(families=60, seed=1).records)
+    >>> report.clean
+    True
+    """
+    found = records if isinstance(records, Records) else connect(records)
+    faults: list[Fault] = list(_shape(found))
+    rows = {}
+    for name, raw in found.raw.items():
+        typed = _typed(name, raw)
+        counts, rows[name] = _row_faults(found, name, raw, typed)
+        faults += counts
+        faults += _identifiers(found, name, raw)
+    tables = {name: _typed(name, raw) for name, raw in found.raw.items()}
+    for name in found.raw:
+        faults += _between_rows(found, name, tables)
+    return CheckReport(
+        source=found.source,
+        simulated=found.simulated,
+        faults=tuple(sorted(faults)),
+        rows=rows,
+        narrowed={**found.missing, **_optional(found)},
+    )
+
+
+def _typed(name: str, raw: ibis.Table) -> ibis.Table:
+    columns = TABLES[name].columns
+    return raw.select(
+        **{
+            column: cast(raw[column], IBIS_TYPES[definition.metadata["kind"]])
+            for column, definition in columns.items()
+            if column in raw.columns
+        }
+    )
+
+
+def _shape(records: Records) -> Iterator[Fault]:
+    for name, table in TABLES.items():
+        if name not in records.raw:
+            if table.needed:
+                yield Fault(name, "", "missing table", None, "Nothing can be answered without it.")
+            continue
+        raw = records.raw[name]
+        for column, definition in table.columns.items():
+            if column not in raw.columns:
+                if definition.required:
+                    yield Fault(name, column, "missing column", None, "Add it.")
+            elif not _fits(raw[column].type(), definition.metadata["kind"]):
+                advice = f"It must hold a {IBIS_TYPES[definition.metadata['kind']]}."
+                yield Fault(name, column, "wrong type", None, advice)
+        for column in identifying_names(name, raw):
+            yield Fault(name, column, "an identifying column", None, _PSEUDONYMISE)
+    for name, near in unknown_tables(records).items():
+        yield Fault(name, "", "unknown table", None, near)
+
+
+def _fits(kind: Any, wanted: str) -> bool:
+    """Return whether a column's type can hold what it should; text is judged row by row."""
+    ibis_type = IBIS_TYPES[wanted]
+    if kind.is_string():
+        return True
+    if ibis_type == "date":
+        return kind.is_date() or kind.is_timestamp()
+    if ibis_type == "int64":
+        return kind.is_integer()
+    if ibis_type == "boolean":
+        return kind.is_boolean()
+    return wanted == "identifier" and kind.is_integer()
+
+
+def _optional(records: Records) -> Mapping[str, str]:
+    return {
+        f"{name}.{column}": definition.description.rstrip(".")
+        for name, raw in records.raw.items()
+        for column, definition in TABLES[name].columns.items()
+        if not definition.required and column not in raw.columns
+    }
+
+
+def _row_faults(
+    records: Records, name: str, raw: ibis.Table, typed: ibis.Table
+) -> tuple[list[Fault], int]:
+    kinds = {c: d.metadata["kind"] for c, d in TABLES[name].columns.items()}
+
+    def read(column: str) -> ibis.Value:
+        return cast(raw[column], IBIS_TYPES[kinds[column]])
+
+    rules = [
+        rule
+        for rule in row_rules(TABLES[name], raw, read, records.ends_on)
+        if _fits(raw[rule[0]].type(), kinds[rule[0]])
+    ]
+    sums = {f"r{place}": expression.sum() for place, (_, _, expression) in enumerate(rules)}
+    counted = raw.aggregate(n=raw.count(), **sums).to_pyarrow().to_pylist()[0]
+    faults = [
+        Fault(name, column, kind, int(counted[f"r{place}"]))
+        for place, (column, kind, _) in enumerate(rules)
+        if counted[f"r{place}"]
+    ]
+    return faults, int(counted["n"])
+
+
+def _identifiers(records: Records, name: str, raw: ibis.Table) -> Iterator[Fault]:
+    for column in scanned_columns(name, raw):
+        # Each value once: patterns cost more than grouping, and a person has many rows.
+        values = raw.group_by(raw[column].name("value")).aggregate(times=raw.count())
+        text = as_text(values.value)
+        sums = {
+            f"k{place}": looks_like(text, kind).ifelse(values.times, 0).sum()
+            for place, kind in enumerate(KINDS)
+        }
+        counted = values.aggregate(**sums).to_pyarrow().to_pylist()[0]
+        for place, kind in enumerate(KINDS):
+            if counted[f"k{place}"]:
+                yield Fault(
+                    name, column, f"looks like a {kind}", int(counted[f"k{place}"]), _PSEUDONYMISE
+                )
+
+
+def _between_rows(
+    records: Records, name: str, tables: Mapping[str, ibis.Table]
+) -> Iterator[Fault]:
+    for column, kind, count in relations(name, tables):
+        rows = records.connection.to_pyarrow(count).as_py()
+        if rows:
+            yield Fault(name, column, kind, int(rows))
