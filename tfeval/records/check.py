@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import ibis
 
+from tfeval.errors import ParameterError, suggest
 from tfeval.records.faults import CheckReport, Fault
 from tfeval.records.identifiers import KINDS, as_text, identifying_names, looks_like, scanned_columns
 from tfeval.records.relations import relations
@@ -18,7 +19,9 @@ from tfeval.records.store import IBIS_TYPES, Records, cast, connect, unknown_tab
 _PSEUDONYMISE = "Replace it with `tfeval pseudonymise`, or drop the column."
 
 
-def check_records(records: Records | str | Path | Any) -> CheckReport:
+def check_records(
+    records: Records | str | Path | Any, *, only: Collection[str] | None = None
+) -> CheckReport:
     """Check everything about an extract and report every fault at once.
 
     Parameters
@@ -26,6 +29,8 @@ def check_records(records: Records | str | Path | Any) -> CheckReport:
     records : Records, path or Ibis connection
         Open records, or what `open_records` takes; unlike it this opens any extract, however
         faulty.
+    only : collection of str, optional
+        Tables to check, by their names; by default all. Their links to others are checked too.
 
     Returns
     -------
@@ -45,16 +50,12 @@ def check_records(records: Records | str | Path | Any) -> CheckReport:
     True
     """
     found = records if isinstance(records, Records) else connect(records)
-    faults: list[Fault] = list(_shape(found))
+    checked = _chosen(found, only)
+    faults: list[Fault] = [one for one in _shape(found) if only is None or one.table in only]
     rows = {}
-    for name, raw in found.raw.items():
-        typed = _typed(name, raw)
-        counts, rows[name] = _row_faults(found, name, raw, typed)
-        faults += counts
-        faults += _identifiers(found, name, raw)
-    tables = {name: _typed(name, raw) for name, raw in found.raw.items()}
-    for name in found.raw:
-        faults += _between_rows(found, name, tables)
+    for name in checked:
+        counts, rows[name] = _row_faults(found, name)
+        faults += [*counts, *_identifiers(name, found.raw[name]), *_between_rows(found, name)]
     return CheckReport(
         source=found.source,
         simulated=found.simulated,
@@ -64,15 +65,11 @@ def check_records(records: Records | str | Path | Any) -> CheckReport:
     )
 
 
-def _typed(name: str, raw: ibis.Table) -> ibis.Table:
-    columns = TABLES[name].columns
-    return raw.select(
-        **{
-            column: cast(raw[column], IBIS_TYPES[definition.metadata["kind"]])
-            for column, definition in columns.items()
-            if column in raw.columns
-        }
-    )
+def _chosen(records: Records, only: Collection[str] | None) -> list[str]:
+    for name in only or ():
+        if name not in TABLES:
+            raise ParameterError(f"There is no table {name}. {suggest(name, TABLES)}")
+    return [name for name in records.raw if only is None or name in only]
 
 
 def _shape(records: Records) -> Iterator[Fault]:
@@ -118,9 +115,8 @@ def _optional(records: Records) -> Mapping[str, str]:
     }
 
 
-def _row_faults(
-    records: Records, name: str, raw: ibis.Table, typed: ibis.Table
-) -> tuple[list[Fault], int]:
+def _row_faults(records: Records, name: str) -> tuple[list[Fault], int]:
+    raw = records.raw[name]
     kinds = {c: d.metadata["kind"] for c, d in TABLES[name].columns.items()}
 
     def read(column: str) -> ibis.Value:
@@ -141,7 +137,7 @@ def _row_faults(
     return faults, int(counted["n"])
 
 
-def _identifiers(records: Records, name: str, raw: ibis.Table) -> Iterator[Fault]:
+def _identifiers(name: str, raw: ibis.Table) -> Iterator[Fault]:
     for column in scanned_columns(name, raw):
         # Each value once: patterns cost more than grouping, and a person has many rows.
         values = raw.group_by(raw[column].name("value")).aggregate(times=raw.count())
@@ -153,15 +149,12 @@ def _identifiers(records: Records, name: str, raw: ibis.Table) -> Iterator[Fault
         counted = values.aggregate(**sums).to_pyarrow().to_pylist()[0]
         for place, kind in enumerate(KINDS):
             if counted[f"k{place}"]:
-                yield Fault(
-                    name, column, f"looks like a {kind}", int(counted[f"k{place}"]), _PSEUDONYMISE
-                )
+                rows = int(counted[f"k{place}"])
+                yield Fault(name, column, f"looks like a {kind}", rows, _PSEUDONYMISE)
 
 
-def _between_rows(
-    records: Records, name: str, tables: Mapping[str, ibis.Table]
-) -> Iterator[Fault]:
-    for column, kind, count in relations(name, tables):
+def _between_rows(records: Records, name: str) -> Iterator[Fault]:
+    for column, kind, count in relations(name, records.tables):
         rows = records.connection.to_pyarrow(count).as_py()
         if rows:
             yield Fault(name, column, kind, int(rows))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import ibis
 
@@ -44,6 +44,11 @@ def looks_like(value: ibis.Value, kind: str) -> ibis.Value:
     if kind == "NHS number":
         return _nhs_number(value)
     return value.re_search(PATTERNS[kind])
+
+
+def looks_real(value: ibis.Value) -> ibis.Value:
+    """Return whether text looks like any kind of real identifier."""
+    return value.re_search("|".join(PATTERNS.values())) | _nhs_number(value)
 
 
 def _nhs_number(value: ibis.Value) -> ibis.Value:
@@ -94,26 +99,32 @@ def refuse_identifiers(tables: Mapping[str, ibis.Table]) -> None:
         for column in identifying_names(name, table)
     ]
     for name, table in tables.items():
-        columns = scanned_columns(name, table)
-        if not columns:
-            continue
-        first = table.select(*columns).limit(_FIRST_ROWS)
-        counted = first.aggregate(
-            **{
-                f"c{i}_{j}": looks_like(as_text(first[column]), kind).sum()
-                for i, column in enumerate(columns)
-                for j, kind in enumerate(KINDS)
-            }
-        ).to_pyarrow()
-        for i, column in enumerate(columns):
-            kinds = [kind for j, kind in enumerate(KINDS) if counted[f"c{i}_{j}"][0].as_py()]
-            if kinds:
-                found.append(f"{name}.{column} ({' or '.join(kinds)})")
+        found += [f"{name}.{column} ({kinds})" for column, kinds in _in_first_rows(name, table)]
     if found:
         raise DataError(
             f"Real identifiers are refused: {', '.join(found)}. Replace them with "
             "`tfeval pseudonymise`, or drop the column, and open the result."
         )
+
+
+def _in_first_rows(name: str, table: ibis.Table) -> Iterator[tuple[str, str]]:
+    columns = scanned_columns(name, table)
+    if not columns:
+        return
+    first = table.select(*columns).limit(_FIRST_ROWS)
+    suspect = first.aggregate(
+        **{
+            f"c{place}": looks_real(as_text(first[column])).sum()
+            for place, column in enumerate(columns)
+        }
+    ).to_pyarrow()
+    for place, column in enumerate(columns):
+        if suspect[f"c{place}"][0].as_py():
+            text = as_text(first[column])
+            kinds = first.aggregate(
+                **{f"k{i}": looks_like(text, kind).sum() for i, kind in enumerate(KINDS)}
+            ).to_pyarrow()
+            yield column, " or ".join(k for i, k in enumerate(KINDS) if kinds[f"k{i}"][0].as_py())
 
 
 def identifying_names(name: str, table: ibis.Table) -> list[str]:

@@ -31,7 +31,8 @@ def relations(name: str, tables: Mapping[str, ibis.Table]) -> Iterator[Count]:
         other, key = target.split(".")
         if column in present and other in tables and key in tables[other].columns:
             yield column, f"not in {other}", _orphans(table, column, tables[other], key)
-    if definition.no_overlap and {definition.event_on, *definition.no_overlap} <= present:
+    spell = {definition.event_on, definition.ends_on, *definition.no_overlap}
+    if definition.no_overlap and spell <= present:
         yield _begins(definition), "overlaps an earlier one", _overlaps(definition, table)
     if name == "families":
         yield from _families(tables)

@@ -129,7 +129,8 @@ def _spell() -> dict[str, pa.Column]:
 def _criterion(name: str) -> pa.Column:
     phases = [phase for phase in PHASES if name in CRITERIA[phase]] or ["one"]
     text = f"Nominated at identification: {name.replace('_', ' ')} (phase {' and '.join(phases)})."
-    return flag(f"{text} Empty in rows of another phase.", empty=True)
+    elsewhere = "" if len(phases) == len(PHASES) else " Empty in rows of the other phase."
+    return flag(text + elsewhere, empty=bool(elsewhere))
 
 
 _SPELL: dict[str, Any] = {

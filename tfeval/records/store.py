@@ -97,7 +97,7 @@ class Records:
 
 
 def open_records(source: str | Path | Any) -> Records:
-    """Open an extract without reading it.
+    """Open an extract of linked records.
 
     Parameters
     ----------
@@ -119,8 +119,9 @@ def open_records(source: str | Path | Any) -> Records:
 
     Notes
     -----
-    Opening looks at names and types and at the first thousand rows for real identifiers.
-    `check_records` reads everything.
+    Opening looks at names and types and at the first thousand rows for real identifiers;
+    `check_records` reads everything. Parquet and databases are read only when asked a question;
+    CSV is read in at once, as it can only be read from end to end.
 
     Examples
     --------
@@ -130,6 +131,7 @@ def open_records(source: str | Path | Any) -> Records:
     (True, {})
     """
     records = connect(source)
+    refuse_identifiers(records.raw)
     absent = [name for name, table in TABLES.items() if table.needed and name not in records.raw]
     if absent:
         raise DataError(
@@ -147,7 +149,6 @@ def open_records(source: str | Path | Any) -> Records:
             f"{records.source} lacks {_listed(lacking)}: add the columns (data/README.md says "
             "what they hold), or leave the whole table out."
         )
-    refuse_identifiers(records.raw)
     return records
 
 
@@ -219,8 +220,9 @@ def _from_folder(folder: Path) -> Records:
             if kind == "parquet":
                 connection.read_parquet(place, table_name=name)
             else:
-                # Everything as text: a wrong value must be a counted fault, not a failed read.
-                connection.read_csv(place, table_name=name, all_varchar=True)
+                # As text: a wrong value must be a counted fault, not a failed read. And read in
+                # once, because every question would else parse the file again.
+                connection.create_table(name, connection.read_csv(place, all_varchar=True))
         except Exception as error:
             raise DataError(f"{name} in {folder.name} cannot be read as {kind}.") from error
     found = _from_connection(connection, folder.name, _about(folder / _ABOUT))
