@@ -10,7 +10,13 @@ import ibis
 
 from tfeval.errors import ParameterError, suggest
 from tfeval.records.faults import CheckReport, Fault
-from tfeval.records.identifiers import KINDS, as_text, identifying_names, looks_like, scanned_columns
+from tfeval.records.identifiers import (
+    as_text,
+    count_kinds,
+    identifying_names,
+    scanned_columns,
+    suspect,
+)
 from tfeval.records.relations import relations
 from tfeval.records.rules import row_rules
 from tfeval.records.schema import TABLES
@@ -141,15 +147,9 @@ def _identifiers(name: str, raw: ibis.Table) -> Iterator[Fault]:
     for column in scanned_columns(name, raw):
         # Each value once: patterns cost more than grouping, and a person has many rows.
         values = raw.group_by(raw[column].name("value")).aggregate(times=raw.count())
-        text = as_text(values.value)
-        sums = {
-            f"k{place}": looks_like(text, kind).ifelse(values.times, 0).sum()
-            for place, kind in enumerate(KINDS)
-        }
-        counted = values.aggregate(**sums).to_pyarrow().to_pylist()[0]
-        for place, kind in enumerate(KINDS):
-            if counted[f"k{place}"]:
-                rows = int(counted[f"k{place}"])
+        doubtful = values.filter(suspect(as_text(values.value)))
+        if doubtful.count().to_pyarrow().as_py():
+            for kind, rows in count_kinds(doubtful).items():
                 yield Fault(name, column, f"looks like a {kind}", rows, _PSEUDONYMISE)
 
 

@@ -46,9 +46,9 @@ def looks_like(value: ibis.Value, kind: str) -> ibis.Value:
     return value.re_search(PATTERNS[kind])
 
 
-def looks_real(value: ibis.Value) -> ibis.Value:
-    """Return whether text looks like any kind of real identifier."""
-    return value.re_search("|".join(PATTERNS.values())) | _nhs_number(value)
+def suspect(value: ibis.Value) -> ibis.Value:
+    """Return whether text may look like a real identifier: quick, and never wrongly false."""
+    return value.re_search("|".join([*PATTERNS.values(), _TEN_DIGITS]))
 
 
 def _nhs_number(value: ibis.Value) -> ibis.Value:
@@ -112,19 +112,32 @@ def _in_first_rows(name: str, table: ibis.Table) -> Iterator[tuple[str, str]]:
     if not columns:
         return
     first = table.select(*columns).limit(_FIRST_ROWS)
-    suspect = first.aggregate(
+    counts = first.aggregate(**{c: suspect(as_text(first[c])).sum() for c in columns}).to_pyarrow()
+    for column in columns:
+        if counts[column][0].as_py():
+            values = first.select(value=first[column], times=ibis.literal(1))
+            kinds = count_kinds(values)
+            if kinds:
+                yield column, " or ".join(kinds)
+
+
+def count_kinds(values: ibis.Table) -> dict[str, int]:
+    """Return how many rows look like each kind of real identifier, kinds without any left out.
+
+    Parameters
+    ----------
+    values : ibis.Table
+        `value`, and `times` that it comes.
+    """
+    text = as_text(values.value)
+    counts = values.aggregate(
         **{
-            f"c{place}": looks_real(as_text(first[column])).sum()
-            for place, column in enumerate(columns)
+            f"k{place}": looks_like(text, kind).ifelse(values.times, 0).sum()
+            for place, kind in enumerate(KINDS)
         }
     ).to_pyarrow()
-    for place, column in enumerate(columns):
-        if suspect[f"c{place}"][0].as_py():
-            text = as_text(first[column])
-            kinds = first.aggregate(
-                **{f"k{i}": looks_like(text, kind).sum() for i, kind in enumerate(KINDS)}
-            ).to_pyarrow()
-            yield column, " or ".join(k for i, k in enumerate(KINDS) if kinds[f"k{i}"][0].as_py())
+    found = {kind: counts[f"k{place}"][0].as_py() for place, kind in enumerate(KINDS)}
+    return {kind: int(number) for kind, number in found.items() if number}
 
 
 def identifying_names(name: str, table: ibis.Table) -> list[str]:
