@@ -277,7 +277,9 @@ def test_all_faults_are_reported_at_once_and_no_value_of_a_row(database) -> None
 
 
 def test_small_counts_are_exact_only_where_asked_for() -> None:
-    report = CheckReport("x", False, (Fault("people", "sex", "unknown value", 3),), {"people": 14}, {})
+    report = CheckReport(
+        "x", False, (Fault("people", "sex", "unknown value", 3),), {"people": 14}, {}
+    )
     assert "fewer than 10" in str(report)
     assert "14" not in str(report)
     assert ", 3 rows" in report.text(exact=True)

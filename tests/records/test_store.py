@@ -125,7 +125,10 @@ def test_a_needed_column_must_be_there(database) -> None:
     [
         ("UPDATE people SET person_id = '9434765919' WHERE rowid = 5", r"person_id \(NHS number\)"),
         ("ALTER TABLE people ADD surname VARCHAR", r"surname \(its name\)"),
-        ("UPDATE families SET family_id = 'M1 1AE' WHERE rowid < 3", r"family_id \(full postcode\)"),
+        (
+            "UPDATE families SET family_id = 'M1 1AE' WHERE rowid < 3",
+            r"family_id \(full postcode\)",
+        ),
     ],
 )
 def test_real_identifiers_are_refused(database, sql: str, says: str) -> None:

@@ -24,7 +24,9 @@ PATTERNS = {
 }
 _TEN_DIGITS = r"^[0-9]{3} ?[0-9]{3} ?[0-9]{4}$"
 #: Columns that by their name hold identifying facts, whatever is in them.
-IDENTIFYING_COLUMNS = r"(?i)(^|_)(forename|surname|first_?name|last_?name|full_?name|name|post_?code"
+IDENTIFYING_COLUMNS = (
+    r"(?i)(^|_)(forename|surname|first_?name|last_?name|full_?name|name|post_?code"
+)
 IDENTIFYING_COLUMNS += r"|address|nhs(_?(no|number|id))?|upn|nino|ni_?(no|number)"
 IDENTIFYING_COLUMNS += r"|date_?of_?birth|birth_?date|dob|e_?mail|phone|telephone|mobile|uprn)($|_)"
 KINDS = ("NHS number", *PATTERNS)

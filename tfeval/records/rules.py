@@ -97,8 +97,10 @@ def _long_terms(typed: Callable[[str], ibis.Value]) -> Iterator[Rule]:
 def _offences(typed: Callable[[str], ibis.Value]) -> Iterator[Rule]:
     outcome, ended = typed("outcome"), typed("outcome_on")
     proven = outcome.isin(list(PROVEN_OUTCOMES))
-    yield "custody_days", "custody without a conviction", (typed("custody_days") > 0) & (
-        outcome != "convicted"
+    yield (
+        "custody_days",
+        "custody without a conviction",
+        (typed("custody_days") > 0) & (outcome != "convicted"),
     )
     yield "outcome_on", "a pending offence with a date", (outcome == "pending") & ended.notnull()
     yield "outcome_on", "a proven offence without a date", proven & ended.isnull()

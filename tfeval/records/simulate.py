@@ -184,7 +184,9 @@ def read_truth(folder: str | Path) -> Truth:
     """
     place = Path(folder)
     if not (place / "families.parquet").is_file():
-        raise TfevalError(f"{place.name} holds no truth: give the folder whose name ends in -truth.")
+        raise TfevalError(
+            f"{place.name} holds no truth: give the folder whose name ends in -truth."
+        )
     tables = {
         name: pd.read_parquet(place / f"{name}.parquet")
         for name in ("families", "people_outcomes", "family_outcomes")

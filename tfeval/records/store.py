@@ -281,7 +281,9 @@ def _about(path: Path) -> dict[str, Any]:
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise DataError(f"{path.name} beside the records is not JSON: mend or remove it.") from error
+        raise DataError(
+            f"{path.name} beside the records is not JSON: mend or remove it."
+        ) from error
     if not isinstance(about, dict):
         raise TfevalError(f"{path.name} beside the records must hold one JSON object.")
     return about

@@ -16,7 +16,9 @@ def text(values: np.ndarray) -> pa.Array:
     return pa.StringArray.from_buffers(values.size, pa.py_buffer(offsets), pa.py_buffer(data))
 
 
-def chosen(index: np.ndarray, values: pa.Array | Sequence[str], empty: np.ndarray | None = None) -> pa.Array:
+def chosen(
+    index: np.ndarray, values: pa.Array | Sequence[str], empty: np.ndarray | None = None
+) -> pa.Array:
     """Return values picked by index, dictionary-encoded; null where `empty`."""
     codes = pa.array(index.astype(np.int32), mask=empty)
     words = values if isinstance(values, pa.Array) else pa.array(list(values), type=pa.string())

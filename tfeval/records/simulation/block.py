@@ -135,9 +135,7 @@ def _programme(
     return course(shown, _better(found, people, without), people, areas, settings, rng)
 
 
-def _better(
-    found: dict[str, Candidates], people: Population, without: Treatment
-) -> np.ndarray:
+def _better(found: dict[str, Candidates], people: Population, without: Treatment) -> np.ndarray:
     """Return whose crime and anti-social behaviour is less in the year after than before."""
     change = np.zeros(people.n_families)
     for name in ("offences", "asb_incidents"):
@@ -146,9 +144,7 @@ def _better(
         since = one.start - without.index[family]
         happens = point_worlds(name, one, people, without)[0] & (np.abs(since) < YEAR)
         sign = np.where(since >= 0, 1.0, -1.0)
-        change += np.bincount(
-            family[happens], sign[happens], minlength=people.n_families
-        )
+        change += np.bincount(family[happens], sign[happens], minlength=people.n_families)
     return change < 0
 
 
@@ -182,8 +178,7 @@ def _observed(
 ) -> dict[str, Any]:
     """Return what happened: with the programme for the attached, without it for the others."""
     reached = {
-        name: attached[people.owner(PROCESSES[name].of)[found[name].unit]]
-        for name in worlds.points
+        name: attached[people.owner(PROCESSES[name].of)[found[name].unit]] for name in worlds.points
     }
     happens = {
         name: np.where(reached[name], programme, without)

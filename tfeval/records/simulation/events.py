@@ -90,7 +90,9 @@ def _offences(happened: Happened, supply: Supply, person: pa.Array) -> dict[str,
         "offence_id": arrays.numbers(start.size, supply.block),
         "person_id": arrays.chosen(under[arrives], person),
         "offence_on": arrays.dates(start),
-        "outcome": arrays.chosen(np.where(pending, PENDING, ends.outcome[arrives]), OFFENCE_OUTCOMES),
+        "outcome": arrays.chosen(
+            np.where(pending, PENDING, ends.outcome[arrives]), OFFENCE_OUTCOMES
+        ),
         "outcome_on": arrays.dates(on, pending),
         "custody_days": arrays.whole(
             np.where(happened.in_custody & (ends.on <= supply.last), ends.days, 0)[arrives]
@@ -154,7 +156,9 @@ def _hospital(
     unit = np.concatenate([one.unit for one in both])
     start = np.concatenate([one.start for one in both])
     kind = np.repeat([0, 1], [one.unit.size for one in both])
-    arrives, under = linked(unit, start, supply.links["health"], "hospital_episodes", happened.people)
+    arrives, under = linked(
+        unit, start, supply.links["health"], "hospital_episodes", happened.people
+    )
     arrives &= start >= supply.first
     nights = np.where(kind == 0, rng.geometric(0.35, unit.size) - 1, 0)
     order = np.lexsort((start[arrives], under[arrives]))
@@ -190,9 +194,7 @@ def _benefits(
     # What somebody claims is mostly a matter of who they are: sick, lone parent, or looking.
     usual = rng.choice(4, people.n_people, p=[0.37, 0.33, 0.04, 0.26])[seen.unit]
     changes = rng.uniform(*_UNIVERSAL_CREDIT, people.n_families)[people.family[seen.unit]]
-    benefit = np.where(
-        seen.start >= changes, BENEFITS.index("universal_credit_out_of_work"), usual
-    )
+    benefit = np.where(seen.start >= changes, BENEFITS.index("universal_credit_out_of_work"), usual)
     return {
         "person_id": arrays.chosen(seen.unit, person),
         "benefit": arrays.chosen(benefit, BENEFITS),

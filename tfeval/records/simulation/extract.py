@@ -15,9 +15,7 @@ from tfeval.records.simulation.programme import NEVER
 from tfeval.records.simulation.supply import MISSED
 
 
-def extract(
-    happened: Happened, supply: Supply, rng: np.random.Generator
-) -> dict[str, pa.Table]:
+def extract(happened: Happened, supply: Supply, rng: np.random.Generator) -> dict[str, pa.Table]:
     """Return the tables of a block by name (all but `coverage`, which is of no block)."""
     person = arrays.text(happened.people.person_id)
     family = arrays.text(happened.people.family_id)
@@ -30,9 +28,7 @@ def extract(
     return {name: pa.table(columns) for name, columns in tables.items()}
 
 
-def _families(
-    happened: Happened, supply: Supply, family: pa.Array
-) -> dict[str, pa.Array]:
+def _families(happened: Happened, supply: Supply, family: pa.Array) -> dict[str, pa.Array]:
     people, course = happened.people, happened.course
     again = happened.again
     at = np.concatenate([np.arange(people.n_families), again.family])

@@ -18,10 +18,13 @@ from tfeval.records.simulation.settings import KINDS
 from tfeval.records.simulation.truth import HORIZONS, counted, covered, horizon_days
 
 GROUPS = ("attached", "eligible", "below_threshold")
-_PROVEN = tuple(
-    {"convicted": CONVICTED, "cautioned": CAUTIONED}[name] for name in PROVEN_OUTCOMES
+_PROVEN = tuple({"convicted": CONVICTED, "cautioned": CAUTIONED}[name] for name in PROVEN_OUTCOMES)
+_SCHOOL = (
+    "sessions_authorised",
+    "sessions_unauthorised",
+    "fixed_exclusions",
+    "permanent_exclusions",
 )
-_SCHOOL = ("sessions_authorised", "sessions_unauthorised", "fixed_exclusions", "permanent_exclusions")
 _DAYS = {"out_of_work": "out_of_work", "employment": "employed", "in_need": "in_need",
          "protection_plan": "protection_plan", "looked_after": "looked_after"}  # fmt: skip
 

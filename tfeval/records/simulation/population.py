@@ -205,7 +205,9 @@ def pseudonyms(number: int, rng: np.random.Generator) -> np.ndarray:
     return np.ascontiguousarray(_BASE32[letters]).view("S26").ravel()
 
 
-def rates(process: Process, people: Population, areas: Authorities, settings: SimulationSettings) -> np.ndarray:
+def rates(
+    process: Process, people: Population, areas: Authorities, settings: SimulationSettings
+) -> np.ndarray:
     """Return the usual rate of a process, events a year, of each family or person.
 
     The multipliers have mean one over families, so `per_year` stays the mean.
@@ -223,9 +225,7 @@ def family_risk(
     name: str, kind: str, people: Population, areas: Authorities, settings: SimulationSettings
 ) -> np.ndarray:
     """Return the log of each family's multiplier of a rate, with mean one over families."""
-    variance = (
-        settings.need_loading**2 + settings.unrecorded_loading**2 + settings.authority_sd**2
-    )
+    variance = settings.need_loading**2 + settings.unrecorded_loading**2 + settings.authority_sd**2
     lift = np.log(settings.kind_ratio) if kind else 0.0
     share = _KIND_SHARES[KINDS.index(kind)] if kind else 0.0
     return (

@@ -212,9 +212,7 @@ def outside(spells: Spells, others: Spells) -> Spells:
     """
     unit = np.concatenate([spells.unit, spells.unit, others.unit, others.unit])
     day = np.concatenate([spells.start, spells.end, others.start, others.end])
-    step = np.repeat(
-        np.array([1, -1, -4, 4]), [spells.unit.size] * 2 + [others.unit.size] * 2
-    )
+    step = np.repeat(np.array([1, -1, -4, 4]), [spells.unit.size] * 2 + [others.unit.size] * 2)
     order = np.lexsort((day, unit))
     unit, day = unit[order], day[order]
     # On only where one of ours is open and none of theirs: then the running sum is 1.

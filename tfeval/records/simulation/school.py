@@ -27,7 +27,12 @@ _FIXED = 0.06
 _PERMANENT = 0.0010
 _ROW_SPREAD = 0.6
 _SECONDARY_AGE = 11
-_COUNTS = ("sessions_authorised", "sessions_unauthorised", "fixed_exclusions", "permanent_exclusions")
+_COUNTS = (
+    "sessions_authorised",
+    "sessions_unauthorised",
+    "fixed_exclusions",
+    "permanent_exclusions",
+)
 
 
 @dataclass(frozen=True)

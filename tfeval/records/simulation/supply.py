@@ -116,8 +116,25 @@ def linked(
 
 
 def clip_spells(spells: Spells, first: int, last: np.ndarray | int) -> tuple[Spells, np.ndarray]:
-    """Return spells seen from the first to the last day covered, and which are still open then."""
+    """Return spells seen from the first to the last day covered, and which are still open then.
+
+    A spell that another of the same unit follows is closed when its coverage ends: a family that
+    moved is in the records of its next authority by then.
+
+    Parameters
+    ----------
+    spells : Spells
+        By unit and start.
+    first : int
+        First day covered.
+    last : int array (m,) or int
+        Last day covered of each spell.
+    """
     last = np.broadcast_to(last, spells.unit.shape)
     seen = (spells.start <= last) & (spells.end > first)
-    kept = spells.keep(seen)
-    return kept, kept.end > last[seen]
+    kept, last = spells.keep(seen), last[seen]
+    still = kept.end > last
+    followed = np.zeros(still.size, dtype=bool)
+    followed[:-1] = kept.unit[1:] == kept.unit[:-1]
+    end = np.where(still & followed, last + 1, kept.end).astype(np.int32)
+    return Spells(kept.unit, kept.start, end), still & ~followed
