@@ -1,1 +1,59 @@
-"""Claims, causes and value of the Troubled Families Programme, in England, 2012 to 2020."""
+"""Claims, causes and value of the Troubled Families Programme, in England, 2012 to 2020.
+
+Every public name is listed here with the module that defines it, and loads when first used, so
+that `import tfeval` costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    # programme
+    "phase": "tfeval.programme.phases",
+    "published": "tfeval.programme.published",
+    "published_tables": "tfeval.programme.published",
+    "figure": "tfeval.programme.published",
+    "check_published": "tfeval.programme.published",
+    "eligible": "tfeval.programme.criteria",
+    "turned_around": "tfeval.programme.results",
+    "sustained_progress": "tfeval.programme.results",
+    "payments_due": "tfeval.programme.ledger",
+    "maximum_payable": "tfeval.programme.ledger",
+    "check_payments": "tfeval.programme.ledger_check",
+    "reconcile": "tfeval.programme.national",
+    "national_ledger": "tfeval.programme.national",
+    "claims_by_authority": "tfeval.programme.claims",
+    "final_claims": "tfeval.programme.claims",
+    "member_bounds": "tfeval.programme.areas",
+    # money
+    "deflate": "tfeval.money.prices",
+    "discount_factors": "tfeval.money.prices",
+    "present_value": "tfeval.money.prices",
+    "break_even_share": "tfeval.money.claimed",
+    "break_even_2015": "tfeval.money.claimed",
+    "implied_cost": "tfeval.money.claimed",
+    # report
+    "answer": "tfeval.report.notebook_parts",
+    "provenance": "tfeval.report.notebook_parts",
+    "record": "tfeval.report.record",
+    "read_records": "tfeval.report.record",
+    "table": "tfeval.report.tables",
+    "chapters": "tfeval.report.chapters",
+    # errors
+    "TfevalError": "tfeval.errors",
+}
+
+__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'tfeval' has no attribute {name!r}")
+    module = import_module(_PUBLIC[name])
+    return getattr(module, name, module)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

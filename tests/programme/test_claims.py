@@ -42,6 +42,19 @@ def test_final_claims_keep_authorities_without_one():
     assert not final.loc[final["turned_around"].isna(), "exact"].any()
 
 
+def test_kinds_are_added_up_where_a_source_gave_only_these():
+    wirral = final_claims().set_index("area").loc["Wirral"]
+    assert wirral["turned_around"] == 834 + 65
+    assert wirral["targeted"] == 910
+
+
+def test_a_claim_of_all_families_is_final_whenever_it_was_made():
+    final = final_claims().set_index("area")
+    assert final.loc["Nottingham", "as_of"] < "2015-05"
+    assert final.loc["Nottingham", "share"] == 1
+    assert np.isnan(final.loc["Norfolk", "share"])  # 83% in February 2015: not final
+
+
 def test_claims_over_time_show_sources_that_disagree():
     january = claims_over_time().query("figure == 'turned_around' and as_of == '2013-01'").iloc[0]
     assert (january["low"], january["high"]) == (1621, 1675)

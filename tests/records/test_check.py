@@ -32,6 +32,8 @@ def again(table: str, changes: str = "", where: str = "true") -> str:
     return f"INSERT INTO {table} SELECT * {replaced} FROM {table} WHERE {where} LIMIT 1"
 
 
+ADULT = "(SELECT person_id FROM people WHERE birth_month < DATE '1980-01-01' LIMIT 1)"
+
 #: Table, column, kind of fault, and the SQL that plants it.
 PLANTED = [
     # Shape
@@ -127,7 +129,8 @@ PLANTED = [
      some("benefit_spells", "ended_on = started_on")),
     ("employment_spells", "ended_on", "not after started_on",
      some("employment_spells", "ended_on = started_on - 9")),
-    ("offences", "outcome_on", "before offence_on", some("offences", "outcome_on = offence_on - 1")),
+    ("offences", "outcome_on", "before offence_on",
+     some("offences", "outcome_on = offence_on - 1")),
     ("offences", "outcome_on", "a pending offence with a date",
      some("offences", "outcome = 'pending', custody_days = 0", "outcome_on IS NOT NULL")),
     ("offences", "outcome_on", "a proven offence without a date",
@@ -181,10 +184,10 @@ PLANTED = [
      "AND DATE '2014-12-31' LIMIT 1)"),
     ("school_terms", "term_start", "an adult in the school table",
      some("school_terms",
-          "person_id = (SELECT person_id FROM people WHERE birth_month < DATE '1980-01-01' LIMIT 1)")),
+          f"person_id = {ADULT}")),
     ("social_care_episodes", "started_on", "18 or older",
      some("social_care_episodes",
-          "person_id = (SELECT person_id FROM people WHERE birth_month < DATE '1980-01-01' LIMIT 1)")),
+          f"person_id = {ADULT}")),
     ("offences", "offence_on", "younger than 10",
      some("offences",
           "person_id = (SELECT person_id FROM people WHERE birth_month BETWEEN DATE '2008-01-01' "
@@ -204,7 +207,8 @@ PLANTED = [
     ("people", "person_id", "looks like a National Insurance number",
      some("people", "person_id = 'QQ 12 34 56 C'".replace("QQ", "JG"))),
     ("people", "person_id", "looks like a name", some("people", "person_id = 'Ann Other'")),
-    ("families", "family_id", "looks like a full postcode", some("families", "family_id = 'L1 8JQ'")),
+    ("families", "family_id", "looks like a full postcode",
+     some("families", "family_id = 'L1 8JQ'")),
     ("families", "family_id", "looks like a email address",
      some("families", "family_id = 'someone@example.org'")),
     ("people", "note", "looks like a full postcode",
@@ -213,7 +217,8 @@ PLANTED = [
      "ALTER TABLE people ADD household BIGINT; " + some("people", "household = 9434765919")),
     ("people", "surname", "an identifying column", "ALTER TABLE people ADD surname VARCHAR"),
     ("people", "nhs_number", "an identifying column", "ALTER TABLE people ADD nhs_number VARCHAR"),
-    ("people", "date_of_birth", "an identifying column", "ALTER TABLE people ADD date_of_birth DATE"),
+    ("people", "date_of_birth", "an identifying column",
+     "ALTER TABLE people ADD date_of_birth DATE"),
 ]  # fmt: skip
 
 
@@ -235,11 +240,10 @@ def test_there_are_at_least_forty_kinds_planted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "column", "kind", "sql"), PLANTED, ids=[f"{t}.{c}: {k}" for t, c, k, _ in PLANTED]
+    "planted", PLANTED, ids=[f"{table}.{column}: {kind}" for table, column, kind, _ in PLANTED]
 )
-def test_a_planted_fault_is_found(
-    database, folder: Path, table: str, column: str, kind: str, sql: str
-) -> None:
+def test_a_planted_fault_is_found(database, planted: tuple[str, str, str, str]) -> None:
+    table, column, kind, sql = planted
     report = check_records(database(sql), only=[table])
     assert (table, column, kind) in _names(report)
 

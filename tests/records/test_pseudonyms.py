@@ -73,7 +73,8 @@ def test_links_hold_and_nothing_real_is_left(real: Path, tmp_path: Path) -> None
 
 
 def test_a_known_answer() -> None:
-    # printf 'person:9434765919' | openssl dgst -sha256 -hmac 'a secret that nobody would guess, 2012'
+    # printf 'person:9434765919' | openssl dgst -sha256 -hmac 'a secret that nobody would
+    # guess, 2012'
     hexadecimal = "3ce64529afaba44c67e8d4a34314b26ef9e0f527c45fb042ffeb28192732e401"
     found = pseudonym("943 476 5919", KEY, "person")
     assert base64.b32decode(found.upper() + "======").hex() == hexadecimal[:32]
@@ -128,7 +129,7 @@ def test_a_key_is_read_from_a_file_or_the_environment(
     assert read_key() == KEY
     monkeypatch.delenv("TFEVAL_PSEUDONYM_KEY")
     for call, says in (
-        (lambda: read_key(), "no key"),
+        (read_key, "no key"),
         (lambda: read_key(tmp_path / "none"), "does not exist"),
     ):
         with pytest.raises(ParameterError, match=says):

@@ -120,7 +120,7 @@ def test_records_are_clean_whatever_the_settings(seed: int) -> None:
     hard = simulate(
         families=1500, seed=seed, crisis_height=5.0, false_link_share=0.2, missed_link_share=0.2,
         late_data_share=0.5, move_share=0.5, again_share=0.8, kind_ratio=6.0, frailty=1.2,
-        data_matched_share=0.5, effects={name: 2.0 for name in OUTCOMES},
+        data_matched_share=0.5, effects=dict.fromkeys(OUTCOMES, 2.0),
         records_to=date(2017, 3, 31),
     )  # fmt: skip
     report = check_records(hard.records)

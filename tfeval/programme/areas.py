@@ -44,6 +44,7 @@ def member_bounds(area_code: str, as_of: str, measure: str = "turned_around") ->
     total, members = _group(area_code, as_of, measure)
     names = published("local_authorities").set_index("code")["name"]
     counts = published("progress_local")
+    counts = counts[counts["period"] == "2012-15"]
     rows = []
     for code in members:
         own = counts[counts["area_code"] == code]

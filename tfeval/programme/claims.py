@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from tfeval.errors import DataError, ParameterError, suggest
+from tfeval.programme.phases import period
 from tfeval.programme.published import published
 
 #: Kinds of claim that together make "turned around"; progress to work stands beside the first.
@@ -48,13 +49,15 @@ def authority(name: str) -> pd.Series:
     return rows.iloc[0]
 
 
-def claims_by_authority(as_of: str | None = None) -> pd.DataFrame:
+def claims_by_authority(as_of: str | None = None, phase: str = "one") -> pd.DataFrame:
     """Return the latest published claim of each authority for which a target was published too.
 
     Parameters
     ----------
     as_of : str, optional
         Only claims as of this month (YYYY-MM) or earlier; by default all.
+    phase : {"one", "two"}
+        Which phase's claims.
 
     Returns
     -------
@@ -62,7 +65,8 @@ def claims_by_authority(as_of: str | None = None) -> pd.DataFrame:
         One row an authority: `code`, `area`, `region`, `targeted`, `turned_around` (families),
         `share` (turned around of targeted), `as_of`, `exact` (False where the source rounds, or
         says "over") and the source columns of the claim. Where sources give several targets the
-        largest counts; where they give several claims of the same month, the largest.
+        largest counts; where they give several claims of the same month, the largest; where one
+        gives only the kinds of claim, their sum.
 
     Examples
     --------
@@ -70,12 +74,11 @@ def claims_by_authority(as_of: str | None = None) -> pd.DataFrame:
     >>> int(claims.loc["Wakefield", "turned_around"]), int(claims.loc["Wakefield", "targeted"])
     (925, 930)
     """
-    rows = published("progress_local")
+    rows = _local(phase)
+    largest = rows[rows["figure"] == "targeted"].groupby("area_code")["value"].max()
     if as_of is not None:
         rows = rows[rows["as_of"] <= as_of]
-    targets = published("progress_local").query("figure == 'targeted'")
-    largest = targets.groupby("area_code")["value"].max()
-    claims = rows[rows["figure"] == "turned_around"].sort_values(["as_of", "value"], kind="stable")
+    claims = _turned_around(rows).sort_values(["as_of", "value"], kind="stable")
     claims = claims.drop_duplicates("area_code", keep="last")
     claims = claims[claims["area_code"].isin(largest.index)]
     regions = published("local_authorities").set_index("code")["region"]
@@ -95,32 +98,57 @@ def claims_by_authority(as_of: str | None = None) -> pd.DataFrame:
     return frame.join(claims[source_columns]).sort_values("area").reset_index(drop=True)
 
 
-def final_claims(since: str = "2015-01") -> pd.DataFrame:
-    """Return every authority with a published target, and its claim at the end if it is known.
+def _turned_around(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the claims in all, adding up the kinds where a source gave only these."""
+    claims = rows[rows["figure"] == "turned_around"]
+    keys = ["area_code", "as_of", "url"]
+    kinds = rows[rows["figure"].isin(KINDS) & (rows["qualifier"] == "exact")]
+    whole = kinds.groupby(keys)["figure"].transform("nunique") == len(KINDS)
+    kinds = kinds[whole]
+    sums = kinds.drop_duplicates(keys).assign(figure="turned_around")
+    sums["value"] = kinds.groupby(keys)["value"].transform("sum")[sums.index]
+    return pd.concat([claims, sums]).drop_duplicates(keys, keep="first")
+
+
+def _local(phase: str) -> pd.DataFrame:
+    rows = published("progress_local")
+    return rows[rows["period"] == period(phase)]
+
+
+def final_claims(since: str = "2015-05") -> pd.DataFrame:
+    """Return phase one's targets by authority, and the claim at its end where it is known.
 
     Parameters
     ----------
-    since : str, default "2015-01"
-        The month (YYYY-MM) from which a claim counts as one at the end of phase one.
+    since : str, default "2015-05"
+        The month (YYYY-MM) from which a claim counts as the final one. An earlier claim of all
+        the families targeted counts too, since counts only grow.
 
     Returns
     -------
     DataFrame
-        As `claims_by_authority`; `turned_around` and `share` are missing where no claim since
-        then was published.
+        As `claims_by_authority`; `turned_around` and `share` are missing where no final claim was
+        published.
     """
-    rows = published("progress_local").query("figure == 'targeted'")
+    rows = _local("one")
+    rows = rows[rows["figure"] == "targeted"]
     targets = rows.groupby(["area_code", "area"])["value"].max().rename("targeted").reset_index()
     targets = targets.rename(columns={"area_code": "code"})
     claims = claims_by_authority()
-    late = claims[claims["as_of"] >= since].drop(columns=["area", "targeted"])
+    complete = claims["turned_around"] == claims["targeted"]
+    late = claims[(claims["as_of"] >= since) | complete].drop(columns=["area", "targeted"])
     frame = targets.merge(late, on="code", how="left")
     frame["exact"] = frame["exact"].eq(True)
     return frame.sort_values("area").reset_index(drop=True)
 
 
-def claims_over_time() -> pd.DataFrame:
+def claims_over_time(phase: str = "one") -> pd.DataFrame:
     """Return the national claims by month and kind.
+
+    Parameters
+    ----------
+    phase : {"one", "two"}
+        Which phase's claims.
 
     Returns
     -------
@@ -129,7 +157,7 @@ def claims_over_time() -> pd.DataFrame:
         disagree), and whether every source is `exact`.
     """
     rows = published("progress_national")
-    rows = rows[(rows["period"] == "2012-15") & (rows["unit"] == "families")]
+    rows = rows[(rows["period"] == period(phase)) & (rows["unit"] == "families")]
     grouped = rows.groupby(["figure", "as_of"], sort=True)
     frame = grouped["value"].agg(low="min", high="max")
     frame["exact"] = grouped["qualifier"].agg(lambda marks: bool((marks == "exact").all()))

@@ -9,6 +9,9 @@ from tfeval.programme.phases import phase
 from tfeval.programme.published import Source, distinct_sources, figure, published
 
 _AREA = "England"
+_ENDS = {"slow": ("2013-03", "2013-12", "2014-12"), "fast": ("2013-03", "2014-06", "2014-12")}
+_CLAIMED = ("2013-01", "2014-03", "2015-05")
+_WORK_SHARE, _PROGRESS_SHARE = "2015-02", "2014-10"
 
 
 def attached_by_year(pace: str) -> pd.DataFrame:
@@ -30,11 +33,7 @@ def attached_by_year(pace: str) -> pd.DataFrame:
     >>> attached_by_year("slow")["families"].tolist()
     [35618.0, 61382.0, 20910.0]
     """
-    month = {"slow": "2013-12", "fast": "2014-06"}[pace]
-    ends = [
-        figure("progress_national", "worked_with", as_of=as_of).value
-        for as_of in ("2013-03", month, "2014-12")
-    ]
+    ends = [figure("progress_national", "worked_with", as_of=m).value for m in _ENDS[pace]]
     added = [ends[0], ends[1] - ends[0], ends[2] - ends[1]]
     years = phase("one").tariff.years
     return pd.DataFrame({"area": _AREA, "attached_year": years, "families": added})
@@ -58,10 +57,7 @@ def results_by_year(attached: pd.DataFrame) -> pd.DataFrame:
         `area`, `attached_year`, `paid_year`, `kind`, `families`.
     """
     years = list(attached["attached_year"])
-    claimed = [
-        figure("progress_national", "turned_around", as_of=m).high
-        for m in ("2013-01", "2014-03", "2015-05")
-    ]
+    claimed = [figure("progress_national", "turned_around", as_of=m).high for m in _CLAIMED]
     work, progress = _kind_shares()
     entered = attached["families"].cumsum()
     starts = entered.shift(fill_value=0.0)
@@ -87,7 +83,7 @@ def _kind_shares() -> tuple[float, float]:
         claimed = figure("progress_national", "turned_around", as_of=month).value
         return figure("progress_national", kind, as_of=month).value / claimed
 
-    return share("continuous_employment", "2015-02"), share("progress_to_work", "2014-10")
+    return share("continuous_employment", _WORK_SHARE), share("progress_to_work", _PROGRESS_SHARE)
 
 
 def national_ledger(pace: str) -> pd.DataFrame:
@@ -164,7 +160,7 @@ def _phase_one() -> Reconciliation:
             min(totals),
             max(totals),
             "families attached by year and results by kind, five-sixths of them funded",
-            _sources("tariff") + _sources("progress_national"),
+            ledger_sources("one"),
         ),
         Part("Department for Work and Pensions", *dwp.pounds(), "published", dwp.sources),
         Part(
@@ -195,11 +191,31 @@ def _phase_two() -> Reconciliation:
             ceiling,
             ceiling,
             f"{rules.families.value:,.0f} families, £{rules.tariff.maximum('2015-20'):,.0f} each",
-            _sources("tariff") + rules.families.sources,
+            ledger_sources("two") + rules.families.sources,
         ),
     )
     return Reconciliation(rules.budget, parts)
 
 
-def _sources(table: str) -> tuple[Source, ...]:
-    return tuple(distinct_sources(published(table)))
+def ledger_sources(name: str) -> tuple[Source, ...]:
+    """Return the sources behind a phase's ledger: its tariff and the counts it uses.
+
+    Parameters
+    ----------
+    name : {"one", "two"}
+        The phase.
+    """
+    tariff = published("tariff")
+    counts = published("progress_national")
+    months = {
+        "worked_with": {month for ends in _ENDS.values() for month in ends},
+        "turned_around": (*_CLAIMED, _WORK_SHARE, _PROGRESS_SHARE),
+        "continuous_employment": (_WORK_SHARE,),
+        "progress_to_work": (_PROGRESS_SHARE,),
+    }
+    used = [
+        counts[(counts["figure"] == measure) & counts["as_of"].isin(list(dates))]
+        for measure, dates in months.items()
+    ]
+    rows = [tariff[tariff["phase"] == name], *(used if name == "one" else [])]
+    return tuple(distinct_sources(*rows))

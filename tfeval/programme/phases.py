@@ -170,7 +170,7 @@ def phase(name: str, folder: Path | None = None) -> Phase:
         start=start,
         end=end,
         budget=figure("budget", f"phase_{name}_budget", folder=folder),
-        families=figure("progress_national", "targeted", folder=folder, period=_period(name)),
+        families=figure("progress_national", "targeted", folder=folder, period=period(name)),
         criteria=CRITERIA[name],
         criteria_needed=int(
             figure("eligibility", f"phase_{name}_criteria_needed", folder=folder).value
@@ -180,7 +180,14 @@ def phase(name: str, folder: Path | None = None) -> Phase:
     )
 
 
-def _period(name: str) -> str:
+def period(name: str) -> str:
+    """Return a phase's period as the published tables write it.
+
+    Examples
+    --------
+    >>> period("two")
+    '2015-20'
+    """
     return {"one": "2012-15", "two": "2015-20"}[name]
 
 

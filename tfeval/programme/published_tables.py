@@ -84,7 +84,7 @@ class PublishedTable:
         return (*self.extra, *figures, *SOURCE_COLUMNS)
 
 
-_AREA_KEY = ("area_code", "figure", "as_of", "source_title", "url")
+_AREA_KEY = ("area_code", "figure", "as_of", "period", "source_title", "url")
 
 TABLES = {
     table.name: table
@@ -264,8 +264,9 @@ def _progress_faults(frame: pd.DataFrame) -> Iterator[str]:
     if odd:
         yield f"column as_of: not YYYY or YYYY-MM in {_rows(odd)}: correct it."
     value = pd.to_numeric(frame["value"], errors="coerce")
-    largest = value[frame["figure"] == "targeted"].groupby(frame["area_code"]).max()
-    target = frame["area_code"].map(largest)
+    where = frame["area_code"] + " " + frame["period"]
+    largest = value[frame["figure"] == "targeted"].groupby(where).max()
+    target = where.map(largest)
     above = int(((frame["figure"] == "turned_around") & (target >= 0) & (value > target)).sum())
     if above:
         yield (

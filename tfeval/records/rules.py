@@ -36,7 +36,9 @@ def row_rules(
     """
     for name, column in definition.columns.items():
         if name in raw.columns:
-            yield from _column_rules(name, column.metadata, column.nullable, raw, typed, ends_on)
+            yield from _column_rules(
+                name, column.metadata, column.nullable, raw=raw, typed=typed, ends_on=ends_on
+            )
     present = set(raw.columns)
     for first, second in definition.order:
         if {first, second} <= present:
@@ -52,6 +54,7 @@ def _column_rules(
     name: str,
     metadata: dict,
     nullable: bool,
+    *,
     raw: ibis.Table,
     typed: Callable[[str], ibis.Value],
     ends_on: date,

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from tfeval.records.simulation import arrays
 from tfeval.records.simulation.again import second_times
+from tfeval.records.simulation.evidence import evidence
 from tfeval.records.simulation.extract import extract
 from tfeval.records.simulation.happened import Happened, Supply
 from tfeval.records.simulation.justice import Disposals, custody, disposals
@@ -22,7 +23,7 @@ from tfeval.records.simulation.population import (
     population,
 )
 from tfeval.records.simulation.processes import PROCESSES, YEAR, Candidates, Spells
-from tfeval.records.simulation.programme import Course, course, evidence
+from tfeval.records.simulation.programme import Course, course
 from tfeval.records.simulation.school import SchoolDraws, school_draws, school_terms
 from tfeval.records.simulation.settings import SimulationSettings
 from tfeval.records.simulation.supply import COVERED_TABLES, Coverage, coverage, links, residence
@@ -94,7 +95,7 @@ def simulate_block(number: int, size: int, shared: Context) -> Block:
     found = candidates(people, areas, settings, what)
     drawn = school_draws(people, areas, settings, terms)
     ends = disposals(found["offences"], people, what)
-    steps = _programme(people, found, drawn, areas, settings, choice)
+    steps = _programme(people, found, drawn, areas=areas, settings=settings, rng=choice)
     treatment = Treatment(steps.index, people.kind, steps.worked_with, people.helped, settings)
     worlds = _worlds(people, found, drawn, ends, treatment)
     happened = Happened(
@@ -114,7 +115,7 @@ def simulate_block(number: int, size: int, shared: Context) -> Block:
     )
     return Block(
         records=extract(happened, supply, arrival),
-        truth=truth_tables(people, steps, found, ends, worlds, supply.last),
+        truth=truth_tables(people, steps, found, ends, worlds=worlds, last=supply.last),
     )
 
 
@@ -122,6 +123,7 @@ def _programme(
     people: Population,
     found: dict[str, Candidates],
     drawn: SchoolDraws,
+    *,
     areas: Authorities,
     settings: SimulationSettings,
     rng: np.random.Generator,
@@ -132,7 +134,8 @@ def _programme(
     without = Treatment(index, people.kind, never, people.helped, settings)
     spells = {name: pair[0] for name, pair in spell_worlds(found, people, without).items()}
     shown = evidence(found, spells, school_terms(drawn, people, without), people)
-    return course(shown, _better(found, people, without), people, areas, settings, rng)
+    better = _better(found, people, without)
+    return course(shown, better, people=people, areas=areas, settings=settings, rng=rng)
 
 
 def _better(found: dict[str, Candidates], people: Population, without: Treatment) -> np.ndarray:

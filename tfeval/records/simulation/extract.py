@@ -8,8 +8,8 @@ import pyarrow as pa
 from tfeval.programme.phases import CRITERIA
 from tfeval.records.schema import ALL_CRITERIA, CLAIM_KINDS, PHASES, ROLES
 from tfeval.records.simulation import arrays
-from tfeval.records.simulation.happened import Happened, Supply
 from tfeval.records.simulation.events import event_tables
+from tfeval.records.simulation.happened import Happened, Supply
 from tfeval.records.simulation.processes import YEAR
 from tfeval.records.simulation.programme import NEVER
 from tfeval.records.simulation.supply import MISSED

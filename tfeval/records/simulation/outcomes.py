@@ -56,6 +56,7 @@ def truth_tables(
     course: Course,
     found: dict[str, Candidates],
     ends: Disposals,
+    *,
     worlds: Worlds,
     last: int,
 ) -> dict[str, pa.Table]:
@@ -76,7 +77,10 @@ def truth_tables(
                 "family_id": (family, people.family),
             },
             {"age_at_index": age},
-            [_person_outcomes(people, by_person, found, ends, worlds, w) for w in (0, 1)],
+            [
+                _person_outcomes(people, by_person, found, ends, worlds=worlds, world=world)
+                for world in (0, 1)
+            ],
         ),
         "family_outcomes": _long(
             by_family,
@@ -126,6 +130,7 @@ def _person_outcomes(
     at: _Horizons,
     found: dict[str, Candidates],
     ends: Disposals,
+    *,
     worlds: Worlds,
     world: int,
 ) -> dict[str, np.ndarray]:

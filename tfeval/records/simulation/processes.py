@@ -120,6 +120,7 @@ class Spells:
 def draw(
     process: Process,
     rate: np.ndarray,
+    *,
     window: tuple[int, int],
     crisis: tuple[np.ndarray, np.ndarray, float],
     highest: float,

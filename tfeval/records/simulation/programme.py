@@ -6,16 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfeval.programme.criteria import EXCLUSIONS_AT_ENTRY
 from tfeval.programme.phases import CRITERIA, phase
 from tfeval.records.schema import ALL_CRITERIA, CLAIM_KINDS
+from tfeval.records.simulation.evidence import PROBLEMS, Evidence
 from tfeval.records.simulation.population import Authorities, Population, day_number
-from tfeval.records.simulation.processes import MONTH, YEAR, Candidates, Spells
-from tfeval.records.simulation.school import SchoolTerms
+from tfeval.records.simulation.processes import MONTH, YEAR
 from tfeval.records.simulation.settings import SimulationSettings
 
-#: The evidence for each criterion of a phase, by its place in `Evidence.flags`.
-_EVIDENCE = ("crime", "school", "work", "children", "abuse", "health")
+#: The problem behind each criterion of either phase.
 _CRITERION = {
     "crime_asb": "crime",
     "education": "school",
@@ -38,22 +36,6 @@ _MEDIAN_MONTHS = 15
 #: Days that a result must have lasted: 13 weeks in work (Written answer 226403).
 _SHORTEST_CLAIM = 91
 NEVER = np.iinfo(np.int32).min
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What the records of the year before identification show.
-
-    Attributes
-    ----------
-    flags : bool array (n, 6)
-        Whether each problem of `_EVIDENCE` shows.
-    score : float array (n,)
-        Recorded need, about standard normal.
-    """
-
-    flags: np.ndarray
-    score: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -91,64 +73,10 @@ class Course:
         return ~self.data_matched
 
 
-def evidence(
-    found: dict[str, Candidates], spells: dict[str, Spells], terms: SchoolTerms, people: Population
-) -> Evidence:
-    """Return what the records show over the year before identification, in either world."""
-    n = people.n_families
-    until = people.identified
-    since = until - int(YEAR)
-
-    def events(name: str, owner: np.ndarray, young: bool = False) -> np.ndarray:
-        one = found[name]
-        family = owner[one.unit]
-        inside = (one.mark < 1) & (one.start >= since[family]) & (one.start < until[family])
-        if young:
-            inside &= one.start - people.birth[one.unit] < 18 * YEAR
-        return np.bincount(family[inside], minlength=n)
-
-    def open_spell(name: str, lookback: int) -> np.ndarray:
-        one = spells[name]
-        family = people.family[one.unit]
-        inside = (one.start < until[family]) & (one.end > until[family] - lookback)
-        return np.bincount(family[inside], minlength=n)
-
-    everyone = np.arange(n)
-    crime = events("offences", people.family, True) + events("asb_incidents", everyone)
-    abuse = events("domestic_abuse", everyone)
-    health = events("emergency_admissions", people.family)
-    work = open_spell("out_of_work", 1)
-    care = sum(open_spell(k, int(YEAR)) for k in ("in_need", "protection_plan", "looked_after"))
-    flags = np.column_stack(
-        [crime > 0, _school_problem(terms, people), work > 0, care > 0, abuse > 0, health > 0]
-    )
-    total = sum(np.minimum(x, 4) for x in (crime, abuse, health, care, work))
-    # About standard normal at the default settings.
-    return Evidence(flags, (flags.sum(axis=1) - 2.4) / 1.3 * 0.6 + (total - 3.0) / 2.6 * 0.4)
-
-
-def _school_problem(terms: SchoolTerms, people: Population) -> np.ndarray:
-    family = people.family[terms.unit]
-    before = (terms.end < people.identified[family]) & (
-        terms.start >= people.identified[family] - int(YEAR)
-    )
-    rows = {k: v[before] for k, v in terms.counts[0].items()}
-    unit = terms.unit[before]
-
-    def total(values: np.ndarray) -> np.ndarray:
-        return np.bincount(unit, values, minlength=people.n_people)
-
-    problem = total(rows["sessions_unauthorised"]) >= 0.15 * np.maximum(
-        total(terms.possible[before]), 1
-    )
-    problem |= total(rows["fixed_exclusions"]) >= EXCLUSIONS_AT_ENTRY
-    problem |= total(rows["permanent_exclusions"] + terms.placed[before]) > 0
-    return np.bincount(people.family[problem], minlength=people.n_families) > 0
-
-
 def course(
     shown: Evidence,
     better: np.ndarray,
+    *,
     people: Population,
     areas: Authorities,
     settings: SimulationSettings,
@@ -182,12 +110,16 @@ def course(
     matched_share = settings.data_matched_share * (people.phase == 0)
     worked = chosen & in_time & (rng.random(n) >= matched_share)
     year_left = index + int(YEAR) + 1 <= last
-    data_matched = _matched(eligible & year_left & ~chosen, better, worked, people, settings, rng)
+    data_matched = _matched(
+        eligible & year_left & ~chosen, better, worked, people=people, settings=settings, rng=rng
+    )
     attached = worked | data_matched
     return Course(
         nominated, eligible, attached, data_matched, index,
         **_work(worked, index, settings, rng),
-        **_claims(attached, data_matched, index, last, people, settings, rng),
+        **_claims(
+            attached, data_matched, index=index, last=last, people=people, settings=settings, rng=rng
+        ),
     )  # fmt: skip
 
 
@@ -216,8 +148,8 @@ def _nominate(
     """
     n = eligible.size
     nominated = np.zeros((n, len(ALL_CRITERIA)), dtype=bool)
-    own = people.kind[:, None] == np.arange(len(_EVIDENCE))
-    strength = shown.flags * 2.0 + own * 0.5 + rng.random((n, len(_EVIDENCE)))
+    own = people.kind[:, None] == np.arange(len(PROBLEMS))
+    strength = shown.flags * 2.0 + own * 0.5 + rng.random((n, len(PROBLEMS)))
     more = rng.random(n) < _ONE_MORE
     local = rng.random(n) < 0.5
     for number, name in enumerate(CRITERIA):
@@ -226,7 +158,7 @@ def _nominate(
         mine = people.phase == number
         met = np.where(eligible, needed, needed - 1)
         met = met - (eligible & local) if name == "one" else met + (eligible & more)
-        places = [_EVIDENCE.index(_CRITERION[c]) for c in criteria]
+        places = [PROBLEMS.index(_CRITERION[c]) for c in criteria]
         rank = np.argsort(np.argsort(-strength[:, places], axis=1), axis=1)
         columns = [ALL_CRITERIA.index(c) for c in criteria]
         nominated[np.ix_(mine, columns)] = (rank < met[:, None])[mine]
@@ -239,11 +171,12 @@ def _matched(
     left: np.ndarray,
     better: np.ndarray,
     worked: np.ndarray,
+    *,
     people: Population,
     settings: SimulationSettings,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Choose families never worked with whose records improved, enough for their share of claims."""
+    """Choose families never worked with whose records improved, for their share of claims."""
     pool = left & better & (people.phase == 0)
     share = settings.data_matched_share
     wanted = (worked & (people.phase == 0)).sum() * share / max(1 - share, 1e-9)
@@ -265,6 +198,7 @@ def _work(
 def _claims(
     attached: np.ndarray,
     data_matched: np.ndarray,
+    *,
     index: np.ndarray,
     last: np.ndarray,
     people: Population,

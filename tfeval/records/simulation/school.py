@@ -97,7 +97,9 @@ def school_draws(
         start=start[term],
         end=end[term],
         possible=sessions[term] - rng.integers(0, 6, unit.size, dtype=np.int32),
-        usual=_means(people, areas, settings, unit, start[term], age[at, term], rng),
+        usual=_means(
+            people, areas, settings, unit=unit, start=start[term], age=age[at, term], rng=rng
+        ),
         dither={name: rng.random(unit.size, dtype=np.float32) for name in _COUNTS},
         placed=chance[0][unit] < 0.012,
         meals=(chance[1] < poor)[unit],
@@ -122,6 +124,7 @@ def _means(
     people: Population,
     areas: Authorities,
     settings: SimulationSettings,
+    *,
     unit: np.ndarray,
     start: np.ndarray,
     age: np.ndarray,

@@ -185,16 +185,13 @@ class SimulationSettings:
     def from_dict(cls, plain: Mapping[str, Any]) -> SimulationSettings:
         """Return the settings that `as_dict` wrote."""
         usual = cls()
-        return cls(
-            **{
-                name: date.fromisoformat(value)
-                if isinstance(getattr(usual, name), date)
-                else tuple(value)
-                if isinstance(value, list)
-                else value
-                for name, value in plain.items()
-            }
-        )
+        read: dict[str, Any] = {}
+        for name, value in plain.items():
+            if isinstance(getattr(usual, name), date):
+                read[name] = date.fromisoformat(value)
+            else:
+                read[name] = tuple(value) if isinstance(value, list) else value
+        return cls(**read)
 
 
 def settings_from(given: Mapping[str, Any]) -> SimulationSettings:

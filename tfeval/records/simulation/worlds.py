@@ -88,7 +88,8 @@ def candidates(
         height = settings.crisis_height * people.in_crisis[family]
         crisis = (people.crisis[family], height, settings.crisis_days)
         rate = rates(process, people, areas, settings) * max(process.youth, 1.0)
-        found = draw(process, rate, window, crisis, highest_ratio(name, settings), rng)
+        highest = highest_ratio(name, settings)
+        found = draw(process, rate, window=window, crisis=crisis, highest=highest, rng=rng)
         drawn[name] = _of_age(found, process, people, rng) if process.of == "person" else found
     return drawn
 

@@ -1,0 +1,55 @@
+# Everything from a machine with Python 3.11 to 3.13 and make. `make` alone lists what there is.
+
+# The first that really runs: version managers leave names on the path that do not.
+SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
+  "$$python" -c '$(SUITABLE)' 2>/dev/null && { echo "$$python"; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup report test lint types unit notebooks store lock clean
+
+help: ## List what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: $(INSTALLED) ## Make the environment in .venv from the lock
+
+report: $(INSTALLED) ## Run the national report and four authorities into reports/
+	@$(BIN)/tfeval report
+
+test: lint types unit notebooks ## Lint, types, tests and notebook checks
+
+lint: $(INSTALLED) ## Style
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(INSTALLED) ## Types
+	@$(BIN)/mypy
+
+unit: $(INSTALLED) ## Tests and the examples in docstrings
+	@$(BIN)/python -m pytest
+
+notebooks: $(INSTALLED) ## Stored notebooks run again and compared with their outputs
+	@$(BIN)/python -m pytest --nbval --nbval-current-env -p no:cacheprovider notebooks
+
+store: $(INSTALLED) ## Run the notebooks on their default parameters and keep the outputs
+	@$(BIN)/tfeval store
+
+lock: $(INSTALLED) ## Pin every version anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
+
+clean: ## Remove the environment and the reports
+	rm -rf $(VENV) reports/[!R]*
+
+# Only the lock and the project's own definition rebuild it.
+$(INSTALLED): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" && "$(PYTHON)" -c '$(SUITABLE)' 2>/dev/null || { \
+	  echo "tfeval needs Python 3.11, 3.12 or 3.13, and none was found."; \
+	  echo "Install one, or say where it is: make PYTHON=/path/to/python3.12"; exit 1; }
+	@echo "Setting up $(VENV) with $$("$(PYTHON)" --version) (some minutes, once)"
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

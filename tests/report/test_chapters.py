@@ -1,0 +1,126 @@
+"""The chapters' tables and charts: every authority, both phases, every figure with its source."""
+
+from __future__ import annotations
+
+import pytest
+
+import tfeval as tf
+from tfeval.errors import ParameterError
+from tfeval.programme.published import published
+from tfeval.report.figures import Chart
+from tfeval.report.record import Record, Records
+from tfeval.report.tables import Table
+
+NAMES = list(published("local_authorities")["name"])
+BY_AUTHORITY = (
+    tf.chapters.authority.counts_table,
+    tf.chapters.authority.progress_chart,
+    tf.chapters.authority.money_table,
+    tf.chapters.authority.place_table,
+    tf.chapters.authority.group_or_region_table,
+    tf.chapters.ledger.payments_table,
+    tf.chapters.claims.claims_table,
+    tf.chapters.unverified.unverified_table,
+)
+BY_PHASE = (
+    tf.chapters.ledger.ledger_table,
+    tf.chapters.budget.reconciliation_table,
+    tf.chapters.budget.reconciliation_chart,
+    tf.chapters.claims.over_time_chart,
+    tf.chapters.claims.over_time_table,
+    tf.chapters.rules.eligibility_table,
+    tf.chapters.rules.results_table,
+    tf.chapters.rules.tariff_table,
+    tf.chapters.savings.findings_table,
+)
+ALONE = (
+    tf.chapters.budget.programme_table,
+    tf.chapters.budget.budget_table,
+    tf.chapters.budget.departments_table,
+    tf.chapters.claims.funnel_chart,
+    tf.chapters.claims.full_marks_table,
+    tf.chapters.rules.year_two_table,
+    tf.chapters.savings.break_even_chart,
+    tf.chapters.savings.break_even_table,
+    tf.chapters.savings.rebuilt_table,
+    tf.chapters.savings.ratios_table,
+)
+
+
+def links(shown: Table | Chart) -> int:
+    """Return how many links to sources a reader finds in a table or under a chart."""
+    if isinstance(shown, Chart):
+        return sum(bool(source.url) for source in shown.sources)
+    return shown.html().count('<a href="http')
+
+
+@pytest.mark.parametrize("function", ALONE, ids=lambda function: function.__name__)
+def test_each_table_and_chart_leads_to_its_sources(function):
+    assert links(function()) > 0
+
+
+@pytest.mark.parametrize("phase", ["one", "two"])
+@pytest.mark.parametrize("function", BY_PHASE, ids=lambda function: function.__name__)
+def test_each_works_for_both_phases_and_leads_to_its_sources(function, phase):
+    assert links(function(phase)) > 0
+
+
+def test_every_row_of_a_table_of_figures_has_its_own_source():
+    shown = tf.chapters.budget.budget_table()
+    assert links(shown) == len(shown.rows) == len(published("budget"))
+
+
+@pytest.mark.parametrize("function", BY_AUTHORITY, ids=lambda function: function.__name__)
+def test_each_works_for_every_authority(function):
+    for name in NAMES:
+        assert isinstance(function(name), Table | Chart)
+
+
+def test_headlines_for_every_authority_name_it():
+    for name in NAMES:
+        assert tf.chapters.authority.headline(name).startswith(f"{name}: ")
+    assert "no target and no claim" in tf.chapters.authority.headline("Rutland")
+
+
+def test_a_remembered_claim_is_marked_wherever_it_is_shown():
+    assert "(93.7%) is given without a source" in tf.chapters.authority.headline("Sefton")
+    assert "609" not in tf.chapters.claims.claims_table("Sefton").text()
+    assert "not verified" in tf.chapters.authority.counts_table("Sefton").text()
+    unverified = tf.chapters.unverified.unverified_table("Sefton").text()
+    assert "93.7%" in unverified
+    assert "89.6%" in unverified
+    assert "used in no result" in unverified
+    assert "none" in tf.chapters.unverified.unverified_table("Rutland").text()
+
+
+def test_prices_and_discounting_reach_the_page():
+    cash = tf.chapters.budget.prices_table("one", 2013, "2022").text()
+    assert "£448.0m" in cash
+    later = tf.chapters.budget.prices_table("one", 2024, "2022").text()
+    assert cash != later
+
+
+def test_a_mistyped_authority_is_helped():
+    with pytest.raises(ParameterError, match="Did you mean Sefton"):
+        tf.chapters.authority.counts_table("Seftom")
+
+
+def test_the_summary_states_only_what_the_records_say():
+    budget = Records("01", {name: Record(name, 11, "£m") for name in BUDGET_RECORDS})
+    claims = Records("06", {name: Record(name, 22, "%") for name in CLAIM_RECORDS})
+    text = tf.chapters.summary.answers_table(budget, claims).text()
+    headline = tf.chapters.summary.headline(budget, claims)
+    digits = {token for token in (text + headline).replace("£", " ").split() if token[:2].isdigit()}
+    numbers = {token.strip(".,;()%m") for token in digits}
+    assert numbers <= {"11", "22", "12", "100", "2019"}  # twelve months, full marks, the study
+
+
+BUDGET_RECORDS = (
+    "budget", "tariff_due", "unexplained",
+    "payments_checked", "payments_reproduced", "payments_within", "payments_missed",
+)  # fmt: skip
+CLAIM_RECORDS = (
+    "claimed_families", "claimed_share", "claimed_saving", "full_marks_observed",
+    "full_marks_known", "full_marks_expected", "break_even_low", "break_even_high",
+    "break_even_national", "evaluation_2016", "effects_with_values",
+)  # fmt: skip

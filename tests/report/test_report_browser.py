@@ -1,0 +1,108 @@
+"""Pages in a real browser: nothing fetched, nothing to run, no accessibility fault."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tfeval.report.index import write_index
+
+pytestmark = pytest.mark.browser
+
+
+def chromium() -> str | None:
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = [os.environ.get("CHROMIUM"), *(shutil.which(name) for name in names)]
+    return next((path for path in found if path), None)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = chromium()
+    if path is None:
+        pytest.skip("no Chromium: install chromium, or set CHROMIUM to its path")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    folder = find_spec("axe_core_python").submodule_search_locations[0]
+    return (Path(folder) / "axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def pages(built, facts):
+    index = write_index(built.out)
+    yield [index, *sorted(built.out.glob("*/*/report.html"))]
+    index.unlink()
+
+
+def opened(context, path, requests):
+    page = context.new_page()
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(path.as_uri())
+    return page
+
+
+def fetched(requests, path):
+    return [url for url in requests if not url.startswith("data:") and url != path.as_uri()]
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_no_request_and_no_accessibility_fault(browser, axe, pages, width):
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    for path in pages:
+        requests: list[str] = []
+        page = opened(context, path, requests)
+        page.evaluate("document.querySelectorAll('details').forEach(box => box.open = true)")
+        page.evaluate(axe)
+        found = page.evaluate("axe.run()")
+        assert len(found["passes"]) > 10
+        assert [(fault["id"], fault["nodes"][0]["html"]) for fault in found["violations"]] == []
+        assert fetched(requests, path) == [], path
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    context.close()
+
+
+def test_a_page_needs_no_script(browser, pages):
+    context = browser.new_context(java_script_enabled=False)
+    path = next(path for path in pages if path.parent.name == "01_ok")
+    requests: list[str] = []
+    page = opened(context, path, requests)
+    assert page.locator("h1").inner_text() == "What did it cost?"
+    assert page.locator("figure img").first.is_visible()
+    assert not page.locator("details.code pre").first.is_visible()
+    page.locator("details.code summary").first.click()
+    assert page.locator("details.code pre").first.is_visible()
+    assert fetched(requests, path) == []
+    context.close()
+
+
+def test_a_keyboard_reaches_the_main_part_first(browser, pages):
+    page = browser.new_page()
+    page.goto(pages[0].as_uri())
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#main")
+    page.close()
+
+
+def test_print_hides_code_and_keeps_figures(browser, pages):
+    page = browser.new_page()
+    page.goto(next(path for path in pages if path.parent.name == "01_ok").as_uri())
+    page.emulate_media(media="print")
+    assert not page.locator("details.code").first.is_visible()
+    assert page.locator("figure img").first.is_visible()
+    page.close()

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+
+from tfeval.errors import ParameterError, ReportError
+from tfeval.report.plan import national_chapters, plan, slug
+
+READS = ("parameters", 'records: str = "stored"  # where\nprice_year: int = 2014  # prices\n')
+NATIONAL = ("parameters", 'local_authority: str = "all"  # which\n')
+
+
+@pytest.fixture
+def folder(tmp_path, write, facts):
+    write(tmp_path, "01_a", ["# A?", NATIONAL])
+    write(tmp_path, "02_b", ["# *B*?", READS], reads=["01_a"])
+    write(tmp_path, "03_c", ["# C?", READS], reads=["02_b"])
+    write(tmp_path, "explore", ["no heading"])
+    return tmp_path
+
+
+def keys(jobs):
+    return [job.key for job in jobs]
+
+
+def test_what_a_notebook_reads_comes_first_once(folder):
+    jobs = plan(["03_c.ipynb", "02_b"], {}, folder)
+    assert keys(jobs) == [("national", name) for name in ("01_a", "02_b", "03_c")]
+    assert jobs[2].needs == (("national", "02_b"),)
+    assert [job.chapter.title for job in jobs] == ["A?", "B?", "C?"]
+
+
+def test_chapters_are_those_with_a_number(folder):
+    assert national_chapters(folder) == ["01_a", "02_b", "03_c"]
+    assert plan(["explore"], {}, folder)[0].chapter.title == "explore"
+
+
+def test_a_changed_parameter_makes_another_report(folder):
+    assert keys(plan(["02_b"], {"price_year": "2014"}, folder))[-1][0] == "national"
+    jobs = plan(["03_c"], {"price_year": "2015"}, folder)
+    assert {job.scope for job in jobs} == {"national--price_year-2015"}
+    assert [job.values.get("price_year") for job in jobs] == [None, 2015, 2015]
+    assert jobs[1].changed() == {"price_year": 2015}
+
+
+def test_an_area_names_its_report(folder):
+    job = plan(["01_a"], {"local_authority": "e06000010"}, folder)[0]
+    assert job.scope == "kingston-upon-hull-city-of"
+    assert job.values == {"local_authority": "Kingston upon Hull, City of"}
+
+
+def test_a_parameter_goes_only_where_it_is_declared(folder):
+    jobs = plan(["01_a", "02_b"], {"price_year": "2015"}, folder)
+    assert {job.scope for job in jobs} == {"national--price_year-2015"}
+    assert [job.values for job in jobs] == [{"local_authority": "all"}, {"price_year": 2015}]
+    with pytest.raises(ParameterError, match=r"01_a has no parameter price_year"):
+        plan(["01_a"], {"price_year": "2015"}, folder)
+
+
+def test_a_missing_notebook_is_named_and_the_nearest_offered(folder):
+    with pytest.raises(ReportError, match=r"no notebook 01_b. Did you mean"):
+        plan(["01_b"], {}, folder)
+
+
+def test_a_circle_is_refused(tmp_path, write):
+    write(tmp_path, "01_a", [READS], reads=["02_b"])
+    write(tmp_path, "02_b", [READS], reads=["01_a"])
+    with pytest.raises(ReportError, match="in a circle: 01_a > 02_b > 01_a"):
+        plan(["01_a"], {}, tmp_path)
+
+
+def test_a_reader_must_say_where_it_reads_from(tmp_path, write):
+    write(tmp_path, "01_a", ["# A?"])
+    write(tmp_path, "02_b", ["# B?"], reads=["01_a"])
+    with pytest.raises(ReportError, match="declares no parameter records"):
+        plan(["02_b"], {}, tmp_path)
+
+
+def test_folders_are_safe_and_differ():
+    values = ["a/b", "../..", "a b", "", "x" * 300, "ä", "a\\b"]
+    made = [slug(value) for value in values]
+    assert len(set(made)) == len(made)
+    assert all("/" not in name and "\\" not in name and name and len(name) < 80 for name in made)
+    assert not any(name.startswith(".") for name in made)

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tfeval.errors import ReportError, TfevalError
+from tfeval.report import record as module
+from tfeval.report.record import RECORD_MIME, Record, make_record, read_records, record, records_of
+
+
+@pytest.fixture(autouse=True)
+def nothing_recorded(monkeypatch):
+    monkeypatch.setattr(module, "_seen", {})
+
+
+def stored(*contents):
+    outputs = [
+        {"output_type": "display_data", "data": {RECORD_MIME: content}} for content in contents
+    ]
+    return {"cells": [{"cell_type": "code", "outputs": outputs}], "metadata": {}}
+
+
+def test_values_are_rounded_to_six_significant_digits():
+    assert make_record("x", 116_654.499).value == 116654.0
+    assert make_record("x", 0.123456789).value == 0.123457
+    assert make_record("x", 116_654).value == 116_654
+    assert make_record("x", 1.2345, digits=2).value == 1.2
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (116_654, "families", "116,654 families"),
+        (448, "£m", "£448m"),
+        (-22.5, "£m", "-£22.5m"),
+        (99, "%", "99%"),
+        (0.5, "", "0.5"),
+        ("Sefton", "", "Sefton"),
+        (True, "", "yes"),
+    ],
+)
+def test_a_record_reads_like_a_sentence(value, unit, text):
+    assert str(make_record("x", value, unit)) == text
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), None, [1], {}])
+def test_only_finite_numbers_text_and_truth_are_recorded(value):
+    with pytest.raises(ReportError, match="x"):
+        make_record("x", value)
+
+
+def test_a_second_value_under_the_same_name_is_refused(capsys):
+    record("share", 0.94)
+    record("share", 0.94)
+    with pytest.raises(ReportError, match=r"share has the value \"0.94\" already"):
+        record("share", 0.95)
+    assert capsys.readouterr().out == "share: 0.94\nshare: 0.94\n"
+
+
+def test_a_cell_that_is_run_again_may_record_another_value(monkeypatch):
+    places = iter([("cell", 1), ("cell", 2), ("other", 3)])
+    monkeypatch.setattr(module, "_place", lambda: next(places))
+    record("share", 0.94)
+    record("share", 0.95)
+    with pytest.raises(ReportError, match=r"0\.94"):
+        record("share", 0.94)
+
+
+def test_records_are_read_from_a_report_and_from_a_stored_notebook(tmp_path, monkeypatch):
+    row = {"name": "budget", "value": 448, "unit": "£m"}
+    (tmp_path / "01_a").mkdir()
+    (tmp_path / "01_a" / "records.json").write_text(json.dumps({"records": [row]}))
+    (tmp_path / "01_a.ipynb").write_text(json.dumps(stored(row)))
+    monkeypatch.setattr(module, "project_folder", lambda name: tmp_path)
+    for found in (read_records("01_a", tmp_path), read_records("01_a.ipynb")):
+        assert found["budget"] == Record("budget", 448, "£m")
+        assert list(found) == ["budget"] and len(found) == 1 and "budget" in found
+        assert found.get("x") is None
+        with pytest.raises(TfevalError, match=r"01_a has no record bugdet. Did you mean budget\?"):
+            found["bugdet"]
+
+
+def test_a_notebook_that_is_not_there_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "project_folder", lambda name: tmp_path)
+    (tmp_path / "01_programme.ipynb").write_text("{}")
+    with pytest.raises(TfevalError, match=r"Did you mean 01_programme\?"):
+        read_records("01_program")
+    with pytest.raises(TfevalError, match="run that notebook first"):
+        read_records("01_programme", tmp_path)
+
+
+def test_two_values_in_one_notebook_are_found():
+    with pytest.raises(ReportError, match="records budget twice"):
+        records_of(stored({"name": "budget", "value": 1}, {"name": "budget", "value": 2}))

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tfeval.report.fingerprint import tfeval_version
+
+ROOT = Path(__file__).resolve().parent.parent
+RUN = "import sys\nfrom tfeval.cli import main\ntry:\n    main()\nfinally:\n"
+HEAVY = ["IPython", "matplotlib", "nbconvert", "nbformat", "papermill"]
+CHECK = f"    print('LOADED', [name for name in {HEAVY} if name in sys.modules])\n"
+
+
+def tfeval(*arguments, code=RUN + "    pass\n"):
+    paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": paths},
+    )  # fmt: skip
+
+
+def write(folder, name, *sources, parameters="", **metadata):
+    cells = [nbformat.v4.new_markdown_cell(f"# What is {name}?")]
+    if parameters:
+        tags = {"tags": ["parameters"]}
+        cells.append(nbformat.v4.new_code_cell(parameters, metadata=tags))
+    cells += [nbformat.v4.new_code_cell(source) for source in sources]
+    made = nbformat.v4.new_notebook(cells=cells, metadata={"tfeval": metadata} if metadata else {})
+    nbformat.write(made, str(folder / f"{name}.ipynb"))
+
+
+@pytest.fixture
+def notebooks(tmp_path):
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    write(folder, "01_programme_and_budget", "1", parameters=(
+        'phase: str = "one"  # phase of the programme\n'
+        "price_year: int = 2014  # prices of this financial year\n"))  # fmt: skip
+    return folder
+
+
+def test_a_mistyped_parameter_is_refused_before_anything_heavy_is_loaded(notebooks, tmp_path):
+    out = tmp_path / "reports"
+    done = tfeval("run", "01_programme_and_budget", "-p", "prise_year=2015", "--out", out,
+                  "--notebooks", notebooks, code=RUN + CHECK)  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == (
+        "tfeval: 01_programme_and_budget has no parameter prise_year. Did you mean price_year?\n"
+    )
+    assert done.stdout == "LOADED []\n"
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["run", "01_programm"], 1, "Did you mean 01_programme_and_budget?"),
+        (["run", "-p", "price_year"], 1, 'name=value, not "price_year"'),
+        (["run", "-p", "price_year=abc"], 1, 'price_year needs a whole number, not "abc"'),
+        (["run", "-p", "phase=three"], 1, 'phase is "one" or "two"'),
+        (["run", "--area", "Sefton"], 1, "There is no notebook local_authority."),
+        (["run", "--area", "x", "-p", "local_authority=y"], 1, "not both"),
+        (["run", "--forse"], 2, "No such option"),
+        (["run", "--jobs", "0"], 2, "--jobs"),
+        (["rnu"], 2, "No such command"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_a_status(notebooks, arguments, status, message):
+    extra = ["--notebooks", notebooks] if arguments[0] == "run" else []
+    done = tfeval(*arguments, *extra)
+    assert done.returncode == status
+    assert message in done.stderr and "Traceback" not in done.stderr
+    if status == 1:
+        assert done.stderr.startswith("tfeval: ") and done.stderr.count("\n") == 1
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    done = tfeval("run", "--notebooks", tmp_path / "no")
+    assert done.returncode == 1 and "There is no folder" in done.stderr
+    (tmp_path / "empty").mkdir()
+    assert "no national chapters" in tfeval("report", "--notebooks", tmp_path / "empty").stderr
+
+
+def test_the_version_is_told():
+    assert tfeval("--version").stdout == f"tfeval {tfeval_version()}\n"
+
+
+def test_a_failing_chapter_fails_the_command_but_not_the_others(notebooks, tmp_path):
+    write(notebooks, "02_broken", "1 / 0")
+    arguments = ("run", "--notebooks", notebooks, "--out", tmp_path / "reports")
+    done = tfeval(*arguments)
+    assert done.returncode == 1
+    assert "made " in done.stdout and "FAILED " in done.stdout
+    assert done.stdout.splitlines()[-1] == f"Index: {tmp_path / 'reports' / 'index.html'}"
+    assert "1 of 2 pages are not complete" in done.stderr
+    (notebooks / "02_broken.ipynb").unlink()
+    again = tfeval(*arguments, code=RUN + CHECK)
+    assert again.returncode == 0 and "up to date " in again.stdout
+    assert again.stdout.endswith("LOADED []\n")
+
+
+def test_storing_keeps_outputs_in_the_notebook(notebooks):
+    done = tfeval("store", "--notebooks", notebooks)
+    assert (done.returncode, done.stdout) == (0, "stored 01_programme_and_budget.ipynb\n")
+    content = json.loads((notebooks / "01_programme_and_budget.ipynb").read_text())
+    assert content["cells"][-1]["execution_count"] == 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="signals differ")
+def test_an_interrupt_is_quiet_and_leaves_nothing(notebooks, tmp_path):
+    marker = tmp_path / "begun"
+    code = f"import pathlib, time\npathlib.Path({str(marker)!r}).touch()\ntime.sleep(60)"
+    write(notebooks, "02_slow", code)
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN + "    pass\n", "run", "02_slow", "--notebooks", str(notebooks),
+         "--out", str(tmp_path / "reports")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    for _ in range(300):
+        if marker.exists() or process.poll() is not None:
+            break
+        time.sleep(0.1)
+    assert marker.exists()
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in told
+    assert list((tmp_path / "reports").rglob("*.*")) == []
+
+
+@pytest.fixture
+def planned(notebooks, monkeypatch, tmp_path):
+    """What a command would run, in the order planned, as scope/notebook."""
+    from tfeval import cli
+    from tfeval.report import domains
+
+    published = tmp_path / "data" / "published"
+    published.mkdir(parents=True)
+    rows = ["E08000014,Sefton", "E08000012,Liverpool", "E08000015,Wirral", "E06000017,Rutland"]
+    (published / "local_authorities.csv").write_text("\n".join(["code,name", *rows]))
+    monkeypatch.setattr(domains, "project_folder", lambda name: tmp_path / name)
+    write(
+        notebooks, "local_authority", "1", parameters='local_authority: str = "Sefton"  # which\n'
+    )
+    found = []
+    monkeypatch.setattr(
+        cli, "_run", lambda jobs, out, force, workers: found.extend("/".join(j.key) for j in jobs)
+    )
+
+    def run(*arguments):
+        found.clear()
+        cli.app([*arguments, "--notebooks", str(notebooks)], standalone_mode=False)
+        return list(found)
+
+    return run
+
+
+def test_the_report_is_the_national_chapters_and_four_authorities(planned):
+    areas = ("sefton", "liverpool", "wirral", "rutland")
+    pages = [f"{area}/local_authority" for area in areas]
+    assert planned("report") == ["national/01_programme_and_budget", *pages]
+
+
+def test_an_area_is_found_by_name_or_code_and_all_is_every_one(planned):
+    assert planned("run", "--area", "wirral", "--area", "E08000014", "--area", "Sefton") == [
+        "wirral/local_authority", "sefton/local_authority"]  # fmt: skip
+    areas = ("liverpool", "rutland", "sefton", "wirral")
+    assert planned("run", "--area", "all") == [f"{area}/local_authority" for area in areas]
+
+
+def test_a_notebook_may_be_named_with_its_ending(planned):
+    assert planned("run", "01_programme_and_budget.ipynb") == ["national/01_programme_and_budget"]

@@ -1,0 +1,157 @@
+"""The command `tfeval`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tfeval.errors import ParameterError, TfevalError
+from tfeval.paths import project_folder
+from tfeval.report.domains import authorities
+from tfeval.report.fingerprint import tfeval_version
+from tfeval.report.parameters import parse_options
+from tfeval.report.plan import AREA, Job, national_chapters, plan
+from tfeval.report.progress import follow
+
+AREA_NOTEBOOK = "local_authority"
+REPORT_AREAS = ("Sefton", "Liverpool", "Wirral", "Rutland")
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Names = Annotated[list[str] | None, typer.Argument(help="Notebooks, with or without .ipynb.")]
+Notebooks = Annotated[
+    Path | None, typer.Option("--notebooks", help="Folder of notebooks; by default the project's.")
+]
+Out = Annotated[Path, typer.Option("--out", help="Folder for the reports.")]
+Force = Annotated[bool, typer.Option("--force", help="Run again even what is up to date.")]
+Workers = Annotated[int, typer.Option("--jobs", min=1, help="Notebooks at a time.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tfeval {tfeval_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Report what the Troubled Families Programme claimed, caused and was worth."""
+
+
+@app.command("run")
+def run_command(  # noqa: PLR0917 - the command line names its options
+    notebook: Names = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="A parameter; repeatable.")
+    ] = None,
+    area: Annotated[
+        list[str] | None,
+        typer.Option("--area", help='A local authority, by name or ONS code; "all" for every one.'),
+    ] = None,
+    out: Out = Path("reports"),
+    force: Force = False,
+    jobs: Workers = 2,
+    notebooks: Notebooks = None,
+) -> None:
+    """Run notebooks into reports: by default the national chapters."""
+    folder = _folder(notebooks)
+    given = parse_options(parameter or [])
+    if not area:
+        planned = plan(notebook or _chapters(folder), given, folder)
+    else:
+        if AREA in given:
+            raise ParameterError(f"Give --area or -p {AREA}=, not both.")
+        planned = _for_areas(notebook or [AREA_NOTEBOOK], _areas(area), given, folder)
+    _run(planned, out, force, jobs)
+
+
+@app.command("report")
+def report_command(
+    out: Out = Path("reports"),
+    force: Force = False,
+    jobs: Workers = 2,
+    notebooks: Notebooks = None,
+) -> None:
+    """Make the national report and the pages of four local authorities."""
+    folder = _folder(notebooks)
+    planned = plan(_chapters(folder), {}, folder)
+    planned += _for_areas([AREA_NOTEBOOK], list(REPORT_AREAS), {}, folder)
+    _run(planned, out, force, jobs)
+
+
+@app.command("store")
+def store_command(notebook: Names = None, notebooks: Notebooks = None) -> None:
+    """Run the project's notebooks on their defaults and keep them with their outputs."""
+    from tfeval.report.store import store  # noqa: PLC0415
+
+    store(notebook or [], _folder(notebooks), lambda path: typer.echo(f"stored {path.name}"))
+
+
+def _folder(notebooks: Path | None) -> Path:
+    folder = notebooks or project_folder("notebooks")
+    if not folder.is_dir():
+        raise TfevalError(f"There is no folder {folder} of notebooks.")
+    return folder
+
+
+def _chapters(folder: Path) -> list[str]:
+    names = national_chapters(folder)
+    if not names:
+        raise TfevalError("There are no national chapters: notebooks named like 01_programme.")
+    return names
+
+
+def _areas(asked: list[str]) -> list[str]:
+    if any(name.strip().casefold() == "all" for name in asked):
+        return sorted(authorities().values())
+    return list(dict.fromkeys(asked))
+
+
+def _for_areas(
+    names: list[str], areas: list[str], given: dict[str, str], folder: Path
+) -> list[Job]:
+    planned = [job for area in areas for job in plan(names, {**given, AREA: area}, folder)]
+    return list({job.key: job for job in planned}.values())
+
+
+def _run(planned: list[Job], out: Path, force: bool, workers: int) -> None:
+    """Run, show where the pages are, write the index; fail at the end if a notebook failed."""
+    from tfeval.report.index import write_index  # noqa: PLC0415
+    from tfeval.report.run import run_jobs  # noqa: PLC0415
+
+    with follow(len(planned)) as tell:
+        outcomes = run_jobs(planned, out, force=force, workers=workers, report=tell)
+    index = write_index(out)
+    bad = [outcome for outcome in outcomes if not outcome.good]
+    if bad:
+        typer.echo(f"{len(bad)} of {len(outcomes)} pages are not complete.", err=True)
+    typer.echo(f"Index: {index}")
+    if bad:
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command line; an error of the input is one line and no traceback."""
+    try:
+        app()
+    except TfevalError as fault:
+        _fail(str(fault), 1)
+    except OSError as fault:
+        _fail(f"{fault.strerror or fault}: {fault.filename or ''}".rstrip(": "), 1)
+
+
+def _fail(message: str, status: int) -> None:
+    sys.stderr.write(f"tfeval: {message}\n")
+    sys.exit(status)

@@ -1,0 +1,23 @@
+"""Ready tables and charts of each chapter: results in, what people read out."""
+
+from tfeval.report.chapters import (
+    authority,
+    budget,
+    claims,
+    ledger,
+    rules,
+    savings,
+    summary,
+    unverified,
+)
+
+__all__ = [
+    "authority",
+    "budget",
+    "claims",
+    "ledger",
+    "rules",
+    "savings",
+    "summary",
+    "unverified",
+]

@@ -1,0 +1,273 @@
+"""One authority: its targets, claims, payments and place among the others."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from tfeval.programme.areas import member_bounds
+from tfeval.programme.claims import authority, claims_by_authority, final_claims
+from tfeval.programme.ledger import maximum_payable
+from tfeval.programme.phases import period, phase
+from tfeval.programme.published import distinct_sources, published, sources
+from tfeval.report.chapters.claims import group_table, national_share
+from tfeval.report.chapters.common import (
+    MEASURE_NAMES,
+    as_published,
+    month,
+    percent,
+    pounds,
+    with_sources,
+)
+from tfeval.report.chapters.ledger import funded_families
+from tfeval.report.charts import line_chart
+from tfeval.report.figures import Chart
+from tfeval.report.tables import Table, table
+
+_TIMED = ("identified", "worked_with", "turned_around")
+_SMALL_GROUP = 10
+
+
+def headline(name: str) -> str:
+    """Say in one sentence what was targeted and claimed for an authority.
+
+    Parameters
+    ----------
+    name : str
+        Official name or code.
+
+    Examples
+    --------
+    >>> headline("Wakefield")
+    'Wakefield: 925 of 930 families (99.5%) claimed as turned around by May 2014.'
+    >>> headline("Rutland")
+    'Rutland: no target and no claim of phase one was found in a published source.'
+    """
+    area = authority(name)["name"]
+    claims = claims_by_authority()
+    own = claims[claims["area"] == area]
+    if len(own):
+        row = own.iloc[0]
+        return (
+            f"{area}: {'' if row['exact'] else 'about '}{row['turned_around']:,.0f} of "
+            f"{row['targeted']:,.0f} families ({percent(row['share'])}) claimed as turned around "
+            f"by {month(row['as_of'])}."
+        )
+    counts = _own(area, "one")
+    for measure, words in (("targeted", "targeted"), ("turned_around", "claimed as turned around")):
+        found = counts[counts["figure"] == measure]
+        if len(found):
+            return (
+                f"{area}: {as_published(found.iloc[-1])} {words}; "
+                f"{'no claim' if measure == 'targeted' else 'no target'} was found in a source."
+            )
+    return (
+        f"{area}: no target and no claim of phase one was found in a published source."
+        f"{_remembered(area)}"
+    )
+
+
+def _remembered(area: str) -> str:
+    rows = published("progress_local", unverified=True)
+    rows = rows[(rows["area"] == area) & (rows["status"] == "recalled")]
+    value = rows.drop_duplicates("figure").set_index("figure")["value"]
+    if not {"targeted", "turned_around"} <= set(value.index):
+        return ""
+    share = percent(value["turned_around"] / value["targeted"])
+    return (
+        f" A claim of {value['turned_around']:,.0f} of {value['targeted']:,.0f} families ({share}) "
+        "is given without a source: it is not verified and used in no result."
+    )
+
+
+def counts_table(name: str) -> Table:
+    """Return every published count of an authority, unverified ones marked as such.
+
+    Parameters
+    ----------
+    name : str
+        Official name or code.
+    """
+    area = authority(name)["name"]
+    rows = published("progress_local", unverified=True)
+    rows = rows[rows["area"] == area].sort_values(["period", "as_of", "figure"], kind="stable")
+    frame = pd.DataFrame(
+        {
+            "As of": rows["as_of"].map(month),
+            "Period": rows["period"],
+            "Measure": rows["figure"].map(MEASURE_NAMES),
+            "As published": [as_published(row) for _, row in rows.iterrows()],
+            "Standing": rows["status"].map(
+                {"read": "seen in the source", "recalled": "not verified: used in no result"}
+            ),
+        }
+    )
+    note = None if len(rows) else f"Nothing about {area} was found in a published source."
+    return table(with_sources(frame, rows), caption=f"What was published about {area}", notes=note)
+
+
+def progress_chart(name: str) -> Chart | Table:
+    """Return an authority's counts over time, or a table where there are too few to draw.
+
+    Parameters
+    ----------
+    name : str
+        Official name or code.
+    """
+    area = authority(name)["name"]
+    rows = _own(area, "one")
+    rows = rows[rows["figure"].isin(_TIMED) & (rows["as_of"].str.len() == len("2015-05"))]
+    wide = rows.pivot_table(index="as_of", columns="figure", values="value", aggfunc="max")
+    if len(wide) < 2:
+        few = "one month" if len(wide) else "no month"
+        return table(
+            pd.DataFrame({"Counts over time": [f"Published for {few}: nothing to draw."]}),
+            caption=f"Progress of {area} over time",
+        )
+    wide = wide[[measure for measure in _TIMED if measure in wide]].rename(columns=MEASURE_NAMES)
+    wide.index = pd.PeriodIndex(wide.index, freq="M").to_timestamp()
+    last = "; ".join(f"{label} {value:,.0f}" for label, value in wide.ffill().iloc[-1].items())
+    return line_chart(
+        wide.rename_axis(None, axis=1),
+        title=f"Progress of {area} in phase one, as published",
+        alt=f"Line chart of families in {area} by month of the count. Last counts: {last}.",
+        y_label="Families",
+        sources=distinct_sources(rows),
+    )
+
+
+def money_table(name: str) -> Table:
+    """Return what the tariff could pay an authority for the families it was asked to turn around.
+
+    Parameters
+    ----------
+    name : str
+        Official name or code.
+    """
+    area = authority(name)["name"]
+    rows = _own(area, "one")
+    rows = rows[rows["figure"] == "targeted"].drop_duplicates("value")
+    tariff = phase("one").tariff
+    frame = pd.DataFrame(
+        {
+            "Families targeted": rows["value"],
+            "Funded (five of six)": rows["value"].map(funded_families),
+            "Most that the tariff could pay": [
+                maximum_payable(value, tariff) for value in rows["value"]
+            ],
+        }
+    )
+    whole = "{:,.0f}"
+    note = None if len(rows) else "Without a published target there is nothing to work out."
+    return table(
+        with_sources(frame, rows),
+        caption=f"What phase one could pay {area}",
+        formats={
+            "Families targeted": whole,
+            "Funded (five of six)": whole,
+            "Most that the tariff could pay": pounds,
+        },
+        notes=note,
+    )
+
+
+def place_table(name: str) -> Table:
+    """Return an authority's place among the others, by size and by final claim.
+
+    Parameters
+    ----------
+    name : str
+        Official name or code.
+    """
+    row = authority(name)
+    final = final_claims()
+    own = final[final["code"] == row["code"]]
+    claimed = final.dropna(subset=["share"])
+    lines = [
+        ("Region", row["region"]),
+        ("National share claimed, May 2015", percent(national_share())),
+    ]
+    if len(own):
+        larger = int((final["targeted"] > own["targeted"].iloc[0]).sum())
+        lines.append(("Place by families targeted", f"{larger + 1} of {len(final)} with a target"))
+    if len(own) and own["share"].notna().all():
+        share = own["share"].iloc[0]
+        better = int((claimed["share"] > share).sum())
+        tied = int((claimed["share"] == share).sum())
+        lines.append(("Final share claimed", percent(share)))
+        lines.append(
+            ("Place by final share", f"{better + 1} of {len(claimed)}, shared by {tied}")
+            if tied > 1
+            else ("Place by final share", f"{better + 1} of {len(claimed)}")
+        )
+    else:
+        lines.append(("Final share claimed", "not published"))
+    return table(
+        pd.DataFrame(lines, columns=["Place", "Value"]),
+        caption=f"{row['name']} among the other authorities",
+        sources=distinct_sources(own.dropna(subset=["url"])) or [sources(row.to_frame().T)[0]],
+        notes="Only authorities whose target and claim were found in a published source count.",
+    )
+
+
+def group_or_region_table(name: str) -> Table:
+    """Return what an authority's group says of it; else the published totals of its region.
+
+    Parameters
+    ----------
+    name : str
+        Official name or code.
+    """
+    row = authority(name)
+    areas = published("progress_areas")
+    areas = areas[[row["code"] in members.split(";") for members in areas["members"]]]
+    totals = areas[areas["figure"] == "turned_around"].copy()
+    totals["size"] = totals["members"].str.count(";") + 1
+    small = totals[totals["size"] <= _SMALL_GROUP].sort_values("as_of")
+    if len(small):
+        last = small.iloc[-1]
+        return group_table(last["area_code"], last["as_of"])
+    frame = pd.DataFrame(
+        {
+            "Area": areas["area"],
+            "As of": areas["as_of"].map(month),
+            "Measure": areas["figure"].map(MEASURE_NAMES),
+            "As published": [as_published(line) for _, line in areas.iterrows()],
+        }
+    )
+    return table(
+        with_sources(frame, areas),
+        caption=f"Published totals of the areas that hold {row['name']}",
+        notes=None if len(areas) else "No total of its region was found in a published source.",
+    )
+
+
+def bounds(name: str) -> str:
+    """Say within which bounds an authority's last claim must lie, from its group's total.
+
+    Parameters
+    ----------
+    name : str
+        Official name or code.
+
+    Examples
+    --------
+    >>> bounds("Wirral")[:50]
+    'By the total of Merseyside, Wirral had between 727'
+    """
+    row = authority(name)
+    areas = published("progress_areas").query("figure == 'turned_around'")
+    areas = areas[[row["code"] in members.split(";") for members in areas["members"]]]
+    small = areas[areas["members"].str.count(";") < _SMALL_GROUP].sort_values("as_of")
+    if small.empty:
+        return f"No group of authorities with a published total holds {row['name']}."
+    last = small.iloc[-1]
+    own = member_bounds(last["area_code"], last["as_of"]).set_index("code").loc[row["code"]]
+    return (
+        f"By the total of {last['area']}, {row['name']} had between {own['low']:,.0f} and "
+        f"{own['high']:,.0f} families turned around in {month(last['as_of'])}."
+    )
+
+
+def _own(area: str, name: str) -> pd.DataFrame:
+    rows = published("progress_local")
+    return rows[(rows["area"] == area) & (rows["period"] == period(name))].sort_values("as_of")

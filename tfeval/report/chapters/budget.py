@@ -1,0 +1,227 @@
+"""Chapter 1, the money: the budget, the ledger and what the rules explain."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from tfeval.money.prices import deflate, discount_rates, present_value
+from tfeval.programme.ledger import maximum_payable
+from tfeval.programme.national import reconcile
+from tfeval.programme.phases import phase
+from tfeval.programme.published import distinct_sources, published
+from tfeval.report.chapters.common import (
+    PHASE_TITLES,
+    as_published,
+    percent,
+    pounds,
+    span,
+    with_sources,
+)
+from tfeval.report.charts import waterfall_chart
+from tfeval.report.figures import Chart
+from tfeval.report.tables import Table, table
+
+
+def headline(name: str) -> str:
+    """Say in one sentence how far the payment rules explain a phase's budget.
+
+    Parameters
+    ----------
+    name : {"one", "two"}
+        The phase.
+
+    Examples
+    --------
+    >>> headline("two")
+    'Of £920.0m, the payment rules explain £720.0m. Of the budget, £200.0m is left unexplained.'
+    """
+    found = reconcile(name)
+    return (
+        f"Of {pounds(found.budget)}, the payment rules explain {due_text(name)}. "
+        f"{remainder_text(name)}"
+    )
+
+
+def due_text(name: str) -> str:
+    """Write what is due under a phase's tariff.
+
+    Parameters
+    ----------
+    name : {"one", "two"}
+        The phase.
+    """
+    due = reconcile(name).parts[0]
+    return span(due.low, due.high, pounds)
+
+
+def remainder_text(name: str) -> str:
+    """Say how much of a phase's budget its published parts leave unexplained.
+
+    Parameters
+    ----------
+    name : {"one", "two"}
+        The phase.
+
+    Examples
+    --------
+    >>> remainder_text("one")
+    'The published parts together lie between £155,600 below the budget and £45.4m above it.'
+    """
+    low, high = reconcile(name).remainder
+    if low >= 0:
+        return f"Of the budget, {span(low, high, pounds)} is left unexplained."
+    return (
+        f"The published parts together lie between {pounds(high)} below the budget and "
+        f"{pounds(-low)} above it."
+    )
+
+
+def programme_table() -> Table:
+    """Return both phases side by side."""
+    rules = [phase(name) for name in PHASE_TITLES]
+    rows = {
+        "Budget of central government": [pounds(one.budget.pounds()[0]) for one in rules],
+        "Families to be reached": [f"{one.families.value:,.0f}" for one in rules],
+        "Headline problems": [str(len(one.criteria)) for one in rules],
+        "Problems that make a family eligible": [str(one.criteria_needed) for one in rules],
+        "Most that a funded family earned": [
+            pounds(one.tariff.maximum(one.tariff.years[-1])) for one in rules
+        ],
+        "Share of families funded": [percent(one.tariff.funded_share) for one in rules],
+        "Most that the tariff could pay": [
+            pounds(maximum_payable(one.families.value, one.tariff)) for one in rules
+        ],
+    }
+    frame = pd.DataFrame(rows, index=list(PHASE_TITLES.values())).T.rename_axis("").reset_index()
+    found = [source for one in rules for source in (*one.budget.sources, *one.families.sources)]
+    return table(frame, caption="The two phases of the programme", sources=found)
+
+
+def budget_table() -> Table:
+    """Return every published figure about the budget, conflicting ones side by side."""
+    return _figures(published("budget"), "The budget of the programme, as published")
+
+
+def departments_table() -> Table:
+    """Return the departments that paid, and how many they were said to be."""
+    rows = published("departments")
+    frame = pd.DataFrame(
+        {
+            "Department": rows["department"],
+            "What was published": [
+                row["definition"] if pd.isna(row["value"]) else as_published(row)
+                for _, row in rows.iterrows()
+            ],
+        }
+    )
+    return table(
+        with_sources(frame, rows), caption="Who paid: sources differ on how many departments"
+    )
+
+
+def reconciliation_table(name: str) -> Table:
+    """Return a phase's budget beside its parts; it always adds up."""
+    found = reconcile(name)
+    frame = found.to_frame()
+    shown = pd.DataFrame(
+        {
+            "Part": frame["part"],
+            "Amount": [
+                span(*pair, pounds) for pair in zip(frame["low"], frame["high"], strict=True)
+            ],
+            "Share of the budget": [
+                span(*pair, percent)
+                for pair in zip(frame["share_low"], frame["share_high"], strict=True)
+            ],
+            "Basis": frame["basis"],
+        }
+    )
+    cited = [source for part in found.parts for source in part.sources]
+    return table(
+        shown,
+        caption=f"What the budget went on, {PHASE_TITLES[name]}",
+        sources=[*found.total.sources, *cited],
+        notes="The low remainder belongs to the high parts, and the high one to the low parts. "
+        "Below zero, the parts exceed the budget: not all of them can have been paid in full.",
+    )
+
+
+def reconciliation_chart(name: str) -> Chart:
+    """Return the budget as a waterfall of its parts, each at its low end."""
+    found = reconcile(name)
+    left = found.remainder[1]
+    listed = "; ".join(f"{part.name} {pounds(part.low)}" for part in found.parts)
+    return waterfall_chart(
+        [part.name for part in found.parts],
+        [part.low / 1e6 for part in found.parts],
+        total=found.budget / 1e6,
+        total_label="Budget",
+        remainder_label="Left unexplained",
+        title=f"What the payment rules explain of {pounds(found.budget)}, low ends (£ million)",
+        alt=f"Waterfall chart of the budget of {pounds(found.budget)}: {listed}; "
+        f"left unexplained {pounds(left)}.",
+        sources=[
+            *found.total.sources,
+            *(source for part in found.parts for source in part.sources),
+        ],
+    )
+
+
+def prices_table(name: str, price_year: int, edition: str) -> Table:
+    """Return the budget in cash, in another year's prices, and as present value.
+
+    Parameters
+    ----------
+    name : {"one", "two"}
+        The phase.
+    price_year : int
+        Financial year by its first calendar year.
+    edition : str
+        Green Book edition whose discount rates apply.
+    """
+    rules = phase(name)
+    cash = rules.budget.pounds()[0]
+    years = list(range(rules.start.year, rules.end.year))
+    flows = [deflate(cash / len(years), year, price_year) for year in years]
+    values = [cash, sum(flows), present_value(np.array(flows), edition)]
+    label = f"{price_year}-{(price_year + 1) % 100:02d}"
+    frame = pd.DataFrame(
+        {
+            "Basis": [
+                "Cash, as published",
+                f"In prices of {label}",
+                f"In prices of {label}, present value in {years[0]}-{(years[0] + 1) % 100:02d}",
+            ],
+            "Amount": values,
+            "How": [
+                "published",
+                f"GDP deflator; the budget spread evenly over {len(years)} years",
+                f"discounted at {discount_rates(edition)['rate'].iloc[0]:.1%} a year, "
+                f"Green Book {edition}",
+            ],
+        }
+    )
+    deflators = published("deflators")
+    deflators = deflators[deflators["figure"] == "gdp_deflator_financial_year"]
+    return table(
+        frame,
+        caption=f"The budget in other prices, {PHASE_TITLES[name]}",
+        formats={"Amount": pounds},
+        sources=[
+            *rules.budget.sources,
+            *distinct_sources(deflators, discount_rates(edition)),
+        ],
+        notes="The budget was not published by year: an even spread is our assumption.",
+    )
+
+
+def _figures(rows: pd.DataFrame, caption: str) -> Table:
+    frame = pd.DataFrame(
+        {
+            "Figure": rows["definition"],
+            "As published": [as_published(row) for _, row in rows.iterrows()],
+            "Period": rows["period"],
+        }
+    )
+    return table(with_sources(frame, rows), caption=caption)

@@ -1,0 +1,261 @@
+"""One notebook through Papermill, with outputs that are the same on every run and machine."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import papermill
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
+
+from tfeval.errors import TfevalError
+from tfeval.report.fingerprint import source
+
+INJECTED = "injected-parameters"
+_PACKAGE_PARENT = Path(__file__).resolve().parent.parent.parent
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_ERROR_MARKER = "papermill-error-cell-tag"
+_PYTHON = {"name": "python", "mimetype": "text/x-python", "file_extension": ".py",
+           "pygments_lexer": "ipython3", "codemirror_mode": {"name": "ipython", "version": 3},
+           "nbconvert_exporter": "python"}  # fmt: skip
+_KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+_running: set[_ThisPython] = set()
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a notebook failed.
+
+    Attributes
+    ----------
+    cell : int
+        Which code cell, counted from 1; 0 if none can be blamed.
+    kind : str
+        The exception's class.
+    message : str
+        What it said.
+    """
+
+    cell: int
+    kind: str
+    message: str
+
+    def public(self) -> str:
+        """Return one line that is safe in a log: only this package's own messages hold no data."""
+        where = f" in code cell {self.cell}" if self.cell else ""
+        if self.kind in _own_errors():
+            return f"{self.message.splitlines()[0]} ({self.kind}{where})"
+        return f"{self.kind}{where}; the page and the notebook say more"
+
+
+def _own_errors(family: type[TfevalError] = TfevalError) -> set[str]:
+    names = {family.__name__, "DeadKernelError"}
+    return names.union(*(_own_errors(kind) for kind in family.__subclasses__()))
+
+
+class _ThisPython(AsyncKernelManager):
+    """A kernel of the running interpreter, whatever kernels are installed elsewhere."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """Start ipykernel from this interpreter with a plotting backend that needs no screen."""
+        path = os.pathsep.join(filter(None, [str(_PACKAGE_PARENT), os.environ.get("PYTHONPATH")]))
+        return KernelSpec(
+            argv=[
+                *(sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"),
+                # A shutdown interrupts the idle kernel first, which it would log as an error.
+                f"--IPKernelApp.log_level={logging.CRITICAL}",
+            ],
+            display_name="Python 3",
+            language="python",
+            env={
+                "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+                "PYTHONPATH": path,
+                "PYTHONHASHSEED": "0",
+                "IPYTHONDIR": str(Path(self.connection_file).parent / "ipython"),
+            },
+        )
+
+    async def _async_start_kernel(self, **options: Any) -> None:
+        with _lock:
+            _running.add(self)
+        await super()._async_start_kernel(**options)
+
+    start_kernel = _async_start_kernel
+
+    async def _async_cleanup_resources(self, restart: bool = False) -> None:
+        with _lock:
+            _running.discard(self)
+        await super()._async_cleanup_resources(restart)
+
+    cleanup_resources = _async_cleanup_resources
+
+
+def stop_kernels() -> None:
+    """Kill the kernels that are running; their notebooks then fail at once."""
+    with _lock:
+        managers = list(_running)
+    for manager in managers:
+        process = getattr(manager.provisioner, "process", None)
+        if process is not None:
+            process.kill()
+
+
+def execute(
+    content: Mapping[str, Any], parameters: Mapping[str, Any], folder: Path
+) -> tuple[dict[str, Any], Failure | None]:
+    """Run a notebook in a kernel of its own.
+
+    Parameters
+    ----------
+    content : mapping
+        The notebook's JSON.
+    parameters : mapping
+        What differs from the notebook's defaults.
+    folder : Path
+        The kernel's working folder; `notebook.ipynb` is written there.
+
+    Returns
+    -------
+    notebook : dict
+        The executed notebook, normalised; up to the failing cell where one failed.
+    failure : Failure or None
+        Why it failed.
+    """
+    prepared = _prepared(content)
+    path = folder / "notebook.ipynb"
+    write_notebook(prepared, path)
+    escaped = str(path).replace("{", "{{").replace("}", "}}")
+    died = None
+    with tempfile.TemporaryDirectory(prefix="tfeval-") as private:
+        config = Config()
+        # Sockets as private files: nobody else on a shared server can read them.
+        config.KernelManager.transport = "tcp" if os.name == "nt" else "ipc"
+        config.KernelManager.connection_file = str(Path(private) / "kernel.json")
+        try:
+            papermill.execute_notebook(
+                escaped, escaped, dict(parameters), kernel_name="python3", progress_bar=False,
+                start_timeout=120, kernel_manager_class=_ThisPython, config=config,
+                resources={"metadata": {"path": str(folder)}},
+            )  # fmt: skip
+        except PapermillExecutionError:
+            pass
+        except Exception as fault:
+            died = Failure(0, type(fault).__name__, _clean(str(fault)) or "no message")
+    done = _normalised(json.loads(path.read_text(encoding="utf-8")), prepared)
+    write_notebook(done, path)
+    return done, _failure(done) or died
+
+
+def _prepared(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the notebook without outputs, with an id on each cell."""
+    cells = []
+    for number, cell in enumerate(content["cells"], start=1):
+        kept = {**cell, "source": source(cell), "id": cell.get("id", f"cell-{number}")}
+        if cell["cell_type"] == "code":
+            kept |= {"outputs": [], "execution_count": None}
+        cells.append(kept)
+    metadata = {"kernelspec": _KERNEL, "language_info": _PYTHON}
+    if "tfeval" in content["metadata"]:
+        metadata["tfeval"] = content["metadata"]["tfeval"]
+    return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+
+
+def _normalised(done: dict[str, Any], prepared: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the executed notebook without times, random ids, colours and paths."""
+    identities = iter(prepared["cells"])
+    cells = []
+    for cell in done["cells"]:
+        tags = cell["metadata"].get("tags", [])
+        if _ERROR_MARKER in tags:
+            continue
+        kept = {**cell, "source": source(cell)}
+        if INJECTED in tags:
+            kept |= {"id": INJECTED, "metadata": {"tags": [INJECTED]}}
+            kept["source"] = kept["source"].replace("# Parameters\n", "# Parameters of this run\n")
+        else:
+            original = next(identities)
+            kept |= {"id": original["id"], "metadata": original["metadata"]}
+        if cell["cell_type"] == "code":
+            kept["outputs"] = _outputs(cell["outputs"])
+        cells.append(kept)
+    return {**prepared, "cells": cells}
+
+
+def _outputs(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    kept: list[dict[str, Any]] = []
+    for output in outputs:
+        if output["output_type"] == "stream":
+            text = _clean(source({"source": output["text"]}))
+            before = next((o for o in _last_streams(kept) if o["name"] == output["name"]), None)
+            if before is not None:  # how a stream is cut into pieces depends on the clock
+                before["text"] += text
+            else:
+                kept.append({**output, "text": text})
+        elif output["output_type"] == "error":
+            lines = [_clean(line) for line in output["traceback"]]
+            kept.append({**output, "traceback": lines, "evalue": _clean(output["evalue"])})
+        else:
+            kept.append(output)
+    return kept
+
+
+def _last_streams(kept: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    found = []
+    for output in reversed(kept):
+        if output["output_type"] != "stream":
+            break
+        found.append(output)
+    return found
+
+
+def _clean(text: str) -> str:
+    """Return text without terminal colours and without this machine's folders."""
+    text = _ANSI.sub("", text)
+    for folder, name in ((_PACKAGE_PARENT, ""), (Path(sys.prefix), "python"), (Path.home(), "~")):
+        if folder != Path(folder.anchor):
+            text = text.replace(f"{folder}{os.sep}", f"{name}/" if name else "")
+    return re.sub(rf"{re.escape(tempfile.gettempdir())}/ipykernel_\d+/\d+\.py", "cell", text)
+
+
+def _failure(done: Mapping[str, Any]) -> Failure | None:
+    number = 0
+    for cell in done["cells"]:
+        if cell["cell_type"] != "code" or INJECTED in cell["metadata"].get("tags", []):
+            continue
+        number += 1
+        for output in cell["outputs"]:
+            if output["output_type"] == "error":
+                return Failure(number, output["ename"], output["evalue"].strip() or "no message")
+    return None
+
+
+def write_notebook(content: Mapping[str, Any], path: Path) -> None:
+    """Write a notebook's JSON the same way every time, text by lines so that changes show."""
+    cells = []
+    for cell in content["cells"]:
+        kept = {**cell, "source": cell["source"].splitlines(keepends=True)}
+        if "outputs" in cell:
+            kept["outputs"] = [
+                {**out, "text": source({"source": out["text"]}).splitlines(keepends=True)}
+                if "text" in out
+                else out
+                for out in cell["outputs"]
+            ]
+        cells.append(kept)
+    written = {**content, "cells": cells}
+    text = json.dumps(written, indent=1, sort_keys=True, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,153 @@
+"""Charts of values beside limits and ranges: plain arrays in, a `Chart` out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tfeval.errors import ReportError
+from tfeval.report.chart_parts import (
+    Numbers,
+    chart_frame,
+    limit_lines,
+    name_points,
+    name_rows,
+    number_axis,
+    percent_axis,
+)
+from tfeval.report.figures import (
+    DARK_BLUE,
+    DARK_GREY,
+    DARK_PINK,
+    ORANGE,
+    Chart,
+    drawing,
+)
+from tfeval.report.sources import citations
+from tfeval.report.words import Format, written
+
+
+def funnel_plot(
+    sizes: Numbers,
+    shares: Numbers,
+    *,
+    title: str,
+    alt: str,
+    centre: float,
+    limit_sizes: Numbers,
+    limits: Mapping[str, tuple[Numbers, Numbers]],
+    names: Sequence[str] | None = None,
+    label: Sequence[str] = (),
+    x_label: str = "Families targeted",
+    y_label: str = "Turned around",
+    sources: object = None,
+) -> Chart:
+    """Draw each unit's share against its size, with the limits that chance alone would keep to.
+
+    Parameters
+    ----------
+    sizes, shares : sequence of float
+        One a unit; shares between 0 and 1.
+    centre : float
+        The share that all would have without differences.
+    limit_sizes : sequence of float
+        Sizes at which the limits are given, rising.
+    limits : mapping of str to (low, high)
+        Such as ``{"95%": (low, high), "99.8%": (low, high)}``, arrays as long as `limit_sizes`.
+    names : sequence of str, optional
+        Names of the units.
+    label : sequence of str, optional
+        Which of `names` to mark and name.
+    title, alt, x_label, y_label, sources
+        As in `bar_chart`.
+
+    Returns
+    -------
+    Chart
+        Its data: name, size, share.
+
+    Raises
+    ------
+    ReportError
+        If lengths differ, a share lies outside 0 to 1, or a name to label is unknown.
+    """
+    names = [str(place + 1) for place in range(len(sizes))] if names is None else names
+    data = chart_frame({"name": names, "size": sizes, "share": shares})
+    unknown = sorted(set(label) - set(data["name"]))
+    if unknown:
+        raise ReportError(f"There is no unit {unknown[0]} to label in the funnel plot.")
+    if not data["share"].dropna().between(0, 1).all():
+        raise ReportError("Shares in a funnel plot lie between 0 and 1.")
+    marked = data[data["name"].isin(label)]
+    with drawing(title, 4.8, alt) as (figure, axes):
+        axes.scatter(data["size"], data["share"], s=30, color=DARK_BLUE, alpha=0.55, linewidth=0)
+        axes.axhline(centre, color=DARK_GREY, linewidth=1.5, label=f"All together {centre:.1%}")
+        limit_lines(axes, np.asarray(limit_sizes, dtype=float), limits)
+        axes.scatter(marked["size"], marked["share"], s=95, marker="D", color=ORANGE,
+                     edgecolor="black", zorder=4)  # fmt: skip
+        name_points(axes, marked)
+        percent_axis(axes, [*data["share"].dropna(), centre])
+        number_axis(axes.xaxis, None)
+        axes.set_xlabel(x_label)
+        axes.set_ylabel(y_label)
+        axes.grid(axis="y")
+    return Chart(figure, title, alt, data, citations(sources))
+
+
+def range_chart(
+    labels: Sequence[str],
+    low: Numbers,
+    high: Numbers,
+    *,
+    title: str,
+    alt: str,
+    x_label: str = "",
+    reference: float | None = None,
+    reference_label: str = "",
+    value_format: Format = "{:,.0f}",
+    sources: object = None,
+) -> Chart:
+    """Draw an interval a category: conflicting sources, or the share needed to break even.
+
+    Parameters
+    ----------
+    labels, low, high : sequence
+        One interval a category, the first at the top; equal ends are drawn as one dot.
+    reference : float, optional
+        A vertical line, named `reference_label`.
+    title, alt, x_label, value_format, sources
+        As in `bar_chart`.
+
+    Returns
+    -------
+    Chart
+        Its data: label, low, high.
+
+    Raises
+    ------
+    ReportError
+        If lengths differ or a low end lies above its high end.
+    """
+    data = chart_frame({"label": labels, "low": low, "high": high})
+    if (data["low"] > data["high"]).any():
+        raise ReportError("A range has its low end above its high end.")
+    places = np.arange(len(data))
+    with drawing(title, 1.5 + 0.5 * len(data), alt) as (figure, axes):
+        axes.hlines(places, data["low"], data["high"], color=DARK_BLUE, linewidth=5, alpha=0.45)
+        axes.scatter(data["low"], places, s=80, color=DARK_BLUE, zorder=3)
+        axes.scatter(data["high"], places, s=80, color=DARK_BLUE, zorder=3)
+        for place, start, end in zip(places, data["low"], data["high"], strict=True):
+            first, last = written(start, value_format), written(end, value_format)
+            text = first if first == last else f"{first} to {last}"
+            axes.annotate(text, (end, place), (10, 0), textcoords="offset points", va="center")
+        if reference is not None:
+            axes.axvline(reference, color=DARK_PINK, linestyle="--", linewidth=2)
+            axes.annotate(reference_label, (reference, 1), (0, 4), ha="center",
+                          color=DARK_PINK, xycoords=("data", "axes fraction"),
+                          textcoords="offset points")  # fmt: skip
+        name_rows(axes, data["label"])
+        axes.set_xlabel(x_label, loc="left")
+        axes.margins(x=0.2)
+        axes.set_xlim(left=min(0.0, float(data["low"].min())))
+    return Chart(figure, title, alt, data, citations(sources))

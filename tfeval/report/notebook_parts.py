@@ -1,0 +1,123 @@
+"""The parts that every notebook has: the answer box, the banner, where it came from."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from dataclasses import dataclass
+from html import escape
+
+import pandas as pd
+
+from tfeval.report.fingerprint import code_hash, data_files, library_versions
+from tfeval.report.tables import Table, table
+
+SIMULATED = "Simulated records: not findings about the programme"
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box on the page.
+
+    Attributes
+    ----------
+    kind : {"answer", "simulated"}
+        Which box.
+    lines : tuple of (term, text)
+        What it says; an empty term stands for a plain sentence.
+    """
+
+    kind: str
+    lines: tuple[tuple[str, str], ...]
+
+    def html(self) -> str:
+        """Return the box as HTML."""
+        if self.kind == "simulated":
+            return f'<p class="tfeval-simulated"><strong>{escape(self.lines[0][1])}</strong></p>'
+        rows = "\n".join(
+            f'<div class="tfeval-{escape(term.lower())}"><dt>{escape(term)}</dt>'
+            f"<dd>{escape(text)}</dd></div>"
+            for term, text in self.lines
+        )
+        return f'<dl class="tfeval-answer">\n{rows}\n</dl>'
+
+    def text(self) -> str:
+        """Return the box as plain text."""
+        return "\n".join(f"{term}: {text}" if term else text for term, text in self.lines)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"text/html": self.html(), "text/plain": self.text()}
+
+    def __repr__(self) -> str:
+        return self.text()
+
+
+def answer(question: str, data: str, method: str, headline: str) -> Box:
+    """Return the answer box at the head of a notebook.
+
+    Parameters
+    ----------
+    question, data, method, headline : str
+        What is asked, of what, how, and the answer in one sentence.
+
+    Examples
+    --------
+    >>> print(answer("How many?", "Published figures", "Counting", "650 families.").text())
+    Headline: 650 families.
+    Question: How many?
+    Data: Published figures
+    Method: Counting
+    """
+    lines = (("Headline", headline), ("Question", question), ("Data", data), ("Method", method))
+    return Box("answer", lines)
+
+
+def simulated_banner() -> Box:
+    """Return the banner that every page on simulated records carries.
+
+    Examples
+    --------
+    >>> simulated_banner()
+    Simulated records: not findings about the programme
+    """
+    return Box("simulated", (("", SIMULATED),))
+
+
+def provenance(**parameters: object) -> Table:
+    """Return what a notebook's results were made with.
+
+    Parameters
+    ----------
+    **parameters
+        The notebook's parameters.
+
+    Returns
+    -------
+    Table
+        Versions, parameters, and a hash of the code and of each data file. Tag its cell
+        `nbval-ignore-output`: it differs from machine to machine.
+    """
+    rows = [("Parameter", name, str(value)) for name, value in parameters.items()]
+    rows += [("Code", "tfeval, SHA-256", code_hash()[:12])]
+    commit = git_commit()
+    rows += [("Code", "git commit", commit)] if commit else []
+    rows += [("Version", "Python", platform.python_version())]
+    rows += [("Version", name, version) for name, version in library_versions().items()]
+    rows += [("Data, SHA-256", item.name, item.sha256[:12]) for item in data_files()]
+    frame = pd.DataFrame(rows, columns=["Kind", "What", "Value"])
+    return table(frame, "What these results were made with", missing="unknown")
+
+
+def git_commit() -> str | None:
+    """Return the short git commit of the project's checkout, None if it is not one."""
+    from tfeval.paths import project_folder  # noqa: PLC0415
+
+    root = project_folder("notebooks").parent
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None

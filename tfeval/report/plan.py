@@ -1,0 +1,226 @@
+"""Which notebooks to run, on which parameters, in which order, into which report."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfeval.errors import ReportError, suggest
+from tfeval.report.fingerprint import source
+from tfeval.report.parameters import (
+    RUNNER_SETS,
+    Parameter,
+    notebook_parameters,
+    read_notebook,
+    refuse_unknown,
+    resolve,
+)
+
+_CHAPTER = re.compile(r"\d\d_.+")
+AREA = "local_authority"
+
+
+@dataclass(frozen=True, eq=False)
+class Chapter:
+    """A notebook of the project, read but not run.
+
+    Attributes
+    ----------
+    name : str
+        File name without .ipynb.
+    title : str
+        Its first heading.
+    content : dict
+        Its JSON.
+    parameters : tuple of Parameter
+        What it declares.
+    reads : tuple of str
+        Chapters whose records it reads (metadata ``{"tfeval": {"reads": [...]}}``).
+    """
+
+    name: str
+    title: str
+    content: dict[str, Any]
+    parameters: tuple[Parameter, ...]
+    reads: tuple[str, ...]
+
+    def defaults(self) -> dict[str, Any]:
+        """Return the parameters' defaults, without what the runner sets."""
+        return {item.name: item.default for item in self.parameters if item.name != RUNNER_SETS}
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One notebook to run into one report.
+
+    Attributes
+    ----------
+    chapter : Chapter
+        The notebook.
+    scope : str
+        Folder of the report.
+    values : dict
+        All its parameters, without what the runner sets.
+    """
+
+    chapter: Chapter
+    scope: str
+    values: dict[str, Any]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Scope and notebook."""
+        return self.scope, self.chapter.name
+
+    @property
+    def needs(self) -> tuple[tuple[str, str], ...]:
+        """Keys of the jobs whose records this one reads."""
+        return tuple((self.scope, name) for name in self.chapter.reads)
+
+    def changed(self) -> dict[str, Any]:
+        """Return the parameters that differ from their defaults."""
+        defaults = self.chapter.defaults()
+        return {name: value for name, value in self.values.items() if value != defaults[name]}
+
+
+def notebook_names(folder: Path) -> list[str]:
+    """Return the names of the notebooks in a folder, sorted."""
+    return sorted(path.stem for path in folder.glob("*.ipynb"))
+
+
+def national_chapters(folder: Path) -> list[str]:
+    """Return the chapters of the national report: notebooks named like 01_programme_and_budget."""
+    return [name for name in notebook_names(folder) if _CHAPTER.fullmatch(name)]
+
+
+def read_chapter(name: str, folder: Path) -> Chapter:
+    """Read a notebook of the project.
+
+    Raises
+    ------
+    ReportError
+        If there is none of that name, or it breaks the rules for parameters.
+    """
+    name = name.removesuffix(".ipynb")
+    known = notebook_names(folder)
+    if name not in known:
+        hint = suggest(name, known) if known else "The folder of notebooks is empty."
+        raise ReportError(f"There is no notebook {name}. {hint}")
+    content = read_notebook(folder / f"{name}.ipynb")
+    parameters = notebook_parameters(content, name)
+    reads = tuple(content["metadata"].get("tfeval", {}).get("reads", ()))
+    if reads and RUNNER_SETS not in {item.name for item in parameters}:
+        raise ReportError(
+            f"{name} reads other chapters but declares no parameter {RUNNER_SETS}: "
+            f'add {RUNNER_SETS}: str = "stored"  # where the chapters it reads are.'
+        )
+    return Chapter(name, notebook_title(content, name), content, parameters, reads)
+
+
+def notebook_title(content: Mapping[str, Any], name: str) -> str:
+    """Return a notebook's first heading, or its name in words."""
+    for cell in content["cells"]:
+        found = re.search(r"^#\s+(.+)$", source(cell), re.MULTILINE)
+        if cell["cell_type"] == "markdown" and found:
+            return re.sub(r"[*_`]", "", found[1]).strip()
+    return name.replace("_", " ")
+
+
+def plan(names: Iterable[str], given: Mapping[str, str], folder: Path) -> list[Job]:
+    """Return the jobs for these notebooks and what they read, each after what it reads.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Notebooks, with or without .ipynb.
+    given : mapping of name to text
+        Parameters asked for; each goes to the notebooks that declare it.
+    folder : Path
+        Where the notebooks are.
+
+    Raises
+    ------
+    ParameterError
+        If no notebook declares a parameter, or a value has the wrong type or range.
+    ReportError
+        If a notebook is missing, or chapters read each other in a circle.
+    """
+    chapters: dict[str, Chapter] = {}
+    asked = []
+    for name in names:
+        order = _reading_order(name.removesuffix(".ipynb"), folder, chapters, ())
+        asked.append((order[-1], order))
+    refuse_unknown(given, {last: chapters[last].parameters for last, _ in asked})
+    requested = [chapters[last] for last, _ in asked]
+    jobs: dict[tuple[str, str], Job] = {}
+    for last, order in asked:
+        scope = _scope(chapters[last], requested, given)
+        for name in order:
+            values = resolve(chapters[name].parameters, given)
+            values.pop(RUNNER_SETS, None)
+            job = Job(chapters[name], scope, values)
+            jobs.setdefault(job.key, job)
+    return list(jobs.values())
+
+
+def _reading_order(
+    name: str, folder: Path, chapters: dict[str, Chapter], readers: tuple[str, ...]
+) -> list[str]:
+    """Return what a notebook reads, at any depth, and itself last; fills `chapters`."""
+    if name in readers:
+        raise ReportError(f"Chapters read each other in a circle: {' > '.join([*readers, name])}.")
+    if name not in chapters:
+        chapters[name] = read_chapter(name, folder)
+    order: list[str] = []
+    for read in chapters[name].reads:
+        order += _reading_order(read, folder, chapters, (*readers, name))
+    return list(dict.fromkeys([*order, name]))
+
+
+def _scope(chapter: Chapter, requested: list[Chapter], given: Mapping[str, str]) -> str:
+    values = resolve(chapter.parameters, given)
+    area = values.get(AREA, "all")
+    parts = ["national" if area == "all" else slug(area)]
+    for name in sorted(set(given) - {AREA}):
+        declared = [item for other in requested for item in other.parameters if item.name == name]
+        differing = [item for item in declared if item.parse(given[name]) != item.default]
+        if differing:
+            parts.append(f"{name}-{slug(differing[0].parse(given[name]))}")
+    return "--".join(parts)
+
+
+def slug(value: object) -> str:
+    """Return a value as part of a folder's name; what is lost in it becomes a short hash.
+
+    Examples
+    --------
+    >>> slug("Kingston upon Hull, City of"), slug(2015), slug(3.5)
+    ('kingston-upon-hull-city-of', '2015', '3.5')
+    """
+    text = str(value).casefold()
+    short = re.sub(r"[^a-z0-9.]+", "-", text.replace("'", "")).strip("-.")
+    if len(short) <= 60 and not re.search(r"[^\w\s.,'&()-]", text) and short:
+        return short
+    return f"{short[:40]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".lstrip("-")
+
+
+def scope_words(scope: str, values: Mapping[str, Any], changed: Mapping[str, Any]) -> str:
+    """Return what a report is about, in words.
+
+    Examples
+    --------
+    >>> scope_words("sefton", {"local_authority": "Sefton"}, {})
+    'Sefton'
+    >>> scope_words("national--price_year-2015", {"price_year": 2015}, {"price_year": 2015})
+    'England; price year 2015'
+    """
+    area = values.get("local_authority", "all")
+    if area == "all":
+        area = "England" if scope.startswith("national") else scope.partition("--")[0].title()
+    others = [f"{name.replace('_', ' ')} {value}" for name, value in changed.items()
+              if name != "local_authority"]  # fmt: skip
+    return "; ".join([area, *others])

@@ -1,0 +1,207 @@
+"""Tables that a screen reader, JupyterLab and a code host all show well.
+
+The renderer is our own because semantics are the point: pandas' Styler needs an id and a class for
+every cell and a style sheet that code hosts remove, and other table libraries write presentation
+where a header's scope should be. The HTML is the same on every run.
+"""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from tfeval.errors import ReportError, suggest
+from tfeval.report.sources import Citation, citation, citations, is_source, source_line
+from tfeval.report.words import Format, is_missing, written
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: its text, its HTML, and whether it is a number or missing."""
+
+    text: str
+    html: str
+    kind: str = "text"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table ready to show; display it as the last line of a notebook's cell.
+
+    Attributes
+    ----------
+    caption : str
+        What the table shows.
+    columns : tuple of str
+        Headings.
+    kinds : tuple of {"text", "number"}
+        How each column is aligned.
+    rows : tuple of tuple of Cell
+        As long as `columns`, each.
+    headers : int
+        How many leading columns are row headers.
+    sources : tuple of Citation
+        Shown under the table as links.
+    notes : tuple of str
+        Shown under the sources.
+    """
+
+    caption: str
+    columns: tuple[str, ...]
+    kinds: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    headers: int = 1
+    sources: tuple[Citation, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def html(self) -> str:
+        """Return the table as semantic HTML."""
+        head = "".join(
+            f'<th scope="col"{_align(kind)}>{escape(name)}</th>'
+            for name, kind in zip(self.columns, self.kinds, strict=True)
+        )
+        body = "\n".join(f"<tr>{self._row(row)}</tr>" for row in self.rows)
+        below = [f"<p>{source_line(self.sources, html=True)}</p>"] if self.sources else []
+        below += [f"<p>{escape(note)}</p>" for note in self.notes]
+        under = f'\n<div class="tfeval-under">{"".join(below)}</div>' if below else ""
+        return (
+            f'<div class="tfeval-table">\n<table>\n<caption>{escape(self.caption)}</caption>\n'
+            f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>{under}\n</div>"
+        )
+
+    def _row(self, row: tuple[Cell, ...]) -> str:
+        cells = []
+        for place, (cell, kind) in enumerate(zip(row, self.kinds, strict=True)):
+            tag, scope = ("th", ' scope="row"') if place < self.headers else ("td", "")
+            content = f"<em>{cell.html}</em>" if cell.kind == "missing" else cell.html
+            cells.append(f"<{tag}{scope}{_align(kind)}>{content}</{tag}>")
+        return "".join(cells)
+
+    def text(self) -> str:
+        """Return the table as plain text."""
+        frame = pd.DataFrame([[cell.text for cell in row] for row in self.rows])
+        frame = frame.reindex(columns=range(len(self.columns)))
+        body = frame.to_string(index=False, header=list(self.columns)) if self.rows else "(no rows)"
+        below = [source_line(self.sources, html=False)] if self.sources else []
+        return "\n".join([self.caption, "", body, *below, *self.notes])
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"text/html": self.html(), "text/plain": self.text()}
+
+    def __repr__(self) -> str:
+        return self.text()
+
+
+def table(
+    frame: pd.DataFrame,
+    caption: str,
+    *,
+    formats: Mapping[str, Format] | None = None,
+    sources: object = None,
+    notes: str | Iterable[str] | None = None,
+    index: bool = False,
+    missing: str | Mapping[str, str] = "not published",
+) -> Table:
+    """Return a frame as a table for readers.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        What to show, one row a line; a cell may hold a source, shown as a link.
+    caption : str
+        What the table shows, in one sentence.
+    formats : mapping of column to format, optional
+        Such as ``{"share": "{:.1%}"}``, or a function of the value.
+    sources : DataFrame or iterable of sources, optional
+        With title (or source_title), publisher, published (or date), url, status.
+    notes : str or iterable of str, optional
+        Lines under the table.
+    index : bool, default False
+        Show the index as the first column or columns.
+    missing : str or mapping of column to str, default "not published"
+        What stands where a value is missing.
+
+    Raises
+    ------
+    ReportError
+        If the caption is empty, or a format names a column that is not there.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"Authority": ["Sefton", "Wirral"], "Families": [609, None]})
+    >>> print(table(frame, "Families turned around").text())
+    Families turned around
+    <BLANKLINE>
+    Authority      Families
+       Sefton           609
+       Wirral not published
+    """
+    if not caption.strip():
+        raise ReportError("A table needs a caption that says what it shows.")
+    shown = frame.reset_index() if index else frame
+    names = [_label(name) for name in shown.columns]
+    formats = dict(formats or {})
+    for name in formats:
+        if name not in names:
+            raise ReportError(
+                f'The table "{caption}" has no column {name} to format. {suggest(name, names)}'
+            )
+    columns = [shown.iloc[:, place] for place in range(shown.shape[1])]
+    cells = [
+        [_cell(value, formats.get(name), _missing(missing, name), name) for value in column]
+        for name, column in zip(names, columns, strict=True)
+    ]
+    return Table(
+        caption=caption,
+        columns=tuple(names),
+        kinds=tuple(_kind(column) for column in cells),
+        rows=tuple(zip(*cells, strict=True)),
+        headers=frame.index.nlevels if index else 1,
+        sources=citations(sources),
+        notes=(notes,) if isinstance(notes, str) else tuple(notes or ()),
+    )
+
+
+def _align(kind: str) -> str:
+    # JupyterLab has no style sheet of ours, so the alignment is said twice.
+    side = "right" if kind == "number" else "left"
+    return f' class="{kind}" style="text-align: {side}"'
+
+
+def _label(name: Any) -> str:
+    parts = name if isinstance(name, tuple) else (name,)
+    return ", ".join(str(part) for part in parts if part != "")
+
+
+def _missing(missing: str | Mapping[str, str], name: str) -> str:
+    return missing if isinstance(missing, str) else missing.get(name, "not published")
+
+
+def _cell(value: Any, how: Format | None, missing: str, column: str) -> Cell:
+    if is_source(value):
+        found = citation(value)
+        return Cell(found.text(), found.html())
+    if isinstance(value, list | tuple) and value and all(is_source(item) for item in value):
+        several = citations(value)
+        texts, links = zip(*((item.text(), item.html()) for item in several), strict=True)
+        return Cell("; ".join(texts), "; ".join(links))
+    if is_missing(value):
+        return Cell(missing, escape(missing), "missing")
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if how is None and is_number and "year" in column.lower() and float(value).is_integer():
+        how = "{:.0f}"
+    try:
+        text = written(value, how)
+    except (ValueError, TypeError) as fault:
+        raise ReportError(f"The format of column {column} does not fit a value: {fault}") from None
+    return Cell(text, escape(text), "number" if is_number else "text")
+
+
+def _kind(column: list[Cell]) -> str:
+    kinds = {cell.kind for cell in column} - {"missing"}
+    return "number" if kinds == {"number"} else "text"

@@ -1,0 +1,229 @@
+"""One notebook on its way from source to a finished folder: all of it, or nothing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from tfeval.errors import TfevalError
+from tfeval.report.fingerprint import (
+    all_versions,
+    code_hash,
+    data_files,
+    file_hash,
+    notebook_hash,
+    source,
+)
+from tfeval.report.folders import MANIFEST, is_current, put_in_place, stage_for, write_json
+from tfeval.report.notebook_parts import SIMULATED
+from tfeval.report.parameters import RUNNER_SETS, read_notebook
+from tfeval.report.plan import Job, scope_words
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one notebook ended.
+
+    Attributes
+    ----------
+    scope, notebook : str
+        The report's folder and the notebook in it.
+    status : {"ok", "kept", "failed", "skipped"}
+        "kept": nothing had changed, so it was not run again.
+    page : Path
+        The HTML page.
+    error : str
+        One line; empty unless failed or skipped.
+    """
+
+    scope: str
+    notebook: str
+    status: str
+    page: Path
+    error: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Whether its results can be read."""
+        return self.status in ("ok", "kept")
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What all runs rest on; the same for every job of one command."""
+
+    code: str
+    data: dict[str, str]
+    versions: dict[str, str]
+    stop: Event = field(default_factory=Event)
+
+    @classmethod
+    def now(cls) -> Basis:
+        """Read code, data and versions as they are."""
+        data = {item.name: item.sha256 for item in data_files()}
+        return cls(code_hash(), data, all_versions())
+
+
+@dataclass(frozen=True)
+class Task:
+    """One job on its way from source to a finished folder.
+
+    Attributes
+    ----------
+    job : Job
+        What to run.
+    out : Path
+        Where reports go.
+    basis : Basis
+        What it rests on beside the notebook.
+    force : bool
+        Run even what is up to date.
+    broken_input : str
+        A chapter that it reads and that failed; empty if none.
+    """
+
+    job: Job
+    out: Path
+    basis: Basis
+    force: bool
+    broken_input: str
+
+    @property
+    def folder(self) -> Path:
+        """Where the finished run goes."""
+        return self.out / self.job.scope / self.job.chapter.name
+
+    def run(self) -> Outcome:
+        """Run the notebook unless it is up to date, and put the whole folder in place."""
+        rests_on = self._rests_on()
+        if not self.force and not self.broken_input and is_current(self.folder, rests_on):
+            return self._outcome("kept")
+        stage = stage_for(self.folder)
+        try:
+            status, error = self._skip(stage) if self.broken_input else self._make(stage)
+            if self.basis.stop.is_set():
+                raise KeyboardInterrupt
+            self._write_manifest(stage, rests_on, status, error)
+            put_in_place(stage, self.folder)
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
+        return self._outcome(status, error)
+
+    def _outcome(self, status: str, error: str = "") -> Outcome:
+        page = self.folder / "report.html"
+        return Outcome(self.job.scope, self.job.chapter.name, status, page, error)
+
+    def _make(self, stage: Path) -> tuple[str, str]:
+        from tfeval.report.execute import execute  # noqa: PLC0415 - heavy, and often not needed
+        from tfeval.report.publish import publish  # noqa: PLC0415
+        from tfeval.report.record import records_of  # noqa: PLC0415
+
+        chapter = self.job.chapter
+        changed = self.job.changed()
+        if RUNNER_SETS in {item.name for item in chapter.parameters}:
+            changed[RUNNER_SETS] = ".."
+        notebook, failure = execute(chapter.content, changed, stage)
+        error = failure.public() if failure else ""
+        page = self._page()
+        if failure:
+            page |= {"failed_in": failure.cell, "message": f"{failure.kind}: {failure.message}"}
+        try:
+            found = records_of(notebook, chapter.name)
+            html = publish(notebook, _new_page(page))
+        except TfevalError as fault:
+            error = f"{fault} ({type(fault).__name__} in publication)"
+            html = _failed_page(page, str(fault))
+        (stage / "report.html").write_text(html, encoding="utf-8")
+        if error:
+            return "failed", error
+        rows = [vars(record) for record in found.values()]
+        write_json(stage / "records.json", {"notebook": chapter.name, "records": rows})
+        return "ok", ""
+
+    def _skip(self, stage: Path) -> tuple[str, str]:
+        error = f"It reads {self.broken_input}, which failed; run it again when that is mended."
+        (stage / "report.html").write_text(_failed_page(self._page(), error), encoding="utf-8")
+        return "skipped", error
+
+    def _page(self) -> dict[str, Any]:
+        made = [
+            ("Parameters", _sentence(self.job.values) or "none"),
+            ("Notebook, SHA-256", notebook_hash(self.job.chapter.content)[:12]),
+            ("Code, SHA-256", self.basis.code[:12]),
+            ("Data", f"{len(self.basis.data)} files, each with its SHA-256 in manifest.json"),
+            ("Versions", _sentence(self.basis.versions, " ")),
+        ]
+        return {
+            "title": self.job.chapter.title,
+            "scope": scope_words(self.job.scope, self.job.values, self.job.changed()),
+            "made": tuple(made),
+            "home": "../../index.html",
+        }
+
+    def _rests_on(self) -> dict[str, Any]:
+        inputs = {
+            name: file_hash(path)
+            for name in self.job.chapter.reads
+            if (path := self.folder.with_name(name) / "records.json").is_file()
+        }
+        return {
+            "notebook": notebook_hash(self.job.chapter.content),
+            "code": self.basis.code,
+            "data": self.basis.data,
+            "versions": self.basis.versions,
+            "parameters": self.job.values,
+            "inputs": inputs,
+        }
+
+    def _write_manifest(
+        self, stage: Path, rests_on: Mapping[str, Any], status: str, error: str
+    ) -> None:
+        changed = self.job.changed()
+        values = self.job.values.items()
+        headline = _headline(stage / "notebook.ipynb") if status == "ok" else ""
+        outputs = {path.name: file_hash(path) for path in sorted(stage.iterdir())}
+        content = {
+            "notebook": self.job.chapter.name,
+            "title": self.job.chapter.title,
+            "scope": self.job.scope,
+            "reads": list(self.job.chapter.reads),
+            "status": status,
+            "error": error,
+            "parameters": {n: {"value": v, "default": n not in changed} for n, v in values},
+            "headline": headline,
+            "simulated": SIMULATED in (stage / "report.html").read_text(encoding="utf-8"),
+            "rests_on": rests_on,
+            "outputs": outputs,
+        }
+        write_json(stage / MANIFEST, content)
+
+
+def _new_page(fields: Mapping[str, Any]) -> Any:
+    from tfeval.report.publish import Page  # noqa: PLC0415
+
+    return Page(**fields)
+
+
+def _failed_page(fields: Mapping[str, Any], message: str) -> str:
+    from tfeval.report.publish import publish  # noqa: PLC0415
+
+    empty = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    return publish(empty, _new_page({**fields, "failed_in": 0, "message": message}))
+
+
+def _headline(path: Path) -> str:
+    """Return the headline of the notebook's answer box, empty if it has none."""
+    for cell in read_notebook(path)["cells"]:
+        for output in cell.get("outputs", []):
+            text = source({"source": output.get("data", {}).get("text/plain", "")})
+            if text.startswith("Headline: "):
+                return text.split("\n")[0].removeprefix("Headline: ")
+    return ""
+
+
+def _sentence(values: Mapping[str, Any], between: str = " = ") -> str:
+    return ", ".join(f"{name}{between}{value}" for name, value in values.items())
