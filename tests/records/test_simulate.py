@@ -18,7 +18,6 @@ from tfeval.records.check import check_records
 from tfeval.records.simulate import (
     BLOCK_FAMILIES,
     SimulatedRecords,
-    read_truth,
     simulate,
     simulate_to,
 )
@@ -29,6 +28,7 @@ from tfeval.records.simulation.settings import (
     SimulationSettings,
 )
 from tfeval.records.store import open_records
+from tfeval.records.truth import read_truth
 
 #: Nothing lost on the way into the extract, so that records and truth can be compared.
 WHOLE = {
@@ -304,6 +304,40 @@ def test_families_improve_anyway() -> None:
     assert calm_fall == pytest.approx(1.0, abs=0.05)
 
 
+def _naive_bias(seed: int, **settings: float) -> float:
+    """Return how far attached against eligible families' visits miss the true effect, relative."""
+    found = simulate(families=12_000, seed=seed, **WHOLE, **settings)
+    outcomes = _outcomes(found)
+    attached, eligible = (outcomes[outcomes["group"] == name] for name in ("attached", "eligible"))
+    naive = attached["y1_ae_attendances"].mean() - eligible["y0_ae_attendances"].mean()
+    effects = found.truth.effects().set_index(["outcome", "population", "horizon_months"])
+    true = effects.loc[("ae_attendances", "people", 24), "effect"]
+    born = attached["age_at_index"] >= 0
+    gap = attached["y1_ae_attendances"] - attached["y0_ae_attendances"]
+    assert true == pytest.approx(gap[born].mean())
+    return (naive - true) / attached["y0_ae_attendances"].mean()
+
+
+def test_a_naive_comparison_is_wrong_because_of_selection_alone() -> None:
+    effects = {"effects": {"ae_attendances": 0.8}, "authority_selection_sd": 0.0}
+    chosen = _naive_bias(17, **effects, selection_recorded=1.0, selection_unrecorded=1.0)
+    assert chosen > 0.12
+    none = {"selection_recorded": 0.0, "selection_unrecorded": 0.0, "data_matched_share": 0.0}
+    assert _naive_bias(17, **effects, **none) == pytest.approx(0.0, abs=0.05)
+
+
+def test_true_effects_by_kind() -> None:
+    truth = simulate(families=3000, seed=18, effects={"ae_attendances": {"health": 0.5}}).truth
+    rows = truth.effects(by="kind").query("outcome == 'ae_attendances' and horizon_months == 24")
+    effect = rows[rows["population"] == "people"].set_index("kind")["effect"]
+    assert effect["health"] < -0.05
+    assert (effect.drop("health") == 0).all()
+    with pytest.raises(ParameterError, match="Did you mean eligible"):
+        truth.effects(group="eligable")
+    with pytest.raises(ParameterError, match="Did you mean kind"):
+        truth.effects(by="kinds")
+
+
 def test_selection_is_there_and_can_be_switched_off() -> None:
     def gaps(**settings: float) -> tuple[float, float]:
         families = _around(simulate(families=12_000, seed=13, **WHOLE, **settings))
@@ -357,6 +391,7 @@ def test_base_rates_are_near_the_published_ones() -> None:
     child = outcomes[(age >= 0) & (age < 18)]
     late = child["y0_looked_after_days"] - child["person_id"].map(earlier)
     rows = published("evaluation_outcomes").set_index(["outcome", "population"])["comparison"]
+    rows = rows.sort_index()
     for seen, key in (
         (young["y0_convictions"].gt(0).mean(), ("conviction", "juveniles")),
         (young["y0_custody"].gt(0).mean(), ("custodial sentence", "juveniles")),

@@ -8,7 +8,7 @@ from pathlib import Path
 import ibis
 import pytest
 
-from tfeval.errors import DataError
+from tfeval.errors import DataError, ParameterError
 from tfeval.records.schema import TABLES
 from tfeval.records.store import Records, open_records
 
@@ -167,3 +167,15 @@ def test_about_says_when_the_records_end(folder: Path, tmp_path: Path) -> None:
         open_records(target)
     (target / "about.json").write_text(json.dumps({"records_to": "2018-06-30"}))
     assert open_records(target).ends_on.year == 2018
+
+
+def test_limits_on_memory_reach_duckdb(folder: Path, tmp_path: Path, small) -> None:
+    records = open_records(folder, memory_limit="500MB", spill_to=tmp_path / "spill")
+    limit, place = records.connection.con.execute(
+        "SELECT current_setting('memory_limit'), current_setting('temp_directory')"
+    ).fetchall()[0]
+    assert limit.startswith("476")  # MiB
+    assert place == str(tmp_path / "spill")
+    assert _sums(records) == _sums(small.records)
+    with pytest.raises(ParameterError, match="on the connection itself"):
+        open_records(ibis.duckdb.connect(), memory_limit="1GB")

@@ -9,6 +9,7 @@ from typing import Any
 import ibis
 
 from tfeval.errors import ParameterError, suggest
+from tfeval.records.casting import IBIS_TYPES, cast
 from tfeval.records.faults import CheckReport, Fault
 from tfeval.records.identifiers import (
     as_text,
@@ -20,7 +21,7 @@ from tfeval.records.identifiers import (
 from tfeval.records.relations import relations
 from tfeval.records.rules import row_rules
 from tfeval.records.schema import TABLES
-from tfeval.records.store import IBIS_TYPES, Records, cast, connect, unknown_tables
+from tfeval.records.store import Records, connect, unknown_tables
 
 _PSEUDONYMISE = "Replace it with `tfeval pseudonymise`, or drop the column."
 

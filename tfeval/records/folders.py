@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,13 +29,12 @@ def written_whole(*targets: Path) -> Iterator[list[Path]]:
         if target.exists():
             raise TfevalError(f"{target} exists already: remove it, or choose another folder.")
         target.parent.mkdir(parents=True, exist_ok=True)
-    drafts = [
-        Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent)) for target in targets
-    ]
+    drafts = [target.with_name(f".{target.name}-{uuid.uuid4().hex[:12]}") for target in targets]
     try:
+        for draft in drafts:
+            draft.mkdir()
         yield drafts
         for draft, target in zip(drafts, targets, strict=True):
-            draft.chmod(0o755)
             draft.rename(target)
     finally:
         for draft in drafts:

@@ -15,9 +15,10 @@ import ibis
 import pyarrow as pa
 
 from tfeval.errors import DataError, ParameterError
+from tfeval.records.casting import cast
 from tfeval.records.folders import written_whole
 from tfeval.records.schema import TABLES, Table
-from tfeval.records.store import Records, cast, connect
+from tfeval.records.store import Records, connect
 
 #: Where the key is looked for, unless a file is named.
 KEY_VARIABLE = "TFEVAL_PSEUDONYM_KEY"

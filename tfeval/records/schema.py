@@ -15,7 +15,6 @@ Conventions
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import pandera.pandas as pa
@@ -31,6 +30,7 @@ from tfeval.records.columns import (
     month,
     row_number,
 )
+from tfeval.records.table import Table, table
 
 PHASES = tuple(CRITERIA)
 #: Every criterion of either phase, in order; `local_discretion` is phase one's local filter.
@@ -50,65 +50,6 @@ OUT_OF_WORK_BENEFITS = (
 BENEFITS = (*OUT_OF_WORK_BENEFITS, "universal_credit_in_work")
 SOCIAL_CARE_KINDS = ("in_need", "protection_plan", "looked_after")
 HOSPITAL_KINDS = ("emergency_admission", "ae_attendance")
-
-
-@dataclass(frozen=True)
-class Table:
-    """One table of the records.
-
-    Attributes
-    ----------
-    name, description, answers : str
-        Its name, what a row is, and what cannot be answered without it.
-    schema : pandera.DataFrameSchema
-        Its columns. Each column's `metadata` holds `kind`, `unit`, `link` ("table.column" or
-        None) and `values` (those allowed, or empty).
-    key : tuple of str
-        Columns that together name a row.
-    needed : bool
-        Whether an extract without it cannot be used at all.
-    event_on : str or None
-        The date on which a row begins, for an event of a person or family.
-    ends_on : str or None
-        The date on which it ends, for a spell, term or window.
-    closed : bool
-        Whether that last day belongs to it.
-    no_overlap : tuple of str
-        Within these columns no two rows may cover the same day.
-    order : tuple of (str, str)
-        Pairs of dates of which the second may not be earlier.
-    ages : tuple of (int, int) or None
-        Youngest, and first too old, age in whole years at `event_on`.
-    """
-
-    name: str
-    description: str
-    answers: str
-    schema: pa.DataFrameSchema
-    key: tuple[str, ...]
-    needed: bool = False
-    event_on: str | None = None
-    ends_on: str | None = None
-    closed: bool = False
-    no_overlap: tuple[str, ...] = ()
-    order: tuple[tuple[str, str], ...] = ()
-    ages: tuple[int, int] | None = None
-
-    @property
-    def columns(self) -> dict[str, pa.Column]:
-        """The columns by name, in order."""
-        return self.schema.columns
-
-    @property
-    def links(self) -> dict[str, str]:
-        """Columns that must be found elsewhere, with the "table.column" to find them in."""
-        found = {name: column.metadata["link"] for name, column in self.columns.items()}
-        return {name: link for name, link in found.items() if link}
-
-
-def _table(name: str, description: str, answers: str, columns: dict, **more: Any) -> Table:
-    schema = pa.DataFrameSchema(columns, name=name, description=description, strict=False)
-    return Table(name, description, answers, schema, **more)
 
 
 def _person() -> pa.Column:
@@ -140,7 +81,7 @@ _SPELL: dict[str, Any] = {
 }
 
 _TABLES = (
-    _table(
+    table(
         "families",
         "One row a family and phase in which an authority identified or assessed it, whether "
         "or not it was then attached; a family attached in both phases has two rows.",
@@ -168,7 +109,7 @@ _TABLES = (
             ("attached_on", "claimed_on"),
         ),
     ),
-    _table(
+    table(
         "people",
         "One row a person, in one family.",
         "nothing can be answered",
@@ -186,7 +127,7 @@ _TABLES = (
         key=("person_id",),
         needed=True,
     ),
-    _table(
+    table(
         "family_moves",
         "One row a move of a family to another authority.",
         "families are taken to stay in the authority that identified them",
@@ -197,7 +138,7 @@ _TABLES = (
         },
         key=("family_id", "moved_on"),
     ),
-    _table(
+    table(
         "coverage",
         "One row an authority and a table of which it (or its national source) sent records.",
         "every authority is taken to have sent every table for all dates",
@@ -213,7 +154,7 @@ _TABLES = (
         key=("local_authority", "source_table"),
         order=(("covered_from", "covered_to"),),
     ),
-    _table(
+    table(
         "school_terms",
         "One row a pupil and term.",
         "absence and exclusion from school",
@@ -238,7 +179,7 @@ _TABLES = (
         order=(("term_start", "term_end"),),
         ages=(4, 20),
     ),
-    _table(
+    table(
         "offences",
         "One row an offence of which a person was accused.",
         "offending and custody",
@@ -256,7 +197,7 @@ _TABLES = (
         order=(("offence_on", "outcome_on"),),
         ages=(10, 120),
     ),
-    _table(
+    table(
         "asb_incidents",
         "One row an incident of anti-social behaviour, of a family or one of its people.",
         "anti-social behaviour",
@@ -271,7 +212,7 @@ _TABLES = (
         key=("incident_id",),
         event_on="incident_on",
     ),
-    _table(
+    table(
         "benefit_spells",
         "One row a spell on a benefit.",
         "out-of-work benefits",
@@ -281,7 +222,7 @@ _TABLES = (
         ages=(16, 120),
         **_SPELL,
     ),
-    _table(
+    table(
         "employment_spells",
         "One row a spell in paid work, jobs held at the same time merged into one spell.",
         "employment",
@@ -291,7 +232,7 @@ _TABLES = (
         ages=(13, 120),
         **_SPELL,
     ),
-    _table(
+    table(
         "social_care_episodes",
         "One row a spell of children's social care; a child may be in two kinds at once.",
         "children in need, protection plans and looked-after children",
@@ -301,7 +242,7 @@ _TABLES = (
         ages=(0, 18),
         **_SPELL,
     ),
-    _table(
+    table(
         "hospital_episodes",
         "One row an emergency admission or a visit to accident and emergency.",
         "emergency admissions and visits to accident and emergency",
@@ -316,7 +257,7 @@ _TABLES = (
         event_on="arrived_on",
         ages=(0, 120),
     ),
-    _table(
+    table(
         "domestic_abuse_incidents",
         "One row an incident of domestic abuse reported in a family.",
         "domestic abuse",
@@ -334,4 +275,4 @@ _TABLES = (
 )  # fmt: skip
 
 #: The tables by name, in the order of the data dictionary.
-TABLES: dict[str, Table] = {table.name: table for table in _TABLES}
+TABLES: dict[str, Table] = {one.name: one for one in _TABLES}

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 
-from tfeval.errors import ParameterError, TfevalError
+from tfeval.errors import ParameterError
 from tfeval.records.folders import written_whole
 from tfeval.records.schema import TABLES
 from tfeval.records.simulation.block import (
@@ -22,37 +21,12 @@ from tfeval.records.simulation.block import (
     coverage_table,
     simulate_block,
 )
-from tfeval.records.simulation.settings import SimulationSettings, settings_from
+from tfeval.records.simulation.settings import settings_from
 from tfeval.records.simulation.writing import TableWriters
 from tfeval.records.store import Records, from_tables
+from tfeval.records.truth import Truth
 
 TITLE = "Simulated records: not findings about the programme"
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What was true of simulated families; never part of their records.
-
-    Attributes
-    ----------
-    families : DataFrame
-        One row a family: `group` (attached, eligible, below_threshold), `kind`, `index_on` (day
-        of attachment, or on which it would have been), `crisis_on`, `need`, `unrecorded` (the
-        confounder), `worked_with`, `claimed_by_data_matching`, `other_help`.
-    people_outcomes, family_outcomes : DataFrame
-        One row a person (or family) and horizon in months, for horizons that the records reach:
-        each outcome counted from `index_on` (included) to the horizon (excluded) in both worlds,
-        `y0_*` never attached and `y1_*` attached on `index_on`. `_days` are days of a spell in
-        that window; `_at` says whether one is open on the horizon's day; terms count if they lie
-        wholly inside. What was observed is y1 of the attached and y0 of the others.
-    settings : SimulationSettings
-        What was assumed.
-    """
-
-    families: pd.DataFrame = field(repr=False)
-    people_outcomes: pd.DataFrame = field(repr=False)
-    family_outcomes: pd.DataFrame = field(repr=False)
-    settings: SimulationSettings
 
 
 @dataclass(frozen=True)
@@ -172,27 +146,6 @@ def simulate_to(
         told = {**about, "settings": shared.settings.as_dict()}
         _write_json(truth_at / "about.json", told)
     return target, beside
-
-
-def read_truth(folder: str | Path) -> Truth:
-    """Read the truth that `simulate_to` wrote.
-
-    Parameters
-    ----------
-    folder : path
-        The truth's own folder, `<folder>-truth`.
-    """
-    place = Path(folder)
-    if not (place / "families.parquet").is_file():
-        raise TfevalError(
-            f"{place.name} holds no truth: give the folder whose name ends in -truth."
-        )
-    tables = {
-        name: pd.read_parquet(place / f"{name}.parquet")
-        for name in ("families", "people_outcomes", "family_outcomes")
-    }
-    told = json.loads((place / "about.json").read_text(encoding="utf-8"))["settings"]
-    return Truth(**tables, settings=SimulationSettings.from_dict(told))
 
 
 def about_records(families: int, shared: Context) -> dict[str, Any]:

@@ -14,21 +14,11 @@ from typing import Any
 import ibis
 from ibis.common.exceptions import TableNotFound
 
-from tfeval.errors import DataError, TfevalError, suggest
+from tfeval.errors import DataError, ParameterError, TfevalError, suggest
+from tfeval.records.casting import typed
 from tfeval.records.identifiers import refuse_identifiers
-from tfeval.records.schema import TABLES, Table
+from tfeval.records.schema import TABLES
 
-#: What the kinds of column are in Ibis.
-IBIS_TYPES = {
-    "identifier": "string",
-    "category": "string",
-    "authority": "string",
-    "row number": "int64",
-    "count": "int64",
-    "date": "date",
-    "month": "date",
-    "flag": "boolean",
-}
 _ABOUT = "about.json"
 _SUFFIXES = (".parquet", ".csv", ".csv.gz")
 
@@ -96,7 +86,9 @@ class Records:
         return date.fromisoformat(stated) if stated else date.today()
 
 
-def open_records(source: str | Path | Any) -> Records:
+def open_records(
+    source: str | Path | Any, *, memory_limit: str | None = None, spill_to: str | Path | None = None
+) -> Records:
     """Open an extract of linked records.
 
     Parameters
@@ -105,6 +97,11 @@ def open_records(source: str | Path | Any) -> Records:
         A folder with one Parquet or CSV file for each table (`families.parquet`, or a folder
         `families/` of Parquet parts), a DuckDB file (opened for reading only), or a connection
         from `ibis.duckdb.connect`, `ibis.postgres.connect`, `ibis.pyspark.connect`...
+    memory_limit : str, optional
+        How much memory DuckDB may take, such as "1GB"; what needs more goes to disk.
+    spill_to : path, optional
+        The folder for that, which must be as safe as the records; DuckDB's own choice is `.tmp`
+        where the work is done.
 
     Returns
     -------
@@ -130,7 +127,7 @@ def open_records(source: str | Path | Any) -> Records:
     >>> records.simulated, records.missing
     (True, {})
     """
-    records = connect(source)
+    records = connect(source, memory_limit=memory_limit, spill_to=spill_to)
     refuse_identifiers(records.raw)
     absent = [name for name, table in TABLES.items() if table.needed and name not in records.raw]
     if absent:
@@ -152,23 +149,29 @@ def open_records(source: str | Path | Any) -> Records:
     return records
 
 
-def connect(source: str | Path | Any) -> Records:
+def connect(
+    source: str | Path | Any, *, memory_limit: str | None = None, spill_to: str | Path | None = None
+) -> Records:
     """Connect to an extract and judge nothing: the way in for checks and pseudonyms.
 
     Parameters
     ----------
-    source : path or Ibis connection
+    source, memory_limit, spill_to
         As for `open_records`.
     """
+    given = {"memory_limit": memory_limit, "temp_directory": spill_to and str(spill_to)}
+    limits = {name: value for name, value in given.items() if value}
     if not isinstance(source, str | Path):
+        if limits:
+            raise ParameterError("Set limits on the connection itself, where you made it.")
         return _from_connection(source, "a connection to " + str(source.name), {})
     path = Path(source)
     if path.is_dir():
-        return _from_folder(path)
+        return _from_folder(path, limits)
     if not path.is_file():
         raise DataError(f"There is no extract at {path}: give a folder or a DuckDB file.")
     try:
-        connection = ibis.duckdb.connect(path, read_only=True)
+        connection = ibis.duckdb.connect(path, read_only=True, **limits)
     except Exception as error:
         raise DataError(f"{path.name} is not a DuckDB file: give one, or a folder.") from error
     return _from_connection(connection, path.name, _about(path.with_suffix(".json")))
@@ -209,8 +212,8 @@ def table_paths(folder: Path) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _from_folder(folder: Path) -> Records:
-    connection = ibis.duckdb.connect()
+def _from_folder(folder: Path, limits: dict[str, str]) -> Records:
+    connection = ibis.duckdb.connect(**limits)
     unknown = []
     for name, (place, kind) in table_paths(folder).items():
         if name not in TABLES:
@@ -248,31 +251,6 @@ def _from_connection(connection: Any, source: str, about: Mapping[str, Any]) -> 
         simulated=bool(about.get("simulated", False)),
         about=MappingProxyType(dict(about)),
     )
-
-
-def typed(table: ibis.Table, definition: Table) -> ibis.Table:
-    """Return the schema's columns of a table, in its order and with its types.
-
-    A value that cannot be read as its type becomes null; `check_records` counts those.
-    """
-    columns = {}
-    for name, column in definition.columns.items():
-        if name in table.columns:
-            columns[name] = cast(table[name], IBIS_TYPES[column.metadata["kind"]])
-    return table.select(**columns)
-
-
-def cast(value: ibis.Value, wanted: str) -> ibis.Value:
-    """Return a column as a type, null where it cannot be."""
-    is_now = value.type()
-    if wanted == "date" and is_now.is_timestamp():
-        return value.date()
-    if is_now.is_string() and wanted != "string":
-        # An empty field is how CSV writes null.
-        return value.strip().nullif("").try_cast(wanted)
-    if is_now == ibis.dtype(wanted) or (is_now.is_integer() and wanted == "int64"):
-        return value if is_now == ibis.dtype(wanted) else value.cast(wanted)
-    return value.try_cast(wanted)
 
 
 def _about(path: Path) -> dict[str, Any]:

@@ -118,7 +118,8 @@ def course(
         nominated, eligible, attached, data_matched, index,
         **_work(worked, index, settings, rng),
         **_claims(
-            attached, data_matched, index=index, last=last, people=people, settings=settings, rng=rng
+            attached, data_matched,
+            index=index, last=last, people=people, settings=settings, rng=rng,
         ),
     )  # fmt: skip
 
