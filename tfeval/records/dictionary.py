@@ -1,0 +1,94 @@
+"""The data dictionary of linked records, written from their schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandera.pandas as pa
+
+from tfeval.paths import project_folder
+from tfeval.records.schema import TABLES, Table
+
+START = "<!-- linked records: written by tfeval.records.dictionary from the schema -->"
+END = "<!-- end of linked records -->"
+_INTRODUCTION = """## Linked records
+
+An extract holds these tables, one Parquet or CSV file each (`families.parquet`), or as tables of
+a DuckDB file or another database. Only `families` and `people` are needed: a missing table narrows
+what can be answered. Dates are days, written YYYY-MM-DD in CSV, with an empty field for none;
+flags are true or false. A file `about.json` beside the tables may say `"simulated": true`, and in
+`"records_to"` the last day of the records (else it is today).
+
+- A spell is half-open: `started_on` is its first day, `ended_on` the first day on which it no
+  longer held, empty if it still did when the records end.
+- A term and a window of coverage are closed: their last day belongs to them.
+- No row means that nothing happened only where `coverage` says that the authority's records were
+  sent for that day."""
+
+
+def data_dictionary() -> str:
+    """Return the data dictionary as Markdown.
+
+    Examples
+    --------
+    >>> "### `school_terms`" in data_dictionary()
+    True
+    """
+    return "\n\n".join([START, _INTRODUCTION, *map(_section, TABLES.values()), END])
+
+
+def write_dictionary(path: Path | None = None) -> None:
+    """Put the data dictionary into `data/README.md`, in place of the one there.
+
+    Parameters
+    ----------
+    path : Path, optional
+        Another file.
+    """
+    file = path or project_folder("data") / "README.md"
+    text = file.read_text(encoding="utf-8") if file.is_file() else "# Data dictionary\n"
+    before, _, rest = text.partition(START)
+    after = rest.partition(END)[2]
+    file.write_text(
+        f"{before.rstrip()}\n\n{data_dictionary()}\n{after.lstrip() and chr(10) + after.lstrip()}",
+        encoding="utf-8",
+    )
+
+
+def _section(table: Table) -> str:
+    facts = [
+        table.description,
+        f"Key: {', '.join(f'`{name}`' for name in table.key)}.",
+        "Needed." if table.needed else f"If missing: {table.answers}.",
+    ]
+    if table.no_overlap:
+        same = " and ".join(f"`{name}`" for name in table.no_overlap)
+        facts.append(f"No two rows of the same {same} may cover the same day.")
+    if table.ages:
+        youngest, too_old = table.ages
+        facts.append(f"Age at `{table.event_on}`: {youngest} to {too_old - 1}.")
+    for first, second in table.order:
+        facts.append(f"`{second}` is not before `{first}`.")
+    rows = [
+        "| column | holds | unit | may be empty | meaning |",
+        "|---|---|---|---|---|",
+        *(_row(name, column) for name, column in table.columns.items()),
+    ]
+    return f"### `{table.name}`\n\n{' '.join(facts)}\n\n" + "\n".join(rows)
+
+
+def _row(name: str, column: pa.Column) -> str:
+    metadata = column.metadata
+    holds = metadata["kind"]
+    if metadata["values"]:
+        holds = ", ".join(f"`{value}`" for value in metadata["values"])
+    if metadata["link"]:
+        holds = f"{holds}, found in `{metadata['link']}`"
+    empty = "yes" if column.nullable else "no"
+    if not column.required:
+        empty += "; column may be missing"
+    return f"| `{name}` | {holds} | {metadata['unit']} | {empty} | {column.description} |"
+
+
+if __name__ == "__main__":
+    write_dictionary()

@@ -1,0 +1,278 @@
+"""The tables of linked family records: columns, types, units, allowed values, keys and links.
+
+This module is the only place where they are defined. The checks (`tfeval.records.check`), the
+simulator and the data dictionary (`data/README.md`) are made from it.
+
+Conventions
+-----------
+- A spell is half-open: `started_on` is its first day, `ended_on` the first day on which it no
+  longer held; empty `ended_on` means that it still held when the records end.
+- A term, and a window of coverage, is closed: its last day belongs to it.
+- A point event (offence, incident, hospital episode) lies on one day; several may share it.
+- Absence of a row means "nothing happened" only where `coverage` says the authority's records
+  were sent for that day.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandera.pandas as pa
+
+from tfeval.programme.phases import CRITERIA, RESULT_KINDS
+from tfeval.records.columns import (
+    authority,
+    category,
+    count,
+    day,
+    flag,
+    identifier,
+    month,
+    row_number,
+)
+from tfeval.records.table import Table, table
+
+PHASES = tuple(CRITERIA)
+#: Every criterion of either phase, in order; `local_discretion` is phase one's local filter.
+ALL_CRITERIA = tuple(dict.fromkeys([*CRITERIA["one"], "local_discretion", *CRITERIA["two"]]))
+CLAIM_KINDS = (*RESULT_KINDS, "sustained_progress")
+ROLES = ("parent_or_carer", "other_adult", "child")
+OFFENCE_OUTCOMES = ("convicted", "cautioned", "not_proven", "pending")
+#: A proven offence ended in a conviction, or in a caution, reprimand or warning.
+PROVEN_OUTCOMES = ("convicted", "cautioned")
+OUT_OF_WORK_BENEFITS = (
+    "jobseekers_allowance",
+    "employment_support_allowance",
+    "incapacity_benefit",
+    "income_support",
+    "universal_credit_out_of_work",
+)
+BENEFITS = (*OUT_OF_WORK_BENEFITS, "universal_credit_in_work")
+SOCIAL_CARE_KINDS = ("in_need", "protection_plan", "looked_after")
+HOSPITAL_KINDS = ("emergency_admission", "ae_attendance")
+
+
+def _person() -> pa.Column:
+    return identifier("The person.", link="people.person_id")
+
+
+def _family() -> pa.Column:
+    return identifier("The family.", link="families.family_id")
+
+
+def _spell() -> dict[str, pa.Column]:
+    return {
+        "started_on": day("First day."),
+        "ended_on": day("First day on which it no longer held; empty if it still did.", empty=True),
+    }
+
+
+def _criterion(name: str) -> pa.Column:
+    phases = [phase for phase in PHASES if name in CRITERIA[phase]] or ["one"]
+    text = f"Nominated at identification: {name.replace('_', ' ')} (phase {' and '.join(phases)})."
+    elsewhere = "" if len(phases) == len(PHASES) else " Empty in rows of the other phase."
+    return flag(text + elsewhere, empty=bool(elsewhere))
+
+
+_SPELL: dict[str, Any] = {
+    "event_on": "started_on",
+    "ends_on": "ended_on",
+    "order": (("started_on", "ended_on"),),
+}
+
+_TABLES = (
+    table(
+        "families",
+        "One row a family and phase in which an authority identified or assessed it, whether "
+        "or not it was then attached; a family attached in both phases has two rows.",
+        "nothing can be answered",
+        {
+            "family_id": identifier("The family; the same in both phases."),
+            "phase": category("Phase under whose rules it was assessed.", PHASES),
+            "local_authority": authority("Authority that identified it."),
+            "identified_on": day("Day on which it was identified or assessed."),
+            "attached_on": day("Day on which it joined the programme; empty if never.", empty=True),
+            **{name: _criterion(name) for name in ALL_CRITERIA},
+            "lead_practitioner_on": day("Lead practitioner allocated; empty if none.", empty=True),
+            "plan_agreed_on": day("Whole-family plan agreed; empty if none.", empty=True),
+            "closed_on": day("Case closed; empty if open or never attached.", empty=True),
+            "claimed_on": day("Day of the result claimed for it; empty if none.", empty=True),
+            "claim_kind": category("Kind of result claimed.", CLAIM_KINDS, empty=True),
+        },
+        key=("family_id", "phase"),
+        needed=True,
+        order=(
+            ("identified_on", "attached_on"),
+            ("attached_on", "lead_practitioner_on"),
+            ("attached_on", "plan_agreed_on"),
+            ("attached_on", "closed_on"),
+            ("attached_on", "claimed_on"),
+        ),
+    ),
+    table(
+        "people",
+        "One row a person, in one family.",
+        "nothing can be answered",
+        {
+            "person_id": identifier("The person."),
+            "family_id": _family(),
+            "birth_month": month("Month of birth, as its first day; the day is not kept."),
+            "sex": category("Sex as recorded.", ("female", "male", "unknown")),
+            "role": category("Place in the family, not age.", ROLES),
+            "linked_school": flag("Found in the pupil database; empty if not looked for.",
+                                  empty=True, needed=False),
+            "linked_benefits": flag("Found in the benefit and tax records; empty if not looked "
+                                    "for.", empty=True, needed=False),
+        },
+        key=("person_id",),
+        needed=True,
+    ),
+    table(
+        "family_moves",
+        "One row a move of a family to another authority.",
+        "families are taken to stay in the authority that identified them",
+        {
+            "family_id": _family(),
+            "moved_on": day("First day in the new authority."),
+            "local_authority": authority("The new authority."),
+        },
+        key=("family_id", "moved_on"),
+    ),
+    table(
+        "coverage",
+        "One row an authority and a table of which it (or its national source) sent records.",
+        "every authority is taken to have sent every table for all dates",
+        {
+            "local_authority": authority("The authority."),
+            "source_table": category("The table covered.", (
+                "families", "school_terms", "offences", "asb_incidents", "benefit_spells",
+                "employment_spells", "social_care_episodes", "hospital_episodes",
+                "domestic_abuse_incidents")),
+            "covered_from": day("First day covered."),
+            "covered_to": day("Last day covered."),
+        },
+        key=("local_authority", "source_table"),
+        order=(("covered_from", "covered_to"),),
+    ),
+    table(
+        "school_terms",
+        "One row a pupil and term.",
+        "absence and exclusion from school",
+        {
+            "person_id": _person(),
+            "term_start": day("First day of term."),
+            "term_end": day("Last day of term."),
+            "sessions_possible": count("Sessions the pupil could attend.", "half days"),
+            "sessions_authorised": count("Sessions missed with authorisation.", "half days"),
+            "sessions_unauthorised": count("Sessions missed without authorisation.", "half days"),
+            "fixed_exclusions": count("Fixed-period exclusions begun.", "exclusions"),
+            "permanent_exclusions": count("Permanent exclusions.", "exclusions"),
+            "alternative_provision": flag("In alternative provision or a pupil referral unit."),
+            "free_school_meals": flag("Eligible for free school meals.", needed=False),
+            "special_needs": flag("Has special educational needs.", needed=False),
+        },
+        key=("person_id", "term_start"),
+        event_on="term_start",
+        ends_on="term_end",
+        closed=True,
+        no_overlap=("person_id",),
+        order=(("term_start", "term_end"),),
+        ages=(4, 20),
+    ),
+    table(
+        "offences",
+        "One row an offence of which a person was accused.",
+        "offending and custody",
+        {
+            "offence_id": row_number("Tells offences apart."),
+            "person_id": _person(),
+            "offence_on": day("Day of the offence."),
+            "outcome": category("How it ended.", OFFENCE_OUTCOMES),
+            "outcome_on": day("Day on which it ended; empty if pending.", empty=True),
+            "custody_days": count("Length of custodial sentence, given on outcome_on; 0 if none.",
+                                  "days"),
+        },
+        key=("offence_id",),
+        event_on="offence_on",
+        order=(("offence_on", "outcome_on"),),
+        ages=(10, 120),
+    ),
+    table(
+        "asb_incidents",
+        "One row an incident of anti-social behaviour, of a family or one of its people.",
+        "anti-social behaviour",
+        {
+            "incident_id": row_number("Tells incidents apart."),
+            "family_id": _family(),
+            "person_id": identifier("The person, if known.", link="people.person_id", empty=True),
+            "incident_on": day("Day of the incident."),
+            "action": category("Strongest action taken.", ("none", "warning", "contract",
+                               "injunction", "housing_action"), needed=False),
+        },
+        key=("incident_id",),
+        event_on="incident_on",
+    ),
+    table(
+        "benefit_spells",
+        "One row a spell on a benefit.",
+        "out-of-work benefits",
+        {"person_id": _person(), "benefit": category("The benefit.", BENEFITS), **_spell()},
+        key=("person_id", "benefit", "started_on"),
+        no_overlap=("person_id", "benefit"),
+        ages=(16, 120),
+        **_SPELL,
+    ),
+    table(
+        "employment_spells",
+        "One row a spell in paid work, jobs held at the same time merged into one spell.",
+        "employment",
+        {"person_id": _person(), **_spell()},
+        key=("person_id", "started_on"),
+        no_overlap=("person_id",),
+        ages=(13, 120),
+        **_SPELL,
+    ),
+    table(
+        "social_care_episodes",
+        "One row a spell of children's social care; a child may be in two kinds at once.",
+        "children in need, protection plans and looked-after children",
+        {"person_id": _person(), "kind": category("Kind.", SOCIAL_CARE_KINDS), **_spell()},
+        key=("person_id", "kind", "started_on"),
+        no_overlap=("person_id", "kind"),
+        ages=(0, 18),
+        **_SPELL,
+    ),
+    table(
+        "hospital_episodes",
+        "One row an emergency admission or a visit to accident and emergency.",
+        "emergency admissions and visits to accident and emergency",
+        {
+            "episode_id": row_number("Tells episodes apart."),
+            "person_id": _person(),
+            "arrived_on": day("Day of arrival."),
+            "kind": category("Kind.", HOSPITAL_KINDS),
+            "bed_days": count("Nights in hospital.", "days", needed=False),
+        },
+        key=("episode_id",),
+        event_on="arrived_on",
+        ages=(0, 120),
+    ),
+    table(
+        "domestic_abuse_incidents",
+        "One row an incident of domestic abuse reported in a family.",
+        "domestic abuse",
+        {
+            "incident_id": row_number("Tells incidents apart."),
+            "family_id": _family(),
+            "person_id": identifier("The victim, if known.", link="people.person_id", empty=True),
+            "incident_on": day("Day of the incident."),
+            "risk": category("Assessed risk.", ("standard", "medium", "high"), empty=True,
+                             needed=False),
+        },
+        key=("incident_id",),
+        event_on="incident_on",
+    ),
+)  # fmt: skip
+
+#: The tables by name, in the order of the data dictionary.
+TABLES: dict[str, Table] = {one.name: one for one in _TABLES}

@@ -1,0 +1,1 @@
+"""The parts of the simulator; the way in is `tfeval.records.simulate`."""

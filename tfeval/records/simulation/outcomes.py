@@ -1,0 +1,193 @@
+"""From two worlds to the tables of the truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from tfeval.records.schema import PROVEN_OUTCOMES
+from tfeval.records.simulation import arrays
+from tfeval.records.simulation.justice import CAUTIONED, CONVICTED, Disposals
+from tfeval.records.simulation.population import Population
+from tfeval.records.simulation.processes import YEAR, Candidates, Spells
+from tfeval.records.simulation.programme import Course
+from tfeval.records.simulation.school import SchoolTerms
+from tfeval.records.simulation.settings import KINDS
+from tfeval.records.simulation.truth import HORIZONS, counted, covered, horizon_days
+
+GROUPS = ("attached", "eligible", "below_threshold")
+_PROVEN = tuple({"convicted": CONVICTED, "cautioned": CAUTIONED}[name] for name in PROVEN_OUTCOMES)
+_SCHOOL = (
+    "sessions_authorised",
+    "sessions_unauthorised",
+    "fixed_exclusions",
+    "permanent_exclusions",
+)
+_DAYS = {"out_of_work": "out_of_work", "employment": "employed", "in_need": "in_need",
+         "protection_plan": "protection_plan", "looked_after": "looked_after"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Worlds:
+    """Pairs: without, and with the programme.
+
+    Attributes
+    ----------
+    points : dict of str to (bool array, bool array)
+        Which candidates of each point process happen.
+    custody : (bool array, bool array)
+        Which candidate offences end in custody.
+    spells : dict of str to (Spells, Spells)
+        Spells of each kind.
+    terms : SchoolTerms
+        School terms, which hold both worlds.
+    """
+
+    points: dict[str, tuple[np.ndarray, np.ndarray]]
+    custody: tuple[np.ndarray, np.ndarray]
+    spells: dict[str, tuple[Spells, Spells]]
+    terms: SchoolTerms
+
+
+def truth_tables(
+    people: Population,
+    course: Course,
+    found: dict[str, Candidates],
+    ends: Disposals,
+    *,
+    worlds: Worlds,
+    last: int,
+) -> dict[str, pa.Table]:
+    """Return what was true: of families, and the outcomes of people and families.
+
+    Horizons that end after the records (day `last`) have no row.
+    """
+    family = arrays.text(people.family_id)
+    by_person = _horizons(people.family, course, last)
+    by_family = _horizons(np.arange(people.n_families), course, last)
+    age = np.floor((course.index[people.family] - people.birth) / YEAR)
+    return {
+        "families": _families(people, course, family),
+        "people_outcomes": _long(
+            by_person,
+            {
+                "person_id": (arrays.text(people.person_id), np.arange(people.n_people)),
+                "family_id": (family, people.family),
+            },
+            {"age_at_index": age},
+            [
+                _person_outcomes(people, by_person, found, ends, worlds=worlds, world=world)
+                for world in (0, 1)
+            ],
+        ),
+        "family_outcomes": _long(
+            by_family,
+            {"family_id": (family, np.arange(people.n_families))},
+            {},
+            [_family_outcomes(people, by_family, found, worlds, w) for w in (0, 1)],
+        ),
+    }
+
+
+@dataclass(frozen=True)
+class _Horizons:
+    """Index date (n,), ends of the horizons (n, 4), and which of them the records reach (n, 4)."""
+
+    index: np.ndarray
+    ends: np.ndarray
+    reached: np.ndarray
+
+
+def _horizons(family: np.ndarray, course: Course, last: int) -> _Horizons:
+    index = course.index[family]
+    ends = horizon_days(index)
+    return _Horizons(index, ends, ends <= last + 1)
+
+
+def _families(people: Population, course: Course, family: pa.Array) -> pa.Table:
+    group = np.where(course.attached, 0, np.where(course.eligible, 1, 2))
+    return pa.table(
+        {
+            "family_id": family,
+            "group": arrays.chosen(group, GROUPS),
+            "kind": arrays.chosen(people.kind, KINDS),
+            "index_on": arrays.dates(course.index),
+            "identified_on": arrays.dates(people.identified),
+            "crisis_on": arrays.dates(people.crisis, ~people.in_crisis),
+            "need": people.need.astype(np.float32),
+            "unrecorded": people.unrecorded.astype(np.float32),
+            "worked_with": pa.array(course.attached & course.worked_with),
+            "claimed_by_data_matching": pa.array(course.data_matched),
+            "other_help": pa.array(people.helped),
+        }
+    )
+
+
+def _person_outcomes(
+    people: Population,
+    at: _Horizons,
+    found: dict[str, Candidates],
+    ends: Disposals,
+    *,
+    worlds: Worlds,
+    world: int,
+) -> dict[str, np.ndarray]:
+    n = people.n_people
+
+    def events(name: str, also: np.ndarray | None = None) -> np.ndarray:
+        happens = worlds.points[name][world]
+        one = found[name].keep(happens if also is None else happens & also)
+        return counted(one.unit, one.start, at.index, at.ends, n)
+
+    sentenced = worlds.custody[world]
+    outcomes = {
+        "proven_offences": events("offences", np.isin(ends.outcome, _PROVEN)),
+        "convictions": events("offences", ends.outcome == CONVICTED),
+        "custody": counted(
+            found["offences"].unit[sentenced], ends.on[sentenced], at.index, at.ends, n
+        ),
+        "emergency_admissions": events("emergency_admissions"),
+        "ae_attendances": events("ae_attendances"),
+    }
+    terms = worlds.terms
+    for name, weight in (("sessions_possible", terms.possible), *(
+        (name, terms.counts[world][name]) for name in _SCHOOL
+    )):  # fmt: skip
+        outcomes[name] = counted(
+            terms.unit, terms.end, at.index, at.ends, n, since=terms.start, weight=weight
+        )
+    for process, name in _DAYS.items():
+        days, open_then = covered(worlds.spells[process][world], at.index, at.ends)
+        outcomes[f"{name}_days"], outcomes[f"{name}_at"] = days, open_then
+    return outcomes
+
+
+def _family_outcomes(
+    people: Population, at: _Horizons, found: dict[str, Candidates], worlds: Worlds, world: int
+) -> dict[str, np.ndarray]:
+    outcomes = {}
+    for process, name in (("asb_incidents",) * 2, ("domestic_abuse", "domestic_abuse_incidents")):
+        one = found[process].keep(worlds.points[process][world])
+        outcomes[name] = counted(one.unit, one.start, at.index, at.ends, people.n_families)
+    return outcomes
+
+
+def _long(
+    at: _Horizons,
+    keys: dict[str, tuple[pa.Array, np.ndarray]],
+    facts: dict[str, np.ndarray],
+    worlds: list[dict[str, np.ndarray]],
+) -> pa.Table:
+    """Return one row a unit and horizon, with y0_ and y1_ columns."""
+    row, place = np.nonzero(at.reached)
+    columns = {name: arrays.chosen(index[row], values) for name, (values, index) in keys.items()}
+    columns["horizon_months"] = pa.array(np.array(HORIZONS, dtype=np.int16)[place])
+    for name, values in facts.items():
+        columns[name] = pa.array(values[row].astype(np.int16))
+    for number, world in enumerate(worlds):
+        for name, values in world.items():
+            kind = bool if values.dtype == bool else np.int16
+            columns[f"y{number}_{name}"] = pa.array(values[row, place].astype(kind))
+    return pa.table(columns)

@@ -1,0 +1,238 @@
+"""Families and their people: who they are before anything happens to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfeval.programme.phases import phase
+from tfeval.programme.published import published
+from tfeval.records.columns import authority_codes
+from tfeval.records.simulation.processes import MONTH, PROCESSES, YEAR, Process
+from tfeval.records.simulation.settings import KINDS, SimulationSettings
+
+#: Families an authority has on average, by its kind, relative to a unitary one: an assumption.
+_SIZE = {"county": 3.0, "metropolitan": 2.0, "london_borough": 1.3, "unitary": 1.0}
+_KIND_SHARES = (0.18, 0.18, 0.22, 0.16, 0.14, 0.12)
+_MOST_CHILDREN = 8
+_BASE32 = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz234567", dtype=np.uint8)
+#: Problems other than the processes, whose rates are of the same making.
+SCHOOL_KIND = "school"
+
+
+def day_number(value: object) -> int:
+    """Return a date as days from 1970-01-01."""
+    return int(np.datetime64(str(value), "D").astype(np.int64))
+
+
+@dataclass(frozen=True)
+class Authorities:
+    """The 152 authorities and their random effects, the same in every block.
+
+    Attributes
+    ----------
+    codes : str array (152,)
+        ONS codes in order.
+    share : float array (152,)
+        Shares of the families.
+    rate : dict of str to float array (152,)
+        Effects on the log rate of each process, and of "school".
+    selection : float array (152,)
+        Effects on the log odds of attachment.
+    """
+
+    codes: np.ndarray
+    share: np.ndarray
+    rate: dict[str, np.ndarray]
+    selection: np.ndarray
+
+
+def authorities(settings: SimulationSettings, rng: np.random.Generator) -> Authorities:
+    """Draw the authorities' sizes and effects."""
+    codes = np.array(authority_codes())
+    kind = published("local_authorities").set_index("code")["kind"].loc[codes]
+    size = kind.map(_SIZE).to_numpy() * np.exp(rng.normal(0, 0.4, codes.size))
+    names = [*PROCESSES, SCHOOL_KIND]
+    return Authorities(
+        codes=codes,
+        share=size / size.sum(),
+        rate={name: rng.normal(0, settings.authority_sd, codes.size) for name in names},
+        selection=rng.normal(0, settings.authority_selection_sd, codes.size),
+    )
+
+
+@dataclass(frozen=True)
+class Population:
+    """One block of families and their people; arrays by family (n,) or person (p,).
+
+    Attributes
+    ----------
+    family_id, person_id : array of bytes
+        Made-up pseudonyms of 26 characters (130 bits).
+    authority, phase, kind : int array (n,)
+        Index of the authority; 0 for phase one, 1 for two; index into `KINDS`.
+    need, unrecorded : float array (n,)
+        Standard normal: what raises bad outcomes, and the confounder that no record shows.
+    identified, crisis : int array (n,)
+        Days of identification, and on which the crisis before it began.
+    in_crisis, helped : bool array (n,)
+        Whether it was identified at a crisis; whether it gets other help where not attached.
+    wait : float array (n,)
+        Days from identification until attachment, if it is attached.
+    family : int array (p,)
+        Each person's family, ascending.
+    birth : int array (p,)
+        First day of the month of birth.
+    role : int array (p,)
+        Index into `ROLES`.
+    female : bool array (p,)
+        Sex.
+    frailty : float array (p,)
+        Standard normal, the person's own.
+    """
+
+    family_id: np.ndarray
+    person_id: np.ndarray
+    authority: np.ndarray
+    phase: np.ndarray
+    kind: np.ndarray
+    need: np.ndarray
+    unrecorded: np.ndarray
+    identified: np.ndarray
+    crisis: np.ndarray
+    in_crisis: np.ndarray
+    helped: np.ndarray
+    wait: np.ndarray
+    family: np.ndarray
+    birth: np.ndarray
+    role: np.ndarray
+    female: np.ndarray
+    frailty: np.ndarray
+
+    @property
+    def n_families(self) -> int:
+        """How many families."""
+        return self.need.size
+
+    @property
+    def n_people(self) -> int:
+        """How many people."""
+        return self.family.size
+
+    def owner(self, of: str) -> np.ndarray:
+        """Return the family of each unit of a process."""
+        return self.family if of == "person" else np.arange(self.n_families)
+
+
+def population(
+    size: int, settings: SimulationSettings, areas: Authorities, rng: np.random.Generator
+) -> Population:
+    """Draw a block of families."""
+    phase_two = rng.random(size) < settings.phase_two_share
+    identified = _identified(phase_two, settings, rng)
+    people = _people(size, identified, rng)
+    number = people["family"].size
+    long_wait = rng.uniform(*settings.long_wait_days, size)
+    wait = np.where(
+        rng.random(size) < settings.waiting_share,
+        long_wait,
+        rng.exponential(settings.wait_days, size),
+    )
+    return Population(
+        family_id=pseudonyms(size, rng),
+        person_id=pseudonyms(number, rng),
+        authority=rng.choice(areas.codes.size, size, p=areas.share),
+        phase=phase_two.astype(np.int8),
+        kind=rng.choice(len(KINDS), size, p=_KIND_SHARES),
+        need=rng.standard_normal(size),
+        unrecorded=rng.standard_normal(size),
+        identified=identified,
+        crisis=(identified - rng.exponential(settings.crisis_lag_days, size)).astype(np.int32),
+        in_crisis=rng.random(size) < settings.crisis_share,
+        helped=rng.random(size) < settings.other_help_share,
+        wait=wait,
+        frailty=rng.standard_normal(number),
+        **people,
+    )
+
+
+def _identified(
+    phase_two: np.ndarray, settings: SimulationSettings, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw days of identification: spread over the phase, and early enough for 24 months."""
+    limit = day_number(settings.records_to) - int(26 * MONTH)
+    days = []
+    for name in ("one", "two"):
+        rules = phase(name)
+        first = day_number(rules.start)
+        last = max(first + 30, min(day_number(rules.end) - 150, limit))
+        days.append(rng.integers(first, last, phase_two.size, dtype=np.int32))
+    return np.where(phase_two, days[1], days[0])
+
+
+def _people(size: int, identified: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Draw one or two carers, now and then another adult, and one to eight children."""
+    carers = 1 + (rng.random(size) < 0.42)
+    others = (rng.random(size) < 0.08).astype(int)
+    children = np.minimum(1 + rng.poisson(0.9, size), _MOST_CHILDREN)
+    total = carers + others + children
+    family = np.repeat(np.arange(size, dtype=np.int32), total)
+    place = np.arange(family.size) - np.repeat(np.cumsum(total) - total, total)
+    role = np.where(place < carers[family], 0, np.where(place < (carers + others)[family], 1, 2))
+    age = rng.uniform(0.0, 17.5, family.size)
+    oldest = np.zeros(size)
+    np.maximum.at(oldest, family, np.where(role == 2, age, 0.0))
+    # A carer is at least 16 years older than the oldest child.
+    older = 16 + rng.gamma(4.0, 2.5, family.size)
+    age = np.where(role == 0, oldest[family] + older, age)
+    age = np.where(role == 1, rng.uniform(18.0, 70.0, family.size), age)
+    born = identified[family] - (age * YEAR).astype(np.int32)
+    female = rng.random(family.size) < np.where((role == 0) & (place == 0), 0.88, 0.5)
+    female &= ~((role == 0) & (place == 1))
+    return {
+        "family": family,
+        "birth": born.astype("datetime64[D]").astype("datetime64[M]").astype("datetime64[D]")
+        .astype(np.int32),
+        "role": role.astype(np.int8),
+        "female": female,
+    }  # fmt: skip
+
+
+def pseudonyms(number: int, rng: np.random.Generator) -> np.ndarray:
+    """Return made-up pseudonyms, as long as those of `pseudonymise`, as bytes."""
+    letters = rng.integers(0, 32, (number, 26), dtype=np.uint8)
+    return np.ascontiguousarray(_BASE32[letters]).view("S26").ravel()
+
+
+def rates(
+    process: Process, people: Population, areas: Authorities, settings: SimulationSettings
+) -> np.ndarray:
+    """Return the usual rate of a process, events a year, of each family or person.
+
+    The multipliers have mean one over families, so `per_year` stays the mean.
+    """
+    family = people.owner(process.of)
+    log_rate = process.loading * family_risk(process.name, process.kind, people, areas, settings)
+    rate = process.per_year * np.exp(log_rate[family])
+    if process.of == "person":
+        spread = settings.frailty
+        rate *= np.exp(spread * people.frailty - spread**2 / 2)
+    return rate
+
+
+def family_risk(
+    name: str, kind: str, people: Population, areas: Authorities, settings: SimulationSettings
+) -> np.ndarray:
+    """Return the log of each family's multiplier of a rate, with mean one over families."""
+    variance = settings.need_loading**2 + settings.unrecorded_loading**2 + settings.authority_sd**2
+    lift = np.log(settings.kind_ratio) if kind else 0.0
+    share = _KIND_SHARES[KINDS.index(kind)] if kind else 0.0
+    return (
+        settings.need_loading * people.need
+        + settings.unrecorded_loading * people.unrecorded
+        + areas.rate[name][people.authority]
+        + lift * (people.kind == (KINDS.index(kind) if kind else -1))
+        - variance / 2
+        - np.log(1 + share * (np.exp(lift) - 1))
+    )

@@ -1,0 +1,228 @@
+"""Who is nominated, attached, worked with and claimed for: the programme's own choices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfeval.programme.phases import CRITERIA, phase
+from tfeval.records.schema import ALL_CRITERIA, CLAIM_KINDS
+from tfeval.records.simulation.evidence import PROBLEMS, Evidence
+from tfeval.records.simulation.population import Authorities, Population, day_number
+from tfeval.records.simulation.processes import MONTH, YEAR
+from tfeval.records.simulation.settings import SimulationSettings
+
+#: The problem behind each criterion of either phase.
+_CRITERION = {
+    "crime_asb": "crime",
+    "education": "school",
+    "work": "work",
+    "school_attendance": "school",
+    "children_need_help": "children",
+    "work_finance": "work",
+    "domestic_abuse": "abuse",
+    "health": "health",
+}
+#: Chance that more criteria are met than needed.
+_ONE_MORE = 0.45
+# Of the results claimed to February 2015, 10,508 of 105,671 were for continuous employment
+# (Written answer 226403); of those to October 2014, 7,347 of 85,303 were beside progress to work
+# (`progress_national.csv`).
+_EMPLOYMENT_CLAIMS = 10508 / 105671
+_PROGRESS_CLAIMS = 7347 / 85303
+#: Median time on the programme in phase one, months (National Evaluation; `evaluations.csv`).
+_MEDIAN_MONTHS = 15
+#: Days that a result must have lasted: 13 weeks in work (Written answer 226403).
+_SHORTEST_CLAIM = 91
+NEVER = np.iinfo(np.int32).min
+
+
+@dataclass(frozen=True)
+class Course:
+    """What the programme did; arrays by family (n,), days with `NEVER` for none.
+
+    Attributes
+    ----------
+    nominated : bool array (n, 9)
+        By `ALL_CRITERIA`.
+    eligible, attached, data_matched, worked_with : bool array
+        Whether the family met the criteria; was ever attached; was claimed for without work.
+    index : int array
+        Day of attachment, or on which it would have been.
+    lead, plan, closed, claimed : int array
+        Days.
+    claim_kind : int array
+        Index into `CLAIM_KINDS`.
+    """
+
+    nominated: np.ndarray
+    eligible: np.ndarray
+    attached: np.ndarray
+    data_matched: np.ndarray
+    index: np.ndarray
+    lead: np.ndarray
+    plan: np.ndarray
+    closed: np.ndarray
+    claimed: np.ndarray
+    claim_kind: np.ndarray
+
+    @property
+    def worked_with(self) -> np.ndarray:
+        """Whether attachment means, or would have meant, work with the family."""
+        return ~self.data_matched
+
+
+def course(
+    shown: Evidence,
+    better: np.ndarray,
+    *,
+    people: Population,
+    areas: Authorities,
+    settings: SimulationSettings,
+    rng: np.random.Generator,
+) -> Course:
+    """Draw who is eligible, attached and claimed for.
+
+    Parameters
+    ----------
+    shown : Evidence
+        Of the year before identification.
+    better : bool array (n,)
+        Whether the family's records look better in the year after the index date than in the year
+        before, if it is never attached: those that data-matching finds.
+    """
+    n = people.n_families
+    eligible = rng.random(n) < _chance(1.0 * shown.score, settings.eligible_share)
+    nominated = _nominate(eligible, shown, people, rng)
+    log_odds = (
+        settings.selection_recorded * shown.score
+        + settings.selection_unrecorded * people.unrecorded
+        + areas.selection[people.authority]
+    )
+    share = settings.attached_share / settings.eligible_share if settings.eligible_share else 0.0
+    chance = np.zeros(n)
+    chance[eligible] = _chance(log_odds[eligible], share)
+    index = (people.identified + people.wait).astype(np.int32)
+    last = np.where(people.phase == 0, *(_last_day(name, settings) for name in ("one", "two")))
+    in_time = index <= last
+    chosen = rng.random(n) < chance
+    matched_share = settings.data_matched_share * (people.phase == 0)
+    worked = chosen & in_time & (rng.random(n) >= matched_share)
+    year_left = index + int(YEAR) + 1 <= last
+    data_matched = _matched(
+        eligible & year_left & ~chosen, better, worked, people=people, settings=settings, rng=rng
+    )
+    attached = worked | data_matched
+    return Course(
+        nominated, eligible, attached, data_matched, index,
+        **_work(worked, index, settings, rng),
+        **_claims(
+            attached, data_matched,
+            index=index, last=last, people=people, settings=settings, rng=rng,
+        ),
+    )  # fmt: skip
+
+
+def _last_day(name: str, settings: SimulationSettings) -> int:
+    return min(day_number(phase(name).end), day_number(settings.records_to) - int(6 * MONTH))
+
+
+def _chance(log_odds: np.ndarray, share: float) -> np.ndarray:
+    """Return logistic probabilities whose mean is `share`, by bisection on the intercept."""
+    if share <= 0 or share >= 1 or not log_odds.size:
+        return np.full(log_odds.size, float(np.clip(share, 0, 1)))
+    low, high = -30.0, 30.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        mean = (1 / (1 + np.exp(-(log_odds + middle)))).mean()
+        low, high = (middle, high) if mean < share else (low, middle)
+    return 1 / (1 + np.exp(-(log_odds + low)))
+
+
+def _nominate(
+    eligible: np.ndarray, shown: Evidence, people: Population, rng: np.random.Generator
+) -> np.ndarray:
+    """Nominate as many criteria as the rule needs (below the threshold: one fewer), best first.
+
+    Phase one: three of three, or two and the local filter; below it: two without the filter.
+    """
+    n = eligible.size
+    nominated = np.zeros((n, len(ALL_CRITERIA)), dtype=bool)
+    own = people.kind[:, None] == np.arange(len(PROBLEMS))
+    strength = shown.flags * 2.0 + own * 0.5 + rng.random((n, len(PROBLEMS)))
+    more = rng.random(n) < _ONE_MORE
+    local = rng.random(n) < 0.5
+    for number, name in enumerate(CRITERIA):
+        criteria = CRITERIA[name]
+        needed = phase(name).criteria_needed
+        mine = people.phase == number
+        met = np.where(eligible, needed, needed - 1)
+        met = met - (eligible & local) if name == "one" else met + (eligible & more)
+        places = [PROBLEMS.index(_CRITERION[c]) for c in criteria]
+        rank = np.argsort(np.argsort(-strength[:, places], axis=1), axis=1)
+        columns = [ALL_CRITERIA.index(c) for c in criteria]
+        nominated[np.ix_(mine, columns)] = (rank < met[:, None])[mine]
+    filtered = eligible & (local | more) & (people.phase == 0)
+    nominated[:, ALL_CRITERIA.index("local_discretion")] = filtered
+    return nominated
+
+
+def _matched(
+    left: np.ndarray,
+    better: np.ndarray,
+    worked: np.ndarray,
+    *,
+    people: Population,
+    settings: SimulationSettings,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Choose families never worked with whose records improved, for their share of claims."""
+    pool = left & better & (people.phase == 0)
+    share = settings.data_matched_share
+    wanted = (worked & (people.phase == 0)).sum() * share / max(1 - share, 1e-9)
+    return pool & (rng.random(pool.size) < min(1.0, wanted / max(pool.sum(), 1)))
+
+
+def _work(
+    worked: np.ndarray, index: np.ndarray, settings: SimulationSettings, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    last = day_number(settings.records_to)
+    lead = index + rng.exponential(14, index.size).astype(np.int32)
+    plan = lead + rng.gamma(2.0, 20.0, index.size).astype(np.int32)
+    months = _MEDIAN_MONTHS * np.exp(rng.normal(0, 0.4, index.size))
+    closed = np.maximum(plan, index + (months * MONTH).astype(np.int32))
+    days = {"lead": lead, "plan": plan, "closed": closed}
+    return {k: np.where(worked & (v <= last), v, NEVER) for k, v in days.items()}
+
+
+def _claims(
+    attached: np.ndarray,
+    data_matched: np.ndarray,
+    *,
+    index: np.ndarray,
+    last: np.ndarray,
+    people: Population,
+    settings: SimulationSettings,
+    rng: np.random.Generator,
+) -> dict[str, np.ndarray]:
+    share = np.array(settings.claimed_share)[people.phase]
+    claimed = attached & ((rng.random(index.size) < share) | data_matched)
+    claimed &= index + _SHORTEST_CLAIM <= last
+    # Many claims came in the last months before a phase closed.
+    day = np.minimum(index + rng.integers(180, 500, index.size), last)
+    day = np.where(data_matched, np.minimum(np.maximum(day, index + int(YEAR)), last), day)
+    kind = rng.random(index.size)
+    one = np.where(
+        kind < _EMPLOYMENT_CLAIMS, CLAIM_KINDS.index("continuous_employment"),
+        np.where(kind < _EMPLOYMENT_CLAIMS + _PROGRESS_CLAIMS,
+                 CLAIM_KINDS.index("progress_to_work"), CLAIM_KINDS.index("crime_asb_education")),
+    )  # fmt: skip
+    two = np.where(
+        kind < _EMPLOYMENT_CLAIMS, CLAIM_KINDS.index("continuous_employment"),
+        CLAIM_KINDS.index("sustained_progress"),
+    )  # fmt: skip
+    return {
+        "claimed": np.where(claimed, day, NEVER).astype(np.int32),
+        "claim_kind": np.where(people.phase == 0, one, two),
+    }

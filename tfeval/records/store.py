@@ -1,0 +1,272 @@
+"""Open an extract of linked records: a folder, a DuckDB file or any Ibis connection."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import ibis
+from ibis.common.exceptions import TableNotFound
+
+from tfeval.errors import DataError, ParameterError, TfevalError, suggest
+from tfeval.records.casting import typed
+from tfeval.records.identifiers import refuse_identifiers
+from tfeval.records.schema import TABLES
+
+_ABOUT = "about.json"
+_SUFFIXES = (".parquet", ".csv", ".csv.gz")
+
+
+@dataclass(frozen=True)
+class Records:
+    """An extract of linked records, open for questions and not yet read.
+
+    Attributes
+    ----------
+    tables : mapping of str to ibis.Table
+        The tables found, by name, with the types that the schema gives their columns.
+    raw : mapping of str to ibis.Table
+        The same tables as they came, with columns that the schema does not know.
+    connection : ibis backend
+        Where expressions on the tables run.
+    source : str
+        What was opened, without its place on disk.
+    simulated : bool
+        Whether the records are simulated: then no result from them is a finding.
+    about : mapping
+        What `about.json` says (for a folder or beside a file), if there is one.
+    unknown : tuple of str
+        Tables in a folder that the schema does not know.
+    """
+
+    tables: Mapping[str, ibis.Table]
+    raw: Mapping[str, ibis.Table] = field(repr=False)
+    connection: Any = field(repr=False)
+    source: str
+    simulated: bool
+    about: Mapping[str, Any] = field(repr=False)
+    unknown: tuple[str, ...] = field(default=(), repr=False)
+
+    def table(self, name: str) -> ibis.Table:
+        """Return a table as an Ibis expression.
+
+        Parameters
+        ----------
+        name : str
+            A table of the schema.
+
+        Raises
+        ------
+        DataError
+            If the extract lacks it, with what can therefore not be answered.
+        """
+        if name in self.tables:
+            return self.tables[name]
+        if name in TABLES:
+            raise DataError(
+                f"The extract has no table {name}, so it cannot answer: {TABLES[name].answers}."
+            )
+        raise DataError(f"There is no table {name} in the schema. {suggest(name, TABLES)}")
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """Tables that the extract lacks, and what can therefore not be answered."""
+        return {name: table.answers for name, table in TABLES.items() if name not in self.tables}
+
+    @property
+    def ends_on(self) -> date:
+        """The last day of the records: as `about.json` says, else today."""
+        stated = self.about.get("records_to")
+        return date.fromisoformat(stated) if stated else date.today()
+
+
+def open_records(
+    source: str | Path | Any, *, memory_limit: str | None = None, spill_to: str | Path | None = None
+) -> Records:
+    """Open an extract of linked records.
+
+    Parameters
+    ----------
+    source : path or Ibis connection
+        A folder with one Parquet or CSV file for each table (`families.parquet`, or a folder
+        `families/` of Parquet parts), a DuckDB file (opened for reading only), or a connection
+        from `ibis.duckdb.connect`, `ibis.postgres.connect`, `ibis.pyspark.connect`...
+    memory_limit : str, optional
+        How much memory DuckDB may take, such as "1GB"; what needs more goes to disk.
+    spill_to : path, optional
+        The folder for that, which must be as safe as the records; DuckDB's own choice is `.tmp`
+        where the work is done.
+
+    Returns
+    -------
+    Records
+        Tables that are missing narrow what can be answered: see `Records.missing`.
+
+    Raises
+    ------
+    DataError
+        If nothing is there, a needed table or column is missing, or identifiers look like real
+        ones (names, NHS numbers, full postcodes...): `pseudonymise` replaces them.
+
+    Notes
+    -----
+    Opening looks at names and types and at the first thousand rows for real identifiers;
+    `check_records` reads everything. Parquet and databases are read only when asked a question;
+    CSV is read in at once, as it can only be read from end to end.
+
+    Examples
+    --------
+    >>> from tfeval.records.simulate import simulate
+    >>> records = simulate(families=40, seed=1).records
+    >>> records.simulated, records.missing
+    (True, {})
+    """
+    records = connect(source, memory_limit=memory_limit, spill_to=spill_to)
+    refuse_identifiers(records.raw)
+    absent = [name for name, table in TABLES.items() if table.needed and name not in records.raw]
+    if absent:
+        raise DataError(
+            f"{records.source} has no table {' and '.join(absent)}: nothing can be answered "
+            f"without. Tables found: {', '.join(records.raw) or 'none'}."
+        )
+    lacking = [
+        f"{name}.{column}"
+        for name, table in records.raw.items()
+        for column, definition in TABLES[name].columns.items()
+        if definition.required and column not in table.columns
+    ]
+    if lacking:
+        raise DataError(
+            f"{records.source} lacks {_listed(lacking)}: add the columns (data/README.md says "
+            "what they hold), or leave the whole table out."
+        )
+    return records
+
+
+def connect(
+    source: str | Path | Any, *, memory_limit: str | None = None, spill_to: str | Path | None = None
+) -> Records:
+    """Connect to an extract and judge nothing: the way in for checks and pseudonyms.
+
+    Parameters
+    ----------
+    source, memory_limit, spill_to
+        As for `open_records`.
+    """
+    given = {"memory_limit": memory_limit, "temp_directory": spill_to and str(spill_to)}
+    limits = {name: value for name, value in given.items() if value}
+    if not isinstance(source, str | Path):
+        if limits:
+            raise ParameterError("Set limits on the connection itself, where you made it.")
+        return _from_connection(source, "a connection to " + str(source.name), {})
+    path = Path(source)
+    if path.is_dir():
+        return _from_folder(path, limits)
+    if not path.is_file():
+        raise DataError(f"There is no extract at {path}: give a folder or a DuckDB file.")
+    try:
+        connection = ibis.duckdb.connect(path, read_only=True, **limits)
+    except Exception as error:
+        raise DataError(f"{path.name} is not a DuckDB file: give one, or a folder.") from error
+    return _from_connection(connection, path.name, _about(path.with_suffix(".json")))
+
+
+def from_tables(tables: Mapping[str, Any], *, about: Mapping[str, Any], source: str) -> Records:
+    """Return records held in memory.
+
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame or pyarrow.Table
+        The tables by name.
+    about : mapping
+        What `about.json` would say.
+    source : str
+        What to call them.
+    """
+    connection = ibis.duckdb.connect()
+    for name, table in tables.items():
+        connection.create_table(name, table)
+    return _from_connection(connection, source, about)
+
+
+def table_paths(folder: Path) -> dict[str, tuple[str, str]]:
+    """Return the tables in a folder: name to (path or pattern, "parquet" or "csv")."""
+    found: dict[str, tuple[str, str]] = {}
+    for path in sorted(folder.iterdir()):
+        name = path.name.split(".")[0]
+        if path.is_dir() and any(path.glob("*.parquet")):
+            place = (str(path / "*.parquet"), "parquet")
+        elif path.is_file() and path.name.endswith(_SUFFIXES):
+            place = (str(path), "parquet" if path.suffix == ".parquet" else "csv")
+        else:
+            continue
+        if name in found:
+            raise DataError(f"{folder.name} holds the table {name} twice: keep one file of it.")
+        found[name] = place
+    return found
+
+
+def _from_folder(folder: Path, limits: dict[str, str]) -> Records:
+    connection = ibis.duckdb.connect(**limits)
+    unknown = []
+    for name, (place, kind) in table_paths(folder).items():
+        if name not in TABLES:
+            unknown.append(name)
+            continue
+        try:
+            if kind == "parquet":
+                connection.read_parquet(place, table_name=name)
+            else:
+                # As text: a wrong value must be a counted fault, not a failed read. And read in
+                # once, because every question would else parse the file again.
+                connection.create_table(name, connection.read_csv(place, all_varchar=True))
+        except Exception as error:
+            raise DataError(f"{name} in {folder.name} cannot be read as {kind}.") from error
+    found = _from_connection(connection, folder.name, _about(folder / _ABOUT))
+    return replace(found, unknown=tuple(unknown))
+
+
+def unknown_tables(records: Records) -> dict[str, str]:
+    """Return tables that the schema does not know, with the name that may have been meant."""
+    return {name: suggest(name, TABLES) for name in records.unknown}
+
+
+def _from_connection(connection: Any, source: str, about: Mapping[str, Any]) -> Records:
+    raw = {}
+    for name in TABLES:
+        # Asked one by one: ibis 12.0 cannot list the tables of duckdb 2.0.
+        with suppress(TableNotFound):
+            raw[name] = connection.table(name)
+    return Records(
+        tables=MappingProxyType({name: typed(table, TABLES[name]) for name, table in raw.items()}),
+        raw=MappingProxyType(raw),
+        connection=connection,
+        source=source,
+        simulated=bool(about.get("simulated", False)),
+        about=MappingProxyType(dict(about)),
+    )
+
+
+def _about(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(
+            f"{path.name} beside the records is not JSON: mend or remove it."
+        ) from error
+    if not isinstance(about, dict):
+        raise TfevalError(f"{path.name} beside the records must hold one JSON object.")
+    return about
+
+
+def _listed(names: list[str], most: int = 8) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
