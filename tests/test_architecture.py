@@ -11,7 +11,18 @@ import pytest
 import tfeval
 
 PACKAGE = Path(tfeval.__file__).parent
-ROOMS = ("errors", "paths", "programme", "records", "cohort", "impact", "money", "report", "cli")
+ROOMS = (
+    "errors",
+    "paths",
+    "programme",
+    "records",
+    "cohort",
+    "impact",
+    "money",
+    "report",
+    "cli_records",
+    "cli",
+)
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 

@@ -27,6 +27,13 @@ _PUBLIC = {
     "claims_by_authority": "tfeval.programme.claims",
     "final_claims": "tfeval.programme.claims",
     "member_bounds": "tfeval.programme.areas",
+    # records
+    "open_records": "tfeval.records.store",
+    "check_records": "tfeval.records.check",
+    "pseudonymise": "tfeval.records.pseudonyms",
+    "simulate": "tfeval.records.simulate",
+    "simulate_to": "tfeval.records.simulate",
+    "read_truth": "tfeval.records.truth",
     # money
     "deflate": "tfeval.money.prices",
     "discount_factors": "tfeval.money.prices",

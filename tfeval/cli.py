@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from tfeval.cli_records import add_to
 from tfeval.errors import ParameterError, TfevalError
 from tfeval.paths import project_folder
 from tfeval.report.domains import authorities
@@ -25,6 +26,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+add_to(app)
 
 Names = Annotated[list[str] | None, typer.Argument(help="Notebooks, with or without .ipynb.")]
 Notebooks = Annotated[
