@@ -3,6 +3,7 @@
 Run: python tests/benchmarks/simulate_scale.py [--families 480000] [--folder DIR]
 The peer, measured in the same run: DuckDB reads every event table that was simulated and writes it
 to Parquet again (`COPY ... TO`), with the same compression; each part runs in its own process.
+Beside it: all checks with DuckDB held to 1 GiB, and giving all people and families pseudonyms.
 """
 
 from __future__ import annotations
@@ -37,7 +38,27 @@ def write_plainly(folder: Path, families: int) -> None:
             connection.execute(f"COPY (FROM '{path}') TO '{target}' (COMPRESSION zstd)")
 
 
-PARTS = {"simulate": simulate_all, "write": write_plainly}
+def check_all(folder: Path, families: int) -> None:
+    from tfeval.records.check import check_records
+    from tfeval.records.store import connect
+
+    spill = folder / "spill"
+    records = connect(folder / "records", memory_limit="1GiB", spill_to=spill)
+    assert check_records(records).clean
+
+
+def rename_all(folder: Path, families: int) -> None:
+    from tfeval.records.pseudonyms import pseudonymise
+
+    pseudonymise(folder / "records", folder / "renamed", b"a key of thirty-two bytes or more")
+
+
+PARTS = {
+    "simulate": simulate_all,
+    "write": write_plainly,
+    "check": check_all,
+    "pseudonymise": rename_all,
+}
 
 
 def measured(part: str, folder: Path, families: int) -> dict[str, float]:
@@ -79,6 +100,8 @@ def main() -> None:
 def report(folder: Path, families: int) -> None:
     made = measured("simulate", folder, families)
     written = measured("write", folder, families)
+    checked = measured("check", folder, families)
+    renamed = measured("pseudonymise", folder, families)
     rows = rows_of(folder / "records")
     for name, number in rows.items():
         print(f"{name:28}{number:>14,}")
@@ -89,9 +112,17 @@ def report(folder: Path, families: int) -> None:
     print(f"{'event rows':28}{events:>14,}\n{'rows of the truth':28}{truth:>14,}")
     print(f"size on disk, GiB            records {size_of(folder / 'records'):.2f}, "
           f"truth {size_of(folder / 'records-truth'):.2f}")  # fmt: skip
-    for name, part in (("simulate to Parquet", made), ("plain write by DuckDB", written)):
-        print(f"{name:28}{part['seconds']:>10.1f} s{part['gib']:>8.2f} GiB peak")
-    print(f"{'ratio of time':28}{made['seconds'] / written['seconds']:>10.1f}")
+    parts = {
+        "simulate to Parquet": made,
+        "plain write by DuckDB": written,
+        "all checks, 1 GiB limit": checked,
+        "pseudonymise": renamed,
+    }
+    for name, part in parts.items():
+        ratio = part["seconds"] / written["seconds"]
+        print(
+            f"{name:28}{part['seconds']:>8.1f} s{part['gib']:>7.2f} GiB peak{ratio:>7.1f} x write"
+        )
 
 
 if __name__ == "__main__":

@@ -399,7 +399,7 @@ def test_base_rates_are_near_the_published_ones() -> None:
         (late.gt(0).mean(), ("looked after child", "children")),
         (_on_jobseekers(found, adult), ("claiming Jobseeker's Allowance", "adults")),
     ):
-        assert 100 * seen == pytest.approx(float(rows[key]), rel=0.25), key
+        assert 100 * seen == pytest.approx(rows.loc[[key]].item(), rel=0.25), key
 
 
 def _on_jobseekers(found: SimulatedRecords, adults: pd.DataFrame) -> float:

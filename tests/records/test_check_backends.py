@@ -1,0 +1,48 @@
+"""What opening and checking ask can be said to PostgreSQL and Spark too, not to DuckDB alone."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import ibis
+import pytest
+
+from tfeval.records.casting import IBIS_TYPES, cast, typed
+from tfeval.records.identifiers import KINDS, as_text, looks_like, scanned_columns, suspect
+from tfeval.records.relations import relations
+from tfeval.records.rules import row_rules
+from tfeval.records.schema import TABLES
+
+
+def _empty(name: str) -> ibis.Table:
+    columns = TABLES[name].columns
+    types = {c: IBIS_TYPES[one.metadata["kind"]] for c, one in columns.items()}
+    return ibis.table(types, name=name)
+
+
+@pytest.mark.parametrize("dialect", ["duckdb", "postgres", "pyspark"])
+@pytest.mark.parametrize("name", TABLES)
+def test_every_question_compiles(name: str, dialect: str) -> None:
+    raw = _empty(name)
+    kinds = {c: one.metadata["kind"] for c, one in TABLES[name].columns.items()}
+    rules = list(
+        row_rules(
+            TABLES[name],
+            raw,
+            lambda column: cast(raw[column], IBIS_TYPES[kinds[column]]),
+            date(2019, 12, 31),
+        )
+    )
+    assert rules
+    counts = raw.aggregate(**{f"r{i}": rule.sum() for i, (_, _, rule) in enumerate(rules)})
+    assert ibis.to_sql(counts, dialect=dialect)
+    for column in scanned_columns(name, raw):
+        text = as_text(raw[column])
+        asked = raw.aggregate(
+            any=suspect(text).sum(),
+            **{f"k{i}": looks_like(text, k).sum() for i, k in enumerate(KINDS)},
+        )
+        assert ibis.to_sql(asked, dialect=dialect)
+    tables = {other: typed(_empty(other), TABLES[other]) for other in TABLES}
+    for _, _, count in relations(name, tables):
+        assert ibis.to_sql(count, dialect=dialect)
