@@ -1,0 +1,216 @@
+"""The cohort again, as a clerk would make it: family by family, row by row, in plain Python.
+
+Written from the rules and not from the code it checks. Slow on purpose.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pandas as pd
+
+from tfeval.programme.phases import phase as phase_of
+from tfeval.records.schema import OUT_OF_WORK_BENEFITS, PROVEN_OUTCOMES
+
+
+def after(day: date, months: int) -> date:
+    """Return the same day so many months later, or the month's last day if it is shorter."""
+    return (pd.Timestamp(day) + pd.DateOffset(months=months)).date()
+
+
+def present(value) -> bool:
+    return value is not None and not pd.isna(value)
+
+
+class Slow:
+    """Tables as lists of dictionaries, and a few look-ups."""
+
+    def __init__(self, tables: dict[str, pd.DataFrame], ends_on: date) -> None:
+        self.rows = {name: frame.to_dict("records") for name, frame in tables.items()}
+        self.ends_on = ends_on
+        self.people: dict[str, list[str]] = {}
+        for person in self.rows["people"]:
+            self.people.setdefault(person["family_id"], []).append(person["person_id"])
+        self.first: dict[str, date] = {}
+        for family in self.rows["families"]:
+            day = family["attached_on"]
+            if present(day):
+                known = self.first.get(family["family_id"])
+                self.first[family["family_id"]] = min(day, known) if known else day
+
+    def home(self, family: str, on: date) -> str:
+        own = [row for row in self.rows["families"] if row["family_id"] == family]
+        place = min(own, key=lambda row: row["identified_on"])["local_authority"]
+        moves = [row for row in self.rows["family_moves"] if row["family_id"] == family]
+        for move in sorted(moves, key=lambda row: row["moved_on"]):
+            if move["moved_on"] <= on:
+                place = move["local_authority"]
+        return place
+
+    def covered(self, place: str, table: str, start: date, end: date) -> bool:
+        """Tell whether the authority sent the table for every day from start to before end."""
+        return any(
+            row["local_authority"] == place
+            and row["source_table"] == table
+            and row["covered_from"] <= start
+            and row["covered_to"] >= end - timedelta(days=1)
+            for row in self.rows["coverage"]
+        )
+
+
+def slow_cohort(slow: Slow, phase: str, horizons: tuple[int, ...], comparison: str, seed: int):
+    """Return the rows of the cohort, one dictionary a unit."""
+    rules = phase_of(phase)
+    assessed = [row for row in slow.rows["families"] if row["phase"] == phase]
+    first_day = min(row["covered_from"] for row in slow.rows["coverage"])
+    units = []
+    waits = []
+    for row in assessed:
+        day = row["attached_on"]
+        if present(day) and day == slow.first[row["family_id"]]:
+            units.append((row, "treated", day))
+            wait = (day - row["identified_on"]).days
+            if wait >= 0:
+                waits.append(wait)
+    waits.sort()
+    for rank, row in enumerate(sorted(assessed, key=lambda row: row["family_id"]), start=1):
+        if in_group(slow, row, rules, comparison, assessed):
+            day = index_day(slow, row, rank, waits, rules, seed)
+            if day is not None:
+                units.append((row, "comparison", day))
+    found = []
+    for row, arm, day in units:
+        if rules.start <= day <= rules.end and after(day, -12) >= first_day:
+            found.append(unit_row(slow, row, arm, day, horizons))
+    return sorted(found, key=lambda unit: unit["unit"])
+
+
+def eligible(row: dict, rules) -> bool:
+    met = sum(bool(row[name]) for name in rules.criteria if present(row[name]))
+    local = rules.name == "one" and present(row["local_discretion"]) and row["local_discretion"]
+    return met >= rules.criteria_needed or (met == rules.criteria_needed - 1 and bool(local))
+
+
+def in_group(slow: Slow, row: dict, rules, comparison: str, assessed: list[dict]) -> bool:
+    first = slow.first.get(row["family_id"])
+    if first is not None and first <= row["identified_on"]:
+        return False
+    if comparison == "waiting":
+        return eligible(row, rules) and present(row["attached_on"])
+    if comparison == "not_yet_treated":
+        return eligible(row, rules)
+    if comparison == "below_threshold":
+        met = sum(bool(row[name]) for name in rules.criteria if present(row[name]))
+        return not eligible(row, rules) and met == rules.criteria_needed - 1 and first is None
+    shares: dict[str, list[bool]] = {}
+    for other in assessed:
+        if eligible(other, rules):
+            attached = present(other["attached_on"])
+            shares.setdefault(other["local_authority"], []).append(attached)
+    order = sorted((sum(seen) / len(seen), place) for place, seen in shares.items())
+    low = {place for _, place in order[: max(1, round(len(order) * 0.25))]}
+    return eligible(row, rules) and first is None and row["local_authority"] in low
+
+
+def index_day(slow: Slow, row: dict, rank: int, waits: list[int], rules, seed: int) -> date | None:
+    last = min(rules.end, slow.ends_on) + timedelta(days=1)
+    until = min(slow.first.get(row["family_id"], last), last)
+    span = min(max((until - row["identified_on"]).days, 0), waits[-1] + 1)
+    fitting = [wait for wait in waits if wait < span]
+    if not fitting:
+        return None
+    modulus, multiplier = 2_147_483_647, 48_271
+    scattered = (rank * multiplier + (seed % 1_000_003) * 40_692) % modulus
+    scattered = (scattered * multiplier) % modulus
+    return row["identified_on"] + timedelta(days=fitting[scattered * len(fitting) // modulus])
+
+
+def unit_row(slow: Slow, row: dict, arm: str, day: date, horizons: tuple[int, ...]) -> dict:
+    family = row["family_id"]
+    place = slow.home(family, day)
+    first = slow.first.get(family)
+    found = {
+        "unit": f"{family}:{arm}",
+        "family_id": family,
+        "treated": int(arm == "treated"),
+        "local_authority": place,
+        "index_on": day,
+        "identified_on": row["identified_on"],
+    }
+    spans = {"before": (after(day, -12), day)}
+    spans |= {str(months): (day, after(day, months)) for months in horizons}
+    for name, (start, end) in spans.items():
+        followed = name == "before" or end <= slow.ends_on + timedelta(days=1)
+        if name != "before" and arm == "comparison" and first is not None:
+            followed = followed and end <= first
+        for measure, (table, value) in counts(slow, family, start, end).items():
+            seen = followed and slow.covered(place, table, start, end)
+            found[f"{measure}_{name}"] = value if seen else None
+        possible = found[f"sessions_possible_{name}"]
+        for rate, parts in (
+            ("absence", ("sessions_authorised", "sessions_unauthorised")),
+            ("unauthorised_absence", ("sessions_unauthorised",)),
+        ):
+            missed = [found[f"{part}_{name}"] for part in parts]
+            found[f"{rate}_{name}"] = sum(missed) / possible if possible else None
+    return found
+
+
+def counts(slow: Slow, family: str, start: date, end: date) -> dict[str, tuple[str, int]]:
+    people = set(slow.people.get(family, []))
+
+    def inside(day) -> bool:
+        return present(day) and start <= day < end
+
+    def of_people(table: str) -> list[dict]:
+        return [row for row in slow.rows[table] if row["person_id"] in people]
+
+    def of_family(table: str) -> int:
+        rows = [row for row in slow.rows[table] if row["family_id"] == family]
+        return sum(inside(row["incident_on"]) for row in rows)
+
+    def days(rows: list[dict]) -> int:
+        total = 0
+        for row in rows:
+            stop = row["ended_on"] if present(row["ended_on"]) else date(9999, 1, 1)
+            total += max(0, (min(stop, end) - max(row["started_on"], start)).days)
+        return total
+
+    terms = [
+        row
+        for row in of_people("school_terms")
+        if row["term_start"] >= start and row["term_end"] < end
+    ]
+    care = of_people("social_care_episodes")
+    benefits = [r for r in of_people("benefit_spells") if r["benefit"] in OUT_OF_WORK_BENEFITS]
+    hospital = of_people("hospital_episodes")
+    offences = of_people("offences")
+    proven = [row for row in offences if row["outcome"] in PROVEN_OUTCOMES]
+    found = {
+        name: ("school_terms", sum(int(row[name]) for row in terms))
+        for name in (
+            "sessions_possible",
+            "sessions_authorised",
+            "sessions_unauthorised",
+            "fixed_exclusions",
+            "permanent_exclusions",
+        )
+    }
+    found["offences"] = ("offences", sum(inside(row["offence_on"]) for row in proven))
+    custody = [row for row in offences if row["custody_days"] > 0]
+    found["custody"] = ("offences", sum(inside(row["outcome_on"]) for row in custody))
+    found["asb_incidents"] = ("asb_incidents", of_family("asb_incidents"))
+    found["out_of_work"] = ("benefit_spells", days(benefits))
+    found["employment"] = ("employment_spells", days(of_people("employment_spells")))
+    for kind in ("in_need", "protection_plan", "looked_after"):
+        spells = [row for row in care if row["kind"] == kind]
+        found[kind] = ("social_care_episodes", days(spells))
+    for name, kind in (
+        ("emergency_admissions", "emergency_admission"),
+        ("ae_attendances", "ae_attendance"),
+    ):
+        rows = [row for row in hospital if row["kind"] == kind]
+        found[name] = ("hospital_episodes", sum(inside(row["arrived_on"]) for row in rows))
+    table = "domestic_abuse_incidents"
+    found["domestic_abuse"] = (table, of_family(table))
+    return found

@@ -1,0 +1,208 @@
+"""The cohort: equal to the slow reference, blind to what comes after, and its flow adds up."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.cohort.extracts import as_records, nasty, tables_of
+from tests.cohort.reference import Slow, slow_cohort
+from tfeval.cohort.cohort import cohort, comparison_groups
+from tfeval.errors import DataError, ParameterError
+from tfeval.records.simulate import simulate
+
+ENDS_ON = date(2019, 12, 31)
+HORIZONS = (6, 12, 18, 24)
+
+
+def index_days(records, phase, comparison) -> dict[str, date]:
+    rows = cohort(records, phase=phase, comparison=comparison).to_pandas()
+    return dict(zip(rows["family_id"], pd.to_datetime(rows["index_on"]).dt.date, strict=True))
+
+
+def same(fast: pd.DataFrame, slow: list[dict]) -> None:
+    """Assert that both hold the same rows, to the last digit."""
+    expected = pd.DataFrame(slow)
+    assert list(fast["unit"]) == list(expected["unit"])
+    for name in fast.columns:
+        left, right = fast[name], expected[name]
+        if name.endswith("_on"):
+            left, right = pd.to_datetime(left), pd.to_datetime(right)
+        if pd.api.types.is_numeric_dtype(left):
+            got, want = left.to_numpy(dtype=float), right.astype(float).to_numpy()
+            assert ((got == want) | (np.isnan(got) & np.isnan(want))).all(), name
+        else:
+            assert list(left) == list(right), name
+
+
+# No shrinking: each example simulates an extract, and the assertion names the column.
+@settings(
+    max_examples=10,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(
+    seed=st.integers(1, 10_000),
+    phase=st.sampled_from(["one", "two"]),
+    comparison=st.sampled_from(sorted(comparison_groups())),
+)
+def test_the_cohort_equals_the_slow_reference(seed, phase, comparison):
+    plain = simulate(families=90, seed=seed).records
+    tables = nasty(seed, 90, index_days(plain, phase, comparison))
+    fast = cohort(
+        as_records(tables, ENDS_ON), phase=phase, horizon=HORIZONS, comparison=comparison, seed=seed
+    )
+    frames = {name: table.to_pandas(date_as_object=True) for name, table in tables.items()}
+    same(fast.to_pandas(), slow_cohort(Slow(frames, ENDS_ON), phase, HORIZONS, comparison, seed))
+
+
+def test_nothing_after_the_index_date_touches_a_covariate():
+    tables = tables_of(simulate(families=200, seed=5).records)
+    first = cohort(as_records(tables, ENDS_ON), phase="two", comparison="not_yet_treated")
+    rows = first.to_pandas()
+    earliest = pd.to_datetime(rows["index_on"]).dt.date.min()
+    cut = {
+        name: _without_later(table, earliest)
+        for name, table in tables.items()
+        if name not in ("families", "people", "coverage", "family_moves")
+    }
+    second = cohort(
+        as_records({**tables, **cut}, ENDS_ON), phase="two", comparison="not_yet_treated"
+    )
+    again = second.to_pandas()
+    assert list(rows["unit"]) == list(again["unit"])
+    one = rows[pd.to_datetime(rows["index_on"]).dt.date == earliest]
+    other = again[again["unit"].isin(one["unit"])]
+    pd.testing.assert_frame_equal(
+        one[first.covariates].reset_index(drop=True),
+        other[second.covariates].reset_index(drop=True),
+    )
+    # and the change was there to be seen: outcomes did move
+    assert rows[first.outcomes(12)].sum().sum() > again[second.outcomes(12)].sum().sum()
+
+
+def _without_later(table: pa.Table, day: date) -> pa.Table:
+    frame = table.to_pandas(date_as_object=True)
+    begins = next(
+        name
+        for name in ("term_start", "offence_on", "started_on", "incident_on", "arrived_on")
+        if name in frame
+    )
+    kept = frame[frame[begins] < day]
+    return pa.Table.from_pandas(kept, schema=table.schema, preserve_index=False)
+
+
+def test_every_row_s_covariates_are_blind_to_its_own_later_records():
+    """Cut each family's records at its own index date: no covariate of any row may move."""
+    tables = tables_of(simulate(families=150, seed=8).records)
+    first = cohort(as_records(tables, ENDS_ON), phase="one", comparison="below_threshold")
+    rows = first.to_pandas()
+    days = dict(zip(rows["family_id"], pd.to_datetime(rows["index_on"]).dt.date, strict=True))
+    home = dict(zip(*tables["people"].select(["person_id", "family_id"]).to_pydict().values(),
+                    strict=True))  # fmt: skip
+    cut = {}
+    for name in (
+        "offences",
+        "hospital_episodes",
+        "benefit_spells",
+        "school_terms",
+        "asb_incidents",
+    ):
+        frame = tables[name].to_pandas(date_as_object=True)
+        begins = {
+            "offences": "offence_on",
+            "hospital_episodes": "arrived_on",
+            "benefit_spells": "started_on",
+            "school_terms": "term_start",
+            "asb_incidents": "incident_on",
+        }[name]
+        who = frame["family_id"] if "family_id" in frame else frame["person_id"].map(home)
+        limit = who.map(days)
+        kept = frame[limit.isna() | (frame[begins] < limit)]
+        cut[name] = pa.Table.from_pandas(kept, schema=tables[name].schema, preserve_index=False)
+    second = cohort(
+        as_records({**tables, **cut}, ENDS_ON), phase="one", comparison="below_threshold"
+    )
+    pd.testing.assert_frame_equal(rows[first.covariates], second.to_pandas()[second.covariates])
+
+
+def test_no_comparison_family_was_attached_by_its_index_date():
+    records = simulate(families=800, seed=2).records
+    families = records.table("families").to_pandas()
+    first = families.groupby("family_id")["attached_on"].min()
+    for name in comparison_groups():
+        rows = cohort(records, phase="two", comparison=name).to_pandas()
+        compared = rows[rows["treated"] == 0]
+        attached = compared["family_id"].map(first)
+        assert (attached.isna() | (attached > compared["index_on"])).all()
+        assert (compared["index_on"] >= compared["identified_on"]).all()
+        assert len(compared) > 20
+
+
+def test_a_comparison_family_is_followed_only_until_it_is_attached():
+    records = simulate(families=800, seed=2).records
+    families = records.table("families").to_pandas()
+    first = pd.to_datetime(families.groupby("family_id")["attached_on"].min())
+    found = cohort(records, phase="two", comparison="waiting", horizon=12)
+    rows = found.to_pandas()
+    compared = rows[rows["treated"] == 0]
+    end = pd.to_datetime(compared["index_on"]) + pd.DateOffset(months=12)
+    too_soon = compared["family_id"].map(first) < end
+    assert too_soon.any()
+    assert compared.loc[too_soon, found.outcomes(12)].isna().all().all()
+
+
+def test_both_arms_wait_alike():
+    rows = cohort(simulate(families=4000, seed=3).records, comparison="not_yet_treated").to_pandas()
+    wait = (pd.to_datetime(rows["index_on"]) - pd.to_datetime(rows["identified_on"])).dt.days
+    means = wait.groupby(rows["treated"]).median()
+    assert abs(means[1] - means[0]) < 0.35 * means[1] + 5
+
+
+def test_the_flow_only_falls_and_ends_at_the_cohort():
+    found = cohort(simulate(families=500, seed=4).records, comparison="not_yet_treated")
+    rows = found.to_pandas()
+    for arm, value in (("treated", 1), ("comparison", 0)):
+        counts = list(found.flow[arm])
+        assert counts == sorted(counts, reverse=True)
+        assert counts[-1] == (rows["treated"] == value).sum()
+
+
+def test_a_missing_table_narrows_the_cohort_and_says_so():
+    tables = tables_of(simulate(families=120, seed=6).records)
+    del tables["hospital_episodes"], tables["family_moves"], tables["coverage"]
+    found = cohort(as_records(tables, ENDS_ON))
+    assert "emergency_admissions_before" not in found.to_pandas()
+    assert "hospital_episodes" in found.left_out
+    assert "offences_before" in found.covariates
+    del tables["families"]
+    with pytest.raises(DataError, match="families"):
+        cohort(as_records(tables, ENDS_ON))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"phase": "three"}, "no phase three"),
+        ({"comparison": "wating"}, "Did you mean waiting"),
+        ({"horizon": 9}, "6, 12, 18, 24"),
+        ({"horizon": ()}, "6, 12, 18, 24"),
+    ],
+)
+def test_wrong_settings_are_refused(wrong, message):
+    with pytest.raises(ParameterError, match=message):
+        cohort(simulate(families=60, seed=1).records, **wrong)
+
+
+def test_columns_say_what_they_are():
+    found = cohort(simulate(families=120, seed=6).records, horizon=(6, 12))
+    assert list(found.columns["name"]) == list(found.to_pandas().columns)
+    assert set(found.columns["timing"]) == {"who", "before", "after"}
+    assert not set(found.covariates) & set(found.outcomes(6) + found.outcomes(12))

@@ -1,0 +1,262 @@
+"""One analysis table from linked records: who, when, covariates before, outcomes after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import ibis
+import pandas as pd
+from ibis import _
+
+from tfeval.cohort.counting import Window, counted, windows, with_windows
+from tfeval.cohort.entry import candidates, entered, flow
+from tfeval.cohort.settings import COMPARISONS, Measure, Settings, measures
+from tfeval.programme.phases import phase as phase_of
+from tfeval.records.store import Records
+
+_WHO = ("unit", "family_id", "treated", "local_authority", "index_on", "identified_on")
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """An analysis table, not yet read, and how it came about.
+
+    Attributes
+    ----------
+    table : ibis.Table
+        One row a unit: a family as treated, or as comparison. A family attached later may stand
+        in it twice, once in each arm; `family_id` tells.
+    columns : DataFrame
+        One row a column: `name`, `timing` ("who", "before", "after"), `months`, `source_table`,
+        `unit`, `description`. A column measured after the index date is never a covariate.
+    flow : DataFrame
+        Families left after each step, by arm; exact.
+    settings : Settings
+        What was asked for.
+    left_out : dict of str to str
+        Tables the extract lacks, and what is therefore not in the cohort.
+    simulated : bool
+        Whether the records are simulated.
+    """
+
+    table: ibis.Table
+    columns: pd.DataFrame
+    flow: pd.DataFrame
+    settings: Settings
+    left_out: dict[str, str]
+    simulated: bool
+    _frame: list[pd.DataFrame] = field(default_factory=list, repr=False)
+
+    @property
+    def covariates(self) -> list[str]:
+        """Names of the columns measured before the index date."""
+        return list(self.columns.loc[self.columns["timing"] == "before", "name"])
+
+    def outcomes(self, months: int) -> list[str]:
+        """Return the names of the columns measured over so many months after the index date."""
+        rows = self.columns[self.columns["timing"] == "after"]
+        return list(rows.loc[rows["months"] == months, "name"])
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the rows, in order of unit; read once and kept."""
+        if not self._frame:
+            rows = self.table.order_by("unit").to_pandas()
+            self._frame.append(rows.reset_index(drop=True))
+        return self._frame[0].copy()
+
+
+def cohort(
+    records: Records,
+    *,
+    phase: str = "one",
+    horizon: int | Iterable[int] = 12,
+    comparison: str = "waiting",
+    seed: int = 1,
+) -> Cohort:
+    """Build the cohort of one phase: treated families and a comparison group.
+
+    Parameters
+    ----------
+    records : Records
+        As from `open_records`.
+    phase : {"one", "two"}
+        Phase of the programme.
+    horizon : int or iterable of int, default 12
+        Months after the index date: any of 6, 12, 18, 24.
+    comparison : {"waiting", "not_yet_treated", "below_threshold", "other_authorities"}
+        Who the treated are compared with; `COMPARISONS` says what each is.
+    seed : int
+        For the index dates of comparison families.
+
+    Returns
+    -------
+    Cohort
+
+    Raises
+    ------
+    ParameterError
+        If a setting is unknown.
+    DataError
+        If a needed table is missing, or nobody was attached.
+
+    Notes
+    -----
+    A count over a window is missing, not zero, where the authority's records of that table do
+    not cover the window, where the records end before it, and, for a comparison family attached
+    within it, where the comparison ends (it is censored at attachment).
+
+    References
+    ----------
+    Hernán and Robins (2016), Using big data to emulate a target trial, American Journal of
+    Epidemiology 183(8): index dates and no immortal time.
+
+    Examples
+    --------
+    >>> from tfeval.records.simulate import simulate
+    >>> found = cohort(simulate(families=400, seed=1).records, phase="one", horizon=12)
+    >>> found.to_pandas()["treated"].isin([0, 1]).all()
+    np.True_
+    """
+    months = (horizon,) if isinstance(horizon, int) else tuple(sorted(set(horizon)))
+    settings = Settings(phase, comparison, months, seed)
+    found = candidates(records, settings, phase_of(phase)).cache()
+    spans = windows(months)
+    units = with_windows(_units(records, entered(found)), months).cache()
+    held = [measure for measure in measures() if measure.table in records.tables]
+    table = _joined(records, units, held, spans)
+    return Cohort(
+        table=table,
+        columns=_described(held, spans),
+        flow=flow(found),
+        settings=settings,
+        left_out=dict(records.missing),
+        simulated=records.simulated,
+    )
+
+
+def _units(records: Records, families: ibis.Table) -> ibis.Table:
+    """Name the units, and find the authority in which each lived on its index date."""
+    arm = ibis.ifelse(families["treated"] == 1, "treated", "comparison")
+    units = families.mutate(unit=families["family_id"].concat(":", arm))
+    home = (
+        records.table("families")
+        .group_by("family_id")
+        .aggregate(
+            first_home=_.local_authority.argmin(_.identified_on)
+            if records.connection.name == "duckdb"
+            else _.local_authority.min()
+        )
+    )
+    units = units.left_join(home, "family_id").drop("family_id_right")
+    if "family_moves" not in records.tables:
+        return units.rename(local_authority="first_home")
+    moves = records.table("family_moves")
+    past = units.select("unit", "family_id", "index_on").inner_join(moves, "family_id")
+    past = past.filter(past["moved_on"] <= past["index_on"])
+    last = past.group_by("unit").aggregate(moved_on=_.moved_on.max())
+    now = past.inner_join(last, ["unit", "moved_on"]).select("unit", moved_to="local_authority")
+    units = units.left_join(now, "unit").drop("unit_right")
+    return units.mutate(local_authority=ibis.coalesce(_.moved_to, _.first_home))
+
+
+def _joined(
+    records: Records, units: ibis.Table, held: list[Measure], spans: tuple[Window, ...]
+) -> ibis.Table:
+    """Put the counts beside the units; missing where they could not have been seen."""
+    end = ibis.literal(records.ends_on).epoch_days() + 1
+    censored = ibis.ifelse(
+        (units["treated"] == 0) & units["attached_on"].notnull(),
+        ibis.least(units["attached_on"].epoch_days(), end),
+        end,
+    )
+    wide = units.mutate(followed_to=censored)
+    for table in dict.fromkeys(measure.table for measure in held):
+        own = [measure for measure in held if measure.table == table]
+        counts = counted(records, units, table, own, spans)
+        wide = _with_cover(records, wide.left_join(counts, "unit").drop("unit_right"), table)
+        seen = {
+            f"{measure.name}_{span.name}": _seen(wide, f"{measure.name}_{span.name}", span)
+            for measure in own
+            for span in spans
+        }
+        wide = wide.mutate(**seen).drop("cover_from", "cover_to")
+    names = [f"{measure.name}_{span.name}" for measure in held for span in spans]
+    rates = _rates(wide, spans) if "school_terms" in {m.table for m in held} else {}
+    return wide.mutate(**rates).select(*_WHO, *names, *rates)
+
+
+def _with_cover(records: Records, wide: ibis.Table, table: str) -> ibis.Table:
+    """Add the days over which the unit's authority sent a table."""
+    if "coverage" not in records.tables:
+        return wide.mutate(cover_from=ibis.null("int64"), cover_to=ibis.null("int64"))
+    cover = records.table("coverage").filter(_.source_table == table)
+    days = cover.select(
+        cover_at=_.local_authority,
+        cover_from=_.covered_from.epoch_days().cast("int64"),
+        cover_to=(_.covered_to.epoch_days() + 1).cast("int64"),
+    )
+    joined = wide.left_join(days, wide["local_authority"] == days["cover_at"]).drop("cover_at")
+    # An authority without a row sent nothing: a cover that ends before it begins.
+    return joined.mutate(cover_from=_.cover_from.fill_null(1), cover_to=_.cover_to.fill_null(0))
+
+
+def _seen(wide: ibis.Table, name: str, span: Window) -> ibis.Value:
+    covered = wide["cover_from"].isnull() | (
+        (wide["cover_from"] <= wide[span.start]) & (wide["cover_to"] >= wide[span.end])
+    )
+    followed = (
+        covered if span.name == "before" else covered & (wide["followed_to"] >= wide[span.end])
+    )
+    return ibis.ifelse(followed, wide[name].fill_null(0), ibis.null("int64"))
+
+
+def _rates(wide: ibis.Table, spans: tuple[Window, ...]) -> dict[str, ibis.Value]:
+    """Return absence as a share of possible sessions; missing where none was possible."""
+    parts = {
+        "absence": ("sessions_authorised", "sessions_unauthorised"),
+        "unauthorised_absence": ("sessions_unauthorised",),
+    }
+    found = {}
+    for name, columns in parts.items():
+        for span in spans:
+            possible = wide[f"sessions_possible_{span.name}"].nullif(0).cast("float64")
+            missed = sum(wide[f"{column}_{span.name}"] for column in columns)
+            found[f"{name}_{span.name}"] = missed.cast("float64") / possible
+    return found
+
+
+def _described(held: list[Measure], spans: tuple[Window, ...]) -> pd.DataFrame:
+    """Return what each column is, and whether it lies before or after the index date."""
+    who = [(name, "who", 0, "families", "", "") for name in _WHO]
+    counts = [
+        (f"{m.name}_{span.name}", *_timing(span), m.table, m.unit, m.description)
+        for m in held
+        for span in spans
+    ]
+    rates = [
+        (f"{name}_{span.name}", *_timing(span), "school_terms", "share", text)
+        for name, text in (
+            ("absence", "Absence, share of possible sessions."),
+            ("unauthorised_absence", "Unauthorised absence, share of possible sessions."),
+        )
+        for span in spans
+        if any(m.table == "school_terms" for m in held)
+    ]
+    columns = ["name", "timing", "months", "source_table", "unit", "description"]
+    return pd.DataFrame([*who, *counts, *rates], columns=columns)
+
+
+def _timing(span: Window) -> tuple[str, int]:
+    return ("before" if span.name == "before" else "after", span.months)
+
+
+def comparison_groups() -> dict[str, str]:
+    """Return the comparison groups by name, with what each is.
+
+    Examples
+    --------
+    >>> sorted(comparison_groups())[0]
+    'below_threshold'
+    """
+    return dict(COMPARISONS)

@@ -1,0 +1,222 @@
+"""Who enters the cohort, when, and who does not and why."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import ibis
+import numpy as np
+import pandas as pd
+from ibis import _
+
+from tfeval.cohort.settings import BASELINE_MONTHS, Settings
+from tfeval.errors import DataError
+from tfeval.programme.phases import Phase
+from tfeval.records.store import Records
+
+#: Multiplier and modulus of the generator (Lewis, Goodman and Miller 1969) that scatters ranks.
+_MULTIPLIER, _MODULUS = 48_271, 2_147_483_647
+_LOW_SHARE = 0.25
+
+#: Steps of the flow, in order: column, what it says, for both arms.
+STEPS = (
+    ("assessed", "assessed in the phase"),
+    ("in_group", "attached / in the comparison group"),
+    ("not_before", "not attached before"),
+    ("in_phase", "index date within the phase"),
+    ("has_baseline", f"{BASELINE_MONTHS} months of records before the index date"),
+)
+
+
+def candidates(records: Records, settings: Settings, rules: Phase) -> ibis.Table:
+    """Return every family that could be treated or compared, with its index date and steps.
+
+    Parameters
+    ----------
+    records : Records
+        The extract.
+    settings : Settings
+        Phase, comparison group and seed.
+    rules : Phase
+        The phase's dates and criteria.
+
+    Returns
+    -------
+    ibis.Table
+        One row a family and arm: `family_id`, `treated` (0 or 1), `identified_on`, `index_on`,
+        `attached_on` (first in any phase, may be empty), and one flag for each step.
+
+    Notes
+    -----
+    A treated family's index date is its attachment. A comparison family's is its identification
+    plus a wait drawn from the waits of the treated that are shorter than its own untreated time:
+    so both arms stand equally long after the crisis at which they were identified, and no
+    comparison family is credited with time in which it could not have been attached. The draw
+    takes the family's rank among pseudonyms through a linear congruential generator, in whole
+    numbers, so that every engine gives the same date.
+    """
+    families = _assessed(records, rules)
+    treated = _treated(families, rules)
+    pool = _pool(families, settings, rules)
+    waits = _waits(treated)
+    compared = _with_index(pool, waits, settings.seed, records, rules)
+    both = treated.union(compared)
+    first_day = _first_day(records)
+    before = _.index_on - ibis.interval(months=BASELINE_MONTHS)
+    return both.mutate(
+        in_phase=_.index_on.notnull()
+        & (_.index_on >= ibis.literal(rules.start))
+        & (_.index_on <= ibis.literal(rules.end)),
+        has_baseline=_.index_on.notnull() & (before >= first_day),
+    )
+
+
+def entered(found: ibis.Table) -> ibis.Table:
+    """Return the candidates that pass every step."""
+    return found.filter([found[name].fill_null(False) for name, _text in STEPS])
+
+
+def flow(found: ibis.Table) -> pd.DataFrame:
+    """Count how many are left after each step.
+
+    Returns
+    -------
+    DataFrame
+        `step`, `treated`, `comparison`: families left, exact; hide small numbers when shown.
+    """
+    counts: dict[str, Any] = {}
+    passed = ibis.literal(True)
+    for name, _text in STEPS:
+        passed = passed & found[name].fill_null(False)
+        for arm, value in (("treated", 1), ("comparison", 0)):
+            counts[f"{name}_{arm}"] = (passed & (found["treated"] == value)).cast("int64").sum()
+    row = found.aggregate(**counts).to_pandas().iloc[0].fillna(0).astype(int)
+    return pd.DataFrame(
+        [(text, row[f"{name}_treated"], row[f"{name}_comparison"]) for name, text in STEPS],
+        columns=["step", "treated", "comparison"],
+    )
+
+
+def _assessed(records: Records, rules: Phase) -> ibis.Table:
+    """Return the phase's families with criteria counted and the first attachment in any phase."""
+    families = records.table("families")
+    first = families.group_by("family_id").aggregate(first_on=_.attached_on.min())
+    own = families.filter(_.phase == rules.name)
+    met = sum(own[name].fill_null(False).cast("int64") for name in rules.criteria)
+    local = own["local_discretion"].fill_null(False) if rules.name == "one" else ibis.literal(False)
+    enough = (met >= rules.criteria_needed) | ((met == rules.criteria_needed - 1) & local)
+    own = own.mutate(met=met, eligible=enough)
+    return own.inner_join(first, "family_id").select(
+        "family_id",
+        "local_authority",
+        "identified_on",
+        "attached_on",
+        "first_on",
+        "met",
+        "eligible",
+    )
+
+
+def _treated(families: ibis.Table, rules: Phase) -> ibis.Table:
+    return families.select(
+        family_id=_.family_id,
+        treated=ibis.literal(1, "int64"),
+        identified_on=_.identified_on,
+        index_on=_.attached_on,
+        attached_on=_.first_on,
+        assessed=ibis.literal(True),
+        in_group=_.attached_on.notnull(),
+        not_before=(_.attached_on == _.first_on).fill_null(False),
+    )
+
+
+def _pool(families: ibis.Table, settings: Settings, rules: Phase) -> ibis.Table:
+    later = families["attached_on"].notnull()
+    group = {
+        "waiting": families["eligible"] & later,
+        "not_yet_treated": families["eligible"],
+        "below_threshold": ~families["eligible"]
+        & (families["met"] == rules.criteria_needed - 1)
+        & families["first_on"].isnull(),
+        "other_authorities": families["eligible"]
+        & families["first_on"].isnull()
+        & families["local_authority"].isin(
+            _low_authorities(families) if settings.comparison == "other_authorities" else [""]
+        ),
+    }[settings.comparison]
+    before = families["first_on"].isnull() | (families["first_on"] > families["identified_on"])
+    return families.mutate(in_group=group, not_before=before)
+
+
+def _low_authorities(families: ibis.Table) -> list[str]:
+    """Return the quarter of authorities that attached the smallest share of their eligible."""
+    eligible = families.filter(_.eligible)
+    shares = eligible.group_by("local_authority").aggregate(
+        share=_.attached_on.notnull().cast("int64").sum() / _.count()
+    )
+    frame = shares.to_pandas().sort_values(["share", "local_authority"], kind="stable")
+    keep = max(1, round(len(frame) * _LOW_SHARE))
+    return list(frame["local_authority"].head(keep))
+
+
+def _waits(treated: ibis.Table) -> pd.DataFrame:
+    """Return how often each wait (days from identification to attachment) occurred."""
+    rows = treated.filter(_.in_group & _.not_before)
+    days = rows["index_on"].epoch_days() - rows["identified_on"].epoch_days()
+    counted = rows.mutate(wait=days).group_by("wait").aggregate(families=_.count())
+    frame = counted.to_pandas().sort_values("wait").reset_index(drop=True)
+    frame = frame[frame["wait"] >= 0]
+    if frame.empty:
+        raise DataError("No family was attached in this phase: there is nothing to compare.")
+    return frame
+
+
+def _with_index(
+    pool: ibis.Table, waits: pd.DataFrame, seed: int, records: Records, rules: Phase
+) -> ibis.Table:
+    """Give each comparison family a wait that the treated had and that fits its untreated time."""
+    last = min(rules.end, records.ends_on) + timedelta(days=1)
+    until = ibis.least(pool["first_on"].fill_null(ibis.literal(last)), ibis.literal(last))
+    span = until.epoch_days() - pool["identified_on"].epoch_days()
+    longest = int(waits["wait"].max()) + 1
+    pool = pool.mutate(span=ibis.least(ibis.greatest(span, 0), longest).cast("int64"))
+    shorter, by_rank = _lookup(waits, longest)
+    rank = ibis.row_number().over(order_by=pool["family_id"]).cast("int64") + 1
+    scattered = (rank * _MULTIPLIER + (seed % 1_000_003) * 40_692) % _MODULUS
+    pool = pool.mutate(scattered=(scattered * _MULTIPLIER) % _MODULUS)
+    pool = pool.inner_join(ibis.memtable(shorter), "span")
+    pool = pool.mutate(place=(pool["scattered"] * pool["fitting"]) // _MODULUS)
+    pool = pool.left_join(ibis.memtable(by_rank), "place")
+    index = pool["identified_on"] + pool["wait"] * ibis.interval(days=1)
+    fits = pool["fitting"] > 0
+    return pool.select(
+        family_id=pool["family_id"],
+        treated=ibis.literal(0, "int64"),
+        identified_on=pool["identified_on"],
+        index_on=ibis.ifelse(fits, index.cast("date"), ibis.null("date")),
+        attached_on=pool["first_on"],
+        assessed=ibis.literal(True),
+        in_group=pool["in_group"],
+        not_before=pool["not_before"] & fits,
+    )
+
+
+def _lookup(waits: pd.DataFrame, longest: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return how many waits are shorter than each span, and the wait at each place in order."""
+    wait = waits["wait"].to_numpy(dtype=np.int64)
+    count = waits["families"].to_numpy(dtype=np.int64)
+    spans = np.arange(longest + 1, dtype=np.int64)
+    below = np.concatenate([[0], np.cumsum(count)])[np.searchsorted(wait, spans)]
+    places = np.repeat(wait, count)
+    return (
+        pd.DataFrame({"span": spans, "fitting": below}),
+        pd.DataFrame({"place": np.arange(len(places), dtype=np.int64), "wait": places}),
+    )
+
+
+def _first_day(records: Records) -> ibis.Value:
+    if "coverage" in records.tables:
+        first = records.table("coverage").aggregate(day=_.covered_from.min()).to_pandas()
+        return ibis.literal(pd.Timestamp(first["day"].iloc[0]).date())
+    return ibis.literal(pd.Timestamp("1900-01-01").date())
