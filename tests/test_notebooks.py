@@ -6,8 +6,8 @@ import copy
 import json
 
 import pytest
-from notebook_rules import faults
 
+from tests.notebook_rules import faults
 from tfeval.paths import project_folder
 
 STORED = sorted(project_folder("notebooks").glob("*.ipynb"))

@@ -34,6 +34,9 @@ _PUBLIC = {
     "simulate": "tfeval.records.simulate",
     "simulate_to": "tfeval.records.simulate",
     "read_truth": "tfeval.records.truth",
+    # cohort
+    "cohort": "tfeval.cohort.cohort",
+    "comparison_groups": "tfeval.cohort.cohort",
     # money
     "deflate": "tfeval.money.prices",
     "discount_factors": "tfeval.money.prices",

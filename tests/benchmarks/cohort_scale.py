@@ -53,9 +53,10 @@ con = duckdb.connect()
 start = time.perf_counter()
 rows = 0
 for table in sorted(tables):
-    names = [d[0] for d in con.execute(f"select * from '{{folder}}/{{table}}.parquet' limit 0").description]
-    sums = ", ".join(f'max("{{name}}")' for name in names)
-    con.execute(f"select {{sums}}, count(*) from '{{folder}}/{{table}}.parquet'").fetchall()
+    path = f"'{{folder}}/{{table}}.parquet'"
+    names = [d[0] for d in con.execute(f"select * from {{path}} limit 0").description]
+    most = ", ".join(f'max("{{name}}")' for name in names)
+    con.execute(f"select {{most}}, count(*) from {{path}}").fetchall()
 seconds = time.perf_counter() - start
 """
 

@@ -112,7 +112,9 @@ def in_group(slow: Slow, row: dict, rules, comparison: str, assessed: list[dict]
     return eligible(row, rules) and first is None and row["local_authority"] in low
 
 
-def index_day(slow: Slow, row: dict, rank: int, waits: list[int], rules, seed: int) -> date | None:
+def index_day(  # noqa: PLR0917
+    slow: Slow, row: dict, rank: int, waits: list[int], rules, seed: int
+) -> date | None:
     last = min(rules.end, slow.ends_on) + timedelta(days=1)
     until = min(slow.first.get(row["family_id"], last), last)
     span = min(max((until - row["identified_on"]).days, 0), waits[-1] + 1)

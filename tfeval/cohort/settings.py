@@ -102,7 +102,8 @@ def measures() -> tuple[Measure, ...]:
     return (
         _term("sessions_possible", "sessions_possible", "half days", "Sessions possible"),
         _term("sessions_authorised", "sessions_authorised", "half days", "Absence authorised"),
-        _term("sessions_unauthorised", "sessions_unauthorised", "half days", "Absence unauthorised"),
+        _term("sessions_unauthorised", "sessions_unauthorised", "half days",
+              "Absence unauthorised"),
         _term("fixed_exclusions", "fixed_exclusions", "exclusions", "Fixed exclusions"),
         _term("permanent_exclusions", "permanent_exclusions", "exclusions", "Permanent exclusions"),
         _event("offences", "offences", "offence_on", "Proven offences.", outcome=PROVEN_OUTCOMES),

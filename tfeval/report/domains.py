@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -44,7 +45,8 @@ def price_years() -> tuple[int, int]:
 
 def green_book_editions() -> tuple[str, ...]:
     """Return the editions of the Green Book with a discount schedule, in order."""
-    return tuple(sorted({row["edition"] for row in _rows("discount_rates")}))
+    rows = _rows("discount_rates")
+    return tuple(sorted({row["edition"] for row in rows if row.get("status", "read") == "read"}))
 
 
 def local_authority(value: str) -> str:
@@ -93,12 +95,42 @@ def _green_book_edition(value: str | int) -> str | int:
     return value
 
 
+def _comparison(value: str) -> str:
+    from tfeval.cohort.settings import COMPARISONS  # noqa: PLC0415
+
+    if value not in COMPARISONS:
+        raise ParameterError(
+            f'There is no comparison group "{value}". {suggest(value, COMPARISONS)}'
+        )
+    return value
+
+
+def _horizon(value: int) -> int:
+    from tfeval.cohort.settings import HORIZONS  # noqa: PLC0415
+
+    if value not in HORIZONS:
+        known = ", ".join(map(str, HORIZONS))
+        raise ParameterError(f"The parameter horizon is one of {known} months, not {value}.")
+    return value
+
+
+def _extract(value: str) -> str:
+    if value != "simulated" and not Path(value).exists():
+        raise ParameterError(
+            f'There is no extract "{value}": name a folder or a DuckDB file, or "simulated".'
+        )
+    return value
+
+
 DOMAINS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
     {
         "phase": _phase,
         "local_authority": local_authority,
         "price_year": _price_year,
         "green_book_edition": _green_book_edition,
+        "comparison": _comparison,
+        "horizon": _horizon,
+        "extract": _extract,
     }
 )
 

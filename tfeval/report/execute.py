@@ -85,6 +85,8 @@ class _ThisPython(AsyncKernelManager):
                 "MPLBACKEND": "module://matplotlib_inline.backend_inline",
                 "PYTHONPATH": path,
                 "PYTHONHASHSEED": "0",
+                # The kernel works in the run's own folder; an extract is named from here.
+                "TFEVAL_STARTED_IN": str(Path.cwd()),
                 "IPYTHONDIR": str(Path(self.connection_file).parent / "ipython"),
             },
         )

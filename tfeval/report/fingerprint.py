@@ -73,6 +73,27 @@ def _rows(path: Path) -> int | None:
         return max(sum(1 for row in csv.reader(stream) if row) - 1, 0)
 
 
+def extract_state(named: str) -> str:
+    """Return a hash of the names, sizes and times of an extract's files; empty if there is none.
+
+    Records may be far too large to read for their hash.
+
+    Parameters
+    ----------
+    named : str
+        A folder or file.
+    """
+    path = Path(named)
+    if not named or not path.exists():
+        return ""
+    files = [path] if path.is_file() else sorted(item for item in path.rglob("*") if item.is_file())
+    digest = hashlib.sha256()
+    for item in files:
+        state = item.stat()
+        digest.update(f"{item.name} {state.st_size} {state.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
 def library_versions() -> dict[str, str]:
     """Return the versions of tfeval and of the installed libraries that results depend on."""
     found = {"tfeval": tfeval_version()}

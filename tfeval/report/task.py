@@ -14,6 +14,7 @@ from tfeval.report.fingerprint import (
     all_versions,
     code_hash,
     data_files,
+    extract_state,
     file_hash,
     notebook_hash,
     source,
@@ -177,6 +178,7 @@ class Task:
             "versions": self.basis.versions,
             "parameters": self.job.values,
             "inputs": inputs,
+            "extract": extract_state(str(self.job.values.get("extract", ""))),
         }
 
     def _write_manifest(

@@ -1,0 +1,222 @@
+"""Chapter 2: who was helped, how good the records are, who entered the cohort, base rates."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+
+from tfeval.cohort.cohort import Cohort, cohort, comparison_groups
+from tfeval.programme.claims import authority
+from tfeval.records.check import CheckReport, check_records
+from tfeval.records.simulate import simulate
+from tfeval.records.store import Records, open_records
+from tfeval.report.charts import bar_chart
+from tfeval.report.disclosure import safe_count, safe_mean
+from tfeval.report.figures import Chart
+from tfeval.report.notebook_parts import Box, simulated_banner
+from tfeval.report.tables import Table, table
+
+SIMULATED = "simulated"
+_FAMILIES, _SEED = 4000, 1
+_SHOWN = (
+    ("absence", "Absence, share of sessions"),
+    ("unauthorised_absence", "Unauthorised absence, share of sessions"),
+    ("fixed_exclusions", "Fixed exclusions"),
+    ("offences", "Proven offences"),
+    ("custody", "Custodial sentences"),
+    ("asb_incidents", "Anti-social behaviour incidents"),
+    ("out_of_work", "Person-days on out-of-work benefits"),
+    ("employment", "Person-days in work"),
+    ("in_need", "Child-days in need"),
+    ("protection_plan", "Child-days on a protection plan"),
+    ("looked_after", "Child-days looked after"),
+    ("emergency_admissions", "Emergency admissions"),
+    ("domestic_abuse", "Domestic abuse incidents"),
+)
+
+
+@dataclass(frozen=True)
+class Families:
+    """What chapter 2 shows.
+
+    Attributes
+    ----------
+    records : Records
+        The extract.
+    report : CheckReport
+        Its faults.
+    cohort : Cohort
+        Treated and comparison families.
+    frame : DataFrame
+        The cohort's rows, of one authority if one was asked for.
+    area : str
+        The authority, or "all".
+    """
+
+    records: Records
+    report: CheckReport
+    cohort: Cohort
+    frame: pd.DataFrame
+    area: str
+
+
+def load(
+    extract: str, phase: str, comparison: str, horizon: int, local_authority: str = "all"
+) -> Families:
+    """Open the records, check them, and build the cohort.
+
+    Parameters
+    ----------
+    extract : str
+        "simulated" for records simulated on the spot, or a folder or DuckDB file.
+    phase : {"one", "two"}
+        Phase of the programme.
+    comparison : str
+        Comparison group by name.
+    horizon : int
+        Months after the index date.
+    local_authority : str, default "all"
+        Only families of this authority.
+    """
+    records = _records(extract)
+    found = cohort(records, phase=phase, horizon=horizon, comparison=comparison)
+    frame = found.to_pandas()
+    if local_authority != "all":
+        frame = frame[frame["local_authority"] == authority(local_authority)["code"]]
+    return Families(records, check_records(records), found, frame, local_authority)
+
+
+@lru_cache(maxsize=2)
+def _records(extract: str) -> Records:
+    if extract == SIMULATED:
+        return simulate(families=_FAMILIES, seed=_SEED).records
+    # A report's kernel works in a folder of its own; the extract is named from where it began.
+    return open_records(Path(os.environ.get("TFEVAL_STARTED_IN", ".")) / extract)
+
+
+def banner(families: Families) -> Box | None:
+    """Return the banner that simulated records carry, and nothing for real ones."""
+    return simulated_banner() if families.records.simulated else None
+
+
+def headline(families: Families) -> str:
+    """Say in one sentence how many families are compared, and whether the records hold up.
+
+    Parameters
+    ----------
+    families : Families
+        As from `load`.
+    """
+    treated = int((families.frame["treated"] == 1).sum())
+    compared = int((families.frame["treated"] == 0).sum())
+    faults = len(families.report.faults)
+    quality = "no fault was found in the records" if not faults else f"{faults} kinds of fault"
+    label = "Simulated records: " if families.records.simulated else ""
+    return (
+        f"{label}{safe_count(treated)} families on the programme beside {safe_count(compared)} "
+        f"comparison families; {quality}."
+    )
+
+
+def quality_table(families: Families) -> Table:
+    """Return every kind of fault, by table and column, small counts hidden."""
+    frame = families.report.to_frame()
+    frame.columns = pd.Index(["Table", "Column", "Fault", "Rows", "What to do"])
+    return table(
+        frame,
+        caption="Faults of the records",
+        notes=None if len(frame) else "Every check passed: no fault of any kind.",
+    )
+
+
+def tables_table(families: Families) -> Table:
+    """Return the tables of the extract with their size, and what those missing leave open."""
+    rows = [(name, safe_count(count)) for name, count in families.report.rows.items()]
+    rows += [(name, f"not sent: {what}") for name, what in families.records.missing.items()]
+    return table(pd.DataFrame(rows, columns=["Table", "Rows"]), caption="What the extract holds")
+
+
+def flow_table(families: Families) -> Table:
+    """Return how many families were left after each step, small numbers hidden."""
+    frame = families.cohort.flow
+    shown = pd.DataFrame(
+        {
+            "Step": frame["step"].str.capitalize(),
+            "On the programme": frame["treated"].map(safe_count),
+            "Comparison": frame["comparison"].map(safe_count),
+        }
+    )
+    group = families.cohort.settings.comparison
+    return table(
+        shown,
+        caption="Families left after each step, all authorities",
+        notes=f"Comparison group {group}: {comparison_groups()[group]}. "
+        "A comparison family's index date is its identification plus a wait like those of the "
+        "families on the programme. Counts are rounded to five.",
+    )
+
+
+def base_rates_table(families: Families) -> Table:
+    """Return means by arm, before and after the index date, small numbers hidden.
+
+    Parameters
+    ----------
+    families : Families
+        As from `load`.
+    """
+    months = families.cohort.settings.horizons[-1]
+    rows = []
+    for name, label in _SHOWN:
+        if f"{name}_before" not in families.frame:
+            continue
+        digits = 3 if "absence" in name else 2
+        line: list[str] = [label]
+        for column in (f"{name}_before", f"{name}_{months}"):
+            for arm in (1, 0):
+                values = families.frame.loc[families.frame["treated"] == arm, column]
+                line.append(safe_mean(values.astype(float), digits))
+        rows.append(line)
+    columns = [
+        "A family's",
+        "On the programme, 12 months before",
+        "Comparison, 12 months before",
+        f"On the programme, {months} months after",
+        f"Comparison, {months} months after",
+    ]
+    return table(
+        pd.DataFrame(rows, columns=columns),
+        caption="Base rates by group: means of families",
+        notes="Not an effect: families on the programme and comparison families differ before the "
+        "index date. Means that rest on fewer than ten families, or give away so few, are hidden.",
+    )
+
+
+def attached_chart(families: Families) -> Chart | Table:
+    """Return the families on the programme by year of their index date.
+
+    Parameters
+    ----------
+    families : Families
+        As from `load`.
+    """
+    treated = families.frame[families.frame["treated"] == 1]
+    years = pd.to_datetime(treated["index_on"]).dt.year.value_counts().sort_index()
+    shown = years[years >= 10]
+    if shown.empty:
+        return table(
+            pd.DataFrame({"Year of attachment": ["Too few families to show."]}),
+            caption="Families on the programme by year",
+        )
+    rounded = (shown / 5).round() * 5
+    listed = "; ".join(f"{year} {count:,.0f}" for year, count in rounded.items())
+    return bar_chart(
+        [str(year) for year in rounded.index],
+        list(rounded),
+        title="Families on the programme, by year of attachment",
+        alt=f"Bar chart of families in the cohort by year of attachment: {listed}.",
+        x_label="Families, rounded to five",
+    )
