@@ -58,7 +58,9 @@ class Slow:
         )
 
 
-def slow_cohort(slow: Slow, phase: str, horizons: tuple[int, ...], comparison: str, seed: int):
+def slow_cohort(  # noqa: PLR0917
+    slow: Slow, phase: str, horizons: tuple[int, ...], comparison: str, seed: int, level="family"
+):
     """Return the rows of the cohort, one dictionary a unit."""
     rules = phase_of(phase)
     assessed = [row for row in slow.rows["families"] if row["phase"] == phase]
@@ -81,8 +83,22 @@ def slow_cohort(slow: Slow, phase: str, horizons: tuple[int, ...], comparison: s
     found = []
     for row, arm, day in units:
         if rules.start <= day <= rules.end and after(day, -12) >= first_day:
-            found.append(unit_row(slow, row, arm, day, horizons))
+            members = [None] if level == "family" else born(slow, row["family_id"], day)
+            for person in members:
+                found.append(unit_row(slow, row, arm, day, horizons, person, rules))
     return sorted(found, key=lambda unit: unit["unit"])
+
+
+def born(slow: Slow, family: str, day: date) -> list[dict]:
+    """Return the family's people born by the day."""
+    people = [person for person in slow.rows["people"] if person["family_id"] == family]
+    return [person for person in people if person["birth_month"] <= day]
+
+
+def age(person: dict, day: date) -> int:
+    """Return whole years from the month of birth."""
+    month = person["birth_month"]
+    return ((day.year - month.year) * 12 + day.month - month.month) // 12
 
 
 def eligible(row: dict, rules) -> bool:
@@ -127,7 +143,9 @@ def index_day(  # noqa: PLR0917
     return row["identified_on"] + timedelta(days=fitting[scattered * len(fitting) // modulus])
 
 
-def unit_row(slow: Slow, row: dict, arm: str, day: date, horizons: tuple[int, ...]) -> dict:
+def unit_row(  # noqa: PLR0917
+    slow: Slow, row: dict, arm: str, day: date, horizons: tuple[int, ...], person, rules
+) -> dict:
     family = row["family_id"]
     place = slow.home(family, day)
     first = slow.first.get(family)
@@ -139,13 +157,23 @@ def unit_row(slow: Slow, row: dict, arm: str, day: date, horizons: tuple[int, ..
         "index_on": day,
         "identified_on": row["identified_on"],
     }
+    for name in rules.criteria:
+        found[f"met_{name}"] = int(present(row[name]) and bool(row[name]))
+    ages = [age(one, day) for one in born(slow, family, day)]
+    found["people"] = len(ages)
+    found["children"] = sum(years < 18 for years in ages)
+    found["young_children"] = sum(years < 5 for years in ages)
+    if person is not None:
+        found["unit"] += f":{person['person_id']}"
+        found |= {name: person[name] for name in ("person_id", "role", "sex")}
+        found["age"] = age(person, day)
     spans = {"before": (after(day, -12), day)}
     spans |= {str(months): (day, after(day, months)) for months in horizons}
     for name, (start, end) in spans.items():
         followed = name == "before" or end <= slow.ends_on + timedelta(days=1)
         if name != "before" and arm == "comparison" and first is not None:
             followed = followed and end <= first
-        for measure, (table, value) in counts(slow, family, start, end).items():
+        for measure, (table, value) in counts(slow, family, start, end, person).items():
             seen = followed and slow.covered(place, table, start, end)
             found[f"{measure}_{name}"] = value if seen else None
         possible = found[f"sessions_possible_{name}"]
@@ -158,8 +186,10 @@ def unit_row(slow: Slow, row: dict, arm: str, day: date, horizons: tuple[int, ..
     return found
 
 
-def counts(slow: Slow, family: str, start: date, end: date) -> dict[str, tuple[str, int]]:
-    people = set(slow.people.get(family, []))
+def counts(
+    slow: Slow, family: str, start: date, end: date, person: dict | None = None
+) -> dict[str, tuple[str, int]]:
+    people = {person["person_id"]} if person else set(slow.people.get(family, []))
 
     def inside(day) -> bool:
         return present(day) and start <= day < end
@@ -169,6 +199,8 @@ def counts(slow: Slow, family: str, start: date, end: date) -> dict[str, tuple[s
 
     def of_family(table: str) -> int:
         rows = [row for row in slow.rows[table] if row["family_id"] == family]
+        if person:
+            rows = [row for row in slow.rows[table] if row["person_id"] in people]
         return sum(inside(row["incident_on"]) for row in rows)
 
     def days(rows: list[dict]) -> int:

@@ -52,15 +52,16 @@ def same(fast: pd.DataFrame, slow: list[dict]) -> None:
     seed=st.integers(1, 10_000),
     phase=st.sampled_from(["one", "two"]),
     comparison=st.sampled_from(sorted(comparison_groups())),
+    level=st.sampled_from(["family", "person"]),
 )
-def test_the_cohort_equals_the_slow_reference(seed, phase, comparison):
+def test_the_cohort_equals_the_slow_reference(seed, phase, comparison, level):
     plain = simulate(families=90, seed=seed).records
     tables = nasty(seed, 90, index_days(plain, phase, comparison))
-    fast = cohort(
-        as_records(tables, ENDS_ON), phase=phase, horizon=HORIZONS, comparison=comparison, seed=seed
-    )
+    asked = {"phase": phase, "comparison": comparison, "seed": seed, "level": level}
+    fast = cohort(as_records(tables, ENDS_ON), horizon=HORIZONS, **asked)
     frames = {name: table.to_pandas(date_as_object=True) for name, table in tables.items()}
-    same(fast.to_pandas(), slow_cohort(Slow(frames, ENDS_ON), phase, HORIZONS, comparison, seed))
+    slow = slow_cohort(Slow(frames, ENDS_ON), phase, HORIZONS, comparison, seed, level)
+    same(fast.to_pandas(), slow)
 
 
 def test_nothing_after_the_index_date_touches_a_covariate():
@@ -192,6 +193,7 @@ def test_a_missing_table_narrows_the_cohort_and_says_so():
     [
         ({"phase": "three"}, "no phase three"),
         ({"comparison": "wating"}, "Did you mean waiting"),
+        ({"level": "persons"}, "Did you mean person"),
         ({"horizon": 9}, "6, 12, 18, 24"),
         ({"horizon": ()}, "6, 12, 18, 24"),
     ],

@@ -53,6 +53,7 @@ def test_the_manifest_says_what_it_rests_on_and_no_more(built):
         "versions",
         "parameters",
         "inputs",
+        "extract",
     }
     records = built.out / "national" / "01_ok" / "records.json"
     assert found["rests_on"]["inputs"] == {"01_ok": fingerprint.file_hash(records)}
@@ -289,3 +290,14 @@ def test_leftovers_of_the_dead_are_cleaned_and_of_the_living_kept(tmp_path):
     clean_leftovers(tmp_path)
     assert names(tmp_path) == [f".04_d.{os.getppid()}.tmp", "02_b", "03_c"]
     assert (tmp_path / "03_c" / "file").read_text() == "03_c"
+
+
+def test_a_changed_extract_is_another_state(tmp_path):
+    path = tmp_path / "extract"
+    path.mkdir()
+    (path / "families.parquet").write_bytes(b"one")
+    before = fingerprint.extract_state(str(path))
+    assert before and before == fingerprint.extract_state(str(path))
+    (path / "families.parquet").write_bytes(b"another")
+    assert fingerprint.extract_state(str(path)) != before
+    assert fingerprint.extract_state("simulated") == fingerprint.extract_state("") == ""

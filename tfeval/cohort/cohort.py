@@ -10,8 +10,9 @@ import pandas as pd
 from ibis import _
 
 from tfeval.cohort.counting import Window, counted, windows, with_windows
-from tfeval.cohort.entry import candidates, entered, flow
+from tfeval.cohort.entry import candidates, criteria_columns, entered, flow
 from tfeval.cohort.settings import COMPARISONS, Measure, Settings, measures
+from tfeval.cohort.units import described_columns, people_of, units_of
 from tfeval.programme.phases import phase as phase_of
 from tfeval.records.store import Records
 
@@ -73,6 +74,7 @@ def cohort(
     horizon: int | Iterable[int] = 12,
     comparison: str = "waiting",
     seed: int = 1,
+    level: str = "family",
 ) -> Cohort:
     """Build the cohort of one phase: treated families and a comparison group.
 
@@ -88,6 +90,8 @@ def cohort(
         Who the treated are compared with; `COMPARISONS` says what each is.
     seed : int
         For the index dates of comparison families.
+    level : {"family", "person"}
+        One row a family, or one a person; people's rows hold only events known to be theirs.
 
     Returns
     -------
@@ -119,15 +123,19 @@ def cohort(
     np.True_
     """
     months = (horizon,) if isinstance(horizon, int) else tuple(sorted(set(horizon)))
-    settings = Settings(phase, comparison, months, seed)
-    found = candidates(records, settings, phase_of(phase)).cache()
+    settings = Settings(phase, comparison, months, seed, level)
+    rules = phase_of(phase)
+    found = candidates(records, settings, rules).cache()
     spans = windows(months)
-    units = with_windows(_units(records, entered(found)), months).cache()
+    units = units_of(records, entered(found))
+    units = units if level == "family" else people_of(records, units)
+    units = with_windows(units, months).cache()
     held = [measure for measure in measures() if measure.table in records.tables]
-    table = _joined(records, units, held, spans)
+    own = [*criteria_columns(rules), *(name for name, _text in described_columns(level))]
+    table = _joined(records, units, held, spans, own)
     return Cohort(
         table=table,
-        columns=_described(held, spans),
+        columns=_described(held, spans, level, criteria_columns(rules)),
         flow=flow(found),
         settings=settings,
         left_out=dict(records.missing),
@@ -135,33 +143,12 @@ def cohort(
     )
 
 
-def _units(records: Records, families: ibis.Table) -> ibis.Table:
-    """Name the units, and find the authority in which each lived on its index date."""
-    arm = ibis.ifelse(families["treated"] == 1, "treated", "comparison")
-    units = families.mutate(unit=families["family_id"].concat(":", arm))
-    home = (
-        records.table("families")
-        .group_by("family_id")
-        .aggregate(
-            first_home=_.local_authority.argmin(_.identified_on)
-            if records.connection.name == "duckdb"
-            else _.local_authority.min()
-        )
-    )
-    units = units.left_join(home, "family_id").drop("family_id_right")
-    if "family_moves" not in records.tables:
-        return units.rename(local_authority="first_home")
-    moves = records.table("family_moves")
-    past = units.select("unit", "family_id", "index_on").inner_join(moves, "family_id")
-    past = past.filter(past["moved_on"] <= past["index_on"])
-    last = past.group_by("unit").aggregate(moved_on=_.moved_on.max())
-    now = past.inner_join(last, ["unit", "moved_on"]).select("unit", moved_to="local_authority")
-    units = units.left_join(now, "unit").drop("unit_right")
-    return units.mutate(local_authority=ibis.coalesce(_.moved_to, _.first_home))
-
-
 def _joined(
-    records: Records, units: ibis.Table, held: list[Measure], spans: tuple[Window, ...]
+    records: Records,
+    units: ibis.Table,
+    held: list[Measure],
+    spans: tuple[Window, ...],
+    more: list[str],
 ) -> ibis.Table:
     """Put the counts beside the units; missing where they could not have been seen."""
     end = ibis.literal(records.ends_on).epoch_days() + 1
@@ -183,7 +170,7 @@ def _joined(
         wide = wide.mutate(**seen).drop("cover_from", "cover_to")
     names = [f"{measure.name}_{span.name}" for measure in held for span in spans]
     rates = _rates(wide, spans) if "school_terms" in {m.table for m in held} else {}
-    return wide.mutate(**rates).select(*_WHO, *names, *rates)
+    return wide.mutate(**rates).select(*_WHO, *more, *names, *rates)
 
 
 def _with_cover(records: Records, wide: ibis.Table, table: str) -> ibis.Table:
@@ -226,9 +213,16 @@ def _rates(wide: ibis.Table, spans: tuple[Window, ...]) -> dict[str, ibis.Value]
     return found
 
 
-def _described(held: list[Measure], spans: tuple[Window, ...]) -> pd.DataFrame:
+def _described(
+    held: list[Measure], spans: tuple[Window, ...], level: str, criteria: list[str]
+) -> pd.DataFrame:
     """Return what each column is, and whether it lies before or after the index date."""
     who = [(name, "who", 0, "families", "", "") for name in _WHO]
+    who += [(name, "before", 0, "families", "0 or 1", "Criterion met.") for name in criteria]
+    who += [
+        (name, "who" if name == "person_id" else "before", 0, "people", "", text)
+        for name, text in described_columns(level)
+    ]
     counts = [
         (f"{m.name}_{span.name}", *_timing(span), m.table, m.unit, m.description)
         for m in held

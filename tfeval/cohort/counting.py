@@ -80,7 +80,8 @@ def counted(
     records : Records
         The extract.
     units : ibis.Table
-        `unit`, `family_id` and the edges of the windows.
+        `unit`, `family_id` and the edges of the windows; with `person_id`, one row a person, of
+        whom only the events known to be theirs count.
     table : str
         The table to read.
     wanted : list of Measure
@@ -93,14 +94,14 @@ def counted(
     ibis.Table
         `unit` and a column "measure_window" for each; units without any row are left out.
     """
-    rows = _dated(records, table, wanted)
-    reach = units.select("unit", "family_id", *_edges(spans))
-    if "person_id" in rows.columns:
+    rows = _dated(records, table, wanted, by_person="person_id" in units.columns)
+    one_each = "person_id" in units.columns
+    who = "person_id" if one_each else "family_id"
+    reach = units.select("unit", who, *_edges(spans))
+    if "person_id" in rows.columns and not one_each:
         people = records.table("people").select("person_id", "family_id")
         reach = reach.inner_join(people, "family_id").drop("family_id")
-        joined = reach.inner_join(rows, "person_id")
-    else:
-        joined = reach.inner_join(rows, "family_id")
+    joined = reach.inner_join(rows, "person_id" if "person_id" in rows.columns else "family_id")
     last = ibis.greatest(*(joined[span.end] for span in spans))
     joined = joined.filter((joined["to"] > joined["day_before"]) & (joined["from"] < last))
     sums = {
@@ -115,11 +116,11 @@ def _edges(spans: tuple[Window, ...]) -> list[str]:
     return sorted({edge for span in spans for edge in (span.start, span.end)})
 
 
-def _dated(records: Records, table: str, wanted: list[Measure]) -> ibis.Table:
+def _dated(records: Records, table: str, wanted: list[Measure], *, by_person: bool) -> ibis.Table:
     """Return only the rows and columns that count, with dates as day numbers."""
     rows = records.table(table)
     kind = wanted[0].kind
-    who = "family_id" if kind == "family_events" else "person_id"
+    who = "family_id" if kind == "family_events" and not by_person else "person_id"
     flags = {f"is_{measure.name}": _counts(rows, measure) for measure in wanted}
     if kind == "days":
         begun = rows["started_on"].epoch_days()

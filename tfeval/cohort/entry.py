@@ -45,7 +45,8 @@ def candidates(records: Records, settings: Settings, rules: Phase) -> ibis.Table
     -------
     ibis.Table
         One row a family and arm: `family_id`, `treated` (0 or 1), `identified_on`, `index_on`,
-        `attached_on` (first in any phase, may be empty), and one flag for each step.
+        `attached_on` (first in any phase, may be empty), the criteria met, and one flag for each
+        step.
 
     Notes
     -----
@@ -70,6 +71,11 @@ def candidates(records: Records, settings: Settings, rules: Phase) -> ibis.Table
         & (_.index_on <= ibis.literal(rules.end)),
         has_baseline=_.index_on.notnull() & (before >= first_day),
     )
+
+
+def criteria_columns(rules: Phase) -> list[str]:
+    """Return the columns that say which criteria a family met at identification, 0 or 1."""
+    return [f"met_{name}" for name in rules.criteria]
 
 
 def entered(found: ibis.Table) -> ibis.Table:
@@ -106,7 +112,8 @@ def _assessed(records: Records, rules: Phase) -> ibis.Table:
     met = sum(own[name].fill_null(False).cast("int64") for name in rules.criteria)
     local = own["local_discretion"].fill_null(False) if rules.name == "one" else ibis.literal(False)
     enough = (met >= rules.criteria_needed) | ((met == rules.criteria_needed - 1) & local)
-    own = own.mutate(met=met, eligible=enough)
+    flags = {f"met_{name}": own[name].fill_null(False).cast("int64") for name in rules.criteria}
+    own = own.mutate(met=met, eligible=enough, **flags)
     return own.inner_join(first, "family_id").select(
         "family_id",
         "local_authority",
@@ -115,6 +122,7 @@ def _assessed(records: Records, rules: Phase) -> ibis.Table:
         "first_on",
         "met",
         "eligible",
+        *flags,
     )
 
 
@@ -125,6 +133,7 @@ def _treated(families: ibis.Table, rules: Phase) -> ibis.Table:
         identified_on=_.identified_on,
         index_on=_.attached_on,
         attached_on=_.first_on,
+        **{name: families[name] for name in criteria_columns(rules)},
         assessed=ibis.literal(True),
         in_group=_.attached_on.notnull(),
         not_before=(_.attached_on == _.first_on).fill_null(False),
@@ -196,6 +205,7 @@ def _with_index(
         identified_on=pool["identified_on"],
         index_on=ibis.ifelse(fits, index.cast("date"), ibis.null("date")),
         attached_on=pool["first_on"],
+        **{name: pool[name] for name in criteria_columns(rules)},
         assessed=ibis.literal(True),
         in_group=pool["in_group"],
         not_before=pool["not_before"] & fits,

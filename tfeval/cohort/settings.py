@@ -11,6 +11,7 @@ from tfeval.programme.phases import CRITERIA
 HORIZONS = (6, 12, 18, 24)
 #: Months before the index date over which covariates are taken.
 BASELINE_MONTHS = 12
+LEVELS = ("family", "person")
 COMPARISONS = {
     "waiting": "eligible, attached later: followed until attached",
     "not_yet_treated": "eligible and not attached by the index date: followed until attached",
@@ -34,12 +35,15 @@ class Settings:
         Months after the index date.
     seed : int
         For the index dates of comparison families.
+    level : {"family", "person"}
+        What a row is.
     """
 
     phase: str
     comparison: str
     horizons: tuple[int, ...]
     seed: int
+    level: str = "family"
 
     def __post_init__(self) -> None:
         if self.phase not in CRITERIA:
@@ -47,6 +51,8 @@ class Settings:
         if self.comparison not in COMPARISONS:
             known = suggest(self.comparison, COMPARISONS)
             raise ParameterError(f"There is no comparison group {self.comparison}. {known}")
+        if self.level not in LEVELS:
+            raise ParameterError(f"There is no level {self.level}. {suggest(self.level, LEVELS)}")
         odd = [months for months in self.horizons if months not in HORIZONS]
         if odd or not self.horizons:
             raise ParameterError(f"A horizon is one of {', '.join(map(str, HORIZONS))} months.")

@@ -1,0 +1,82 @@
+"""The units of a cohort: where they live and who is in them on the index date."""
+
+from __future__ import annotations
+
+import ibis
+from ibis import _
+
+from tfeval.records.store import Records
+
+_ADULT_AGE, _SCHOOL_AGE = 18, 5
+_HOUSEHOLD = (
+    ("people", "People in the family."),
+    ("children", "Children under 18 on the index date."),
+    ("young_children", "Children under 5 on the index date."),
+)
+
+
+def units_of(records: Records, families: ibis.Table) -> ibis.Table:
+    """Name the units, and find the authority in which each lived on its index date."""
+    arm = ibis.ifelse(families["treated"] == 1, "treated", "comparison")
+    units = families.mutate(unit=families["family_id"].concat(":", arm))
+    home = (
+        records.table("families")
+        .group_by("family_id")
+        .aggregate(
+            first_home=_.local_authority.argmin(_.identified_on)
+            if records.connection.name == "duckdb"
+            else _.local_authority.min()
+        )
+    )
+    units = units.left_join(home, "family_id").drop("family_id_right")
+    if "family_moves" not in records.tables:
+        return _with_household(records, units.rename(local_authority="first_home"))
+    moves = records.table("family_moves")
+    past = units.select("unit", "family_id", "index_on").inner_join(moves, "family_id")
+    past = past.filter(past["moved_on"] <= past["index_on"])
+    last = past.group_by("unit").aggregate(moved_on=_.moved_on.max())
+    now = past.inner_join(last, ["unit", "moved_on"]).select("unit", moved_to="local_authority")
+    units = units.left_join(now, "unit").drop("unit_right")
+    units = units.mutate(local_authority=ibis.coalesce(_.moved_to, _.first_home))
+    return _with_household(records, units)
+
+
+def described_columns(level: str) -> tuple[tuple[str, str], ...]:
+    """Return the columns about who is in the unit, with what each is."""
+    person = (
+        ("person_id", "The person."),
+        ("role", "Role in the family."),
+        ("sex", "Sex."),
+        ("age", "Age in whole years on the index date."),
+    )
+    return (*_HOUSEHOLD, *(person if level == "person" else ()))
+
+
+def _with_household(records: Records, units: ibis.Table) -> ibis.Table:
+    """Add how many people, children and young children the family had on the index date."""
+    people = records.table("people").select("family_id", "birth_month")
+    both = units.select("unit", "family_id", "index_on").inner_join(people, "family_id")
+    both = both.filter(both["birth_month"] <= both["index_on"])
+
+    def under(years: int) -> ibis.Value:
+        return (both["birth_month"] + ibis.interval(years=years) > both["index_on"]).cast("int64")
+
+    counts = both.group_by("unit").aggregate(
+        people=_.count().cast("int64"),
+        children=under(_ADULT_AGE).sum().cast("int64"),
+        young_children=under(_SCHOOL_AGE).sum().cast("int64"),
+    )
+    joined = units.left_join(counts, "unit").drop("unit_right")
+    return joined.mutate(**{name: joined[name].fill_null(0) for name, _text in _HOUSEHOLD})
+
+
+def people_of(records: Records, units: ibis.Table) -> ibis.Table:
+    """Return one row for each person born by the index date."""
+    people = records.table("people").select("person_id", "family_id", "birth_month", "sex", "role")
+    each = units.inner_join(people, "family_id")
+    each = each.filter(each["birth_month"] <= each["index_on"])
+    months = (each["index_on"].year() - each["birth_month"].year()) * 12
+    months = months + each["index_on"].month() - each["birth_month"].month()
+    return each.mutate(
+        unit=each["unit"].concat(":", each["person_id"]), age=(months // 12).cast("int64")
+    ).drop("birth_month")
