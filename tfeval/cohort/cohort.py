@@ -39,6 +39,8 @@ class Cohort:
         Tables the extract lacks, and what is therefore not in the cohort.
     simulated : bool
         Whether the records are simulated.
+    units : ibis.Table
+        The units with the edges of their windows as day numbers.
     """
 
     table: ibis.Table
@@ -47,6 +49,7 @@ class Cohort:
     settings: Settings
     left_out: dict[str, str]
     simulated: bool
+    units: ibis.Table = field(repr=False)
     _frame: list[pd.DataFrame] = field(default_factory=list, repr=False)
 
     @property
@@ -140,6 +143,7 @@ def cohort(
         settings=settings,
         left_out=dict(records.missing),
         simulated=records.simulated,
+        units=units,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import ibis
 from ibis import _
 
-from tfeval.cohort.settings import BASELINE_MONTHS, Measure
+from tfeval.cohort.settings import BASELINE_MONTHS, Measure, as_date
 from tfeval.records.store import Records
 
 _FAR = 2_000_000  # a day number after every date: the end of a spell that goes on
@@ -56,11 +56,11 @@ def with_windows(units: ibis.Table, horizons: Iterable[int]) -> ibis.Table:
     happens on the index date itself is after it.
     """
     edges = {
-        f"day{months}": (_.index_on + ibis.interval(months=months)).cast("date").epoch_days()
+        f"day{months}": as_date(units["index_on"] + ibis.interval(months=months)).epoch_days()
         for months in horizons
     }
     return units.mutate(
-        day_before=(_.index_on - ibis.interval(months=BASELINE_MONTHS)).cast("date").epoch_days(),
+        day_before=as_date(units["index_on"] - ibis.interval(months=BASELINE_MONTHS)).epoch_days(),
         day0=_.index_on.epoch_days(),
         **edges,
     )

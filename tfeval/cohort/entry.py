@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from tfeval.cohort.settings import BASELINE_MONTHS, Settings
+from tfeval.cohort.settings import BASELINE_MONTHS, Settings, as_date, as_long, as_number
 from tfeval.errors import DataError
 from tfeval.programme.phases import Phase
 from tfeval.records.store import Records
@@ -96,7 +96,7 @@ def flow(found: ibis.Table) -> pd.DataFrame:
     for name, _text in STEPS:
         passed = passed & found[name].fill_null(False)
         for arm, value in (("treated", 1), ("comparison", 0)):
-            counts[f"{name}_{arm}"] = (passed & (found["treated"] == value)).cast("int64").sum()
+            counts[f"{name}_{arm}"] = as_number(passed & (found["treated"] == value)).sum()
     row = found.aggregate(**counts).to_pandas().iloc[0].fillna(0).astype(int)
     return pd.DataFrame(
         [(text, row[f"{name}_treated"], row[f"{name}_comparison"]) for name, text in STEPS],
@@ -109,10 +109,10 @@ def _assessed(records: Records, rules: Phase) -> ibis.Table:
     families = records.table("families")
     first = families.group_by("family_id").aggregate(first_on=_.attached_on.min())
     own = families.filter(_.phase == rules.name)
-    met = sum(own[name].fill_null(False).cast("int64") for name in rules.criteria)
+    met = sum(as_number(own[name].fill_null(False)) for name in rules.criteria)
     local = own["local_discretion"].fill_null(False) if rules.name == "one" else ibis.literal(False)
     enough = (met >= rules.criteria_needed) | ((met == rules.criteria_needed - 1) & local)
-    flags = {f"met_{name}": own[name].fill_null(False).cast("int64") for name in rules.criteria}
+    flags = {f"met_{name}": as_number(own[name].fill_null(False)) for name in rules.criteria}
     own = own.mutate(met=met, eligible=enough, **flags)
     return own.inner_join(first, "family_id").select(
         "family_id",
@@ -162,9 +162,11 @@ def _low_authorities(families: ibis.Table) -> list[str]:
     """Return the quarter of authorities that attached the smallest share of their eligible."""
     eligible = families.filter(_.eligible)
     shares = eligible.group_by("local_authority").aggregate(
-        share=_.attached_on.notnull().cast("int64").sum() / _.count()
+        attached=as_number(eligible["attached_on"].notnull()).sum(), families=_.count()
     )
-    frame = shares.to_pandas().sort_values(["share", "local_authority"], kind="stable")
+    frame = shares.to_pandas()
+    frame["share"] = frame["attached"].astype(float) / frame["families"].astype(float)
+    frame = frame.sort_values(["share", "local_authority"], kind="stable")
     keep = max(1, round(len(frame) * _LOW_SHARE))
     return list(frame["local_authority"].head(keep))
 
@@ -189,27 +191,35 @@ def _with_index(
     until = ibis.least(pool["first_on"].fill_null(ibis.literal(last)), ibis.literal(last))
     span = until.epoch_days() - pool["identified_on"].epoch_days()
     longest = int(waits["wait"].max()) + 1
-    pool = pool.mutate(span=ibis.least(ibis.greatest(span, 0), longest).cast("int64"))
+    pool = pool.mutate(span=as_long(ibis.least(ibis.greatest(span, 0), longest)))
     shorter, by_rank = _lookup(waits, longest)
-    rank = ibis.row_number().over(order_by=pool["family_id"]).cast("int64") + 1
+    rank = as_long(ibis.row_number().over(order_by=pool["family_id"])) + 1
     scattered = (rank * _MULTIPLIER + (seed % 1_000_003) * 40_692) % _MODULUS
     pool = pool.mutate(scattered=(scattered * _MULTIPLIER) % _MODULUS)
-    pool = pool.inner_join(ibis.memtable(shorter), "span")
+    pool = pool.inner_join(_small_table(records, shorter), "span")
     pool = pool.mutate(place=(pool["scattered"] * pool["fitting"]) // _MODULUS)
-    pool = pool.left_join(ibis.memtable(by_rank), "place")
+    pool = pool.left_join(_small_table(records, by_rank), "place")
     index = pool["identified_on"] + pool["wait"] * ibis.interval(days=1)
     fits = pool["fitting"] > 0
     return pool.select(
         family_id=pool["family_id"],
         treated=ibis.literal(0, "int64"),
         identified_on=pool["identified_on"],
-        index_on=ibis.ifelse(fits, index.cast("date"), ibis.null("date")),
+        index_on=ibis.ifelse(fits, as_date(index), ibis.null("date")),
         attached_on=pool["first_on"],
         **{name: pool[name] for name in criteria_columns(rules)},
         assessed=ibis.literal(True),
         in_group=pool["in_group"],
         not_before=pool["not_before"] & fits,
     )
+
+
+def _small_table(records: Records, frame: pd.DataFrame) -> ibis.Table:
+    """Return a table held in memory, known to the engine."""
+    held = ibis.memtable(frame)
+    # Spark keeps no in-memory table with a cached one unless a query has used it before.
+    records.connection.execute(held.limit(1))
+    return held
 
 
 def _lookup(waits: pd.DataFrame, longest: int) -> tuple[pd.DataFrame, pd.DataFrame]:

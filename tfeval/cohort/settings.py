@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from tfeval.errors import ParameterError, suggest
 from tfeval.programme.phases import CRITERIA
@@ -99,6 +100,26 @@ def _term(name: str, column: str, unit: str, what: str) -> Measure:
 def _event(name: str, table: str, column: str, what: str, **among: tuple[str, ...]) -> Measure:
     kind = "family_events" if table in ("asb_incidents", "domestic_abuse_incidents") else "events"
     return Measure(name, table, kind, column, "events", what, tuple(among.items()))
+
+
+def as_number(flag: Any) -> Any:
+    """Return 1 where an Ibis flag holds and 0 elsewhere; not every engine casts flags."""
+    import ibis  # noqa: PLC0415
+
+    return ibis.ifelse(flag, 1, 0)
+
+
+def as_date(day: Any) -> Any:
+    """Return an Ibis date shifted by an interval as a date again.
+
+    Ibis holds it to be one already; some engines make it a time.
+    """
+    return day.cast("timestamp").cast("date")
+
+
+def as_long(number: Any) -> Any:
+    """Return a whole Ibis number as one of 64 bits, which some engines only say that it is."""
+    return number.cast("float64").cast("int64")
 
 
 def measures() -> tuple[Measure, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ibis
 from ibis import _
 
+from tfeval.cohort.settings import as_number
 from tfeval.records.store import Records
 
 _ADULT_AGE, _SCHOOL_AGE = 18, 5
@@ -59,7 +60,7 @@ def _with_household(records: Records, units: ibis.Table) -> ibis.Table:
     both = both.filter(both["birth_month"] <= both["index_on"])
 
     def under(years: int) -> ibis.Value:
-        return (both["birth_month"] + ibis.interval(years=years) > both["index_on"]).cast("int64")
+        return as_number(both["birth_month"] + ibis.interval(years=years) > both["index_on"])
 
     counts = both.group_by("unit").aggregate(
         people=_.count().cast("int64"),

@@ -1,0 +1,167 @@
+"""The results tests from the records, against a clerk's reading, family by family."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pandas as pd
+import pytest
+
+from tests.cohort.extracts import as_records, nasty, tables_of
+from tests.cohort.reference import Slow, age, born, present
+from tfeval.cohort.cohort import cohort
+from tfeval.cohort.results import results_tests
+from tfeval.errors import DataError, ParameterError
+from tfeval.records.schema import OUT_OF_WORK_BENEFITS, PROVEN_OUTCOMES
+from tfeval.records.simulate import simulate
+
+ENDS_ON = date(2019, 12, 31)
+
+
+def slow_results(slow: Slow, row: dict, months: int, phase: str) -> dict[str, bool]:
+    """Put one family to its tests."""
+    start = pd.Timestamp(row["index_on"]).date()
+    end = (pd.Timestamp(start) + pd.DateOffset(months=months)).date()
+    family = row["family_id"]
+    people = {p["person_id"]: p for p in slow.rows["people"] if p["family_id"] == family}
+
+    def held(spell: dict, day: date) -> bool:
+        return spell["started_on"] <= day and (
+            not present(spell["ended_on"]) or spell["ended_on"] > day
+        )
+
+    def events(table: str, column: str, first: date, last: date) -> list[dict]:
+        return [
+            one
+            for one in slow.rows[table]
+            if (one["family_id"] == family if table != "offences" and "family_id" in one
+                else one["person_id"] in people)
+            and first <= one[column] < last
+        ]  # fmt: skip
+
+    half = timedelta(days=182)
+    asb = [len(events("asb_incidents", "incident_on", day - half, day)) for day in (start, end)]
+    offences = []
+    for day in (start, end):
+        proven = [
+            one
+            for one in events("offences", "offence_on", day - half, day)
+            if one["outcome"] in PROVEN_OUTCOMES
+        ]
+        if phase == "one":
+            proven = [
+                one for one in proven if age(people[one["person_id"]], one["offence_on"]) < 18
+            ]
+        offences.append(len(proven))
+    passed = []
+    for person in people:
+        terms = sorted(
+            (
+                one
+                for one in slow.rows["school_terms"]
+                if one["person_id"] == person
+                and one["term_start"] >= start
+                and one["term_end"] < end
+            ),
+            key=lambda one: one["term_start"],
+        )[-3:]
+        if not terms:
+            continue
+        possible = sum(one["sessions_possible"] for one in terms)
+        unauthorised = sum(one["sessions_unauthorised"] for one in terms)
+        absent = unauthorised + sum(one["sessions_authorised"] for one in terms)
+        exclusions = sum(one["fixed_exclusions"] for one in terms)
+        good = (
+            unauthorised * 100 < possible * 15 and exclusions < 3
+            if phase == "one"
+            else (possible - absent) * 100 >= possible * 90
+        )
+        passed.append(len(terms) == 3 and possible > 0 and good)
+    school = bool(passed) and all(passed)
+    longest = 0
+    for person in people:
+        claims = [
+            one
+            for one in slow.rows["benefit_spells"]
+            if one["person_id"] == person
+            and one["benefit"] in OUT_OF_WORK_BENEFITS
+            and held(one, start)
+        ]
+        for work in slow.rows["employment_spells"]:
+            if claims and work["person_id"] == person:
+                stop = min(work["ended_on"] if present(work["ended_on"]) else end, end)
+                longest = max(longest, (stop - max(work["started_on"], start)).days)
+    employed = longest >= (13 if phase == "one" else 26) * 7
+    if phase == "one":
+        crime = 100 * asb[1] <= 40 * asb[0] and 100 * offences[1] <= 67 * offences[0]
+        relevant = row["met_education"] or row["met_crime_asb"]
+        good = (school or not row["met_education"]) and (crime or not row["met_crime_asb"])
+        behaviour = bool(relevant) and good
+        return {"continuous_employment": employed, "turned_around": behaviour or employed}
+    year = timedelta(days=365)
+    care = any(
+        one["person_id"] in people
+        and one["kind"] in ("in_need", "protection_plan")
+        and held(one, end - timedelta(days=1))
+        for one in slow.rows["social_care_episodes"]
+    )
+    admitted = [
+        one
+        for one in slow.rows["hospital_episodes"]
+        if one["person_id"] in people
+        and one["kind"] == "emergency_admission"
+        and end - year <= one["arrived_on"] < end
+    ]
+    solved = {
+        "crime_asb": asb[1] == 0 and offences[1] == 0,
+        "school_attendance": school,
+        "children_need_help": not care,
+        "work_finance": employed,
+        "domestic_abuse": not events("domestic_abuse_incidents", "incident_on", end - half, end),
+        "health": not admitted,
+    }
+    problems = [name for name in solved if row[f"met_{name}"]]
+    everything = bool(problems) and all(solved[name] for name in problems)
+    return {"continuous_employment": employed, "sustained_progress": everything or employed}
+
+
+@pytest.mark.parametrize(("phase", "seed"), [("one", 11), ("one", 12), ("two", 13), ("two", 14)])
+def test_results_equal_a_clerk_s_reading(phase, seed):
+    plain = simulate(families=150, seed=seed).records
+    first = cohort(plain, phase=phase, comparison="not_yet_treated").to_pandas()
+    days = dict(zip(first["family_id"], pd.to_datetime(first["index_on"]).dt.date, strict=True))
+    tables = nasty(seed, 150, days)
+    records = as_records(tables, ENDS_ON)
+    found = cohort(records, phase=phase, comparison="not_yet_treated", horizon=12)
+    got = results_tests(records, found, 12).set_index("unit")
+    slow = Slow({n: t.to_pandas(date_as_object=True) for n, t in tables.items()}, ENDS_ON)
+    checked = 0
+    for row in found.to_pandas().to_dict("records"):
+        for name, expected in slow_results(slow, row, 12, phase).items():
+            value = got.loc[row["unit"], name]
+            if not pd.isna(value):
+                assert bool(value) == expected, (name, row["unit"])
+                checked += 1
+    assert checked > 40
+    assert born(slow, row["family_id"], ENDS_ON)
+
+
+def test_some_would_have_met_the_tests_anyway():
+    records = simulate(families=3000, seed=4).records
+    found = cohort(records, phase="one", comparison="not_yet_treated", horizon=12)
+    shares = results_tests(records, found).groupby("treated")["turned_around"].mean()
+    assert 0 < shares[0] < 1
+    assert 0 < shares[1] < 1
+
+
+def test_what_the_tests_need_is_said():
+    records = simulate(families=100, seed=4).records
+    with pytest.raises(ParameterError, match="horizon 24"):
+        results_tests(records, cohort(records, horizon=12), 24)
+    with pytest.raises(ParameterError, match="by family"):
+        results_tests(records, cohort(records, horizon=12, level="person"), 12)
+    tables = tables_of(records)
+    del tables["employment_spells"]
+    lacking = as_records(tables, ENDS_ON)
+    with pytest.raises(DataError, match="employment_spells"):
+        results_tests(lacking, cohort(lacking, horizon=12), 12)
