@@ -37,6 +37,7 @@ _PUBLIC = {
     # cohort
     "cohort": "tfeval.cohort.cohort",
     "comparison_groups": "tfeval.cohort.cohort",
+    "results_tests": "tfeval.cohort.results",
     # money
     "deflate": "tfeval.money.prices",
     "discount_factors": "tfeval.money.prices",

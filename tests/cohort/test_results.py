@@ -18,7 +18,9 @@ from tfeval.records.simulate import simulate
 ENDS_ON = date(2019, 12, 31)
 
 
-def slow_results(slow: Slow, row: dict, months: int, phase: str) -> dict[str, bool]:
+def slow_results(  # noqa: C901, PLR0915 - a clerk works through it in one go
+    slow: Slow, row: dict, months: int, phase: str
+) -> dict[str, bool]:
     """Put one family to its tests."""
     start = pd.Timestamp(row["index_on"]).date()
     end = (pd.Timestamp(start) + pd.DateOffset(months=months)).date()

@@ -47,6 +47,7 @@ def test_every_table_of_the_chapter_is_safe(families):
         chapter.quality_table(families),
         chapter.flow_table(families),
         chapter.base_rates_table(families),
+        chapter.results_table(families),
     ):
         for row in shown.rows:
             for cell in row[1:]:

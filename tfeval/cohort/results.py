@@ -31,6 +31,17 @@ _NEEDED_TWO = {
 }
 
 
+def needed_tables(name: str) -> tuple[str, ...]:
+    """Return the tables that a phase's results tests need.
+
+    Examples
+    --------
+    >>> needed_tables("one")[0]
+    'school_terms'
+    """
+    return tuple(_NEEDED if name == "one" else _NEEDED | _NEEDED_TWO)
+
+
 def results_tests(records: Records, found: Cohort, months: int = 12) -> pd.DataFrame:
     """Return which families of a cohort would have met the programme's results tests.
 
