@@ -114,6 +114,10 @@ def test_storing_keeps_outputs_in_the_notebook(notebooks):
     assert content["cells"][-1]["execution_count"] == 2
 
 
+# A shell that runs the tests in the background has switched interrupts off.
+AWAKE = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals differ")
 def test_an_interrupt_is_quiet_and_leaves_nothing(notebooks, tmp_path):
@@ -121,7 +125,7 @@ def test_an_interrupt_is_quiet_and_leaves_nothing(notebooks, tmp_path):
     code = f"import pathlib, time\npathlib.Path({str(marker)!r}).touch()\ntime.sleep(60)"
     write(notebooks, "02_slow", code)
     process = subprocess.Popen(
-        [sys.executable, "-c", RUN + "    pass\n", "run", "02_slow", "--notebooks", str(notebooks),
+        [sys.executable, "-c", AWAKE + RUN + "    pass\n", "run", "02_slow", "--notebooks", str(notebooks),
          "--out", str(tmp_path / "reports")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
