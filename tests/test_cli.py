@@ -125,8 +125,8 @@ def test_an_interrupt_is_quiet_and_leaves_nothing(notebooks, tmp_path):
     code = f"import pathlib, time\npathlib.Path({str(marker)!r}).touch()\ntime.sleep(60)"
     write(notebooks, "02_slow", code)
     process = subprocess.Popen(
-        [sys.executable, "-c", AWAKE + RUN + "    pass\n", "run", "02_slow", "--notebooks", str(notebooks),
-         "--out", str(tmp_path / "reports")],
+        [sys.executable, "-c", AWAKE + RUN + "    pass\n", "run", "02_slow",
+         "--notebooks", str(notebooks), "--out", str(tmp_path / "reports")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
