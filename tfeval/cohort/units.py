@@ -20,15 +20,10 @@ def units_of(records: Records, families: ibis.Table) -> ibis.Table:
     """Name the units, and find the authority in which each lived on its index date."""
     arm = ibis.ifelse(families["treated"] == 1, "treated", "comparison")
     units = families.mutate(unit=families["family_id"].concat(":", arm))
-    home = (
-        records.table("families")
-        .group_by("family_id")
-        .aggregate(
-            first_home=_.local_authority.argmin(_.identified_on)
-            if records.connection.name == "duckdb"
-            else _.local_authority.min()
-        )
-    )
+    assessed = records.table("families").select("family_id", "local_authority", "identified_on")
+    first = assessed.group_by("family_id").aggregate(identified_on=_.identified_on.min())
+    home = assessed.inner_join(first, ["family_id", "identified_on"])
+    home = home.group_by("family_id").aggregate(first_home=_.local_authority.min())
     units = units.left_join(home, "family_id").drop("family_id_right")
     if "family_moves" not in records.tables:
         return _with_household(records, units.rename(local_authority="first_home"))
