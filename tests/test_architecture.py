@@ -14,6 +14,7 @@ PACKAGE = Path(tfeval.__file__).parent
 ROOMS = (
     "errors",
     "paths",
+    "display",
     "programme",
     "records",
     "cohort",

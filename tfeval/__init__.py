@@ -10,6 +10,8 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    # display
+    "table": "tfeval.display.tables",
     # programme
     "phase": "tfeval.programme.phases",
     "published": "tfeval.programme.published",
@@ -50,7 +52,6 @@ _PUBLIC = {
     "provenance": "tfeval.report.notebook_parts",
     "record": "tfeval.report.record",
     "read_records": "tfeval.report.record",
-    "table": "tfeval.report.tables",
     "chapters": "tfeval.report.chapters",
     # errors
     "TfevalError": "tfeval.errors",

@@ -21,10 +21,10 @@ rate: float | None = None  # discount rate
 """
 OK = [
     "# What did it cost?",
-    ("code", "from tfeval.report.charts import bar_chart\n"
+    ("code", "from tfeval.display.charts import bar_chart\n"
              "from tfeval.report.notebook_parts import answer, provenance\n"
              "from tfeval.report.record import record\n"
-             "from tfeval.report.tables import table\nimport pandas as pd"),
+             "from tfeval.display.tables import table\nimport pandas as pd"),
     ("code", 'answer("What did it cost?", "Published", "Adding up", "£448 million <in all>.")'),
     ("parameters", PARAMETERS),
     "## Budget\n\n#### Deep\n\nA share $s = \\frac{a}{b}$ of [the claims](02_reads.ipynb), "

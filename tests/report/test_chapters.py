@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 import tfeval as tf
+from tfeval.display.figures import Chart
+from tfeval.display.tables import Table
 from tfeval.errors import ParameterError
 from tfeval.programme.published import published
-from tfeval.report.figures import Chart
 from tfeval.report.record import Record, Records
-from tfeval.report.tables import Table
 
 NAMES = list(published("local_authorities")["name"])
 BY_AUTHORITY = (

@@ -1,1 +1,1 @@
-"""From results to what people read: tables, figures, records, runs and pages."""
+"""From results to reports: chapters, records, runs and pages."""

@@ -9,8 +9,8 @@ from html import escape
 
 import pandas as pd
 
+from tfeval.display.tables import Table, table
 from tfeval.report.fingerprint import code_hash, data_files, library_versions
-from tfeval.report.tables import Table, table
 
 SIMULATED = "Simulated records: not findings about the programme"
 

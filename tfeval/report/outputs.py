@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from tfeval.display.figures import CHART_MIME
+from tfeval.display.sources import Citation, source_line
+from tfeval.display.tables import table
 from tfeval.errors import ReportError
-from tfeval.report.figures import CHART_MIME
 from tfeval.report.record import RECORD_MIME
-from tfeval.report.sources import Citation, source_line
-from tfeval.report.tables import table
 
 _SHOWN_LINES = 200
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tfeval.display.words import significant, written
 from tfeval.errors import ReportError, TfevalError, suggest
 from tfeval.paths import project_folder
-from tfeval.report.words import significant, written
 
 RECORD_MIME = "application/vnd.tfeval.record+json"
 

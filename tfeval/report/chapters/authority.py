@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from tfeval.display.charts import line_chart
+from tfeval.display.figures import Chart
+from tfeval.display.tables import Table, table
 from tfeval.programme.areas import member_bounds
 from tfeval.programme.claims import authority, claims_by_authority, final_claims
 from tfeval.programme.ledger import maximum_payable
@@ -19,9 +22,6 @@ from tfeval.report.chapters.common import (
     with_sources,
 )
 from tfeval.report.chapters.ledger import funded_families
-from tfeval.report.charts import line_chart
-from tfeval.report.figures import Chart
-from tfeval.report.tables import Table, table
 
 _TIMED = ("identified", "worked_with", "turned_around")
 _SMALL_GROUP = 10

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from tfeval.display.charts import waterfall_chart
+from tfeval.display.figures import Chart
+from tfeval.display.tables import Table, table
 from tfeval.money.prices import deflate, discount_rates, present_value
 from tfeval.programme.ledger import maximum_payable
 from tfeval.programme.national import reconcile
@@ -18,9 +21,6 @@ from tfeval.report.chapters.common import (
     span,
     with_sources,
 )
-from tfeval.report.charts import waterfall_chart
-from tfeval.report.figures import Chart
-from tfeval.report.tables import Table, table
 
 
 def headline(name: str) -> str:

@@ -7,6 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from tfeval.display.charts import line_chart
+from tfeval.display.figures import Chart
+from tfeval.display.interval_charts import funnel_plot
+from tfeval.display.tables import Table, table
 from tfeval.money.claimed import break_even_2015
 from tfeval.programme.areas import member_bounds, unpublished_bounds
 from tfeval.programme.claims import (
@@ -29,10 +33,6 @@ from tfeval.report.chapters.common import (
     span,
     with_sources,
 )
-from tfeval.report.charts import line_chart
-from tfeval.report.figures import Chart
-from tfeval.report.interval_charts import funnel_plot
-from tfeval.report.tables import Table, table
 
 ALL = "all"
 _TIMED = {

@@ -11,15 +11,15 @@ import pandas as pd
 
 from tfeval.cohort.cohort import Cohort, cohort, comparison_groups
 from tfeval.cohort.results import needed_tables, results_tests
+from tfeval.display.charts import bar_chart
+from tfeval.display.disclosure import safe_count, safe_mean
+from tfeval.display.figures import Chart
+from tfeval.display.tables import Table, table
 from tfeval.programme.claims import authority
 from tfeval.records.check import CheckReport, check_records
 from tfeval.records.simulate import simulate
 from tfeval.records.store import Records, open_records
-from tfeval.report.charts import bar_chart
-from tfeval.report.disclosure import safe_count, safe_mean
-from tfeval.report.figures import Chart
 from tfeval.report.notebook_parts import Box, simulated_banner
-from tfeval.report.tables import Table, table
 
 SIMULATED = "simulated"
 _FAMILIES, _SEED = 4000, 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from tfeval.display.tables import Table, table
 from tfeval.programme.claims import authority
 from tfeval.programme.ledger import fundable
 from tfeval.programme.ledger_check import check_payments
@@ -16,7 +17,6 @@ from tfeval.report.chapters.common import (
     span,
     with_sources,
 )
-from tfeval.report.tables import Table, table
 
 ALL = "all"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from tfeval.display.tables import Table, table
 from tfeval.programme.ledger import year_two_release
 from tfeval.programme.phases import RESULT_KINDS, phase
 from tfeval.programme.published import distinct_sources, figure, published
@@ -15,7 +16,6 @@ from tfeval.report.chapters.common import (
     pounds,
     with_sources,
 )
-from tfeval.report.tables import Table, table
 
 
 def eligibility_table(name: str) -> Table:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from tfeval.display.figures import Chart
+from tfeval.display.interval_charts import range_chart
+from tfeval.display.tables import Table, table
 from tfeval.money.claimed import break_even_2015, implied_costs_2019, national_claim_rebuilt
 from tfeval.programme.phases import period
 from tfeval.programme.published import Source, distinct_sources, published
@@ -15,9 +18,6 @@ from tfeval.report.chapters.common import (
     span,
     with_sources,
 )
-from tfeval.report.figures import Chart
-from tfeval.report.interval_charts import range_chart
-from tfeval.report.tables import Table, table
 
 
 def break_even_table() -> Table:

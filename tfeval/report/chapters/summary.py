@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from tfeval.display.tables import Table, table
 from tfeval.report.record import Records
-from tfeval.report.tables import Table, table
 
 
 def headline(budget: Records, claims: Records) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from tfeval.display.tables import Table, table
 from tfeval.errors import SourceError
 from tfeval.programme.claims import authority
 from tfeval.programme.phases import phase
@@ -11,7 +12,6 @@ from tfeval.programme.published import Source, distinct_sources, figure, publish
 from tfeval.report.chapters.authority import bounds
 from tfeval.report.chapters.common import month, percent, pounds
 from tfeval.report.chapters.ledger import funded_families
-from tfeval.report.tables import Table, table
 
 
 def unverified_table(name: str) -> Table:

@@ -15,9 +15,9 @@ from typing import Any
 
 import pandas as pd
 
+from tfeval.display.sources import Citation, citation, citations, is_source, source_line
+from tfeval.display.words import Format, is_missing, written
 from tfeval.errors import ReportError, suggest
-from tfeval.report.sources import Citation, citation, citations, is_source, source_line
-from tfeval.report.words import Format, is_missing, written
 
 
 @dataclass(frozen=True)

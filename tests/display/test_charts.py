@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tfeval.display.charts import bar_chart, line_chart, waterfall_chart
+from tfeval.display.figures import CHART_MIME, Chart
+from tfeval.display.interval_charts import funnel_plot, range_chart
 from tfeval.errors import ReportError
-from tfeval.report.charts import bar_chart, line_chart, waterfall_chart
-from tfeval.report.figures import CHART_MIME, Chart
-from tfeval.report.interval_charts import funnel_plot, range_chart
 
 ALT = "Bar chart that shows how far apart two numbers are."
 WORDS = {"title": "How far apart", "alt": ALT}

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tfeval.errors import ReportError
-from tfeval.report.figures import (
+from tfeval.display.figures import (
     DARK_GREY,
     DARK_PINK,
     GRID,
@@ -19,7 +18,8 @@ from tfeval.report.figures import (
     ORANGE,
     TURQUOISE,
 )
-from tfeval.report.words import Format, written
+from tfeval.display.words import Format, written
+from tfeval.errors import ReportError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

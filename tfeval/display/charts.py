@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from tfeval.errors import ReportError
-from tfeval.report.chart_parts import (
+from tfeval.display.chart_parts import (
     LINES,
     MARKERS,
     Numbers,
@@ -20,7 +19,7 @@ from tfeval.report.chart_parts import (
     number_axis,
     whiskers,
 )
-from tfeval.report.figures import (
+from tfeval.display.figures import (
     DARK_BLUE,
     DARK_GREY,
     ORANGE,
@@ -30,8 +29,9 @@ from tfeval.report.figures import (
     Chart,
     drawing,
 )
-from tfeval.report.sources import citations
-from tfeval.report.words import Format, written
+from tfeval.display.sources import citations
+from tfeval.display.words import Format, written
+from tfeval.errors import ReportError
 
 
 def bar_chart(
@@ -66,7 +66,7 @@ def bar_chart(
     value_format : str or callable, default "{:,.0f}"
         How values are written.
     sources : optional
-        As in `tfeval.report.tables.table`.
+        As in `tfeval.display.tables.table`.
 
     Returns
     -------

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
+from tfeval.display.words import day
 from tfeval.errors import SourceError
-from tfeval.report.words import day
 
 _NAMES = {
     "title": ("title", "source_title", "source"),

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tfeval.errors import ReportError
-from tfeval.report.chart_parts import (
+from tfeval.display.chart_parts import (
     Numbers,
     chart_frame,
     limit_lines,
@@ -16,7 +15,7 @@ from tfeval.report.chart_parts import (
     number_axis,
     percent_axis,
 )
-from tfeval.report.figures import (
+from tfeval.display.figures import (
     DARK_BLUE,
     DARK_GREY,
     DARK_PINK,
@@ -24,8 +23,9 @@ from tfeval.report.figures import (
     Chart,
     drawing,
 )
-from tfeval.report.sources import citations
-from tfeval.report.words import Format, written
+from tfeval.display.sources import citations
+from tfeval.display.words import Format, written
+from tfeval.errors import ReportError
 
 
 def funnel_plot(

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tfeval as tf
+from tfeval.display.disclosure import BASE, THRESHOLD, safe_count, safe_mean
 from tfeval.errors import ParameterError
 from tfeval.records.simulate import simulate_to
-from tfeval.report.disclosure import BASE, THRESHOLD, safe_count, safe_mean
 from tfeval.report.domains import check_domain
 
 

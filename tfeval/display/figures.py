@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from tfeval.display.sources import Citation, source_line
+from tfeval.display.words import plain
 from tfeval.errors import ReportError
-from tfeval.report.sources import Citation, source_line
-from tfeval.report.words import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

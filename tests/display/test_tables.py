@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
+from tfeval.display.sources import citation, citations
+from tfeval.display.tables import table
 from tfeval.errors import ReportError, SourceError
-from tfeval.report.sources import citation, citations
-from tfeval.report.tables import table
 
 FRAME = pd.DataFrame(
     {
