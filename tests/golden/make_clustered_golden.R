@@ -198,14 +198,17 @@ if (want("other")) {
       put(case, q, NULL, unit(fit, "treat"), list(iid = vcov(fit), hc0 = vcovHC(fit, "HC0"), hc2 = vcovHC(fit, "HC2"), hc3 = vcovHC(fit, "HC3"), area2 = vcovCL(fit, cluster = d$area2, type = "HC1"),
         area_hc0_cadjust = vcovCL(fit, cluster = d$area, type = "HC0"), area_hc0_plain = vcovCL(fit, cluster = d$area, type = "HC0", cadjust = FALSE)))
       sv <- svyglm(formula(fit), svydesign(~area, weights = ~.sw, data = d)); put(case, paste0(q, "_svyglm"), coef(sv)[["treat"]], unit(sv, "treat"), list(area = vcov(sv)))
-      # wild cluster bootstrap, null imposed, all 2^12 Rademacher draws over area2
-      X <- model.matrix(fit) * sqrt(sw); yy <- d[[y]] * sqrt(sw); j <- which(colnames(X) == "treat"); u0 <- qr.resid(qr(X[, -j, drop = FALSE]), yy)
-      A <- solve(crossprod(X)); S <- rowsum(X * u0, d$area2); H <- lapply(split(seq_len(n), d$area2), function(i) crossprod(X[i, ]))
-      tstat <- function(v) { b <- drop(A %*% colSums(S * v))            # y* less the fit under the null is v * u0, and that fit has 0 on treat
-        sc <- t(sapply(seq_along(H), function(i) S[i, ] * v[i] - drop(H[[i]] %*% b))); b[j] / sqrt(drop(A[j, ] %*% crossprod(sc) %*% A[, j])) }
-      G <- as.matrix(expand.grid(rep(list(c(1, -1)), 12))); ts <- abs(apply(G, 1, tstat)); t1 <- ts[1]
-      stopifnot(abs(t1 / abs(coef(fit)[["treat"]] / sqrt(vcovCL(fit, cluster = d$area2, type = "HC0", cadjust = FALSE)["treat", "treat"])) - 1) < 1e-9)
-      add(case, paste0(q, "_area2_wild_t"), t1); add(case, paste0(q, "_area2_wild_p_strict"), mean(ts > t1 * (1 + 1e-10))); add(case, paste0(q, "_area2_wild_p_weak"), mean(ts >= t1 * (1 - 1e-10))) } }
+      # wild cluster bootstrap, null imposed, all 2^12 Rademacher draws over area2, for no effect and for a value nearer the estimate
+      X <- model.matrix(fit) * sqrt(sw); j <- which(colnames(X) == "treat"); A <- solve(crossprod(X)); b1 <- coef(fit)[["treat"]]
+      H <- lapply(split(seq_len(n), d$area2), function(i) crossprod(X[i, ])); G <- as.matrix(expand.grid(rep(list(c(1, -1)), 12)))
+      for (null in list(c("zero", 0), c("near", signif(b1 - 1.6 * sqrt(vcovCL(fit, cluster = d$area2, type = "HC1")["treat", "treat"]), 2)))) { r <- as.numeric(null[2])
+        u0 <- qr.resid(qr(X[, -j, drop = FALSE]), (d[[y]] - r * t) * sqrt(sw)); S <- rowsum(X * u0, d$area2)
+        tstat <- function(v) { b <- drop(A %*% colSums(S * v))            # y* less the fit under the null is v * u0, and that fit has 0 on treat
+          sc <- t(sapply(seq_along(H), function(i) S[i, ] * v[i] - drop(H[[i]] %*% b))); b[j] / sqrt(drop(A[j, ] %*% crossprod(sc) %*% A[, j])) }
+        ts <- abs(apply(G, 1, tstat)); t1 <- ts[1]; lab <- paste0(q, "_area2_wild_", null[1])
+        stopifnot(abs(t1 / abs((b1 - r) / sqrt(vcovCL(fit, cluster = d$area2, type = "HC0", cadjust = FALSE)["treat", "treat"])) - 1) < 1e-9)
+        add(case, paste0(lab, "_null"), r); add(case, paste0(lab, "_t"), t1)
+        add(case, paste0(lab, "_p_strict"), mean(ts > t1 * (1 + 1e-10))); add(case, paste0(lab, "_p_weak"), mean(ts >= t1 * (1 - 1e-10))) } } }
   d$.sw <- NULL
   # Matching: Abadie-Imbens
   p <- pscore(rep(1, n)); xs <- as.matrix(d[, c("x1", "x2", "x3")])
@@ -213,7 +216,7 @@ if (want("other")) {
   for (k in names(sets)) for (M in c(1, 3)) for (ba in c(FALSE, TRUE)) for (y in c("y", "yb")) { case <- paste0("clustered_Matching_", k, "_M", M, if (ba) "_biasadj"); q <- if (y == "yb") "yb." else ""
     run <- function(...) Matching::Match(Y = d[[y]], Tr = t, X = sets[[k]]$X, Weight = sets[[k]]$Weight, estimand = "ATT", M = M, BiasAdjust = ba, replace = TRUE, ties = TRUE, distance.tolerance = 0, ...)
     r <- run(); add(case, paste0(q, "att_est"), r$est); add(case, paste0(q, "att_est_noadj"), r$est.noadj); add(case, paste0(q, "att_se_ai"), r$se)
-    if (!is.null(r$se.cond)) add(case, paste0(q, "att_se_ai_cond"), r$se.cond); if (!is.null(r$se.standard)) add(case, paste0(q, "att_se_standard"), r$se.standard)
+    add(case, paste0(q, "att_se_standard"), r$se.standard)
     add(case, paste0(q, "att_se_ai_sample"), run(sample = TRUE)$se); for (v in c(1, 4)) add(case, paste0(q, "att_se_ai_vc", v), run(Var.calc = v)$se)
     if (y == "y" && !ba) { add(case, "n_pairs", length(r$index.treated)); cid <- r$index.control
       P[[case]] <- data.frame(case = case, treated_id = d$id[r$index.treated], k = ave(seq_along(cid), r$index.treated, FUN = seq_along), control_id = d$id[cid]) } }
