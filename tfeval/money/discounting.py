@@ -48,9 +48,7 @@ class Edition:
 
 
 def editions() -> list[str]:
-    """Return the editions of the Green Book whose discount rates are held, oldest first.
-
-    Proposals are left out: see `proposals`.
+    """Return the editions whose rates are held, oldest first, without the `proposals`.
 
     Examples
     --------
@@ -61,13 +59,7 @@ def editions() -> list[str]:
 
 
 def proposals() -> list[str]:
-    """Return the proposed schedules that are not in force.
-
-    Examples
-    --------
-    >>> proposals()
-    ['2026-review']
-    """
+    """Return the proposed schedules that are not in force, such as "2026-review"."""
     return [name for name in _names() if not edition_of(name).adopted]
 
 
@@ -78,15 +70,10 @@ def _names() -> list[str]:
 def edition_of(name: str) -> Edition:
     """Return what is held of an edition.
 
-    Parameters
-    ----------
-    name : str
-        One of `editions()` or `proposals()`.
-
     Raises
     ------
     ParameterError
-        If it is not held.
+        If it is neither in `editions()` nor in `proposals()`.
 
     Examples
     --------
