@@ -173,6 +173,15 @@ def test_a_broken_row_is_refused(column, value, message):
         check_unit_costs(own)
 
 
+def test_numbers_that_are_none_are_refused():
+    own = table()
+    own.loc[0, "low"] = float("nan")
+    with pytest.raises(DataError, match="column low: not a number in 1 rows"):
+        unit_costs(2014, table=own)
+    with pytest.raises(DataError, match="column value: not a number"):
+        unit_costs(2014, table=table().astype({"value": str}))
+
+
 def test_a_missing_column_and_a_repeated_row_are_refused():
     with pytest.raises(DataError, match="column payer is missing: add it"):
         check_unit_costs(table().drop(columns="payer"))

@@ -167,9 +167,16 @@ def check_unit_costs(table: pd.DataFrame) -> None:
             f"Unit costs: no source in {int(empty.sum())} rows ({named}): give title, publisher, "
             "date and url, or leave the row out."
         )
-    found = list(_faults(table))
+    found = list(_number_faults(table)) or list(_faults(table))
     if found:
         raise DataError("\n".join(f"Unit costs: {fault}" for fault in found))
+
+
+def _number_faults(table: pd.DataFrame) -> Iterator[str]:
+    for column in ("value", "low", "high", "times", "divided_by"):
+        odd = int(pd.to_numeric(table[column], errors="coerce").isna().sum())
+        if odd or table[column].dtype == object:
+            yield f"column {column}: not a number in {odd or len(table)} rows: give digits only."
 
 
 def _faults(table: pd.DataFrame) -> Iterator[str]:
