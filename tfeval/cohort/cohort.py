@@ -66,6 +66,10 @@ class Cohort:
         """Return the rows, in order of unit; read once and kept."""
         if not self._frame:
             rows = self.table.order_by("unit").to_pandas()
+            # A study reads the timing, and refuses a covariate measured after the index date.
+            rows.attrs["timing"] = dict(
+                zip(self.columns["name"], self.columns["timing"], strict=True)
+            )
             self._frame.append(rows.reset_index(drop=True))
         return self._frame[0].copy()
 

@@ -1,0 +1,1 @@
+"""From an analysis table to effects: study, design, balance, effect."""

@@ -1,0 +1,230 @@
+"""Covariates as numbers: categories and missing values made explicit, read in blocks of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from tfeval.errors import DataError, ParameterError
+
+#: Rows read at a time: a block of 20 columns then stays in a processor's cache.
+BLOCK = 8192
+MISSING = ("indicator", "refuse")
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One number a unit, worked out block by block from a column of the frame.
+
+    Attributes
+    ----------
+    name : str
+        As shown: the source's name, with the level after it for a category.
+    source : str
+        Column of the frame.
+    held : ndarray
+        The source's values, or the codes of its levels; never a copy of a float column.
+    level : int or None
+        Code that counts as 1, for a category.
+    fill : float
+        Stands for a missing number.
+    absent : bool
+        Whether the column says that the source is missing.
+    """
+
+    name: str
+    source: str
+    held: np.ndarray
+    level: int | None = None
+    fill: float | None = None
+    absent: bool = False
+
+    def some(self, rows: np.ndarray | slice) -> Column:
+        """Return the column of some units alone."""
+        return replace(self, held=self.held[rows])
+
+    def write(self, start: int, stop: int, out: np.ndarray) -> None:
+        """Put the numbers of rows `start` to `stop` into `out`."""
+        part = self.held[start:stop]
+        if self.level is not None:
+            np.equal(part, self.level, out=out, casting="unsafe")
+        elif self.absent:
+            np.isnan(part, out=out, casting="unsafe")
+        else:
+            out[:] = part
+            if self.fill is not None:
+                out[np.isnan(out)] = self.fill
+
+
+@dataclass(frozen=True, eq=False)
+class Covariates:
+    """The covariates of a study: `size` units, each `len(names)` numbers.
+
+    Attributes
+    ----------
+    columns : tuple of Column
+        In order; a category of m levels gives m - 1 of them, a number with missing values two.
+    size : int
+        Units.
+    reference : dict of str to str
+        For each category, the level left out.
+    """
+
+    columns: tuple[Column, ...]
+    size: int
+    reference: dict[str, str]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the numbers, in order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def count(self) -> int:
+        """How many numbers a unit has."""
+        return len(self.columns)
+
+    def block(self, start: int, stop: int, out: np.ndarray | None = None) -> np.ndarray:
+        """Return rows `start` to `stop` as an array of shape (count, rows)."""
+        stop = min(stop, self.size)
+        out = np.empty((self.count, stop - start)) if out is None else out[:, : stop - start]
+        for place, column in enumerate(self.columns):
+            column.write(start, stop, out[place])
+        return out
+
+    def blocks(self, rows: int = BLOCK) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield slices of rows and their numbers, shape (count, rows); the array is reused."""
+        held = np.empty((self.count, min(rows, max(self.size, 1))))
+        for start in range(0, self.size, rows):
+            stop = min(start + rows, self.size)
+            yield slice(start, stop), self.block(start, stop, held)
+
+    @cached_property
+    def matrix(self) -> np.ndarray:
+        """All numbers, shape (size, count); kept once asked for, so for small studies."""
+        return np.ascontiguousarray(self.block(0, self.size).T)
+
+    def rows(self, rows: np.ndarray | slice) -> np.ndarray:
+        """Return the numbers of some units, shape (rows, count), in the order given."""
+        parts = [column.some(rows) for column in self.columns]
+        size = len(parts[0].held)
+        out = np.empty((self.count, size))
+        for place, part in enumerate(parts):
+            part.write(0, size, out[place])
+        return out.T
+
+    def column(self, name: str) -> np.ndarray:
+        """Return one column's numbers, shape (size,)."""
+        place = self.names.index(name)
+        out = np.empty(self.size)
+        self.columns[place].write(0, self.size, out)
+        return out
+
+
+def encoded(frame: pd.DataFrame, names: Iterable[str], missing: str = "indicator") -> Covariates:
+    """Return columns of a frame as covariates.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row a unit.
+    names : iterable of str
+        Columns: numbers, true or false, or categories (text, categorical). Dates are refused.
+    missing : {"indicator", "refuse"}
+        What a missing value becomes: the mean, with a column of its own that says so (in a
+        category: a level of its own); or an error.
+
+    Raises
+    ------
+    DataError
+        If a column cannot be a covariate, is infinite, or holds missing values and may not.
+
+    References
+    ----------
+    Rosenbaum and Rubin (1984), Reducing bias in observational studies using subclassification on
+    the propensity score, JASA 79: appendix B, missing-value indicators.
+    """
+    if missing not in MISSING:
+        raise ParameterError(f'missing is "indicator" or "refuse", not {missing!r}.')
+    columns: list[Column] = []
+    reference: dict[str, str] = {}
+    for name in names:
+        series = frame[name]
+        if pd.api.types.is_bool_dtype(series.dtype) and series.dtype != object:
+            series = series.astype("float64") if series.isna().any() else series.astype("int8")
+        if pd.api.types.is_numeric_dtype(series.dtype):
+            columns += _number(name, series, missing)
+        elif isinstance(series.dtype, pd.CategoricalDtype) or series.dtype in (object, "string"):
+            found, left_out = _category(name, series, missing)
+            columns += found
+            reference[name] = left_out
+        else:
+            raise DataError(
+                f"Covariate {name} is of type {series.dtype}: give a number or a category, such "
+                "as an age in years for a date of birth."
+            )
+    return Covariates(tuple(columns), len(frame), reference)
+
+
+def _number(name: str, series: pd.Series, missing: str) -> list[Column]:
+    values = series.to_numpy()
+    if values.dtype == object or not np.issubdtype(values.dtype, np.number):
+        values = series.to_numpy(dtype="float64", na_value=np.nan)
+    if not np.issubdtype(values.dtype, np.floating):
+        return [Column(name, name, values)]
+    with np.errstate(invalid="ignore", over="ignore"):
+        total = values.sum(dtype="float64")
+    if np.isfinite(total):
+        return [Column(name, name, values)]
+    if (endless := int(np.isinf(values).sum())) > 0:
+        raise DataError(
+            f"Covariate {name} is infinite in {_rows(endless)}. Correct it, or make it missing."
+        )
+    absent = int(np.isnan(values).sum())
+    if not absent:
+        return [Column(name, name, values)]
+    _refuse_missing(name, absent, missing)
+    if absent == len(values):
+        raise DataError(f"Covariate {name} is missing in every row. Leave it out.")
+    mean = float(np.nanmean(values, dtype="float64"))
+    return [Column(name, name, values, fill=mean),
+            Column(f"{name}: missing", name, values, absent=True)]  # fmt: skip
+
+
+def _category(name: str, series: pd.Series, missing: str) -> tuple[list[Column], str]:
+    held = series.astype("category").cat.remove_unused_categories()
+    codes = held.cat.codes.to_numpy()
+    levels = [str(level) for level in held.cat.categories]
+    if len(levels) > 200:
+        raise DataError(
+            f"Covariate {name} has {len(levels):,} levels. Group them, or give the column as "
+            "strata to compare within."
+        )
+    if absent := int((codes < 0).sum()):
+        _refuse_missing(name, absent, missing)
+    shown = [*levels, "missing"] if absent else levels
+    numbers = [*range(len(levels)), -1] if absent else list(range(len(levels)))
+    if len(levels) == 0:
+        raise DataError(f"Covariate {name} is missing in every row. Leave it out.")
+    columns = [
+        Column(f"{name}: {text}", name, codes, level=number)
+        for text, number in list(zip(shown, numbers, strict=True))[1:]
+    ]
+    return columns, levels[0]
+
+
+def _refuse_missing(name: str, count: int, missing: str) -> None:
+    if missing == "refuse":
+        raise DataError(
+            f"Covariate {name} is missing in {_rows(count)}. Say missing='indicator' to keep "
+            "them with a column that says so, or leave the covariate out."
+        )
+
+
+def _rows(count: int) -> str:
+    # Small counts are not shown, not even in an error.
+    return f"{count:,} rows" if count >= 10 else "fewer than 10 rows"
