@@ -1,30 +1,34 @@
-"""Standard errors for matching with replacement, where no bootstrap is right."""
+"""Errors for matching with replacement, where the usual bootstrap is not right."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from tfeval.errors import ParameterError
 from tfeval.impact.design import Design
 from tfeval.impact.matching.nearest import Pairs, nearest_with_replacement
-from tfeval.impact.study import Study
-from tfeval.impact.variance import Spread
+from tfeval.impact.means import Means, Sample
+from tfeval.impact.regression import centre_of, cross_products, solved
 
 
-def abadie_imbens(
-    design: Design, values: np.ndarray, known: np.ndarray, neighbours: int = 1
-) -> Spread:
-    """Return the covariance of ATT estimates from matching with replacement.
+def with_abadie_imbens(
+    sample: Sample, *, design: Design, method: Callable[[Sample], Means], adjusted: bool
+) -> Means:
+    """Return a method's means, with influences as Abadie and Imbens have them.
 
     Parameters
     ----------
+    sample : Sample
+        Of `design`.
     design : Design
-        With pairs, made with replacement on a distance.
-    values : ndarray of float, shape (n, outcomes)
-    known : ndarray of bool, shape (n,)
-        Whose outcomes are known.
-    neighbours : int, default 1
-        Of the same arm, to judge how much outcomes vary among units alike.
+        By matching with replacement on a distance, for the ATT.
+    method : callable
+        From the sample to its means.
+    adjusted : bool
+        Whether the method takes off what the covariates predict among the comparison units.
 
     Raises
     ------
@@ -33,49 +37,66 @@ def abadie_imbens(
 
     Notes
     -----
-    The mean of the squared differences of treated units from their matches around the estimate,
-    plus what the repeated use of comparison units adds. The propensity score counts as known; as
-    Abadie and Imbens (2016) show, counting its estimation can move the error of the ATT either
-    way.
+    The error squared is the spread of treated units' differences from their matches, plus what
+    the repeated use of comparison units adds: (K^2 - K') times a unit's own variance, where K
+    sums its shares in matches and K' their squares. A unit's variance comes from its nearest
+    neighbour in its own arm. The propensity score counts as known; counting its estimation can
+    move the error of the ATT either way (Abadie and Imbens 2016, Econometrica 84).
 
     References
     ----------
     Abadie and Imbens (2006), Large sample properties of matching estimators for average
-    treatment effects, Econometrica 74, theorem 7 and equation 14.
+    treatment effects, Econometrica 74, theorem 7 and equation 14; with adjustment: the same
+    (2011), Bias-corrected matching estimators, Journal of Business and Economic Statistics 29.
     """
-    pairs, shares = _pairs(design, known)
-    study = design.study
-    weight = study.sampling
+    means = method(sample)
+    known = np.ones(sample.study.size, dtype=bool) if sample.known is None else sample.known
+    pairs, shares = _pairs(design, sample, known)
     rows, matches = pairs.T
-    imputed = _sums(rows, shares[:, None] * values[matches], study.size)
-    matched = np.zeros(study.size, dtype=bool)
-    matched[rows] = True
-    total = weight[matched].sum()
-    gap = (values - imputed)[matched]
-    estimate = weight[matched] @ gap / total
-    around = weight[matched, None] * (gap - estimate)
-    first = around.T @ around
-    # A unit used K times adds (K^2 - sum of squared shares) times its own variance.
-    used = np.bincount(matches, weight[rows] * shares, study.size)
-    squared = np.bincount(matches, (weight[rows] * shares) ** 2, study.size)
+    values = sample.values
+    predicted = _predicted(sample) if adjusted else np.zeros_like(values)
+    residual = np.where(known[:, None], values - predicted, 0.0)
+    weight = np.zeros(sample.study.size)
+    weight[rows] = sample.study.sampling[rows]
+    share = weight[:, None] / weight.sum()
+    imputed = predicted + _sums(rows, shares[:, None] * residual[matches], sample.study.size)
+    used = np.bincount(matches, weight[rows] * shares, sample.study.size)
+    squared = np.bincount(matches, (weight[rows] * shares) ** 2, sample.study.size)
+    own = np.zeros_like(values)
     often = used > 0
-    residual = _within_arm(design, values, known, often, neighbours)
-    second = (residual * (used**2 - squared)[often, None]).T @ residual
-    return Spread((first + second) / total**2)
+    more = np.sqrt(np.maximum(used**2 - squared, 0.0))[often, None]
+    own[often] = more * _within_arm(design, residual, known, often) / weight.sum()
+    return replace(
+        means,
+        psi_treated=share * (values - means.treated),
+        psi_comparison=share * (imputed - means.comparison) + own,
+        parameters=0,
+    )
 
 
-def _pairs(design: Design, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(design: Design, sample: Sample, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return pairs with known outcomes and what each counts for its treated unit."""
     if design.pairs is None or design.sets is not None or design.estimand != "ATT":
         raise ParameterError(
-            "Abadie-Imbens errors are for the ATT by matching with replacement; errors by cluster "
-            'or "pair" are for the others.'
+            "Abadie-Imbens errors are for the ATT by nearest-neighbour matching with replacement; "
+            'use errors="cluster", "pair" or "robust".'
         )
-    both = known[design.pairs].all(axis=1)
+    if design.distance is None:
+        raise ParameterError("Abadie-Imbens errors need the distance that was matched on.")
+    both = known[design.pairs].all(axis=1) & (sample.weights[design.pairs] > 0).all(axis=1)
     pairs = design.pairs[both]
     shares = np.ones(len(pairs)) if design.pair_shares is None else design.pair_shares[both]
     whole = np.bincount(pairs[:, 0], shares, design.study.size)
     return pairs, shares / whole[pairs[:, 0]]
+
+
+def _predicted(sample: Sample) -> np.ndarray:
+    """Return what the matched comparison units' regression predicts for everybody."""
+    centre = centre_of(sample)
+    rows = sample.arm(False)
+    x = sample.study.covariates.rows(rows) - centre
+    fit = solved(*cross_products(x, sample.weights[rows], sample.values[rows]))
+    return fit.predict(sample.study.covariates.rows(slice(None)) - centre)
 
 
 def _sums(rows: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:
@@ -83,40 +104,31 @@ def _sums(rows: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:
 
 
 def _within_arm(
-    design: Design, values: np.ndarray, known: np.ndarray, wanted: np.ndarray, neighbours: int
+    design: Design, values: np.ndarray, known: np.ndarray, wanted: np.ndarray
 ) -> np.ndarray:
-    """Return each wanted comparison unit's scaled difference from the nearest of its own arm.
+    """Return wanted units' scaled differences from the nearest of their own arm.
 
-    Its square estimates the outcome's variance at the unit's distance: J/(J + 1) times the
-    squared difference from the mean of J neighbours.
+    The square of one estimates the outcome's variance at that unit's distance.
     """
     arm = known & ~design.study.treated
-    near = _neighbours(design.study, design.distance, arm, wanted, neighbours)
-    mean = _sums(near.rows, near.shares[:, None] * values[near.matches], design.study.size)
+    near = _neighbours(design, arm, wanted)
+    shares = np.ones(len(near.rows)) if near.shares is None else near.shares
+    mean = _sums(near.rows, shares[:, None] * values[near.matches], design.study.size)
     held = np.bincount(near.rows, minlength=design.study.size)[wanted]
     scale = np.sqrt(held / (held + 1.0))
     return scale[:, None] * (values - mean)[wanted]
 
 
-def _neighbours(
-    study: Study,
-    distance: np.ndarray | None,
-    arm: np.ndarray,
-    wanted: np.ndarray,
-    neighbours: int,
-) -> Pairs:
-    if distance is None:
-        raise ParameterError("Abadie-Imbens errors need the distance that was matched on.")
-    # Each wanted unit as if treated, all of the arm as its pool, itself left out as a family.
+def _neighbours(design: Design, arm: np.ndarray, wanted: np.ndarray) -> Pairs:
+    assert design.distance is not None  # refused by `_pairs`
+    # Each wanted unit seeks, as if treated, in the whole arm, itself left out as its own family.
     seekers, pool = np.flatnonzero(wanted), np.flatnonzero(arm)
     rows = np.concatenate([seekers, pool])
-    focal = np.arange(len(rows)) < len(seekers)
+    strata = design.study.strata
     found = nearest_with_replacement(
-        distance[rows],
-        focal,
-        strata=None if study.strata is None else study.strata[rows],
+        design.distance[rows],
+        np.arange(len(rows)) < len(seekers),
+        strata=None if strata is None else strata[rows],
         family=rows,
-        ratio=neighbours,
     )
-    shares = found.shares if found.shares is not None else np.ones(len(found.rows))
-    return Pairs(rows[found.rows], rows[found.matches], shares, found.unmatched, found.reasons)
+    return replace(found, rows=rows[found.rows], matches=rows[found.matches])

@@ -124,7 +124,8 @@ def _every(
 
 def _newton(rows: Rows, start: np.ndarray, spread: np.ndarray, *, rough: bool) -> Logit:
     scale = np.concatenate([[1.0], spread])
-    beta, aliased, fall = start, (), np.inf
+    beta, fall = start, np.inf
+    aliased: tuple[int, ...] = ()
     last = np.zeros_like(start)
     for turn in range(_STEPS):
         gradient, information, deviance = passed(rows, beta)
@@ -218,7 +219,7 @@ def _aliased(information: np.ndarray, scale: np.ndarray) -> tuple[int, ...]:
     """Return places that earlier ones determine, as R leaves them out."""
     work = information / np.outer(scale, scale)
     whole = np.diag(work).copy()
-    found = []
+    found: list[int] = []
     for place in range(len(work)):
         if work[place, place] <= 1e-9 * max(whole[place], 1e-12 * whole[0]):
             found.append(place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -100,7 +101,7 @@ def match(
     >>> design.kept(treated=True) == design.kept(treated=False)
     True
     """
-    own = not isinstance(distance, str)
+    own, given = not isinstance(distance, str), propensity is not None
     chosen = settings(method, {**asked, "distance": "given" if own else distance})
     needs_score = method not in ("coarsened_exact",) and not own
     if needs_score and propensity is None:
@@ -113,7 +114,11 @@ def match(
             raise ParameterError("support needs a propensity score; give none, or a model.")
         eligible = on_support(score, study.treated, chosen.support)
     task = Task(study, chosen, along, eligible, calipers_of(study, chosen, along))
-    return _design(task, find(task), propensity)
+    design = _design(task, find(task), propensity)
+    if own or given:
+        return design
+    more = {"model": model, "folds": folds, "distance": distance, **asked}
+    return replace(design, again=lambda other: match(other, method, **more))
 
 
 def _distance(

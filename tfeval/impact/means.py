@@ -34,6 +34,8 @@ class Sample:
     folds : ndarray of int or None, shape (n,)
     model : WeightModel or None
         Where errors are to count that the weights were estimated.
+    known : ndarray of bool or None, shape (n,)
+        Whose outcomes are known; None for everybody's.
     """
 
     study: Study
@@ -43,6 +45,7 @@ class Sample:
     sampling: np.ndarray
     folds: np.ndarray | None = None
     model: WeightModel | None = None
+    known: np.ndarray | None = None
 
     def arm(self, treated: bool) -> np.ndarray:
         """Return rows of one arm that have weight."""
@@ -165,6 +168,7 @@ def of_design(
         sampling=design.study.sampling,
         folds=design.folds,
         model=_scaled(design.weight_model, part) if stacked else None,
+        known=None if known.all() else known,
     )
 
 

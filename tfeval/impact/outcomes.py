@@ -134,7 +134,7 @@ def _numbers(series: pd.Series) -> np.ndarray:
 
 def _check_arms(study: Study, frame: pd.DataFrame, values: np.ndarray) -> None:
     for who, arm in (("treated", study.treated), ("comparison", ~study.treated)):
-        for place in np.flatnonzero(np.isnan(values[arm]).all(axis=0)):
+        for place in np.flatnonzero(np.isnan(values[arm]).all(axis=0)).tolist():
             raise DataError(
                 f"Outcome {frame.columns[place]} is missing for every {who} unit. Leave it out, or "
                 "choose a horizon that the records cover."

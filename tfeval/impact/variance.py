@@ -1,7 +1,8 @@
-"""Standard errors from influences: by unit, by cluster, by two clusterings, by matched set."""
+"""Covariance of estimates from influences: by unit, by cluster, by two clusterings."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,28 +17,42 @@ class Spread:
     Attributes
     ----------
     covariance : ndarray, shape (estimates, estimates)
-    freedom : float
+    freedom : ndarray of float, shape (estimates,)
         Degrees of freedom of t; infinite for the normal.
-    clusters : int or None
-        How many, where errors are by cluster; the fewer of two.
+    clusters : ndarray of float, shape (estimates,)
+        How many, where errors are by cluster (the fewer of two); NaN otherwise.
     """
 
     covariance: np.ndarray
-    freedom: float = np.inf
-    clusters: int | None = None
+    freedom: np.ndarray
+    clusters: np.ndarray
 
 
-def robust(psi: np.ndarray, units: int, parameters: int) -> Spread:
-    """Return heteroskedasticity-robust covariance (HC1).
+@dataclass(frozen=True, eq=False)
+class Influence:
+    """Influences on some estimates, and who they come from.
 
-    Parameters
+    Attributes
     ----------
     psi : ndarray, shape (n, estimates)
-        Influences; 0 for units without a part.
-    units : int
-        Units with weight.
-    parameters : int
+    part : ndarray of bool, shape (n, estimates)
+        Who has weight in each.
+    parameters : ndarray of int, shape (estimates,)
         Coefficients estimated.
+    """
+
+    psi: np.ndarray
+    part: np.ndarray
+    parameters: np.ndarray
+
+    @property
+    def units(self) -> np.ndarray:
+        """Units with weight, by estimate."""
+        return self.part.sum(axis=0)
+
+
+def robust(influence: Influence) -> Spread:
+    """Return heteroskedasticity-robust covariance (HC1).
 
     References
     ----------
@@ -46,35 +61,38 @@ def robust(psi: np.ndarray, units: int, parameters: int) -> Spread:
     Examples
     --------
     >>> psi = np.array([[0.5], [-0.5], [0.0]])
-    >>> robust(psi, units=2, parameters=0).covariance
+    >>> robust(Influence(psi, psi != 0, np.array([0]))).covariance
     array([[0.5]])
     """
-    return Spread(psi.T @ psi * (units / max(units - parameters, 1)))
+    units = influence.units
+    scaled = influence.psi * np.sqrt(units / np.maximum(units - influence.parameters, 1))
+    count = len(units)
+    return Spread(scaled.T @ scaled, np.full(count, np.inf), np.full(count, np.nan))
 
 
-def sums_by(psi: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Return sums of influences by cluster, shape (clusters, estimates); codes below 0 are out."""
+def sums_by(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return sums by code, shape (codes, columns); units with codes below 0 are left out.
+
+    Examples
+    --------
+    >>> sums_by(np.array([[1.0], [2.0], [4.0]]), np.array([0, 1, 0])).tolist()
+    [[5.0], [2.0]]
+    """
     inside = codes >= 0
     count = int(codes.max(initial=-1)) + 1
-    if inside.all():
-        return np.column_stack([np.bincount(codes, column, count) for column in psi.T])
-    return np.column_stack([np.bincount(codes[inside], column[inside], count) for column in psi.T])
+    if not inside.all():
+        values, codes = values[inside], codes[inside]
+    return np.column_stack([np.bincount(codes, column, count) for column in values.T])
 
 
-def clustered(
-    psi: np.ndarray, codes: np.ndarray, units: int, parameters: int, *, part: np.ndarray
-) -> Spread:
+def clustered(influence: Influence, codes: np.ndarray) -> Spread:
     """Return covariance that lets the units of a cluster be alike.
 
     Parameters
     ----------
-    psi : ndarray, shape (n, estimates)
+    influence : Influence
     codes : ndarray of int, shape (n,)
-        Cluster of each unit.
-    units, parameters : int
-        As in `robust`.
-    part : ndarray of bool, shape (n,)
-        Who has weight; clusters are counted among them.
+        Cluster of each unit; below 0 for none.
 
     Raises
     ------
@@ -90,26 +108,31 @@ def clustered(
     Liang and Zeger (1986), Biometrika 73; Cameron and Miller (2015), A practitioner's guide to
     cluster-robust inference, Journal of Human Resources 50, sections II.C and VI.
     """
-    present = np.unique(codes[part & (codes >= 0)])
-    count = len(present)
-    if count < 2:
+    count = _present(influence.part, codes)
+    units = influence.units
+    factor = count / (count - 1) * (units - 1) / np.maximum(units - influence.parameters, 1)
+    sums = sums_by(influence.psi, codes) * np.sqrt(factor)
+    return Spread(sums.T @ sums, count - 1.0, count)
+
+
+def _present(part: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return how many clusters have units with weight, by estimate."""
+    distinct: dict[bytes, float] = {}
+    counts = np.empty(part.shape[1])
+    for place in range(part.shape[1]):
+        key = np.packbits(part[:, place]).tobytes()
+        if key not in distinct:
+            distinct[key] = len(np.unique(codes[part[:, place] & (codes >= 0)]))
+        counts[place] = distinct[key]
+    if counts.min() < 2:
         raise DataError(
             "There is one cluster only, so nothing says how clusters vary. Cluster by something "
             "with more groups, such as the family or the matched pair."
         )
-    sums = sums_by(psi, codes)
-    factor = count / (count - 1) * (units - 1) / max(units - parameters, 1)
-    return Spread(sums.T @ sums * factor, freedom=count - 1, clusters=count)
+    return counts
 
 
-def two_way(
-    psi: np.ndarray,
-    codes: tuple[np.ndarray, np.ndarray],
-    units: int,
-    parameters: int,
-    *,
-    part: np.ndarray,
-) -> Spread:
+def two_way(influence: Influence, codes: Sequence[np.ndarray]) -> Spread:
     """Return covariance that lets units be alike within either of two clusterings.
 
     Notes
@@ -123,21 +146,15 @@ def two_way(
     Business and Economic Statistics 29, equations 2.11 to 2.13.
     """
     first, second = codes
-    width = int(second.max()) + 2
-    # A unit in no set of a clustering is a cluster of its own there.
-    joint = np.unique(first * width + second, return_inverse=True)[1]
-    one = clustered(psi, first, units, parameters, part=part)
-    other = clustered(psi, second, units, parameters, part=part)
-    both = clustered(psi, joint, units, parameters, part=part)
+    joint = np.unique(np.column_stack([first, second]), axis=0, return_inverse=True)[1].ravel()
+    one, other, both = (clustered(influence, by) for by in (first, second, joint))
     total = one.covariance + other.covariance - both.covariance
-    fewer = min(one.clusters or 0, other.clusters or 0)
-    return Spread(_without_negatives(total), freedom=fewer - 1, clusters=fewer)
+    fewer = np.minimum(one.clusters, other.clusters)
+    return Spread(_without_negatives(total), fewer - 1.0, fewer)
 
 
 def _without_negatives(matrix: np.ndarray) -> np.ndarray:
-    if len(matrix) == 1:
-        return np.maximum(matrix, 0.0)
-    scale = np.sqrt(np.maximum(np.diag(matrix), 1e-300))
+    scale = np.sqrt(np.maximum(np.abs(np.diag(matrix)), 1e-300))
     values, vectors = np.linalg.eigh(matrix / np.outer(scale, scale))
     if values[0] >= 0:
         return matrix

@@ -51,15 +51,11 @@ def _covariate(study: Study, name: str) -> np.ndarray:
 
 
 def _spread(values: np.ndarray, study: Study, whose: str) -> float:
-    """Return the standard deviation that is a caliper's unit, sampling weights counted."""
-    arms = {"all": [np.ones(study.size, dtype=bool)], "treated": [study.treated],
-            "pooled": [study.treated, ~study.treated]}[whose]  # fmt: skip
-    return float(np.sqrt(np.mean([_variance(values, study.weight, arm) for arm in arms])))
+    """Return the standard deviation that is a caliper's unit.
 
-
-def _variance(values: np.ndarray, weight: np.ndarray | None, arm: np.ndarray) -> float:
-    if weight is None:
-        return float(np.var(values if arm.all() else values[arm], ddof=1))
-    share = weight[arm] / weight[arm].sum()
-    centred = values[arm] - share @ values[arm]
-    return float(share @ centred**2 / (1 - share @ share))
+    Sampling weights do not enter: a caliper is about who is alike, not about how many.
+    """
+    if whose == "all":
+        return float(np.std(values, ddof=1))
+    arms = [study.treated] if whose == "treated" else [study.treated, ~study.treated]
+    return float(np.sqrt(np.mean([np.var(values[arm], ddof=1) for arm in arms])))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -77,8 +78,14 @@ def find(task: Task) -> Found:
 def _nearest(task: Task) -> Found:
     study, chosen = task.study, task.chosen
     whole = None if task.eligible.all() else task.eligible
-    among = {"eligible": whole, "strata": study.strata, "unit": study.unit, "family": task.family,
-             "calipers": task.calipers, "ratio": int(chosen.ratio)}  # fmt: skip
+    among: dict[str, Any] = {
+        "eligible": whole,
+        "strata": study.strata,
+        "unit": study.unit,
+        "family": task.family,
+        "calipers": task.calipers,
+        "ratio": int(chosen.ratio),
+    }
     if chosen.replace:
         found = nearest_with_replacement(task.along, task.focal, ties=chosen.ties, **among)
     else:
