@@ -40,6 +40,11 @@ _PUBLIC = {
     "cohort": "tfeval.cohort.cohort",
     "comparison_groups": "tfeval.cohort.cohort",
     "results_tests": "tfeval.cohort.results",
+    # impact
+    "study": "tfeval.impact.study",
+    "match": "tfeval.impact.match",
+    "fit_propensity": "tfeval.impact.propensity",
+    "estimate": "tfeval.impact.estimate",
     # money
     "deflate": "tfeval.money.prices",
     "price_years": "tfeval.money.prices",
