@@ -107,15 +107,15 @@ def moments(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
     return origin + mean, variance
 
 
-def ks_distance(treated: np.ndarray, comparison: np.ndarray, weights: Pair) -> float:
-    """Return the largest gap between two weighted cumulative distributions (Kolmogorov-Smirnov).
+def ks_distances(treated: np.ndarray, comparison: np.ndarray, pairs: Sequence[Pair]) -> list[float]:
+    """Return the largest gaps between two weighted cumulative distributions (Kolmogorov-Smirnov).
 
     Parameters
     ----------
     treated, comparison : ndarray of float
         Values by arm.
-    weights : pair of ndarray
-        Of each arm, of sum 1.
+    pairs : sequence of pairs of ndarray
+        Weights of the arms, each of sum 1 (or of 0: NaN); one gap a pair.
 
     Notes
     -----
@@ -126,37 +126,37 @@ def ks_distance(treated: np.ndarray, comparison: np.ndarray, weights: Pair) -> f
     Examples
     --------
     >>> half = np.array([0.5, 0.5])
-    >>> ks_distance(np.array([1.0, 2.0]), np.array([1.5, 3.0]), (half, half))
-    0.5
+    >>> ks_distances(np.array([1.0, 2.0]), np.array([1.5, 3.0]), [(half, half)])
+    [0.5]
     """
-    if not weights[0].any() or not weights[1].any():
-        return np.nan
-    low = min(treated.min(), comparison.min())
-    span = max(treated.max(), comparison.max()) - low
-    if not span > 0:
-        return 0.0
-    exact = span < BINS and _whole(treated) and _whole(comparison)
-    unit = 1.0 if exact else span / (BINS - 1)
-    codes = [((part - low) / unit).astype(np.int32) for part in (treated, comparison)]
-    above, below = (
-        np.bincount(code, weights=held, minlength=BINS + 1)
-        for code, held in zip(codes, weights, strict=True)
-    )
-    edges = np.cumsum(above - below)
-    largest = float(np.abs(edges).max())
-    start = edges - (above - below)
-    reach = np.maximum(start + above, below - start)
-    contested = reach > largest + ROUNDING
-    if exact or not contested.any():
-        return largest
-    picks = [contested[code] for code in codes]
-    within = _sorted_gap(
-        np.concatenate([treated[picks[0]], comparison[picks[1]]]),
-        np.concatenate([weights[0][picks[0]], -weights[1][picks[1]]]),
-        np.concatenate([codes[0][picks[0]], codes[1][picks[1]]]),
-        start,
-    )
-    return max(largest, within)
+    if not len(treated) or not len(comparison):
+        return [np.nan] * len(pairs)
+    codes, tied = _bins(treated, comparison)
+    largest, starts, contested = [], [], np.zeros(BINS, dtype=bool)
+    for pair in pairs:
+        above, below = (
+            np.bincount(code, weights=held, minlength=BINS)
+            for code, held in zip(codes, pair, strict=True)
+        )
+        edges = np.cumsum(above - below)
+        starts.append(edges - (above - below))
+        largest.append(float(np.abs(edges).max()))
+        reach = np.maximum(starts[-1] + above, below - starts[-1])
+        contested |= ~tied & (reach > largest[-1] + ROUNDING)
+    if contested.any():
+        picks = [contested[code] for code in codes]
+        parts = (treated, comparison)
+        values = np.concatenate([part[pick] for part, pick in zip(parts, picks, strict=True)])
+        own = np.concatenate([code[pick] for code, pick in zip(codes, picks, strict=True)])
+        order = np.argsort(values)
+        for place, (first, second) in enumerate(pairs):
+            signed = np.concatenate([first[picks[0]], -second[picks[1]]])[order]
+            within = _sorted_gap(values[order], signed, own[order], starts[place])
+            largest[place] = max(largest[place], within)
+    return [
+        gap if pair[0].any() and pair[1].any() else np.nan
+        for gap, pair in zip(largest, pairs, strict=True)
+    ]
 
 
 def compare(values: np.ndarray, arms: Arms) -> Comparison:
@@ -190,7 +190,7 @@ def compare(values: np.ndarray, arms: Arms) -> Comparison:
         ratios = [np.nan, np.nan]
         spread = [span * _share_sd((mean - low) / span) if span else 0.0 for mean in means[0]]
     else:
-        gaps = [ks_distance(treated, comparison, pair) for pair in arms.weights]
+        gaps = ks_distances(treated, comparison, arms.weights)
         ratios = [_ratio(one, other, span) for one, other in spreads]
         spread = [_sd(variance, span) for variance in spreads[0]]
     have = [
@@ -306,14 +306,33 @@ def _whole(values: np.ndarray) -> bool:
     return bool((values[:200] % 1 == 0).all() and (np.floor(values) == values).all())
 
 
+def _bins(treated: np.ndarray, comparison: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    # Codes that rise with the value, and which bins hold one value only.
+    parts = (treated, comparison)
+    tied = np.zeros(BINS, dtype=bool)
+    low = min(part.min() for part in parts)
+    high = max(part.max() for part in parts)
+    if high - low < BINS and _whole(treated) and _whole(comparison):
+        return [(part - low).astype(np.int32) for part in parts], ~tied
+    sample = np.concatenate([part[:: max(1, len(part) // 2000)] for part in parts])
+    start, end = np.quantile(sample, [0.01, 0.99])  # so that long tails do not fill one bin
+    if not end > start:
+        start, end = low, high
+    # The lowest bin holds the start alone: zeros, in many a count or sum of money.
+    tied[0] = start == low
+    unit = (end - start) / (BINS - 1)
+    return [
+        np.ceil(np.clip((part - start) / unit, 0, BINS - 1)).astype(np.int32) for part in parts
+    ], tied
+
+
 def _sorted_gap(
     values: np.ndarray, signed: np.ndarray, codes: np.ndarray, start: np.ndarray
 ) -> float:
     # Each bin's running gap begins at the gap of its lower edge.
-    order = np.argsort(values)
-    values, signed, codes = values[order], signed[order], codes[order]
     total = np.cumsum(signed)
-    first = np.r_[True, codes[1:] != codes[:-1]]
-    offset = (start[codes] - total + signed)[first][np.cumsum(first) - 1]
+    first = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
+    offset = start[codes[first]] - total[first] + signed[first]
+    lengths = np.diff(np.r_[first, len(codes)])
     ends = np.r_[values[1:] != values[:-1], True]
-    return float(np.abs((total + offset)[ends]).max())
+    return float(np.abs(total + np.repeat(offset, lengths))[ends].max())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
@@ -35,8 +34,6 @@ COLUMNS = (
     "sd",
     "hidden",
 )
-#: Below this many units, threads cost more than they save.
-LARGE = 50_000
 
 
 class Compared(Protocol):
@@ -87,11 +84,8 @@ def balance_frame(
     study = design.study
     arms = Arms(study.treated, study.sampling, design.weights)
     items = [*_covariates(study.covariates), *_scores(design, scores)]
-    _ = arms.weights, arms.present  # worked out once, before threads ask
-    threads = 2 if study.size >= LARGE else 1
-    with ThreadPoolExecutor(threads) as pool:
-        work = partial(_measured, arms=arms, squares=squares)
-        found = [row for rows in pool.map(work, items) for row in rows]
+    # One after another: two threads were slower, as each column is short of memory, not of work.
+    found = [row for item in items for row in _measured(item, arms, squares)]
     frame = pd.DataFrame([_row(item, each, hide, denominator) for item, each, hide in found])
     return frame[list(COLUMNS)]
 
