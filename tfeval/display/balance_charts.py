@@ -46,8 +46,7 @@ def love_chart(
     Parameters
     ----------
     labels, before, after : sequence
-        One a covariate; a missing difference is written as `missing`, an infinite one as
-        "no spread" at the edge.
+        One a covariate; a missing difference is written as `missing`.
     title, alt : str
         As in `bar_chart`.
     good, limit : float
@@ -62,24 +61,21 @@ def love_chart(
     """
     data = chart_frame({"label": labels, "before": before, "after": after})
     values = data[["before", "after"]].abs()
-    finite = values.to_numpy()[np.isfinite(values.to_numpy())]
-    edge = 1.08 * max(float(finite.max(initial=0.0)), 1.3 * limit)
+    edge = 1.08 * max(float(np.nanmax(np.r_[values.to_numpy().ravel(), 0.0])), 1.3 * limit)
+    height = 0.48 if data["label"].str.len().max() > 30 else 0.34
     places = np.arange(len(data))
-    with drawing(title, 1.9 + 0.34 * len(data), alt) as (figure, axes):
-        drawn = values.clip(upper=edge)
-        axes.hlines(places, drawn["before"], drawn["after"], color=GRID, linewidth=3, zorder=1)
+    with drawing(title, 1.9 + height * len(data), alt) as (figure, axes):
+        axes.hlines(places, values["before"], values["after"], color=GRID, linewidth=3, zorder=1)
         axes.axvline(good, color=DARK_GREY, linestyle="--", linewidth=1.6, zorder=1,
                      label=f"{good:g}: good up to here")  # fmt: skip
         axes.axvline(limit, color=DARK_PINK, linewidth=1.8, zorder=1, label=f"{limit:g}: the limit")
-        axes.plot(drawn["before"], places, "o", color="white", markeredgecolor=ORANGE,
+        axes.plot(values["before"], places, "o", color="white", markeredgecolor=ORANGE,
                   markeredgewidth=2, label="Before", clip_on=False)  # fmt: skip
-        axes.plot(drawn["after"], places, "D", color=DARK_BLUE, markersize=7, label="After",
+        axes.plot(values["after"], places, "D", color=DARK_BLUE, markersize=7, label="After",
                   clip_on=False)  # fmt: skip
-        for place, (first, last) in zip(places, values.to_numpy(), strict=True):
-            if np.isnan(first) or np.isnan(last):
-                _note(axes, missing, 0.02 * edge, place, "left")
-            elif np.isinf(first) or np.isinf(last):
-                _note(axes, "no spread ", 0.97 * edge, place, "right")
+        for place in places[values.isna().any(axis=1)]:
+            axes.annotate(missing, (0.02 * edge, place), va="center", style="italic",
+                          color=DARK_GREY, backgroundcolor="white")  # fmt: skip
         name_rows(axes, data["label"])
         axes.set_xlim(-0.012 * edge, edge)
         axes.set_xlabel(x_label, loc="left")
@@ -122,24 +118,25 @@ def mirrored_chart(
     )
     with drawing(title, 4.8, alt) as (figure, axes):
         axes.remove()
-        top = 1.12 * max(float(np.nanmax(np.r_[values, 0.01])) for values in held.values())
-        for axes, when in zip(figure.subplots(1, 2, sharey=True), _WHEN, strict=True):
+        _apart(figure)
+        top = 1.25 * max(float(np.nanmax(np.r_[values, 0.01])) for values in held.values())
+        for panel, when in zip(figure.subplots(1, 2, sharey=True), _WHEN, strict=True):
             for (arm, (colour, hatch)), side in zip(_ARMS.items(), (1, -1), strict=True):
-                axes.bar(ends[:-1], side * np.nan_to_num(held[when, arm]), np.diff(ends),
+                panel.bar(ends[:-1], side * np.nan_to_num(held[when, arm]), np.diff(ends),
                          align="edge", color=colour, hatch=hatch, edgecolor="white",
                          linewidth=0.6)  # fmt: skip
-                axes.annotate(arm.capitalize(), (0.985, 0.985 if side > 0 else 0.015),
+                panel.annotate(arm.capitalize(), (0.985, 0.985 if side > 0 else 0.015),
                               xycoords="axes fraction", ha="right",
                               va="top" if side > 0 else "bottom", fontweight="bold",
                               color=DARK_BLUE if side > 0 else "#B5450C")  # fmt: skip
-            axes.axhline(0, color=INK, linewidth=1.2)
-            axes.set_ylim(-top, top)
-            axes.set_title(when.capitalize(), loc="left", fontsize=12)
-            axes.grid(axis="y")
-            axes.locator_params(axis="x", nbins=5)
-            axes.locator_params(axis="y", nbins=7)
-            number_axis(axes.xaxis, None)
-            axes.yaxis.set_major_formatter(lambda value, _: _percent(abs(value)))
+            panel.axhline(0, color=INK, linewidth=1.2)
+            panel.set_ylim(-top, top)
+            panel.set_title(when.capitalize(), loc="left", fontsize=12)
+            panel.grid(axis="y")
+            panel.locator_params(axis="x", nbins=5)
+            panel.locator_params(axis="y", nbins=7)
+            number_axis(panel.xaxis, None)
+            panel.yaxis.set_major_formatter(lambda value, _: _percent(abs(value)))
         figure.supxlabel(x_label, x=0.02, ha="left", fontsize=12,
                        linespacing=1.4)  # fmt: skip
         figure.axes[0].set_ylabel("Share of the arm")
@@ -182,21 +179,21 @@ def levels_chart(
         axes.remove()
         _apart(figure)
         top = 1.3 * max(float(np.nanmax(np.r_[values, 0.01])) for values in held.values())
-        for axes, when in zip(figure.subplots(1, 2, sharey=True), _WHEN, strict=True):
+        for panel, when in zip(figure.subplots(1, 2, sharey=True), _WHEN, strict=True):
             for (arm, (colour, hatch)), shift in zip(_ARMS.items(), (-0.2, 0.2), strict=True):
                 values = held[when, arm]
-                axes.barh(places + shift, np.nan_to_num(values), height=0.38, color=colour,
+                panel.barh(places + shift, np.nan_to_num(values), height=0.38, color=colour,
                           hatch=hatch, edgecolor="white", linewidth=0.6,
                           label=arm.capitalize())  # fmt: skip
                 for place, value in zip(places + shift, values, strict=True):
                     text = "hidden" if np.isnan(value) else _percent(value)
-                    axes.annotate(text, (np.nan_to_num(value), place), (5, 0), va="center",
+                    panel.annotate(text, (np.nan_to_num(value), place), (5, 0), va="center",
                                   textcoords="offset points")  # fmt: skip
-            name_rows(axes, pd.Series([str(label) for label in labels]))
-            axes.set_xlim(0, top)
-            axes.locator_params(axis="x", nbins=3)
-            axes.xaxis.set_major_formatter(lambda value, _: _percent(value))
-            axes.set_title(when.capitalize(), loc="left", fontsize=12)
+            name_rows(panel, pd.Series([str(label) for label in labels]))
+            panel.set_xlim(0, top)
+            panel.locator_params(axis="x", nbins=3)
+            panel.xaxis.set_major_formatter(lambda value, _: _percent(value))
+            panel.set_title(when.capitalize(), loc="left", fontsize=12)
         figure.axes[0].set_xlabel(x_label, loc="left")
         _legend(figure, figure.axes[0], [0, 1])
     return Chart(figure, title, alt, data)
@@ -212,10 +209,6 @@ def _check_arms(shares: Mapping[tuple[str, str], np.ndarray], length: int) -> No
 
 def _percent(share: float) -> str:
     return f"{share:.0%}" if round(share, 6) >= 0.01 or not round(share, 6) else f"{share:.1%}"
-
-
-def _note(axes: Axes, text: str, at: float, place: int, side: str) -> None:
-    axes.annotate(text, (at, place), ha=side, va="center", style="italic", color=DARK_GREY)
 
 
 def _apart(figure: Figure) -> None:

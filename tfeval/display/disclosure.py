@@ -77,11 +77,11 @@ def hidden_parts(counts: np.ndarray) -> np.ndarray:
     >>> hidden_parts(np.array([[12], [30], [200]])).tolist()
     [False, False, False]
     """
-    hidden = (counts < THRESHOLD).any(axis=1)
+    hidden = np.asarray((counts < THRESHOLD).any(axis=1))
     smallest = counts.min(axis=1)
     while hidden.any() and not hidden.all():
         together = counts[hidden].sum(axis=0)
-        if not ((together > 0) & (together < THRESHOLD)).any():
+        if (together >= THRESHOLD).all():
             break
         hidden[np.where(hidden, np.inf, smallest).argmin()] = True
     return hidden

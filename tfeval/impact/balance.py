@@ -132,7 +132,8 @@ def balance(
     -----
     Means before carry the sampling weights, after the design's weights, which hold them.
     Differences are standardised for shares too, by sqrt(p (1 - p)). Every level of a category is
-    compared, the reference level included. A covariate with missing values is compared among the
+    compared, the reference level included. Where the chosen standard deviation is zero, that of
+    all units stands in, as in cobalt. A covariate with missing values is compared among the
     units that have it, and its missing-value indicator by itself. In samples of a few hundred,
     Kolmogorov-Smirnov distances above 0.1 come about by chance.
 

@@ -11,15 +11,15 @@ from tfeval.display.balance_charts import levels_chart, love_chart, mirrored_cha
 from tfeval.display.disclosure import THRESHOLD, hidden_parts
 from tfeval.display.figures import Chart
 from tfeval.errors import ParameterError, suggest
-from tfeval.impact.balance_measures import Arms
-from tfeval.impact.balance_rows import Compared, reference_column
+from tfeval.impact.balance_measures import Arms, compare_levels
+from tfeval.impact.balance_rows import Compared, hidden_levels, reference_column
 from tfeval.impact.balance_tables import denominator_words
 from tfeval.impact.covariates import Column
 
 #: Rows of a love plot, and levels of a distribution plot, at most.
 ROWS, LEVELS = 40, 12
 #: Bars tried, and the share of an arm that may stay hidden before wider ones are.
-BARS, HIDDEN = (24, 16, 12, 8, 6, 4), 0.05
+BARS, HIDDEN = (24, 16, 12, 8, 6, 4), 0.1
 KEYS = tuple((when, arm) for when in ("before", "after") for arm in ("treated", "comparison"))
 
 Shares = dict[tuple[str, str], np.ndarray]
@@ -41,27 +41,27 @@ def love_plot(
         Of the design and of the differences.
     """
     sizes = frame[["smd_before", "smd_after"]].abs()
+    sizes = sizes.mask(frame["hidden"])  # and last, for an order would tell too
     worst = sizes.max(axis=1).sort_values(ascending=False, kind="stable").index[:ROWS]
     sizes = sizes.loc[worst].sort_values("smd_before", ascending=False, kind="stable")
     shown = frame.loc[sizes.index]
-    open_ = sizes[~shown["hidden"]]
+    open_ = sizes.dropna()
     good, limit = thresholds["smd"], thresholds["smd_limit"]
     after = open_["smd_after"]
     alt = f"Love plot of {len(sizes)} rows."
     if len(open_):
-        first, last = open_["smd_before"].idxmax(), after.idxmax()
+        names = frame["covariate"].loc[open_.index].tolist()
+        first, last = (int(open_[column].to_numpy().argmax()) for column in open_)
         alt += (
-            f" The largest standardised difference is {open_.at[first, 'smd_before']:.2f} before "
-            f"({frame.at[first, 'covariate']}) and {after[last]:.2f} after "
-            f"({frame.at[last, 'covariate']}). After, {int((after > good).sum())} are over "
+            f" The largest standardised difference is {open_['smd_before'].iloc[first]:.2f} before "
+            f"({names[first]}) and {after.iloc[last]:.2f} after ({names[last]}). After, {int((after > good).sum())} are over "
             f"{good:g}, of which {int((after > limit).sum())} over the limit of {limit:g}."
         )
     part = "" if len(sizes) == len(frame) else f", the {len(sizes)} least alike of {len(frame)}"
-    hidden = sizes.mask(shown["hidden"])
     return love_chart(
-        shown["covariate"].tolist(), hidden["smd_before"], hidden["smd_after"],
+        shown["covariate"].tolist(), sizes["smd_before"], sizes["smd_after"],
         title=f"Differences between the arms before and after{part}: {method}", alt=alt,
-        good=good, limit=limit, missing="hidden: fewer than 10 differ",
+        good=good, limit=limit, missing="hidden: small numbers",
         x_label=f"Absolute difference over\n{denominator_words(denominator)}",
     )  # fmt: skip
 
@@ -79,7 +79,9 @@ def overlap_plot(design: Compared) -> Chart:
             f"{design.method}: the design has no propensity score to show the overlap of. "
             "Show a covariate: design.distribution(name)."
         )
-    return _numbers_plot(design, design.score, "Propensity score", "Probability of being treated")
+    return _numbers_plot(
+        design, design.score, "the propensity score", "Probability of being treated"
+    )
 
 
 def distribution_plot(design: Compared, covariate: str) -> Chart:
@@ -99,23 +101,23 @@ def distribution_plot(design: Compared, covariate: str) -> Chart:
     covariates = design.study.covariates
     known = [column for column in covariates.columns if covariate in (column.name, column.source)]
     if not known:
-        names = dict.fromkeys(column.source for column in covariates.columns)
+        sources = dict.fromkeys(column.source for column in covariates.columns)
         own = [source for source in covariates.reference
                if covariate == reference_column(covariates, source).name]  # fmt: skip
         if not own:
             raise ParameterError(
-                f"The study has no covariate {covariate}. {suggest(covariate, names)}"
+                f"The study has no covariate {covariate}. {suggest(covariate, sources)}"
             )
         known = [column for column in covariates.columns if column.source == own[0]]
     column = known[0]
     if column.level is not None:
         return _category_plot(design, column)
-    values = np.isnan(column.values) if column.absent else column.values
-    found = np.unique(values[np.isfinite(values)][:1000])
-    if len(found) <= 2 and np.isin(values, found).all():
-        names = ["no", "yes"] if set(found) <= {0, 1} else [f"{value:g}" for value in found]
-        codes = (values == found[-1]).astype(np.int64)
-        return _levels_plot(design, codes, names[: len(found)], column.name)
+    held = column.values  # noqa: PD011
+    values = np.isnan(held) if column.absent else held
+    low, high = values.min(), values.max()
+    if ((values == low) | (values == high)).all():
+        names = ["no", "yes"] if (low, high) == (0, 1) else [f"{low:g}", f"{high:g}"]
+        return _levels_plot(design, (values == high).astype(np.int64), names, column.name)
     return _numbers_plot(design, values, column.source, column.source)
 
 
@@ -172,7 +174,7 @@ def _numbers_plot(design: Compared, values: np.ndarray, name: str, x_label: str)
         note += f" Bars of fewer than {THRESHOLD} are not shown."
     return mirrored_chart(
         edges, shown, x_label=f"{x_label}\n{note}", alt=_overlap_words(name, shares),
-        title=f"{name} by arm, before and after: {design.method}",
+        title=f"Distribution of {name} by arm, before and after: {design.method}",
     )  # fmt: skip
 
 
@@ -181,26 +183,28 @@ def _category_plot(design: Compared, column: Column) -> Chart:
     own = [each for each in covariates.columns if each.source == column.source]
     levels = [reference_column(covariates, column.source), *own]
     names = [each.name.removeprefix(f"{column.source}: ") for each in levels]
-    counts = np.bincount(column.values.astype(np.int64) + 1, minlength=len(levels) + 1)
-    sizes = np.array([counts[int(each.level or 0) + 1] for each in levels])
-    top = sorted(np.argsort(-sizes, kind="stable")[:LEVELS])
-    place = np.full(len(levels) + 1, len(top))
-    for row, level in enumerate(top):
-        place[int(levels[level].level or 0) + 1] = row
-    shown = [names[level] for level in top]
-    if len(top) < len(levels):
-        shown.append("other levels")
-    return _levels_plot(design, place[column.values.astype(np.int64) + 1], shown, column.source)
+    codes = [int(each.level or 0) for each in levels]
+    return _levels_plot(design, column.values, names, column.source, codes)
 
 
-def _levels_plot(design: Compared, codes: np.ndarray, names: Sequence[str], name: str) -> Chart:
+def _levels_plot(
+    design: Compared, values: np.ndarray, names: Sequence[str], name: str,
+    codes: Sequence[int] = (0, 1),
+) -> Chart:  # fmt: skip
     arms = Arms(design.study.treated, design.study.sampling, design.weights)
-    shares, hidden = _shares(codes, len(names), arms)
-    every = np.logical_or.reduce(list(hidden.values()))
-    shown = {key: np.where(every, np.nan, np.round(share, 3)) for key, share in shares.items()}
+    found = compare_levels(values, codes, arms)
+    hidden = hidden_levels(found)
+    common = np.argsort([-sum(each.have[:2]) for each in found], kind="stable")[:LEVELS]
+    top = sorted(common.tolist())
+    exact, shown = {}, {}
+    for key in KEYS:
+        side, place = f"mean_{key[1]}", int(key[0] == "after")
+        exact[key] = np.array([getattr(each, side)[place] for each in found])
+        shown[key] = np.where(hidden, np.nan, np.round(exact[key], 3))[top]
+    part = "" if len(top) == len(found) else f" ({len(top)} of {len(found)} levels)"
     return levels_chart(
-        names, shown, title=f"{name} by arm, before and after: {design.method}",
-        alt=_overlap_words(name, shares),
+        [names[row] for row in top], shown, alt=_overlap_words(name, exact),
+        title=f"Distribution of {name} by arm, before and after{part}: {design.method}",
     )  # fmt: skip
 
 

@@ -39,6 +39,11 @@ class Arms:
         return _scaled(self.divide(self.before)), _scaled(self.divide(self.after))
 
     @cached_property
+    def part(self) -> float:
+        """The treated's share of all weight before."""
+        return float(self.before[self.treated].sum() / self.before.sum())
+
+    @cached_property
     def present(self) -> tuple[np.ndarray, ...]:
         """Who has weight: treated and comparison before, then treated and comparison after."""
         return tuple(held > 0 for pair in self.weights for held in pair)
@@ -55,16 +60,16 @@ class Arms:
 class Comparison(NamedTuple):
     """Two arms compared in one covariate; each pair is before, after.
 
-    `sd` holds the unadjusted spread of the treated and of the comparison units; `have` and `lack`
-    count the units with weight whose value is not 0, or is: treated and comparison before, then
-    after.
+    `sd` holds the unadjusted spread of the treated, of the comparison and of all units; `have` and
+    `lack` count the units with weight whose value is not 0, or is: treated and comparison before,
+    then after.
     """
 
     mean_treated: tuple[float, float]
     mean_comparison: tuple[float, float]
     variance_ratio: tuple[float, float]
     ks: tuple[float, float]
-    sd: tuple[float, float]
+    sd: tuple[float, float, float]
     span: float
     binary: bool
     have: tuple[int, ...]
@@ -188,11 +193,13 @@ def compare(values: np.ndarray, arms: Arms) -> Comparison:
     if binary:
         gaps = [abs(one - other) / span if span else 0.0 for one, other in means]
         ratios = [np.nan, np.nan]
-        spread = [span * _share_sd((mean - low) / span) if span else 0.0 for mean in means[0]]
+        both = means[0][0] * arms.part + means[0][1] * (1 - arms.part)
+        sd = [span * _share_sd((mean - low) / span) if span else 0.0 for mean in (*means[0], both)]
     else:
         gaps = ks_distances(treated, comparison, arms.weights)
         ratios = [_ratio(one, other, span) for one, other in spreads]
-        spread = [_sd(variance, span) for variance in spreads[0]]
+        every = _together(means[0], spreads[0], arms)
+        sd = [_sd(variance, span) for variance in (*spreads[0], every)]
     have = [
         int(np.count_nonzero(part[here]))
         for part, here in zip((treated, comparison) * 2, arms.present, strict=True)
@@ -202,7 +209,7 @@ def compare(values: np.ndarray, arms: Arms) -> Comparison:
         mean_comparison=(means[0][1], means[1][1]),
         variance_ratio=(ratios[0], ratios[1]),
         ks=(gaps[0], gaps[1]),
-        sd=(spread[0], spread[1]),
+        sd=(sd[0], sd[1], sd[2]),
         span=span,
         binary=binary,
         have=tuple(have),
@@ -236,13 +243,14 @@ def compare_levels(codes: np.ndarray, levels: Sequence[int], arms: Arms) -> list
     for level in levels:
         before_t, before_c, after_t, after_c = (float(share[level + 1]) for share in shares)
         have = tuple(int(count[level + 1]) for count in counts)
+        both = before_t * arms.part + before_c * (1 - arms.part)
         found.append(
             Comparison(
                 mean_treated=(before_t, after_t),
                 mean_comparison=(before_c, after_c),
                 variance_ratio=(np.nan, np.nan),
                 ks=(abs(before_t - before_c), abs(after_t - after_c)),
-                sd=(_share_sd(before_t), _share_sd(before_c)),
+                sd=(_share_sd(before_t), _share_sd(before_c), _share_sd(both)),
                 span=1.0,
                 binary=True,
                 have=have,
@@ -253,26 +261,32 @@ def compare_levels(codes: np.ndarray, levels: Sequence[int], arms: Arms) -> list
 
 
 def standardised(difference: float, sd: float, span: float) -> float:
-    """Return a difference over a standard deviation.
-
-    Returns
-    -------
-    float
-        0 where the arms do not differ, and infinite where they do but nothing varies.
+    """Return a difference over a standard deviation; 0 where the arms do not differ.
 
     Examples
     --------
-    >>> standardised(1.0, 2.0, 10.0), standardised(1.0, 0.0, 10.0), standardised(0.0, 0.0, 10.0)
-    (0.5, inf, 0.0)
+    >>> standardised(1.0, 2.0, 10.0), standardised(0.0, 0.0, 10.0)
+    (0.5, 0.0)
     """
-    if abs(difference) <= ROUNDING * span:
-        return 0.0
-    return difference / sd if sd > 0 else float(np.copysign(np.inf, difference))
+    return 0.0 if abs(difference) <= ROUNDING * span else difference / sd
 
 
 def _scaled(pair: Pair) -> Pair:
     first, second = (part / total if (total := part.sum()) > 0 else part * 0.0 for part in pair)
     return first, second
+
+
+def _together(means: Sequence[float], variances: Sequence[float], arms: Arms) -> float:
+    # The variance of both arms in one, from that within and between them.
+    shares = (arms.part, 1.0 - arms.part)
+    squares = [float(held @ held) for held in arms.weights[0]]
+    within = sum(
+        share * np.nan_to_num(variance) * (1.0 - square)
+        for share, variance, square in zip(shares, variances, squares, strict=True)
+    )
+    between = shares[0] * shares[1] * (means[0] - means[1]) ** 2
+    free = 1.0 - sum(share**2 * square for share, square in zip(shares, squares, strict=True))
+    return (within + between) / free if free > ROUNDING else np.nan
 
 
 def _share_sd(share: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
@@ -92,8 +92,16 @@ def balance_frame(
 
 def reference_column(covariates: Covariates, source: str) -> Column:
     """Return the level of a category that the covariates leave out, as a column."""
-    codes = next(column.values for column in covariates.columns if column.source == source)
-    return Column(f"{source}: {covariates.reference[source]}", source, codes, level=0)
+    level = next(column for column in covariates.columns if column.source == source)
+    return replace(level, name=f"{source}: {covariates.reference[source]}", level=0)
+
+
+def hidden_levels(found: Sequence[Comparison]) -> np.ndarray:
+    """Tell which levels of a category may not be shown; shape (levels,)."""
+    have = np.array([each.have for each in found])
+    lack = np.array([each.lack for each in found])
+    # A level that fewer than ten lack gives the others away.
+    return hidden_parts(np.where((lack > 0) & (lack < THRESHOLD), 0, have))
 
 
 def _covariates(covariates: Covariates) -> Iterator[Item]:
@@ -144,8 +152,7 @@ def _measured(item: Item, arms: Arms, squares: bool) -> list[tuple[Item, Compari
     have = np.array([each.have for each in found])
     lack = np.array([each.lack for each in found])
     if item.kind == "level":
-        few = np.where((lack > 0) & (lack < THRESHOLD), 0, have)
-        hidden = hidden_parts(have) | (few < THRESHOLD).any(axis=1)
+        hidden = hidden_levels(found)
         return [
             (replace(item, names=(name,)), each, bool(hide))
             for name, each, hide in zip(item.names, found, hidden, strict=True)
@@ -165,9 +172,10 @@ def _measured(item: Item, arms: Arms, squares: bool) -> list[tuple[Item, Compari
 
 
 def _row(item: Item, found: Comparison, hide: bool, denominator: str) -> dict[str, object]:
-    treated, comparison = found.sd
+    treated, comparison, every = found.sd
     pooled = float(np.sqrt((treated**2 + comparison**2) / 2))
     sd = {"treated": treated, "comparison": comparison, "pooled": pooled}[denominator]
+    sd = sd if sd > 0 else every
     row: dict[str, object] = {
         "covariate": item.names[0], "source": item.source, "kind": item.kind,
         "sd": sd, "hidden": hide,

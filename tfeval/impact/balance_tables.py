@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from html import escape
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,8 +48,6 @@ def denominator_words(denominator: str) -> str:
 
 def alert_text(verdict: Verdict, method: str) -> str:
     """Return the verdict as plain text, boxed where balance fails."""
-    import textwrap  # noqa: PLC0415
-
     head = f"{_HEADS[verdict.word]} ({method})"
     lines = [head, *verdict.reasons(), _ADVICE[verdict.word]]
     if verdict.word == "balanced":
@@ -67,7 +67,9 @@ def alert_html(verdict: Verdict, method: str) -> str:
             f"{escape(_ADVICE[verdict.word])}</p>"
         )
     failed = verdict.word == "not balanced"
-    colour, role, kind = ("#b10e1e", "alert", "failure") if failed else ("#a8430a", "note", "banner")
+    colour, role, kind = (
+        ("#b10e1e", "alert", "failure") if failed else ("#a8430a", "note", "banner")
+    )
     style = f"border: 4px solid {colour}; padding: 0.6em 1em; margin: 0 0 1em"
     reasons = "".join(f"<li>{escape(reason)}</li>" for reason in verdict.reasons())
     return (
@@ -103,7 +105,7 @@ def balance_table(frame: pd.DataFrame, verdict: Verdict, method: str, denominato
     ]
     notes = [
         f"Differences are treated less comparison over {denominator_words(denominator)}, for "
-        "shares too.",
+        "shares too; of all units where that is zero.",
         verdict.rules(),
     ]
     if frame["hidden"].any():
@@ -114,7 +116,7 @@ def balance_table(frame: pd.DataFrame, verdict: Verdict, method: str, denominato
     return table(shown, f"Balance before and after: {method}", notes=notes, missing="n/a")
 
 
-def _shown(row: Mapping[str, object], thresholds: Mapping[str, float]) -> dict[str, object]:
+def _shown(row: Mapping[Any, Any], thresholds: Mapping[str, float]) -> dict[str, object]:
     hidden = bool(row["hidden"])
     shown: dict[str, object] = {"Covariate": row["covariate"]}
     for arm in ("treated", "comparison"):
@@ -122,18 +124,16 @@ def _shown(row: Mapping[str, object], thresholds: Mapping[str, float]) -> dict[s
             value = "hidden" if hidden else _number(row[f"mean_{arm}_{when}"])
             shown[f"{arm.capitalize()} {when}"] = value
     for when in ("before", "after"):
-        value = row[f"smd_{when}"]
-        shown[f"Difference {when}"] = difference_words(value, hidden, thresholds)
+        words = difference_words(row[f"smd_{when}"], hidden, thresholds)
+        shown[f"Difference {when}"] = words
     ratio, distance = row["variance_ratio_after"], row["ks_after"]
     two_valued = row["kind"] in ("binary", "level", "missing")
-    shown["Variance ratio after"] = (
-        None if two_valued else "hidden" if hidden else _number(ratio)
-    )
+    shown["Variance ratio after"] = None if two_valued else "hidden" if hidden else _number(ratio)
     shown["KS after"] = "hidden" if hidden else _number(distance)
     return shown
 
 
-def difference_words(value: object, hidden: bool, thresholds: Mapping[str, float]) -> str:
+def difference_words(value: float, hidden: bool, thresholds: Mapping[str, float]) -> str:
     """Write a standardised difference; of a rare covariate only between which thresholds it lies.
 
     Examples
@@ -141,14 +141,10 @@ def difference_words(value: object, hidden: bool, thresholds: Mapping[str, float
     >>> limits = {"smd": 0.1, "smd_limit": 0.25}
     >>> difference_words(-0.217, False, limits), difference_words(-0.217, True, limits)
     ('-0.22', '0.1 to 0.25')
-    >>> difference_words(float("inf"), False, limits)
-    'no spread'
     """
-    number = float(value)  # type: ignore[arg-type]
+    number = float(value)
     if np.isnan(number):
         return "not known"
-    if np.isinf(number):
-        return "no spread"
     if not hidden:
         return f"{number + 0.0:.2f}".replace("-0.00", "0.00")
     low, high = thresholds["smd"], thresholds["smd_limit"]
@@ -157,8 +153,8 @@ def difference_words(value: object, hidden: bool, thresholds: Mapping[str, float
     return f"{low:g} to {high:g}" if abs(number) <= high else f"over {high:g}"
 
 
-def _number(value: object) -> str:
-    number = float(value)  # type: ignore[arg-type]
+def _number(value: float) -> str:
+    number = float(value)
     if np.isnan(number):
         return "not known"
     if np.isinf(number):

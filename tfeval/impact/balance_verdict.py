@@ -32,7 +32,7 @@ class Verdict:
     Attributes
     ----------
     word : {"balanced", "partly", "not balanced"}
-        "not balanced" if a standardised difference passes the limit or cannot be computed;
+        "not balanced" if a standardised difference passes the limit or is not known;
         "partly" if anything else fails its threshold.
     failing : DataFrame
         One row a failure: covariate (empty for the design as a whole), measure, value, threshold,
