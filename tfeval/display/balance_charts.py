@@ -136,7 +136,7 @@ def mirrored_chart(
             panel.locator_params(axis="x", nbins=5)
             panel.locator_params(axis="y", nbins=7)
             number_axis(panel.xaxis, None)
-            panel.yaxis.set_major_formatter(lambda value, _: _percent(abs(value)))
+            panel.yaxis.set_major_formatter(lambda value, _: f"{100 * abs(value):.3g}%")
         figure.supxlabel(x_label, x=0.02, ha="left", fontsize=12,
                        linespacing=1.4)  # fmt: skip
         figure.axes[0].set_ylabel("Share of the arm")
@@ -192,7 +192,7 @@ def levels_chart(
             name_rows(panel, pd.Series([str(label) for label in labels]))
             panel.set_xlim(0, top)
             panel.locator_params(axis="x", nbins=3)
-            panel.xaxis.set_major_formatter(lambda value, _: _percent(value))
+            panel.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
             panel.set_title(when.capitalize(), loc="left", fontsize=12)
         figure.axes[0].set_xlabel(x_label, loc="left")
         _legend(figure, figure.axes[0], [0, 1])

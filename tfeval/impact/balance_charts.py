@@ -54,8 +54,9 @@ def love_plot(
         first, last = (int(open_[column].to_numpy().argmax()) for column in open_)
         alt += (
             f" The largest standardised difference is {open_['smd_before'].iloc[first]:.2f} before "
-            f"({names[first]}) and {after.iloc[last]:.2f} after ({names[last]}). After, {int((after > good).sum())} are over "
-            f"{good:g}, of which {int((after > limit).sum())} over the limit of {limit:g}."
+            f"({names[first]}) and {after.iloc[last]:.2f} after ({names[last]}). After, "
+            f"{int((after > good).sum())} are over {good:g}, of which "
+            f"{int((after > limit).sum())} over the limit of {limit:g}."
         )
     part = "" if len(sizes) == len(frame) else f", the {len(sizes)} least alike of {len(frame)}"
     return love_chart(
