@@ -121,6 +121,14 @@ def test_the_ks_distance_is_scipy_s_at_a_size_where_bins_are_skipped():
     assert ks_distances(treated, comparison, [even])[0] == pytest.approx(expected, abs=1e-12)
 
 
+def test_a_gap_in_the_very_tails_is_found():
+    shared = np.linspace(1, 2, 996) ** 3
+    for far, near in ((-10.0, -5.0), (1e9, 1e4)):
+        treated, comparison = np.r_[shared, [far] * 4], np.r_[shared, [near] * 4]
+        even = (np.full(1000, 1e-3),) * 2
+        assert ks_distances(treated, comparison, [even]) == pytest.approx([0.004])
+
+
 def test_moments_are_those_of_repeated_rows():
     values = np.array([1.0, 4.0, 9.0]) + 1e9
     mean, variance = moments(values, np.array([2.0, 1.0, 1.0]) / 4)
