@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -95,6 +95,10 @@ class Design:
         For weights that were estimated.
     folds : ndarray of int or None, shape (n,)
         Fold whose rows were not used for a unit's score.
+    notes : tuple of str
+        What a reader must know.
+    again : callable or None
+        Makes the same design for another study, as a bootstrap needs it.
     """
 
     study: Study
@@ -111,7 +115,8 @@ class Design:
     distance: np.ndarray | None = None
     weight_model: WeightModel | None = None
     folds: np.ndarray | None = None
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    again: Callable[[Study], Design] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for who, arm in (("treated", self.study.treated), ("comparison", ~self.study.treated)):

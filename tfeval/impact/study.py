@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -97,6 +97,39 @@ class Study:
                 'study(frame, ..., cluster="local_authority").'
             )
         return self.clusters[name]
+
+    def take(self, rows: np.ndarray, copies: np.ndarray) -> Study:
+        """Return the study of some rows, which may repeat, as a bootstrap draws them.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Positions.
+        copies : ndarray of int, shape (rows,)
+            Which copy of its cluster a row belongs to: two copies are two clusters, of other
+            families, and are not matched with each other where strata lie within clusters.
+        """
+
+        def apart(codes: np.ndarray) -> np.ndarray:
+            taken = codes[rows].astype(np.int64)
+            mixed = taken * (int(copies.max()) + 1) + copies
+            return np.unique(mixed, return_inverse=True)[1].astype(np.int64)
+
+        columns = tuple(column.some(rows) for column in self.covariates.columns)
+        clusters = list(self.clusters.values())
+        nested = self.strata is not None and bool(clusters) and _within(self.strata, clusters[0])
+        strata = None if self.strata is None else self.strata[rows]
+        return replace(
+            self,
+            treated=self.treated[rows],
+            covariates=Covariates(columns, len(rows), self.covariates.reference),
+            index=pd.RangeIndex(len(rows)),
+            clusters={name: apart(codes) for name, codes in self.clusters.items()},
+            strata=apart(self.strata) if nested and self.strata is not None else strata,
+            weight=None if self.weight is None else self.weight[rows],
+            unit=None,
+            family=None if self.family is None else apart(self.family),
+        )
 
     def __repr__(self) -> str:
         return (
@@ -287,3 +320,10 @@ def _unit(series: pd.Series, name: str) -> np.ndarray:
     if series.isna().any() or not series.is_unique:
         raise DataError(f"{name} does not identify the units: missing, or the same in two rows.")
     return series.to_numpy()
+
+
+def _within(inner: np.ndarray, outer: np.ndarray) -> bool:
+    """Return whether each code of `inner` goes with one code of `outer` only."""
+    first = np.zeros(int(inner.max()) + 1, dtype=np.int64)
+    first[inner] = outer
+    return bool((first[inner] == outer).all())

@@ -1,0 +1,42 @@
+"""Loops that are compiled where a study is large, and run as plain Python where it is small."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+#: Units from which compiling pays: below, the import of the compiler alone takes longer.
+LARGE = 5_000
+#: Threads for work that can be cut into parts.
+THREADS = 2
+
+
+@cache
+def _machine_code(function: Callable) -> Callable:
+    from numba import njit  # noqa: PLC0415
+
+    # Kept beside the module, so that the set-up step compiles once and no user waits.
+    return njit(cache=True, nogil=True)(function)
+
+
+def for_size(function: Callable, size: int) -> Callable:
+    """Return a loop as it is for few units, compiled for many.
+
+    Parameters
+    ----------
+    function : callable
+        Arrays and numbers in, arrays and numbers out; calls no function of ours.
+    size : int
+        Units it will run over.
+    """
+    return _machine_code(function) if size >= LARGE else function
+
+
+def in_parts(work: Callable[..., Any], parts: list[tuple]) -> list[Any]:
+    """Run the parts on a few threads and return what each gives, in order."""
+    if len(parts) == 1:
+        return [work(*parts[0])]
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(lambda part: work(*part), parts))

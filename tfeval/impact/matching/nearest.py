@@ -1,0 +1,279 @@
+"""Nearest-neighbour matching on a score, k to 1, with or without replacement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from tfeval.impact.compiled import THREADS, for_size, in_parts
+from tfeval.impact.matching.nearest_loops import NOBODY, collect, reach, without_replacement
+from tfeval.impact.matching.ordering import Arm, matching_order, sorted_arm
+
+ORDERS = ("largest", "smallest", "random", "closest", "data")
+
+
+@dataclass(frozen=True, eq=False)
+class Calipers:
+    """Limits on how far apart the two units of a pair may be.
+
+    Attributes
+    ----------
+    score : float
+        On the score, in its own unit; infinite for none.
+    covariates : ndarray of float, shape (n, q)
+        Values of the covariates with limits of their own.
+    widths : ndarray of float, shape (q,)
+        Those limits.
+    """
+
+    score: float
+    covariates: np.ndarray
+    widths: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Matches found.
+
+    Attributes
+    ----------
+    rows, matches : ndarray of int, shape (pairs,)
+        Positions in the study of a treated unit and of its match.
+    shares : ndarray of float or None
+        What a match counts for its treated unit, where matches are tied.
+    unmatched : ndarray of int
+        Positions of the treated units that found none.
+    reasons : ndarray of int
+        For each of them, `nearest_loops.NOBODY` or `TOO_FAR`.
+    """
+
+    rows: np.ndarray
+    matches: np.ndarray
+    shares: np.ndarray | None
+    unmatched: np.ndarray
+    reasons: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Field:
+    """Both arms, sorted, and where each treated unit stands among the comparison units."""
+
+    treated: Arm
+    other: Arm
+    places: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    limits: tuple[np.ndarray, ...]
+
+
+def no_calipers(size: int) -> Calipers:
+    """Return calipers that refuse nobody, for `size` units."""
+    return Calipers(np.inf, np.empty((size, 0)), np.empty(0))
+
+
+def nearest_pairs(
+    score: np.ndarray,
+    treated: np.ndarray,
+    *,
+    eligible: np.ndarray | None = None,
+    strata: np.ndarray | None = None,
+    unit: np.ndarray | None = None,
+    family: np.ndarray | None = None,
+    calipers: Calipers | None = None,
+    ratio: int = 1,
+    order: str = "largest",
+    seed: int = 1,
+) -> Pairs:
+    """Match each treated unit with its nearest free comparison units, without replacement.
+
+    Parameters
+    ----------
+    score : ndarray of float, shape (n,)
+        What is matched on.
+    treated : ndarray of bool, shape (n,)
+        Who was treated.
+    eligible : ndarray of bool, optional, shape (n,)
+        Who may be matched at all.
+    strata, unit, family : ndarray, optional, shape (n,)
+        Matches are made within `strata`; `unit` breaks ties; a `family` is not matched to itself.
+    calipers : Calipers, optional
+        Limits on the distance.
+    ratio : int, default 1
+        Matches wanted for each treated unit, found in as many rounds.
+    order : {"largest", "smallest", "random", "closest", "data"}
+        Who chooses first: by score, at random, the closest pair of all, or as the rows stand.
+    seed : int
+        Of the random order.
+
+    References
+    ----------
+    Rosenbaum and Rubin (1985), Constructing a control group using multivariate matched sampling
+    methods that incorporate the propensity score, The American Statistician 39.
+
+    Examples
+    --------
+    >>> score = np.array([0.2, 0.8, 0.15, 0.7, 0.3])
+    >>> found = nearest_pairs(score, np.array([True, True, False, False, False]))
+    >>> found.rows.tolist(), found.matches.tolist()
+    ([0, 1], [2, 3])
+    """
+    calipers = calipers or no_calipers(len(score))
+    field = _field(
+        score,
+        treated,
+        eligible=eligible,
+        strata=strata,
+        unit=unit,
+        family=family,
+        calipers=calipers,
+    )
+    found = np.full((len(field.treated.rows), ratio), NOBODY, dtype=np.int64)
+    first = order if order != "closest" else "smallest"
+    for_size(without_replacement, len(score))(
+        field.other.scores,
+        _first_equal(field.other),
+        np.ones(len(field.other.rows), dtype=np.int64),
+        field.treated.scores,
+        field.places,
+        field.low,
+        field.high,
+        matching_order(field.treated, first, seed, unit),
+        order == "closest",
+        calipers.score,
+        *field.limits,
+        found,
+    )
+    return _pairs_of(field, found)
+
+
+def nearest_with_replacement(
+    score: np.ndarray,
+    treated: np.ndarray,
+    *,
+    eligible: np.ndarray | None = None,
+    strata: np.ndarray | None = None,
+    unit: np.ndarray | None = None,
+    family: np.ndarray | None = None,
+    calipers: Calipers | None = None,
+    ratio: int = 1,
+    ties: str = "average",
+) -> Pairs:
+    """Match each treated unit with its nearest comparison units, which may serve several.
+
+    Parameters
+    ----------
+    score, treated, eligible, strata, unit, family, calipers, ratio
+        As in `nearest_pairs`.
+    ties : {"average", "first"}
+        Whether all units as near as the last one needed count, each an equal share, so that the
+        order of rows has no say; or only the first of them.
+
+    References
+    ----------
+    Abadie and Imbens (2006), Large sample properties of matching estimators for average
+    treatment effects, Econometrica 74, section 2.1: units tied at the last match all count.
+
+    Examples
+    --------
+    >>> score = np.array([0.5, 0.4, 0.6, 0.9])
+    >>> found = nearest_with_replacement(score, np.array([True, False, False, False]))
+    >>> found.matches.tolist(), found.shares.tolist()
+    ([2, 1], [0.5, 0.5])
+    """
+    calipers = calipers or no_calipers(len(score))
+    field = _field(
+        score,
+        treated,
+        eligible=eligible,
+        strata=strata,
+        unit=unit,
+        family=family,
+        calipers=calipers,
+    )
+    units = len(field.treated.rows)
+    radius, count = np.empty(units), np.empty(units, dtype=np.int64)
+    stands = (field.other.scores, field.treated.scores, field.places, field.low, field.high)
+    cuts = [0, units] if units < 50_000 else np.linspace(0, units, THREADS + 1).astype(int).tolist()
+    parts = list(pairwise(cuts))
+    look, write = for_size(reach, len(score)), for_size(collect, len(score))
+    in_parts(
+        lambda low, high: look(*stands, low, high, calipers.score, ratio, *field.limits, radius,
+                               count),
+        parts,
+    )  # fmt: skip
+    at_most = ratio if ties == "first" else len(field.other.rows)
+    taken = np.clip(count, 0, at_most)
+    offsets = np.concatenate([[0], np.cumsum(taken)])
+    matches = np.empty(offsets[-1], dtype=np.int64)
+    in_parts(
+        lambda low, high: write(*stands, low, high, *field.limits, count, at_most, offsets,
+                                matches),
+        parts,
+    )  # fmt: skip
+    return Pairs(
+        rows=np.repeat(field.treated.rows, taken),
+        matches=field.other.rows[matches],
+        shares=np.repeat(1.0 / np.maximum(taken, 1), taken),
+        unmatched=field.treated.rows[count < 0],
+        reasons=count[count < 0],
+    )
+
+
+def _field(
+    score: np.ndarray,
+    treated: np.ndarray,
+    *,
+    eligible: np.ndarray | None,
+    strata: np.ndarray | None,
+    unit: np.ndarray | None,
+    family: np.ndarray | None,
+    calipers: Calipers,
+) -> _Field:
+    """Sort both arms and find where each treated unit stands among the comparison units."""
+    inside = np.ones(len(score), dtype=bool) if eligible is None else eligible
+    arms = [
+        (np.flatnonzero(mask), score, strata, unit)
+        for mask in (treated & inside, ~treated & inside)
+    ]
+    own, other = in_parts(sorted_arm, arms)
+    if strata is None:
+        places = np.searchsorted(other.scores, own.scores)
+        low, high = np.zeros_like(places), np.full_like(places, len(other.rows))
+    else:
+        sizes = np.diff(own.starts)
+        low, high = np.repeat(other.starts[:-1], sizes), np.repeat(other.starts[1:], sizes)
+        places = np.empty_like(low)
+        for code in np.flatnonzero(sizes):
+            within = slice(own.starts[code], own.starts[code + 1])
+            start, stop = other.starts[code], other.starts[code + 1]
+            places[within] = start + np.searchsorted(other.scores[start:stop], own.scores[within])
+    values = calipers.covariates
+    families = [np.empty(0, dtype=np.int64)] * 2 if family is None else [
+        family[other.rows], family[own.rows]]  # fmt: skip
+    limits = (values[other.rows], values[own.rows], calipers.widths, *families)
+    return _Field(own, other, places, low, high, limits)
+
+
+def _first_equal(arm: Arm) -> np.ndarray:
+    """Return for each unit the place of the first one of its stratum with the same score."""
+    new = np.ones(len(arm.scores), dtype=bool)
+    new[1:] = arm.scores[1:] != arm.scores[:-1]
+    new[arm.starts[(arm.starts > 0) & (arm.starts < len(new))]] = True
+    return np.maximum.accumulate(np.where(new, np.arange(len(new)), 0))
+
+
+def _pairs_of(field: _Field, found: np.ndarray) -> Pairs:
+    """Turn places in the sorted arms into rows of the study, in order of the treated row."""
+    sequence = np.argsort(field.treated.rows, kind="stable")
+    found, rows = found[sequence], field.treated.rows[sequence]
+    matched = found >= 0
+    lone = ~matched[:, 0]
+    return Pairs(
+        rows=np.repeat(rows, matched.sum(axis=1)),
+        matches=field.other.rows[found[matched]],
+        shares=None,
+        unmatched=rows[lone],
+        reasons=found[lone, 0],
+    )

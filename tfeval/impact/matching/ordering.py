@@ -1,0 +1,140 @@
+"""Units in order of stratum and score, with ties broken the same way on every run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfeval.impact.compiled import in_parts
+
+
+@dataclass(frozen=True, eq=False)
+class Arm:
+    """One arm's units, sorted by stratum, score and tie-break.
+
+    Attributes
+    ----------
+    rows : ndarray of int, shape (units,)
+        Positions in the study.
+    scores : ndarray of float, shape (units,)
+        Rising within a stratum.
+    starts : ndarray of int, shape (strata + 1,)
+        Where each stratum begins.
+    """
+
+    rows: np.ndarray
+    scores: np.ndarray
+    starts: np.ndarray
+
+
+def sorted_arm(
+    rows: np.ndarray,
+    score: np.ndarray,
+    strata: np.ndarray | None = None,
+    unit: np.ndarray | None = None,
+) -> Arm:
+    """Sort one arm's rows.
+
+    Parameters
+    ----------
+    rows : ndarray of int
+        Positions of the arm's units, rising.
+    score : ndarray of float, shape (n,)
+        Of all units.
+    strata : ndarray of int, optional, shape (n,)
+        Codes from 0 of all units.
+    unit : ndarray, optional, shape (n,)
+        Identifiers; they decide between equal scores, so that the order of rows does not.
+
+    Examples
+    --------
+    >>> arm = sorted_arm(np.array([0, 2, 3]), np.array([0.5, 9.0, 0.1, 0.5]))
+    >>> arm.rows.tolist(), arm.scores.tolist()
+    ([2, 0, 3], [0.1, 0.5, 0.5])
+    """
+    if strata is None:
+        starts = np.array([0, len(rows)])
+        found = rows[np.argsort(score[rows])]
+    else:
+        codes = strata[rows]
+        starts = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=strata.max() + 1))])
+        grouped = rows[_by_code(codes)]
+        values = score[grouped]
+        found = np.empty_like(grouped)
+        middle = int(np.searchsorted(starts, len(rows) // 2))
+        parts = [(0, middle), (middle, len(starts) - 1)] if len(rows) > 50_000 else [
+            (0, len(starts) - 1)]  # fmt: skip
+
+        def sort_strata(first: int, last: int) -> None:
+            for low, high in zip(starts[first:last], starts[first + 1 : last + 1], strict=True):
+                found[low:high] = grouped[low:high][np.argsort(values[low:high])]
+
+        in_parts(sort_strata, parts)
+    scores = score[found]
+    _break_ties(found, scores, starts, unit)
+    return Arm(found, scores, starts)
+
+
+def _by_code(codes: np.ndarray) -> np.ndarray:
+    # Small integers are sorted by counting, which is stable and linear.
+    small = codes.astype(np.uint16) if codes.max(initial=0) < 65536 else codes
+    return np.argsort(small, kind="stable")
+
+
+def _break_ties(
+    rows: np.ndarray, scores: np.ndarray, starts: np.ndarray, unit: np.ndarray | None
+) -> None:
+    """Put units of equal score in order of identifier, or of row; in place."""
+    same = scores[1:] == scores[:-1]
+    if not same.any():
+        return
+    edge = starts[(starts > 0) & (starts < len(rows))] - 1
+    same[edge] = False
+    run = np.concatenate([[0], np.cumsum(~same)])
+    tied = np.flatnonzero(np.concatenate([same, [False]]) | np.concatenate([[False], same]))
+    key = rows[tied] if unit is None else unit[rows[tied]]
+    ranks = np.unique(key, return_inverse=True)[1]
+    rows[tied] = rows[tied][np.lexsort((ranks, run[tied]))]
+
+
+def matching_order(arm: Arm, order: str, seed: int, unit: np.ndarray | None) -> np.ndarray:
+    """Return places in a sorted arm in the order in which its units choose.
+
+    Parameters
+    ----------
+    arm : Arm
+        The treated.
+    order : {"largest", "smallest", "random", "data"}
+        By score; by a permutation of the identifiers; or as the rows stand.
+    seed : int
+        Of the permutation.
+    unit : ndarray, optional
+        Identifiers; without them a permutation depends on the order of rows.
+    """
+    places = np.arange(len(arm.rows))
+    if order == "data":
+        return np.argsort(arm.rows, kind="stable")
+    if order == "random":
+        key = arm.rows if unit is None else unit[arm.rows]
+        standing = np.argsort(key, kind="stable")
+        return standing[np.random.default_rng(seed).permutation(len(places))]
+    if len(arm.starts) > 2:
+        # Strata do not compete, so the order matters only within each.
+        sizes = np.diff(arm.starts)
+        within = places - np.repeat(arm.starts[:-1], sizes)
+        flipped = np.repeat(arm.starts[1:] - 1, sizes) - within
+        falling = flipped
+    else:
+        falling = places[::-1]
+    return _in_tie_order(arm, places if order == "smallest" else falling)
+
+
+def _in_tie_order(arm: Arm, order: np.ndarray) -> np.ndarray:
+    """Keep the order of equal scores: the first of them first, whichever way the scores run."""
+    scores = arm.scores[order]
+    same = scores[1:] == scores[:-1]
+    if not same.any() or (np.diff(order[:2]) > 0).all():
+        return order
+    run = np.concatenate([[0], np.cumsum(~same)])
+    return order[np.lexsort((order, run))]
