@@ -57,28 +57,45 @@ def lalonde_score():
 
 def lalonde(case):
     data = read("lalonde_data")
-    held = read("lalonde_weights")
-    held = held[held["case"] == case].set_index("id").reindex(data["id"])
-    score = held["distance"].to_numpy()
-    if case.startswith("lalonde_ipw"):
-        score = lalonde_score()
+    held = weights_of("lalonde", case, data["id"])
+    score = lalonde_score() if case.startswith("lalonde_ipw") else held["distance"].to_numpy()
     score = None if np.isnan(score).any() else score
     return weighed(data, held["weight"], COVARIATES, treated="treat", score=score)
 
 
+def clustered(case):
+    data = read("clustered_data")
+    held = weights_of("clustered", case, data["id"])
+    sampling = "sw" if "_sw" in case else None
+    weights = held["weight"] * (data["sw"] if sampling else 1)
+    estimand = next((each for each in ("ATE", "ATC", "ATO") if f"_{each.lower()}" in case), "ATT")
+    score = held["distance"].to_numpy()
+    score = None if np.isnan(score).any() else score
+    covariates = ["x1", "x2", "x3", "b1", "group", *(["region"] if "exact_region" in case else [])]
+    return weighed(data, weights, covariates, treated="treat", estimand=estimand,
+                   sampling=sampling, score=score)  # fmt: skip
+
+
+def weights_of(name, case, ids):
+    held = read(f"{name}_weights")
+    return held[held["case"] == case].set_index("id").reindex(ids).reset_index()
+
+
 def golden_cases():
-    quantities = read("lalonde")
-    return sorted(quantities.loc[quantities["quantity"].str.startswith("bal."), "case"].unique())
+    rows = pd.concat([read("lalonde"), read("clustered")])
+    return rows.loc[rows["quantity"].str.startswith("bal."), "case"].unique().tolist()
 
 
 @pytest.mark.parametrize("case", golden_cases())
 def test_every_number_of_cobalt_is_reproduced(case):
-    found = lalonde(case).balance().to_frame().set_index("covariate")
-    golden = read("lalonde").query("case == @case and quantity.str.startswith('bal.')")
-    assert len(golden) >= 80
+    name = case.split("_", maxsplit=1)[0]
+    made = {"lalonde": lalonde, "clustered": clustered}[name](case)
+    found = made.balance().to_frame().set_index("covariate")
+    golden = read(name).query("case == @case and quantity.str.startswith('bal.')")
+    assert len(golden) >= 60
     for quantity, value in zip(golden["quantity"], golden["value"], strict=True):
-        measure, when, name = re.fullmatch(r"bal\.(.+)\.(Un|Adj)\[(.+)\]", quantity).groups()
-        row = NAMES.get(name, name.replace("race_", "race: "))
+        measure, when, label = re.fullmatch(r"bal\.(.+)\.(Un|Adj)\[(.+)\]", quantity).groups()
+        row = NAMES.get(label, re.sub("^(race|group)_", r"\1: ", label))
         column = f"{MEASURES[measure]}_{'before' if when == 'Un' else 'after'}"
         assert found.loc[row, column] == pytest.approx(value, rel=1e-6, abs=1e-6), quantity
 

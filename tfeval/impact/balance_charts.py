@@ -113,7 +113,7 @@ def distribution_plot(design: Compared, covariate: str) -> Chart:
     column = known[0]
     if column.level is not None:
         return _category_plot(design, column)
-    held = column.values  # noqa: PD011
+    held = column.held
     values = np.isnan(held) if column.absent else held
     low, high = values.min(), values.max()
     if ((values == low) | (values == high)).all():
@@ -185,7 +185,7 @@ def _category_plot(design: Compared, column: Column) -> Chart:
     levels = [reference_column(covariates, column.source), *own]
     names = [each.name.removeprefix(f"{column.source}: ") for each in levels]
     codes = [int(each.level or 0) for each in levels]
-    return _levels_plot(design, column.values, names, column.source, codes)
+    return _levels_plot(design, column.held, names, column.source, codes)
 
 
 def _levels_plot(

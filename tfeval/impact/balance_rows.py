@@ -115,7 +115,7 @@ def _covariates(covariates: Covariates) -> Iterator[Item]:
             own = [each for each in covariates.columns if each.source == column.source]
             levels = [reference_column(covariates, column.source), *own]
             codes = [each.level for each in levels if each.level is not None]
-            measure = partial(_levels, column.values, codes)
+            measure = partial(_levels, column.held, codes)
             yield Item(tuple(each.name for each in levels), column.source, "level", measure)
 
 
@@ -130,8 +130,8 @@ def _scores(design: Compared, scores: Mapping[str, np.ndarray]) -> Iterator[Item
 
 def _one(column: Column, arms: Arms) -> list[Comparison]:
     if column.absent:
-        return [compare(np.isnan(column.values), arms)]
-    return _values(column.values, arms)
+        return [compare(np.isnan(column.held), arms)]
+    return _values(column.held, arms)
 
 
 def _levels(codes: np.ndarray, levels: list[int], arms: Arms) -> list[Comparison]:
@@ -165,7 +165,7 @@ def _measured(item: Item, arms: Arms, squares: bool) -> list[tuple[Item, Compari
         return [(replace(item, kind=kind), only, rare)]
     rows = [(item, only, rare)]
     if squares and item.kind == "number" and isinstance(item.measure, partial):
-        values = np.square(item.measure.args[0].values, dtype=float)
+        values = np.square(item.measure.args[0].held, dtype=float)
         square = replace(item, names=(f"{item.names[0]} squared",), kind="square")
         rows.append((square, _values(values, arms)[0], rare))
     return rows
