@@ -98,11 +98,11 @@ def moments(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
     # Around a value of the data, so that a large level costs no digits.
     origin = float(values[0])
     apart = values - origin
-    mean = float(apart @ weights)
+    mean = _product(apart, weights)
     apart -= mean
     apart *= apart
-    free = 1.0 - float(weights @ weights)
-    variance = float(apart @ weights) / free if free > ROUNDING else np.nan
+    free = 1.0 - _product(weights, weights)
+    variance = _product(apart, weights) / free if free > ROUNDING else np.nan
     return origin + mean, variance
 
 
@@ -213,6 +213,11 @@ def standardised(difference: float, sd: float, span: float) -> float:
     return 0.0 if abs(difference) <= ROUNDING * span else difference / sd
 
 
+def _product(one: np.ndarray, other: np.ndarray) -> float:
+    # Not with @: its threads wait for one another on a busy machine, up to three times as long.
+    return float(np.einsum("i,i->", one, other))
+
+
 def _scaled(pair: Pair) -> Pair:
     first, second = (part / total if (total := part.sum()) > 0 else part * 0.0 for part in pair)
     return first, second
@@ -221,7 +226,7 @@ def _scaled(pair: Pair) -> Pair:
 def _together(means: Sequence[float], variances: Sequence[float], arms: Arms) -> float:
     # The variance of both arms in one, from that within and between them.
     shares = (arms.part, 1.0 - arms.part)
-    squares = [float(held @ held) for held in arms.weights[0]]
+    squares = [_product(held, held) for held in arms.weights[0]]
     within = sum(
         share * np.nan_to_num(variance) * (1.0 - square)
         for share, variance, square in zip(shares, variances, squares, strict=True)

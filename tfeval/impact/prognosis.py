@@ -55,6 +55,8 @@ def prognostic_scores(study: Study, prognosis: pd.DataFrame | pd.Series) -> dict
         return {f"prognostic score{named}": values}
     if not isinstance(prognosis, pd.DataFrame) or not prognosis.shape[1]:
         raise ParameterError("prognosis is a frame of outcomes, or a Series of fitted scores.")
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415
+
     frame = _aligned(prognosis, study)
     scores = {}
     for name in frame.columns:
@@ -66,7 +68,8 @@ def prognostic_scores(study: Study, prognosis: pd.DataFrame | pd.Series) -> dict
                 "Give another outcome, or a Series of fitted scores."
             )
         filled = np.where(weights > 0, values, 0.0)
-        scores[f"prognostic score: {name}"] = linear_fit(study.covariates, filled, weights)
+        with threadpool_limits(1, "blas"):  # small blocks: threads would only wait
+            scores[f"prognostic score: {name}"] = linear_fit(study.covariates, filled, weights)
     return scores
 
 
