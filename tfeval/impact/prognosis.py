@@ -7,6 +7,7 @@ import pandas as pd
 
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.covariates import Covariates
+from tfeval.impact.logit import one_blas_thread
 from tfeval.impact.study import Study
 
 
@@ -55,8 +56,6 @@ def prognostic_scores(study: Study, prognosis: pd.DataFrame | pd.Series) -> dict
         return {f"prognostic score{named}": values}
     if not isinstance(prognosis, pd.DataFrame) or not prognosis.shape[1]:
         raise ParameterError("prognosis is a frame of outcomes, or a Series of fitted scores.")
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415
-
     frame = _aligned(prognosis, study)
     scores = {}
     for name in frame.columns:
@@ -68,7 +67,7 @@ def prognostic_scores(study: Study, prognosis: pd.DataFrame | pd.Series) -> dict
                 "Give another outcome, or a Series of fitted scores."
             )
         filled = np.where(weights > 0, values, 0.0)
-        with threadpool_limits(1, "blas"):  # small blocks: threads would only wait
+        with one_blas_thread(True):  # small blocks: threads would only wait
             scores[f"prognostic score: {name}"] = linear_fit(study.covariates, filled, weights)
     return scores
 
