@@ -130,6 +130,8 @@ def _by_logit(study: Study, codes: np.ndarray | None) -> Propensity:
         linear = predict(fit, study.covariates, study.treated)
     else:
         linear = _out_of_fold(study, fit, codes)
+    # Sums taken in another order differ in the last digits; they must not break ties.
+    linear = np.round(linear, 11)
     return Propensity(_expit(linear), linear, fit, codes, notes=notes)
 
 
