@@ -45,6 +45,7 @@ _PUBLIC = {
     "match": "tfeval.impact.match",
     "fit_propensity": "tfeval.impact.propensity",
     "estimate": "tfeval.impact.estimate",
+    "balance": "tfeval.impact.balance",
     # money
     "deflate": "tfeval.money.prices",
     "price_years": "tfeval.money.prices",

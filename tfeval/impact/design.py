@@ -17,6 +17,7 @@ from tfeval.impact.set_weights import ESTIMANDS, effective_sample_size
 from tfeval.impact.study import Study
 
 if TYPE_CHECKING:
+    from tfeval.display.figures import Chart
     from tfeval.impact.balance import Balance
 
 #: Why a unit has no weight, by code.
@@ -160,6 +161,18 @@ class Design:
         from tfeval.impact.balance import balance  # noqa: PLC0415
 
         return balance(self, **settings)
+
+    def overlap(self) -> Chart:
+        """Return the propensity score by arm, before and after; see `overlap_plot`."""
+        from tfeval.impact.balance_charts import overlap_plot  # noqa: PLC0415
+
+        return overlap_plot(self)
+
+    def distribution(self, covariate: str) -> Chart:
+        """Return a covariate's distribution by arm, before and after; see `distribution_plot`."""
+        from tfeval.impact.balance_charts import distribution_plot  # noqa: PLC0415
+
+        return distribution_plot(self, covariate)
 
     def summary(self) -> Table:
         """Return the design in a few lines."""
