@@ -1,0 +1,263 @@
+"""How often nominal 95% intervals hold the truth, and how often a true zero is refused.
+
+Simulates analysis tables with a known effect, makes each design, estimates with each kind of
+error, and writes coverage.csv beside this file:
+
+    python tests/coverage/coverage.py --replications 2000
+
+Settings: `independent` families; `clustered` in 60 authorities that differ in who is treated, in
+outcomes and in effects; `few` authorities, 12 of them; `crossed`, two clusterings that cross.
+Coverage is of the effect on the treated in the population that the families are drawn from, with
+effects that differ between families; the type I error is with no effect at all.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tfeval.errors import TfevalError
+from tfeval.impact.design import Design
+from tfeval.impact.estimate import estimate
+from tfeval.impact.match import match
+from tfeval.impact.study import Study, study
+from tfeval.impact.weight import weight
+
+COVARIATES = ["x1", "x2", "old"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How families are drawn: areas, families in each, and how much areas differ."""
+
+    areas: int
+    families: int
+    spread: float
+    crossed: int = 0
+
+
+SETTINGS = {
+    "independent": Setting(60, 17, 0.0),
+    "clustered": Setting(60, 25, 0.4),
+    "few": Setting(12, 80, 0.4),
+    "crossed": Setting(40, 30, 0.3, crossed=30),
+}
+
+
+def drawn(
+    setting: Setting, rng: np.random.Generator, *, effect: float, slope: float
+) -> pd.DataFrame:
+    """Draw families: covariates, area, who is treated, the outcome."""
+    size = setting.areas * setting.families
+    area = np.repeat(np.arange(setting.areas), setting.families)
+    other = rng.integers(0, max(setting.crossed, 1), size)
+    by_area = rng.normal(size=(4, setting.areas)) * setting.spread
+    by_other = rng.normal(size=max(setting.crossed, 1)) * setting.spread * (setting.crossed > 0)
+    x1 = rng.normal(size=size) + by_area[0, area]
+    x2 = rng.normal(size=size)
+    old = (rng.random(size) < 0.4).astype(float)
+    odds = -0.9 + 0.5 * x1 - 0.4 * x2 + 0.3 * old + by_area[1, area]
+    treated = rng.random(size) < 1 / (1 + np.exp(-odds))
+    gain = effect + slope * x1 + (slope > 0) * by_area[2, area] / 2
+    outcome = 1 + x1 + 0.5 * x2 + 0.5 * old + by_area[3, area] + by_other[other]
+    outcome = outcome + gain * treated + rng.normal(size=size)
+    return pd.DataFrame(
+        {"treated": treated, "x1": x1, "x2": x2, "old": old, "area": area, "other": other,
+         "outcome": outcome, "unit": np.arange(size)}
+    )  # fmt: skip
+
+
+@cache
+def truth(name: str, effect: float, slope: float) -> float:
+    """Return the effect on the treated in the population, from two million families."""
+    setting = SETTINGS[name]
+    many = Setting(20_000, 100, setting.spread)
+    rng = np.random.default_rng(12345)
+    total, count = 0.0, 0
+    for _ in range(1):
+        frame = drawn(many, rng, effect=0.0, slope=0.0)
+        inside = frame["treated"].to_numpy()
+        total += (effect + slope * frame["x1"].to_numpy()[inside]).sum()
+        count += int(inside.sum())
+    return total / count
+
+
+def _nearest(**asked: Any) -> Callable[[Study], Design]:
+    return lambda made: match(made, "nearest", **asked)
+
+
+def _weighted(method: str, **asked: Any) -> Callable[[Study], Design]:
+    return lambda made: weight(made, method, **asked)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way to an interval. `constant`: effects do not differ, where units may be dropped."""
+
+    setting: str
+    name: str
+    design: Callable[[Study], Design]
+    asked: dict[str, Any]
+    constant: bool = False
+    draws: int = 0
+
+    def label(self) -> dict[str, str]:
+        """Return the names of the row."""
+        return {
+            "setting": self.setting,
+            "design": self.name,
+            "method": self.asked.get("method", "adjusted"),
+            "errors": self.asked["errors"],
+        }
+
+
+def cases(*, bootstrap: bool) -> list[Case]:
+    """Return every case, or those of the bootstrap, which take much longer."""
+    pair = _nearest(caliper=0.2)
+    twice = _nearest(caliper=0.2, replace=True)
+    found = []
+    if bootstrap:
+        asked = {"errors": "bootstrap", "cluster": "area", "draws": 199}
+        return [
+            Case("clustered", "inverse propensity", _weighted("inverse_propensity"),
+                 {**asked, "method": "difference"}),
+            Case("clustered", "nearest 1 to 1", pair, {**asked, "method": "adjusted"}, True),
+        ]  # fmt: skip
+    for setting in ("independent", "clustered", "few", "crossed"):
+        errors: list[dict[str, Any]] = {
+            "independent": [{"errors": "robust"}],
+            "clustered": [{"errors": "cluster", "cluster": "area"}],
+            "few": [{"errors": "cluster", "cluster": "area"}],
+            "crossed": [{"errors": "two_way", "cluster": ("area", "other")}],
+        }[setting]  # type: ignore[assignment]
+        for asked in errors:
+            for method in ("difference", "adjusted", "doubly_robust"):
+                for kind in ("inverse_propensity", "entropy"):
+                    name = kind.replace("_", " ")
+                    found.append(Case(setting, name, _weighted(kind), {**asked, "method": method}))
+            found.append(
+                Case(setting, "inverse propensity, 5 folds",
+                     _weighted("inverse_propensity", folds=5),
+                     {**asked, "method": "doubly_robust"})
+            )  # fmt: skip
+            found += [
+                Case(setting, "nearest 1 to 1", pair, {**asked, "method": "adjusted"}, True),
+                Case(setting, "nearest 1 to 1", pair, {**asked, "method": "difference"}, True),
+                Case(setting, "nearest, with replacement", twice,
+                     {**asked, "method": "adjusted"}, True),
+                Case(setting, "full", lambda made: match(made, "full", caliper=None),
+                     {**asked, "method": "adjusted"}),
+            ]  # fmt: skip
+    found += [
+        Case("independent", "nearest 1 to 1", pair, {"errors": "pair", "method": method}, True)
+        for method in ("difference", "adjusted")
+    ]
+    found += [
+        Case("independent", "nearest, with replacement", twice,
+             {"errors": "abadie_imbens", "method": method}, True)
+        for method in ("difference", "adjusted", "doubly_robust")
+    ]  # fmt: skip
+    found += [
+        Case("few", name, design, {"errors": "wild", "cluster": "area", "method": method,
+                                   "draws": 999}, constant)
+        for name, design, constant in (("nearest 1 to 1", pair, True),
+                                       ("inverse propensity", _weighted("inverse_propensity"), False))
+        for method in ("difference", "adjusted")
+    ]  # fmt: skip
+    return found
+
+
+def replicate(seed: int, *, bootstrap: bool) -> list[dict[str, Any]]:
+    """Draw once in each setting, and estimate in every way."""
+    rows = []
+    for at, setting in enumerate(SETTINGS):
+        mine = [
+            (number, case)
+            for number, case in enumerate(cases(bootstrap=bootstrap))
+            if case.setting == setting
+        ]
+        if not mine:
+            continue
+        for effect, slope in ((0.5, 0.0), (0.5, 0.3), (0.0, 0.0)):
+            rng = np.random.default_rng([seed, at])
+            frame = drawn(SETTINGS[setting], rng, effect=effect, slope=slope)
+            made = study(frame, covariates=COVARIATES, cluster=["area", "other"], unit="unit")
+            designs: dict[str, Design] = {}
+            for number, case in mine:
+                wanted = {(0.0, 0.0), (0.5, 0.0 if case.constant else 0.3)}
+                if (effect, slope) not in wanted:
+                    continue
+                rows.append({"case": number, "effect": effect, "slope": slope,
+                             **_one(case, made, frame, designs)})  # fmt: skip
+    return rows
+
+
+def _one(
+    case: Case, made: Study, frame: pd.DataFrame, designs: dict[str, Design]
+) -> dict[str, float]:
+    try:
+        if case.name not in designs:
+            designs[case.name] = case.design(made)
+        found = estimate(designs[case.name], frame["outcome"], **case.asked)
+    except TfevalError:
+        return {"estimate": np.nan}
+    row = found.to_frame().iloc[0]
+    return {name: float(row[name]) for name in
+            ("estimate", "std_error", "conf_low", "conf_high", "p_value")}  # fmt: skip
+
+
+def summary(results: pd.DataFrame, *, bootstrap: bool) -> pd.DataFrame:
+    """Return one row a case."""
+    rows = []
+    for number, case in enumerate(cases(bootstrap=bootstrap)):
+        own = results[results["case"] == number]
+        null = own[own["effect"] == 0]
+        seen = own[own["effect"] != 0]
+        true = truth(case.setting, 0.5, 0.0 if case.constant else 0.3)
+        inside = (seen["conf_low"] <= true) & (true <= seen["conf_high"])
+        rows.append({
+            **case.label(),
+            "replications": int(seen["estimate"].notna().sum()),
+            "true_effect": round(true, 4),
+            "bias": round(float(seen["estimate"].mean() - true), 4),
+            "sd_of_estimates": round(float(seen["estimate"].std()), 4),
+            "mean_std_error": round(float(seen["std_error"].mean()), 4),
+            "coverage": round(float(inside[seen["estimate"].notna()].mean()), 4),
+            "type_one_error": round(float((null["p_value"].dropna() < 0.05).mean()), 4),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def main() -> None:
+    """Run all replications on the processors there are and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--replications", type=int, default=2000)
+    parser.add_argument("--bootstrap", action="store_true")
+    parser.add_argument("--processes", type=int, default=2)
+    given = parser.parse_args()
+    with ProcessPoolExecutor(given.processes) as pool:
+        held = list(
+            pool.map(_with, [(seed, given.bootstrap) for seed in range(given.replications)],
+                     chunksize=10)
+        )  # fmt: skip
+    results = pd.DataFrame([row for rows in held for row in rows])
+    table = summary(results, bootstrap=given.bootstrap)
+    name = "coverage_bootstrap.csv" if given.bootstrap else "coverage.csv"
+    table.to_csv(Path(__file__).parent / name, index=False)
+    print(table.to_string())
+
+
+def _with(asked: tuple[int, bool]) -> list[dict[str, Any]]:
+    return replicate(asked[0], bootstrap=asked[1])
+
+
+if __name__ == "__main__":
+    main()
