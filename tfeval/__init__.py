@@ -40,6 +40,8 @@ _PUBLIC = {
     "cohort": "tfeval.cohort.cohort",
     "comparison_groups": "tfeval.cohort.cohort",
     "results_tests": "tfeval.cohort.results",
+    # impact
+    "fit_propensity": "tfeval.impact.propensity",
     # money
     "deflate": "tfeval.money.prices",
     "discount_factors": "tfeval.money.prices",
