@@ -7,17 +7,8 @@ import numpy as np
 from tfeval.impact.compiled import LARGE, in_parts
 from tfeval.impact.covariates import Covariates
 from tfeval.impact.logit import LogitFit, fit_logit
-from tfeval.impact.newton import (
-    TOLERANCE,
-    Reader,
-    own_threads,
-    parts,
-    reader,
-    solved,
-    step_size,
-    steps,
-    thinned,
-)
+from tfeval.impact.newton import TOLERANCE, solved, step_size
+from tfeval.impact.rows import Reader, own_threads, parts, reader, steps, thinned
 
 
 def linear_out_of_fold(
@@ -74,8 +65,8 @@ def _together(
     found = np.repeat(full.coefficients[:, None], len(shares), axis=1)
     linear, last = np.empty(covariates.size), np.inf
     with own_threads(covariates.size):
+        gradient = _first_gradients(rows, full.residual, folds, len(shares))
         for _ in range(12):
-            gradient = _gradients(rows, found, treated, weight, folds, linear)
             ahead = np.column_stack(
                 [solved(full.information * share, gradient[:, fold])
                  for fold, share in enumerate(shares)]
@@ -88,7 +79,24 @@ def _together(
             if not size < 0.3 * last:
                 return None
             found, last = found + ahead, size
+            gradient = _gradients(rows, found, treated, weight, folds, linear)
     return None
+
+
+def _first_gradients(
+    rows: Reader, residual: np.ndarray, folds: np.ndarray, count: int
+) -> np.ndarray:
+    # At the full fit's coefficients all of a fold's terms are known, and sum to 0 with the rest's.
+    def part(start: int, stop: int) -> np.ndarray:
+        room, gradient = rows.room(), np.zeros((1 + rows.covariates.count, count))
+        for block in steps(start, stop):
+            x = rows.read(block.start, block.stop, room)
+            gradient -= (
+                x @ np.where(folds[block] == np.arange(count)[:, None], residual[block], 0).T
+            )
+        return gradient
+
+    return np.sum(in_parts(part, parts(rows.size)), axis=0)
 
 
 def _gradients(  # noqa: PLR0917
