@@ -41,6 +41,7 @@ _PUBLIC = {
     "comparison_groups": "tfeval.cohort.cohort",
     "results_tests": "tfeval.cohort.results",
     # impact
+    "weight": "tfeval.impact.weight",
     "fit_propensity": "tfeval.impact.propensity",
     # money
     "deflate": "tfeval.money.prices",

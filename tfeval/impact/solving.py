@@ -103,6 +103,7 @@ class _Start:
     coefficients: np.ndarray
     products: np.ndarray
     information: np.ndarray | None = None
+    sampled: bool = False
 
 
 def _start(covariates: Covariates, terms_of: TermsOf, intercept: float) -> _Start:
@@ -119,13 +120,17 @@ def _start(covariates: Covariates, terms_of: TermsOf, intercept: float) -> _Star
     products = sweep(few, found, terms).matrix
     if step == 1:
         return _Start(rows, found, products)
-    hold = np.r_[1e-3, 0.25 * _largest_squares(few)]
+    largest = _largest_squares(few)
+    hold = np.r_[1e-3, np.where(largest > 0, 0.25 * largest, 1.0)]
     try:
         near, information = newton(few, terms, found, hold=hold)
     except NotConvergedError:
-        return _Start(rows, found, products)
+        return _Start(rows, found, products, sampled=True)
+    if not largest.all():
+        # The sample knows nothing of a category that it does not hold.
+        return _Start(rows, near, products, sampled=True)
     whole = information * (covariates.size / sample.size) + np.diag(hold)
-    return _Start(rows, near, products, whole)
+    return _Start(rows, near, products, whole, sampled=True)
 
 
 def _largest_squares(rows: Reader) -> np.ndarray:
@@ -138,7 +143,7 @@ def _largest_squares(rows: Reader) -> np.ndarray:
 def _redundant(start: _Start, terms: Terms) -> np.ndarray:
     # What is redundant in all rows is so in a sample; what a sample suspects, all rows decide.
     suspect = redundant(start.products)
-    if suspect.any() and start.information is not None:
+    if suspect.any() and start.sampled:
         return redundant(sweep(start.rows, np.zeros(len(start.products)), terms).matrix)
     return suspect
 
