@@ -46,6 +46,7 @@ _PUBLIC = {
     "fit_propensity": "tfeval.impact.propensity",
     "estimate": "tfeval.impact.estimate",
     "balance": "tfeval.impact.balance",
+    "weight": "tfeval.impact.weight",
     # money
     "deflate": "tfeval.money.prices",
     "price_years": "tfeval.money.prices",

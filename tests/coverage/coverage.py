@@ -168,8 +168,10 @@ def cases(*, bootstrap: bool) -> list[Case]:
     found += [
         Case("few", name, design, {"errors": "wild", "cluster": "area", "method": method,
                                    "draws": 999}, constant)
-        for name, design, constant in (("nearest 1 to 1", pair, True),
-                                       ("inverse propensity", _weighted("inverse_propensity"), False))
+        for name, design, constant in (
+            ("nearest 1 to 1", pair, True),
+            ("inverse propensity", _weighted("inverse_propensity"), False),
+        )
         for method in ("difference", "adjusted")
     ]  # fmt: skip
     return found
@@ -252,7 +254,7 @@ def main() -> None:
     table = summary(results, bootstrap=given.bootstrap)
     name = "coverage_bootstrap.csv" if given.bootstrap else "coverage.csv"
     table.to_csv(Path(__file__).parent / name, index=False)
-    print(table.to_string())
+    print(table.to_string())  # noqa: T201
 
 
 def _with(asked: tuple[int, bool]) -> list[dict[str, Any]]:

@@ -1,61 +1,87 @@
-"""The probability of being treated, from covariates measured before."""
+"""The propensity score: each unit's probability of being treated, given its covariates."""
 
 from __future__ import annotations
 
-import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from tfeval.errors import DataError, ParameterError
-from tfeval.impact.logit import Logit, Rows, fit_logit, one_blas_thread, predict
+from tfeval.errors import ParameterError
+from tfeval.impact.folds import assign_folds
+from tfeval.impact.logit import fit_logit, scores
+from tfeval.impact.logit_folds import linear_out_of_fold
 from tfeval.impact.study import Study
+
+#: A classifier's probability is kept this far from 0 and 1, where odds are endless.
+EDGE = 1e-6
+MOST_FOLDS = 100
+#: Decimals of log odds that are kept.
+DIGITS = 11
 
 
 @dataclass(frozen=True, eq=False)
 class Propensity:
-    """Propensity scores and, for a logit, what errors need to count their estimation.
+    """Who was likely to be treated. Made by `fit_propensity`.
 
     Attributes
     ----------
     score : ndarray of float, shape (n,)
         Probability of being treated.
     linear : ndarray of float, shape (n,)
-        Its log-odds.
-    logit : Logit or None
-        The fit on all rows.
+        Its log odds.
+    coefficients : ndarray, shape (k,)
+        Of the logistic regression of all units, the intercept first, then the study's covariates
+        in order; 0 for a redundant one. Empty for other models.
+    information : ndarray, shape (k, k)
+        Its inverse is the coefficients' covariance, and times `residual` times a unit's
+        covariates (with a leading 1) the unit's influence on them. That of a redundant covariate
+        is so large that nothing moves it. Empty for other models.
+    residual : ndarray of float, shape (n,)
+        Sampling weight times (treated less score).
+    intercept : bool
+        Whether `coefficients` begin with one.
     folds : ndarray of int or None, shape (n,)
-        A unit's score comes from the other folds' units.
+        Fold of each unit, if scores come from models that did not see the unit's fold.
     model : str
-        In words.
+        "logit", or the classifier's name.
     notes : tuple of str
         What a reader must know.
     """
 
     score: np.ndarray
     linear: np.ndarray
-    logit: Logit | None = None
+    coefficients: np.ndarray
+    information: np.ndarray
+    residual: np.ndarray
+    intercept: bool = True
     folds: np.ndarray | None = None
-    model: str = "logistic regression"
+    model: str = "logit"
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        cross = "" if self.folds is None else f", {int(self.folds.max()) + 1} folds"
+        return f"Propensity: {self.model}{cross}, {len(self.score):,} units"
 
 
 def fit_propensity(
     study: Study, model: Any = "logit", *, folds: int | None = None, seed: int = 1
 ) -> Propensity:
-    """Estimate propensity scores.
+    """Estimate each unit's probability of being treated.
+
+    Sampling weights count. Strata do not enter; name them as covariates if they should.
 
     Parameters
     ----------
     study : Study
-        Its covariates, sampling weights and, for folds, its families or units.
-    model : "logit" or a scikit-learn classifier
-        A classifier has `fit` and `predict_proba`; it is cloned, never changed.
+    model : "logit" or a scikit-learn classifier with `predict_proba`
+        A logistic regression by maximum likelihood, without interactions; or a classifier, of
+        which a copy is fitted, with the sampling weights if it can use them.
     folds : int, optional
-        Parts for cross-fitting: 1 (none) for logit, 5 for a classifier.
-    seed : int, default 1
-        Of the folds.
+        1: every unit's score comes from all units (for "logit" by default). More: from the other
+        folds' units (for a classifier 5 by default). Families stay in one fold.
+    seed : int
+        For the folds, and for a classifier with a `random_state` that is None.
 
     Returns
     -------
@@ -64,163 +90,66 @@ def fit_propensity(
     Raises
     ------
     DataError
-        If covariates separate the arms.
+        If a covariate, or all together, tell the arms apart perfectly.
     ParameterError
-        If the model or the folds do not fit.
+        If the model or the folds are not as above.
 
     References
     ----------
     Rosenbaum and Rubin (1983), The central role of the propensity score in observational studies
-    for causal effects, Biometrika 70.
+    for causal effects, Biometrika 70. Cross-fitting: Chernozhukov et al. (2018), Double/debiased
+    machine learning, Econometrics Journal 21, definition 3.1.
 
     Examples
     --------
     >>> import pandas as pd
     >>> from tfeval.impact.study import study
-    >>> frame = pd.DataFrame({"treated": [1, 0, 1, 0, 0, 1], "old": [1, 1, 0, 0, 0, 1]})
-    >>> fit_propensity(study(frame, covariates=["old"])).score.round(3).tolist()
-    [0.667, 0.667, 0.333, 0.333, 0.333, 0.667]
+    >>> frame = pd.DataFrame({"treated": [1, 1, 0, 1, 0, 0, 0, 0], "age": [8, 7, 6, 5, 7, 3, 2, 1]})
+    >>> found = fit_propensity(study(frame, covariates=["age"]))
+    >>> found.score.round(2).tolist()
+    [0.79, 0.64, 0.47, 0.3, 0.64, 0.09, 0.05, 0.02]
     """
-    is_logit = isinstance(model, str) and model == "logit"
-    if not is_logit and not (hasattr(model, "fit") and hasattr(model, "predict_proba")):
-        raise ParameterError('model is "logit" or a classifier with fit and predict_proba.')
-    count = (1 if is_logit else 5) if folds is None else folds
-    if isinstance(count, bool) or not isinstance(count, int | np.integer) or not 1 <= count <= 50:
-        raise ParameterError(f"folds is a whole number from 1 to 50, not {folds!r}.")
-    codes = assign_folds(study, int(count), seed) if count > 1 else None
-    if codes is not None:
-        _check_folds(study, codes, int(count))
-    return _by_logit(study, codes) if is_logit else _by_classifier(study, model, codes)
+    logit = isinstance(model, str)
+    folds = (1 if logit else 5) if folds is None else folds
+    if logit and model != "logit":
+        raise ParameterError(f'model is "logit" or a scikit-learn classifier, not {model!r}.')
+    if isinstance(folds, bool) or not isinstance(folds, int) or not 1 <= folds <= MOST_FOLDS:
+        raise ParameterError(f"folds is a whole number from 1 to {MOST_FOLDS}.")
+    assigned = assign_folds(study, folds, seed) if folds > 1 else None
+    if logit:
+        return _logit(study, assigned)
+    from tfeval.impact.classifier import fit_classifier  # noqa: PLC0415
+
+    score, notes = fit_classifier(study, model, assigned, seed)
+    at_edge = np.count_nonzero((score < EDGE) | (score > 1.0 - EDGE))
+    if at_edge:
+        some = f"{at_edge:,}" if at_edge >= 10 else "fewer than 10"
+        notes = (*notes, f"Scores of {some} units were kept {EDGE:g} away from 0 and 1.")
+    score = np.clip(score, EDGE, 1.0 - EDGE)
+    residual = (study.treated - score) * study.sampling
+    none = np.empty(0)
+    return Propensity(
+        score, np.log(score / (1.0 - score)), none, np.empty((0, 0)), residual,
+        intercept=False, folds=assigned, model=type(model).__name__, notes=notes,
+    )  # fmt: skip
 
 
-def assign_folds(study: Study, count: int, seed: int = 1) -> np.ndarray:
-    """Return each unit's fold, from 0; a family stays together.
-
-    Notes
-    -----
-    By the family, or a hash of the unit's identifier, so that the order of rows has no say where
-    the study has one of them.
-    """
-    if study.family is not None:
-        families = int(study.family.max()) + 1
-        return (np.random.default_rng(seed).permutation(families) % count)[study.family]
-    if study.unit is not None:
-        from pandas.util import hash_array  # noqa: PLC0415
-
-        values = np.asarray(study.unit, dtype=object if study.unit.dtype == object else None)
-        mixed = hash_array(values) ^ np.uint64(seed * 0x9E3779B97F4A7C15 % 2**64)
-        return ((mixed >> np.uint64(17)) % np.uint64(count)).astype(np.int64)
-    return np.random.default_rng(seed).permutation(study.size) % count
-
-
-def _check_folds(study: Study, codes: np.ndarray, count: int) -> None:
-    for arm in (study.treated, ~study.treated):
-        if np.bincount(codes[arm], minlength=count).min() == 0:
-            raise DataError(f"With {count} folds, one has no unit of an arm. Use fewer folds.")
-
-
-def _by_logit(study: Study, codes: np.ndarray | None) -> Propensity:
+def _logit(study: Study, folds: np.ndarray | None) -> Propensity:
     fit = fit_logit(study.covariates, study.treated, study.weight)
-    names = study.covariates.names
-    notes = tuple(
-        f"{names[place]} is determined by other covariates, so it was left out of the model."
-        for place in fit.aliased
-    )
-    if codes is None:
-        linear = predict(fit, study.covariates, study.treated)
-    else:
-        linear = _out_of_fold(study, fit, codes)
-    # Sums taken in another order differ in the last digits; they must not break ties.
-    linear = np.round(linear, 11)
-    return Propensity(_expit(linear), linear, fit, codes, notes=notes)
-
-
-def _expit(linear: np.ndarray) -> np.ndarray:
-    from scipy.special import expit  # noqa: PLC0415
-
-    return expit(linear)
-
-
-def _out_of_fold(study: Study, fit: Logit, codes: np.ndarray) -> np.ndarray:
-    """Return linear predictors of fits without each unit's own fold.
-
-    Each starts from the fit on all rows. Small studies are refitted until nothing moves; in large
-    ones one Newton step leaves an error of the order of one over the units.
-    """
-    count = int(codes.max()) + 1
-    rows = Rows(study.covariates, study.treated, study.weight, fit.centre)
-    start = np.repeat(fit.coefficients[None], count, axis=0)
-    for _ in range(1 if study.size > 100_000 else 25):
-        moved = _step_without(rows, start, codes, fit.aliased)
-        start = start + moved
-        if np.abs(moved).max() <= 1e-12 * max(1.0, np.abs(start).max()):
-            break
-    linear = np.empty(study.size)
-    for at, z in rows.blocks(0, study.size):
-        own = start @ z
-        linear[at] = np.take_along_axis(own, codes[None, at], axis=0)[0]
-    return linear
-
-
-def _step_without(
-    rows: Rows, coefficients: np.ndarray, codes: np.ndarray, aliased: tuple[int, ...]
-) -> np.ndarray:
-    """Return the Newton step of each fold's fit on the other folds' rows."""
-    count, width = coefficients.shape
-    gradients = np.zeros((count, count, width))
-    informations = np.zeros((count, count, width, width))
-    same = (coefficients == coefficients[0]).all()
-    with one_blas_thread(len(codes) > 60_000):
-        for at, z in rows.blocks(0, len(codes)):
-            for held in range(count):
-                own = np.ascontiguousarray(z[:, codes[at] == held])
-                inside = slice(at.start, at.stop)
-                treated = rows.treated[inside][codes[at] == held]
-                weight = None if rows.weight is None else rows.weight[inside][codes[at] == held]
-                for fold in range(1 if same else count):
-                    if not same and fold == held:
-                        continue
-                    probability = _expit(coefficients[fold] @ own)
-                    spread, residual = probability * (1 - probability), treated - probability
-                    if weight is not None:
-                        spread, residual = spread * weight, residual * weight
-                    scaled = own * np.sqrt(spread)
-                    gradients[fold, held] += own @ residual
-                    informations[fold, held] += scaled @ scaled.T
-    keep = np.setdiff1d(np.arange(width), [place + 1 for place in aliased])
-    steps = np.zeros_like(coefficients)
-    for fold in range(count):
-        source = 0 if same else fold
-        others = [held for held in range(count) if held != fold]
-        gradient = gradients[source, others].sum(axis=0)[keep]
-        information = informations[source, others].sum(axis=0)[np.ix_(keep, keep)]
-        steps[fold, keep] = np.linalg.solve(information, gradient)
-    return steps
-
-
-def _by_classifier(study: Study, model: Any, codes: np.ndarray | None) -> Propensity:
-    from sklearn.base import clone  # noqa: PLC0415
-
-    x, treated = study.covariates.matrix, study.treated.astype(int)
-    weighs = "sample_weight" in inspect.signature(model.fit).parameters
-    notes = []
-    if study.weight is not None and not weighs:
-        notes.append("The classifier takes no weights, so the sampling weights are not in it.")
-    folds = np.zeros(study.size, dtype=np.int64) if codes is None else codes
-    score = np.empty(study.size)
-    for fold in np.unique(folds):
-        held = folds == fold
-        rest = np.ones_like(held) if codes is None else ~held
-        more = (
-            {"sample_weight": study.sampling[rest]} if study.weight is not None and weighs else {}
+    notes: tuple[str, ...] = ()
+    if fit.redundant:
+        notes = (
+            f"Left out of the logistic regression, a combination of the covariates before: "
+            f"{', '.join(fit.redundant)}.",
         )
-        fitted = clone(model).fit(x[rest], treated[rest], **more)
-        score[held] = fitted.predict_proba(x[held])[:, list(fitted.classes_).index(1)]
-    if not np.isfinite(score).all():
-        raise DataError("The classifier gave a probability that is not a number.")
-    inside = np.clip(score, 1e-6, 1 - 1e-6)
-    if (changed := int((inside != score).sum())) > 0:
-        some = f"{changed:,}" if changed >= 10 else "fewer than 10"
-        notes.append(f"Probabilities of 0 or 1 for {some} units were moved inside by 0.000001.")
-    linear = np.log(inside / (1 - inside))
-    return Propensity(inside, linear, None, codes, type(model).__name__, tuple(notes))
+    # Sums taken in another order differ in the last digits; they must not break ties.
+    linear = np.round(fit.linear, DIGITS)
+    found = Propensity(
+        fit.score, linear, fit.coefficients, fit.information, fit.residual, notes=notes
+    )
+    if folds is None:
+        return found
+    linear = linear_out_of_fold(study.covariates, study.treated, study.weight, folds, fit)
+    linear = np.round(linear, DIGITS)
+    score, residual = scores(linear, study.treated, study.weight)
+    return replace(found, score=score, linear=linear, residual=residual, folds=folds)

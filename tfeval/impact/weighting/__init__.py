@@ -1,0 +1,1 @@
+"""Ways of weighting the arms so that they are alike."""
