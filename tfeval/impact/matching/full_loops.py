@@ -1,0 +1,183 @@
+"""The loops of optimal full matching on a line, over sorted scores; compiled for large studies."""
+# ruff: noqa: PLR0912, PLR0915, PLR0917, C901
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def nearest_other(
+    scores: np.ndarray, treated: np.ndarray, starts: np.ndarray, apart: np.ndarray
+) -> None:
+    """Fill `apart` with each unit's distance to the nearest of the other arm in its stratum."""
+    for stratum in range(starts.shape[0] - 1):
+        first, last = starts[stratum], starts[stratum + 1]
+        seen_treated, seen_other = -1, -1
+        for at in range(first, last):
+            other = seen_other if treated[at] else seen_treated
+            apart[at] = scores[at] - scores[other] if other >= 0 else np.inf
+            if treated[at]:
+                seen_treated = at
+            else:
+                seen_other = at
+        seen_treated, seen_other = -1, -1
+        for at in range(last - 1, first - 1, -1):
+            other = seen_other if treated[at] else seen_treated
+            if other >= 0:
+                apart[at] = min(apart[at], scores[other] - scores[at])
+            if treated[at]:
+                seen_treated = at
+            else:
+                seen_other = at
+
+
+def stars_on_a_line(
+    scores: np.ndarray,
+    treated: np.ndarray,
+    starts: np.ndarray,
+    width: float,
+    sets: np.ndarray,
+) -> None:
+    """Fill `sets` with the place of each unit's centre: the one that all others of its set touch.
+
+    Units of one arm that stand side by side are a run. Best links join neighbouring runs only:
+    one that passes over a run could be cut in two shorter ones. In each run a first part is
+    linked to the run before and the rest to the run after. Between two runs, of `s` units that
+    look right and `b` that look left as many as possible make pairs, in the order of the score,
+    and the others go to the nearest unit across. So the cost is that of reaching the gap, plus
+    the gap times the links, and the links are max(s, b), or more where the caliper forbids pairs.
+    How many look left is found run by run (dynamic programming), in time proportional to the
+    units.
+
+    Every unit must have somebody of the other arm within the caliper.
+
+    Parameters
+    ----------
+    scores : ndarray of float, shape (m,)
+        Rising within strata.
+    treated : ndarray of bool, shape (m,)
+    starts : ndarray of int, shape (strata + 1,)
+        Where each stratum begins.
+    width : float
+        Caliper.
+    sets : ndarray of int, shape (m,)
+        Filled.
+    """
+    size = scores.shape[0]
+    # Runs: where each begins, and whether it is the first of its stratum.
+    begins = np.empty(size + 1, np.int64)
+    opening = np.zeros(size + 1, np.bool_)
+    runs = 0
+    for stratum in range(starts.shape[0] - 1):
+        for at in range(starts[stratum], starts[stratum + 1]):
+            head = at == starts[stratum]
+            if head or treated[at] != treated[at - 1]:
+                begins[runs], opening[runs] = at, head
+                runs += 1
+    begins[runs], opening[runs] = size, True
+    # By run and number of its units that look left (a run of m has m + 1 entries): least cost so
+    # far, how many of the run before look right, and the most pairs the caliper leaves.
+    least = np.empty(size + runs)
+    looks = np.zeros(size + runs, np.int64)
+    at_most = np.zeros(size + runs, np.int64)
+    right = np.empty(size + 1)
+    low = np.empty(size + 1, np.int64)
+    high = np.empty(size + 1, np.int64)
+    for run in range(runs):
+        first, last = begins[run], begins[run + 1]
+        count, base = last - first, begins[run] + run
+        # What it costs to reach the gap on either side: first those that look right.
+        total = 0.0
+        least[base + count] = 0.0
+        for at in range(last - 1, first - 1, -1):
+            total += scores[last - 1] - scores[at]
+            least[base + at - first] = total
+        total = 0.0
+        for at in range(first, last):
+            total += scores[at] - scores[first]
+            least[base + at - first + 1] += total
+        if opening[run]:
+            for left in range(1, count + 1):
+                least[base + left] = np.inf
+            continue
+        start, below = begins[run - 1], begins[run - 1] + run - 1
+        before = first - start
+        gap = scores[first] - scores[first - 1]
+        most = 0
+        while most < before and scores[first] - scores[first - 1 - most] <= width:
+            most += 1
+        # Costs of the run before by how many look right, and the best up to and from each number.
+        for looking in range(most + 1):
+            right[looking] = least[below + before - looking]
+            low[looking] = looking
+            if looking > 0 and right[low[looking - 1]] < right[looking]:
+                low[looking] = low[looking - 1]
+        for looking in range(most, -1, -1):
+            high[looking] = looking
+            if looking < most:
+                later = high[looking + 1]
+                if right[later] + gap * (later - looking) < right[looking]:
+                    high[looking] = later
+        smallest = np.inf
+        pairs, reach = before, before
+        for left in range(count + 1):
+            entry = base + left
+            if left > 0:
+                mine = scores[first + left - 1]
+                if mine - scores[first - 1] > width:
+                    for further in range(left, count + 1):
+                        least[base + further] = np.inf
+                    break
+                while mine - scores[first - reach] > width:
+                    reach -= 1
+                pairs = min(pairs, left - 1 + reach)
+            paired = min(left, pairs, most)
+            at_most[entry] = paired
+            some, more = low[paired], high[paired]
+            looks[entry] = some
+            cheapest = right[some]
+            if right[more] + gap * (more - paired) < cheapest:
+                looks[entry] = more
+                cheapest = right[more] + gap * (more - paired)
+            least[entry] += gap * left + cheapest
+            smallest = min(smallest, least[entry])
+        # Only differences matter; small numbers keep their last digits.
+        for left in range(count + 1):
+            least[base + left] -= smallest
+    # Back from the last run of each stratum, whose units all look left, writing the links down.
+    ones = np.empty(size, np.int64)
+    others = np.empty(size, np.int64)
+    links = 0
+    left = 0
+    for run in range(runs - 1, -1, -1):
+        if opening[run + 1]:
+            left = begins[run + 1] - begins[run]
+        if opening[run]:
+            continue
+        first, entry = begins[run], begins[run] + run + left
+        looking = looks[entry]
+        paired = min(left, looking, at_most[entry])
+        for rank in range(looking):
+            ones[links] = first - looking + rank
+            others[links] = first + max(0, rank - (looking - paired))
+            links += 1
+        for rank in range(paired, left):
+            ones[links], others[links] = first - 1, first + rank
+            links += 1
+        left = first - begins[run - 1] - looking
+    # Links of no length may be one too many: drop those whose two ends have others.
+    degree = np.zeros(size, np.int64)
+    for link in range(links):
+        degree[ones[link]] += 1
+        degree[others[link]] += 1
+    for link in range(links):
+        one, other = ones[link], others[link]
+        if degree[one] > 1 and degree[other] > 1:
+            degree[one] -= 1
+            degree[other] -= 1
+            ones[link] = -1
+    for link in range(links):
+        one, other = ones[link], others[link]
+        if one >= 0:
+            centre = other if degree[other] > 1 else one
+            sets[one], sets[other] = centre, centre
