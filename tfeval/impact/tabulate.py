@@ -21,32 +21,34 @@ def tabulated(
     level: float,
 ) -> Effects:
     """Return effects with the columns `COLUMNS`, in order of population and outcome."""
-    frame = pd.DataFrame(list(held.rows))
     effect, comparison = held.effect, held.comparison
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = np.where(comparison > 0, effect / comparison, np.nan)
-    frame = frame.assign(
-        estimand=design.estimand,
-        method=method,
-        errors=errors,
-        estimate=effect,
-        std_error=np.sqrt(np.maximum(np.diag(intervals.covariance), 0.0)),
-        conf_low=intervals.low,
-        conf_high=intervals.high,
-        p_value=intervals.p_value,
-        p_adjusted=np.nan,
-        relative=relative,
-        relative_low=intervals.relative_low,
-        relative_high=intervals.relative_high,
-        mean_treated=held.treated,
-        mean_comparison=comparison,
-        clusters=intervals.clusters,
-        planned=pd.array([pd.NA] * len(frame), dtype="boolean"),
-    )
-    frame["months"] = frame["months"].astype("Int64")
+    count = len(held.rows)
+    columns = {name: [row[name] for row in held.rows] for name in held.rows[0]}
+    computed = {
+        "months": pd.array(columns["months"], dtype="Int64"),
+        "estimand": [design.estimand] * count,
+        "method": [method] * count,
+        "errors": [errors] * count,
+        "estimate": effect,
+        "std_error": np.sqrt(np.maximum(np.diag(intervals.covariance), 0.0)),
+        "conf_low": intervals.low,
+        "conf_high": intervals.high,
+        "p_value": intervals.p_value,
+        "p_adjusted": np.full(count, np.nan),
+        "relative": relative,
+        "relative_low": intervals.relative_low,
+        "relative_high": intervals.relative_high,
+        "mean_treated": held.treated,
+        "mean_comparison": comparison,
+        "clusters": intervals.clusters,
+        "planned": pd.array([pd.NA] * count, dtype="boolean"),
+    }
+    frame = pd.DataFrame({name: {**columns, **computed}[name] for name in COLUMNS})
     settings = {"design": design.method, **design.settings}
     return Effects(
-        frame=frame.reindex(columns=list(COLUMNS)),
+        frame=frame,
         joint=intervals.covariance,
         level=level,
         settings=settings,
