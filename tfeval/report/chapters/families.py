@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
 import pandas as pd
 
-from tfeval.cohort.cohort import Cohort, cohort, comparison_groups
+from tfeval.cohort.cohort import Cohort, comparison_groups
 from tfeval.cohort.results import needed_tables, results_tests
 from tfeval.display.charts import bar_chart
 from tfeval.display.disclosure import safe_count, safe_mean
@@ -17,12 +14,10 @@ from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
 from tfeval.programme.claims import authority
 from tfeval.records.check import CheckReport, check_records
-from tfeval.records.simulate import simulate
-from tfeval.records.store import Records, open_records
-from tfeval.report.notebook_parts import Box, simulated_banner
+from tfeval.records.store import Records
+from tfeval.report.chapters.linked import banner_of, cohort_of, records_of
+from tfeval.report.notebook_parts import Box
 
-SIMULATED = "simulated"
-_FAMILIES, _SEED = 4000, 1
 _RESULTS = {
     "crime_asb_education": "Result in crime, anti-social behaviour and education",
     "continuous_employment": "Continuous employment",
@@ -89,25 +84,17 @@ def load(
     local_authority : str, default "all"
         Only families of this authority.
     """
-    records = _records(extract)
-    found = cohort(records, phase=phase, horizon=horizon, comparison=comparison)
+    records = records_of(extract)
+    found = cohort_of(extract, phase, comparison, horizon)
     frame = found.to_pandas()
     if local_authority != "all":
         frame = frame[frame["local_authority"] == authority(local_authority)["code"]]
     return Families(records, check_records(records), found, frame, local_authority)
 
 
-@lru_cache(maxsize=2)
-def _records(extract: str) -> Records:
-    if extract == SIMULATED:
-        return simulate(families=_FAMILIES, seed=_SEED).records
-    # A report's kernel works in a folder of its own; the extract is named from where it began.
-    return open_records(Path(os.environ.get("TFEVAL_STARTED_IN", ".")) / extract)
-
-
 def banner(families: Families) -> Box | None:
     """Return the banner that simulated records carry, and nothing for real ones."""
-    return simulated_banner() if families.records.simulated else None
+    return banner_of(families.records)
 
 
 def headline(families: Families) -> str:
