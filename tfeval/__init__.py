@@ -40,6 +40,10 @@ _PUBLIC = {
     "cohort": "tfeval.cohort.cohort",
     "comparison_groups": "tfeval.cohort.cohort",
     "results_tests": "tfeval.cohort.results",
+    # impact
+    "correct": "tfeval.impact.multiple",
+    "combine_effects": "tfeval.impact.effects",
+    "pool_areas": "tfeval.impact.areas",
     # money
     "deflate": "tfeval.money.prices",
     "price_years": "tfeval.money.prices",

@@ -136,7 +136,9 @@ def _groups(
     if group is None:
         group = next((name for name in telling if frame[name].nunique() > 1), None)
     if group is None:
-        return [str(named.get(name, "Other")) if named else "" for name in frame["outcome"]], telling
+        return [
+            str(named.get(name, "Other")) if named else "" for name in frame["outcome"]
+        ], telling
     if group not in frame:
         known = suggest(group, map(str, frame.columns))
         raise ParameterError(f"A table of effects has no column {group}. {known}")
@@ -192,7 +194,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, scale: str) -> None:
     axes.margins(x=0.08)
 
 
-def _effect(axes: Axes, place: int, row: Mapping[str, Any]) -> None:
+def _effect(axes: Axes, place: int, row: Mapping[Any, Any]) -> None:
     colour, marker, filled = _MARKS[row["state"]]
     axes.hlines(place, row["low"], row["high"], color=colour, linewidth=2.5, zorder=2)
     axes.scatter(row["value"], place, s=75, marker=marker, edgecolor=colour, linewidth=2,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,14 +48,6 @@ _TEXT = {"outcome": "", "population": "all", "estimand": "not said", "method": "
          "errors": "not said"}  # fmt: skip
 
 
-class Stackable(Protocol):
-    """What `stacked` needs of a table of effects."""
-
-    frame: pd.DataFrame
-    joint: np.ndarray
-    settings: Mapping[str, Any]
-
-
 def complete(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame with all of `COLUMNS`, in order, then any others; the index from 0.
 
@@ -68,7 +60,7 @@ def complete(frame: pd.DataFrame) -> pd.DataFrame:
     if missing:
         raise DataError(f"A table of effects needs the columns {', '.join(missing)}.")
     columns: dict[str, Any] = {}
-    for name in [*COLUMNS, *(name for name in frame if name not in COLUMNS)]:
+    for name in [*COLUMNS, *(str(name) for name in frame if name not in COLUMNS)]:
         values = frame[name].reset_index(drop=True) if name in frame else None
         if name in _TEXT:
             columns[name] = _TEXT[name] if values is None else values.astype(str)
@@ -129,11 +121,11 @@ def families(frame: pd.DataFrame, columns: Sequence[str]) -> list[np.ndarray]:
     return [np.flatnonzero(codes == code) for code in range(codes.max(initial=-1) + 1)]
 
 
-def stacked(parts: Sequence[Stackable]) -> tuple[pd.DataFrame, np.ndarray, dict[str, Any]]:
+def stacked(parts: Sequence[Any]) -> tuple[pd.DataFrame, np.ndarray, dict[str, Any]]:
     """Return several tables as one: the frame, the block diagonal covariance, the settings.
 
-    Words for readers (labels, units, groups) are put together; what else the designs were asked
-    for is kept in `parts`.
+    The parts are `Effects`, whose file imports this one. Words for readers (labels, units,
+    groups) are put together; what else the designs were asked for is kept in `parts`.
     """
     columns = dict.fromkeys(name for part in parts for name in part.frame)
     # Column by column: pandas guesses a kind for columns that are missing throughout.
@@ -155,7 +147,7 @@ def stacked(parts: Sequence[Stackable]) -> tuple[pd.DataFrame, np.ndarray, dict[
     return frame, joint, settings
 
 
-def _column(parts: Sequence[Stackable], name: str) -> list[Any]:
+def _column(parts: Sequence[Any], name: str) -> list[Any]:
     return [
         value
         for part in parts

@@ -105,7 +105,7 @@ def hidden_notes(hidden: np.ndarray, who: str) -> list[str]:
     ]
 
 
-def _row(row: Mapping[str, Any], percent: bool) -> tuple[str, str, str, str]:
+def _row(row: Mapping[Any, Any], percent: bool) -> tuple[str, str, str, str]:
     scale = 100.0 if percent else 1.0
     digits = decimals(row["std_error"] * scale)
     points, share = (" points", "%") if percent else ("", "")
@@ -113,9 +113,9 @@ def _row(row: Mapping[str, Any], percent: bool) -> tuple[str, str, str, str]:
         row["estimate"] * scale, row["conf_low"] * scale, row["conf_high"] * scale, digits, points
     )
     wide = (row["relative_high"] - row["relative_low"]) * 100 / 4
-    relative = with_interval(
+    relative = _NOT_DEFINED if pd.isna(row["relative"]) else with_interval(
         row["relative"] * 100, row["relative_low"] * 100, row["relative_high"] * 100,
-        decimals(wide, most=1), "%", missing=_NOT_DEFINED,
+        decimals(wide, most=1), "%",
     )  # fmt: skip
     means = (
         "unknown" if pd.isna(row[name]) else number(row[name] * scale, digits, share)

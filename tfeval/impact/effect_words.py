@@ -93,7 +93,7 @@ def row_labels(frame: pd.DataFrame, settings: Mapping[str, Any], *columns: str) 
     return names
 
 
-def is_exploratory(planned: object) -> bool:
+def is_exploratory(planned: Any) -> bool:
     """Tell whether an effect is known not to have been planned."""
     return not pd.isna(planned) and not planned
 
@@ -123,9 +123,7 @@ def number(value: float, digits: int, suffix: str = "") -> str:
     return minus(f"{rounded:,.{digits}f}") + suffix
 
 
-def with_interval(
-    value: float, low: float, high: float, digits: int, suffix: str = "", missing: str = "unknown"
-) -> str:
+def with_interval(value: float, low: float, high: float, digits: int, suffix: str = "") -> str:
     """Write an estimate with its interval.
 
     Examples
@@ -134,7 +132,7 @@ def with_interval(
     '1.23 (0.50 to 2.00)'
     """
     if math.isnan(value):
-        return missing
+        return "unknown"
     if math.isnan(low) or math.isnan(high):
         return number(value, digits, suffix)
     ends = f"{number(low, digits)} to {number(high, digits)}"
