@@ -47,6 +47,9 @@ _PUBLIC = {
     "estimate": "tfeval.impact.estimate",
     "balance": "tfeval.impact.balance",
     "weight": "tfeval.impact.weight",
+    "correct": "tfeval.impact.multiple",
+    "combine_effects": "tfeval.impact.effects",
+    "pool_areas": "tfeval.impact.areas",
     # money
     "deflate": "tfeval.money.prices",
     "price_years": "tfeval.money.prices",

@@ -99,12 +99,15 @@ def _counts(
     }
 
 
-def _events(values: np.ndarray, weights: np.ndarray, treated: np.ndarray) -> dict[str, int]:
-    """Count units with anything but 0, by arm: what a rare outcome's mean would give away."""
+def _events(values: np.ndarray, weights: np.ndarray, treated: np.ndarray) -> dict[str, float]:
+    """Count units with anything but 0, by arm; and the comparison units' standard deviation."""
     some = (values != 0) & (weights > 0)
+    share = weights[~treated] / weights[~treated].sum()
+    own = values[~treated]
     return {
         "events_treated": int(np.count_nonzero(some & treated)),
         "events_comparison": int(np.count_nonzero(some & ~treated)),
+        "sd_comparison": float(np.sqrt(share @ (own - share @ own) ** 2)),
     }
 
 

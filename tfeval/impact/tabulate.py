@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from tfeval.impact.design import Design
-from tfeval.impact.effects import COLUMNS, Effects
+from tfeval.impact.effect_columns import COLUMNS
+from tfeval.impact.effects import Effects
 from tfeval.impact.estimates import Estimates
 from tfeval.impact.intervals import Intervals
 
@@ -43,7 +44,7 @@ def tabulated(
         "mean_treated": held.treated,
         "mean_comparison": comparison,
         "clusters": intervals.clusters,
-        "planned": pd.array([pd.NA] * count, dtype="boolean"),
+        "planned": [None] * count,
     }
     frame = pd.DataFrame({name: {**columns, **computed}[name] for name in COLUMNS})
     settings = {"design": design.method, **design.settings}

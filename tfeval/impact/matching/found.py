@@ -124,9 +124,10 @@ def _optimal(task: Task) -> Found:
     rows, matches = optimal_pairs(
         task.along[inside],
         task.focal[inside],
-        strata=None if task.study.strata is None else task.study.strata[inside],
+        strata=_some(task.study.strata, inside),
         ratio=int(task.chosen.ratio),
         caliper=_width(task),
+        unit=_some(task.study.unit, inside),
     )
     rows, matches = inside[rows], inside[matches]
     lone = np.setdiff1d(np.flatnonzero(task.focal & task.eligible), rows)
@@ -136,9 +137,16 @@ def _optimal(task: Task) -> Found:
 def _full(task: Task) -> Found:
     from tfeval.impact.matching.full import full_sets  # noqa: PLC0415
 
-    return _from_sets(
-        task, _inside(task, lambda *given: full_sets(*given, caliper=_width(task)), task.along)
+    inside = np.flatnonzero(task.eligible)
+    sets = np.full(task.study.size, -1, dtype=np.int64)
+    sets[inside] = full_sets(
+        task.along[inside],
+        task.study.treated[inside],
+        strata=_some(task.study.strata, inside),
+        caliper=_width(task),
+        unit=_some(task.study.unit, inside),
     )
+    return _from_sets(task, sets)
 
 
 def _subclass(task: Task) -> Found:
@@ -170,7 +178,7 @@ def _kernel(task: Task) -> Found:
         task.along[inside],
         study.treated[inside],
         study.sampling[inside],
-        strata=None if study.strata is None else study.strata[inside],
+        strata=_some(study.strata, inside),
         bandwidth=chosen.bandwidth,
         kernel=shape,
     )
@@ -185,13 +193,8 @@ def _mahalanobis(task: Task) -> Found:
     return _from_pairs(task, mahalanobis_found(task))
 
 
-def _inside(task: Task, method: Callable[..., np.ndarray], along: np.ndarray) -> np.ndarray:
-    """Run a method that gives sets on the eligible units, and put the sets back in place."""
-    inside = np.flatnonzero(task.eligible)
-    strata = None if task.study.strata is None else task.study.strata[inside]
-    sets = np.full(task.study.size, -1, dtype=np.int64)
-    sets[inside] = method(along[inside], task.study.treated[inside], strata)
-    return sets
+def _some(values: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    return None if values is None else values[rows]
 
 
 def _width(task: Task) -> float | None:

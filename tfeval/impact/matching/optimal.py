@@ -13,6 +13,7 @@ from tfeval.impact.matching.ordering import sorted_arm
 def optimal_pairs(
     distance: np.ndarray,
     treated: np.ndarray,
+    *,
     strata: np.ndarray | None = None,
     ratio: int = 1,
     caliper: float | None = None,

@@ -1,0 +1,155 @@
+"""The columns of a table of effects: completed, chosen among, told apart, stacked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tfeval.errors import DataError, ParameterError, suggest
+
+#: Columns of every table of effects, in order. Differences and means are in the outcome's own
+#: unit; `relative` is the difference over `mean_comparison`; `p_adjusted` is NaN until corrected.
+#: `events_*` are the units whose outcome is not 0, and `sd_comparison` the outcome's (weighted)
+#: standard deviation among the comparison; NaN where not known. `planned` is True, False, or None
+#: without a plan.
+COLUMNS = (
+    "outcome",
+    "population",
+    "months",
+    "estimand",
+    "method",
+    "errors",
+    "estimate",
+    "std_error",
+    "conf_low",
+    "conf_high",
+    "p_value",
+    "p_adjusted",
+    "relative",
+    "relative_low",
+    "relative_high",
+    "mean_treated",
+    "mean_comparison",
+    "sd_comparison",
+    "n_treated",
+    "n_comparison",
+    "events_treated",
+    "events_comparison",
+    "n_missing",
+    "ess_comparison",
+    "clusters",
+    "planned",
+)
+_NEEDED = ("outcome", "estimate", "std_error")
+_TEXT = {"outcome": "", "population": "all", "estimand": "not said", "method": "not said",
+         "errors": "not said"}  # fmt: skip
+
+
+def complete(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame with all of `COLUMNS`, in order, then any others; the index from 0.
+
+    Raises
+    ------
+    DataError
+        If outcome, estimate or std_error lacks.
+    """
+    missing = [name for name in _NEEDED if name not in frame]
+    if missing:
+        raise DataError(f"A table of effects needs the columns {', '.join(missing)}.")
+    columns: dict[str, Any] = {}
+    for name in [*COLUMNS, *(str(name) for name in frame if name not in COLUMNS)]:
+        values = frame[name].reset_index(drop=True) if name in frame else None
+        if name in _TEXT:
+            columns[name] = _TEXT[name] if values is None else values.astype(str)
+        elif name in COLUMNS and name != "planned":
+            columns[name] = np.nan if values is None else _numbers(values, name)
+        else:
+            columns[name] = values
+    return pd.DataFrame(columns, index=range(len(frame)))
+
+
+def _numbers(values: pd.Series, name: str) -> pd.Series:
+    try:
+        found = pd.to_numeric(values)
+    except (TypeError, ValueError):
+        raise DataError(f"Column {name} of a table of effects holds numbers.") from None
+    return found.astype(float) if found.dtype == object or found.isna().any() else found
+
+
+def among(frame: pd.DataFrame, column: str, wanted: Any) -> np.ndarray:
+    """Return which rows have one of the values wanted.
+
+    Raises
+    ------
+    ParameterError
+        If the column or a value is not there.
+    """
+    check_columns(frame, (column,))
+    single = isinstance(wanted, str) or not isinstance(wanted, Iterable)
+    values = [wanted] if single else list(wanted)
+    held = set(frame[column].dropna())
+    for value in values:
+        if value not in held:
+            known = suggest(str(value), map(str, held))
+            raise ParameterError(f"No effect has {column} {value}. {known}")
+    return frame[column].isin(values).to_numpy()
+
+
+def check_columns(frame: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Refuse a column that is not there."""
+    for name in columns:
+        if name not in frame:
+            known = suggest(name, map(str, frame.columns))
+            raise ParameterError(f"A table of effects has no column {name}. {known}")
+
+
+def families(frame: pd.DataFrame, columns: Sequence[str]) -> list[np.ndarray]:
+    """Return the rows of each family: those with the same values in some columns.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"planned": [True, False, True]})
+    >>> [part.tolist() for part in families(rows, ["planned"])]
+    [[0, 2], [1]]
+    """
+    if not columns:
+        return [np.arange(len(frame))]
+    codes = frame.groupby(list(columns), sort=False, dropna=False).ngroup().to_numpy()
+    return [np.flatnonzero(codes == code) for code in range(codes.max(initial=-1) + 1)]
+
+
+def stacked(parts: Sequence[Any]) -> tuple[pd.DataFrame, np.ndarray, dict[str, Any]]:
+    """Return several tables as one: the frame, the block diagonal covariance, the settings.
+
+    The parts are `Effects`, whose file imports this one. Words for readers (labels, units,
+    groups) are put together; what else the designs were asked for is kept in `parts`.
+    """
+    columns = dict.fromkeys(name for part in parts for name in part.frame)
+    # Column by column: pandas guesses a kind for columns that are missing throughout.
+    frame = pd.DataFrame({name: _column(parts, name) for name in columns})
+    ends = np.cumsum([len(part.frame) for part in parts])
+    joint = np.zeros((ends[-1], ends[-1]))
+    for part, end in zip(parts, ends, strict=True):
+        rows = slice(end - len(part.frame), end)
+        joint[rows, rows] = part.joint
+    settings: dict[str, Any] = {"parts": tuple(part.settings for part in parts)}
+    for name in ("labels", "units", "groups"):
+        words = {key: text for part in parts for key, text in part.settings.get(name, {}).items()}
+        if words:
+            settings[name] = words
+    for name in ("who", "title"):
+        said = {part.settings.get(name) for part in parts}
+        if len(said) == 1 and None not in said:
+            settings[name] = said.pop()
+    return frame, joint, settings
+
+
+def _column(parts: Sequence[Any], name: str) -> list[Any]:
+    return [
+        value
+        for part in parts
+        for value in (part.frame[name] if name in part.frame else [None] * len(part.frame))
+    ]
