@@ -83,6 +83,37 @@ class Truth:
             parts.append(_means(people[(age >= youngest) & (age < too_old)], name, by))
         return pd.concat(parts, ignore_index=True)
 
+    def by_family(self, months: int) -> pd.DataFrame:
+        """Return each family's true effects: of its own outcomes, and summed over its people.
+
+        Parameters
+        ----------
+        months : int
+            Horizon.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by `family_id`, one column an outcome. Families that the horizon does not
+            reach are not in it.
+
+        Examples
+        --------
+        >>> from tfeval.records.simulate import simulate
+        >>> found = simulate(families=200, seed=1, effects={}).truth.by_family(12)
+        >>> bool((found == 0).all(axis=None))
+        True
+        """
+        parts = []
+        for frame in (self.people_outcomes, self.family_outcomes):
+            rows = frame[frame["horizon_months"] == months]
+            names = [name[3:] for name in rows.columns if name.startswith("y0_")]
+            effects = pd.DataFrame(
+                {name: rows[f"y1_{name}"].astype(float) - rows[f"y0_{name}"] for name in names}
+            )
+            parts.append(effects.groupby(rows["family_id"]).sum())
+        return pd.concat(parts, axis=1)
+
 
 def read_truth(folder: str | Path) -> Truth:
     """Read the truth that `simulate_to` wrote.

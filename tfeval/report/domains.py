@@ -114,6 +114,31 @@ def _horizon(value: int) -> int:
     return value
 
 
+def _design(value: str) -> str:
+    from tfeval.report.chapters.comparison import DESIGNS  # noqa: PLC0415
+
+    if value not in DESIGNS:
+        raise ParameterError(f'There is no design "{value}". {suggest(value, DESIGNS)}')
+    return value
+
+
+def _estimator(value: str) -> str:
+    from tfeval.impact.estimate import METHODS  # noqa: PLC0415
+
+    if value not in METHODS:
+        raise ParameterError(f'There is no estimator "{value}". {suggest(value, METHODS)}')
+    return value
+
+
+def _caliper(value: float) -> float:
+    if not 0.01 <= value <= 2:
+        raise ParameterError(
+            "The parameter caliper lies between 0.01 and 2 standard deviations of the linear "
+            f"predictor, not {value:g}."
+        )
+    return value
+
+
 def _extract(value: str) -> str:
     if value != "simulated" and not Path(value).exists():
         raise ParameterError(
@@ -131,6 +156,9 @@ DOMAINS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
         "comparison": _comparison,
         "horizon": _horizon,
         "extract": _extract,
+        "design": _design,
+        "estimator": _estimator,
+        "caliper": _caliper,
     }
 )
 

@@ -114,3 +114,23 @@ def with_sources(frame: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
         The published rows it came from.
     """
     return frame.reset_index(drop=True).assign(Source=pd.Series(sources(rows), dtype=object))
+
+
+#: Outcomes of families for readers, with the unit; the order in which tables show them.
+OUTCOMES = {
+    "absence": ("Absence from school", "share of sessions"),
+    "unauthorised_absence": ("Unauthorised absence", "share of sessions"),
+    "fixed_exclusions": ("Fixed exclusions", "a family"),
+    "permanent_exclusions": ("Permanent exclusions", "a family"),
+    "offences": ("Proven offences", "a family"),
+    "custody": ("Custodial sentences", "a family"),
+    "asb_incidents": ("Anti-social behaviour incidents", "a family"),
+    "out_of_work": ("Out-of-work benefits", "person-days a family"),
+    "employment": ("In work", "person-days a family"),
+    "in_need": ("Children in need", "child-days a family"),
+    "protection_plan": ("Child protection plans", "child-days a family"),
+    "looked_after": ("Children looked after", "child-days a family"),
+    "emergency_admissions": ("Emergency admissions", "a family"),
+    "ae_attendances": ("Attendances at accident and emergency", "a family"),
+    "domestic_abuse": ("Domestic abuse incidents", "a family"),
+}
