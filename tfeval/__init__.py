@@ -40,6 +40,8 @@ _PUBLIC = {
     "cohort": "tfeval.cohort.cohort",
     "comparison_groups": "tfeval.cohort.cohort",
     "results_tests": "tfeval.cohort.results",
+    # impact
+    "read_plan": "tfeval.impact.analysis_plan",
     # money
     "deflate": "tfeval.money.prices",
     "price_years": "tfeval.money.prices",

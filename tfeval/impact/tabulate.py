@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -9,6 +11,7 @@ from tfeval.impact.design import Design
 from tfeval.impact.effects import COLUMNS, Effects
 from tfeval.impact.estimates import Estimates
 from tfeval.impact.intervals import Intervals
+from tfeval.impact.study import Study
 
 
 def tabulated(
@@ -44,7 +47,7 @@ def tabulated(
         planned=pd.array([pd.NA] * len(frame), dtype="boolean"),
     )
     frame["months"] = frame["months"].astype("Int64")
-    settings = {"design": design.method, **design.settings}
+    settings = {"design": design.method, **design.settings, **_of_study(design.study)}
     return Effects(
         frame=frame.reindex(columns=list(COLUMNS)),
         joint=intervals.covariance,
@@ -53,3 +56,17 @@ def tabulated(
         notes=design.notes,
         simulated=design.study.simulated,
     )
+
+
+def _of_study(study: Study) -> dict[str, Any]:
+    """Return what a plan may have fixed about the study."""
+    used = {column.source for column in study.covariates.columns} | set(study.left_out)
+    before = {name for name, timing in study.timing.items() if timing == "before"}
+    return {
+        "cohort": study.cohort,
+        "units": study.size,
+        "within": study.strata_names,
+        "covariates": tuple(sorted(used)),
+        "covariates_not_used": tuple(sorted(before - used)) if study.timing else None,
+        "covariates_added": tuple(sorted(used - before)),
+    }

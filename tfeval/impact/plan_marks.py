@@ -1,0 +1,166 @@
+"""Which effects of a table were planned, and how the others depart from the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+import pandas as pd
+
+from tfeval.impact.effects import Effects
+from tfeval.impact.plan_deviations import MAIN, NOT_KNOWN, Covered, design_names, measure_and_months
+
+_SHOWN = 12
+
+
+class Plan(Protocol):
+    """What is needed of an `AnalysisPlan`."""
+
+    primary: tuple[str, ...]
+    horizons: tuple[int, ...]
+
+    def compare(
+        self, outcome: str | None, months: Any, done: Mapping[str, Any], *, whole: bool = False
+    ) -> tuple[str, list[str]]:
+        """Return which analysis this is, and how it departs."""
+
+    def as_dict(self) -> dict[str, str]:
+        """Return what names the plan."""
+
+
+def marked(plan: Plan, effects: Effects) -> tuple[Effects, dict[str, Any]]:
+    """Return effects with `planned` filled in and notes, and what is to be said of them.
+
+    Parameters
+    ----------
+    plan : Plan
+    effects : Effects
+
+    Returns
+    -------
+    marked : Effects
+    said : dict
+        `planned`: labels of effects as in the main analysis; `sensitivity`: by name, labels;
+        `exploratory`: list of {`why`, `what`}; `absent`: planned primary outcomes that are not
+        here, at the horizons that are; `summary`: in one line.
+    """
+    common = done_by(effects)
+    left_out = ["units of the cohort were left out before the design"] * _lacks(effects)
+    planned: dict[str, list[str]] = {}
+    reasons: dict[tuple[str, ...], list[str]] = {}
+    flags = []
+    for row in _rows(effects):
+        name, months = _which(row)
+        own = {"population": row["population"], "method": row["method"], "errors": row["errors"]}
+        which, why = plan.compare(name, months, {**common, **own}, whole=True)
+        why = [*why, *left_out]
+        (reasons.setdefault(tuple(why), []) if why else planned.setdefault(which, [])).append(
+            _label(row)
+        )
+        flags.append(not why)
+    said = {
+        "planned": planned.pop(MAIN, []),
+        "sensitivity": planned,
+        "exploratory": [{"why": list(why), "what": what} for why, what in reasons.items()],
+        "absent": _absent(plan, effects),
+    }
+    said["summary"] = summary(said, len(flags))
+    made = replace(
+        effects,
+        frame=effects.frame.assign(planned=pd.array(flags, dtype="boolean")),
+        notes=(*effects.notes, f"{plan}.", *_notes(said, len(flags))),
+        settings={**effects.settings, "plan": plan.as_dict()},
+    )
+    return made, said
+
+
+def done_by(effects: Effects) -> dict[str, Any]:
+    """Return what a table of effects tells of how it was made; what it does not, is not known."""
+    held = effects.settings
+    cohort: Mapping[str, Any] = held.get("cohort") or {}
+    done = {
+        "phase": cohort.get("phase", NOT_KNOWN),
+        "comparison": cohort.get("comparison", NOT_KNOWN),
+        "rows": cohort.get("level", NOT_KNOWN),
+        "cohort_seed": cohort.get("seed", NOT_KNOWN),
+        "level": effects.level,
+        "design": {name: held[name] for name in design_names() if name in held},
+        "covariates": Covered(
+            held.get("covariates", ()),
+            held.get("covariates_not_used"),
+            held.get("covariates_added", ()),
+        ),
+    }
+    corrected = held.get("correction")
+    if corrected is not None:  # most tables are corrected after they are marked
+        method = corrected.get("method") if isinstance(corrected, Mapping) else corrected
+        done["correction"] = method
+    return done
+
+
+def summary(said: Mapping[str, Any], rows: int) -> str:
+    """Return how many effects were planned.
+
+    Examples
+    --------
+    >>> summary({"planned": ["a"], "sensitivity": {}, "exploratory": []}, 1)
+    '1 of 1 effects as planned'
+    """
+    others = sum(len(item["what"]) for item in said["exploratory"])
+    checks = sum(len(what) for what in said["sensitivity"].values())
+    parts = [f"{len(said['planned'])} of {rows} effects as planned"]
+    parts += [f"{checks} in planned sensitivity analyses"] if checks else []
+    return ", ".join([*parts, *([f"{others} exploratory"] if others else [])])
+
+
+def _notes(said: Mapping[str, Any], rows: int) -> list[str]:
+    found = [f'Planned as sensitivity analysis "{name}": {listed(what)}.'
+             for name, what in said["sensitivity"].items()]  # fmt: skip
+    for item in said["exploratory"]:
+        whole = len(item["what"]) == rows
+        what = "all effects here" if whole else listed(item["what"])
+        found.append(f"Exploratory, not planned: {what} ({'; '.join(item['why'])}).")
+    if said["absent"]:
+        found.append(f"Planned primary outcomes that are not here: {listed(said['absent'])}.")
+    return found
+
+
+def listed(names: list[str]) -> str:
+    """Return names as they stand in a sentence, the first of many.
+
+    Examples
+    --------
+    >>> listed(["absence", "offences"])
+    'absence, offences'
+    """
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def _rows(effects: Effects) -> list[dict[str, Any]]:
+    return [{str(k): v for k, v in row.items()} for row in effects.frame.to_dict("records")]
+
+
+def _lacks(effects: Effects) -> bool:
+    cohort = effects.settings.get("cohort") or {}
+    return "units" in cohort and effects.settings.get("units") != cohort["units"]
+
+
+def _which(row: Mapping[str, Any]) -> tuple[str, Any]:
+    name, own = measure_and_months(str(row["outcome"]))
+    months = own if pd.isna(row["months"]) else int(row["months"])
+    return name, NOT_KNOWN if months is None else months
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    name, months = _which(row)
+    text = name.replace("_", " ") + ("" if months == NOT_KNOWN else f" at {months} months")
+    return text if row["population"] == "all" else f"{text}, {row['population']}"
+
+
+def _absent(plan: Plan, effects: Effects) -> list[str]:
+    here = {_which(row) for row in _rows(effects)}
+    spans = sorted({months for _, months in here if months in plan.horizons})
+    return [f"{name.replace('_', ' ')} at {months} months"
+            for months in spans for name in plan.primary if (name, months) not in here]  # fmt: skip
