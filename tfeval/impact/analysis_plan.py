@@ -154,10 +154,10 @@ class AnalysisPlan:
             `settings["plan"]`. In a notebook, the cell's outputs say so too, and from there the
             report's page and manifest.
         """
-        from tfeval.impact.plan_marks import marked  # noqa: PLC0415
+        from tfeval.impact.plan_marks import marked, plan_summary  # noqa: PLC0415
 
         made, said = marked(self, effects)
-        show_plan({**self.as_dict(), **said}, f"{self}: {said['summary']}")
+        show_plan({**self.as_dict(), **said}, f"{self}: {plan_summary(said)}")
         return made
 
     def as_dict(self) -> dict[str, str]:
@@ -185,20 +185,20 @@ class AnalysisPlan:
             Whether `done` holds the whole design: a setting it lacks is then a departure.
         """
         asked = self._asked(outcome, months)
-        main = self.main.departures(done, whole=whole)
-        if not main:
+        departures = self.main.departures(done, whole=whole)
+        if not departures:
             return ("" if asked else MAIN), asked
         for name, analysis in self.sensitivity.items():
-            if not asked and not analysis.departures(done, whole=whole):
-                return name, []
-        return "", [*asked, *main]
+            if not analysis.departures(done, whole=whole):
+                return ("" if asked else name), asked
+        return "", [*asked, *departures]
 
     def _asked(self, outcome: str | None, months: Any) -> list[str]:
         found = []
         name, own = measure_and_months(outcome) if outcome is not None else ("", None)
         months = own if months is None else months
         if name and self.role(name) == "exploratory":
-            found.append(f"outcome: {name} was not planned")
+            found.append("outcome: not among those planned")
         if months is not None and months not in self.horizons:
             planned = " or ".join(map(str, self.horizons))
             found.append(f"months: {months}, where {planned} were planned")

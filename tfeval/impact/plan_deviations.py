@@ -230,7 +230,8 @@ def _same(value: Any, planned: tuple[Any, ...]) -> bool:
 
 def _shown(value: Any) -> str:
     if isinstance(value, tuple | list):
-        return ", ".join(map(str, value)) or "none"
+        more = f" and {len(value) - 5} more" if len(value) > 5 else ""
+        return ", ".join(map(str, value[:5])) + more or "none"
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {one}" for name, one in value.items()) or "none"
     if isinstance(value, bool):

@@ -17,8 +17,13 @@ _SHOWN = 12
 class Plan(Protocol):
     """What is needed of an `AnalysisPlan`."""
 
-    primary: tuple[str, ...]
-    horizons: tuple[int, ...]
+    @property
+    def primary(self) -> tuple[str, ...]:
+        """Outcomes that are primary."""
+
+    @property
+    def horizons(self) -> tuple[int, ...]:
+        """Months after the index date."""
 
     def compare(
         self, outcome: str | None, months: Any, done: Mapping[str, Any], *, whole: bool = False
@@ -42,34 +47,35 @@ def marked(plan: Plan, effects: Effects) -> tuple[Effects, dict[str, Any]]:
     marked : Effects
     said : dict
         `planned`: labels of effects as in the main analysis; `sensitivity`: by name, labels;
-        `exploratory`: list of {`why`, `what`}; `absent`: planned primary outcomes that are not
-        here, at the horizons that are; `summary`: in one line.
+        `exploratory`: labels; `reasons`: list of {`why`, `what`}, an effect once for each reason;
+        `absent`: planned primary outcomes that are not here, at the horizons that are.
     """
     common = done_by(effects)
     left_out = ["units of the cohort were left out before the design"] * _lacks(effects)
     planned: dict[str, list[str]] = {}
-    reasons: dict[tuple[str, ...], list[str]] = {}
+    reasons: dict[str, list[str]] = {}
+    exploratory = []
     flags = []
     for row in _rows(effects):
         name, months = _which(row)
         own = {"population": row["population"], "method": row["method"], "errors": row["errors"]}
         which, why = plan.compare(name, months, {**common, **own}, whole=True)
         why = [*why, *left_out]
-        (reasons.setdefault(tuple(why), []) if why else planned.setdefault(which, [])).append(
-            _label(row)
-        )
+        for reason in why:
+            reasons.setdefault(reason, []).append(_label(row))
+        (exploratory if why else planned.setdefault(which, [])).append(_label(row))
         flags.append(not why)
     said = {
         "planned": planned.pop(MAIN, []),
         "sensitivity": planned,
-        "exploratory": [{"why": list(why), "what": what} for why, what in reasons.items()],
+        "exploratory": exploratory,
+        "reasons": [{"why": why, "what": what} for why, what in reasons.items()],
         "absent": _absent(plan, effects),
     }
-    said["summary"] = summary(said, len(flags))
     made = replace(
         effects,
         frame=effects.frame.assign(planned=pd.array(flags, dtype="boolean")),
-        notes=(*effects.notes, f"{plan}.", *_notes(said, len(flags))),
+        notes=(*effects.notes, f"{plan}.", *plan_notes(said)),
         settings={**effects.settings, "plan": plan.as_dict()},
     )
     return made, said
@@ -99,28 +105,41 @@ def done_by(effects: Effects) -> dict[str, Any]:
     return done
 
 
-def summary(said: Mapping[str, Any], rows: int) -> str:
-    """Return how many effects were planned.
+def plan_summary(said: Mapping[str, Any]) -> str:
+    """Return in one line how many effects were planned.
 
     Examples
     --------
-    >>> summary({"planned": ["a"], "sensitivity": {}, "exploratory": []}, 1)
-    '1 of 1 effects as planned'
+    >>> plan_summary({"planned": ["a"], "sensitivity": {}, "exploratory": ["b"]})
+    '1 of 2 effects as planned, 1 exploratory'
     """
-    others = sum(len(item["what"]) for item in said["exploratory"])
     checks = sum(len(what) for what in said["sensitivity"].values())
-    parts = [f"{len(said['planned'])} of {rows} effects as planned"]
+    others = len(said["exploratory"])
+    parts = [f"{len(said['planned'])} of {len(said['planned']) + checks + others} effects as "
+             "planned"]  # fmt: skip
     parts += [f"{checks} in planned sensitivity analyses"] if checks else []
     return ", ".join([*parts, *([f"{others} exploratory"] if others else [])])
 
 
-def _notes(said: Mapping[str, Any], rows: int) -> list[str]:
-    found = [f'Planned as sensitivity analysis "{name}": {listed(what)}.'
+def plan_notes(said: Mapping[str, Any]) -> list[str]:
+    """Return what a reader must know of a table held to a plan, a sentence each.
+
+    Examples
+    --------
+    >>> plan_notes({"planned": ["a"], "sensitivity": {}, "exploratory": ["b"], "absent": [],
+    ...             "reasons": [{"why": "months: 24, where 12 was planned", "what": ["b"]}]})
+    ['Exploratory, not planned: b (months: 24, where 12 was planned).']
+    """
+    checks = sum(len(what) for what in said["sensitivity"].values())
+    rows = len(said["planned"]) + checks + len(said["exploratory"])
+
+    def which(what: list[str]) -> str:
+        return "all effects here" if len(what) == rows else listed(what)
+
+    found = [f'Planned as sensitivity analysis "{name}": {which(what)}.'
              for name, what in said["sensitivity"].items()]  # fmt: skip
-    for item in said["exploratory"]:
-        whole = len(item["what"]) == rows
-        what = "all effects here" if whole else listed(item["what"])
-        found.append(f"Exploratory, not planned: {what} ({'; '.join(item['why'])}).")
+    found += [f"Exploratory, not planned: {which(item['what'])} ({item['why']})."
+              for item in said["reasons"]]  # fmt: skip
     if said["absent"]:
         found.append(f"Planned primary outcomes that are not here: {listed(said['absent'])}.")
     return found
