@@ -50,6 +50,7 @@ _PUBLIC = {
     "correct": "tfeval.impact.multiple",
     "combine_effects": "tfeval.impact.effects",
     "pool_areas": "tfeval.impact.areas",
+    "read_plan": "tfeval.impact.analysis_plan",
     # money
     "deflate": "tfeval.money.prices",
     "price_years": "tfeval.money.prices",

@@ -70,6 +70,12 @@ class Cohort:
             rows.attrs["timing"] = dict(
                 zip(self.columns["name"], self.columns["timing"], strict=True)
             )
+            # And an analysis plan reads who was compared with whom.
+            held = self.settings
+            rows.attrs["cohort"] = {
+                "phase": held.phase, "comparison": held.comparison, "level": held.level,
+                "seed": held.seed, "units": len(rows),
+            }  # fmt: skip
             self._frame.append(rows.reset_index(drop=True))
         return self._frame[0].copy()
 

@@ -156,7 +156,7 @@ def _design(task: Task, found: Found, propensity: Propensity | None) -> Design:
         estimand=chosen.estimand,
         weights=weights,
         fate=fate,
-        settings=chosen.as_dict(),
+        settings={**chosen.as_dict(), **_model(propensity)},
         target=target,
         sets=found.sets,
         pairs=found.pairs,
@@ -166,6 +166,13 @@ def _design(task: Task, found: Found, propensity: Propensity | None) -> Design:
         folds=None if propensity is None else propensity.folds,
         notes=_notes(study, weights, propensity),
     )
+
+
+def _model(propensity: Propensity | None) -> dict[str, Any]:
+    if propensity is None:
+        return {}
+    folds = 1 if propensity.folds is None else int(propensity.folds.max()) + 1
+    return {"model": propensity.model, "folds": folds}
 
 
 def _words(chosen: Settings, study: Study) -> str:

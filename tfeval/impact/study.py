@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -56,6 +57,9 @@ class Study:
         Covariates left out, and why.
     simulated : bool
         Whether the records are simulated.
+    cohort : dict
+        Phase, comparison, level, seed and number of units of the cohort it comes from; empty if
+        from none.
     """
 
     treated: np.ndarray
@@ -70,6 +74,7 @@ class Study:
     timing: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     simulated: bool = False
+    cohort: dict[str, Any] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -249,6 +254,7 @@ def study(
         timing=timing,
         left_out={**left_out, **rare},
         simulated=simulated,
+        cohort=dict(frame.attrs.get("cohort", {})),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -10,6 +12,7 @@ from tfeval.impact.effect_columns import COLUMNS
 from tfeval.impact.effects import Effects
 from tfeval.impact.estimates import Estimates
 from tfeval.impact.intervals import Intervals
+from tfeval.impact.study import Study
 
 
 def tabulated(
@@ -25,6 +28,7 @@ def tabulated(
     effect, comparison = held.effect, held.comparison
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = np.where(comparison > 0, effect / comparison, np.nan)
+<<<<<<< HEAD
     count = len(held.rows)
     columns = {name: [row[name] for row in held.rows] for name in held.rows[0]}
     computed = {
@@ -48,6 +52,28 @@ def tabulated(
     }
     frame = pd.DataFrame({name: {**columns, **computed}[name] for name in COLUMNS})
     settings = {"design": design.method, **design.settings}
+=======
+    frame = frame.assign(
+        estimand=design.estimand,
+        method=method,
+        errors=errors,
+        estimate=effect,
+        std_error=np.sqrt(np.maximum(np.diag(intervals.covariance), 0.0)),
+        conf_low=intervals.low,
+        conf_high=intervals.high,
+        p_value=intervals.p_value,
+        p_adjusted=np.nan,
+        relative=relative,
+        relative_low=intervals.relative_low,
+        relative_high=intervals.relative_high,
+        mean_treated=held.treated,
+        mean_comparison=comparison,
+        clusters=intervals.clusters,
+        planned=pd.array([pd.NA] * len(frame), dtype="boolean"),
+    )
+    frame["months"] = frame["months"].astype("Int64")
+    settings = {"design": design.method, **design.settings, **_of_study(design.study)}
+>>>>>>> plan
     return Effects(
         frame=frame,
         joint=intervals.covariance,
@@ -56,3 +82,17 @@ def tabulated(
         notes=design.notes,
         simulated=design.study.simulated,
     )
+
+
+def _of_study(study: Study) -> dict[str, Any]:
+    """Return what a plan may have fixed about the study."""
+    used = {column.source for column in study.covariates.columns} | set(study.left_out)
+    before = {name for name, timing in study.timing.items() if timing == "before"}
+    return {
+        "cohort": study.cohort,
+        "units": study.size,
+        "within": study.strata_names,
+        "covariates": tuple(sorted(used)),
+        "covariates_not_used": tuple(sorted(before - used)) if study.timing else None,
+        "covariates_added": tuple(sorted(used - before)),
+    }
