@@ -28,7 +28,6 @@ def tabulated(
     effect, comparison = held.effect, held.comparison
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = np.where(comparison > 0, effect / comparison, np.nan)
-<<<<<<< HEAD
     count = len(held.rows)
     columns = {name: [row[name] for row in held.rows] for name in held.rows[0]}
     computed = {
@@ -51,29 +50,7 @@ def tabulated(
         "planned": [None] * count,
     }
     frame = pd.DataFrame({name: {**columns, **computed}[name] for name in COLUMNS})
-    settings = {"design": design.method, **design.settings}
-=======
-    frame = frame.assign(
-        estimand=design.estimand,
-        method=method,
-        errors=errors,
-        estimate=effect,
-        std_error=np.sqrt(np.maximum(np.diag(intervals.covariance), 0.0)),
-        conf_low=intervals.low,
-        conf_high=intervals.high,
-        p_value=intervals.p_value,
-        p_adjusted=np.nan,
-        relative=relative,
-        relative_low=intervals.relative_low,
-        relative_high=intervals.relative_high,
-        mean_treated=held.treated,
-        mean_comparison=comparison,
-        clusters=intervals.clusters,
-        planned=pd.array([pd.NA] * len(frame), dtype="boolean"),
-    )
-    frame["months"] = frame["months"].astype("Int64")
     settings = {"design": design.method, **design.settings, **_of_study(design.study)}
->>>>>>> plan
     return Effects(
         frame=frame,
         joint=intervals.covariance,
