@@ -163,7 +163,7 @@ def _rows(effects: Effects) -> list[dict[str, Any]]:
 
 def _lacks(effects: Effects) -> bool:
     cohort = effects.settings.get("cohort") or {}
-    return "units" in cohort and effects.settings.get("units") != cohort["units"]
+    return "units" in cohort and effects.settings.get("study_units") != cohort["units"]
 
 
 def _which(row: Mapping[str, Any]) -> tuple[str, Any]:

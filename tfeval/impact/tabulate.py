@@ -67,7 +67,7 @@ def _of_study(study: Study) -> dict[str, Any]:
     before = {name for name, timing in study.timing.items() if timing == "before"}
     return {
         "cohort": study.cohort,
-        "units": study.size,
+        "study_units": study.size,
         "within": study.strata_names,
         "covariates": tuple(sorted(used)),
         "covariates_not_used": tuple(sorted(before - used)) if study.timing else None,

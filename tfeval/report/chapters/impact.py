@@ -14,6 +14,7 @@ from tfeval.display.words import written
 from tfeval.errors import TfevalError
 from tfeval.impact.analysis_plan import AnalysisPlan, read_plan
 from tfeval.impact.areas import AreaEffects
+from tfeval.impact.effect_words import hidden_rows
 from tfeval.impact.effects import Effects, combine_effects
 from tfeval.impact.estimate import estimate
 from tfeval.report.chapters.common import OUTCOMES
@@ -99,7 +100,9 @@ def load(
     effects = estimate(
         found.design, _outcomes(found, horizon), months=horizon, method=estimator, plan=plan
     )
-    corrected = named(effects).with_corrections("romano_wolf")
+    roles = [plan.role(name) for name in effects.frame["outcome"]]
+    apart = replace(named(effects), frame=effects.frame.assign(role=roles))
+    corrected = apart.with_corrections(plan.correction["method"], family="role")
     return Impact(found, corrected, plan, horizon, estimator, local_authority, extract)
 
 
@@ -229,7 +232,8 @@ def truth_table(found: Impact) -> Table:
     families = frame.loc[design.target > 0, "family_id"]
     known = truth.by_family(found.horizon).reindex(families.unique())
     rows = []
-    for _, row in in_order(found).to_frame().iterrows():
+    shown = in_order(found).to_frame()
+    for _, row in shown[~hidden_rows(shown)].iterrows():
         measure = row["outcome"].rpartition("_")[0]
         if measure not in _TRUE_NAMES:
             continue
@@ -288,8 +292,9 @@ def areas_chart(found: Impact, outcome: str = "out_of_work") -> Chart | Table:
 
 
 def record_effects(found: Impact) -> None:
-    """Record every effect, with its error and interval, for later chapters and tests."""
-    for _, row in found.effects.to_frame().iterrows():
+    """Record the effects that may be shown, with error and interval, for later chapters."""
+    frame = found.effects.to_frame()
+    for _, row in frame[~hidden_rows(frame)].iterrows():
         for column in ("estimate", "std_error", "conf_low", "conf_high"):
             record(f"{row['outcome']}_{column}", float(row[column]))
     record("effective_comparison_families", round(found.comparison.design.ess["comparison"], -1))
