@@ -122,6 +122,12 @@ def _extract(value: str) -> str:
     return value
 
 
+def _plan(value: str) -> str:
+    if value != "project" and not Path(value).is_file():
+        raise ParameterError(f'There is no plan "{value}": name a TOML file, or "project".')
+    return value
+
+
 DOMAINS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
     {
         "phase": _phase,
@@ -131,6 +137,7 @@ DOMAINS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
         "comparison": _comparison,
         "horizon": _horizon,
         "extract": _extract,
+        "plan": _plan,
     }
 )
 
