@@ -11,6 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from tfeval.paths import project_folder
 from tfeval.report.fingerprint import tfeval_version
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -184,3 +185,24 @@ def test_an_area_is_found_by_name_or_code_and_all_is_every_one(planned):
 
 def test_a_notebook_may_be_named_with_its_ending(planned):
     assert planned("run", "01_programme_and_budget.ipynb") == ["national/01_programme_and_budget"]
+
+
+def test_a_plan_is_shown_with_its_hash_or_with_every_fault(tmp_path):
+    import tfeval as tf
+
+    shown = tfeval("plan")
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.splitlines()[-1] == f"SHA-256: {tf.read_plan().hash}"
+    assert "Primary outcomes: absence, offences" in shown.stdout
+    text = (project_folder("data") / "analysis_plan.toml").read_text(encoding="utf-8")
+    path = tmp_path / "plan.toml"
+    path.write_text(text.replace("ratio = 1", "ratio = 0").replace("phase = ", "phas = "))
+    shown = tfeval("plan", path)
+    assert shown.returncode == 1 and "Traceback" not in shown.stderr
+    assert shown.stdout.splitlines() == [
+        "cohort.phase is missing.",
+        "cohort.phas is unknown. Did you mean phase?",
+        "design: ratio is a whole number of at least 1, not 0.",
+    ]
+    missing = tfeval("plan", tmp_path / "absent.toml")
+    assert missing.returncode == 1 and "There is no plan" in missing.stderr

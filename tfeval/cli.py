@@ -102,6 +102,26 @@ def store_command(notebook: Names = None, notebooks: Notebooks = None) -> None:
     store(notebook or [], _folder(notebooks), lambda path: typer.echo(f"stored {path.name}"))
 
 
+@app.command("plan")
+def plan_command(
+    file: Annotated[
+        str, typer.Argument(help="An analysis plan, as TOML; by default the project's.")
+    ] = "project",
+) -> None:
+    """Check an analysis plan: show what it says and its hash, or every fault."""
+    from tfeval.impact.analysis_plan import read_plan  # noqa: PLC0415
+    from tfeval.impact.plan_file import load_plan  # noqa: PLC0415
+    from tfeval.impact.plan_rules import plan_faults  # noqa: PLC0415
+    from tfeval.impact.plan_words import plan_text  # noqa: PLC0415
+
+    faults = plan_faults(load_plan(file))
+    for fault in faults:
+        typer.echo(fault)
+    if faults:
+        raise typer.Exit(1)
+    typer.echo(plan_text(read_plan(file)))
+
+
 def _folder(notebooks: Path | None) -> Path:
     folder = notebooks or project_folder("notebooks")
     if not folder.is_dir():

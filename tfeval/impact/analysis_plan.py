@@ -99,9 +99,8 @@ class AnalysisPlan:
             A measure, or a cohort's column such as "offences_12". What is not given is not
             looked at.
         months : int, optional
-            Horizon.
+            Horizon; the one in an outcome's name comes first.
         comparison : str, optional
-            Comparison group.
         design : mapping, optional
             Settings of `match`, such as {"caliper": 0.2}, with `within`, `model` and `folds`.
         method, errors : str, optional
@@ -149,10 +148,9 @@ class AnalysisPlan:
         Returns
         -------
         Effects
-            Column `planned` filled in; each departure, what stands for a sensitivity analysis,
-            and planned primary outcomes that are absent, in the notes; the plan in
-            `settings["plan"]`. In a notebook, the cell's outputs say so too, and from there the
-            report's page and manifest.
+            Column `planned` filled in; departures, sensitivity analyses and planned primary
+            outcomes that are absent in the notes; the plan in `settings["plan"]`. In a notebook
+            the cell's outputs say so too, and from there the report's page and manifest.
         """
         from tfeval.impact.plan_marks import marked, plan_summary  # noqa: PLC0415
 
@@ -162,12 +160,8 @@ class AnalysisPlan:
 
     def as_dict(self) -> dict[str, str]:
         """Return what names the plan: title, version, date and hash."""
-        return {
-            "title": self.title,
-            "version": self.version,
-            "date": self.date.isoformat(),
-            "sha256": self.hash,
-        }
+        when = self.date.isoformat()
+        return {"title": self.title, "version": self.version, "date": when, "sha256": self.hash}
 
     def __str__(self) -> str:
         return f"Analysis plan: {self.title}, version {self.version}, SHA-256 {self.short_hash}"
@@ -194,9 +188,9 @@ class AnalysisPlan:
         return "", [*asked, *departures]
 
     def _asked(self, outcome: str | None, months: Any) -> list[str]:
-        found = []
         name, own = measure_and_months(outcome) if outcome is not None else ("", None)
-        months = own if months is None else months
+        months = months if own is None else own
+        found = []
         if name and self.role(name) == "exploratory":
             found.append("outcome: not among those planned")
         if months is not None and months not in self.horizons:
@@ -211,7 +205,7 @@ def read_plan(path: str | Path | None = None) -> AnalysisPlan:
     Parameters
     ----------
     path : str or Path, optional
-        A TOML file; by default the project's, `data/analysis_plan.toml`.
+        A TOML file; by default, and for "project", the project's `data/analysis_plan.toml`.
 
     Returns
     -------
@@ -235,7 +229,8 @@ def read_plan(path: str | Path | None = None) -> AnalysisPlan:
     """
     content = load_plan(path)
     if faults := plan_faults(content):
-        raise ParameterError(f"{Path(path or FILE).name}: {' '.join(faults)}")
+        name = FILE if path in (None, "project") else Path(str(path)).name
+        raise ParameterError(f"{name}: {' '.join(faults)}")
     made = AnalysisPlan(
         title=content["title"],
         version=content["version"],

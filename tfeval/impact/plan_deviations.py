@@ -108,7 +108,8 @@ class Analysis:
         for name, value in rest.items():
             _refuse_unknown(name, (*planned, "design", "covariates"))
             if not _same(value, planned[name]):
-                shown = _shown(planned[name][0])
+                # An estimator and errors have their words after their name.
+                shown = _shown(planned[name][-1 if name in ("method", "errors") else 0])
                 found.append(f"{_SAID[name]}: {_shown(value)}, where {shown} was planned")
         if "covariates" in done:
             found += self._of_covariates(done["covariates"])

@@ -25,7 +25,7 @@ def load_plan(path: str | Path | None = None) -> Mapping[str, Any]:
     Parameters
     ----------
     path : str or Path, optional
-        By default the project's own.
+        By default, and for "project", the project's own.
 
     Raises
     ------
@@ -34,9 +34,10 @@ def load_plan(path: str | Path | None = None) -> Mapping[str, Any]:
     """
     # A notebook runs in a folder of its own; a file is named from where the report was started.
     start = Path(os.environ.get("TFEVAL_STARTED_IN", "."))
-    place = project_folder("data") / FILE if path is None else start / path
+    own = path is None or path == "project"
+    place = project_folder("data") / FILE if own else start / str(path)
     if not place.is_file():
-        raise ParameterError(f"There is no plan {path or FILE}: name a TOML file.")
+        raise ParameterError(f"There is no plan {FILE if own else path}: name a TOML file.")
     try:
         return tomllib.loads(place.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:

@@ -54,8 +54,8 @@ def marked(plan: Plan, effects: Effects) -> tuple[Effects, dict[str, Any]]:
     left_out = ["units of the cohort were left out before the design"] * _lacks(effects)
     planned: dict[str, list[str]] = {}
     reasons: dict[str, list[str]] = {}
-    exploratory = []
-    flags = []
+    exploratory: list[str] = []
+    flags: list[bool] = []
     for row in _rows(effects):
         name, months = _which(row)
         own = {"population": row["population"], "method": row["method"], "errors": row["errors"]}
@@ -72,11 +72,14 @@ def marked(plan: Plan, effects: Effects) -> tuple[Effects, dict[str, Any]]:
         "reasons": [{"why": why, "what": what} for why, what in reasons.items()],
         "absent": _absent(plan, effects),
     }
+    notes = (f"{plan}.", *plan_notes(said))
+    # A table that is marked again, such as after a correction, says it once.
+    earlier = effects.settings.get("plan", {}).get("notes", ())
     made = replace(
         effects,
         frame=effects.frame.assign(planned=pd.array(flags, dtype="boolean")),
-        notes=(*effects.notes, f"{plan}.", *plan_notes(said)),
-        settings={**effects.settings, "plan": plan.as_dict()},
+        notes=(*(note for note in effects.notes if note not in earlier), *notes),
+        settings={**effects.settings, "plan": {**plan.as_dict(), "notes": notes}},
     )
     return made, said
 
@@ -168,8 +171,9 @@ def _lacks(effects: Effects) -> bool:
 
 def _which(row: Mapping[str, Any]) -> tuple[str, Any]:
     name, own = measure_and_months(str(row["outcome"]))
-    months = own if pd.isna(row["months"]) else int(row["months"])
-    return name, NOT_KNOWN if months is None else months
+    if own is None and not pd.isna(row["months"]):
+        own = int(row["months"])
+    return name, NOT_KNOWN if own is None else own
 
 
 def _label(row: Mapping[str, Any]) -> str:

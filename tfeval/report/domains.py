@@ -147,6 +147,12 @@ def _extract(value: str) -> str:
     return value
 
 
+def _plan(value: str) -> str:
+    if value != "project" and not Path(value).is_file():
+        raise ParameterError(f'There is no plan "{value}": name a TOML file, or "project".')
+    return value
+
+
 DOMAINS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
     {
         "phase": _phase,
@@ -159,6 +165,7 @@ DOMAINS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
         "design": _design,
         "estimator": _estimator,
         "caliper": _caliper,
+        "plan": _plan,
     }
 )
 

@@ -10,6 +10,7 @@ from html import escape
 import pandas as pd
 
 from tfeval.display.tables import Table, table
+from tfeval.impact.analysis_plan import AnalysisPlan
 from tfeval.report.fingerprint import code_hash, data_files, library_versions
 
 SIMULATED = "Simulated records: not findings about the programme"
@@ -89,7 +90,7 @@ def provenance(**parameters: object) -> Table:
     Parameters
     ----------
     **parameters
-        The notebook's parameters.
+        The notebook's parameters; an `AnalysisPlan` among them is named with its hash.
 
     Returns
     -------
@@ -97,7 +98,12 @@ def provenance(**parameters: object) -> Table:
         Versions, parameters, and a hash of the code and of each data file. Tag its cell
         `nbval-ignore-output`: it differs from machine to machine.
     """
-    rows = [("Parameter", name, str(value)) for name, value in parameters.items()]
+    rows = [
+        ("Analysis plan, SHA-256", f"{value.title}, version {value.version}", value.hash)
+        if isinstance(value, AnalysisPlan)
+        else ("Parameter", name, str(value))
+        for name, value in parameters.items()
+    ]
     rows += [("Code", "tfeval, SHA-256", code_hash()[:12])]
     commit = git_commit()
     rows += [("Code", "git commit", commit)] if commit else []

@@ -16,6 +16,7 @@ from tfeval.report.accessible import finish
 from tfeval.report.fingerprint import source
 from tfeval.report.notebook_parts import SIMULATED
 from tfeval.report.outputs import math_html, only_records, render_output
+from tfeval.report.planned import notices, without_plans
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
@@ -58,7 +59,14 @@ class Page:
         if self.failed_in is not None:
             place = f"It failed in code cell {self.failed_in}." if self.failed_in else ""
             failure = {"message": self.message, "where": place or "No single cell is to blame."}
-        return {**vars(self), "simulated": SIMULATED if simulated else "", "failure": failure}
+        plans = notices(notebook)
+        return {
+            **vars(self),
+            "made": (*self.made, *(plan.made for plan in plans)),
+            "simulated": SIMULATED if simulated else "",
+            "failure": failure,
+            "plans": plans,
+        }
 
 
 class _Renderer(IPythonRenderer):
@@ -115,14 +123,18 @@ def publish(notebook: Mapping[str, Any], page: Page) -> str:
 
 
 def _without_title(notebook: Mapping[str, Any], page: Page) -> dict[str, Any]:
-    """Return the notebook without its first heading, which is the page's, and what never ran."""
+    """Return the notebook as its page shows it.
+
+    Without its first heading and words about a plan, which are the page's, and what never ran.
+    """
     cells: list[dict[str, Any]] = []
     for cell in notebook["cells"]:
         text = source(cell)
         if cell["cell_type"] == "markdown" and not any(c["cell_type"] == "markdown" for c in cells):
             first, _, rest = text.lstrip().partition("\n")
             text = rest if first.startswith("# ") else text
-        cells.append({**cell, "source": text})
+        shown = {"outputs": without_plans(cell["outputs"])} if "outputs" in cell else {}
+        cells.append({**cell, "source": text, **shown})
         errors = [o for o in cell.get("outputs", []) if o["output_type"] == "error"]
         if page.failed_in is not None and errors:
             break

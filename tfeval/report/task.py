@@ -171,8 +171,12 @@ class Task:
             for name in self.job.chapter.reads
             if (path := self.folder.with_name(name) / "records.json").is_file()
         }
+        # A plan of the project's own is among its data.
+        plan = Path(str(self.job.values.get("plan", "")))
+        own = {"plan": file_hash(plan)} if plan.is_file() else {}
         return {
             "notebook": notebook_hash(self.job.chapter.content),
+            **own,
             "code": self.basis.code,
             "data": self.basis.data,
             "versions": self.basis.versions,
@@ -201,6 +205,8 @@ class Task:
             "rests_on": rests_on,
             "outputs": outputs,
         }
+        if plans := _plans(stage / "notebook.ipynb"):
+            content["plans"] = plans
         write_json(stage / MANIFEST, content)
 
 
@@ -225,6 +231,13 @@ def _headline(path: Path) -> str:
             if text.startswith("Headline: "):
                 return text.split("\n")[0].removeprefix("Headline: ")
     return ""
+
+
+def _plans(path: Path) -> list[dict[str, Any]]:
+    """Return the analysis plans that the notebook was held to; none if it never ran."""
+    from tfeval.report.planned import plans_of  # noqa: PLC0415
+
+    return plans_of(read_notebook(path)) if path.is_file() else []
 
 
 def _sentence(values: Mapping[str, Any], between: str = " = ") -> str:
