@@ -211,8 +211,10 @@ def _check(
     estimator: str, prior: str, better: str, prior_scale: float | None, level: float
 ) -> None:
     choices: dict[str, tuple[str, Iterable[str]]] = {
-        "estimator": (estimator, ESTIMATORS), "prior": (prior, PRIORS),
-               "better": (better, ("lower", "higher"))}  # fmt: skip
+        "estimator": (estimator, ESTIMATORS),
+        "prior": (prior, PRIORS),
+        "better": (better, ("lower", "higher")),
+    }
     for name, (value, known) in choices.items():
         if value not in known:
             raise ParameterError(f"There is no {name} {value}. {suggest(value, known)}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -56,6 +57,13 @@ class Posterior:
         return float(np.interp(share, ends, edges))
 
 
+@cache
+def _nodes() -> tuple[np.ndarray, np.ndarray]:
+    """Return Gauss-Legendre nodes and weights between 0 and 1."""
+    at, weight = np.polynomial.legendre.leggauss(_NODES)
+    return (at + 1) / 2, weight / 2
+
+
 def posterior(data: Rotated, prior: str, scale: float) -> Posterior:
     """Return the posterior of tau, the mean being flat a priori.
 
@@ -73,8 +81,7 @@ def posterior(data: Rotated, prior: str, scale: float) -> Posterior:
     """
     if prior == "flat" and len(data.y) < 3:
         raise ParameterError("A flat prior of tau needs three areas: use half_cauchy.")
-    u, weight = np.polynomial.legendre.leggauss(_NODES)
-    u, weight = (u + 1) / 2, weight / 2
+    u, weight = _nodes()
     middle = np.sqrt(reml(data) + typical_variance(data) / len(data.y) ** 0.5)
     tau = middle * u / (1 - u)
     log = restricted_loglik(data, tau**2) + PRIORS[prior](scale)(tau) - 2 * np.log1p(-u)
@@ -121,14 +128,15 @@ def mixture_quantile(
     >>> found.round(4).tolist()
     [1.96]
     """
-    from scipy.special import ndtr  # noqa: PLC0415
+    from scipy.special import ndtr, ndtri  # noqa: PLC0415
 
     error = np.sqrt(variance)
-    # Parts without probability would only widen the search.
-    some = probability > 1e-12
+    some = probability > 1e-13
     mean, error, probability = mean[some], error[some], probability[some]
-    low, high = (mean - 40 * error).min(axis=0), (mean + 40 * error).max(axis=0)
-    for _ in range(100):
+    # A mixture's quantile lies between those of its parts.
+    parts = mean + ndtri(share) * error
+    low, high = parts.min(axis=0), parts.max(axis=0)
+    for _ in range(48):
         at = (low + high) / 2
         below = probability @ ndtr((at - mean) / error) < share
         low, high = np.where(below, at, low), np.where(below, high, at)
