@@ -83,5 +83,5 @@ def test_the_chapter_s_parameters_have_their_domains(tmp_path):
         check_domain("comparison", "waitin")
     with pytest.raises(ParameterError, match="There is no extract"):
         check_domain("extract", str(tmp_path / "nowhere"))
-    with pytest.raises(ParameterError, match="2003, 2022, 2026"):
+    with pytest.raises(ParameterError, match="2003, 2018, 2022, 2026"):
         check_domain("green_book_edition", "2026 review")

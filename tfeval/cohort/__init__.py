@@ -1,1 +1,19 @@
-"""From linked records to one analysis table, by rules that an evaluator would defend."""
+"""From linked records to one analysis table: who enters and when, covariates and outcomes.
+
+The package has the name of its main function, `tfeval.cohort`. Once the package is loaded, Python
+puts it under that name; so the package can be called like the function.
+"""
+
+import sys
+from types import ModuleType
+from typing import Any
+
+
+class _Callable(ModuleType):
+    def __call__(self, *args: Any, **settings: Any) -> Any:
+        from tfeval.cohort.cohort import cohort  # noqa: PLC0415
+
+        return cohort(*args, **settings)
+
+
+sys.modules[__name__].__class__ = _Callable

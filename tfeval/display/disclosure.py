@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 #: Counts below this are not shown, nor anything computed from so few (ONS and UK LLC: 10).
@@ -53,3 +54,34 @@ def safe_mean(values: pd.Series, digits: int = 2) -> str:
     if len(known) < THRESHOLD or some < THRESHOLD or 0 < len(known) - some < THRESHOLD:
         return "hidden"
     return f"{known.mean():,.{digits}f}"
+
+
+def hidden_parts(counts: np.ndarray) -> np.ndarray:
+    """Tell which parts of a whole may not be shown, so that none can be worked out.
+
+    Parameters
+    ----------
+    counts : ndarray of int, shape (parts, groups)
+        How many of each group stand in each part; a group's parts add up to all of it.
+
+    Returns
+    -------
+    ndarray of bool, shape (parts,)
+        Parts of fewer than ten in some group, and, while a group's hidden parts together are
+        fewer than ten, the next smallest part: otherwise the rest would give them away.
+
+    Examples
+    --------
+    >>> hidden_parts(np.array([[4], [30], [200]])).tolist()
+    [True, True, False]
+    >>> hidden_parts(np.array([[12], [30], [200]])).tolist()
+    [False, False, False]
+    """
+    hidden = np.asarray((counts < THRESHOLD).any(axis=1))
+    smallest = counts.min(axis=1)
+    while hidden.any() and not hidden.all():
+        together = counts[hidden].sum(axis=0)
+        if (together >= THRESHOLD).all():
+            break
+        hidden[np.where(hidden, np.inf, smallest).argmin()] = True
+    return hidden

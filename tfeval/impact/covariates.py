@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -26,7 +26,7 @@ class Column:
         As shown: the source's name, with the level after it for a category.
     source : str
         Column of the frame.
-    values : ndarray
+    held : ndarray
         The source's values, or the codes of its levels; never a copy of a float column.
     level : int or None
         Code that counts as 1, for a category.
@@ -38,14 +38,18 @@ class Column:
 
     name: str
     source: str
-    values: np.ndarray
+    held: np.ndarray
     level: int | None = None
     fill: float | None = None
     absent: bool = False
 
+    def some(self, rows: np.ndarray | slice) -> Column:
+        """Return the column of some units alone."""
+        return replace(self, held=self.held[rows])
+
     def write(self, start: int, stop: int, out: np.ndarray) -> None:
         """Put the numbers of rows `start` to `stop` into `out`."""
-        part = self.values[start:stop]
+        part = self.held[start:stop]
         if self.level is not None:
             np.equal(part, self.level, out=out, casting="unsafe")
         elif self.absent:
@@ -103,6 +107,15 @@ class Covariates:
     def matrix(self) -> np.ndarray:
         """All numbers, shape (size, count); kept once asked for, so for small studies."""
         return np.ascontiguousarray(self.block(0, self.size).T)
+
+    def rows(self, rows: np.ndarray | slice) -> np.ndarray:
+        """Return the numbers of some units, shape (rows, count), in the order given."""
+        parts = [column.some(rows) for column in self.columns]
+        size = len(parts[0].held)
+        out = np.empty((self.count, size))
+        for place, part in enumerate(parts):
+            part.write(0, size, out[place])
+        return out.T
 
     def column(self, name: str) -> np.ndarray:
         """Return one column's numbers, shape (size,)."""

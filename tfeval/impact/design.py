@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from tfeval.impact.set_weights import ESTIMANDS, effective_sample_size
 from tfeval.impact.study import Study
 
 if TYPE_CHECKING:
+    from tfeval.display.figures import Chart
     from tfeval.impact.balance import Balance
 
 #: Why a unit has no weight, by code.
@@ -94,6 +95,10 @@ class Design:
         For weights that were estimated.
     folds : ndarray of int or None, shape (n,)
         Fold whose rows were not used for a unit's score.
+    notes : tuple of str
+        What a reader must know.
+    again : callable or None
+        Makes the same design for another study, as a bootstrap needs it.
     """
 
     study: Study
@@ -110,7 +115,8 @@ class Design:
     distance: np.ndarray | None = None
     weight_model: WeightModel | None = None
     folds: np.ndarray | None = None
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    again: Callable[[Study], Design] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for who, arm in (("treated", self.study.treated), ("comparison", ~self.study.treated)):
@@ -155,6 +161,18 @@ class Design:
         from tfeval.impact.balance import balance  # noqa: PLC0415
 
         return balance(self, **settings)
+
+    def overlap(self) -> Chart:
+        """Return the propensity score by arm, before and after; see `overlap_plot`."""
+        from tfeval.impact.balance_charts import overlap_plot  # noqa: PLC0415
+
+        return overlap_plot(self)
+
+    def distribution(self, covariate: str) -> Chart:
+        """Return a covariate's distribution by arm, before and after; see `distribution_plot`."""
+        from tfeval.impact.balance_charts import distribution_plot  # noqa: PLC0415
+
+        return distribution_plot(self, covariate)
 
     def summary(self) -> Table:
         """Return the design in a few lines."""

@@ -32,6 +32,8 @@ COLUMNS = (
     "n_treated",
     "n_comparison",
     "n_missing",
+    "events_treated",
+    "events_comparison",
     "ess_comparison",
     "clusters",
     "planned",

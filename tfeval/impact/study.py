@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from tfeval.cohort.cohort import Cohort
-from tfeval.errors import DataError, ParameterError, suggest
+from tfeval.errors import ParameterError
 from tfeval.impact.covariates import Covariates, encoded
+from tfeval.impact.study_checks import (
+    check_names,
+    check_timing,
+    codes_of,
+    names_of,
+    treated_of,
+    unit_of,
+    varying,
+    weight_of,
+)
+
+#: A covariate of a cohort that differs in fewer units of an arm says little, and separates arms.
+_FEWEST = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +111,39 @@ class Study:
             )
         return self.clusters[name]
 
+    def take(self, rows: np.ndarray, copies: np.ndarray) -> Study:
+        """Return the study of some rows, which may repeat, as a bootstrap draws them.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Positions.
+        copies : ndarray of int, shape (rows,)
+            Which copy of its cluster a row belongs to: two copies are two clusters, of other
+            families, and are not matched with each other where strata lie within clusters.
+        """
+
+        def apart(codes: np.ndarray) -> np.ndarray:
+            taken = codes[rows].astype(np.int64)
+            mixed = taken * (int(copies.max()) + 1) + copies
+            return np.unique(mixed, return_inverse=True)[1].astype(np.int64)
+
+        columns = tuple(column.some(rows) for column in self.covariates.columns)
+        clusters = list(self.clusters.values())
+        nested = self.strata is not None and bool(clusters) and _within(self.strata, clusters[0])
+        strata = None if self.strata is None else self.strata[rows]
+        return replace(
+            self,
+            treated=self.treated[rows],
+            covariates=Covariates(columns, len(rows), self.covariates.reference),
+            index=pd.RangeIndex(len(rows)),
+            clusters={name: apart(codes) for name, codes in self.clusters.items()},
+            strata=apart(self.strata) if nested and self.strata is not None else strata,
+            weight=None if self.weight is None else self.weight[rows],
+            unit=None,
+            family=None if self.family is None else apart(self.family),
+        )
+
     def __repr__(self) -> str:
         return (
             f"Study: {self.n_treated:,} treated, {self.n_comparison:,} comparison, "
@@ -116,7 +162,8 @@ def study(
     unit: str | None = None,
     family: str | None = None,
     missing: str = "indicator",
-    constant: str = "refuse",
+    fewest: int | None = None,
+    months: int | None = None,
 ) -> Study:
     """Name the roles of a frame's columns, and check them.
 
@@ -128,7 +175,7 @@ def study(
         Column of 0 and 1, or of true and false.
     covariates : iterable of str, optional
         Columns measured before the index date: numbers or categories. From a cohort by default
-        all of them, constant ones left out.
+        all of them, but the criteria where these decide who is compared.
     cluster : str or iterable of str, optional
         Columns within which units are alike, such as the local authority.
     strata : str or iterable of str, optional
@@ -141,8 +188,12 @@ def study(
         Families; one that stands in both arms is not matched to itself.
     missing : {"indicator", "refuse"}
         What to do with missing covariates; see `encoded`.
-    constant : {"refuse", "drop"}
-        What to do with a covariate that has the same value in every row.
+    fewest : int, optional
+        Leave a covariate out where it differs from its commonest value in fewer units of an
+        arm; 10 for a cohort. For a frame, by default, a constant covariate is refused.
+    months : int, optional
+        From a cohort: only units followed for so long. Comparison families attached earlier are
+        censored, so they have no outcomes to compare.
 
     Returns
     -------
@@ -162,128 +213,68 @@ def study(
     Study: 2 treated, 2 comparison, 1 covariates
     """
     simulated, timing = False, dict(getattr(records, "attrs", {}).get("timing", {}))
+    left_out: dict[str, str] = {}
     frame = records
     if isinstance(records, Cohort):
-        frame, simulated = records.to_pandas(), records.simulated
+        frame, simulated = _followed(records, months), records.simulated
         timing = dict(zip(records.columns["name"], records.columns["timing"], strict=True))
-        covariates = records.covariates if covariates is None else covariates
+        if covariates is None:
+            covariates, left_out = _own_covariates(records)
         cluster = "local_authority" if cluster is None else cluster
         unit, family = unit or "unit", family or "family_id"
-        constant = "drop"
+        fewest = _FEWEST if fewest is None else fewest
+    elif months is not None:
+        raise ParameterError("months goes with a cohort: a frame does not say who was followed.")
     if not isinstance(frame, pd.DataFrame):
         raise ParameterError("A study is made from a DataFrame or a cohort.")
     if covariates is None:
         raise ParameterError("Name the covariates: study(frame, covariates=[...]).")
-    named = _names(covariates)
-    clusters, strata_names = _names(cluster), _names(strata)
+    named = names_of(covariates)
+    clusters, strata_names = names_of(cluster), names_of(strata)
     singles = [name for name in (weight, unit, family) if name is not None]
-    _check_names(frame, [treated, *named, *clusters, *strata_names, *singles])
-    _check_timing(named, timing, treated)
-    arms = _treated(frame[treated], treated)
-    kept, left_out = _varying(frame, named, constant)
+    check_names(frame, [treated, *named, *clusters, *strata_names, *singles])
+    check_timing(named, timing, treated)
+    arms = treated_of(frame[treated], treated)
+    kept, rare = varying(frame, named, arms, fewest)
     return Study(
         treated=arms,
         covariates=encoded(frame, kept, missing),
         index=frame.index,
-        clusters={name: _codes(frame, [name]) for name in clusters},
-        strata=_codes(frame, strata_names) if strata_names else None,
+        clusters={name: codes_of(frame, [name]) for name in clusters},
+        strata=codes_of(frame, strata_names) if strata_names else None,
         strata_names=tuple(strata_names),
-        weight=None if weight is None else _weight(frame[weight], weight, arms),
-        unit=None if unit is None else _unit(frame[unit], unit),
-        family=None if family is None else _codes(frame, [family]),
+        weight=None if weight is None else weight_of(frame[weight], weight, arms),
+        unit=None if unit is None else unit_of(frame[unit], unit),
+        family=None if family is None else codes_of(frame, [family]),
         timing=timing,
-        left_out=left_out,
+        left_out={**left_out, **rare},
         simulated=simulated,
     )
 
 
-def _names(given: str | Iterable[str] | None) -> list[str]:
-    names = [given] if isinstance(given, str) else list(given or ())
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ParameterError(f"{twice[0]} is named twice.")
-    return names
+def _followed(cohort: Cohort, months: int | None) -> pd.DataFrame:
+    """Return the units of a cohort with any outcome over a horizon: the others were censored."""
+    frame = cohort.to_pandas()
+    if months is None:
+        return frame
+    names = cohort.outcomes(months)
+    if not names:
+        known = sorted(set(cohort.columns.loc[cohort.columns["timing"] == "after", "months"]))
+        raise ParameterError(f"The cohort has no outcomes at {months} months, only at {known}.")
+    return frame[frame[names].notna().any(axis=1)]
 
 
-def _check_names(frame: pd.DataFrame, names: list[str]) -> None:
-    for name in names:
-        if name not in frame.columns:
-            raise ParameterError(f"The frame has no column {name}. {suggest(name, frame.columns)}")
-        if frame.columns.tolist().count(name) > 1:
-            raise DataError(f"The frame has more than one column named {name}.")
-    if not len(frame):
-        raise DataError("The frame has no rows.")
+def _own_covariates(cohort: Cohort) -> tuple[list[str], dict[str, str]]:
+    names = cohort.covariates
+    if cohort.settings.comparison != "below_threshold":
+        return names, {}
+    criteria = [name for name in names if name.startswith("met_")]
+    reason = "decides who is treated and who is compared"
+    return [name for name in names if name not in criteria], dict.fromkeys(criteria, reason)
 
 
-def _check_timing(covariates: list[str], timing: dict[str, str], treated: str) -> None:
-    if treated in covariates:
-        raise ParameterError(f"{treated} says who was treated; it cannot be a covariate too.")
-    late = [name for name in covariates if timing.get(name) == "after"]
-    if late:
-        raise ParameterError(
-            f"{', '.join(late[:5])}: measured after the index date, so an outcome and not a "
-            "covariate. What the programme may have changed cannot be held equal."
-        )
-
-
-def _treated(series: pd.Series, name: str) -> np.ndarray:
-    if absent := int(series.isna().sum()):
-        some = f"{absent:,}" if absent >= 10 else "fewer than 10"
-        raise DataError(f"{name} is missing in {some} rows: who was treated must be known.")
-    values = series.to_numpy()
-    if values.dtype != bool:
-        numbers = pd.to_numeric(series, errors="coerce").to_numpy(dtype=float)
-        if not np.isin(numbers, (0.0, 1.0)).all():
-            raise DataError(f"{name} holds other values than 0 and 1.")
-        values = numbers == 1.0
-    if values.all() or not values.any():
-        who = "treated" if values.all() else "comparison"
-        raise DataError(f"Every row is {who} ({name}): there is nobody to compare with.")
-    return np.ascontiguousarray(values)
-
-
-def _varying(frame: pd.DataFrame, names: list[str], constant: str) -> tuple[list[str], dict]:
-    if constant not in ("refuse", "drop"):
-        raise ParameterError(f'constant is "refuse" or "drop", not {constant!r}.')
-    same = [name for name in names if _is_constant(frame[name])]
-    if same and constant == "refuse":
-        raise DataError(
-            f"{', '.join(same[:5])}: the same value in every row, so nothing to compare on. "
-            "Leave it out, or say constant='drop'."
-        )
-    kept = [name for name in names if name not in same]
-    if not kept:
-        raise DataError("No covariate varies: there is nothing to compare on.")
-    return kept, dict.fromkeys(same, "the same value in every row")
-
-
-def _is_constant(series: pd.Series) -> bool:
-    values = series.to_numpy()
-    if np.issubdtype(values.dtype, np.number) and len(values) and values[0] == values[0]:
-        # Most columns differ within the first rows; the whole is read only where they do not.
-        return bool((values[:1000] == values[0]).all() and (values == values[0]).all())
-    return series.nunique(dropna=False) <= 1
-
-
-def _codes(frame: pd.DataFrame, names: list[str]) -> np.ndarray:
-    for name in names:
-        if frame[name].isna().any():
-            raise DataError(f"{name} is missing in some rows: every unit needs one.")
-    if len(names) == 1:
-        return pd.factorize(frame[names[0]], sort=True)[0].astype(np.int64)
-    return frame.groupby(names, sort=True, observed=True).ngroup().to_numpy().astype(np.int64)
-
-
-def _weight(series: pd.Series, name: str, arms: np.ndarray) -> np.ndarray:
-    values = pd.to_numeric(series, errors="coerce").to_numpy(dtype=float)
-    if not np.isfinite(values).all() or (values < 0).any():
-        raise DataError(f"{name}: a sampling weight is a number of at least 0, in every row.")
-    for who, mask in (("treated", arms), ("comparison", ~arms)):
-        if not values[mask].sum() > 0:
-            raise DataError(f"{name}: the weights of the {who} units sum to nothing.")
-    return values
-
-
-def _unit(series: pd.Series, name: str) -> np.ndarray:
-    if series.isna().any() or not series.is_unique:
-        raise DataError(f"{name} does not identify the units: missing, or the same in two rows.")
-    return series.to_numpy()
+def _within(inner: np.ndarray, outer: np.ndarray) -> bool:
+    """Return whether each code of `inner` goes with one code of `outer` only."""
+    first = np.zeros(int(inner.max()) + 1, dtype=np.int64)
+    first[inner] = outer
+    return bool((first[inner] == outer).all())

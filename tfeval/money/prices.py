@@ -1,14 +1,30 @@
-"""Price bases and discounting: deflators, and discount schedules by Green Book edition."""
+"""Price bases: GDP deflators, and money put into the prices of one financial year."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
-import numpy as np
 import pandas as pd
 
-from tfeval.errors import ParameterError, suggest
+from tfeval.errors import DataError, ParameterError
+from tfeval.money.discounting import (
+    discount_factors,
+    discount_rates,
+    editions,
+    present_value,
+)
 from tfeval.programme.published import published
+
+__all__ = [
+    "deflate",
+    "discount_factors",
+    "discount_rates",
+    "editions",
+    "in_prices",
+    "present_value",
+    "price_years",
+    "year_number",
+]
 
 _SERIES = "gdp_deflator_financial_year"
 
@@ -71,108 +87,67 @@ def deflate(amount: float, year: int, price_year: int) -> float:
     return amount * float(deflators[price_year] / deflators[year])
 
 
-def editions() -> list[str]:
-    """Return the editions of the Green Book whose discount rates are held, oldest first.
-
-    Examples
-    --------
-    >>> editions()
-    ['2003', '2022', '2026']
-    """
-    return sorted(published("discount_rates")["edition"].unique())
-
-
-def discount_rates(edition: str, kind: str = "standard") -> pd.DataFrame:
-    """Return the schedule of discount rates of an edition.
+def year_number(label: str) -> int:
+    """Return a financial year's number from its label.
 
     Parameters
     ----------
-    edition : str
-        One of `editions()`.
-    kind : {"standard", "health", "sensitivity"}
-        The 2003 edition has the standard rates only; the 2026 edition adds a sensitivity test.
+    label : str
+        Such as "2014-15".
+
+    Raises
+    ------
+    DataError
+        If it is not two years that follow each other.
+
+    Examples
+    --------
+    >>> year_number("2014-15")
+    2014
+    """
+    first, dash, second = label.partition("-")
+    whole = len(first) == 4 and len(second) == 2 and (first + second).isdigit() and dash
+    if not whole or (int(first) + 1) % 100 != int(second):
+        raise DataError(f'"{label}" is not a financial year: write it as 2014-15.')
+    return int(first)
+
+
+def in_prices(frame: pd.DataFrame, columns: list[str], price_year: int) -> pd.DataFrame:
+    """Put columns of money into the prices of one year; each row says which year it is in.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With `price_year`, as "2014-15" or as 2014, and the columns of money.
+    columns : list of str
+        Columns in pounds.
+    price_year : int
+        First calendar year of the financial year wanted.
 
     Returns
     -------
     DataFrame
-        `from_year`, `to_year` (years after the base year, both inclusive), `rate` (a year, as a
-        fraction) and the source columns.
+        A copy, with `price_year` the year wanted, and `original_price_year` what it was.
 
     Raises
     ------
-    ParameterError
-        If the edition or the kind is not held.
-    """
-    rows = published("discount_rates")
-    if edition not in set(rows["edition"]):
-        known = suggest(edition, rows["edition"].unique())
-        raise ParameterError(f"There is no Green Book edition {edition}. {known}")
-    rows = rows[rows["edition"] == edition]
-    if kind not in set(rows["rate_kind"]):
-        raise ParameterError(
-            f"The Green Book of {edition} has no {kind} rate. "
-            f"{suggest(kind, rows['rate_kind'].unique())}"
-        )
-    rows = rows[rows["rate_kind"] == kind].sort_values("from_year").reset_index(drop=True)
-    rows.insert(0, "rate", rows["value"] / 100)
-    columns = ["from_year", "to_year", "rate", "source_title", "publisher", "date", "url", "status"]
-    return rows[columns]
-
-
-def discount_factors(years: int, edition: str, kind: str = "standard") -> np.ndarray:
-    """Return the factors that turn money of later years into present value.
-
-    Each year's factor is the one before, divided by one plus that year's rate: the rate of a
-    band applies to the step into each of its years.
-
-    Parameters
-    ----------
-    years : int
-        How many years after the base year.
-    edition : str
-        One of `editions()`.
-    kind : {"standard", "health", "sensitivity"}
-        Which schedule.
-
-    Returns
-    -------
-    ndarray of float, shape (years + 1,)
-        Factor for years 0 to `years`; the first is 1.
-
-    References
-    ----------
-    Green Book 2003, Annex 6; Green Book 2022, Annex 6; `data/published/discount_rates.csv`.
+    DataError
+        If a row does not say which year's prices it is in.
 
     Examples
     --------
-    >>> [round(float(factor), 4) for factor in discount_factors(2, "2022")]
-    [1.0, 0.9662, 0.9335]
+    >>> money = pd.DataFrame({"amount": [448.0], "price_year": ["2013-14"]})
+    >>> in_prices(money, ["amount"], 2024)["amount"].round(1).tolist()
+    [613.4]
     """
-    schedule = discount_rates(edition, kind)
-    step = np.arange(1, years + 1)
-    band = np.searchsorted(schedule["to_year"].to_numpy(dtype=float), step)
-    if years > schedule["to_year"].max():
-        raise ParameterError(f"The schedule of {edition} ends before year {years}.")
-    rates = schedule["rate"].to_numpy(dtype=float)[band]
-    return np.concatenate([[1.0], np.cumprod(1 / (1 + rates))])
-
-
-def present_value(flows: np.ndarray, edition: str, kind: str = "standard") -> float:
-    """Return the present value of yearly flows, the first in the base year.
-
-    Parameters
-    ----------
-    flows : ndarray of float, shape (years,)
-        Money in constant prices.
-    edition : str
-        One of `editions()`.
-    kind : {"standard", "health", "sensitivity"}
-        Which schedule.
-
-    Examples
-    --------
-    >>> round(present_value(np.array([100.0, 100.0, 100.0]), "2022"), 2)
-    289.97
-    """
-    flows = np.asarray(flows, dtype=float)
-    return float(flows @ discount_factors(len(flows) - 1, edition, kind))
+    if "price_year" not in frame:
+        raise DataError("Money without a price year: give the table a column price_year.")
+    years = [
+        year if isinstance(year, int) else year_number(str(year))
+        for year in frame["price_year"].tolist()
+    ]
+    factors = [deflate(1.0, year, price_year) for year in years]
+    out = frame.assign(original_price_year=years, price_year=price_year)
+    for column in columns:
+        out[column] = frame[column].to_numpy(dtype=float) * factors
+    return out

@@ -13,7 +13,10 @@ from tfeval.paths import project_folder
 from tfeval.programme.published_tables import SOURCE_COLUMNS, TABLES, PublishedTable, faults
 
 _POUNDS = {"£": 1.0, "£m": 1e6, "£bn": 1e9, "£bn/year": 1e9, "£m/year": 1e6}
-_NUMERIC = ("value", "treated", "comparison", "families", "rounded_to", "from_year", "to_year")
+_NUMERIC = (
+    *("value", "treated", "comparison", "families", "rounded_to", "from_year", "to_year"),
+    *("times", "divided_by", "low", "high"),
+)
 
 
 @dataclass(frozen=True)

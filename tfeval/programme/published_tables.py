@@ -153,8 +153,12 @@ TABLES = {
         PublishedTable(
             "unit_costs",
             "Unit costs of outcomes",
-            ("code", "price_year", "payer"),
-            ("code", "source_title", "url"),
+            (
+                *("outcome", "component", "code", "price_year", "payer", "per", "times"),
+                *("divided_by", "conversion", "low", "high", "range_basis", "layer"),
+                *("transfer", "cashability", "grade", "note"),
+            ),
+            ("outcome", "component", "figure", "source_title", "url"),
         ),
     )
 }

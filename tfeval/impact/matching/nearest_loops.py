@@ -16,6 +16,9 @@ import numpy as np
 
 #: What stands in place of a match.
 NOBODY, TOO_FAR = -1, -2
+#: Distances that differ by less than this share of the scores' range are equal: sums in another
+#: order must not decide who is matched.
+TINY = 1e-12
 
 
 def without_replacement(
@@ -61,6 +64,7 @@ def without_replacement(
         Filled with places of matches, or `NOBODY`, or `TOO_FAR`.
     """
     plain = widths.shape[0] == 0 and family.shape[0] == 0
+    tiny = TINY * (scores.max() - scores.min()) if scores.shape[0] > 0 else 0.0
     after = np.arange(scores.shape[0] + 1)
     before = np.arange(scores.shape[0] + 1)
     for turn in range(found.shape[1]):
@@ -105,7 +109,7 @@ def without_replacement(
                     chosen = TOO_FAR
                     break
                 at = right
-                if behind < ahead:
+                if behind < ahead - tiny:
                     at = left - 1
                     if plain:
                         # Of equal scores the first that is free, as on the other side.
@@ -122,11 +126,11 @@ def without_replacement(
                     chosen = at
                     break
                 chosen = TOO_FAR
-                if behind < ahead:
+                if behind < ahead - tiny:
                     left -= 1
                 else:
                     right += 1
-            if closest and chosen >= 0 and best > seen:
+            if closest and chosen >= 0 and best > seen + tiny:
                 heapq.heappush(heap, (best, rank))
                 continue
             found[unit, turn] = chosen
@@ -161,6 +165,7 @@ def reach(
     it, ties included (`NOBODY` or `TOO_FAR` where there is none), for treated units `first` to
     `last`. Other arguments as in `greedy`.
     """
+    tiny = TINY * (scores.max() - scores.min()) if scores.shape[0] > 0 else 0.0
     for unit in range(first, last):
         score, start, stop = own[unit], low[unit], high[unit]
         right, left = places[unit], places[unit] - 1
@@ -172,11 +177,11 @@ def reach(
             nearest = min(ahead, behind)
             if nearest == np.inf:
                 break
-            if nearest > width or (held >= ratio and nearest > edge):
+            if nearest > width or (held >= ratio and nearest > edge + tiny):
                 state = TOO_FAR
                 break
             at = right
-            if behind < ahead:
+            if behind < ahead - tiny:
                 at = left
                 left -= 1
             else:
@@ -216,6 +221,7 @@ def collect(
     matches: np.ndarray,
 ) -> None:
     """Write down the units that `reach` counted, nearest first, at most `at_most` each."""
+    tiny = TINY * (scores.max() - scores.min()) if scores.shape[0] > 0 else 0.0
     for unit in range(first, last):
         want = min(count[unit], at_most)
         if want <= 0:
@@ -227,7 +233,7 @@ def collect(
             ahead = scores[right] - score if right < stop else np.inf
             behind = score - scores[left] if left >= start else np.inf
             at = right
-            if behind < ahead:
+            if behind < ahead - tiny:
                 at = left
                 left -= 1
             else:

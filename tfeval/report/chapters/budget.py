@@ -8,7 +8,8 @@ import pandas as pd
 from tfeval.display.charts import waterfall_chart
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
-from tfeval.money.prices import deflate, discount_rates, present_value
+from tfeval.money.discounting import discount_rates, edition_of, present_value
+from tfeval.money.prices import deflate
 from tfeval.programme.ledger import maximum_payable
 from tfeval.programme.national import reconcile
 from tfeval.programme.phases import phase
@@ -198,7 +199,7 @@ def prices_table(name: str, price_year: int, edition: str) -> Table:
                 "published",
                 f"GDP deflator; the budget spread evenly over {len(years)} years",
                 f"discounted at {discount_rates(edition)['rate'].iloc[0]:.1%} a year, "
-                f"Green Book {edition}",
+                f"{edition_of(edition).label}",
             ],
         }
     )

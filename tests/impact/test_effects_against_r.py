@@ -1,0 +1,127 @@
+"""Estimates and standard errors, given R's own weights, against R's."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from tests.impact.golden import data, design_of, numbers
+from tfeval.impact.estimate import estimate
+from tfeval.impact.means import of_design
+from tfeval.impact.wild import p_value, regression_scores, signs
+
+METHODS = {
+    "lm": {"method": "difference"},
+    "lmcov": {"method": "covariance_adjusted"},
+    "gcomp": {"method": "adjusted", "fixed_covariates": True},
+    "logitgcomp": {
+        "method": "adjusted",
+        "fixed_covariates": True,
+        "outcome_model": "logistic",
+    },
+}
+ERRORS = {
+    "hc1": {"errors": "robust"},
+    "cl": {"errors": "pair"},
+    "area": {"errors": "cluster", "cluster": "area"},
+    "area2": {"errors": "cluster", "cluster": "area2"},
+    "area_area2": {"errors": "two_way", "cluster": ("area", "area2")},
+    "area_set": {"errors": "two_way", "cluster": ("area", "pair")},
+}
+
+
+def golden_fits() -> list[tuple[str, str, str, str, float, float]]:
+    """Return (case, outcome, method, errors, estimate, standard error) of every R fit."""
+    found = []
+    for name in ("lalonde", "clustered"):
+        for case, held in numbers(name).items():
+            for outcome, method, error in product(("", "yb."), METHODS, ERRORS):
+                for kind in ("att", "ate", "atc", "ato"):
+                    stem = f"{outcome}{kind}_{method}"
+                    one = held.get(f"{stem}_est", held.get(f"{stem}_{error}_est"))
+                    other = held.get(f"{stem}_{error}_se")
+                    if one is not None and other is not None:
+                        column = {"": "re78" if name == "lalonde" else "y", "yb.": "yb"}[outcome]
+                        found.append((case, column, method, error, one, other))
+    return found
+
+
+FITS = golden_fits()
+
+
+def test_there_are_fits_to_compare_with():
+    assert len(FITS) > 1000
+    assert {fit[3] for fit in FITS} == set(ERRORS)
+
+
+@pytest.mark.parametrize("case", sorted({fit[0] for fit in FITS}))
+def test_estimates_and_errors_are_those_of_r(case):
+    name = case.split("_", maxsplit=1)[0]
+    for _, column, method, error, one, other in (fit for fit in FITS if fit[0] == case):
+        if error in ("cl", "area_set") and design_of(case).sets is None:
+            continue
+        effects = estimate(
+            design_of(case), data(name)[column], stacked=False, **METHODS[method], **ERRORS[error]
+        )
+        row = effects.to_frame().iloc[0]
+        assert row["estimate"] == pytest.approx(one, rel=1e-6), (column, method)
+        assert row["std_error"] == pytest.approx(other, rel=1e-6), (column, method, error)
+
+
+def test_the_ratio_of_two_means_has_rs_interval():
+    held = numbers("clustered")["clustered_nn_cal"]
+    effects = estimate(
+        design_of("clustered_nn_cal"),
+        data("clustered")["yb"],
+        errors="robust",
+        stacked=False,
+        **METHODS["logitgcomp"],
+    )
+    row = effects.to_frame().iloc[0]
+    assert np.log1p(row["relative"]) == pytest.approx(held["yb.att_logitgcomp_lnrr_est"], rel=1e-6)
+    half = np.log1p(row["relative_high"]) - np.log1p(row["relative"])
+    assert half / 1.959963984540054 == pytest.approx(
+        held["yb.att_logitgcomp_lnrr_hc1_se"], rel=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "stem"), [("difference", "lm"), ("covariance_adjusted", "lmcov")]
+)
+def test_the_wild_bootstrap_is_that_of_all_draws(method, stem):
+    design, held = design_of("clustered_unadjusted"), numbers("clustered")["clustered_unadjusted"]
+    sample = of_design(
+        design, data("clustered")[["y"]].to_numpy(), np.ones(design.study.size, bool), stacked=False
+    )
+    codes = design.study.cluster("area2")
+    scores = regression_scores(sample, 0, codes, method)
+    drawn = signs(len(scores.own), 999, np.random.default_rng(1))
+    assert drawn.shape[1] == 4096
+    for null in ("zero", "near"):
+        stem_null = f"ate_{stem}_area2_wild_{null}"
+        seen = (scores.effect - held[f"{stem_null}_null"]) / np.sqrt(np.sum(scores.own**2))
+        assert abs(seen) == pytest.approx(abs(held[f"{stem_null}_t"]), rel=1e-9)
+        p = p_value(scores, held[f"{stem_null}_null"], drawn)
+        between = (held[f"{stem_null}_p_strict"] + held[f"{stem_null}_p_weak"]) / 2
+        assert p == pytest.approx(between, abs=1e-12)
+
+
+@pytest.mark.parametrize("case", ["aipw_lm", "aipw_lm_sw", "aipw_logit", "aipw_logit_sw"])
+def test_augmented_weighting_is_that_of_r(case):
+    # R's weights come from the same logit; the Hajek form is ours.
+    held = numbers("clustered")[f"clustered_{case}"]
+    weighted = "_sw" if case.endswith("_sw") else ""
+    design = design_of(f"clustered_ipw_att{weighted}")
+    model = "logistic" if "logit" in case else "linear"
+    for prefix, column in (("", "y"), ("yb.", "yb")):
+        if f"{prefix}att_hajek_est" not in held:
+            continue
+        effects = estimate(
+            design, data("clustered")[column], method="doubly_robust", outcome_model=model,
+            errors="robust", stacked=False,
+        )  # fmt: skip
+        row = effects.to_frame().iloc[0]
+        assert row["estimate"] == pytest.approx(held[f"{prefix}att_hajek_est"], rel=1e-6)
+        assert row["std_error"] == pytest.approx(held[f"{prefix}att_hajek_if_se"], rel=1e-6)

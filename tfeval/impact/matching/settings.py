@@ -1,0 +1,125 @@
+"""What can be asked of a matching, checked before any work is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from tfeval.errors import ParameterError, suggest
+from tfeval.impact.matching.nearest import ORDERS
+
+METHODS = {
+    "nearest": "nearest-neighbour matching",
+    "mahalanobis": "nearest-neighbour matching on Mahalanobis distance",
+    "optimal": "optimal pair matching",
+    "full": "optimal full matching",
+    "coarsened_exact": "coarsened exact matching",
+    "subclass": "subclassification",
+    "kernel": "kernel matching",
+    "radius": "radius matching",
+}
+#: Which settings each method takes besides those that all do.
+_CALIPERS = {"caliper", "caliper_unit", "caliper_spread", "calipers"}
+TAKES = {
+    "nearest": {"ratio", "replace", "order", "ties", *_CALIPERS},
+    "mahalanobis": {"ratio", "replace", "order", "on", *_CALIPERS},
+    "optimal": {"ratio", "caliper", "caliper_unit", "caliper_spread"},
+    "full": {"caliper", "caliper_unit", "caliper_spread"},
+    "coarsened_exact": {"cutpoints", "grouping"},
+    "subclass": {"number", "fewest"},
+    "kernel": {"bandwidth", "kernel"},
+    "radius": {"bandwidth"},
+}
+_ESTIMANDS = {"full": ("ATT", "ATC", "ATE"), "coarsened_exact": ("ATT", "ATC", "ATE"),
+              "subclass": ("ATT", "ATC", "ATE"), "nearest": ("ATT", "ATC")}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of `match`; the meaning of each stands there."""
+
+    method: str = "nearest"
+    estimand: str = "ATT"
+    distance: str = "linear"
+    ratio: int = 1
+    replace: bool = False
+    order: str = "largest"
+    ties: str = "average"
+    caliper: float | None = 0.2
+    caliper_unit: str = "sd"
+    caliper_spread: str = "all"
+    calipers: Mapping[str, float] = field(default_factory=dict)
+    on: tuple[str, ...] = ()
+    support: str | tuple[float, float] | None = None
+    cutpoints: Mapping[str, Any] | None = None
+    grouping: Mapping[str, Any] | None = None
+    number: int = 6
+    fewest: int = 1
+    bandwidth: float = 0.06
+    kernel: str = "epanechnikov"
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        _one_of("method", self.method, METHODS)
+        _one_of("estimand", self.estimand, _ESTIMANDS.get(self.method, ("ATT",)), self.method)
+        _one_of("distance", self.distance, ("linear", "probability", "given"))
+        _one_of("order", self.order, ORDERS)
+        _one_of("ties", self.ties, ("average", "first"))
+        _one_of("caliper_unit", self.caliper_unit, ("sd", "raw"))
+        _one_of("caliper_spread", self.caliper_spread, ("all", "pooled", "treated"))
+        for name, low in (("ratio", 1), ("number", 2), ("fewest", 1)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
+                raise ParameterError(f"{name} is a whole number of at least {low}, not {value!r}.")
+        widths = {"caliper": self.caliper, "bandwidth": self.bandwidth, **self.calipers}
+        for name, width in widths.items():
+            if width is not None and not width > 0:
+                raise ParameterError(f"The width of {name} is above 0, not {width!r}.")
+        _check_support(self.support)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what holds for the method, by name."""
+        common = {"method", "estimand", "distance", "support", "seed"}
+        named = common | TAKES[self.method]
+        return {item.name: getattr(self, item.name) for item in fields(self) if item.name in named}
+
+
+def settings(method: str, given: Mapping[str, Any]) -> Settings:
+    """Return checked settings; refuse one that the method does not take.
+
+    Examples
+    --------
+    >>> settings("nearest", {"ratio": 2}).ratio
+    2
+    >>> settings("subclass", {"ratio": 2})
+    Traceback (most recent call last):
+    tfeval.errors.ParameterError: subclassification takes no ratio. Known: fewest, number.
+    """
+    _one_of("method", method, METHODS)
+    common = {"estimand", "distance", "support", "seed"}
+    for name in given:
+        if name not in common | TAKES[method]:
+            raise ParameterError(
+                f"{METHODS[method]} takes no {name}. {suggest(name, TAKES[method])}"
+            )
+    return Settings(method=method, **given)
+
+
+def _one_of(name: str, value: Any, known: Any, method: str = "") -> None:
+    if value not in known:
+        where = f" for {METHODS[method]}" if method else ""
+        raise ParameterError(
+            f"{name} {value!r} is not offered{where}. {suggest(str(value), known)}"
+        )
+
+
+def _check_support(support: str | tuple[float, float] | None) -> None:
+    if support is None or support in ("both", "treated", "comparison"):
+        return
+    if isinstance(support, str) or len(support) != 2 or not 0 <= support[0] < support[1] <= 1:
+        raise ParameterError(
+            'support is "both", "treated", "comparison", or two probabilities such as (0.1, 0.9).'
+        )

@@ -1,0 +1,142 @@
+"""Checks of the columns of a study, one a role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from tfeval.errors import DataError, ParameterError, suggest
+
+
+def names_of(given: str | Iterable[str] | None) -> list[str]:
+    """Return names as a list; refuse one given twice."""
+    names = [given] if isinstance(given, str) else list(given or ())
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ParameterError(f"{twice[0]} is named twice.")
+    return names
+
+
+def check_names(frame: pd.DataFrame, names: list[str]) -> None:
+    """Refuse a frame without rows, and names that are not its columns."""
+    for name in names:
+        if name not in frame.columns:
+            raise ParameterError(f"The frame has no column {name}. {suggest(name, frame.columns)}")
+        if frame.columns.tolist().count(name) > 1:
+            raise DataError(f"The frame has more than one column named {name}.")
+    if not len(frame):
+        raise DataError("The frame has no rows.")
+
+
+def check_timing(covariates: list[str], timing: dict[str, str], treated: str) -> None:
+    """Refuse covariates measured after the index date, and the treatment as one."""
+    if treated in covariates:
+        raise ParameterError(f"{treated} says who was treated; it cannot be a covariate too.")
+    late = [name for name in covariates if timing.get(name) == "after"]
+    if late:
+        raise ParameterError(
+            f"{', '.join(late[:5])}: measured after the index date, so an outcome and not a "
+            "covariate. What the programme may have changed cannot be held equal."
+        )
+
+
+def treated_of(series: pd.Series, name: str) -> np.ndarray:
+    """Return who was treated, shape (n,); refuse other values and a missing arm."""
+    if absent := int(series.isna().sum()):
+        some = f"{absent:,}" if absent >= 10 else "fewer than 10"
+        raise DataError(f"{name} is missing in {some} rows: who was treated must be known.")
+    values = series.to_numpy()
+    if values.dtype != bool:
+        numbers = pd.to_numeric(series, errors="coerce").to_numpy(dtype=float)
+        if not np.isin(numbers, (0.0, 1.0)).all():
+            raise DataError(f"{name} holds other values than 0 and 1.")
+        values = numbers == 1.0
+    if values.all() or not values.any():
+        who = "treated" if values.all() else "comparison"
+        raise DataError(f"Every row is {who} ({name}): there is nobody to compare with.")
+    return np.ascontiguousarray(values)
+
+
+def varying(
+    frame: pd.DataFrame, names: list[str], arms: np.ndarray, fewest: int | None
+) -> tuple[list[str], dict[str, str]]:
+    """Return the covariates that vary enough to compare on, and why others are left out.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    names : list of str
+        Its covariates.
+    arms : ndarray of bool
+        Who was treated.
+    fewest : int or None
+        A covariate is left out where it differs from its commonest value in fewer units of an
+        arm. None refuses one that is the same in every row, and keeps the others.
+
+    Raises
+    ------
+    DataError
+        If a covariate is constant and `fewest` is None, or none is left.
+    """
+    if fewest is None:
+        same = [name for name in names if _is_constant(frame[name])]
+        if same:
+            raise DataError(
+                f"{', '.join(same[:5])}: the same value in every row, so nothing to compare on. "
+                "Leave it out, or say fewest=1."
+            )
+        return names, {}
+    if isinstance(fewest, bool) or not isinstance(fewest, int) or fewest < 1:
+        raise ParameterError(f"fewest is a whole number of at least 1, not {fewest!r}.")
+    out = {
+        name: f"differs from its commonest value in fewer than {fewest} units of an arm"
+        for name in names
+        if _differing(frame[name], arms) < fewest
+    }
+    if len(out) == len(names):
+        raise DataError("No covariate varies enough: there is nothing to compare on.")
+    return [name for name in names if name not in out], out
+
+
+def _is_constant(series: pd.Series) -> bool:
+    values = series.to_numpy()
+    if np.issubdtype(values.dtype, np.number) and len(values) and values[0] == values[0]:
+        # Most columns differ within the first rows; the whole is read only where they do not.
+        return bool((values[:1000] == values[0]).all() and (values == values[0]).all())
+    return series.nunique(dropna=False) <= 1
+
+
+def _differing(series: pd.Series, arms: np.ndarray) -> int:
+    """Return in how many units of the arm with fewer a value is not the commonest of all."""
+    counts = series.value_counts(dropna=False)
+    other = (series != counts.index[0]).to_numpy(dtype=bool, na_value=True)
+    return int(min(other[arms].sum(), other[~arms].sum()))
+
+
+def codes_of(frame: pd.DataFrame, names: list[str]) -> np.ndarray:
+    """Return codes from 0 of one column or several together, in order of their values."""
+    for name in names:
+        if frame[name].isna().any():
+            raise DataError(f"{name} is missing in some rows: every unit needs one.")
+    if len(names) == 1:
+        return pd.factorize(frame[names[0]], sort=True)[0].astype(np.int64)
+    return frame.groupby(names, sort=True, observed=True).ngroup().to_numpy().astype(np.int64)
+
+
+def weight_of(series: pd.Series, name: str, arms: np.ndarray) -> np.ndarray:
+    """Return sampling weights; refuse negative ones, and an arm that weighs nothing."""
+    values = pd.to_numeric(series, errors="coerce").to_numpy(dtype=float)
+    if not np.isfinite(values).all() or (values < 0).any():
+        raise DataError(f"{name}: a sampling weight is a number of at least 0, in every row.")
+    for who, mask in (("treated", arms), ("comparison", ~arms)):
+        if not values[mask].sum() > 0:
+            raise DataError(f"{name}: the weights of the {who} units sum to nothing.")
+    return values
+
+
+def unit_of(series: pd.Series, name: str) -> np.ndarray:
+    """Return identifiers; refuse any that is missing or repeated."""
+    if series.isna().any() or not series.is_unique:
+        raise DataError(f"{name} does not identify the units: missing, or the same in two rows.")
+    return series.to_numpy()

@@ -1,0 +1,219 @@
+"""Unit costs: what one unit of each outcome costs whom, with its source and its range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import pandas as pd
+
+from tfeval.errors import DataError, ParameterError, SourceError, suggest
+from tfeval.money.prices import in_prices
+from tfeval.programme.published import published
+from tfeval.programme.published_tables import SOURCE_COLUMNS
+
+PAYERS = (
+    *("DWP", "MoJ", "DfE", "DHSC/NHS", "Home Office/police", "local authority"),
+    "households",
+)
+#: Whose account a cost is on: the public purse, households and firms, or everybody's welfare.
+LAYERS = ("fiscal", "economic", "social")
+#: Whether money stops being spent with the outcome, some of it does, or only time is freed.
+CASHABILITY = ("cashable", "partly", "capacity")
+#: A: accounts of the service, by its own unit. B: a study, or an average, converted by the
+#: calendar alone. C: older than 2005-06, second hand, or resting on an assumption of ours.
+GRADES = ("A", "B", "C")
+SPREAD = {"A": 0.10, "B": 0.25, "C": 0.50}
+
+_CHOICES = {
+    "payer": PAYERS,
+    "layer": LAYERS,
+    "cashability": CASHABILITY,
+    "grade": GRADES,
+    "transfer": ("yes", "no"),
+}
+_MONEY = ["amount", "low", "high"]
+_DESCRIBED = [
+    *("outcome", "component", "code", "amount", "low", "high", "per", "price_year"),
+    *("original_price_year", "payer", "layer", "transfer", "cashability", "grade", "value"),
+    *("times", "divided_by", "conversion", "range_basis", "definition", "note"),
+]
+_NOT_MONETISED = {
+    "fixed_exclusions": "No sourced cost of a fixed exclusion was found.",
+    "sessions_authorised": "Authorised absence is no harm that the programme was to reduce.",
+    "sessions_possible": "What absence is counted against; no outcome.",
+}
+
+
+def unit_costs(
+    price_year: int,
+    outcomes: Iterable[str] | None = None,
+    table: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Return what one unit of each outcome costs, by component and payer.
+
+    The amount is the published value times `times`, divided by `divided_by`, in the prices asked
+    for. A day in work costs less than nothing: its amount is negative. Rows that are only
+    recalled are left out.
+
+    Parameters
+    ----------
+    price_year : int
+        Financial year of the prices, by its first calendar year.
+    outcomes : iterable of str, optional
+        Measures of the cohort, or of the published evaluations; by default all.
+    table : DataFrame, optional
+        Unit costs in the columns of `data/published/unit_costs.csv`, to use instead of it.
+
+    Returns
+    -------
+    DataFrame
+        One row a component. `outcome`, `component`, `code`, `amount`, `low`, `high` (pounds, for
+        one `per`), `per` (the unit in which the cohort counts), `price_year`,
+        `original_price_year` (first calendar years), `payer`, `layer`, `transfer` (yes: public
+        money saved that a household loses), `cashability`, `grade`, `value` (pounds, as
+        published), `times`, `divided_by`, `conversion`, `range_basis`, `definition`, `note` and
+        the source columns.
+
+    Raises
+    ------
+    SourceError
+        If a row has no source.
+    DataError
+        If a row breaks the table's definition.
+    ParameterError
+        If an outcome has no unit cost, or the price year no deflator.
+
+    References
+    ----------
+    GMCA/New Economy Unit Cost Database 1.4 (2015), by code; `data/published/unit_costs.csv`.
+
+    Examples
+    --------
+    >>> costs = unit_costs(2013, ["looked_after"])
+    >>> costs[["amount", "per", "payer"]].round(2).values.tolist()
+    [[139.95, 'person-day', 'local authority']]
+    """
+    rows = _costs(table)
+    if outcomes is not None:
+        wanted = list(dict.fromkeys(outcomes))
+        _refuse_unknown(wanted, rows)
+        rows = rows[rows["outcome"].isin(wanted)]
+    times = rows["times"] / rows["divided_by"]
+    ends = rows[["low", "high"]].mul(times, axis=0)
+    rows = rows.assign(
+        amount=rows["value"] * times, low=ends.min(axis=1), high=ends.max(axis=1)
+    ).reset_index(drop=True)
+    return in_prices(rows, _MONEY, price_year)[[*_DESCRIBED, *SOURCE_COLUMNS]]
+
+
+def not_monetised() -> pd.DataFrame:
+    """Return the measures of the cohort that have no unit cost, with the reason.
+
+    Returns
+    -------
+    DataFrame
+        `outcome`, `reason`.
+
+    Examples
+    --------
+    >>> not_monetised()["outcome"].tolist()
+    ['fixed_exclusions', 'sessions_authorised', 'sessions_possible']
+    """
+    return pd.DataFrame(sorted(_NOT_MONETISED.items()), columns=["outcome", "reason"])
+
+
+def headline_gaps() -> pd.DataFrame:
+    """Set each published headline beside the sum of its components.
+
+    Returns
+    -------
+    DataFrame
+        `outcome`, `code`, `headline`, `components`, `gap` (pounds, in original prices).
+    """
+    rows = published("unit_costs")
+    heads = rows[rows["figure"] == "unit_cost_total"]
+    sums = rows[rows["figure"] == "unit_cost"].groupby("outcome")["value"].sum()
+    frame = heads[["outcome", "code"]].assign(headline=heads["value"])
+    frame["components"] = frame["outcome"].map(sums)
+    frame["gap"] = frame["headline"] - frame["components"]
+    return frame.reset_index(drop=True)
+
+
+def check_unit_costs(table: pd.DataFrame) -> None:
+    """Check unit costs: each with a source, a payer, a conversion and a range around it.
+
+    Parameters
+    ----------
+    table : DataFrame
+        In the columns of `data/published/unit_costs.csv`.
+
+    Raises
+    ------
+    SourceError
+        If a row has no source.
+    DataError
+        With every other kind of fault, once.
+    """
+    needed = {*_CHOICES, *SOURCE_COLUMNS, "outcome", "component", "value", "price_year", "per"}
+    needed |= {"times", "divided_by", "low", "high", "range_basis", "conversion"}
+    missing = sorted(needed - set(table.columns))
+    if missing:
+        raise DataError(f"Unit costs: column {', '.join(missing)} is missing: add it.")
+    columns = ["source_title", "publisher", "date", "url"]
+    empty = (table[columns].fillna("").astype(str).apply(lambda c: c.str.strip()) == "").any(axis=1)
+    if empty.any():
+        named = ", ".join(sorted(set(table.loc[empty, "outcome"])))
+        raise SourceError(
+            f"Unit costs: no source in {int(empty.sum())} rows ({named}): give title, publisher, "
+            "date and url, or leave the row out."
+        )
+    found = list(_number_faults(table)) or list(_faults(table))
+    if found:
+        raise DataError("\n".join(f"Unit costs: {fault}" for fault in found))
+
+
+def _number_faults(table: pd.DataFrame) -> Iterator[str]:
+    for column in ("value", "low", "high", "times", "divided_by"):
+        odd = int(pd.to_numeric(table[column], errors="coerce").isna().sum())
+        if odd or table[column].dtype == object:
+            yield f"column {column}: not a number in {odd or len(table)} rows: give digits only."
+
+
+def _faults(table: pd.DataFrame) -> Iterator[str]:
+    for column, known in _CHOICES.items():
+        odd = int((~table[column].isin(known)).sum())
+        if odd:
+            yield f"column {column}: none of {', '.join(known)} in {odd} rows: use one."
+    for column in ("outcome", "component", "per", "conversion", "range_basis"):
+        odd = int((table[column].fillna("") == "").sum())
+        if odd:
+            yield f"column {column}: empty in {odd} rows: say what it is."
+    inside = (table["low"] <= table["value"]) & (table["value"] <= table["high"])
+    odd = int((~inside).sum())
+    if odd:
+        yield f"columns low and high: not around the value in {odd} rows: give a range."
+    odd = int((~(table["divided_by"] > 0) | ~(table["times"].abs() > 0)).sum())
+    if odd:
+        yield f"columns times and divided_by: no conversion in {odd} rows: give both, not 0."
+    repeated = int(table.duplicated(["outcome", "component"]).sum())
+    if repeated:
+        yield f"repeated outcome and component in {repeated} rows: keep one of each."
+
+
+def _costs(table: pd.DataFrame | None) -> pd.DataFrame:
+    rows = published("unit_costs") if table is None else table
+    if "figure" in rows:
+        rows = rows[rows["figure"] == "unit_cost"]
+    if "status" in rows:
+        rows = rows[rows["status"] != "recalled"]
+    check_unit_costs(rows)
+    return rows
+
+
+def _refuse_unknown(wanted: list[str], rows: pd.DataFrame) -> None:
+    known = set(rows["outcome"])
+    for name in wanted:
+        if name in known:
+            continue
+        reason = _NOT_MONETISED.get(name) or suggest(name, known)
+        raise ParameterError(f"There is no unit cost of {name}. {reason}")
