@@ -11,7 +11,6 @@ from tfeval.impact.covariates import Covariates
 from tfeval.impact.newton import Terms
 from tfeval.impact.solving import solve
 
-
 #: Logarithm of a weight that no solution has.
 FAR = 300.0
 
