@@ -43,10 +43,10 @@ _PUBLIC = {
     # impact
     "study": "tfeval.impact.study",
     "match": "tfeval.impact.match",
+    "weight": "tfeval.impact.weight",
     "fit_propensity": "tfeval.impact.propensity",
     "estimate": "tfeval.impact.estimate",
     "balance": "tfeval.impact.balance",
-    "weight": "tfeval.impact.weight",
     "correct": "tfeval.impact.multiple",
     "combine_effects": "tfeval.impact.effects",
     "pool_areas": "tfeval.impact.areas",

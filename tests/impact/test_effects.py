@@ -107,7 +107,9 @@ def test_a_reader_sees_difference_change_means_families_and_how_they_were_got():
 def test_what_was_not_planned_is_marked():
     made = effects()
     outcomes = [row[0].text for row in made.table().rows]
-    assert outcomes[-1] == "Employment (exploratory)" and sum("expl" in name for name in outcomes) == 1
+    assert (
+        outcomes[-1] == "Employment (exploratory)" and sum("expl" in name for name in outcomes) == 1
+    )
     assert any(note.startswith("Exploratory:") for note in made.table().notes)
     assert made.plot("own").data["label"].str.contains("exploratory").sum() == 1
     planned = effects(rows(planned=True))
@@ -174,7 +176,9 @@ def test_nothing_of_a_hidden_effect_is_shown_anywhere():
     for number in ("0.0437", "4.37", "0.0737", "7.37", "0.03", "59.3", "−59"):
         assert number not in bundle.replace("0.0300", "")
     few = effects(rows(n_treated=8))
-    assert all(row[5].text == "fewer than 10" and row[1].text == "hidden" for row in few.table().rows)
+    assert all(
+        row[5].text == "fewer than 10" and row[1].text == "hidden" for row in few.table().rows
+    )
     with pytest.raises(DataError, match="No effect can be drawn"):
         few.plot()
 
@@ -251,7 +255,9 @@ def test_a_chart_draws_the_numbers_on_its_scale(scale, factor):
     })  # fmt: skip
     for label, row in (("Proven offences", 0), ("Absence", 2), ("Employment (exploratory)", 3)):
         drawn = data.loc[label, ["value", "low", "high"]].tolist()
-        assert drawn == pytest.approx(exact.loc[row, ["estimate", "conf_low", "conf_high"]].tolist())
+        assert drawn == pytest.approx(
+            exact.loc[row, ["estimate", "conf_low", "conf_high"]].tolist()
+        )
 
 
 def test_a_chart_s_lines_are_its_data():

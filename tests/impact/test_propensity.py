@@ -1,4 +1,4 @@
-"""Propensity scores against R, statsmodels and scikit-learn; and what must always hold."""
+"""The propensity score against R, statsmodels, its own equations, and its invariances."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
 import tfeval as tf
-from tests.impact.frames import frame_of, numbers, simulated, study_of
+from tests.impact.golden import data, numbers, study_of
+from tests.impact.simulated import simulated
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact import logit_folds
 from tfeval.impact.folds import assign_folds, mixed
@@ -30,20 +31,25 @@ def glm(frame: pd.DataFrame, names: list[str], treated: str = "treated", weight=
     ).fit(tol=1e-14, maxiter=100)
 
 
+def coefficients(golden: dict[str, float]) -> list[float]:
+    """Return R's coefficients."""
+    return [value for name, value in golden.items() if name.startswith("coef[")]
+
+
 def test_coefficients_are_those_of_r_on_the_lalonde_data():
-    golden = numbers("lalonde", "lalonde_ps_logit")
+    golden = numbers("lalonde")["lalonde_ps_logit"]
     found = fit_propensity(study_of("lalonde"))
     # R stops at a change in deviance of 1e-8, and writes ten digits.
-    np.testing.assert_allclose(found.coefficients, golden.filter(like="coef["), rtol=5e-8)
-    treated = frame_of("lalonde")["treat"] == 1
+    np.testing.assert_allclose(found.coefficients, coefficients(golden), rtol=5e-8)
+    treated = data("lalonde")["treat"].to_numpy() == 1
     assert found.score[treated].sum() == pytest.approx(golden["ps_sum_treated"], rel=1e-9)
 
 
-@pytest.mark.parametrize("weight", [None, "sw"])
-def test_coefficients_are_those_of_r_with_and_without_sampling_weights(weight):
-    golden = numbers("clustered", "clustered_ps_logit" + ("_sw" if weight else ""))
-    found = fit_propensity(study_of("clustered", weight))
-    np.testing.assert_allclose(found.coefficients, golden.filter(like="coef["), rtol=2e-11)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_coefficients_are_those_of_r_with_and_without_sampling_weights(weighted):
+    golden = numbers("clustered")["clustered_ps_logit" + ("_sw" if weighted else "")]
+    found = fit_propensity(study_of("clustered", weighted=weighted))
+    np.testing.assert_allclose(found.coefficients, coefficients(golden), rtol=2e-11)
     assert found.linear.std(ddof=1) == pytest.approx(golden["linear_predictor_sd_all"], rel=1e-11)
     assert found.score.std(ddof=1) == pytest.approx(golden["ps_sd_all"], rel=1e-11)
 
@@ -193,9 +199,11 @@ def test_families_stay_in_one_fold_and_seeds_differ():
 
 
 def test_text_identifiers_assign_folds_by_the_unit():
-    frame = frame_of("lalonde")
-    first = assign_folds(study_of("lalonde", frame=frame), 5)
-    again = assign_folds(study_of("lalonde", frame=frame[::-1]), 5)
+    frame = data("lalonde").reset_index()
+    first, again = (
+        assign_folds(study(one, treated="treat", covariates=["age"], unit="id"), 5)
+        for one in (frame, frame[::-1])
+    )
     assert (first == again[::-1]).all() and np.bincount(first).min() > 80
 
 
@@ -265,3 +273,21 @@ def test_it_is_public_and_shows_itself():
     assert repr(tf.fit_propensity(study_of("lalonde"), folds=2)) == (
         "Propensity: logit, 2 folds, 614 units"
     )
+
+
+def test_rows_in_a_pattern_do_not_lead_the_sample_astray():
+    frame, names = simulated(40_000)
+    frame = frame.sort_values("treated", kind="stable").reset_index(drop=True)
+    # One treated row, then three others, again and again: a step of any multiple of four is fatal.
+    treated, others = frame[frame["treated"] == 1][:8_000], frame[frame["treated"] == 0][:24_000]
+    order = np.c_[np.arange(8_000), 8_000 + np.arange(24_000).reshape(8_000, 3)].ravel()
+    mixed_up = pd.concat([treated, others], ignore_index=True).iloc[order]
+    found = fit_propensity(study(mixed_up, covariates=names))
+    np.testing.assert_allclose(found.coefficients, glm(mixed_up, names).params, atol=1e-9)
+
+
+def test_units_that_are_the_same_have_the_same_score():
+    frame, names = simulated(30_000)
+    twice = pd.concat([frame, frame], ignore_index=True).sample(frac=1.0, random_state=1)
+    found = pd.Series(fit_propensity(study(twice, covariates=names)).linear, index=twice.index)
+    assert (found.groupby(twice["id"]).nunique() == 1).all()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -40,3 +41,15 @@ def in_parts(work: Callable[..., Any], parts: list[tuple]) -> list[Any]:
         return [work(*parts[0])]
     with ThreadPoolExecutor(THREADS) as pool:
         return list(pool.map(lambda part: work(*part), parts))
+
+
+@contextmanager
+def one_blas_thread(wanted: bool) -> Iterator[None]:
+    """Keep the linear algebra to one thread, where our own threads share out the rows."""
+    if not wanted:
+        yield
+        return
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415
+
+    with threadpool_limits(1, "blas"):
+        yield

@@ -13,6 +13,9 @@ from tfeval.impact.newton import Terms
 from tfeval.impact.rows import parts, steps
 from tfeval.impact.solving import Solution, solve
 
+#: Decimals of the linear predictor that are told apart.
+DIGITS = 11
+
 
 @dataclass(frozen=True, eq=False)
 class LogitFit(Solution):
@@ -76,7 +79,7 @@ def fit_logit(
     share = float(np.clip(np.average(treated, weights=weight), 1e-3, 0.999))
     found = solve(
         covariates,
-        lambda step: logit_terms(treated[::step], None if weight is None else weight[::step]),
+        lambda rows: logit_terms(treated[rows], None if weight is None else weight[rows]),
         np.log(share / (1.0 - share)),
         lambda: _refuse_separation(covariates, treated, weight),
         lambda sizes: _not_converged(covariates, sizes),
@@ -90,12 +93,17 @@ def fit_logit(
 def scores(
     linear: np.ndarray, treated: np.ndarray, weight: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return probabilities and weighted residuals from linear predictors; shapes (n,)."""
+    """Return probabilities and weighted residuals from linear predictors; shapes (n,).
+
+    The linear predictors are rounded in place: sums taken in another order differ in the last
+    digits, which must not break ties between units that are the same.
+    """
     score, residual = np.empty(len(linear)), np.empty(len(linear))
 
     def part(start: int, stop: int) -> None:
         for block in steps(start, stop):
             own = score[block]
+            np.round(linear[block], DIGITS, out=linear[block])
             np.negative(linear[block], out=own)
             with np.errstate(over="ignore"):
                 np.exp(own, out=own)

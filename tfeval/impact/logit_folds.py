@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tfeval.impact.compiled import LARGE, in_parts
+from tfeval.impact.compiled import LARGE, in_parts, one_blas_thread
 from tfeval.impact.covariates import Covariates
 from tfeval.impact.logit import LogitFit, fit_logit
 from tfeval.impact.newton import TOLERANCE, solved, step_size
-from tfeval.impact.rows import Reader, own_threads, parts, reader, steps, thinned
+from tfeval.impact.rows import Reader, parts, reader, steps, thinned
 
 
 def linear_out_of_fold(
@@ -58,13 +58,14 @@ def _together(
     full: LogitFit,
 ) -> np.ndarray | None:
     # None if the steps do not shrink: then the full fit's information is not near a fold's.
-    scale = reader(covariates, thinned(covariates, max(1, covariates.size // 10_000))).scale
+    some = thinned(covariates, slice(None, None, max(1, covariates.size // 10_000)))
+    scale = reader(covariates, some).scale
     rows = Reader(covariates, np.zeros(covariates.count), scale)
     held = np.bincount(folds, weights=weight)
     shares = 1.0 - held / held.sum()
     found = np.repeat(full.coefficients[:, None], len(shares), axis=1)
     linear, last = np.empty(covariates.size), np.inf
-    with own_threads(covariates.size):
+    with one_blas_thread(True):
         gradient = _first_gradients(rows, full.residual, folds, len(shares))
         for _ in range(12):
             ahead = np.column_stack(

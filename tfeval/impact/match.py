@@ -14,7 +14,7 @@ from tfeval.impact.matching.found import Found, Task, find
 from tfeval.impact.matching.settings import METHODS, Settings, settings
 from tfeval.impact.propensity import Propensity, fit_propensity
 from tfeval.impact.study import Study
-from tfeval.impact.support import common_support
+from tfeval.impact.support import on_support
 
 
 def match(
@@ -67,7 +67,7 @@ def match(
     on : sequence of str
         Covariates of the Mahalanobis distance; all by default.
     support : "both" or (low, high), optional
-        Leave out units outside the common support; see `common_support`.
+        Leave out units outside the common support; see `on_support`.
     cutpoints, grouping, number, fewest, bandwidth, kernel
         Of coarsened exact matching, subclassification and kernel matching; see
         `coarsened_sets`, `subclass_sets` and `kernel_weights`.
@@ -112,7 +112,7 @@ def match(
     if chosen.support is not None:
         if score is None:
             raise ParameterError("support needs a propensity score; give none, or a model.")
-        eligible = common_support(score, study.treated, chosen.support)[0]
+        eligible = on_support(score, study.treated, chosen.support)
     task = Task(study, chosen, along, eligible, calipers_of(study, chosen, along))
     design = _design(task, find(task), propensity)
     if own or given:

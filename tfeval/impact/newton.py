@@ -22,7 +22,7 @@ Terms = Callable[[np.ndarray, slice, bool], tuple[float, np.ndarray, np.ndarray 
 #: Rows whose products are summed at a time: products of so few stay in the nearest cache.
 TILE = 2048
 #: A step this small (in standard deviations) has converged.
-TOLERANCE = 1e-10
+TOLERANCE = 1e-12
 #: Steps after which the method gives up.
 STEPS = 40
 
@@ -140,6 +140,8 @@ def newton(
     for count in range(STEPS):
         sums = sweep(rows, found, terms)
         more = sums.value + 0.5 * held @ found**2
+        if not np.isfinite(more) and value == np.inf:
+            break
         if not more <= value + 1e-10 * abs(value):
             found = (found + last) / 2.0
             continue

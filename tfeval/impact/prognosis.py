@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from tfeval.errors import DataError, ParameterError
+from tfeval.impact.compiled import one_blas_thread
 from tfeval.impact.covariates import Covariates
-from tfeval.impact.rows import own_threads
 from tfeval.impact.study import Study
 
 
@@ -67,7 +67,7 @@ def prognostic_scores(study: Study, prognosis: pd.DataFrame | pd.Series) -> dict
                 "Give another outcome, or a Series of fitted scores."
             )
         filled = np.where(weights > 0, values, 0.0)
-        with own_threads(study.size):
+        with one_blas_thread(True):  # small blocks: threads would only wait
             scores[f"prognostic score: {name}"] = linear_fit(study.covariates, filled, weights)
     return scores
 

@@ -113,9 +113,13 @@ def fit_propensity(
     folds = (1 if logit else 5) if folds is None else folds
     if logit and model != "logit":
         raise ParameterError(f'model is "logit" or a scikit-learn classifier, not {model!r}.')
-    if isinstance(folds, bool) or not isinstance(folds, int) or not 1 <= folds <= MOST_FOLDS:
+    if (
+        isinstance(folds, bool)
+        or not isinstance(folds, int | np.integer)
+        or not 1 <= folds <= MOST_FOLDS
+    ):
         raise ParameterError(f"folds is a whole number from 1 to {MOST_FOLDS}.")
-    assigned = assign_folds(study, folds, seed) if folds > 1 else None
+    assigned = assign_folds(study, int(folds), seed) if folds > 1 else None
     if logit:
         return _logit(study, assigned)
     from tfeval.impact.classifier import fit_classifier  # noqa: PLC0415

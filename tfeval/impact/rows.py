@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -81,10 +80,25 @@ def reader(covariates: Covariates, sample: Covariates | None = None) -> Reader:
     return Reader(covariates, np.where(far, mean, 0.0), np.r_[1.0, scale])
 
 
-def thinned(covariates: Covariates, step: int) -> Covariates:
-    """Return every `step`-th unit."""
-    columns = tuple(replace(one, held=one.held[::step].copy()) for one in covariates.columns)
-    return Covariates(columns, len(range(0, covariates.size, step)), covariates.reference)
+def thinned(covariates: Covariates, rows: np.ndarray | slice) -> Covariates:
+    """Return the covariates of some units."""
+    columns = tuple(column.some(rows) for column in covariates.columns)
+    return Covariates(columns, len(columns[0].held), covariates.reference)
+
+
+def spread_rows(size: int, count: int) -> np.ndarray:
+    """Return one row from each of `count` equal stretches, at random within it.
+
+    Every so many rows exactly would miss one arm where rows follow a pattern.
+
+    Examples
+    --------
+    >>> rows = spread_rows(1000, 10)
+    >>> (rows // 100).tolist()
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+    """
+    step = size // count
+    return np.arange(count) * step + np.random.default_rng(1).integers(0, step, count)
 
 
 def parts(size: int) -> list[tuple[int, int]]:
@@ -99,15 +113,3 @@ def steps(start: int, stop: int, size: int = BLOCK) -> Iterator[slice]:
     """Yield the blocks of rows between `start` and `stop`."""
     for first in range(start, stop, size):
         yield slice(first, min(first + size, stop))
-
-
-@contextmanager
-def own_threads(size: int) -> Iterator[None]:
-    """Keep the linear algebra to one thread each, where the rows are cut into parts."""
-    if size < LARGE:
-        yield
-        return
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415
-
-    with threadpool_limits(1, user_api="blas"):
-        yield

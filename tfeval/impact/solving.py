@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tfeval.impact.compiled import LARGE, one_blas_thread
 from tfeval.impact.covariates import Covariates
 from tfeval.impact.newton import (
     TOLERANCE,
@@ -18,14 +19,15 @@ from tfeval.impact.newton import (
     step_size,
     sweep,
 )
-from tfeval.impact.rows import Reader, own_threads, reader, thinned
+from tfeval.impact.rows import Reader, reader, spread_rows, thinned
 
 #: Least and most units whose fit starts the fit of all, where there are at least four times more.
 SAMPLE = (6_000, 50_000)
 #: Share of a covariate's variance that the others must leave unexplained.
 REDUNDANT = 1e-10
-#: The terms of every `step`-th unit.
-TermsOf = Callable[[int], Terms]
+#: The terms of some rows.
+TermsOf = Callable[[np.ndarray | slice], Terms]
+EVERYONE = slice(None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,18 +74,16 @@ def solve(
         From the size of the coefficients, in standard deviations and in the covariates' order,
         to the error to raise where there is no solution.
     """
-    with own_threads(covariates.size):
-        terms = terms_of(1)
+    with one_blas_thread(covariates.size >= LARGE):
+        terms = terms_of(EVERYONE)
         start = _start(covariates, terms_of, intercept)
         kept = np.flatnonzero(~_redundant(start, terms))
         if len(kept) < covariates.count:
             columns = tuple(covariates.columns[place] for place in kept)
             start = _start(replace(covariates, columns=columns), terms_of, intercept)
-        rows, found, places = start.rows, start.coefficients, np.r_[0, 1 + kept]
+        rows, places = start.rows, np.r_[0, 1 + kept]
         try:
-            if start.information is not None:
-                found = approach(rows, terms, found, start.information)
-            found, information = newton(rows, terms, found, watch=watch)
+            found, information = _found(start, terms, intercept, watch)
         except NotConvergedError as error:
             sizes = np.zeros(1 + covariates.count)
             sizes[places] = np.abs(error.coefficients) * rows.scale
@@ -110,15 +110,16 @@ def _start(covariates: Covariates, terms_of: TermsOf, intercept: float) -> _Star
     # The fit of a sample is held back by as much as one unit would, so that a rare category that
     # is absent from one arm of the sample does not run away.
     least, most = SAMPLE
+    many = covariates.size >= 4 * least
     wanted = min(most, max(least, covariates.size // 16))
-    step = covariates.size // wanted if covariates.size >= 4 * least else 1
-    sample = thinned(covariates, step) if step > 1 else covariates
+    chosen = spread_rows(covariates.size, wanted) if many else EVERYONE
+    sample = thinned(covariates, chosen) if many else covariates
     rows = reader(covariates, sample)
-    few, terms = replace(rows, covariates=sample), terms_of(step)
+    few, terms = replace(rows, covariates=sample), terms_of(chosen)
     found = np.zeros(1 + covariates.count)
     found[0] = intercept
     products = sweep(few, found, terms).matrix
-    if step == 1:
+    if not many:
         return _Start(rows, found, products)
     largest = _largest_squares(few)
     hold = np.r_[1e-3, np.where(largest > 0, 0.25 * largest, 1.0)]
@@ -131,6 +132,23 @@ def _start(covariates: Covariates, terms_of: TermsOf, intercept: float) -> _Star
         return _Start(rows, near, products, sampled=True)
     whole = information * (covariates.size / sample.size) + np.diag(hold)
     return _Start(rows, near, products, whole, sampled=True)
+
+
+def _found(
+    start: _Start, terms: Terms, intercept: float, watch: Callable[[], None]
+) -> tuple[np.ndarray, np.ndarray]:
+    rows, near = start.rows, start.coefficients
+    if not start.sampled:
+        return newton(rows, terms, near, watch=watch)
+    try:
+        if start.information is not None:
+            near = approach(rows, terms, near, start.information)
+        return newton(rows, terms, near, watch=watch)
+    except NotConvergedError:
+        # The sample led astray.
+        plain = np.zeros(len(near))
+        plain[0] = intercept
+        return newton(rows, terms, plain, watch=watch)
 
 
 def _largest_squares(rows: Reader) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from tfeval.impact.design import KEPT, LONE_STRATUM, OFF_SUPPORT, TRIMMED, Desig
 from tfeval.impact.propensity import Propensity, fit_propensity
 from tfeval.impact.set_weights import ESTIMANDS
 from tfeval.impact.study import Study
-from tfeval.impact.support import Support, common_support
+from tfeval.impact.support import on_support
 from tfeval.impact.weighting.estimated import Estimated, by_entropy, by_propensity
 from tfeval.impact.weighting.estimated import trimmed as trimmed_weights
 from tfeval.impact.weighting.strata import by_stratum
@@ -35,7 +36,7 @@ def weight(
     model: Any = "logit",
     folds: int | None = None,
     propensity: Propensity | None = None,
-    support: Support | None = None,
+    support: str | tuple[float, float] | None = None,
     trim: float | None = None,
     trimmed: str = "cap",
     stabilise: bool = False,
@@ -58,8 +59,8 @@ def weight(
         the weights as known.
     propensity : Propensity, optional
         Already fitted to the same study.
-    support : "both" or (float, float), optional
-        Leave out units outside the common support, see `common_support`.
+    support : {"both", "treated", "comparison"} or (low, high), optional
+        Leave out units outside the common support, see `on_support`.
     trim : float, optional
         Quantile between 0.5 and 1, of the weights that are estimated (for the ATT those of
         comparison units), beyond which weights are extreme.
@@ -115,13 +116,13 @@ def weight(
     settings: dict[str, Any] = {
         "method": method, "model": model if isinstance(model, str) else repr(model),
         "folds": folds, "seed": seed, "within": within, "stabilise": stabilise,
-        "support": None, "trim": trim, "trimmed": trimmed if trim else None,
+        "support": support, "trim": trim, "trimmed": trimmed if trim else None,
     }  # fmt: skip
     fate = np.full(study.size, KEPT, dtype=np.int8)
     if alone is not None:
         fate[alone] = LONE_STRATUM
     if support is not None and found.propensity is not None:
-        inside, settings["support"] = common_support(found.propensity.score, study.treated, support)
+        inside = on_support(found.propensity.score, study.treated, support)
         fate[(fate == KEPT) & ~inside] = OFF_SUPPORT
         found = found.only(fate == KEPT)
     if trim is not None:
@@ -130,7 +131,14 @@ def weight(
         settings["trimmed_at"] = bound
         if exclude:
             fate[extreme] = TRIMMED
-    return _design(study, METHODS[method][0], estimand, found, fate, settings)
+    design = _design(study, METHODS[method][0], estimand, found, fate, settings)
+    if propensity is not None:
+        return design
+    more = {
+        "estimand": estimand, "model": model, "folds": folds, "support": support, "trim": trim,
+        "trimmed": trimmed, "stabilise": stabilise, "within": within, "seed": seed,
+    }  # fmt: skip
+    return replace(design, again=lambda other: weight(other, method, **more))
 
 
 def _design(  # noqa: PLR0917
@@ -182,7 +190,7 @@ def _checked(  # noqa: PLR0917
     method: str,
     estimand: str | None,
     propensity: Propensity | None,
-    support: Support | None,
+    support: str | tuple[float, float] | None,
     trim: float | None,
     trimmed: str,
     within: str | None,

@@ -117,7 +117,9 @@ def _one_of(name: str, value: Any, known: Any, method: str = "") -> None:
 
 
 def _check_support(support: str | tuple[float, float] | None) -> None:
-    if support is None or support == "both":
+    if support is None or support in ("both", "treated", "comparison"):
         return
     if isinstance(support, str) or len(support) != 2 or not 0 <= support[0] < support[1] <= 1:
-        raise ParameterError('support is "both", or two probabilities such as (0.1, 0.9).')
+        raise ParameterError(
+            'support is "both", "treated", "comparison", or two probabilities such as (0.1, 0.9).'
+        )

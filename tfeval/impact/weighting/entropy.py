@@ -11,6 +11,9 @@ from tfeval.impact.covariates import Covariates
 from tfeval.impact.newton import Terms
 from tfeval.impact.solving import solve
 
+#: Logarithm of a weight that no solution has.
+FAR = 300.0
+
 
 @dataclass(frozen=True, eq=False)
 class EntropyFit:
@@ -40,8 +43,8 @@ def entropy_terms(base: np.ndarray, target: np.ndarray) -> Terms:
     def terms(
         eta: np.ndarray, block: slice, curvature: bool
     ) -> tuple[float, np.ndarray, np.ndarray | None]:
-        with np.errstate(over="ignore"):
-            weights = np.exp(eta)
+        # A step too far must give a large value and no overflow.
+        weights = np.exp(np.minimum(eta, FAR))
         weights *= base[block]
         residual = target[block] - weights
         if not curvature:
@@ -87,7 +90,7 @@ def balance_arm(covariates: Covariates, base: np.ndarray, target: np.ndarray) ->
     """
     found = solve(
         covariates,
-        lambda step: entropy_terms(base[::step], target[::step]),
+        lambda rows: entropy_terms(base[rows], target[rows]),
         float(np.log(target.sum() / base.sum())),
         lambda: _refuse_outside(covariates, base, target),
         lambda sizes: _not_converged(covariates, sizes),

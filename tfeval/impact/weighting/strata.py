@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from tfeval.errors import DataError
-from tfeval.impact.covariates import Covariates
 from tfeval.impact.propensity import Propensity
+from tfeval.impact.rows import thinned
 from tfeval.impact.study import Study
 from tfeval.impact.weighting.estimated import AS_KNOWN, Estimated
 
@@ -66,11 +66,10 @@ def by_stratum(
 
 
 def _part(study: Study, rows: np.ndarray) -> Study:
-    columns = tuple(one.some(rows) for one in study.covariates.columns)
     return replace(
         study,
         treated=study.treated[rows],
-        covariates=Covariates(columns, len(rows), study.covariates.reference),
+        covariates=thinned(study.covariates, rows),
         index=study.index[rows],
         clusters={name: codes[rows] for name, codes in study.clusters.items()},
         strata=None,
