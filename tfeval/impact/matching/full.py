@@ -13,6 +13,7 @@ def full_sets(
     distance: np.ndarray,
     treated: np.ndarray,
     strata: np.ndarray | None = None,
+    *,
     caliper: float | None = None,
     unit: np.ndarray | None = None,
 ) -> np.ndarray:

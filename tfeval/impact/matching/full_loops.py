@@ -1,5 +1,5 @@
 """The loops of optimal full matching on a line, over sorted scores; compiled for large studies."""
-# ruff: noqa: PLR0912, PLR0915, PLR0917, C901
+# ruff: noqa: PLR0912, PLR0915, C901
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ def optimal_pairs(
     distance: np.ndarray,
     treated: np.ndarray,
     strata: np.ndarray | None = None,
+    *,
     ratio: int = 1,
     caliper: float | None = None,
     unit: np.ndarray | None = None,
