@@ -118,7 +118,6 @@ def search(
     widths: np.ndarray,
     family: np.ndarray,
     ranks: np.ndarray,
-    order: np.ndarray,
     homes: np.ndarray,
     spans: np.ndarray,
     children: np.ndarray,
@@ -142,9 +141,9 @@ def search(
     replace : bool
         Whether comparison units stay free.
     points, near, widths, family, ranks : arrays over the comparison units
-        Places, values with calipers, the calipers, family (or empty), and who goes first of
-        equally near units.
-    order, homes, spans, children, parents, boxes, limits
+        In the tree's order: places, values with calipers, the calipers, family (or empty), and
+        who goes first of equally near units.
+    homes, spans, children, parents, boxes, limits
         The tree, from `plant`; `homes` is the smallest box of each unit.
     free : ndarray of int, shape (boxes,)
         Free units in each box; counted down.
@@ -190,8 +189,7 @@ def search(
                     if bounds[depth] > best:
                         continue
                     if children[box, 0] < 0:
-                        for place in range(spans[box, 0], spans[box, 1]):
-                            other = order[place]
+                        for other in range(spans[box, 0], spans[box, 1]):
                             if used[other]:
                                 continue
                             looked += 1
@@ -199,6 +197,8 @@ def search(
                             for axis in range(dimensions):
                                 step = points[other, axis] - own[unit, axis]
                                 apart += step * step
+                                if apart > best:
+                                    break
                             if apart > best or (apart == best and ranks[other] > best_rank):
                                 continue
                             fits = True

@@ -81,7 +81,7 @@ def subclass_sets(
     for first, last in zip(line.starts[:-1], line.starts[1:], strict=True):
         rows = line.rows[first:last]
         arms = treated[rows]
-        most = min(np.count_nonzero(arms), np.count_nonzero(~arms)) // fewest
+        most = int(min(np.count_nonzero(arms), np.count_nonzero(~arms))) // fewest
         if strata is None and most < 1:
             raise DataError(
                 f"Subclassification: fewer than {fewest} units of an arm. Ask for fewer in a set."
