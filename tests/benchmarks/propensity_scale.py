@@ -51,7 +51,8 @@ for _ in range({rounds}):
     start = time.perf_counter()
     found = run()
     times.append(time.perf_counter() - start)
-print(json.dumps({{"times": times, "rise": peak() - before, "peak": peak(), "check": check(found)}}))
+told = {{"times": times, "rise": peak() - before, "peak": peak(), "check": check(found)}}
+print(json.dumps(told))
 """
 WORK = {
     "propensity": {

@@ -46,13 +46,13 @@ def records():
 
 
 @pytest.fixture(scope="module")
-def waiting(records):
-    return cohort(records, phase="one", horizon=(6, 12), comparison="waiting")
+def not_yet_treated(records):
+    return cohort(records, phase="one", horizon=(6, 12), comparison="not_yet_treated")
 
 
 @pytest.fixture(scope="module")
-def effects(waiting, plan):
-    return estimate(match(study(waiting), order="random"), waiting, plan=plan)
+def effects(not_yet_treated, plan):
+    return estimate(match(study(not_yet_treated), order="random"), not_yet_treated, plan=plan)
 
 
 def written(folder, text):
@@ -67,13 +67,13 @@ def written(folder, text):
 def test_the_project_s_plan_is_without_fault(plan, content):
     assert plan_faults(content) == []
     assert tf.read_plan is read_plan
-    assert plan.horizons == (12, 18) and plan.main.cohort["comparison"] == "waiting"
+    assert plan.horizons == (12, 18) and plan.main.cohort["comparison"] == "not_yet_treated"
     assert plan.correction == {"method": "romano_wolf", "family": "primary"}
     assert not set(plan.primary) & set(plan.secondary)
 
 
-def test_every_outcome_of_a_cohort_can_be_planned_and_no_other(waiting):
-    columns = [re.sub(r"_\d+$", "", name) for name in waiting.outcomes(12)]
+def test_every_outcome_of_a_cohort_can_be_planned_and_no_other(not_yet_treated):
+    columns = [re.sub(r"_\d+$", "", name) for name in not_yet_treated.outcomes(12)]
     assert sorted(columns) == sorted(outcome_names())
 
 
@@ -83,7 +83,7 @@ FAULTS = {
     ("date = 2026-11-24", 'date = "2026-11-24"'): "date should be a date such as",
     ("date = 2026-11-24", "date = 2026-11-24T10:00:00"): "date should be a date such as",
     ('phase = "one"', 'phase = "three"'): "cohort.phase should be one of one, two.",
-    ('comparison = "waiting"', 'comparison = "wating"'): "Did you mean waiting?",
+    ('comparison = "not_yet_treated"', 'comparison = "wating"'): "Did you mean not_yet_treated?",
     ('level = "family"', 'levle = "family"'): "cohort.levle is unknown. Did you mean level?",
     ('level = "family"', ""): "cohort.level is missing.",
     ('"offences", "asb', '"offenses", "asb'): "offenses is not. Did you mean offences?",
@@ -237,9 +237,9 @@ DEPARTURES = [
     ({"outcome": "sessions_possible"}, "outcome: not among those planned"),
     ({"outcome": "happiness"}, "outcome: not among those planned"),
     ({"months": 6}, "months: 6, where 12 or 18 were planned"),
-    ({"comparison": "waiting"}, None),
-    ({"comparison": "not_yet_treated"}, None),  # a sensitivity analysis
-    ({"comparison": "below_threshold"}, "comparison group: below_threshold, where waiting was"),
+    ({"comparison": "not_yet_treated"}, None),
+    ({"comparison": "waiting"}, None),  # a sensitivity analysis
+    ({"comparison": "below_threshold"}, "comparison group: below_threshold, where not_yet_treated was"),
     ({"design": {"caliper": 0.2, "ratio": 1, "seed": 1}}, None),
     ({"design": {"caliper": 0.1}}, None),  # a sensitivity analysis
     ({"design": {"caliper": 0.5}}, "caliper: 0.5, where 0.2 was planned"),
@@ -288,8 +288,8 @@ def test_a_departure_is_said_in_words(plan, done, message):
 
 
 def test_two_sensitivity_analyses_at_once_are_none(plan):
-    assert plan.covers(comparison="not_yet_treated", method="difference") == [
-        "comparison group: not_yet_treated, where waiting was planned",
+    assert plan.covers(comparison="waiting", method="difference") == [
+        "comparison group: waiting, where not_yet_treated was planned",
         "estimator: difference, where regression-adjusted (g-computation) was planned",
     ]
 
@@ -300,7 +300,7 @@ def test_all_departures_are_said(plan):
         "months", "level of the intervals", "caliper", "ratio"]  # fmt: skip
 
 
-@pytest.mark.parametrize("done", [{"comparision": "waiting"}, {"design": {"calliper": 1}}])
+@pytest.mark.parametrize("done", [{"comparision": "not_yet_treated"}, {"design": {"calliper": 1}}])
 def test_what_a_plan_does_not_speak_of_is_refused(plan, done):
     with pytest.raises(ParameterError, match=r"The plan says nothing about .*Did you mean"):
         plan.covers(**done)
@@ -345,9 +345,9 @@ def test_estimates_by_the_plan_are_planned_and_the_others_exploratory(effects, p
     assert "offences at 6 months" in notes and "offences at 12 months" not in notes
 
 
-def test_marking_changes_nothing_else(waiting, plan):
-    design = match(study(waiting), order="random")
-    plain = estimate(design, waiting, months=12)
+def test_marking_changes_nothing_else(not_yet_treated, plan):
+    design = match(study(not_yet_treated), order="random")
+    plain = estimate(design, not_yet_treated, months=12)
     before = plain.to_frame()
     marked = plan.mark(plain)
     pd.testing.assert_frame_equal(plain.frame, before)
@@ -375,41 +375,41 @@ def test_marking_changes_nothing_else(waiting, plan):
     ],
 )
 def test_each_choice_of_another_makes_all_exploratory(
-    waiting, plan, of_design, of_estimate, reason
+    not_yet_treated, plan, of_design, of_estimate, reason
 ):
-    design = match(study(waiting), **{"order": "random", **of_design})
-    marked = estimate(design, waiting, months=12, plan=plan, **of_estimate)
+    design = match(study(not_yet_treated), **{"order": "random", **of_design})
+    marked = estimate(design, not_yet_treated, months=12, plan=plan, **of_estimate)
     assert not marked.frame["planned"].any()
     assert any(f"all effects here ({reason}" in note for note in marked.notes)
 
 
-def test_another_model_of_being_treated_is_seen(waiting, plan):
+def test_another_model_of_being_treated_is_seen(not_yet_treated, plan):
     from sklearn.naive_bayes import GaussianNB
 
-    design = match(study(waiting), order="random", model=GaussianNB(), folds=1)
-    marked = plan.mark(estimate(design, waiting, months=12))
+    design = match(study(not_yet_treated), order="random", model=GaussianNB(), folds=1)
+    marked = plan.mark(estimate(design, not_yet_treated, months=12))
     assert not marked.frame["planned"].any()
     assert "where logit was planned" in " ".join(marked.notes)
 
 
-def test_other_covariates_are_seen(waiting, plan):
-    names = waiting.covariates
-    design = match(study(waiting, covariates=names[1:]), order="random")
-    marked = estimate(design, waiting, months=12, plan=plan)
+def test_other_covariates_are_seen(not_yet_treated, plan):
+    names = not_yet_treated.covariates
+    design = match(study(not_yet_treated, covariates=names[1:]), order="random")
+    marked = estimate(design, not_yet_treated, months=12, plan=plan)
     assert not marked.frame["planned"].any()
     assert f"planned and not used, {names[0]}" in " ".join(marked.notes)
-    frame = waiting.to_pandas()
+    frame = not_yet_treated.to_pandas()
     frame["own"] = np.arange(len(frame)) % 7
     added = study(frame, covariates=[*names, "own"], cluster="local_authority", unit="unit",
-                  family="family_id", constant="drop")  # fmt: skip
-    marked = estimate(match(added, order="random"), waiting, months=12, plan=plan)
+                  family="family_id")  # fmt: skip
+    marked = estimate(match(added, order="random"), not_yet_treated, months=12, plan=plan)
     assert "covariates: not planned, own" in " ".join(marked.notes)
 
 
-def test_a_frame_from_a_cohort_is_known_and_a_part_of_it_is_seen(waiting, plan):
-    roles = {"covariates": waiting.covariates, "cluster": "local_authority", "unit": "unit",
+def test_a_frame_from_a_cohort_is_known_and_a_part_of_it_is_seen(not_yet_treated, plan):
+    roles = {"covariates": not_yet_treated.covariates, "cluster": "local_authority", "unit": "unit",
              "family": "family_id", "constant": "drop"}  # fmt: skip
-    frame = waiting.to_pandas()
+    frame = not_yet_treated.to_pandas()
     whole = estimate(match(study(frame, **roles), order="random"), frame[["offences_12"]],
                      plan=plan)  # fmt: skip
     assert whole.frame["planned"].tolist() == [True]
@@ -428,39 +428,39 @@ def test_what_cannot_be_known_is_not_planned(plan):
     marked = estimate(match(made, order="random"), frame["offences"], plan=plan)
     notes = " ".join(marked.notes)
     assert not marked.frame["planned"].any()
-    assert "comparison group: not known, where waiting was planned" in notes
+    assert "comparison group: not known, where not_yet_treated was planned" in notes
     assert "months: not known" in notes and "covariates: not known whether" in notes
 
 
 def test_a_sensitivity_analysis_is_planned_and_named(records, plan):
-    other = cohort(records, phase="one", horizon=12, comparison="not_yet_treated")
+    other = cohort(records, phase="one", horizon=12, comparison="waiting")
     marked = estimate(match(study(other), order="random"), other, plan=plan)
     assert planned_of(marked)["offences_12"]
     assert not planned_of(marked)["sessions_possible_12"]
-    assert 'Planned as sensitivity analysis "all not yet attached": ' in " ".join(marked.notes)
+    assert 'Planned as sensitivity analysis "families that waited": ' in " ".join(marked.notes)
     two = estimate(match(study(other), order="random"), other, method="difference", plan=plan)
     assert not two.frame["planned"].any()
 
 
-def test_matching_within_authorities_is_seen(waiting, plan):
-    within = match(study(waiting, strata="local_authority"), order="random")
-    assert planned_of(estimate(within, waiting, months=12, plan=plan))["offences_12"]
+def test_matching_within_authorities_is_seen(not_yet_treated, plan):
+    within = match(study(not_yet_treated, strata="local_authority"), order="random")
+    assert planned_of(estimate(within, not_yet_treated, months=12, plan=plan))["offences_12"]
     note = 'sensitivity analysis "within authorities"'
-    assert note in " ".join(plan.mark(estimate(within, waiting, months=12)).notes)
+    assert note in " ".join(plan.mark(estimate(within, not_yet_treated, months=12)).notes)
 
 
-def test_a_subgroup_is_exploratory(waiting, plan):
-    frame = waiting.to_pandas()
+def test_a_subgroup_is_exploratory(not_yet_treated, plan):
+    frame = not_yet_treated.to_pandas()
     by = pd.Series(np.where(frame["children"] > 2, "many", "few"), index=frame.index)
-    design = match(study(waiting), order="random")
+    design = match(study(not_yet_treated), order="random")
     marked = estimate(design, frame[["offences_12"]], by=by, plan=plan)
     assert len(marked.frame) == 2 and not marked.frame["planned"].any()
     assert "population: many, where all was planned" in " ".join(marked.notes)
 
 
-def test_planned_primary_outcomes_that_are_not_shown_are_named(waiting, plan):
-    frame = waiting.to_pandas()
-    design = match(study(waiting), order="random")
+def test_planned_primary_outcomes_that_are_not_shown_are_named(not_yet_treated, plan):
+    frame = not_yet_treated.to_pandas()
+    design = match(study(not_yet_treated), order="random")
     marked = estimate(design, frame[["offences_12", "custody_12"]], plan=plan)
     assert marked.notes[-1] == (
         "Planned primary outcomes that are not here: absence at 12 months, asb incidents at 12 "

@@ -198,7 +198,8 @@ def test_intervals_of_areas_hold_the_truth_where_one_value_of_tau_does_not():
 
 def small() -> pd.DataFrame:
     return pd.DataFrame({
-        "name": ["Ashby", "Bexhill", "Corby", "Derwent"], "estimate": [-0.213, -0.371, 0.119, -0.054],
+        "name": ["Ashby", "Bexhill", "Corby", "Derwent"],
+        "estimate": [-0.213, -0.371, 0.119, -0.054],
         "std_error": [0.1, 0.3, 0.2, 0.1], "n_treated": [800, 9, 90, 700],
         "n_comparison": [900, 40, 100, 651],
     })  # fmt: skip

@@ -35,7 +35,8 @@ def rows(**changes) -> pd.DataFrame:
         "p_value": 2 * norm.sf(abs(effect / error)),
         "relative": effect / mean, "relative_low": (effect - 1.96 * error) / mean,
         "relative_high": (effect + 1.96 * error) / mean,
-        "mean_treated": mean + effect, "mean_comparison": mean, "sd_comparison": [1.5, 0.2, 0.1, 120],
+        "mean_treated": mean + effect, "mean_comparison": mean,
+        "sd_comparison": [1.5, 0.2, 0.1, 120],
         "n_treated": 1243, "n_comparison": 1198, "events_treated": [300, 7, 900, 470],
         "events_comparison": [340, 88, 900, 450], "n_missing": 13, "clusters": 150,
         "ess_comparison": 1100.0, "planned": [True, True, True, False],
@@ -262,8 +263,8 @@ def test_a_chart_draws_the_numbers_on_its_scale(scale, factor):
 
 def test_a_chart_s_lines_are_its_data():
     chart = effects().plot("relative")
-    lines = [line.get_segments()[0][:, 0].tolist()
-             for line in chart.figure.axes[0].collections if hasattr(line, "get_segments")]  # fmt: skip
+    drawn = [item for item in chart.figure.axes[0].collections if hasattr(item, "get_segments")]
+    lines = [line.get_segments()[0][:, 0].tolist() for line in drawn]
     assert lines == chart.data[["low", "high"]].to_numpy().tolist()
     assert chart.data["value"].tolist() == pytest.approx(
         [100 * -0.11 / 0.62, 100 * -0.002 / 0.093, 100 * 8.1 / 95]

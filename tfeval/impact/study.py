@@ -267,7 +267,9 @@ def _followed(cohort: Cohort, months: int | None) -> pd.DataFrame:
     if not names:
         known = sorted(set(cohort.columns.loc[cohort.columns["timing"] == "after", "months"]))
         raise ParameterError(f"The cohort has no outcomes at {months} months, only at {known}.")
-    return frame[frame[names].notna().any(axis=1)]
+    kept = frame[frame[names].notna().any(axis=1)]
+    kept.attrs["cohort"] = {**frame.attrs["cohort"], "units": len(kept), "followed": months}
+    return kept
 
 
 def _own_covariates(cohort: Cohort) -> tuple[list[str], dict[str, str]]:

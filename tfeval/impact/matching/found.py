@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -124,10 +125,10 @@ def _optimal(task: Task) -> Found:
     rows, matches = optimal_pairs(
         task.along[inside],
         task.focal[inside],
-        strata=_some(task.study.strata, inside),
+        strata=None if task.study.strata is None else task.study.strata[inside],
         ratio=int(task.chosen.ratio),
         caliper=_width(task),
-        unit=_some(task.study.unit, inside),
+        unit=None if task.study.unit is None else task.study.unit[inside],
     )
     rows, matches = inside[rows], inside[matches]
     lone = np.setdiff1d(np.flatnonzero(task.focal & task.eligible), rows)
@@ -137,35 +138,26 @@ def _optimal(task: Task) -> Found:
 def _full(task: Task) -> Found:
     from tfeval.impact.matching.full import full_sets  # noqa: PLC0415
 
-    inside = np.flatnonzero(task.eligible)
-    sets = np.full(task.study.size, -1, dtype=np.int64)
-    sets[inside] = full_sets(
-        task.along[inside],
-        task.study.treated[inside],
-        strata=_some(task.study.strata, inside),
-        caliper=_width(task),
-        unit=_some(task.study.unit, inside),
-    )
-    return _from_sets(task, sets)
+    return _from_sets(task, _inside(task, partial(full_sets, caliper=_width(task))))
 
 
 def _subclass(task: Task) -> Found:
     from tfeval.impact.matching.subclass import subclass_sets  # noqa: PLC0415
 
     chosen = task.chosen
-    asked = {"number": chosen.number, "estimand": chosen.estimand, "fewest": chosen.fewest}
-    inside = np.flatnonzero(task.eligible)
-    sets = np.full(task.study.size, -1, dtype=np.int64)
-    sets[inside] = subclass_sets(task.along[inside], task.study.treated[inside], **asked)
-    return _from_sets(task, sets)
+    method = partial(
+        subclass_sets, number=chosen.number, estimand=chosen.estimand, fewest=chosen.fewest
+    )
+    return _from_sets(task, _inside(task, method))
 
 
 def _coarsened(task: Task) -> Found:
     from tfeval.impact.matching.coarsened import coarsened_sets  # noqa: PLC0415
 
     chosen = task.chosen
-    sets = coarsened_sets(task.study, cutpoints=chosen.cutpoints, grouping=chosen.grouping)
-    return _from_sets(task, sets)
+    return _from_sets(
+        task, coarsened_sets(task.study, chosen.cutpoints, chosen.grouping, task.eligible)
+    )
 
 
 def _kernel(task: Task) -> Found:
@@ -178,7 +170,7 @@ def _kernel(task: Task) -> Found:
         task.along[inside],
         study.treated[inside],
         study.sampling[inside],
-        strata=_some(study.strata, inside),
+        strata=None if study.strata is None else study.strata[inside],
         bandwidth=chosen.bandwidth,
         kernel=shape,
     )
@@ -193,8 +185,15 @@ def _mahalanobis(task: Task) -> Found:
     return _from_pairs(task, mahalanobis_found(task))
 
 
-def _some(values: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
-    return None if values is None else values[rows]
+def _inside(task: Task, method: Callable[..., np.ndarray]) -> np.ndarray:
+    """Run a method that gives sets on the eligible units, and put the sets back in place."""
+    inside = np.flatnonzero(task.eligible)
+    strata, unit = (
+        None if codes is None else codes[inside] for codes in (task.study.strata, task.study.unit)
+    )
+    sets = np.full(task.study.size, -1, dtype=np.int64)
+    sets[inside] = method(task.along[inside], task.study.treated[inside], strata=strata, unit=unit)
+    return sets
 
 
 def _width(task: Task) -> float | None:

@@ -12,7 +12,6 @@ from tfeval.impact.matching.ordering import sorted_arm
 def full_sets(
     distance: np.ndarray,
     treated: np.ndarray,
-    *,
     strata: np.ndarray | None = None,
     caliper: float | None = None,
     unit: np.ndarray | None = None,

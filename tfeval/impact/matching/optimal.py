@@ -7,13 +7,12 @@ import numpy as np
 from tfeval.errors import ParameterError
 from tfeval.impact.compiled import for_size
 from tfeval.impact.matching.optimal_loops import pairs_on_a_line
-from tfeval.impact.matching.ordering import sorted_arm
+from tfeval.impact.matching.ordering import Arm, sorted_arm
 
 
-def optimal_pairs(
+def optimal_pairs(  # noqa: PLR0917
     distance: np.ndarray,
     treated: np.ndarray,
-    *,
     strata: np.ndarray | None = None,
     ratio: int = 1,
     caliper: float | None = None,
@@ -21,8 +20,8 @@ def optimal_pairs(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pair treated and comparison units at the least total distance, without replacement.
 
-    The answer is exact: of all matchings with the most pairs, one with the least sum of absolute
-    differences. Sorting aside, the work grows in proportion to the units.
+    The answer is exact: of all matchings that match the most treated units, one with the least sum
+    of absolute differences. Sorting aside, the work grows in proportion to the units.
 
     Parameters
     ----------
@@ -33,8 +32,9 @@ def optimal_pairs(
     strata : ndarray of int, optional, shape (n,)
         Codes from 0; pairs are made within.
     ratio : int, default 1
-        Comparison units wanted for each treated unit. Where there are too few, the number of
-        pairs is made as large as possible, so some treated have fewer, or none.
+        Comparison units wanted for each treated unit. Where there are enough, each gets as many
+        at the least total. Where there are too few within reach, as many treated as possible get
+        one, then of those as many as possible another (see the notes).
     caliper : float, optional
         Largest distance of a pair, in the units of the score; the bound is allowed.
     unit : ndarray, optional, shape (n,)
@@ -56,6 +56,11 @@ def optimal_pairs(
     swapped for two that overlap. Here pairs follow the order of the scores, which of all of them
     has the smallest largest distance.
 
+    With a ratio above 1 and too few comparison units, a matching with the most pairs would leave
+    treated units out so that others get several. If it does, matches are shared out in rounds
+    instead, as in nearest-neighbour matching; the total is the least for the numbers shared out,
+    which are not themselves chosen to make it small.
+
     References
     ----------
     Rosenbaum (1989), Optimal matching for observational studies, JASA 84. On a line: Karp and Li
@@ -76,20 +81,38 @@ def optimal_pairs(
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
     line = sorted_arm(np.arange(size), np.asarray(distance, dtype=float), strata, unit)
     arms = treated[line.rows]
-    # A treated unit that wants two stands twice in the same place.
-    copies = np.where(arms, int(ratio), 1)
-    ends = np.concatenate([[0], np.cumsum(copies)])
-    places = np.repeat(np.arange(size), copies)
-    most = int(min(ratio * np.count_nonzero(treated), np.count_nonzero(~treated)))
-    own, matches = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.int64)
-    found = for_size(pairs_on_a_line, size)(
-        line.scores[places],
-        arms[places],
-        ends[line.starts],
-        np.inf if caliper is None else float(caliper),
-        own,
-        matches,
-    )
-    rows, others = line.rows[places[own[:found]]], line.rows[places[matches[:found]]]
-    order = np.argsort(rows, kind="stable")
+    width = np.inf if caliper is None else float(caliper)
+    own, matches = _least(line, arms, np.where(arms, int(ratio), 1), width)
+    if ratio > 1 and len(own) < ratio * np.count_nonzero(arms):
+        shares = _shared_out(line, arms, int(ratio), width)
+        if np.count_nonzero(shares[arms]) > len(np.unique(own)):
+            own, matches = _least(line, arms, shares, width)
+    rows, others = line.rows[own], line.rows[matches]
+    order = np.lexsort((np.abs(line.scores[own] - line.scores[matches]), rows))
     return rows[order], others[order]
+
+
+def _least(
+    line: Arm, arms: np.ndarray, copies: np.ndarray, width: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return places of the pairs, where units stand as often as they may be matched."""
+    ends = np.concatenate([[0], np.cumsum(copies)])
+    places = np.repeat(np.arange(len(arms)), copies)
+    most = int(min(copies[arms].sum(), copies[~arms].sum()))
+    own, matches = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.int64)
+    found = for_size(pairs_on_a_line, len(arms))(
+        line.scores[places], arms[places], ends[line.starts], width, own, matches
+    )
+    return places[own[:found]], places[matches[:found]]
+
+
+def _shared_out(line: Arm, arms: np.ndarray, ratio: int, width: float) -> np.ndarray:
+    """Return how many matches each unit may have: as many as it got in rounds of one each."""
+    shares = np.where(arms, 0, 1)
+    still = np.ones(len(arms), dtype=np.int64)
+    for _ in range(ratio):
+        own, matches = _least(line, arms, still, width)
+        shares[own] += 1
+        still[arms] = 0
+        still[own], still[matches] = 1, 0
+    return shares

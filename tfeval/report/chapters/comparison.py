@@ -24,11 +24,13 @@ from tfeval.report.notebook_parts import Box
 DESIGNS: dict[str, tuple[str, Callable[[Study, float], Design]]] = {
     "nearest": (
         "each family with its nearest comparison family",
-        lambda made, width: match(made, "nearest", caliper=width),
+        lambda made, width: match(made, "nearest", caliper=width, order="random"),
     ),
     "nearest_within_authority": (
         "each family with the nearest of its own authority",
-        lambda made, width: match(_within_authority(made), "nearest", caliper=width),
+        lambda made, width: match(
+            _within_authority(made), "nearest", caliper=width, order="random"
+        ),
     ),
     "full": (
         "sets of families alike, everybody used",

@@ -203,7 +203,7 @@ def _listed(names: Sequence[str]) -> str:
 def estimators_table(found: Impact) -> Table:
     """Return the primary effects by every estimator on the same design."""
     outcomes = _outcomes(found.comparison, found.horizon)
-    primary = outcomes[[name for name in outcomes if found.plan.role(name) == "primary"]]
+    primary = outcomes[[name for name in outcomes if found.plan.role(str(name)) == "primary"]]
     parts = []
     for method in ("adjusted", "difference", "doubly_robust", "covariance_adjusted"):
         try:
