@@ -83,7 +83,7 @@ FAULTS = {
     ("date = 2026-11-24", 'date = "2026-11-24"'): "date should be a date such as",
     ("date = 2026-11-24", "date = 2026-11-24T10:00:00"): "date should be a date such as",
     ('phase = "one"', 'phase = "three"'): "cohort.phase should be one of one, two.",
-    ('comparison = "not_yet_treated"', 'comparison = "wating"'): "Did you mean not_yet_treated?",
+    ('comparison = "not_yet_treated"', 'comparison = "wating"'): "Did you mean waiting?",
     ('level = "family"', 'levle = "family"'): "cohort.levle is unknown. Did you mean level?",
     ('level = "family"', ""): "cohort.level is missing.",
     ('"offences", "asb', '"offenses", "asb'): "offenses is not. Did you mean offences?",
@@ -171,7 +171,7 @@ REWRITTEN = {
     "outcome order": lambda t: t.replace('"absence", "offences"', '"offences", "absence"'),
     "horizon order": lambda t: t.replace("[12, 18]", "[18, 12]"),
     "number": lambda t: t.replace("caliper = 0.2", "caliper = 2e-1"),
-    "broken lines": lambda t: t.replace("as long as a horizon", "as long\nas a horizon"),
+    "broken lines": lambda t: t.replace("followed over the horizon", "followed\nover the horizon"),
     "section order": lambda t: t.replace(
         '[covariates]\nuse = "all measured before"  # or a list of columns\n', ""
     ) + '\n[covariates]\nuse = "all measured before"\n',
@@ -408,7 +408,7 @@ def test_other_covariates_are_seen(not_yet_treated, plan):
 
 def test_a_frame_from_a_cohort_is_known_and_a_part_of_it_is_seen(not_yet_treated, plan):
     roles = {"covariates": not_yet_treated.covariates, "cluster": "local_authority", "unit": "unit",
-             "family": "family_id", "constant": "drop"}  # fmt: skip
+             "family": "family_id", "fewest": 10}  # fmt: skip
     frame = not_yet_treated.to_pandas()
     whole = estimate(match(study(frame, **roles), order="random"), frame[["offences_12"]],
                      plan=plan)  # fmt: skip
