@@ -239,7 +239,7 @@ DEPARTURES = [
     ({"months": 6}, "months: 6, where 12 or 18 were planned"),
     ({"comparison": "not_yet_treated"}, None),
     ({"comparison": "waiting"}, None),  # a sensitivity analysis
-    ({"comparison": "below_threshold"}, "comparison group: below_threshold, where not_yet_treated was"),
+    ({"comparison": "below_threshold"}, "comparison group: below_threshold, where not_yet"),
     ({"design": {"caliper": 0.2, "ratio": 1, "seed": 1}}, None),
     ({"design": {"caliper": 0.1}}, None),  # a sensitivity analysis
     ({"design": {"caliper": 0.5}}, "caliper: 0.5, where 0.2 was planned"),

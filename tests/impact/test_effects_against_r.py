@@ -7,9 +7,11 @@ from itertools import product
 import numpy as np
 import pytest
 
-from tests.impact.golden import data, design_of, numbers
+from tests.impact.golden import data, design_of, numbers, study_of
 from tfeval.impact.estimate import estimate
+from tfeval.impact.match import match
 from tfeval.impact.means import of_design
+from tfeval.impact.weight import weight
 from tfeval.impact.wild import p_value, regression_scores, signs
 
 METHODS = {
@@ -125,3 +127,55 @@ def test_augmented_weighting_is_that_of_r(case):
         row = effects.to_frame().iloc[0]
         assert row["estimate"] == pytest.approx(held[f"{prefix}att_hajek_est"], rel=1e-6)
         assert row["std_error"] == pytest.approx(held[f"{prefix}att_hajek_if_se"], rel=1e-6)
+
+
+STACKED = {
+    "clustered_ipw_att": ("inverse_propensity", "ATT"),
+    "clustered_ipw_ate": ("inverse_propensity", "ATE"),
+    "clustered_ipw_atc": ("inverse_propensity", "ATC"),
+    "clustered_ipw_ato": ("overlap", "ATO"),
+    "clustered_ebal_att": ("entropy", "ATT"),
+}
+
+
+@pytest.mark.parametrize("suffix", ["", "_sw"])
+@pytest.mark.parametrize("case", STACKED)
+def test_errors_that_count_the_estimation_of_weights_are_those_of_weightit(case, suffix):
+    made = study_of("clustered", weighted=bool(suffix))
+    method, kind = STACKED[case]
+    design, held = weight(made, method, estimand=kind), numbers("clustered")[case + suffix]
+    clusters = {"mest": ("robust", None), "mest_area": ("cluster", "area")}
+    compared = 0
+    for (name, asked), (error, (errors, cluster)), column in product(
+        list(METHODS.items())[:3], clusters.items(), ("y", "yb")
+    ):
+        if name == "gcomp" and kind == "ATO":
+            continue  # there the centre of the covariates is estimated too
+        stem = f"{'yb.' if column == 'yb' else ''}{kind.lower()}_{name}_wi"
+        if f"{stem}_{error}_se" not in held:
+            continue
+        effects = estimate(
+            design, data("clustered")[column], errors=errors, cluster=cluster, **asked
+        )
+        row = effects.to_frame().iloc[0]
+        n = np.count_nonzero(design.weights)
+        k = {"lm": 2, "lmcov": 2 + made.covariates.count, "gcomp": 2 + 2 * made.covariates.count}
+        factor = n / (n - k[name]) if errors == "robust" else (n - 1) / (n - k[name])
+        assert row["estimate"] == pytest.approx(held[f"{stem}_est"], rel=1e-6)
+        # WeightIt has no factor for the number of coefficients.
+        ours = row["std_error"] / np.sqrt(factor)
+        assert ours == pytest.approx(held[f"{stem}_{error}_se"], rel=1e-5), (name, error, column)
+        compared += 1
+    assert compared >= 8
+
+
+@pytest.mark.parametrize("ratio", [1, 3])
+def test_abadie_imbens_errors_are_those_of_matching(ratio):
+    design = match(
+        study_of("clustered"), replace=True, caliper=None, distance="probability", ratio=ratio
+    )
+    held = numbers("clustered")[f"clustered_Matching_ps_M{ratio}"]
+    asked = {"method": "difference", "errors": "abadie_imbens"}
+    row = estimate(design, data("clustered")["y"], **asked).to_frame().iloc[0]
+    assert row["estimate"] == pytest.approx(held["att_est"], rel=1e-6)
+    assert row["std_error"] == pytest.approx(held["att_se_ai_vc1"], rel=1e-6)

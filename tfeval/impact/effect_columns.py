@@ -59,11 +59,13 @@ def complete(frame: pd.DataFrame) -> pd.DataFrame:
     missing = [name for name in _NEEDED if name not in frame]
     if missing:
         raise DataError(f"A table of effects needs the columns {', '.join(missing)}.")
+    held = {str(name): frame[name].to_numpy() for name in frame}
     columns: dict[str, Any] = {}
-    for name in [*COLUMNS, *(str(name) for name in frame if name not in COLUMNS)]:
-        values = frame[name].reset_index(drop=True) if name in frame else None
+    for name in [*COLUMNS, *(name for name in held if name not in COLUMNS)]:
+        values = held.get(name)
         if name in _TEXT:
-            columns[name] = _TEXT[name] if values is None else values.astype(str)
+            given = _TEXT[name] if values is None else [str(value) for value in values]
+            columns[name] = given
         elif name in COLUMNS and name != "planned":
             columns[name] = np.nan if values is None else _numbers(values, name)
         else:
@@ -71,12 +73,14 @@ def complete(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns, index=range(len(frame)))
 
 
-def _numbers(values: pd.Series, name: str) -> pd.Series:
+def _numbers(values: np.ndarray, name: str) -> np.ndarray:
+    # Whole numbers stay whole; what may be missing becomes float, so that tables stack alike.
+    if values.dtype.kind in "iuf":
+        return values
     try:
-        found = pd.to_numeric(values)
+        return np.array([np.nan if pd.isna(value) else float(value) for value in values])
     except (TypeError, ValueError):
         raise DataError(f"Column {name} of a table of effects holds numbers.") from None
-    return found.astype(float) if found.dtype == object or found.isna().any() else found
 
 
 def among(frame: pd.DataFrame, column: str, wanted: Any) -> np.ndarray:

@@ -3,7 +3,7 @@
 Simulates analysis tables with a known effect, makes each design, estimates with each kind of
 error, and writes coverage.csv beside this file:
 
-    python tests/coverage/coverage.py --replications 2000
+    python tests/coverage/interval_coverage.py --replications 2000
 
 Settings: `independent` families; `clustered` in 60 authorities that differ in who is treated, in
 outcomes and in effects; `few` authorities, 12 of them; `crossed`, 80 and 60 clusters that cross,
