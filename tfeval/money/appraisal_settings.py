@@ -29,14 +29,14 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "months": (1, 60, "months"),
     "horizon": (1, 60, "years"),
     "lag": (0, 60, "months"),
-    "optimism_bias": (0.0, 1.0, "as a share"),
-    "relative_income": (0.1, 2.0, "of the median"),
-    "elasticity": (0.0, 4.0, ""),
-    "valued_share": (0.0, 1.0, "as a share"),
+    "optimism_bias": (0.0, 1, "as a share"),
+    "relative_income": (0.1, 2, "of the median"),
+    "elasticity": (0.0, 4, ""),
+    "valued_share": (0.0, 1, "as a share"),
     "claims": (1, 10_000_000, "results"),
     "draws": (100, 1_000_000, "draws"),
     "level": (0.5, 0.999, ""),
-    "correlation": (0.0, 1.0, ""),
+    "correlation": (0.0, 1, ""),
 }
 
 
@@ -53,13 +53,13 @@ def within(name: str, value: Any) -> Any:
     >>> within("horizon", 5)
     5
     """
-    low, high, unit = RANGES[name]
+    low, high, unit = RANGES[name]  # a whole low end asks for whole numbers
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not low <= value <= high:
         said = f" {unit}" if unit else ""
-        raise ParameterError(f"{name} lies between {low:,g} and {high:,g}{said}, not {value}.")
+        raise ParameterError(f"{name} lies between {low} and {high:,}{said}, not {value}.")
     if isinstance(low, int) and int(value) != value:
-        raise ParameterError(f"{name} is a whole number between {low:,} and {high:,g}.")
+        raise ParameterError(f"{name} is a whole number between {low} and {high:,}.")
     return value
 
 
