@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from tfeval.display.figures import Chart
+from tfeval.display.tables import Table
 from tfeval.money import measures
+from tfeval.money.appraisal_display import plot, summary_table
 from tfeval.money.appraisal_settings import AppraisalSettings, within
 from tfeval.money.bounds import worst_case_error
 from tfeval.money.discounting import discount_factors, edition_of, editions, proposals
 from tfeval.money.drawing import drawn
+from tfeval.money.evidence import five_es_table
 from tfeval.money.model import Model
 from tfeval.money.monetised import Valued
 from tfeval.money.sensitivity import break_even, one_way, switching_values
@@ -172,7 +176,8 @@ class Appraisal:
         Returns
         -------
         DataFrame
-            `what`, `kind` ("no unit cost", "counted elsewhere", "not in the account"), `reason`,
+            `what`, `kind` ("no unit cost", "counted elsewhere", "too few to show",
+            "not in the account"), `reason`,
             `estimate`, `conf_low`, `conf_high`.
         """
         return self.found.left_out.copy()
@@ -240,6 +245,7 @@ class Appraisal:
             model=self.model, drawn=held, effects=effects, families=self.settings.total_families,
             npv=benefits - costs, benefits=benefits, costs=costs, level=level,
             settings={"draws": draws, "seed": seed, "correlation": correlation},
+            simulated=self.simulated,
         )  # fmt: skip
 
     def worst_case(self, level: float = 0.95) -> tuple[float, float]:
@@ -284,3 +290,21 @@ class Appraisal:
                     key = f"{name}, {rate}"
                     found[key] = discount_factors(count, name, rate, self.settings.timing)
         return found
+
+    def five_es(self, drawn: Uncertainty | None = None) -> Table:
+        """Return economy, efficiency, effectiveness, equity and cost-effectiveness as evidence."""
+        return five_es_table(self, drawn)
+
+    def table(self) -> Table:
+        """Return every measure as a table for readers."""
+        return summary_table(self)
+
+    def plot(self, kind: str = "waterfall") -> Chart:
+        """Draw benefits less costs ("waterfall"), "payers" by year, or a "tornado"."""
+        return plot(self, kind)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return self.table()._repr_mimebundle_()
+
+    def __repr__(self) -> str:
+        return self.table().text()

@@ -14,7 +14,7 @@ from tfeval.money.appraisal import Appraisal
 from tfeval.money.appraisal_settings import DEFAULT_PERSISTENCE, AppraisalSettings, settings_of
 from tfeval.money.benefits import lines_of, model_of
 from tfeval.money.discounting import edition_of
-from tfeval.money.monetised import chosen, valued
+from tfeval.money.monetised import chosen, valued, without_small
 from tfeval.money.profiles import Given
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def appraise(
         If something is unknown or out of its range (the message gives it), or an outcome stands
         in several rows.
     DataError
-        If outcomes overlap and that is refused, or the costs are no costs.
+        If nothing may be shown, outcomes overlap and that is refused, or the costs are no costs.
 
     References
     ----------
@@ -141,9 +141,9 @@ def appraise(
         base_year=base_year, cashable_only=cashable_only, relative_income=relative_income,
         elasticity=elasticity, valued_share=valued_share, claims=claims, result=result,
     )  # fmt: skip
-    taken = chosen(effects, months)
+    taken, small = without_small(chosen(effects, months))
     _check_result(taken, result)
-    found = valued(taken, asked, unit_cost_table)
+    found = valued(taken, asked, unit_cost_table, small)
     rows = account(found.effects, found.costs, asked)
     spent = programme_lines(costs, asked)
     own = np.asarray(taken.joint, dtype=float)[np.ix_(found.rows, found.rows)]
