@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,13 +15,13 @@ from tfeval.money import measures
 from tfeval.money.appraisal_display import plot, summary_table
 from tfeval.money.appraisal_settings import AppraisalSettings, within
 from tfeval.money.bounds import worst_case_error
-from tfeval.money.discounting import discount_factors, edition_of, editions, proposals
 from tfeval.money.drawing import drawn
 from tfeval.money.evidence import five_es_table
 from tfeval.money.model import Model
 from tfeval.money.monetised import Valued
-from tfeval.money.sensitivity import break_even, one_way, switching_values
+from tfeval.money.sensitivity import break_even, one_way, schedules, switching_values
 from tfeval.money.uncertainty import Uncertainty
+from tfeval.money.workbook import write_workbook
 
 if TYPE_CHECKING:
     from tfeval.impact.effects import Effects
@@ -279,21 +280,17 @@ class Appraisal:
         costs, reach = self.found.costs, float(ndtri((1 + within("level", level)) / 2))
         worst = {name: max(rows["grade"]) for name, rows in costs.groupby("outcome")}
         grades = tuple(worst[outcome] for outcome in self.found.effects["outcome"])
-        return one_way(self.model, grades, self._schedules(), reach)
-
-    def _schedules(self) -> dict[str, np.ndarray]:
-        count = len(self.model.years) - 1
-        found = {}
-        for name in [*editions(), *proposals()]:
-            for rate in ("standard", "sensitivity"):
-                if rate in edition_of(name).kinds:
-                    key = f"{name}, {rate}"
-                    found[key] = discount_factors(count, name, rate, self.settings.timing)
-        return found
+        return one_way(
+            self.model, grades, schedules(len(self.model.years), self.settings.timing), reach
+        )
 
     def five_es(self, drawn: Uncertainty | None = None) -> Table:
         """Return economy, efficiency, effectiveness, equity and cost-effectiveness as evidence."""
         return five_es_table(self, drawn)
+
+    def to_workbook(self, path: str | Path, drawn: Uncertainty | None = None) -> Path:
+        """Write every pound, price and source as an accessible workbook; see `write_workbook`."""
+        return write_workbook(self, path, drawn)
 
     def table(self) -> Table:
         """Return every measure as a table for readers."""
