@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.cohort.cohort import Cohort
-from tfeval.errors import ParameterError
+from tfeval.errors import ParameterError, names_settings, suggest
 from tfeval.impact.covariates import Covariates, encoded
 from tfeval.impact.study_checks import (
     check_names,
@@ -111,8 +111,9 @@ class Study:
             return self.family
         if name not in self.clusters:
             asked = "a cluster" if name is None else f"a cluster named {name}"
+            near = f" {suggest(str(name), self.clusters)}" if name and self.clusters else ""
             raise ParameterError(
-                f"The study has not {asked}. Name it when the study is made: "
+                f"The study has not {asked}.{near} Name it when the study is made: "
                 'study(frame, ..., cluster="local_authority").'
             )
         return self.clusters[name]
@@ -157,6 +158,21 @@ class Study:
         )
 
 
+def check_study(given: object, verb: str) -> None:
+    """Refuse anything but a study.
+
+    Raises
+    ------
+    ParameterError
+    """
+    if not isinstance(given, Study):
+        raise ParameterError(
+            f"{verb} takes a study, not a {type(given).__name__}: make one with "
+            "study(frame, covariates=[...]), or with study(cohort)."
+        )
+
+
+@names_settings
 def study(
     records: pd.DataFrame | Cohort,
     *,
@@ -236,6 +252,8 @@ def study(
     if covariates is None:
         raise ParameterError("Name the covariates: study(frame, covariates=[...]).")
     named = names_of(covariates)
+    if not named:
+        raise ParameterError("Name at least one covariate: there is nothing to compare on.")
     clusters, strata_names = names_of(cluster), names_of(strata)
     singles = [name for name in (weight, unit, family) if name is not None]
     check_names(frame, [treated, *named, *clusters, *strata_names, *singles])
