@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tfeval.display.disclosure import safe_count
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.design import LONE_STRATUM, NONE_LEFT, OFF_SUPPORT, OUTSIDE_CALIPER, Design
 from tfeval.impact.matching.calipers import calipers_of
@@ -164,7 +165,7 @@ def _design(task: Task, found: Found, propensity: Propensity | None) -> Design:
         score=None if propensity is None else propensity.score,
         distance=task.along,
         folds=None if propensity is None else propensity.folds,
-        notes=_notes(study, weights, propensity),
+        notes=(*_notes(study, weights, propensity), *_with_own_family(task, found.sets)),
     )
 
 
@@ -200,3 +201,20 @@ def _notes(study: Study, weights: np.ndarray, propensity: Propensity | None) -> 
             f"{1 - share:.0%} of the treated found no match: the effect is that on the others."
         )
     return tuple(notes)
+
+
+def _with_own_family(task: Task, sets: np.ndarray | None) -> list[str]:
+    """Say where a set holds a family in both arms: only nearest neighbours are kept apart."""
+    family, treated = task.family, task.study.treated
+    if family is None or sets is None:
+        return []
+    inside = sets >= 0
+    pairs = sets.astype(np.int64) * (int(family.max()) + 1) + family
+    own = inside & treated & np.isin(pairs, pairs[inside & ~treated])
+    if not own.any():
+        return []
+    count = int(np.count_nonzero(own))
+    return [
+        f"{safe_count(count)} treated units stand in a set with their own family, as it was at "
+        'another time: only "nearest" and "mahalanobis" keep families apart.'
+    ]

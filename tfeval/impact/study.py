@@ -50,7 +50,8 @@ class Study:
     unit : ndarray or None
         Identifiers that do not depend on the order of rows: they break ties and assign folds.
     family : ndarray of int or None
-        Codes from 0 of families; a family may stand in both arms, never in one matched set.
+        Codes from 0 of families; one may stand in both arms, and is then never paired with itself
+        by nearest-neighbour matching. Other designs note where it stands in one set.
     timing : dict of str to str
         "before" or "after" the index date, where known.
     left_out : dict of str to str
@@ -190,7 +191,7 @@ def study(
     unit : str, optional
         Unique identifiers.
     family : str, optional
-        Families; one that stands in both arms is not matched to itself.
+        Families; one that stands in both arms is not matched to itself by nearest neighbours.
     missing : {"indicator", "refuse"}
         What to do with missing covariates; see `encoded`.
     fewest : int, optional
