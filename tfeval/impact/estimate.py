@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tfeval.cohort.cohort import Cohort
+from tfeval.cohort.analysis_table import Cohort
 from tfeval.errors import ParameterError, names_settings, suggest
 from tfeval.impact.abadie_imbens import with_abadie_imbens
 from tfeval.impact.bootstrap import Repeat, bootstrap_intervals

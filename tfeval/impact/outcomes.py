@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tfeval.cohort.cohort import Cohort
+from tfeval.cohort.analysis_table import Cohort
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.study import Study
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tfeval.cohort.cohort import Cohort
+from tfeval.cohort.analysis_table import Cohort
 from tfeval.errors import ParameterError, names_settings, suggest
 from tfeval.impact.covariates import Covariates, encoded
 from tfeval.impact.study_checks import (
