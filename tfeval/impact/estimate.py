@@ -18,7 +18,7 @@ from tfeval.impact.design import Design
 from tfeval.impact.doubly_robust import doubly_robust_means
 from tfeval.impact.effects import Effects
 from tfeval.impact.estimates import estimates_of
-from tfeval.impact.inference import chosen_errors
+from tfeval.impact.inference import caveats, chosen_errors
 from tfeval.impact.intervals import influence_intervals
 from tfeval.impact.logistic_outcomes import check_between, logistic_adjusted_means
 from tfeval.impact.means import weighted_means
@@ -141,7 +141,10 @@ def estimate(
     else:
         intervals = influence_intervals(design, asked, held, level)
     words = METHODS[method][0] + (", logistic model" if outcome_model == "logistic" else "")
-    effects = tabulated(design, held, intervals, method=words, errors=asked.words, level=level)
+    effects = tabulated(
+        design, held, intervals, method=words, errors=asked.words, level=level,
+        notes=caveats(asked, design, method),
+    )  # fmt: skip
     lost = groups_left_out(design, by, len(groups), len(held.rows), len(found.names))
     effects = replace(effects, notes=(*effects.notes, *lost))
     return effects if plan is None else plan.mark(effects)
