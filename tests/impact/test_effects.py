@@ -348,3 +348,13 @@ def test_errors_that_do_not_cover_say_so(asked, said):
     design = match(study(frame, covariates=names))
     words = " ".join(estimate(design, frame["outcome"], **asked).notes)
     assert (said in words) if said else "errors" not in words
+
+
+def test_a_mean_near_nothing_has_no_relative_interval():
+    frame, names = simulated(2_000)
+    rng = np.random.default_rng(1)
+    frame["near"], frame["far"] = rng.normal(size=2_000) + 0.01, rng.normal(size=2_000) + 5
+    design = match(study(frame, covariates=names))
+    rows = estimate(design, frame[["near", "far"]]).to_frame().set_index("outcome")
+    assert rows.loc["near", ["relative_low", "relative_high"]].isna().all()
+    assert -1 < rows.loc["far", "relative_low"] < rows.loc["far", "relative_high"] < 1
