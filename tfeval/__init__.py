@@ -77,6 +77,7 @@ _PUBLIC = {
     "answer": "tfeval.report.notebook_parts",
     "provenance": "tfeval.report.notebook_parts",
     "record": "tfeval.report.record",
+    "record_table": "tfeval.report.record_tables",
     "read_records": "tfeval.report.record",
     "chapters": "tfeval.report.chapters",
     # errors

@@ -22,7 +22,7 @@ class Box:
 
     Attributes
     ----------
-    kind : {"answer", "simulated"}
+    kind : {"answer", "simulated", "alarm"}
         Which box.
     lines : tuple of (term, text)
         What it says; an empty term stands for a plain sentence.
@@ -33,8 +33,8 @@ class Box:
 
     def html(self) -> str:
         """Return the box as HTML."""
-        if self.kind == "simulated":
-            return f'<p class="tfeval-simulated"><strong>{escape(self.lines[0][1])}</strong></p>'
+        if self.kind != "answer":
+            return "\n".join(_sentence(term, text) for term, text in self.lines)
         rows = "\n".join(
             f'<div class="tfeval-{escape(term.lower())}"><dt>{escape(term)}</dt>'
             f"<dd>{escape(text)}</dd></div>"
@@ -51,6 +51,17 @@ class Box:
 
     def __repr__(self) -> str:
         return self.text()
+
+
+def _sentence(term: str, text: str) -> str:
+    """Return one sentence of a banner; an alarm is announced at once by screen readers."""
+    if term == "Alarm":
+        style = "border: 4px solid #b10e1e; padding: 0.6em 1em"
+        return (
+            f'<div class="failure" role="alert" style="{style}"><p class="message">'
+            f"{escape(text)}</p></div>"
+        )
+    return f'<p class="tfeval-simulated"><strong>{escape(text)}</strong></p>'
 
 
 def answer(question: str, data: str, method: str, headline: str) -> Box:

@@ -1,29 +1,35 @@
 """Ready tables and charts of each chapter: results in, what people read out."""
 
 from tfeval.report.chapters import (
+    areas,
     authority,
     budget,
     claims,
     comparison,
+    effects_record,
     families,
     impact,
     ledger,
     rules,
     savings,
+    specifications,
     summary,
     unverified,
 )
 
 __all__ = [
+    "areas",
     "authority",
     "budget",
     "claims",
     "comparison",
+    "effects_record",
     "families",
     "impact",
     "ledger",
     "rules",
     "savings",
+    "specifications",
     "summary",
     "unverified",
 ]
