@@ -22,7 +22,7 @@ class Box:
 
     Attributes
     ----------
-    kind : {"answer", "simulated", "alarm"}
+    kind : {"answer", "simulated", "alarm", "file"}
         Which box.
     lines : tuple of (term, text)
         What it says; an empty term stands for a plain sentence.
@@ -33,6 +33,10 @@ class Box:
 
     def html(self) -> str:
         """Return the box as HTML."""
+        if self.kind == "file":
+            name, text = self.lines[0]
+            link = f'<a href="{escape(name, quote=True)}">{escape(text)}</a>'
+            return f'<p class="tfeval-file">{link}</p>'
         if self.kind != "answer":
             return "\n".join(_sentence(term, text) for term, text in self.lines)
         rows = "\n".join(

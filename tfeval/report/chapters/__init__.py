@@ -15,6 +15,8 @@ from tfeval.report.chapters import (
     specifications,
     summary,
     unverified,
+    value,
+    value_tables,
 )
 
 __all__ = [
@@ -32,4 +34,6 @@ __all__ = [
     "specifications",
     "summary",
     "unverified",
+    "value",
+    "value_tables",
 ]

@@ -36,6 +36,8 @@ def record_effects(found: Impact) -> None:
     joint = effects.joint[np.ix_(kept, kept)]
     record_table("covariance", pd.DataFrame(joint, columns=shown["outcome"].tolist()))
     held = found.comparison
+    possible = held.cohort.to_pandas().loc[held.study.index, f"sessions_possible_{found.horizon}"]
+    record("sessions_possible", float(possible.mean()), "half days a family", digits=3)
     record("horizon", found.horizon, "months")
     record("balance", held.balance.verdict().word)
     record("comparison", held.cohort.settings.comparison)

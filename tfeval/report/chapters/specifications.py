@@ -127,8 +127,8 @@ def specifications_table(found: Impact, rows: pd.DataFrame) -> Table:
         pd.DataFrame(lines, columns=headings),
         caption=f"Primary effects over {found.horizon} months, one choice changed at a time",
         notes=[
-            f"Differences with their 95% intervals; {estimand_words(found.comparison)}; the overlap design is about those "
-            "who could have been in either group.",
+            f"Differences with their 95% intervals; {estimand_words(found.comparison)}; the "
+            "overlap design is about those who could have been in either group.",
             "Exploratory, but for those that the plan has among its sensitivity analyses.",
         ],
     )
