@@ -142,7 +142,8 @@ class Task:
         (stage / "report.html").write_text(html, encoding="utf-8")
         if error:
             return "failed", error
-        content = {"notebook": chapter.name, "records": [vars(one) for one in found.values()]}
+        rows = [vars(record) for record in found.values()]
+        content: dict[str, Any] = {"notebook": chapter.name, "records": rows}
         if tables := tables_of(notebook, chapter.name):
             content["tables"] = tables
         write_json(stage / "records.json", content)

@@ -247,7 +247,7 @@ def distribution_chart(found: Comparison) -> Chart | Table:
     """Draw the covariate in which the groups differed most, by group, before and after."""
     frame = found.balance.to_frame()
     frame = frame[(frame["kind"] == "number") & frame["source"].isin(found.cohort.covariates)]
-    worst = frame.loc[frame["smd_before"].abs().idxmax(), "covariate"]
+    worst = frame["covariate"].iloc[int(frame["smd_before"].abs().to_numpy().argmax())]
     return found.design.distribution(str(worst))
 
 

@@ -120,7 +120,7 @@ def specifications_table(found: Impact, rows: pd.DataFrame) -> Table:
                    keys, own, strict=True) if key != mine]  # fmt: skip
         what, key = changed[0] if changed else ("as chosen", ", ".join(own))
         alike = {"balanced": "yes", "partly": "partly"}.get(part["alike"].iloc[0], "NO")
-        lines.append([what.capitalize(), key.replace("_", " "), alike,
+        lines.append([what.capitalize(), str(key).replace("_", " "), alike,
                       *(_cell(by_name, name) for name in primary)])  # fmt: skip
     headings = ["Changed", "To", "Groups alike", *(outcome_label(name, True) for name in primary)]
     return table(
@@ -137,8 +137,8 @@ def specifications_table(found: Impact, rows: pd.DataFrame) -> Table:
 def _cell(rows: pd.DataFrame, name: str) -> str:
     if name not in rows.index:
         return "hidden"
-    row = rows.loc[name]
-    digits = decimals(float(row["std_error"]))
+    row = rows.loc[[name]].to_dict("records")[0]
+    digits = decimals(row["std_error"])
     return with_interval(row["estimate"], row["conf_low"], row["conf_high"], digits)
 
 

@@ -168,7 +168,8 @@ def _spread(areas: dict) -> list[tuple[str, str]]:
 def _value_spread(values: pd.DataFrame) -> str:
     if values.empty:
         return "Too few authorities have enough families to show."
-    best, worst = values.loc[values["rank"].idxmin()], values.loc[values["rank"].idxmax()]
+    ordered = values.sort_values("rank", kind="stable")
+    best, worst = ordered.iloc[0], ordered.iloc[-1]
     return (
         f"{len(values)} authorities can be shown. The first in rank may lie anywhere from "
         f"{best['rank_low']:.0f} to {best['rank_high']:.0f}, the last from "
