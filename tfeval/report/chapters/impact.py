@@ -103,6 +103,10 @@ def headline(found: Impact) -> str:
     primary = frame[[found.plan.role(name) == "primary" for name in frame["outcome"]]]
     clear = primary[primary["p_adjusted"] < 0.05]
     label = "Simulated records: " if found.comparison.study.simulated else ""
+    if not primary["planned"].astype(bool).all():
+        label += "exploratory, not as planned: "
+    if found.comparison.balance.verdict().word == "partly":
+        label += "the groups are only partly alike; "
     listed = "; ".join(_in_words(row) for _, row in clear.iterrows())
     count = len(primary)
     if found.comparison.balance.verdict().word == "not balanced":
@@ -171,7 +175,7 @@ def plan_table(found: Impact) -> Table:
     rows.append(("Correction for many outcomes", METHODS[found.plan.correction["method"]]))
     rows.append(("Effects on this page as planned", f"{planned.sum()} of {len(planned)}"))
     return table(
-        pd.DataFrame(rows, columns=["", "What it says"]),
+        pd.DataFrame(rows, columns=["Part", "What it says"]),
         caption="The analysis plan, written before outcomes were read",
         notes=[
             "Effects that were not planned are marked exploratory wherever they stand.",
