@@ -22,7 +22,7 @@ class Box:
 
     Attributes
     ----------
-    kind : {"answer", "simulated", "alarm", "file"}
+    kind : {"answer", "simulated", "alarm", "file", "section"}
         Which box.
     lines : tuple of (term, text)
         What it says; an empty term stands for a plain sentence.
@@ -37,6 +37,10 @@ class Box:
             name, text = self.lines[0]
             link = f'<a href="{escape(name, quote=True)}">{escape(text)}</a>'
             return f'<p class="tfeval-file">{link}</p>'
+        if self.kind == "section":
+            style = "border: 2px solid #a8430a; border-left-width: 10px; padding: 0.6em 1em"
+            text = escape(self.lines[0][1])
+            return f'<p class="banner" role="note" style="{style}"><strong>{text}</strong></p>'
         if self.kind != "answer":
             return "\n".join(_sentence(term, text) for term, text in self.lines)
         rows = "\n".join(
@@ -55,6 +59,19 @@ class Box:
 
     def __repr__(self) -> str:
         return self.text()
+
+
+def section_banner(simulated: bool) -> Box:
+    """Return what stands at the head of a section on linked records, on a page with others.
+
+    Examples
+    --------
+    >>> section_banner(True)
+    Simulated records: not findings about the programme. This holds for all of this section.
+    """
+    if not simulated:
+        return Box("section", (("", "From linked records: chapters 2 to 4 say what they hold."),))
+    return Box("section", (("", f"{SIMULATED}. This holds for all of this section."),))
 
 
 def _sentence(term: str, text: str) -> str:

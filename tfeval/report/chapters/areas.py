@@ -157,7 +157,7 @@ def authority_table(pooled: dict[str, AreaEffects], area: str) -> Table:
 
 def _authority_row(found: AreaEffects, outcome: str, area: str) -> list[str]:
     frame = found.to_frame()
-    digits = decimals(max(found.tau, (found.mean_high - found.mean_low) / 4))
+    digits = decimals((found.mean_high - found.mean_low) / 4)
     label = outcome_label(outcome, unit=True)
     mean = with_interval(found.mean, found.mean_low, found.mean_high, digits)
     own = frame[(frame["name"] == area) & ~frame["hidden"].astype(bool)]

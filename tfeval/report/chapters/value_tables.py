@@ -14,7 +14,7 @@ from tfeval.impact.areas import AreaEffects, pool_areas
 from tfeval.impact.effect_words import SIMULATED, decimals, number
 from tfeval.money.area_values import AreaAppraisals, appraise_areas
 from tfeval.programme.published import figure
-from tfeval.report.chapters.common import outcome_label
+from tfeval.report.chapters.common import OUTCOMES, outcome_label
 from tfeval.report.chapters.value import Value, chance, information
 from tfeval.report.record import Records
 
@@ -56,7 +56,7 @@ def break_even_table(found: Value) -> Table:
         rows.append((
             outcome_label(name, unit=True), number(row["estimate"], digits),
             number(_DETECTABLE * error, digits),
-            "none would" if np.isnan(needed) else number(needed, digits), told,
+            "none would" if np.isnan(needed) else number(needed, decimals(abs(needed) / 10)), told,
         ))  # fmt: skip
     columns = ["Outcome", "Effect estimated", "Smallest effect the study could see",
                "Effect that alone would pay for all", "Could it have been seen?"]  # fmt: skip
@@ -110,11 +110,19 @@ def not_monetised_table(found: Value) -> Table:
     for row in found.appraisal.not_monetised().to_dict("records"):
         name, colon, component = str(row["what"]).partition(": ")
         what = outcome_label(name) + colon + component if name in held else str(row["what"])
-        rows.append((what, row["kind"], row["reason"]))
+        rows.append((what, row["kind"], _reason(str(row["reason"]))))
     return table(
         pd.DataFrame(rows, columns=["What", "Why it is not counted", "Reason"]),
         caption="What could not be valued, or is counted elsewhere", notes=_marked(found, []),
     )  # fmt: skip
+
+
+def _reason(text: str) -> str:
+    """Return a reason with the name of the outcome that is kept, for readers."""
+    kept, found, rest = text.partition(" is kept")
+    if found and kept in OUTCOMES:
+        return f"{outcome_label(kept)}: counted there{rest}"
+    return text.partition(" Appraise ")[0]
 
 
 def area_values(impact: Records, found: Value) -> AreaAppraisals | None:
@@ -211,10 +219,12 @@ def area_values_chart(rows: pd.DataFrame, simulated: bool, area: str = "") -> Ch
         f"{best['rank_low']:.0f} and {best['rank_high']:.0f}."
     )
     heading = f"{title}{part}"
+    # Where nobody is near to paying, a line at 0 would leave the intervals no room.
+    near = shown["high"].max() + 2 * (shown["high"].max() - shown["low"].min()) >= 0
     return range_chart(
         ranks, shown["low"], shown["high"], alt=alt,
         title=f"Simulated records: {heading}" if simulated else heading,
-        x_label="£ a family, present value, with 95% intervals", reference=0.0,
+        x_label="£ a family less its cost, with 95% intervals", reference=0.0 if near else None,
         reference_label="pays for itself", value_format="{:,.0f}",
     )  # fmt: skip
 
