@@ -102,7 +102,9 @@ def _counts(
 def _events(values: np.ndarray, weights: np.ndarray, treated: np.ndarray) -> dict[str, float]:
     """Count units with anything but 0, by arm; and the comparison units' standard deviation."""
     some = (values != 0) & (weights > 0)
-    share = weights[~treated] / weights[~treated].sum()
+    total = weights[~treated].sum()
+    # A group whose treated found no match has no comparison units, and nothing to say of them.
+    share = weights[~treated] / total if total > 0 else np.full((~treated).sum(), np.nan)
     own = values[~treated]
     return {
         "events_treated": int(np.count_nonzero(some & treated)),
