@@ -24,8 +24,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from tfeval.errors import TfevalError
+from tfeval.impact import compiled
 from tfeval.impact.design import Design
 from tfeval.impact.estimate import estimate
 from tfeval.impact.match import match
@@ -33,6 +35,8 @@ from tfeval.impact.study import Study, study
 from tfeval.impact.weight import weight
 
 COVARIATES = ["x1", "x2", "old"]
+#: Replications that are run, and kept, together.
+STRETCH = 20
 
 
 @dataclass(frozen=True)
@@ -236,21 +240,36 @@ def main() -> None:
     parser.add_argument("--replications", type=int, default=2000)
     parser.add_argument("--bootstrap", action="store_true")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--keep", type=Path, help="folder that lets a run be taken up again")
     given = parser.parse_args()
-    with ProcessPoolExecutor(given.processes) as pool:
-        held = list(
-            pool.map(_with, [(seed, given.bootstrap) for seed in range(given.replications)],
-                     chunksize=10)
-        )  # fmt: skip
-    results = pd.DataFrame([row for rows in held for row in rows])
+    starts = range(0, given.replications, STRETCH)
+    asked = [(at, min(at + STRETCH, given.replications), given.bootstrap, given.keep)
+             for at in starts]  # fmt: skip
+    with ProcessPoolExecutor(given.processes, initializer=_prepare) as pool:
+        results = pd.concat(pool.map(_stretch, asked), ignore_index=True)
     table = summary(results, bootstrap=given.bootstrap)
     name = "coverage_bootstrap.csv" if given.bootstrap else "coverage.csv"
     table.to_csv(Path(__file__).parent / name, index=False)
     print(table.to_string())  # noqa: T201
 
 
-def _with(asked: tuple[int, bool]) -> list[dict[str, Any]]:
-    return replicate(asked[0], bootstrap=asked[1])
+def _prepare() -> None:
+    # Processes share the processors out: no threads within, and machine code for small studies.
+    threadpool_limits(1)
+    compiled.LARGE = 0
+
+
+def _stretch(asked: tuple[int, int, bool, Path | None]) -> pd.DataFrame:
+    first, last, bootstrap, folder = asked
+    kept = folder and folder / f"{'bootstrap_' * bootstrap}{first}_{last}.parquet"
+    if kept and kept.is_file():
+        return pd.read_parquet(kept)
+    rows = [row for seed in range(first, last) for row in replicate(seed, bootstrap=bootstrap)]
+    found = pd.DataFrame(rows)
+    if kept:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        found.to_parquet(kept)
+    return found
 
 
 if __name__ == "__main__":

@@ -64,8 +64,8 @@ class Appraisal:
         """Every pound counted: one row a year, effect, component and payer, and the costs.
 
         undiscounted = -quantity x unit_cost x factor, where quantity = effect x families x
-        profile (x units for each unit of the effect, if converted); `factor` holds optimism bias
-        and distributional weight.
+        profile x scale; `scale` is 1 unless converted, `factor` holds optimism bias and
+        distributional weight.
         """
         return self.frame[self.frame["counted"]].drop(columns="counted").reset_index(drop=True)
 

@@ -56,7 +56,8 @@ def appraise(
     Parameters
     ----------
     effects : Effects
-        One row an outcome (of one population, method and window), for one family.
+        One row an outcome (of one population, method and window), for one family; of effects
+        on people, `families` counts people.
     costs : DataFrame or float
         As from `programme_costs`; or one sum in the appraisal's prices, in the first year.
     families : float or mapping of year to float
@@ -150,7 +151,7 @@ def appraise(
     model = model_of(found, rows, spent, own, asked)
     return Appraisal(
         frame=lines_of(model, found, rows, spent, asked), model=model, settings=asked,
-        effects=taken, found=found, spent=spent, notes=_notes(asked, taken),
+        effects=taken, found=found, spent=spent, notes=_notes(asked, taken, small),
         simulated=taken.simulated,
     )  # fmt: skip
 
@@ -161,14 +162,26 @@ def _check_result(effects: Effects, result: str | None) -> None:
         raise ParameterError(f"There is no effect on {result}. {suggest(result, held)}")
 
 
-def _notes(asked: AppraisalSettings, effects: Effects) -> tuple[str, ...]:
+def _notes(asked: AppraisalSettings, effects: Effects, small: list[str]) -> tuple[str, ...]:
     year = asked.price_year
-    lasting = asked.persistence[""]
     notes = [
         f"Pounds in {year}-{(year + 1) % 100:02d} prices; {edition_of(asked.edition).label}, "
         f"{asked.rate} rate; {asked.horizon} years from when a family joins.",
-        f"Assumed: {lasting.share:.0%} of an effect is left in each further year after the window "
-        f"measured (between {lasting.low:.0%} and {lasting.high:.0%}).",
+        f"Assumed: of an effect there is left, in each further year after the window measured, "
+        f"{_lasting(asked)}.",
         "What would have happened anyway is in the comparison group: no deadweight is assumed.",
     ]
+    if small:
+        notes.append(
+            f"Not valued, since too few families have the outcome to show it: {len(small)} of "
+            f"{len(small) + len(effects.frame)} outcomes; the value is of the others alone."
+        )
     return (*notes, *effects.notes)
+
+
+def _lasting(asked: AppraisalSettings) -> str:
+    parts = []
+    for name, held in sorted(asked.persistence.items()):
+        text = f"{held.share:.0%} (between {held.low:.0%} and {held.high:.0%})"
+        parts.append(f"{text} of {name}" if name else text)
+    return ", ".join(parts)

@@ -23,8 +23,11 @@ _NONE = "[z]"
 _POUNDS = {"num_format": "#,##0.00"}
 _MONEY = ("value", "amount", "low", "high", "unit cost", "undiscounted", "present value",
           "benefits", "costs", "net", "at the estimates", "mean of the draws")  # fmt: skip
-_READ = "Multiply along a row of Lines: effect x families x profile gives the quantity; less the \
-quantity x unit cost x factor gives the undiscounted pounds; x discount factor, the present value."
+_READ = (
+    "Multiply along a row of Lines: effect x families x profile x scale gives the quantity; less "
+    "the quantity x unit cost x factor gives the undiscounted pounds; x discount factor, the "
+    "present value."
+)
 
 
 def write_workbook(
