@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -29,6 +30,7 @@ def test_values_are_rounded_to_six_significant_digits():
     assert make_record("x", 0.123456789).value == 0.123457
     assert make_record("x", 116_654).value == 116_654
     assert make_record("x", 1.2345, digits=2).value == 1.2
+    assert make_record("x", np.bool_(True)).value is True
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ def make_record(name: str, value: Any, unit: str = "", digits: int = 6) -> Recor
     """
     if not name or name.strip() != name:
         raise ReportError("A record needs a name without spaces around it.")
-    if type(value).__name__ == "bool_":
+    if type(value).__name__ in ("bool", "bool_"):  # numpy's too, by its old and new name
         value = bool(value)
     if not isinstance(value, bool | str | numbers.Real):
         raise ReportError(

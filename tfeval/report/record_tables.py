@@ -94,7 +94,7 @@ def tables_of(notebook: Mapping[str, Any], name: str = "the notebook") -> dict[s
 def _plain(value: Any, where: str, digits: int) -> Any:
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return None
-    if type(value).__name__ == "bool_":
+    if type(value).__name__ in ("bool", "bool_"):  # numpy's too, by its old and new name
         return bool(value)
     if isinstance(value, bool | str):
         return value
