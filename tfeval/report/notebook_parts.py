@@ -82,7 +82,8 @@ def _sentence(term: str, text: str) -> str:
             f'<div class="failure" role="alert" style="{style}"><p class="message">'
             f"{escape(text)}</p></div>"
         )
-    return f'<p class="tfeval-simulated"><strong>{escape(text)}</strong></p>'
+    style = "border: 2px solid #a8430a; border-left-width: 10px; padding: 0.6em 1em"
+    return f'<p class="tfeval-simulated" style="{style}"><strong>{escape(text)}</strong></p>'
 
 
 def answer(question: str, data: str, method: str, headline: str) -> Box:
