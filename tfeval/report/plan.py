@@ -230,10 +230,16 @@ def scope_words(scope: str, values: Mapping[str, Any], changed: Mapping[str, Any
     'Sefton'
     >>> scope_words("national--price_year-2015", {"price_year": 2015}, {"price_year": 2015})
     'England; price year 2015'
+    >>> scope_words("sefton--horizon-18", {"local_authority": "Sefton"}, {})
+    'Sefton; horizon 18'
     """
     area = values.get("local_authority", "all")
     if area == "all":
         area = "England" if scope.startswith("national") else scope.partition("--")[0].title()
-    others = [f"{name.replace('_', ' ')} {value}" for name, value in changed.items()
-              if name != "local_authority"]  # fmt: skip
-    return "; ".join([area, *others])
+    # What only the chapters it reads declare stands in the folder's name.
+    parts = [part.partition("-") for part in scope.split("--")[1:]]
+    others = {name: value for name, _, value in parts} | dict(changed)
+    others.pop("local_authority", None)
+    return "; ".join(
+        [area, *(f"{name.replace('_', ' ')} {value}" for name, value in others.items())]
+    )
