@@ -81,7 +81,9 @@ _PUBLIC = {
     # report
     "answer": "tfeval.report.notebook_parts",
     "provenance": "tfeval.report.notebook_parts",
+    "section_banner": "tfeval.report.notebook_parts",
     "record": "tfeval.report.record",
+    "record_table": "tfeval.report.record_tables",
     "read_records": "tfeval.report.record",
     "chapters": "tfeval.report.chapters",
     # errors

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tfeval.errors import ParameterError, ReportError
@@ -46,6 +48,25 @@ def test_an_area_names_its_report(folder):
     job = plan(["01_a"], {"local_authority": "e06000010"}, folder)[0]
     assert job.scope == "kingston-upon-hull-city-of"
     assert job.values == {"local_authority": "Kingston upon Hull, City of"}
+
+
+def test_what_knows_no_areas_is_run_once_in_the_national_report(tmp_path, write, facts):
+    write(tmp_path, "04_effects", ["# E?", ("parameters", "months: int = 12  # how long\n")])
+    area = 'local_authority: str = "Sefton"  # one\nrecords: str = "stored"  # where\n'
+    write(tmp_path, "local_authority", ["# L?", ("parameters", area)], reads=["04_effects"])
+    found = [plan(["local_authority"], {"local_authority": name}, tmp_path)
+             for name in ("Sefton", "Rutland")]  # fmt: skip
+    assert [keys(jobs) for jobs in found] == [
+        [("national", "04_effects"), ("sefton", "local_authority")],
+        [("national", "04_effects"), ("rutland", "local_authority")],
+    ]
+    reader = found[1][1]
+    assert reader.needs == (("national", "04_effects"),)
+    assert reader.reads_from == os.pathsep.join(["..", "../../national"])
+    # A parameter of what is read can be given, and makes both other reports.
+    longer = plan(["local_authority"], {"months": "18"}, tmp_path)
+    assert keys(longer)[0] == ("national--months-18", "04_effects")
+    assert keys(longer)[1] == ("sefton--months-18", "local_authority")
 
 
 def test_a_parameter_goes_only_where_it_is_declared(folder):

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import json
+import os
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from tfeval.errors import ReportError, TfevalError
 from tfeval.report import record as module
 from tfeval.report.record import RECORD_MIME, Record, make_record, read_records, record, records_of
+from tfeval.report.record_tables import TABLE_MIME, content_of, tables_of
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +30,7 @@ def test_values_are_rounded_to_six_significant_digits():
     assert make_record("x", 0.123456789).value == 0.123457
     assert make_record("x", 116_654).value == 116_654
     assert make_record("x", 1.2345, digits=2).value == 1.2
+    assert make_record("x", np.bool_(True)).value is True
 
 
 @pytest.mark.parametrize(
@@ -93,3 +98,37 @@ def test_a_notebook_that_is_not_there_is_named(tmp_path, monkeypatch):
 def test_two_values_in_one_notebook_are_found():
     with pytest.raises(ReportError, match="records budget twice"):
         records_of(stored({"name": "budget", "value": 1}, {"name": "budget", "value": 2}))
+
+
+def test_a_table_is_read_from_a_report_and_from_a_stored_notebook(tmp_path, monkeypatch):
+    frame = pd.DataFrame({"name": ["Sefton", "Wirral"], "effect": [-1 / 3, None], "ok": [True, 0]})
+    content = content_of("areas", frame)
+    assert content["rows"] == [["Sefton", -0.333333, True], ["Wirral", None, 0]]
+    output = {"output_type": "display_data", "data": {TABLE_MIME: content}}
+    (tmp_path / "b" / "01_a").mkdir(parents=True)
+    told = {"records": [], "tables": {"areas": content}}
+    (tmp_path / "b" / "01_a" / "records.json").write_text(json.dumps(told))
+    (tmp_path / "01_a.ipynb").write_text(json.dumps({"cells": [{"outputs": [output]}]}))
+    monkeypatch.setattr(module, "project_folder", lambda name: tmp_path)
+    # The first of several folders that has the notebook counts.
+    folders = os.pathsep.join([str(tmp_path / "a"), str(tmp_path / "b")])
+    for found in (read_records("01_a", folders), read_records("01_a")):
+        assert found.table("areas").loc[0].tolist() == ["Sefton", -0.333333, True]
+        assert found.table("areas")["effect"].isna().tolist() == [False, True]
+        with pytest.raises(TfevalError, match=r"no table aeras. Did you mean areas\?"):
+            found.table("aeras")
+
+
+@pytest.mark.parametrize("value", [float("inf"), [1], object()])
+def test_a_table_holds_only_finite_numbers_text_and_truth(value):
+    with pytest.raises(ReportError, match="areas, column x"):
+        content_of("areas", pd.DataFrame({"x": [value]}))
+
+
+def test_two_tables_of_one_name_are_found():
+    outputs = [
+        {"data": {TABLE_MIME: content_of("areas", pd.DataFrame({"x": [value]}))}}
+        for value in (1, 2)
+    ]
+    with pytest.raises(ReportError, match="table areas twice"):
+        tables_of({"cells": [{"outputs": outputs}]})

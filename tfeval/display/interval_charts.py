@@ -10,6 +10,7 @@ from tfeval.display.chart_parts import (
     Numbers,
     chart_frame,
     limit_lines,
+    minus,
     name_points,
     name_rows,
     number_axis,
@@ -139,7 +140,7 @@ def range_chart(
         axes.scatter(data["high"], places, s=80, color=DARK_BLUE, zorder=3)
         for place, start, end in zip(places, data["low"], data["high"], strict=True):
             first, last = written(start, value_format), written(end, value_format)
-            text = first if first == last else f"{first} to {last}"
+            text = minus(first if first == last else f"{first} to {last}")
             axes.annotate(text, (end, place), (10, 0), textcoords="offset points", va="center")
         if reference is not None:
             axes.axvline(reference, color=DARK_PINK, linestyle="--", linewidth=2)
@@ -149,5 +150,7 @@ def range_chart(
         name_rows(axes, data["label"])
         axes.set_xlabel(x_label, loc="left")
         axes.margins(x=0.2)
-        axes.set_xlim(left=min(0.0, float(data["low"].min())))
+        least, most = float(data["low"].min()), float(data["high"].max())
+        # A dot at the end is drawn whole.
+        axes.set_xlim(left=least - 0.03 * (most - least) if least < 0 else 0.0)
     return Chart(figure, title, alt, data, citations(sources))

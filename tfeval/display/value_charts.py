@@ -85,6 +85,7 @@ def stacked_chart(
         axes.scatter(places, values.sum(axis=1), marker="D", s=70, color="white", edgecolor=INK,
                      linewidth=1.8, zorder=4, label=total_label)  # fmt: skip
         axes.axhline(0, color=INK, linewidth=1.2)
+        axes.use_sticky_edges = False
         axes.margins(y=0.06)
         axes.set_xticks(places, [str(label) for label in frame.index])
         axes.set_ylabel(y_label)

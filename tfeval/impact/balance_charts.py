@@ -25,6 +25,11 @@ KEYS = tuple((when, arm) for when in ("before", "after") for arm in ("treated", 
 Shares = dict[tuple[str, str], np.ndarray]
 
 
+def _over(denominator: str) -> str:
+    words = denominator_words(denominator).replace(" before", "\nbefore")
+    return f"Absolute difference over\n{words}"
+
+
 def love_plot(
     frame: pd.DataFrame, thresholds: Mapping[str, float], method: str, denominator: str
 ) -> Chart:
@@ -63,7 +68,7 @@ def love_plot(
         shown["covariate"].tolist(), sizes["smd_before"], sizes["smd_after"],
         title=f"Differences between the arms before and after{part}: {method}", alt=alt,
         good=good, limit=limit, missing="hidden: small numbers",
-        x_label=f"Absolute difference over\n{denominator_words(denominator)}",
+        x_label=_over(denominator),
     )  # fmt: skip
 
 
@@ -119,7 +124,7 @@ def distribution_plot(design: Compared, covariate: str) -> Chart:
     if ((values == low) | (values == high)).all():
         names = ["no", "yes"] if (low, high) == (0, 1) else [f"{low:g}", f"{high:g}"]
         return _levels_plot(design, (values == high).astype(np.int64), names, column.name)
-    return _numbers_plot(design, values, column.source, column.source)
+    return _numbers_plot(design, values, column.name, column.name)
 
 
 def bar_edges(values: np.ndarray, bars: int = 24) -> np.ndarray:

@@ -53,6 +53,9 @@ def effects_table(
     hidden = hidden_rows(frame)
     who = str(settings.get("who", "families"))
     shown: dict[str, list[str]] = {"Outcome": row_labels(frame, settings)}
+    groups = settings.get("groups", {})
+    if len({groups.get(name) for name in frame["outcome"]}) > 1:
+        shown = {"Group": [groups.get(name, "Other") for name in frame["outcome"]], **shown}
     for column, heading in (("population", "Population"), ("method", "Method")):
         if frame[column].nunique() > 1:
             shown[heading] = [str(value) for value in frame[column]]

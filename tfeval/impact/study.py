@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
-from tfeval.errors import ParameterError, names_settings, suggest
+from tfeval.errors import DataError, ParameterError, names_settings, suggest
 from tfeval.impact.covariates import Covariates, encoded
 from tfeval.impact.study_checks import (
     check_names,
@@ -287,6 +287,11 @@ def _followed(cohort: Cohort, months: int | None) -> pd.DataFrame:
         known = sorted(set(cohort.columns.loc[cohort.columns["timing"] == "after", "months"]))
         raise ParameterError(f"The cohort has no outcomes at {months} months, only at {known}.")
     kept = frame[frame[names].notna().any(axis=1)]
+    if not (kept["treated"] == 0).any():
+        raise DataError(
+            f"No family of the comparison group {cohort.settings.comparison} could be followed for "
+            f"{months} months: choose a shorter horizon or another comparison group."
+        )
     kept.attrs["cohort"] = {**frame.attrs["cohort"], "units": len(kept), "followed": months}
     return kept
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -288,9 +289,14 @@ class Appraisal:
         """Return economy, efficiency, effectiveness, equity and cost-effectiveness as evidence."""
         return five_es_table(self, drawn)
 
-    def to_workbook(self, path: str | Path, drawn: Uncertainty | None = None) -> Path:
+    def to_workbook(
+        self,
+        path: str | Path,
+        drawn: Uncertainty | None = None,
+        more: Mapping[str, tuple[pd.DataFrame, str]] | None = None,
+    ) -> Path:
         """Write every pound, price and source as an accessible workbook; see `write_workbook`."""
-        return write_workbook(self, path, drawn)
+        return write_workbook(self, path, drawn, more)
 
     def table(self) -> Table:
         """Return every measure as a table for readers."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,12 @@ _READ = (
 )
 
 
-def write_workbook(appraised: Appraised, path: str | Path, drawn: Appraised | None = None) -> Path:
+def write_workbook(
+    appraised: Appraised,
+    path: str | Path,
+    drawn: Appraised | None = None,
+    more: Mapping[str, tuple[pd.DataFrame, str]] | None = None,
+) -> Path:
     """Write an appraisal as a workbook that screen readers can read.
 
     Parameters
@@ -40,6 +45,8 @@ def write_workbook(appraised: Appraised, path: str | Path, drawn: Appraised | No
         Ends in .xlsx; its folder exists.
     drawn : Uncertainty, optional
         Adds the intervals.
+    more : mapping of str to (DataFrame, str), optional
+        Further sheets by name: a table, and what it holds.
 
     Returns
     -------
@@ -69,7 +76,7 @@ def write_workbook(appraised: Appraised, path: str | Path, drawn: Appraised | No
     marks = "".join(f"$$note{at}$$" for at in range(1, len(notes) + 1))
     sheets = {
         label: _sheet(gptables, label, frame, text + (marks if label == "Summary" else ""))
-        for label, (frame, text) in _tables(appraised, drawn).items()
+        for label, (frame, text) in {**_tables(appraised, drawn), **(more or {})}.items()
         if len(frame)
     }
     book = gptables.produce_workbook(

@@ -139,6 +139,30 @@ def _caliper(value: float) -> float:
     return value
 
 
+def _within(name: str, unit: str = "") -> Callable[[float], float]:
+    """Return a domain that is a range of the appraisal's own."""
+
+    def check(value: float) -> float:
+        from tfeval.money.appraisal_settings import RANGES  # noqa: PLC0415
+
+        low, high, _ = RANGES["horizon"] if name == "appraisal_years" else (0, 1, "")
+        if not low <= value <= high:
+            raise ParameterError(
+                f"The parameter {name} lies between {low:g} and {high:g}{unit}, not {value:g}."
+            )
+        return value
+
+    return check
+
+
+def _perspective(value: str) -> str:
+    from tfeval.money.appraisal_settings import PERSPECTIVES  # noqa: PLC0415
+
+    if value not in PERSPECTIVES:
+        raise ParameterError(f'There is no perspective "{value}". {suggest(value, PERSPECTIVES)}')
+    return value
+
+
 def _extract(value: str) -> str:
     if value != "simulated" and not Path(value).exists():
         raise ParameterError(
@@ -166,6 +190,9 @@ DOMAINS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
         "estimator": _estimator,
         "caliper": _caliper,
         "plan": _plan,
+        "appraisal_years": _within("appraisal_years", " years"),
+        "persistence": _within("persistence"),
+        "perspective": _perspective,
     }
 )
 

@@ -22,7 +22,7 @@ class Box:
 
     Attributes
     ----------
-    kind : {"answer", "simulated"}
+    kind : {"answer", "simulated", "alarm", "file", "section"}
         Which box.
     lines : tuple of (term, text)
         What it says; an empty term stands for a plain sentence.
@@ -33,8 +33,16 @@ class Box:
 
     def html(self) -> str:
         """Return the box as HTML."""
-        if self.kind == "simulated":
-            return f'<p class="tfeval-simulated"><strong>{escape(self.lines[0][1])}</strong></p>'
+        if self.kind == "file":
+            name, text = self.lines[0]
+            link = f'<a href="{escape(name, quote=True)}">{escape(text)}</a>'
+            return f'<p class="tfeval-file">{link}</p>'
+        if self.kind == "section":
+            style = "border: 2px solid #a8430a; border-left-width: 10px; padding: 0.6em 1em"
+            text = escape(self.lines[0][1])
+            return f'<p class="banner" role="note" style="{style}"><strong>{text}</strong></p>'
+        if self.kind != "answer":
+            return "\n".join(_sentence(term, text) for term, text in self.lines)
         rows = "\n".join(
             f'<div class="tfeval-{escape(term.lower())}"><dt>{escape(term)}</dt>'
             f"<dd>{escape(text)}</dd></div>"
@@ -51,6 +59,31 @@ class Box:
 
     def __repr__(self) -> str:
         return self.text()
+
+
+def section_banner(simulated: bool) -> Box:
+    """Return what stands at the head of a section on linked records, on a page with others.
+
+    Examples
+    --------
+    >>> section_banner(True)
+    Simulated records: not findings about the programme. This holds for all of this section.
+    """
+    if not simulated:
+        return Box("section", (("", "From linked records: chapters 2 to 4 say what they hold."),))
+    return Box("section", (("", f"{SIMULATED}. This holds for all of this section."),))
+
+
+def _sentence(term: str, text: str) -> str:
+    """Return one sentence of a banner; an alarm is announced at once by screen readers."""
+    if term == "Alarm":
+        style = "border: 4px solid #b10e1e; padding: 0.6em 1em"
+        return (
+            f'<div class="failure" role="alert" style="{style}"><p class="message">'
+            f"{escape(text)}</p></div>"
+        )
+    style = "border: 2px solid #a8430a; border-left-width: 10px; padding: 0.6em 1em"
+    return f'<p class="tfeval-simulated" style="{style}"><strong>{escape(text)}</strong></p>'
 
 
 def answer(question: str, data: str, method: str, headline: str) -> Box:

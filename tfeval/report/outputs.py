@@ -14,6 +14,7 @@ from tfeval.display.sources import Citation, source_line
 from tfeval.display.tables import table
 from tfeval.errors import ReportError
 from tfeval.report.record import RECORD_MIME
+from tfeval.report.record_tables import TABLE_MIME
 
 _SHOWN_LINES = 200
 
@@ -31,7 +32,8 @@ def render_output(output: Mapping[str, Any]) -> str:
 
 def only_records(outputs: list[Mapping[str, Any]]) -> bool:
     """Tell whether a cell shows recorded values and nothing else."""
-    return bool(outputs) and all(RECORD_MIME in output.get("data", {}) for output in outputs)
+    kinds = [output.get("data", {}) for output in outputs]
+    return bool(kinds) and all(RECORD_MIME in kind or TABLE_MIME in kind for kind in kinds)
 
 
 def _record(data: Mapping[str, Any], _: Mapping[str, Any]) -> str:
@@ -129,6 +131,7 @@ def math_html(formula: str, *, block: bool) -> str:
 # The first kind that an output has is the one shown.
 _SHOWN: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], str]] = {
     RECORD_MIME: _record,
+    TABLE_MIME: _record,
     CHART_MIME: _figure,
     "text/html": _html,
     "text/latex": _latex,

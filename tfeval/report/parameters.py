@@ -13,7 +13,7 @@ import json
 import math
 import re
 import tokenize
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -215,7 +215,7 @@ def parse_options(options: list[str]) -> dict[str, str]:
     return found
 
 
-def refuse_unknown(given: Mapping[str, str], declared: Mapping[str, tuple[Parameter, ...]]) -> None:
+def refuse_unknown(given: Mapping[str, str], declared: Mapping[str, Iterable[Parameter]]) -> None:
     """Refuse a parameter that none of the notebooks declares, or that only the runner may set.
 
     Parameters
@@ -223,7 +223,7 @@ def refuse_unknown(given: Mapping[str, str], declared: Mapping[str, tuple[Parame
     given : mapping
         Names and values asked for.
     declared : mapping of notebook name to parameters
-        What could be asked for.
+        What could be asked for: its own, and those of what it reads.
 
     Raises
     ------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -65,11 +66,14 @@ class Job:
         Folder of the report.
     values : dict
         All its parameters, without what the runner sets.
+    reads : dict of str to str
+        Chapters whose records it reads, to the report that each is in.
     """
 
     chapter: Chapter
     scope: str
     values: dict[str, Any]
+    reads: dict[str, str]
 
     @property
     def key(self) -> tuple[str, str]:
@@ -79,7 +83,13 @@ class Job:
     @property
     def needs(self) -> tuple[tuple[str, str], ...]:
         """Keys of the jobs whose records this one reads."""
-        return tuple((self.scope, name) for name in self.chapter.reads)
+        return tuple((scope, name) for name, scope in self.reads.items())
+
+    @property
+    def reads_from(self) -> str:
+        """Folders of the reports whose records it reads, as seen from a folder of its own."""
+        others = sorted(set(self.reads.values()) - {self.scope})
+        return os.pathsep.join(["..", *(f"../../{scope}" for scope in others)])
 
     def changed(self) -> dict[str, Any]:
         """Return the parameters that differ from their defaults."""
@@ -154,16 +164,18 @@ def plan(names: Iterable[str], given: Mapping[str, str], folder: Path) -> list[J
     for name in names:
         order = _reading_order(name.removesuffix(".ipynb"), folder, chapters, ())
         asked.append((order[-1], order))
-    refuse_unknown(given, {last: chapters[last].parameters for last, _ in asked})
-    requested = [chapters[last] for last, _ in asked]
+    refuse_unknown(
+        given, {last: [item for name in order for item in chapters[name].parameters]
+                for last, order in asked}
+    )  # fmt: skip
+    scopes = {name: _scope(chapter, chapters.values(), given) for name, chapter in chapters.items()}
     jobs: dict[tuple[str, str], Job] = {}
-    for last, order in asked:
-        scope = _scope(chapters[last], requested, given)
-        for name in order:
-            values = resolve(chapters[name].parameters, given)
-            values.pop(RUNNER_SETS, None)
-            job = Job(chapters[name], scope, values)
-            jobs.setdefault(job.key, job)
+    for name in dict.fromkeys(name for _, order in asked for name in order):
+        values = resolve(chapters[name].parameters, given)
+        values.pop(RUNNER_SETS, None)
+        reads = {read: scopes[read] for read in chapters[name].reads}
+        job = Job(chapters[name], scopes[name], values, reads)
+        jobs.setdefault(job.key, job)
     return list(jobs.values())
 
 
@@ -181,12 +193,13 @@ def _reading_order(
     return list(dict.fromkeys([*order, name]))
 
 
-def _scope(chapter: Chapter, requested: list[Chapter], given: Mapping[str, str]) -> str:
+def _scope(chapter: Chapter, chapters: Iterable[Chapter], given: Mapping[str, str]) -> str:
+    """Return the report a chapter belongs to: one that knows no areas is in the national one."""
     values = resolve(chapter.parameters, given)
     area = values.get(AREA, "all")
     parts = ["national" if area == "all" else slug(area)]
     for name in sorted(set(given) - {AREA}):
-        declared = [item for other in requested for item in other.parameters if item.name == name]
+        declared = [item for other in chapters for item in other.parameters if item.name == name]
         differing = [item for item in declared if item.parse(given[name]) != item.default]
         if differing:
             parts.append(f"{name}-{slug(differing[0].parse(given[name]))}")
@@ -217,10 +230,16 @@ def scope_words(scope: str, values: Mapping[str, Any], changed: Mapping[str, Any
     'Sefton'
     >>> scope_words("national--price_year-2015", {"price_year": 2015}, {"price_year": 2015})
     'England; price year 2015'
+    >>> scope_words("sefton--horizon-18", {"local_authority": "Sefton"}, {})
+    'Sefton; horizon 18'
     """
     area = values.get("local_authority", "all")
     if area == "all":
         area = "England" if scope.startswith("national") else scope.partition("--")[0].title()
-    others = [f"{name.replace('_', ' ')} {value}" for name, value in changed.items()
-              if name != "local_authority"]  # fmt: skip
-    return "; ".join([area, *others])
+    # What only the chapters it reads declare stands in the folder's name.
+    parts = [part.partition("-") for part in scope.split("--")[1:]]
+    others = {name: value for name, _, value in parts} | dict(changed)
+    others.pop("local_authority", None)
+    return "; ".join(
+        [area, *(f"{name.replace('_', ' ')} {value}" for name, value in others.items())]
+    )

@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import math
 import numbers
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tfeval.display.words import significant, written
 from tfeval.errors import ReportError, TfevalError, suggest
 from tfeval.paths import project_folder
+from tfeval.report.record_tables import frame_of, tables_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RECORD_MIME = "application/vnd.tfeval.record+json"
 
@@ -55,15 +60,34 @@ class Record:
 class Records(Mapping[str, Record]):
     """The records of one notebook by name; a missing name raises an error that suggests another."""
 
-    def __init__(self, notebook: str, records: Mapping[str, Record]) -> None:
+    def __init__(
+        self,
+        notebook: str,
+        records: Mapping[str, Record],
+        tables: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
         self.notebook = notebook
         self._records = dict(records)
+        self._tables = dict(tables or {})
 
     def __getitem__(self, name: str) -> Record:
         if name not in self._records:
             known = suggest(name, self._records) if self._records else "It recorded nothing."
             raise TfevalError(f"{self.notebook} has no record {name}. {known}")
         return self._records[name]
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return a recorded table.
+
+        Raises
+        ------
+        TfevalError
+            If the notebook recorded no such table.
+        """
+        if name not in self._tables:
+            known = suggest(name, self._tables) if self._tables else "It recorded none."
+            raise TfevalError(f"{self.notebook} has no table {name}. {known}")
+        return frame_of(self._tables[name])
 
     # Mapping's own versions expect a KeyError.
     def __contains__(self, name: object) -> bool:
@@ -132,7 +156,7 @@ def make_record(name: str, value: Any, unit: str = "", digits: int = 6) -> Recor
     """
     if not name or name.strip() != name:
         raise ReportError("A record needs a name without spaces around it.")
-    if type(value).__name__ == "bool_":
+    if type(value).__name__ in ("bool", "bool_"):  # numpy's too, by its old and new name
         value = bool(value)
     if not isinstance(value, bool | str | numbers.Real):
         raise ReportError(
@@ -176,7 +200,8 @@ def read_records(notebook: str, folder: str | Path = "stored") -> Records:
     notebook : str
         Its name, with or without .ipynb.
     folder : str or Path, default "stored"
-        "stored" for the outputs kept inside the project's notebook; else the folder of a report.
+        "stored" for the outputs kept inside the project's notebook; else the folder of a report,
+        or several joined as paths are, of which the first that has the notebook counts.
 
     Returns
     -------
@@ -189,20 +214,24 @@ def read_records(notebook: str, folder: str | Path = "stored") -> Records:
         If the notebook or its records are not there.
     """
     name = notebook.removesuffix(".ipynb")
-    if folder == "stored":
+    if str(folder) == "stored":
         path = project_folder("notebooks") / f"{name}.ipynb"
         known = [item.stem for item in path.parent.glob("*.ipynb")]
         if not path.is_file():
             raise TfevalError(f"There is no stored notebook {name}. {suggest(name, known)}")
-        return Records(name, records_of(json.loads(path.read_text(encoding="utf-8")), name))
-    path = Path(folder) / name / "records.json"
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return Records(name, records_of(content, name), tables_of(content, name))
+    folders = [Path(part) for part in str(folder).split(os.pathsep)]
+    found = [part / name / "records.json" for part in folders]
+    path = next((each for each in found if each.is_file()), found[0])
     if not path.is_file():
-        known = sorted(item.parent.name for item in Path(folder).glob("*/records.json"))
+        known = sorted(item.parent.name for part in folders for item in part.glob("*/records.json"))
         raise TfevalError(
             f"The report has no records of {name}: run that notebook first. {suggest(name, known)}"
         )
-    rows = json.loads(path.read_text(encoding="utf-8"))["records"]
-    return Records(name, {row["name"]: Record(**row) for row in rows})
+    content = json.loads(path.read_text(encoding="utf-8"))
+    rows = {row["name"]: Record(**row) for row in content["records"]}
+    return Records(name, rows, content.get("tables"))
 
 
 def records_of(notebook: Mapping[str, Any], name: str = "the notebook") -> dict[str, Record]:

@@ -122,11 +122,12 @@ class Task:
         from tfeval.report.execute import execute  # noqa: PLC0415 - heavy, and often not needed
         from tfeval.report.publish import publish  # noqa: PLC0415
         from tfeval.report.record import records_of  # noqa: PLC0415
+        from tfeval.report.record_tables import tables_of  # noqa: PLC0415
 
         chapter = self.job.chapter
         changed = self.job.changed()
         if RUNNER_SETS in {item.name for item in chapter.parameters}:
-            changed[RUNNER_SETS] = ".."
+            changed[RUNNER_SETS] = self.job.reads_from
         notebook, failure = execute(chapter.content, changed, stage)
         error = failure.public() if failure else ""
         page = self._page()
@@ -142,7 +143,10 @@ class Task:
         if error:
             return "failed", error
         rows = [vars(record) for record in found.values()]
-        write_json(stage / "records.json", {"notebook": chapter.name, "records": rows})
+        content: dict[str, Any] = {"notebook": chapter.name, "records": rows}
+        if tables := tables_of(notebook, chapter.name):
+            content["tables"] = tables
+        write_json(stage / "records.json", content)
         return "ok", ""
 
     def _skip(self, stage: Path) -> tuple[str, str]:
@@ -168,8 +172,8 @@ class Task:
     def _rests_on(self) -> dict[str, Any]:
         inputs = {
             name: file_hash(path)
-            for name in self.job.chapter.reads
-            if (path := self.folder.with_name(name) / "records.json").is_file()
+            for name, scope in self.job.reads.items()
+            if (path := self.out / scope / name / "records.json").is_file()
         }
         # A plan of the project's own is among its data.
         plan = Path(str(self.job.values.get("plan", "")))

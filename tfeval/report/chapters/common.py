@@ -103,8 +103,8 @@ def with_sources(frame: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
 
 #: Outcomes of families for readers, with the unit; the order in which tables show them.
 OUTCOMES = {
-    "absence": ("Absence from school", "share of sessions"),
-    "unauthorised_absence": ("Unauthorised absence", "share of sessions"),
+    "absence": ("Absence from school", "share"),
+    "unauthorised_absence": ("Unauthorised absence", "share"),
     "fixed_exclusions": ("Fixed exclusions", "a family"),
     "permanent_exclusions": ("Permanent exclusions", "a family"),
     "offences": ("Proven offences", "a family"),
@@ -119,3 +119,17 @@ OUTCOMES = {
     "ae_attendances": ("Attendances at accident and emergency", "a family"),
     "domestic_abuse": ("Domestic abuse incidents", "a family"),
 }
+
+
+def outcome_label(name: str, unit: bool = False) -> str:
+    """Return an outcome's name for readers, from its column; with its unit if asked.
+
+    Examples
+    --------
+    >>> outcome_label("out_of_work_12"), outcome_label("absence", unit=True)
+    ('Out-of-work benefits', 'Absence from school, share of sessions')
+    """
+    stem, _, months = name.rpartition("_")
+    label, held = OUTCOMES[stem if months.isdigit() else name]
+    words = "share of sessions" if held == "share" else held
+    return f"{label}, {words}" if unit else label

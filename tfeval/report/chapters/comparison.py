@@ -16,10 +16,12 @@ from tfeval.errors import TfevalError
 from tfeval.impact.balance import Balance
 from tfeval.impact.design import Design
 from tfeval.impact.match import match
+from tfeval.impact.set_weights import ESTIMANDS
 from tfeval.impact.study import Study, study
 from tfeval.impact.weight import weight
-from tfeval.report.chapters.linked import banner_of, cohort_of, records_of
-from tfeval.report.notebook_parts import Box
+from tfeval.report.chapters.common import outcome_label
+from tfeval.report.chapters.linked import cohort_of, records_of
+from tfeval.report.notebook_parts import Box, simulated_banner
 
 #: Designs by the name a report's parameter gives, with what each does to a study.
 DESIGNS: dict[str, tuple[str, Callable[[Study, float], Design]]] = {
@@ -52,6 +54,44 @@ DESIGNS: dict[str, tuple[str, Callable[[Study, float], Design]]] = {
 }
 
 
+_COVARIATES = {
+    "sessions_possible": "School sessions possible",
+    "sessions_authorised": "Sessions missed, authorised",
+    "sessions_unauthorised": "Sessions missed, unauthorised",
+    "met_crime_asb": "Met: crime and anti-social behaviour",
+    "met_work": "Met: out of work",
+}
+
+
+def covariate_label(name: str) -> str:
+    """Return a covariate's name for readers, from its column.
+
+    Examples
+    --------
+    >>> covariate_label("out_of_work_before"), covariate_label("met_education")
+    ('Out-of-work benefits', 'Met: education')
+    >>> covariate_label("absence_before: missing"), covariate_label("young_children")
+    ('Absence from school: not recorded', 'Young children')
+    """
+    if name.endswith(": missing"):
+        return f"{covariate_label(name.removesuffix(': missing'))}: not recorded"
+    stem = name.removesuffix("_before")
+    if stem in _COVARIATES:
+        return _COVARIATES[stem]
+    try:
+        return outcome_label(stem)
+    except KeyError:
+        words = stem.replace("met_", "met: ", 1).replace("_", " ")
+        return words[:1].upper() + words[1:]
+
+
+def _in_words(made: Study) -> Study:
+    columns = tuple(
+        replace(column, name=covariate_label(column.name)) for column in made.covariates.columns
+    )
+    return replace(made, covariates=replace(made.covariates, columns=columns))
+
+
 def _within_authority(made: Study) -> Study:
     return replace(made, strata=made.cluster("local_authority"), strata_names=("local_authority",))
 
@@ -72,6 +112,8 @@ class Comparison:
         How alike the groups are.
     caliper : float
         Of designs with one, in standard deviations.
+    name : str
+        Of the design, one of `DESIGNS`.
     """
 
     cohort: Cohort
@@ -79,6 +121,7 @@ class Comparison:
     design: Design
     balance: Balance
     caliper: float
+    name: str
 
 
 def load(
@@ -101,24 +144,55 @@ def load(
         In standard deviations of the linear predictor.
     """
     found = cohort_of(extract, phase, comparison, horizon)
-    made = study(found, months=horizon)
+    made = _in_words(study(found, months=horizon))
     chosen = DESIGNS[design][1](made, caliper)
-    return Comparison(found, made, chosen, chosen.balance(), caliper)
+    return Comparison(found, made, chosen, chosen.balance(), caliper, design)
 
 
 def banner(found: Comparison, extract: str) -> Box | None:
-    """Return the banner that simulated records carry, and nothing for real ones."""
-    return banner_of(records_of(extract)) if found.study.simulated else None
+    """Return what stands at the head of the page: that records are simulated, that balance failed.
+
+    Parameters
+    ----------
+    found : Comparison
+        As from `load`.
+    extract : str
+        As a report's parameter gives it.
+    """
+    word = found.balance.verdict().word
+    lines = [("", simulated_banner().lines[0][1])] if records_of(extract).simulated else []
+    if word == "not balanced":
+        lines.append(("Alarm", alarm(found)))
+    return Box("simulated" if found.study.simulated else "alarm", tuple(lines)) if lines else None
+
+
+def alarm(found: Comparison) -> str:
+    """Say that the groups are not alike and in what; empty where they are, or nearly.
+
+    Parameters
+    ----------
+    found : Comparison
+        As from `load`.
+    """
+    verdict = found.balance.verdict()
+    if verdict.word != "not balanced":
+        return ""
+    return (
+        "The groups are NOT ALIKE before the programme, so no difference in outcomes can be read "
+        f"as its effect. {' '.join(verdict.reasons())}"
+    )
 
 
 def headline(found: Comparison) -> str:
     """Say in one sentence who is compared, and whether the groups are alike."""
     label = "Simulated records: " if found.study.simulated else ""
     worst = found.balance.to_frame()["smd_after"].abs().max()
+    verdict = {"balanced": "alike", "partly": "only partly alike", "not balanced": "NOT ALIKE"}
     return (
         f"{label}{safe_count(found.design.kept(True))} families on the programme beside "
         f"{safe_count(found.design.kept(False))} comparison families; after the design the groups "
-        f"are {found.balance.verdict().word}, the largest standardised difference {worst:.2f}."
+        f"are {verdict[found.balance.verdict().word]}, the largest standardised difference "
+        f"{worst:.2f}."
     )
 
 
@@ -137,15 +211,22 @@ def left_out_table(found: Comparison) -> Table:
 
 
 def covariates_table(found: Comparison) -> Table:
-    """Return the covariates that were left out, and why."""
-    rows = [(_words(name), why) for name, why in found.study.left_out.items()]
-    frame = pd.DataFrame(rows, columns=["Covariate", "Left out because it"])
-    note = None if rows else "All covariates of the cohort are in the comparison."
-    return table(frame, caption="Covariates not compared on", notes=note)
-
-
-def _words(name: str) -> str:
-    return name.removesuffix("_before").replace("_", " ")
+    """Return every covariate of the cohort, where it comes from, and why any was left out."""
+    known = found.cohort.columns.set_index("name")
+    rows = []
+    for name in found.cohort.covariates:
+        told = known.loc[name]
+        why = found.study.left_out.get(name, "")
+        used = f"left out: it {why}" if why else "compared"
+        rows.append((covariate_label(name), told["description"] or "Counted", told["unit"],
+                     told["source_table"], used))  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["Covariate", "What it is", "Unit", "Table", "Use"])
+    return table(
+        frame,
+        caption="What families are compared on",
+        notes="All over the twelve months before the index date. Where a covariate is missing, "
+        "that it is missing is compared too.",
+    )
 
 
 def balance_table(found: Comparison) -> Balance:
@@ -161,6 +242,20 @@ def love_plot(found: Comparison) -> Chart | Table:
 def overlap_chart(found: Comparison) -> Chart | Table:
     """Draw the propensity scores of both groups, before and after."""
     return found.design.overlap()
+
+
+def distribution_chart(found: Comparison) -> Chart | Table:
+    """Draw the covariate in which the groups differed most, by group, before and after."""
+    frame = found.balance.to_frame()
+    frame = frame[(frame["kind"] == "number") & frame["source"].isin(found.cohort.covariates)]
+    worst = frame["covariate"].iloc[int(frame["smd_before"].abs().to_numpy().argmax())]
+    return found.design.distribution(str(worst))
+
+
+def estimand_words(found: Comparison) -> str:
+    """Say whose effect the design is about."""
+    name = found.design.estimand
+    return f"estimand {name}, {ESTIMANDS[name]}"
 
 
 def designs_table(found: Comparison) -> Table:
@@ -180,7 +275,7 @@ def designs_table(found: Comparison) -> Table:
                 safe_count(design.kept(True)),
                 safe_count(design.ess["comparison"]),
                 f"{alike.to_frame()['smd_after'].abs().max():.3f}",
-                alike.verdict().word,
+                " ".join([f"{alike.verdict().word}.", *alike.verdict().reasons()]),
             )
         )
     columns = [

@@ -14,7 +14,8 @@ from tfeval.records.truth import Truth
 from tfeval.report.notebook_parts import Box, simulated_banner
 
 SIMULATED = "simulated"
-_FAMILIES, _SEED = 12_000, 1
+#: So many that about half the authorities have enough families to show.
+_FAMILIES, _SEED = 40_000, 1
 
 
 @lru_cache(maxsize=1)
@@ -42,7 +43,7 @@ def truth_of(extract: str) -> Truth | None:
     return _simulation()[1] if extract == SIMULATED else None
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def cohort_of(extract: str, phase: str, comparison: str, horizon: int) -> Cohort:
     """Build a cohort; one asked for again is not built again."""
     return cohort(records_of(extract), phase=phase, horizon=horizon, comparison=comparison)

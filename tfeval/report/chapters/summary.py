@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pandas as pd
 
 from tfeval.display.tables import Table, table
+from tfeval.impact.effect_words import SIMULATED
+from tfeval.report.chapters.areas import authority_sentence, read_areas
+from tfeval.report.chapters.value_tables import area_value_sentence
+from tfeval.report.notebook_parts import Box
 from tfeval.report.record import Records
+
+_VALUE = "07_value_for_money"
 
 
 def headline(budget: Records, claims: Records) -> str:
-    """Return the summary in one sentence.
+    """Return the summary in one sentence, from published figures alone.
 
     Parameters
     ----------
@@ -24,8 +33,8 @@ def headline(budget: Records, claims: Records) -> str:
     )
 
 
-def answers_table(budget: Records, claims: Records) -> Table:
-    """Return what was claimed, what was caused and what it was worth, with how sure we can be.
+def published_table(budget: Records, claims: Records) -> Table:
+    """Return what was claimed, caused and worth by published figures, with how sure we can be.
 
     Parameters
     ----------
@@ -53,7 +62,7 @@ def answers_table(budget: Records, claims: Records) -> Table:
             "What was caused?",
             f"{claims['evaluation_2016']} Of the effects of the 2019 study, "
             f"{claims['effects_with_values']} were seen with their values.",
-            "Published without standard errors where seen. No estimate of ours is in this report.",
+            "Published without standard errors where seen.",
         ),
         (
             "Was it worth the money?",
@@ -65,7 +74,153 @@ def answers_table(budget: Records, claims: Records) -> Table:
         ),
     ]
     frame = pd.DataFrame(rows, columns=["Question", "Answer", "How sure"])
-    return table(frame, caption="Claims, causes and value")
+    return table(frame, caption="From published figures: claims, causes and value")
+
+
+def records_answers(comparison: Records, impact: Records, value: Records) -> Table:
+    """Return what linked records say was caused and worth; marked where they are simulated.
+
+    Parameters
+    ----------
+    comparison, impact, value : Records
+        Of chapters 3, 4 and 7.
+    """
+    rows = [
+        (
+            "What was caused?",
+            str(impact["headline"]),
+            f"The groups compared are {impact['balance']}; {comparison['estimand']}. What was not "
+            "recorded may still differ between them.",
+        ),
+        (
+            "Was it worth the money?",
+            str(value["headline"]),
+            f"Benefits {value['benefits']} beside costs of {value['costs']} for "
+            f"{value['families']}; {value['fiscal_return']} came back to the public purse for each "
+            "£1.",
+        ),
+        ("What would change the answer?", *_changes(value)),
+    ]
+    frame = pd.DataFrame(rows, columns=["Question", "Answer", "How sure"])
+    simulated = bool(value["simulated"].value)
+    source = "simulated records: NOT findings about the programme" if simulated else (
+        "linked records")  # fmt: skip
+    notes = [f"{SIMULATED}. They show what this page would say of a real extract."] * simulated
+    return table(frame, caption=f"From {source}", notes=notes)
+
+
+def _changes(value: Records) -> tuple[str, str]:
+    agree = "agree" if value["designs_agree"].value else "DO NOT agree"
+    return (
+        f"Value would turn with {value['turning']}.",
+        f"{value['designs']} comparison groups, designs and estimators {agree} on whether it paid "
+        f"({value['npv_least_design']} to {value['npv_most_design']}). To know everything that is "
+        f"uncertain would be worth {value['information_value']} to the decision.",
+    )
+
+
+def area_table(area: str, impact: Records, value: Records) -> Table:
+    """Return what the records say of one authority; for the country, how far apart they are.
+
+    Parameters
+    ----------
+    area : str
+        Official name, or "all".
+    impact, value : Records
+        Of chapters 4 and 7.
+    """
+    simulated = bool(value["simulated"].value)
+    areas, values = read_areas(impact), value.table("area_values")
+    if area == "all":
+        rows = [(f"Effects: {name}", text) for name, text in _spread(areas)]
+        rows.append(("Value a family", _value_spread(values)))
+        caption = "Did it differ between authorities?"
+    else:
+        rows = [
+            ("Effects", authority_sentence(areas, area)),
+            ("Value", area_value_sentence(values, area, simulated)),
+        ]
+        caption = f"In {area}"
+    notes = [f"{SIMULATED}."] * simulated + [
+        "Partly pooled: an authority's own effect is drawn towards the mean of all by as much as "
+        "chance could have moved it. What rests on fewer than ten families is not shown."
+    ]
+    return table(pd.DataFrame(rows, columns=["What", "Answer"]), caption=caption, notes=notes)
+
+
+def _spread(areas: dict) -> list[tuple[str, str]]:
+    from tfeval.report.chapters.common import outcome_label  # noqa: PLC0415
+
+    rows = []
+    for name, found in areas.items():
+        frame = found.to_frame()
+        shown = frame[~frame["hidden"].astype(bool)]
+        apart = int(
+            ((shown["pooled_low"] > found.mean) | (shown["pooled_high"] < found.mean)).sum()
+        )
+        text = f"{len(shown)} of {len(frame)} authorities can be shown"
+        if len(shown):
+            text += f"; {apart} can be told from the mean of all"
+        rows.append((outcome_label(name), f"{text}."))
+    return rows
+
+
+def _value_spread(values: pd.DataFrame) -> str:
+    if values.empty:
+        return "Too few authorities have enough families to show."
+    ordered = values.sort_values("rank", kind="stable")
+    best, worst = ordered.iloc[0], ordered.iloc[-1]
+    return (
+        f"{len(values)} authorities can be shown. The first in rank may lie anywhere from "
+        f"{best['rank_low']:.0f} to {best['rank_high']:.0f}, the last from "
+        f"{worst['rank_low']:.0f} to {worst['rank_high']:.0f}: a league table would mislead."
+    )
+
+
+def workbook_link(records: str) -> Box:
+    """Return the link to the spreadsheet behind every pound from linked records.
+
+    Parameters
+    ----------
+    records : str
+        The folders whose records are read, or "stored".
+    """
+    for part in records.split(os.pathsep):
+        folder = Path(part) / _VALUE
+        books = sorted(folder.glob("*.xlsx"))
+        if books:
+            link = f"{part}/{_VALUE}/{books[0].name}"
+            words = "Spreadsheet: every pound as effect × families × profile × unit cost"
+            return Box("file", ((link, f"{words} ({books[0].name})"),))
+    return Box("file", ((f"../{_VALUE}/report.html", "The spreadsheet stands beside chapter 7."),))
+
+
+def pounds_table(value: Records) -> Table:
+    """Return where each pound on this page stands in the spreadsheet.
+
+    Parameters
+    ----------
+    value : Records
+        Of chapter 7.
+    """
+    sheets = {
+        "benefits": "Summary; each line in Lines, kind benefit",
+        "costs": "Summary; each line in Lines, kind cost, and its sources in Costs",
+        "npv": "Summary: benefits less costs",
+        "npv_low": "Uncertainty",
+        "npv_high": "Uncertainty",
+        "npv_least_design": "Designs",
+        "npv_most_design": "Designs",
+        "benefit_cost_ratio": "Summary: benefits over costs",
+        "fiscal_return": "Summary; Lines whose layer is fiscal",
+        "information_value": "Information",
+    }
+    rows = [(name.replace("_", " "), str(value[name]), sheet) for name, sheet in sheets.items()]
+    return table(
+        pd.DataFrame(rows, columns=["Amount", "Value", "Sheet of the spreadsheet"]),
+        caption="Each pound from linked records, and where it is made",
+        notes=[f"{SIMULATED}."] if value["simulated"].value else None,
+    )
 
 
 def records_table(*chapters: Records) -> Table:

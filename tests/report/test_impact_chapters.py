@@ -1,0 +1,174 @@
+"""Chapters 3 and 4 on small simulated records: warnings, choices, what is recorded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tfeval.display.disclosure import THRESHOLD
+from tfeval.errors import DataError
+from tfeval.impact.effect_words import hidden_rows
+from tfeval.report.chapters import (
+    areas,
+    comparison,
+    effects_record,
+    impact,
+    linked,
+    specifications,
+)
+from tfeval.report.record import Record, Records
+from tfeval.report.record_tables import content_of
+
+ASKED = ("simulated", "one", "not_yet_treated", 12)
+
+
+@pytest.fixture(scope="module")
+def found():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(linked, "_FAMILIES", 6_000)
+        linked._simulation.cache_clear()
+        linked.cohort_of.cache_clear()
+        yield impact.load(*ASKED, design="nearest", caliper=0.2, estimator="adjusted")
+        linked._simulation.cache_clear()
+        linked.cohort_of.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def choices(found):
+    return specifications.specifications(found)
+
+
+def failing(found):
+    """Return the same comparison held to thresholds that nothing meets."""
+    strict = {**found.comparison.balance.thresholds, "smd": 1e-9, "smd_limit": 1e-8}
+    balance = replace(found.comparison.balance, thresholds=strict)
+    return replace(found, comparison=replace(found.comparison, balance=balance))
+
+
+def test_nobody_can_miss_that_balance_failed(found):
+    failed = failing(found)
+    page = comparison.banner(failed.comparison, "simulated")
+    assert 'role="alert"' in page.html()
+    assert "NOT ALIKE" in page.html()
+    assert "not findings about the programme" in page.html()
+    assert "NOT ALIKE" in comparison.headline(failed.comparison)
+    assert "NOT ALIKE before the programme" in impact.headline(failed)
+    assert "WARNING: NOT BALANCED" in repr(comparison.balance_table(failed.comparison))
+    good = comparison.banner(found.comparison, "simulated").html()
+    assert "alert" not in good
+    assert "not findings" in good
+
+
+def test_covariates_are_named_in_words_everywhere(found):
+    shown = [
+        comparison.love_plot(found.comparison).data["label"].str.cat(),
+        comparison.balance_table(found.comparison).summary().text(),
+        comparison.distribution_chart(found.comparison).title,
+        impact.effects_table(found).text(),
+    ]
+    assert not any("_before" in text for text in shown)
+    told = comparison.covariates_table(found.comparison)
+    assert len(told.rows) == len(found.comparison.cohort.covariates)
+
+
+def test_whose_effect_it_is_and_adjusted_p_values_are_shown(found):
+    text = impact.effects_table(found).text()
+    assert "Estimand: ATT, the average effect on the treated" in text
+    assert "p, adjusted" in text
+    assert "person-days a family" in text
+    frame = found.effects.to_frame()
+    assert (frame["p_adjusted"] >= frame["p_value"] - 1e-9).all()
+    assert "ATT" in impact.plan_table(found).text()
+    assert found.plan.hash in impact.plan_table(found).text()
+
+
+def test_what_was_not_planned_is_said_in_the_headline_and_the_table():
+    other = impact.load(
+        "simulated", "one", "not_yet_treated", 6, design="entropy", caliper=0.2,
+        estimator="adjusted",
+    )  # fmt: skip
+    assert "exploratory, not as planned" in impact.headline(other)
+    assert "(exploratory)" in impact.effects_table(other).text()
+
+
+def test_choices_change_one_thing_at_a_time_and_begin_with_the_one_made(found, choices):
+    keys = choices[["comparison", "design", "estimator"]].drop_duplicates()
+    own = ("not_yet_treated", "nearest", "adjusted")
+    assert tuple(keys.iloc[0]) == own
+    changed = (keys != own).sum(axis=1)
+    assert changed.tolist() == [0] + [1] * (len(keys) - 1)
+    first = choices[(choices[["comparison", "design", "estimator"]] == own).all(axis=1)]
+    frame = found.effects.to_frame()
+    frame = frame[~hidden_rows(frame)].set_index("outcome")
+    assert set(first["outcome"]) == set(frame.index)
+    for row in first.to_dict("records"):
+        assert row["estimate"] == frame.loc[row["outcome"], "estimate"]
+    text = specifications.specifications_table(found, choices).text()
+    assert "As chosen" in text
+    assert "estimand ATT" in text
+
+
+def test_the_truth_beside_the_estimates_is_that_of_the_families_compared(found):
+    truth = linked.truth_of("simulated")
+    frame = found.comparison.cohort.to_pandas().loc[found.comparison.study.index]
+    kept = frame.loc[found.comparison.design.target > 0, "family_id"].unique()
+    one = truth.people_outcomes.query("horizon_months == 12")
+    one = one[one["family_id"].isin(kept)]
+    expected = (one["y1_out_of_work_days"] - one["y0_out_of_work_days"]).sum() / len(kept)
+    rows = specifications.truth_table(found).text()
+    line = next(line for line in rows.splitlines() if "Out-of-work benefits" in line)
+    assert f"{expected:.1f}".replace("-", "−") in line
+
+
+def test_effects_are_recorded_and_read_as_they_were(found, monkeypatch):
+    told, tables = {}, {}
+    monkeypatch.setattr(
+        effects_record,
+        "record",
+        lambda name, value, *rest, **more: told.__setitem__(name, Record(name, value)),
+    )
+    monkeypatch.setattr(
+        effects_record, "record_table",
+        lambda name, frame: tables.__setitem__(name, content_of(name, frame)),
+    )  # fmt: skip
+    effects_record.record_effects(found)
+    again = effects_record.read_effects(Records("04", told, tables))
+    exact = impact.in_order(found)
+    kept = np.flatnonzero(~hidden_rows(exact.to_frame()))
+    assert again.frame["estimate"].to_numpy() == pytest.approx(
+        exact.frame["estimate"].to_numpy()[kept], rel=1e-5
+    )
+    assert again.joint == pytest.approx(exact.joint[np.ix_(kept, kept)], rel=1e-5)
+    assert again.simulated
+    # Counts of families leave rounded, and small ones not at all.
+    assert told["families_followed"].value % 10 == 0
+    assert not {"n_treated", "events_treated"} & set(tables["effects"]["columns"])
+
+
+def test_authorities_too_small_to_show_leave_no_number(found):
+    pooled = areas.areas(found)
+    rows = areas.areas_record(pooled)
+    assert rows["hidden"].any()
+    hidden = rows[rows["hidden"]]
+    numbers = hidden.drop(columns=["name", "hidden", "outcome", "treated", "comparison"])
+    assert numbers.isna().all(axis=None)
+    held = next(iter(pooled.values())).to_frame().set_index("name")
+    small = held.index[held["n_treated"] < THRESHOLD]
+    assert len(small)
+    first = rows[rows["outcome"] == next(iter(pooled))].set_index("name")
+    assert (first.loc[small, "treated"] == "fewer than 10").all()
+
+
+def test_a_comparison_group_that_nobody_was_followed_in_is_named(found):
+    with pytest.raises(DataError, match=r"waiting could be followed for 18 months: choose"):
+        comparison.load("simulated", "one", "waiting", 18, design="nearest", caliper=0.2)
+
+
+def test_real_records_carry_no_banner_and_no_truth(monkeypatch, found):
+    monkeypatch.setattr(comparison, "records_of", lambda extract: SimpleNamespace(simulated=False))
+    assert comparison.banner(found.comparison, "extract") is None
+    monkeypatch.setattr(specifications, "truth_of", lambda extract: None)
+    assert "not known" in specifications.truth_table(found).text()

@@ -1,0 +1,236 @@
+"""Chapters 4, 7 and 8 from records made by hand: sums worked out beside, and what must not leak."""
+
+from __future__ import annotations
+
+import zipfile
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import tfeval as tf
+from tfeval.errors import ParameterError
+from tfeval.impact.areas import pool_areas
+from tfeval.report.chapters import areas, summary, value, value_tables
+from tfeval.report.chapters.effects_record import read_effects
+from tfeval.report.domains import check_domain
+from tfeval.report.record import Record, Records
+from tfeval.report.record_tables import content_of
+
+ASKED = {"phase": "one", "price_year": 2024, "green_book_edition": "2022", "appraisal_years": 1,
+         "persistence": 0.5, "perspective": "social"}  # fmt: skip
+NAMES = ["Sefton", "Wirral", "Leeds", "Bolton", "Rutland"]
+
+
+def impact(custody: float = -0.01, balance: str = "balanced", simulated: bool = True) -> Records:
+    """Return what chapter 4 records, of two outcomes and five authorities, one of them small."""
+    rows = pd.DataFrame(
+        {
+            "outcome": ["custody_12", "fixed_exclusions_12"],
+            "months": [12, 12],
+            "estimate": [custody, -0.05],
+            "std_error": [0.004, 0.02],
+            "conf_low": [custody - 0.008, -0.09],
+            "conf_high": [custody + 0.008, -0.01],
+            "mean_comparison": [0.02, 0.3],
+        }
+    )
+    joint = pd.DataFrame([[16e-6, 8e-6], [8e-6, 4e-4]], columns=rows["outcome"])
+    first = rows.assign(comparison="not_yet_treated", design="nearest", estimator="adjusted",
+                        alike="balanced", estimand="ATT")  # fmt: skip
+    others = first.assign(comparison="waiting", alike="not balanced", estimate=[2 * custody, 0.0])
+    pooled = {
+        name: pool_areas(
+            np.array([-0.02, -0.01, 0.0, 0.01, 0.02]) - 0.01, np.full(5, 0.01), NAMES,
+            n_treated=[200, 100, 150, 120, 4], n_comparison=[200, 100, 150, 120, 40],
+            label=name, simulated=simulated,
+        )
+        for name in ("custody_12", "offences_12")
+    }  # fmt: skip
+    held = {
+        "effects": rows, "covariance": joint, "specifications": pd.concat([first, others]),
+        "areas": areas.areas_record(pooled), "areas_together": areas.together_record(pooled),
+    }  # fmt: skip
+    told = {"horizon": 12, "balance": balance, "simulated": simulated, "headline": "said",
+            "sessions_possible": 300.0}  # fmt: skip
+    return Records(
+        "04_impact", {name: Record(name, item) for name, item in told.items()},
+        {name: content_of(name, frame) for name, frame in held.items()},
+    )  # fmt: skip
+
+
+def test_a_benefit_is_effect_times_families_times_unit_costs():
+    found = value.load(impact(), **ASKED)
+    unit = tf.unit_costs(2024, ["custody"])["amount"].sum()
+    # 0.01 fewer a family, joining as counted in three years; one year of benefits, mid-year, at
+    # 3.5%: those who join a year later are discounted a year more. The first year is 2012.
+    families = {0: 35_618.0, 1: 67_962.5, 2: 14_329.5}
+    worth = sum(0.01 * count * unit / 1.035 ** (year + 0.5) for year, count in families.items())
+    counted = found.appraisal.by("outcome").set_index("outcome")["benefits"]
+    # Families join through the year, so that a year's effect falls into two financial years.
+    assert counted["custody"] == pytest.approx(worth, rel=0.02)
+    lines = found.appraisal.lines
+    custody = lines[lines["outcome"] == "custody"]
+    assert custody["undiscounted"].sum() == pytest.approx(0.01 * 117_910 * unit, rel=1e-9)
+    assert lines["present_value"].sum() == pytest.approx(found.appraisal.npv, rel=1e-12)
+    assert found.appraisal.cost_per_claimed == pytest.approx(found.appraisal.costs / 116_654)
+
+
+def test_designs_keep_their_own_errors_and_borrow_the_correlation():
+    held = impact()
+    found = value.design_effects(held.table("specifications"), read_effects(held))
+    assert list(found) == ["as chosen", "waiting (groups NOT ALIKE)"]
+    other = found["waiting (groups NOT ALIKE)"]
+    assert other.frame["estimate"].tolist() == [-0.02, 0.0]
+    # Correlation 8e-6 / (0.004 x 0.02) = 0.1, and the errors are the design's own.
+    assert other.joint == pytest.approx(np.array([[16e-6, 8e-6], [8e-6, 4e-4]]))
+    loaded = value.load(held, **ASKED)
+    benefits = loaded.designs.frame.set_index("design")["npv"] + loaded.appraisal.costs
+    assert benefits.iloc[1] == pytest.approx(2 * benefits.iloc[0], rel=1e-9)
+
+
+def test_breaking_even_pays_exactly():
+    found = value.load(impact(), **ASKED)
+    row = found.appraisal.break_even().iloc[0]
+    again = value.load(impact(custody=float(row["break_even"])), **ASKED)
+    # Recorded effects hold six digits.
+    assert again.appraisal.npv == pytest.approx(0.0, abs=1e-5 * found.appraisal.costs)
+    text = value_tables.break_even_table(found).text()
+    assert "0.0112" in text  # 2.80 standard errors of 0.004
+    assert "Simulated records" in text
+
+
+def test_what_is_simulated_says_so_and_what_is_published_does_not():
+    found = value.load(impact(), **ASKED)
+    assert value.headline(found).startswith("Simulated records: ")
+    assert "not findings" in value.banner(found).text()
+    real = value.load(impact(simulated=False), **ASKED)
+    assert "imulated" not in value.headline(real)
+    assert value.banner(real) is None
+
+
+def test_groups_that_are_not_alike_raise_an_alarm_on_the_page():
+    box = value.banner(value.load(impact(balance="not balanced"), **ASKED))
+    assert "NOT ALIKE" in box.text()
+    assert 'role="alert"' in box.html()
+
+
+def test_small_authorities_leave_nothing_but_their_name():
+    held = impact()
+    rows = held.table("areas")
+    small = rows[rows["name"] == "Rutland"]
+    assert small["hidden"].all()
+    numbers = small.drop(columns=["name", "hidden", "outcome", "treated", "comparison"])
+    assert numbers.isna().all(axis=None)
+    assert set(small["treated"]) == {"fewer than 10"}
+    pooled = areas.read_areas(held)
+    assert "too few to show" in areas.authority_table(pooled, "Rutland").text()
+    assert "too few families of Rutland" in areas.authority_sentence(pooled, "Rutland")
+    worth = value_tables.area_values_record(
+        value_tables.area_values(held, value.load(held, **ASKED))
+    )
+    assert sorted(worth["name"]) == sorted(set(NAMES) - {"Rutland"})
+    assert "too few families" in value_tables.area_value_sentence(worth, "Rutland", True)
+
+
+def test_authorities_are_read_as_they_were_recorded():
+    held = impact()
+    pooled = areas.read_areas(held)["custody_12"]
+    rows = held.table("areas").query("outcome == 'custody_12' and name == 'Sefton'").iloc[0]
+    frame = pooled.to_frame().set_index("name")
+    assert frame.loc["Sefton", "pooled"] == rows["pooled"]
+    text = areas.authority_table({"custody_12": pooled}, "Sefton").text()
+    assert f"{rows['rank_low']:.0f} to {rows['rank_high']:.0f}) of 5, 4 shown" in text
+    assert "Exploratory" in text
+    # Partly pooled: between its own estimate and the mean.
+    assert rows["estimate"] < rows["pooled"] < pooled.mean
+
+
+def test_value_by_authority_is_its_effects_at_what_a_family_cost():
+    held = impact()
+    found = value.load(held, **ASKED)
+    frame = value_tables.area_values(held, found).to_frame().set_index("name")
+    assert frame.loc["Sefton", "families"] == 200
+    assert frame["cost"].div(frame["families"]).to_numpy() == pytest.approx(
+        found.appraisal.cost_per_family
+    )
+    # Sefton's effects are the lowest, which is best: it ranks first.
+    assert frame["rank"].idxmin() == "Sefton"
+    assert frame.loc["Sefton", "npv_per_family"] > frame.loc["Bolton", "npv_per_family"]
+
+
+def test_the_summary_keeps_simulated_answers_apart(tmp_path):
+    held = impact()
+    found = value.load(held, **ASKED)
+    amounts = ("benefits", "costs", "npv_least_design", "npv_most_design", "fiscal_return",
+               "information_value")  # fmt: skip
+    told = dict.fromkeys(amounts, "£1")
+    told |= {"headline": value.headline(found), "families": 117_910, "designs": 2,
+             "designs_agree": True, "simulated": True, "turning": value.turning(found)}  # fmt: skip
+    worth = value_tables.area_values_record(value_tables.area_values(held, found))
+    records = Records(
+        "07_value_for_money", {name: Record(name, item) for name, item in told.items()},
+        {"area_values": content_of("area_values", worth)},
+    )  # fmt: skip
+    comparison = Records("03", {"estimand": Record("estimand", "estimand ATT")})
+    shown = summary.records_answers(comparison, held, records)
+    assert "NOT findings about the programme" in shown.text()
+    assert "agree on whether it paid" in shown.text()
+    assert "can be told from the mean" in summary.area_table("all", held, records).text()
+    assert "net value" in summary.area_table("Sefton", held, records).text()
+    assert "too few families" in summary.area_table("Rutland", held, records).text()
+
+
+def test_the_workbook_holds_every_pound_of_the_page(tmp_path):
+    found = value.load(impact(), **ASKED)
+    box = value.workbook(found, value_tables.area_values_record(None), tmp_path)
+    assert f'href="{value.WORKBOOK}"' in box.html()
+    sheets = sheets_of(tmp_path / value.WORKBOOK)
+    wanted = {"Lines", "Costs", "Unit costs", "Uncertainty", "Designs", "Information"}
+    assert wanted <= set(sheets)
+    lines = sheets["Lines"]
+    assert lines["Present value"].sum() == pytest.approx(found.appraisal.npv)
+    product = -lines[["Quantity", "Unit cost", "Factor"]].prod(axis=1)
+    benefit = (lines["Kind"] == "benefit").to_numpy()
+    assert product[benefit].to_numpy() == pytest.approx(lines.loc[benefit, "Undiscounted"])
+    assert sheets["Designs"]["Npv"].iloc[0] == pytest.approx(found.appraisal.npv)
+
+
+def sheets_of(path) -> dict[str, pd.DataFrame]:
+    """Return a workbook's sheets, read from its XML: the longest rows are the table."""
+    space = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+    with zipfile.ZipFile(path) as book:
+        texts = ["".join(node.itertext())
+                 for node in ElementTree.fromstring(book.read("xl/sharedStrings.xml"))]  # fmt: skip
+        names = [node.attrib["name"]
+                 for node in ElementTree.fromstring(book.read("xl/workbook.xml"))
+                 .iter(f"{space}sheet")]  # fmt: skip
+        found = {}
+        for number, name in enumerate(names, start=1):
+            sheet = ElementTree.fromstring(book.read(f"xl/worksheets/sheet{number}.xml"))
+            rows = [[_cell(cell, texts, space) for cell in row.iter(f"{space}c")]
+                    for row in sheet.iter(f"{space}row")]  # fmt: skip
+            width = max(map(len, rows))
+            whole = [row for row in rows if len(row) == width]
+            found[name] = pd.DataFrame(whole[1:], columns=whole[0])
+    return found
+
+
+def _cell(cell, texts, space):
+    text = cell.findtext(f"{space}v", "")
+    return texts[int(text)] if cell.attrib.get("t") == "s" else float(text or "nan")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("appraisal_years", 0, "between 1 and 60 years"),
+        ("appraisal_years", 61, "between 1 and 60 years"),
+        ("persistence", 1.2, "between 0 and 1"),
+        ("perspective", "socal", r"Did you mean social\?"),
+    ],
+)
+def test_what_lies_out_of_range_is_refused_with_the_range(name, text, message):
+    with pytest.raises(ParameterError, match=message):
+        check_domain(name, text)

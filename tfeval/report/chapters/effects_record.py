@@ -1,0 +1,66 @@
+"""What chapter 4 records for the chapters on value, and how they read it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from tfeval.impact.effect_words import hidden_rows
+from tfeval.impact.effects import Effects
+from tfeval.report.chapters.common import OUTCOMES, outcome_label
+from tfeval.report.chapters.impact import Impact, in_order
+from tfeval.report.record import Records, record
+from tfeval.report.record_tables import record_table
+
+_KEPT = ["outcome", "months", "estimand", "method", "errors", "estimate", "std_error", "conf_low",
+         "conf_high", "p_value", "p_adjusted", "relative", "relative_low", "relative_high",
+         "mean_comparison", "sd_comparison", "ess_comparison", "planned"]  # fmt: skip
+
+
+def record_effects(found: Impact) -> None:
+    """Record the effects that may be shown, and how they vary together.
+
+    Parameters
+    ----------
+    found : Impact
+        As from `load`.
+    """
+    effects = in_order(found)
+    frame = effects.to_frame()
+    kept = np.flatnonzero(~hidden_rows(frame))
+    roles = [found.plan.role(name) for name in frame["outcome"]]
+    shown = frame[_KEPT].assign(role=roles).iloc[kept]
+    # An effective number is a count of families: no finer than counts are shown.
+    shown["ess_comparison"] = shown["ess_comparison"].round(-1)
+    record_table("effects", shown)
+    joint = effects.joint[np.ix_(kept, kept)]
+    record_table("covariance", pd.DataFrame(joint, columns=shown["outcome"].tolist()))
+    held = found.comparison
+    possible = held.cohort.to_pandas().loc[held.study.index, f"sessions_possible_{found.horizon}"]
+    record("sessions_possible", float(possible.mean()), "half days a family", digits=3)
+    record("horizon", found.horizon, "months")
+    record("balance", held.balance.verdict().word)
+    record("comparison", held.cohort.settings.comparison)
+    record("design", held.name)
+    record("estimator", found.estimator)
+    record("simulated", held.study.simulated)
+    record("families_followed", round(held.study.n_treated, -1), "families")
+    record("effective_comparison_families", round(held.design.ess["comparison"], -1))
+
+
+def read_effects(impact: Records) -> Effects:
+    """Return the effects that chapter 4 recorded, with their joint covariance.
+
+    Parameters
+    ----------
+    impact : Records
+        Of chapter 4.
+    """
+    frame = impact.table("effects")
+    labels = {name: outcome_label(name) for name in frame["outcome"]}
+    units = {name: OUTCOMES[name.rpartition("_")[0]][1] for name in frame["outcome"]}
+    return Effects(
+        frame=frame, joint=impact.table("covariance").to_numpy(dtype=float),
+        settings={"labels": labels, "units": units, "who": "families"},
+        simulated=bool(impact["simulated"].value),
+    )  # fmt: skip

@@ -1,0 +1,257 @@
+"""Chapter 7: what would change the answer, what is left out, and value by authority."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from tfeval.display.figures import Chart
+from tfeval.display.interval_charts import range_chart
+from tfeval.display.tables import Table, table
+from tfeval.display.words import pounds
+from tfeval.errors import TfevalError
+from tfeval.impact.areas import AreaEffects, pool_areas
+from tfeval.impact.effect_words import SIMULATED, decimals, number
+from tfeval.money.area_values import AreaAppraisals, appraise_areas
+from tfeval.programme.published import figure
+from tfeval.report.chapters.common import OUTCOMES, outcome_label
+from tfeval.report.chapters.value import Value, chance, information
+from tfeval.report.record import Records
+
+#: Standard errors between no effect and the smallest that a study finds four times in five:
+#: 1.96 + 0.84 (Bloom 1995, Evaluation Review 19(5)).
+_DETECTABLE = 2.80
+_FEWEST_AREAS = 3
+
+
+def _marked(found: Value, notes: list[str]) -> list[str]:
+    return [f"{SIMULATED}.", *notes] if found.appraisal.simulated else notes
+
+
+def break_even_table(found: Value) -> Table:
+    """Return the effect at which value turns, beside the estimate and what could have been seen.
+
+    Parameters
+    ----------
+    found : Value
+        As from `load`.
+    """
+    errors = found.appraisal.effects.to_frame().set_index("outcome")["std_error"]
+    names = dict(zip(found.appraisal.found.effects["outcome"],
+                     found.appraisal.found.effects["name"], strict=True))  # fmt: skip
+    rows = []
+    for row in found.appraisal.break_even().to_dict("records"):
+        name = str(row["outcome"]) if row["outcome"] in errors.index else names[row["outcome"]]
+        error = float(errors[name])
+        digits = decimals(error)
+        needed = row["break_even"]
+        if np.isnan(needed):
+            told = "worth nothing in this account"
+        elif not row["possible"]:
+            told = "more than there is to reduce"
+        else:
+            told = (
+                "yes" if abs(needed) >= _DETECTABLE * error else "no: too small to have been seen"
+            )
+        rows.append((
+            outcome_label(name, unit=True), number(row["estimate"], digits),
+            number(_DETECTABLE * error, digits),
+            "none would" if np.isnan(needed) else number(needed, decimals(abs(needed) / 10)), told,
+        ))  # fmt: skip
+    columns = ["Outcome", "Effect estimated", "Smallest effect the study could see",
+               "Effect that alone would pay for all", "Could it have been seen?"]  # fmt: skip
+    notes = [
+        "Could see: found at the 5% level four times in five, 2.80 standard errors (Bloom 1995).",
+        "Alone: with no other outcome changed, over the years of the appraisal.",
+    ]
+    caption = "The effect that would pay for the programme, beside what could have been known"
+    return table(pd.DataFrame(rows, columns=columns), caption=caption, notes=_marked(found, notes))
+
+
+def switching_table(found: Value) -> Table:
+    """Return what each group of parameters would have to be for value to turn."""
+    rows = [
+        (row["parameter"].capitalize(), f"{row['estimate']:,.2f}",
+         "nothing in its range" if np.isnan(row["switches_at"]) else f"{row['switches_at']:,.2f}",
+         row["unit"])
+        for row in found.appraisal.switching_values().to_dict("records")
+    ]  # fmt: skip
+    columns = ["Parameter", "Taken as", "Value turns at", "Unit"]
+    return table(
+        pd.DataFrame(rows, columns=columns), caption="What would turn the answer",
+        notes=_marked(found, []),
+    )  # fmt: skip
+
+
+def information_table(found: Value) -> Table:
+    """Return what it would be worth to know more, beside what the evaluation cost."""
+    cost = figure("budget", "evaluation_contract")
+    frame = information(found)
+    rows = [
+        (row["known"].capitalize(), pounds(row["value"]), f"{row['evaluations']:,.1f}")
+        for row in frame.to_dict("records")
+    ]
+    columns = ["If this were known for certain", "It would be worth", "National evaluations"]
+    notes = _marked(found, [
+        "Expected gain from deciding with the knowledge rather than without it. Where the answer "
+        "is the same whatever one learns, knowing is worth nothing for this decision.",
+        f"National evaluation: its contract's published ceiling, {pounds(cost.pounds()[0])}.",
+    ])  # fmt: skip
+    return table(
+        pd.DataFrame(rows, columns=columns), caption="What knowing more would be worth",
+        notes=notes, sources=list(cost.sources),
+    )  # fmt: skip
+
+
+def not_monetised_table(found: Value) -> Table:
+    """Return what is not in the account, and why."""
+    held = set(found.appraisal.effects.to_frame()["outcome"])
+    rows = []
+    for row in found.appraisal.not_monetised().to_dict("records"):
+        name, colon, component = str(row["what"]).partition(": ")
+        what = outcome_label(name) + colon + component if name in held else str(row["what"])
+        rows.append((what, row["kind"], _reason(str(row["reason"]))))
+    return table(
+        pd.DataFrame(rows, columns=["What", "Why it is not counted", "Reason"]),
+        caption="What could not be valued, or is counted elsewhere", notes=_marked(found, []),
+    )  # fmt: skip
+
+
+def _reason(text: str) -> str:
+    """Return a reason with the name of the outcome that is kept, for readers."""
+    kept, found, rest = text.partition(" is kept")
+    if found and kept in OUTCOMES:
+        return f"{outcome_label(kept)}: counted there{rest}"
+    return text.partition(" Appraise ")[0]
+
+
+def area_values(impact: Records, found: Value) -> AreaAppraisals | None:
+    """Appraise every authority that may be shown, its effects partly pooled.
+
+    Parameters
+    ----------
+    impact : Records
+        Of chapter 4: effects by authority on the primary outcomes.
+    found : Value
+        As from `load`; authorities spend what each family cost nationally.
+
+    Returns
+    -------
+    AreaAppraisals or None
+        None where too few authorities may be shown.
+    """
+    rows = impact.table("areas")
+    rows = rows[~rows["hidden"].astype(bool)]
+    enough = rows.groupby("outcome")["name"].size()
+    outcomes = [str(name) for name, count in enough.items() if count >= _FEWEST_AREAS]
+    shown = [set(rows.loc[rows["outcome"] == name, "name"]) for name in outcomes]
+    names = sorted(set.intersection(*shown)) if shown else []
+    if len(names) < _FEWEST_AREAS:
+        return None
+    pooled = {name: _pooled(rows, name, names, found) for name in outcomes}
+    counts = rows.drop_duplicates("name").set_index("name").loc[names, "treated"]
+    families = {str(name): float(text.replace(",", "")) for name, text in counts.items()}
+    each = found.appraisal.cost_per_family
+    asked = {key: value for key, value in found.asked.items() if key != "families"}
+    first = min(found.asked["families"])
+    try:
+        return appraise_areas(
+            pooled, each * sum(families.values()), families=families, first_year=first,
+            area_costs={name: each * count for name, count in families.items()},
+            **{**asked, "convert": _held(asked["convert"], outcomes)},
+        )  # fmt: skip
+    except TfevalError:
+        return None
+
+
+def _pooled(rows: pd.DataFrame, outcome: str, names: list[str], found: Value) -> AreaEffects:
+    own = rows[rows["outcome"] == outcome].set_index("name").loc[names]
+    return pool_areas(
+        own["estimate"], own["std_error"], names, label=outcome_label(outcome, unit=True),
+        simulated=found.appraisal.simulated,
+    )  # fmt: skip
+
+
+def _held(convert: dict, outcomes: list[str]) -> dict:
+    return {name: pair for name, pair in convert.items() if name in outcomes}
+
+
+def area_values_record(areas: AreaAppraisals | None) -> pd.DataFrame:
+    """Return value by authority as a table to record; a family's value, and ranks."""
+    columns = ["name", "npv_per_family", "low", "high", "probability", "rank", "rank_low",
+               "rank_high", "of"]  # fmt: skip
+    if areas is None:
+        return pd.DataFrame(columns=columns)
+    frame = areas.to_frame()
+    each = frame[["low", "high"]].div(frame["families"], axis=0)
+    frame = frame.assign(low=each["low"], high=each["high"], of=len(frame))
+    return frame.loc[~frame["hidden"].astype(bool), columns]
+
+
+def area_values_chart(rows: pd.DataFrame, simulated: bool, area: str = "") -> Chart | Table:
+    """Draw the authorities' net value a family, the best and the worst with one marked.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        As from `area_values_record`.
+    simulated : bool
+    area : str, optional
+        The authority to show among them.
+    """
+    title = "Net value a family by authority, partly pooled"
+    if rows.empty:
+        said = pd.DataFrame({"": ["Too few authorities have enough families to show."]})
+        return table(said, caption=title)
+    rows = rows.sort_values("rank", kind="stable").reset_index(drop=True)
+    ends = set(rows.index[:8]) | set(rows.index[-8:]) | set(rows.index[rows["name"] == area])
+    shown = rows.loc[sorted(ends)]
+    part = "" if len(shown) == len(rows) else f": {len(shown)} of {len(rows)}, both ends"
+    ranks = [
+        f"{'▶ ' if row['name'] == area else ''}{row['name']} (rank {row['rank_low']:.0f} to "
+        f"{row['rank_high']:.0f})"
+        for row in shown.to_dict("records")
+    ]
+    best = shown.iloc[0]
+    alt = (
+        f"Interval chart of the net value a family in {len(shown)} of {len(rows)} authorities; "
+        f"highest {best['name']}, {pounds(best['npv_per_family'])}, whose rank lies between "
+        f"{best['rank_low']:.0f} and {best['rank_high']:.0f}."
+    )
+    heading = f"{title}{part}"
+    # Where nobody is near to paying, a line at 0 would leave the intervals no room.
+    near = shown["high"].max() + 2 * (shown["high"].max() - shown["low"].min()) >= 0
+    return range_chart(
+        ranks, shown["low"], shown["high"], alt=alt,
+        title=f"Simulated records: {heading}" if simulated else heading,
+        x_label="£ a family less its cost, with 95% intervals", reference=0.0 if near else None,
+        reference_label="pays for itself", value_format="{:,.0f}",
+    )  # fmt: skip
+
+
+def area_value_sentence(rows: pd.DataFrame, area: str, simulated: bool) -> str:
+    """Say what the programme was worth in one authority, or why that cannot be said.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        As from `area_values_record`.
+    area : str
+        Official name.
+    simulated : bool
+    """
+    label = "Simulated records: " if simulated else ""
+    own = rows[rows["name"] == area] if len(rows) else rows
+    if own.empty:
+        return (
+            f"{label}too few families of {area} are in the comparison to show what the programme "
+            "was worth there; the national answer stands in its place."
+        )
+    row = own.iloc[0]
+    ends = f"{pounds(row['low'])} to {pounds(row['high'])}"
+    ranks = f"anything from {row['rank_low']:.0f} to {row['rank_high']:.0f}"
+    return (
+        f"{label}in {area} the net value of the outcomes that can be shown is "
+        f"{pounds(row['npv_per_family'])} a family ({ends}); the probability that it paid "
+        f"{chance(row['probability'])}; rank {row['rank']:.0f} of {row['of']:.0f}, but {ranks}."
+    )
