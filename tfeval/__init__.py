@@ -50,6 +50,8 @@ _PUBLIC = {
     "correct": "tfeval.impact.multiple",
     "combine_effects": "tfeval.impact.effects",
     "pool_areas": "tfeval.impact.areas",
+    "minimum_detectable_effect": "tfeval.impact.power",
+    "detectable_effects": "tfeval.impact.power",
     "read_plan": "tfeval.impact.analysis_plan",
     # money
     "deflate": "tfeval.money.prices",
