@@ -52,6 +52,7 @@ _PUBLIC = {
     "pool_areas": "tfeval.impact.areas",
     "minimum_detectable_effect": "tfeval.impact.power",
     "detectable_effects": "tfeval.impact.power",
+    "published_effects": "tfeval.impact.published_effects",
     "read_plan": "tfeval.impact.analysis_plan",
     # money
     "deflate": "tfeval.money.prices",
