@@ -1,4 +1,4 @@
-"""Could the 2016 study have known? What it could detect, beside what would pay for the programme."""
+"""Could the 2016 study have known? What it could detect, beside what would have paid."""
 
 from __future__ import annotations
 
@@ -128,8 +128,8 @@ def could_have_known(
     Examples
     --------
     >>> rows = could_have_known().set_index("outcome")
-    >>> rows.loc["looked_after", "could"]
-    'yes'
+    >>> rows.loc["out_of_work", "could"], rows.loc["looked_after", "could"]
+    ('yes', 'it depends')
     """
     shares, inputs = comparison_shares(), {item.name: item.value for item in phase_one_inputs()}
     half = (inputs["records"] if records is None else records) / 2
