@@ -61,7 +61,7 @@ def narrowing_chart(
             spread = data["low"] < data["high"]
             if spread.any():
                 whiskers(axes, places[spread], data[spread])
-            ends = np.maximum(ends, data["high"])
+            ends = ends.where(ends > data["high"], data["high"])
         for place, end, value, text in zip(places, ends, data["value"], texts, strict=True):
             words = minus(written(value, value_format)) + (f"\n{text}" if text else "")
             axes.annotate(words, (end, place), (8, 0), textcoords="offset points", va="center",

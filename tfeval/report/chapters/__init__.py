@@ -1,12 +1,15 @@
 """Ready tables and charts of each chapter: results in, what people read out."""
 
 from tfeval.report.chapters import (
+    additional,
     authority,
     budget,
     claims,
     comparison,
+    evidence,
     families,
     impact,
+    known,
     ledger,
     rules,
     savings,
@@ -15,12 +18,15 @@ from tfeval.report.chapters import (
 )
 
 __all__ = [
+    "additional",
     "authority",
     "budget",
     "claims",
     "comparison",
+    "evidence",
     "families",
     "impact",
+    "known",
     "ledger",
     "rules",
     "savings",
