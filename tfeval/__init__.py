@@ -78,9 +78,11 @@ _PUBLIC = {
     "implied_cost": "tfeval.money.claimed",
     "appraise_claim": "tfeval.money.claim_appraisal",
     "claim_by_deadweight": "tfeval.money.claim_appraisal",
-    "appraise_2019": "tfeval.money.evidence",
+    "appraise_2019": "tfeval.money.evaluation_2019",
     "account_2019": "tfeval.money.account_2019",
     "appraise": "tfeval.money.appraise",
+    "appraise_areas": "tfeval.money.area_values",
+    "appraise_designs": "tfeval.money.designs",
     "worst_case_error": "tfeval.money.bounds",
     "marginal_value": "tfeval.money.measures",
     # report

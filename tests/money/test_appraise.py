@@ -131,6 +131,33 @@ def test_a_share_of_sessions_is_valued_only_if_converted():
     assert found.benefits == pytest.approx(7_600 + 1_500)
 
 
+def test_two_effects_of_one_price_and_windows_of_two_lengths():
+    # Custody of adults: 0.004 fewer sentences a family over 24 months; of children 0.003 fewer
+    # over 12; 1,000 families, £30,000 a sentence, nothing lasts, no discounting within year one.
+    #   adults 4 sentences, 2 a year:  60,000 + 60,000 / 1.035
+    #   children 3 sentences:          90,000              -> 207,971.01
+    both = effects_of({"adults": -0.004}, months=24).combine(effects_of({"children": -0.003}))
+    table = price_list(("custody", "prison", 30_000.0, "MoJ", "no"))
+    asked = {**PLAIN, "persistence": 0.0, "families": 1_000, "horizon": 3}
+    found = tf.appraise(
+        both, 0, unit_cost_table=table,
+        convert={"adults": ("custody", 1.0), "children_12": ("custody", 1.0)}, **asked,
+    )  # fmt: skip
+    assert round(found.npv, 2) == 207_971.01
+    assert set(found.lines["line"]) == {"adults_24", "children_12", "Programme"}
+    assert found.uncertainty(draws=100).npv == pytest.approx(np.full(100, found.npv))
+
+
+def test_persistence_by_outcome():
+    effects = effects_of({"offences": -0.1, "asb_incidents": -0.1})
+    table = pd.concat([CRIME, price_list(("asb_incidents", "all", 150.0, "MoJ", "no"))])
+    asked = {**PLAIN, "families": 1_000, "horizon": 2, "unit_cost_table": table}
+    found = tf.appraise(effects, 0, **{**asked, "persistence": {"offences": 1.0, "": 0.0}})
+    # 15,000 of each in the first year; 15,000 / 1.035 of offences alone in the second.
+    assert found.npv == pytest.approx(30_000 + 15_000 / 1.035)
+    assert "100% (between 100% and 100%) of offences" in found.notes[1]
+
+
 def test_profiles():
     assert profile(12, 4, 0, 0.5).tolist() == [1.0, 0.5, 0.25, 0.125]
     assert profile(6, 2, 0, 0.5).tolist() == [1.5, 0.75]  # half the first year at the old pace
@@ -173,7 +200,7 @@ def test_against_loops_and_everything_adds_up(asked, perspective):
 def test_every_line_is_its_factors():
     lines = whole(optimism_bias=0.2, relative_income=0.7).lines
     own = lines[lines["kind"] == "benefit"]
-    quantity = own["effect"] * own["families"] * own["profile"]
+    quantity = own["effect"] * own["families"] * own["profile"] * own["scale"]
     assert np.allclose(own["quantity"], quantity)
     value = -own["quantity"] * own["unit_cost"] * own["factor"]
     assert np.allclose(own["undiscounted"], value)

@@ -19,7 +19,7 @@ from tfeval.money.could_know import (
     hidden_value,
     worth_of_a_point,
 )
-from tfeval.money.evidence import CONVERT, family_effects
+from tfeval.money.evaluation_2019 import CONVERT, family_effects
 from tfeval.money.people import people_in_family
 
 

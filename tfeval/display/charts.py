@@ -142,7 +142,7 @@ def line_chart(
             series = data[name].dropna()
             axes.plot(series.index, series, color=colour, marker=marker, linestyle=line)
             if len(series):
-                last = f"{name} {written(series.iloc[-1], value_format)}"
+                last = f"{name} {minus(written(series.iloc[-1], value_format))}"
                 ends.append((series.index[-1], float(series.iloc[-1]), last, colour))
         axes.set_ylabel(y_label)
         axes.set_xlabel(x_label)

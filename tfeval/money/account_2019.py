@@ -11,7 +11,7 @@ import pandas as pd
 from tfeval.impact.effects import Effects
 from tfeval.impact.published_effects import without_values
 from tfeval.money.appraise import appraise
-from tfeval.money.evidence import Published, appraise_2019, families_by_year, family_effects
+from tfeval.money.evaluation_2019 import Published, appraise_2019, families_by_year, family_effects
 from tfeval.money.people import people_in_family
 from tfeval.money.unit_costs import unit_costs
 from tfeval.programme.published import figure, published

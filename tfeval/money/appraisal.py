@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from tfeval.display.figures import Chart
+from tfeval.display.tables import Table
 from tfeval.money import measures
+from tfeval.money.appraisal_display import plot, summary_table
 from tfeval.money.appraisal_settings import AppraisalSettings, within
 from tfeval.money.bounds import worst_case_error
-from tfeval.money.discounting import discount_factors, edition_of, editions, proposals
 from tfeval.money.drawing import drawn
+from tfeval.money.evidence import five_es_table
 from tfeval.money.model import Model
 from tfeval.money.monetised import Valued
-from tfeval.money.sensitivity import break_even, one_way, switching_values
+from tfeval.money.sensitivity import break_even, one_way, schedules, switching_values
 from tfeval.money.uncertainty import Uncertainty
+from tfeval.money.workbook import write_workbook
 
 if TYPE_CHECKING:
     from tfeval.impact.effects import Effects
@@ -58,8 +63,8 @@ class Appraisal:
         """Every pound counted: one row a year, effect, component and payer, and the costs.
 
         undiscounted = -quantity x unit_cost x factor, where quantity = effect x families x
-        profile (x units for each unit of the effect, if converted); `factor` holds optimism bias
-        and distributional weight.
+        profile x scale; `scale` is 1 unless converted, `factor` holds optimism bias and
+        distributional weight.
         """
         return self.frame[self.frame["counted"]].drop(columns="counted").reset_index(drop=True)
 
@@ -172,7 +177,8 @@ class Appraisal:
         Returns
         -------
         DataFrame
-            `what`, `kind` ("no unit cost", "counted elsewhere", "not in the account"), `reason`,
+            `what`, `kind` ("no unit cost", "counted elsewhere", "too few to show",
+            "not in the account"), `reason`,
             `estimate`, `conf_low`, `conf_high`.
         """
         return self.found.left_out.copy()
@@ -240,6 +246,7 @@ class Appraisal:
             model=self.model, drawn=held, effects=effects, families=self.settings.total_families,
             npv=benefits - costs, benefits=benefits, costs=costs, level=level,
             settings={"draws": draws, "seed": seed, "correlation": correlation},
+            simulated=self.simulated,
         )  # fmt: skip
 
     def worst_case(self, level: float = 0.95) -> tuple[float, float]:
@@ -273,14 +280,28 @@ class Appraisal:
         costs, reach = self.found.costs, float(ndtri((1 + within("level", level)) / 2))
         worst = {name: max(rows["grade"]) for name, rows in costs.groupby("outcome")}
         grades = tuple(worst[outcome] for outcome in self.found.effects["outcome"])
-        return one_way(self.model, grades, self._schedules(), reach)
+        return one_way(
+            self.model, grades, schedules(len(self.model.years), self.settings.timing), reach
+        )
 
-    def _schedules(self) -> dict[str, np.ndarray]:
-        count = len(self.model.years) - 1
-        found = {}
-        for name in [*editions(), *proposals()]:
-            for rate in ("standard", "sensitivity"):
-                if rate in edition_of(name).kinds:
-                    key = f"{name}, {rate}"
-                    found[key] = discount_factors(count, name, rate, self.settings.timing)
-        return found
+    def five_es(self, drawn: Uncertainty | None = None) -> Table:
+        """Return economy, efficiency, effectiveness, equity and cost-effectiveness as evidence."""
+        return five_es_table(self, drawn)
+
+    def to_workbook(self, path: str | Path, drawn: Uncertainty | None = None) -> Path:
+        """Write every pound, price and source as an accessible workbook; see `write_workbook`."""
+        return write_workbook(self, path, drawn)
+
+    def table(self) -> Table:
+        """Return every measure as a table for readers."""
+        return summary_table(self)
+
+    def plot(self, kind: str = "waterfall") -> Chart:
+        """Draw benefits less costs ("waterfall"), "payers" by year, or a "tornado"."""
+        return plot(self, kind)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return self.table()._repr_mimebundle_()
+
+    def __repr__(self) -> str:
+        return self.table().text()

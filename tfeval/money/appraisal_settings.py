@@ -29,15 +29,16 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "months": (1, 60, "months"),
     "horizon": (1, 60, "years"),
     "lag": (0, 60, "months"),
-    "optimism_bias": (0.0, 1, "as a share"),
+    "optimism_bias": (0, 1, ""),
     "relative_income": (0.1, 2, "of the median"),
-    "elasticity": (0.0, 4, ""),
-    "valued_share": (0.0, 1, "as a share"),
+    "elasticity": (0, 4, ""),
+    "valued_share": (0, 1, ""),
     "claims": (1, 10_000_000, "results"),
     "draws": (100, 1_000_000, "draws"),
     "level": (0.5, 0.999, ""),
-    "correlation": (0.0, 1, ""),
+    "correlation": (0, 1, ""),
 }
+WHOLE = ("months", "horizon", "lag", "draws")
 
 
 def within(name: str, value: Any) -> Any:
@@ -53,12 +54,12 @@ def within(name: str, value: Any) -> Any:
     >>> within("horizon", 5)
     5
     """
-    low, high, unit = RANGES[name]  # a whole low end asks for whole numbers
+    low, high, unit = RANGES[name]
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not low <= value <= high:
         said = f" {unit}" if unit else ""
         raise ParameterError(f"{name} lies between {low} and {high:,}{said}, not {value}.")
-    if isinstance(low, int) and int(value) != value:
+    if name in WHOLE and int(value) != value:
         raise ParameterError(f"{name} is a whole number between {low} and {high:,}.")
     return value
 

@@ -14,7 +14,7 @@ from tfeval.money.appraisal import Appraisal
 from tfeval.money.appraisal_settings import DEFAULT_PERSISTENCE, AppraisalSettings, settings_of
 from tfeval.money.benefits import lines_of, model_of
 from tfeval.money.discounting import edition_of
-from tfeval.money.monetised import chosen, valued
+from tfeval.money.monetised import chosen, valued, without_small
 from tfeval.money.profiles import Given
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def appraise(
     Parameters
     ----------
     effects : Effects
-        One row an outcome (of one population, method and window), for one family.
+        One row an outcome (of one population, method and window), for one family; of effects
+        on people, `families` counts people.
     costs : DataFrame or float
         As from `programme_costs`; or one sum in the appraisal's prices, in the first year.
     families : float or mapping of year to float
@@ -118,7 +119,7 @@ def appraise(
         If something is unknown or out of its range (the message gives it), or an outcome stands
         in several rows.
     DataError
-        If outcomes overlap and that is refused, or the costs are no costs.
+        If nothing may be shown, outcomes overlap and that is refused, or the costs are no costs.
 
     References
     ----------
@@ -141,9 +142,9 @@ def appraise(
         base_year=base_year, cashable_only=cashable_only, relative_income=relative_income,
         elasticity=elasticity, valued_share=valued_share, claims=claims, result=result,
     )  # fmt: skip
-    taken = chosen(effects, months)
+    taken, small = without_small(chosen(effects, months))
     _check_result(taken, result)
-    found = valued(taken, asked, unit_cost_table)
+    found = valued(taken, asked, unit_cost_table, small)
     rows = account(found.effects, found.costs, asked)
     spent = programme_lines(costs, asked)
     own = np.asarray(taken.joint, dtype=float)[np.ix_(found.rows, found.rows)]
@@ -163,12 +164,19 @@ def _check_result(effects: Effects, result: str | None) -> None:
 
 def _notes(asked: AppraisalSettings, effects: Effects) -> tuple[str, ...]:
     year = asked.price_year
-    lasting = asked.persistence[""]
     notes = [
         f"Pounds in {year}-{(year + 1) % 100:02d} prices; {edition_of(asked.edition).label}, "
         f"{asked.rate} rate; {asked.horizon} years from when a family joins.",
-        f"Assumed: {lasting.share:.0%} of an effect is left in each further year after the window "
-        f"measured (between {lasting.low:.0%} and {lasting.high:.0%}).",
+        f"Assumed: of an effect there is left, in each further year after the window measured, "
+        f"{_lasting(asked)}.",
         "What would have happened anyway is in the comparison group: no deadweight is assumed.",
     ]
     return (*notes, *effects.notes)
+
+
+def _lasting(asked: AppraisalSettings) -> str:
+    parts = []
+    for name, held in sorted(asked.persistence.items()):
+        text = f"{held.share:.0%} (between {held.low:.0%} and {held.high:.0%})"
+        parts.append(f"{text} of {name}" if name else text)
+    return ", ".join(parts)

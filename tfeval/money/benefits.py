@@ -16,7 +16,17 @@ from tfeval.money.profiles import Persistence, profile, reached, window_weights
 #: Columns of `Appraisal.lines`, in order.
 LINE_COLUMNS = (
     *("kind", "year", "joined", "outcome", "line", "component", "code", "payer", "layer"),
-    *("transfer", "cashability", "grade", "effect", "families", "profile", "quantity", "per"),
+    *(
+        "transfer",
+        "cashability",
+        "grade",
+        "effect",
+        "families",
+        "profile",
+        "scale",
+        "quantity",
+        "per",
+    ),
     *("unit_cost", "factor", "undiscounted", "discount_factor", "present_value"),
 )
 
@@ -133,7 +143,7 @@ def lines_of(
             part = rows.assign(
                 kind="benefit", joined=year, year=year + since, families=count, profile=share,
                 effect=model.estimate[of], factor=kept[of] * rows["weight"],
-                quantity=-cut[of] * count * share,
+                scale=model.scale[of], quantity=-cut[of] * count * share,
             )  # fmt: skip
             parts.append(part[share > 0])
     frame = pd.concat([*parts, _spent_lines(spent)], ignore_index=True)
@@ -152,7 +162,7 @@ def _spent_lines(spent: pd.DataFrame) -> pd.DataFrame:
             "line": spent["line"], "component": "", "code": "", "payer": spent["payer"],
             "layer": "fiscal", "transfer": "no", "cashability": "", "grade": "",
             "effect": np.nan, "families": np.nan, "profile": np.nan,
-            "quantity": 1.0, "per": "cost line", "unit_cost": spent["amount"], "factor": 1.0,
-            "counted": True,
+            "scale": np.nan, "quantity": 1.0, "per": "cost line", "unit_cost": spent["amount"],
+            "factor": 1.0, "counted": True,
         }
     )  # fmt: skip

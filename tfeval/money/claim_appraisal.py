@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -110,12 +111,24 @@ def claim_by_deadweight(
     >>> rows["ratio"].round(2).tolist()[:2], rows["npv"].round().tolist()[-1]
     ([2.15, 0.0], -1048000000.0)
     """
+    asked = np.asarray(shares, dtype=float)
+    if not ((asked >= 0) & (asked <= 1)).all():
+        raise ParameterError("Shares that would have come anyway lie between 0 and 1.")
     found = []
     for row in break_even_2015().itertuples(index=False):
-        for share in shares:
-            made = appraise_claim(row.benefit, row.cost, float(share), **settings)  # type: ignore[arg-type]
-            found.append((row.claim, row.cost_counted, float(share), made.benefits, made.costs,
-                          made.npv, made.benefit_cost_ratio))  # fmt: skip
+        model = appraise_claim(row.benefit, row.cost, **settings).model  # type: ignore[arg-type]
+        point = model.point()
+        # The appraisal's own arithmetic, with the effect alone moved.
+        held = replace(
+            point, effect=np.outer(1 - asked, model.estimate),
+            amount=np.repeat(point.amount, len(asked), axis=0),
+            persistence=np.repeat(point.persistence, len(asked), axis=0),
+            cost=np.zeros(len(asked)),
+        )  # fmt: skip
+        benefits, costs = model.by_outcome(held).sum(axis=1), model.cost(held.cost)
+        for share, gained, spent in zip(asked, benefits, costs, strict=True):
+            found.append((row.claim, row.cost_counted, share, gained, spent, gained - spent,
+                          gained / spent))  # fmt: skip
     columns = ["claim", "cost_counted", "deadweight", "benefits", "costs", "npv", "ratio"]
     return pd.DataFrame(found, columns=columns)
 

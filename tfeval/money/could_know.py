@@ -13,7 +13,7 @@ from tfeval.impact.power import ALLOCATIONS, minimum_detectable_effect, multipli
 from tfeval.impact.published_effects import comparison_shares, phase_one_inputs
 from tfeval.money.appraise import appraise
 from tfeval.money.costs import programme_costs
-from tfeval.money.evidence import VALUED_AS, family_effects
+from tfeval.money.evaluation_2019 import VALUED_AS, family_effects
 from tfeval.programme.national import attached_by_year
 
 #: Outcomes of the 2016 study that a unit cost values, and whose share is counted.
@@ -75,6 +75,7 @@ def families_one() -> dict[int | str, float]:
     return dict(zip(rows["attached_year"], rows["families"], strict=True))
 
 
+@lru_cache(maxsize=64)
 def cost_of_a_family(view: str, *, price_year: int = 2024, edition: str = "2026") -> float:
     """Return what phase one cost a family, pounds of present value, by the appraisal.
 

@@ -151,13 +151,16 @@ def parameters(
     unit_outcome = np.zeros(len(model.amount), dtype=np.intp)
     unit_outcome[model.unit] = model.of
     kinds = sorted(set(grades))
+    place = np.array([kinds.index(grade) for grade in grades], dtype=np.intp)
     common = rng.standard_normal((draws, len(kinds)))
     own = rng.standard_normal((draws, len(model.outcomes)))
-    place = np.array([kinds.index(grade) for grade in grades], dtype=np.intp)
-    mixed = np.sqrt(correlation) * common[:, place]
-    mixed += np.sqrt(1 - correlation) * own[:, unit_outcome]
+    # Unit costs of one outcome and grade move together, so each such pair is drawn once.
+    pairs, pair = np.unique(np.stack([place, unit_outcome], axis=1), axis=0, return_inverse=True)
+    mixed = np.sqrt(correlation) * common[:, pairs[:, 0]]
+    mixed += np.sqrt(1 - correlation) * own[:, pairs[:, 1]]
+    share = ndtr(mixed)[:, pair.ravel()]
     # A day in work has a negative cost: dear is then the low end.
-    share = ndtr(mixed * np.where(model.amount < 0, -1.0, 1.0))
+    share = np.where(model.amount < 0, 1 - share, share)
     low, middle, high = model.persistence.T
     return Parameters(
         effect=effects,

@@ -151,16 +151,14 @@ class Model:
 
     def benefits(self, held: Parameters) -> Array:
         """Return undiscounted benefits by year and payer, shape (draws, years, payers)."""
-        cut = self.reduction(held.effect)[:, self.of]
-        worth = cut * held.amount[:, self.unit] * self.factor
-        to_payer = _indicator(self.payer, len(self.payers))
+        worth = self.reduction(held.effect)[:, self.of] * held.amount[:, self.unit] * self.factor
+        # Outcomes of one profile share their years, so their pounds are added up first.
+        groups, payers = len(self.reach), len(self.payers)
+        place = self.group[self.of] * payers + self.payer
+        pounds = (worth @ _indicator(place, groups * payers)).reshape(-1, groups, payers)
         powers = held.persistence[:, :, None] ** np.arange(self.reach.shape[1])
-        found = np.empty((len(held), len(self.years), len(self.payers)))
-        group = self.group[self.of]
-        for year in range(len(self.years)):
-            reach = np.einsum("dgn,gn->dg", powers, self.reach[:, :, year])
-            found[:, year] = (worth * reach[:, group]) @ to_payer
-        return found
+        years = np.einsum("dgn,gny->dgy", powers, self.reach)
+        return np.einsum("dgy,dgp->dyp", years, pounds)
 
     def spent(self, position: Array) -> Array:
         """Return undiscounted costs of the programme, shape (draws, years, payers)."""

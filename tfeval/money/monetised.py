@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from tfeval.errors import ParameterError
+from tfeval.display.disclosure import THRESHOLD
+from tfeval.errors import DataError, ParameterError
+from tfeval.impact.effect_words import hidden_rows
 from tfeval.money.appraisal_settings import AppraisalSettings
 from tfeval.money.overlaps import check_double_counting
 from tfeval.money.profiles import profile
@@ -27,6 +30,9 @@ _REASONS = {
     "turned_around": "A result of the programme's own tests; it has no price of its own.",
     "sustained_progress": "A result of the programme's own tests; it has no price of its own.",
 }
+_SMALL = (
+    f"In one arm fewer than {THRESHOLD} families have it, or lack it: its value would tell of them."
+)
 _NEVER = (
     ("Families' own wellbeing", "No record holds it, and no sourced value of it was read."),
     ("Earnings of those who find work", "Only the benefit that ends is held, not what is earned."),
@@ -87,11 +93,37 @@ def chosen(effects: Effects, months: int | None) -> Effects:
     return effects
 
 
+def without_small(effects: Effects) -> tuple[Effects, list[str]]:
+    """Return the effects that may be shown, and the names of those that tell of too few.
+
+    A value that can be traced gives its effect away, so what may not be shown is not valued.
+
+    Raises
+    ------
+    DataError
+        If nothing may be shown.
+    """
+    frame = effects.to_frame()
+    hidden = hidden_rows(frame)
+    if hidden.all():
+        raise DataError(
+            f"Fewer than {THRESHOLD} families of one arm have, or lack, each of these outcomes: "
+            "nothing can be appraised that may be shown."
+        )
+    names = list(frame.loc[hidden, "outcome"])
+    return (effects.select(list(frame.loc[~hidden, "outcome"])) if names else effects), names
+
+
 def _stem(outcome: str, months: float) -> str:
     return outcome if np.isnan(months) else outcome.removesuffix(f"_{months:.0f}")
 
 
-def valued(effects: Effects, asked: AppraisalSettings, table: pd.DataFrame | None) -> Valued:
+def valued(
+    effects: Effects,
+    asked: AppraisalSettings,
+    table: pd.DataFrame | None,
+    small: Sequence[str] = (),
+) -> Valued:
     """Sort effects into those with a unit cost and those without, and settle overlaps.
 
     Parameters
@@ -101,6 +133,8 @@ def valued(effects: Effects, asked: AppraisalSettings, table: pd.DataFrame | Non
     asked : AppraisalSettings
     table : DataFrame, optional
         Unit costs to use instead of the published ones.
+    small : sequence of str
+        Effects left out because they tell of too few.
 
     Raises
     ------
@@ -132,6 +166,7 @@ def valued(effects: Effects, asked: AppraisalSettings, table: pd.DataFrame | Non
     costs, dropped = _settled(found, asked, table)
     kept = found["outcome"].isin(costs["outcome"])
     left += [_dropped(row, found) for row in dropped.to_dict("records")]
+    left += [{"what": name, "kind": "too few to show", "reason": _SMALL} for name in small]
     never = [{"what": what, "kind": "not in the account", "reason": why} for what, why in _NEVER]
     columns = ["what", "kind", "reason", "estimate", "conf_low", "conf_high"]
     return Valued(

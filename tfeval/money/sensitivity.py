@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from tfeval.money.discounting import discount_factors, edition_of, editions, proposals
 from tfeval.money.model import Array, Model, Parameters
 
 _NONE = float("nan")
@@ -99,6 +100,16 @@ def _persistence_root(model: Model, point: Parameters) -> float:
     if not len(turns):
         return _NONE
     return float(brentq(value, grid[turns[0]], grid[turns[0] + 1]))
+
+
+def schedules(years: int, timing: str) -> dict[str, Array]:
+    """Return discount factors by every edition and proposal, sensitivity rates too."""
+    found = {}
+    for name in [*editions(), *proposals()]:
+        for rate in ("standard", "sensitivity"):
+            if rate in edition_of(name).kinds:
+                found[f"{name}, {rate}"] = discount_factors(years - 1, name, rate, timing)
+    return found
 
 
 def one_way(

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from tfeval.display.figures import Chart
+from tfeval.display.tables import Table
 from tfeval.errors import ParameterError, suggest
+from tfeval.money.appraisal_display import acceptability_plot, uncertainty_table
 from tfeval.money.information import information_values
 from tfeval.money.model import Array, Model, Parameters
 from tfeval.programme.published import figure
@@ -35,6 +38,8 @@ class Uncertainty:
         Of intervals.
     settings : dict
         Seed, number of draws, correlation of unit costs.
+    simulated : bool
+        Whether the effects are of simulated records.
     """
 
     model: Model
@@ -46,6 +51,7 @@ class Uncertainty:
     costs: Array
     level: float
     settings: dict
+    simulated: bool = False
 
     @property
     def benefit_cost_ratio(self) -> Array:
@@ -179,6 +185,28 @@ class Uncertainty:
         if cost is None:
             cost = figure("budget", "evaluation_contract").pounds()[0]
         return found.assign(evaluations=found["value"] / cost)
+
+    def table(self) -> Table:
+        """Return the measures with their intervals as a table for readers."""
+        return uncertainty_table(self)
+
+    def plot(self, outcome: str | None = None, most: float | None = None) -> Chart:
+        """Draw the acceptability curve.
+
+        Parameters
+        ----------
+        outcome : str, optional
+            As in `acceptability`.
+        most : float, optional
+            Where the axis ends; by default £3 for each £1, or £50,000 a unit of the outcome.
+        """
+        return acceptability_plot(self, outcome, most)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return self.table()._repr_mimebundle_()
+
+    def __repr__(self) -> str:
+        return self.table().text()
 
 
 #: Outcomes of which more is better; all others cost.

@@ -22,7 +22,7 @@ from tfeval.programme.national import reconcile
 from tfeval.programme.phases import phase as phase_of
 from tfeval.programme.published import Source, figure
 from tfeval.report.chapters import comparison as groups
-from tfeval.report.chapters.common import percent, pounds
+from tfeval.report.chapters.common import about, percent, pounds, span
 from tfeval.report.chapters.linked import banner_of, records_of
 from tfeval.report.notebook_parts import SIMULATED, Box
 from tfeval.report.record import record
@@ -134,9 +134,12 @@ def _each(share: float) -> str:
     return f"{share * _PER:,.0f}"
 
 
-def _interval(number: Range) -> str:
-    low, high = f"{number.low:,.0f}".replace("-", "−"), f"{number.high:,.0f}"
-    return f"{number.value:,.0f} ({low} to {high})"
+def _interval(number: Range, digits: int = 0) -> str:
+    value, low, high = (
+        f"{round(end, digits):,.0f}".replace("-", "\N{MINUS SIGN}")
+        for end in (number.value, number.low, number.high)
+    )
+    return f"{value} ({low} to {high})"
 
 
 @dataclass(frozen=True)
@@ -193,7 +196,7 @@ def funnel_chart(found: Additional) -> Chart | Table:
         return nothing_table(found)
     paid = spent_on(found.phase)
     shares = [share.times(_PER) for _, share in rows]
-    words = [_paid_words(cost_per(paid.high, share), share) for _, share in rows]
+    words = [_paid_words(cost_per(paid.high, share), share.times(_PER)) for _, share in rows]
     words[_ANYWAY] = ""
     listed = "; ".join(
         f"{label} {share.value:,.0f}" for (label, _), share in zip(rows, shares, strict=True)
@@ -205,7 +208,8 @@ def funnel_chart(found: Additional) -> Chart | Table:
         title=_titled("From families claimed to families changed", found.simulated),
         alt=f"Bars that narrow, per {_PER:,} families on the programme: {listed}, with a 95% "
         f"interval from {low:,.0f} to {high:,.0f}.",
-        x_label=f"Families, of {_PER:,} on the programme", sources=paid.sources,
+        x_label=f"Families, of {_PER:,} on the programme, and what was paid for each",
+        sources=reconcile(found.phase).parts[0].sources,
     )  # fmt: skip
 
 
@@ -215,14 +219,15 @@ def _titled(title: str, simulated: bool) -> str:
 
 def _paid_words(each: Range, share: Range) -> str:
     if share.low == share.high:
-        return f"{pounds(each.value)} each"
+        return f"{about(each.value)} each"
+    interval = f"{_interval(share).partition(' ')[2]}"
     if each.high == float("inf"):
-        return f"{_or_none(each.value)} each; at least {pounds(each.low)}"
-    return f"{pounds(each.value)} each ({pounds(each.low)} to {pounds(each.high)})"
+        return f"{interval}\n{_or_none(each.value)} each; at least {about(each.low)}"
+    return f"{interval}\n{about(each.value)} each ({about(each.low)} to {about(each.high)})"
 
 
 def _or_none(value: float) -> str:
-    return "no number" if value == float("inf") else pounds(value)
+    return "no number" if value == float("inf") else about(value)
 
 
 def funnel_table(found: Additional) -> Table:
@@ -245,7 +250,7 @@ def funnel_table(found: Additional) -> Table:
     return table(
         frame,
         caption=_titled("Claims, results and what the programme added", found.simulated),
-        sources=paid.sources,
+        sources=[s for s in paid.sources if s not in reconcile(found.phase).parts[0].sources],
         notes=_funnel_notes(found),
     )
 
@@ -253,10 +258,9 @@ def funnel_table(found: Additional) -> Table:
 def _each_cost(low: float, high: float, share: Range) -> str:
     cheap, dear = cost_per(low, share), cost_per(high, share)
     if share.low == share.high:
-        first, last = pounds(cheap.value), pounds(dear.value)
-        return first if first == last else f"{first} to {last}"
-    top = "no upper end" if dear.high == float("inf") else f"at most {pounds(dear.high)}"
-    return f"{_or_none(dear.value)} (at least {pounds(cheap.low)}, {top})"
+        return span(cheap.value, dear.value, about)
+    top = "no upper end" if dear.high == float("inf") else f"at most {about(dear.high)}"
+    return f"{_or_none(dear.value)} (at least {about(cheap.low)}, {top})"
 
 
 def _funnel_notes(found: Additional) -> list[str]:
@@ -269,7 +273,8 @@ def _funnel_notes(found: Additional) -> list[str]:
         "is of 95%, and lets the families of one authority be alike.",
         "Families claimed without meeting the tests by the records may have met them later, or in "
         "records that were not linked.",
-        "Money is cash, national, spread over all families on the programme. Where the interval "
+        "Sources of what was paid: under the chart above. Money is cash, national, spread over "
+        "all families on the programme. Where the interval "
         "holds no additional family, what one cost has no upper end.",
     ]
     return notes
@@ -293,8 +298,8 @@ def nation_table(found: Additional) -> Table:
     lines = [
         ("Families of the programme", f"{families:,.0f}", "published"),
         (f"Claimed as {WORDS[found.phase]}", claim[0], "published"),
-        ("Would have met the tests anyway", f"{held.anyway * families:,.0f}", kind),
-        ("Additional", _interval(held.additional.times(families)), kind),
+        ("Would have met the tests anyway", f"{round(held.anyway * families, -2):,.0f}", kind),
+        ("Additional", _interval(held.additional.times(families), -2), kind),
     ]
     return table(
         pd.DataFrame(lines, columns=["Families", "How many", "Basis"]),
@@ -346,8 +351,7 @@ def surviving_table(found: Additional) -> Table:
 
 
 def _pounds_range(number: Range) -> str:
-    ends = f"{pounds(number.low)} to {pounds(number.high)}".replace("-£", "−£")
-    return f"{pounds(number.value)} ({ends})".replace("-£", "−£")
+    return f"{about(number.value)} ({about(number.low)} to {about(number.high)})"
 
 
 def record_results(found: Additional) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from tfeval.display.words import pounds as pounds  # noqa: PLC0414 (chapters take it from here)
 from tfeval.programme.published import sources
 
 PHASE_TITLES = {"one": "Phase one, 2012-15", "two": "Phase two, 2015-20"}
@@ -25,20 +26,26 @@ MEASURE_NAMES = {
 _MARKS = {"exact": "", "rounded": "about ", "at least": "over ", "at most": "up to "}
 
 
-def pounds(value: float) -> str:
-    """Write an amount as readers do: £1.2bn, £448m, £585,600, -£1,400.
+def signed_pounds(value: float) -> str:
+    """Write an amount with a true minus sign that no line's end parts from it.
 
     Examples
     --------
-    >>> pounds(448e6), pounds(1.2e9), pounds(585_600), pounds(-1_400)
-    ('£448.0m', '£1.20bn', '£585,600', '-£1,400')
+    >>> signed_pounds(-1_400).replace(chr(0x2060), "")
+    '−£1,400'
     """
-    sign, size = ("-" if value < 0 else ""), abs(value)
-    if size >= 1e9:
-        return f"{sign}£{size / 1e9:,.2f}bn"
-    if size >= 1e7:
-        return f"{sign}£{size / 1e6:,.1f}m"
-    return f"{sign}£{size:,.0f}"
+    return pounds(value).replace("-", "\N{MINUS SIGN}\N{WORD JOINER}")
+
+
+def about(value: float) -> str:
+    """Write an uncertain amount to three digits.
+
+    Examples
+    --------
+    >>> about(124_078), about(3_381)
+    ('£124,000', '£3,380')
+    """
+    return signed_pounds(float(f"{value:.3g}"))
 
 
 def span(low: float, high: float, how: Callable[[float], str]) -> str:

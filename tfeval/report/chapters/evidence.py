@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import pandas as pd
 
 from tfeval.display.charts import line_chart
@@ -13,10 +15,12 @@ from tfeval.money.account_2019 import account_2019, needed_2019, published_ratio
 from tfeval.money.claim_appraisal import break_even_deadweight, claim_by_deadweight
 from tfeval.money.claimed import implied_costs_2019
 from tfeval.money.costs import cost_sources, programme_costs
-from tfeval.money.evidence import Published, appraise_2019
+from tfeval.money.evaluation_2019 import Published, appraise_2019
 from tfeval.money.people import people_in_family
 from tfeval.money.unit_costs import unit_costs
 from tfeval.programme.published import Source, distinct_sources, figure, published
+from tfeval.report.chapters import additional, claims, known
+from tfeval.report.chapters.additional import Additional
 from tfeval.report.chapters.common import percent, pounds, span
 from tfeval.report.record import record
 
@@ -35,11 +39,40 @@ _NAMES = {
 _COHORT_YEAR = "2017-18"
 
 
+def headline(phase: str, found: Additional, price_year: int, edition: str) -> str:
+    """Say in short what was claimed, what of it was caused as far as known, and what it is worth.
+
+    Parameters
+    ----------
+    phase : {"one", "two"}
+    found : Additional
+        What the records say; simulated ones are not quoted.
+    price_year : int
+    edition : str
+    """
+    parts = [claims.headline(phase)]
+    if not found.simulated:
+        parts.append(additional.headline(found))
+    total, central = (ours(price_year, edition, view) for view in ("total", "central"))
+    parts.append(
+        f"The effects published in 2019 are worth £{total.benefit_cost_ratio:.2f} for each £1 of "
+        f"all public costs by our unit costs, £{central.benefit_cost_ratio:.2f} of central costs, "
+        f"beside £{published_ratios()['fiscal']:.2f} as published."
+    )
+    if phase == "one":
+        most, _ = known.open_range(price_year, edition)
+        parts.append(
+            f"Effects that the 2016 study could not rule out are worth at most £{most:.2f} for "
+            "each £1 of central costs, and as much of harm."
+        )
+    return " ".join(parts)
+
+
 def deadweight_chart() -> Chart:
     """Draw the value of the claimed £1.2bn as the share that would have come anyway goes up."""
     rows = claim_by_deadweight()
     rows = rows[rows["claim"] == _NATIONAL]
-    wide = rows.pivot_table(index="deadweight", columns="cost_counted", values="npv") / 1e6
+    wide = rows.pivot_table(index="deadweight", columns="cost_counted", values="npv")
     wide.index = pd.Index([round(100 * float(share), 6) for share in wide.index])
     known = break_even_deadweight().query("claim == @_NATIONAL")
     ends = dict(zip(known["cost_counted"], known["deadweight"], strict=True))
@@ -49,9 +82,10 @@ def deadweight_chart() -> Chart:
     return line_chart(
         wide[list(_WORDS)].rename(columns=_WORDS),
         title="What the claimed £1.2bn is worth, as more of it would have come anyway",
-        alt=f"Two falling lines of net value in £m against the share that would have come "
+        alt=f"Two falling lines of net value against the share that would have come "
         f"anyway: {listed}.",
-        y_label="Net value, £m",
+        y_label="Net value",
+        value_format=pounds,
         x_label="Share of the claimed saving that would have come anyway, %",
         reference=0.0,
         sources=_claim_sources(),
@@ -93,15 +127,24 @@ def intervals_table() -> Effects:
     return published_effects("2019")
 
 
-def ours(price_year: int, edition: str) -> Published:
-    """Return the 2019 effects through our unit costs: the reference of the account."""
-    return appraise_2019(price_year=price_year, edition=edition)
+@lru_cache(maxsize=8)
+def ours(price_year: int, edition: str, view: str = "total") -> Published:
+    """Return the 2019 effects through our unit costs: the reference of the account.
+
+    Parameters
+    ----------
+    price_year : int
+    edition : str
+    view : {"total", "central"}
+        Which costs are counted.
+    """
+    return appraise_2019(price_year=price_year, edition=edition, view=view)
 
 
 def benefits_table(price_year: int, edition: str) -> Table:
     """Return the 2019 effects through our unit costs, by outcome, beside the published ratios."""
     found = ours(price_year, edition)
-    central = appraise_2019(price_year=price_year, edition=edition, view="central")
+    central = ours(price_year, edition, "central")
     rows = found.by_outcome()
     counted = found.counted().set_index("outcome")
     lines: list[tuple] = [
@@ -265,7 +308,7 @@ def _spent_in_year(view: str) -> float:
 def record_evidence(price_year: int, edition: str) -> None:
     """Record the ratios of the 2019 effects by our unit costs, for later chapters."""
     for view in ("total", "central"):
-        found = appraise_2019(price_year=price_year, edition=edition, view=view)
+        found = ours(price_year, edition, view)
         record(f"ratio_2019_{view}", found.benefit_cost_ratio, "£ for each £1", digits=3)
     record("ratio_2019_published_fiscal", figure("evaluations", "fiscal_benefit_per_pound").value,
            "£ for each £1")  # fmt: skip

@@ -24,7 +24,7 @@ from tfeval.money.could_know import (
 from tfeval.money.people import people_in_family
 from tfeval.programme.published import Source, distinct_sources, figure, published
 from tfeval.report.chapters.additional import Additional, nothing_table
-from tfeval.report.chapters.common import pounds
+from tfeval.report.chapters.common import about, pounds
 from tfeval.report.record import record
 
 _RECORDS = (10_000.0, 20_000.0, 50_000.0, 100_000.0)
@@ -75,10 +75,8 @@ def reach(price_year: int, edition: str) -> Chart:
         labels, rows["detectable_low"], rows["detectable_high"], rows["break_even_central"],
         rows["break_even_total"], title="Could the 2016 study have seen an effect that pays?",
         alt=f"Two ranges for each outcome, in percentage points on a log scale. {listed}.",
-        seen_label="Smallest change it would have seen, four times in five: families compared "
-        "within authorities (left) to between them (right)",
-        needed_label="Change that would pay by itself: for central costs (left) to all public "
-        "costs (right)",
+        seen_label="Smallest change it would have seen: compared within authorities, to between",
+        needed_label="Change that would pay by itself: for central costs, to all public costs",
         x_label="Percentage points (each step is ten times the last)", sources=_sources(),
     )  # fmt: skip
 
@@ -216,7 +214,7 @@ def _points(end: float) -> str:
 
 
 def _either(worth: float) -> str:
-    return f"−{pounds(worth)} to {pounds(worth)}"
+    return f"{about(-worth)} to {about(worth)}"
 
 
 def open_range(price_year: int, edition: str) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from tfeval.impact.published_effects import published_effects
 from tfeval.money.account_2019 import needed_2019, published_ratios
 from tfeval.money.claim_appraisal import break_even_deadweight
 from tfeval.money.claimed import implied_costs_2019
-from tfeval.money.evidence import family_effects
+from tfeval.money.evaluation_2019 import family_effects
 from tfeval.money.people import people_in_family
 
 TWO = {"children": 2.0, "juveniles": 1.0, "adults": 1.0}
