@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ _CLAIM_YEAR, _MONTHS = 2014, 12
 _OUTCOME = "claimed_saving"
 
 
+@lru_cache(maxsize=64)
 def appraise_claim(
     benefit: float,
     cost: float,
@@ -116,7 +118,7 @@ def claim_by_deadweight(
         raise ParameterError("Shares that would have come anyway lie between 0 and 1.")
     found = []
     for row in break_even_2015().itertuples(index=False):
-        model = appraise_claim(row.benefit, row.cost, **settings).model  # type: ignore[arg-type]
+        model = appraise_claim(row.benefit, row.cost, **settings).model
         point = model.point()
         # The appraisal's own arithmetic, with the effect alone moved.
         held = replace(
@@ -143,7 +145,7 @@ def break_even_deadweight(**settings: object) -> pd.DataFrame:
     """
     rows = break_even_2015()
     needed = [
-        -appraise_claim(row.benefit, row.cost, **settings).break_even()["break_even"].iloc[0]  # type: ignore[arg-type]
+        -appraise_claim(row.benefit, row.cost, **settings).break_even()["break_even"].iloc[0]
         / row.benefit
         for row in rows.itertuples(index=False)
     ]

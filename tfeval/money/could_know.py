@@ -136,7 +136,7 @@ def could_have_known(
     half = (inputs["records"] if records is None else records) / 2
     alike = inputs["icc"] if icc is None else icc
     money = {"price_year": price_year, "edition": edition}
-    costs = {view: cost_of_a_family(view, **money) for view in VIEWS}  # type: ignore[arg-type]
+    costs = {view: cost_of_a_family(view, **money) for view in VIEWS}
     rows = []
     for outcome, population in OUTCOMES.items():
         share, basis = shares[outcome]
