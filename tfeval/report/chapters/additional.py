@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import pandas as pd
 
@@ -152,22 +153,26 @@ class Spent:
         Fees and results payments due.
     whole : float
         All public costs, authorities' own expected contribution among them.
-    sources : tuple of Source
+    sources, other_sources : tuple of Source
+        Of what was paid, and of what else was spent.
     """
 
     low: float
     high: float
     whole: float
     sources: tuple[Source, ...]
+    other_sources: tuple[Source, ...]
 
 
+@lru_cache(maxsize=2)
 def spent_on(phase: str) -> Spent:
     """Return what was spent on a family: paid under the tariff, and by everybody."""
     due, families = reconcile(phase).parts[0], phase_of(phase).families.value
     costs = programme_costs(phase, "total", 2014)
+    others = [source for source in cost_sources(phase) if source not in due.sources]
     return Spent(
         due.low / families, due.high / families, float(costs["cash"].sum()) / families,
-        tuple(dict.fromkeys((*due.sources, *cost_sources(phase)))),
+        due.sources, tuple(others),
     )  # fmt: skip
 
 
@@ -208,8 +213,8 @@ def funnel_chart(found: Additional) -> Chart | Table:
         title=_titled("From families claimed to families changed", found.simulated),
         alt=f"Bars that narrow, per {_PER:,} families on the programme: {listed}, with a 95% "
         f"interval from {low:,.0f} to {high:,.0f}.",
-        x_label=f"Families, of {_PER:,} on the programme, and what was paid for each",
-        sources=reconcile(found.phase).parts[0].sources,
+        x_label=f"Families, of {_PER:,} on the programme",
+        sources=paid.sources,
     )  # fmt: skip
 
 
@@ -250,7 +255,7 @@ def funnel_table(found: Additional) -> Table:
     return table(
         frame,
         caption=_titled("Claims, results and what the programme added", found.simulated),
-        sources=[s for s in paid.sources if s not in reconcile(found.phase).parts[0].sources],
+        sources=paid.other_sources,
         notes=_funnel_notes(found),
     )
 

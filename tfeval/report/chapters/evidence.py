@@ -9,8 +9,7 @@ import pandas as pd
 from tfeval.display.charts import line_chart
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
-from tfeval.impact.effects import Effects
-from tfeval.impact.published_effects import evaluation_sources, published_effects
+from tfeval.impact.published_effects import LABELS, evaluation_sources, published_effects
 from tfeval.money.account_2019 import account_2019, needed_2019, published_ratios
 from tfeval.money.claim_appraisal import break_even_deadweight, claim_by_deadweight
 from tfeval.money.claimed import implied_costs_2019
@@ -26,8 +25,8 @@ from tfeval.report.record import record
 
 _NATIONAL = "National claim"
 _WORDS = {
-    "central only": "Against central government's £448m",
-    "authority-contributed and central": "Against all costs expected",
+    "central only": "Net of central government's budget",
+    "authority-contributed and central": "Net of all costs expected",
 }
 _NAMES = {
     "looked_after": "Children looked after",
@@ -85,11 +84,15 @@ def deadweight_chart() -> Chart:
         alt=f"Two falling lines of net value against the share that would have come "
         f"anyway: {listed}.",
         y_label="Net value",
-        value_format=pounds,
+        value_format=_whole_millions,
         x_label="Share of the claimed saving that would have come anyway, %",
         reference=0.0,
         sources=_claim_sources(),
     )  # fmt: skip
+
+
+def _whole_millions(value: float) -> str:
+    return f"{'-' if value < 0 else ''}£{abs(value) / 1e6:,.0f}m"
 
 
 def deadweight_table() -> Table:
@@ -122,9 +125,44 @@ def _claim_sources() -> list[Source]:
     return distinct_sources(rows[rows["figure"].isin(names)], money)
 
 
-def intervals_table() -> Effects:
+def intervals_table() -> Table:
     """Return the published effects of 2019 with the most that their errors can be."""
-    return published_effects("2019")
+    effects = published_effects("2019")
+    rows = effects.to_frame().to_dict("records")
+    frame = pd.DataFrame(
+        {
+            "Outcome": [f"{LABELS[row['outcome']]} ({row['population']})" for row in rows],
+            "On the programme, and comparison": [
+                f"{row['mean_treated']:.1%} and {row['mean_comparison']:.1%}" for row in rows
+            ],
+            "Difference (points)": [_minus(f"{100 * row['estimate']:.1f}") for row in rows],
+            "Error, at most": [f"{100 * row['std_error']:.2f}" for row in rows],
+            "95% interval, at most": [
+                _minus(f"{100 * row['conf_low']:.1f} to {100 * row['conf_high']:.1f}")
+                for row in rows
+            ],
+            "People in each group, at least": [_implied(row) for row in rows],
+        }
+    )
+    return table(
+        frame,
+        caption="The effects published in 2019, as intervals",
+        sources=evaluation_sources("2019"),
+        notes=[
+            *effects.notes,
+            "People in each group: how many, if all were independent, give an error of that size "
+            "at the published shares. The sizes themselves were not published where seen.",
+        ],
+    )
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _implied(row: dict) -> str:
+    variance = sum(share * (1 - share) for share in (row["mean_treated"], row["mean_comparison"]))
+    return f"{round(variance / row['std_error'] ** 2, -2):,.0f}"
 
 
 @lru_cache(maxsize=8)

@@ -114,16 +114,18 @@ def reach_table(price_year: int, edition: str) -> Table:
                 f"{row.detectable_low:.1f} to {row.detectable_high:.1f}"
                 for row in rows.itertuples()
             ],
-            "Change that pays for central costs (points)": rows["break_even_central"],
-            "Change that pays for all public costs (points)": rows["break_even_total"],
+            "Change that pays for central costs (points)": [
+                _needed(value) for value in rows["break_even_central"]
+            ],
+            "Change that pays for all public costs (points)": [
+                _needed(value) for value in rows["break_even_total"]
+            ],
             "Would it have been seen?": [_verdict(row) for row in rows.to_dict("records")],
         }
     )
-    one = "{:.1f}".format
     return table(
         frame,
         caption="Could the 2016 study have known?",
-        formats=dict.fromkeys(frame.columns[3:5], one),
         sources=_design_sources(),
         notes=[
             "Seen: a significant difference in four of five such studies (80% power at the 5% "
@@ -133,6 +135,10 @@ def reach_table(price_year: int, edition: str) -> Table:
             "an effect left in each further year. The money is public money.",
         ],
     )
+
+
+def _needed(points: float) -> str:
+    return "more than all" if points > 100 else f"{points:.1f}"
 
 
 def _verdict(row: dict) -> str:
@@ -181,15 +187,17 @@ def silence_table(price_year: int, edition: str) -> Table:
     rows: list[tuple[str, ...]] = []
     for row, *numbers in zip(frames["within"].to_dict("records"), *_pairs(both), strict=True):
         points, worth = numbers[:2], numbers[2:]
-        rows.append((_label(row), *map(_points, points), *map(_either, worth)))
-    totals = [float(frame["worth"].sum()) for frame in frames.values()]
-    rows.append(("All together, each at the same end", "", "", *map(_either, totals)))
+        shown = [text for pair in zip(map(_points, points), map(_either, worth), strict=True)
+                 for text in pair]  # fmt: skip
+        rows.append((_label(row), *shown))
+    within, between = (_either(float(frame["worth"].sum())) for frame in frames.values())
+    rows.append(("All together, each at the same end", "", within, "", between))
     for view, words in (("central", "Central costs"), ("total", "All public costs")):
-        cost = cost_of_a_family(view, price_year=price_year, edition=edition)
-        rows.append((f"{words}, a family", "", "", pounds(cost), pounds(cost)))
-    columns = ["Outcome", "Not ruled out, compared within authorities (points)",
-               "between authorities (points)", "Worth of it a family, within",
-               "between"]  # fmt: skip
+        cost = pounds(cost_of_a_family(view, price_year=price_year, edition=edition))
+        rows.append((f"{words}, a family", "", cost, "", cost))
+    columns = ["Outcome", "Compared within authorities: not ruled out (points)",
+               "Within: worth a family", "Compared between authorities: not ruled out (points)",
+               "Between: worth a family"]  # fmt: skip
     return table(
         pd.DataFrame(rows, columns=columns),
         caption="What “no consistent evidence of an effect” left open in 2016",
