@@ -126,7 +126,7 @@ def test_simulated_results_say_so_wherever_they_stand(found):
     )  # fmt: skip
     for item in shown:
         assert "simulated records" in item.text()
-    assert "not findings" in additional.banner(found, "simulated").text()
+    assert "not findings" in additional.banner(found).text()
     assert "simulated" not in evidence.headline("one", found, 2024, "2026").lower()
     real = replace(
         found, comparison=replace(found.comparison, study=replace(found.comparison.study,

@@ -24,7 +24,7 @@ from tfeval.programme.phases import phase as phase_of
 from tfeval.programme.published import Source, figure
 from tfeval.report.chapters import comparison as groups
 from tfeval.report.chapters.common import about, percent, pounds, span
-from tfeval.report.chapters.linked import banner_of, records_of
+from tfeval.report.chapters.linked import records_of
 from tfeval.report.notebook_parts import SIMULATED, Box
 from tfeval.report.record import record
 
@@ -34,6 +34,10 @@ WORDS = {"one": "turned around", "two": "significant and sustained progress"}
 _PER = 1_000
 #: The step on which no money was spent apart: it went to all families alike.
 _ANYWAY = 3
+_PARTLY = (
+    f"{SIMULATED}. On this page that holds for the parts marked “simulated records”; all others "
+    "are published figures"
+)
 
 
 @dataclass(frozen=True)
@@ -114,9 +118,9 @@ def _claimed(extract: str, found: groups.Comparison, phase: str) -> float:
     return 0.0 if yes < THRESHOLD else yes / (yes + no)
 
 
-def banner(found: Additional, extract: str) -> Box | None:
+def banner(found: Additional) -> Box | None:
     """Return the banner that simulated records carry, and nothing for real ones."""
-    return banner_of(records_of(extract)) if found.simulated else None
+    return Box("simulated", (("", _PARTLY),)) if found.simulated else None
 
 
 def headline(found: Additional) -> str:

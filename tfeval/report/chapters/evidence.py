@@ -54,15 +54,15 @@ def headline(phase: str, found: Additional, price_year: int, edition: str) -> st
         parts.append(additional.headline(found))
     total, central = (ours(price_year, edition, view) for view in ("total", "central"))
     parts.append(
-        f"The effects published in 2019 are worth £{total.benefit_cost_ratio:.2f} for each £1 of "
-        f"all public costs by our unit costs, £{central.benefit_cost_ratio:.2f} of central costs, "
-        f"beside £{published_ratios()['fiscal']:.2f} as published."
+        f"By our unit costs the effects published in 2019 are worth £{total.benefit_cost_ratio:.2f} "
+        f"for each £1 that all public bodies spent, £{central.benefit_cost_ratio:.2f} for each £1 "
+        f"of central government; £{published_ratios()['fiscal']:.2f} was published."
     )
     if phase == "one":
-        most, _ = known.open_range(price_year, edition)
+        inside, across = known.open_range(price_year, edition)
         parts.append(
-            f"Effects that the 2016 study could not rule out are worth at most £{most:.2f} for "
-            "each £1 of central costs, and as much of harm."
+            f"The 2016 finding of no consistent effect still leaves room for £{inside:.2f} to "
+            f"£{across:.2f} of gain, or of loss, for each £1 of central government."
         )
     return " ".join(parts)
 

@@ -225,20 +225,27 @@ def _either(worth: float) -> str:
     return f"{about(-worth)} to {about(worth)}"
 
 
-def open_range(price_year: int, edition: str) -> tuple[float, float]:
-    """Return the most that effects not ruled out in 2016 could bring for each £1, in two cases.
+def open_range(price_year: int, edition: str, view: str = "central") -> tuple[float, float]:
+    """Return what effects not ruled out in 2016 could bring, or cost, for each £1 spent.
+
+    Parameters
+    ----------
+    price_year : int
+    edition : str
+    view : {"central", "total"}
+        Whose £1.
 
     Returns
     -------
     tuple of float
-        Families compared within authorities and central costs alone; the same and all costs.
+        If families were compared within authorities, and if only between them.
     """
-    worth = float(hidden_value("within", price_year=price_year, edition=edition)["worth"].sum())
-    central, total = (
-        worth / cost_of_a_family(view, price_year=price_year, edition=edition)
-        for view in ("central", "total")
+    cost = cost_of_a_family(view, price_year=price_year, edition=edition)
+    inside, across = (
+        float(hidden_value(name, price_year=price_year, edition=edition)["worth"].sum()) / cost
+        for name in ("within", "between")
     )
-    return central, total
+    return inside, across
 
 
 def small_trials_table() -> Table:
@@ -286,6 +293,7 @@ def record_known(price_year: int, edition: str) -> None:
     care = next(row for row in rows if row["outcome"] == "looked_after")
     for name in ("detectable_low", "detectable_high", "break_even_central", "break_even_total"):
         record(f"care_{name}", float(care[name]), "points", digits=3)
-    central, total = open_range(price_year, edition)
-    record("open_2016_central", central, "£ for each £1", digits=3)
-    record("open_2016_total", total, "£ for each £1", digits=3)
+    for view in ("central", "total"):
+        inside, across = open_range(price_year, edition, view)
+        record(f"open_2016_{view}_within", inside, "£ for each £1", digits=3)
+        record(f"open_2016_{view}_between", across, "£ for each £1", digits=3)
