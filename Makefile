@@ -7,6 +7,8 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python;
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+COMPILED := $(VENV)/.compiled
+LOOPS := $(wildcard tfeval/impact/*_loops.py tfeval/impact/*/*_loops.py) tfeval/impact/compile_kernels.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup report test lint types unit notebooks store lock clean
@@ -14,9 +16,9 @@ INSTALLED := $(VENV)/.installed
 help: ## List what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-setup: $(INSTALLED) ## Make the environment in .venv from the lock
+setup: $(COMPILED) ## Make the environment in .venv from the lock
 
-report: $(INSTALLED) ## Run the national report and four authorities into reports/
+report: $(COMPILED) ## Run the national report and four authorities into reports/
 	@$(BIN)/tfeval report
 
 test: lint types unit notebooks ## Lint, types, tests and notebook checks
@@ -28,13 +30,13 @@ lint: $(INSTALLED) ## Style
 types: $(INSTALLED) ## Types
 	@$(BIN)/mypy
 
-unit: $(INSTALLED) ## Tests and the examples in docstrings
-	@$(BIN)/python -m pytest
+unit: $(COMPILED) ## Tests and the examples in docstrings
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
-notebooks: $(INSTALLED) ## Stored notebooks run again and compared with their outputs
+notebooks: $(COMPILED) ## Stored notebooks run again and compared with their outputs
 	@$(BIN)/python -m pytest --nbval --nbval-current-env -p no:cacheprovider notebooks
 
-store: $(INSTALLED) ## Run the notebooks on their default parameters and keep the outputs
+store: $(COMPILED) ## Run the notebooks on their default parameters and keep the outputs
 	@$(BIN)/tfeval store
 
 lock: $(INSTALLED) ## Pin every version anew (needs uv)
@@ -52,4 +54,10 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Loops over many units become machine code here, once, so that nobody waits for it later.
+$(COMPILED): $(INSTALLED) $(LOOPS)
+	@echo "Compiling loops for large studies (a minute, once)"
+	@$(BIN)/python -m tfeval.impact.compile_kernels
 	@touch $@

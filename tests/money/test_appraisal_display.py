@@ -112,6 +112,7 @@ def test_effects_of_too_few_are_not_valued_and_their_size_is_not_told():
     effects = effects_of({"offences": -0.1234, "custody": -0.0567}, **small)
     found = tf.appraise(effects, 1.0, families=1_000)
     assert found.model.outcomes == ("offences_12",)
+    assert "1 of 2 outcomes" in found.table().text()
     left = found.not_monetised().set_index("what")
     assert left.loc["custody_12", "kind"] == "too few to show"
     assert np.isnan(left.loc["custody_12", "estimate"])

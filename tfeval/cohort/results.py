@@ -6,7 +6,7 @@ import ibis
 import pandas as pd
 from ibis import _
 
-from tfeval.cohort.cohort import Cohort
+from tfeval.cohort.analysis_table import Cohort
 from tfeval.cohort.settings import as_long, as_number
 from tfeval.errors import DataError, ParameterError
 from tfeval.programme.phases import Phase, phase

@@ -18,8 +18,12 @@ THREADS = 2
 def _machine_code(function: Callable) -> Callable:
     from numba import njit  # noqa: PLC0415
 
-    # Kept beside the module, so that the set-up step compiles once and no user waits.
-    return njit(cache=True, nogil=True)(function)
+    # Kept beside the module or in the user's cache: the set-up step compiles, and no user waits.
+    try:
+        return njit(cache=True, nogil=True)(function)
+    except RuntimeError:
+        # There is nowhere to keep it: compiled anew by each process that needs it.
+        return njit(nogil=True)(function)
 
 
 def for_size(function: Callable, size: int) -> Callable:
@@ -35,10 +39,10 @@ def for_size(function: Callable, size: int) -> Callable:
     return _machine_code(function) if size >= LARGE else function
 
 
-def in_parts(work: Callable[..., Any], parts: list[tuple]) -> list[Any]:
-    """Run the parts on a few threads and return what each gives, in order."""
-    if len(parts) == 1:
-        return [work(*parts[0])]
+def in_parts(work: Callable[..., Any], parts: list[tuple], threads: bool = True) -> list[Any]:
+    """Run the parts, on a few threads where there are several; return what each gives, in order."""
+    if len(parts) == 1 or not threads:
+        return [work(*part) for part in parts]
     with ThreadPoolExecutor(THREADS) as pool:
         return list(pool.map(lambda part: work(*part), parts))
 

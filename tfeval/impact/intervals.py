@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import stdtr, stdtrit  # scipy.stats takes a second to import
 
 from tfeval.impact.design import Design
 from tfeval.impact.estimates import Estimates
@@ -47,12 +48,10 @@ def from_spreads(
     held: Estimates, spread: Spread, ratio_error: np.ndarray, level: float
 ) -> Intervals:
     """Return t intervals from covariances."""
-    from scipy import stats  # noqa: PLC0415
-
     error = np.sqrt(np.maximum(np.diag(spread.covariance), 0.0))
-    width = stats.t.ppf(0.5 + level / 2, spread.freedom)
+    width = stdtrit(spread.freedom, 0.5 + level / 2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        p_value = 2 * stats.t.sf(np.abs(held.effect / error), spread.freedom)
+        p_value = 2 * stdtr(spread.freedom, -np.abs(held.effect / error))
         ratio = np.log(held.treated / held.comparison)
         ratio = np.where((held.treated > 0) & (held.comparison > 0), ratio, np.nan)
     return Intervals(

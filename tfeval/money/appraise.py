@@ -151,7 +151,7 @@ def appraise(
     model = model_of(found, rows, spent, own, asked)
     return Appraisal(
         frame=lines_of(model, found, rows, spent, asked), model=model, settings=asked,
-        effects=taken, found=found, spent=spent, notes=_notes(asked, taken),
+        effects=taken, found=found, spent=spent, notes=_notes(asked, taken, small),
         simulated=taken.simulated,
     )  # fmt: skip
 
@@ -162,7 +162,7 @@ def _check_result(effects: Effects, result: str | None) -> None:
         raise ParameterError(f"There is no effect on {result}. {suggest(result, held)}")
 
 
-def _notes(asked: AppraisalSettings, effects: Effects) -> tuple[str, ...]:
+def _notes(asked: AppraisalSettings, effects: Effects, small: list[str]) -> tuple[str, ...]:
     year = asked.price_year
     notes = [
         f"Pounds in {year}-{(year + 1) % 100:02d} prices; {edition_of(asked.edition).label}, "
@@ -171,6 +171,11 @@ def _notes(asked: AppraisalSettings, effects: Effects) -> tuple[str, ...]:
         f"{_lasting(asked)}.",
         "What would have happened anyway is in the comparison group: no deadweight is assumed.",
     ]
+    if small:
+        notes.append(
+            f"Not valued, since too few families have the outcome to show it: {len(small)} of "
+            f"{len(small) + len(effects.frame)} outcomes; the value is of the others alone."
+        )
     return (*notes, *effects.notes)
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from tfeval.impact.compiled import THREADS, for_size, in_parts
+from tfeval.impact.compiled import LARGE, THREADS, for_size, in_parts
 from tfeval.impact.matching.nearest_loops import NOBODY, collect, reach, without_replacement
 from tfeval.impact.matching.ordering import Arm, matching_order, sorted_arm
 
@@ -237,7 +237,7 @@ def _field(
         (np.flatnonzero(mask), score, strata, unit)
         for mask in (treated & inside, ~treated & inside)
     ]
-    own, other = in_parts(sorted_arm, arms)
+    own, other = in_parts(sorted_arm, arms, threads=len(score) >= LARGE)
     if strata is None:
         places = np.searchsorted(other.scores, own.scores)
         low, high = np.zeros_like(places), np.full_like(places, len(other.rows))

@@ -127,7 +127,7 @@ def matching_order(arm: Arm, order: str, seed: int, unit: np.ndarray | None) -> 
         falling = flipped
     else:
         falling = places[::-1]
-    return _in_tie_order(arm, places if order == "smallest" else falling)
+    return np.ascontiguousarray(_in_tie_order(arm, places if order == "smallest" else falling))
 
 
 def _in_tie_order(arm: Arm, order: np.ndarray) -> np.ndarray:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from tfeval.cohort.cohort import Cohort, comparison_groups
+from tfeval.cohort.analysis_table import Cohort
+from tfeval.cohort.cohort import comparison_groups
 from tfeval.display.disclosure import safe_count
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table

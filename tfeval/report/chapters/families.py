@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tfeval.cohort.cohort import Cohort, comparison_groups
+from tfeval.cohort.analysis_table import Cohort
+from tfeval.cohort.cohort import comparison_groups
 from tfeval.cohort.results import needed_tables, results_tests
 from tfeval.display.charts import bar_chart
 from tfeval.display.disclosure import safe_count, safe_mean

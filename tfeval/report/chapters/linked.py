@@ -6,7 +6,8 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-from tfeval.cohort.cohort import Cohort, cohort
+from tfeval.cohort.analysis_table import Cohort
+from tfeval.cohort.cohort import cohort
 from tfeval.records.simulate import simulate
 from tfeval.records.store import Records, open_records
 from tfeval.records.truth import Truth
