@@ -52,11 +52,14 @@ def headline(phase: str, found: Additional, price_year: int, edition: str) -> st
     parts = [claims.headline(phase)]
     if not found.simulated:
         parts.append(additional.headline(found))
-    total, central = (ours(price_year, edition, view) for view in ("total", "central"))
+    total, central = (
+        ours(price_year, edition, view).benefit_cost_ratio for view in ("total", "central")
+    )
+    fiscal = published_ratios()["fiscal"]
     parts.append(
-        f"By our unit costs the effects published in 2019 are worth £{total.benefit_cost_ratio:.2f} "
-        f"for each £1 that all public bodies spent, £{central.benefit_cost_ratio:.2f} for each £1 "
-        f"of central government; £{published_ratios()['fiscal']:.2f} was published."
+        f"By our unit costs the effects published in 2019 are worth £{total:.2f} for each £1 that "
+        f"all public bodies spent, £{central:.2f} for each £1 of central government; "
+        f"£{fiscal:.2f} was published."
     )
     if phase == "one":
         inside, across = known.open_range(price_year, edition)
