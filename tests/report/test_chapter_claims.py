@@ -9,11 +9,8 @@ import pytest
 import tfeval as tf
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table
-from tfeval.report.chapters import linked
+from tfeval.report.chapters import additional, deadweight, evidence, funnel, known, linked
 
-additional, evidence, known = (
-    tf.chapters.additional, tf.chapters.evidence, tf.chapters.known,
-)  # fmt: skip
 PRICED = (
     evidence.benefits_table,
     evidence.account_table,
@@ -23,8 +20,8 @@ PRICED = (
     known.silence_table,
 )
 ALONE = (
-    evidence.deadweight_chart,
-    evidence.deadweight_table,
+    deadweight.deadweight_chart,
+    deadweight.deadweight_table,
     evidence.intervals_table,
     known.inputs_table,
     known.curve_table,
@@ -77,7 +74,7 @@ def test_prices_reach_the_page_and_leave_ratios_alone():
 
 
 def test_the_break_even_of_each_claim_stands_beside_its_own_row():
-    rows = [[cell.text for cell in row] for row in evidence.deadweight_table().rows]
+    rows = [[cell.text for cell in row] for row in deadweight.deadweight_table().rows]
     shares = tf.break_even_2015().set_index(["claim", "cost_counted"])["share"]
     for claim, cost, *_, at in rows:
         assert float(at.rstrip("%")) == pytest.approx(100 * (1 - shares[(claim, cost)]), abs=0.051)
@@ -104,15 +101,15 @@ def test_results_add_up_from_claimed_to_additional(found):
     assert held.own.value == pytest.approx(held.additional.value / held.met)
     assert held.additional.low < held.additional.value < held.additional.high
     assert held.claimed > held.met  # claims outran the tests in simulated records
-    shares = [share.value for _, share in additional.steps(found)]
+    shares = [share.value for _, share in funnel.steps(found)]
     assert shares[0] == 1.0
     assert shares == [1.0, held.claimed, held.met, held.anyway, held.additional.value]
 
 
 def test_what_one_cost_grows_as_results_shrink(found):
-    paid = additional.spent_on("one")
+    paid = funnel.spent_on("one")
     assert paid.high * 117_910 == pytest.approx(tf.reconcile("one").parts[0].high)
-    rows = [[cell.text for cell in row] for row in additional.funnel_table(found).rows]
+    rows = [[cell.text for cell in row] for row in funnel.funnel_table(found).rows]
     assert rows[0][2] == f"£{float(f'{paid.high:.3g}'):,.0f}"
     assert rows[3][2] == ""  # nothing was bought with these
     assert "at least" in rows[4][2]
@@ -120,8 +117,8 @@ def test_what_one_cost_grows_as_results_shrink(found):
 
 def test_simulated_results_say_so_wherever_they_stand(found):
     shown = (
-        additional.funnel_chart(found), additional.funnel_table(found),
-        additional.nation_table(found), additional.surviving_table(found),
+        funnel.funnel_chart(found), funnel.funnel_table(found),
+        funnel.nation_table(found), funnel.surviving_table(found),
         known.records_table(found),
     )  # fmt: skip
     for item in shown:
@@ -133,13 +130,13 @@ def test_simulated_results_say_so_wherever_they_stand(found):
                                                                   simulated=False)),
     )  # fmt: skip
     assert "In the records" in evidence.headline("one", real, 2024, "2026")
-    assert "simulated" not in additional.funnel_table(real).text()
+    assert "simulated" not in funnel.funnel_table(real).text()
 
 
 def test_records_that_cannot_say_give_the_reason(found):
     silent = replace(found, effects=None, results=None, why="no school terms")
-    for item in (additional.funnel_chart, additional.funnel_table, additional.nation_table,
-                 additional.surviving_table, known.records_table):  # fmt: skip
+    for item in (funnel.funnel_chart, funnel.funnel_table, funnel.nation_table,
+                 funnel.surviving_table, known.records_table):  # fmt: skip
         assert "no school terms" in item(silent).text()
     assert "no school terms" in additional.headline(silent)
 
@@ -151,7 +148,7 @@ def test_few_families_hide_the_results(small, monkeypatch):
 
 def test_phase_two_has_its_own_tests_and_claims(small):
     found = load("two")
-    assert "sustained" in additional.funnel_table(found).text() or found.why
-    assert "No saving was claimed" in additional.surviving_table(found).text() or found.why
-    assert "over 90,000" in additional.nation_table(found).text() or found.why
+    assert "sustained" in funnel.funnel_table(found).text() or found.why
+    assert "No saving was claimed" in funnel.surviving_table(found).text() or found.why
+    assert "over 90,000" in funnel.nation_table(found).text() or found.why
     assert "sustained progress" in evidence.headline("two", found, 2024, "2026")

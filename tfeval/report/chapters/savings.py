@@ -37,7 +37,7 @@ def break_even_table() -> Table:
             "Cost": pounds,
             "Share that must be its own": percent,
         },
-        sources=_claim_sources(),
+        sources=claim_sources(),
         notes="One less the share is the deadweight at which the programme just pays for itself. "
         "Central cost a family is the whole budget over the families targeted. Benefits are gross, "
         "over 12 months, from seven areas, with no comparison group.",
@@ -55,11 +55,12 @@ def rebuilt_table() -> Table:
         frame,
         caption="The claim of £1.2bn, rebuilt: gross, with all of every family's change counted",
         formats=formats,
-        sources=_claim_sources(),
+        sources=claim_sources(),
     )
 
 
-def _claim_sources() -> list[Source]:
+def claim_sources() -> list[Source]:
+    """Return the sources of the 2015 claim and of the money it is held against."""
     rows = published("benefits_claim_2015")
     used = rows[
         rows["figure"].isin(
