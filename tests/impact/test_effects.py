@@ -328,7 +328,7 @@ def test_words_and_numbers_as_they_are_read():
     assert label_of("ae_attendances_24", 24, {}) == "Ae attendances"
     assert label_of("score_12", float("nan"), {}) == "Score 12"
     assert [decimals(error) for error in (0.0, np.nan, 0.099, 0.1, 9.9, 1e-9)] == [3, 3, 3, 2, 1, 6]
-    assert with_interval(np.nan, 0, 1, 2) == "unknown"
+    assert with_interval(np.nan, np.nan, 1, 2) == "unknown"
     assert with_interval(1.0, np.nan, 1, 2, "%") == "1.00%"
     lost = effects(rows(relative=np.nan, relative_low=np.nan, relative_high=np.nan))
     assert cells(lost, "Absence")["Relative change (95% interval)"] == "not defined"

@@ -40,7 +40,6 @@ ALONE = (
     tf.chapters.claims.funnel_chart,
     tf.chapters.claims.full_marks_table,
     tf.chapters.rules.year_two_table,
-    tf.chapters.savings.break_even_chart,
     tf.chapters.savings.break_even_table,
     tf.chapters.savings.rebuilt_table,
     tf.chapters.savings.ratios_table,

@@ -71,7 +71,7 @@ def number_axis(axis: Any, how: Format | None) -> None:
 
 
 def minus(text: str) -> str:
-    """Put a true minus sign before a negative number."""
+    """Put a true minus sign before a negative number or amount."""
     return text.replace("-", "\N{MINUS SIGN}", 1) if text.startswith(("-", "£-")) else text
 
 

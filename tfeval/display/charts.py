@@ -107,6 +107,8 @@ def line_chart(
     title: str,
     alt: str,
     y_label: str = "",
+    x_label: str = "",
+    reference: float | None = None,
     value_format: Format = "{:,.0f}",
     sources: object = None,
 ) -> Chart:
@@ -116,7 +118,9 @@ def line_chart(
     ----------
     frame : DataFrame
         Index of dates or numbers; one column a series (six at most); missing values are skipped.
-    title, alt, y_label, value_format, sources
+    reference : float, optional
+        A level to mark with a line.
+    title, alt, y_label, x_label, value_format, sources
         As in `bar_chart`.
 
     Returns
@@ -138,10 +142,13 @@ def line_chart(
             series = data[name].dropna()
             axes.plot(series.index, series, color=colour, marker=marker, linestyle=line)
             if len(series):
-                last = f"{name} {written(series.iloc[-1], value_format)}"
+                last = f"{name} {minus(written(series.iloc[-1], value_format))}"
                 ends.append((series.index[-1], float(series.iloc[-1]), last, colour))
         axes.set_ylabel(y_label)
+        axes.set_xlabel(x_label)
         axes.grid(axis="y")
+        if reference is not None:
+            axes.axhline(reference, color=DARK_GREY, linewidth=1.5)
         axes.set_ylim(bottom=min(0.0, float(np.nanmin(data.to_numpy(dtype=float)))))
         axes.margins(y=0.1)
         number_axis(axes.yaxis, value_format)

@@ -130,7 +130,11 @@ def with_interval(value: float, low: float, high: float, digits: int, suffix: st
     --------
     >>> with_interval(1.234, 0.5, 2.0, 2)
     '1.23 (0.50 to 2.00)'
+    >>> with_interval(math.nan, -0.5, 0.5, 1, " points")
+    'no estimate; −0.5 to 0.5 points'
     """
+    if math.isnan(value) and math.isfinite(low) and math.isfinite(high):
+        return f"no estimate; {number(low, digits)} to {number(high, digits, suffix)}"
     if math.isnan(value):
         return "unknown"
     if math.isnan(low) or math.isnan(high):

@@ -1,14 +1,19 @@
 """Ready tables and charts of each chapter: results in, what people read out."""
 
 from tfeval.report.chapters import (
+    additional,
     areas,
     authority,
     budget,
     claims,
     comparison,
+    deadweight,
     effects_record,
+    evidence,
     families,
+    funnel,
     impact,
+    known,
     ledger,
     rules,
     savings,
@@ -20,14 +25,19 @@ from tfeval.report.chapters import (
 )
 
 __all__ = [
+    "additional",
     "areas",
     "authority",
     "budget",
     "claims",
     "comparison",
+    "deadweight",
     "effects_record",
+    "evidence",
     "families",
+    "funnel",
     "impact",
+    "known",
     "ledger",
     "rules",
     "savings",

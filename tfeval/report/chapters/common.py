@@ -26,6 +26,28 @@ MEASURE_NAMES = {
 _MARKS = {"exact": "", "rounded": "about ", "at least": "over ", "at most": "up to "}
 
 
+def signed_pounds(value: float) -> str:
+    """Write an amount with a true minus sign that no line's end parts from it.
+
+    Examples
+    --------
+    >>> signed_pounds(-1_400).replace(chr(0x2060), "")
+    '−£1,400'
+    """
+    return pounds(value).replace("-", "\N{MINUS SIGN}\N{WORD JOINER}")
+
+
+def about(value: float) -> str:
+    """Write an uncertain amount to three digits.
+
+    Examples
+    --------
+    >>> about(124_078), about(3_381)
+    ('£124,000', '£3,380')
+    """
+    return signed_pounds(float(f"{value:.3g}"))
+
+
 def span(low: float, high: float, how: Callable[[float], str]) -> str:
     """Write a range, or one value where both ends read the same.
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-from tfeval.display.figures import Chart
-from tfeval.display.interval_charts import range_chart
 from tfeval.display.tables import Table, table
 from tfeval.money.claimed import break_even_2015, implied_costs_2019, national_claim_rebuilt
 from tfeval.programme.phases import period
@@ -39,37 +37,10 @@ def break_even_table() -> Table:
             "Cost": pounds,
             "Share that must be its own": percent,
         },
-        sources=_claim_sources(),
+        sources=claim_sources(),
         notes="One less the share is the deadweight at which the programme just pays for itself. "
         "Central cost a family is the whole budget over the families targeted. Benefits are gross, "
         "over 12 months, from seven areas, with no comparison group.",
-    )
-
-
-def break_even_chart() -> Chart:
-    """Return the break-even shares as ranges over the published pairs of figures."""
-    frame = break_even_2015()
-    groups = frame.groupby([frame["claim"].str.startswith("National"), "cost_counted"], sort=False)
-    lines = groups["share"].agg(["min", "max"])
-    labels = [
-        f"{'National claim' if national else 'A family'}: {cost} cost"
-        for national, cost in lines.index
-    ]
-    listed = "; ".join(
-        f"{label} {span(low, high, percent)}"
-        for label, low, high in zip(labels, lines["min"], lines["max"], strict=True)
-    )
-    return range_chart(
-        labels,
-        list(lines["min"] * 100),
-        list(lines["max"] * 100),
-        title="Share of the claimed benefit that must be the programme's own to break even",
-        alt=f"Range chart of break-even shares: {listed}.",
-        x_label="% of the benefit claimed",
-        reference=100.0,
-        reference_label="all of it",
-        value_format="{:.0f}%",
-        sources=_claim_sources(),
     )
 
 
@@ -84,11 +55,12 @@ def rebuilt_table() -> Table:
         frame,
         caption="The claim of £1.2bn, rebuilt: gross, with all of every family's change counted",
         formats=formats,
-        sources=_claim_sources(),
+        sources=claim_sources(),
     )
 
 
-def _claim_sources() -> list[Source]:
+def claim_sources() -> list[Source]:
+    """Return the sources of the 2015 claim and of the money it is held against."""
     rows = published("benefits_claim_2015")
     used = rows[
         rows["figure"].isin(
@@ -143,20 +115,29 @@ def findings_table(name: str) -> Table:
     rows = rows[rows["period"].str[:4].astype(int).ge(2015) == (start == "2015")]
     frame = pd.DataFrame(
         {
-            "Outcome": rows["outcome"].str.capitalize(),
-            "Population": rows["population"],
+            "Outcome": rows["outcome"].str.capitalize() + " (" + rows["population"] + ")",
             "Months after": rows["months"],
-            "On the programme (%)": rows["treated"],
-            "Comparison (%)": rows["comparison"],
-            "Difference (points)": rows["value"],
+            "On the programme, and comparison": [_against(row) for row in rows.to_dict("records")],
             "Finding": rows["finding"],
         }
     )
+    if rows["value"].isna().all():
+        frame = frame.drop(columns="On the programme, and comparison")
     return table(
         with_sources(frame, rows),
         caption=f"What the national evaluations found, {PHASE_TITLES[name]}",
         notes="An estimate that is not statistically significant is not an estimate of zero: "
         "without its standard error, which was not published where seen, its range is unknown.",
+    )
+
+
+def _against(row: dict) -> str:
+    if pd.isna(row["value"]):
+        return "not published where seen"
+    return (
+        f"{row['treated']:.1f}% and {row['comparison']:.1f}%: {row['value']:+.1f} points".replace(
+            "-", "\N{MINUS SIGN}"
+        )
     )
 
 

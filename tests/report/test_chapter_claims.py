@@ -1,0 +1,154 @@
+"""Chapter 6: claims, what would have come anyway, what was published, on the page."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+import tfeval as tf
+from tfeval.display.figures import Chart
+from tfeval.display.tables import Table
+from tfeval.report.chapters import additional, deadweight, evidence, funnel, known, linked
+
+PRICED = (
+    evidence.benefits_table,
+    evidence.account_table,
+    evidence.differences_table,
+    known.reach,
+    known.reach_table,
+    known.silence_table,
+)
+ALONE = (
+    deadweight.deadweight_chart,
+    deadweight.deadweight_table,
+    evidence.intervals_table,
+    known.inputs_table,
+    known.curve_table,
+    known.small_trials_table,
+)
+
+
+def load(phase: str = "one") -> additional.Additional:
+    return additional.load("simulated", phase, "not_yet_treated", 12, design="nearest", caliper=0.2)
+
+
+@pytest.fixture(scope="module")
+def small():
+    """Fewer simulated families, so that a design takes seconds."""
+    linked._simulation.cache_clear()
+    linked.cohort_of.cache_clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(linked, "_FAMILIES", 3_000)
+        yield
+    linked._simulation.cache_clear()
+    linked.cohort_of.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def found(small):
+    return load()
+
+
+def links(shown: Table | Chart) -> int:
+    if isinstance(shown, Chart):
+        return sum(bool(source.url) for source in shown.sources)
+    return shown.html().count('<a href="http')
+
+
+@pytest.mark.parametrize("function", ALONE, ids=lambda function: function.__name__)
+def test_each_leads_to_its_sources(function):
+    assert links(function()) > 0
+
+
+@pytest.mark.parametrize("function", PRICED, ids=lambda function: function.__name__)
+def test_each_priced_one_leads_to_its_sources(function):
+    assert links(function(2024, "2026")) > 0
+
+
+def test_prices_reach_the_page_and_leave_ratios_alone():
+    then, now = evidence.benefits_table(2014, "2026"), evidence.benefits_table(2024, "2026")
+    assert then.rows[0][2].text != now.rows[0][2].text  # pounds a family
+    assert then.rows[-3][3].text == now.rows[-3][3].text  # for each pound
+    assert known.silence_table(2014, "2026").text() != known.silence_table(2024, "2026").text()
+
+
+def test_the_break_even_of_each_claim_stands_beside_its_own_row():
+    rows = [[cell.text for cell in row] for row in deadweight.deadweight_table().rows]
+    shares = tf.break_even_2015().set_index(["claim", "cost_counted"])["share"]
+    for claim, cost, *_, at in rows:
+        assert float(at.rstrip("%")) == pytest.approx(100 * (1 - shares[(claim, cost)]), abs=0.051)
+
+
+def test_the_published_ratios_stand_beside_ours():
+    text = evidence.benefits_table(2024, "2026").text()
+    assert "£1.51" in text
+    assert "£0.74" in text
+    assert "£1.61" in text
+    account = evidence.differences_table(2024, "2026").text()
+    assert "£0.77 of the £2.28" in account
+
+
+def test_no_consistent_effect_is_told_as_an_interval():
+    text = known.silence_table(2024, "2026").text()
+    assert "not an estimate of zero" in text
+    assert "−0.8 to 0.8" in text
+
+
+def test_results_add_up_from_claimed_to_additional(found):
+    held = found.results
+    assert held.met == pytest.approx(held.anyway + held.additional.value)
+    assert held.own.value == pytest.approx(held.additional.value / held.met)
+    assert held.additional.low < held.additional.value < held.additional.high
+    assert held.claimed > held.met  # claims outran the tests in simulated records
+    shares = [share.value for _, share in funnel.steps(found)]
+    assert shares[0] == 1.0
+    assert shares == [1.0, held.claimed, held.met, held.anyway, held.additional.value]
+
+
+def test_what_one_cost_grows_as_results_shrink(found):
+    paid = funnel.spent_on("one")
+    assert paid.high * 117_910 == pytest.approx(tf.reconcile("one").parts[0].high)
+    rows = [[cell.text for cell in row] for row in funnel.funnel_table(found).rows]
+    assert rows[0][2] == f"£{float(f'{paid.high:.3g}'):,.0f}"
+    assert rows[3][2] == ""  # nothing was bought with these
+    assert "at least" in rows[4][2]
+
+
+def test_simulated_results_say_so_wherever_they_stand(found):
+    shown = (
+        funnel.funnel_chart(found), funnel.funnel_table(found),
+        funnel.nation_table(found), funnel.surviving_table(found),
+        known.records_table(found),
+    )  # fmt: skip
+    for item in shown:
+        assert "simulated records" in item.text()
+    assert "not findings" in additional.banner(found).text()
+    assert "simulated" not in evidence.headline("one", found, 2024, "2026").lower()
+    real = replace(
+        found, comparison=replace(found.comparison, study=replace(found.comparison.study,
+                                                                  simulated=False)),
+    )  # fmt: skip
+    assert "In the records" in evidence.headline("one", real, 2024, "2026")
+    assert "simulated" not in funnel.funnel_table(real).text()
+
+
+def test_records_that_cannot_say_give_the_reason(found):
+    silent = replace(found, effects=None, results=None, why="no school terms")
+    for item in (funnel.funnel_chart, funnel.funnel_table, funnel.nation_table,
+                 funnel.surviving_table, known.records_table):  # fmt: skip
+        assert "no school terms" in item(silent).text()
+    assert "no school terms" in additional.headline(silent)
+
+
+def test_few_families_hide_the_results(small, monkeypatch):
+    monkeypatch.setattr(additional, "hidden_rows", lambda frame: frame["estimate"].notna())
+    assert "too few" in load().why
+
+
+def test_phase_two_has_its_own_tests_and_claims(small):
+    found = load("two")
+    assert "sustained" in funnel.funnel_table(found).text() or found.why
+    assert "No saving was claimed" in funnel.surviving_table(found).text() or found.why
+    assert "over 90,000" in funnel.nation_table(found).text() or found.why
+    assert "sustained progress" in evidence.headline("two", found, 2024, "2026")

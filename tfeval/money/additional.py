@@ -1,0 +1,186 @@
+"""From results claimed to results caused: who would have met the same tests anyway."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfeval.errors import DataError
+from tfeval.impact.effects import Effects
+
+
+@dataclass(frozen=True)
+class Range:
+    """A number with the interval that sampling leaves.
+
+    Attributes
+    ----------
+    value, low, high : float
+    """
+
+    value: float
+    low: float
+    high: float
+
+    def times(self, factor: float) -> Range:
+        """Return the range multiplied by a number not below 0."""
+        return Range(self.value * factor, self.low * factor, self.high * factor)
+
+
+@dataclass(frozen=True)
+class Results:
+    """Results of families on the programme, as shares of those families.
+
+    Attributes
+    ----------
+    claimed : float
+        For whom a result was claimed.
+    met : float
+        Who met the programme's own tests by the records.
+    anyway : float
+        Who would have met them without the programme: the rate of similar families.
+    additional : Range
+        Who met them and would not have otherwise.
+    own : Range
+        The additional as a share of those who met the tests.
+    level : float
+        Of the intervals.
+    simulated : bool
+    """
+
+    claimed: float
+    met: float
+    anyway: float
+    additional: Range
+    own: Range
+    level: float = 0.95
+    simulated: bool = False
+
+
+def results_of(effects: Effects, claimed: float) -> Results:
+    """Return results claimed, met, met anyway and additional, from an effect on the tests.
+
+    Parameters
+    ----------
+    effects : Effects
+        One row: the effect on having met the tests, with means of both groups.
+    claimed : float
+        Share of the families on the programme for whom a result was claimed, 0 to 1.
+
+    Returns
+    -------
+    Results
+
+    Raises
+    ------
+    DataError
+        If there is not one row, or a mean is not known, or no comparison family met the tests.
+
+    Notes
+    -----
+    With r the relative effect, the additional are r / (1 + r) of those who met the tests; the
+    function rises with r, so its interval is that of r carried through.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> row = pd.DataFrame({"outcome": ["turned_around"], "estimate": [0.1], "std_error": [0.02],
+    ...     "conf_low": [0.06], "conf_high": [0.14], "mean_treated": [0.5],
+    ...     "mean_comparison": [0.4], "relative": [0.25], "relative_low": [0.14],
+    ...     "relative_high": [0.37]})
+    >>> found = results_of(Effects(row, np.array([[0.0004]])), claimed=0.99)
+    >>> found.anyway, round(found.own.value, 3), round(found.own.low, 3)
+    (0.4, 0.2, 0.123)
+    """
+    rows = effects.to_frame()
+    if len(rows) != 1:
+        raise DataError(f"Results come from one effect, on having met the tests, not {len(rows)}.")
+    if not 0 <= claimed <= 1:
+        raise DataError(f"The share claimed lies between 0 and 1, not {claimed}.")
+    row = rows.iloc[0]
+    needed = row[["estimate", "mean_treated", "mean_comparison", "relative"]].to_numpy(dtype=float)
+    if not np.isfinite(needed).all() or not row["mean_comparison"] > 0:
+        raise DataError(
+            "The share of either group that met the tests is not known, or none of the "
+            "comparison group did: nothing can be said of who would have met them anyway."
+        )
+    own = [own_share(float(row[name])) for name in ("relative", "relative_low", "relative_high")]
+    return Results(
+        claimed=float(claimed), met=float(row["mean_treated"]),
+        anyway=float(row["mean_comparison"]),
+        additional=Range(float(row["estimate"]), float(row["conf_low"]), float(row["conf_high"])),
+        own=Range(*own), level=effects.level, simulated=effects.simulated,
+    )  # fmt: skip
+
+
+def own_share(relative: float) -> float:
+    """Return the share of results that are the programme's own, from the relative effect.
+
+    Parameters
+    ----------
+    relative : float
+        Difference over the comparison's mean, above -1.
+
+    Examples
+    --------
+    >>> round(own_share(0.25), 3), round(own_share(-0.2), 3)
+    (0.2, -0.25)
+    """
+    return relative / (1 + relative)
+
+
+def cost_per(cost: float, number: Range) -> Range:
+    """Return a cost for each of an uncertain number.
+
+    Parameters
+    ----------
+    cost : float
+        Pounds, not below 0.
+    number : Range
+
+    Returns
+    -------
+    Range
+        The dearest end is infinite where the number may be none or fewer; the value is infinite
+        where the estimate is.
+
+    Notes
+    -----
+    The cost is known and the number alone uncertain, so the interval is the number's, inverted
+    (Fieller's interval with an error in the denominator only).
+
+    Examples
+    --------
+    >>> cost_per(1_000.0, Range(0.1, 0.05, 0.2))
+    Range(value=10000.0, low=5000.0, high=20000.0)
+    >>> cost_per(1_000.0, Range(0.1, -0.05, 0.2)).high
+    inf
+    """
+
+    def each(share: float) -> float:
+        return cost / share if share > 0 else float("inf")
+
+    return Range(each(number.value), each(number.high), each(number.low))
+
+
+def surviving(claim: float, own: Range, cost: float) -> tuple[Range, Range]:
+    """Return what is left of a claimed saving: the programme's own part, and that less its cost.
+
+    Parameters
+    ----------
+    claim : float
+        Pounds claimed, of all families' change.
+    own : Range
+        Share of it that was the programme's own.
+    cost : float
+        Pounds.
+
+    Examples
+    --------
+    >>> gross, net = surviving(1.2e9, Range(0.2, 0.0, 0.4), 448e6)
+    >>> round(gross.value / 1e6), round(net.low / 1e6), round(net.high / 1e6)
+    (240, -448, 32)
+    """
+    gross = own.times(claim)
+    return gross, Range(gross.value - cost, gross.low - cost, gross.high - cost)

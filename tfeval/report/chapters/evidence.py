@@ -1,0 +1,291 @@
+"""Chapter 6, the published evidence through the one appraisal."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import pandas as pd
+
+from tfeval.display.tables import Table, table
+from tfeval.impact.published_effects import LABELS, evaluation_sources, published_effects
+from tfeval.money.account_2019 import account_2019, needed_2019, published_ratios
+from tfeval.money.claimed import implied_costs_2019
+from tfeval.money.costs import cost_sources, programme_costs
+from tfeval.money.evaluation_2019 import Published, appraise_2019
+from tfeval.money.people import people_in_family
+from tfeval.money.unit_costs import unit_costs
+from tfeval.programme.published import Source, distinct_sources, figure, published
+from tfeval.report.chapters import additional, claims, known
+from tfeval.report.chapters.additional import Additional
+from tfeval.report.chapters.common import percent, pounds, span
+from tfeval.report.record import record
+
+_NAMES = {
+    "looked_after": "Children looked after",
+    "jobseekers_allowance": "Adults on Jobseeker's Allowance",
+    "custody_adults": "Custodial sentences, adults",
+    "custody_juveniles": "Custodial sentences, juveniles",
+    "conviction": "Convictions, juveniles",
+}
+_COHORT_YEAR = "2017-18"
+
+
+def headline(phase: str, found: Additional, price_year: int, edition: str) -> str:
+    """Say in short what was claimed, what of it was caused as far as known, and what it is worth.
+
+    Parameters
+    ----------
+    phase : {"one", "two"}
+    found : Additional
+        What the records say; simulated ones are not quoted.
+    price_year : int
+    edition : str
+    """
+    parts = [claims.headline(phase)]
+    if not found.simulated:
+        parts.append(additional.headline(found))
+    total, central = (
+        ours(price_year, edition, view).benefit_cost_ratio for view in ("total", "central")
+    )
+    fiscal = published_ratios()["fiscal"]
+    parts.append(
+        f"By our unit costs the effects published in 2019 are worth £{total:.2f} for each £1 that "
+        f"all public bodies spent, £{central:.2f} for each £1 of central government; "
+        f"£{fiscal:.2f} was published."
+    )
+    if phase == "one":
+        inside, across = known.open_range(price_year, edition)
+        parts.append(
+            f"The 2016 finding of no consistent effect still leaves room for £{inside:.2f} to "
+            f"£{across:.2f} of gain, or of loss, for each £1 of central government."
+        )
+    return " ".join(parts)
+
+
+def intervals_table() -> Table:
+    """Return the published effects of 2019 with the most that their errors can be."""
+    effects = published_effects("2019")
+    rows = effects.to_frame().to_dict("records")
+    frame = pd.DataFrame(
+        {
+            "Outcome": [f"{LABELS[row['outcome']]} ({row['population']})" for row in rows],
+            "On the programme, and comparison": [
+                f"{row['mean_treated']:.1%} and {row['mean_comparison']:.1%}" for row in rows
+            ],
+            "Difference (points)": [_minus(f"{100 * row['estimate']:.1f}") for row in rows],
+            "Error, at most": [f"{100 * row['std_error']:.2f}" for row in rows],
+            "95% interval, at most": [
+                _minus(f"{100 * row['conf_low']:.1f} to {100 * row['conf_high']:.1f}")
+                for row in rows
+            ],
+            "People in each group, at least": [_implied(row) for row in rows],
+        }
+    )
+    return table(
+        frame,
+        caption="The effects published in 2019, as intervals",
+        sources=evaluation_sources("2019"),
+        notes=[
+            *effects.notes,
+            "People in each group: how many, if all were independent, give an error of that size "
+            "at the published shares. The sizes themselves were not published where seen.",
+        ],
+    )
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _implied(row: dict) -> str:
+    variance = sum(share * (1 - share) for share in (row["mean_treated"], row["mean_comparison"]))
+    return f"{round(variance / row['std_error'] ** 2, -2):,.0f}"
+
+
+@lru_cache(maxsize=8)
+def ours(price_year: int, edition: str, view: str = "total") -> Published:
+    """Return the 2019 effects through our unit costs: the reference of the account.
+
+    Parameters
+    ----------
+    price_year : int
+    edition : str
+    view : {"total", "central"}
+        Which costs are counted.
+    """
+    return appraise_2019(price_year=price_year, edition=edition, view=view)
+
+
+def benefits_table(price_year: int, edition: str) -> Table:
+    """Return the 2019 effects through our unit costs, by outcome, beside the published ratios."""
+    found = ours(price_year, edition)
+    central = ours(price_year, edition, "central")
+    rows = found.by_outcome()
+    counted = found.counted().set_index("outcome")
+    lines: list[tuple] = [
+        (_NAMES[row["outcome"]], _quantity(counted.loc[row["outcome"]]), pounds(row["a_family"]),
+         row["benefits"] / found.costs, row["benefits"] / central.costs)
+        for row in rows.sort_values("benefits", ascending=False).to_dict("records")
+    ]  # fmt: skip
+    lines.append(
+        ("All together", "", pounds(found.benefits / found.families), found.benefit_cost_ratio,
+         central.benefit_cost_ratio)
+    )  # fmt: skip
+    lines.append(("The same, at worst and at best", "", "", _ends(found), _ends(central)))
+    fiscal = published_ratios()["fiscal"]
+    lines.append(("Published, fiscal", "", "", fiscal, fiscal))
+    frame = pd.DataFrame(
+        lines,
+        columns=["Effect", "Change a family, two years", "Worth a family over five years",
+                 "For each £1 of all public costs", "For each £1 of central costs"],
+    )  # fmt: skip
+    money = dict.fromkeys(frame.columns[3:], _ratio)
+    return table(
+        frame,
+        caption="The effects published in 2019, through our own unit costs",
+        formats=money,
+        sources=_sources_2019(),
+        notes=[
+            "Public money, over five years from when a family joins; half of an effect is left "
+            "in each year after the two that were followed (assumed).",
+            "At worst and at best: errors were not published, only that effects were significant. "
+            "At most, that leaves each between none and twice what was found; the ends take all "
+            "to err one way (Vohra, 2024).",
+            f"People in a family: {_people()}.",
+        ],
+    )
+
+
+def _ratio(value: object) -> str:
+    return value if isinstance(value, str) else f"£{value:.2f}"
+
+
+def _ends(found: Published) -> str:
+    low, high = found.ratio_interval()
+    return f"£{max(low, 0):.2f} to £{high:.2f}"
+
+
+def _quantity(row: pd.Series) -> str:
+    unit = {"person-day": "days", "custodial sentence": "sentences", "court event": "convictions"}
+    digits = 1 if row["per"] == "person-day" else 3
+    return f"−{abs(row['effect']):.{digits}f} {unit[row['per']]}"
+
+
+def _people() -> str:
+    return "; ".join(
+        f"{item.value:.1f} {item.population} ({item.low:.1f} to {item.high:.1f}; {item.basis})"
+        for item in people_in_family().values()
+    )
+
+
+def _sources_2019() -> list[Source]:
+    costs = published("unit_costs")
+    used = costs[costs["outcome"].isin(["looked_after", "jobseekers_allowance", "custody",
+                                        "court_event"])]  # fmt: skip
+    people = [source for item in people_in_family().values() for source in item.sources]
+    found = [*evaluation_sources("2019"), *_ratio_sources(), *distinct_sources(used), *people,
+             *cost_sources("two")]  # fmt: skip
+    return list(dict.fromkeys(found))
+
+
+def _ratio_sources() -> list[Source]:
+    rows = published("evaluations")
+    names = "economic|fiscal|benefits_from|outcomes_counted|not_linked"
+    return distinct_sources(rows[rows["figure"].str.contains(names)])
+
+
+def account_table(price_year: int, edition: str) -> Table:
+    """Return what each assumption does to our ratio of the 2019 effects."""
+    rows = account_2019(price_year, edition)
+    ratios = published_ratios()
+    frame = pd.DataFrame(
+        {
+            "What is turned": rows["turned"],
+            "How": rows["how"],
+            "All public costs": rows["total"],
+            "Central costs": rows["central"],
+        }
+    )
+    money = "£{:.2f}".format
+    return table(
+        frame,
+        caption=f"Why ours is not £{ratios['fiscal']:.2f}: one assumption turned at a time, "
+        "benefit for each £1",
+        formats={"All public costs": money, "Central costs": money},
+        sources=_ratio_sources(),
+        notes=[_needed_words(price_year, edition)],
+    )
+
+
+def _needed_words(price_year: int, edition: str) -> str:
+    lasting, people = needed_2019(price_year, edition)[["total", "central"]].to_dict("records")
+    wanted = f"£{published_ratios()['fiscal']:.2f}"
+    found = {
+        view: f"{percent(share)} of an effect must be left in each further year"
+        if pd.notna(share)
+        else f"not even lasting effects give it: it would take {people[view]:.1f} times the people"
+        for view, share in lasting.items()
+    }
+    return (
+        f"What it takes to be {wanted}: with central costs {found['central']}; with all public "
+        f"costs {found['total']}."
+    )
+
+
+def differences_table(price_year: int, edition: str) -> Table:
+    """Return, reason by reason, why the published ratios and ours differ, computed or sourced."""
+    implied = implied_costs_2019()
+    cost = span(implied["low"].max(), implied["high"].min(), _millions)
+    spent = {view: _spent_in_year(view) for view in ("central", "total")}
+    found = ours(price_year, edition).by_outcome().set_index("outcome")["benefits"]
+    care = found["looked_after"] / found.sum()
+    ratios = published_ratios()
+    layers = sorted(set(unit_costs(price_year)["layer"]))
+    lines = [
+        ("Costs", f"The two ratios imply {cost} for the {_COHORT_YEAR} cohort. That year's "
+         f"central costs were {_millions(spent['central'])} and all public costs "
+         f"{_millions(spent['total'])} here: what they counted lies between."),
+        ("Where benefits arise", f"{_text('benefits_from')} Here children looked after are "
+         f"{percent(care)} of them."),
+        ("Outcomes", f"{_text('outcomes_counted')} Which these were was not read; only effects "
+         "whose values were printed where we could read them are here. Adverse effects on child "
+         "protection plans are among those without a value, and would lower ours."),
+        ("Health", f"{_text('not_linked')} So neither account holds any saving of the NHS from "
+         "fewer admissions."),
+        ("Economic value", f"£{ratios['economic'] - ratios['fiscal']:.2f} of the "
+         f"£{ratios['economic']:.2f} was value to others than public bodies. Our unit costs hold "
+         f"{', '.join(layers)} values alone, so that part cannot be rebuilt here."),
+        ("Unit costs", "Theirs were not read. Ours take the average cost of a child in care; a "
+         "child kept out of care by a family worker may be one of the cheaper cases (see above)."),
+        ("Persistence", "How long they let effects last within five years was not read."),
+    ]  # fmt: skip
+    return table(
+        pd.DataFrame(lines, columns=["Difference", "What is known of it"]),
+        caption="Published and ours: the account of the difference",
+        sources=_ratio_sources(),
+    )
+
+
+def _millions(value: float) -> str:
+    return f"£{value:,.0f}m"
+
+
+def _text(name: str) -> str:
+    rows = published("evaluations")
+    return str(rows.loc[rows["figure"] == name, "text"].iloc[0])
+
+
+def _spent_in_year(view: str) -> float:
+    rows = programme_costs("two", view, 2017)
+    return float(rows.loc[rows["year"] == _COHORT_YEAR, "cash"].sum()) / 1e6
+
+
+def record_evidence(price_year: int, edition: str) -> None:
+    """Record the ratios of the 2019 effects by our unit costs, for later chapters."""
+    for view in ("total", "central"):
+        found = ours(price_year, edition, view)
+        record(f"ratio_2019_{view}", found.benefit_cost_ratio, "£ for each £1", digits=3)
+    record("ratio_2019_published_fiscal", figure("evaluations", "fiscal_benefit_per_pound").value,
+           "£ for each £1")  # fmt: skip
+    rows = ours(price_year, edition).by_outcome().set_index("outcome")["benefits"]
+    record("care_share_2019", 100 * float(rows["looked_after"] / rows.sum()), "%", digits=3)

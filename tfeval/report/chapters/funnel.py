@@ -1,0 +1,240 @@
+"""Chapter 6, the funnel: from families claimed to families changed, and what each of them cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import pandas as pd
+
+from tfeval.display.claim_charts import narrowing_chart
+from tfeval.display.disclosure import safe_count
+from tfeval.display.figures import Chart
+from tfeval.display.tables import Table, table
+from tfeval.money.additional import Range, cost_per, surviving
+from tfeval.money.claimed import break_even_2015
+from tfeval.money.costs import cost_sources, programme_costs
+from tfeval.programme.national import reconcile
+from tfeval.programme.phases import phase as phase_of
+from tfeval.programme.published import Source, figure
+from tfeval.report.chapters.additional import (
+    PER,
+    WORDS,
+    Additional,
+    each,
+    interval,
+    nothing_table,
+)
+from tfeval.report.chapters.common import about, percent, pounds, span
+from tfeval.report.notebook_parts import SIMULATED
+
+#: The step on which no money was spent apart: it went to all families alike.
+_ANYWAY = 3
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What was spent on a family of the programme, pounds in cash.
+
+    Attributes
+    ----------
+    low, high : float
+        Fees and results payments due.
+    whole : float
+        All public costs, authorities' own expected contribution among them.
+    sources, other_sources : tuple of Source
+        Of what was paid, and of what else was spent.
+    """
+
+    low: float
+    high: float
+    whole: float
+    sources: tuple[Source, ...]
+    other_sources: tuple[Source, ...]
+
+
+@lru_cache(maxsize=2)
+def spent_on(phase: str) -> Spent:
+    """Return what was spent on a family: paid under the tariff, and by everybody."""
+    due, families = reconcile(phase).parts[0], phase_of(phase).families.value
+    costs = programme_costs(phase, "total", 2014)
+    others = [source for source in cost_sources(phase) if source not in due.sources]
+    return Spent(
+        due.low / families, due.high / families, float(costs["cash"].sum()) / families,
+        due.sources, tuple(others),
+    )  # fmt: skip
+
+
+def steps(found: Additional) -> list[tuple[str, Range]]:
+    """Return the steps from families on the programme to families it changed, as shares."""
+    held = found.results
+    if held is None:
+        return []
+
+    def exact(share: float) -> Range:
+        return Range(share, share, share)
+
+    return [
+        ("On the programme", exact(1.0)),
+        (f"Claimed as {WORDS[found.phase]}", exact(held.claimed)),
+        (f"Met the tests by the records, {found.horizon} months on", exact(held.met)),
+        ("Would have met them anyway: rate of similar families", exact(held.anyway)),
+        ("Additional: met them because of the programme", held.additional),
+    ]
+
+
+def funnel_chart(found: Additional) -> Chart | Table:
+    """Draw the way from families claimed to families changed, with what was paid for each."""
+    rows = steps(found)
+    if not rows:
+        return nothing_table(found)
+    paid = spent_on(found.phase)
+    shares = [share.times(PER) for _, share in rows]
+    words = [_paid_words(cost_per(paid.high, share), share.times(PER)) for _, share in rows]
+    words[_ANYWAY] = ""
+    listed = "; ".join(
+        f"{label} {share.value:,.0f}" for (label, _), share in zip(rows, shares, strict=True)
+    )
+    low, high = shares[-1].low, shares[-1].high
+    return narrowing_chart(
+        [label for label, _ in rows], [share.value for share in shares], words,
+        low=[share.low for share in shares], high=[share.high for share in shares],
+        title=_titled("From families claimed to families changed", found.simulated),
+        alt=f"Bars that narrow, per {PER:,} families on the programme: {listed}, with a 95% "
+        f"interval from {low:,.0f} to {high:,.0f}.",
+        x_label=f"Families, of {PER:,} on the programme",
+        sources=paid.sources,
+    )  # fmt: skip
+
+
+def _titled(title: str, simulated: bool) -> str:
+    return f"{title} (simulated records)" if simulated else title
+
+
+def _paid_words(each: Range, share: Range) -> str:
+    if share.low == share.high:
+        return f"{about(each.value)} each"
+    ends = interval(share).partition(" ")[2]
+    if each.high == float("inf"):
+        return f"{ends}\n{_or_none(each.value)} each; at least {about(each.low)}"
+    return f"{ends}\n{about(each.value)} each ({about(each.low)} to {about(each.high)})"
+
+
+def _or_none(value: float) -> str:
+    return "no number" if value == float("inf") else about(value)
+
+
+def funnel_table(found: Additional) -> Table:
+    """Return each step with its interval, what was paid for it, and what everybody spent."""
+    rows = steps(found)
+    if not rows:
+        return nothing_table(found)
+    paid = spent_on(found.phase)
+    lines = []
+    for place, (label, share) in enumerate(rows):
+        fees = "" if place == _ANYWAY else _each_cost(paid.low, paid.high, share)
+        whole = "" if place == _ANYWAY else _each_cost(paid.whole, paid.whole, share)
+        number = each(share.value) if share.low == share.high else interval(share.times(PER))
+        lines.append((label, number, fees, whole))
+    frame = pd.DataFrame(
+        lines,
+        columns=["Step", f"Of {PER:,} families", "Fees and results paid, for each",
+                 "All public costs, for each"],
+    )  # fmt: skip
+    return table(
+        frame,
+        caption=_titled("Claims, results and what the programme added", found.simulated),
+        sources=paid.other_sources,
+        notes=_funnel_notes(found),
+    )
+
+
+def _each_cost(low: float, high: float, share: Range) -> str:
+    cheap, dear = cost_per(low, share), cost_per(high, share)
+    if share.low == share.high:
+        return span(cheap.value, dear.value, about)
+    top = "no upper end" if dear.high == float("inf") else f"at most {about(dear.high)}"
+    return f"{_or_none(dear.value)} (at least {about(cheap.low)}, {top})"
+
+
+def _funnel_notes(found: Additional) -> list[str]:
+    held = found.comparison
+    notes = [SIMULATED + "."] if found.simulated else []
+    notes += [
+        f"Both groups are put to the programme's own tests {found.horizon} months after they "
+        f"entered: {safe_count(held.design.kept(True))} families on the programme, "
+        f"{safe_count(held.design.kept(False))} similar ones ({held.design.method}). The interval "
+        "is of 95%, and lets the families of one authority be alike.",
+        "Families claimed without meeting the tests by the records may have met them later, or in "
+        "records that were not linked.",
+        "Sources of what was paid: under the chart above. Money is cash, national, spread over "
+        "all families on the programme. Where the interval "
+        "holds no additional family, what one cost has no upper end.",
+    ]
+    return notes
+
+
+def nation_table(found: Additional) -> Table:
+    """Return the same at the size of the nation, beside the claim that was made."""
+    if found.results is None:
+        return nothing_table(found)
+    families, held = phase_of(found.phase).families.value, found.results
+    claim = _claim(found.phase)
+    kind = "simulated share" if found.simulated else "the records' share"
+    lines = [
+        ("Families of the programme", f"{families:,.0f}", "published"),
+        (f"Claimed as {WORDS[found.phase]}", claim[0], "published"),
+        ("Would have met the tests anyway", f"{round(held.anyway * families, -2):,.0f}", kind),
+        ("Additional", interval(held.additional.times(families), -2), kind),
+    ]
+    return table(
+        pd.DataFrame(lines, columns=["Families", "How many", "Basis"]),
+        caption=_titled("The same for England, if all families were like these", found.simulated),
+        sources=[*phase_of(found.phase).families.sources, *claim[1]],
+        notes=SIMULATED + ": the shares show the method, and change with real records."
+        if found.simulated
+        else "Families compared may differ from those that found no comparison.",
+    )
+
+
+def _claim(phase: str) -> tuple[str, tuple[Source, ...]]:
+    if phase == "one":
+        last = figure("progress_national", "turned_around", as_of="2015-05")
+        return f"{last.value:,.0f}", last.sources
+    last = figure("progress_national", "sustained_progress", as_of="2018-03")
+    return f"over {last.value:,.0f} by March 2018", last.sources
+
+
+def surviving_table(found: Additional) -> Table:
+    """Return what is left of the claimed £1.2bn, step by step."""
+    if found.phase != "one" or found.results is None:
+        why = found.why if found.results is None else "No saving was claimed like phase one's."
+        return table(pd.DataFrame({"": [why]}), caption="What survives of the claimed saving")
+    claim = figure("benefits_claim_2015", "national_claim")
+    held, saved = found.results, claim.pounds()[0]
+    costs = break_even_2015().set_index(["claim", "cost_counted"])["cost"].loc["National claim"]
+    own, central = surviving(saved, held.own, float(costs["central only"]))
+    _, whole = surviving(saved, held.own, float(costs["authority-contributed and central"]))
+    kind = "simulated share" if found.simulated else "the records' share"
+    lines = [
+        ("Claimed in 2015: all of every family's change", pounds(saved), "published"),
+        (f"The programme's own part: {percent(held.own.value)} of those who met the tests",
+         _pounds_range(own), kind),
+        ("Less central government's budget", _pounds_range(central), kind),
+        ("Less what authorities were expected to add, too", _pounds_range(whole), kind),
+    ]  # fmt: skip
+    return table(
+        pd.DataFrame(lines, columns=["Step", "Pounds", "Basis"]),
+        caption=_titled("What survives of the claimed £1.2bn", found.simulated),
+        sources=list(claim.sources),
+        notes=[
+            *([SIMULATED + "."] if found.simulated else []),
+            "The share of results that were the programme's own is taken for the share of the "
+            "saving; a saving may be more or less its own than a result. The claimed pounds "
+            "themselves come from seven areas and were never checked against a comparison group.",
+        ],
+    )
+
+
+def _pounds_range(number: Range) -> str:
+    return f"{about(number.value)} ({about(number.low)} to {about(number.high)})"
