@@ -242,11 +242,12 @@ def _mean(arm: np.ndarray, weights: np.ndarray, values: np.ndarray) -> np.ndarra
 
 def _spread(values: np.ndarray, drawn: np.ndarray, treated: np.ndarray, whose: str) -> float:
     """Return the standard deviation over the copies that is a caliper's unit."""
-    arms = {"all": [drawn], "treated": [drawn * treated],
-            "pooled": [drawn * treated, drawn * ~treated]}[whose]  # fmt: skip
+    every = drawn.astype(float)
+    arms = {"all": [every], "treated": [every * treated],
+            "pooled": [every * treated, every * ~treated]}[whose]  # fmt: skip
     found = []
     for copies in arms:
-        total = copies.sum()
-        gap = values - copies @ values / total
-        found.append(copies @ gap**2 / (total - 1))
+        total, weighted = copies.sum(), copies * values
+        mean = weighted.sum() / total
+        found.append((weighted @ values - total * mean**2) / (total - 1))
     return float(np.sqrt(np.mean(found)))

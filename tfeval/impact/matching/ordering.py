@@ -97,8 +97,16 @@ def ascending(values: np.ndarray) -> np.ndarray:
     keys |= np.arange(size)
     keys.sort()
     keys &= (1 << bits) - 1
-    found = values[keys]
-    return keys if (found[1:] >= found[:-1]).all() else np.argsort(values, kind="stable")
+    if len(wrong := _falling(values[keys])):
+        # Values too near to each other for their digits change places.
+        keys[wrong], keys[wrong + 1] = keys[wrong + 1], keys[wrong]
+        if len(_falling(values[keys])):
+            return np.argsort(values, kind="stable")
+    return keys
+
+
+def _falling(values: np.ndarray) -> np.ndarray:
+    return np.flatnonzero(values[1:] < values[:-1])
 
 
 def first_equal(arm: Arm) -> np.ndarray:
