@@ -7,10 +7,10 @@ FOLDER of --peers is where `pip install --target FOLDER --no-deps empirical_cali
 statspai` put the peers that are no dependency of ours; that of --r-library holds MatchIt and
 WeightIt, built from their public repositories. What is absent is said and left out. Each line runs
 in a process of its own: one round that is not counted, then the median of the rounds. The whole
-process counts everything, from its start over reading the records to the pairs. Our ratio is the
-peer's time over ours in the same run; under 1.5 it is noise. On a machine that others use too,
-the ratio of processor seconds (two threads count twice) says more than that of seconds. Numbers that should agree are under
-`check`.
+process counts everything, from its start over reading the records to the pairs. A ratio is the
+peer's seconds over ours in the same run; under 1.5 it is noise. On a machine that others use too,
+the ratio of processor seconds (two threads count twice) says more. Numbers that should agree are
+under `check`.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ for (i in seq_len(as.integer(asked[2]))) {{
 }}
 peak <- as.numeric(sub("\\\\D*(\\\\d+).*", "\\\\1", grep("VmHWM", readLines("/proc/self/status"),
                                                      value = TRUE))) / 1024
-cat(sprintf('{{"times": [%s], "used": [%s], "peak": %.1f, "check": %.10g}}\\n', paste(times, collapse = ", "),
-            paste(used, collapse = ", "), peak, check(found)))
+cat(sprintf('{{"times": [%s], "used": [%s], "peak": %.1f, "check": %.10g}}\\n',
+            paste(times, collapse = ", "), paste(used, collapse = ", "), peak, check(found)))
 """
 PAIRS = """
 import tfeval as tf
@@ -314,8 +314,12 @@ def whole(asked: argparse.Namespace, size: str, kind: str, code: str, folder: Pa
     for one in every:
         if isinstance(one, str):
             return one
-    return {"times": [one["seconds"] for one in every[1:]],
-            "used": [one["used"] for one in every[1:]], "peak": max(one["peak"] for one in every), "check": float(every[0]["out"])}  # fmt: skip
+    return {
+        "times": [one["seconds"] for one in every[1:]],
+        "used": [one["used"] for one in every[1:]],
+        "peak": max(one["peak"] for one in every),
+        "check": float(every[0]["out"]),
+    }
 
 
 def measured(asked: argparse.Namespace, size: str, folder: Path) -> list[dict]:

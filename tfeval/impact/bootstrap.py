@@ -95,6 +95,14 @@ def bootstrap_intervals(
     DataError
         If more than one draw in twenty gives no design.
 
+    Notes
+    -----
+    Every draw fits the model, makes the design and estimates anew. Pairs of nearest neighbours and
+    inverse propensity weights are repeated by counts of clusters: the logistic regression then
+    stops where its next step would be below `refits.TOLERANCE`, and scores are as from a fit from
+    scratch to about 1e-7. Which of two comparison units so near to each other is matched may
+    differ. Everything else copies rows, which takes far longer where there are many.
+
     References
     ----------
     Cameron, Gelbach and Miller (2008), Review of Economics and Statistics 90, section III.B

@@ -21,7 +21,7 @@ from tfeval.impact.study import Study
 from tfeval.impact.weighting.ipw import inverse_propensity
 
 #: Numbers of linear predictors that are held at a time, by each thread.
-ROOM = 16_000_000
+ROOM = 24_000_000
 #: What a design must have been asked for, to be repeated by counts; else rows are copied.
 _NEAREST = {"method": "nearest", "replace": False, "ratio": 1, "calipers": {}, "support": None,
             "model": "logit", "folds": 1}  # fmt: skip
