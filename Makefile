@@ -31,7 +31,7 @@ types: $(INSTALLED) ## Types
 	@$(BIN)/mypy
 
 unit: $(COMPILED) ## Tests and the examples in docstrings
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 notebooks: $(COMPILED) ## Stored notebooks run again and compared with their outputs
 	@$(BIN)/python -m pytest --nbval --nbval-current-env -p no:cacheprovider notebooks

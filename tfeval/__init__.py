@@ -73,6 +73,11 @@ _PUBLIC = {
     "break_even_share": "tfeval.money.claimed",
     "break_even_2015": "tfeval.money.claimed",
     "implied_cost": "tfeval.money.claimed",
+    "appraise": "tfeval.money.appraise",
+    "appraise_areas": "tfeval.money.area_values",
+    "appraise_designs": "tfeval.money.designs",
+    "worst_case_error": "tfeval.money.bounds",
+    "marginal_value": "tfeval.money.measures",
     # report
     "answer": "tfeval.report.notebook_parts",
     "provenance": "tfeval.report.notebook_parts",

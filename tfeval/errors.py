@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class TfevalError(Exception):
@@ -53,3 +59,27 @@ def suggest(name: str, known: Iterable[str]) -> str:
     if close:
         return f"Did you mean {lowered[close[0]]}?"
     return f"Known: {', '.join(names)}."
+
+
+def names_settings(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a function refuse an unknown setting with the nearest known one.
+
+    Examples
+    --------
+    >>> @names_settings
+    ... def weigh(study, *, estimand="ATT"):
+    ...     return estimand
+    >>> weigh("a study", estimant="ATE")
+    Traceback (most recent call last):
+    tfeval.errors.ParameterError: weigh takes no estimant. Did you mean estimand?
+    """
+    known = list(inspect.signature(function).parameters)
+
+    @wraps(function)
+    def checked(*args: P.args, **given: P.kwargs) -> R:
+        for name in given:
+            if name not in known:
+                raise ParameterError(f"{function.__name__} takes no {name}. {suggest(name, known)}")
+        return function(*args, **given)
+
+    return checked

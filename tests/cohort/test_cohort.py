@@ -22,7 +22,8 @@ HORIZONS = (6, 12, 18, 24)
 
 
 def index_days(records, phase, comparison) -> dict[str, date]:
-    rows = cohort(records, phase=phase, comparison=comparison).to_pandas()
+    units = cohort(records, phase=phase, comparison=comparison).units
+    rows = units.select("family_id", "index_on").to_pandas()
     return dict(zip(rows["family_id"], pd.to_datetime(rows["index_on"]).dt.date, strict=True))
 
 

@@ -24,8 +24,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from tfeval.errors import TfevalError
+from tfeval.impact import compiled
 from tfeval.impact.design import Design
 from tfeval.impact.estimate import estimate
 from tfeval.impact.match import match
@@ -33,6 +35,8 @@ from tfeval.impact.study import Study, study
 from tfeval.impact.weight import weight
 
 COVARIATES = ["x1", "x2", "old"]
+#: Replications that are run, and kept, together.
+STRETCH = 20
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,12 @@ SETTINGS = {
 }
 
 
-def drawn(
-    setting: Setting, rng: np.random.Generator, *, effect: float, slope: float
-) -> pd.DataFrame:
-    """Draw families: covariates, area, who is treated, the outcome."""
+#: Outcomes of the same families: the effect of all alike, one that differs, and none.
+OUTCOMES = {"alike": (0.5, 0.0), "differs": (0.5, 0.3), "none": (0.0, 0.0)}
+
+
+def drawn(setting: Setting, rng: np.random.Generator) -> pd.DataFrame:
+    """Draw families: covariates, area, who is treated, and the outcomes."""
     size = setting.areas * setting.families
     area = np.repeat(np.arange(setting.areas), setting.families)
     other = rng.integers(0, max(setting.crossed, 1), size)
@@ -68,24 +74,23 @@ def drawn(
     old = (rng.random(size) < 0.4).astype(float)
     odds = -0.9 + 0.5 * x1 - 0.4 * x2 + 0.3 * old + by_area[1, area]
     treated = rng.random(size) < 1 / (1 + np.exp(-odds))
-    gain = effect + slope * x1 + (slope > 0) * by_area[2, area] / 2
-    outcome = 1 + x1 + 0.5 * x2 + 0.5 * old + by_area[3, area] + by_other[other]
-    outcome = outcome + gain * treated + rng.normal(size=size)
-    return pd.DataFrame(
-        {"treated": treated, "x1": x1, "x2": x2, "old": old, "area": area, "other": other,
-         "outcome": outcome, "unit": np.arange(size)}
-    )  # fmt: skip
+    without = 1 + x1 + 0.5 * x2 + 0.5 * old + by_area[3, area] + by_other[other]
+    without += rng.normal(size=size)
+    held = {"treated": treated, "x1": x1, "x2": x2, "old": old, "area": area, "other": other,
+            "unit": np.arange(size)}  # fmt: skip
+    for name, (effect, slope) in OUTCOMES.items():
+        gain = effect + slope * x1 + (slope > 0) * by_area[2, area] / 2
+        held[name] = without + gain * treated
+    return pd.DataFrame(held)
 
 
 @cache
-def truth(name: str, effect: float, slope: float) -> float:
+def truth(name: str, outcome: str) -> float:
     """Return the effect on the treated in the population, from two million families."""
     setting = SETTINGS[name]
-    many = Setting(20_000, 100, setting.spread)
-    rng = np.random.default_rng(12345)
-    frame = drawn(many, rng, effect=0.0, slope=0.0)
-    inside = frame["treated"].to_numpy()
-    return float((effect + slope * frame["x1"].to_numpy()[inside]).mean())
+    frame = drawn(Setting(20_000, 100, setting.spread), np.random.default_rng(12345))
+    effect, slope = OUTCOMES[outcome]
+    return float((effect + slope * frame["x1"].to_numpy()[frame["treated"].to_numpy()]).mean())
 
 
 def _nearest(**asked: Any) -> Callable[[Study], Design]:
@@ -105,7 +110,11 @@ class Case:
     design: Callable[[Study], Design]
     asked: dict[str, Any]
     constant: bool = False
-    draws: int = 0
+
+    @property
+    def outcome(self) -> str:
+        """The outcome whose effect the interval should hold."""
+        return "alike" if self.constant else "differs"
 
     def label(self) -> dict[str, str]:
         """Return the names of the row."""
@@ -175,43 +184,32 @@ def cases(*, bootstrap: bool) -> list[Case]:
 def replicate(seed: int, *, bootstrap: bool) -> list[dict[str, Any]]:
     """Draw once in each setting, and estimate in every way."""
     rows = []
+    every = list(enumerate(cases(bootstrap=bootstrap)))
     for at, setting in enumerate(SETTINGS):
-        mine = [
-            (number, case)
-            for number, case in enumerate(cases(bootstrap=bootstrap))
-            if case.setting == setting
-        ]
+        mine = [(number, case) for number, case in every if case.setting == setting]
         if not mine:
             continue
-        for effect, slope in ((0.5, 0.0), (0.5, 0.3), (0.0, 0.0)):
-            rng = np.random.default_rng([seed, at])
-            frame = drawn(SETTINGS[setting], rng, effect=effect, slope=slope)
-            made = study(frame, covariates=COVARIATES, cluster=["area", "other"], unit="unit")
-            designs: dict[str, Design] = {}
-            for number, case in mine:
-                # A bootstrap takes long: with no effect, its coverage is what it does not refuse.
-                wanted = {(0.0, 0.0)}
-                if not bootstrap:
-                    wanted.add((0.5, 0.0 if case.constant else 0.3))
-                if (effect, slope) not in wanted:
-                    continue
-                rows.append({"case": number, "effect": effect, "slope": slope,
-                             **_one(case, made, frame, designs)})  # fmt: skip
+        frame = drawn(SETTINGS[setting], np.random.default_rng([seed, at]))
+        made = study(frame, covariates=COVARIATES, cluster=["area", "other"], unit="unit")
+        designs: dict[str, Design] = {}
+        for number, case in mine:
+            # A bootstrap takes long: with no effect, its coverage is what it does not refuse.
+            wanted = ["none"] if bootstrap else [case.outcome, "none"]
+            rows += [{"case": number, **row} for row in _one(case, made, frame[wanted], designs)]
     return rows
 
 
 def _one(
-    case: Case, made: Study, frame: pd.DataFrame, designs: dict[str, Design]
-) -> dict[str, float]:
+    case: Case, made: Study, outcomes: pd.DataFrame, designs: dict[str, Design]
+) -> list[dict[str, Any]]:
     try:
         if case.name not in designs:
             designs[case.name] = case.design(made)
-        found = estimate(designs[case.name], frame["outcome"], **case.asked)
+        found = estimate(designs[case.name], outcomes, **case.asked).to_frame()
     except TfevalError:
-        return {"estimate": np.nan}
-    row = found.to_frame().iloc[0]
-    return {name: float(row[name]) for name in
-            ("estimate", "std_error", "conf_low", "conf_high", "p_value")}  # fmt: skip
+        return [{"outcome": name, "estimate": np.nan} for name in outcomes]
+    kept = ["outcome", "estimate", "std_error", "conf_low", "conf_high", "p_value"]
+    return found[kept].to_dict("records")
 
 
 def summary(results: pd.DataFrame, *, bootstrap: bool) -> pd.DataFrame:
@@ -219,9 +217,9 @@ def summary(results: pd.DataFrame, *, bootstrap: bool) -> pd.DataFrame:
     rows = []
     for number, case in enumerate(cases(bootstrap=bootstrap)):
         own = results[results["case"] == number]
-        null = own[own["effect"] == 0]
-        seen = own if bootstrap else own[own["effect"] != 0]
-        true = 0.0 if bootstrap else truth(case.setting, 0.5, 0.0 if case.constant else 0.3)
+        null = own[own["outcome"] == "none"]
+        seen = own if bootstrap else own[own["outcome"] == case.outcome]
+        true = 0.0 if bootstrap else truth(case.setting, case.outcome)
         inside = (seen["conf_low"] <= true) & (true <= seen["conf_high"])
         rows.append({
             **case.label(),
@@ -242,21 +240,36 @@ def main() -> None:
     parser.add_argument("--replications", type=int, default=2000)
     parser.add_argument("--bootstrap", action="store_true")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--keep", type=Path, help="folder that lets a run be taken up again")
     given = parser.parse_args()
-    with ProcessPoolExecutor(given.processes) as pool:
-        held = list(
-            pool.map(_with, [(seed, given.bootstrap) for seed in range(given.replications)],
-                     chunksize=10)
-        )  # fmt: skip
-    results = pd.DataFrame([row for rows in held for row in rows])
+    starts = range(0, given.replications, STRETCH)
+    asked = [(at, min(at + STRETCH, given.replications), given.bootstrap, given.keep)
+             for at in starts]  # fmt: skip
+    with ProcessPoolExecutor(given.processes, initializer=_prepare) as pool:
+        results = pd.concat(pool.map(_stretch, asked), ignore_index=True)
     table = summary(results, bootstrap=given.bootstrap)
     name = "coverage_bootstrap.csv" if given.bootstrap else "coverage.csv"
     table.to_csv(Path(__file__).parent / name, index=False)
     print(table.to_string())  # noqa: T201
 
 
-def _with(asked: tuple[int, bool]) -> list[dict[str, Any]]:
-    return replicate(asked[0], bootstrap=asked[1])
+def _prepare() -> None:
+    # Processes share the processors out: no threads within, and machine code for small studies.
+    threadpool_limits(1)
+    compiled.LARGE = 0
+
+
+def _stretch(asked: tuple[int, int, bool, Path | None]) -> pd.DataFrame:
+    first, last, bootstrap, folder = asked
+    kept = folder and folder / f"{'bootstrap_' * bootstrap}{first}_{last}.parquet"
+    if kept and kept.is_file():
+        return pd.read_parquet(kept)
+    rows = [row for seed in range(first, last) for row in replicate(seed, bootstrap=bootstrap)]
+    found = pd.DataFrame(rows)
+    if kept:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        found.to_parquet(kept)
+    return found
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ COVARIATES = {
     "clustered": ["x1", "x2", "x3", "b1", "group"],
 }
 
+NSW_COVARIATES = ["age", "age2", "educ", "black", "hisp", "marr", "nodegree", "re74", "re75",
+                  "none74", "none75"]  # fmt: skip
+
 
 @cache
 def data(name: str) -> pd.DataFrame:
@@ -62,6 +65,21 @@ def pairs(case: str) -> set[tuple[str, str]]:
     rows = pd.read_csv(FOLDER / f"{case.split('_', maxsplit=1)[0]}_pairs.csv")
     rows = rows[rows["case"] == case]
     return set(zip(rows["treated_id"], rows["control_id"], strict=True))
+
+
+@cache
+def nsw_cps(*, experiment: bool = False) -> tuple[Study, pd.Series]:
+    """Return the NSW's treated beside the CPS, or beside the experiment's own; and earnings."""
+    rows = pd.read_csv(FOLDER / "nsw_cps.csv.gz")
+    rows = rows.assign(
+        age2=rows["age"] ** 2,
+        none74=(rows["re74"] == 0).astype(int),
+        none75=(rows["re75"] == 0).astype(int),
+    )
+    rows.index += 1
+    other = "nsw" if experiment else "cps"
+    rows = rows[(rows["treat"] == 1) | (rows["sample"] == other)]
+    return study(rows, treated="treat", covariates=NSW_COVARIATES), rows["re78"]
 
 
 def estimand(case: str) -> str:

@@ -8,10 +8,14 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
+from tests.impact.simulated import simulated
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.effect_words import SIMULATED, decimals, hidden_rows, label_of, with_interval
 from tfeval.impact.effects import COLUMNS, Effects, combine_effects
+from tfeval.impact.estimate import estimate
+from tfeval.impact.match import match
 from tfeval.impact.multiple import correct
+from tfeval.impact.study import study
 from tfeval.report.notebook_parts import SIMULATED as ON_PAGES
 
 OUTCOMES = ["offences_12", "custody_12", "absence_12", "employment_12"]
@@ -328,3 +332,29 @@ def test_words_and_numbers_as_they_are_read():
     assert with_interval(1.0, np.nan, 1, 2, "%") == "1.00%"
     lost = effects(rows(relative=np.nan, relative_low=np.nan, relative_high=np.nan))
     assert cells(lost, "Absence")["Relative change (95% interval)"] == "not defined"
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"method": "adjusted"}, ""),
+        ({"method": "difference"}, "errors are too large"),
+        ({"method": "difference", "errors": "pair"}, "errors are too large"),
+    ],
+)
+def test_errors_that_do_not_cover_say_so(asked, said):
+    frame, names = simulated(600)
+    frame["outcome"] = frame["x0"] + np.random.default_rng(1).normal(size=600)
+    design = match(study(frame, covariates=names))
+    words = " ".join(estimate(design, frame["outcome"], **asked).notes)
+    assert (said in words) if said else "errors" not in words
+
+
+def test_a_mean_near_nothing_has_no_relative_interval():
+    frame, names = simulated(2_000)
+    rng = np.random.default_rng(1)
+    frame["near"], frame["far"] = rng.normal(size=2_000) + 0.01, rng.normal(size=2_000) + 5
+    design = match(study(frame, covariates=names))
+    rows = estimate(design, frame[["near", "far"]]).to_frame().set_index("outcome")
+    assert rows.loc["near", ["relative_low", "relative_high"]].isna().all()
+    assert -1 < rows.loc["far", "relative_low"] < rows.loc["far", "relative_high"] < 1

@@ -291,3 +291,15 @@ def test_units_that_are_the_same_have_the_same_score():
     twice = pd.concat([frame, frame], ignore_index=True).sample(frac=1.0, random_state=1)
     found = pd.Series(fit_propensity(study(twice, covariates=names)).linear, index=twice.index)
     assert (found.groupby(twice["id"]).nunique() == 1).all()
+
+
+@pytest.mark.parametrize("treated", [0, 1])
+def test_one_unit_far_from_all_others_is_fitted_too(treated):
+    frame, names = simulated(300)
+    row = frame.index[frame["treated"] == treated][0]
+    frame.loc[row, "x3"] = -1e5 if treated else 1e5
+    found = fit_propensity(study(frame, covariates=names))
+    scaled = frame.assign(x3=frame["x3"] / 1e4)
+    with np.errstate(over="ignore"):
+        other = glm(scaled, names).params / [1, 1, 1, 1, 1e4]
+    np.testing.assert_allclose(found.coefficients, other, rtol=1e-5, atol=1e-8)

@@ -33,8 +33,8 @@ EFFECTS = """\
 rows = [dict.fromkeys(COLUMNS, np.nan) | {"outcome": name, "population": "all",
         "method": "regression-adjusted (g-computation)", "errors": "clustered by local authority"}
         for name in ("absence_12", "offences_12", "absence_24", "offences_24")]
-cohort = {"phase": "one", "comparison": "waiting", "level": "family", "seed": 1, "units": 9}
-settings = {**plan.main.design, "cohort": cohort, "units": 9, "covariates": ("age",),
+cohort = {"phase": "one", "comparison": "not_yet_treated", "level": "family", "seed": 1, "units": 9}
+settings = {**plan.main.design, "cohort": cohort, "study_units": 9, "covariates": ("age",),
             "covariates_not_used": (), "covariates_added": ()}
 effects = plan.mark(Effects(pd.DataFrame(rows), np.eye(4), settings=settings))"""
 CELLS = [

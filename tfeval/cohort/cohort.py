@@ -120,7 +120,8 @@ def _joined(
             for measure in own
             for span in spans
         }
-        wide = wide.mutate(**seen).drop("cover_from", "cover_to")
+        # Kept step by step: one expression for all tables takes seconds to put into SQL.
+        wide = wide.mutate(**seen).drop("cover_from", "cover_to").cache()
     names = [f"{measure.name}_{span.name}" for measure in held for span in spans]
     rates = _rates(wide, spans) if "school_terms" in {m.table for m in held} else {}
     return wide.mutate(**rates).select(*_WHO, *more, *names, *rates)

@@ -102,3 +102,19 @@ def written(value: Any, how: Format | None = None) -> str:
     if isinstance(value, dt.date):
         return day(str(plain(value)))
     return str(value)
+
+
+def pounds(value: float) -> str:
+    """Write an amount as readers do: £1.2bn, £448m, £585,600, -£1,400.
+
+    Examples
+    --------
+    >>> pounds(448e6), pounds(1.2e9), pounds(585_600), pounds(-1_400)
+    ('£448.0m', '£1.20bn', '£585,600', '-£1,400')
+    """
+    sign, size = ("-" if value < 0 else ""), abs(value)
+    if size >= 1e9:
+        return f"{sign}£{size / 1e9:,.2f}bn"
+    if size >= 1e7:
+        return f"{sign}£{size / 1e6:,.1f}m"
+    return f"{sign}£{size:,.0f}"

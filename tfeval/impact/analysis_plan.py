@@ -225,7 +225,7 @@ def read_plan(path: str | Path | None = None) -> AnalysisPlan:
     --------
     >>> plan = read_plan()
     >>> plan.horizons, plan.main.cohort["comparison"], len(plan.hash)
-    ((12, 18), 'waiting', 64)
+    ((12, 18), 'not_yet_treated', 64)
     """
     content = load_plan(path)
     if faults := plan_faults(content):

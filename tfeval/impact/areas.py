@@ -81,10 +81,17 @@ class AreaEffects:
     settings: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     simulated: bool = False
+    _drawn: tuple[Rotated, Posterior] | None = field(default=None, repr=False)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the areas, one a row: exact, for computing."""
         return self.frame.copy()
+
+    def draws(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Return joint draws of the areas' true effects, shape (count, areas)."""
+        if self._drawn is None:
+            raise DataError("These effects of areas were not made by pool_areas: no draws of them.")
+        return rank_draws(*self._drawn, count, rng)
 
     def table(self) -> Table:
         """Return the areas as a table for readers, small ones hidden."""
@@ -204,7 +211,10 @@ def pool_areas(
                 "seed": seed, "draws": draws, "label": label, "left_out": tuple(left),
                 "joint": covariance is not None}  # fmt: skip
     together: dict[str, Any] = _together(data, known, tau2, tails)
-    return AreaEffects(frame=frame, **together, level=level, settings=settings, simulated=simulated)
+    return AreaEffects(
+        frame=frame, **together, level=level, settings=settings, simulated=simulated,
+        _drawn=(data, known),
+    )  # fmt: skip
 
 
 def _check(

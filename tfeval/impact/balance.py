@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.tables import Table
-from tfeval.errors import ParameterError
+from tfeval.errors import ParameterError, names_settings
 from tfeval.impact.balance_rows import Compared, balance_frame
 from tfeval.impact.balance_tables import alert_html, alert_text, balance_table
 from tfeval.impact.balance_verdict import Verdict, checked, judge
@@ -91,6 +91,7 @@ class Balance:
         return self._repr_mimebundle_()["text/plain"]
 
 
+@names_settings
 def balance(
     design: Compared,
     *,

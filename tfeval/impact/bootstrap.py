@@ -18,6 +18,9 @@ from tfeval.impact.outcomes import Outcomes
 from tfeval.impact.populations import populations
 from tfeval.impact.variance import Spread
 
+#: Clusters below which draws of them are mostly draws of the same.
+FEWEST = 5
+
 
 @dataclass(frozen=True, eq=False)
 class Repeat:
@@ -35,6 +38,8 @@ class Repeat:
         Raises
         ------
         ParameterError
+        DataError
+            If there are too few clusters to draw from.
         """
         if self.design.pairs is not None and self.design.sets is None:
             raise ParameterError(
@@ -47,8 +52,14 @@ class Repeat:
                 "This design cannot be made anew, since its scores or distances were given. "
                 "Let the design fit them, or use other errors."
             )
-        if self.asked.clusters[0] == "pair":
+        name = self.asked.clusters[0]
+        if name == "pair":
             raise ParameterError("Sets change with every draw. Give clusters such as authorities.")
+        if len(np.unique(codes_of(self.design, name))) < FEWEST:
+            raise DataError(
+                f"A cluster bootstrap draws clusters, and there are fewer than {FEWEST} ({name}). "
+                'Cluster by something with more groups, or use errors="robust" or "pair".'
+            )
 
 
 def cluster_counts(clusters: int, draws: int, seed: int) -> np.ndarray:

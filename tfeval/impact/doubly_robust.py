@@ -73,13 +73,13 @@ def _predicted(
     centre = x.mean(axis=0)
     x -= centre
     fitted = _logistic_fits if model == "logistic" else _linear_fits
-    predict = fitted(x, sample.sampling[rows], sample.values[rows], folds[rows])
+    predict = fitted(x, sample.sampling[rows], sample.values[rows], folds[rows], sample.names)
     at_rows = _out_of_fold(sample, predict, folds, rows, centre)
     return at_rows, _out_of_fold(sample, predict, folds, target, centre)
 
 
 def _linear_fits(
-    x: np.ndarray, weights: np.ndarray, values: np.ndarray, folds: np.ndarray
+    x: np.ndarray, weights: np.ndarray, values: np.ndarray, folds: np.ndarray, _: tuple[str, ...]
 ) -> list[Predict]:
     """Fit without each fold, by taking its sums off the whole's."""
     count = int(folds.max()) + 1
@@ -94,13 +94,21 @@ def _linear_fits(
 
 
 def _logistic_fits(
-    x: np.ndarray, weights: np.ndarray, values: np.ndarray, folds: np.ndarray
+    x: np.ndarray,
+    weights: np.ndarray,
+    values: np.ndarray,
+    folds: np.ndarray,
+    names: tuple[str, ...],
 ) -> list[Predict]:
+    named = names or ("an outcome",) * values.shape[1]
     count = int(folds.max()) + 1
     found: list[Predict] = []
     for fold in range(count):
         at = np.flatnonzero(folds != fold) if count > 1 else slice(None)
-        betas = [fit_logistic(x[at], weights[at], column[at])[0] for column in values.T]
+        betas = [
+            fit_logistic(x[at], weights[at], column[at], name)[0]
+            for column, name in zip(values.T, named, strict=True)
+        ]
         found.append(partial(_logistic_values, np.column_stack(betas)))
     return found
 

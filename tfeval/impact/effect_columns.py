@@ -69,7 +69,8 @@ def complete(frame: pd.DataFrame) -> pd.DataFrame:
         elif name in COLUMNS and name != "planned":
             columns[name] = np.nan if values is None else _numbers(values, name)
         else:
-            columns[name] = values
+            # As it is: whether planned may be unknown.
+            columns[name] = frame[name].array if values is not None else None
     return pd.DataFrame(columns, index=range(len(frame)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,19 +11,19 @@ import numpy as np
 import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
-from tfeval.errors import ParameterError, suggest
+from tfeval.errors import ParameterError, names_settings, suggest
 from tfeval.impact.abadie_imbens import with_abadie_imbens
 from tfeval.impact.bootstrap import Repeat, bootstrap_intervals
 from tfeval.impact.design import Design
 from tfeval.impact.doubly_robust import doubly_robust_means
 from tfeval.impact.effects import Effects
 from tfeval.impact.estimates import estimates_of
-from tfeval.impact.inference import chosen_errors
+from tfeval.impact.inference import caveats, chosen_errors
 from tfeval.impact.intervals import influence_intervals
 from tfeval.impact.logistic_outcomes import check_between, logistic_adjusted_means
 from tfeval.impact.means import weighted_means
 from tfeval.impact.outcomes import aligned
-from tfeval.impact.populations import populations
+from tfeval.impact.populations import groups_left_out, labels_of, populations
 from tfeval.impact.regression import adjusted_means, covariance_adjusted_means
 from tfeval.impact.tabulate import tabulated
 from tfeval.impact.wild_intervals import wild_intervals
@@ -36,6 +37,7 @@ METHODS: dict[str, tuple[str, Callable[..., Any]]] = {
 OUTCOME_MODELS = ("linear", "logistic")
 
 
+@names_settings
 def estimate(
     design: Design,
     outcomes: pd.DataFrame | pd.Series | Cohort,
@@ -113,9 +115,14 @@ def estimate(
     >>> effects.to_frame()["conf_high"].lt(0).tolist()
     [True]
     """
+    if not isinstance(design, Design):
+        raise ParameterError(
+            "estimate takes a design: make one with match(study) or weight(study)."
+        )
     _check(method, outcome_model, level, draws)
     found = aligned(design.study, outcomes, months)
     asked = chosen_errors(design, errors, cluster, stacked=stacked)
+    by = None if by is None else labels_of(design, by)
     groups = populations(design, by)
     if outcome_model == "logistic":
         check_between(found.values, ~np.isnan(found.values).any(axis=1), found.names)
@@ -134,7 +141,12 @@ def estimate(
     else:
         intervals = influence_intervals(design, asked, held, level)
     words = METHODS[method][0] + (", logistic model" if outcome_model == "logistic" else "")
-    effects = tabulated(design, held, intervals, method=words, errors=asked.words, level=level)
+    effects = tabulated(
+        design, held, intervals, method=words, errors=asked.words, level=level,
+        notes=caveats(asked, design, method),
+    )  # fmt: skip
+    lost = groups_left_out(design, by, len(groups), len(held.rows), len(found.names))
+    effects = replace(effects, notes=(*effects.notes, *lost))
     return effects if plan is None else plan.mark(effects)
 
 
@@ -145,9 +157,9 @@ def _check(method: str, outcome_model: str, level: float, draws: int) -> None:
         raise ParameterError(f'outcome_model is "linear" or "logistic", not {outcome_model!r}.')
     if outcome_model == "logistic" and method not in ("adjusted", "doubly_robust"):
         raise ParameterError("A logistic outcome model goes with adjusted or doubly_robust.")
-    if not 0.5 <= level < 1:
+    if not isinstance(level, float | int) or not 0.5 <= level < 1:
         raise ParameterError(f"level lies from 0.5 to below 1, not {level!r}.")
-    if draws < 99:
+    if not isinstance(draws, int | np.integer) or draws < 99:
         raise ParameterError(f"draws: at least 99 are needed, not {draws!r}.")
 
 

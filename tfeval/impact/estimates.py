@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tfeval.errors import DataError
 from tfeval.impact.design import Design
 from tfeval.impact.means import Means, of_design
 from tfeval.impact.outcomes import Outcomes
@@ -63,14 +64,22 @@ def estimates_of(
         From a `Sample` to `Means`.
     stacked : bool
         Whether influences count that the weights were estimated.
+
+    Raises
+    ------
+    DataError
+        If no group has an outcome in both arms; a group that has none is left out.
     """
     held: list[tuple[dict[str, Any], Means, int, np.ndarray]] = []
     for population, within in groups.items():
         own: dict[int, tuple[dict[str, Any], Means, int, np.ndarray]] = {}
         for places, known in outcomes.by_missing():
             sample = of_design(
-                design, outcomes.values[:, places], known, stacked=stacked, within=within
-            )
+                design, outcomes.values[:, places], known, stacked=stacked, within=within,
+                names=tuple(outcomes.names[place] for place in places),
+            )  # fmt: skip
+            if not all(len(sample.arm(treated)) for treated in (True, False)):
+                continue  # nobody of one arm has the outcome in this group
             means = method(sample)
             counts = _counts(design, sample.weights, known, within)
             for at, place in enumerate(places):
@@ -83,6 +92,10 @@ def estimates_of(
                 }
                 own[place] = (row, means, at, sample.weights > 0)
         held += [own[place] for place in sorted(own)]
+    if not held:
+        raise DataError(
+            "No effect can be estimated: in every group an arm has no unit whose outcome is known."
+        )
     return _joined(held)
 
 

@@ -12,6 +12,9 @@ from tfeval.impact.estimates import Estimates
 from tfeval.impact.inference import Asked, spread_of
 from tfeval.impact.variance import Spread
 
+#: A ratio of means whose interval reaches further than this many times says nothing.
+FURTHEST = 100.0
+
 
 @dataclass(frozen=True, eq=False)
 class Intervals:
@@ -23,7 +26,8 @@ class Intervals:
     low, high, p_value : ndarray of float
         Of the difference.
     relative_low, relative_high : ndarray of float
-        Of the difference over the comparison mean; NaN where a mean is not above 0.
+        Of the difference over the comparison mean; NaN where a mean is not above 0, or so near
+        that the ratio could be any.
     clusters : ndarray of float
         NaN where errors are not by cluster.
     """
@@ -53,7 +57,8 @@ def from_spreads(
     with np.errstate(divide="ignore", invalid="ignore"):
         p_value = 2 * stdtr(spread.freedom, -np.abs(held.effect / error))
         ratio = np.log(held.treated / held.comparison)
-        ratio = np.where((held.treated > 0) & (held.comparison > 0), ratio, np.nan)
+        known = (held.treated > 0) & (held.comparison > 0)
+        ratio = np.where(known & (width * ratio_error < np.log(FURTHEST)), ratio, np.nan)
     return Intervals(
         covariance=spread.covariance,
         low=held.effect - width * error,

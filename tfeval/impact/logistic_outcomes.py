@@ -98,7 +98,8 @@ def logistic_adjusted_means(sample: Sample, *, fixed: bool = False) -> Means:
         slopes, beside = np.empty((len(rows), len(means))), np.empty((len(target), len(means)))
         for place in range(len(means)):
             values = sample.values[rows, place]
-            beta, inverse = fit_logistic(x, sample.weights[rows], values)
+            what = sample.names[place] if sample.names else "an outcome"
+            beta, inverse = fit_logistic(x, sample.weights[rows], values, what)
             predicted = expit(beta[0] + at_target @ beta[1:])
             means[place] = share @ predicted
             bend = share * predicted * (1 - predicted)

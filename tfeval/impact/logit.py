@@ -15,6 +15,8 @@ from tfeval.impact.solving import Solution, solve
 
 #: Decimals of the linear predictor that are told apart.
 DIGITS = 11
+#: Linear predictor whose exponential is near the largest number there is.
+FAR = 700.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +45,9 @@ def logit_terms(treated: np.ndarray, weight: np.ndarray | None) -> Terms:
             np.exp(score, out=score)
         score += 1.0
         value = np.log(score) if curvature else None
+        if value is not None and eta.min() < -FAR:
+            # One unit far from the others must not make the sum infinite.
+            np.copyto(value, -eta, where=eta < -FAR)
         np.reciprocal(score, out=score)
         residual = arm - score
         own = None if weight is None else weight[block]

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from tfeval.display.disclosure import safe_count
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.design import LONE_STRATUM, NONE_LEFT, OFF_SUPPORT, OUTSIDE_CALIPER, Design
 from tfeval.impact.matching.calipers import calipers_of
 from tfeval.impact.matching.found import Found, Task, find
 from tfeval.impact.matching.settings import METHODS, Settings, settings
 from tfeval.impact.propensity import Propensity, fit_propensity
-from tfeval.impact.study import Study
+from tfeval.impact.study import Study, check_study
 from tfeval.impact.support import on_support
 
 
@@ -101,6 +102,7 @@ def match(
     >>> design.kept(treated=True) == design.kept(treated=False)
     True
     """
+    check_study(study, "match")
     own, given = not isinstance(distance, str), propensity is not None
     chosen = settings(method, {**asked, "distance": "given" if own else distance})
     needs_score = method not in ("coarsened_exact",) and not own
@@ -142,9 +144,16 @@ def _design(task: Task, found: Found, propensity: Propensity | None) -> Design:
     fate = np.where(weights > 0, 0, found.fate).astype(np.int8)
     fate[~task.eligible] = OFF_SUPPORT
     if not (weights > 0).any():
-        reasons = {OUTSIDE_CALIPER: "the caliper is too narrow", NONE_LEFT: "nobody is left",
-                   LONE_STRATUM: "no stratum holds both arms",
-                   OFF_SUPPORT: "the arms do not overlap"}  # fmt: skip
+        width = "bandwidth" if chosen.method in ("kernel", "radius") else "caliper"
+        reasons = {
+            OUTSIDE_CALIPER: f"the {width} is too narrow. Widen it, or find a comparison group "
+            "that is more alike",
+            NONE_LEFT: "nobody is left to be matched. Look at the strata and the families",
+            LONE_STRATUM: f"no stratum of {' and '.join(study.strata_names)} holds both arms. "
+            "Make strata wider, or leave them out",
+            OFF_SUPPORT: "the arms do not overlap there. Widen the support, or find a comparison "
+            "group that is more alike",
+        }
         codes, counts = np.unique(fate[study.treated], return_counts=True)
         why = reasons.get(int(codes[counts.argmax()]), "no unit fits")
         raise DataError(f"{METHODS[chosen.method]}: no pair could be made; {why}.")
@@ -164,7 +173,7 @@ def _design(task: Task, found: Found, propensity: Propensity | None) -> Design:
         score=None if propensity is None else propensity.score,
         distance=task.along,
         folds=None if propensity is None else propensity.folds,
-        notes=_notes(study, weights, propensity),
+        notes=(*_notes(study, weights, propensity), *_with_own_family(task, found.sets)),
     )
 
 
@@ -200,3 +209,20 @@ def _notes(study: Study, weights: np.ndarray, propensity: Propensity | None) -> 
             f"{1 - share:.0%} of the treated found no match: the effect is that on the others."
         )
     return tuple(notes)
+
+
+def _with_own_family(task: Task, sets: np.ndarray | None) -> list[str]:
+    """Say where a set holds a family in both arms: only nearest neighbours are kept apart."""
+    family, treated = task.family, task.study.treated
+    if family is None or sets is None:
+        return []
+    inside = sets >= 0
+    pairs = sets.astype(np.int64) * (int(family.max()) + 1) + family
+    own = inside & treated & np.isin(pairs, pairs[inside & ~treated])
+    if not own.any():
+        return []
+    count = int(np.count_nonzero(own))
+    return [
+        f"{safe_count(count)} treated units stand in a set with their own family, as it was at "
+        'another time: only "nearest" and "mahalanobis" keep families apart.'
+    ]

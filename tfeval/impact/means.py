@@ -36,6 +36,8 @@ class Sample:
         Where errors are to count that the weights were estimated.
     known : ndarray of bool or None, shape (n,)
         Whose outcomes are known; None for everybody's.
+    names : tuple of str
+        Of the outcomes, for errors.
     """
 
     study: Study
@@ -46,6 +48,7 @@ class Sample:
     folds: np.ndarray | None = None
     model: WeightModel | None = None
     known: np.ndarray | None = None
+    names: tuple[str, ...] = ()
 
     def arm(self, treated: bool) -> np.ndarray:
         """Return rows of one arm that have weight."""
@@ -145,6 +148,7 @@ def of_design(
     *,
     stacked: bool,
     within: np.ndarray | None = None,
+    names: tuple[str, ...] = (),
 ) -> Sample:
     """Return the sample of a design for some outcomes.
 
@@ -158,6 +162,8 @@ def of_design(
         Whether errors count that the weights were estimated.
     within : ndarray of float, optional, shape (n,)
         Multiplies the weights: the part each unit plays in a population.
+    names : tuple of str, optional
+        Of the outcomes.
     """
     part = known.astype(float) if within is None else known * within
     return Sample(
@@ -169,6 +175,7 @@ def of_design(
         folds=design.folds,
         model=_scaled(design.weight_model, part) if stacked else None,
         known=None if known.all() else known,
+        names=names,
     )
 
 

@@ -79,6 +79,10 @@ def aligned(
     >>> aligned(make(frame, covariates=["age"]), frame["y"]).names
     ('y',)
     """
+    if months is not None and (
+        isinstance(months, bool) or not isinstance(months, int | np.integer)
+    ):
+        raise ParameterError(f"months is a whole number, such as 12, not {months!r}.")
     spans: dict[str, int | None] = {}
     if isinstance(outcomes, Cohort):
         held = outcomes.columns[outcomes.columns["timing"] == "after"]
@@ -87,7 +91,7 @@ def aligned(
             raise ParameterError(f"The cohort has no outcomes at {months} months, only at {known}.")
         names = list(held["name"]) if months is None else outcomes.outcomes(months)
         spans = dict(zip(held["name"], held["months"].astype(int), strict=True))
-        outcomes = outcomes.to_pandas()[names]
+        outcomes = _of_cohort(study, outcomes)[names]
     frame = outcomes.to_frame() if isinstance(outcomes, pd.Series) else outcomes
     if not isinstance(frame, pd.DataFrame) or frame.shape[1] == 0:
         raise ParameterError(
@@ -103,6 +107,20 @@ def aligned(
     return Outcomes(tuple(names), tuple(spans.get(name, months) for name in names), values)
 
 
+def _of_cohort(study: Study, cohort: Cohort) -> pd.DataFrame:
+    """Return a cohort's rows; refuse a cohort whose units are others than the study's."""
+    frame = cohort.to_pandas()
+    inside = bool(study.index.isin(frame.index).all())
+    if study.unit is not None and "unit" in frame and inside:
+        inside = bool((frame.loc[study.index, "unit"].to_numpy() == study.unit).all())
+    if not inside:
+        raise DataError(
+            "The outcomes are of another cohort than the study: its units are others. Make the "
+            "study from this cohort, or give the outcomes of the study's own."
+        )
+    return frame
+
+
 def _sources(study: Study) -> set[str]:
     return {column.source for column in study.covariates.columns}
 
@@ -111,7 +129,10 @@ def _in_order(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
     if frame.index.equals(study.index):
         return frame
     if not frame.index.is_unique or not study.index.is_unique:
-        raise DataError("The outcomes' index differs from the study's, and is not unique.")
+        raise DataError(
+            "The outcomes' index differs from the study's, and is not unique, so rows cannot be "
+            "told apart. Give frame and outcomes one index that names each unit once."
+        )
     missing = int((~study.index.isin(frame.index)).sum())
     if missing:
         some = f"{missing:,}" if missing >= 10 else "fewer than 10"
@@ -126,9 +147,14 @@ def _numbers(series: pd.Series) -> np.ndarray:
     try:
         values = series.to_numpy(dtype="float64", na_value=np.nan)
     except (TypeError, ValueError):
-        raise DataError(f"Outcome {series.name} is not a number ({series.dtype}).") from None
+        raise DataError(
+            f"Outcome {series.name} is not a number ({series.dtype}). Give numbers, such as 0 and "
+            "1 for no and yes."
+        ) from None
     if np.isinf(values).any():
-        raise DataError(f"Outcome {series.name} is infinite in some rows.")
+        raise DataError(
+            f"Outcome {series.name} is infinite in some rows. Correct it, or make it missing."
+        )
     return values
 
 

@@ -38,7 +38,7 @@ def populations(design: Design, by: pd.Series | np.ndarray | None) -> dict[str, 
     """
     if by is None:
         return {WHOLE: None}
-    labels = _labels(design, by)
+    labels = labels_of(design, by)
     treated = design.study.treated & (design.weights > 0)
     found: dict[str, np.ndarray | None] = {}
     for label in sorted(set(labels[treated]) - {""}):
@@ -50,11 +50,48 @@ def populations(design: Design, by: pd.Series | np.ndarray | None) -> dict[str, 
     return found
 
 
-def _labels(design: Design, by: pd.Series | np.ndarray) -> np.ndarray:
+def groups_left_out(
+    design: Design, by: pd.Series | np.ndarray | None, found: int, effects: int, outcomes: int
+) -> tuple[str, ...]:
+    """Say which groups and effects have nobody to compare.
+
+    Parameters
+    ----------
+    design : Design
+    by : Series or ndarray, optional, shape (n,)
+    found, effects, outcomes : int
+        Groups with both arms, effects that could be estimated, and outcomes.
+    """
+    if by is None:
+        return ()
+    kept = design.study.treated & (design.weights > 0)
+    lost = len(set(labels_of(design, by)[kept]) - {""}) - found
+    notes = [f"{lost:,} groups without comparison units are left out."] if lost else []
+    if less := found * outcomes - effects:
+        notes.append(f"{less:,} effects are left out: one arm has no outcome in the group.")
+    return tuple(notes)
+
+
+def labels_of(design: Design, by: pd.Series | np.ndarray) -> np.ndarray:
+    """Return the group of each unit in the study's order, as text; "" for none.
+
+    Raises
+    ------
+    DataError
+        If there is not one for each unit.
+    """
     if isinstance(by, pd.Series) and not by.index.equals(design.study.index):
+        if not design.study.index.isin(by.index).all() or not by.index.is_unique:
+            raise DataError(
+                "by has another index than the study: give a Series with one group for each of "
+                "its units."
+            )
         by = by.reindex(design.study.index)
-    if len(by) != design.study.size:
-        raise DataError("by: one group for each of the study's units is needed.")
+    if isinstance(by, str) or len(by) != design.study.size:
+        raise DataError(
+            "by: one group for each of the study's units is needed, as a Series with the study's "
+            "index or an array in its order."
+        )
     series = pd.Series(np.asarray(by, dtype=object))
     return series.where(series.notna(), "").astype(str).to_numpy()
 

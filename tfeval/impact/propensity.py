@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from tfeval.errors import ParameterError
+from tfeval.errors import ParameterError, names_settings
 from tfeval.impact.folds import assign_folds
 from tfeval.impact.logit import fit_logit, scores
 from tfeval.impact.logit_folds import linear_out_of_fold
-from tfeval.impact.study import Study
+from tfeval.impact.study import Study, check_study
 
 #: A classifier's probability is kept this far from 0 and 1, where odds are endless.
 EDGE = 1e-6
@@ -64,6 +64,7 @@ class Propensity:
         return f"Propensity: {self.model}{cross}, {len(self.score):,} units"
 
 
+@names_settings
 def fit_propensity(
     study: Study, model: Any = "logit", *, folds: int | None = None, seed: int = 1
 ) -> Propensity:
@@ -109,6 +110,7 @@ def fit_propensity(
     >>> found.score.round(2).tolist()
     [0.79, 0.64, 0.47, 0.3, 0.64, 0.09, 0.05, 0.02]
     """
+    check_study(study, "fit_propensity")
     logit = isinstance(model, str)
     folds = (1 if logit else 5) if folds is None else folds
     if logit and model != "logit":

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
-from tfeval.errors import ParameterError
+from tfeval.errors import ParameterError, names_settings, suggest
 from tfeval.impact.covariates import Covariates, encoded
 from tfeval.impact.study_checks import (
     check_names,
@@ -50,7 +50,8 @@ class Study:
     unit : ndarray or None
         Identifiers that do not depend on the order of rows: they break ties and assign folds.
     family : ndarray of int or None
-        Codes from 0 of families; a family may stand in both arms, never in one matched set.
+        Codes from 0 of families; one may stand in both arms, and is then never paired with itself
+        by nearest-neighbour matching. Other designs note where it stands in one set.
     timing : dict of str to str
         "before" or "after" the index date, where known.
     left_out : dict of str to str
@@ -110,8 +111,9 @@ class Study:
             return self.family
         if name not in self.clusters:
             asked = "a cluster" if name is None else f"a cluster named {name}"
+            near = f" {suggest(str(name), self.clusters)}" if name and self.clusters else ""
             raise ParameterError(
-                f"The study has not {asked}. Name it when the study is made: "
+                f"The study has not {asked}.{near} Name it when the study is made: "
                 'study(frame, ..., cluster="local_authority").'
             )
         return self.clusters[name]
@@ -156,6 +158,21 @@ class Study:
         )
 
 
+def check_study(given: object, verb: str) -> None:
+    """Refuse anything but a study.
+
+    Raises
+    ------
+    ParameterError
+    """
+    if not isinstance(given, Study):
+        raise ParameterError(
+            f"{verb} takes a study, not a {type(given).__name__}: make one with "
+            "study(frame, covariates=[...]), or with study(cohort)."
+        )
+
+
+@names_settings
 def study(
     records: pd.DataFrame | Cohort,
     *,
@@ -190,7 +207,7 @@ def study(
     unit : str, optional
         Unique identifiers.
     family : str, optional
-        Families; one that stands in both arms is not matched to itself.
+        Families; one that stands in both arms is not matched to itself by nearest neighbours.
     missing : {"indicator", "refuse"}
         What to do with missing covariates; see `encoded`.
     fewest : int, optional
@@ -235,6 +252,8 @@ def study(
     if covariates is None:
         raise ParameterError("Name the covariates: study(frame, covariates=[...]).")
     named = names_of(covariates)
+    if not named:
+        raise ParameterError("Name at least one covariate: there is nothing to compare on.")
     clusters, strata_names = names_of(cluster), names_of(strata)
     singles = [name for name in (weight, unit, family) if name is not None]
     check_names(frame, [treated, *named, *clusters, *strata_names, *singles])

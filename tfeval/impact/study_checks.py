@@ -50,7 +50,10 @@ def treated_of(series: pd.Series, name: str) -> np.ndarray:
     if values.dtype != bool:
         numbers = pd.to_numeric(series, errors="coerce").to_numpy(dtype=float)
         if not np.isin(numbers, (0.0, 1.0)).all():
-            raise DataError(f"{name} holds other values than 0 and 1.")
+            raise DataError(
+                f"{name} holds other values than 0 and 1. Say 1 for units on the programme, 0 for "
+                "the others."
+            )
         values = numbers == 1.0
     if values.all() or not values.any():
         who = "treated" if values.all() else "comparison"
@@ -80,7 +83,7 @@ def varying(
         If a covariate is constant and `fewest` is None, or none is left.
     """
     if fewest is None:
-        same = [name for name in names if _is_constant(frame[name])]
+        same = [name for name in names if _is_constant(frame[name]) and _is_known(frame[name])]
         if same:
             raise DataError(
                 f"{', '.join(same[:5])}: the same value in every row, so nothing to compare on. "
@@ -107,6 +110,12 @@ def _is_constant(series: pd.Series) -> bool:
     return series.nunique(dropna=False) <= 1
 
 
+def _is_known(series: pd.Series) -> bool:
+    """Return whether a constant is a value; what is missing or infinite has an error of its own."""
+    first = series.iloc[0]
+    return not (pd.isna(first) or (isinstance(first, float | np.floating) and np.isinf(first)))
+
+
 def _differing(series: pd.Series, arms: np.ndarray) -> int:
     """Return in how many units of the arm with fewer a value is not the commonest of all."""
     counts = series.value_counts(dropna=False)
@@ -118,7 +127,10 @@ def codes_of(frame: pd.DataFrame, names: list[str]) -> np.ndarray:
     """Return codes from 0 of one column or several together, in order of their values."""
     for name in names:
         if frame[name].isna().any():
-            raise DataError(f"{name} is missing in some rows: every unit needs one.")
+            raise DataError(
+                f"{name} is missing in some rows: every unit needs one. Give these a code of "
+                "their own, or leave them out of the frame."
+            )
     if len(names) == 1:
         return pd.factorize(frame[names[0]], sort=True)[0].astype(np.int64)
     return frame.groupby(names, sort=True, observed=True).ngroup().to_numpy().astype(np.int64)
@@ -128,15 +140,24 @@ def weight_of(series: pd.Series, name: str, arms: np.ndarray) -> np.ndarray:
     """Return sampling weights; refuse negative ones, and an arm that weighs nothing."""
     values = pd.to_numeric(series, errors="coerce").to_numpy(dtype=float)
     if not np.isfinite(values).all() or (values < 0).any():
-        raise DataError(f"{name}: a sampling weight is a number of at least 0, in every row.")
+        raise DataError(
+            f"{name}: a sampling weight is a number of at least 0, in every row. Some are "
+            "negative, missing, infinite or text: correct them, or leave these units out."
+        )
     for who, mask in (("treated", arms), ("comparison", ~arms)):
         if not values[mask].sum() > 0:
-            raise DataError(f"{name}: the weights of the {who} units sum to nothing.")
+            raise DataError(
+                f"{name}: the weights of the {who} units sum to nothing, so nobody stands for "
+                "them. Check the column, or leave the weights out."
+            )
     return values
 
 
 def unit_of(series: pd.Series, name: str) -> np.ndarray:
     """Return identifiers; refuse any that is missing or repeated."""
     if series.isna().any() or not series.is_unique:
-        raise DataError(f"{name} does not identify the units: missing, or the same in two rows.")
+        raise DataError(
+            f"{name} does not identify the units: missing, or the same in two rows. Give a column "
+            "with one identifier a row, or none."
+        )
     return series.to_numpy()

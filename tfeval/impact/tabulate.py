@@ -23,6 +23,7 @@ def tabulated(
     method: str,
     errors: str,
     level: float,
+    notes: tuple[str, ...] = (),
 ) -> Effects:
     """Return effects with the columns `COLUMNS`, in order of population and outcome."""
     effect, comparison = held.effect, held.comparison
@@ -56,7 +57,7 @@ def tabulated(
         joint=intervals.covariance,
         level=level,
         settings=settings,
-        notes=design.notes,
+        notes=(*design.notes, *notes),
         simulated=design.study.simulated,
     )
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from tfeval.display.disclosure import safe_count
-from tfeval.errors import ParameterError, suggest
+from tfeval.errors import DataError, ParameterError, names_settings, suggest
 from tfeval.impact.design import KEPT, LONE_STRATUM, OFF_SUPPORT, TRIMMED, Design
 from tfeval.impact.propensity import Propensity, fit_propensity
 from tfeval.impact.set_weights import ESTIMANDS
-from tfeval.impact.study import Study
+from tfeval.impact.study import Study, check_study
 from tfeval.impact.support import on_support
 from tfeval.impact.weighting.estimated import Estimated, by_entropy, by_propensity
 from tfeval.impact.weighting.estimated import trimmed as trimmed_weights
@@ -28,6 +28,7 @@ METHODS = {
 MUCH = 0.05
 
 
+@names_settings
 def weight(
     study: Study,
     method: str = "inverse_propensity",
@@ -102,6 +103,7 @@ def weight(
     >>> design.weights.round(2).tolist()
     [1.0, 1.0, 0.77, 1.0, 2.18, 0.03, 0.01, 0.0]
     """
+    check_study(study, "weight")
     estimand = _checked(study, method, estimand, propensity, support, trim, trimmed, within)
     if stabilise and (estimand != "ATE" or method != "inverse_propensity"):
         raise ParameterError("stabilise is for inverse propensity weights of the ATE.")
@@ -121,6 +123,11 @@ def weight(
     fate = np.full(study.size, KEPT, dtype=np.int8)
     if alone is not None:
         fate[alone] = LONE_STRATUM
+        if alone.all():
+            raise DataError(
+                f"{METHODS[method][0]}: no stratum of {' and '.join(study.strata_names)} holds "
+                "both arms. Make strata wider, or leave them out."
+            )
     if support is not None and found.propensity is not None:
         inside = on_support(found.propensity.score, study.treated, support)
         fate[(fate == KEPT) & ~inside] = OFF_SUPPORT

@@ -125,6 +125,62 @@ def signs(clusters: int, draws: int, rng: np.random.Generator) -> np.ndarray:
     return rng.integers(0, 2, size=(clusters, draws)) * 2.0 - 1.0
 
 
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """What the draws give, as polynomials in the distance of the null from the estimate.
+
+    Attributes
+    ----------
+    moved : ndarray, shape (2, draws)
+        The drawn effect less the null: constant and slope.
+    spread : ndarray, shape (3, draws)
+        Its squared standard error: constant, slope and square.
+    error : float
+        Standard error seen.
+    effect : float
+        Estimate.
+    """
+
+    moved: np.ndarray
+    spread: np.ndarray
+    error: float
+    effect: float
+
+    def p_value(self, null: float) -> float:
+        """Return the two-sided p-value of an effect, residuals restricted to it."""
+        apart = null - self.effect
+        moved = self.moved[0] + apart * self.moved[1]
+        spread = self.spread[0] + apart * (self.spread[1] + apart * self.spread[2])
+        seen = abs(apart) / self.error
+        with np.errstate(divide="ignore", invalid="ignore"):
+            drawn = np.abs(moved) / np.sqrt(spread)
+        # A draw of one sign throughout repeats what was seen: it counts half (mid-p).
+        more, same = drawn > seen * (1 + 1e-9), np.abs(drawn - seen) <= seen * 1e-9
+        return float((more.sum() + 0.5 * same.sum()) / len(drawn))
+
+
+def drawn_by(scores: Scores, draws: np.ndarray) -> Drawn:
+    """Return what draws of signs give, for any null.
+
+    Parameters
+    ----------
+    scores : Scores
+    draws : ndarray, shape (clusters, draws)
+        As from `signs`.
+    """
+    score = scores.score - scores.effect * scores.per_effect
+    feedback = scores.feedback - scores.effect * scores.feedback_per_effect
+    own = score[:, None] * draws - feedback @ draws
+    slope = scores.feedback_per_effect @ draws - scores.per_effect[:, None] * draws
+    return Drawn(
+        moved=np.stack([score @ draws, -scores.per_effect @ draws]),
+        spread=np.stack([(own**2).sum(axis=0), 2 * (own * slope).sum(axis=0),
+                         (slope**2).sum(axis=0)]),
+        error=float(np.sqrt(np.sum(scores.own**2))),
+        effect=scores.effect,
+    )  # fmt: skip
+
+
 def p_value(scores: Scores, null: float, draws: np.ndarray) -> float:
     """Return the two-sided p-value of an effect, residuals restricted to it.
 
@@ -142,33 +198,24 @@ def p_value(scores: Scores, null: float, draws: np.ndarray) -> float:
     errors, Review of Economics and Statistics 90; computed as in Roodman, Nielsen, MacKinnon and
     Webb (2019), Fast and wild, Stata Journal 19.
     """
-    score = scores.score - null * scores.per_effect
-    feedback = scores.feedback - null * scores.feedback_per_effect
-    moved = score @ draws
-    spread = np.sqrt(np.sum((score[:, None] * draws - feedback @ draws) ** 2, axis=0))
-    seen = abs(scores.effect - null) / np.sqrt(np.sum(scores.own**2))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        drawn = np.abs(moved / spread)
-    # A draw of one sign throughout repeats what was seen: it counts half (mid-p).
-    more, same = drawn > seen * (1 + 1e-9), np.abs(drawn - seen) <= seen * 1e-9
-    return float((more.sum() + 0.5 * same.sum()) / len(drawn))
+    return drawn_by(scores, draws).p_value(null)
 
 
 def interval(scores: Scores, level: float, draws: np.ndarray) -> tuple[float, float]:
     """Return the effects that the bootstrap does not refuse, by inverting the test."""
-    error = np.sqrt(np.sum(scores.own**2))
+    held = drawn_by(scores, draws)
     ends = []
-    for side in (-1.0, 1.0):
+    for side in (-held.error, held.error):
         near, far = 0.0, 2.0
-        while p_value(scores, scores.effect + side * far * error, draws) > 1 - level:
+        while held.p_value(scores.effect + side * far) > 1 - level:
             near, far = far, far * 2
             if far > 1e4:
                 break
         for _ in range(40):
             middle = (near + far) / 2
-            if p_value(scores, scores.effect + side * middle * error, draws) > 1 - level:
+            if held.p_value(scores.effect + side * middle) > 1 - level:
                 near = middle
             else:
                 far = middle
-        ends.append(scores.effect + side * (near + far) / 2 * error)
+        ends.append(scores.effect + side * (near + far) / 2)
     return ends[0], ends[1]

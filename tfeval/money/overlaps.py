@@ -131,6 +131,7 @@ def check_double_counting(
     outcomes: Iterable[str],
     on_overlap: str = "refuse",
     values: Mapping[str, float] | None = None,
+    table: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Refuse outcomes that hold the same pounds twice, or say which rows to keep.
 
@@ -147,6 +148,8 @@ def check_double_counting(
         Value of each outcome in pounds (its effect times its unit cost, say), of either sign;
         needed to compare outcomes that are counted in different units. By default, the order
         of `overlap_rules` decides.
+    table : DataFrame, optional
+        Unit costs to use instead of the published ones, as in `unit_costs`.
 
     Returns
     -------
@@ -169,7 +172,7 @@ def check_double_counting(
     asked = list(dict.fromkeys(outcomes))
     if on_overlap not in CHOICES:
         raise ParameterError(f"There is no choice {on_overlap}. {suggest(on_overlap, CHOICES)}")
-    rows = unit_costs(2014, asked)[["outcome", "component"]]
+    rows = unit_costs(2014, asked, table)[["outcome", "component"]]
     found = overlaps(asked)
     if found and on_overlap == "refuse":
         listed = "\n".join(f"- {rule}" for rule in found)

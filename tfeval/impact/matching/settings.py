@@ -64,8 +64,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         _one_of("method", self.method, METHODS)
-        _one_of("estimand", self.estimand, _ESTIMANDS.get(self.method, ("ATT",)), self.method)
-        _one_of("distance", self.distance, ("linear", "probability", "given"))
+        _check_estimand(self.method, self.estimand)
+        if self.distance != "given":
+            _one_of("distance", self.distance, ("linear", "probability"))
         _one_of("order", self.order, ORDERS)
         _one_of("ties", self.ties, ("average", "first"))
         _one_of("caliper_unit", self.caliper_unit, ("sd", "raw"))
@@ -74,10 +75,12 @@ class Settings:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
                 raise ParameterError(f"{name} is a whole number of at least {low}, not {value!r}.")
+        if not isinstance(self.calipers, Mapping):
+            raise ParameterError('calipers is a limit for each covariate, such as {"age": 0.2}.')
         widths = {"caliper": self.caliper, "bandwidth": self.bandwidth, **self.calipers}
         for name, width in widths.items():
-            if width is not None and not width > 0:
-                raise ParameterError(f"The width of {name} is above 0, not {width!r}.")
+            if width is not None and not (isinstance(width, float | int | np.number) and width > 0):
+                raise ParameterError(f"The width of {name} is a number above 0, not {width!r}.")
         _check_support(self.support)
 
     def as_dict(self) -> dict[str, Any]:
@@ -108,6 +111,18 @@ def settings(method: str, given: Mapping[str, Any]) -> Settings:
     return Settings(method=method, **given)
 
 
+def _check_estimand(method: str, estimand: str) -> None:
+    possible = _ESTIMANDS.get(method, ("ATT",))
+    if estimand in possible:
+        return
+    others = [f'"{name}"' for name, those in _ESTIMANDS.items() if estimand in those]
+    where = f" For the {estimand} there is {', '.join(others)}." if others else ""
+    raise ParameterError(
+        f"estimand {estimand!r} is not offered for {METHODS[method]}, only "
+        f"{' and '.join(possible)}.{where}"
+    )
+
+
 def _one_of(name: str, value: Any, known: Any, method: str = "") -> None:
     if value not in known:
         where = f" for {METHODS[method]}" if method else ""
@@ -119,7 +134,8 @@ def _one_of(name: str, value: Any, known: Any, method: str = "") -> None:
 def _check_support(support: str | tuple[float, float] | None) -> None:
     if support is None or support in ("both", "treated", "comparison"):
         return
-    if isinstance(support, str) or len(support) != 2 or not 0 <= support[0] < support[1] <= 1:
+    pair = support if isinstance(support, tuple | list) and len(support) == 2 else (1.0, 0.0)
+    if not 0 <= pair[0] < pair[1] <= 1:
         raise ParameterError(
             'support is "both", "treated", "comparison", or two probabilities such as (0.1, 0.9).'
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from tfeval.display.words import pounds as pounds  # noqa: PLC0414 (chapters take it from here)
 from tfeval.programme.published import sources
 
 PHASE_TITLES = {"one": "Phase one, 2012-15", "two": "Phase two, 2015-20"}
@@ -23,22 +24,6 @@ MEASURE_NAMES = {
     "attachment": "Attachment fees",
 }
 _MARKS = {"exact": "", "rounded": "about ", "at least": "over ", "at most": "up to "}
-
-
-def pounds(value: float) -> str:
-    """Write an amount as readers do: £1.2bn, £448m, £585,600, -£1,400.
-
-    Examples
-    --------
-    >>> pounds(448e6), pounds(1.2e9), pounds(585_600), pounds(-1_400)
-    ('£448.0m', '£1.20bn', '£585,600', '-£1,400')
-    """
-    sign, size = ("-" if value < 0 else ""), abs(value)
-    if size >= 1e9:
-        return f"{sign}£{size / 1e9:,.2f}bn"
-    if size >= 1e7:
-        return f"{sign}£{size / 1e6:,.1f}m"
-    return f"{sign}£{size:,.0f}"
 
 
 def span(low: float, high: float, how: Callable[[float], str]) -> str:

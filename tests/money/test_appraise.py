@@ -1,0 +1,315 @@
+"""Appraisals worked by hand, by loops, and what must hold of every one."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import tfeval as tf
+from tests.money.appraised import (
+    BENEFIT,
+    CRIME,
+    OUTCOMES,
+    PLAIN,
+    effects_of,
+    price_list,
+    slowly,
+    whole,
+)
+from tfeval.errors import DataError, ParameterError
+from tfeval.money.measures import GROUPS
+from tfeval.money.profiles import profile, window_weights
+from tfeval.programme.published import published
+
+
+def test_a_year_s_effect_that_halves_each_year():
+    # 0.2 offences fewer in each of 1,000 families: 200 in the first year, at £150 each.
+    #   2012-13   200 x 150 = 30,000.00
+    #   2013-14   100 x 150 = 15,000.00 / 1.035   = 14,492.75
+    #   2014-15    50 x 150 =  7,500.00 / 1.035^2 =  7,001.33
+    #                                               51,494.08, less 20,000.00 = 31,494.08
+    found = tf.appraise(
+        effects_of({"offences": -0.2}), 20_000, families=1_000, horizon=3,
+        unit_cost_table=CRIME, **PLAIN,
+    )  # fmt: skip
+    assert round(found.benefits, 2) == 51_494.08
+    assert round(found.npv, 2) == 31_494.08
+    assert round(found.benefit_cost_ratio, 4) == 2.5747
+    assert found.cost_per_family == 20.0
+    assert found.payback_year == 2012
+    payers = found.by("payer").set_index("payer")["benefits"].round(2)
+    assert payers["Home Office/police"] == 34_329.39  # two thirds
+    assert payers["MoJ"] == 17_164.69  # a third
+
+
+def test_a_lag_a_window_of_18_months_and_two_years_of_joining():
+    # 3 offences fewer over 18 months, from the seventh month on; 0.4 is left in each year after.
+    # Since joining: year one 6 of 18 months, 1 fewer; year two 12 of 18, 2 fewer; year three
+    # 12 of 18 x 0.4, 0.8 fewer. 10 families join in 2012-13, 20 in 2013-14; £100 an offence.
+    #   2012-13   10 x 1                   = 10   ->  1,000 x 1           = 1,000.00
+    #   2013-14   10 x 2   + 20 x 1        = 40   ->  4,000 / 1.035^0.5   = 3,931.79
+    #   2014-15   10 x 0.8 + 20 x 2        = 48   ->  4,800 / 1.035^1.5   = 4,558.59
+    #   2015-16              20 x 0.8      = 16   ->  1,600 / 1.035^2.5   = 1,468.15
+    table = price_list(("offences", "police", 100.0, "Home Office/police", "no"))
+    found = tf.appraise(
+        effects_of({"offences": -3.0}, months=18), 12_000, families={"2012-13": 10, 2013: 20},
+        horizon=3, lag=6, persistence=0.4, price_year=2012, edition="2022", timing="mid",
+        unit_cost_table=table,
+    )  # fmt: skip
+    years = found.by("year").set_index("year")["benefits"].round(2)
+    assert years.to_dict() == {2012: 1000.0, 2013: 3931.79, 2014: 4558.59, 2015: 1468.15}
+    assert round(found.npv, 2) == -1_041.48
+    assert found.payback_year is None
+
+
+def test_a_benefit_payment_saved_is_a_household_s_loss_too():
+    # 10 days on benefit fewer in each of 100 families, at £30: DWP saves 30,000 in one year.
+    asked = {**PLAIN, "families": 100, "horizon": 1, "unit_cost_table": BENEFIT}
+    effects = effects_of({"out_of_work": -10.0})
+    fiscal = tf.appraise(effects, 20_000, perspective="fiscal", **asked)
+    social = tf.appraise(effects, 20_000, perspective="social", **asked)
+    assert (fiscal.npv, social.npv) == (10_000.0, -20_000.0)
+    assert social.fiscal_return == fiscal.fiscal_return == 1.5
+    assert set(social.by("payer")["payer"]) == {"DWP", "households", "central government"}
+    # Families at half the median income: a pound of theirs counts 0.5^-1.3 = 2.462289.
+    #   30,000 - 30,000 x 2.462289 - 20,000 = -63,868.66
+    weighted = tf.appraise(effects, 20_000, relative_income=0.5, **asked)
+    assert round(weighted.npv, 2) == -63_868.66
+
+
+def test_marginal_value_of_public_funds():
+    # 100 families served for £60,000; £30,000 comes back, so the net cost is 30,000. Valued at
+    # half its cost the support is worth 30,000 to them: 1.00 for each pound. The payments that
+    # end are no loss at the margin.
+    asked = {**PLAIN, "families": 100, "horizon": 1, "unit_cost_table": BENEFIT}
+    effects = effects_of({"out_of_work": -10.0})
+    found = tf.appraise(effects, 60_000, valued_share=0.5, **asked)
+    assert found.marginal_value_of_public_funds == pytest.approx(1.0)
+    assert tf.appraise(effects, 60_000, **asked).marginal_value_of_public_funds == 0.0
+    assert tf.appraise(effects, 20_000, **asked).marginal_value_of_public_funds == np.inf
+    assert np.isnan(tf.marginal_value(-1.0, -1.0))
+
+
+def test_prices_are_put_into_one_year():
+    rows = published("deflators")
+    deflator = rows[rows["figure"] == "gdp_deflator_financial_year"].set_index("period")["value"]
+    up = deflator["2024-25"] / deflator["2012-13"]
+    asked = {"families": 1_000, "horizon": 1, "edition": "2022", "unit_cost_table": CRIME}
+    costs = pd.DataFrame({"year": ["2012-13"], "amount": [20_000.0], "price_year": ["2012-13"]})
+    found = tf.appraise(effects_of({"offences": -0.2}), costs, price_year=2024, **asked)
+    assert found.benefits == pytest.approx(30_000 * up, abs=0.005)
+    assert found.costs == pytest.approx(20_000 * up, abs=0.005)
+
+
+def test_claimed_and_additional_results():
+    # 0.05 more families turned around among 1,000: 50 who would not have been, for £20,000.
+    effects = effects_of({"offences": -0.2, "turned_around": 0.05})
+    asked = {**PLAIN, "families": 1_000, "horizon": 1, "unit_cost_table": CRIME}
+    found = tf.appraise(effects, 20_000, claims=800, result="turned_around_12", **asked)
+    assert found.cost_per_claimed == 25.0
+    assert found.additional_results == pytest.approx(50.0)
+    assert found.cost_per_additional == pytest.approx(400.0)
+    none = effects_of({"offences": -0.2, "turned_around": -0.01})
+    assert tf.appraise(none, 1, result="turned_around_12", **asked).cost_per_additional == np.inf
+
+
+def test_a_share_of_sessions_is_valued_only_if_converted():
+    effects = effects_of({"unauthorised_absence": -0.02, "offences": -0.1})
+    table = pd.concat([CRIME, price_list(("sessions_unauthorised", "a half day", 10.0, "DfE",
+                                          "no"))])  # fmt: skip
+    asked = {**PLAIN, "families": 100, "horizon": 1, "unit_cost_table": table}
+    plain = tf.appraise(effects, 0, **asked)
+    assert "half days" in plain.not_monetised().set_index("what").loc[
+        "unauthorised_absence_12", "reason"
+    ]  # fmt: skip
+    # 0.02 of 380 sessions is 7.6 half days a family, 760 in all, £10 each; and 10 offences.
+    held = {"unauthorised_absence_12": ("sessions_unauthorised", 380.0)}
+    found = tf.appraise(effects, 0, convert=held, **asked)
+    assert found.benefits == pytest.approx(7_600 + 1_500)
+
+
+def test_two_effects_of_one_price_and_windows_of_two_lengths():
+    # Custody of adults: 0.004 fewer sentences a family over 24 months; of children 0.003 fewer
+    # over 12; 1,000 families, £30,000 a sentence, nothing lasts, no discounting within year one.
+    #   adults 4 sentences, 2 a year:  60,000 + 60,000 / 1.035
+    #   children 3 sentences:          90,000              -> 207,971.01
+    both = effects_of({"adults": -0.004}, months=24).combine(effects_of({"children": -0.003}))
+    table = price_list(("custody", "prison", 30_000.0, "MoJ", "no"))
+    asked = {**PLAIN, "persistence": 0.0, "families": 1_000, "horizon": 3}
+    found = tf.appraise(
+        both, 0, unit_cost_table=table,
+        convert={"adults": ("custody", 1.0), "children_12": ("custody", 1.0)}, **asked,
+    )  # fmt: skip
+    assert round(found.npv, 2) == 207_971.01
+    assert set(found.lines["line"]) == {"adults_24", "children_12", "Programme"}
+    assert found.uncertainty(draws=100).npv == pytest.approx(np.full(100, found.npv))
+
+
+def test_persistence_by_outcome():
+    effects = effects_of({"offences": -0.1, "asb_incidents": -0.1})
+    table = pd.concat([CRIME, price_list(("asb_incidents", "all", 150.0, "MoJ", "no"))])
+    asked = {**PLAIN, "families": 1_000, "horizon": 2, "unit_cost_table": table}
+    found = tf.appraise(effects, 0, **{**asked, "persistence": {"offences": 1.0, "": 0.0}})
+    # 15,000 of each in the first year; 15,000 / 1.035 of offences alone in the second.
+    assert found.npv == pytest.approx(30_000 + 15_000 / 1.035)
+    assert "100% (between 100% and 100%) of offences" in found.notes[1]
+
+
+def test_profiles():
+    assert profile(12, 4, 0, 0.5).tolist() == [1.0, 0.5, 0.25, 0.125]
+    assert profile(6, 2, 0, 0.5).tolist() == [1.5, 0.75]  # half the first year at the old pace
+    assert profile(24, 3, 12, 0.0).tolist() == [0.0, 0.5, 0.5]
+    for months, horizon, lag in itertools.product((6, 12, 18, 24), (4, 7), (0, 5, 12)):
+        assert window_weights(months, horizon, lag)[0].sum() == pytest.approx(1.0)
+        forever = profile(months, horizon, lag, 1.0).sum()
+        assert forever == pytest.approx((12 * horizon - lag) / months)
+
+
+@pytest.mark.parametrize("perspective", ["social", "fiscal"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"lag": 9, "horizon": 7, "persistence": 0.8, "timing": "end"},
+        {"cashable_only": True},
+        {"optimism_bias": 0.3},
+        {"relative_income": 0.6, "horizon": 2},
+    ],
+)
+def test_against_loops_and_everything_adds_up(asked, perspective):
+    found = whole(perspective=perspective, **asked)
+    assert found.npv == pytest.approx(slowly(found), rel=1e-9)
+    model = found.model
+    assert model.value(model.point())[0] == pytest.approx(found.npv, rel=1e-12)
+    for column in GROUPS:
+        parts = found.by(column)
+        assert parts["net"].sum() == pytest.approx(found.npv, rel=1e-12)
+        assert parts["benefits"].sum() == pytest.approx(found.benefits, rel=1e-12)
+        assert parts["costs"].sum() == pytest.approx(found.costs, rel=1e-12)
+    cells = found.by("year", "payer").set_index(["year", "payer"])["undiscounted"]
+    net = model.benefits(model.point())[0] - model.spent(np.zeros(1))[0]
+    for (row, year), (column, payer) in itertools.product(
+        enumerate(model.years), enumerate(model.payers)
+    ):
+        assert net[row, column] == pytest.approx(cells.get((year, payer), 0.0), abs=1e-3)
+
+
+def test_every_line_is_its_factors():
+    lines = whole(optimism_bias=0.2, relative_income=0.7).lines
+    own = lines[lines["kind"] == "benefit"]
+    quantity = own["effect"] * own["families"] * own["profile"] * own["scale"]
+    assert np.allclose(own["quantity"], quantity)
+    value = -own["quantity"] * own["unit_cost"] * own["factor"]
+    assert np.allclose(own["undiscounted"], value)
+    assert np.allclose(lines["present_value"], lines["undiscounted"] * lines["discount_factor"])
+
+
+def test_a_higher_discount_rate_never_raises_a_later_benefit():
+    by_rate = [
+        whole(edition=edition, rate=rate).lines
+        for edition, rate in (("2026-review", "standard"), ("2026", "sensitivity"),
+                              ("2026", "standard"), ("2003", "standard"))
+    ]  # fmt: skip
+    for lower, higher in itertools.pairwise(by_rate):
+        gain = (higher["kind"] == "benefit") & (higher["undiscounted"] > 0)
+        later = gain & (higher["year"] > higher["year"].min())
+        assert (higher["present_value"][later] <= lower["present_value"][later] + 1e-9).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "up"),
+    [
+        ("persistence", [0.0, 0.3, 0.6, 1.0], True),
+        ("horizon", [1, 2, 5, 10], True),
+        ("lag", [0, 6, 12, 30], False),
+        ("optimism_bias", [0.0, 0.2, 0.6, 1.0], False),
+    ],
+)
+def test_benefits_move_one_way(name, values, up):
+    good = {outcome: -abs(value) for outcome, value in OUTCOMES.items()}
+    worth = [
+        tf.appraise(effects_of(good), 1e6, families=1_000, perspective="fiscal",
+                    **{name: value}).benefits
+        for value in values
+    ]  # fmt: skip
+    steps = np.diff(worth)
+    assert (steps > 0).all() if up else (steps < 0).all()
+
+
+def test_optimism_bias_makes_harms_larger():
+    asked = {**PLAIN, "families": 1_000, "horizon": 1, "unit_cost_table": CRIME}
+    harm = effects_of({"offences": 0.2})
+    assert tf.appraise(harm, 0, optimism_bias=0.5, **asked).npv == pytest.approx(-45_000)
+
+
+def test_pounds_are_not_counted_twice():
+    effects = effects_of({"looked_after": -1.0, "protection_plan": -40.0, "in_need": -1.0})
+    asked = {"families": 1_000, "price_year": 2014}
+    with pytest.raises(DataError, match="hold the same pounds twice"):
+        tf.appraise(effects, 0, on_overlap="refuse", **asked)
+    ruled = tf.appraise(effects, 0, **asked)
+    assert ruled.model.outcomes == ("looked_after_12",)
+    larger = tf.appraise(effects, 0, on_overlap="keep_larger", **asked)
+    assert larger.model.outcomes == ("protection_plan_12",)
+    assert (larger.not_monetised()["kind"] == "counted elsewhere").sum() == 2
+
+
+def test_what_cannot_be_valued_is_listed_with_its_reason():
+    effects = effects_of({"offences": -0.1, "fixed_exclusions": -0.2, "wellbeing": 0.1})
+    found = tf.appraise(effects, 0, families=10).not_monetised().set_index("what")
+    assert "No sourced cost" in found.loc["fixed_exclusions_12", "reason"]
+    assert found.loc["wellbeing_12", "kind"] == "no unit cost"
+    assert found.loc["wellbeing_12", "estimate"] == 0.1
+    assert "Families' own wellbeing" in found.index
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"horizon": 0}, "horizon lies between 1 and 60 years, not 0"),
+        ({"horizon": 2.5}, "horizon is a whole number between 1 and 60"),
+        ({"lag": -1}, "lag lies between 0 and 60 months, not -1"),
+        ({"optimism_bias": 1.2}, "optimism_bias lies between 0 and 1"),
+        ({"persistence": 1.5}, "between 0 and 1"),
+        ({"persistence": (0.5, 0.6, 0.9)}, "share, low, high"),
+        ({"price_year": 1990}, "price_year lies between 2002 and"),
+        ({"edition": "2021"}, "There is no Green Book edition 2021"),
+        ({"rate": "health"}, "There is no rate health"),
+        ({"edition": "2022", "rate": "sensitivity"}, "has no sensitivity rate"),
+        ({"timing": "start"}, "There is no timing start"),
+        ({"perspective": "private"}, "There is no perspective private"),
+        ({"on_overlap": "add"}, "There is no on_overlap add"),
+        ({"families": 0}, "a number above 0"),
+        ({"families": {2012: -5}}, "not below 0"),
+        ({"relative_income": 5.0}, "relative_income lies between 0.1 and 2 of the median"),
+        ({"claims": 0}, "claims lies between 1 and"),
+        ({"months": 24}, "no effects over 24 months, only over 12"),
+        ({"base_year": 2013}, "use 2012 or earlier"),
+        ({"result": "turned_around"}, "There is no effect on turned_around"),
+        ({"convert": {"offences_12": ("offences", 0)}}, "how many units"),
+        ({"convert": {"offences_12": ("crimes", 1.0)}}, "no unit cost of crimes"),
+    ],
+)
+def test_what_is_out_of_range_is_refused_with_the_range(asked, message):
+    with pytest.raises(ParameterError, match=message):
+        tf.appraise(effects_of({"offences": -0.1}), 1_000, **{"families": 100, **asked})
+
+
+def test_other_mistakes_get_a_message():
+    effects = effects_of({"offences": -0.1})
+    both = effects.combine(effects_of({"offences": -0.1}, months=24))
+    with pytest.raises(ParameterError, match="give months="):
+        tf.appraise(both, 0, families=10)
+    assert tf.appraise(both, 0, families=10, months=24).model.outcomes == ("offences_24",)
+    with pytest.raises(ParameterError, match="None of these effects has a unit cost"):
+        tf.appraise(effects_of({"fixed_exclusions": -0.1}), 0, families=10)
+    with pytest.raises(DataError, match="lack price_year"):
+        tf.appraise(effects, pd.DataFrame({"year": [2012], "amount": [1.0]}), families=10)
+    rows = pd.DataFrame({"year": [2012], "amount": ["?"], "price_year": [2012]})
+    with pytest.raises(DataError, match="not numbers"):
+        tf.appraise(effects, rows, families=10)
+    with pytest.raises(ParameterError, match="not grouped by region"):
+        tf.appraise(effects, 0, families=10).by("region")

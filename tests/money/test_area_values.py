@@ -1,0 +1,91 @@
+"""Value by area: national sums, shrinkage, ranks, small areas."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tfeval as tf
+from tests.money.appraised import effects_of
+from tfeval.errors import DataError, ParameterError
+
+NAMES = [f"Area {at}" for at in range(12)]
+FAMILIES = {name: 200.0 + 50 * at for at, name in enumerate(NAMES)}
+FIXED = {"persistence": 0.5, "horizon": 3}
+
+
+def pooled(seed: int, mean: float, spread: float, error: float, treated: float = 200.0):
+    rng = np.random.default_rng(seed)
+    true = rng.normal(mean, spread, len(NAMES))
+    counts = np.full(len(NAMES), treated)
+    return tf.pool_areas(
+        rng.normal(true, error), np.full(len(NAMES), error), NAMES,
+        n_treated=counts, n_comparison=counts * 3,
+    )  # fmt: skip
+
+
+def both(**asked):
+    return {
+        "offences_12": pooled(1, -0.3, 0.2, 0.05, **asked),
+        "looked_after_12": pooled(2, -4.0, 3.0, 1.0, **asked),
+    }
+
+
+def test_areas_add_up_to_an_appraisal_of_the_mean_where_all_are_alike():
+    exact = {"offences_12": tf.pool_areas(np.full(12, -0.3), np.full(12, 1e-9), NAMES,
+                                          prior_scale=1e-12)}  # fmt: skip
+    table_costs = 200_000.0
+    found = tf.appraise_areas(exact, table_costs, families=FAMILIES, draws=4_000, **FIXED)
+    whole = tf.appraise(
+        effects_of({"offences": -0.3}), table_costs, families=sum(FAMILIES.values()), **FIXED
+    )
+    drawn = whole.uncertainty(draws=100_000)
+    assert found.frame["npv"].sum() == pytest.approx(drawn.npv.mean(), rel=0.03)
+    assert found.frame["cost"].sum() == pytest.approx(whole.costs, rel=1e-9)
+    each = found.frame["npv_per_family"]
+    assert each.max() == pytest.approx(each.min(), rel=1e-5)
+
+
+def test_better_effects_rank_higher_and_intervals_hold_ranks():
+    found = tf.appraise_areas(both(), 1e5, families=FAMILIES, draws=1_000, **FIXED)
+    frame = found.to_frame()
+    assert (frame["rank_low"] <= frame["rank"]).all()
+    assert (frame["rank"] <= frame["rank_high"]).all()
+    assert frame["rank"].corr(frame["npv_per_family"], method="spearman") < -0.9
+    assert (frame["low"] <= frame["npv"]).all()
+    again = tf.appraise_areas(both(), 1e5, families=FAMILIES, draws=1_000, **FIXED)
+    assert again.frame.equals(frame)
+
+
+def test_own_costs_of_areas_take_the_place_of_a_share():
+    own = {name: 1_000.0 * (at + 1) for at, name in enumerate(NAMES)}
+    found = tf.appraise_areas(both(), 1e5, families=FAMILIES, area_costs=own, draws=200, **FIXED)
+    assert found.frame["cost"].tolist() == list(own.values())
+
+
+def test_small_areas_count_and_are_not_shown():
+    effects = both()
+    counts = np.full(12, 200.0)
+    counts[3] = 6.0
+    effects["offences_12"] = tf.pool_areas(
+        np.linspace(-0.5, 0.1, 12), np.full(12, 0.1), NAMES, n_treated=counts, n_comparison=counts
+    )
+    few = FAMILIES | {"Area 5": 4.0}
+    found = tf.appraise_areas(effects, 1e5, families=few, draws=200, **FIXED)
+    hidden = found.frame.set_index("name")["hidden"]
+    assert set(hidden[hidden].index) == {"Area 3", "Area 5"}
+    lines = {line.split()[1]: line for line in found.table().text().splitlines() if "Area " in line}
+    assert "hidden" in lines["3"]
+    assert "fewer than 10" in lines["5"]
+
+
+def test_mistakes_get_a_message():
+    with pytest.raises(ParameterError, match="at least one outcome"):
+        tf.appraise_areas({}, 1.0, families=FAMILIES)
+    with pytest.raises(DataError, match="not given for Area 11"):
+        tf.appraise_areas(
+            both(), 1.0, families={k: v for k, v in FAMILIES.items() if k[-2:] != "11"}
+        )
+    other = tf.pool_areas([0.1, 0.2], [0.1, 0.1], ["A", "B"])
+    with pytest.raises(DataError, match="No area has effects on all"):
+        tf.appraise_areas({**both(), "custody_12": other}, 1.0, families=FAMILIES)

@@ -1,0 +1,285 @@
+"""Draws, acceptability, the value of information, against closed forms and other routes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import tfeval as tf
+from tests.money.appraised import (
+    BENEFIT,
+    CRIME,
+    OUTCOMES,
+    PLAIN,
+    correlated,
+    effects_of,
+    price_list,
+    whole,
+)
+from tfeval.errors import DataError, ParameterError
+from tfeval.impact.effects import Effects
+from tfeval.money.bounds import worst_case_error
+from tfeval.money.drawing import cost_position, normal_draws, triangular
+from tfeval.money.information import expected_given, perfect_information
+
+ALONE = {**PLAIN, "families": 1_000, "horizon": 1, "unit_cost_table": CRIME}
+
+
+def only_the_effect(estimate=-0.2, error=0.15, cost=20_000, **asked):
+    """Return an appraisal whose value is normal: £150,000 x (0.2 +- 0.15) less the cost."""
+    effects = effects_of({"offences": estimate}, {"offences": error})
+    return tf.appraise(effects, cost, **{**ALONE, **asked})
+
+
+def test_draws_without_variance_are_the_estimate():
+    flat = pd.concat([CRIME, BENEFIT])
+    effects = effects_of({"offences": -0.2, "out_of_work": -5.0, "turned_around": 0.1})
+    found = tf.appraise(effects, 20_000, **{**ALONE, "unit_cost_table": flat, "horizon": 4})
+    drawn = found.uncertainty(draws=200)
+    assert np.allclose(drawn.npv, found.npv, rtol=1e-12)
+    assert np.allclose(drawn.benefit_cost_ratio, found.benefit_cost_ratio)
+    assert (drawn.effects["turned_around_12"] == 0.1).all()
+    assert drawn.interval() == pytest.approx((found.npv, found.npv))
+    assert drawn.information()["value"].abs().max() < 1e-6
+
+
+def test_seeds_reproduce_and_differ():
+    found = whole()
+    one, same, other = (found.uncertainty(draws=500, seed=seed).npv for seed in (7, 7, 8))
+    assert (one == same).all()
+    assert (one != other).all()
+
+
+def test_a_normal_value_has_a_normal_s_interval_and_probabilities():
+    found = only_the_effect()
+    drawn = found.uncertainty(draws=200_000)
+    value = stats.norm(10_000, 150_000 * 0.15)
+    assert drawn.interval() == pytest.approx(value.interval(0.95), abs=400)
+    # At least x for each £1 of 20,000: benefit ~ N(30,000, 22,500).
+    curve = drawn.acceptability([0.0, 0.5, 1.0, 2.0, 3.0])
+    benefit = stats.norm(30_000, 22_500)
+    expected = benefit.sf(np.array([0.0, 0.5, 1.0, 2.0, 3.0]) * 20_000)
+    assert np.allclose(curve["probability"], expected, atol=0.004)
+    assert drawn.probability() == pytest.approx(curve["probability"][2])
+    # An offence less worth £50 more: 200,000 x effect less 20,000.
+    more = drawn.acceptability([0.0, 50.0, 100.0], "offences_12")["probability"]
+    worth = [stats.norm(0.2 * w - 20_000, 0.15 * w).sf(0) for w in (150e3, 200e3, 250e3)]
+    assert np.allclose(more, worth, atol=0.004)
+
+
+def test_willingness_to_pay_for_a_result_without_a_price():
+    effects = effects_of(
+        {"offences": 0.0, "turned_around": 0.05}, {"offences": 0.0, "turned_around": 0.03}
+    )
+    drawn = tf.appraise(effects, 20_000, **ALONE).uncertainty(draws=200_000)
+    curve = drawn.acceptability([200.0, 400.0, 800.0], "turned_around_12")["probability"]
+    worth = [stats.norm(1_000 * 0.05 * w - 20_000, 30 * w).sf(0) for w in (200.0, 400.0, 800.0)]
+    assert np.allclose(curve, worth, atol=0.004)
+
+
+@pytest.mark.parametrize("cost", [20_000, 60_000, 30_000])
+def test_perfect_information_about_a_normal_value_is_its_unit_normal_loss(cost):
+    found = only_the_effect(cost=cost)
+    drawn = found.uncertainty(draws=400_000)
+    mean, spread = found.npv, 22_500
+    z = abs(mean) / spread
+    loss = spread * (stats.norm.pdf(z) - z * stats.norm.sf(z))
+    table = drawn.information(evaluation_cost=1_000).set_index("known")
+    assert table.loc["everything", "value"] == pytest.approx(loss, rel=0.02)
+    # Nothing else is uncertain, so to know the effects is to know everything.
+    effects, everything = table.loc[["effects", "everything"], "value"]
+    assert effects == pytest.approx(everything, rel=1e-9)
+    assert table.loc["unit costs", "value"] == pytest.approx(0.0, abs=1e-6)
+    assert table.loc["everything", "evaluations"] == pytest.approx(loss / 1_000, rel=0.02)
+
+
+def test_expectations_given_one_group_match_regressions_of_the_draws():
+    table = price_list(("offences", "police", 150.0, "MoJ", "no"), spread=0.6)
+    found = only_the_effect(
+        unit_cost_table=table, horizon=4, persistence=(0.5, 0.1, 0.9), cost=40_000
+    )
+    drawn = found.uncertainty(draws=100_000)
+    known = expected_given(found.model, drawn.drawn)
+    inputs = {
+        "effects": drawn.drawn.effect[:, 0],
+        "unit costs": drawn.drawn.amount[:, 0],
+        "persistence": drawn.drawn.persistence[:, 0],
+    }
+    for name, given in inputs.items():
+        curve = np.polynomial.Polynomial.fit(given, drawn.npv, deg=5)(given)
+        assert np.corrcoef(curve, known[name])[0, 1] > 0.995
+        assert perfect_information(curve) == pytest.approx(
+            perfect_information(known[name]), abs=150
+        )
+    values = drawn.information().set_index("known")["value"]
+    assert (values >= 0).all()
+    assert (values.drop("everything") <= values["everything"] + 1e-9).all()
+
+
+def test_effects_are_drawn_with_their_covariance():
+    effects = correlated(effects_of(OUTCOMES, 0.5))
+    drawn = normal_draws(
+        effects.frame["estimate"].to_numpy(), effects.joint, 200_000, np.random.default_rng(1)
+    )
+    spread = np.sqrt(np.diag(effects.joint))
+    assert np.allclose(drawn.std(axis=0), spread, rtol=0.02)
+    assert np.allclose(np.corrcoef(drawn.T), effects.correlation(), atol=0.01)
+
+
+def test_a_singular_covariance_keeps_what_it_says():
+    root = np.array([[1.0], [-2.0], [0.0]])
+    drawn = normal_draws(np.zeros(3), root @ root.T, 100, np.random.default_rng(1))
+    assert np.allclose(drawn[:, 1], -2 * drawn[:, 0])
+    assert (drawn[:, 2] == 0).all()
+    with pytest.raises(DataError, match="negative variance"):
+        normal_draws(np.zeros(2), np.array([[1.0, 2.0], [2.0, 1.0]]), 10, np.random.default_rng(1))
+
+
+def test_triangular_quantiles_are_scipy_s():
+    share = np.linspace(0, 1, 101)
+    for low, middle, high in ((0.0, 1.0, 4.0), (-3.0, -3.0, 1.0), (2.0, 5.0, 5.0)):
+        own = stats.triang((middle - low) / (high - low), low, high - low)
+        assert np.allclose(triangular(share, low, middle, high), own.ppf(share))
+    assert (triangular(share, 2.0, 2.0, 2.0) == 2.0).all()
+
+
+def test_costs_are_triangular_in_their_sum():
+    model = whole().model
+    share = np.linspace(0, 1, 101)
+    low, middle, high = (float(model.cost(np.array([at]))[0]) for at in (-1.0, 0.0, 1.0))
+    own = stats.triang((middle - low) / (high - low), low, high - low)
+    assert np.allclose(model.cost(cost_position(model, share)), own.ppf(share))
+
+
+def test_draws_of_years_and_payers_add_up():
+    found = whole()
+    drawn = found.uncertainty(draws=300)
+    cells = drawn.by_year_payer()
+    assert cells.shape == (300, len(found.model.years), len(found.model.payers))
+    assert np.allclose(np.einsum("dyp,y->d", cells, found.model.discount), drawn.npv)
+    assert drawn.by_payer()["net"].sum() == pytest.approx(drawn.npv.mean())
+    held = drawn.drawn
+    assert (held.amount >= found.model.low - 1e-9).all()
+    assert (held.amount <= found.model.high + 1e-9).all()
+
+
+def test_unit_costs_of_one_grade_go_together_as_far_as_asked():
+    table = pd.concat(
+        [
+            price_list((name, "all", 100.0, "MoJ", "no"), spread=0.5)
+            for name in ("offences", "asb_incidents")
+        ]
+    )
+    effects = effects_of({"offences": -0.1, "asb_incidents": -0.1})
+    found = tf.appraise(effects, 0, **{**ALONE, "unit_cost_table": table})
+    for asked in (0.0, 0.5, 1.0):
+        amount = found.uncertainty(draws=50_000, correlation=asked).drawn.amount
+        assert np.corrcoef(amount.T)[0, 1] == pytest.approx(asked, abs=0.03)
+
+
+def test_break_even_effects_give_a_value_of_nothing():
+    for asked in ({}, {"optimism_bias": 0.25}, {"perspective": "fiscal"}):
+        found = whole(**asked)
+        rows = found.break_even().set_index("outcome")
+        for at, outcome in enumerate(found.model.outcomes):
+            for column, others in (("break_even", 0.0), ("given_others", None)):
+                effect = rows.loc[outcome, column]
+                if np.isnan(effect):
+                    assert outcome == "out_of_work_12"  # a transfer, and nothing else kept
+                    continue
+                held = found.model.point().effect.copy()
+                if others is not None:
+                    held[:] = others
+                held[0, at] = effect
+                value = found.model.value(found.model.point().with_(effect=held))[0]
+                assert value == pytest.approx(0.0, abs=0.01)
+
+
+def test_switching_values_turn_the_answer():
+    found = only_the_effect(horizon=6, cost=40_000, persistence=0.2)
+    rows = found.switching_values().set_index("parameter")["switches_at"]
+    assert found.npv < 0
+    again = only_the_effect(horizon=6, cost=40_000, persistence=float(rows["persistence"]))
+    assert again.npv == pytest.approx(0.0, abs=0.01)
+    times = float(rows["all effects"])
+    again = only_the_effect(-0.2 * times, horizon=6, cost=40_000, persistence=0.2)
+    assert again.npv == pytest.approx(0.0, abs=0.01)
+    times = float(rows["programme costs"])
+    again = only_the_effect(horizon=6, cost=40_000 * times, persistence=0.2)
+    assert again.npv == pytest.approx(0.0, abs=0.01)
+
+
+def test_one_way_ranges_hold_the_value_and_are_what_an_appraisal_says():
+    found = whole()
+    rows = found.one_way().set_index("parameter")
+    held = (rows[["at_low", "at_high"]].min(axis=1) <= found.npv + 1e-6) & (
+        rows[["at_low", "at_high"]].max(axis=1) >= found.npv - 1e-6
+    )
+    assert held.all()
+    assert rows["swing"].is_monotonic_decreasing
+    assert rows.loc["Persistence", "at_high"] == pytest.approx(whole(persistence=1.0).npv)
+    assert rows.loc["Persistence", "at_low"] == pytest.approx(whole(persistence=0.0).npv)
+    values = [whole(edition=edition).npv for edition in ("2026-review", "2026")]
+    ends = rows.loc["Discounting", ["at_low", "at_high"]].to_list()
+    assert ends == pytest.approx(sorted(values))
+
+
+def test_no_correlation_exceeds_the_worst_case():
+    rng = np.random.default_rng(3)
+    for size in (2, 5, 15):
+        weights, errors = rng.normal(size=size) * 100, rng.random(size)
+        bound = worst_case_error(weights, errors)
+        for _ in range(200):
+            root = rng.normal(size=(size, rng.integers(1, size + 1)))
+            held = root @ root.T
+            scale = errors / np.sqrt(np.diag(held))
+            own = held * np.outer(scale, scale)
+            assert np.sqrt(weights @ own @ weights) <= bound * (1 + 1e-12)
+        together = np.outer(errors * np.sign(weights), errors * np.sign(weights))
+        assert np.sqrt(weights @ together @ weights) == pytest.approx(bound)
+
+
+def test_worst_case_interval_is_wider_than_any_drawn_from_the_effects_alone():
+    effects = correlated(effects_of({"offences": -0.2, "asb_incidents": -0.1}, 0.5))
+    table = pd.concat([CRIME, price_list(("asb_incidents", "all", 80.0, "MoJ", "no"))])
+    found = tf.appraise(effects, 20_000, **{**ALONE, "unit_cost_table": table})
+    low, high = found.worst_case()
+    drawn = found.uncertainty(draws=20_000).interval()
+    assert low < drawn[0]
+    assert high > drawn[1]
+    # By hand: 1.959964 x (150,000 x 0.1 + 80,000 x 0.05) = 37,239.32 each side.
+    assert high - found.npv == pytest.approx(37_239.32, abs=0.01)
+
+
+def test_errors_that_are_not_known_are_refused_in_draws_alone():
+    rows = pd.DataFrame({"outcome": ["offences_12"], "months": 12, "estimate": [-0.2],
+                         "std_error": [np.nan]})  # fmt: skip
+    found = tf.appraise(Effects(rows, np.array([[np.nan]])), 1_000, **ALONE)
+    assert found.npv == pytest.approx(29_000)
+    with pytest.raises(DataError, match="no standard error"):
+        found.uncertainty()
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"draws": 5}, "draws lies between 100 and 1,000,000"),
+        ({"correlation": 1.5}, "correlation lies between 0 and 1"),
+        ({"level": 95}, "level lies between 0.5 and 0.999"),
+    ],
+)
+def test_out_of_range_draws_are_refused(asked, message):
+    with pytest.raises(ParameterError, match=message):
+        only_the_effect().uncertainty(**asked)
+
+
+def test_unknown_measures_and_outcomes_are_refused():
+    drawn = only_the_effect().uncertainty(draws=100)
+    with pytest.raises(ParameterError, match="no interval of profit"):
+        drawn.interval("profit")
+    with pytest.raises(ParameterError, match="no effect on custody"):
+        drawn.acceptability([1.0], "custody")
+    with pytest.raises(ParameterError, match="a row of amounts"):
+        drawn.acceptability([])

@@ -1,0 +1,307 @@
+"""From effects and costs to value for money."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from tfeval.display.figures import Chart
+from tfeval.display.tables import Table
+from tfeval.money import measures
+from tfeval.money.appraisal_display import plot, summary_table
+from tfeval.money.appraisal_settings import AppraisalSettings, within
+from tfeval.money.bounds import worst_case_error
+from tfeval.money.drawing import drawn
+from tfeval.money.evidence import five_es_table
+from tfeval.money.model import Model
+from tfeval.money.monetised import Valued
+from tfeval.money.sensitivity import break_even, one_way, schedules, switching_values
+from tfeval.money.uncertainty import Uncertainty
+from tfeval.money.workbook import write_workbook
+
+if TYPE_CHECKING:
+    from tfeval.impact.effects import Effects
+
+
+@dataclass(frozen=True, eq=False)
+class Appraisal:
+    """What effects were worth beside what they cost. From `appraise`.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        Every line, counted in the perspective or not; see `lines`.
+    model : Model
+        The same as arrays.
+    settings : AppraisalSettings
+    effects : Effects
+        All effects considered, valued or not.
+    found : Valued
+        Effects that are valued, their unit costs, and what is left out.
+    spent : DataFrame
+        The programme's costs in the appraisal's prices.
+    notes : tuple of str
+    simulated : bool
+        Whether the effects are of simulated records.
+    """
+
+    frame: pd.DataFrame
+    model: Model
+    settings: AppraisalSettings
+    effects: Effects
+    found: Valued
+    spent: pd.DataFrame
+    notes: tuple[str, ...] = ()
+    simulated: bool = False
+
+    @property
+    def lines(self) -> pd.DataFrame:
+        """Every pound counted: one row a year, effect, component and payer, and the costs.
+
+        undiscounted = -quantity x unit_cost x factor, where quantity = effect x families x
+        profile x scale; `scale` is 1 unless converted, `factor` holds optimism bias and
+        distributional weight.
+        """
+        return self.frame[self.frame["counted"]].drop(columns="counted").reset_index(drop=True)
+
+    def by(self, *columns: str) -> pd.DataFrame:
+        """Return benefits, costs and net value by some of the lines' columns.
+
+        Parameters
+        ----------
+        *columns : str
+            Such as "payer", "year", "layer", "outcome", "cashability", "grade".
+
+        Returns
+        -------
+        DataFrame
+            The columns, `benefits`, `costs`, `net` (present values) and `undiscounted`; each adds
+            up to the whole.
+        """
+        return measures.grouped(self.lines, columns or ("kind",))
+
+    @property
+    def benefits(self) -> float:
+        """Present value of benefits, pounds."""
+        return float(self.lines.query("kind == 'benefit'")["present_value"].sum())
+
+    @property
+    def costs(self) -> float:
+        """Present value of the programme's costs, pounds."""
+        return -float(self.lines.query("kind == 'cost'")["present_value"].sum())
+
+    @property
+    def npv(self) -> float:
+        """Net present value: benefits less costs, pounds."""
+        return self.benefits - self.costs
+
+    @property
+    def benefit_cost_ratio(self) -> float:
+        """Benefits for each pound of cost."""
+        return measures.ratio(self.benefits, self.costs)
+
+    @property
+    def fiscal_benefits(self) -> float:
+        """Present value of what public bodies no longer spend, transfers among it."""
+        return measures.fiscal_benefits(self.lines)
+
+    @property
+    def fiscal_return(self) -> float:
+        """Public spending saved for each pound of cost."""
+        return measures.ratio(self.fiscal_benefits, self.costs)
+
+    @property
+    def payback_year(self) -> int | None:
+        """First financial year from which the value so far is never again below 0, or None."""
+        return measures.payback_year(self.lines)
+
+    @property
+    def cost_per_family(self) -> float:
+        """Costs over families reached."""
+        return self.costs / self.settings.total_families
+
+    @property
+    def cost_per_claimed(self) -> float:
+        """Costs over claimed results; NaN where `claims` was not given."""
+        return measures.ratio(self.costs, self.settings.claims or 0.0)
+
+    @property
+    def additional_results(self) -> float:
+        """Results that there would not have been: effect x families; NaN without `result`."""
+        if self.settings.result is None:
+            return float("nan")
+        rows = self.additional()
+        return float(rows.loc[rows["outcome"] == self.settings.result, "additional"].iloc[0])
+
+    @property
+    def cost_per_additional(self) -> float:
+        """Costs over additional results; infinite where there are none or fewer than none."""
+        extra = self.additional_results
+        if np.isnan(extra):
+            return extra
+        return self.costs / extra if extra > 0 else float("inf")
+
+    @property
+    def willingness_to_pay(self) -> float:
+        """What those served are taken to value the programme at, pounds; see `appraise`."""
+        own = measures.own_gain(self.frame, self.settings.weight)
+        return own + self.settings.valued_share * self.costs
+
+    @property
+    def marginal_value_of_public_funds(self) -> float:
+        """Willingness to pay over net cost to the public purse; see `marginal_value`."""
+        return measures.marginal_value(
+            self.willingness_to_pay, self.costs - measures.fiscal_benefits(self.lines)
+        )
+
+    def additional(self) -> pd.DataFrame:
+        """Return additional outcomes over the window measured: effect x families reached.
+
+        Returns
+        -------
+        DataFrame
+            `outcome`, `months`, `effect`, `families`, `additional`, `low`, `high` (the effect's
+            interval), `valued`. What would have happened anyway is in the comparison group.
+        """
+        return measures.additional(
+            self.effects.to_frame(), self.settings.total_families, self.model.outcomes
+        )
+
+    def not_monetised(self) -> pd.DataFrame:
+        """Return what could not be valued, or is counted elsewhere, and why.
+
+        Returns
+        -------
+        DataFrame
+            `what`, `kind` ("no unit cost", "counted elsewhere", "too few to show",
+            "not in the account"), `reason`,
+            `estimate`, `conf_low`, `conf_high`.
+        """
+        return self.found.left_out.copy()
+
+    def summary(self) -> pd.DataFrame:
+        """Return every measure of value for money.
+
+        Returns
+        -------
+        DataFrame
+            `measure`, `value`, `unit` ("£", "£ for each £1", "year", "results", "families").
+        """
+        year = self.payback_year
+        rows = [
+            ("families reached", self.settings.total_families, "families"),
+            ("benefits", self.benefits, "£"),
+            ("costs", self.costs, "£"),
+            ("net present value", self.npv, "£"),
+            ("benefit-cost ratio", self.benefit_cost_ratio, "£ for each £1"),
+            ("fiscal benefits", self.fiscal_benefits, "£"),
+            ("fiscal return", self.fiscal_return, "£ for each £1"),
+            ("payback year", float("nan") if year is None else float(year), "year"),
+            ("cost per family", self.cost_per_family, "£"),
+            ("cost per claimed result", self.cost_per_claimed, "£"),
+            ("additional results", self.additional_results, "results"),
+            ("cost per additional result", self.cost_per_additional, "£"),
+            ("willingness to pay", self.willingness_to_pay, "£"),
+            ("marginal value of public funds", self.marginal_value_of_public_funds,
+             "£ for each £1"),
+        ]  # fmt: skip
+        return pd.DataFrame(rows, columns=["measure", "value", "unit"])
+
+    def uncertainty(
+        self, draws: int = 10_000, seed: int = 1, correlation: float = 0.5, level: float = 0.95
+    ) -> Uncertainty:
+        """Draw effects, unit costs, persistence and costs together.
+
+        Parameters
+        ----------
+        draws : int, default 10,000
+            From 100 to 1,000,000.
+        seed : int
+        correlation : float, default 0.5
+            Between unit costs of one evidence grade, 0 to 1: assumed, since none is published.
+        level : float, default 0.95
+            Of intervals.
+
+        Returns
+        -------
+        Uncertainty
+
+        Raises
+        ------
+        DataError
+            If an effect's standard error or covariance is not known.
+        """
+        for name, value in (("draws", draws), ("correlation", correlation), ("level", level)):
+            within(name, value)
+        effects, held = drawn(
+            self.model, self.effects.to_frame(), self.effects.joint,
+            tuple(self.found.costs["grade"]), draws=draws, seed=seed, correlation=correlation,
+        )  # fmt: skip
+        benefits, costs = self.model.by_outcome(held).sum(axis=1), self.model.cost(held.cost)
+        return Uncertainty(
+            model=self.model, drawn=held, effects=effects, families=self.settings.total_families,
+            npv=benefits - costs, benefits=benefits, costs=costs, level=level,
+            settings={"draws": draws, "seed": seed, "correlation": correlation},
+            simulated=self.simulated,
+        )  # fmt: skip
+
+    def worst_case(self, level: float = 0.95) -> tuple[float, float]:
+        """Return an interval of the net present value that holds whatever the covariances.
+
+        Only the effects' sampling errors count; see `worst_case_error`.
+        """
+        from scipy.special import ndtri  # noqa: PLC0415
+
+        point = self.model.point()
+        worth = (self.model.years_of(point.persistence) * self.model.worth(point.amount))[0]
+        # A harm counts for more than a benefit under optimism bias: the larger slope is safe.
+        slope = worth * self.model.scale * (1 + self.model.bias)
+        half = float(ndtri((1 + within("level", level)) / 2)) * worst_case_error(
+            slope, self.model.std_error
+        )
+        return self.npv - half, self.npv + half
+
+    def break_even(self) -> pd.DataFrame:
+        """Return the effect on each outcome at which value is 0; see `break_even`."""
+        return break_even(self.model, self.found.effects)
+
+    def switching_values(self) -> pd.DataFrame:
+        """Return where each group of parameters turns the answer; see `switching_values`."""
+        return switching_values(self.model)
+
+    def one_way(self, level: float = 0.95) -> pd.DataFrame:
+        """Return the value with one thing at a time at its ends; see `one_way`."""
+        from scipy.special import ndtri  # noqa: PLC0415
+
+        costs, reach = self.found.costs, float(ndtri((1 + within("level", level)) / 2))
+        worst = {name: max(rows["grade"]) for name, rows in costs.groupby("outcome")}
+        grades = tuple(worst[outcome] for outcome in self.found.effects["outcome"])
+        return one_way(
+            self.model, grades, schedules(len(self.model.years), self.settings.timing), reach
+        )
+
+    def five_es(self, drawn: Uncertainty | None = None) -> Table:
+        """Return economy, efficiency, effectiveness, equity and cost-effectiveness as evidence."""
+        return five_es_table(self, drawn)
+
+    def to_workbook(self, path: str | Path, drawn: Uncertainty | None = None) -> Path:
+        """Write every pound, price and source as an accessible workbook; see `write_workbook`."""
+        return write_workbook(self, path, drawn)
+
+    def table(self) -> Table:
+        """Return every measure as a table for readers."""
+        return summary_table(self)
+
+    def plot(self, kind: str = "waterfall") -> Chart:
+        """Draw benefits less costs ("waterfall"), "payers" by year, or a "tornado"."""
+        return plot(self, kind)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return self.table()._repr_mimebundle_()
+
+    def __repr__(self) -> str:
+        return self.table().text()

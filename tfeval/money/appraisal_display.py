@@ -1,0 +1,187 @@
+"""An appraisal for readers: tables and charts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tfeval.display.charts import waterfall_chart
+from tfeval.display.figures import Chart
+from tfeval.display.tables import Table, table
+from tfeval.display.value_charts import acceptability_chart, stacked_chart, tornado_chart
+from tfeval.display.words import pounds
+from tfeval.errors import ParameterError, suggest
+from tfeval.impact.effect_words import SIMULATED, label_of
+
+#: An `Appraisal` or an `Uncertainty`, whose files import this one.
+Appraised = Any
+PLOTS = ("waterfall", "payers", "tornado")
+_NAMES = {
+    "npv": "Net present value",
+    "benefits": "Benefits",
+    "costs": "Costs",
+    "benefit_cost_ratio": "Benefit for each £1 of cost",
+}
+_NOT_KNOWN = "not known"
+
+
+def amount(value: float, unit: str) -> str:
+    """Write a measure's value with its unit.
+
+    Examples
+    --------
+    >>> amount(1234.4, "£"), amount(0.5, "£ for each £1"), amount(float("inf"), "£")
+    ('£1,234', '£0.50', 'no end')
+    """
+    if np.isnan(value):
+        return "never" if unit == "year" else _NOT_KNOWN
+    if np.isinf(value):
+        return "no end"
+    if unit == "£":
+        return pounds(value)
+    if unit == "year":
+        return f"{value:.0f}-{(value + 1) % 100:02.0f}"
+    if unit.startswith("£"):
+        return f"{'-' if value < 0 else ''}£{abs(value):.2f}"
+    return f"{value:,.0f}"
+
+
+def heading(appraised: Appraised, text: str) -> str:
+    """Return a heading that says where records are simulated."""
+    return f"Simulated records: {text}" if appraised.simulated else text
+
+
+def notes_of(appraised: Appraised) -> list[str]:
+    """Return an appraisal's notes, first whether records are simulated."""
+    return [f"{SIMULATED}."] * appraised.simulated + list(appraised.notes)
+
+
+def labels_of(appraised: Appraised) -> dict[str, str]:
+    """Return the words for each effect."""
+    frame = appraised.effects.to_frame()
+    words = appraised.effects.settings.get("labels", {})
+    return {
+        name: label_of(name, months, words)
+        for name, months in zip(frame["outcome"], frame["months"], strict=True)
+    }
+
+
+def summary_table(appraised: Appraised) -> Table:
+    """Return every measure of value for money as a table for readers."""
+    rows = appraised.summary()
+    rows = rows[rows["value"].notna() | (rows["measure"] == "payback year")]
+    shown = pd.DataFrame(
+        {
+            "Measure": rows["measure"].str.capitalize(),
+            "Value": [amount(v, u) for v, u in zip(rows["value"], rows["unit"], strict=True)],
+            "Unit": rows["unit"],
+        }
+    )
+    kind = appraised.settings.perspective
+    caption = heading(appraised, f"Value for money, {kind} account")
+    return table(shown, caption, notes=notes_of(appraised))
+
+
+def uncertainty_table(drawn: Appraised) -> Table:
+    """Return draws' intervals as a table for readers."""
+    rows = []
+    for row in drawn.to_frame().to_dict("records"):
+        unit = "£ for each £1" if row["measure"] == "benefit_cost_ratio" else "£"
+        ends = " to ".join(amount(row[end], unit) for end in ("low", "high"))
+        values = [amount(row[name], unit) for name in ("estimate", "mean")]
+        rows.append((_NAMES[row["measure"]], *values, ends))
+    columns = ["Measure", "At the estimates", "Mean of the draws", f"{drawn.level:.0%} interval"]
+    notes = [
+        f"{drawn.settings['draws']:,} joint draws; effects normal with their covariance, unit "
+        "costs and persistence triangular within their ranges, unit costs of one grade "
+        f"correlated by {drawn.settings['correlation']:.1f} (assumed).",
+        f"Probability that it pays for itself: {drawn.probability():.0%}.",
+    ]
+    if drawn.simulated:
+        notes.insert(0, f"{SIMULATED}.")
+    caption = heading(drawn, "Value for money with its uncertainty")
+    return table(pd.DataFrame(rows, columns=columns), caption, notes=notes)
+
+
+def plot(appraised: Appraised, kind: str) -> Chart:
+    """Draw an appraisal; see `Appraisal.plot`."""
+    if kind not in PLOTS:
+        raise ParameterError(f"There is no plot {kind}. {suggest(kind, PLOTS)}")
+    return {"waterfall": _waterfall, "payers": _payers, "tornado": _tornado}[kind](appraised)
+
+
+def _waterfall(appraised: Appraised) -> Chart:
+    benefit = appraised.by("payer").set_index("payer")["benefits"]
+    benefit = benefit[benefit != 0].sort_values(ascending=False)
+    spent = appraised.by("kind", "line")
+    spent = spent[spent["kind"] == "cost"].set_index("line")["costs"].sort_values(ascending=False)
+    labels = [*(f"Benefits: {name}" for name in benefit.index), *spent.index]
+    alt = (
+        f"Waterfall of benefits of {pounds(appraised.benefits)}, by payer, less costs of "
+        f"{pounds(appraised.costs)}, by line: a net present value of {pounds(appraised.npv)}."
+    )
+    title = heading(appraised, "From benefits to net present value")
+    return waterfall_chart(
+        labels, [*(benefit / 1e6), *(-spent / 1e6)], title=title, alt=alt,
+        total_label="Net present value", x_label="£m, present value",
+    )  # fmt: skip
+
+
+def _payers(appraised: Appraised) -> Chart:
+    rows = appraised.by("year", "payer")
+    rows = rows.pivot_table("benefits", "year", "payer", aggfunc="sum", fill_value=0.0) / 1e6
+    rows = rows.loc[(rows != 0).any(axis=1), (rows != 0).any(axis=0)]
+    rows.index = pd.Index([f"{y}-{(y + 1) % 100:02d}" for y in rows.index], name="year")
+    most = rows.sum().idxmax()
+    alt = (
+        f"Stacked bars of benefits by payer in {len(rows)} financial years, "
+        f"{pounds(appraised.benefits)} in all; most falls to {most}, "
+        f"{pounds(float(rows[most].sum()) * 1e6)}."
+    )
+    title = heading(appraised, "Benefits by payer and year")
+    return stacked_chart(rows, title=title, alt=alt, y_label="£m, present value")
+
+
+def _tornado(appraised: Appraised, most: int = 12) -> Chart:
+    rows = appraised.one_way().head(most)
+    words = labels_of(appraised)
+    names = [_worded(name, words) for name in rows["parameter"]]
+    alt = (
+        f"Tornado chart of the {len(rows)} parameters that move the net present value of "
+        f"{pounds(appraised.npv)} most: {names[0]} moves it by {pounds(rows['swing'].iloc[0])}."
+    )
+    return tornado_chart(
+        names, rows["at_low"] / 1e6, rows["at_high"] / 1e6, centre=appraised.npv / 1e6,
+        title=heading(appraised, "What moves the net present value"), alt=alt,
+        x_label="Net present value, £m", value_format="{:,.1f}",
+    )  # fmt: skip
+
+
+def _worded(parameter: str, words: dict[str, str]) -> str:
+    kind, colon, rest = parameter.partition(": ")
+    name, bracket, grade = rest.partition(" (")
+    return f"{kind}{colon}{words.get(name, name)}{bracket and ' ('}{grade}"
+
+
+def acceptability_plot(drawn: Appraised, outcome: str | None, most: float | None) -> Chart:
+    """Draw the acceptability curve; see `Uncertainty.plot`."""
+    if outcome is None:
+        at = np.linspace(0, most or 3.0, 121)
+        what, mark, words = "Benefit asked for each £1 of cost", 1.0, "pays for itself"
+    else:
+        at = np.linspace(0, most or 50_000.0, 121)
+        what, mark, words = f"Worth of one unit of {outcome}", None, ""
+    found = drawn.acceptability(at, outcome)["probability"]
+    half = np.flatnonzero(np.diff(np.sign(found - 0.5)) != 0)
+    turn = f"it crosses one half at £{at[half[0]]:,.2f}" if len(half) else "it never crosses a half"
+    alt = (
+        f"Curve of the probability that the programme is worth it, from {found.iloc[0]:.0%} at £0 "
+        f"to {found.iloc[-1]:.0%} at £{at[-1]:,.2f}; {turn}."
+    )
+    return acceptability_chart(
+        at, {"Worth it": found}, title=heading(drawn, "How likely is it to be worth it?"), alt=alt,
+        x_label=what, reference=mark, reference_label=words,
+        value_format="£{:,.1f}" if outcome is None else "£{:,.0f}",
+    )  # fmt: skip

@@ -1,0 +1,181 @@
+"""What an appraisal is asked for, and the ranges within which it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tfeval.errors import ParameterError, suggest
+from tfeval.money.discounting import TIMINGS, edition_of
+from tfeval.money.prices import price_years, year_number
+from tfeval.money.profiles import Given, Persistence, persistence_of
+
+PERSPECTIVES = {
+    "social": "everybody's account: a benefit payment saved is also lost by a household",
+    "fiscal": "the public purse: what public bodies spend or no longer spend",
+}
+ON_OVERLAP = {
+    "by_rule": "a fixed order decides, whatever was estimated",
+    "keep_larger": "of two outcomes that overlap, the one of larger estimated value is kept",
+    "refuse": "overlapping outcomes are an error",
+}
+#: Assumed, since no record follows families for longer: half of an effect is left each year
+#: after the window measured, at least nothing and at most all of it.
+DEFAULT_PERSISTENCE = (0.5, 0.0, 1.0)
+RATES = ("standard", "sensitivity")
+#: Least and most of every number, with its unit.
+RANGES: dict[str, tuple[float, float, str]] = {
+    "months": (1, 60, "months"),
+    "horizon": (1, 60, "years"),
+    "lag": (0, 60, "months"),
+    "optimism_bias": (0, 1, ""),
+    "relative_income": (0.1, 2, "of the median"),
+    "elasticity": (0, 4, ""),
+    "valued_share": (0, 1, ""),
+    "claims": (1, 10_000_000, "results"),
+    "draws": (100, 1_000_000, "draws"),
+    "level": (0.5, 0.999, ""),
+    "correlation": (0, 1, ""),
+}
+WHOLE = ("months", "horizon", "lag", "draws")
+
+
+def within(name: str, value: Any) -> Any:
+    """Return a number that lies within its range.
+
+    Raises
+    ------
+    ParameterError
+        With the range, if it does not.
+
+    Examples
+    --------
+    >>> within("horizon", 5)
+    5
+    """
+    low, high, unit = RANGES[name]
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not low <= value <= high:
+        said = f" {unit}" if unit else ""
+        raise ParameterError(f"{name} lies between {low} and {high:,}{said}, not {value}.")
+    if name in WHOLE and int(value) != value:
+        raise ParameterError(f"{name} is a whole number between {low} and {high:,}.")
+    return value
+
+
+@dataclass(frozen=True)
+class AppraisalSettings:
+    """What an appraisal was asked for; see `appraise`.
+
+    Attributes
+    ----------
+    families : dict of int to float
+        Families by the financial year in which they join.
+    persistence : dict of str to Persistence
+        By outcome; "" for all others.
+    convert : dict of str to (str, float)
+        Effect's outcome to the outcome of a unit cost, and units of it for each of the effect's.
+    """
+
+    families: dict[int, float]
+    months: int | None
+    price_year: int
+    edition: str
+    rate: str
+    timing: str
+    horizon: int
+    lag: int
+    persistence: dict[str, Persistence]
+    perspective: str
+    on_overlap: str
+    optimism_bias: float
+    base_year: int | None
+    cashable_only: bool
+    relative_income: float | None
+    elasticity: float
+    valued_share: float
+    claims: float | None
+    result: str | None
+    convert: dict[str, tuple[str, float]] = field(default_factory=dict)
+
+    @property
+    def total_families(self) -> float:
+        """All families reached."""
+        return float(sum(self.families.values()))
+
+    @property
+    def weight(self) -> float:
+        """What a pound of the families counts, against one of a household of median income."""
+        if self.relative_income is None:
+            return 1.0
+        return float(self.relative_income**-self.elasticity)
+
+
+def settings_of(
+    families: float | Mapping[int | str, float],
+    first_year: int,
+    persistence: Given | Mapping[str, Given],
+    convert: Mapping[str, tuple[str, float]] | None,
+    **asked: Any,
+) -> AppraisalSettings:
+    """Check everything that an appraisal is asked for.
+
+    Raises
+    ------
+    ParameterError
+        If something is unknown or out of its range; the message gives the range.
+    """
+    choices = {"perspective": PERSPECTIVES, "on_overlap": ON_OVERLAP, "timing": TIMINGS,
+               "rate": RATES}  # fmt: skip
+    for name, known in choices.items():
+        if asked[name] not in known:
+            raise ParameterError(f"There is no {name} {asked[name]}. {suggest(asked[name], known)}")
+    if asked["rate"] not in edition_of(asked["edition"]).kinds:
+        raise ParameterError(f"Edition {asked['edition']} has no {asked['rate']} rate here.")
+    for name in ("horizon", "lag", "optimism_bias", "elasticity", "valued_share"):
+        within(name, asked[name])
+    for name in ("months", "relative_income", "claims"):
+        if asked[name] is not None:
+            within(name, asked[name])
+    known_years = price_years()
+    if asked["price_year"] not in known_years:
+        raise ParameterError(
+            f"price_year lies between {known_years[0]} and {known_years[-1]}, "
+            f"not {asked['price_year']}."
+        )
+    lasting = persistence if isinstance(persistence, Mapping) else {"": persistence}
+    by_outcome = {"": DEFAULT_PERSISTENCE, **lasting}
+    return AppraisalSettings(
+        families=_families(families, first_year),
+        persistence={name: persistence_of(given) for name, given in by_outcome.items()},
+        convert=_conversions(convert or {}),
+        **asked,
+    )
+
+
+def _families(given: float | Mapping[int | str, float], first_year: int) -> dict[int, float]:
+    by_year = given if isinstance(given, Mapping) else {first_year: given}
+    found = {}
+    for year, count in by_year.items():
+        number = year_number(year) if isinstance(year, str) else int(year)
+        if not 1990 <= number <= 2100:
+            raise ParameterError(f"Families join in a year between 1990 and 2100, not {number}.")
+        if not count >= 0 or count == float("inf"):
+            raise ParameterError(f"Families who join in {number} are a number, not below 0.")
+        found[number] = float(count)
+    if not sum(found.values()) > 0:
+        raise ParameterError("families says how many were reached: a number above 0.")
+    return dict(sorted(found.items()))
+
+
+def _conversions(given: Mapping[str, tuple[str, float]]) -> dict[str, tuple[str, float]]:
+    found = {}
+    for name, pair in given.items():
+        if len(pair) != 2 or not abs(float(pair[1])) > 0:
+            raise ParameterError(
+                f"convert[{name!r}] is the outcome of a unit cost and how many units of it one "
+                'unit of the effect is, such as ("sessions_unauthorised", 380.0).'
+            )
+        found[name] = (str(pair[0]), float(pair[1]))
+    return found

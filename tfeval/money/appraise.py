@@ -1,0 +1,187 @@
+"""From effects and costs to value for money: the one call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from tfeval.errors import ParameterError, suggest
+from tfeval.money.account import account, programme_lines
+from tfeval.money.appraisal import Appraisal
+from tfeval.money.appraisal_settings import DEFAULT_PERSISTENCE, AppraisalSettings, settings_of
+from tfeval.money.benefits import lines_of, model_of
+from tfeval.money.discounting import edition_of
+from tfeval.money.monetised import chosen, valued, without_small
+from tfeval.money.profiles import Given
+
+if TYPE_CHECKING:
+    from tfeval.impact.effects import Effects
+
+
+def appraise(
+    effects: Effects,
+    costs: pd.DataFrame | float,
+    *,
+    families: float | Mapping[int | str, float],
+    months: int | None = None,
+    price_year: int = 2024,
+    edition: str = "2026",
+    rate: str = "standard",
+    timing: str = "mid",
+    horizon: int = 5,
+    lag: int = 0,
+    persistence: Given | Mapping[str, Given] = DEFAULT_PERSISTENCE,
+    perspective: str = "social",
+    on_overlap: str = "by_rule",
+    optimism_bias: float = 0.0,
+    first_year: int = 2012,
+    base_year: int | None = None,
+    cashable_only: bool = False,
+    relative_income: float | None = None,
+    elasticity: float = 1.3,
+    valued_share: float = 0.0,
+    claims: float | None = None,
+    result: str | None = None,
+    convert: Mapping[str, tuple[str, float]] | None = None,
+    unit_cost_table: pd.DataFrame | None = None,
+) -> Appraisal:
+    """Appraise a programme: from its effects and its costs to value for money.
+
+    A benefit is effect x families x profile over the years x unit cost. What would have happened
+    anyway is in the comparison group from which the effect comes, so no deadweight is assumed.
+
+    Parameters
+    ----------
+    effects : Effects
+        One row an outcome (of one population, method and window), for one family; of effects
+        on people, `families` counts people.
+    costs : DataFrame or float
+        As from `programme_costs`; or one sum in the appraisal's prices, in the first year.
+    families : float or mapping of year to float
+        Families reached; by the financial year in which they join, or all in `first_year`.
+    months : int, optional
+        Which window of the effects, 1 to 60; needed where they have several or none.
+    price_year : int, default 2024
+        Financial year of all prices, by its first calendar year.
+    edition : str, default "2026"
+        Of the Green Book, for discounting; one of `editions` or `proposals`.
+    rate : {"standard", "sensitivity"}
+        Of the edition. The health rate is for health measured as such, and so never used.
+    timing : {"mid", "end"}
+        When in the year money flows.
+    horizon : int, default 5
+        Years counted from when a family joins, 1 to 60.
+    lag : int, default 0
+        Months from joining until the effect begins, 0 to 60.
+    persistence : float, (share, low, high), or mapping of outcome to either
+        Share of the effect left in each further year after the window, 0 to 1. The default, half
+        and between nothing and all, is an assumption.
+    perspective : {"social", "fiscal"}
+        In the social account a benefit payment saved is a household's loss too; in the fiscal
+        one only public money counts.
+    on_overlap : {"by_rule", "keep_larger", "refuse"}
+        What to do where two unit costs hold the same pounds; see `check_double_counting`.
+    optimism_bias : float, default 0
+        Share, 0 to 1, by which benefits are taken to be overstated; harms grow by it.
+    first_year, base_year : int
+        When families join, if `families` is a number; the year to which money is discounted, by
+        default the first in which something happens.
+    cashable_only : bool, default False
+        Count only money that stops being spent.
+    relative_income : float, optional
+        Families' equivalised income over the median, 0.1 to 2, which turns on distributional
+        weights: a pound of theirs counts relative_income ** -elasticity.
+    elasticity : float, default 1.3
+        Of the marginal utility of income (Green Book 2022, Annex A3), 0 to 4.
+    valued_share : float, default 0
+        Share of its cost that families value the support at, 0 to 1, for the marginal value of
+        public funds. At 0 that is a lower bound.
+    claims : float, optional
+        Results claimed, for the cost of each.
+    result : str, optional
+        The effect that is a result's (as "turned_around_12"), for the cost per additional one.
+    convert : mapping of str to (str, float), optional
+        Values an effect by another outcome's unit cost: ``{"unauthorised_absence_12":
+        ("sessions_unauthorised", 380.0)}`` says that a share of 1 is 380 half days a family.
+    unit_cost_table : DataFrame, optional
+        Instead of the published unit costs, in their columns.
+
+    Returns
+    -------
+    Appraisal
+
+    Raises
+    ------
+    ParameterError
+        If something is unknown or out of its range (the message gives it), or an outcome stands
+        in several rows.
+    DataError
+        If nothing may be shown, outcomes overlap and that is refused, or the costs are no costs.
+
+    References
+    ----------
+    HM Treasury, The Green Book (2022), chapters 5 and 6 and Annexes A3, A6; Hendren and
+    Sprung-Keyser (2020), Quarterly Journal of Economics 135(3).
+
+    Examples
+    --------
+    >>> from tfeval.impact.effects import Effects
+    >>> rows = pd.DataFrame({"outcome": ["offences_12"], "months": [12], "estimate": [-0.1],
+    ...                      "std_error": [0.05]})
+    >>> found = appraise(Effects(rows, np.array([[0.0025]])), 500_000, families=1_000, horizon=1)
+    >>> round(found.benefits), round(found.npv)
+    (88445, -411555)
+    """
+    asked = settings_of(
+        families, first_year, persistence, convert, months=months, price_year=price_year,
+        edition=edition, rate=rate, timing=timing, horizon=horizon, lag=lag,
+        perspective=perspective, on_overlap=on_overlap, optimism_bias=optimism_bias,
+        base_year=base_year, cashable_only=cashable_only, relative_income=relative_income,
+        elasticity=elasticity, valued_share=valued_share, claims=claims, result=result,
+    )  # fmt: skip
+    taken, small = without_small(chosen(effects, months))
+    _check_result(taken, result)
+    found = valued(taken, asked, unit_cost_table, small)
+    rows = account(found.effects, found.costs, asked)
+    spent = programme_lines(costs, asked)
+    own = np.asarray(taken.joint, dtype=float)[np.ix_(found.rows, found.rows)]
+    model = model_of(found, rows, spent, own, asked)
+    return Appraisal(
+        frame=lines_of(model, found, rows, spent, asked), model=model, settings=asked,
+        effects=taken, found=found, spent=spent, notes=_notes(asked, taken, small),
+        simulated=taken.simulated,
+    )  # fmt: skip
+
+
+def _check_result(effects: Effects, result: str | None) -> None:
+    held = list(effects.to_frame()["outcome"])
+    if result is not None and result not in held:
+        raise ParameterError(f"There is no effect on {result}. {suggest(result, held)}")
+
+
+def _notes(asked: AppraisalSettings, effects: Effects, small: list[str]) -> tuple[str, ...]:
+    year = asked.price_year
+    notes = [
+        f"Pounds in {year}-{(year + 1) % 100:02d} prices; {edition_of(asked.edition).label}, "
+        f"{asked.rate} rate; {asked.horizon} years from when a family joins.",
+        f"Assumed: of an effect there is left, in each further year after the window measured, "
+        f"{_lasting(asked)}.",
+        "What would have happened anyway is in the comparison group: no deadweight is assumed.",
+    ]
+    if small:
+        notes.append(
+            f"Not valued, since too few families have the outcome to show it: {len(small)} of "
+            f"{len(small) + len(effects.frame)} outcomes; the value is of the others alone."
+        )
+    return (*notes, *effects.notes)
+
+
+def _lasting(asked: AppraisalSettings) -> str:
+    parts = []
+    for name, held in sorted(asked.persistence.items()):
+        text = f"{held.share:.0%} (between {held.low:.0%} and {held.high:.0%})"
+        parts.append(f"{text} of {name}" if name else text)
+    return ", ".join(parts)

@@ -1,0 +1,145 @@
+"""Design uncertainty: the same appraisal under each comparison group and estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from tfeval.display.figures import Chart
+from tfeval.display.interval_charts import range_chart
+from tfeval.display.tables import Table, table
+from tfeval.display.words import pounds
+from tfeval.errors import ParameterError
+from tfeval.money.appraisal import Appraisal
+from tfeval.money.appraise import appraise
+
+if TYPE_CHECKING:
+    from tfeval.impact.effects import Effects
+
+
+@dataclass(frozen=True, eq=False)
+class DesignAppraisals:
+    """One appraisal a design. From `appraise_designs`.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        One row a design: `design`, `npv`, `low`, `high` (pounds), `benefit_cost_ratio`,
+        `probability` (of a net present value of at least 0), `outcomes` (how many are valued).
+    appraisals : dict of str to Appraisal
+    level : float
+        Of the intervals.
+    """
+
+    frame: pd.DataFrame
+    appraisals: dict[str, Appraisal]
+    level: float
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Lowest and highest net present value over the designs, each at its estimate."""
+        return float(self.frame["npv"].min()), float(self.frame["npv"].max())
+
+    @property
+    def same_sign(self) -> bool:
+        """Whether every design says yes, or every design says no, at its estimate."""
+        return bool((self.frame["npv"] >= 0).nunique() == 1)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any of the records is simulated."""
+        return any(found.simulated for found in self.appraisals.values())
+
+    def table(self) -> Table:
+        """Return the designs as a table for readers."""
+        rows = [
+            (row["design"], pounds(row["npv"]),
+             f"{pounds(row['low'])} to {pounds(row['high'])}",
+             f"{row['benefit_cost_ratio']:.2f}", f"{row['probability']:.0%}", row["outcomes"])
+            for row in self.frame.to_dict("records")
+        ]  # fmt: skip
+        share = f"{self.level:.0%} interval"
+        columns = ["Design", "Net present value", share, "Benefit for each £1",
+                   "Probability that it pays", "Outcomes valued"]  # fmt: skip
+        low, high = map(pounds, self.range)
+        notes = [f"Between designs the net present value runs from {low} to {high}. An interval "
+                 "holds what one design's sampling, prices and persistence leave open; the rows "
+                 "differ by what the design assumes."]  # fmt: skip
+        notes += ["Simulated records: not findings about the programme."] * self.simulated
+        caption = "Net present value under each design"
+        return table(pd.DataFrame(rows, columns=columns), caption, notes=notes)
+
+    def plot(self) -> Chart:
+        """Draw each design's interval."""
+        alt = (
+            f"Interval chart of the net present value under {len(self.frame)} designs, from "
+            f"{pounds(self.frame['low'].min())} to {pounds(self.frame['high'].max())}."
+        )
+        title = "Net present value under each design"
+        return range_chart(
+            self.frame["design"].tolist(), self.frame["low"] / 1e6, self.frame["high"] / 1e6,
+            title=f"Simulated records: {title}" if self.simulated else title, alt=alt,
+            x_label="£m, present value", reference=0.0, reference_label="pays for itself",
+            value_format="{:,.0f}",
+        )  # fmt: skip
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return self.table()._repr_mimebundle_()
+
+    def __repr__(self) -> str:
+        return self.table().text()
+
+
+def appraise_designs(
+    designs: Mapping[str, Effects], costs: pd.DataFrame | float, *, draws: int = 10_000,
+    seed: int = 1, level: float = 0.95, **asked: Any,
+) -> DesignAppraisals:  # fmt: skip
+    """Appraise the effects of several designs alike.
+
+    Parameters
+    ----------
+    designs : mapping of str to Effects
+        Such as one for each comparison group and estimator, by a label for readers.
+    costs : DataFrame or float
+        As in `appraise`.
+    draws, seed, level
+        As in `Appraisal.uncertainty`; every design gets the same seed.
+    **asked
+        As in `appraise`; the same for all.
+
+    Returns
+    -------
+    DesignAppraisals
+
+    Raises
+    ------
+    ParameterError
+        If there is no design, or as in `appraise`.
+
+    Examples
+    --------
+    >>> from tfeval.impact.effects import Effects
+    >>> def one(effect):
+    ...     rows = pd.DataFrame({"outcome": ["offences_12"], "months": [12], "estimate": [effect],
+    ...                          "std_error": [0.05]})
+    ...     return Effects(rows, np.array([[0.0025]]))
+    >>> found = appraise_designs({"waiting": one(-0.1), "others": one(0.0)}, 5e5, families=1_000)
+    >>> found.frame["npv"].round(-3).tolist(), found.same_sign
+    ([-332000.0, -500000.0], True)
+    """
+    if not designs:
+        raise ParameterError("Give at least one design: a label and its effects.")
+    held, rows = {}, []
+    for label, effects in designs.items():
+        found = appraise(effects, costs, **asked)
+        drawn = found.uncertainty(draws, seed, level=level)
+        low, high = drawn.interval()
+        held[label] = found
+        rows.append((label, found.npv, low, high, found.benefit_cost_ratio,
+                     float(np.mean(drawn.npv >= 0)), len(found.model.outcomes)))  # fmt: skip
+    columns = ["design", "npv", "low", "high", "benefit_cost_ratio", "probability", "outcomes"]
+    return DesignAppraisals(pd.DataFrame(rows, columns=columns), held, level)

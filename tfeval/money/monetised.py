@@ -1,0 +1,223 @@
+"""From a table of effects to the ones that can be valued, and the reasons for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from tfeval.display.disclosure import THRESHOLD
+from tfeval.errors import DataError, ParameterError
+from tfeval.impact.effect_words import hidden_rows
+from tfeval.money.appraisal_settings import AppraisalSettings
+from tfeval.money.overlaps import check_double_counting
+from tfeval.money.profiles import profile
+from tfeval.money.unit_costs import not_monetised, unit_costs
+
+if TYPE_CHECKING:
+    from tfeval.impact.effects import Effects
+
+_RATE = (
+    "A share of the sessions possible: its unit cost is of half days of unauthorised absence. "
+    "Appraise sessions_unauthorised, or give convert= with the sessions a family has"
+)
+_REASONS = {
+    "absence": _RATE + ", of the unauthorised part",
+    "unauthorised_absence": _RATE,
+    "turned_around": "A result of the programme's own tests; it has no price of its own.",
+    "sustained_progress": "A result of the programme's own tests; it has no price of its own.",
+}
+_SMALL = (
+    f"In one arm fewer than {THRESHOLD} families have it, or lack it: its value would tell of them."
+)
+_NEVER = (
+    ("Families' own wellbeing", "No record holds it, and no sourced value of it was read."),
+    ("Earnings of those who find work", "Only the benefit that ends is held, not what is earned."),
+    ("Harm to victims of crime", "The unit costs held of crimes are those of public services."),
+    ("Children's later lives", "Beyond the horizon of the records."),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Valued:
+    """Effects that can be valued, their unit costs, and what is left out.
+
+    Attributes
+    ----------
+    effects : DataFrame
+        One row a valued effect: `name` (as in the table of effects), `outcome` (of the unit
+        cost), `scale`, `months`, and the columns of effects.
+    rows : ndarray of int
+        Their rows in the effects chosen.
+    costs : DataFrame
+        Unit costs that are counted, as from `unit_costs`.
+    left_out : DataFrame
+        `what`, `kind`, `reason`, `estimate`, `conf_low`, `conf_high`.
+    """
+
+    effects: pd.DataFrame
+    rows: np.ndarray
+    costs: pd.DataFrame
+    left_out: pd.DataFrame
+
+
+def chosen(effects: Effects, months: int | None) -> Effects:
+    """Return the effects to appraise: one row an outcome.
+
+    Raises
+    ------
+    ParameterError
+        If an outcome stands in several rows, or a window is not known.
+    """
+    frame = effects.to_frame()
+    if months is not None and frame["months"].notna().any():
+        if months not in set(frame["months"].dropna()):
+            held = ", ".join(f"{value:.0f}" for value in sorted(set(frame["months"].dropna())))
+            raise ParameterError(f"There are no effects over {months} months, only over {held}.")
+        effects = effects.select(months=months)
+        frame = effects.to_frame()
+    elif months is None and frame["months"].isna().any():
+        raise ParameterError(
+            "Some effects do not say over how many months they were measured: give months=."
+        )
+    stems = [_stem(*row) for row in zip(frame["outcome"], frame["months"], strict=True)]
+    repeated = sorted({stem for stem in stems if stems.count(stem) > 1})
+    if repeated:
+        raise ParameterError(
+            f"{repeated[0]} stands in several rows: give months=, or select one population, "
+            "method and estimand of the effects first."
+        )
+    return effects
+
+
+def without_small(effects: Effects) -> tuple[Effects, list[str]]:
+    """Return the effects that may be shown, and the names of those that tell of too few.
+
+    A value that can be traced gives its effect away, so what may not be shown is not valued.
+
+    Raises
+    ------
+    DataError
+        If nothing may be shown.
+    """
+    frame = effects.to_frame()
+    hidden = hidden_rows(frame)
+    if hidden.all():
+        raise DataError(
+            f"Fewer than {THRESHOLD} families of one arm have, or lack, each of these outcomes: "
+            "nothing can be appraised that may be shown."
+        )
+    names = list(frame.loc[hidden, "outcome"])
+    return (effects.select(list(frame.loc[~hidden, "outcome"])) if names else effects), names
+
+
+def _stem(outcome: str, months: float) -> str:
+    return outcome if np.isnan(months) else outcome.removesuffix(f"_{months:.0f}")
+
+
+def valued(
+    effects: Effects,
+    asked: AppraisalSettings,
+    table: pd.DataFrame | None,
+    small: Sequence[str] = (),
+) -> Valued:
+    """Sort effects into those with a unit cost and those without, and settle overlaps.
+
+    Parameters
+    ----------
+    effects : Effects
+        As from `chosen`.
+    asked : AppraisalSettings
+    table : DataFrame, optional
+        Unit costs to use instead of the published ones.
+    small : sequence of str
+        Effects left out because they tell of too few.
+
+    Raises
+    ------
+    ParameterError
+        If nothing can be valued, or a conversion names an unknown outcome.
+    DataError
+        If overlaps are refused and there are some.
+    """
+    frame = effects.to_frame()
+    months = frame["months"].fillna(asked.months or np.nan).astype(float)
+    stems = [_stem(*row) for row in zip(frame["outcome"], months, strict=True)]
+    held = set(unit_costs(asked.price_year, table=table)["outcome"])
+    pairs = [_pair(name, stem, asked) for name, stem in zip(frame["outcome"], stems, strict=True)]
+    unknown = sorted({to for to, _ in asked.convert.values()} - held)
+    if unknown:
+        raise ParameterError(f"convert: there is no unit cost of {unknown[0]}.")
+    frame = frame.assign(
+        name=frame["outcome"], stem=stems, months=months,
+        outcome=[to for to, _ in pairs], scale=[scale for _, scale in pairs],
+    )  # fmt: skip
+    priced = frame["outcome"].isin(held) & np.isfinite(frame["estimate"])
+    left = [_no_cost(row) for row in frame[~priced].to_dict("records")]
+    if not priced.any():
+        raise ParameterError(
+            "None of these effects has a unit cost. "
+            + " ".join(sorted({r["reason"] for r in left}))
+        )
+    found = frame[priced]
+    costs, dropped = _settled(found, asked, table)
+    kept = found["outcome"].isin(costs["outcome"])
+    left += [_dropped(row, found) for row in dropped.to_dict("records")]
+    left += [{"what": name, "kind": "too few to show", "reason": _SMALL} for name in small]
+    never = [{"what": what, "kind": "not in the account", "reason": why} for what, why in _NEVER]
+    columns = ["what", "kind", "reason", "estimate", "conf_low", "conf_high"]
+    return Valued(
+        effects=found[kept].reset_index(drop=True),
+        rows=np.flatnonzero(priced.to_numpy())[kept.to_numpy()],
+        costs=costs.reset_index(drop=True),
+        left_out=pd.DataFrame([*left, *never], columns=columns),
+    )
+
+
+def _pair(name: str, stem: str, asked: AppraisalSettings) -> tuple[str, float]:
+    return asked.convert.get(name) or asked.convert.get(stem) or (stem, 1.0)
+
+
+def _settled(
+    found: pd.DataFrame, asked: AppraisalSettings, table: pd.DataFrame | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the unit costs that are counted, and those that would count pounds twice."""
+    costs = unit_costs(asked.price_year, found["outcome"], table)
+    values: dict[str, float] | None = None
+    if asked.on_overlap == "keep_larger":
+        each = costs.groupby("outcome")["amount"].sum()
+        worth = [_years(row, asked) for row in found.to_dict("records")]
+        pounds = found["estimate"] * found["scale"] * worth * found["outcome"].map(each)
+        sums = pounds.groupby(found["outcome"]).sum()
+        values = {str(name): float(value) for name, value in sums.items()}
+    how = "refuse" if asked.on_overlap == "refuse" else "keep_larger"
+    kept = check_double_counting(found["outcome"], how, values, table)
+    told = costs.merge(kept, on=["outcome", "component"], how="left", validate="one_to_one")
+    counted = told["kept"].to_numpy(dtype=bool)
+    return costs[counted], told[~counted]
+
+
+def _years(row: dict, asked: AppraisalSettings) -> float:
+    lasting = asked.persistence.get(row["stem"]) or asked.persistence.get("")
+    share = lasting.share if lasting else 0.0
+    return float(profile(int(row["months"]), asked.horizon, asked.lag, share).sum())
+
+
+def _no_cost(row: dict) -> dict:
+    held = dict(not_monetised().itertuples(index=False, name=None))
+    reason = _REASONS.get(row["stem"]) or held.get(row["stem"]) or "No unit cost of it is held."
+    return _left(row, row["name"], "no unit cost", reason)
+
+
+def _dropped(row: dict, found: pd.DataFrame) -> dict:
+    own = found[found["outcome"] == row["outcome"]].iloc[0].to_dict()
+    what = f"{own['name']}: {row['component']}"
+    return _left(own, what, "counted elsewhere", row["because"])
+
+
+def _left(row: dict, what: str, kind: str, reason: str) -> dict:
+    ends = {name: row[name] for name in ("estimate", "conf_low", "conf_high")}
+    return {"what": what, "kind": kind, "reason": reason, **ends}
