@@ -194,7 +194,7 @@ import empirical_calibration as ec
 def run():
     arm = frame["treated"].to_numpy() == 1
     x = frame[names].to_numpy()
-    return ec.calibrate(x[~arm], x[arm], objective=ec.Objective.ENTROPY, autoscale=True)[0]
+    return ec.calibrate(x[~arm], x[arm], objective=ec.Objective.ENTROPY)[0]
 def check(found):
     return found.sum() ** 2 / (found @ found)
 """,
@@ -322,17 +322,16 @@ def whole(asked: argparse.Namespace, size: str, kind: str, code: str, folder: Pa
     }
 
 
-def measured(asked: argparse.Namespace, size: str, folder: Path) -> list[dict]:
-    """Print and return all lines of one size."""
-    rows = []
+def measure(asked: argparse.Namespace, size: str, folder: Path, rows: list[dict]) -> None:
+    """Print all lines of one size, and add them to the rows."""
     works = {name: (lines, line) for name, lines in WORK.items()}
     works["whole process"] = (WHOLE, whole)
-    for work, (lines, measure) in works.items():
+    for work, (lines, way) in works.items():
         if asked.only and not any(word in work for word in asked.only):
             continue
         own = None
         for peer, (kind, code) in lines.items():
-            found = measure(asked, size, kind, code, folder)
+            found = way(asked, size, kind, code, folder)
             if isinstance(found, str):
                 print(f"{size} {work} | {peer}: absent, {found}", flush=True)
                 continue
@@ -341,10 +340,11 @@ def measured(asked: argparse.Namespace, size: str, folder: Path) -> list[dict]:
             row = {"size": size, "work": work, "who": peer, "seconds": round(middle, 3),
                    "ratio": round(middle / own[0], 1), "cpu_seconds": round(used, 3),
                    "cpu_ratio": round(used / own[1], 1), "peak_mib": round(found["peak"]),
-                   "check": f"{found['check']:.8g}"}  # fmt: skip
+                   "load": round(os.getloadavg()[0], 1), "check": f"{found['check']:.8g}"}  # fmt: skip
             rows.append(row)
             print(" | ".join(map(str, row.values())), flush=True)
-    return rows
+            if asked.write:
+                write(asked.write, rows)
 
 
 def main() -> None:
@@ -357,21 +357,23 @@ def main() -> None:
     parser.add_argument("--r-library")
     parser.add_argument("--write", type=Path)
     asked = parser.parse_args()
-    rows = []
+    rows: list[dict] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for size in asked.sizes:
             make = [sys.executable, "-c", MAKE, str(SIZES[size]), str(folder / size)]
             subprocess.run(make, check=True)
-            rows += measured(asked, size, folder)
-    if asked.write and rows:
-        when = {"date": dt.date.today().isoformat(), "cores": os.cpu_count(),
-                "load": round(os.getloadavg()[2], 1),
-                "machine": platform.machine(), "python": platform.python_version()}  # fmt: skip
-        with asked.write.open("w", newline="", encoding="utf-8") as out:
-            writer = csv.DictWriter(out, [*rows[0], *when])
-            writer.writeheader()
-            writer.writerows({**row, **when} for row in rows)
+            measure(asked, size, folder, rows)
+
+
+def write(path: Path, rows: list[dict]) -> None:
+    """Write all rows so far, so that a run that is ended leaves what it found."""
+    when = {"date": dt.date.today().isoformat(), "cores": os.cpu_count(),
+            "machine": platform.machine(), "python": platform.python_version()}  # fmt: skip
+    with path.open("w", newline="", encoding="utf-8") as out:
+        writer = csv.DictWriter(out, [*rows[0], *when])
+        writer.writeheader()
+        writer.writerows({**row, **when} for row in rows)
 
 
 if __name__ == "__main__":
