@@ -340,7 +340,8 @@ def measure(asked: argparse.Namespace, size: str, folder: Path, rows: list[dict]
             row = {"size": size, "work": work, "who": peer, "seconds": round(middle, 3),
                    "ratio": round(middle / own[0], 1), "cpu_seconds": round(used, 3),
                    "cpu_ratio": round(used / own[1], 1), "peak_mib": round(found["peak"]),
-                   "load": round(os.getloadavg()[0], 1), "check": f"{found['check']:.8g}"}  # fmt: skip
+                   "load": round(os.getloadavg()[0], 1),
+                   "check": f"{found['check']:.8g}"}  # fmt: skip
             rows.append(row)
             print(" | ".join(map(str, row.values())), flush=True)
             if asked.write:
