@@ -113,7 +113,7 @@ import empirical_calibration as ec
 def run():
     arm = frame["treated"].to_numpy() == 1
     x = frame[names].to_numpy()
-    return ec.calibrate(x[~arm], x[arm], objective=ec.Objective.ENTROPY, autoscale=True)[0]
+    return ec.calibrate(x[~arm], x[arm], objective=ec.Objective.ENTROPY)[0]
 def check(found):
     return float(found.sum() ** 2 / (found @ found))
 """,

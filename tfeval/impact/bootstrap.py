@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tfeval.errors import DataError, ParameterError
+from tfeval.impact.bootstrap_counts import by_counts
 from tfeval.impact.design import Design
 from tfeval.impact.estimates import Estimates, Method, estimates_of
 from tfeval.impact.inference import Asked, codes_of
@@ -61,24 +62,38 @@ class Repeat:
             )
 
 
-def cluster_draws(codes: np.ndarray, draws: int, seed: int) -> Iterator[tuple[np.ndarray, Any]]:
-    """Yield rows and copies of as many clusters as there are, drawn with replacement.
+def cluster_counts(clusters: int, draws: int, seed: int) -> np.ndarray:
+    """Return how often each cluster is drawn, with replacement; shape (draws, clusters).
 
     Examples
     --------
-    >>> rows, copies = next(cluster_draws(np.array([0, 0, 1]), 1, seed=3))
-    >>> len(rows) == len(copies)
-    True
+    >>> cluster_counts(5, 2, seed=3).sum(axis=1).tolist()
+    [5, 5]
+    """
+    rng = np.random.default_rng(seed)
+    return np.array([
+        np.bincount(rng.integers(0, clusters, size=clusters), minlength=clusters)
+        for _ in range(draws)
+    ])  # fmt: skip
+
+
+def copied_rows(codes: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of a draw, cluster by cluster, and which copy of its cluster each is of.
+
+    Examples
+    --------
+    >>> rows, copies = copied_rows(np.array([0, 1, 0]), np.array([2, 0]))
+    >>> rows.tolist(), copies.tolist()
+    ([0, 2, 0, 2], [0, 0, 1, 1])
     """
     order = np.argsort(codes, kind="stable")
-    ends = np.cumsum(np.bincount(codes))
-    starts = np.concatenate([[0], ends[:-1]])
-    rng = np.random.default_rng(seed)
-    for _ in range(draws):
-        drawn = np.sort(rng.integers(0, len(ends), size=len(ends)))
-        rows = np.concatenate([order[starts[at] : ends[at]] for at in drawn])
-        turn = np.arange(len(drawn)) - np.searchsorted(drawn, drawn)
-        yield rows, np.repeat(turn, (ends - starts)[drawn])
+    parts = np.split(order, np.cumsum(np.bincount(codes))[:-1])
+    drawn = np.repeat(np.arange(len(counts)), counts)
+    turn = np.arange(len(drawn)) - np.searchsorted(drawn, drawn)
+    return (
+        np.concatenate([parts[at] for at in drawn]),
+        np.repeat(turn, [len(parts[at]) for at in drawn]),
+    )
 
 
 def bootstrap_intervals(
@@ -91,30 +106,69 @@ def bootstrap_intervals(
     DataError
         If more than one draw in twenty gives no design.
 
+    Notes
+    -----
+    Every draw fits the model, makes the design and estimates anew. Pairs of nearest neighbours and
+    inverse propensity weights are repeated by counts of clusters: the logistic regression then
+    stops where its next step would be below `refits.TOLERANCE`, and scores are as from a fit from
+    scratch to about 1e-7. Which of two comparison units so near to each other is matched may
+    differ. Everything else copies rows, which takes far longer where there are many.
+
     References
     ----------
     Cameron, Gelbach and Miller (2008), Review of Economics and Statistics 90, section III.B
     (pairs cluster bootstrap).
     """
     repeat.check()
-    codes = codes_of(repeat.design, repeat.asked.clusters[0])
-    found, ratios, failed = [], [], 0
-    for rows, copies in cluster_draws(codes, draws, seed):
+    names = codes_of(repeat.design, repeat.asked.clusters[0])
+    codes = np.unique(names, return_inverse=True)[1]
+    counts = cluster_counts(int(codes.max()) + 1, draws, seed)
+    means = np.array([pair for pair in replicates(repeat, codes, counts)
+                      if pair.shape[1] == len(held.rows)])  # fmt: skip
+    covariance = np.atleast_2d(np.cov(means[:, 0] - means[:, 1], rowvar=False))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = np.log(means[:, 0] / means[:, 1])
+    count = np.full(len(held.rows), float(counts.shape[1]))
+    spread = Spread(covariance, count - 1.0, count)
+    return from_spreads(held, spread, np.std(ratios, axis=0, ddof=1), level)
+
+
+def replicates(
+    repeat: Repeat, codes: np.ndarray, counts: np.ndarray, *, copying: bool = False
+) -> Iterator[np.ndarray]:
+    """Yield both arms' means for each draw, shape (2, effects).
+
+    Parameters
+    ----------
+    repeat : Repeat
+    codes : ndarray of int, shape (n,)
+        Clusters from 0, none without units.
+    counts : ndarray of int, shape (draws, clusters)
+    copying : bool
+        Whether rows are copied even where counts would do: slow, to compare with.
+
+    Raises
+    ------
+    DataError
+        If more than one draw in twenty gives no design.
+    """
+    quick = None
+    if not copying and repeat.by is None:
+        quick = by_counts(repeat.design, repeat.outcomes, repeat.method, codes)
+    pairs = quick.means(counts) if quick is not None else iter([None] * len(counts))
+    failed = 0
+    for draw, pair in zip(counts, pairs, strict=True):
+        if pair is not None:
+            yield pair
+            continue
         try:
-            one = _once(repeat, rows, copies)
+            one = _once(repeat, *copied_rows(codes, draw))
         except DataError:
             failed += 1
-            if failed > draws / 20:
+            if failed > len(counts) / 20:
                 raise
             continue
-        if len(one.rows) == len(held.rows):
-            found.append(one.effect)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                ratios.append(np.log(one.treated / one.comparison))
-    covariance = np.atleast_2d(np.cov(np.array(found), rowvar=False))
-    count = np.full(len(held.rows), float(len(np.unique(codes))))
-    spread = Spread(covariance, count - 1.0, count)
-    return from_spreads(held, spread, np.std(np.array(ratios), axis=0, ddof=1), level)
+        yield np.array([one.treated, one.comparison])
 
 
 def _once(repeat: Repeat, rows: np.ndarray, copies: np.ndarray) -> Estimates:

@@ -13,7 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tfeval.impact.compiled import in_parts
+from tfeval.impact.covariates import BLOCK
 from tfeval.impact.design import Design, WeightModel
+from tfeval.impact.rows import parts, steps
 from tfeval.impact.study import Study
 
 _ROWS = 65_536
@@ -97,22 +100,37 @@ class Tally:
     def _through_model(self, model: WeightModel, rows: np.ndarray, slopes: np.ndarray) -> None:
         # Stacked estimating equations (Lunceford and Davidian 2004, Statistics in Medicine 23):
         # a unit moves the weights' parameters, and these move the mean.
-        gradient = np.zeros((len(model.information), slopes.shape[1]))
-        for part in blocks(len(rows)):
-            at = rows[part]
-            scaled = model.slope[at, None] * slopes[part]
-            gradient += _equation(self.sample.study, model, at).T @ scaled
+        study, moves = self.sample.study, np.zeros(self.psi.shape)
+        moves[rows] = model.slope[rows, None] * slopes
+
+        def slope(start: int, stop: int) -> np.ndarray:
+            every = _equations(study, model, start, stop)
+            return np.sum([x @ moves[block] for block, x in every], axis=0)
+
+        ranges = parts(study.size)
+        gradient = np.sum(in_parts(slope, ranges), axis=0)
         moved = np.linalg.solve(model.information, gradient)
-        for part in blocks(self.sample.study.size):
-            equation = _equation(self.sample.study, model, part)
-            self.psi[part] += model.residual[part, None] * (equation @ moved)
+
+        def add(start: int, stop: int) -> None:
+            for block, x in _equations(study, model, start, stop):
+                self.psi[block] += model.residual[block, None] * (x.T @ moved)
+
+        in_parts(add, ranges)
 
 
-def _equation(study: Study, model: WeightModel, rows: np.ndarray | slice) -> np.ndarray:
-    x = study.covariates.rows(rows)
-    if model.intercept:
-        x = np.column_stack([np.ones(len(x)), x])
-    return x if model.centre is None else x - model.centre
+def _equations(
+    study: Study, model: WeightModel, start: int, stop: int
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield blocks of rows and what their weights' equations multiply, shape (k, rows)."""
+    room = np.empty((len(model.information), min(BLOCK, stop - start)))
+    for block in steps(start, stop):
+        x = room[:, : block.stop - block.start]
+        if model.intercept:
+            x[0] = 1.0
+        study.covariates.block(block.start, block.stop, x[int(model.intercept) :])
+        if model.centre is not None:
+            x -= model.centre[:, None]
+        yield block, x
 
 
 def blocks(size: int) -> Iterator[slice]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfeval.impact.means import Means, Sample, Tally, blocks
+from tfeval.impact.study import Study
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +103,20 @@ def adjusted_means(sample: Sample, *, fixed: bool = False) -> Means:
         found.append((fit.coefficients[0], tally.psi))
     (first, psi_first), (second, psi_second) = found
     return Means(first, second, psi_first, psi_second, parameters)
+
+
+def adjusted_pair(
+    study: Study, weights: np.ndarray, target: np.ndarray, values: np.ndarray
+) -> np.ndarray:
+    """Return the means of `adjusted_means` alone, without influences; shape (2, outcomes)."""
+    rows = np.flatnonzero(target > 0)
+    centre = target[rows] @ study.covariates.rows(rows) / target[rows].sum()
+    found = []
+    for arm in (study.treated, ~study.treated):
+        rows = np.flatnonzero(arm & (weights > 0))
+        x = study.covariates.rows(rows) - centre
+        found.append(solved(*cross_products(x, weights[rows], values[rows])).coefficients[0])
+    return np.array(found)
 
 
 def covariance_adjusted_means(sample: Sample) -> Means:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tfeval.impact.compiled import LARGE, THREADS, for_size, in_parts
 from tfeval.impact.matching.nearest_loops import NOBODY, collect, reach, without_replacement
-from tfeval.impact.matching.ordering import Arm, matching_order, sorted_arm
+from tfeval.impact.matching.ordering import Arm, first_equal, matching_order, sorted_arm
 
 ORDERS = ("largest", "smallest", "random", "closest", "data")
 
@@ -133,7 +133,7 @@ def nearest_pairs(
     first = order if order != "closest" else "smallest"
     for_size(without_replacement, len(score))(
         field.other.scores,
-        _first_equal(field.other),
+        first_equal(field.other),
         np.ones(len(field.other.rows), dtype=np.int64),
         field.treated.scores,
         field.places,
@@ -254,14 +254,6 @@ def _field(
         family[other.rows], family[own.rows]]  # fmt: skip
     limits = (values[other.rows], values[own.rows], calipers.widths, *families)
     return _Field(own, other, places, low, high, limits)
-
-
-def _first_equal(arm: Arm) -> np.ndarray:
-    """Return for each unit the place of the first one of its stratum with the same score."""
-    new = np.ones(len(arm.scores), dtype=bool)
-    new[1:] = arm.scores[1:] != arm.scores[:-1]
-    new[arm.starts[(arm.starts > 0) & (arm.starts < len(new))]] = True
-    return np.maximum.accumulate(np.where(new, np.arange(len(new)), 0))
 
 
 def _pairs_of(field: _Field, found: np.ndarray) -> Pairs:

@@ -55,7 +55,7 @@ def sorted_arm(
     """
     if strata is None:
         starts = np.array([0, len(rows)])
-        found = rows[np.argsort(score[rows])]
+        found = rows[ascending(score[rows])]
     else:
         codes = strata[rows]
         starts = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=strata.max() + 1))])
@@ -68,12 +68,53 @@ def sorted_arm(
 
         def sort_strata(first: int, last: int) -> None:
             for low, high in zip(starts[first:last], starts[first + 1 : last + 1], strict=True):
-                found[low:high] = grouped[low:high][np.argsort(values[low:high])]
+                found[low:high] = grouped[low:high][ascending(values[low:high])]
 
         in_parts(sort_strata, parts)
     scores = score[found]
     _break_ties(found, scores, starts, unit)
     return Arm(found, scores, starts)
+
+
+def ascending(values: np.ndarray) -> np.ndarray:
+    """Return the order that sorts values, equal ones as they stand.
+
+    Whole numbers that hold the value and the place after it are sorted four times as fast as
+    places by their values. Where so many digits do not fit, the slow way is taken.
+
+    Examples
+    --------
+    >>> ascending(np.array([0.5, 0.1, 0.5, 0.2])).tolist()
+    [1, 3, 0, 2]
+    """
+    size = len(values)
+    low, high = (values.min(), values.max()) if size else (0.0, 0.0)
+    if size < 1_000 or not np.isfinite(high - low) or not high > low:
+        return np.argsort(values, kind="stable")
+    bits = size.bit_length()
+    keys = ((values - low) * (2.0 ** (62 - bits) / (high - low))).astype(np.int64)
+    keys <<= bits
+    keys |= np.arange(size)
+    keys.sort()
+    keys &= (1 << bits) - 1
+    if len(wrong := _falling(values[keys])):
+        # Values too near to each other for their digits change places.
+        keys[wrong], keys[wrong + 1] = keys[wrong + 1], keys[wrong]
+        if len(_falling(values[keys])):
+            return np.argsort(values, kind="stable")
+    return keys
+
+
+def _falling(values: np.ndarray) -> np.ndarray:
+    return np.flatnonzero(values[1:] < values[:-1])
+
+
+def first_equal(arm: Arm) -> np.ndarray:
+    """Return for each unit the place of the first one of its stratum with the same score."""
+    new = np.ones(len(arm.scores), dtype=bool)
+    new[1:] = arm.scores[1:] != arm.scores[:-1]
+    new[arm.starts[(arm.starts > 0) & (arm.starts < len(new))]] = True
+    return np.maximum.accumulate(np.where(new, np.arange(len(new)), 0))
 
 
 def _by_code(codes: np.ndarray) -> np.ndarray:
