@@ -139,8 +139,8 @@ def range_chart(
         axes.scatter(data["low"], places, s=80, color=DARK_BLUE, zorder=3)
         axes.scatter(data["high"], places, s=80, color=DARK_BLUE, zorder=3)
         for place, start, end in zip(places, data["low"], data["high"], strict=True):
-            first, last = written(start, value_format), written(end, value_format)
-            text = minus(first if first == last else f"{first} to {last}")
+            first, last = (minus(written(at, value_format)) for at in (start, end))
+            text = first if first == last else f"{first} to {last}"
             axes.annotate(text, (end, place), (10, 0), textcoords="offset points", va="center")
         if reference is not None:
             axes.axvline(reference, color=DARK_PINK, linestyle="--", linewidth=2)

@@ -119,7 +119,7 @@ def families_by_year(phase: str) -> dict[int, float]:
     Examples
     --------
     >>> families_by_year("one")
-    {2012: 35618.0, 2013: 67962.5, 2014: 14329.5}
+    {2012: 35618.0, 2013: 67882.0, 2014: 14410.0}
     """
     if phase == "one":
         paces = [attached_by_year(pace).set_index("attached_year")["families"]
