@@ -34,7 +34,7 @@ unit: $(COMPILED) ## Tests and the examples in docstrings
 	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 notebooks: $(COMPILED) ## Stored notebooks run again and compared with their outputs
-	@$(BIN)/python -m pytest --nbval --nbval-current-env -p no:cacheprovider notebooks
+	@$(BIN)/python -m pytest -n auto --dist loadscope --nbval --nbval-current-env -p no:cacheprovider notebooks
 
 store: $(COMPILED) ## Run the notebooks on their default parameters and keep the outputs
 	@$(BIN)/tfeval store

@@ -340,14 +340,17 @@ def test_words_and_numbers_as_they_are_read():
         ({"method": "adjusted"}, ""),
         ({"method": "difference"}, "errors are too large"),
         ({"method": "difference", "errors": "pair"}, "errors are too large"),
+        ({"errors": "two_way", "cluster": ("few", "many")}, "Two-way errors over 20 clusters"),
+        ({"errors": "two_way", "cluster": ("many", "more")}, ""),
     ],
 )
 def test_errors_that_do_not_cover_say_so(asked, said):
     frame, names = simulated(600)
     frame["outcome"] = frame["x0"] + np.random.default_rng(1).normal(size=600)
-    design = match(study(frame, covariates=names))
+    frame = frame.assign(few=frame.index % 20, many=frame.index % 60, more=frame.index // 8)
+    design = match(study(frame, covariates=names, cluster=["few", "many", "more"]))
     words = " ".join(estimate(design, frame["outcome"], **asked).notes)
-    assert (said in words) if said else "errors" not in words
+    assert (said in words) if said else "simulations" not in words
 
 
 def test_a_mean_near_nothing_has_no_relative_interval():

@@ -20,6 +20,8 @@ ERRORS = {
     "bootstrap": "cluster bootstrap that repeats design and estimate, over",
     "wild": "wild cluster bootstrap, over",
 }
+#: Clusters of each kind from which two-way errors held their level in simulations.
+ENOUGH_TWO_WAY = 50
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,13 @@ def caveats(asked: Asked, design: Design, method: str) -> tuple[str, ...]:
             "The wild bootstrap takes estimated weights as known, and its intervals are too wide: "
             "in simulations 95% intervals held the truth in 99%.",
         )
+    if asked.kind == "two_way":
+        fewest = min(len(np.unique(codes_of(design, name))) for name in asked.clusters)
+        if fewest < ENOUGH_TWO_WAY:
+            return (
+                f"Two-way errors over {fewest} clusters: in simulations with 30 and 40, a true "
+                "zero was refused in 7% and not in 5%.",
+            )
     return ()
 
 
