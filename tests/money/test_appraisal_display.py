@@ -175,7 +175,7 @@ def test_charts_draw_what_an_appraisal_says():
 
 def test_amounts():
     written = [amount(float("nan"), "year"), amount(2012.0, "year"), amount(-0.5, "£ for each £1")]
-    assert written == ["never", "2012-13", "-£0.50"]
+    assert written == ["never", "2012-13", "\N{MINUS SIGN}\N{WORD JOINER}£0.50"]
 
 
 def test_designs_are_appraised_alike():

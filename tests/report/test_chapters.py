@@ -110,8 +110,9 @@ def test_the_summary_states_only_what_the_records_say():
     text = tf.chapters.summary.published_table(budget, claims).text()
     headline = tf.chapters.summary.headline(budget, claims)
     digits = {token for token in (text + headline).replace("£", " ").split() if token[:2].isdigit()}
-    numbers = {token.strip(".,;()%m") for token in digits}
-    assert numbers <= {"11", "22", "12", "100", "2019"}  # twelve months, full marks, the study
+    numbers = {token.strip(".,;()%m?") for token in digits}
+    # Twelve months, full marks, the studies, each £1; two decimals where a record is a ratio.
+    assert numbers <= {"1", "11", "22", "22.00", "12", "100", "2016", "2019"}
 
 
 BUDGET_RECORDS = (
@@ -121,5 +122,9 @@ BUDGET_RECORDS = (
 CLAIM_RECORDS = (
     "claimed_families", "claimed_share", "claimed_saving", "full_marks_observed",
     "full_marks_known", "full_marks_expected", "break_even_low", "break_even_high",
-    "break_even_national", "evaluation_2016", "effects_with_values",
+    "break_even_national", "evaluation_2016", "effects_with_values", "care_detectable_low",
+    "care_detectable_high", "care_break_even_central", "care_break_even_total", "care_share_2019",
+    "open_2016_central_within", "open_2016_central_between", "open_2016_total_within",
+    "open_2016_total_between", "ratio_2019_total", "ratio_2019_central",
+    "ratio_2019_published_fiscal", "ratio_2019_published_economic",
 )  # fmt: skip

@@ -38,7 +38,9 @@ def test_values_are_rounded_to_six_significant_digits():
     [
         (116_654, "families", "116,654 families"),
         (448, "£m", "£448m"),
-        (-22.5, "£m", "-£22.5m"),
+        (-22.5, "£m", "\N{MINUS SIGN}\N{WORD JOINER}£22.5m"),
+        (-1_400, "£", "\N{MINUS SIGN}\N{WORD JOINER}£1,400"),
+        (0.74, "£ for each £1", "£0.74 for each £1"),
         (99, "%", "99%"),
         (0.5, "", "0.5"),
         ("Sefton", "", "Sefton"),

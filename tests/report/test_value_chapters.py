@@ -12,7 +12,7 @@ import pytest
 import tfeval as tf
 from tfeval.errors import ParameterError
 from tfeval.impact.areas import pool_areas
-from tfeval.report.chapters import areas, summary, value, value_tables
+from tfeval.report.chapters import areas, summary, summary_rows, value, value_tables
 from tfeval.report.chapters.effects_record import read_effects
 from tfeval.report.domains import check_domain
 from tfeval.report.record import Record, Records
@@ -160,6 +160,32 @@ def test_value_by_authority_is_its_effects_at_what_a_family_cost():
     assert frame.loc["Sefton", "npv_per_family"] > frame.loc["Bolton", "npv_per_family"]
 
 
+def claims(low: float = -0.5, **changes) -> Records:
+    """Return what chapter 6 records of results, 2.5% of families having an additional one."""
+    told = {"results_basis": "simulated", "results_claimed": 960, "results_met": 340,
+            "results_anyway": 315, "results_additional": 25, "results_additional_low": 10 * low,
+            "results_additional_high": 60, "additional_share": 2.5, "additional_share_low": low,
+            "additional_share_high": 6.0, "own_share": "7.35%",
+            "own_share_low": "-1.5%", "own_share_high": "16%"} | changes  # fmt: skip
+    return Records("06", {name: Record(name, item) for name, item in told.items()})
+
+
+def test_an_additional_result_costs_what_was_spent_on_all_who_had_none():
+    spent = Records("07", {"cost_per_family": Record("cost_per_family", 12_000, "£")})
+    # 1,000 families cost £12m; 25 of them had a result that they would not have had.
+    cost = summary_rows.additional_cost(spent, claims())
+    assert (cost.value, cost.low) == pytest.approx((12e6 / 25, 12e6 / 60))
+    assert (
+        "£480,000 (at least £200,000; no upper end" in summary_rows.results_row(spent, claims())[1]
+    )
+    sure = summary_rows.results_row(spent, claims(low=1.0, results_basis="records"))[1]
+    assert "£480,000 (£200,000 to £1.20m)" in sure
+    assert sure.startswith("Of 1,000 families")
+    silent = claims(results_unknown="too few families")
+    assert "cannot say: too few families" in summary_rows.results_row(spent, silent)[1]
+    assert summary_rows.additional_cost(spent, silent) is None
+
+
 def test_the_summary_keeps_simulated_answers_apart(tmp_path):
     held = impact()
     found = value.load(held, **ASKED)
@@ -167,14 +193,16 @@ def test_the_summary_keeps_simulated_answers_apart(tmp_path):
                "information_value")  # fmt: skip
     told = dict.fromkeys(amounts, "£1")
     told |= {"headline": value.headline(found), "families": 117_910, "designs": 2,
-             "designs_agree": True, "simulated": True, "turning": value.turning(found)}  # fmt: skip
+             "designs_agree": True, "cost_per_family": 12_000, "simulated": True,
+             "turning": value.turning(found)}  # fmt: skip
     worth = value_tables.area_values_record(value_tables.area_values(held, found))
     records = Records(
         "07_value_for_money", {name: Record(name, item) for name, item in told.items()},
         {"area_values": content_of("area_values", worth)},
     )  # fmt: skip
     comparison = Records("03", {"estimand": Record("estimand", "estimand ATT")})
-    shown = summary.records_answers(comparison, held, records)
+    shown = summary.records_answers(comparison, held, records, claims())
+    assert "Simulated records: of 1,000 families" in shown.text()
     assert "NOT findings about the programme" in shown.text()
     assert "agree on whether it paid" in shown.text()
     assert "can be told from the mean" in summary.area_table("all", held, records).text()

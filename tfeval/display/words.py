@@ -12,6 +12,8 @@ from typing import Any
 import pandas as pd
 
 Format = str | Callable[[Any], str]
+#: Stands before a negative amount: a true minus sign from which no line's end parts the pound sign.
+MINUS = "\N{MINUS SIGN}\N{WORD JOINER}"
 _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August",
            "September", "October", "November", "December")  # fmt: skip
 
@@ -105,16 +107,35 @@ def written(value: Any, how: Format | None = None) -> str:
 
 
 def pounds(value: float) -> str:
-    """Write an amount as readers do: £1.2bn, £448m, £585,600, -£1,400.
+    """Write an amount as readers do: £1.2bn, £448m, £585,600, −£1,400.
 
     Examples
     --------
-    >>> pounds(448e6), pounds(1.2e9), pounds(585_600), pounds(-1_400)
-    ('£448.0m', '£1.20bn', '£585,600', '-£1,400')
+    >>> pounds(448e6), pounds(1.2e9), pounds(585_600)
+    ('£448.0m', '£1.20bn', '£585,600')
+    >>> pounds(-1_400) == MINUS + "£1,400"
+    True
     """
-    sign, size = ("-" if value < 0 else ""), abs(value)
+    sign, size = (MINUS if value < 0 else ""), abs(value)
     if size >= 1e9:
         return f"{sign}£{size / 1e9:,.2f}bn"
     if size >= 1e7:
         return f"{sign}£{size / 1e6:,.1f}m"
     return f"{sign}£{size:,.0f}"
+
+
+def about(value: float) -> str:
+    """Write an uncertain amount to three digits.
+
+    Examples
+    --------
+    >>> about(124_078), about(9_465_318), about(699.9e6), about(1.378e9)
+    ('£124,000', '£9.47m', '£700m', '£1.38bn')
+    """
+    rounded = float(f"{value:.3g}")
+    size = abs(rounded)
+    for scale, letters in ((1e9, "bn"), (1e6, "m")):
+        if size >= scale:
+            places = max(2 - int(math.log10(size / scale)), 0)
+            return f"{MINUS if rounded < 0 else ''}£{size / scale:,.{places}f}{letters}"
+    return pounds(rounded)

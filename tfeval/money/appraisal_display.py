@@ -11,7 +11,7 @@ from tfeval.display.charts import waterfall_chart
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
 from tfeval.display.value_charts import acceptability_chart, stacked_chart, tornado_chart
-from tfeval.display.words import pounds
+from tfeval.display.words import MINUS, about, pounds
 from tfeval.errors import ParameterError, suggest
 from tfeval.impact.effect_words import SIMULATED, label_of
 
@@ -27,24 +27,24 @@ _NAMES = {
 _NOT_KNOWN = "not known"
 
 
-def amount(value: float, unit: str) -> str:
-    """Write a measure's value with its unit.
+def amount(value: float, unit: str = "£") -> str:
+    """Write a measure's value with its unit; pounds to three digits from a million up.
 
     Examples
     --------
-    >>> amount(1234.4, "£"), amount(0.5, "£ for each £1"), amount(float("inf"), "£")
-    ('£1,234', '£0.50', 'no end')
+    >>> amount(1234.4), amount(9_465_318), amount(0.5, "£ for each £1"), amount(float("inf"))
+    ('£1,234', '£9.47m', '£0.50', 'no end')
     """
     if np.isnan(value):
         return "never" if unit == "year" else _NOT_KNOWN
     if np.isinf(value):
         return "no end"
     if unit == "£":
-        return pounds(value)
+        return about(value) if abs(value) >= 1e6 else pounds(value)
     if unit == "year":
         return f"{value:.0f}-{(value + 1) % 100:02.0f}"
     if unit.startswith("£"):
-        return f"{'-' if value < 0 else ''}£{abs(value):.2f}"
+        return f"{MINUS if value < 0 else ''}£{abs(value):.2f}"
     return f"{value:,.0f}"
 
 
@@ -119,8 +119,8 @@ def _waterfall(appraised: Appraised) -> Chart:
     spent = spent[spent["kind"] == "cost"].set_index("line")["costs"].sort_values(ascending=False)
     labels = [*(f"Benefits: {name}" for name in benefit.index), *spent.index]
     alt = (
-        f"Waterfall of benefits of {pounds(appraised.benefits)}, by payer, less costs of "
-        f"{pounds(appraised.costs)}, by line: a net present value of {pounds(appraised.npv)}."
+        f"Waterfall of benefits of {amount(appraised.benefits)}, by payer, less costs of "
+        f"{amount(appraised.costs)}, by line: a net present value of {amount(appraised.npv)}."
     )
     title = heading(appraised, "From benefits to net present value")
     return waterfall_chart(
@@ -137,8 +137,8 @@ def _payers(appraised: Appraised) -> Chart:
     most = rows.sum().idxmax()
     alt = (
         f"Stacked bars of benefits by payer in {len(rows)} financial years, "
-        f"{pounds(appraised.benefits)} in all; most falls to {most}, "
-        f"{pounds(float(rows[most].sum()) * 1e6)}."
+        f"{amount(appraised.benefits)} in all; most falls to {most}, "
+        f"{amount(float(rows[most].sum()) * 1e6)}."
     )
     title = heading(appraised, "Benefits by payer and year")
     return stacked_chart(rows, title=title, alt=alt, y_label="£m, present value")
@@ -150,7 +150,7 @@ def _tornado(appraised: Appraised, most: int = 12) -> Chart:
     names = [_worded(name, words) for name in rows["parameter"]]
     alt = (
         f"Tornado chart of the {len(rows)} parameters that move the net present value of "
-        f"{pounds(appraised.npv)} most: {names[0]} moves it by {pounds(rows['swing'].iloc[0])}."
+        f"{amount(appraised.npv)} most: {names[0]} moves it by {amount(rows['swing'].iloc[0])}."
     )
     return tornado_chart(
         names, rows["at_low"] / 1e6, rows["at_high"] / 1e6, centre=appraised.npv / 1e6,

@@ -11,9 +11,9 @@ import pandas as pd
 
 from tfeval.display.disclosure import THRESHOLD, safe_count
 from tfeval.display.tables import Table, table
-from tfeval.display.words import pounds
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.effects import Effects
+from tfeval.money.appraisal_display import amount
 from tfeval.money.appraisal_settings import within
 from tfeval.money.appraise import appraise
 from tfeval.money.drawing import parameters
@@ -53,8 +53,8 @@ class AreaAppraisals:
         rows = []
         for row in self.frame.sort_values(["hidden", "rank"]).to_dict("records"):
             shown = (
-                pounds(row["npv_per_family"]), pounds(row["npv"]),
-                f"{pounds(row['low'])} to {pounds(row['high'])}", f"{row['probability']:.0%}",
+                amount(row["npv_per_family"]), amount(row["npv"]),
+                f"{amount(row['low'])} to {amount(row['high'])}", f"{row['probability']:.0%}",
                 f"{row['rank']:.0f} ({row['rank_low']:.0f} to {row['rank_high']:.0f})",
             )  # fmt: skip
             values = ("hidden",) * len(shown) if row["hidden"] else shown

@@ -12,9 +12,9 @@ import pandas as pd
 from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import range_chart
 from tfeval.display.tables import Table, table
-from tfeval.display.words import pounds
 from tfeval.errors import ParameterError
 from tfeval.money.appraisal import Appraisal
+from tfeval.money.appraisal_display import amount
 from tfeval.money.appraise import appraise
 
 if TYPE_CHECKING:
@@ -57,15 +57,15 @@ class DesignAppraisals:
     def table(self) -> Table:
         """Return the designs as a table for readers."""
         rows = [
-            (row["design"], pounds(row["npv"]),
-             f"{pounds(row['low'])} to {pounds(row['high'])}",
+            (row["design"], amount(row["npv"]),
+             f"{amount(row['low'])} to {amount(row['high'])}",
              f"{row['benefit_cost_ratio']:.2f}", f"{row['probability']:.0%}", row["outcomes"])
             for row in self.frame.to_dict("records")
         ]  # fmt: skip
         share = f"{self.level:.0%} interval"
         columns = ["Design", "Net present value", share, "Benefit for each £1",
                    "Probability that it pays", "Outcomes valued"]  # fmt: skip
-        low, high = map(pounds, self.range)
+        low, high = map(amount, self.range)
         notes = [f"Between designs the net present value runs from {low} to {high}. An interval "
                  "holds what one design's sampling, prices and persistence leave open; the rows "
                  "differ by what the design assumes."]  # fmt: skip
@@ -77,7 +77,7 @@ class DesignAppraisals:
         """Draw each design's interval."""
         alt = (
             f"Interval chart of the net present value under {len(self.frame)} designs, from "
-            f"{pounds(self.frame['low'].min())} to {pounds(self.frame['high'].max())}."
+            f"{amount(self.frame['low'].min())} to {amount(self.frame['high'].max())}."
         )
         title = "Net present value under each design"
         return range_chart(

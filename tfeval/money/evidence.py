@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 
 from tfeval.display.tables import Table, table
-from tfeval.display.words import pounds
 from tfeval.money.account import HOUSEHOLDS
 from tfeval.money.appraisal_display import amount, heading, labels_of, notes_of
 
@@ -56,8 +55,8 @@ def _economy(appraised: Appraised) -> str:
     low, middle, high = (float(part) for part in _costs(appraised))
     families = appraised.settings.total_families
     return (
-        f"{pounds(middle)} in present value (between {pounds(low)} and {pounds(high)}), "
-        f"{pounds(middle / families)} for each of {families:,.0f} families."
+        f"{amount(middle)} in present value (between {amount(low)} and {amount(high)}), "
+        f"{amount(middle / families)} for each of {families:,.0f} families."
     )
 
 
@@ -70,7 +69,7 @@ def _efficiency(appraised: Appraised) -> str:
     claims = appraised.settings.claims
     if claims is None:
         return "No claimed results were given, so none is costed."
-    return f"{pounds(appraised.cost_per_claimed)} for each of {claims:,.0f} results claimed."
+    return f"{amount(appraised.cost_per_claimed)} for each of {claims:,.0f} results claimed."
 
 
 def _effects(appraised: Appraised) -> str:
@@ -91,19 +90,19 @@ def _equity(appraised: Appraised) -> str:
     lost = float(by_payer["benefits"].get(HOUSEHOLDS, 0.0))
     weight = appraised.settings.weight
     most = gains.idxmax() if len(gains) else "nobody"
-    text = f"Most savings fall to {most}; households' account is {pounds(lost)}"
+    text = f"Most savings fall to {most}; households' account is {amount(lost)}"
     weighed = f", a pound of theirs counting {weight:.2f}" if weight != 1 else ", unweighted"
     return f"{text}{weighed}. Effects by kind of family are not in this appraisal."
 
 
 def _worth(appraised: Appraised, drawn: Appraised | None) -> str:
     text = (
-        f"Net present value {pounds(appraised.npv)}, "
+        f"Net present value {amount(appraised.npv)}, "
         f"£{appraised.benefit_cost_ratio:.2f} of benefit for each £1"
     )
     if drawn is None:
         return f"{text}; fiscal return £{appraised.fiscal_return:.2f} for each £1."
-    low, high = map(pounds, drawn.interval())
+    low, high = map(amount, drawn.interval())
     return (
         f"{text} ({drawn.level:.0%} interval of the net value {low} to {high}; the probability "
         f"that it pays for itself is {drawn.probability():.0%})."

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfeval.display.words import significant, written
+from tfeval.display.words import MINUS, significant, written
 from tfeval.errors import ReportError, TfevalError, suggest
 from tfeval.paths import project_folder
 from tfeval.report.record_tables import frame_of, tables_of
@@ -36,7 +36,7 @@ class Record:
     value : float, int, str or bool
         Rounded to six significant digits unless asked otherwise.
     unit : str
-        "families", "£m", "%"; empty for a pure number or text.
+        "families", "£m", "£ for each £1", "%"; empty for a pure number or text.
     """
 
     name: str
@@ -46,11 +46,9 @@ class Record:
     def __str__(self) -> str:
         """Return the value with its unit, as it is written in a sentence."""
         text = self.value if isinstance(self.value, str) else written(self.value)
-        if self.unit in ("£m", "£bn"):
-            return f"£{text}{self.unit[1:]}".replace("£-", "-£")
-        if self.unit in ("£", "%"):
-            return f"£{text}".replace("£-", "-£") if self.unit == "£" else f"{text}%"
-        return f"{text} {self.unit}".rstrip()
+        if self.unit.startswith("£"):
+            return f"£{text}{self.unit[1:]}".replace("£-", f"{MINUS}£")
+        return f"{text}%" if self.unit == "%" else f"{text} {self.unit}".rstrip()
 
     def text(self) -> str:
         """Return "name: value unit"."""

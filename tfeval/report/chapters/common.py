@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from tfeval.display.words import pounds as pounds  # noqa: PLC0414 (chapters take it from here)
+from tfeval.display.words import about as about  # noqa: PLC0414 (chapters take them from here)
+from tfeval.display.words import pounds as pounds  # noqa: PLC0414
 from tfeval.programme.published import sources
 
 PHASE_TITLES = {"one": "Phase one, 2012-15", "two": "Phase two, 2015-20"}
@@ -24,28 +25,6 @@ MEASURE_NAMES = {
     "attachment": "Attachment fees",
 }
 _MARKS = {"exact": "", "rounded": "about ", "at least": "over ", "at most": "up to "}
-
-
-def signed_pounds(value: float) -> str:
-    """Write an amount with a true minus sign that no line's end parts from it.
-
-    Examples
-    --------
-    >>> signed_pounds(-1_400).replace(chr(0x2060), "")
-    '−£1,400'
-    """
-    return pounds(value).replace("-", "\N{MINUS SIGN}\N{WORD JOINER}")
-
-
-def about(value: float) -> str:
-    """Write an uncertain amount to three digits.
-
-    Examples
-    --------
-    >>> about(124_078), about(3_381)
-    ('£124,000', '£3,380')
-    """
-    return signed_pounds(float(f"{value:.3g}"))
 
 
 def span(low: float, high: float, how: Callable[[float], str]) -> str:

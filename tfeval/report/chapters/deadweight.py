@@ -7,6 +7,7 @@ import pandas as pd
 from tfeval.display.charts import line_chart
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
+from tfeval.display.words import MINUS
 from tfeval.money.claim_appraisal import break_even_deadweight, claim_by_deadweight
 from tfeval.report.chapters.common import percent
 from tfeval.report.chapters.savings import claim_sources
@@ -43,7 +44,7 @@ def deadweight_chart() -> Chart:
 
 
 def _whole_millions(value: float) -> str:
-    return f"{'-' if value < 0 else ''}£{abs(value) / 1e6:,.0f}m"
+    return f"{MINUS if value < 0 else ''}£{abs(value) / 1e6:,.0f}m"
 
 
 def deadweight_table() -> Table:

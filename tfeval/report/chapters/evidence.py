@@ -14,7 +14,7 @@ from tfeval.money.costs import cost_sources, programme_costs
 from tfeval.money.evaluation_2019 import Published, appraise_2019
 from tfeval.money.people import people_in_family
 from tfeval.money.unit_costs import unit_costs
-from tfeval.programme.published import Source, distinct_sources, figure, published
+from tfeval.programme.published import Source, distinct_sources, published
 from tfeval.report.chapters import additional, claims, known
 from tfeval.report.chapters.additional import Additional
 from tfeval.report.chapters.common import percent, pounds, span
@@ -285,7 +285,7 @@ def record_evidence(price_year: int, edition: str) -> None:
     for view in ("total", "central"):
         found = ours(price_year, edition, view)
         record(f"ratio_2019_{view}", found.benefit_cost_ratio, "£ for each £1", digits=3)
-    record("ratio_2019_published_fiscal", figure("evaluations", "fiscal_benefit_per_pound").value,
-           "£ for each £1")  # fmt: skip
+    for kind, ratio in published_ratios().items():
+        record(f"ratio_2019_published_{kind}", ratio, "£ for each £1")
     rows = ours(price_year, edition).by_outcome().set_index("outcome")["benefits"]
     record("care_share_2019", 100 * float(rows["looked_after"] / rows.sum()), "%", digits=3)

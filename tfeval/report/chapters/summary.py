@@ -10,6 +10,13 @@ import pandas as pd
 from tfeval.display.tables import Table, table
 from tfeval.impact.effect_words import SIMULATED
 from tfeval.report.chapters.areas import authority_sentence, read_areas
+from tfeval.report.chapters.summary_rows import (
+    additional_cost,
+    cost_words,
+    open_row,
+    ratio_row,
+    results_row,
+)
 from tfeval.report.chapters.value_tables import area_value_sentence
 from tfeval.report.notebook_parts import Box
 from tfeval.report.record import Records
@@ -64,6 +71,7 @@ def published_table(budget: Records, claims: Records) -> Table:
             f"{claims['effects_with_values']} were seen with their values.",
             "Published without standard errors where seen.",
         ),
+        open_row(claims),
         (
             "Was it worth the money?",
             f"Only if {claims['break_even_low']} to {claims['break_even_high']} of the claimed "
@@ -72,20 +80,22 @@ def published_table(budget: Records, claims: Records) -> Table:
             "The claimed benefit is gross, from seven areas, over 12 months, without a comparison "
             "group. The share that was the programme's own was not measured.",
         ),
+        ratio_row(claims),
     ]
     frame = pd.DataFrame(rows, columns=["Question", "Answer", "How sure"])
     return table(frame, caption="From published figures: claims, causes and value")
 
 
-def records_answers(comparison: Records, impact: Records, value: Records) -> Table:
+def records_answers(comparison: Records, impact: Records, value: Records, claims: Records) -> Table:
     """Return what linked records say was caused and worth; marked where they are simulated.
 
     Parameters
     ----------
-    comparison, impact, value : Records
-        Of chapters 3, 4 and 7.
+    comparison, impact, value, claims : Records
+        Of chapters 3, 4, 7 and 6.
     """
     rows = [
+        results_row(value, claims),
         (
             "What was caused?",
             str(impact["headline"]),
@@ -195,13 +205,13 @@ def workbook_link(records: str) -> Box:
     return Box("file", ((f"../{_VALUE}/report.html", "The spreadsheet stands beside chapter 7."),))
 
 
-def pounds_table(value: Records) -> Table:
+def pounds_table(value: Records, claims: Records) -> Table:
     """Return where each pound on this page stands in the spreadsheet.
 
     Parameters
     ----------
-    value : Records
-        Of chapter 7.
+    value, claims : Records
+        Of chapters 7 and 6.
     """
     sheets = {
         "benefits": "Summary; each line in Lines, kind benefit",
@@ -214,8 +224,12 @@ def pounds_table(value: Records) -> Table:
         "benefit_cost_ratio": "Summary: benefits over costs",
         "fiscal_return": "Summary; Lines whose layer is fiscal",
         "information_value": "Information",
+        "cost_per_family": "Summary: costs over families",
     }
     rows = [(name.replace("_", " "), str(value[name]), sheet) for name, sheet in sheets.items()]
+    each = cost_words(additional_cost(value, claims))
+    rows.append(("cost per additional result", each,
+                 "Summary: cost per family; over the additional share of chapter 6"))  # fmt: skip
     return table(
         pd.DataFrame(rows, columns=["Amount", "Value", "Sheet of the spreadsheet"]),
         caption="Each pound from linked records, and where it is made",

@@ -11,9 +11,9 @@ import pandas as pd
 
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table
-from tfeval.display.words import pounds
 from tfeval.impact.effects import Effects
 from tfeval.money.appraisal import Appraisal
+from tfeval.money.appraisal_display import amount
 from tfeval.money.appraise import appraise
 from tfeval.money.costs import programme_costs
 from tfeval.money.designs import DesignAppraisals, appraise_designs
@@ -201,11 +201,11 @@ def banner(found: Value) -> Box | None:
 
 def headline(found: Value) -> str:
     """Say in one sentence what each pound brought, and how likely it is that it paid."""
-    low, high = map(pounds, found.drawn.interval())
-    least, most = map(pounds, found.designs.range)
+    low, high = map(amount, found.drawn.interval())
+    least, most = map(amount, found.designs.range)
     return (
         f"{found.label}each £1 brought £{found.appraisal.benefit_cost_ratio:.2f}; the net present "
-        f"value is {pounds(found.appraisal.npv)} ({low} to {high}) and the probability that it "
+        f"value is {amount(found.appraisal.npv)} ({low} to {high}) and the probability that it "
         f"paid for itself {chance(found.drawn.probability())}. Over other comparison groups, "
         f"designs and estimators the value runs from {least} to {most}."
     )
@@ -264,11 +264,11 @@ def record_value(found: Value) -> None:
     values = {
         "benefits": held.benefits, "costs": held.costs, "npv": held.npv, "npv_low": low,
         "npv_high": high, "npv_least_design": least, "npv_most_design": most,
-        "cost_per_family": held.cost_per_family,
         "information_value": float(information(found)["value"].iloc[0]),
     }  # fmt: skip
     for name, value in values.items():
-        record(name, pounds(value))
+        record(name, amount(value))
+    record("cost_per_family", round(held.cost_per_family), "£")
     record("headline", headline(found))
     record("benefit_cost_ratio", f"£{held.benefit_cost_ratio:.2f}")
     record("fiscal_return", f"£{held.fiscal_return:.2f}")
@@ -278,7 +278,7 @@ def record_value(found: Value) -> None:
     record("simulated", held.simulated)
     record("families", held.settings.total_families, "families")
     if not np.isnan(held.cost_per_claimed):
-        record("cost_per_claimed", pounds(held.cost_per_claimed))
+        record("cost_per_claimed", amount(held.cost_per_claimed))
     record("turning", turning(found))
 
 

@@ -12,6 +12,7 @@ from tfeval.display.words import pounds
 from tfeval.errors import TfevalError
 from tfeval.impact.areas import AreaEffects, pool_areas
 from tfeval.impact.effect_words import SIMULATED, decimals, number
+from tfeval.money.appraisal_display import amount
 from tfeval.money.area_values import AreaAppraisals, appraise_areas
 from tfeval.programme.published import figure
 from tfeval.report.chapters.common import OUTCOMES, outcome_label
@@ -88,7 +89,7 @@ def information_table(found: Value) -> Table:
     cost = figure("budget", "evaluation_contract")
     frame = information(found)
     rows = [
-        (row["known"].capitalize(), pounds(row["value"]), f"{row['evaluations']:,.1f}")
+        (row["known"].capitalize(), amount(row["value"]), f"{row['evaluations']:,.1f}")
         for row in frame.to_dict("records")
     ]
     columns = ["If this were known for certain", "It would be worth", "National evaluations"]
@@ -215,7 +216,7 @@ def area_values_chart(rows: pd.DataFrame, simulated: bool, area: str = "") -> Ch
     best = shown.iloc[0]
     alt = (
         f"Interval chart of the net value a family in {len(shown)} of {len(rows)} authorities; "
-        f"highest {best['name']}, {pounds(best['npv_per_family'])}, whose rank lies between "
+        f"highest {best['name']}, {amount(best['npv_per_family'])}, whose rank lies between "
         f"{best['rank_low']:.0f} and {best['rank_high']:.0f}."
     )
     heading = f"{title}{part}"
@@ -248,10 +249,10 @@ def area_value_sentence(rows: pd.DataFrame, area: str, simulated: bool) -> str:
             "was worth there; the national answer stands in its place."
         )
     row = own.iloc[0]
-    ends = f"{pounds(row['low'])} to {pounds(row['high'])}"
+    ends = f"{amount(row['low'])} to {amount(row['high'])}"
     ranks = f"anything from {row['rank_low']:.0f} to {row['rank_high']:.0f}"
     return (
         f"{label}in {area} the net value of the outcomes that can be shown is "
-        f"{pounds(row['npv_per_family'])} a family ({ends}); the probability that it paid "
+        f"{amount(row['npv_per_family'])} a family ({ends}); the probability that it paid "
         f"{chance(row['probability'])}; rank {row['rank']:.0f} of {row['of']:.0f}, but {ranks}."
     )

@@ -1,0 +1,123 @@
+"""Chapter 8, the rows that chapter 6 adds: what 2016 left open, 2019 valued, results by test."""
+
+from __future__ import annotations
+
+from tfeval.money.additional import Range, cost_per
+from tfeval.report.chapters.additional import PER, interval
+from tfeval.report.chapters.common import about
+from tfeval.report.record import Record, Records
+
+Row = tuple[str, str, str]
+
+
+def _ratio(record: Record) -> str:
+    return f"£{float(record.value):.2f}"
+
+
+def _minus(record: Record) -> str:
+    return str(record).replace("-", "\N{MINUS SIGN}")
+
+
+def open_row(claims: Records) -> Row:
+    """Return what the study of 2016 left open, for each £1, and what it could have seen.
+
+    Parameters
+    ----------
+    claims : Records
+        Of chapter 6.
+    """
+    central, whole = (
+        [_ratio(claims[f"open_2016_{view}_{how}"]) for how in ("within", "between")]
+        for view in ("central", "total")
+    )
+    return (
+        "What did the 2016 study leave open?",
+        f"Gains, or losses, of up to {central[0]} for each £1 of central government if families "
+        f"were compared within authorities; of up to {central[1]} if only between them. For each "
+        f"£1 of all public costs: up to {whole[0]} or {whole[1]}.",
+        f"Of children looked after, the smallest change it would have seen lies between "
+        f"{claims['care_detectable_low']} and {claims['care_detectable_high']}. A fall of "
+        f"{claims['care_break_even_central']} would pay for central costs, one of "
+        f"{claims['care_break_even_total']} for all.",
+    )
+
+
+def ratio_row(claims: Records) -> Row:
+    """Return the effects of 2019 by our unit costs beside the published ratios.
+
+    Parameters
+    ----------
+    claims : Records
+        Of chapter 6.
+    """
+    return (
+        "What are the effects of 2019 worth?",
+        f"By our unit costs, {_ratio(claims['ratio_2019_total'])} for each £1 of all public costs "
+        f"and {_ratio(claims['ratio_2019_central'])} for each £1 of central government. Published: "
+        f"{_ratio(claims['ratio_2019_published_fiscal'])} to public bodies, "
+        f"{_ratio(claims['ratio_2019_published_economic'])} with value to others.",
+        f"{claims['care_share_2019']} of our benefits rest on children looked after. Errors were "
+        "not published. How long effects last is assumed.",
+    )
+
+
+def additional_cost(value: Records, claims: Records) -> Range | None:
+    """Return what one additional result cost, pounds; None where the records cannot say.
+
+    Parameters
+    ----------
+    value, claims : Records
+        Of chapters 7 (what a family cost) and 6 (the share of families with an additional result).
+    """
+    if "results_unknown" in claims:
+        return None
+    share = (claims[f"additional_share{end}"].value for end in ("", "_low", "_high"))
+    return cost_per(float(value["cost_per_family"].value), Range(*(float(x) / 100 for x in share)))
+
+
+def cost_words(cost: Range | None) -> str:
+    """Write a cost for each result with its ends, one of which there may not be.
+
+    Examples
+    --------
+    >>> cost_words(Range(448_900.0, 205_500.0, float("inf")))
+    '£449,000 (at least £206,000; no upper end, for there may be none)'
+    >>> cost_words(Range(448_900.0, 205_500.0, 900_000.0))
+    '£449,000 (£206,000 to £900,000)'
+    """
+    if cost is None:
+        return "not known"
+    none = float("inf")
+    middle = "no number" if cost.value == none else about(cost.value)
+    if cost.low == none:
+        return f"{middle}: none can be shown"
+    if cost.high == none:
+        return f"{middle} (at least {about(cost.low)}; no upper end, for there may be none)"
+    return f"{middle} ({about(cost.low)} to {about(cost.high)})"
+
+
+def results_row(value: Records, claims: Records) -> Row:
+    """Return how many results were claimed, met and the programme's own, and what each cost.
+
+    Parameters
+    ----------
+    value, claims : Records
+        Of chapters 7 and 6.
+    """
+    question = "How many results were the programme's own?"
+    if "results_unknown" in claims:
+        return question, f"The records cannot say: {claims['results_unknown']}.", "Not known."
+    label = "Simulated records: of" if claims["results_basis"].value == "simulated" else "Of"
+    counts = (claims[f"results_additional{end}"].value for end in ("", "_low", "_high"))
+    return (
+        question,
+        f"{label} {PER:,} families on the programme, {claims['results_claimed'].value} were "
+        f"claimed. {claims['results_met'].value} met the tests; "
+        f"{claims['results_anyway'].value} would have anyway. "
+        f"{interval(Range(*map(float, counts)))} were additional. Each cost "
+        f"{cost_words(additional_cost(value, claims))}.",
+        f"Intervals of 95%. The programme's own share of the results met is {claims['own_share']} "
+        f"({_minus(claims['own_share_low'])} to {_minus(claims['own_share_high'])}). "
+        "The rate of similar families stands for “anyway”. The cost is all that the public "
+        "spent on a family, in the prices of chapter 7; chapter 6 gives it in cash.",
+    )
