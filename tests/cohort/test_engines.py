@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def postgres_bin() -> Path | None:
 
 
 @pytest.fixture(scope="module")
-def postgres(tables, tmp_path_factory):
+def postgres(tables):
     folder = postgres_bin()
     if folder is None:
         pytest.skip("no PostgreSQL server: install postgresql to run this")
@@ -45,11 +46,10 @@ def postgres(tables, tmp_path_factory):
     root = os.geteuid() == 0
     if root and shutil.which("runuser") is None:
         pytest.skip("PostgreSQL does not run as root, and there is no runuser")
-    place = tmp_path_factory.mktemp("postgres")
+    # Not below pytest's own folder, which is closed to the server's user.
+    place = Path(tempfile.mkdtemp(prefix="tfeval-"))
     data = place / "data"
     if root:
-        for part in (place, *place.parents[:2]):
-            part.chmod(0o755)
         shutil.chown(place, "postgres")
     run = ["runuser", "-u", "postgres", "--"] if root else []
 
@@ -69,6 +69,7 @@ def postgres(tables, tmp_path_factory):
     yield connection
     connection.disconnect()
     tool(control, "-D", str(data), "-m", "immediate", "stop")
+    shutil.rmtree(place, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
