@@ -141,7 +141,7 @@ def caveats(asked: Asked, design: Design, method: str) -> tuple[str, ...]:
         if fewest < ENOUGH_TWO_WAY:
             return (
                 f"Two-way errors over {fewest} clusters: in simulations with 30 and 40, a true "
-                "zero was refused in 7% and not in 5%.",
+                "zero was refused in 6% to 7%, not in 5%.",
             )
     return ()
 
