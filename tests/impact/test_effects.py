@@ -55,10 +55,15 @@ def effects(frame: pd.DataFrame | None = None, **more) -> Effects:
     return Effects(frame, joint, **{"settings": WORDS, "notes": ("From the design.",), **more})
 
 
-def cells(made: Effects, outcome: str) -> dict[str, str]:
+def read(made: Effects) -> list[dict[str, str]]:
     shown = made.table()
-    row = next(row for row in shown.rows if row[0].text.startswith(outcome))
-    return dict(zip(shown.columns, (cell.text for cell in row), strict=True))
+    return [
+        dict(zip(shown.columns, (cell.text for cell in row), strict=True)) for row in shown.rows
+    ]
+
+
+def cells(made: Effects, outcome: str) -> dict[str, str]:
+    return next(row for row in read(made) if row["Outcome"].startswith(outcome))
 
 
 def test_a_table_has_all_columns_in_order_and_the_input_is_not_changed():
@@ -91,7 +96,8 @@ def test_a_reader_sees_difference_change_means_families_and_how_they_were_got():
     made = effects()
     shown = cells(made, "Proven offences")
     assert shown == {
-        "Outcome": "Proven offences", "Difference (95% interval)": "−0.110 (−0.169 to −0.051)",
+        "Group": "Crime", "Outcome": "Proven offences",
+        "Difference (95% interval)": "−0.110 (−0.169 to −0.051)",
         "Relative change (95% interval)": "−17.7% (−27.2 to −8.3)", "Mean, treated": "0.510",
         "Mean, comparison": "0.620", "Treated families": "1,245", "Comparison families": "1,200",
         "p": "under 0.001",
@@ -111,7 +117,7 @@ def test_a_reader_sees_difference_change_means_families_and_how_they_were_got():
 
 def test_what_was_not_planned_is_marked():
     made = effects()
-    outcomes = [row[0].text for row in made.table().rows]
+    outcomes = [row["Outcome"] for row in read(made)]
     assert (
         outcomes[-1] == "Employment (exploratory)" and sum("expl" in name for name in outcomes) == 1
     )
@@ -166,9 +172,8 @@ def test_an_effect_that_tells_of_fewer_than_ten_is_hidden(changes, hidden):
 def test_nothing_of_a_hidden_effect_is_shown_anywhere():
     made = correct(effects(), "holm")
     row = cells(made, "Custody")
-    assert {text for name, text in row.items() if "families" not in name and name != "Outcome"} == {
-        "hidden"
-    }
+    named = ("Group", "Outcome", "Treated families", "Comparison families")
+    assert {text for name, text in row.items() if name not in named} == {"hidden"}
     assert any(note.startswith("Hidden:") for note in made.table().notes)
     exact = made.frame.set_index("outcome").loc["custody_12"]
     assert exact["estimate"] == -0.0437  # kept for computing
@@ -181,9 +186,8 @@ def test_nothing_of_a_hidden_effect_is_shown_anywhere():
     for number in ("0.0437", "4.37", "0.0737", "7.37", "0.03)", "0.03,", "59.3", "−59"):
         assert number not in bundle.replace("0.0300", "")
     few = effects(rows(n_treated=8))
-    assert all(
-        row[5].text == "fewer than 10" and row[1].text == "hidden" for row in few.table().rows
-    )
+    assert {row["Treated families"] for row in read(few)} == {"fewer than 10"}
+    assert {row["Difference (95% interval)"] for row in read(few)} == {"hidden"}
     with pytest.raises(DataError, match="No effect can be drawn"):
         few.plot()
 
@@ -233,7 +237,7 @@ def test_months_and_missing_plans_of_any_kind_are_taken():
     planned = pd.array([True, None, False, True], dtype="boolean")
     made = effects(rows(months=months, planned=planned))
     assert made.frame["months"].isna().tolist() == [False, True, False, False]
-    names = [row[0].text for row in made.table().rows]
+    names = [row["Outcome"] for row in read(made)]
     assert names[0] == "Proven offences, 12 months" and "6 months (exploratory)" in names[2]
     assert made.select(months=6).frame["outcome"].tolist() == ["absence_12"]
     assert len(made.combine(made.select(months=6)).frame) == 5

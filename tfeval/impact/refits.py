@@ -93,7 +93,8 @@ class Refits:
             going &= size < last
             shift[going] += step[going]
             # A step shrinks as much as the one before did, at least: so far is the next known.
-            shrunk = np.where(np.isfinite(last), size / last, 1.0)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                shrunk = np.where(np.isfinite(last), size / last, 1.0)
             done |= going & (shrunk * size < TOLERANCE)
             going &= ~done
             if not going.any():
