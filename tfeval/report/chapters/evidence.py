@@ -56,8 +56,9 @@ def headline(phase: str, found: Additional, price_year: int, edition: str) -> st
     if phase == "one":
         inside, across = known.open_range(price_year, edition)
         parts.append(
-            f"The 2016 finding of no consistent effect still leaves room for £{inside:.2f} to "
-            f"£{across:.2f} of gain, or of loss, for each £1 of central government."
+            "The 2016 finding of no consistent effect still leaves room for a gain, or a loss, of "
+            f"up to £{inside:.2f} for each £1 of central government, or up to £{across:.2f} if "
+            "families were compared only between authorities."
         )
     return " ".join(parts)
 
