@@ -12,6 +12,7 @@ import pandas as pd
 from tfeval.display.disclosure import THRESHOLD, safe_count
 from tfeval.display.tables import Table, table
 from tfeval.errors import DataError, ParameterError
+from tfeval.impact.effect_words import SIMULATED
 from tfeval.impact.effects import Effects
 from tfeval.money.appraisal_display import amount
 from tfeval.money.appraisal_settings import within
@@ -71,7 +72,7 @@ class AreaAppraisals:
             notes.append(
                 f"Hidden: areas with fewer than {THRESHOLD} families in an arm, or with an outcome."
             )
-        notes += ["Simulated records: not findings about the programme."] * self.simulated
+        notes += [f"{SIMULATED}."] * self.simulated
         caption = "Value for money by area, partly pooled"
         return table(pd.DataFrame(rows, columns=columns), caption, notes=notes)
 

@@ -13,6 +13,7 @@ from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import range_chart
 from tfeval.display.tables import Table, table
 from tfeval.errors import ParameterError
+from tfeval.impact.effect_words import SIMULATED
 from tfeval.money.appraisal import Appraisal
 from tfeval.money.appraisal_display import amount
 from tfeval.money.appraise import appraise
@@ -69,7 +70,7 @@ class DesignAppraisals:
         notes = [f"Between designs the net present value runs from {low} to {high}. An interval "
                  "holds what one design's sampling, prices and persistence leave open; the rows "
                  "differ by what the design assumes."]  # fmt: skip
-        notes += ["Simulated records: not findings about the programme."] * self.simulated
+        notes += [f"{SIMULATED}."] * self.simulated
         caption = "Net present value under each design"
         return table(pd.DataFrame(rows, columns=columns), caption, notes=notes)
 

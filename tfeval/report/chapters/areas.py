@@ -12,7 +12,7 @@ from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
 from tfeval.errors import TfevalError
 from tfeval.impact.areas import AreaEffects
-from tfeval.impact.effect_words import decimals, number, with_interval
+from tfeval.impact.effect_words import SIMULATED, decimals, number, with_interval
 from tfeval.impact.estimate import estimate
 from tfeval.report.chapters.common import outcome_label
 from tfeval.report.chapters.impact import Impact, named, outcomes_of
@@ -140,7 +140,7 @@ def authority_table(pooled: dict[str, AreaEffects], area: str) -> Table:
     columns = ["Outcome", "Its own estimate", "Partly pooled (95% interval)", "Rank (95% interval)",
                "Mean over authorities (95% interval)"]  # fmt: skip
     simulated = any(found.simulated for found in pooled.values())
-    notes = ["Simulated records: not findings about the programme."] if simulated else []
+    notes = [f"{SIMULATED}."] if simulated else []
     notes += [
         "Exploratory: the plan has no effects by authority. Estimand: ATT, of the authority's own "
         "families on the programme; difference of weighted means within the national design.",
