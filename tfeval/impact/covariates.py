@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from numpy.lib.stride_tricks import as_strided
 
 from tfeval.errors import DataError, ParameterError
 
@@ -92,9 +93,29 @@ class Covariates:
         """Return rows `start` to `stop` as an array of shape (count, rows)."""
         stop = min(stop, self.size)
         out = np.empty((self.count, stop - start)) if out is None else out[:, : stop - start]
-        for place, column in enumerate(self.columns):
-            column.write(start, stop, out[place])
+        for place, piece in self._pieces:
+            if isinstance(piece, Column):
+                piece.write(start, stop, out[place])
+            else:
+                out[place : place + len(piece)] = piece[:, start:stop]
         return out
+
+    @cached_property
+    def _pieces(self) -> list[tuple[int, Column | np.ndarray]]:
+        # Columns that stand one after the other in a frame's block are read at once.
+        pieces: list[tuple[int, Column | np.ndarray]] = []
+        place = 0
+        while place < self.count:
+            first, count = self.columns[place], 1
+            while place + count < self.count and _follows(first, self.columns[place + count], count):
+                count += 1
+            if count > 1:
+                shape, strides = (count, self.size), (first.held.nbytes, first.held.itemsize)
+                pieces.append((place, as_strided(first.held, shape, strides, writeable=False)))
+            else:
+                pieces.append((place, first))
+            place += count
+        return pieces
 
     def blocks(self, rows: int = BLOCK) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield slices of rows and their numbers, shape (count, rows); the array is reused."""
@@ -168,6 +189,17 @@ def encoded(frame: pd.DataFrame, names: Iterable[str], missing: str = "indicator
                 "as an age in years for a date of birth."
             )
     return Covariates(tuple(columns), len(frame), reference)
+
+
+def _follows(first: Column, other: Column, places: int) -> bool:
+    """Say whether a column lies so many columns after another in the same array."""
+    held, own = first.held, other.held
+    if held.base is None or own.base is not held.base or held.dtype != own.dtype:
+        return False
+    if not (held.flags.c_contiguous and own.flags.c_contiguous) or len(held) != len(own):
+        return False
+    asis = all(one.level is None and one.fill is None and not one.absent for one in (first, other))
+    return asis and own.ctypes.data - held.ctypes.data == places * held.nbytes
 
 
 def _number(name: str, series: pd.Series, missing: str) -> list[Column]:

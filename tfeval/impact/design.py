@@ -119,8 +119,9 @@ class Design:
     again: Callable[[Study], Design] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        weighted = self.weights > 0
         for who, arm in (("treated", self.study.treated), ("comparison", ~self.study.treated)):
-            if not np.any(self.weights[arm] > 0):
+            if not np.any(weighted & arm):
                 raise DataError(
                     f"{self.method}: no {who} unit is left. Widen the caliper, the strata or the "
                     "common support, or choose another comparison group."
@@ -146,7 +147,7 @@ class Design:
     def kept(self, treated: bool) -> int:
         """Return the units with weight in one arm."""
         arm = self.study.treated if treated else ~self.study.treated
-        return int(np.count_nonzero(self.weights[arm] > 0))
+        return int(np.count_nonzero((self.weights > 0) & arm))
 
     def left_out(self) -> Table:
         """Return who was kept and who was left out, and why, as a table for readers."""

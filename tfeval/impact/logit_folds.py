@@ -92,9 +92,8 @@ def _first_gradients(
         room, gradient = rows.room(), np.zeros((1 + rows.covariates.count, count))
         for block in steps(start, stop):
             x = rows.read(block.start, block.stop, room)
-            gradient -= (
-                x @ np.where(folds[block] == np.arange(count)[:, None], residual[block], 0).T
-            )
+            apart = np.where(folds[block] == np.arange(count)[:, None], residual[block], 0)
+            gradient -= np.dot(x, apart.T)
         return gradient
 
     return np.sum(in_parts(part, parts(rows.size)), axis=0)
@@ -116,7 +115,7 @@ def _gradients(  # noqa: PLR0917
         for block in steps(start, stop):
             x = rows.read(block.start, block.stop, room)
             own = folds[block]
-            eta = coefficients.T @ x
+            eta = np.dot(coefficients.T, x)
             linear[block] = np.take_along_axis(eta, own[None].astype(np.intp), axis=0)[0]
             np.negative(eta, out=eta)
             with np.errstate(over="ignore"):
@@ -127,7 +126,7 @@ def _gradients(  # noqa: PLR0917
             residual *= own != np.arange(count)[:, None]
             if weight is not None:
                 residual *= weight[block]
-            gradient += x @ residual.T
+            gradient += np.dot(x, residual.T)
         return gradient
 
     return np.sum(in_parts(part, parts(rows.size)), axis=0)

@@ -140,10 +140,11 @@ def _distance(
 
 def _design(task: Task, found: Found, propensity: Propensity | None) -> Design:
     study, chosen = task.study, task.chosen
-    weights = found.weights * study.sampling
-    fate = np.where(weights > 0, 0, found.fate).astype(np.int8)
+    weights = found.weights if study.weight is None else found.weights * study.weight
+    inside = weights > 0
+    fate = np.where(inside, np.int8(0), found.fate)
     fate[~task.eligible] = OFF_SUPPORT
-    if not (weights > 0).any():
+    if not inside.any():
         width = "bandwidth" if chosen.method in ("kernel", "radius") else "caliper"
         reasons = {
             OUTSIDE_CALIPER: f"the {width} is too narrow. Widen it, or find a comparison group "
@@ -157,8 +158,8 @@ def _design(task: Task, found: Found, propensity: Propensity | None) -> Design:
         codes, counts = np.unique(fate[study.treated], return_counts=True)
         why = reasons.get(int(codes[counts.argmax()]), "no unit fits")
         raise DataError(f"{METHODS[chosen.method]}: no pair could be made; {why}.")
-    target = study.sampling * (weights > 0)
-    target = target if chosen.estimand == "ATE" else target * task.focal
+    counted = inside if chosen.estimand == "ATE" else inside & task.focal
+    target = counted.astype(float) if study.weight is None else counted * study.weight
     return Design(
         study=study,
         method=_words(chosen, study),
@@ -203,7 +204,7 @@ def _words(chosen: Settings, study: Study) -> str:
 
 def _notes(study: Study, weights: np.ndarray, propensity: Propensity | None) -> tuple[str, ...]:
     notes = list(propensity.notes) if propensity is not None else []
-    share = np.mean(weights[study.treated] > 0)
+    share = np.count_nonzero((weights > 0) & study.treated) / study.n_treated
     if share < 1:
         notes.append(
             f"{1 - share:.0%} of the treated found no match: the effect is that on the others."

@@ -105,7 +105,7 @@ class Tally:
 
         def slope(start: int, stop: int) -> np.ndarray:
             every = _equations(study, model, start, stop)
-            return np.sum([x @ moves[block] for block, x in every], axis=0)
+            return np.sum([np.dot(x, moves[block]) for block, x in every], axis=0)
 
         ranges = parts(study.size)
         gradient = np.sum(in_parts(slope, ranges), axis=0)
@@ -113,7 +113,7 @@ class Tally:
 
         def add(start: int, stop: int) -> None:
             for block, x in _equations(study, model, start, stop):
-                self.psi[block] += model.residual[block, None] * (x.T @ moved)
+                self.psi[block] += model.residual[block, None] * np.dot(x.T, moved)
 
         in_parts(add, ranges)
 

@@ -2,6 +2,7 @@
 
 A method gives the terms of one block (value, residual, curvature of each unit); here they are
 summed over blocks on two threads, and the coefficients found. No copy of the covariates is kept.
+Products are taken by `np.dot`, which lets the other thread run meanwhile; `@` does not.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ Terms = Callable[[np.ndarray, slice, bool], tuple[float, np.ndarray, np.ndarray 
 TILE = 2048
 #: A step this small (in standard deviations) has converged.
 TOLERANCE = 1e-12
+#: A step of Newton's this small is the last.
+NEAR = 1e-6
 #: Steps after which the method gives up.
 STEPS = 40
 
@@ -75,11 +78,12 @@ def sweep(
             np.dot(coefficients, x, out=eta)
             more, residual, curved = terms(eta, block, curvature)
             value += more
-            gradient += x @ residual
+            gradient += np.dot(x, residual)
             if curved is not None:
                 for tile in steps(0, x.shape[1], TILE):
-                    np.multiply(x[:, tile], curved[tile], out=weighted[:, : tile.stop - tile.start])
-                    information += x[:, tile] @ weighted[:, : tile.stop - tile.start].T
+                    scaled = weighted[:, : tile.stop - tile.start]
+                    np.multiply(x[:, tile], curved[tile], out=scaled)
+                    information += np.dot(x[:, tile], scaled.T)
         return value, gradient, information
 
     found = in_parts(part, parts(rows.size))
@@ -110,6 +114,7 @@ def newton(
     start: np.ndarray,
     *,
     hold: np.ndarray | None = None,
+    near: float = NEAR,
     watch: Callable[[], None] = lambda: None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the coefficients that set the summed residuals times x to 0, and the information.
@@ -122,6 +127,8 @@ def newton(
     start : ndarray, shape (k,)
     hold : ndarray, shape (k,), optional
         Pulls each coefficient towards 0, as an information would.
+    near : float
+        Size of the last step, in standard deviations; the one after would be about its square.
     watch : callable
         Called where the steps do not shrink as they should; raises if it knows why.
 
@@ -129,7 +136,7 @@ def newton(
     -------
     coefficients : ndarray, shape (k,)
     information : ndarray, shape (k, k)
-        Within a relative 1e-6 of the solution's.
+        As it was before the last step, so within about `near` of the solution's.
 
     Raises
     ------
@@ -149,7 +156,7 @@ def newton(
         if not np.isfinite(step).all():
             break
         value, last, found = more, found, found + step
-        if step_size(step, found, rows.scale) < 1e-6:
+        if step_size(step, found, rows.scale) < near:
             return found, sums.matrix
         if count in (8, 16):
             watch()
@@ -178,6 +185,6 @@ def approach(rows: Reader, terms: Terms, start: np.ndarray, information: np.ndar
         if not size < 0.2 * last:
             return found
         found, shrunk, last = found + step, size / last, size
-        if size * shrunk < 1e-6 and shrunk > 0:
+        if size * shrunk < 0.1 * NEAR and shrunk > 0:
             break
     return found

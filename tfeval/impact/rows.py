@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from tfeval.impact.compiled import LARGE, THREADS
+from tfeval.impact.compiled import LARGE, THREADS, in_parts
 from tfeval.impact.covariates import BLOCK, Covariates
 
 
@@ -82,7 +82,11 @@ def reader(covariates: Covariates, sample: Covariates | None = None) -> Reader:
 
 def thinned(covariates: Covariates, rows: np.ndarray | slice) -> Covariates:
     """Return the covariates of some units."""
-    columns = tuple(column.some(rows) for column in covariates.columns)
+    columns = covariates.columns
+    if not isinstance(rows, slice) and len(rows) >= LARGE:
+        columns = tuple(in_parts(lambda column: column.some(rows), [(one,) for one in columns]))
+    else:
+        columns = tuple(column.some(rows) for column in columns)
     return Covariates(columns, len(columns[0].held), covariates.reference)
 
 

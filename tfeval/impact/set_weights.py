@@ -42,18 +42,19 @@ def weights_from_sets(sets: np.ndarray, treated: np.ndarray, estimand: str = "AT
     >>> weights_from_sets(sets, treated).round(2).tolist()
     [1.0, 0.75, 0.75, 1.0, 1.5, 0.0]
     """
-    inside = sets >= 0
-    count = int(sets.max(initial=-1)) + 1
-    n_treated = np.bincount(sets[inside & treated], minlength=count).astype(float)
-    n_other = np.bincount(sets[inside & ~treated], minlength=count).astype(float)
-    target = {"ATT": n_treated, "ATC": n_other, "ATE": n_treated + n_other}[estimand]
+    rows = np.flatnonzero(sets >= 0)
+    codes, arm = sets[rows], treated[rows]
+    both = np.bincount(codes)
+    n_treated = np.bincount(codes[arm], minlength=len(both))
+    n_other = both - n_treated
+    target = {"ATT": n_treated, "ATC": n_other, "ATE": both}[estimand]
+    shares = []
+    for own in (n_treated, n_other):
+        share = np.divide(target, own, out=np.zeros(len(own)), where=own > 0)
+        total = share @ own
+        shares.append((share * (own.sum() / total) if total > 0 else share)[codes])
     weights = np.zeros(len(sets))
-    for arm, own in ((treated, n_treated), (~treated, n_other)):
-        units = inside & arm
-        share = np.divide(target, own, out=np.zeros(count), where=own > 0)
-        weights[units] = share[sets[units]]
-        if units.any():
-            weights[units] *= units.sum() / weights[units].sum()
+    weights[rows] = np.where(arm, *shares)
     return weights
 
 

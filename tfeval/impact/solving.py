@@ -23,6 +23,8 @@ from tfeval.impact.rows import Reader, reader, spread_rows, thinned
 
 #: Least and most units whose fit starts the fit of all, where there are at least four times more.
 SAMPLE = (6_000, 50_000)
+#: Size of its last step: its own error is larger.
+ROUGH = 1e-3
 #: Share of a covariate's variance that the others must leave unexplained.
 REDUNDANT = 1e-10
 #: The terms of some rows.
@@ -124,7 +126,7 @@ def _start(covariates: Covariates, terms_of: TermsOf, intercept: float) -> _Star
     largest = _largest_squares(few)
     hold = np.r_[1e-3, np.where(largest > 0, 0.25 * largest, 1.0)]
     try:
-        near, information = newton(few, terms, found, hold=hold)
+        near, information = newton(few, terms, found, hold=hold, near=ROUGH)
     except NotConvergedError:
         return _Start(rows, found, products, sampled=True)
     if not largest.all():

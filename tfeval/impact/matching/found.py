@@ -201,7 +201,7 @@ def _width(task: Task) -> float | None:
 
 
 def _fate(task: Task) -> np.ndarray:
-    return np.where(task.focal, NONE_LEFT, NOT_NEEDED).astype(np.int8)
+    return np.where(task.focal, np.int8(NONE_LEFT), np.int8(NOT_NEEDED))
 
 
 def _lone(task: Task) -> np.ndarray:

@@ -10,7 +10,10 @@ import numpy as np
 from tfeval.impact.compiled import LARGE, THREADS, for_size, in_parts
 from tfeval.impact.matching.nearest_loops import NOBODY, collect, reach, without_replacement
 from tfeval.impact.matching.ordering import Arm, first_equal, matching_order, sorted_arm
+from tfeval.impact.matching.ordering_loops import stand
 
+#: Marks rows that are not of the arm.
+ABSENT = -9
 ORDERS = ("largest", "smallest", "random", "closest", "data")
 
 
@@ -238,17 +241,10 @@ def _field(
         for mask in (treated & inside, ~treated & inside)
     ]
     own, other = in_parts(sorted_arm, arms, threads=len(score) >= LARGE)
-    if strata is None:
-        places = np.searchsorted(other.scores, own.scores)
-        low, high = np.zeros_like(places), np.full_like(places, len(other.rows))
-    else:
-        sizes = np.diff(own.starts)
-        low, high = np.repeat(other.starts[:-1], sizes), np.repeat(other.starts[1:], sizes)
-        places = np.empty_like(low)
-        for code in np.flatnonzero(sizes):
-            within = slice(own.starts[code], own.starts[code + 1])
-            start, stop = other.starts[code], other.starts[code + 1]
-            places[within] = start + np.searchsorted(other.scores[start:stop], own.scores[within])
+    places, low, high = np.empty((3, len(own.rows)), dtype=np.int64)
+    for_size(stand, len(score))(
+        other.scores, other.starts, own.scores, own.starts, places, low, high
+    )
     values = calipers.covariates
     families = [np.empty(0, dtype=np.int64)] * 2 if family is None else [
         family[other.rows], family[own.rows]]  # fmt: skip
@@ -258,8 +254,12 @@ def _field(
 
 def _pairs_of(field: _Field, found: np.ndarray) -> Pairs:
     """Turn places in the sorted arms into rows of the study, in order of the treated row."""
-    sequence = np.argsort(field.treated.rows, kind="stable")
-    found, rows = found[sequence], field.treated.rows[sequence]
+    units = field.treated.rows
+    last = int(units.max(initial=-1))
+    chosen = np.full((last + 1, found.shape[1]), ABSENT, dtype=np.int64)
+    chosen[units] = found
+    rows = np.flatnonzero(chosen[:, 0] != ABSENT)
+    found = chosen[rows]
     matched = found >= 0
     lone = ~matched[:, 0]
     return Pairs(

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfeval.impact.compiled import in_parts
+from tfeval.impact.compiled import LARGE, for_size, in_parts
+from tfeval.impact.matching.ordering_loops import sort_by_digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,54 +56,64 @@ def sorted_arm(
     """
     if strata is None:
         starts = np.array([0, len(rows)])
-        found = rows[ascending(score[rows])]
+        scores, order = ascending(score[rows])
+        found = rows[order]
     else:
         codes = strata[rows]
         starts = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=strata.max() + 1))])
         grouped = rows[_by_code(codes)]
         values = score[grouped]
-        found = np.empty_like(grouped)
+        found, scores = np.empty_like(grouped), np.empty_like(values)
         middle = int(np.searchsorted(starts, len(rows) // 2))
         parts = [(0, middle), (middle, len(starts) - 1)] if len(rows) > 50_000 else [
             (0, len(starts) - 1)]  # fmt: skip
 
         def sort_strata(first: int, last: int) -> None:
             for low, high in zip(starts[first:last], starts[first + 1 : last + 1], strict=True):
-                found[low:high] = grouped[low:high][ascending(values[low:high])]
+                scores[low:high], order = ascending(values[low:high])
+                found[low:high] = grouped[low:high][order]
 
         in_parts(sort_strata, parts)
-    scores = score[found]
     _break_ties(found, scores, starts, unit)
     return Arm(found, scores, starts)
 
 
-def ascending(values: np.ndarray) -> np.ndarray:
-    """Return the order that sorts values, equal ones as they stand.
+def ascending(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values sorted, and the order that sorts them, equal ones as they stand.
 
-    Whole numbers that hold the value and the place after it are sorted four times as fast as
+    Whole numbers that hold the value and the place after it are sorted many times as fast as
     places by their values. Where so many digits do not fit, the slow way is taken.
 
     Examples
     --------
-    >>> ascending(np.array([0.5, 0.1, 0.5, 0.2])).tolist()
-    [1, 3, 0, 2]
+    >>> values, order = ascending(np.array([0.5, 0.1, 0.5, 0.2]))
+    >>> values.tolist(), order.tolist()
+    ([0.1, 0.2, 0.5, 0.5], [1, 3, 0, 2])
     """
     size = len(values)
     low, high = (values.min(), values.max()) if size else (0.0, 0.0)
     if size < 1_000 or not np.isfinite(high - low) or not high > low:
-        return np.argsort(values, kind="stable")
+        return _slowly(values)
     bits = size.bit_length()
     keys = ((values - low) * (2.0 ** (62 - bits) / (high - low))).astype(np.int64)
     keys <<= bits
     keys |= np.arange(size)
-    keys.sort()
+    keys = for_size(sort_by_digits, size)(keys, np.empty_like(keys), bits) if size >= LARGE else (
+        np.sort(keys))  # fmt: skip
     keys &= (1 << bits) - 1
-    if len(wrong := _falling(values[keys])):
+    found = values[keys]
+    if len(wrong := _falling(found)):
         # Values too near to each other for their digits change places.
         keys[wrong], keys[wrong + 1] = keys[wrong + 1], keys[wrong]
-        if len(_falling(values[keys])):
-            return np.argsort(values, kind="stable")
-    return keys
+        found = values[keys]
+        if len(_falling(found)):
+            return _slowly(values)
+    return found, keys
+
+
+def _slowly(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    order = np.argsort(values, kind="stable")
+    return values[order], order
 
 
 def _falling(values: np.ndarray) -> np.ndarray:
