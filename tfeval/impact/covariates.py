@@ -107,7 +107,9 @@ class Covariates:
         place = 0
         while place < self.count:
             first, count = self.columns[place], 1
-            while place + count < self.count and _follows(first, self.columns[place + count], count):
+            while place + count < self.count and _follows(
+                first, self.columns[place + count], count
+            ):
                 count += 1
             if count > 1:
                 shape, strides = (count, self.size), (first.held.nbytes, first.held.itemsize)

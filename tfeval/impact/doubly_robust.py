@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
 import numpy as np
 
+from tfeval.impact.linear_outcomes import centred, cross_products_by_group, predictions
 from tfeval.impact.logistic_outcomes import fit_logistic
 from tfeval.impact.means import Means, Sample, Tally
-from tfeval.impact.regression import cross_products, solved
-
-Predict = Callable[[np.ndarray], np.ndarray]
+from tfeval.impact.regression import centre_of, solved
+from tfeval.impact.rows import Reader
 
 
 def doubly_robust_means(sample: Sample, *, outcome_model: str = "linear") -> Means:
@@ -54,8 +51,9 @@ def _arm(sample: Sample, model: str, *, treated: bool) -> tuple[np.ndarray, np.n
         mean = weights @ sample.values[rows] / weights.sum()
         tally.through_weights(rows, (sample.values[rows] - mean) / weights.sum())
         return mean, tally.psi
-    at_rows, at_target = _predicted(sample, model, rows, target)
-    residual = sample.values[rows] - at_rows
+    every = _predicted(sample, model, rows)
+    residual = sample.values[rows] - every[rows]
+    at_target = every[target]
     level = weights @ residual / weights.sum()
     share = sample.target[target] / sample.target[target].sum()
     predicted = share @ at_target
@@ -64,66 +62,44 @@ def _arm(sample: Sample, model: str, *, treated: bool) -> tuple[np.ndarray, np.n
     return predicted + level, tally.psi
 
 
-def _predicted(
-    sample: Sample, model: str, rows: np.ndarray, target: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Predict an arm's outcome for its weighted rows and for the target, out of fold."""
-    folds = np.zeros(sample.study.size, dtype=np.int64) if sample.folds is None else sample.folds
-    x = sample.study.covariates.rows(rows)
-    centre = x.mean(axis=0)
-    x -= centre
-    fitted = _logistic_fits if model == "logistic" else _linear_fits
-    predict = fitted(x, sample.sampling[rows], sample.values[rows], folds[rows], sample.names)
-    at_rows = _out_of_fold(sample, predict, folds, rows, centre)
-    return at_rows, _out_of_fold(sample, predict, folds, target, centre)
+def _predicted(sample: Sample, model: str, own: np.ndarray) -> np.ndarray:
+    """Predict every unit's outcomes in an arm, out of fold; shape (n, outcomes)."""
+    rows = centred(sample.study.covariates, centre_of(sample))
+    if model == "logistic":
+        from scipy.special import expit  # noqa: PLC0415
+
+        betas = _logistic_fits(sample, own, rows.shift)
+        return expit(predictions(rows, betas, sample.folds))
+    return predictions(rows, _linear_fits(rows, sample, own), sample.folds)
 
 
-def _linear_fits(
-    x: np.ndarray, weights: np.ndarray, values: np.ndarray, folds: np.ndarray, _: tuple[str, ...]
-) -> list[Predict]:
-    """Fit without each fold, by taking its sums off the whole's."""
-    count = int(folds.max()) + 1
-    parts = [
-        cross_products(x[at], weights[at], values[at])
-        for at in (np.flatnonzero(folds == fold) for fold in range(count))
-    ]
-    gram, right = (np.sum([part[place] for part in parts], axis=0) for place in (0, 1))
-    if count == 1:
-        return [solved(gram, right).predict]
-    return [solved(gram - own, right - seen).predict for own, seen in parts]
+def _linear_fits(rows: Reader, sample: Sample, own: np.ndarray) -> np.ndarray:
+    """Fit without each fold, by taking its sums off the whole's; without folds, once."""
+    count = 1 if sample.folds is None else int(sample.folds.max()) + 1
+    groups = np.full(sample.study.size, -1, dtype=np.int8)
+    groups[own] = 0 if sample.folds is None else sample.folds[own]
+    gram, right = cross_products_by_group(rows, sample.sampling, sample.values, groups, count)
+    if sample.folds is None:
+        return solved(gram[0], right[0]).coefficients
+    whole = gram.sum(axis=0), right.sum(axis=0)
+    return np.stack([
+        solved(whole[0] - part, whole[1] - seen).coefficients
+        for part, seen in zip(gram, right, strict=True)
+    ])  # fmt: skip
 
 
-def _logistic_fits(
-    x: np.ndarray,
-    weights: np.ndarray,
-    values: np.ndarray,
-    folds: np.ndarray,
-    names: tuple[str, ...],
-) -> list[Predict]:
-    named = names or ("an outcome",) * values.shape[1]
-    count = int(folds.max()) + 1
-    found: list[Predict] = []
-    for fold in range(count):
-        at = np.flatnonzero(folds != fold) if count > 1 else slice(None)
-        betas = [
+def _logistic_fits(sample: Sample, own: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    x, values = sample.study.covariates.rows(own) - centre, sample.values[own]
+    weights, named = sample.sampling[own], sample.names or ("an outcome",) * values.shape[1]
+
+    def fit(at: np.ndarray | slice) -> np.ndarray:
+        return np.column_stack([
             fit_logistic(x[at], weights[at], column[at], name)[0]
             for column, name in zip(values.T, named, strict=True)
-        ]
-        found.append(partial(_logistic_values, np.column_stack(betas)))
-    return found
+        ])  # fmt: skip
 
-
-def _logistic_values(betas: np.ndarray, x: np.ndarray) -> np.ndarray:
-    from scipy.special import expit  # noqa: PLC0415
-
-    return expit(betas[0] + x @ betas[1:])
-
-
-def _out_of_fold(
-    sample: Sample, predict: list[Predict], folds: np.ndarray, rows: np.ndarray, centre: np.ndarray
-) -> np.ndarray:
-    out = np.empty((len(rows), sample.values.shape[1]))
-    for fold, own in enumerate(predict):
-        at = np.flatnonzero(folds[rows] == fold)
-        out[at] = own(sample.study.covariates.rows(rows[at]) - centre)
-    return out
+    if sample.folds is None:
+        return fit(slice(None))
+    folds = sample.folds[own]
+    every = range(int(sample.folds.max()) + 1)
+    return np.stack([fit(np.flatnonzero(folds != fold)) for fold in every])

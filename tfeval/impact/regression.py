@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tfeval.impact.linear_outcomes import (
+    centred,
+    cross_products_by_group,
+    predictions,
+    weighted_centre,
+)
 from tfeval.impact.means import Means, Sample, Tally, blocks
+from tfeval.impact.rows import Reader
 from tfeval.impact.study import Study
 
 
@@ -58,8 +65,7 @@ def solved(gram: np.ndarray, right: np.ndarray) -> Fit:
 
 def centre_of(sample: Sample) -> np.ndarray:
     """Return the target population's mean covariates, shape (k,)."""
-    rows = np.flatnonzero(sample.target > 0)
-    return sample.target[rows] @ sample.study.covariates.rows(rows) / sample.target[rows].sum()
+    return weighted_centre(sample.study.covariates, sample.target)
 
 
 def adjusted_means(sample: Sample, *, fixed: bool = False) -> Means:
@@ -84,21 +90,18 @@ def adjusted_means(sample: Sample, *, fixed: bool = False) -> Means:
     to experimental data, Annals of Applied Statistics 7, section 4; Ho, Imai, King and Stuart
     (2007), Political Analysis 15, on adjusting after matching.
     """
-    centre = centre_of(sample)
+    rows = centred(sample.study.covariates, centre_of(sample))
     target = np.flatnonzero(sample.target > 0)
     share = sample.target[target, None] / sample.target[target].sum()
     found, parameters = [], 0
-    for treated in (True, False):
-        rows = sample.arm(treated)
-        x = sample.study.covariates.rows(rows) - centre
-        fit = solved(*cross_products(x, sample.weights[rows], sample.values[rows]))
-        tally = Tally(sample)
-        leverage = fit.inverse[0, 0] + x @ fit.inverse[0, 1:]
-        residual = sample.values[rows] - fit.predict(x)
-        tally.through_weights(rows, leverage[:, None] * residual)
+    fits = _fits(rows, sample.study.treated, sample.weights, sample.values)
+    for treated, fit in zip((True, False), fits, strict=True):
+        own, tally = sample.arm(treated), Tally(sample)
+        every = predictions(rows, np.column_stack([fit.inverse[0], fit.coefficients]))
+        residual = sample.values[own] - every[own, 1:]
+        tally.through_weights(own, every[own, :1] * residual)
         if not fixed:
-            around = (sample.study.covariates.rows(target) - centre) @ fit.coefficients[1:]
-            tally.beside_weights(target, share * around)
+            tally.beside_weights(target, share * (every[target, 1:] - fit.coefficients[0]))
         parameters += fit.rank
         found.append((fit.coefficients[0], tally.psi))
     (first, psi_first), (second, psi_second) = found
@@ -109,14 +112,22 @@ def adjusted_pair(
     study: Study, weights: np.ndarray, target: np.ndarray, values: np.ndarray
 ) -> np.ndarray:
     """Return the means of `adjusted_means` alone, without influences; shape (2, outcomes)."""
-    rows = np.flatnonzero(target > 0)
-    centre = target[rows] @ study.covariates.rows(rows) / target[rows].sum()
-    found = []
-    for arm in (study.treated, ~study.treated):
-        rows = np.flatnonzero(arm & (weights > 0))
-        x = study.covariates.rows(rows) - centre
-        found.append(solved(*cross_products(x, weights[rows], values[rows])).coefficients[0])
-    return np.array(found)
+    rows = centred(study.covariates, weighted_centre(study.covariates, target, threads=False))
+    fits = _fits(rows, study.treated, weights, values, threads=False)
+    return np.array([fit.coefficients[0] for fit in fits])
+
+
+def _fits(
+    rows: Reader,
+    treated: np.ndarray,
+    weights: np.ndarray,
+    values: np.ndarray,
+    threads: bool = True,
+) -> list[Fit]:
+    """Fit each arm's regression, the treated's first."""
+    arms = np.where(weights > 0, np.where(treated, np.int8(0), np.int8(1)), np.int8(-1))
+    sums = cross_products_by_group(rows, weights, values, arms, 2, threads)
+    return [solved(gram, right) for gram, right in zip(*sums, strict=True)]
 
 
 def covariance_adjusted_means(sample: Sample) -> Means:

@@ -45,8 +45,8 @@ class Reader:
         """Return rows `start` to `stop` in `room`, shape (1 + count, rows)."""
         block = room[:, : stop - start]
         self.covariates.block(start, stop, block[1:])
-        for place in np.flatnonzero(self.shift):
-            block[1 + place] -= self.shift[place]
+        if self.shift.any():
+            block[1:] -= self.shift[:, None]
         return block
 
     def unshifted(self, coefficients: np.ndarray) -> np.ndarray:

@@ -1,4 +1,5 @@
 """The loops of sorting and merging scores; compiled for large studies."""
+# ruff: noqa: PLR0917
 
 from __future__ import annotations
 
