@@ -104,7 +104,10 @@ WRONG = {
         lambda: of(FRAME.assign(s=FRAME["x0"].where(FRAME.index > 5)), strata="s"),
         ("s is missing in some rows", "a code of their own"),
     ),
-    "no frame": (lambda: tf.study(None, covariates=NAMES), ("from a DataFrame or a cohort",)),
+    "no frame": (
+        lambda: tf.study(None, covariates=NAMES),
+        ("a cohort or a Parquet file",),
+    ),
     "no rows": (lambda: of(FRAME.iloc[:0]), ("The frame has no rows",)),
     "months of a frame": (lambda: of(months=12), ("months goes with a cohort",)),
     # Designs.

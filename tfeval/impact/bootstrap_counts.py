@@ -186,7 +186,7 @@ def matched_copies(
     own, other = (sorted_arm(np.flatnonzero(arm & (drawn > 0)), score) for arm in (focal, ~focal))
     copies = np.repeat(np.arange(len(own.rows)), drawn[own.rows])
     turns = np.arange(len(copies))
-    capacity = drawn[other.rows].astype(np.int64)
+    capacity = drawn[other.rows].astype(np.int32)
     found = np.full((len(copies), 1), NOBODY, dtype=np.int64)
     none = np.empty(0, dtype=np.int64)
     for_size(without_replacement, len(score))(

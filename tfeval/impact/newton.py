@@ -164,7 +164,9 @@ def newton(
     raise NotConvergedError(last)
 
 
-def approach(rows: Reader, terms: Terms, start: np.ndarray, information: np.ndarray) -> np.ndarray:
+def approach(
+    rows: Reader, terms: Terms, start: np.ndarray, information: np.ndarray, near: float
+) -> np.ndarray:
     """Return coefficients nearer to the solution, by steps with a fixed information.
 
     They cost a third of Newton's; they are taken while each shrinks well, and until one of
@@ -177,6 +179,8 @@ def approach(rows: Reader, terms: Terms, start: np.ndarray, information: np.ndar
     start : ndarray, shape (k,)
     information : ndarray, shape (k, k)
         Nearly that of the solution.
+    near : float
+        As in `newton`.
     """
     found, last = start, np.inf
     for _ in range(8):
@@ -185,6 +189,6 @@ def approach(rows: Reader, terms: Terms, start: np.ndarray, information: np.ndar
         if not size < 0.2 * last:
             return found
         found, shrunk, last = found + step, size / last, size
-        if size * shrunk < 0.1 * NEAR and shrunk > 0:
+        if size * shrunk < 0.3 * near and shrunk > 0:
             break
     return found

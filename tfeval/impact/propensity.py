@@ -16,8 +16,6 @@ from tfeval.impact.study import Study, check_study
 #: A classifier's probability is kept this far from 0 and 1, where odds are endless.
 EDGE = 1e-6
 MOST_FOLDS = 100
-#: Decimals of log odds that are kept.
-DIGITS = 11
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,14 +146,11 @@ def _logit(study: Study, folds: np.ndarray | None) -> Propensity:
             f"Left out of the logistic regression, a combination of the covariates before: "
             f"{', '.join(fit.redundant)}.",
         )
-    # Sums taken in another order differ in the last digits; they must not break ties.
-    linear = np.round(fit.linear, DIGITS)
     found = Propensity(
-        fit.score, linear, fit.coefficients, fit.information, fit.residual, notes=notes
+        fit.score, fit.linear, fit.coefficients, fit.information, fit.residual, notes=notes
     )
     if folds is None:
         return found
     linear = linear_out_of_fold(study.covariates, study.treated, study.weight, folds, fit)
-    linear = np.round(linear, DIGITS)
     score, residual = scores(linear, study.treated, study.weight)
     return replace(found, score=score, linear=linear, residual=residual, folds=folds)

@@ -23,8 +23,8 @@ from tfeval.impact.rows import Reader, reader, spread_rows, thinned
 
 #: Least and most units whose fit starts the fit of all, where there are at least four times more.
 SAMPLE = (6_000, 50_000)
-#: Size of its last step: its own error is larger.
-ROUGH = 1e-3
+#: Size of the sample's last step, whose own error is larger; and of the last step of all units.
+ROUGH, CLOSE = 1e-3, 3e-6
 #: Share of a covariate's variance that the others must leave unexplained.
 REDUNDANT = 1e-10
 #: The terms of some rows.
@@ -144,8 +144,8 @@ def _found(
         return newton(rows, terms, near, watch=watch)
     try:
         if start.information is not None:
-            near = approach(rows, terms, near, start.information)
-        return newton(rows, terms, near, watch=watch)
+            near = approach(rows, terms, near, start.information, CLOSE)
+        return newton(rows, terms, near, near=CLOSE, watch=watch)
     except NotConvergedError:
         # The sample led astray.
         plain = np.zeros(len(near))

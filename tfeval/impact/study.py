@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from tfeval.impact.study_checks import (
     varying,
     weight_of,
 )
+from tfeval.impact.study_file import read_columns
 
 #: A covariate of a cohort that differs in fewer units of an arm says little, and separates arms.
 _FEWEST = 10
@@ -174,7 +176,7 @@ def check_study(given: object, verb: str) -> None:
 
 @names_settings
 def study(
-    records: pd.DataFrame | Cohort,
+    records: pd.DataFrame | Cohort | str | Path,
     *,
     treated: str = "treated",
     covariates: Iterable[str] | None = None,
@@ -191,8 +193,9 @@ def study(
 
     Parameters
     ----------
-    records : DataFrame or Cohort
-        One row a unit. From a cohort, covariates, cluster, unit and family have defaults.
+    records : DataFrame, Cohort, or path of a Parquet file
+        One row a unit. From a cohort, covariates, cluster, unit and family have defaults. Of a
+        file only the columns named are read, one at a time: outcomes are not.
     treated : str
         Column of 0 and 1, or of true and false.
     covariates : iterable of str, optional
@@ -247,8 +250,8 @@ def study(
         fewest = _FEWEST if fewest is None else fewest
     elif months is not None:
         raise ParameterError("months goes with a cohort: a frame does not say who was followed.")
-    if not isinstance(frame, pd.DataFrame):
-        raise ParameterError("A study is made from a DataFrame or a cohort.")
+    if not isinstance(frame, pd.DataFrame | str | Path):
+        raise ParameterError("A study is made from a DataFrame, a cohort or a Parquet file.")
     if covariates is None:
         raise ParameterError("Name the covariates: study(frame, covariates=[...]).")
     named = names_of(covariates)
@@ -256,7 +259,11 @@ def study(
         raise ParameterError("Name at least one covariate: there is nothing to compare on.")
     clusters, strata_names = names_of(cluster), names_of(strata)
     singles = [name for name in (weight, unit, family) if name is not None]
-    check_names(frame, [treated, *named, *clusters, *strata_names, *singles])
+    every = [treated, *named, *clusters, *strata_names, *singles]
+    if not isinstance(frame, pd.DataFrame):
+        frame = read_columns(frame, every)
+        timing = dict(frame.attrs.get("timing", {}))
+    check_names(frame, every)
     check_timing(named, timing, treated)
     arms = treated_of(frame[treated], treated)
     kept, rare = varying(frame, named, arms, fewest)

@@ -101,13 +101,24 @@ def _from_pairs(task: Task, found: Pairs) -> Found:
     fate[found.unmatched] = np.where(found.reasons == TOO_FAR, OUTSIDE_CALIPER, NONE_LEFT)
     lone = _lone(task)
     fate[lone & ~(fate == OUTSIDE_CALIPER)] = LONE_STRATUM
-    if task.chosen.replace:
-        weights = weights_from_pairs(found.rows, found.matches, size, found.shares)
-        return Found(weights, fate, pairs=pairs, shares=found.shares)
-    sets = np.full(size, -1, dtype=np.int64)
-    sets[found.rows] = sets[found.matches] = np.unique(found.rows, return_inverse=True)[1]
-    weights = weights_from_sets(sets, task.study.treated, task.chosen.estimand)
-    return Found(weights, fate, sets=sets, pairs=pairs)
+    shares, sets = found.shares, None
+    if not task.chosen.replace:
+        codes = _run_codes(found.rows)
+        shares = 1.0 / np.bincount(codes)[codes]
+        sets = np.full(size, -1, dtype=np.int64)
+        sets[found.rows] = sets[found.matches] = codes
+    weights = weights_from_pairs(found.rows, found.matches, size, shares)
+    return Found(weights, fate, sets=sets, pairs=pairs, shares=found.shares)
+
+
+def _run_codes(rows: np.ndarray) -> np.ndarray:
+    """Return codes from 0 of rows, in their order; those of rows that rise are counted along."""
+    steps = np.diff(rows)
+    if (steps < 0).any():
+        return np.unique(rows, return_inverse=True)[1]
+    codes = np.zeros(len(rows), dtype=np.int64)
+    np.cumsum(steps > 0, out=codes[1:])
+    return codes
 
 
 def _from_sets(task: Task, sets: np.ndarray) -> Found:

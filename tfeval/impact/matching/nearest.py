@@ -137,7 +137,7 @@ def nearest_pairs(
     for_size(without_replacement, len(score))(
         field.other.scores,
         first_equal(field.other),
-        np.ones(len(field.other.rows), dtype=np.int64),
+        np.ones(len(field.other.rows), dtype=np.int32),
         field.treated.scores,
         field.places,
         field.low,

@@ -65,8 +65,8 @@ def without_replacement(
     """
     plain = widths.shape[0] == 0 and family.shape[0] == 0
     tiny = TINY * (scores.max() - scores.min()) if scores.shape[0] > 0 else 0.0
-    after = np.arange(scores.shape[0] + 1)
-    before = np.arange(scores.shape[0] + 1)
+    after = np.arange(scores.shape[0] + 1, dtype=np.int32)
+    before = np.arange(scores.shape[0] + 1, dtype=np.int32)
     for turn in range(found.shape[1]):
         heap = [(0.0, 0)]
         heap.pop()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfeval.impact.compiled import LARGE, for_size, in_parts
-from tfeval.impact.matching.ordering_loops import sort_by_digits
+from tfeval.impact.matching.ordering_loops import order_by_digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,8 +81,8 @@ def sorted_arm(
 def ascending(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the values sorted, and the order that sorts them, equal ones as they stand.
 
-    Whole numbers that hold the value and the place after it are sorted many times as fast as
-    places by their values. Where so many digits do not fit, the slow way is taken.
+    Whole numbers in place of the values are sorted many times as fast. Where so many digits do
+    not fit, the slow way is taken.
 
     Examples
     --------
@@ -95,12 +95,14 @@ def ascending(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if size < 1_000 or not np.isfinite(high - low) or not high > low:
         return _slowly(values)
     bits = size.bit_length()
-    keys = ((values - low) * (2.0 ** (62 - bits) / (high - low))).astype(np.int64)
-    keys <<= bits
-    keys |= np.arange(size)
-    keys = for_size(sort_by_digits, size)(keys, np.empty_like(keys), bits) if size >= LARGE else (
-        np.sort(keys))  # fmt: skip
-    keys &= (1 << bits) - 1
+    scaled = values - low
+    scaled *= 2.0 ** (62 - bits) / (high - low)
+    keys = scaled.astype(np.int64)
+    if size >= LARGE:
+        keys = for_size(order_by_digits, size)(keys, scaled.view(np.int64), bits)
+    else:
+        keys = np.argsort(keys, kind="stable")
+    del scaled
     found = values[keys]
     if len(wrong := _falling(found)):
         # Values too near to each other for their digits change places.
@@ -122,10 +124,12 @@ def _falling(values: np.ndarray) -> np.ndarray:
 
 def first_equal(arm: Arm) -> np.ndarray:
     """Return for each unit the place of the first one of its stratum with the same score."""
-    new = np.ones(len(arm.scores), dtype=bool)
-    new[1:] = arm.scores[1:] != arm.scores[:-1]
-    new[arm.starts[(arm.starts > 0) & (arm.starts < len(new))]] = True
-    return np.maximum.accumulate(np.where(new, np.arange(len(new)), 0))
+    places = np.arange(len(arm.scores), dtype=np.int32)
+    begins = arm.starts[(arm.starts > 0) & (arm.starts < len(places))]
+    same = arm.scores[1:] == arm.scores[:-1]
+    same[begins - 1] = False
+    places[1:][same] = 0
+    return np.maximum.accumulate(places, out=places)
 
 
 def _by_code(codes: np.ndarray) -> np.ndarray:

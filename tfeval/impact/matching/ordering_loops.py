@@ -6,35 +6,38 @@ from __future__ import annotations
 import numpy as np
 
 
-def sort_by_digits(keys: np.ndarray, spare: np.ndarray, shift: int) -> np.ndarray:
-    """Sort whole numbers by their bits from `shift` to 62, equal ones as they stand.
+def order_by_digits(keys: np.ndarray, spare: np.ndarray, bits: int) -> np.ndarray:
+    """Return the places of whole numbers in order, equal ones as they stand.
 
-    Digits of eight bits are sorted by counting, the lowest first (Knuth, The Art of Computer
-    Programming 3, 5.2.5, algorithm R): a handful of readings, whatever the values are.
+    Each number is joined with its place; then digits of eight bits are sorted by counting, the
+    lowest first (Knuth, The Art of Computer Programming 3, 5.2.5, algorithm R): a handful of
+    readings, whatever the values are.
 
     Parameters
     ----------
     keys, spare : ndarray of int64, shape (n,)
-        The numbers, at least 0 and below 2 to the 62; and room for as many. Both are overwritten.
-    shift : int
-        Bits below, which do not count.
+        The numbers, at least 0 and below 2 to the power of 62 - `bits`; and room for as many.
+        Both are overwritten.
+    bits : int
+        What places need.
 
     Returns
     -------
     ndarray of int64, shape (n,)
-        One of the two arrays, sorted.
+        One of the two arrays.
 
     Examples
     --------
-    >>> keys = np.array([3 << 8, 1 << 8, (1 << 8) + 5, 0])
-    >>> sort_by_digits(keys, np.empty_like(keys), 8).tolist()
-    [0, 256, 261, 768]
+    >>> keys = np.array([30, 10, 10, 0])
+    >>> order_by_digits(keys, np.empty_like(keys), 3).tolist()
+    [3, 1, 2, 0]
     """
     size = keys.shape[0]
-    turns = (62 - shift + 7) // 8
+    turns = (62 - bits + 7) // 8
     counts = np.zeros((turns, 256), dtype=np.int64)
     for place in range(size):
-        left = keys[place] >> shift
+        left = keys[place]
+        keys[place] = (left << bits) | place
         for turn in range(turns):
             counts[turn, left & 255] += 1
             left >>= 8
@@ -47,12 +50,14 @@ def sort_by_digits(keys: np.ndarray, spare: np.ndarray, shift: int) -> np.ndarra
             at += held
         if single:
             continue
-        low = shift + 8 * turn
+        low = bits + 8 * turn
         for place in range(size):
             digit = (keys[place] >> low) & 255
             spare[counts[turn, digit]] = keys[place]
             counts[turn, digit] += 1
         keys, spare = spare, keys
+    for place in range(size):
+        keys[place] &= (1 << bits) - 1
     return keys
 
 
