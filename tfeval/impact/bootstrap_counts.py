@@ -13,6 +13,7 @@ from tfeval.impact.compiled import LARGE, for_size, in_parts, one_blas_thread
 from tfeval.impact.design import Design
 from tfeval.impact.matching.nearest_loops import NOBODY, without_replacement
 from tfeval.impact.matching.ordering import first_equal, sorted_arm
+from tfeval.impact.matching.ordering_loops import stand
 from tfeval.impact.means import weighted_means
 from tfeval.impact.outcomes import Outcomes
 from tfeval.impact.refits import Refits, refits_of
@@ -189,14 +190,14 @@ def matched_copies(
     capacity = drawn[other.rows].astype(np.int32)
     found = np.full((len(copies), 1), NOBODY, dtype=np.int64)
     none = np.empty(0, dtype=np.int64)
+    places = np.empty((3, len(own.rows)), dtype=np.int64)
+    for_size(stand, len(score))(other.scores, other.starts, own.scores, own.starts, *places)
     for_size(without_replacement, len(score))(
         other.scores,
         first_equal(other),
         capacity,
         own.scores[copies],
-        np.searchsorted(other.scores, own.scores)[copies],
-        np.zeros(len(copies), dtype=np.int64),
-        np.full(len(copies), len(other.rows)),
+        *places[:, copies],
         np.ascontiguousarray(turns[::-1]) if order == "largest" else turns,
         order == "closest",
         width,
