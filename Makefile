@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 COMPILED := $(VENV)/.compiled
-LOOPS := $(wildcard tfeval/impact/*_loops.py tfeval/impact/*/*_loops.py) tfeval/impact/compile_kernels.py
+LOOPS := $(wildcard tfeval/impact/*/*_loops.py) tfeval/impact/compile_kernels.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup report test lint types unit notebooks store lock clean

@@ -24,6 +24,9 @@ ROOMS = (
     "cli_records",
     "cli",
 )
+#: Within `impact`, too, imports go one way.
+IMPACT = ("study", "propensity", "balance", "design", "matching", "weighting", "means",
+          "inference", "effects", "plan", "compile_kernels")  # fmt: skip
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 
@@ -63,6 +66,17 @@ def test_a_room_imports_only_rooms_before_it(path):
             continue
         assert room in ROOMS, f"{module} is in no room"
         assert ROOMS.index(room) <= own, f"{name_of(path)} imports {module}, a later room"
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "impact").rglob("*.py")), ids=name_of)
+def test_within_impact_too(path):
+    own = name_of(path).split(".")[1:]
+    for module in imports_of(path):
+        room = module.split(".")[1:2]
+        if module.startswith("impact.") and own and room:
+            assert IMPACT.index(room[0]) <= IMPACT.index(own[0]), (
+                f"{name_of(path)} imports {module}, a later room"
+            )
 
 
 def test_there_are_no_circles():

@@ -109,10 +109,10 @@ def plan_command(
     ] = "project",
 ) -> None:
     """Check an analysis plan: show what it says and its hash, or every fault."""
-    from tfeval.impact.analysis_plan import read_plan  # noqa: PLC0415
-    from tfeval.impact.plan_file import load_plan  # noqa: PLC0415
-    from tfeval.impact.plan_rules import plan_faults  # noqa: PLC0415
-    from tfeval.impact.plan_words import plan_text  # noqa: PLC0415
+    from tfeval.impact.plan.analysis_plan import read_plan  # noqa: PLC0415
+    from tfeval.impact.plan.file import load_plan  # noqa: PLC0415
+    from tfeval.impact.plan.rules import plan_faults  # noqa: PLC0415
+    from tfeval.impact.plan.words import plan_text  # noqa: PLC0415
 
     faults = plan_faults(load_plan(file))
     for fault in faults:

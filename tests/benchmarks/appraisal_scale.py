@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 import tfeval as tf
-from tfeval.impact.effects import Effects
+from tfeval.impact.effects.effects import Effects
 from tfeval.money.unit_costs import PAYERS
 
 OUTCOMES, YEARS, AREAS = 15, 10, 152

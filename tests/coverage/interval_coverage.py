@@ -27,12 +27,12 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from tfeval.errors import TfevalError
-from tfeval.impact import compiled
-from tfeval.impact.design import Design
-from tfeval.impact.estimate import estimate
-from tfeval.impact.match import match
-from tfeval.impact.study import Study, study
-from tfeval.impact.weight import weight
+from tfeval.impact.design.design import Design
+from tfeval.impact.effects.estimate import estimate
+from tfeval.impact.matching.match import match
+from tfeval.impact.study import compiled
+from tfeval.impact.study.study import Study, study
+from tfeval.impact.weighting.weight import weight
 
 COVARIATES = ["x1", "x2", "old"]
 #: Replications that are run, and kept, together.

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tfeval.impact.design import Design
-from tfeval.impact.study import Study, study
+from tfeval.impact.design.design import Design
+from tfeval.impact.study.study import Study, study
 
 FOLDER = Path(__file__).parents[1] / "golden"
 COVARIATES = {

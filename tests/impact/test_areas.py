@@ -13,9 +13,15 @@ from statsmodels.stats.meta_analysis import combine_effects
 
 from tests.impact.golden import numbers
 from tfeval.errors import DataError, ParameterError
-from tfeval.impact.areas import pool_areas
-from tfeval.impact.pooling import knapp_hartung, paule_mandel, reml, rotated, typical_variance
-from tfeval.impact.shrinkage import mixture_quantile, posterior, shrunken
+from tfeval.impact.effects.areas import pool_areas
+from tfeval.impact.effects.pooling import (
+    knapp_hartung,
+    paule_mandel,
+    reml,
+    rotated,
+    typical_variance,
+)
+from tfeval.impact.effects.shrinkage import mixture_quantile, posterior, shrunken
 
 FOLDER = Path(__file__).parents[1] / "golden"
 DATA = ("bcg", "schools", "alike")

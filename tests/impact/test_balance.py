@@ -18,12 +18,12 @@ from matplotlib.text import Text
 import tfeval as tf
 from tfeval.display.disclosure import hidden_parts
 from tfeval.errors import DataError, ParameterError
-from tfeval.impact.balance_measures import Arms, compare, compare_levels, moments
-from tfeval.impact.balance_rows import COLUMNS
-from tfeval.impact.design import Design
-from tfeval.impact.ks import ks_distances
-from tfeval.impact.prognosis import prognostic_scores
-from tfeval.impact.study import study
+from tfeval.impact.balance.ks import ks_distances
+from tfeval.impact.balance.measures import Arms, compare, compare_levels, moments
+from tfeval.impact.balance.prognosis import prognostic_scores
+from tfeval.impact.balance.rows import COLUMNS
+from tfeval.impact.design.design import Design
+from tfeval.impact.study.study import study
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 COVARIATES = ["age", "educ", "race", "married", "nodegree", "re74", "re75"]

@@ -10,15 +10,15 @@ import pytest
 
 import tfeval as tf
 from tests.impact.simulated import simulated
-from tfeval.impact import bootstrap_counts, refits
-from tfeval.impact.bootstrap import Repeat, cluster_counts, replicates
-from tfeval.impact.bootstrap_counts import by_counts
-from tfeval.impact.inference import Asked
-from tfeval.impact.logit import fit_logit
+from tfeval.impact.inference import bootstrap_counts, refits
+from tfeval.impact.inference.bootstrap import Repeat, cluster_counts, replicates
+from tfeval.impact.inference.bootstrap_counts import by_counts
+from tfeval.impact.inference.inference import Asked
 from tfeval.impact.matching.ordering import ascending
-from tfeval.impact.means import weighted_means
-from tfeval.impact.outcomes import aligned
-from tfeval.impact.regression import adjusted_means, covariance_adjusted_means
+from tfeval.impact.means.means import weighted_means
+from tfeval.impact.means.outcomes import aligned
+from tfeval.impact.means.regression import adjusted_means, covariance_adjusted_means
+from tfeval.impact.propensity.logit import fit_logit
 
 ADJUSTED = partial(adjusted_means, fixed=False)
 AREAS, DRAWS = 20, 12
@@ -129,7 +129,7 @@ def test_the_public_call_has_the_spread_of_the_replicates(monkeypatch):
     study, frame = _study()
     asked = {"method": "difference", "errors": "bootstrap", "draws": 99, "seed": 4}
     quick = tf.estimate(tf.match(study), frame[["y", "z"]], **asked).to_frame()
-    monkeypatch.setattr("tfeval.impact.bootstrap.by_counts", lambda *_: None)
+    monkeypatch.setattr("tfeval.impact.inference.bootstrap.by_counts", lambda *_: None)
     copied = tf.estimate(tf.match(study), frame[["y", "z"]], **asked).to_frame()
     pd.testing.assert_frame_equal(quick, copied, rtol=1e-6)
 

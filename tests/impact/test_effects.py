@@ -10,12 +10,12 @@ from scipy.stats import norm
 
 from tests.impact.simulated import simulated
 from tfeval.errors import DataError, ParameterError
-from tfeval.impact.effect_words import SIMULATED, decimals, hidden_rows, label_of, with_interval
-from tfeval.impact.effects import COLUMNS, Effects, combine_effects
-from tfeval.impact.estimate import estimate
-from tfeval.impact.match import match
-from tfeval.impact.multiple import correct
-from tfeval.impact.study import study
+from tfeval.impact.effects.effects import COLUMNS, Effects, combine_effects
+from tfeval.impact.effects.estimate import estimate
+from tfeval.impact.effects.multiple import correct
+from tfeval.impact.effects.words import SIMULATED, decimals, hidden_rows, label_of, with_interval
+from tfeval.impact.matching.match import match
+from tfeval.impact.study.study import study
 from tfeval.report.notebook_parts import SIMULATED as ON_PAGES
 
 OUTCOMES = ["offences_12", "custody_12", "absence_12", "employment_12"]

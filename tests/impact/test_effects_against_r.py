@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from tests.impact.golden import data, design_of, numbers, study_of
-from tfeval.impact.design import Design, WeightModel
-from tfeval.impact.estimate import estimate
-from tfeval.impact.match import match
-from tfeval.impact.means import of_design
-from tfeval.impact.weight import weight
-from tfeval.impact.wild import p_value, regression_scores, signs
+from tfeval.impact.design.design import Design, WeightModel
+from tfeval.impact.effects.estimate import estimate
+from tfeval.impact.inference.wild import p_value, regression_scores, signs
+from tfeval.impact.matching.match import match
+from tfeval.impact.means.means import of_design
+from tfeval.impact.weighting.weight import weight
 
 METHODS = {
     "lm": {"method": "difference"},

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from tests.impact.golden import data, study_of
-from tfeval.impact.estimate import estimate
-from tfeval.impact.weight import weight
+from tfeval.impact.effects.estimate import estimate
+from tfeval.impact.weighting.weight import weight
 
 
 def stacked_by_hand(x, treated, sampling, y, estimand="ATT"):

@@ -22,13 +22,13 @@ from tests.impact.golden import (
     study_of,
     weights,
 )
-from tfeval.impact.design import Design
-from tfeval.impact.estimate import estimate
-from tfeval.impact.match import match
-from tfeval.impact.propensity import fit_propensity
-from tfeval.impact.set_weights import effective_sample_size
-from tfeval.impact.study import study
-from tfeval.impact.weight import weight
+from tfeval.impact.design.design import Design
+from tfeval.impact.design.set_weights import effective_sample_size
+from tfeval.impact.effects.estimate import estimate
+from tfeval.impact.matching.match import match
+from tfeval.impact.propensity.propensity import fit_propensity
+from tfeval.impact.study.study import study
+from tfeval.impact.weighting.weight import weight
 
 CUTS = {"x1": [-1, 0, 1], "x2": [0.8, 1.2, 1.8], "x3": [3.5, 5, 6.5], "b1": 0}
 SOME = ("x1", "x2", "x3")

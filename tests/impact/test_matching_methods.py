@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfeval.errors import DataError, ParameterError
+from tfeval.impact.design.set_weights import weights_from_sets
 from tfeval.impact.matching import boxes, kernel
 from tfeval.impact.matching.coarsened import coarsened_sets
 from tfeval.impact.matching.full import full_sets
@@ -20,8 +21,7 @@ from tfeval.impact.matching.mahalanobis import mahalanobis_pairs
 from tfeval.impact.matching.optimal import optimal_pairs
 from tfeval.impact.matching.subclass import subclass_sets
 from tfeval.impact.matching.whitening import whitened
-from tfeval.impact.set_weights import weights_from_sets
-from tfeval.impact.study import study
+from tfeval.impact.study.study import study
 
 FOLDER = Path(__file__).parents[1] / "golden"
 COVARIATES = {

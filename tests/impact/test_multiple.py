@@ -10,8 +10,8 @@ from scipy.stats import t as student
 from statsmodels.stats.multitest import multipletests
 
 from tfeval.errors import ParameterError
-from tfeval.impact.effects import Effects
-from tfeval.impact.multiple import (
+from tfeval.impact.effects.effects import Effects
+from tfeval.impact.effects.multiple import (
     benjamini_hochberg,
     correct,
     from_replicates,

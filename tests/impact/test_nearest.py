@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.impact.golden import data, design_of, numbers, pairs, study_of, weights
-from tfeval.impact import compiled
-from tfeval.impact.match import match
+from tfeval.impact.matching.match import match
 from tfeval.impact.matching.nearest import (
     Calipers,
     nearest_pairs,
     nearest_with_replacement,
     no_calipers,
 )
-from tfeval.impact.study import study
+from tfeval.impact.study import compiled
+from tfeval.impact.study.study import study
 
 LALONDE = {
     "lalonde_nn_1to1": {"caliper": None},

@@ -8,9 +8,9 @@ from __future__ import annotations
 import pytest
 
 from tests.impact.golden import nsw_cps
-from tfeval.impact.estimate import estimate
-from tfeval.impact.match import match
-from tfeval.impact.weight import weight
+from tfeval.impact.effects.estimate import estimate
+from tfeval.impact.matching.match import match
+from tfeval.impact.weighting.weight import weight
 
 DESIGNS = {
     "nearest": lambda made: match(made, "nearest"),

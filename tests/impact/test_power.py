@@ -10,8 +10,8 @@ from statsmodels.stats.power import tt_ind_solve_power
 
 import tfeval as tf
 from tfeval.errors import DataError, ParameterError
-from tfeval.impact.effects import Effects
-from tfeval.impact.power import ClusteredDesign, detectable_effects, multiplier
+from tfeval.impact.effects.effects import Effects
+from tfeval.impact.effects.power import ClusteredDesign, detectable_effects, multiplier
 
 mde = tf.minimum_detectable_effect
 DRAWS = 4000

@@ -15,12 +15,12 @@ import tfeval as tf
 from tests.impact.golden import data, numbers, study_of
 from tests.impact.simulated import simulated
 from tfeval.errors import DataError, ParameterError
-from tfeval.impact import logit_folds
-from tfeval.impact.folds import assign_folds, mixed
-from tfeval.impact.logit import fit_logit
-from tfeval.impact.propensity import fit_propensity
-from tfeval.impact.solving import redundant
-from tfeval.impact.study import study
+from tfeval.impact.propensity import logit_folds
+from tfeval.impact.propensity.folds import assign_folds, mixed
+from tfeval.impact.propensity.logit import fit_logit
+from tfeval.impact.propensity.propensity import fit_propensity
+from tfeval.impact.propensity.solving import redundant
+from tfeval.impact.study.study import study
 
 
 def glm(frame: pd.DataFrame, names: list[str], treated: str = "treated", weight=None):

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from tests.impact.simulated import simulated
-from tfeval.impact.design import Design
-from tfeval.impact.estimate import estimate
-from tfeval.impact.match import match
-from tfeval.impact.study import Study, study
-from tfeval.impact.weight import weight
+from tfeval.impact.design.design import Design
+from tfeval.impact.effects.estimate import estimate
+from tfeval.impact.matching.match import match
+from tfeval.impact.study.study import Study, study
+from tfeval.impact.weighting.weight import weight
 
 NAMES = ["x0", "x1", "x2", "x3"]
 DESIGNS = {

@@ -8,8 +8,8 @@ from scipy import stats
 
 import tfeval as tf
 from tfeval.errors import ParameterError
-from tfeval.impact.power import ClusteredDesign
-from tfeval.impact.published_effects import (
+from tfeval.impact.effects.power import ClusteredDesign
+from tfeval.impact.effects.published import (
     NAMES,
     evaluation_sources,
     phase_one_design,

@@ -13,10 +13,10 @@ import tfeval as tf
 from tests.impact.golden import data, numbers, study_of, weights
 from tests.impact.simulated import simulated
 from tfeval.errors import DataError, ParameterError
-from tfeval.impact.design import LONE_STRATUM, OFF_SUPPORT, TRIMMED
-from tfeval.impact.propensity import fit_propensity
-from tfeval.impact.study import study
-from tfeval.impact.weight import weight
+from tfeval.impact.design.design import LONE_STRATUM, OFF_SUPPORT, TRIMMED
+from tfeval.impact.propensity.propensity import fit_propensity
+from tfeval.impact.study.study import study
+from tfeval.impact.weighting.weight import weight
 
 SCORED = [("ipw_att", "ATT"), ("ipw_ate", "ATE"), ("ipw_atc", "ATC"), ("ipw_ato", "ATO")]
 METHOD = {"ATO": "overlap"}

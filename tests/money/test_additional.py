@@ -8,7 +8,7 @@ import pytest
 
 import tfeval as tf
 from tfeval.errors import DataError
-from tfeval.impact.effects import Effects
+from tfeval.impact.effects.effects import Effects
 from tfeval.money.additional import Range, cost_per, own_share, results_of, surviving
 
 

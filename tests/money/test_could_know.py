@@ -8,8 +8,8 @@ import pytest
 
 import tfeval as tf
 from tfeval.errors import ParameterError
-from tfeval.impact.effects import Effects
-from tfeval.impact.published_effects import phase_one_design, published_effects
+from tfeval.impact.effects.effects import Effects
+from tfeval.impact.effects.published import phase_one_design, published_effects
 from tfeval.money.could_know import (
     BASE_YEAR,
     cost_of_a_family,

@@ -7,7 +7,7 @@ import pytest
 
 import tfeval as tf
 from tfeval.errors import ParameterError
-from tfeval.impact.published_effects import published_effects
+from tfeval.impact.effects.published import published_effects
 from tfeval.money.account_2019 import needed_2019, published_ratios
 from tfeval.money.claim_appraisal import break_even_deadweight
 from tfeval.money.claimed import implied_costs_2019

@@ -19,7 +19,7 @@ from tests.money.appraised import (
     whole,
 )
 from tfeval.errors import DataError, ParameterError
-from tfeval.impact.effects import Effects
+from tfeval.impact.effects.effects import Effects
 from tfeval.money.bounds import worst_case_error
 from tfeval.money.drawing import cost_position, normal_draws, triangular
 from tfeval.money.information import expected_given, perfect_information

@@ -10,7 +10,7 @@ import pytest
 
 from tfeval.display.disclosure import THRESHOLD
 from tfeval.errors import DataError
-from tfeval.impact.effect_words import hidden_rows
+from tfeval.impact.effects.words import hidden_rows
 from tfeval.report.chapters import (
     areas,
     comparison,

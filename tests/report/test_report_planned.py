@@ -12,7 +12,7 @@ from conftest import manifest, notebook
 import tfeval as tf
 from tfeval.display.plans import PLAN_MIME
 from tfeval.errors import ParameterError
-from tfeval.impact.plan_file import FILE
+from tfeval.impact.plan.file import FILE
 from tfeval.paths import project_folder
 from tfeval.report.notebook_parts import provenance
 from tfeval.report.parameters import notebook_parameters
@@ -26,7 +26,7 @@ STUDY = """\
 import numpy as np
 import pandas as pd
 import tfeval as tf
-from tfeval.impact.effects import COLUMNS, Effects
+from tfeval.impact.effects.effects import COLUMNS, Effects
 plan = tf.read_plan(plan)"""
 #: Two effects by the plan and two at a horizon that it does not have.
 EFFECTS = """\

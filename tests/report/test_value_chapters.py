@@ -11,7 +11,7 @@ import pytest
 
 import tfeval as tf
 from tfeval.errors import ParameterError
-from tfeval.impact.areas import pool_areas
+from tfeval.impact.effects.areas import pool_areas
 from tfeval.report.chapters import areas, summary, summary_rows, value, value_tables
 from tfeval.report.chapters.effects_record import read_effects
 from tfeval.report.domains import check_domain

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tfeval.impact.compiled import LARGE
-from tfeval.impact.match import match
-from tfeval.impact.study import Study, study
+from tfeval.impact.matching.match import match
+from tfeval.impact.study.compiled import LARGE
+from tfeval.impact.study.study import Study, study
 
 #: Settings of `match` that between them run every loop.
 RUNS: tuple[dict[str, Any], ...] = (

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tfeval.impact.effects import Effects
-from tfeval.impact.published_effects import without_values
+from tfeval.impact.effects.effects import Effects
+from tfeval.impact.effects.published import without_values
 from tfeval.money.appraise import appraise
 from tfeval.money.evaluation_2019 import Published, appraise_2019, families_by_year, family_effects
 from tfeval.money.people import people_in_family

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfeval.errors import DataError
-from tfeval.impact.effects import Effects
+from tfeval.impact.effects.effects import Effects
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from tfeval.money.uncertainty import Uncertainty
 from tfeval.money.workbook import write_workbook
 
 if TYPE_CHECKING:
-    from tfeval.impact.effects import Effects
+    from tfeval.impact.effects.effects import Effects
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from tfeval.display.tables import Table, table
 from tfeval.display.value_charts import acceptability_chart, stacked_chart, tornado_chart
 from tfeval.display.words import MINUS, about, pounds
 from tfeval.errors import ParameterError, suggest
-from tfeval.impact.effect_words import SIMULATED, label_of
+from tfeval.impact.effects.words import SIMULATED, label_of
 
 #: An `Appraisal` or an `Uncertainty`, whose files import this one.
 Appraised = Any

@@ -18,7 +18,7 @@ from tfeval.money.monetised import chosen, valued, without_small
 from tfeval.money.profiles import Given
 
 if TYPE_CHECKING:
-    from tfeval.impact.effects import Effects
+    from tfeval.impact.effects.effects import Effects
 
 
 def appraise(
@@ -128,7 +128,7 @@ def appraise(
 
     Examples
     --------
-    >>> from tfeval.impact.effects import Effects
+    >>> from tfeval.impact.effects.effects import Effects
     >>> rows = pd.DataFrame({"outcome": ["offences_12"], "months": [12], "estimate": [-0.1],
     ...                      "std_error": [0.05]})
     >>> found = appraise(Effects(rows, np.array([[0.0025]])), 500_000, families=1_000, horizon=1)

@@ -12,8 +12,8 @@ import pandas as pd
 from tfeval.display.disclosure import THRESHOLD, safe_count
 from tfeval.display.tables import Table, table
 from tfeval.errors import DataError, ParameterError
-from tfeval.impact.effect_words import SIMULATED
-from tfeval.impact.effects import Effects
+from tfeval.impact.effects.effects import Effects
+from tfeval.impact.effects.words import SIMULATED
 from tfeval.money.appraisal_display import amount
 from tfeval.money.appraisal_settings import within
 from tfeval.money.appraise import appraise
@@ -21,7 +21,7 @@ from tfeval.money.drawing import parameters
 from tfeval.money.model import Array, Model
 
 if TYPE_CHECKING:
-    from tfeval.impact.areas import AreaEffects
+    from tfeval.impact.effects.areas import AreaEffects
 
 
 @dataclass(frozen=True, eq=False)

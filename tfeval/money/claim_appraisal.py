@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.errors import ParameterError
-from tfeval.impact.effects import Effects
+from tfeval.impact.effects.effects import Effects
 from tfeval.money.appraisal import Appraisal
 from tfeval.money.appraise import appraise
 from tfeval.money.claimed import break_even_2015

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from tfeval.errors import ParameterError
-from tfeval.impact.effects import Effects
-from tfeval.impact.power import ALLOCATIONS, minimum_detectable_effect, multiplier
-from tfeval.impact.published_effects import comparison_shares, phase_one_inputs
+from tfeval.impact.effects.effects import Effects
+from tfeval.impact.effects.power import ALLOCATIONS, minimum_detectable_effect, multiplier
+from tfeval.impact.effects.published import comparison_shares, phase_one_inputs
 from tfeval.money.appraise import appraise
 from tfeval.money.costs import programme_costs
 from tfeval.money.evaluation_2019 import VALUED_AS, family_effects

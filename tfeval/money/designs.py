@@ -13,13 +13,13 @@ from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import range_chart
 from tfeval.display.tables import Table, table
 from tfeval.errors import ParameterError
-from tfeval.impact.effect_words import SIMULATED
+from tfeval.impact.effects.words import SIMULATED
 from tfeval.money.appraisal import Appraisal
 from tfeval.money.appraisal_display import amount
 from tfeval.money.appraise import appraise
 
 if TYPE_CHECKING:
-    from tfeval.impact.effects import Effects
+    from tfeval.impact.effects.effects import Effects
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +123,7 @@ def appraise_designs(
 
     Examples
     --------
-    >>> from tfeval.impact.effects import Effects
+    >>> from tfeval.impact.effects.effects import Effects
     >>> def one(effect):
     ...     rows = pd.DataFrame({"outcome": ["offences_12"], "months": [12], "estimate": [effect],
     ...                          "std_error": [0.05]})

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from tfeval.errors import ParameterError, suggest
-from tfeval.impact.effects import Effects
-from tfeval.impact.published_effects import published_effects
+from tfeval.impact.effects.effects import Effects
+from tfeval.impact.effects.published import published_effects
 from tfeval.money.appraisal import Appraisal
 from tfeval.money.appraise import appraise
 from tfeval.money.costs import programme_costs

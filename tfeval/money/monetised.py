@@ -11,14 +11,14 @@ import pandas as pd
 
 from tfeval.display.disclosure import THRESHOLD
 from tfeval.errors import DataError, ParameterError
-from tfeval.impact.effect_words import hidden_rows
+from tfeval.impact.effects.words import hidden_rows
 from tfeval.money.appraisal_settings import AppraisalSettings
 from tfeval.money.overlaps import check_double_counting
 from tfeval.money.profiles import profile
 from tfeval.money.unit_costs import not_monetised, unit_costs
 
 if TYPE_CHECKING:
-    from tfeval.impact.effects import Effects
+    from tfeval.impact.effects.effects import Effects
 
 _RATE = (
     "A share of the sessions possible: its unit cost is of half days of unauthorised absence. "

@@ -123,7 +123,7 @@ def _design(value: str) -> str:
 
 
 def _estimator(value: str) -> str:
-    from tfeval.impact.estimate import METHODS  # noqa: PLC0415
+    from tfeval.impact.effects.estimate import METHODS  # noqa: PLC0415
 
     if value not in METHODS:
         raise ParameterError(f'There is no estimator "{value}". {suggest(value, METHODS)}')

@@ -10,7 +10,7 @@ from html import escape
 import pandas as pd
 
 from tfeval.display.tables import Table, table
-from tfeval.impact.analysis_plan import AnalysisPlan
+from tfeval.impact.plan.analysis_plan import AnalysisPlan
 from tfeval.report.fingerprint import code_hash, data_files, library_versions
 
 SIMULATED = "Simulated records: not findings about the programme"

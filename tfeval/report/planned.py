@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tfeval.display.plans import PLAN_MIME, SHORT
-from tfeval.impact.plan_marks import plan_notes, plan_summary
+from tfeval.impact.plan.marks import plan_notes, plan_summary
 
 _NAMES = ("title", "version", "date", "sha256")
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfeval.errors import ParameterError
-from tfeval.impact.compiled import LARGE, for_size
 from tfeval.impact.matching.mahalanobis_loops import NOBODY, TOO_FAR, plant, search
+from tfeval.impact.study.compiled import LARGE, for_size
 
 #: Units in the smallest boxes of the tree.
 LEAF = 16

@@ -7,7 +7,7 @@ import numpy as np
 from tfeval.errors import ParameterError, suggest
 from tfeval.impact.matching.nearest import Calipers
 from tfeval.impact.matching.settings import Settings
-from tfeval.impact.study import Study
+from tfeval.impact.study.study import Study
 
 
 def calipers_of(study: Study, chosen: Settings, along: np.ndarray) -> Calipers:

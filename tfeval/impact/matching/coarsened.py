@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from tfeval.errors import DataError, ParameterError, suggest
-from tfeval.impact.covariates import Column
-from tfeval.impact.study import Study
+from tfeval.impact.study.covariates import Column
+from tfeval.impact.study.study import Study
 
 #: Cells are renumbered before their codes grow past what 64 bits hold.
 _ROOM = 2**40
@@ -59,7 +59,7 @@ def coarsened_sets(
 
     Examples
     --------
-    >>> from tfeval.impact.study import study
+    >>> from tfeval.impact.study.study import study
     >>> frame = pd.DataFrame({"treated": [1, 0, 1, 0], "age": [30.0, 31.0, 45.0, 60.0]})
     >>> coarsened_sets(study(frame, covariates=["age"]), {"age": [40, 50]}).tolist()
     [0, 0, -1, -1]

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tfeval.impact.design import LONE_STRATUM, NONE_LEFT, NOT_NEEDED, OUTSIDE_CALIPER
+from tfeval.impact.design.design import LONE_STRATUM, NONE_LEFT, NOT_NEEDED, OUTSIDE_CALIPER
+from tfeval.impact.design.set_weights import weights_from_pairs, weights_from_sets
 from tfeval.impact.matching.nearest import (
     Calipers,
     Pairs,
@@ -18,8 +19,7 @@ from tfeval.impact.matching.nearest import (
 )
 from tfeval.impact.matching.nearest_loops import TOO_FAR
 from tfeval.impact.matching.settings import Settings
-from tfeval.impact.set_weights import weights_from_pairs, weights_from_sets
-from tfeval.impact.study import Study
+from tfeval.impact.study.study import Study
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tfeval.impact.compiled import for_size
 from tfeval.impact.matching.full_loops import nearest_other, stars_on_a_line
 from tfeval.impact.matching.ordering import sorted_arm
+from tfeval.impact.study.compiled import for_size
 
 
 def full_sets(

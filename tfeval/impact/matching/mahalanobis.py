@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from tfeval.errors import ParameterError, suggest
-from tfeval.impact.covariates import Covariates
 from tfeval.impact.matching.boxes import arms_of, nearest_places, rows_of
 from tfeval.impact.matching.nearest import Pairs
 from tfeval.impact.matching.ordering import matching_order, sorted_arm
 from tfeval.impact.matching.whitening import whitened
+from tfeval.impact.study.covariates import Covariates
 
 
 def mahalanobis_pairs(

@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from tfeval.impact.compiled import LARGE, THREADS, for_size, in_parts
 from tfeval.impact.matching.nearest_loops import NOBODY, collect, reach, without_replacement
 from tfeval.impact.matching.ordering import Arm, first_equal, matching_order, sorted_arm
 from tfeval.impact.matching.ordering_loops import stand
+from tfeval.impact.study.compiled import LARGE, THREADS, for_size, in_parts
 
 #: Marks rows that are not of the arm.
 ABSENT = -9

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfeval.errors import DataError
-from tfeval.impact.covariates import Covariates
-from tfeval.impact.newton import Terms
-from tfeval.impact.solving import solve
+from tfeval.impact.propensity.newton import Terms
+from tfeval.impact.propensity.solving import solve
+from tfeval.impact.study.covariates import Covariates
 
 #: Logarithm of a weight that no solution has.
 FAR = 300.0
@@ -82,7 +82,7 @@ def balance_arm(covariates: Covariates, base: np.ndarray, target: np.ndarray) ->
     Examples
     --------
     >>> import pandas as pd
-    >>> from tfeval.impact.covariates import encoded
+    >>> from tfeval.impact.study.covariates import encoded
     >>> x = encoded(pd.DataFrame({"age": [1.0, 2.0, 3.0, 2.5]}), ["age"])
     >>> fit = balance_arm(x, np.array([1.0, 1.0, 1.0, 0.0]), np.array([0.0, 0.0, 0.0, 1.0]))
     >>> fit.weights.round(3).tolist()

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tfeval.impact.design import WeightModel
-from tfeval.impact.propensity import Propensity
-from tfeval.impact.study import Study
+from tfeval.impact.design.design import WeightModel
+from tfeval.impact.propensity.propensity import Propensity
+from tfeval.impact.study.study import Study
 from tfeval.impact.weighting.entropy import balance_arm
 from tfeval.impact.weighting.ipw import inverse_propensity
 from tfeval.impact.weighting.overlap import overlap

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from tfeval.errors import DataError
-from tfeval.impact.propensity import Propensity
-from tfeval.impact.rows import thinned
-from tfeval.impact.study import Study
+from tfeval.impact.propensity.propensity import Propensity
+from tfeval.impact.study.rows import thinned
+from tfeval.impact.study.study import Study
 from tfeval.impact.weighting.estimated import AS_KNOWN, Estimated
 
 

@@ -10,9 +10,9 @@ from tfeval.cohort.results import results_tests
 from tfeval.display.disclosure import THRESHOLD
 from tfeval.display.tables import Table, table
 from tfeval.errors import TfevalError
-from tfeval.impact.effect_words import hidden_rows
-from tfeval.impact.effects import Effects
-from tfeval.impact.estimate import estimate
+from tfeval.impact.effects.effects import Effects
+from tfeval.impact.effects.estimate import estimate
+from tfeval.impact.effects.words import hidden_rows
 from tfeval.money.additional import Range, Results, results_of
 from tfeval.report.chapters import comparison as groups
 from tfeval.report.chapters.linked import records_of

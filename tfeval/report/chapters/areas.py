@@ -11,9 +11,9 @@ from tfeval.display.disclosure import safe_count
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
 from tfeval.errors import TfevalError
-from tfeval.impact.areas import AreaEffects
-from tfeval.impact.effect_words import SIMULATED, decimals, number, with_interval
-from tfeval.impact.estimate import estimate
+from tfeval.impact.effects.areas import AreaEffects
+from tfeval.impact.effects.estimate import estimate
+from tfeval.impact.effects.words import SIMULATED, decimals, number, with_interval
 from tfeval.report.chapters.common import outcome_label
 from tfeval.report.chapters.impact import Impact, named, outcomes_of
 from tfeval.report.domains import authorities

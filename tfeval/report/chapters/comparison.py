@@ -13,12 +13,12 @@ from tfeval.display.disclosure import safe_count
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
 from tfeval.errors import TfevalError
-from tfeval.impact.balance import Balance
-from tfeval.impact.design import Design
-from tfeval.impact.match import match
-from tfeval.impact.set_weights import ESTIMANDS
-from tfeval.impact.study import Study, study
-from tfeval.impact.weight import weight
+from tfeval.impact.balance.balance import Balance
+from tfeval.impact.design.design import Design
+from tfeval.impact.design.set_weights import ESTIMANDS
+from tfeval.impact.matching.match import match
+from tfeval.impact.study.study import Study, study
+from tfeval.impact.weighting.weight import weight
 from tfeval.report.chapters.common import outcome_label
 from tfeval.report.chapters.linked import cohort_of, records_of
 from tfeval.report.notebook_parts import Box, simulated_banner

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from tfeval.impact.effect_words import hidden_rows
-from tfeval.impact.effects import Effects
+from tfeval.impact.effects.effects import Effects
+from tfeval.impact.effects.words import hidden_rows
 from tfeval.report.chapters.common import OUTCOMES, outcome_label
 from tfeval.report.chapters.impact import Impact, in_order
 from tfeval.report.record import Records, record

@@ -7,7 +7,7 @@ from functools import lru_cache
 import pandas as pd
 
 from tfeval.display.tables import Table, table
-from tfeval.impact.published_effects import LABELS, evaluation_sources, published_effects
+from tfeval.impact.effects.published import LABELS, evaluation_sources, published_effects
 from tfeval.money.account_2019 import account_2019, needed_2019, published_ratios
 from tfeval.money.claimed import implied_costs_2019
 from tfeval.money.costs import cost_sources, programme_costs

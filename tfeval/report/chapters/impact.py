@@ -10,10 +10,10 @@ import pandas as pd
 
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
-from tfeval.impact.analysis_plan import AnalysisPlan, read_plan
-from tfeval.impact.effects import Effects
-from tfeval.impact.estimate import estimate
-from tfeval.impact.multiple import METHODS
+from tfeval.impact.effects.effects import Effects
+from tfeval.impact.effects.estimate import estimate
+from tfeval.impact.effects.multiple import METHODS
+from tfeval.impact.plan.analysis_plan import AnalysisPlan, read_plan
 from tfeval.report.chapters.common import OUTCOMES, outcome_label
 from tfeval.report.chapters.comparison import Comparison, estimand_words
 from tfeval.report.chapters.comparison import load as load_comparison

@@ -7,8 +7,8 @@ import pandas as pd
 from tfeval.display.claim_charts import reach_chart
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
-from tfeval.impact.power import detectable_effects, minimum_detectable_effect
-from tfeval.impact.published_effects import (
+from tfeval.impact.effects.power import detectable_effects, minimum_detectable_effect
+from tfeval.impact.effects.published import (
     LABELS,
     evaluation_sources,
     phase_one_inputs,

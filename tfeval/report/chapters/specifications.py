@@ -10,8 +10,8 @@ import pandas as pd
 from tfeval.cohort.cohort import comparison_groups
 from tfeval.display.tables import Table, table
 from tfeval.errors import TfevalError
-from tfeval.impact.effect_words import decimals, hidden_rows, number, with_interval
-from tfeval.impact.estimate import METHODS, estimate
+from tfeval.impact.effects.estimate import METHODS, estimate
+from tfeval.impact.effects.words import decimals, hidden_rows, number, with_interval
 from tfeval.report.chapters.common import outcome_label
 from tfeval.report.chapters.comparison import DESIGNS, Comparison, estimand_words
 from tfeval.report.chapters.comparison import load as load_comparison

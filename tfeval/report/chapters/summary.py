@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from tfeval.display.tables import Table, table
-from tfeval.impact.effect_words import SIMULATED
+from tfeval.impact.effects.words import SIMULATED
 from tfeval.report.chapters.areas import authority_sentence, read_areas
 from tfeval.report.chapters.summary_rows import (
     additional_cost,

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table
-from tfeval.impact.effects import Effects
+from tfeval.impact.effects.effects import Effects
 from tfeval.money.appraisal import Appraisal
 from tfeval.money.appraisal_display import amount
 from tfeval.money.appraise import appraise

@@ -10,8 +10,8 @@ from tfeval.display.interval_charts import range_chart
 from tfeval.display.tables import Table, table
 from tfeval.display.words import pounds
 from tfeval.errors import TfevalError
-from tfeval.impact.areas import AreaEffects, pool_areas
-from tfeval.impact.effect_words import SIMULATED, decimals, number
+from tfeval.impact.effects.areas import AreaEffects, pool_areas
+from tfeval.impact.effects.words import SIMULATED, decimals, number
 from tfeval.money.appraisal_display import amount
 from tfeval.money.area_values import AreaAppraisals, appraise_areas
 from tfeval.programme.published import figure

@@ -1,0 +1,1 @@
+"""How alike the arms are: measures, tables, charts and a verdict."""

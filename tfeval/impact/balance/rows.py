@@ -1,0 +1,192 @@
+"""The rows of a table of balance: every covariate, level, missing-value indicator and score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from tfeval.display.disclosure import THRESHOLD, hidden_parts
+from tfeval.impact.balance.measures import Arms, Comparison, compare, compare_levels, standardised
+from tfeval.impact.study.covariates import Column, Covariates
+from tfeval.impact.study.study import Study
+
+#: Columns of every table of balance, in order. `sd` is what differences are divided by; `hidden`
+#: says that fewer than ten units have or lack the covariate, so its means may not be shown.
+COLUMNS = (
+    "covariate",
+    "source",
+    "kind",
+    "mean_treated_before",
+    "mean_comparison_before",
+    "smd_before",
+    "variance_ratio_before",
+    "ks_before",
+    "mean_treated_after",
+    "mean_comparison_after",
+    "smd_after",
+    "variance_ratio_after",
+    "ks_after",
+    "sd",
+    "hidden",
+)
+
+
+class Compared(Protocol):
+    """What balance reads of a design; named here because a design imports balance."""
+
+    @property
+    def study(self) -> Study: ...  # noqa: D102
+    @property
+    def method(self) -> str: ...  # noqa: D102
+    @property
+    def estimand(self) -> str: ...  # noqa: D102
+    @property
+    def weights(self) -> np.ndarray: ...  # noqa: D102
+    @property
+    def score(self) -> np.ndarray | None: ...  # noqa: D102
+    @property
+    def distance(self) -> np.ndarray | None: ...  # noqa: D102
+    @property
+    def ess(self) -> dict[str, float]: ...  # noqa: D102
+    def kept(self, treated: bool) -> int: ...  # noqa: D102
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """What is compared in one go: a covariate, or all levels of a category."""
+
+    names: tuple[str, ...]
+    source: str
+    kind: str
+    measure: Callable[[Arms], list[Comparison]]
+
+
+def balance_frame(
+    design: Compared, denominator: str, scores: Mapping[str, np.ndarray], squares: bool
+) -> pd.DataFrame:
+    """Return one row a covariate, with the columns `COLUMNS`.
+
+    Parameters
+    ----------
+    design : Design
+    denominator : {"treated", "comparison", "pooled"}
+        Whose unadjusted standard deviation differences are divided by.
+    scores : mapping of str to ndarray, shape (n,)
+        Prognostic scores by name.
+    squares : bool
+        Whether to add the square of each covariate of more than two values.
+    """
+    study = design.study
+    arms = Arms(study.treated, study.sampling, design.weights)
+    items = [*_covariates(study.covariates), *_scores(design, scores)]
+    # One after another: two threads were slower, as each column is short of memory, not of work.
+    found = [row for item in items for row in _measured(item, arms, squares)]
+    frame = pd.DataFrame([_row(item, each, hide, denominator) for item, each, hide in found])
+    return frame[list(COLUMNS)]
+
+
+def reference_column(covariates: Covariates, source: str) -> Column:
+    """Return the level of a category that the covariates leave out, as a column."""
+    level = next(column for column in covariates.columns if column.source == source)
+    return replace(level, name=f"{source}: {covariates.reference[source]}", level=0)
+
+
+def hidden_levels(found: Sequence[Comparison]) -> np.ndarray:
+    """Tell which levels of a category may not be shown; shape (levels,)."""
+    have = np.array([each.have for each in found])
+    lack = np.array([each.lack for each in found])
+    # A level that fewer than ten lack gives the others away.
+    return hidden_parts(np.where((lack > 0) & (lack < THRESHOLD), 0, have))
+
+
+def _covariates(covariates: Covariates) -> Iterator[Item]:
+    seen = set()
+    for column in covariates.columns:
+        if column.level is None:
+            kind = "missing" if column.absent else "number"
+            yield Item((column.name,), column.source, kind, partial(_one, column))
+        elif column.source not in seen:
+            seen.add(column.source)
+            own = [each for each in covariates.columns if each.source == column.source]
+            levels = [reference_column(covariates, column.source), *own]
+            codes = [each.level for each in levels if each.level is not None]
+            measure = partial(_levels, column.held, codes)
+            yield Item(tuple(each.name for each in levels), column.source, "level", measure)
+
+
+def _scores(design: Compared, scores: Mapping[str, np.ndarray]) -> Iterator[Item]:
+    own = [("propensity score", design.score), ("linear predictor", design.distance)]
+    for name, values in own:
+        if values is not None and not (name != own[0][0] and values is design.score):
+            yield Item((name,), name, "score", partial(_values, values))
+    for name, values in scores.items():
+        yield Item((name,), name, "prognosis", partial(_values, values))
+
+
+def _one(column: Column, arms: Arms) -> list[Comparison]:
+    if column.absent:
+        return [compare(np.isnan(column.held), arms)]
+    return _values(column.held, arms)
+
+
+def _levels(codes: np.ndarray, levels: list[int], arms: Arms) -> list[Comparison]:
+    return compare_levels(codes, levels, arms)
+
+
+def _values(values: np.ndarray, arms: Arms) -> list[Comparison]:
+    # The mean that stands for a missing value would make the arms look alike: those who have the
+    # value are compared, and the missing-value indicator compares the rest.
+    if values.dtype.kind == "f" and not np.isfinite(values.sum()):
+        known = np.isfinite(values)
+        values, arms = values[known], arms.only(known)
+    return [compare(values, arms)]
+
+
+def _measured(item: Item, arms: Arms, squares: bool) -> list[tuple[Item, Comparison, bool]]:
+    found = item.measure(arms)
+    have = np.array([each.have for each in found])
+    lack = np.array([each.lack for each in found])
+    if item.kind == "level":
+        hidden = hidden_levels(found)
+        return [
+            (replace(item, names=(name,)), each, bool(hide))
+            for name, each, hide in zip(item.names, found, hidden, strict=True)
+        ]
+    only = found[0]
+    rare = bool((have < THRESHOLD).any())
+    if only.binary:
+        rare = rare or bool(((lack > 0) & (lack < THRESHOLD)).any())
+        kind = "binary" if item.kind == "number" else item.kind
+        return [(replace(item, kind=kind), only, rare)]
+    rows = [(item, only, rare)]
+    if squares and item.kind == "number" and isinstance(item.measure, partial):
+        values = np.square(item.measure.args[0].held, dtype=float)
+        square = replace(item, names=(f"{item.names[0]} squared",), kind="square")
+        rows.append((square, _values(values, arms)[0], rare))
+    return rows
+
+
+def _row(item: Item, found: Comparison, hide: bool, denominator: str) -> dict[str, object]:
+    treated, comparison, every = found.sd
+    pooled = float(np.sqrt((treated**2 + comparison**2) / 2))
+    sd = {"treated": treated, "comparison": comparison, "pooled": pooled}[denominator]
+    sd = sd if sd > 0 else every
+    row: dict[str, object] = {
+        "covariate": item.names[0], "source": item.source, "kind": item.kind,
+        "sd": sd, "hidden": hide,
+    }  # fmt: skip
+    for place, when in enumerate(("before", "after")):
+        difference = found.mean_treated[place] - found.mean_comparison[place]
+        row |= {
+            f"mean_treated_{when}": found.mean_treated[place],
+            f"mean_comparison_{when}": found.mean_comparison[place],
+            f"smd_{when}": standardised(difference, sd, found.span),
+            f"variance_ratio_{when}": found.variance_ratio[place],
+            f"ks_{when}": found.ks[place],
+        }
+    return row

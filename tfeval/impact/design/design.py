@@ -1,0 +1,194 @@
+"""A design: who is compared with whom, with what weight. It holds no outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from tfeval.display.disclosure import safe_count
+from tfeval.display.tables import Table, table
+from tfeval.errors import DataError
+from tfeval.impact.design.set_weights import ESTIMANDS, effective_sample_size
+from tfeval.impact.study.study import Study
+
+if TYPE_CHECKING:
+    from tfeval.display.figures import Chart
+    from tfeval.impact.balance.balance import Balance
+
+#: Why a unit has no weight, by code.
+FATES = (
+    "kept",
+    "not needed: others were nearer",
+    "no match within the caliper",
+    "no match left",
+    "outside the common support",
+    "nobody to compare with in its stratum",
+    "trimmed: an extreme weight",
+    "not in the sample asked for",
+)
+KEPT, NOT_NEEDED, OUTSIDE_CALIPER, NONE_LEFT, OFF_SUPPORT, LONE_STRATUM, TRIMMED, NOT_ASKED = range(
+    len(FATES)
+)
+
+
+@dataclass(frozen=True, eq=False)
+class WeightModel:
+    """How estimated weights hang on their own parameters, for errors that count it.
+
+    The parameters solve sum of `residual * (x - centre) = 0`, and the weight's derivative with
+    respect to them is `slope * (x - centre)`. Here x are the study's covariates, with a leading
+    1 if `intercept`.
+
+    Attributes
+    ----------
+    residual, slope : ndarray of float, shape (n,)
+    information : ndarray, shape (k, k)
+        Minus the derivative of the summed equations; its inverse times a unit's equation is the
+        unit's influence on the parameters.
+    centre : ndarray or None, shape (k,)
+    intercept : bool
+    """
+
+    residual: np.ndarray
+    slope: np.ndarray
+    information: np.ndarray
+    centre: np.ndarray | None = None
+    intercept: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """The common currency of every method of comparison.
+
+    Attributes
+    ----------
+    study : Study
+        Who and on what.
+    method : str
+        How the comparison was made, in words.
+    estimand : {"ATT", "ATE", "ATC", "ATO"}
+        Whose effect the weights stand for.
+    weights : ndarray of float, shape (n,)
+        Of the design and the sampling together; 0 for units left out.
+    fate : ndarray of int8, shape (n,)
+        Why a unit was left out, as a place in `FATES`.
+    settings : mapping
+        What was asked for, and what was chosen on the way.
+    target : ndarray of float, shape (n,)
+        Weights of the population that the estimand is about.
+    sets : ndarray of int or None, shape (n,)
+        Matched set of each unit, from 0; -1 for none. None where units may stand in several.
+    pairs : ndarray of int or None, shape (pairs, 2)
+        Rows of the treated unit and of its match.
+    pair_shares : ndarray of float or None, shape (pairs,)
+        What each match counts for its treated unit.
+    score : ndarray of float or None, shape (n,)
+        Probability of being treated.
+    distance : ndarray of float or None, shape (n,)
+        What was matched on, such as the linear predictor.
+    weight_model : WeightModel or None
+        For weights that were estimated.
+    folds : ndarray of int or None, shape (n,)
+        Fold whose rows were not used for a unit's score.
+    notes : tuple of str
+        What a reader must know.
+    again : callable or None
+        Makes the same design for another study, as a bootstrap needs it.
+    """
+
+    study: Study
+    method: str
+    estimand: str
+    weights: np.ndarray
+    fate: np.ndarray
+    settings: Mapping[str, Any]
+    target: np.ndarray
+    sets: np.ndarray | None = None
+    pairs: np.ndarray | None = None
+    pair_shares: np.ndarray | None = None
+    score: np.ndarray | None = None
+    distance: np.ndarray | None = None
+    weight_model: WeightModel | None = None
+    folds: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+    again: Callable[[Study], Design] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        weighted = self.weights > 0
+        for who, arm in (("treated", self.study.treated), ("comparison", ~self.study.treated)):
+            if not np.any(weighted & arm):
+                raise DataError(
+                    f"{self.method}: no {who} unit is left. Widen the caliper, the strata or the "
+                    "common support, or choose another comparison group."
+                )
+
+    @cached_property
+    def ess(self) -> dict[str, float]:
+        """Effective sample size of each arm (Kish)."""
+        arms = {"treated": self.study.treated, "comparison": ~self.study.treated}
+        return {who: float(effective_sample_size(self.weights[arm])) for who, arm in arms.items()}
+
+    @cached_property
+    def counts(self) -> pd.DataFrame:
+        """Units by arm and fate: exact, for computing; `left_out` is for showing."""
+        rows = [
+            {"arm": who, "fate": name, "units": int(np.count_nonzero(self.fate[arm] == code))}
+            for who, arm in (("treated", self.study.treated), ("comparison", ~self.study.treated))
+            for code, name in enumerate(FATES)
+        ]
+        frame = pd.DataFrame(rows)
+        return frame[frame["units"] > 0].reset_index(drop=True)
+
+    def kept(self, treated: bool) -> int:
+        """Return the units with weight in one arm."""
+        arm = self.study.treated if treated else ~self.study.treated
+        return int(np.count_nonzero((self.weights > 0) & arm))
+
+    def left_out(self) -> Table:
+        """Return who was kept and who was left out, and why, as a table for readers."""
+        wide = self.counts.pivot_table(index="fate", columns="arm", values="units", sort=False)
+        wide = wide.reindex(columns=["treated", "comparison"]).fillna(0)
+        shown = wide.map(safe_count).reset_index()
+        shown.columns = ["What became of them", "Treated", "Comparison"]
+        return table(shown, f"Units kept and left out: {self.method}")
+
+    def balance(self, **settings: Any) -> Balance:
+        """Return how alike the arms are, before and after; see `balance`."""
+        from tfeval.impact.balance.balance import balance  # noqa: PLC0415
+
+        return balance(self, **settings)
+
+    def overlap(self) -> Chart:
+        """Return the propensity score by arm, before and after; see `overlap_plot`."""
+        from tfeval.impact.balance.charts import overlap_plot  # noqa: PLC0415
+
+        return overlap_plot(self)
+
+    def distribution(self, covariate: str) -> Chart:
+        """Return a covariate's distribution by arm, before and after; see `distribution_plot`."""
+        from tfeval.impact.balance.charts import distribution_plot  # noqa: PLC0415
+
+        return distribution_plot(self, covariate)
+
+    def summary(self) -> Table:
+        """Return the design in a few lines."""
+        before = {"treated": self.study.n_treated, "comparison": self.study.n_comparison}
+        rows = [
+            (who.capitalize(), safe_count(before[who]), safe_count(self.kept(who == "treated")),
+             safe_count(self.ess[who]))
+            for who in before
+        ]  # fmt: skip
+        frame = pd.DataFrame(rows, columns=["Arm", "Before", "Kept", "Effective sample size"])
+        notes = [f"Estimand: {self.estimand}, {ESTIMANDS[self.estimand]}.", *self.notes]
+        return table(frame, self.method, notes=notes)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return self.summary()._repr_mimebundle_()
+
+    def __repr__(self) -> str:
+        return self.summary().text()

@@ -1,0 +1,1 @@
+"""Effects in one table: estimates, corrections for many outcomes, areas, power, published ones."""

@@ -1,0 +1,307 @@
+"""Effects of areas or subgroups, partly pooled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from tfeval.display.disclosure import THRESHOLD
+from tfeval.display.tables import Table
+from tfeval.errors import DataError, ParameterError, suggest
+from tfeval.impact.effects.area_display import areas_table, caterpillar_chart
+from tfeval.impact.effects.pooling import (
+    Rotated,
+    knapp_hartung,
+    paule_mandel,
+    reml,
+    rotated,
+    typical_variance,
+)
+from tfeval.impact.effects.shrinkage import (
+    PRIORS,
+    Posterior,
+    mixture_quantile,
+    posterior,
+    rank_draws,
+    shrunken,
+)
+
+if TYPE_CHECKING:
+    from tfeval.display.figures import Chart
+
+ESTIMATORS = {"reml": reml, "paule_mandel": paule_mandel}
+
+
+@dataclass(frozen=True, eq=False)
+class AreaEffects:
+    """Effects by area, drawn towards their mean by as much as the data say. From `pool_areas`.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        One row an area: name, estimate, std_error (its own alone); pooled, pooled_low,
+        pooled_high (with what the others tell); own_share (what its own estimate counts); rank,
+        rank_low, rank_high; n_treated, n_comparison; hidden (too few to show).
+    mean, mean_low, mean_high : float
+        Mean effect over areas, with the interval of Knapp and Hartung.
+    tau, tau_low, tau_high : float
+        Standard deviation of the areas' true effects: its posterior median and interval.
+    tau2 : float
+        Its square by REML or Paule-Mandel.
+    prediction_low, prediction_high : float
+        Where the true effect of another area like these lies.
+    q, q_p, i_squared : float
+        Cochran's Q with its p-value, and the share of the estimates' variance (0 to 1) that is
+        between areas.
+    level : float
+        Of all intervals.
+    settings : mapping
+    notes : tuple of str
+    simulated : bool
+    """
+
+    frame: pd.DataFrame
+    mean: float
+    mean_low: float
+    mean_high: float
+    tau: float
+    tau_low: float
+    tau_high: float
+    tau2: float
+    prediction_low: float
+    prediction_high: float
+    q: float
+    q_p: float
+    i_squared: float
+    level: float = 0.95
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    simulated: bool = False
+    _drawn: tuple[Rotated, Posterior] | None = field(default=None, repr=False)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the areas, one a row: exact, for computing."""
+        return self.frame.copy()
+
+    def draws(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Return joint draws of the areas' true effects, shape (count, areas)."""
+        if self._drawn is None:
+            raise DataError("These effects of areas were not made by pool_areas: no draws of them.")
+        return rank_draws(*self._drawn, count, rng)
+
+    def table(self) -> Table:
+        """Return the areas as a table for readers, small ones hidden."""
+        return areas_table(self)
+
+    def plot(self, label: Sequence[str] = (), *, title: str | None = None) -> Chart:
+        """Draw the areas from lowest to highest; `label` names some of many."""
+        return caterpillar_chart(self, label, title=title)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return self.table()._repr_mimebundle_()
+
+    def __repr__(self) -> str:
+        return self.table().text()
+
+
+def pool_areas(
+    estimates: Sequence[float] | np.ndarray | pd.Series,
+    std_errors: Sequence[float] | np.ndarray | pd.Series,
+    names: Sequence[str] | pd.Series,
+    covariance: np.ndarray | None = None,
+    *,
+    n_treated: Sequence[float] | pd.Series | None = None,
+    n_comparison: Sequence[float] | pd.Series | None = None,
+    hidden: Sequence[bool] | np.ndarray | None = None,
+    estimator: str = "reml",
+    prior: str = "half_cauchy",
+    prior_scale: float | None = None,
+    better: str = "lower",
+    level: float = 0.95,
+    seed: int = 1,
+    draws: int = 4000,
+    label: str = "Difference",
+    simulated: bool = False,
+) -> AreaEffects:
+    """Pool the effects of areas partly: each keeps what its own data tell.
+
+    Parameters
+    ----------
+    estimates, std_errors : sequence of float, shape (k,)
+        One an area, in the outcome's unit. Areas without either are left out, and named.
+    names : sequence of str, shape (k,)
+    covariance : ndarray, shape (k, k), optional
+        Of the estimates, where areas share comparison units; its diagonal in place of
+        `std_errors`.
+    n_treated, n_comparison : sequence of float, shape (k,), optional
+        Areas with fewer than ten in either arm count, and are not shown.
+    hidden : sequence of bool, shape (k,), optional
+        Other areas not to be shown.
+    estimator : {"reml", "paule_mandel"}
+        Of tau^2, for the mean and its interval.
+    prior : {"half_cauchy", "half_normal", "flat"}
+        Of tau, for the areas' own effects.
+    prior_scale : float, optional
+        By default the estimates' typical standard error.
+    better : {"lower", "higher"}
+        Which effect ranks first.
+    level : float
+        Of the intervals.
+    seed, draws : int
+        For the ranks.
+    label : str
+        What is estimated, in words.
+    simulated : bool
+        Whether the records are simulated.
+
+    Returns
+    -------
+    AreaEffects
+
+    Raises
+    ------
+    ParameterError
+        If a setting is unknown.
+    DataError
+        If lengths differ, names repeat, or fewer than two areas have an estimate and an error.
+
+    Notes
+    -----
+    The areas' effects carry what is not known of tau: they are averaged over its posterior, not
+    taken at one value, whose intervals are too short where areas are few. The default prior
+    is half-Cauchy with the typical standard error as its scale: a priori the areas' true effects
+    are as likely to differ by less than the sampling error as by more (a median I^2 of one half),
+    whatever the outcome's unit. The estimates are held to be normal with known errors; of areas
+    with few events neither is quite true.
+
+    References
+    ----------
+    Gelman et al. (2013), Bayesian Data Analysis, 3rd edition, section 5.4; Röver (2020), Journal
+    of Statistical Software 93(6); Hartung and Knapp (2001), Statistics in Medicine 20; ranks:
+    Goldstein and Spiegelhalter (1996), Journal of the Royal Statistical Society A 159(3).
+
+    Examples
+    --------
+    >>> coached = [28, 8, -3, 7, -1, 1, 18, 12]
+    >>> errors = [15, 10, 16, 11, 9, 11, 10, 18]
+    >>> found = pool_areas(coached, errors, list("ABCDEFGH"), better="higher")
+    >>> found.to_frame()["pooled"].round(1).tolist()
+    [10.3, 7.9, 6.6, 7.7, 5.8, 6.6, 9.9, 8.2]
+    """
+    _check(estimator, prior, better, prior_scale, level)
+    columns = {"name": names, "estimate": estimates, "std_error": std_errors,
+               "n_treated": n_treated, "n_comparison": n_comparison}  # fmt: skip
+    frame, data, kept = _given(columns, covariance)
+    if hidden is not None:
+        frame["hidden"] |= np.asarray(hidden, dtype=bool)[kept]
+    typical = float(np.sqrt(typical_variance(data)))
+    scale = typical if prior_scale is None else float(prior_scale)
+    tau2 = ESTIMATORS[estimator](data)
+    known = posterior(data, prior, scale)
+    tails = ((1 - level) / 2, (1 + level) / 2)
+    _add_pooled(frame, data, known, tails)
+    drawn = rank_draws(data, known, draws, np.random.default_rng(seed))
+    _add_ranks(frame, drawn if better == "lower" else -drawn, tails)
+    left = [str(name) for name, keep in zip(names, kept, strict=True) if not keep]
+    settings = {"estimator": estimator, "prior": prior, "prior_scale": scale, "better": better,
+                "seed": seed, "draws": draws, "label": label, "left_out": tuple(left),
+                "joint": covariance is not None}  # fmt: skip
+    together: dict[str, Any] = _together(data, known, tau2, tails)
+    return AreaEffects(
+        frame=frame, **together, level=level, settings=settings, simulated=simulated,
+        _drawn=(data, known),
+    )  # fmt: skip
+
+
+def _check(
+    estimator: str, prior: str, better: str, prior_scale: float | None, level: float
+) -> None:
+    choices: dict[str, tuple[str, Iterable[str]]] = {
+        "estimator": (estimator, ESTIMATORS),
+        "prior": (prior, PRIORS),
+        "better": (better, ("lower", "higher")),
+    }
+    for name, (value, known) in choices.items():
+        if value not in known:
+            raise ParameterError(f"There is no {name} {value}. {suggest(value, known)}")
+    if prior_scale is not None and not prior_scale > 0:
+        raise ParameterError("prior_scale is above 0, in the unit of the estimates.")
+    if not 0 < level < 1:
+        raise ParameterError("level lies between 0 and 1, such as 0.95.")
+
+
+def _given(
+    columns: dict[str, Any], covariance: np.ndarray | None
+) -> tuple[pd.DataFrame, Rotated, np.ndarray]:
+    """Return the areas that can be used, their estimates, and which of those given they are."""
+    size = len(columns["name"])
+    for name, values in columns.items():
+        if values is not None and len(values) != size:
+            raise DataError(f"There are {size} areas and {len(values)} values of {name}.")
+    frame = pd.DataFrame(
+        {name: np.full(size, np.nan) if values is None else np.asarray(values)
+         for name, values in columns.items()}
+    )  # fmt: skip
+    frame["name"] = frame["name"].astype(str)
+    if frame["name"].duplicated().any():
+        raise DataError("An area stands twice among the names: give one estimate an area.")
+    if covariance is not None:
+        if np.shape(covariance) != (size, size):
+            raise DataError(f"The covariance of {size} areas is {size} by {size}.")
+        frame["std_error"] = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    numbers = frame[["estimate", "std_error"]].to_numpy(dtype=float)
+    kept = np.isfinite(numbers).all(axis=1) & (numbers[:, 1] > 0)
+    if kept.sum() < 2:
+        raise DataError("Pooling needs at least two areas with an estimate and an error above 0.")
+    error = numbers[kept, 1] ** 2 if covariance is None else covariance[np.ix_(kept, kept)]
+    frame = frame[kept].reset_index(drop=True)
+    small = (frame["n_treated"] < THRESHOLD) | (frame["n_comparison"] < THRESHOLD)
+    return frame.assign(hidden=small), rotated(numbers[kept, 0], np.asarray(error)), kept
+
+
+def _add_pooled(
+    frame: pd.DataFrame, data: Rotated, known: Posterior, tails: tuple[float, float]
+) -> None:
+    mean, variance = shrunken(data, known.tau)
+    frame["pooled"] = known.probability @ mean
+    for name, share in zip(("pooled_low", "pooled_high"), tails, strict=True):
+        frame[name] = mixture_quantile(share, mean, variance, known.probability)
+    own = known.tau[:, None] ** 2 * data.weights(known.tau**2)
+    # How far an area's pooled effect moves with its own estimate, the mean held.
+    frame["own_share"] = known.probability @ (own @ (data.axes**2).T)
+
+
+def _add_ranks(frame: pd.DataFrame, drawn: np.ndarray, tails: tuple[float, float]) -> None:
+    """Add ranks, 1 for the lowest, from joint draws of the effects, shape (draws, k)."""
+    ranks = np.sort(np.argsort(np.argsort(drawn, axis=1), axis=1) + 1, axis=0)
+    frame["rank"] = np.median(ranks, axis=0)
+    last = len(ranks) - 1
+    frame["rank_low"] = ranks[int(np.floor(tails[0] * last))]
+    frame["rank_high"] = ranks[int(np.ceil(tails[1] * last))]
+
+
+def _together(
+    data: Rotated, known: Posterior, tau2: float, tails: tuple[float, float]
+) -> dict[str, float]:
+    """Return what is known of all areas together."""
+    from scipy.stats import chi2, t  # noqa: PLC0415
+
+    freedom = len(data.y) - 1
+    mean, error = knapp_hartung(data, tau2)
+    reach = float(t.ppf(tails[1], freedom)) * error
+    centre, variance = data.mean(known.tau**2)
+    other = (centre[:, None], (variance + known.tau**2)[:, None], known.probability)
+    low, high = (float(mixture_quantile(share, *other)[0]) for share in tails)
+    q = float(data.q(0.0)[0])
+    return {
+        "mean": mean, "mean_low": mean - reach, "mean_high": mean + reach,
+        "tau": known.quantile(0.5), "tau_low": known.quantile(tails[0]),
+        "tau_high": known.quantile(tails[1]), "tau2": tau2,
+        "prediction_low": low, "prediction_high": high,
+        "q": q, "q_p": float(chi2.sf(q, freedom)),
+        "i_squared": tau2 / (tau2 + typical_variance(data)),
+    }  # fmt: skip

@@ -1,0 +1,236 @@
+"""Effects as a forest chart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from tfeval.display.chart_parts import name_rows
+from tfeval.display.figures import DARK_BLUE, DARK_GREY, INK, ORANGE, Chart, drawing
+from tfeval.errors import DataError, ParameterError, suggest
+from tfeval.impact.effects.table import caption
+from tfeval.impact.effects.words import (
+    decimals,
+    hidden_rows,
+    percentages,
+    row_labels,
+    with_interval,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SCALES = {
+    "relative": "Difference, % of the comparison's mean",
+    "sd": "Difference, standard deviations of the comparison",
+    "own": "Difference",
+}
+_SUFFIX = {"relative": "%", "sd": "", "own": ""}
+#: What an effect's mark says: colour, marker, filled.
+_MARKS = {
+    "after": (DARK_BLUE, "o", True),
+    "before": (ORANGE, "D", False),
+    "none": (DARK_GREY, "o", False),
+}
+
+
+def forest_chart(
+    frame: pd.DataFrame,
+    settings: Mapping[str, Any],
+    *,
+    scale: str = "relative",
+    group: str | None = None,
+    title: str | None = None,
+    level: float = 0.95,
+    simulated: bool = False,
+) -> Chart:
+    """Draw effects with their intervals, the outcomes of a group together, the lowest first.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns of `effects.COLUMNS`. What small numbers hide is not drawn.
+    settings : mapping
+        `labels`, `units` and `groups` (outcome to its group) are used.
+    scale : {"relative", "sd", "own"}
+        Outcomes have different units: as a share of the comparison's mean, in its standard
+        deviations, or each unit in a panel of its own.
+    group : str, optional
+        Column to group by; by default the population or method, where there are
+        several, else `settings["groups"]`.
+    title : str, optional
+    level : float
+        Of the intervals.
+    simulated : bool
+
+    Returns
+    -------
+    Chart
+        Its data: label, group, value, low, high, p, p_adjusted, state.
+
+    Raises
+    ------
+    ParameterError
+        If the scale or column is unknown.
+    DataError
+        If no effect can be shown on the scale.
+    """
+    if scale not in SCALES:
+        raise ParameterError(f"There is no scale {scale}. {suggest(scale, SCALES)}")
+    data = _drawn(frame, settings, scale, group, 1 - level)
+    heading = title or caption(frame, settings)
+    heading = f"Simulated records: {heading}" if simulated else heading
+    alt = _alt(data, len(frame) - len(data), scale, level)
+    panels = [rows for _, rows in data.groupby("panel", sort=False)]
+    heights = [len(rows) + _headings(rows) + (1.3 if len(panels) > 1 else 0) for rows in panels]
+    with drawing(heading, 1.9 + 0.52 * sum(heights), alt) as (figure, axes):
+        axes.remove()
+        grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
+        for place, rows in zip(grid, panels, strict=True):
+            _panel(place, rows, scale)
+        states = [state for state in _MARKS if (data["state"] == state).any()]
+        handles = [_handle(state, bool(data["p_adjusted"].notna().any())) for state in states]
+        figure.legend(handles=handles, loc="outside lower left", ncols=1)
+    return Chart(figure, heading, alt, data.drop(columns=["panel", "digits", "suffix"]))
+
+
+def _drawn(
+    frame: pd.DataFrame, settings: Mapping[str, Any], scale: str, group: str | None, alpha: float
+) -> pd.DataFrame:
+    """Return what is drawn, on the scale and in order."""
+    groups, telling = _groups(frame, settings, group)
+    factor = _factor(frame, settings, scale)
+    columns = ("relative", "relative_low", "relative_high") if scale == "relative" else (
+        "estimate", "conf_low", "conf_high")  # fmt: skip
+    low, high = (frame[name] * factor for name in columns[1:])
+    percent = percentages(frame, settings)
+    data = pd.DataFrame({
+        "label": row_labels(frame, settings, *telling), "group": groups,
+        "value": frame[columns[0]] * factor, "low": low, "high": high,
+        "p": frame["p_value"], "p_adjusted": frame["p_adjusted"],
+        "state": _states(frame, alpha),
+        "panel": _panels(frame, settings) if scale == "own" else SCALES[scale],
+        "digits": [decimals(wide, 1 if scale == "relative" else 6) for wide in (high - low) / 4],
+        "suffix": np.where(percent & (scale == "own"), " points", _SUFFIX[scale]),
+    })  # fmt: skip
+    data = data[~hidden_rows(frame) & data["value"].notna()]
+    if data.empty:
+        raise DataError(
+            f"No effect can be drawn on the scale {scale}: numbers are too small to show, or the "
+            "comparison's mean or standard deviation is not known. Try scale='own'."
+        )
+    rank = {name: place for place, name in enumerate(dict.fromkeys(groups))}
+    order = np.lexsort((data["value"], data["group"].map(rank)))
+    return data.iloc[order].reset_index(drop=True)
+
+
+def _groups(
+    frame: pd.DataFrame, settings: Mapping[str, Any], group: str | None
+) -> tuple[list[str], list[str]]:
+    """Return each row's group, and the columns that must still tell rows apart."""
+    telling = ["population", "method"]
+    named = settings.get("groups", {})
+    if group is None:
+        group = next((name for name in telling if frame[name].nunique() > 1), None)
+    if group is None:
+        return [
+            str(named.get(name, "Other")) if named else "" for name in frame["outcome"]
+        ], telling
+    if group not in frame:
+        known = suggest(group, map(str, frame.columns))
+        raise ParameterError(f"A table of effects has no column {group}. {known}")
+    return [str(value) for value in frame[group]], [name for name in telling if name != group]
+
+
+def _factor(frame: pd.DataFrame, settings: Mapping[str, Any], scale: str) -> np.ndarray:
+    if scale == "relative":
+        return np.full(len(frame), 100.0)
+    if scale == "sd":
+        spread = frame["sd_comparison"].to_numpy(dtype=float)
+        return np.divide(1.0, spread, out=np.full(len(frame), np.nan), where=spread > 0)
+    return np.where(percentages(frame, settings), 100.0, 1.0)
+
+
+def _panels(frame: pd.DataFrame, settings: Mapping[str, Any]) -> list[str]:
+    """Return the unit that each row is drawn in; unknown units are each their own."""
+    units = settings.get("units", {})
+    percent = percentages(frame, settings)
+    return [
+        "percentage points" if per else units.get(name, "") or f"unit of {name}"
+        for name, per in zip(frame["outcome"], percent, strict=True)
+    ]
+
+
+def _states(frame: pd.DataFrame, alpha: float) -> np.ndarray:
+    before = (frame["p_value"] < alpha).to_numpy()
+    is_adjusted = frame["p_adjusted"].notna().to_numpy()
+    after = np.where(is_adjusted, frame["p_adjusted"] < alpha, before)
+    return np.select([after, before], ["after", "before"], "none")
+
+
+def _headings(rows: pd.DataFrame) -> int:
+    return len(set(rows["group"]) - {""})
+
+
+def _panel(axes: Axes, rows: pd.DataFrame, scale: str) -> None:
+    """Draw the rows of one unit, each group under its name."""
+    labels: list[str] = []
+    bold: list[bool] = []
+    for name, part in rows.groupby("group", sort=False):
+        if name:
+            labels, bold = [*labels, str(name)], [*bold, True]
+        for row in part.to_dict("records"):
+            _effect(axes, len(labels), row)
+            labels, bold = [*labels, row["label"]], [*bold, False]
+    axes.axvline(0, color=INK, linewidth=1.2, zorder=1)
+    name_rows(axes, pd.Series(labels), bold)
+    axes.locator_params(axis="x", nbins=4)
+    unit = rows["panel"].iloc[0]
+    known = scale == "own" and not unit.startswith("unit of ")
+    axes.set_xlabel(f"Difference, {unit}" if known else SCALES[scale], loc="left")
+    axes.margins(x=0.08)
+
+
+def _effect(axes: Axes, place: int, row: Mapping[Any, Any]) -> None:
+    colour, marker, filled = _MARKS[row["state"]]
+    axes.hlines(place, row["low"], row["high"], color=colour, linewidth=2.5, zorder=2)
+    axes.scatter(row["value"], place, s=75, marker=marker, edgecolor=colour, linewidth=2,
+                 color=colour if filled else "white", zorder=3)  # fmt: skip
+    text = with_interval(row["value"], row["low"], row["high"], row["digits"], row["suffix"])
+    axes.annotate(text, (1.03, place), xycoords=("axes fraction", "data"), va="center",
+                  annotation_clip=False)  # fmt: skip
+
+
+def _handle(state: str, is_adjusted: bool) -> Any:
+    from matplotlib.lines import Line2D  # noqa: PLC0415
+
+    colour, marker, filled = _MARKS[state]
+    words = {
+        "after": "Differs from 0" + (", also with p adjusted" if is_adjusted else ""),
+        "before": "Differs from 0 only before p is adjusted",
+        "none": "Cannot be told from 0",
+    }
+    return Line2D([], [], color=colour, marker=marker, label=words[state], markeredgewidth=2,
+                  markerfacecolor=colour if filled else "white")  # fmt: skip
+
+
+def _alt(data: pd.DataFrame, left_out: int, scale: str, level: float) -> str:
+    told = data[data["state"] == "after"]
+    text = (
+        f"Forest chart of {len(data)} effects with {level:.0%} intervals; "
+        f"{SCALES[scale][0].lower()}{SCALES[scale][1:]}."
+    )
+    for words, rows in (("below", told[told["value"] < 0]), ("above", told[told["value"] > 0])):
+        if len(rows):
+            named = [
+                with_interval(row["value"], row["low"], row["high"], row["digits"], row["suffix"])
+                for row in rows.to_dict("records")
+            ]
+            listed = "; ".join(f"{a} {b}" for a, b in zip(rows["label"], named, strict=True))
+            text += f" Told to be {words} 0: {listed}."
+    if len(told) < len(data):
+        text += f" {len(data) - len(told)} cannot be told from 0."
+    return text + (f" {left_out} not drawn." if left_out else "")

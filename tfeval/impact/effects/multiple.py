@@ -1,0 +1,258 @@
+"""Many outcomes: p-values that keep in mind how many questions were asked.
+
+All take p-values or statistics of one family of hypotheses and give adjusted p-values; a missing
+one is left out of the family and stays missing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tfeval.errors import ParameterError, suggest
+
+#: What is held at the level, by method.
+METHODS = {
+    "holm": "Holm: the chance of any false finding, whatever the dependence",
+    "benjamini_hochberg": "Benjamini-Hochberg: the expected share of false findings among findings",
+    "romano_wolf": "Romano-Wolf step-down: the chance of any false finding, given how the "
+    "estimates vary together",
+}
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Adjust p-values by Holm's step-down.
+
+    Parameters
+    ----------
+    p : ndarray of float, shape (k,)
+        Of one family; NaN is left out.
+
+    Returns
+    -------
+    ndarray of float, shape (k,)
+
+    References
+    ----------
+    Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian Journal of
+    Statistics 6(2).
+
+    Examples
+    --------
+    >>> holm(np.array([0.01, 0.04, 0.03, np.nan])).round(3).tolist()
+    [0.03, 0.06, 0.06, nan]
+    """
+    known, order = _ordered(p)
+    count = len(order)
+    stepped = np.maximum.accumulate(known[order] * np.arange(count, 0, -1))
+    return _back(p, order, np.minimum(stepped, 1.0))
+
+
+def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
+    """Adjust p-values for the false discovery rate.
+
+    Parameters
+    ----------
+    p : ndarray of float, shape (k,)
+        Of one family; NaN is left out.
+
+    Returns
+    -------
+    ndarray of float, shape (k,)
+
+    References
+    ----------
+    Benjamini and Hochberg (1995), Controlling the false discovery rate, Journal of the Royal
+    Statistical Society B 57(1): for independent or positively dependent statistics.
+
+    Examples
+    --------
+    >>> benjamini_hochberg(np.array([0.01, 0.04, 0.03])).round(3).tolist()
+    [0.03, 0.04, 0.04]
+    """
+    known, order = _ordered(p)
+    count = len(order)
+    scaled = known[order] * count / np.arange(1, count + 1)
+    stepped = np.minimum.accumulate(scaled[::-1])[::-1]
+    return _back(p, order, np.minimum(stepped, 1.0))
+
+
+def romano_wolf(t: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """Adjust for many two-sided tests by stepping down over joint draws.
+
+    Parameters
+    ----------
+    t : ndarray of float, shape (k,)
+        Estimates over their standard errors; NaN is left out of the family.
+    draws : ndarray of float, shape (draws, k)
+        The same statistics were there no effect: from a multivariate normal with the estimates'
+        correlation (`null_draws`), or from bootstrap replicates, each less the estimate, over the
+        standard error.
+
+    Returns
+    -------
+    ndarray of float, shape (k,)
+        Adjusted p-values, at least 1 / (draws + 1).
+
+    Raises
+    ------
+    ParameterError
+        If the draws have another number of columns, or fewer than 99 rows.
+
+    References
+    ----------
+    Romano and Wolf (2005), Exact and approximate stepdown methods for multiple hypothesis
+    testing, JASA 100(469); as adjusted p-values: Romano and Wolf (2016), Efficient computation of
+    adjusted p-values for resampling-based stepdown multiple testing, Statistics and Probability
+    Letters 113.
+
+    Examples
+    --------
+    >>> draws = np.random.default_rng(1).normal(size=(9999, 2))
+    >>> romano_wolf(np.array([2.5, 1.0]), draws).round(2).tolist()
+    [0.02, 0.31]
+    """
+    if draws.ndim != 2 or draws.shape[1] != len(t) or len(draws) < 99:
+        raise ParameterError(
+            f"The draws have shape {draws.shape}; give at least 99 rows and one column for each "
+            f"of the {len(t)} estimates."
+        )
+    size, order = _ordered(-np.abs(t))
+    # The largest of the statistics that are still in play at each step.
+    left = np.abs(draws[:, order[::-1]])
+    left = np.maximum.accumulate(left, axis=1)[:, ::-1]
+    above = np.count_nonzero(left >= -size[order], axis=0)
+    return _back(t, order, np.maximum.accumulate((above + 1) / (len(draws) + 1)))
+
+
+def null_draws(correlation: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """Return joint draws of statistics without effect, shape (draws, k).
+
+    Parameters
+    ----------
+    correlation : ndarray, shape (k, k)
+        Of the estimates; may be singular.
+    draws : int
+    rng : numpy.random.Generator
+
+    Examples
+    --------
+    >>> null_draws(np.ones((2, 2)), 3, np.random.default_rng(1)).std(axis=1).round(6).tolist()
+    [0.0, 0.0, 0.0]
+    """
+    values, vectors = np.linalg.eigh(correlation)
+    factor = vectors * np.sqrt(np.maximum(values, 0.0))
+    return rng.standard_normal((draws, len(correlation))) @ factor.T
+
+
+def adjusted(
+    method: str,
+    p: np.ndarray,
+    correlation: np.ndarray,
+    rng: np.random.Generator,
+    draws: int = 20_000,
+) -> np.ndarray:
+    """Adjust the p-values of one family by a method's name.
+
+    Parameters
+    ----------
+    method : {"holm", "benjamini_hochberg", "romano_wolf"}
+    p : ndarray of float, shape (k,)
+    correlation : ndarray, shape (k, k)
+        Of the estimates; only Romano-Wolf looks at it.
+    rng : numpy.random.Generator
+    draws : int
+
+    Notes
+    -----
+    Romano-Wolf here steps down over the p-values, each turned into the normal statistic that has
+    it. So p-values from t distributions with few clusters keep their degrees of freedom, and an
+    adjusted p-value is never below its own. Under the normal this is `romano_wolf` of t.
+    """
+    if method not in METHODS:
+        raise ParameterError(f"There is no correction {method}. {suggest(method, METHODS)}")
+    if method == "holm":
+        return holm(p)
+    if method == "benjamini_hochberg":
+        return benjamini_hochberg(p)
+    from scipy.special import ndtri  # noqa: PLC0415
+
+    out = np.full(len(p), np.nan)
+    known = np.flatnonzero(~np.isnan(p))
+    if len(known):
+        size = -ndtri(p[known] / 2)
+        stepped = romano_wolf(size, null_draws(correlation[np.ix_(known, known)], draws, rng))
+        out[known] = _not_below(stepped, p[known])
+    return out
+
+
+def from_replicates(t: np.ndarray, replicates: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Return Romano-Wolf p-values from bootstrap statistics, never below the p-values given."""
+    known = ~np.isnan(p) & ~np.isnan(t)
+    out = np.full(len(t), np.nan)
+    if known.any():
+        out[known] = _not_below(romano_wolf(t[known], replicates[:, known]), p[known])
+    return out
+
+
+def correct(
+    effects: Any, method: str = "holm", family: str | tuple[str, ...] | None = None, seed: int = 1
+) -> Any:
+    """Adjust the p-values of a table of effects for how many there are.
+
+    Parameters
+    ----------
+    effects : Effects
+        As from `estimate`.
+    method : {"holm", "benjamini_hochberg", "romano_wolf"}
+        What is held at the level; `METHODS` says it in words.
+    family : str or tuple of str, optional
+        Columns whose values tell families apart, such as "planned" or ("population", "months").
+        By default all rows are one family.
+    seed : int
+        For the draws of Romano-Wolf.
+
+    Returns
+    -------
+    Effects
+        With `p_adjusted`; the method and the families are in `settings["correction"]` and in the
+        notes.
+
+    Raises
+    ------
+    ParameterError
+        If the method or a column is unknown.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tfeval.impact.effects.effects import Effects
+    >>> rows = pd.DataFrame({"outcome": ["offences", "absence"], "estimate": [-0.2, -0.1],
+    ...                      "std_error": [0.08, 0.08], "p_value": [0.012, 0.21]})
+    >>> made = Effects(rows, np.diag([0.0064, 0.0064]))
+    >>> correct(made, "holm").to_frame()["p_adjusted"].tolist()
+    [0.024, 0.21]
+    """
+    return effects.with_corrections(method, family, seed)
+
+
+def _ordered(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values, and the places of those that are known, the smallest first."""
+    values = np.asarray(values, dtype=float)
+    order = np.argsort(values, kind="stable")
+    return values, order[: np.count_nonzero(~np.isnan(values))]
+
+
+def _back(like: np.ndarray, order: np.ndarray, values: np.ndarray) -> np.ndarray:
+    out = np.full(len(like), np.nan)
+    out[order] = values
+    return out
+
+
+def _not_below(stepped: np.ndarray, p: np.ndarray) -> np.ndarray:
+    # Draws are finite: what chance put below the p-value itself, and out of order, is put right.
+    order = np.argsort(p, kind="stable")
+    out = np.empty(len(p))
+    out[order] = np.maximum.accumulate(np.maximum(stepped, p)[order])
+    return out

@@ -1,0 +1,235 @@
+"""Matching: from a study to a design."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from tfeval.display.disclosure import safe_count
+from tfeval.errors import DataError, ParameterError
+from tfeval.impact.design.design import (
+    LONE_STRATUM,
+    NONE_LEFT,
+    OFF_SUPPORT,
+    OUTSIDE_CALIPER,
+    Design,
+)
+from tfeval.impact.matching.calipers import calipers_of
+from tfeval.impact.matching.found import Found, Task, find
+from tfeval.impact.matching.settings import METHODS, Settings, settings
+from tfeval.impact.propensity.propensity import Propensity, fit_propensity
+from tfeval.impact.propensity.support import on_support
+from tfeval.impact.study.study import Study, check_study
+
+
+def match(
+    study: Study,
+    method: str = "nearest",
+    *,
+    model: Any = "logit",
+    folds: int | None = None,
+    propensity: Propensity | None = None,
+    distance: str | np.ndarray = "linear",
+    **asked: Any,
+) -> Design:
+    """Match treated units with comparison units that are like them.
+
+    Parameters
+    ----------
+    study : Study
+        Who and on what. Its strata are matched exactly.
+    method : str
+        "nearest" neighbour on the propensity score, "mahalanobis", "optimal" pairs, "full"
+        matching, "coarsened_exact", "subclass", "kernel" or "radius".
+    model : "logit" or a scikit-learn classifier
+        Of the probability of being treated.
+    folds : int, optional
+        Parts for cross-fitting the model: 1 for logit, 5 for a classifier.
+    propensity : Propensity, optional
+        One already fitted, instead of `model`.
+    distance : {"linear", "probability"} or ndarray of float, shape (n,)
+        What is matched on: the linear predictor of the model, its probability, or own numbers.
+    estimand : {"ATT", "ATC", "ATE"}
+        Whose effect; "ATT" by default. "ATE" where sets hold everybody: full, coarsened exact
+        and subclass.
+    ratio : int, default 1
+        Matches for each treated unit.
+    replace : bool, default False
+        Whether a comparison unit may serve several treated units.
+    order : {"largest", "smallest", "random", "closest", "data"}
+        Who chooses first, without replacement.
+    ties : {"average", "first"}
+        With replacement: whether equally near units share, or the first row is taken.
+    caliper : float or None, default 0.2
+        Largest distance of a pair.
+    caliper_unit : {"sd", "raw"}
+        Of `caliper` and `calipers`.
+    caliper_spread : {"all", "pooled", "treated"}
+        Whose standard deviation is the unit: all units, both arms' variances averaged, or the
+        treated.
+    calipers : mapping of str to float
+        Further limits, by covariate.
+    on : sequence of str
+        Covariates of the Mahalanobis distance; all by default.
+    support : "both" or (low, high), optional
+        Leave out units outside the common support; see `on_support`.
+    cutpoints, grouping, number, fewest, bandwidth, kernel
+        Of coarsened exact matching, subclassification and kernel matching; see
+        `coarsened_sets`, `subclass_sets` and `kernel_weights`.
+    seed : int
+        Of a random order.
+
+    Returns
+    -------
+    Design
+
+    Raises
+    ------
+    ParameterError
+        If a setting is unknown, out of range, or not one of the method's.
+    DataError
+        If nobody can be matched, or the model cannot be fitted.
+
+    References
+    ----------
+    Stuart (2010), Matching methods for causal inference: a review and a look forward,
+    Statistical Science 25.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tfeval.impact.study.study import study
+    >>> rng = np.random.default_rng(1)
+    >>> frame = pd.DataFrame({"age": rng.normal(size=400)})
+    >>> frame["treated"] = rng.random(400) < 0.3
+    >>> design = match(study(frame, covariates=["age"]), ratio=1, caliper=0.2)
+    >>> design.kept(treated=True) == design.kept(treated=False)
+    True
+    """
+    check_study(study, "match")
+    own, given = not isinstance(distance, str), propensity is not None
+    chosen = settings(method, {**asked, "distance": "given" if own else distance})
+    needs_score = method not in ("coarsened_exact",) and not own
+    if needs_score and propensity is None:
+        propensity = fit_propensity(study, model, **({} if folds is None else {"folds": folds}))
+    score = None if propensity is None else propensity.score
+    along = _distance(study, chosen, propensity, distance)
+    eligible = np.ones(study.size, dtype=bool)
+    if chosen.support is not None:
+        if score is None:
+            raise ParameterError("support needs a propensity score; give none, or a model.")
+        eligible = on_support(score, study.treated, chosen.support)
+    task = Task(study, chosen, along, eligible, calipers_of(study, chosen, along))
+    design = _design(task, find(task), propensity)
+    if own or given:
+        return design
+    more = {"model": model, "folds": folds, "distance": distance, **asked}
+    return replace(design, again=lambda other: match(other, method, **more))
+
+
+def _distance(
+    study: Study, chosen: Settings, propensity: Propensity | None, given: str | np.ndarray
+) -> np.ndarray:
+    if not isinstance(given, str):
+        values = np.asarray(given, dtype=float)
+        if values.shape != (study.size,) or not np.isfinite(values).all():
+            raise ParameterError(
+                f"distance: one finite number for each of the {study.size:,} units is needed."
+            )
+        return values
+    if propensity is None:
+        return np.zeros(study.size)
+    return propensity.linear if chosen.distance == "linear" else propensity.score
+
+
+def _design(task: Task, found: Found, propensity: Propensity | None) -> Design:
+    study, chosen = task.study, task.chosen
+    weights = found.weights if study.weight is None else found.weights * study.weight
+    inside = weights > 0
+    fate = np.where(inside, np.int8(0), found.fate)
+    fate[~task.eligible] = OFF_SUPPORT
+    if not inside.any():
+        width = "bandwidth" if chosen.method in ("kernel", "radius") else "caliper"
+        reasons = {
+            OUTSIDE_CALIPER: f"the {width} is too narrow. Widen it, or find a comparison group "
+            "that is more alike",
+            NONE_LEFT: "nobody is left to be matched. Look at the strata and the families",
+            LONE_STRATUM: f"no stratum of {' and '.join(study.strata_names)} holds both arms. "
+            "Make strata wider, or leave them out",
+            OFF_SUPPORT: "the arms do not overlap there. Widen the support, or find a comparison "
+            "group that is more alike",
+        }
+        codes, counts = np.unique(fate[study.treated], return_counts=True)
+        why = reasons.get(int(codes[counts.argmax()]), "no unit fits")
+        raise DataError(f"{METHODS[chosen.method]}: no pair could be made; {why}.")
+    counted = inside if chosen.estimand == "ATE" else inside & task.focal
+    target = counted.astype(float) if study.weight is None else counted * study.weight
+    return Design(
+        study=study,
+        method=_words(chosen, study),
+        estimand=chosen.estimand,
+        weights=weights,
+        fate=fate,
+        settings={**chosen.as_dict(), **_model(propensity)},
+        target=target,
+        sets=found.sets,
+        pairs=found.pairs,
+        pair_shares=found.shares,
+        score=None if propensity is None else propensity.score,
+        distance=task.along,
+        folds=None if propensity is None else propensity.folds,
+        notes=(*_notes(study, weights, propensity), *_with_own_family(task, found.sets)),
+    )
+
+
+def _model(propensity: Propensity | None) -> dict[str, Any]:
+    if propensity is None:
+        return {}
+    folds = 1 if propensity.folds is None else int(propensity.folds.max()) + 1
+    return {"model": propensity.model, "folds": folds}
+
+
+def _words(chosen: Settings, study: Study) -> str:
+    parts = [METHODS[chosen.method].capitalize()]
+    held = chosen.as_dict()
+    if "ratio" in held:
+        parts.append(f"{chosen.ratio} to 1")
+    if "replace" in held:
+        parts.append("with replacement" if chosen.replace else "without replacement")
+    if held.get("caliper") is not None:
+        unit = " SD" if chosen.caliper_unit == "sd" else ""
+        parts.append(f"caliper {chosen.caliper:g}{unit}")
+    for name, width in chosen.calipers.items():
+        parts.append(f"{name} within {width:g}{' SD' if chosen.caliper_unit == 'sd' else ''}")
+    if study.strata_names:
+        parts.append(f"within {' and '.join(study.strata_names)}")
+    return ", ".join(parts)
+
+
+def _notes(study: Study, weights: np.ndarray, propensity: Propensity | None) -> tuple[str, ...]:
+    notes = list(propensity.notes) if propensity is not None else []
+    share = np.count_nonzero((weights > 0) & study.treated) / study.n_treated
+    if share < 1:
+        notes.append(
+            f"{1 - share:.0%} of the treated found no match: the effect is that on the others."
+        )
+    return tuple(notes)
+
+
+def _with_own_family(task: Task, sets: np.ndarray | None) -> list[str]:
+    """Say where a set holds a family in both arms: only nearest neighbours are kept apart."""
+    family, treated = task.family, task.study.treated
+    if family is None or sets is None:
+        return []
+    inside = sets >= 0
+    pairs = sets.astype(np.int64) * (int(family.max()) + 1) + family
+    own = inside & treated & np.isin(pairs, pairs[inside & ~treated])
+    if not own.any():
+        return []
+    count = int(np.count_nonzero(own))
+    return [
+        f"{safe_count(count)} treated units stand in a set with their own family, as it was at "
+        'another time: only "nearest" and "mahalanobis" keep families apart.'
+    ]

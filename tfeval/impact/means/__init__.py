@@ -1,0 +1,1 @@
+"""Mean outcomes with and without the programme, and what each unit does to them."""

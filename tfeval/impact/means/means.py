@@ -1,0 +1,205 @@
+"""Mean outcomes under each arm, with each unit's influence on them.
+
+Every estimator here gives, for each arm and outcome, the mean mu and one number a unit, psi, that
+says how mu moves with that unit. Errors of any kind are sums of psi: by unit, by cluster, by
+matched set. References: Huber (1967); Tsiatis (2006), Semiparametric theory and missing data,
+chapter 3; for weighted least squares White (1980), Econometrica 48.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfeval.impact.design.design import Design, WeightModel
+from tfeval.impact.study.compiled import in_parts
+from tfeval.impact.study.covariates import BLOCK
+from tfeval.impact.study.rows import parts, steps
+from tfeval.impact.study.study import Study
+
+_ROWS = 65_536
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """What an estimator works on: one design, some outcomes, and who of it counts.
+
+    Attributes
+    ----------
+    study : Study
+    weights, target : ndarray of float, shape (n,)
+        Of the design; 0 where an outcome is missing or a unit is not in the population.
+    values : ndarray of float, shape (n, outcomes)
+        Known where `weights` or `target` is above 0.
+    sampling : ndarray of float, shape (n,)
+    folds : ndarray of int or None, shape (n,)
+    model : WeightModel or None
+        Where errors are to count that the weights were estimated.
+    known : ndarray of bool or None, shape (n,)
+        Whose outcomes are known; None for everybody's.
+    names : tuple of str
+        Of the outcomes, for errors.
+    """
+
+    study: Study
+    weights: np.ndarray
+    target: np.ndarray
+    values: np.ndarray
+    sampling: np.ndarray
+    folds: np.ndarray | None = None
+    model: WeightModel | None = None
+    known: np.ndarray | None = None
+    names: tuple[str, ...] = ()
+
+    def arm(self, treated: bool) -> np.ndarray:
+        """Return rows of one arm that have weight."""
+        arm = self.study.treated if treated else ~self.study.treated
+        return np.flatnonzero(arm & (self.weights > 0))
+
+
+@dataclass(frozen=True, eq=False)
+class Means:
+    """Mean outcomes with and without the programme.
+
+    Attributes
+    ----------
+    treated, comparison : ndarray of float, shape (outcomes,)
+    psi_treated, psi_comparison : ndarray of float, shape (n, outcomes)
+        Influence of each unit.
+    parameters : int
+        Coefficients of the regression behind it, for small-sample factors.
+    """
+
+    treated: np.ndarray
+    comparison: np.ndarray
+    psi_treated: np.ndarray
+    psi_comparison: np.ndarray
+    parameters: int
+
+
+class Tally:
+    """Gathers the influences on one arm's mean."""
+
+    def __init__(self, sample: Sample) -> None:
+        self.sample = sample
+        self.psi = np.zeros((sample.study.size, sample.values.shape[1]))
+
+    def through_weights(self, rows: np.ndarray, slopes: np.ndarray) -> None:
+        """Add what comes through the weights: `slopes` is the mean's derivative by weight."""
+        self.psi[rows] += self.sample.weights[rows, None] * slopes
+        model = self.sample.model
+        if model is not None and np.any(model.slope[rows]):
+            self._through_model(model, rows, slopes)
+
+    def beside_weights(self, rows: np.ndarray, influence: np.ndarray) -> None:
+        """Add influence that has nothing to do with the weights."""
+        self.psi[rows] += influence
+
+    def _through_model(self, model: WeightModel, rows: np.ndarray, slopes: np.ndarray) -> None:
+        # Stacked estimating equations (Lunceford and Davidian 2004, Statistics in Medicine 23):
+        # a unit moves the weights' parameters, and these move the mean.
+        study, moves = self.sample.study, np.zeros(self.psi.shape)
+        moves[rows] = model.slope[rows, None] * slopes
+
+        def slope(start: int, stop: int) -> np.ndarray:
+            every = _equations(study, model, start, stop)
+            return np.sum([np.dot(x, moves[block]) for block, x in every], axis=0)
+
+        ranges = parts(study.size)
+        gradient = np.sum(in_parts(slope, ranges), axis=0)
+        moved = np.linalg.solve(model.information, gradient)
+
+        def add(start: int, stop: int) -> None:
+            for block, x in _equations(study, model, start, stop):
+                self.psi[block] += model.residual[block, None] * np.dot(x.T, moved)
+
+        in_parts(add, ranges)
+
+
+def _equations(
+    study: Study, model: WeightModel, start: int, stop: int
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield blocks of rows and what their weights' equations multiply, shape (k, rows)."""
+    room = np.empty((len(model.information), min(BLOCK, stop - start)))
+    for block in steps(start, stop):
+        x = room[:, : block.stop - block.start]
+        if model.intercept:
+            x[0] = 1.0
+        study.covariates.block(block.start, block.stop, x[int(model.intercept) :])
+        if model.centre is not None:
+            x -= model.centre[:, None]
+        yield block, x
+
+
+def blocks(size: int) -> Iterator[slice]:
+    """Yield slices that cover `size` rows."""
+    for start in range(0, size, _ROWS):
+        yield slice(start, min(start + _ROWS, size))
+
+
+def weighted_means(sample: Sample) -> Means:
+    """Return weighted means of both arms (Hájek).
+
+    Notes
+    -----
+    Their difference is the coefficient of the treatment in a weighted regression on it alone.
+    """
+    found = []
+    for treated in (True, False):
+        rows = sample.arm(treated)
+        share = sample.weights[rows] / sample.weights[rows].sum()
+        mean = share @ sample.values[rows]
+        tally = Tally(sample)
+        slopes = (sample.values[rows] - mean) / sample.weights[rows].sum()
+        tally.through_weights(rows, slopes)
+        found.append((mean, tally.psi))
+    (first, psi_first), (second, psi_second) = found
+    return Means(first, second, psi_first, psi_second, parameters=2)
+
+
+def of_design(
+    design: Design,
+    values: np.ndarray,
+    known: np.ndarray,
+    *,
+    stacked: bool,
+    within: np.ndarray | None = None,
+    names: tuple[str, ...] = (),
+) -> Sample:
+    """Return the sample of a design for some outcomes.
+
+    Parameters
+    ----------
+    design : Design
+    values : ndarray of float, shape (n, outcomes)
+    known : ndarray of bool, shape (n,)
+        Whose outcomes are known.
+    stacked : bool
+        Whether errors count that the weights were estimated.
+    within : ndarray of float, optional, shape (n,)
+        Multiplies the weights: the part each unit plays in a population.
+    names : tuple of str, optional
+        Of the outcomes.
+    """
+    part = known.astype(float) if within is None else known * within
+    return Sample(
+        study=design.study,
+        weights=design.weights * part,
+        target=design.target * part,
+        values=np.where(known[:, None], values, 0.0) if not known.all() else values,
+        sampling=design.study.sampling,
+        folds=design.folds,
+        model=_scaled(design.weight_model, part) if stacked else None,
+        known=None if known.all() else known,
+        names=names,
+    )
+
+
+def _scaled(model: WeightModel | None, part: np.ndarray) -> WeightModel | None:
+    if model is None or (part == 1).all():
+        return model
+    return WeightModel(
+        model.residual, model.slope * part, model.information, model.centre, model.intercept
+    )

@@ -1,0 +1,240 @@
+"""One planned analysis, and in what another departs from it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from tfeval.errors import ParameterError, suggest
+from tfeval.impact.plan.rules import ALL_BEFORE, match_settings, outcome_names
+
+NOT_KNOWN = "not known"
+MAIN = "main analysis"
+#: What a plan fixes outside the design, and its name in words.
+_SAID = {
+    "phase": "phase",
+    "comparison": "comparison group",
+    "rows": "rows of the cohort",
+    "cohort_seed": "seed of the cohort",
+    "population": "population",
+    "method": "estimator",
+    "outcome_model": "outcome model",
+    "errors": "errors",
+    "cluster": "clusters",
+    "level": "level of the intervals",
+    "correction": "correction",
+}
+_STACKED = "; counting that the weights were estimated"
+#: Models of the probability of being treated, in the words of a design.
+_MODELS = {"logit": "logistic regression"}
+
+
+def measure_and_months(outcome: str) -> tuple[str, int | None]:
+    """Return the measure of an outcome's column, and its months where the name has them.
+
+    Examples
+    --------
+    >>> measure_and_months("offences_12"), measure_and_months("in_need")
+    (('offences', 12), ('in_need', None))
+    """
+    found = re.fullmatch(r"(.+)_(\d+)", outcome)
+    if found and found[1] in outcome_names():
+        return found[1], int(found[2])
+    return outcome, None
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """A planned analysis: the main one of a plan, or a sensitivity analysis.
+
+    Attributes
+    ----------
+    cohort : mapping
+        Of the plan's sections `phase`, `comparison`, `level` and `seed`.
+    covariates : str or tuple of str
+        `ALL_BEFORE`, or columns.
+    design : mapping
+        Every setting of `match`, with `within`, `model` and `folds`.
+    estimate : mapping
+        `method`, `outcome_model`, `errors`, `cluster`, `level`.
+    correction : str
+        For many outcomes.
+    """
+
+    cohort: Mapping[str, Any]
+    covariates: str | tuple[str, ...]
+    design: Mapping[str, Any]
+    estimate: Mapping[str, Any]
+    correction: str
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> Analysis:
+        """Return the analysis of a plan's checked content; settings left out are `match`'s own."""
+        from tfeval.impact.matching.settings import settings  # noqa: PLC0415
+
+        design = content["design"]
+        asked = match_settings(design)
+        held = settings(asked.pop("method"), asked).as_dict()
+        used = content["covariates"]["use"]
+        return cls(
+            cohort=content["cohort"],
+            covariates=used if isinstance(used, str) else tuple(used),
+            design={**held, "within": tuple(design["within"]), "model": design["model"],
+                    "folds": design["folds"]},
+            estimate=content["estimate"],
+            correction=content["correction"]["method"],
+        )  # fmt: skip
+
+    def departures(self, done: Mapping[str, Any], *, whole: bool = False) -> list[str]:
+        """Return what differs, in words.
+
+        Parameters
+        ----------
+        done : mapping
+            What was done, by the names of `AnalysisPlan.covers`; what is absent is not looked at.
+        whole : bool
+            Whether `done` holds the whole design: a setting it lacks is then a departure.
+
+        Raises
+        ------
+        ParameterError
+            If a plan says nothing about a name.
+        """
+        planned = self._planned()
+        rest = {name: done[name] for name in done if name not in ("design", "covariates")}
+        found = []
+        for name, value in rest.items():
+            _refuse_unknown(name, (*planned, "design", "covariates"))
+            if not _same(value, planned[name]):
+                # An estimator and errors have their words after their name.
+                shown = _shown(planned[name][-1 if name in ("method", "errors") else 0])
+                found.append(f"{_SAID[name]}: {_shown(value)}, where {shown} was planned")
+        if "covariates" in done:
+            found += self._of_covariates(done["covariates"])
+        return found + self._of_design(done.get("design", {}), whole)
+
+    def _planned(self) -> dict[str, tuple[Any, ...]]:
+        """Return what fits the plan, by name; the first is how the plan has it."""
+        from tfeval.impact.effects.estimate import METHODS  # noqa: PLC0415
+        from tfeval.impact.inference.inference import Asked  # noqa: PLC0415
+
+        asked, cohort = self.estimate, self.cohort
+        logistic = ", logistic model" if asked["outcome_model"] == "logistic" else ""
+        clusters = tuple(asked["cluster"])
+        return {
+            "phase": (cohort["phase"],),
+            "comparison": (cohort["comparison"],),
+            "rows": (cohort["level"],),
+            "cohort_seed": (cohort["seed"],),
+            "population": ("all",),
+            "method": (asked["method"], METHODS[asked["method"]][0] + logistic),
+            "outcome_model": (asked["outcome_model"],),
+            "errors": (asked["errors"], Asked(asked["errors"], clusters).words),
+            "cluster": (clusters, *clusters[:1] * (len(clusters) == 1)),
+            "level": (asked["level"],),
+            "correction": (self.correction,),
+        }
+
+    def _of_covariates(self, used: Any) -> list[str]:
+        planned = self.covariates
+        if isinstance(used, Covered):
+            return used.departures(planned)
+        names = used if isinstance(used, str) else tuple(used)
+        same = names == planned or (
+            not isinstance(planned, str) and not isinstance(names, str)
+            and set(names) == set(planned)
+        )  # fmt: skip
+        return [] if same else [f"covariates: {_shown(names)}, where {_shown(planned)} was planned"]
+
+    def _of_design(self, done: Mapping[str, Any], whole: bool) -> list[str]:
+        planned = self.design
+        if done.get("method", planned["method"]) != planned["method"]:
+            return [f"design: {done['method']}, where {planned['method']} was planned"]
+        found = []
+        for name in planned if whole else done:
+            _refuse_unknown(name, design_names())
+            if name not in planned:
+                found.append(f"{name}: {_shown(done[name])}, which {planned['method']} has not")
+            elif self._counts(name) and not _fits(name, done.get(name, NOT_KNOWN), planned[name]):
+                given, wanted = _shown(done.get(name, NOT_KNOWN)), _shown(planned[name])
+                found.append(f"{name.replace('_', ' ')}: {given}, where {wanted} was planned")
+        return found
+
+    def _counts(self, name: str) -> bool:
+        """Return whether a setting changes anything in the planned design."""
+        if name == "seed":
+            return self.design.get("order") == "random"
+        if name == "ties":
+            return bool(self.design.get("replace"))
+        return name not in ("model", "folds") or self.design["method"] != "coarsened_exact"
+
+
+@dataclass(frozen=True)
+class Covered:
+    """Covariates of a study as a table of effects tells them.
+
+    Attributes
+    ----------
+    used : tuple of str
+    not_used : tuple of str or None
+        Measured before the index date and not used; None where timing is not known.
+    added : tuple of str
+        Not among the cohort's.
+    """
+
+    used: tuple[str, ...]
+    not_used: tuple[str, ...] | None
+    added: tuple[str, ...]
+
+    def departures(self, planned: str | tuple[str, ...]) -> list[str]:
+        """Return what differs from the covariates planned."""
+        if planned != ALL_BEFORE:
+            not_used = tuple(sorted(set(planned) - set(self.used)))
+            added = tuple(sorted(set(self.used) - set(planned)))
+        elif self.not_used is None:
+            return [f"covariates: {NOT_KNOWN} whether these are {ALL_BEFORE}"]
+        else:
+            not_used, added = self.not_used, self.added
+        found = [f"covariates: planned and not used, {_shown(not_used)}"] if not_used else []
+        return [*found, f"covariates: not planned, {_shown(added)}"] if added else found
+
+
+def design_names() -> tuple[str, ...]:
+    """Return everything a plan can fix about a design."""
+    from tfeval.impact.matching.settings import Settings  # noqa: PLC0415
+
+    return (*(item.name for item in fields(Settings)), "within", "model", "folds")
+
+
+def _fits(name: str, value: Any, planned: Any) -> bool:
+    if name in ("within", "on") and value != NOT_KNOWN:
+        names = (value,) if isinstance(value, str) else value
+        return set(names) == set(planned)
+    return _same(value, (planned, _MODELS.get(str(planned), planned)))
+
+
+def _refuse_unknown(name: str, known: Iterable[str]) -> None:
+    if name not in known:
+        raise ParameterError(f"The plan says nothing about {name}. {suggest(name, known)}")
+
+
+def _same(value: Any, planned: tuple[Any, ...]) -> bool:
+    if isinstance(value, str):
+        value = value.removesuffix(_STACKED)
+    if isinstance(value, list):
+        value = tuple(value)
+    # True is 1 to Python, and not to a reader.
+    return any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in planned)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        more = f" and {len(value) - 5} more" if len(value) > 5 else ""
+        return ", ".join(map(str, value[:5])) + more or "none"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {one}" for name, one in value.items()) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)

@@ -1,0 +1,1 @@
+"""The probability of being treated: logistic regression, classifiers, cross-fitting, support."""

@@ -1,0 +1,319 @@
+"""A study: a frame and the roles of its columns, checked once. It holds no outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tfeval.cohort.analysis_table import Cohort
+from tfeval.errors import DataError, ParameterError, names_settings, suggest
+from tfeval.impact.study.checks import (
+    check_names,
+    check_timing,
+    codes_of,
+    names_of,
+    treated_of,
+    unit_of,
+    varying,
+    weight_of,
+)
+from tfeval.impact.study.covariates import Covariates, encoded
+from tfeval.impact.study.parquet import read_columns
+
+#: A covariate of a cohort that differs in fewer units of an arm says little, and separates arms.
+_FEWEST = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Who is compared with whom, on what. Made by `study`.
+
+    Attributes
+    ----------
+    treated : ndarray of bool, shape (n,)
+        Who was on the programme.
+    covariates : Covariates
+        Measured before the index date.
+    index : Index
+        Labels of the rows; outcomes are aligned to it.
+    clusters : dict of str to ndarray
+        Codes from 0 of each clustering column, the first the main one.
+    strata : ndarray of int or None
+        Codes from 0; comparisons are made within.
+    strata_names : tuple of str
+        Columns that make the strata.
+    weight : ndarray of float or None
+        Sampling weights.
+    unit : ndarray or None
+        Identifiers that do not depend on the order of rows: they break ties and assign folds.
+    family : ndarray of int or None
+        Codes from 0 of families; one may stand in both arms, and is then never paired with itself
+        by nearest-neighbour matching. Other designs note where it stands in one set.
+    timing : dict of str to str
+        "before" or "after" the index date, where known.
+    left_out : dict of str to str
+        Covariates left out, and why.
+    simulated : bool
+        Whether the records are simulated.
+    cohort : dict
+        Phase, comparison, level, seed and number of units of the cohort it comes from; empty if
+        from none.
+    """
+
+    treated: np.ndarray
+    covariates: Covariates
+    index: pd.Index
+    clusters: dict[str, np.ndarray] = field(default_factory=dict)
+    strata: np.ndarray | None = None
+    strata_names: tuple[str, ...] = ()
+    weight: np.ndarray | None = None
+    unit: np.ndarray | None = None
+    family: np.ndarray | None = None
+    timing: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    simulated: bool = False
+    cohort: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Units in both arms."""
+        return len(self.treated)
+
+    @property
+    def n_treated(self) -> int:
+        """Treated units."""
+        return int(np.count_nonzero(self.treated))
+
+    @property
+    def n_comparison(self) -> int:
+        """Units that were not treated."""
+        return self.size - self.n_treated
+
+    @property
+    def sampling(self) -> np.ndarray:
+        """Sampling weights, 1 each where none were given; shape (n,)."""
+        return np.ones(self.size) if self.weight is None else self.weight
+
+    def cluster(self, name: str | None = None) -> np.ndarray:
+        """Return the codes of a clustering column, the main one by default.
+
+        Raises
+        ------
+        ParameterError
+            If the study has no such column.
+        """
+        if name is None and self.clusters:
+            return next(iter(self.clusters.values()))
+        if name == "family" and self.family is not None:
+            return self.family
+        if name not in self.clusters:
+            asked = "a cluster" if name is None else f"a cluster named {name}"
+            near = f" {suggest(str(name), self.clusters)}" if name and self.clusters else ""
+            raise ParameterError(
+                f"The study has not {asked}.{near} Name it when the study is made: "
+                'study(frame, ..., cluster="local_authority").'
+            )
+        return self.clusters[name]
+
+    def take(self, rows: np.ndarray, copies: np.ndarray) -> Study:
+        """Return the study of some rows, which may repeat, as a bootstrap draws them.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Positions.
+        copies : ndarray of int, shape (rows,)
+            Which copy of its cluster a row belongs to: two copies are two clusters, of other
+            families, and are not matched with each other where strata lie within clusters.
+        """
+
+        def apart(codes: np.ndarray) -> np.ndarray:
+            taken = codes[rows].astype(np.int64)
+            mixed = taken * (int(copies.max()) + 1) + copies
+            return np.unique(mixed, return_inverse=True)[1].astype(np.int64)
+
+        columns = tuple(column.some(rows) for column in self.covariates.columns)
+        clusters = list(self.clusters.values())
+        nested = self.strata is not None and bool(clusters) and _within(self.strata, clusters[0])
+        strata = None if self.strata is None else self.strata[rows]
+        return replace(
+            self,
+            treated=self.treated[rows],
+            covariates=Covariates(columns, len(rows), self.covariates.reference),
+            index=pd.RangeIndex(len(rows)),
+            clusters={name: apart(codes) for name, codes in self.clusters.items()},
+            strata=apart(self.strata) if nested and self.strata is not None else strata,
+            weight=None if self.weight is None else self.weight[rows],
+            unit=None,
+            family=None if self.family is None else apart(self.family),
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"Study: {self.n_treated:,} treated, {self.n_comparison:,} comparison, "
+            f"{self.covariates.count} covariates"
+        )
+
+
+def check_study(given: object, verb: str) -> None:
+    """Refuse anything but a study.
+
+    Raises
+    ------
+    ParameterError
+    """
+    if not isinstance(given, Study):
+        raise ParameterError(
+            f"{verb} takes a study, not a {type(given).__name__}: make one with "
+            "study(frame, covariates=[...]), or with study(cohort)."
+        )
+
+
+@names_settings
+def study(
+    records: pd.DataFrame | Cohort | str | Path,
+    *,
+    treated: str = "treated",
+    covariates: Iterable[str] | None = None,
+    cluster: str | Iterable[str] | None = None,
+    strata: str | Iterable[str] | None = None,
+    weight: str | None = None,
+    unit: str | None = None,
+    family: str | None = None,
+    missing: str = "indicator",
+    fewest: int | None = None,
+    months: int | None = None,
+) -> Study:
+    """Name the roles of a frame's columns, and check them.
+
+    Parameters
+    ----------
+    records : DataFrame, Cohort, or path of a Parquet file
+        One row a unit. From a cohort, covariates, cluster, unit and family have defaults. Of a
+        file only the columns named are read, one at a time: outcomes are not.
+    treated : str
+        Column of 0 and 1, or of true and false.
+    covariates : iterable of str, optional
+        Columns measured before the index date: numbers or categories. From a cohort by default
+        all of them, but the criteria where these decide who is compared.
+    cluster : str or iterable of str, optional
+        Columns within which units are alike, such as the local authority.
+    strata : str or iterable of str, optional
+        Columns within which comparisons are made (exact matching).
+    weight : str, optional
+        Sampling weights, at least 0.
+    unit : str, optional
+        Unique identifiers.
+    family : str, optional
+        Families; one that stands in both arms is not matched to itself by nearest neighbours.
+    missing : {"indicator", "refuse"}
+        What to do with missing covariates; see `encoded`.
+    fewest : int, optional
+        Leave a covariate out where it differs from its commonest value in fewer units of an
+        arm; 10 for a cohort. For a frame, by default, a constant covariate is refused.
+    months : int, optional
+        From a cohort: only units followed for so long. Comparison families attached earlier are
+        censored, so they have no outcomes to compare.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    DataError
+        If a column's values do not fit its role.
+    ParameterError
+        If a column or setting is unknown, or a covariate was measured after the index date.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"treated": [1, 0, 1, 0], "age": [30.0, 31.0, 45.0, 40.0]})
+    >>> study(frame, covariates=["age"])
+    Study: 2 treated, 2 comparison, 1 covariates
+    """
+    simulated, timing = False, dict(getattr(records, "attrs", {}).get("timing", {}))
+    left_out: dict[str, str] = {}
+    frame = records
+    if isinstance(records, Cohort):
+        frame, simulated = _followed(records, months), records.simulated
+        timing = dict(zip(records.columns["name"], records.columns["timing"], strict=True))
+        if covariates is None:
+            covariates, left_out = _own_covariates(records)
+        cluster = "local_authority" if cluster is None else cluster
+        unit, family = unit or "unit", family or "family_id"
+        fewest = _FEWEST if fewest is None else fewest
+    elif months is not None:
+        raise ParameterError("months goes with a cohort: a frame does not say who was followed.")
+    if not isinstance(frame, pd.DataFrame | str | Path):
+        raise ParameterError("A study is made from a DataFrame, a cohort or a Parquet file.")
+    if covariates is None:
+        raise ParameterError("Name the covariates: study(frame, covariates=[...]).")
+    named = names_of(covariates)
+    if not named:
+        raise ParameterError("Name at least one covariate: there is nothing to compare on.")
+    clusters, strata_names = names_of(cluster), names_of(strata)
+    singles = [name for name in (weight, unit, family) if name is not None]
+    every = [treated, *named, *clusters, *strata_names, *singles]
+    if not isinstance(frame, pd.DataFrame):
+        frame = read_columns(frame, every)
+        timing = dict(frame.attrs.get("timing", {}))
+    check_names(frame, every)
+    check_timing(named, timing, treated)
+    arms = treated_of(frame[treated], treated)
+    kept, rare = varying(frame, named, arms, fewest)
+    return Study(
+        treated=arms,
+        covariates=encoded(frame, kept, missing),
+        index=frame.index,
+        clusters={name: codes_of(frame, [name]) for name in clusters},
+        strata=codes_of(frame, strata_names) if strata_names else None,
+        strata_names=tuple(strata_names),
+        weight=None if weight is None else weight_of(frame[weight], weight, arms),
+        unit=None if unit is None else unit_of(frame[unit], unit),
+        family=None if family is None else codes_of(frame, [family]),
+        timing=timing,
+        left_out={**left_out, **rare},
+        simulated=simulated,
+        cohort=dict(frame.attrs.get("cohort", {})),
+    )
+
+
+def _followed(cohort: Cohort, months: int | None) -> pd.DataFrame:
+    """Return the units of a cohort with any outcome over a horizon: the others were censored."""
+    frame = cohort.to_pandas()
+    if months is None:
+        return frame
+    names = cohort.outcomes(months)
+    if not names:
+        known = sorted(set(cohort.columns.loc[cohort.columns["timing"] == "after", "months"]))
+        raise ParameterError(f"The cohort has no outcomes at {months} months, only at {known}.")
+    kept = frame[frame[names].notna().any(axis=1)]
+    if not (kept["treated"] == 0).any():
+        raise DataError(
+            f"No family of the comparison group {cohort.settings.comparison} could be followed for "
+            f"{months} months: choose a shorter horizon or another comparison group."
+        )
+    kept.attrs["cohort"] = {**frame.attrs["cohort"], "units": len(kept), "followed": months}
+    return kept
+
+
+def _own_covariates(cohort: Cohort) -> tuple[list[str], dict[str, str]]:
+    names = cohort.covariates
+    if cohort.settings.comparison != "below_threshold":
+        return names, {}
+    criteria = [name for name in names if name.startswith("met_")]
+    reason = "decides who is treated and who is compared"
+    return [name for name in names if name not in criteria], dict.fromkeys(criteria, reason)
+
+
+def _within(inner: np.ndarray, outer: np.ndarray) -> bool:
+    """Return whether each code of `inner` goes with one code of `outer` only."""
+    first = np.zeros(int(inner.max()) + 1, dtype=np.int64)
+    first[inner] = outer
+    return bool((first[inner] == outer).all())
