@@ -1,6 +1,6 @@
 """Measure designs and effects beside peers, in one run, at the public call from a frame.
 
-    python tests/benchmarks/peers_scale.py [--sizes L XL] [--selection gentle strong] [--rounds 3]
+    python tests/benchmarks/peers_scale.py [--sizes L XL] [--selection gentle middle strong] [--rounds 3]
         [--only WORD ...] [--peers FOLDER] [--r-library FOLDER]
         [--write tests/benchmarks/peers.csv]
 
@@ -34,7 +34,7 @@ from peers_lines import MAKE, PYTHON, WHOLE, WORK, R
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = {"S": 2_000, "M": 20_000, "L": 100_000, "XL": 400_000}
-SELECTION = {"gentle": 0.08, "strong": 0.25}
+SELECTION = {"gentle": 0.08, "middle": 0.17, "strong": 0.25}
 
 
 def command(language: str, code: str, folder: Path) -> list[str]:

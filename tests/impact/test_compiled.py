@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tfeval.impact.compile_kernels import compile_all, simulated_study
+from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.matching.match import match
 from tfeval.impact.matching.nearest import nearest_pairs
 from tfeval.impact.study.compiled import LARGE, for_size, in_parts
@@ -75,6 +77,14 @@ def test_the_set_up_step_compiles_all_that_matching_runs():
         for within in (False, True):
             for settings in MORE:
                 match(simulated_study(within=within), **settings)
+        large = simulated_study(8 * LARGE, within=False)
+        estimate(
+            match(large),
+            pd.Series(np.arange(large.size) % 7.0, name="outcome"),
+            method="difference",
+            errors="bootstrap",
+            draws=99,
+        )
     assert seen.buffer == []
 
 
