@@ -1,7 +1,7 @@
 """Measure designs and effects beside peers, in one run, at the public call from a frame.
 
-    python tests/benchmarks/peers_scale.py [--sizes L XL] [--selection gentle middle strong] [--rounds 3]
-        [--only WORD ...] [--peers FOLDER] [--r-library FOLDER]
+    python tests/benchmarks/peers_scale.py [--sizes L XL] [--selection gentle middle strong]
+        [--rounds 3] [--only WORD ...] [--peers FOLDER] [--r-library FOLDER]
         [--write tests/benchmarks/peers.csv]
 
 FOLDER of --peers is where `pip install --target FOLDER --no-deps empirical_calibration absl-py
@@ -134,7 +134,7 @@ def main() -> None:
     """Print seconds, ratios and peaks; write them if asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", nargs="+", default=["L", "XL"], choices=list(SIZES))
-    parser.add_argument("--selection", nargs="+", default=["gentle"], choices=list(SELECTION))
+    parser.add_argument("--selection", nargs="+", default=["middle"], choices=list(SELECTION))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="*", help="words in the works wanted")
     parser.add_argument("--peers")
