@@ -163,6 +163,8 @@ def test_what_the_tests_need_is_said():
         results_tests(records, cohort(records, horizon=12), 24)
     with pytest.raises(ParameterError, match="by family"):
         results_tests(records, cohort(records, horizon=12, level="person"), 12)
+    with pytest.raises(ParameterError, match="records that the cohort was built from"):
+        results_tests(simulate(families=100, seed=4).records, cohort(records, horizon=12), 12)
     tables = tables_of(records)
     del tables["employment_spells"]
     lacking = as_records(tables, ENDS_ON)

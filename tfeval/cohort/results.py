@@ -67,7 +67,7 @@ def results_tests(records: Records, found: Cohort, months: int = 12) -> pd.DataF
     Raises
     ------
     ParameterError
-        If the cohort is by person or has no such horizon.
+        If the cohort is by person, has no such horizon, or is of records opened apart.
     DataError
         If a table that the tests need is missing.
 
@@ -88,6 +88,11 @@ def results_tests(records: Records, found: Cohort, months: int = 12) -> pd.DataF
     if settings.level != "family" or months not in settings.horizons:
         raise ParameterError(f"Results tests need a cohort by family with horizon {months}.")
     lacking = [name for name in needed if name not in records.tables]
+    if found.units.get_backend() is not records.connection:
+        raise ParameterError(
+            "Results tests need the records that the cohort was built from, as they were opened "
+            "then: results_tests(records, cohort(records, ...))."
+        )
     if lacking:
         raise DataError(f"Results tests need tables that the extract lacks: {', '.join(lacking)}.")
     units = found.units.select("unit", "family_id", "day0", end=found.units[f"day{months}"])

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from tfeval.errors import ReportError, suggest
@@ -232,6 +232,8 @@ def scope_words(scope: str, values: Mapping[str, Any], changed: Mapping[str, Any
     'England; price year 2015'
     >>> scope_words("sefton--horizon-18", {"local_authority": "Sefton"}, {})
     'Sefton; horizon 18'
+    >>> scope_words("national--extract-data-x", {}, {"extract": "/data/x"})  # not where it lies
+    'England; extract x'
     """
     area = values.get("local_authority", "all")
     if area == "all":
@@ -241,5 +243,10 @@ def scope_words(scope: str, values: Mapping[str, Any], changed: Mapping[str, Any
     others = {name: value for name, _, value in parts} | dict(changed)
     others.pop("local_authority", None)
     return "; ".join(
-        [area, *(f"{name.replace('_', ' ')} {value}" for name, value in others.items())]
+        [area, *(f"{name.replace('_', ' ')} {_last(value)}" for name, value in others.items())]
     )
+
+
+def _last(value: object) -> object:
+    # Of an extract its name alone: where it lies is nobody's business.
+    return PurePath(value).name or value if isinstance(value, str) else value

@@ -35,7 +35,13 @@ def records_of(extract: str) -> Records:
     if extract == SIMULATED:
         return _simulation()[0]
     # A report's kernel works in a folder of its own; the extract is named from where it began.
-    return open_records(Path(os.environ.get("TFEVAL_STARTED_IN", ".")) / extract)
+    return _opened(Path(os.environ.get("TFEVAL_STARTED_IN", ".")) / extract)
+
+
+@lru_cache(maxsize=4)
+def _opened(place: Path) -> Records:
+    # Opened once: a cohort and its records must stand on the same connection.
+    return open_records(place)
 
 
 def truth_of(extract: str) -> Truth | None:
