@@ -118,11 +118,12 @@ class Case:
 
     def label(self) -> dict[str, str]:
         """Return the names of the row."""
+        known = ", score as known"
         return {
             "setting": self.setting,
             "design": self.name,
             "method": self.asked.get("method", "adjusted"),
-            "errors": self.asked["errors"],
+            "errors": self.asked["errors"] + ("" if self.asked.get("stacked", True) else known),
         }
 
 
@@ -168,6 +169,13 @@ def cases(*, bootstrap: bool) -> list[Case]:
         Case("independent", "nearest, with replacement", twice,
              {"errors": "abadie_imbens", "method": method}, True)
         for method in ("difference", "adjusted", "doubly_robust")
+    ]  # fmt: skip
+    found += [
+        Case("independent", "nearest, with replacement", twice,
+             {"errors": "abadie_imbens", "method": "difference", "stacked": False}, True),
+        Case("independent", "3 nearest, with replacement",
+             _nearest(caliper=0.2, replace=True, ratio=3),
+             {"errors": "abadie_imbens", "method": "difference"}, True),
     ]  # fmt: skip
     found += [
         Case("few", name, design, {"errors": "wild", "cluster": "area", "method": method,

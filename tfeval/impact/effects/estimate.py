@@ -78,7 +78,8 @@ def estimate(
     outcome_model : {"linear", "logistic"}
         Of regression adjustment and augmented weighting; logistic for outcomes from 0 to 1.
     stacked : bool, default True
-        Whether errors count that weights were estimated.
+        Whether errors count that weights were estimated, or the score that was matched on with
+        replacement.
     fixed_covariates : bool, default False
         Whether the treated units' covariates count as fixed.
     level : float, default 0.95
@@ -121,7 +122,7 @@ def estimate(
         )
     _check(method, outcome_model, level, draws)
     found = aligned(design.study, outcomes, months)
-    asked = chosen_errors(design, errors, cluster, stacked=stacked)
+    asked = chosen_errors(design, errors, cluster, stacked=stacked, method=method)
     by = None if by is None else labels_of(design, by)
     groups = populations(design, by)
     if outcome_model == "logistic":
@@ -129,7 +130,10 @@ def estimate(
     estimator = _estimator(method, outcome_model, fixed_covariates)
     if asked.kind == "abadie_imbens":
         adjusted = method != "difference"
-        estimator = partial(with_abadie_imbens, design=design, method=estimator, adjusted=adjusted)
+        estimator = partial(
+            with_abadie_imbens, design=design, method=estimator, adjusted=adjusted,
+            estimated=asked.stacked,
+        )  # fmt: skip
     held = estimates_of(design, found, groups, estimator, stacked=asked.stacked)
     if asked.kind == "bootstrap":
         again = Repeat(design, asked, found, by, estimator)

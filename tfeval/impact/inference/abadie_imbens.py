@@ -9,13 +9,19 @@ import numpy as np
 
 from tfeval.errors import ParameterError
 from tfeval.impact.design.design import Design
+from tfeval.impact.inference.estimated_score import through_score
 from tfeval.impact.matching.nearest import Pairs, nearest_with_replacement
 from tfeval.impact.means.means import Means, Sample
 from tfeval.impact.means.regression import centre_of, cross_products, solved
 
 
 def with_abadie_imbens(
-    sample: Sample, *, design: Design, method: Callable[[Sample], Means], adjusted: bool
+    sample: Sample,
+    *,
+    design: Design,
+    method: Callable[[Sample], Means],
+    adjusted: bool,
+    estimated: bool = False,
 ) -> Means:
     """Return a method's means, with influences as Abadie and Imbens have them.
 
@@ -29,6 +35,8 @@ def with_abadie_imbens(
         From the sample to its means.
     adjusted : bool
         Whether the method takes off what the covariates predict among the comparison units.
+    estimated : bool, default False
+        Whether errors count that the propensity score was estimated; see `through_score`.
 
     Raises
     ------
@@ -40,8 +48,8 @@ def with_abadie_imbens(
     The error squared is the spread of treated units' differences from their matches, plus what
     the repeated use of comparison units adds: (K^2 - K') times a unit's own variance, where K
     sums its shares in matches and K' their squares. A unit's variance comes from its nearest
-    neighbour in its own arm. The propensity score counts as known; counting its estimation can
-    move the error of the ATT either way (Abadie and Imbens 2016, Econometrica 84).
+    neighbour in its own arm. Counting the score's estimation can move the error of the ATT
+    either way.
 
     References
     ----------
@@ -66,8 +74,15 @@ def with_abadie_imbens(
     often = used > 0
     more = np.sqrt(np.maximum(used**2 - squared, 0.0))[often, None]
     own[often] = more * _within_arm(design, residual, known, often) / weight.sum()
+    through = None
+    if estimated:
+        through = through_score(
+            design, values, known,
+            share=share[:, 0], used=used / weight.sum(), means=(means.treated, means.comparison),
+        )  # fmt: skip
     return replace(
         means,
+        through=through,
         psi_treated=share * (values - means.treated),
         psi_comparison=share * (imputed - means.comparison) + own,
         parameters=0,

@@ -9,6 +9,7 @@ import numpy as np
 
 from tfeval.errors import ParameterError, suggest
 from tfeval.impact.design.design import Design
+from tfeval.impact.inference.estimated_score import can_count
 from tfeval.impact.means.variance import Influence, Spread, clustered, robust, two_way
 
 ERRORS = {
@@ -35,7 +36,7 @@ class Asked:
     clusters : tuple of str
         Clustering columns; "pair" for the matched set.
     stacked : bool
-        Whether they count that the weights were estimated.
+        Whether they count that the weights, or the score matched on, were estimated.
     """
 
     kind: str
@@ -47,11 +48,17 @@ class Asked:
         """What a reader is told."""
         names = " and ".join(name.replace("_", " ") for name in self.clusters)
         words = f"{ERRORS[self.kind]} {names}".strip()
-        return f"{words}; counting that the weights were estimated" if self.stacked else words
+        what = "propensity score was" if self.kind == "abadie_imbens" else "weights were"
+        return f"{words}; counting that the {what} estimated" if self.stacked else words
 
 
 def chosen_errors(
-    design: Design, errors: str | None, cluster: str | Iterable[str] | None, *, stacked: bool
+    design: Design,
+    errors: str | None,
+    cluster: str | Iterable[str] | None,
+    *,
+    stacked: bool,
+    method: str,
 ) -> Asked:
     """Return the errors asked for, or those that suit the design.
 
@@ -64,7 +71,9 @@ def chosen_errors(
     cluster : str or two of them, optional
         Of the study's clusters, "family" or "pair".
     stacked : bool
-        Whether estimated weights are to count.
+        Whether estimated weights, or an estimated score, are to count.
+    method : str
+        The estimator's name.
 
     Raises
     ------
@@ -88,8 +97,10 @@ def chosen_errors(
             'This design has no matched sets to cluster by. Use errors="abadie_imbens" with '
             'replacement, "cluster" or "robust" otherwise.'
         )
-    counted = stacked and design.weight_model is not None
-    return Asked(errors, names, counted and errors in ("robust", "cluster", "two_way"))
+    counted = design.weight_model is not None and errors in ("robust", "cluster", "two_way")
+    if errors == "abadie_imbens" and method == "difference":
+        counted = can_count(design)
+    return Asked(errors, names, stacked and counted)
 
 
 def _suited(design: Design, names: tuple[str, ...]) -> str:
@@ -126,7 +137,7 @@ def caveats(asked: Asked, design: Design, method: str) -> tuple[str, ...]:
     `tests/coverage/coverage.csv` has the figures.
     """
     matched = design.sets is not None or design.pairs is not None
-    if method == "difference" and matched:
+    if method == "difference" and matched and not asked.stacked:
         return (
             "The difference after matching is not adjusted for what was matched on, and its errors "
             "are too large: in simulations its 95% intervals held the truth in 97% to 99.5%.",

@@ -13,7 +13,7 @@ from tfeval.impact.design.design import Design
 from tfeval.impact.design.set_weights import effective_sample_size
 from tfeval.impact.means.means import Means, of_design
 from tfeval.impact.means.outcomes import Outcomes
-from tfeval.impact.means.variance import Influence
+from tfeval.impact.means.variance import Influence, Through
 
 Method = Callable[..., Means]
 
@@ -132,11 +132,36 @@ def _joined(held: list[tuple[dict[str, Any], Means, int, np.ndarray]]) -> Estima
     first = np.column_stack([means.psi_treated[:, at] for _, means, at, _ in held])
     second = np.column_stack([means.psi_comparison[:, at] for _, means, at, _ in held])
     both = (treated > 0) & (comparison > 0)
-    ratio = first / np.where(both, treated, np.inf) - second / np.where(both, comparison, np.inf)
+    one = np.ones(len(held))
+    by_treated, by_comparison = (
+        1.0 / np.where(both, mean, np.inf) for mean in (treated, comparison)
+    )
+    ratio = first * by_treated - second * by_comparison
     return Estimates(
         rows=tuple(row for row, *_ in held),
         treated=treated,
         comparison=comparison,
-        difference=Influence(first - second, part, parameters),
-        log_ratio=Influence(ratio, part, parameters),
+        difference=Influence(first - second, part, parameters, _through(held, one, one)),
+        log_ratio=Influence(ratio, part, parameters, _through(held, by_treated, by_comparison)),
     )
+
+
+def _through(
+    held: list[tuple[dict[str, Any], Means, int, np.ndarray]],
+    by_treated: np.ndarray,
+    by_comparison: np.ndarray,
+) -> Through | None:
+    sides: tuple[list[Through], list[Through]] = [], []
+    for _, means, at, _ in held:
+        if means.through is None:
+            return None
+        for side, one in zip(sides, means.through, strict=True):
+            side.append(Through(one.along[:, at], one.moved[:, at]))
+    first, second = (
+        Through(
+            np.column_stack([one.along for one in side]),
+            np.column_stack([one.moved for one in side]),
+        )
+        for side in sides
+    )
+    return first.less(second, by_treated, by_comparison)

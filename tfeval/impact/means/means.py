@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfeval.impact.design.design import Design, WeightModel
+from tfeval.impact.means.variance import Through
 from tfeval.impact.study.compiled import in_parts
 from tfeval.impact.study.covariates import BLOCK
 from tfeval.impact.study.rows import parts, steps
@@ -70,6 +71,9 @@ class Means:
         Influence of each unit.
     parameters : int
         Coefficients of the regression behind it, for small-sample factors.
+    through : tuple of Through or None
+        How the treated's and the comparison units' means hang on what was estimated before,
+        where their influences do not say it.
     """
 
     treated: np.ndarray
@@ -77,6 +81,7 @@ class Means:
     psi_treated: np.ndarray
     psi_comparison: np.ndarray
     parameters: int
+    through: tuple[Through, Through] | None = None
 
 
 class Tally:

@@ -9,6 +9,9 @@ import numpy as np
 
 from tfeval.errors import DataError
 
+#: Share of a variance that must be left when what was estimated before is counted.
+LEAST = 0.05
+
 
 @dataclass(frozen=True, eq=False)
 class Spread:
@@ -29,6 +32,39 @@ class Spread:
 
 
 @dataclass(frozen=True, eq=False)
+class Through:
+    """How estimates hang on coefficients that were estimated before, these in units of their own.
+
+    Attributes
+    ----------
+    along : ndarray of float, shape (k, estimates)
+        Covariance of the estimate, the coefficients known, with their estimating equations.
+    moved : ndarray of float, shape (k, estimates)
+        By how much a coefficient moves the estimate.
+    """
+
+    along: np.ndarray
+    moved: np.ndarray
+
+    def less(self, other: Through, own: np.ndarray, its: np.ndarray) -> Through:
+        """Return that of `own` times these estimates less `its` times the other ones."""
+        return Through(own * self.along - its * other.along, own * self.moved - its * other.moved)
+
+    def added_to(self, covariance: np.ndarray) -> np.ndarray:
+        """Return the covariance with what the coefficients' estimation adds or takes off.
+
+        In a small sample more may be taken off than there is: there the coefficients count as
+        known.
+        """
+        before = np.diag(covariance)
+        after = before + 2.0 * (self.along * self.moved).sum(axis=0) + (self.moved**2).sum(axis=0)
+        counts = after > LEAST * before
+        along, moved = self.along * counts, self.moved * counts
+        cross = along.T @ moved
+        return covariance + cross + cross.T + moved.T @ moved
+
+
+@dataclass(frozen=True, eq=False)
 class Influence:
     """Influences on some estimates, and who they come from.
 
@@ -39,11 +75,14 @@ class Influence:
         Who has weight in each.
     parameters : ndarray of int, shape (estimates,)
         Coefficients estimated.
+    through : Through or None
+        What else they hang on, where that does not go by units.
     """
 
     psi: np.ndarray
     part: np.ndarray
     parameters: np.ndarray
+    through: Through | None = None
 
     @property
     def units(self) -> np.ndarray:
@@ -66,8 +105,10 @@ def robust(influence: Influence) -> Spread:
     """
     units = influence.units
     scaled = influence.psi * np.sqrt(units / np.maximum(units - influence.parameters, 1))
-    count = len(units)
-    return Spread(scaled.T @ scaled, np.full(count, np.inf), np.full(count, np.nan))
+    count, covariance = len(units), scaled.T @ scaled
+    if influence.through is not None:
+        covariance = influence.through.added_to(covariance)
+    return Spread(covariance, np.full(count, np.inf), np.full(count, np.nan))
 
 
 def sums_by(values: np.ndarray, codes: np.ndarray) -> np.ndarray:

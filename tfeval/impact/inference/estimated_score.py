@@ -1,0 +1,155 @@
+"""What estimating the propensity score does to the error of matching on it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tfeval.impact.design.design import Design
+from tfeval.impact.means.linear_outcomes import (
+    centred,
+    cross_products_by_group,
+    predictions,
+    weighted_centre,
+)
+from tfeval.impact.means.regression import solved
+from tfeval.impact.means.variance import Through
+from tfeval.impact.study.rows import Reader
+
+#: Directions with less than this share of the score's information are none.
+TINY = 1e-11
+
+
+def can_count(design: Design) -> bool:
+    """Say whether the errors of a design can count that its score was estimated.
+
+    Parameters
+    ----------
+    design : Design
+        That is so where it was matched, for the ATT and with replacement, on the logistic
+        regression of all its units, without strata and sampling weights.
+    """
+    asked, study = design.settings, design.study
+    fitted = asked.get("model") == "logit" and asked.get("folds") == 1 and design.score is not None
+    plain = study.weight is None and study.strata is None
+    nearest = asked.get("method") == "nearest" and design.sets is None and design.estimand == "ATT"
+    return fitted and plain and nearest and asked.get("distance") in ("linear", "probability")
+
+
+def local_means(
+    distance: np.ndarray, values: np.ndarray, pool: np.ndarray, leave_out: bool = False
+) -> np.ndarray:
+    """Return, for every unit, the mean of the pool's values at about its distance.
+
+    Parameters
+    ----------
+    distance : ndarray of float, shape (n,)
+    values : ndarray of float, shape (n, outcomes)
+    pool : ndarray of int
+        Rows whose values count: about the square root of their number around each unit, with
+        all that are as far, so that the order of rows has no say.
+    leave_out : bool
+        Whether a unit of the pool is left out of its own mean.
+
+    Examples
+    --------
+    >>> distance, values = np.arange(6.0), np.array([[1.0], [2], [3], [4], [5], [6]])
+    >>> local_means(distance, values, np.arange(6))[2:4].ravel().tolist()
+    [2.5, 3.5]
+    >>> local_means(distance, values, np.arange(6), leave_out=True)[2:4].ravel().tolist()
+    [2.0, 3.0]
+    """
+    order = pool[np.argsort(distance[pool], kind="stable")]
+    sorted_distance, sums = distance[order], np.zeros((len(order) + 1, values.shape[1]))
+    np.cumsum(values[order], axis=0, out=sums[1:])
+    half = max(1, int(np.ceil(np.sqrt(len(order)) / 2)))
+    middle = np.searchsorted(sorted_distance, distance)
+    first = sorted_distance[np.clip(middle - half, 0, len(order) - 1)]
+    last = sorted_distance[np.clip(middle + half - 1, 0, len(order) - 1)]
+    low = np.searchsorted(sorted_distance, first, side="left")
+    high = np.searchsorted(sorted_distance, last, side="right")
+    total, count = sums[high] - sums[low], (high - low).astype(float)[:, None]
+    if leave_out:
+        total[pool] -= values[pool]
+        count[pool] -= 1.0
+    return total / np.maximum(count, 1.0)
+
+
+def through_score(
+    design: Design,
+    values: np.ndarray,
+    known: np.ndarray,
+    *,
+    share: np.ndarray,
+    used: np.ndarray,
+    means: tuple[np.ndarray, np.ndarray],
+) -> tuple[Through, Through]:
+    """Return how both arms' means hang on the estimated score.
+
+    Parameters
+    ----------
+    design : Design
+        Of which `can_count` holds.
+    values : ndarray of float, shape (n, outcomes)
+        Anything where not known.
+    known : ndarray of bool, shape (n,)
+    share : ndarray of float, shape (n,)
+        Of each matched treated unit in the mean; 0 for all others.
+    used : ndarray of float, shape (n,)
+        How much each comparison unit counts in the mean.
+    means : tuple of ndarray of float, shape (outcomes,)
+        Of the treated and of their matches.
+
+    Returns
+    -------
+    treated, comparison : Through
+
+    Notes
+    -----
+    Let s be the estimating equations of the score, I their information, c the covariance of the
+    estimate with them if the score were known, and d the derivative of the estimand by the
+    score's coefficients. The error squared changes by -c' I^-1 c + d' I^-1 d (theorem 2). The
+    covariance is taken unit by unit, with local means by arm for what the score alone predicts.
+    For the logistic regression d is the mean over the treated of x (1 - p) times what is left of
+    the outcomes' regressions on x; among comparison units, weighted by p, so that d is right
+    whether these are straight lines or not. For the treated c and d are the same, so their mean
+    does not hang on the score.
+
+    References
+    ----------
+    Abadie and Imbens (2016), Matching on the estimated propensity score, Econometrica 84,
+    theorem 2 and section 4.
+    """
+    study, score, distance = design.study, design.score, design.distance
+    assert score is not None  # as `can_count` has it
+    assert distance is not None
+    filled = np.where(known[:, None], values, 0.0)
+    pool = np.flatnonzero(known & ~study.treated)
+    smooth = local_means(distance, filled, pool, leave_out=True)
+    residual = (study.treated - score)[:, None]
+    psi_treated = share[:, None] * (filled - means[0])
+    psi_comparison = share[:, None] * (smooth - means[1]) + used[:, None] * (filled - smooth)
+    rows = centred(study.covariates, weighted_centre(study.covariates, share))
+    line = _line(rows, filled, known, study.treated, score)
+    moved = (share * (1.0 - score))[:, None] * (predictions(rows, line) - means[1])
+    nobody = np.zeros(study.size, dtype=np.int8)
+    gram, _ = cross_products_by_group(rows, score * (1.0 - score), filled[:, :0], nobody, 1)
+    stacked = np.hstack([residual * psi_treated, residual * psi_comparison, moved])
+    _, sums = cross_products_by_group(rows, np.ones(study.size), stacked, nobody, 1)
+    first, second, slope = np.split(_whitened(gram[0], sums[0]), 3, axis=1)
+    return Through(first, np.zeros_like(first)), Through(second, slope - second)
+
+
+def _line(
+    rows: Reader, filled: np.ndarray, known: np.ndarray, treated: np.ndarray, score: np.ndarray
+) -> np.ndarray:
+    arm = np.where(known & ~treated, np.int8(0), np.int8(-1))
+    gram, right = cross_products_by_group(rows, score, filled, arm, 1)
+    return solved(gram[0], right[0]).coefficients
+
+
+def _whitened(information: np.ndarray, sums: np.ndarray) -> np.ndarray:
+    """Return sums in directions in which the information is 1."""
+    scale = np.sqrt(np.maximum(np.diag(information), 1e-300))
+    values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
+    keep = values > values[-1] * len(values) * TINY
+    return (vectors[:, keep] / np.sqrt(values[keep])).T @ (sums / scale[:, None])
