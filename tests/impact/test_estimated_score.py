@@ -147,8 +147,8 @@ def test_local_means_do_not_hang_on_the_order_of_ties():
     rng = np.random.default_rng(7)
     distance, values = rng.integers(0, 12, 400) / 4, rng.normal(size=(400, 2))
     pool = np.flatnonzero(rng.random(400) < 0.6)
-    expected = local_means(distance, values, pool, leave_out=True)
-    again = local_means(distance, values, rng.permutation(pool), leave_out=True)
+    expected = local_means(distance, values, pool)
+    again = local_means(distance, values, rng.permutation(pool))
     np.testing.assert_allclose(again, expected, atol=1e-12)
 
 

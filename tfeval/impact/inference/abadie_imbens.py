@@ -11,8 +11,9 @@ from tfeval.errors import ParameterError
 from tfeval.impact.design.design import Design
 from tfeval.impact.inference.estimated_score import through_score
 from tfeval.impact.matching.nearest import Pairs, nearest_with_replacement
+from tfeval.impact.means.linear_outcomes import centred, predictions
 from tfeval.impact.means.means import Means, Sample
-from tfeval.impact.means.regression import centre_of, cross_products, solved
+from tfeval.impact.means.regression import centre_of, fitted
 
 
 def with_abadie_imbens(
@@ -107,11 +108,10 @@ def _pairs(design: Design, sample: Sample, known: np.ndarray) -> tuple[np.ndarra
 
 def _predicted(sample: Sample) -> np.ndarray:
     """Return what the matched comparison units' regression predicts for everybody."""
-    centre = centre_of(sample)
-    rows = sample.arm(False)
-    x = sample.study.covariates.rows(rows) - centre
-    fit = solved(*cross_products(x, sample.weights[rows], sample.values[rows]))
-    return fit.predict(sample.study.covariates.rows(slice(None)) - centre)
+    rows = centred(sample.study.covariates, centre_of(sample))
+    matched = ~sample.study.treated & (sample.weights > 0)
+    line = fitted(rows, sample.weights, sample.values, matched)
+    return predictions(rows, line.coefficients)
 
 
 def _sums(rows: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:

@@ -12,8 +12,7 @@ import numpy as np
 from tfeval.impact.design.design import Design
 from tfeval.impact.inference.refits import Refits, refits_of
 from tfeval.impact.matching.nearest_loops import NOBODY, without_replacement
-from tfeval.impact.matching.ordering import first_equal, sorted_arm
-from tfeval.impact.matching.ordering_loops import stand
+from tfeval.impact.matching.ordering import first_equal, sorted_arm, standing
 from tfeval.impact.means.means import weighted_means
 from tfeval.impact.means.outcomes import Outcomes
 from tfeval.impact.means.regression import adjusted_means, adjusted_pair
@@ -190,14 +189,12 @@ def matched_copies(
     capacity = drawn[other.rows].astype(np.int32)
     found = np.full((len(copies), 1), NOBODY, dtype=np.int64)
     none = np.empty(0, dtype=np.int64)
-    places = np.empty((3, len(own.rows)), dtype=np.int64)
-    for_size(stand, len(score))(other.scores, other.starts, own.scores, own.starts, *places)
     for_size(without_replacement, len(score))(
         other.scores,
         first_equal(other),
         capacity,
         own.scores[copies],
-        *places[:, copies],
+        *standing(own, other)[:, copies],
         np.ascontiguousarray(turns[::-1]) if order == "largest" else turns,
         order == "closest",
         width,

@@ -9,14 +9,11 @@ from tfeval.impact.means.linear_outcomes import (
     centred,
     cross_products_by_group,
     predictions,
+    products,
     weighted_centre,
 )
-from tfeval.impact.means.regression import solved
+from tfeval.impact.means.regression import fitted, half_inverse
 from tfeval.impact.means.variance import Through
-from tfeval.impact.study.rows import Reader
-
-#: Directions with less than this share of the score's information are none.
-TINY = 1e-11
 
 
 def can_count(design: Design) -> bool:
@@ -35,9 +32,7 @@ def can_count(design: Design) -> bool:
     return fitted and plain and nearest and asked.get("distance") in ("linear", "probability")
 
 
-def local_means(
-    distance: np.ndarray, values: np.ndarray, pool: np.ndarray, leave_out: bool = False
-) -> np.ndarray:
+def local_means(distance: np.ndarray, values: np.ndarray, pool: np.ndarray) -> np.ndarray:
     """Return, for every unit, the mean of the pool's values at about its distance.
 
     Parameters
@@ -46,16 +41,13 @@ def local_means(
     values : ndarray of float, shape (n, outcomes)
     pool : ndarray of int
         Rows whose values count: about the square root of their number around each unit, with
-        all that are as far, so that the order of rows has no say.
-    leave_out : bool
-        Whether a unit of the pool is left out of its own mean.
+        all that are as far, so that the order of rows has no say; a unit of the pool is left out
+        of its own mean.
 
     Examples
     --------
     >>> distance, values = np.arange(6.0), np.array([[1.0], [2], [3], [4], [5], [6]])
-    >>> local_means(distance, values, np.arange(6))[2:4].ravel().tolist()
-    [2.5, 3.5]
-    >>> local_means(distance, values, np.arange(6), leave_out=True)[2:4].ravel().round(2).tolist()
+    >>> local_means(distance, values, np.arange(6))[2:4].ravel().round(2).tolist()
     [2.33, 3.33]
     """
     order = pool[np.argsort(distance[pool], kind="stable")]
@@ -68,9 +60,8 @@ def local_means(
     low = np.searchsorted(sorted_distance, first, side="left")
     high = np.searchsorted(sorted_distance, last, side="right")
     total, count = sums[high] - sums[low], (high - low).astype(float)[:, None]
-    if leave_out:
-        total[pool] -= values[pool]
-        count[pool] -= 1.0
+    total[pool] -= values[pool]
+    count[pool] -= 1.0
     return total / np.maximum(count, 1.0)
 
 
@@ -123,33 +114,16 @@ def through_score(
     assert score is not None  # as `can_count` has it
     assert distance is not None
     filled = np.where(known[:, None], values, 0.0)
-    pool = np.flatnonzero(known & ~study.treated)
-    smooth = local_means(distance, filled, pool, leave_out=True)
+    other = known & ~study.treated
+    smooth = local_means(distance, filled, np.flatnonzero(other))
     residual = (study.treated - score)[:, None]
     psi_treated = share[:, None] * (filled - means[0])
     psi_comparison = share[:, None] * (smooth - means[1]) + used[:, None] * (filled - smooth)
     rows = centred(study.covariates, weighted_centre(study.covariates, share))
-    line = _line(rows, filled, known, study.treated, score)
+    line = fitted(rows, score, filled, other).coefficients
     moved = (share * (1.0 - score))[:, None] * (predictions(rows, line) - means[1])
-    nobody = np.zeros(study.size, dtype=np.int8)
-    gram, _ = cross_products_by_group(rows, score * (1.0 - score), filled[:, :0], nobody, 1)
-    stacked = np.hstack([residual * psi_treated, residual * psi_comparison, moved])
-    _, sums = cross_products_by_group(rows, np.ones(study.size), stacked, nobody, 1)
-    first, second, slope = np.split(_whitened(gram[0], sums[0]), 3, axis=1)
+    everybody = np.zeros(study.size, dtype=np.int8)
+    gram, _ = cross_products_by_group(rows, score * (1.0 - score), filled[:, :0], everybody, 1)
+    sums = products(rows, np.hstack([residual * psi_treated, residual * psi_comparison, moved]))
+    first, second, slope = np.split(half_inverse(gram[0]).T @ sums, 3, axis=1)
     return Through(first, np.zeros_like(first)), Through(second, slope - second)
-
-
-def _line(
-    rows: Reader, filled: np.ndarray, known: np.ndarray, treated: np.ndarray, score: np.ndarray
-) -> np.ndarray:
-    arm = np.where(known & ~treated, np.int8(0), np.int8(-1))
-    gram, right = cross_products_by_group(rows, score, filled, arm, 1)
-    return solved(gram[0], right[0]).coefficients
-
-
-def _whitened(information: np.ndarray, sums: np.ndarray) -> np.ndarray:
-    """Return sums in directions in which the information is 1."""
-    scale = np.sqrt(np.maximum(np.diag(information), 1e-300))
-    values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
-    keep = values > values[-1] * len(values) * TINY
-    return (vectors[:, keep] / np.sqrt(values[keep])).T @ (sums / scale[:, None])

@@ -8,8 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from tfeval.impact.matching.nearest_loops import NOBODY, collect, reach, without_replacement
-from tfeval.impact.matching.ordering import Arm, first_equal, matching_order, sorted_arm
-from tfeval.impact.matching.ordering_loops import stand
+from tfeval.impact.matching.ordering import Arm, first_equal, matching_order, sorted_arm, standing
 from tfeval.impact.study.compiled import LARGE, THREADS, for_size, in_parts
 
 #: Marks rows that are not of the arm.
@@ -241,10 +240,7 @@ def _field(
         for mask in (treated & inside, ~treated & inside)
     ]
     own, other = in_parts(sorted_arm, arms, threads=len(score) >= LARGE)
-    places, low, high = np.empty((3, len(own.rows)), dtype=np.int64)
-    for_size(stand, len(score))(
-        other.scores, other.starts, own.scores, own.starts, places, low, high
-    )
+    places, low, high = standing(own, other)
     values = calipers.covariates
     families = [np.empty(0, dtype=np.int64)] * 2 if family is None else [
         family[other.rows], family[own.rows]]  # fmt: skip

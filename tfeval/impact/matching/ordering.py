@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfeval.impact.matching.ordering_loops import order_by_digits
+from tfeval.impact.matching.ordering_loops import order_by_digits, stand
 from tfeval.impact.study.compiled import LARGE, for_size, in_parts
 
 
@@ -120,6 +120,14 @@ def _slowly(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _falling(values: np.ndarray) -> np.ndarray:
     return np.flatnonzero(values[1:] < values[:-1])
+
+
+def standing(own: Arm, other: Arm) -> np.ndarray:
+    """Return where each unit of one arm stands in the other; see `stand` for the three rows."""
+    found = np.empty((3, len(own.rows)), dtype=np.int64)
+    size = len(own.rows) + len(other.rows)
+    for_size(stand, size)(other.scores, other.starts, own.scores, own.starts, *found)
+    return found
 
 
 def first_equal(arm: Arm) -> np.ndarray:

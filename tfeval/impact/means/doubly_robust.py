@@ -34,37 +34,39 @@ def doubly_robust_means(sample: Sample, *, outcome_model: str = "linear") -> Mea
     Journal 21, section 5.2; normalised weights: Sloczynski and Wooldridge (2018), Econometric
     Theory 34.
     """
-    found = [_arm(sample, outcome_model, treated=treated) for treated in (True, False)]
+    rows = centred(sample.study.covariates, centre_of(sample))
+    found = [_arm(sample, rows, outcome_model, treated=treated) for treated in (True, False)]
     (first, psi_first), (second, psi_second) = found
     return Means(first, second, psi_first, psi_second, parameters=0)
 
 
-def _arm(sample: Sample, model: str, *, treated: bool) -> tuple[np.ndarray, np.ndarray]:
-    rows = sample.arm(treated)
-    weights = sample.weights[rows]
+def _arm(
+    sample: Sample, rows: Reader, model: str, *, treated: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    arm = sample.arm(treated)
+    weights = sample.weights[arm]
     target = np.flatnonzero(sample.target > 0)
     tally = Tally(sample)
-    own = np.array_equal(rows, target) and np.allclose(
-        weights / weights.sum(), sample.target[rows] / sample.target[rows].sum(), rtol=1e-12
+    own = np.array_equal(arm, target) and np.allclose(
+        weights / weights.sum(), sample.target[arm] / sample.target[arm].sum(), rtol=1e-12
     )
     if own:
-        mean = weights @ sample.values[rows] / weights.sum()
-        tally.through_weights(rows, (sample.values[rows] - mean) / weights.sum())
+        mean = weights @ sample.values[arm] / weights.sum()
+        tally.through_weights(arm, (sample.values[arm] - mean) / weights.sum())
         return mean, tally.psi
-    every = _predicted(sample, model, rows)
-    residual = sample.values[rows] - every[rows]
+    every = _predicted(sample, rows, model, arm)
+    residual = sample.values[arm] - every[arm]
     at_target = every[target]
     level = weights @ residual / weights.sum()
     share = sample.target[target] / sample.target[target].sum()
     predicted = share @ at_target
-    tally.through_weights(rows, (residual - level) / weights.sum())
+    tally.through_weights(arm, (residual - level) / weights.sum())
     tally.beside_weights(target, share[:, None] * (at_target - predicted))
     return predicted + level, tally.psi
 
 
-def _predicted(sample: Sample, model: str, own: np.ndarray) -> np.ndarray:
+def _predicted(sample: Sample, rows: Reader, model: str, own: np.ndarray) -> np.ndarray:
     """Predict every unit's outcomes in an arm, out of fold; shape (n, outcomes)."""
-    rows = centred(sample.study.covariates, centre_of(sample))
     if model == "logistic":
         from scipy.special import expit  # noqa: PLC0415
 

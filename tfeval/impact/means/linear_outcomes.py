@@ -27,16 +27,29 @@ def weighted_centre(
         False where the caller has threads of its own.
     """
     rows = centred(covariates, np.zeros(covariates.count))
+    total = products(rows, weights[:, None], threads)[:, 0]
+    return total[1:] / total[0]
+
+
+def products(rows: Reader, values: np.ndarray, threads: bool = True) -> np.ndarray:
+    """Return Z'Y, Z being what the reader gives; shape (1 + k, columns).
+
+    Parameters
+    ----------
+    rows : Reader
+    values : ndarray of float, shape (n, columns)
+    threads : bool
+        False where the caller has threads of its own.
+    """
 
     def part(start: int, stop: int) -> np.ndarray:
-        room, total = rows.room(), np.zeros(1 + covariates.count)
+        room, total = rows.room(), np.zeros((1 + rows.covariates.count, values.shape[1]))
         for block in steps(start, stop):
-            total += np.dot(rows.read(block.start, block.stop, room), weights[block])
+            total += np.dot(rows.read(block.start, block.stop, room), values[block])
         return total
 
     with one_blas_thread(threads and rows.size >= LARGE):
-        total = np.sum(in_parts(part, parts(rows.size), threads), axis=0)
-    return total[1:] / total[0]
+        return np.sum(in_parts(part, parts(rows.size), threads), axis=0)
 
 
 def cross_products_by_group(  # noqa: PLR0917

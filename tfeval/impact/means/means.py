@@ -9,15 +9,13 @@ chapter 3; for weighted least squares White (1980), Econometrica 48.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tfeval.impact.design.design import Design, WeightModel
+from tfeval.impact.means.linear_outcomes import centred, predictions, products
 from tfeval.impact.means.variance import Through
-from tfeval.impact.study.compiled import in_parts
-from tfeval.impact.study.covariates import BLOCK
-from tfeval.impact.study.rows import parts, steps
 from tfeval.impact.study.study import Study
 
 _ROWS = 65_536
@@ -108,34 +106,12 @@ class Tally:
         study, moves = self.sample.study, np.zeros(self.psi.shape)
         moves[rows] = model.slope[rows, None] * slopes
 
-        def slope(start: int, stop: int) -> np.ndarray:
-            every = _equations(study, model, start, stop)
-            return np.sum([np.dot(x, moves[block]) for block, x in every], axis=0)
-
-        ranges = parts(study.size)
-        gradient = np.sum(in_parts(slope, ranges), axis=0)
-        moved = np.linalg.solve(model.information, gradient)
-
-        def add(start: int, stop: int) -> None:
-            for block, x in _equations(study, model, start, stop):
-                self.psi[block] += model.residual[block, None] * np.dot(x.T, moved)
-
-        in_parts(add, ranges)
-
-
-def _equations(
-    study: Study, model: WeightModel, start: int, stop: int
-) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield blocks of rows and what their weights' equations multiply, shape (k, rows)."""
-    room = np.empty((len(model.information), min(BLOCK, stop - start)))
-    for block in steps(start, stop):
-        x = room[:, : block.stop - block.start]
-        if model.intercept:
-            x[0] = 1.0
-        study.covariates.block(block.start, block.stop, x[int(model.intercept) :])
-        if model.centre is not None:
-            x -= model.centre[:, None]
-        yield block, x
+        none = np.zeros(study.covariates.count)
+        read = centred(study.covariates, none if model.centre is None else model.centre)
+        held = slice(0 if model.intercept else 1, None)
+        moved = np.zeros((1 + len(none), self.psi.shape[1]))
+        moved[held] = np.linalg.solve(model.information, products(read, moves)[held])
+        self.psi += model.residual[:, None] * predictions(read, moved)
 
 
 def blocks(size: int) -> Iterator[slice]:
@@ -205,6 +181,4 @@ def of_design(
 def _scaled(model: WeightModel | None, part: np.ndarray) -> WeightModel | None:
     if model is None or (part == 1).all():
         return model
-    return WeightModel(
-        model.residual, model.slope * part, model.information, model.centre, model.intercept
-    )
+    return replace(model, slope=model.slope * part)

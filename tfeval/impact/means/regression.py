@@ -56,11 +56,23 @@ def cross_products(
 
 def solved(gram: np.ndarray, right: np.ndarray) -> Fit:
     """Solve the normal equations; covariates that repeat others do not matter."""
+    half = half_inverse(gram)
+    inverse = half @ half.T
+    return Fit(inverse @ right, inverse, half.shape[1])
+
+
+def half_inverse(gram: np.ndarray) -> np.ndarray:
+    """Return H with HH' the inverse, shape (1 + k, rank): directions that hold nothing left out."""
     scale = np.sqrt(np.maximum(np.diag(gram), 1e-300))
     values, vectors = np.linalg.eigh(gram / np.outer(scale, scale))
     keep = values > values[-1] * len(values) * 1e-11
-    inverse = (vectors[:, keep] / values[keep]) @ vectors[:, keep].T / np.outer(scale, scale)
-    return Fit(inverse @ right, inverse, int(keep.sum()))
+    return vectors[:, keep] / np.sqrt(values[keep]) / scale[:, None]
+
+
+def fitted(rows: Reader, weights: np.ndarray, values: np.ndarray, units: np.ndarray) -> Fit:
+    """Fit some units' regression on what a reader gives; `units` of bool, shape (n,)."""
+    gram, right = cross_products_by_group(rows, weights, values, np.where(units, 0, -1), 1)
+    return solved(gram[0], right[0])
 
 
 def centre_of(sample: Sample) -> np.ndarray:

@@ -52,12 +52,12 @@ def read_columns(path: str | Path, names: Iterable[str]) -> pd.DataFrame:
     for name in wanted:
         if name not in known:
             raise ParameterError(f"{Path(path).name} has no column {name}. {suggest(name, known)}")
-    described: dict[str, Any] = file.schema_arrow.pandas_metadata or {}
-    frame = pd.DataFrame(
-        {name: _column(file, name) for name in wanted}, index=_index(file, described), copy=False
-    )
+    # Without a column of its own, the index and the attributes as pandas wrote them.
+    empty = file.read(columns=[], use_pandas_metadata=True).to_pandas()
+    columns = {name: _column(file, name) for name in wanted}
+    frame = pd.DataFrame(columns, index=empty.index, copy=False)
+    frame.attrs = empty.attrs
     _give_back()
-    frame.attrs = dict(described.get("attributes") or {})
     return frame
 
 
@@ -93,13 +93,3 @@ def _give_back() -> None:
     import pyarrow as pa  # noqa: PLC0415
 
     pa.default_memory_pool().release_unused()
-
-
-def _index(file: Any, described: dict[str, Any]) -> pd.Index:
-    parts = [one for one in described.get("index_columns", []) if isinstance(one, str)]
-    if not parts:
-        spans = [one for one in described.get("index_columns", []) if one.get("kind") == "range"]
-        if spans:
-            return pd.RangeIndex(spans[0]["start"], spans[0]["stop"], spans[0]["step"])
-        return pd.RangeIndex(file.metadata.num_rows)
-    return file.read(columns=parts).to_pandas().index

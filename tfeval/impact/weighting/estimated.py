@@ -60,9 +60,7 @@ def by_propensity(
         fitted = "cross-fitted" if propensity.folds is not None else f"from {propensity.model}"
         why = AS_KNOWN.format(why=f"their scores are {fitted}")
         return Estimated(weights, propensity, None, (*propensity.notes, why))
-    model = WeightModel(
-        propensity.residual, slope, propensity.information, None, propensity.intercept
-    )
+    model = WeightModel(propensity.residual, slope, propensity.information)
     return Estimated(weights, propensity, model, propensity.notes)
 
 
@@ -78,7 +76,7 @@ def by_entropy(study: Study, estimand: str) -> Estimated:
         return Estimated(fits[0].weights + fits[1].weights, notes=(why,))
     whose, other = ("treated", "comparison") if estimand == "ATT" else ("comparison", "treated")
     fit = balance_arm(study.covariates, arms[other], arms[whose])
-    model = WeightModel(fit.residual, fit.weights, fit.information, None, True)
+    model = WeightModel(fit.residual, fit.weights, fit.information)
     return Estimated(arms[whose] + fit.weights, None, model)
 
 
