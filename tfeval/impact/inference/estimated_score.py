@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tfeval.impact.design.design import Design
+from tfeval.impact.matching.ordering import first_equal, sorted_arm, standing
 from tfeval.impact.means.linear_outcomes import (
     centred,
     cross_products_by_group,
@@ -50,15 +51,17 @@ def local_means(distance: np.ndarray, values: np.ndarray, pool: np.ndarray) -> n
     >>> local_means(distance, values, np.arange(6))[2:4].ravel().round(2).tolist()
     [2.33, 3.33]
     """
-    order = pool[np.argsort(distance[pool], kind="stable")]
-    sorted_distance, sums = distance[order], np.zeros((len(order) + 1, values.shape[1]))
-    np.cumsum(values[order], axis=0, out=sums[1:])
-    half = max(1, int(np.ceil(np.sqrt(len(order)) / 2)))
-    middle = np.searchsorted(sorted_distance, distance)
-    first = sorted_distance[np.clip(middle - half, 0, len(order) - 1)]
-    last = sorted_distance[np.clip(middle + half - 1, 0, len(order) - 1)]
-    low = np.searchsorted(sorted_distance, first, side="left")
-    high = np.searchsorted(sorted_distance, last, side="right")
+    arm = sorted_arm(pool, distance)
+    sums = np.zeros((len(pool) + 1, values.shape[1]))
+    np.cumsum(values[arm.rows], axis=0, out=sums[1:])
+    begins = first_equal(arm)
+    cuts = np.append(np.flatnonzero(np.diff(begins)) + 1, len(pool))
+    ends = np.repeat(cuts, np.diff(cuts, prepend=0))
+    half = max(1, int(np.ceil(np.sqrt(len(pool)) / 2)))
+    every, middle = sorted_arm(np.arange(len(distance)), distance), np.empty(len(distance), int)
+    middle[every.rows] = standing(every, arm)[0]
+    low = begins[np.clip(middle - half, 0, len(pool) - 1)]
+    high = ends[np.clip(middle + half - 1, 0, len(pool) - 1)]
     total, count = sums[high] - sums[low], (high - low).astype(float)[:, None]
     total[pool] -= values[pool]
     count[pool] -= 1.0
