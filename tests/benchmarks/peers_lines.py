@@ -141,6 +141,41 @@ def check(found):
     return found @ found
 """,
         ),
+        "statsmodels Logit": (
+            "python statsmodels",
+            """
+import statsmodels.api as sm
+def run():
+    return sm.Logit(frame["treated"], sm.add_constant(frame[names])).fit(disp=0).predict()
+def check(found):
+    return found @ found
+""",
+        ),
+    },
+    "logistic propensity, 5 folds": {
+        "tfeval": (
+            OURS,
+            """
+import tfeval as tf
+def run():
+    return tf.fit_propensity(tf.study(frame, covariates=names), folds=5)
+def check(found):
+    return found.score @ found.score
+""",
+        ),
+        "scikit-learn newton-cholesky": (
+            "python scikit-learn",
+            """
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_predict
+def run():
+    model = LogisticRegression(C=float("inf"), solver="newton-cholesky", tol=1e-8)
+    return cross_val_predict(model, frame[names], frame["treated"], cv=5,
+                             method="predict_proba")[:, 1]
+def check(found):
+    return found @ found
+""",
+        ),
     },
     "nearest, caliper, no replacement": {
         "tfeval": (OURS, PAIRS.format(roles="", more="")),
