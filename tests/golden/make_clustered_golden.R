@@ -1,6 +1,6 @@
 # Reference numbers from R on a simulated frame with clusters, strata, sampling weights and no ties.
 # Run from anywhere:  Rscript make_clustered_golden.R
-# Writes clustered_data.csv, clustered.csv, clustered_weights.csv and clustered_pairs.csv beside itself. README.md says what is what.
+# Writes clustered_data.csv, clustered.csv, clustered_weights.csv.gz and clustered_pairs.csv beside itself. README.md says what is what.
 # Part names (data, match, weight, other) after the script's name run only those and say how many rows came, without writing the goldens.
 Sys.setenv(TZ = "UTC")
 suppressPackageStartupMessages({
@@ -10,7 +10,9 @@ here <- dirname(normalizePath(sub("^--file=", "", grep("^--file=", commandArgs(F
 gold <- function(f) file.path(here, f)
 parts <- commandArgs(TRUE); want <- function(p) !length(parts) || p %in% parts
 num <- function(x) ifelse(is.na(x), "NA", sprintf("%.12g", x))
-wcsv <- function(d, f) write.csv(d, gold(f), row.names = FALSE, quote = FALSE, eol = "\n")
+wcsv <- function(d, f) {                    # compressed where the name says so
+  to <- if (endsWith(f, ".gz")) gzfile(gold(f), "wb") else file(gold(f), "wb"); on.exit(close(to))
+  write.csv(d, to, row.names = FALSE, quote = FALSE, eol = "\n") }
 acc <- list(); W <- list(); P <- list()
 add <- function(case, quantity, value) acc[[length(acc) + 1L]] <<- data.frame(case = case, quantity = quantity, value = num(as.numeric(value)))
 reg <- function(case, lab, est, se) { add(case, paste0(lab, "_est"), est); add(case, paste0(lab, "_se"), se) }
@@ -235,4 +237,4 @@ if (want("other")) {
       out("ate", tau, sw * (psi - tau) / mean(sw)) } }
 }
 z <- do.call(rbind, acc); stopifnot(!anyDuplicated(z[, 1:2]), !grepl("[,\"]", z$case), !grepl("[,\"]", z$quantity)); cat(nrow(z), "rows,", length(unique(z$case)), "cases;", n_checked, "delta-method numbers checked with marginaleffects\n")
-if (!length(parts)) { wcsv(z, "clustered.csv"); wcsv(do.call(rbind, W), "clustered_weights.csv"); wcsv(do.call(rbind, P), "clustered_pairs.csv") }
+if (!length(parts)) { wcsv(z, "clustered.csv"); wcsv(do.call(rbind, W), "clustered_weights.csv.gz"); wcsv(do.call(rbind, P), "clustered_pairs.csv") }

@@ -54,7 +54,7 @@ def numbers(name: str) -> dict[str, dict[str, float]]:
 @cache
 def weights(name: str) -> dict[str, pd.DataFrame]:
     """Return R's weights, sets and distances by case, in order of the data."""
-    rows = pd.read_csv(FOLDER / f"{name}_weights.csv", low_memory=False)
+    rows = pd.read_csv(FOLDER / f"{name}_weights.csv.gz", low_memory=False)
     return {
         str(case): some.set_index("id").loc[data(name).index] for case, some in rows.groupby("case")
     }

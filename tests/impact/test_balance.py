@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from matplotlib.text import Text
 
 import tfeval as tf
+from tests.impact.golden import weights as golden_weights
 from tfeval.display.disclosure import hidden_parts
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.balance.ks import ks_distances
@@ -77,8 +78,7 @@ def clustered(case):
 
 
 def weights_of(name, case, ids):
-    held = read(f"{name}_weights")
-    return held[held["case"] == case].set_index("id").reindex(ids).reset_index()
+    return golden_weights(name)[case].reindex(ids).reset_index()
 
 
 def golden_cases():

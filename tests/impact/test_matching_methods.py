@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.impact.golden import COVARIATES, data, numbers, pairs, weights
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.design.set_weights import weights_from_sets
 from tfeval.impact.matching import boxes, kernel
@@ -23,44 +21,22 @@ from tfeval.impact.matching.subclass import subclass_sets
 from tfeval.impact.matching.whitening import whitened
 from tfeval.impact.study.study import study
 
-FOLDER = Path(__file__).parents[1] / "golden"
-COVARIATES = {
-    "lalonde": ["age", "educ", "race", "married", "nodegree", "re74", "re75"],
-    "clustered": ["x1", "x2", "x3", "b1", "group"],
-}
 
-
-@cache
-def frame(name: str) -> pd.DataFrame:
-    return pd.read_csv(FOLDER / f"{name}_data.csv").set_index("id")
-
-
-@cache
 def theirs(case: str) -> pd.DataFrame:
     """Return R's weights and distances in order of the data."""
-    name = case.split("_", maxsplit=1)[0]
-    rows = pd.read_csv(FOLDER / f"{name}_weights.csv", low_memory=False)
-    return rows[rows["case"] == case].set_index("id").loc[frame(name).index]
+    return weights(case.split("_", maxsplit=1)[0])[case]
 
 
-@cache
 def number(case: str, quantity: str) -> float:
-    rows = pd.read_csv(FOLDER / f"{case.split('_', maxsplit=1)[0]}.csv")
-    return rows[(rows["case"] == case) & (rows["quantity"] == quantity)]["value"].item()
+    return numbers(case.split("_", maxsplit=1)[0])[case][quantity]
 
 
 def arms(case: str) -> np.ndarray:
-    return frame(case.split("_", maxsplit=1)[0])["treat"].to_numpy() == 1
+    return data(case.split("_", maxsplit=1)[0])["treat"].to_numpy() == 1
 
 
 def numbers_of(name: str) -> np.ndarray:
-    return pd.get_dummies(frame(name)[COVARIATES[name]], drop_first=True).to_numpy(dtype=float)
-
-
-def pairs_in_r(case: str) -> set[tuple[str, str]]:
-    rows = pd.read_csv(FOLDER / f"{case.split('_', maxsplit=1)[0]}_pairs.csv")
-    rows = rows[rows["case"] == case]
-    return set(zip(rows["treated_id"], rows["control_id"], strict=True))
+    return pd.get_dummies(data(name)[COVARIATES[name]], drop_first=True).to_numpy(dtype=float)
 
 
 def total_of(sets: np.ndarray, score: np.ndarray, treated: np.ndarray) -> float:
@@ -105,7 +81,7 @@ def test_optimal_pairs_have_the_total_and_the_units_of_optmatch(case, ratio, qua
 )
 def test_full_matching_has_the_total_and_the_number_of_sets_of_optmatch(case, quantity):
     treated, score = arms(case), theirs(case)["distance"].to_numpy()
-    strata = frame("clustered")["region"].to_numpy() if "region" in case else None
+    strata = data("clustered")["region"].to_numpy() if "region" in case else None
     inside = np.ones(len(score), dtype=bool)
     if "discard" in case:
         low = max(score[treated].min(), score[~treated].min())
@@ -126,7 +102,7 @@ def test_full_matching_has_the_total_and_the_number_of_sets_of_optmatch(case, qu
 @pytest.mark.parametrize("name", ["age", "educ", "re74", "re75", "married", "nodegree"])
 def test_full_matching_balances_lalonde_as_optmatch_does(name):
     case = "lalonde_full_optmatch_tight"
-    treated, values = arms(case), frame("lalonde")[name].to_numpy(dtype=float)
+    treated, values = arms(case), data("lalonde")[name].to_numpy(dtype=float)
     sets = full_sets(theirs(case)["distance"].to_numpy(), treated)
     weights = weights_from_sets(sets, treated)
     apart = values[treated].mean() - np.average(values[~treated], weights=weights[~treated])
@@ -155,7 +131,7 @@ def test_subclass_weights_are_those_of_matchit(case, wanted, estimand):
 @pytest.mark.parametrize("estimand", ["ATT", "ATE"])
 def test_coarsened_weights_are_those_of_matchit(estimand):
     case = "clustered_cem" if estimand == "ATT" else "clustered_cem_ate"
-    made = study(frame("clustered"), treated="treat", covariates=COVARIATES["clustered"])
+    made = study(data("clustered"), treated="treat", covariates=COVARIATES["clustered"])
     cuts = {"x1": [-1, 0, 1], "x2": [0.8, 1.2, 1.8], "x3": [3.5, 5, 6.5], "b1": 0}
     sets = coarsened_sets(made, cuts)
     assert sets.max() + 1 == number(case, "n_subclasses")
@@ -178,24 +154,24 @@ def test_mahalanobis_pairs_are_those_of_matchit(case, asked, large, monkeypatch)
     monkeypatch.setattr(boxes, "LARGE", large)
     x, treated, asked = numbers_of("clustered"), arms(case), dict(asked)
     if "sampling" in asked:
-        asked["sampling"] = frame("clustered")["sw"].to_numpy()
+        asked["sampling"] = data("clustered")["sw"].to_numpy()
     if "caliper" in asked:
         score = theirs(case)["distance"].to_numpy()
         asked |= {"caliper": 0.2 * score.std(ddof=1), "caliper_score": score}
         own = np.flatnonzero(treated)
         asked["order"] = own[np.argsort(-score[own], kind="stable")]
         x = x[:, :3]
-    names = frame("clustered").index.to_numpy()
+    names = data("clustered").index.to_numpy()
     own, matches = mahalanobis_pairs(x, treated, **asked)
-    assert set(zip(names[own], names[matches], strict=True)) == pairs_in_r(case)
+    assert set(zip(names[own], names[matches], strict=True)) == pairs(case)
 
 
 def test_mahalanobis_on_lalonde_differs_from_matchit_only_between_equal_units():
-    x, treated, data = numbers_of("lalonde"), arms("lalonde"), frame("lalonde")
+    x, treated, held = numbers_of("lalonde"), arms("lalonde"), data("lalonde")
     own, matches = mahalanobis_pairs(x, treated)
-    r = dict(pairs_in_r("lalonde_nn_mahalanobis"))
-    alike = data[COVARIATES["lalonde"]]
-    for row, match in zip(data.index[own], data.index[matches], strict=True):
+    r = dict(pairs("lalonde_nn_mahalanobis"))
+    alike = held[COVARIATES["lalonde"]]
+    for row, match in zip(held.index[own], held.index[matches], strict=True):
         assert r[row] == match or (alike.loc[r[row]] == alike.loc[match]).all()
 
 
