@@ -8,6 +8,9 @@ from difflib import get_close_matches
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
+#: What stands for a library's own text, which may hold rows of the records.
+NOT_SHOWN = "its own text is withheld"
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -34,6 +37,77 @@ class ParameterError(TfevalError):
 
 class ReportError(TfevalError):
     """A report that cannot be run or published."""
+
+
+def public_line(fault: BaseException) -> str:
+    """Return what may be said of an exception anywhere: this package's own first line, or a type.
+
+    Parameters
+    ----------
+    fault : BaseException
+        What was raised.
+
+    Examples
+    --------
+    >>> public_line(DataError("Table families: 12 rows without a date. Give each a date."))
+    'Table families: 12 rows without a date. Give each a date.'
+    >>> public_line(ValueError("could not convert 'Jane Doe, 943 476 5919'"))
+    'ValueError; its own text is withheld'
+    """
+    if isinstance(fault, TfevalError):
+        return (str(fault).splitlines() or [type(fault).__name__])[0]
+    return f"{type(fault).__name__}; {NOT_SHOWN}"
+
+
+def in_own_words(what: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a function that reads records say its faults in this package's words alone.
+
+    A library's exception may quote a row, and so may the one it is chained to. Neither leaves:
+    what is raised has the frames of the fault, so that it can be found, and none of its text.
+
+    Parameters
+    ----------
+    what : str
+        What failed, as the beginning of a sentence.
+
+    Raises
+    ------
+    DataError
+        In place of any exception that is not this package's own.
+
+    Examples
+    --------
+    >>> @in_own_words("The extract cannot be read")
+    ... def read(row):
+    ...     return int(row)
+    >>> read("Jane Doe")
+    Traceback (most recent call last):
+    tfeval.errors.DataError: The extract cannot be read (ValueError; its own text is withheld): \
+run tfeval check on it.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        signature = inspect.signature(function)
+
+        @wraps(function)
+        def guarded(*args: P.args, **given: P.kwargs) -> R:
+            try:
+                signature.bind(*args, **given)
+            except TypeError:  # a wrong call is no fault of the records: Python says what it is
+                return function(*args, **given)
+            try:
+                return function(*args, **given)
+            except TfevalError as own:
+                own.__cause__ = own.__context__ = None
+                raise
+            except Exception as foreign:
+                text, place = public_line(foreign), foreign.__traceback__
+            # Raised out here, where nothing of the library's can be chained to it.
+            raise DataError(f"{what} ({text}): run tfeval check on it.").with_traceback(place)
+
+        return guarded
+
+    return decorate
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -103,10 +103,27 @@ def test_areas_and_their_intervals_are_bayesmeta_s(name, prior):
     for column, what in (("pooled", "mean"), ("pooled_low", "lower"), ("pooled_high", "upper")):
         theirs = [r[f"area{at} {what}"] for at in range(1, len(y) + 1)]
         assert found.frame[column].tolist() == pytest.approx(theirs, **near)
-    ours = [found.tau, found.tau_low, found.tau_high]
+    ours = [found.tau_posterior, found.tau_posterior_low, found.tau_posterior_high]
     assert ours == pytest.approx([r["tau median"], r["tau lower"], r["tau upper"]], **near)
     ends = [found.prediction_low, found.prediction_high]
     assert ends == pytest.approx([r["theta lower"], r["theta upper"]], **near)
+
+
+@pytest.mark.parametrize("estimator", ["reml", "paule_mandel"])
+@pytest.mark.parametrize("name", DATA)
+def test_the_interval_of_tau_is_metafor_s_and_may_hold_no_difference(name, estimator):
+    y, se = given(name)
+    r = numbers("pooling_intervals")[f"{name}_{'pm' if estimator == 'paule_mandel' else estimator}"]
+    for level in (0.95, 0.9, 0.8):
+        found = pool_areas(y, se, names(len(y)), estimator=estimator, level=level)
+        ends = [r[f"tau_{level * 100:.0f}_{end}"] for end in ("low", "high")]
+        assert found.tau_low == pytest.approx(ends[0], rel=1e-6, abs=1e-9)
+        if ends[1] > 0:
+            assert found.tau_high == pytest.approx(ends[1], rel=1e-6)
+        else:  # no tau fits: metafor says 0, we say that it is not known
+            assert np.isnan(found.tau_high)
+        # 0 is in the interval where Q does not refuse at half of what is beyond it.
+        assert (found.tau_low == 0) == (found.q_p >= (1 - level) / 2)
 
 
 def test_the_schools_are_those_of_the_textbook():

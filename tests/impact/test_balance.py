@@ -508,9 +508,9 @@ def test_a_prognostic_score_is_least_squares_on_the_comparison_units(people):
 
 def test_a_prognosis_that_does_not_fit_is_refused(people):
     design = weighed(people, some_weights(people), ["age"])
-    with pytest.raises(DataError, match="lacks rows"):
+    with pytest.raises(DataError, match="lack fewer than 10 of the study's 600"):
         design.balance(prognosis=people[["arrears"]].iloc[5:])
-    with pytest.raises(DataError, match="give numbers"):
+    with pytest.raises(DataError, match="Give numbers"):
         design.balance(prognosis=people[["region"]])
     with pytest.raises(DataError, match="missing or infinite"):
         design.balance(prognosis=people["arrears"].where(people["arrears"] > 0))

@@ -208,3 +208,24 @@ def test_abadie_imbens_errors_are_those_of_matching(ratio):
     row = estimate(design, data("clustered")["y"], **asked).to_frame().iloc[0]
     assert row["estimate"] == pytest.approx(held["att_est"], rel=1e-6)
     assert row["std_error"] == pytest.approx(held["att_se_ai_vc1"], rel=1e-6)
+
+
+@pytest.mark.parametrize("ratio", [1, 3])
+def test_two_way_errors_of_stacked_pairs_are_those_of_r(ratio):
+    design = match(
+        study_of("clustered"), replace=True, caliper=None, distance="probability", ratio=ratio
+    )
+    held = numbers("clustered")["clustered_nn_repl" + (f"_k{ratio}" if ratio > 1 else "")]
+    methods = {"lm": "difference", "lmcov": "covariance_adjusted"}
+    errors = {"cl2": ("pair", "unit"), "area_set": ("area", "pair")}
+    columns = {"": "y", "yb.": "yb"}
+    for (stem, method), (error, clusters), (prefix, column) in product(
+        methods.items(), errors.items(), columns.items()
+    ):
+        row = estimate(
+            design, data("clustered")[column], method=method, errors="two_way", cluster=clusters
+        ).to_frame().iloc[0]  # fmt: skip
+        stem = f"{prefix}att_sets_{stem}"  # noqa: PLW2901
+        assert row["estimate"] == pytest.approx(held[f"{stem}_est"], rel=1e-6)
+        assert row["std_error"] == pytest.approx(held[f"{stem}_{error}_se"], rel=1e-6)
+        assert row["n_comparison"] == len(np.unique(design.pairs[:, 1]))

@@ -234,7 +234,7 @@ WRONG = {
     "months in words": (lambda: effect(months="12"), ("months is a whole number",)),
     "groups of others": (
         lambda: effect(by=FRAME["area"].iloc[:9]),
-        ("by has another index than the study",),
+        ("The groups (by) lack 291 of the study's 300 units", "same index"),
     ),
     "groups by a name": (lambda: effect(by="area"), ("by: one group for each",)),
     "groups of one arm": (

@@ -391,7 +391,7 @@ def slow_mahalanobis(  # noqa: PLR0917
 
     def nearest(row):
         fits = [
-            (((z[c] - z[row]) ** 2).cumsum()[-1], unit[c], c)
+            (float(f"{((z[c] - z[row]) ** 2).sum():.8e}"), unit[c], c)
             for c in free
             if strata[c] == strata[row]
             and abs(score[c] - score[row]) <= caliper

@@ -19,7 +19,7 @@ from tfeval.impact.propensity import logit_folds
 from tfeval.impact.propensity.folds import assign_folds, mixed
 from tfeval.impact.propensity.logit import fit_logit
 from tfeval.impact.propensity.propensity import fit_propensity
-from tfeval.impact.propensity.solving import redundant
+from tfeval.impact.study.aliased import aliased
 from tfeval.impact.study.study import study
 
 
@@ -133,7 +133,7 @@ def test_redundancy_agrees_with_the_rank():
     rng = np.random.default_rng(0)
     for _ in range(50):
         x = np.c_[np.ones(40), rng.integers(-2, 3, (40, 7)) @ rng.integers(-1, 2, (7, 8))]
-        kept = np.flatnonzero(~redundant(x.T @ x))
+        kept = np.flatnonzero(~aliased(x.T @ x))
         assert len(kept) + 1 == np.linalg.matrix_rank(x)
         assert np.linalg.matrix_rank(x[:, np.r_[0, kept + 1]]) == len(kept) + 1
 
@@ -146,7 +146,7 @@ def test_separation_is_refused_and_the_covariate_named(size):
         fit_propensity(study(above, covariates=[*names, "late"]))
     rare = frame.assign(area="b")
     rare.loc[rare.index[rare["treated"] == 0][:12], "area"] = "c"
-    with pytest.raises(DataError, match="area: c: tells"):
+    with pytest.raises(DataError, match=r"area \(1 of its 2 levels\): tells"):
         fit_propensity(study(rare, covariates=[*names, "area"]))
 
 

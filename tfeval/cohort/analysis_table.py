@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from tfeval.cohort.settings import Settings
+from tfeval.errors import in_own_words
 
 if TYPE_CHECKING:
     import ibis
@@ -56,6 +57,7 @@ class Cohort:
         rows = self.columns[self.columns["timing"] == "after"]
         return list(rows.loc[rows["months"] == months, "name"])
 
+    @in_own_words("The cohort cannot be read")
     def to_pandas(self) -> pd.DataFrame:
         """Return the rows, in order of unit; read once and kept."""
         if not self._frame:

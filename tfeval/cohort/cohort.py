@@ -13,12 +13,14 @@ from tfeval.cohort.counting import Window, counted, windows, with_windows
 from tfeval.cohort.entry import candidates, criteria_columns, entered, flow
 from tfeval.cohort.settings import COMPARISONS, Measure, Settings, measures
 from tfeval.cohort.units import described_columns, people_of, units_of
+from tfeval.errors import in_own_words
 from tfeval.programme.phases import phase as phase_of
 from tfeval.records.store import Records
 
 _WHO = ("unit", "family_id", "treated", "local_authority", "index_on", "identified_on")
 
 
+@in_own_words("The cohort cannot be built")
 def cohort(
     records: Records,
     *,

@@ -8,7 +8,7 @@ from ibis import _
 
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.cohort.settings import as_long, as_number
-from tfeval.errors import DataError, ParameterError
+from tfeval.errors import DataError, ParameterError, in_own_words
 from tfeval.programme.phases import Phase, phase
 from tfeval.programme.results import school_test, sustained_progress, turned_around
 from tfeval.records.schema import OUT_OF_WORK_BENEFITS, PROVEN_OUTCOMES
@@ -42,6 +42,7 @@ def needed_tables(name: str) -> tuple[str, ...]:
     return tuple(_NEEDED if name == "one" else _NEEDED | _NEEDED_TWO)
 
 
+@in_own_words("The tests of results cannot be put to the records")
 def results_tests(records: Records, found: Cohort, months: int = 12) -> pd.DataFrame:
     """Return which families of a cohort would have met the programme's results tests.
 

@@ -13,8 +13,10 @@ from tfeval.display.tables import Table
 from tfeval.errors import ParameterError, names_settings
 from tfeval.impact.balance.prognosis import prognostic_scores
 from tfeval.impact.balance.rows import Compared, balance_frame
+from tfeval.impact.balance.sample import in_sample
 from tfeval.impact.balance.tables import alert_html, alert_text, balance_table
 from tfeval.impact.balance.verdict import Verdict, checked, judge
+from tfeval.impact.study.sample import rows_that_count
 
 if TYPE_CHECKING:
     from tfeval.display.figures import Chart
@@ -165,8 +167,11 @@ def balance(
             f'denominator is "treated", "comparison" or "pooled", not {denominator!r}.'
         )
     limits = checked(thresholds)
+    rows = rows_that_count(design.study)
+    scores = {} if prognosis is None else prognostic_scores(design.study, prognosis)
+    scores = {name: each if rows is None else each[rows] for name, each in scores.items()}
+    design = in_sample(design)
     study = design.study
-    scores = {} if prognosis is None else prognostic_scores(study, prognosis)
     kept = {"treated": design.kept(True), "comparison": design.kept(False)}
     return Balance(
         frame=balance_frame(design, chosen, scores, squares),

@@ -13,6 +13,7 @@ from tfeval.display.figures import Chart
 from tfeval.errors import ParameterError, suggest
 from tfeval.impact.balance.measures import Arms, compare_levels
 from tfeval.impact.balance.rows import Compared, hidden_levels, reference_column
+from tfeval.impact.balance.sample import in_sample
 from tfeval.impact.balance.tables import denominator_words
 from tfeval.impact.study.covariates import Column
 
@@ -85,6 +86,8 @@ def overlap_plot(design: Compared) -> Chart:
             f"{design.method}: the design has no propensity score to show the overlap of. "
             "Show a covariate: design.distribution(name)."
         )
+    design = in_sample(design)
+    assert design.score is not None
     return _numbers_plot(
         design, design.score, "the propensity score", "Probability of being treated"
     )
@@ -104,6 +107,7 @@ def distribution_plot(design: Compared, covariate: str) -> Chart:
     ParameterError
         If the study has no such covariate.
     """
+    design = in_sample(design)
     covariates = design.study.covariates
     known = [column for column in covariates.columns if covariate in (column.name, column.source)]
     if not known:

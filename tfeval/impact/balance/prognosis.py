@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 
 from tfeval.errors import DataError, ParameterError
+from tfeval.impact.study.alignment import check_unique, in_order
 from tfeval.impact.study.compiled import one_blas_thread
 from tfeval.impact.study.covariates import Covariates
+from tfeval.impact.study.numbers import floats_of
 from tfeval.impact.study.study import Study
 
 
@@ -49,14 +51,15 @@ def prognostic_scores(study: Study, prognosis: pd.DataFrame | pd.Series) -> dict
     [2.0, 3.0, 4.0, 5.0]
     """
     if isinstance(prognosis, pd.Series):
-        values = _numbers(_aligned(prognosis.to_frame(prognosis.name or "score"), study).iloc[:, 0])
-        if not np.isfinite(values).all():
+        values = _numbers(in_order(prognosis, study.index, "The prognoses"))
+        if not np.isfinite(values[study.sampling > 0]).all():
             raise DataError("The prognostic score is missing or infinite for some units.")
         named = "" if prognosis.name is None else f": {prognosis.name}"
         return {f"prognostic score{named}": values}
     if not isinstance(prognosis, pd.DataFrame) or not prognosis.shape[1]:
         raise ParameterError("prognosis is a frame of outcomes, or a Series of fitted scores.")
-    frame = _aligned(prognosis, study)
+    check_unique(prognosis.columns, "The prognoses")
+    frame = in_order(prognosis, study.index, "The prognoses")
     scores = {}
     for name in frame.columns:
         values = _numbers(frame[name])
@@ -119,22 +122,5 @@ def _standard(block: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> np.nd
     return x
 
 
-def _aligned(frame: pd.DataFrame, study: Study) -> pd.DataFrame:
-    if frame.index.equals(study.index):
-        return frame
-    if not frame.index.is_unique or not study.index.is_unique:
-        raise DataError(
-            "The prognosis and the study have different rows, and labels that occur twice: give "
-            "both the same index."
-        )
-    if not study.index.isin(frame.index).all():
-        raise DataError("The prognosis lacks rows of the study: give it the study's index.")
-    return frame.reindex(study.index)
-
-
 def _numbers(series: pd.Series) -> np.ndarray:
-    if not (
-        pd.api.types.is_numeric_dtype(series.dtype) or pd.api.types.is_bool_dtype(series.dtype)
-    ):
-        raise DataError(f"Prognosis {series.name} is of type {series.dtype}: give numbers.")
-    return series.to_numpy(dtype=float, na_value=np.nan)
+    return floats_of(series, f"Prognosis {series.name}")

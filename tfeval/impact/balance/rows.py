@@ -12,7 +12,7 @@ import pandas as pd
 
 from tfeval.display.disclosure import THRESHOLD, hidden_parts
 from tfeval.impact.balance.measures import Arms, Comparison, compare, compare_levels, standardised
-from tfeval.impact.study.covariates import Column, Covariates
+from tfeval.impact.study.covariates import Column, Covariates, free_name
 from tfeval.impact.study.study import Study
 
 #: Columns of every table of balance, in order. `sd` is what differences are divided by; `hidden`
@@ -87,6 +87,8 @@ def balance_frame(
     # One after another: two threads were slower, as each column is short of memory, not of work.
     found = [row for item in items for row in _measured(item, arms, squares)]
     frame = pd.DataFrame([_row(item, each, hide, denominator) for item, each, hide in found])
+    taken: set[str] = set()
+    frame["covariate"] = [free_name(str(name), taken) for name in frame["covariate"]]
     return frame[list(COLUMNS)]
 
 

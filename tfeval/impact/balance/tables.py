@@ -93,8 +93,7 @@ def balance_table(frame: pd.DataFrame, verdict: Verdict, method: str, denominato
     """
     rows = [_shown(row, verdict.thresholds) for row in frame.to_dict("records")]
     shown = pd.DataFrame(rows)
-    same = np.allclose(frame["mean_treated_before"], frame["mean_treated_after"], equal_nan=True)
-    if same:
+    if _same_means(frame):
         # Nobody treated was left out or weighed: one column says it.
         shown = shown.drop(columns="Treated after")
         shown = shown.rename(columns={"Treated before": "Treated"})
@@ -114,6 +113,14 @@ def balance_table(frame: pd.DataFrame, verdict: Verdict, method: str, denominato
             "fewer than 10 have."
         )
     return table(shown, f"Balance before and after: {method}", notes=notes, missing="n/a")
+
+
+def _same_means(frame: pd.DataFrame) -> bool:
+    """Say whether the treated's means stayed, each in its covariate's own unit."""
+    before, after = frame["mean_treated_before"], frame["mean_treated_after"]
+    size = np.fmax(np.fmax(before.abs(), after.abs()), frame["sd"])
+    same = ((before - after).abs() <= 1e-8 * size) | (before.isna() & after.isna())
+    return bool(same.all())
 
 
 def _shown(row: Mapping[Any, Any], thresholds: Mapping[str, float]) -> dict[str, object]:

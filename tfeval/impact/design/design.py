@@ -91,10 +91,12 @@ class Design:
         Probability of being treated.
     distance : ndarray of float or None, shape (n,)
         What was matched on, such as the linear predictor.
-    weight_model : WeightModel or None
-        For weights that were estimated.
+    weight_model : WeightModel, tuple of them or None
+        For weights that were estimated: one model, or one for each arm.
     folds : ndarray of int or None, shape (n,)
         Fold whose rows were not used for a unit's score.
+    units : ndarray of int or None, shape (n,)
+        Which unit each row is, where units stand in several rows.
     notes : tuple of str
         What a reader must know.
     again : callable or None
@@ -113,8 +115,9 @@ class Design:
     pair_shares: np.ndarray | None = None
     score: np.ndarray | None = None
     distance: np.ndarray | None = None
-    weight_model: WeightModel | None = None
+    weight_model: WeightModel | tuple[WeightModel, ...] | None = None
     folds: np.ndarray | None = None
+    units: np.ndarray | None = None
     notes: tuple[str, ...] = ()
     again: Callable[[Study], Design] | None = field(default=None, repr=False)
 
@@ -126,6 +129,12 @@ class Design:
                     f"{self.method}: no {who} unit is left. Widen the caliper, the strata or the "
                     "common support, or choose another comparison group."
                 )
+
+    @property
+    def weight_models(self) -> tuple[WeightModel, ...]:
+        """The models of its weights; none where weights are known."""
+        held = self.weight_model
+        return () if held is None else held if isinstance(held, tuple) else (held,)
 
     @cached_property
     def ess(self) -> dict[str, float]:
@@ -143,6 +152,12 @@ class Design:
         ]
         frame = pd.DataFrame(rows)
         return frame[frame["units"] > 0].reset_index(drop=True)
+
+    def rows_counted(self, rows: np.ndarray) -> int:
+        """Return how many units some rows are, shape (n,) of bool: fewer where units repeat."""
+        if self.units is None:
+            return int(np.count_nonzero(rows))
+        return len(np.unique(self.units[rows]))
 
     def kept(self, treated: bool) -> int:
         """Return the units with weight in one arm."""

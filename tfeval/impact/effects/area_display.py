@@ -17,6 +17,8 @@ from tfeval.impact.effects.words import HIDDEN, SIMULATED, decimals, number, p_w
 
 #: More areas than this are drawn without their names.
 _NAMED = 40
+#: Areas left out that a note names before it only counts them.
+_LEFT_OUT = 5
 _METHODS = {"reml": "restricted maximum likelihood", "paule_mandel": "Paule and Mandel"}
 _PRIORS = {"half_cauchy": "half-Cauchy", "half_normal": "half-normal", "flat": "flat"}
 
@@ -58,6 +60,8 @@ def _notes(pooled: Pooled, digits: int) -> list[str]:
     notes = [SIMULATED + "."] if pooled.simulated else []
     mean = with_interval(pooled.mean, pooled.mean_low, pooled.mean_high, digits)
     tau = with_interval(pooled.tau, pooled.tau_low, pooled.tau_high, digits)
+    if np.isnan(pooled.tau_high):
+        tau += ", the estimates differing by less than their errors alone would have them"
     ends = (number(end, digits) for end in (pooled.prediction_low, pooled.prediction_high))
     notes += [
         f"Mean over areas {mean}, interval of Knapp and Hartung, tau by "
@@ -74,8 +78,10 @@ def _notes(pooled: Pooled, digits: int) -> list[str]:
             f"Hidden: areas where an arm has fewer than {THRESHOLD} families, or fewer than "
             f"{THRESHOLD} with the outcome or without it. They count in the pooling."
         )
-    if settings.get("left_out"):
-        notes.append(f"Without an estimate, so left out: {', '.join(settings['left_out'])}.")
+    if left_out := settings.get("left_out"):
+        more = len(left_out) - _LEFT_OUT
+        named = ", ".join(left_out[:_LEFT_OUT]) + (f" and {more:,} more" if more > 0 else "")
+        notes.append(f"Without an estimate, or an error that holds, so left out: {named}.")
     if not pooled.frame["n_treated"].notna().any():
         notes.append("The numbers of families were not given, so small areas are not hidden.")
     return notes

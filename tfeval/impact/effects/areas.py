@@ -17,6 +17,7 @@ from tfeval.impact.effects.pooling import (
     Rotated,
     knapp_hartung,
     paule_mandel,
+    q_profile,
     reml,
     rotated,
     typical_variance,
@@ -49,9 +50,13 @@ class AreaEffects:
     mean, mean_low, mean_high : float
         Mean effect over areas, with the interval of Knapp and Hartung.
     tau, tau_low, tau_high : float
-        Standard deviation of the areas' true effects: its posterior median and interval.
+        Standard deviation of the areas' true effects, by REML or Paule-Mandel, with the interval
+        that Cochran's Q does not refuse: it holds 0 where the areas cannot be told apart.
+        `tau_high` is missing where they differ by less than their errors alone would have them.
+    tau_posterior, tau_posterior_low, tau_posterior_high : float
+        Its posterior median and interval, over which the areas' pooled effects are averaged.
     tau2 : float
-        Its square by REML or Paule-Mandel.
+        Its square.
     prediction_low, prediction_high : float
         Where the true effect of another area like these lies.
     q, q_p, i_squared : float
@@ -71,6 +76,9 @@ class AreaEffects:
     tau: float
     tau_low: float
     tau_high: float
+    tau_posterior: float
+    tau_posterior_low: float
+    tau_posterior_high: float
     tau2: float
     prediction_low: float
     prediction_high: float
@@ -296,11 +304,13 @@ def _together(
     centre, variance = data.mean(known.tau**2)
     other = (centre[:, None], (variance + known.tau**2)[:, None], known.probability)
     low, high = (float(mixture_quantile(share, *other)[0]) for share in tails)
-    q = float(data.q(0.0)[0])
+    q, ends = float(data.q(0.0)[0]), q_profile(data, tails[1] - tails[0])
     return {
         "mean": mean, "mean_low": mean - reach, "mean_high": mean + reach,
-        "tau": known.quantile(0.5), "tau_low": known.quantile(tails[0]),
-        "tau_high": known.quantile(tails[1]), "tau2": tau2,
+        "tau": float(np.sqrt(tau2)), "tau_low": float(np.sqrt(ends[0])),
+        "tau_high": float(np.sqrt(ends[1])), "tau2": tau2,
+        "tau_posterior": known.quantile(0.5), "tau_posterior_low": known.quantile(tails[0]),
+        "tau_posterior_high": known.quantile(tails[1]),
         "prediction_low": low, "prediction_high": high,
         "q": q, "q_p": float(chi2.sf(q, freedom)),
         "i_squared": tau2 / (tau2 + typical_variance(data)),

@@ -15,6 +15,7 @@ from tfeval.impact.effects.table import caption
 from tfeval.impact.effects.words import (
     decimals,
     hidden_rows,
+    not_estimated,
     percentages,
     row_labels,
     with_interval,
@@ -41,7 +42,7 @@ def forest_chart(
     frame: pd.DataFrame,
     settings: Mapping[str, Any],
     *,
-    scale: str = "relative",
+    scale: str | None = None,
     group: str | None = None,
     title: str | None = None,
     level: float = 0.95,
@@ -55,9 +56,10 @@ def forest_chart(
         Columns of `effects.COLUMNS`. What small numbers hide is not drawn.
     settings : mapping
         `labels`, `units` and `groups` (outcome to its group) are used.
-    scale : {"relative", "sd", "own"}
+    scale : {"relative", "sd", "own"}, optional
         Outcomes have different units: as a share of the comparison's mean, in its standard
-        deviations, or each unit in a panel of its own.
+        deviations, or each unit in a panel of its own. By default "relative" where every effect
+        shown has such a share, else "own": a mean of 0 or below has none.
     group : str, optional
         Column to group by; by default the population or method, where there are
         several, else `settings["groups"]`.
@@ -78,6 +80,8 @@ def forest_chart(
     DataError
         If no effect can be shown on the scale.
     """
+    if scale is None:
+        scale = _suited(frame)
     if scale not in SCALES:
         raise ParameterError(f"There is no scale {scale}. {suggest(scale, SCALES)}")
     data = _drawn(frame, settings, scale, group, 1 - level)
@@ -95,6 +99,14 @@ def forest_chart(
         handles = [_handle(state, bool(data["p_adjusted"].notna().any())) for state in states]
         figure.legend(handles=handles, loc="outside lower left", ncols=1)
     return Chart(figure, heading, alt, data.drop(columns=["panel", "digits", "suffix"]))
+
+
+def _suited(frame: pd.DataFrame) -> str:
+    """Return the scale for effects that need not all have a share of the comparison's mean."""
+    shown = frame[~hidden_rows(frame) & ~frame["status"].map(not_estimated)]
+    own = {"estimate": "relative", "conf_low": "relative_low", "conf_high": "relative_high"}
+    lacks = [(shown[share].isna() & shown[name].notna()).any() for name, share in own.items()]
+    return "own" if any(lacks) else "relative"
 
 
 def _drawn(
@@ -116,7 +128,8 @@ def _drawn(
         "digits": [decimals(wide, 1 if scale == "relative" else 6) for wide in (high - low) / 4],
         "suffix": np.where(percent & (scale == "own"), " points", _SUFFIX[scale]),
     })  # fmt: skip
-    data = data[~hidden_rows(frame) & data["value"].notna()]
+    no_interval = frame["status"].map(not_estimated)
+    data = data[~hidden_rows(frame) & ~no_interval & data["value"].notna()]
     if data.empty:
         raise DataError(
             f"No effect can be drawn on the scale {scale}: numbers are too small to show, or the "

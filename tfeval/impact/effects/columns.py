@@ -14,7 +14,9 @@ from tfeval.errors import DataError, ParameterError, suggest
 #: unit; `relative` is the difference over `mean_comparison`; `p_adjusted` is NaN until corrected.
 #: `events_*` are the units whose outcome is not 0, and `sd_comparison` the outcome's (weighted)
 #: standard deviation among the comparison; NaN where not known. `planned` is True, False, or None
-#: without a plan.
+#: without a plan. `freedom` are the degrees of freedom of t, infinite for the normal;
+#: `small_sample` the form of the error ("hc2", "cr2", "score", ...; "" for the plain one); `status`
+#: "estimated", or why there is no effect or no error.
 COLUMNS = (
     "outcome",
     "population",
@@ -41,11 +43,14 @@ COLUMNS = (
     "n_missing",
     "ess_comparison",
     "clusters",
+    "freedom",
+    "small_sample",
+    "status",
     "planned",
 )
 _NEEDED = ("outcome", "estimate", "std_error")
 _TEXT = {"outcome": "", "population": "all", "estimand": "not said", "method": "not said",
-         "errors": "not said"}  # fmt: skip
+         "errors": "not said", "small_sample": "", "status": ""}  # fmt: skip
 
 
 def complete(frame: pd.DataFrame) -> pd.DataFrame:

@@ -16,10 +16,19 @@ from tfeval.impact.effects.columns import COLUMNS, among, check_columns, complet
 from tfeval.impact.effects.multiple import adjusted, from_replicates
 from tfeval.impact.effects.table import effects_table
 from tfeval.impact.effects.words import hidden_rows, label_of
+from tfeval.impact.inference.rules import FEWEST_EVENTS_POOLED, FEWEST_POOLED
 
 if TYPE_CHECKING:
     from tfeval.display.figures import Chart
     from tfeval.impact.effects.areas import AreaEffects
+    from tfeval.impact.inference.pooled import ForPooling
+
+#: Of areas whose errors are made for pooling.
+POOLED_VARIANCE = (
+    "Errors take outcomes to vary as much within an arm of one area as of another; areas of fewer "
+    f"than {FEWEST_POOLED} in an arm, or where fewer than {FEWEST_EVENTS_POOLED} of an arm would "
+    "have the rarer values of the outcome, are left out."
+)
 
 __all__ = ["COLUMNS", "Effects", "combine_effects"]
 
@@ -45,6 +54,8 @@ class Effects:
         What a reader must know.
     simulated : bool
         Whether the records are simulated.
+    pooling : ForPooling or None
+        Effects by group as they enter `pool`, with errors that hold for small groups.
 
     Raises
     ------
@@ -64,6 +75,7 @@ class Effects:
     settings: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     simulated: bool = False
+    pooling: ForPooling | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         rows = len(self.frame)
@@ -138,7 +150,9 @@ class Effects:
 
     def _some(self, kept: np.ndarray) -> Effects:
         rows = np.flatnonzero(kept)
-        return replace(self, frame=self.frame.iloc[rows], joint=self.joint[np.ix_(rows, rows)])
+        pooling = None if self.pooling is None else self.pooling.some(rows)
+        joint = self.joint[np.ix_(rows, rows)]
+        return replace(self, frame=self.frame.iloc[rows], joint=joint, pooling=pooling)
 
     def with_corrections(
         self,
@@ -196,6 +210,11 @@ class Effects:
             Needed where there are several.
         **settings
             As in `pool_areas`.
+
+        Notes
+        -----
+        Errors are made with one variance an arm for all areas, since an area's own is hardly known
+        where few of it were treated; areas of fewer than five in an arm are left out.
         """
         from tfeval.impact.effects.areas import pool_areas  # noqa: PLC0415
 
@@ -207,12 +226,17 @@ class Effects:
             )
         label = label_of(frame["outcome"].iloc[0], frame["months"].iloc[0],
                          self.settings.get("labels", {}))  # fmt: skip
-        return pool_areas(
-            frame["estimate"], frame["std_error"], frame["population"], covariance=some.joint,
+        held = some.pooling
+        estimates, joint = (frame["estimate"], some.joint) if held is None else (
+            held.estimates, held.covariance
+        )  # fmt: skip
+        found = pool_areas(
+            estimates, np.sqrt(np.diag(joint)), frame["population"], covariance=joint,
             n_treated=frame["n_treated"], n_comparison=frame["n_comparison"],
             hidden=hidden_rows(frame), simulated=self.simulated,
             **{"level": self.level, "label": label, **settings},
         )  # fmt: skip
+        return found if held is None else replace(found, notes=(*found.notes, POOLED_VARIANCE))
 
     def table(self) -> Table:
         """Return the effects as a table for readers, small numbers hidden."""
@@ -221,7 +245,7 @@ class Effects:
         )
 
     def plot(
-        self, scale: str = "relative", *, group: str | None = None, title: str | None = None
+        self, scale: str | None = None, *, group: str | None = None, title: str | None = None
     ) -> Chart:
         """Draw the effects with their intervals; see `forest_chart`."""
         return forest_chart(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,15 +13,17 @@ import pandas as pd
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.errors import ParameterError, names_settings, suggest
 from tfeval.impact.design.design import Design
+from tfeval.impact.design.stacked_pairs import are_stacked, stacked_pairs
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.tabulate import tabulated
 from tfeval.impact.inference.abadie_imbens import with_abadie_imbens
 from tfeval.impact.inference.bootstrap import Repeat, bootstrap_intervals
-from tfeval.impact.inference.inference import caveats, chosen_errors
-from tfeval.impact.inference.intervals import influence_intervals
-from tfeval.impact.inference.wild_intervals import wild_intervals
+from tfeval.impact.inference.inference import caveats, chosen_errors, for_groups
+from tfeval.impact.inference.intervals import Intervals, influence_intervals
+from tfeval.impact.inference.randomisation import randomisation_intervals
+from tfeval.impact.inference.wild_intervals import What, wild_intervals
 from tfeval.impact.means.doubly_robust import doubly_robust_means
-from tfeval.impact.means.estimates import estimates_of
+from tfeval.impact.means.estimates import Estimates, estimates_of
 from tfeval.impact.means.logistic_outcomes import check_between, logistic_adjusted_means
 from tfeval.impact.means.means import weighted_means
 from tfeval.impact.means.outcomes import aligned
@@ -69,10 +71,13 @@ def estimate(
         Regression adjustment of both arms within the design; the weighted difference alone;
         augmented weighting, cross-fitted where the design is; or the analysis of covariance.
     errors : str, optional
-        "robust", "cluster", "two_way", "pair", "abadie_imbens", "bootstrap" or "wild"; see
-        `chosen_errors` for the default.
+        "robust", "hc2", "hc3", "cluster", "cr2", "cr3", "two_way", "pair", "abadie_imbens",
+        "bootstrap", "wild" or "randomisation"; see `chosen_errors` for the default, and
+        `tfeval.impact.inference.rules` for when an effect has an error and of which form.
     cluster : str or two of them, optional
-        Columns named as the study's clusters, "family", or "pair" for matched sets.
+        Columns named as the study's clusters, "family", or "pair" for matched sets. After matching
+        with replacement, two-way errors over "pair" and "unit", or another column, are those of
+        the stacked pairs, one row a member of each set.
     by : Series or ndarray, optional, shape (n,)
         Groups of the treated to estimate apart.
     outcome_model : {"linear", "logistic"}
@@ -103,6 +108,8 @@ def estimate(
     Notes
     -----
     A unit whose outcome is missing is left out of that outcome alone; `n_missing` counts them.
+    What cannot be estimated, or has no valid error, is missing, and `status` says why; other
+    outcomes and groups are as they would be without it.
 
     Examples
     --------
@@ -124,34 +131,53 @@ def estimate(
     found = aligned(design.study, outcomes, months)
     asked = chosen_errors(design, errors, cluster, stacked=stacked, method=method)
     by = None if by is None else labels_of(design, by)
+    if asked.kind == "two_way" and are_stacked(design, asked.clusters):
+        design, rows = stacked_pairs(design)
+        found, by = found.of_rows(rows), None if by is None else by[rows]
     groups = populations(design, by)
+    if asked.automatic:
+        asked = for_groups(asked, design, groups)
     if outcome_model == "logistic":
-        check_between(found.values, ~np.isnan(found.values).any(axis=1), found.names)
+        check_between(found.values, found.names)
+    else:
+        found = found.levelled()
     estimator = _estimator(method, outcome_model, fixed_covariates)
     if asked.kind == "abadie_imbens":
-        adjusted = method != "difference"
         estimator = partial(
-            with_abadie_imbens, design=design, method=estimator, adjusted=adjusted,
+            with_abadie_imbens, design=design, method=estimator, adjusted=method != "difference",
             estimated=asked.stacked,
         )  # fmt: skip
     held = estimates_of(design, found, groups, estimator, stacked=asked.stacked)
-    if asked.kind == "bootstrap":
-        again = Repeat(design, asked, found, by, estimator)
-        intervals = bootstrap_intervals(again, held, level=level, draws=draws, seed=seed)
-    elif asked.kind == "wild":
-        intervals = wild_intervals(
-            design, asked, (found, groups, method), held, level=level, draws=draws, seed=seed
-        )
-    else:
-        intervals = influence_intervals(design, asked, held, level)
+    drawing = _Drawing(Repeat(design, asked, found, by, estimator), (found, groups, method), held)
+    intervals = drawing.intervals(level=level, draws=draws, seed=seed)
     words = METHODS[method][0] + (", logistic model" if outcome_model == "logistic" else "")
-    effects = tabulated(
-        design, held, intervals, method=words, errors=asked.words, level=level,
-        notes=caveats(asked, design, method),
-    )  # fmt: skip
     lost = groups_left_out(design, by, len(groups), len(held.rows), len(found.names))
-    effects = replace(effects, notes=(*effects.notes, *lost))
+    effects = tabulated(
+        design, held, intervals, method=words, errors=asked, level=level,
+        notes=(*caveats(asked, design, method, intervals.ruling.kind),
+               *held.left_out.notes(len(groups)), *lost),
+    )  # fmt: skip
     return effects if plan is None else plan.mark(effects)
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawing:
+    """From estimates to intervals: by sums of influences, or by what is drawn."""
+
+    repeat: Repeat
+    what: What
+    held: Estimates
+
+    def intervals(self, *, level: float, draws: int, seed: int) -> Intervals:
+        design, asked = self.repeat.design, self.repeat.asked
+        if asked.kind == "bootstrap":
+            return bootstrap_intervals(self.repeat, self.held, level=level, draws=draws, seed=seed)
+        by_kind = {"wild": wild_intervals, "randomisation": randomisation_intervals}
+        if asked.kind not in by_kind:
+            return influence_intervals(design, asked, self.held, level)
+        return by_kind[asked.kind](
+            design, asked, self.what, self.held, level=level, draws=draws, seed=seed
+        )
 
 
 def _check(method: str, outcome_model: str, level: float, draws: int) -> None:

@@ -124,15 +124,53 @@ def paule_mandel(data: Rotated) -> float:
     ----------
     Paule and Mandel (1982), Journal of Research of the National Bureau of Standards 87(5).
     """
-    freedom = len(data.y) - 1
-    if data.q(0.0)[0] <= freedom:
-        return 0.0
+    found = _tau2_at(data, len(data.y) - 1)
+    return 0.0 if np.isnan(found) else found
+
+
+def q_profile(data: Rotated, level: float) -> tuple[float, float]:
+    """Return the interval of tau^2 that Cochran's Q does not refuse.
+
+    Parameters
+    ----------
+    data : Rotated
+    level : float
+
+    Returns
+    -------
+    low, high : float
+        `low` is 0 where Q does not tell the areas apart. `high` is NaN where the estimates differ
+        by less than their errors alone would have them, so that no tau^2 fits.
+
+    References
+    ----------
+    Viechtbauer (2007), Confidence intervals for the amount of heterogeneity in meta-analysis,
+    Statistics in Medicine 26.
+
+    Examples
+    --------
+    >>> low, high = q_profile(rotated(np.array([0.0, 1.0, 5.0]), np.ones(3)), 0.95)
+    >>> round(low, 3), round(high, 1)
+    (0.898, 275.5)
+    """
+    from scipy.special import chdtri  # noqa: PLC0415
+
+    freedom, beyond = len(data.y) - 1, (1 - level) / 2
+    # The quantiles of chi-squared by the probability above them.
+    low, high = (_tau2_at(data, float(chdtri(freedom, above))) for above in (beyond, 1 - beyond))
+    return 0.0 if np.isnan(low) else low, high
+
+
+def _tau2_at(data: Rotated, wanted: float) -> float:
+    """Return the tau^2 at which Q is so large; NaN where it is smaller at 0 already."""
+    if data.q(0.0)[0] <= wanted:
+        return np.nan
     from scipy.optimize import brentq  # noqa: PLC0415
 
     high = float(np.ptp(data.axes @ data.y) ** 2 + data.d.max())
-    while data.q(high)[0] > freedom:
+    while data.q(high)[0] > wanted:
         high *= 4
-    return float(brentq(lambda at: data.q(at)[0] - freedom, 0.0, high, rtol=1e-13))
+    return float(brentq(lambda at: data.q(at)[0] - wanted, 0.0, high, rtol=1e-13))
 
 
 def typical_variance(data: Rotated) -> float:

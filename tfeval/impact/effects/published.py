@@ -258,7 +258,9 @@ def _of_2016(significance: float, design: ClusteredDesign) -> Effects:
     width = multiplier(design.freedom, 1 - significance, 1 - significance) * error
     frame = frame.assign(
         estimand="ATT", method=_METHOD, errors="of the design as far as it was published",
-        estimate=np.nan, std_error=error, conf_low=-width, conf_high=width,
+        # No share falls by more than itself, or rises above one.
+        estimate=np.nan, std_error=error, conf_low=np.maximum(-width, -share),
+        conf_high=np.minimum(width, 1 - share),
         clusters=design.clusters,
     )  # fmt: skip
     total = np.asarray(design.n_treated) + np.asarray(design.n_comparison)

@@ -17,11 +17,13 @@ from tfeval.impact.effects.words import (
     decimals,
     hidden_rows,
     method_notes,
+    not_estimated,
     number,
     p_words,
     percentages,
     plan_notes,
     row_labels,
+    status_notes,
     with_interval,
 )
 
@@ -73,7 +75,12 @@ def effects_table(
         shown["p, adjusted"] = _kept([p_words(value) for value in frame["p_adjusted"]], hidden)
     below = [SIMULATED + "."] if simulated else []
     below += [*plan_notes(frame), *method_notes(frame)]
-    below += _missing_notes(frame, who) + correction_notes(settings) + hidden_notes(hidden, who)
+    below += (
+        status_notes(frame, who)
+        + _missing_notes(frame, who)
+        + correction_notes(settings)
+        + hidden_notes(hidden, who)
+    )
     return table(pd.DataFrame(shown), caption(frame, settings), notes=[*below, *notes])
 
 
@@ -115,6 +122,9 @@ def _row(row: Mapping[Any, Any], percent: bool) -> tuple[str, str, str, str]:
     difference = with_interval(
         row["estimate"] * scale, row["conf_low"] * scale, row["conf_high"] * scale, digits, points
     )
+    if not_estimated(row["status"]):
+        known = not pd.isna(row["estimate"])
+        difference = f"{difference}; no interval" if known else "not estimable"
     wide = (row["relative_high"] - row["relative_low"]) * 100 / 4
     relative = _NOT_DEFINED if pd.isna(row["relative"]) else with_interval(
         row["relative"] * 100, row["relative_low"] * 100, row["relative_high"] * 100,

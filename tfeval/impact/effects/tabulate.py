@@ -10,7 +10,10 @@ import pandas as pd
 from tfeval.impact.design.design import Design
 from tfeval.impact.effects.columns import COLUMNS
 from tfeval.impact.effects.effects import Effects
+from tfeval.impact.inference.inference import Asked
 from tfeval.impact.inference.intervals import Intervals
+from tfeval.impact.inference.pooled import for_pooling
+from tfeval.impact.inference.rules import Ruling
 from tfeval.impact.means.estimates import Estimates
 from tfeval.impact.study.study import Study
 
@@ -21,12 +24,14 @@ def tabulated(
     intervals: Intervals,
     *,
     method: str,
-    errors: str,
+    errors: Asked,
     level: float,
     notes: tuple[str, ...] = (),
 ) -> Effects:
     """Return effects with the columns `COLUMNS`, in order of population and outcome."""
-    effect, comparison = held.effect, held.comparison
+    ruling = intervals.ruling
+    effect = np.where(ruling.estimable, held.effect, np.nan)
+    comparison = held.comparison
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = np.where(comparison > 0, effect / comparison, np.nan)
     count = len(held.rows)
@@ -35,7 +40,7 @@ def tabulated(
         "months": pd.array(columns["months"], dtype="Int64"),
         "estimand": [design.estimand] * count,
         "method": [method] * count,
-        "errors": [errors] * count,
+        "errors": errors.words_of(ruling.kind),
         "estimate": effect,
         "std_error": np.sqrt(np.maximum(np.diag(intervals.covariance), 0.0)),
         "conf_low": intervals.low,
@@ -48,6 +53,14 @@ def tabulated(
         "mean_treated": held.treated,
         "mean_comparison": comparison,
         "clusters": intervals.clusters,
+        "freedom": intervals.freedom,
+        "small_sample": [
+            "" if plain or not known else "score" if rare else str(kind)
+            for kind, rare, known, plain in zip(
+                ruling.kind, ruling.rare, ruling.estimated, _plain(ruling), strict=True
+            )
+        ],
+        "status": [str(one) for one in ruling.status],
         "planned": [None] * count,
     }
     frame = pd.DataFrame({name: {**columns, **computed}[name] for name in COLUMNS})
@@ -58,8 +71,14 @@ def tabulated(
         level=level,
         settings=settings,
         notes=(*design.notes, *notes),
+        pooling=for_pooling(held),
         simulated=design.study.simulated,
     )
+
+
+def _plain(ruling: Ruling) -> np.ndarray:
+    """Return which errors are of the form that their name says by itself."""
+    return np.isin(ruling.kind, ("hc1", "cr1", "two_way", "given")) & ~ruling.rare
 
 
 def _of_study(study: Study) -> dict[str, Any]:

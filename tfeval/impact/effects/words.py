@@ -13,10 +13,46 @@ import pandas as pd
 from tfeval.display.chart_parts import minus
 from tfeval.display.disclosure import THRESHOLD
 from tfeval.impact.design.set_weights import ESTIMANDS
+from tfeval.impact.inference.rules import (
+    DETERMINED,
+    ENOUGH_CLUSTERS,
+    ENOUGH_TO_DRAW,
+    ENOUGH_UNITS,
+    FEW_CLUSTERS,
+    FEW_EVENTS,
+    FEW_UNITS,
+    FEWEST_CLUSTERS,
+    FEWEST_EVENTS,
+    FEWEST_UNITS,
+    NO_VARIATION,
+    NOT_FITTED,
+)
 
 HIDDEN = "hidden"
 #: The same words as on the pages; `tfeval.report.notebook_parts` is a later room.
 SIMULATED = "Simulated records: not findings about the programme"
+#: Why an effect or its interval is missing, by status; {who} are families or people.
+STATUSES = {
+    NO_VARIATION: "Not estimable: the outcome is the same for all who are compared.",
+    NOT_FITTED: "Not estimable: the outcome's logistic model does not settle in one arm.",
+    FEW_UNITS: "No interval: too few {who} in an arm for an error of its own "
+    f"(at least {FEWEST_UNITS} are needed, more for some errors).",
+    FEW_CLUSTERS: "No interval: too few clusters hold treated or comparison {who} to say how "
+    f"clusters vary (at least {FEWEST_CLUSTERS} of each are needed, {ENOUGH_TO_DRAW} for a "
+    "bootstrap or two clusterings).",
+    FEW_EVENTS: f"No interval: fewer than {FEWEST_EVENTS} {{who}} of an arm would have the rarer "
+    "values of the outcome, were both arms alike.",
+    DETERMINED: "No interval: the covariates determine the outcome, so nothing is left to chance.",
+}
+#: Forms of the error that small numbers call for.
+SMALL_SAMPLES = {
+    "hc2": f"fewer than {ENOUGH_UNITS} {{who}} in an arm: HC2 and Satterthwaite's t",
+    "hc3": "HC3 and Satterthwaite's t",
+    "cr2": f"fewer than {ENOUGH_CLUSTERS} clusters hold an arm's {{who}}: CR2 and Satterthwaite's "
+    "t",
+    "cr3": "CR3 and Satterthwaite's t",
+    "score": "few {who} with the outcome: Newcombe's interval by score",
+}
 #: Units of outcomes that are read as percentages.
 SHARES = ("share", "0 or 1", "proportion")
 
@@ -179,6 +215,21 @@ def method_notes(frame: pd.DataFrame) -> list[str]:
             text += f" ({low:,} clusters)" if low == high else f" ({low:,} to {high:,} clusters)"
         errors.append(text)
     return [*notes, f"Errors: {'; '.join(errors)}."]
+
+
+def status_notes(frame: pd.DataFrame, who: str) -> list[str]:
+    """Say why effects or intervals are missing, and which errors are of a form for few."""
+    found = [
+        text.format(who=who) for key, text in STATUSES.items() if (frame["status"] == key).any()
+    ]
+    forms = [text.format(who=who) for key, text in SMALL_SAMPLES.items()
+             if (frame["small_sample"] == key).any()]  # fmt: skip
+    return [*found, *([f"Intervals of some effects: {'; '.join(forms)}."] if forms else [])]
+
+
+def not_estimated(status: str) -> bool:
+    """Tell whether an effect is known to have no estimate or no error."""
+    return status in STATUSES
 
 
 def plan_notes(frame: pd.DataFrame) -> list[str]:

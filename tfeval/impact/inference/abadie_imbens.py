@@ -11,9 +11,10 @@ from tfeval.errors import ParameterError
 from tfeval.impact.design.design import Design
 from tfeval.impact.inference.estimated_score import through_score
 from tfeval.impact.matching.nearest import Pairs, nearest_with_replacement
+from tfeval.impact.means.least_squares import fitted
 from tfeval.impact.means.linear_outcomes import centred, predictions
 from tfeval.impact.means.means import Means, Sample
-from tfeval.impact.means.regression import centre_of, fitted
+from tfeval.impact.means.regression import centre_of
 
 
 def with_abadie_imbens(
@@ -87,6 +88,7 @@ def with_abadie_imbens(
         psi_treated=share * (values - means.treated),
         psi_comparison=share * (imputed - means.comparison) + own,
         parameters=0,
+        parts=((), ()),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from tfeval.errors import DataError, ParameterError
 from tfeval.impact.design.design import Design
 from tfeval.impact.inference.bootstrap_counts import by_counts
 from tfeval.impact.inference.inference import Asked, codes_of
-from tfeval.impact.inference.intervals import Intervals, from_spreads
+from tfeval.impact.inference.intervals import Intervals, from_spreads, ruling_of
 from tfeval.impact.means.estimates import Estimates, Method, estimates_of
 from tfeval.impact.means.outcomes import Outcomes
 from tfeval.impact.means.populations import populations
@@ -31,6 +32,11 @@ class Repeat:
     outcomes: Outcomes
     by: Any
     method: Method
+
+    @cached_property
+    def counted(self) -> np.ndarray:
+        """Rows that are drawn: a unit of sampling weight 0 stands for nobody."""
+        return np.flatnonzero(self.design.study.sampling > 0)
 
     def check(self) -> None:
         """Refuse what a bootstrap does not get right or cannot repeat.
@@ -120,17 +126,22 @@ def bootstrap_intervals(
     (pairs cluster bootstrap).
     """
     repeat.check()
-    names = codes_of(repeat.design, repeat.asked.clusters[0])
+    ruling = ruling_of(repeat.design, repeat.asked, held)
+    size = len(held.rows)
+    if not ruling.estimated.any():
+        none = np.full(size, np.nan)
+        return from_spreads(held, Spread(np.diag(none), none, none), none, level, ruling)
+    names = codes_of(repeat.design, repeat.asked.clusters[0])[repeat.counted]
     codes = np.unique(names, return_inverse=True)[1]
     counts = cluster_counts(int(codes.max()) + 1, draws, seed)
     means = np.array([pair for pair in replicates(repeat, codes, counts)
-                      if pair.shape[1] == len(held.rows)])  # fmt: skip
+                      if pair.shape[1] == size])  # fmt: skip
     covariance = np.atleast_2d(np.cov(means[:, 0] - means[:, 1], rowvar=False))
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = np.log(means[:, 0] / means[:, 1])
-    count = np.full(len(held.rows), float(counts.shape[1]))
+    count = np.full(size, float(counts.shape[1]))
     spread = Spread(covariance, count - 1.0, count)
-    return from_spreads(held, spread, np.std(ratios, axis=0, ddof=1), level)
+    return from_spreads(held, spread, np.std(ratios, axis=0, ddof=1), level, ruling)
 
 
 def replicates(
@@ -141,8 +152,8 @@ def replicates(
     Parameters
     ----------
     repeat : Repeat
-    codes : ndarray of int, shape (n,)
-        Clusters from 0, none without units.
+    codes : ndarray of int, shape (counted,)
+        Clusters from 0 of the rows counted, none without units.
     counts : ndarray of int, shape (draws, clusters)
     copying : bool
         Whether rows are copied even where counts would do: slow, to compare with.
@@ -153,7 +164,8 @@ def replicates(
         If more than one draw in twenty gives no design.
     """
     quick = None
-    if not copying and repeat.by is None:
+    whole = len(repeat.counted) == repeat.design.study.size
+    if not copying and repeat.by is None and whole:
         quick = by_counts(repeat.design, repeat.outcomes, repeat.method, codes)
     pairs = quick.means(counts) if quick is not None else iter([None] * len(counts))
     failed = 0
@@ -162,7 +174,8 @@ def replicates(
             yield pair
             continue
         try:
-            one = _once(repeat, *copied_rows(codes, draw))
+            rows, copies = copied_rows(codes, draw)
+            one = _once(repeat, repeat.counted[rows], copies)
         except DataError:
             failed += 1
             if failed > len(counts) / 20:

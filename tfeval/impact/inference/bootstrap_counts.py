@@ -43,10 +43,11 @@ class ByCounts:
     weigh : callable
     outcomes : tuple
         Those known of the same units: their places, who these units are (None for everybody),
-        and the values, shape (n, places).
+        and the values less their level, shape (n, places).
     adjust : bool
         Whether means are adjusted by regression.
     estimand : str
+    level : ndarray of float, shape (outcomes,)
     """
 
     refits: Refits
@@ -54,6 +55,7 @@ class ByCounts:
     outcomes: tuple[tuple[list[int], np.ndarray | None, np.ndarray], ...]
     adjust: bool
     estimand: str
+    level: np.ndarray
 
     def means(self, counts: np.ndarray) -> Iterator[np.ndarray | None]:
         """Yield for each draw both arms' means, shape (2, outcomes); None where none was found.
@@ -91,7 +93,7 @@ class ByCounts:
             else:
                 pair[:, places] = [_mean(study.treated, own, values),
                                    _mean(~study.treated, own, values)]  # fmt: skip
-        return pair
+        return pair + self.level
 
 
 def by_counts(
@@ -122,13 +124,14 @@ def by_counts(
     refits = None if weigh is None else refits_of(design.study, codes)
     if weigh is None or refits is None:
         return None
-    groups = tuple(
-        (places, None, outcomes.values[:, places])
-        if known.all()
-        else (places, known, np.where(known[:, None], outcomes.values[:, places], 0.0))
-        for places, known in outcomes.by_missing()
-    )
-    return ByCounts(refits, weigh, groups, adjust, design.estimand)
+    level = outcomes.level_of(list(range(len(outcomes.names))))
+    groups = []
+    for places, known in outcomes.by_missing():
+        values = outcomes.values[:, places] - level[places]
+        whole = bool(known.all())
+        own = values if whole else np.where(known[:, None], values, 0.0)
+        groups.append((places, None if whole else known, own))
+    return ByCounts(refits, weigh, tuple(groups), adjust, design.estimand, level)
 
 
 def _pairs(design: Design) -> Weigh | None:

@@ -6,6 +6,7 @@ import numpy as np
 
 from tfeval.impact.design.design import Design
 from tfeval.impact.matching.ordering import first_equal, sorted_arm, standing
+from tfeval.impact.means.least_squares import fitted, half_inverse
 from tfeval.impact.means.linear_outcomes import (
     centred,
     cross_products_by_group,
@@ -13,7 +14,6 @@ from tfeval.impact.means.linear_outcomes import (
     products,
     weighted_centre,
 )
-from tfeval.impact.means.regression import fitted, half_inverse
 from tfeval.impact.means.variance import Through
 
 
@@ -128,5 +128,5 @@ def through_score(
     everybody = np.zeros(study.size, dtype=np.int8)
     gram, _ = cross_products_by_group(rows, score * (1.0 - score), filled[:, :0], everybody, 1)
     sums = products(rows, np.hstack([residual * psi_treated, residual * psi_comparison, moved]))
-    first, second, slope = np.split(half_inverse(gram[0]).T @ sums, 3, axis=1)
+    first, second, slope = np.split(half_inverse(gram[0], rows.shift).T @ sums, 3, axis=1)
     return Through(first, np.zeros_like(first)), Through(second, slope - second)

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tfeval.errors import ParameterError, suggest
 from tfeval.impact.design.design import Design
 from tfeval.impact.inference.estimated_score import can_count
-from tfeval.impact.means.variance import Influence, Spread, clustered, robust, two_way
+from tfeval.impact.inference.rules import ENOUGH_MATCHES
 
 ERRORS = {
     "robust": "robust to unequal variances (HC1)",
+    "hc2": "robust to unequal variances (HC2)",
+    "hc3": "robust to unequal variances (HC3)",
     "cluster": "clustered by",
+    "cr2": "clustered (CR2) by",
+    "cr3": "clustered (CR3) by",
     "two_way": "clustered by",
     "pair": "clustered by matched set",
     "abadie_imbens": "Abadie-Imbens, for matching with replacement",
     "bootstrap": "cluster bootstrap that repeats design and estimate, over",
     "wild": "wild cluster bootstrap, over",
+    "randomisation": "randomisation of the treatment over",
 }
+#: Errors over one clustering.
+OVER_CLUSTERS = ("cluster", "cr2", "cr3", "bootstrap", "wild", "randomisation")
 #: Clusters of each kind from which two-way errors held their level in simulations.
 ENOUGH_TWO_WAY = 50
 
@@ -37,11 +44,15 @@ class Asked:
         Clustering columns; "pair" for the matched set.
     stacked : bool
         Whether they count that the weights, or the score matched on, were estimated.
+    automatic : bool
+        Whether they were chosen for the design, so that another kind may stand in for them where
+        they do not hold.
     """
 
     kind: str
     clusters: tuple[str, ...] = ()
     stacked: bool = False
+    automatic: bool = False
 
     @property
     def words(self) -> str:
@@ -50,6 +61,12 @@ class Asked:
         words = f"{ERRORS[self.kind]} {names}".strip()
         what = "propensity score was" if self.kind == "abadie_imbens" else "weights were"
         return f"{words}; counting that the {what} estimated" if self.stacked else words
+
+    def words_of(self, kinds: np.ndarray) -> list[str]:
+        """Return what a reader is told of each effect, given how its variance was summed."""
+        alone = Asked("robust", stacked=self.stacked).words
+        may = self.kind in ("cluster", "pair")
+        return [alone if may and kind in ("hc1", "hc2") else self.words for kind in kinds]
 
 
 def chosen_errors(
@@ -81,13 +98,14 @@ def chosen_errors(
         If the errors are unknown or do not fit the design.
     """
     names = (cluster,) if isinstance(cluster, str) else tuple(cluster or ())
+    automatic = errors is None
     if errors is None:
         errors = _suited(design, names)
     if errors not in ERRORS:
         raise ParameterError(f"errors {errors!r} is not offered. {suggest(str(errors), ERRORS)}")
-    if errors in ("cluster", "bootstrap", "wild") and not names:
+    if errors in OVER_CLUSTERS and not names:
         names = (_main_cluster(design, errors),)
-    wanted = {"two_way": 2, "cluster": 1, "bootstrap": 1, "wild": 1}.get(errors, 0)
+    wanted = 2 if errors == "two_way" else int(errors in OVER_CLUSTERS)
     if len(names) != wanted:
         raise ParameterError(
             f'errors="{errors}" goes with {wanted} clustering columns, and {len(names)} are given.'
@@ -97,10 +115,24 @@ def chosen_errors(
             'This design has no matched sets to cluster by. Use errors="abadie_imbens" with '
             'replacement, "cluster" or "robust" otherwise.'
         )
-    counted = design.weight_model is not None and errors in ("robust", "cluster", "two_way")
+    summed = ("robust", "hc2", "hc3", "cluster", "cr2", "cr3", "two_way")
+    counted = design.weight_model is not None and errors in summed
     if errors == "abadie_imbens" and method == "difference":
         counted = can_count(design)
-    return Asked(errors, names, stacked and counted)
+    return Asked(errors, names, stacked and counted, automatic and not cluster)
+
+
+def for_groups(asked: Asked, design: Design, groups: Mapping[str, np.ndarray | None]) -> Asked:
+    """Return errors for all groups: by unit where one is too small for Abadie and Imbens."""
+    if asked.kind != "abadie_imbens":
+        return asked
+    inside = [design.weights > 0 if part is None else design.weights * part > 0
+              for part in groups.values()]  # fmt: skip
+    fewest = min(
+        min(np.count_nonzero(one & arm) for arm in (design.study.treated, ~design.study.treated))
+        for one in inside
+    )
+    return asked if fewest >= ENOUGH_MATCHES else replace(asked, kind="robust", stacked=False)
 
 
 def _suited(design: Design, names: tuple[str, ...]) -> str:
@@ -122,7 +154,7 @@ def _main_cluster(design: Design, errors: str) -> str:
     return next(iter(design.study.clusters))
 
 
-def caveats(asked: Asked, design: Design, method: str) -> tuple[str, ...]:
+def caveats(asked: Asked, design: Design, method: str, kinds: np.ndarray) -> tuple[str, ...]:
     """Return what a reader must know of the errors, as simulations showed it.
 
     Parameters
@@ -131,11 +163,24 @@ def caveats(asked: Asked, design: Design, method: str) -> tuple[str, ...]:
     design : Design
     method : str
         The estimator's name.
+    kinds : ndarray of str, shape (effects,)
+        How variances were summed.
 
     Notes
     -----
     `tests/coverage/coverage.csv` has the figures.
     """
+    found = _of_method(asked, design, method)
+    if asked.kind in ("cluster", "pair") and np.isin(kinds, ("hc1", "hc2")).any():
+        name = "matched set" if asked.kind == "pair" else asked.clusters[0].replace("_", " ")
+        found += (
+            f"Where all units compared are of one {name}, errors are by unit: they say nothing of "
+            f"how the effect differs between one {name} and another.",
+        )
+    return found
+
+
+def _of_method(asked: Asked, design: Design, method: str) -> tuple[str, ...]:
     matched = design.sets is not None or design.pairs is not None
     if method == "difference" and matched and not asked.stacked:
         return (
@@ -172,11 +217,8 @@ def codes_of(design: Design, name: str) -> np.ndarray:
     return design.sets
 
 
-def spread_of(asked: Asked, design: Design, influence: Influence) -> Spread:
-    """Return the covariance of estimates by their influences."""
-    if asked.kind in ("robust", "abadie_imbens"):
-        return robust(influence)
+def clusterings(asked: Asked, design: Design) -> tuple[np.ndarray, ...]:
+    """Return the codes of the clusterings that errors are over; none for errors by unit."""
     if asked.kind == "pair":
-        return clustered(influence, codes_of(design, "pair"))
-    codes = [codes_of(design, name) for name in asked.clusters]
-    return two_way(influence, codes) if asked.kind == "two_way" else clustered(influence, codes[0])
+        return (codes_of(design, "pair"),)
+    return tuple(codes_of(design, name) for name in asked.clusters)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.special import stdtr, stdtrit  # scipy.stats takes a second to import
 
 from tfeval.impact.design.design import Design
-from tfeval.impact.inference.inference import Asked, spread_of
+from tfeval.impact.inference.inference import Asked, clusterings
+from tfeval.impact.inference.rules import DETERMINED, Ruling, check_clusters, check_fitted, ruled
+from tfeval.impact.inference.score_intervals import Shares, as_if_of, limits, p_values
+from tfeval.impact.inference.scores import BY_CLUSTER, Scores, cluster_scores, unit_scores
 from tfeval.impact.means.estimates import Estimates
-from tfeval.impact.means.variance import Spread
+from tfeval.impact.means.variance import Spread, two_way
 
 #: A ratio of means whose interval reaches further than this many times says nothing.
 FURTHEST = 100.0
+#: An error this small, relative to the outcome's standard deviation, is rounding.
+NOTHING = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +29,7 @@ class Intervals:
     Attributes
     ----------
     covariance : ndarray, shape (effects, effects)
+        NaN in the rows and columns of effects without an error.
     low, high, p_value : ndarray of float
         Of the difference.
     relative_low, relative_high : ndarray of float
@@ -30,6 +37,9 @@ class Intervals:
         that the ratio could be any.
     clusters : ndarray of float
         NaN where errors are not by cluster.
+    freedom : ndarray of float
+        Degrees of freedom of t; infinite for the normal.
+    ruling : Ruling
     """
 
     covariance: np.ndarray
@@ -39,32 +49,166 @@ class Intervals:
     relative_low: np.ndarray
     relative_high: np.ndarray
     clusters: np.ndarray
+    freedom: np.ndarray
+    ruling: Ruling
+
+    def withheld(self) -> Intervals:
+        """Return the intervals without those of effects that have no error."""
+        known = self.ruling.estimated
+        gone: dict[str, Any] = {
+            name: np.where(known, getattr(self, name), np.nan)
+            for name in ("low", "high", "p_value", "relative_low", "relative_high", "freedom")
+        }
+        both = np.outer(known, known)
+        return replace(self, covariance=np.where(both, self.covariance, np.nan), **gone)
+
+
+def ruling_of(design: Design, asked: Asked, held: Estimates) -> Ruling:
+    """Return what the rules say of each effect under the errors asked for.
+
+    Raises
+    ------
+    DataError
+        If errors by cluster were asked for, and there is one cluster only.
+    """
+    check_fitted(held)
+    # Matched sets are many, or as the design made them: only other clusters are counted.
+    named = [name for name in asked.clusters if name != "pair"]
+    codes = clusterings(asked if asked.kind == "pair" else replace(asked, clusters=tuple(named)),
+                        design)  # fmt: skip
+    if not asked.automatic:
+        check_clusters(asked.kind, held, codes)
+    return ruled(asked.kind, held, codes, automatic=asked.automatic)
 
 
 def influence_intervals(design: Design, asked: Asked, held: Estimates, level: float) -> Intervals:
     """Return intervals by sums of influences; the ratio's on the logarithmic scale."""
-    spread = spread_of(asked, design, held.difference)
-    ratio = spread_of(asked, design, held.log_ratio)
-    return from_spreads(held, spread, np.sqrt(np.diag(ratio.covariance)), level)
+    ruling = ruling_of(design, asked, held)
+    codes = clusterings(asked, design)
+    if asked.kind == "two_way":
+        spread, ratio = (two_way(one, codes) for one in (held.difference, held.log_ratio))
+        first, second = (
+            two_way(replace(held.difference, psi=psi), codes)
+            for psi in (held.psi_treated, held.psi_comparison)
+        )
+        by_arm = np.diag(first.covariance), np.diag(second.covariance)
+        error = np.sqrt(np.diag(ratio.covariance))
+        return from_spreads(held, spread, error, level, ruling, by_arm)
+    every = [unit_scores(held, ruling)]
+    if np.isin(ruling.kind, BY_CLUSTER).any():
+        every.append(cluster_scores(held, ruling, codes[0]))
+    combined, log_error, by_arm = _combined(held, ruling, every)
+    return from_spreads(held, combined, log_error, level, ruling, by_arm)
 
 
-def from_spreads(
-    held: Estimates, spread: Spread, ratio_error: np.ndarray, level: float
+def _combined(
+    held: Estimates, ruling: Ruling, every: list[Scores]
+) -> tuple[Spread, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Return the covariance of effects, errors of log ratios, variances of both means.
+
+    Effects whose errors are by cluster vary together by cluster, all others by unit.
+    """
+    own = np.isin(ruling.kind, BY_CLUSTER)
+    by_treated, by_comparison = held.by_mean
+    covariances, ratios, arms = [], [], []
+    for scores in every:
+        difference = scores.treated - scores.comparison
+        covariances.append(difference.T @ difference)
+        ratios.append(
+            ((scores.treated * by_treated - scores.comparison * by_comparison) ** 2).sum(0)
+        )
+        arms.append([(side**2).sum(axis=0) for side in (scores.treated, scores.comparison)])
+    units, clusters = every[0], every[-1]
+    covariance = np.where(np.outer(own, own), covariances[-1], covariances[0])
+    ratio = np.where(own, ratios[-1], ratios[0])
+    through, log_through = held.difference.through, held.log_ratio.through
+    if through is not None and log_through is not None:
+        covariance = through.added_to(covariance)
+        ratio = np.diag(log_through.added_to(np.diag(ratio)))
+    spread = Spread(
+        covariance,
+        np.where(own, clusters.freedom, units.freedom),
+        np.where(own, clusters.clusters, np.nan),
+    )
+    first, second = (np.where(own, arms[-1][side], arms[0][side]) for side in (0, 1))
+    return spread, np.sqrt(ratio), (first, second)
+
+
+def from_spreads(  # noqa: PLR0917
+    held: Estimates,
+    spread: Spread,
+    ratio_error: np.ndarray,
+    level: float,
+    ruling: Ruling,
+    by_arm: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Intervals:
-    """Return t intervals from covariances."""
+    """Return t intervals from covariances, by score where a ruling says so.
+
+    Parameters
+    ----------
+    held : Estimates
+    spread : Spread
+        Of the differences.
+    ratio_error : ndarray of float, shape (effects,)
+        Of the logarithm of the ratio of means.
+    level : float
+    ruling : Ruling
+    by_arm : tuple of two ndarray, optional
+        Variances of both means, for intervals by score.
+    """
     error = np.sqrt(np.maximum(np.diag(spread.covariance), 0.0))
+    nothing = ruling.estimated & ~(error > NOTHING * held.fact("spread"))
+    nothing &= ~ruling.rare
+    ruling = replace(ruling, status=np.where(nothing, DETERMINED, ruling.status))
     width = stdtrit(spread.freedom, 0.5 + level / 2)
     with np.errstate(divide="ignore", invalid="ignore"):
         p_value = 2 * stdtr(spread.freedom, -np.abs(held.effect / error))
         ratio = np.log(held.treated / held.comparison)
         known = (held.treated > 0) & (held.comparison > 0)
         ratio = np.where(known & (width * ratio_error < np.log(FURTHEST)), ratio, np.nan)
+    low, high = held.effect - width * error, held.effect + width * error
+    rare = ruling.rare & ruling.estimated
+    if by_arm is not None and rare.any():
+        low[rare], high[rare], p_value[rare] = _by_score(
+            held, error, by_arm, spread.freedom, width, rare
+        )
     return Intervals(
         covariance=spread.covariance,
-        low=held.effect - width * error,
-        high=held.effect + width * error,
-        p_value=np.where(error > 0, p_value, np.nan),
+        low=low,
+        high=high,
+        p_value=p_value,
         relative_low=np.expm1(ratio - width * ratio_error),
         relative_high=np.expm1(ratio + width * ratio_error),
         clusters=spread.clusters,
+        freedom=spread.freedom,
+        ruling=ruling,
+    ).withheld()
+
+
+def _by_score(  # noqa: PLR0917
+    held: Estimates,
+    error: np.ndarray,
+    by_arm: tuple[np.ndarray, np.ndarray],
+    freedom: np.ndarray,
+    width: np.ndarray,
+    rare: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return limits and p-values, in the outcome's unit, of the effects asked for."""
+    low, high = held.fact("low")[rare], held.fact("high")[rare]
+    apart = high - low
+    first, second = (
+        np.clip((mean[rare] - low) / apart, 0.0, 1.0) for mean in (held.treated, held.comparison)
     )
+    variances = [one[rare] / apart**2 for one in by_arm]
+    size_treated, size_comparison = (
+        as_if_of(share, variance, held.fact(f"ess_{arm}")[rare])
+        for share, variance, arm in zip(
+            (first, second), variances, ("treated", "comparison"), strict=True
+        )
+    )
+    both = np.sqrt(variances[0] * variances[1])
+    shared = (variances[0] + variances[1] - (error[rare] / apart) ** 2) / 2
+    correlation = np.divide(shared, both, out=np.zeros(len(both)), where=both > 0)
+    shares = Shares(first, second, size_treated, size_comparison, np.clip(correlation, -1, 1))
+    below, above = limits(shares, width[rare])
+    return below * apart, above * apart, p_values(shares, freedom[rare])

@@ -13,7 +13,7 @@ import numpy as np
 
 from tfeval.impact.propensity.logit import fit_logit
 from tfeval.impact.propensity.newton import step_size
-from tfeval.impact.propensity.solving import redundant
+from tfeval.impact.study.aliased import aliased
 from tfeval.impact.study.rows import Reader, reader, steps, thinned
 from tfeval.impact.study.study import Study
 
@@ -80,7 +80,7 @@ class Refits:
             Whether the draw's equations hold there.
         """
         information = self.information_of(counts)
-        going = np.array([not redundant(one).any() for one in information])
+        going = np.array([not aliased(one).any() for one in information])
         information[~going] = np.eye(len(self.start))
         held = np.empty((len(counts), self.study.size), dtype=np.float32)
         shift = np.zeros((len(counts), len(self.start)))

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfeval.errors import DataError, ParameterError
+from tfeval.impact.means.least_squares import cross_products, solved
 from tfeval.impact.means.means import Sample
-from tfeval.impact.means.regression import centre_of, cross_products, solved
+from tfeval.impact.means.regression import centre_of
 from tfeval.impact.means.variance import sums_by
 
 #: Up to so many clusters every draw of signs is used, not a sample of them.
@@ -66,9 +67,11 @@ def regression_scores(sample: Sample, place: int, codes: np.ndarray, method: str
         raise DataError("A wild cluster bootstrap needs three clusters or more.")
     z = _regressors(sample, rows, method)
     whole, right = cross_products(z, weights, values[:, None])
-    fit = solved(whole, right)
+    fit = solved(whole, right, units=len(rows), first=1)
     lever = fit.inverse[1]  # the treatment stands after the constant
     others = np.delete(np.arange(len(whole)), 1)
+    kept = np.isin(others, fit.kept)
+    others = others[kept]
     held = solved(whole[np.ix_(others, others)], right[others])
     full = np.column_stack([np.ones(len(rows)), z])
     residual = values - full[:, others] @ held.coefficients[:, 0]
@@ -99,7 +102,8 @@ def _regressors(sample: Sample, rows: np.ndarray, method: str) -> np.ndarray:
             'The wild bootstrap is for method "adjusted", "difference" or "covariance_adjusted", '
             "which are regressions."
         )
-    return np.hstack([treated, x, treated * x])
+    # Each arm its own slopes, so that what does not vary in one arm leaves the other as it is.
+    return np.hstack([treated, treated * x, (1.0 - treated) * x])
 
 
 def _by_cluster(full: np.ndarray, weights: np.ndarray, clusters: np.ndarray) -> np.ndarray:

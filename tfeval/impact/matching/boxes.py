@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfeval.errors import ParameterError
-from tfeval.impact.matching.mahalanobis_loops import NOBODY, TOO_FAR, plant, search
+from tfeval.impact.matching.mahalanobis_loops import NOBODY, TIED, TOO_FAR, plant, search
 from tfeval.impact.study.compiled import LARGE, for_size
 
 #: Units in the smallest boxes of the tree.
@@ -115,7 +115,8 @@ def _plainly(arms: Arms, turns: np.ndarray, replace: bool, found: np.ndarray) ->
             for values, value in zip(points[:, part], arms.points[row], strict=True):
                 apart += (values - value) ** 2
             apart[~some] = np.inf
-            match = part.start + int(np.argmin(apart))
+            # The first of those that are as near, by identifier.
+            match = part.start + int(np.argmax(apart <= apart.min() * (1.0 + TIED)))
             found[unit, turn] = match
             free[match] = replace
 

@@ -7,6 +7,7 @@ import numpy as np
 from tfeval.errors import ParameterError, suggest
 from tfeval.impact.matching.nearest import Calipers
 from tfeval.impact.matching.settings import Settings
+from tfeval.impact.study.naming import known_names
 from tfeval.impact.study.study import Study
 
 
@@ -45,7 +46,7 @@ def _covariate(study: Study, name: str) -> np.ndarray:
     if name not in study.covariates.names:
         raise ParameterError(
             f"There is no covariate {name} to put a caliper on. "
-            f"{suggest(name, study.covariates.names)}"
+            f"{suggest(name, known_names(study.covariates))}"
         )
     return study.covariates.column(name)
 

@@ -13,6 +13,8 @@ from tfeval.impact.study.study import Study
 
 #: Cells are renumbered before their codes grow past what 64 bits hold.
 _ROOM = 2**40
+#: Share of a number's range that is rounding.
+ROUNDING = 1e-12
 
 
 def coarsened_sets(
@@ -124,7 +126,9 @@ def _edges(name: str, values: np.ndarray, asked: int | Sequence[float] | None) -
     if isinstance(asked, int | np.integer) and not isinstance(asked, bool):
         if asked < 0:
             raise ParameterError(f"cutpoints: {name} cannot have {asked} bins.")
-        return np.linspace(np.nanmin(values), np.nanmax(values), asked + 1)[1:-1]
+        low, high = np.nanmin(values), np.nanmax(values)
+        # A value on an edge is so in any unit: the last digits of the edge must not decide.
+        return np.linspace(low, high, asked + 1)[1:-1] - ROUNDING * (high - low)
     if isinstance(asked, str | bool | float) or not isinstance(asked, Iterable):
         raise ParameterError(f"cutpoints: {name} takes a number of bins, or a list of edges.")
     edges = np.unique(np.asarray(list(asked), dtype=float))

@@ -12,6 +12,7 @@ from tfeval.impact.matching.nearest import Pairs
 from tfeval.impact.matching.ordering import matching_order, sorted_arm
 from tfeval.impact.matching.whitening import whitened
 from tfeval.impact.study.covariates import Covariates
+from tfeval.impact.study.naming import known_names
 
 
 def mahalanobis_pairs(
@@ -128,7 +129,8 @@ def _chosen(covariates: Covariates, on: tuple[str, ...]) -> Covariates:
     known |= {column.source for column in covariates.columns}
     for name in on:
         if name not in known:
-            raise ParameterError(f"on: there is no covariate {name}. {suggest(name, known)}")
+            near = suggest(name, known_names(covariates))
+            raise ParameterError(f"on: there is no covariate {name}. {near}")
     columns = tuple(
         column
         for column in covariates.columns

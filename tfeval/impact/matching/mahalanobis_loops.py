@@ -14,6 +14,9 @@ import numpy as np
 
 #: What stands in place of a match.
 NOBODY, TOO_FAR = -1, -2
+#: Squared distances that differ by less than this share are equal: the last digits, which hang on
+#: the units of the covariates, must not decide who is matched.
+TIED = 1e-9
 
 
 def plant(
@@ -162,7 +165,7 @@ def search(
         heap.pop()
         if closest:
             for rank in range(turns.shape[0]):
-                heap.append((-1.0, rank, -1))
+                heap.append((-np.inf, rank, -1))
         following = 0
         while following < turns.shape[0] or len(heap) > 0:
             rank, match = following, -1
@@ -177,7 +180,7 @@ def search(
                 found[unit, turn] = found[unit, turn - 1]
                 continue
             if match < 0 or used[match]:
-                match, best, best_rank = -1, np.inf, 0
+                match, best, best_rank, edge = -1, np.inf, 0, np.inf
                 depth = 0
                 if own_roots[unit] >= 0 and free[own_roots[unit]] > 0:
                     stack[0], bounds[0] = own_roots[unit], 0.0
@@ -186,7 +189,7 @@ def search(
                 while depth > 0:
                     depth -= 1
                     box = stack[depth]
-                    if bounds[depth] > best:
+                    if bounds[depth] > edge:
                         continue
                     if children[box, 0] < 0:
                         for other in range(spans[box, 0], spans[box, 1]):
@@ -197,9 +200,10 @@ def search(
                             for axis in range(dimensions):
                                 step = points[other, axis] - own[unit, axis]
                                 apart += step * step
-                                if apart > best:
+                                if apart > edge:
                                     break
-                            if apart > best or (apart == best and ranks[other] > best_rank):
+                            tied = apart >= best * (1.0 - TIED)
+                            if apart > edge or (tied and ranks[other] > best_rank and match >= 0):
                                 continue
                             fits = True
                             for axis in range(widths.shape[0]):
@@ -212,7 +216,8 @@ def search(
                                     if found[unit, past] == other:
                                         fits = False
                             if fits:
-                                match, best, best_rank = other, apart, ranks[other]
+                                match, best, best_rank = other, min(apart, best), ranks[other]
+                                edge = best * (1.0 + TIED)
                         continue
                     for part in range(2):
                         child = children[box, part]
@@ -235,14 +240,15 @@ def search(
                         part_bounds[part] = bound if free[child] > 0 else np.inf
                     nearer = 0 if part_bounds[0] <= part_bounds[1] else 1
                     for part in (1 - nearer, nearer):
-                        if part_bounds[part] <= best and part_bounds[part] < np.inf:
+                        if part_bounds[part] <= edge and part_bounds[part] < np.inf:
                             stack[depth], bounds[depth] = children[box, part], part_bounds[part]
                             depth += 1
                 if match < 0:
                     found[unit, turn] = reason
                     continue
                 if closest:
-                    heapq.heappush(heap, (best, rank, match))
+                    key = np.round(np.log(best) / TIED) if best > 0.0 else -np.inf
+                    heapq.heappush(heap, (key, rank, match))
                     continue
             found[unit, turn] = match
             if not replace:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from tfeval.display.disclosure import safe_count
 from tfeval.errors import DataError, ParameterError
@@ -16,11 +17,15 @@ from tfeval.impact.design.design import (
     OUTSIDE_CALIPER,
     Design,
 )
+from tfeval.impact.design.whole import of_whole
 from tfeval.impact.matching.calipers import calipers_of
 from tfeval.impact.matching.found import Found, Task, find
 from tfeval.impact.matching.settings import METHODS, Settings, settings
 from tfeval.impact.propensity.propensity import Propensity, fit_propensity
 from tfeval.impact.propensity.support import on_support
+from tfeval.impact.study.alignment import in_order
+from tfeval.impact.study.numbers import floats_of
+from tfeval.impact.study.sample import of_rows, rows_that_count
 from tfeval.impact.study.study import Study, check_study
 
 
@@ -31,7 +36,7 @@ def match(
     model: Any = "logit",
     folds: int | None = None,
     propensity: Propensity | None = None,
-    distance: str | np.ndarray = "linear",
+    distance: str | pd.Series | np.ndarray = "linear",
     **asked: Any,
 ) -> Design:
     """Match treated units with comparison units that are like them.
@@ -39,7 +44,8 @@ def match(
     Parameters
     ----------
     study : Study
-        Who and on what. Its strata are matched exactly.
+        Who and on what. Its strata are matched exactly; who has a sampling weight of 0 is not
+        in the sample, and the design is the one without them.
     method : str
         "nearest" neighbour on the propensity score, "mahalanobis", "optimal" pairs, "full"
         matching, "coarsened_exact", "subclass", "kernel" or "radius".
@@ -49,8 +55,9 @@ def match(
         Parts for cross-fitting the model: 1 for logit, 5 for a classifier.
     propensity : Propensity, optional
         One already fitted, instead of `model`.
-    distance : {"linear", "probability"} or ndarray of float, shape (n,)
-        What is matched on: the linear predictor of the model, its probability, or own numbers.
+    distance : {"linear", "probability"}, Series or ndarray of float, shape (n,)
+        What is matched on: the linear predictor of the model, its probability, or own numbers,
+        by the study's index or in its order.
     estimand : {"ATT", "ATC", "ATE"}
         Whose effect; "ATT" by default. "ATE" where sets hold everybody: full, coarsened exact
         and subclass.
@@ -109,7 +116,19 @@ def match(
     True
     """
     check_study(study, "match")
+    if propensity is not None and len(propensity.score) != study.size:
+        raise ParameterError("The propensity scores are of another study: their number differs.")
     own, given = not isinstance(distance, str), propensity is not None
+    if not isinstance(distance, str):
+        distance = _own_distance(study, distance)
+    rows = rows_that_count(study)
+    if rows is not None:
+        part = match(
+            of_rows(study, rows), method, model=model, folds=folds,
+            propensity=None if propensity is None else propensity.of_rows(rows),
+            distance=distance if isinstance(distance, str) else distance[rows], **asked,
+        )  # fmt: skip
+        return of_whole(part, study, rows)
     chosen = settings(method, {**asked, "distance": "given" if own else distance})
     needs_score = method not in ("coarsened_exact",) and not own
     if needs_score and propensity is None:
@@ -129,16 +148,26 @@ def match(
     return replace(design, again=lambda other: match(other, method, **more))
 
 
+def _own_distance(study: Study, given: pd.Series | np.ndarray) -> np.ndarray:
+    if isinstance(given, pd.Series):
+        given = in_order(given, study.index, "The distances")
+    elif np.ndim(given) == 1:
+        given = pd.Series(np.asarray(given))
+    else:
+        given = pd.Series(dtype=float)
+    values = floats_of(given, "distance")
+    if values.shape != (study.size,) or not np.isfinite(values).all():
+        raise ParameterError(
+            f"distance: one finite number for each of the {study.size:,} units is needed."
+        )
+    return values
+
+
 def _distance(
     study: Study, chosen: Settings, propensity: Propensity | None, given: str | np.ndarray
 ) -> np.ndarray:
     if not isinstance(given, str):
-        values = np.asarray(given, dtype=float)
-        if values.shape != (study.size,) or not np.isfinite(values).all():
-            raise ParameterError(
-                f"distance: one finite number for each of the {study.size:,} units is needed."
-            )
-        return values
+        return given
     if propensity is None:
         return np.zeros(study.size)
     return propensity.linear if chosen.distance == "linear" else propensity.score

@@ -6,8 +6,11 @@ import numpy as np
 
 from tfeval.errors import ParameterError
 
-#: Directions with less than this share of the largest variance are left out.
+#: Directions with less than this share of the largest variance are left out. All covariates have
+#: the same spread by then, so no unit has a say.
 FLAT = 1e-9
+#: A covariate varies if its standard deviation is more than this share of its own size.
+STILL = 1e-12
 
 
 def whitened(
@@ -32,7 +35,8 @@ def whitened(
     Returns
     -------
     ndarray of float, shape (n, at most k)
-        Fewer than k where covariates are linear combinations of others.
+        The units and zeros of the covariates change nothing. Fewer than k where some do not vary;
+        linear combinations of others add no distance of their own.
 
     Raises
     ------
@@ -51,6 +55,9 @@ def whitened(
     groups = {"pooled": [treated, ~treated], "treated": [treated],
               "all": [np.ones(len(x), dtype=bool)]}[covariance]  # fmt: skip
     inside = groups[0] | groups[-1]
+    still = STILL * np.abs(x[inside]).max(axis=0, initial=0.0)
+    # About the lowest value, so that a covariate far from 0 keeps its digits.
+    x = x - x[inside].min(axis=0, initial=np.inf)
     centred = x.copy()
     weights = np.ones(len(x)) if sampling is None else sampling
     for group in groups:
@@ -61,18 +68,20 @@ def whitened(
     else:
         share = weights / weights.sum()
         spread = (centred * share[:, None]).T @ centred / (1.0 - share @ share)
-    return x @ _root_of_inverse(spread)
+    kept = np.sqrt(np.diag(spread)) > still
+    if not kept.any():
+        raise ParameterError("Mahalanobis distance: no covariate varies within the arms.")
+    return x[:, kept] @ _root_of_inverse(spread[np.ix_(kept, kept)])
 
 
 def _root_of_inverse(spread: np.ndarray) -> np.ndarray:
-    """Return L with L L' the (generalised) inverse of a covariance; scale does not matter."""
+    """Return the symmetric root of the (generalised) inverse of a covariance, for rows x.
+
+    It is the one root that hangs smoothly on the covariance, also where covariates are alike in
+    spread and unrelated, so that rounding turns no coordinates.
+    """
     scale = np.sqrt(np.diag(spread))
-    kept = scale > FLAT * scale.max(initial=0.0)
-    if not kept.any():
-        raise ParameterError("Mahalanobis distance: no covariate varies within the arms.")
-    scale = scale[kept]
-    values, vectors = np.linalg.eigh(spread[np.ix_(kept, kept)] / np.outer(scale, scale))
+    values, vectors = np.linalg.eigh(spread / np.outer(scale, scale))
     sound = values > FLAT * values[-1]
-    root = np.zeros((len(kept), int(sound.sum())))
-    root[kept] = vectors[:, sound] / np.sqrt(values[sound]) / scale[:, None]
-    return root
+    root = vectors[:, sound] / np.sqrt(values[sound]) @ vectors[:, sound].T
+    return root / scale[:, None]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 
+from tfeval.impact.means.least_squares import Fit, solved
 from tfeval.impact.means.linear_outcomes import centred, cross_products_by_group, predictions
 from tfeval.impact.means.logistic_outcomes import fit_logistic
-from tfeval.impact.means.means import Means, Sample, Tally
-from tfeval.impact.means.regression import centre_of, solved
+from tfeval.impact.means.means import Means, Part, Sample, Tally, arm_mean
+from tfeval.impact.means.regression import centre_of, regressors
 from tfeval.impact.study.rows import Reader
 
 
@@ -35,69 +38,99 @@ def doubly_robust_means(sample: Sample, *, outcome_model: str = "linear") -> Mea
     Theory 34.
     """
     rows = centred(sample.study.covariates, centre_of(sample))
-    found = [_arm(sample, rows, outcome_model, treated=treated) for treated in (True, False)]
-    (first, psi_first), (second, psi_second) = found
-    return Means(first, second, psi_first, psi_second, parameters=0)
-
-
-def _arm(
-    sample: Sample, rows: Reader, model: str, *, treated: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    arm = sample.arm(treated)
-    weights = sample.weights[arm]
-    target = np.flatnonzero(sample.target > 0)
-    tally = Tally(sample)
-    own = np.array_equal(arm, target) and np.allclose(
-        weights / weights.sum(), sample.target[arm] / sample.target[arm].sum(), rtol=1e-12
+    first, second = (
+        _arm(sample, rows, outcome_model, treated=treated) for treated in (True, False)
     )
-    if own:
-        mean = weights @ sample.values[arm] / weights.sum()
-        tally.through_weights(arm, (sample.values[arm] - mean) / weights.sum())
-        return mean, tally.psi
-    every = _predicted(sample, rows, model, arm)
+    aliased, crowded = (
+        np.stack([side.left_out(what, sample.study.covariates.count) for side in (first, second)])
+        for what in ("aliased", "crowded")
+    )
+    return Means(
+        first.mean, second.mean, first.psi, second.psi, parameters=0,
+        parts=(first.parts, second.parts), aliased=aliased, crowded=crowded,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """One arm's mean, influences and parts; the fits that predicted it, one a fold."""
+
+    mean: np.ndarray
+    psi: np.ndarray
+    parts: tuple[Part, ...]
+    fits: tuple[Fit, ...] = ()
+
+    def left_out(self, what: str, count: int) -> np.ndarray:
+        found = [getattr(fit, what) for fit in self.fits]
+        return np.any(found, axis=0) if found else np.zeros(count, dtype=bool)
+
+
+def _arm(sample: Sample, rows: Reader, model: str, *, treated: bool) -> _Side:
+    arm = sample.arm(treated)
+    if sample.is_target(arm):
+        mean, psi, part = arm_mean(sample, treated)
+        return _Side(mean, psi, (part,))
+    weights, target = sample.weights[arm], np.flatnonzero(sample.target > 0)
+    tally = Tally(sample)
+    every, fits = _predicted(sample, rows, model, arm)
     residual = sample.values[arm] - every[arm]
     at_target = every[target]
     level = weights @ residual / weights.sum()
     share = sample.target[target] / sample.target[target].sum()
     predicted = share @ at_target
+    off = at_target - predicted
     tally.through_weights(arm, (residual - level) / weights.sum())
-    tally.beside_weights(target, share[:, None] * (at_target - predicted))
-    return predicted + level, tally.psi
+    tally.beside_weights(target, share[:, None] * off)
+    own = Part(arm, weights, weights / weights.sum(), residual - level)
+    if len(fits) == 1:  # not out of fold: the residuals are too small by their leverage
+        kept = fits[0].kept
+        own = replace(
+            own, weights=sample.sampling[arm], inverse=fits[0].inverse[np.ix_(kept, kept)],
+            regressors=regressors(rows, arm, kept),
+        )  # fmt: skip
+    parts = (own, Part(target, sample.target[target], share, off, of_target=True))
+    return _Side(predicted + level, tally.psi, parts, fits)
 
 
-def _predicted(sample: Sample, rows: Reader, model: str, own: np.ndarray) -> np.ndarray:
-    """Predict every unit's outcomes in an arm, out of fold; shape (n, outcomes)."""
+def _predicted(
+    sample: Sample, rows: Reader, model: str, own: np.ndarray
+) -> tuple[np.ndarray, tuple[Fit, ...]]:
+    """Predict every unit's outcomes in an arm, out of fold, shape (n, outcomes); and the fits."""
     if model == "logistic":
         from scipy.special import expit  # noqa: PLC0415
 
         betas = _logistic_fits(sample, own, rows.shift)
-        return expit(predictions(rows, betas, sample.folds))
-    return predictions(rows, _linear_fits(rows, sample, own), sample.folds)
+        return expit(predictions(rows, betas, sample.folds)), ()
+    fits = _linear_fits(rows, sample, own)
+    betas = fits[0].coefficients if sample.folds is None else np.stack(
+        [fit.coefficients for fit in fits]
+    )  # fmt: skip
+    return predictions(rows, betas, sample.folds), fits
 
 
-def _linear_fits(rows: Reader, sample: Sample, own: np.ndarray) -> np.ndarray:
+def _linear_fits(rows: Reader, sample: Sample, own: np.ndarray) -> tuple[Fit, ...]:
     """Fit without each fold, by taking its sums off the whole's; without folds, once."""
     count = 1 if sample.folds is None else int(sample.folds.max()) + 1
     groups = np.full(sample.study.size, -1, dtype=np.int8)
     groups[own] = 0 if sample.folds is None else sample.folds[own]
     gram, right = cross_products_by_group(rows, sample.sampling, sample.values, groups, count)
     if sample.folds is None:
-        return solved(gram[0], right[0]).coefficients
-    whole = gram.sum(axis=0), right.sum(axis=0)
-    return np.stack([
-        solved(whole[0] - part, whole[1] - seen).coefficients
-        for part, seen in zip(gram, right, strict=True)
-    ])  # fmt: skip
+        return (solved(gram[0], right[0], shift=rows.shift, units=len(own)),)
+    whole, units = (gram.sum(axis=0), right.sum(axis=0)), np.bincount(groups[own], minlength=count)
+    return tuple(
+        solved(whole[0] - part, whole[1] - seen, shift=rows.shift, units=len(own) - int(size))
+        for part, seen, size in zip(gram, right, units, strict=True)
+    )
 
 
 def _logistic_fits(sample: Sample, own: np.ndarray, centre: np.ndarray) -> np.ndarray:
     x, values = sample.study.covariates.rows(own) - centre, sample.values[own]
-    weights, named = sample.sampling[own], sample.names or ("an outcome",) * values.shape[1]
+    weights = sample.sampling[own]
 
     def fit(at: np.ndarray | slice) -> np.ndarray:
         return np.column_stack([
-            fit_logistic(x[at], weights[at], column[at], name)[0]
-            for column, name in zip(values.T, named, strict=True)
+            fit_logistic(x[at], weights[at], column[at], centre).coefficients
+            for column in values.T
         ])  # fmt: skip
 
     if sample.folds is None:

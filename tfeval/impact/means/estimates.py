@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,36 @@ import numpy as np
 from tfeval.errors import DataError
 from tfeval.impact.design.design import Design
 from tfeval.impact.design.set_weights import effective_sample_size
+from tfeval.impact.means.left_out import LeftOut
 from tfeval.impact.means.means import Means, of_design
 from tfeval.impact.means.outcomes import Outcomes
 from tfeval.impact.means.variance import Influence, Through
 
 Method = Callable[..., Means]
+#: Difference of two values, relative to the larger, that is rounding.
+SAME = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Effects that were estimated together: one population, outcomes known of the same units.
+
+    Attributes
+    ----------
+    means : Means
+        Without influences.
+    columns : ndarray of int
+        Places of its outcomes among the effects.
+    """
+
+    means: Means
+    columns: np.ndarray
+
+    @classmethod
+    def of(cls, means: Means, columns: np.ndarray) -> Block:
+        """Return a block without the influences, which the whole table holds."""
+        none = np.empty((0, 0))
+        return cls(replace(means, psi_treated=none, psi_comparison=none), columns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,21 +53,81 @@ class Estimates:
     rows : tuple of dict
         For each effect: outcome, months, population, counts of units, effective sample size.
     treated, comparison : ndarray of float, shape (effects,)
-        Mean outcomes.
-    difference, log_ratio : Influence
-        Influences on the difference, and on the logarithm of the ratio (0 where it has none).
+        Mean outcomes; NaN where not estimable.
+    psi_treated, psi_comparison : ndarray of float, shape (n, effects)
+        Influence of each unit on them.
+    part : ndarray of bool, shape (n, effects)
+        Who has weight in each.
+    parameters : ndarray of int, shape (effects,)
+        Coefficients estimated.
+    treated_arm : ndarray of bool, shape (n,)
+        Who was treated.
+    blocks : tuple of Block
+    left_out : LeftOut
+        Which covariates the regressions of outcomes had to leave out, and where.
     """
 
     rows: tuple[dict[str, Any], ...]
     treated: np.ndarray
     comparison: np.ndarray
-    difference: Influence
-    log_ratio: Influence
+    psi_treated: np.ndarray
+    psi_comparison: np.ndarray
+    part: np.ndarray
+    parameters: np.ndarray
+    treated_arm: np.ndarray
+    blocks: tuple[Block, ...]
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     @property
     def effect(self) -> np.ndarray:
         """Differences of means, shape (effects,)."""
         return self.treated - self.comparison
+
+    def fact(self, name: str) -> np.ndarray:
+        """Return one entry of all rows, shape (effects,)."""
+        return np.array([row[name] for row in self.rows])
+
+    @cached_property
+    def by_mean(self) -> tuple[np.ndarray, np.ndarray]:
+        """One over both means, by effect; 0 where either is not above 0."""
+        both = (self.treated > 0) & (self.comparison > 0)
+        first, second = (
+            1.0 / np.where(both, mean, np.inf) for mean in (self.treated, self.comparison)
+        )
+        return first, second
+
+    @cached_property
+    def difference(self) -> Influence:
+        """Influences on the difference."""
+        one = np.ones(len(self.rows))
+        psi = self.psi_treated - self.psi_comparison
+        return Influence(psi, self.part, self.parameters, self._through(one, one))
+
+    @cached_property
+    def log_ratio(self) -> Influence:
+        """Influences on the logarithm of the ratio of means; 0 where it has none."""
+        first, second = self.by_mean
+        psi = self.psi_treated * first - self.psi_comparison * second
+        return Influence(psi, self.part, self.parameters, self._through(first, second))
+
+    def _through(self, by_treated: np.ndarray, by_comparison: np.ndarray) -> Through | None:
+        if any(block.means.through is None for block in self.blocks):
+            return None
+        order = np.argsort(np.concatenate([block.columns for block in self.blocks]))
+        first, second = (
+            Through(*(
+                np.concatenate([getattr(side[at], name) for side in self._throughs], axis=1)[
+                    :, order
+                ]
+                for name in ("along", "moved")
+            ))
+            for at in (0, 1)
+        )  # fmt: skip
+        return first.less(second, by_treated, by_comparison)
+
+    @property
+    def _throughs(self) -> list[tuple[Through, Through]]:
+        return [block.means.through for block in self.blocks if block.means.through is not None]
 
 
 def estimates_of(
@@ -71,16 +157,19 @@ def estimates_of(
         If no group has an outcome in both arms; a group that has none is left out.
     """
     held: list[tuple[dict[str, Any], Means, int, np.ndarray]] = []
+    left_out = LeftOut(names=tuple(one.source for one in design.study.covariates.columns))
     for population, within in groups.items():
         own: dict[int, tuple[dict[str, Any], Means, int, np.ndarray]] = {}
         for places, known in outcomes.by_missing():
             sample = of_design(
                 design, outcomes.values[:, places], known, stacked=stacked, within=within,
                 names=tuple(outcomes.names[place] for place in places),
+                level=outcomes.level_of(places),
             )  # fmt: skip
             if not all(len(sample.arm(treated)) for treated in (True, False)):
                 continue  # nobody of one arm has the outcome in this group
             means = method(sample)
+            left_out = left_out.beside(population, means)
             counts = _counts(design, sample.weights, known, within)
             for at, place in enumerate(places):
                 row = {
@@ -88,7 +177,7 @@ def estimates_of(
                     "months": outcomes.months[place],
                     "population": population,
                     **counts,
-                    **_events(sample.values[:, at], sample.weights, design.study.treated),
+                    **_facts(outcomes.values[:, place], sample.weights, design.study.treated),
                 }
                 own[place] = (row, means, at, sample.weights > 0)
         held += [own[place] for place in sorted(own)]
@@ -96,7 +185,7 @@ def estimates_of(
         raise DataError(
             "No effect can be estimated: in every group an arm has no unit whose outcome is known."
         )
-    return _joined(held)
+    return _joined(held, design.study.treated, outcomes, left_out)
 
 
 def _counts(
@@ -104,64 +193,72 @@ def _counts(
 ) -> dict[str, Any]:
     treated = design.study.treated
     asked = design.weights > 0 if within is None else (design.weights > 0) & (within > 0)
+    counted = design.rows_counted
     return {
-        "n_treated": int(np.count_nonzero(weights[treated])),
-        "n_comparison": int(np.count_nonzero(weights[~treated])),
-        "n_missing": int(np.count_nonzero(asked & ~known)),
+        "n_treated": counted((weights > 0) & treated),
+        "n_comparison": counted((weights > 0) & ~treated),
+        "n_missing": counted(asked & ~known),
+        "ess_treated": float(effective_sample_size(weights[treated])),
         "ess_comparison": float(effective_sample_size(weights[~treated])),
     }
 
 
-def _events(values: np.ndarray, weights: np.ndarray, treated: np.ndarray) -> dict[str, float]:
-    """Count units with anything but 0, by arm; and the comparison units' standard deviation."""
-    some = (values != 0) & (weights > 0)
-    share = weights[~treated] / weights[~treated].sum()
-    own = values[~treated]
+def _facts(values: np.ndarray, weights: np.ndarray, treated: np.ndarray) -> dict[str, Any]:
+    """Return what rules on errors and disclosure look at, of the units with weight.
+
+    `events_*` are units with anything but 0; `differing_*` the weighted share of an arm that
+    differs from the value in the middle, where half of all have that; `low` and `high` the two
+    values of an outcome that has no others, else NaN; `spread` the standard deviation of all, and
+    0 where all are alike.
+    """
+    inside = np.flatnonzero(weights > 0)
+    own, arm, weight = values[inside], treated[inside], weights[inside]
+    low, high = float(own.min()), float(own.max())
+    rounding = SAME * max(abs(low), abs(high))
+    varies = high - low > rounding
+    differing = np.abs(own - np.partition(own, len(own) // 2)[len(own) // 2]) > rounding
+    if differing.mean() > 0.5:
+        differing[:] = True  # no value is so common that the others are events
+    two = varies and bool(((own == low) | (own == high)).all())
+    shares: dict[str, float] = {}
+    for name, which in (("treated", arm), ("comparison", ~arm)):
+        shares[f"events_{name}"] = int(np.count_nonzero(own[which]))
+        shares[f"differing_{name}"] = float(weight[which] @ differing[which] / weight[which].sum())
+    other = weight[~arm] / weight[~arm].sum()
+    rest = own[~arm]
     return {
-        "events_treated": int(np.count_nonzero(some & treated)),
-        "events_comparison": int(np.count_nonzero(some & ~treated)),
-        "sd_comparison": float(np.sqrt(share @ (own - share @ own) ** 2)),
+        **shares,
+        "sd_comparison": float(np.sqrt(other @ (rest - other @ rest) ** 2)),
+        "spread": float(own.std()) if varies else 0.0,
+        "low": low if two else np.nan,
+        "high": high if two else np.nan,
     }
 
 
-def _joined(held: list[tuple[dict[str, Any], Means, int, np.ndarray]]) -> Estimates:
-    treated = np.array([means.treated[at] for _, means, at, _ in held])
-    comparison = np.array([means.comparison[at] for _, means, at, _ in held])
-    part = np.column_stack([weighted for *_, weighted in held])
-    parameters = np.array([means.parameters for _, means, _, _ in held])
-    first = np.column_stack([means.psi_treated[:, at] for _, means, at, _ in held])
-    second = np.column_stack([means.psi_comparison[:, at] for _, means, at, _ in held])
-    both = (treated > 0) & (comparison > 0)
-    one = np.ones(len(held))
-    by_treated, by_comparison = (
-        1.0 / np.where(both, mean, np.inf) for mean in (treated, comparison)
-    )
-    ratio = first * by_treated - second * by_comparison
+def _joined(
+    held: list[tuple[dict[str, Any], Means, int, np.ndarray]],
+    treated: np.ndarray,
+    outcomes: Outcomes,
+    left_out: LeftOut,
+) -> Estimates:
+    level = np.array([outcomes.level_of([outcomes.names.index(row["outcome"])])[0]
+                      for row, *_ in held])  # fmt: skip
+    means = {id(one): one for _, one, _, _ in held}
+    blocks = tuple(
+        Block.of(one, np.array([place for at, place in sorted(
+            (at, place) for place, (_, other, at, _) in enumerate(held) if other is one
+        )]))
+        for one in means.values()
+    )  # fmt: skip
     return Estimates(
         rows=tuple(row for row, *_ in held),
-        treated=treated,
-        comparison=comparison,
-        difference=Influence(first - second, part, parameters, _through(held, one, one)),
-        log_ratio=Influence(ratio, part, parameters, _through(held, by_treated, by_comparison)),
+        treated=np.array([one.treated[at] for _, one, at, _ in held]) + level,
+        comparison=np.array([one.comparison[at] for _, one, at, _ in held]) + level,
+        psi_treated=np.column_stack([one.psi_treated[:, at] for _, one, at, _ in held]),
+        psi_comparison=np.column_stack([one.psi_comparison[:, at] for _, one, at, _ in held]),
+        part=np.column_stack([weighted for *_, weighted in held]),
+        parameters=np.array([one.parameters for _, one, _, _ in held]),
+        treated_arm=treated,
+        blocks=blocks,
+        left_out=left_out,
     )
-
-
-def _through(
-    held: list[tuple[dict[str, Any], Means, int, np.ndarray]],
-    by_treated: np.ndarray,
-    by_comparison: np.ndarray,
-) -> Through | None:
-    sides: tuple[list[Through], list[Through]] = [], []
-    for _, means, at, _ in held:
-        if means.through is None:
-            return None
-        for side, one in zip(sides, means.through, strict=True):
-            side.append(Through(one.along[:, at], one.moved[:, at]))
-    first, second = (
-        Through(
-            np.column_stack([one.along for one in side]),
-            np.column_stack([one.moved for one in side]),
-        )
-        for side in sides
-    )
-    return first.less(second, by_treated, by_comparison)

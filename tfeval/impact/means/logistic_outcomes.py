@@ -7,19 +7,26 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfeval.errors import DataError
-from tfeval.impact.means.means import Means, Sample, Tally
-from tfeval.impact.means.regression import centre_of, solved
+from tfeval.impact.means.least_squares import Fit, cross_products, solved
+from tfeval.impact.means.means import Means, Part, Sample, Tally
+from tfeval.impact.means.regression import centre_of
 
 
-def check_between(values: np.ndarray, known: np.ndarray, names: Sequence[str]) -> None:
-    """Refuse outcomes outside 0 to 1.
+def check_between(values: np.ndarray, names: Sequence[str]) -> None:
+    """Refuse outcomes outside 0 to 1, wherever they are known.
+
+    Parameters
+    ----------
+    values : ndarray of float, shape (n, outcomes)
+        NaN where missing, each outcome by itself.
+    names : sequence of str
 
     Raises
     ------
     DataError
         Naming them.
     """
-    outside = ((values < 0) | (values > 1))[known].any(axis=0)
+    outside = ((values < 0) | (values > 1)).any(axis=0)
     if outside.any():
         named = ", ".join(str(names[at]) for at in np.flatnonzero(outside)[:5])
         raise DataError(
@@ -29,44 +36,56 @@ def check_between(values: np.ndarray, known: np.ndarray, names: Sequence[str]) -
 
 
 def fit_logistic(
-    x: np.ndarray, weights: np.ndarray, values: np.ndarray, what: str = "an outcome"
-) -> tuple[np.ndarray, np.ndarray]:
-    """Fit one outcome; return coefficients (1 + k,) and the inverse information.
+    x: np.ndarray, weights: np.ndarray, values: np.ndarray, shift: np.ndarray | None = None
+) -> Fit:
+    """Fit one outcome by maximum likelihood.
 
     Parameters
     ----------
     x : ndarray, shape (rows, k)
+        Columns that repeat others, or are too many for the rows, are left out as in `solved`.
     weights, values : ndarray, shape (rows,)
         Values between 0 and 1.
-    what : str
-        Named in an error.
+    shift : ndarray, optional, shape (k,)
+        What was taken off the columns beforehand.
 
-    Raises
-    ------
-    DataError
-        If the fit runs away: covariates determine the outcome in this arm.
+    Returns
+    -------
+    Fit
+        With the inverse information; all NaN where the fit runs away, since nobody has the outcome,
+        everybody has, or covariates determine it.
     """
     from scipy.special import expit  # noqa: PLC0415
 
-    z = np.column_stack([np.ones(len(x)), x])
-    scale = np.maximum(np.sqrt((z**2).mean(axis=0)), 1e-12)
-    mean = np.clip(weights @ values / weights.sum(), 1e-6, 1 - 1e-6)
-    beta = np.zeros(z.shape[1])
-    beta[0] = np.log(mean / (1 - mean))
-    for _ in range(50):
-        fitted = expit(z @ beta)
-        spread = weights * fitted * (1 - fitted)
-        step = solved((z * spread[:, None]).T @ z, (z.T @ (weights * (values - fitted)))[:, None])
-        move = step.coefficients[:, 0]
-        # A step that would leap across the scale is cut: the likelihood is flat out there.
-        move *= min(1.0, 5.0 / max(np.abs(move * scale).max(), 1e-300))
-        beta = beta + move
-        if np.abs(move * scale).max() < 1e-11 * max(1.0, np.abs(beta * scale).max()):
-            return beta, step.inverse
-    raise DataError(
-        f"The logistic model of {what} does not settle: covariates determine it in one arm. "
-        'Say outcome_model="linear", or adjust for fewer covariates.'
-    )
+    first = solved(
+        *cross_products(x, weights, values[:, None]), shift=shift,
+        units=int(np.count_nonzero(weights)),
+    )  # fmt: skip
+    kept = first.kept
+    z = np.column_stack([np.ones(len(x)), x])[:, kept]
+    scale = np.sqrt((z**2).mean(axis=0))
+    beta, inverse = np.full(1 + x.shape[1], np.nan), np.full(first.inverse.shape, np.nan)
+    mean = weights @ values / weights.sum() if weights.any() else 0.0
+    if 0.0 < mean < 1.0 and scale.all():
+        own, information = np.zeros(len(kept)), None
+        own[0] = np.log(mean / (1 - mean))
+        for _ in range(50):
+            fitted = expit(z @ own)
+            spread = weights * fitted * (1 - fitted)
+            information = (z * spread[:, None]).T @ z / np.outer(scale, scale)
+            try:
+                move = np.linalg.solve(information, z.T @ (weights * (values - fitted)) / scale)
+            except np.linalg.LinAlgError:
+                break
+            # A step that would leap across the scale is cut: the likelihood is flat out there.
+            move *= min(1.0, 5.0 / max(np.abs(move).max(), 1e-300))
+            own = own + move / scale
+            if np.abs(move).max() < 1e-11 * max(1.0, np.abs(own * scale).max()):
+                beta[:], inverse[:] = 0.0, 0.0
+                beta[kept] = own
+                inverse[np.ix_(kept, kept)] = np.linalg.inv(information) / np.outer(scale, scale)
+                break
+    return Fit(beta[:, None], inverse, first.aliased, first.crowded)
 
 
 def logistic_adjusted_means(sample: Sample, *, fixed: bool = False) -> Means:
@@ -75,9 +94,14 @@ def logistic_adjusted_means(sample: Sample, *, fixed: bool = False) -> Means:
     Parameters
     ----------
     sample : Sample
-        Values between 0 and 1.
+        Values between 0 and 1, of level 0.
     fixed : bool, default False
         As in `adjusted_means`.
+
+    Notes
+    -----
+    An outcome whose model does not settle in an arm has no mean there, and no effect; the others
+    are as they would be without it.
 
     References
     ----------
@@ -90,28 +114,33 @@ def logistic_adjusted_means(sample: Sample, *, fixed: bool = False) -> Means:
     target = np.flatnonzero(sample.target > 0)
     at_target = sample.study.covariates.rows(target) - centre
     share = sample.target[target] / sample.target[target].sum()
-    found, parameters = [], 0
+    found, left_out, parameters = [], [], 0
     for treated in (True, False):
         rows = sample.arm(treated)
-        x = sample.study.covariates.rows(rows) - centre
-        means = np.empty(sample.values.shape[1])
-        slopes, beside = np.empty((len(rows), len(means))), np.empty((len(target), len(means)))
-        for place in range(len(means)):
-            values = sample.values[rows, place]
-            what = sample.names[place] if sample.names else "an outcome"
-            beta, inverse = fit_logistic(x, sample.weights[rows], values, what)
-            predicted = expit(beta[0] + at_target @ beta[1:])
+        x, weights = sample.study.covariates.rows(rows) - centre, sample.weights[rows]
+        shape = sample.values.shape[1]
+        means, off = np.empty(shape), np.empty((len(target), shape))
+        levers, residuals = np.empty((2, len(rows), shape))
+        for place in range(shape):
+            fit = fit_logistic(x, weights, sample.values[rows, place], centre)
+            predicted = expit(fit.predict(at_target)[:, 0])
             means[place] = share @ predicted
             bend = share * predicted * (1 - predicted)
-            moved = inverse @ np.concatenate([[bend.sum()], bend @ at_target])
-            residual = values - expit(beta[0] + x @ beta[1:])
-            slopes[:, place] = residual * (moved[0] + x @ moved[1:])
-            beside[:, place] = share * (predicted - means[place])
-        tally = Tally(sample)
-        tally.through_weights(rows, slopes)
+            moved = fit.inverse @ np.concatenate([[bend.sum()], bend @ at_target])
+            residuals[:, place] = sample.values[rows, place] - expit(fit.predict(x)[:, 0])
+            levers[:, place] = weights * (moved[0] + x @ moved[1:])
+            off[:, place] = predicted - means[place]
+        tally, parts = Tally(sample), [Part(rows, weights, levers, residuals)]
+        tally.through_weights(rows, residuals * levers / weights[:, None])
         if not fixed:
-            tally.beside_weights(target, beside)
-        parameters += x.shape[1] + 1
-        found.append((means, tally.psi))
-    (first, psi_first), (second, psi_second) = found
-    return Means(first, second, psi_first, psi_second, parameters)
+            tally.beside_weights(target, share[:, None] * off)
+            parts.append(Part(target, sample.target[target], share, off, of_target=True))
+        parameters += fit.rank
+        found.append((means, tally.psi, tuple(parts)))
+        left_out.append((fit.aliased, fit.crowded))
+    (first, psi_first, ours), (second, psi_second, theirs) = found
+    aliased, crowded = (np.stack(both) for both in zip(*left_out, strict=True))
+    return Means(
+        first, second, psi_first, psi_second, parameters, parts=(ours, theirs),
+        aliased=aliased, crowded=crowded,
+    )  # fmt: skip

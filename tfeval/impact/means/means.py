@@ -8,8 +8,9 @@ chapter 3; for weighted least squares White (1980), Econometrica 48.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -17,8 +18,6 @@ from tfeval.impact.design.design import Design, WeightModel
 from tfeval.impact.means.linear_outcomes import centred, predictions, products
 from tfeval.impact.means.variance import Through
 from tfeval.impact.study.study import Study
-
-_ROWS = 65_536
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,10 +30,10 @@ class Sample:
     weights, target : ndarray of float, shape (n,)
         Of the design; 0 where an outcome is missing or a unit is not in the population.
     values : ndarray of float, shape (n, outcomes)
-        Known where `weights` or `target` is above 0.
+        Known where `weights` or `target` is above 0; less `level`.
     sampling : ndarray of float, shape (n,)
     folds : ndarray of int or None, shape (n,)
-    model : WeightModel or None
+    models : tuple of WeightModel
         Where errors are to count that the weights were estimated.
     known : ndarray of bool or None, shape (n,)
         Whose outcomes are known; None for everybody's.
@@ -48,7 +47,7 @@ class Sample:
     values: np.ndarray
     sampling: np.ndarray
     folds: np.ndarray | None = None
-    model: WeightModel | None = None
+    models: tuple[WeightModel, ...] = ()
     known: np.ndarray | None = None
     names: tuple[str, ...] = ()
 
@@ -56,6 +55,57 @@ class Sample:
         """Return rows of one arm that have weight."""
         arm = self.study.treated if treated else ~self.study.treated
         return np.flatnonzero(arm & (self.weights > 0))
+
+    def is_target(self, rows: np.ndarray) -> bool:
+        """Say whether an arm's rows, as weighted, are the population that the estimand is about."""
+        own, target = self.weights[rows], self.target[rows]
+        if not (target > 0).all() or len(rows) != np.count_nonzero(self.target > 0):
+            return False
+        return bool(np.allclose(own / own.sum(), target / target.sum(), rtol=1e-12, atol=0.0))
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What some units add to a mean: the sum of lever times residual.
+
+    Attributes
+    ----------
+    rows : ndarray of int, shape (rows,)
+        Units of a weighted regression.
+    weights : ndarray of float, shape (rows,)
+        In it.
+    lever : ndarray of float, shape (rows,) or (rows, outcomes)
+        What a residual of 1 adds.
+    residual : ndarray of float, shape (rows, outcomes)
+    inverse : ndarray or None, shape (k, k)
+        Of the regression's weighted cross-product; None for a mean.
+    regressors : callable or None
+        Gives the regressors, shape (rows, k); None for a mean.
+    of_target : bool
+        Whether it is how predictions vary with the target's covariates.
+    """
+
+    rows: np.ndarray
+    weights: np.ndarray
+    lever: np.ndarray
+    residual: np.ndarray
+    inverse: np.ndarray | None = None
+    regressors: Callable[[], np.ndarray] | None = None
+    of_target: bool = False
+
+    def fit(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the regressors and the inverse, those of a mean too."""
+        if self.regressors is None or self.inverse is None:
+            return np.ones((len(self.rows), 1)), np.array([[1.0 / self.weights.sum()]])
+        return self.regressors(), self.inverse
+
+    @cached_property
+    def leverage(self) -> np.ndarray:
+        """Each unit's own part in its fitted value, shape (rows,)."""
+        if self.regressors is None:
+            return self.weights / self.weights.sum()
+        z, inverse = self.fit()
+        return self.weights * np.einsum("ij,jk,ik->i", z, inverse, z)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,10 +115,16 @@ class Means:
     Attributes
     ----------
     treated, comparison : ndarray of float, shape (outcomes,)
+        Less the sample's level; NaN where they cannot be estimated.
     psi_treated, psi_comparison : ndarray of float, shape (n, outcomes)
         Influence of each unit.
     parameters : int
         Coefficients of the regression behind it, for small-sample factors.
+    parts : tuple of two tuples of Part
+        What makes up the treated's mean and the comparison's, where small-sample errors need it.
+    aliased, crowded : ndarray of bool or None, shape (2, k)
+        Covariates left out of the treated's and of the comparison's regression, since they repeat
+        others or do not vary there; and since there are too few units.
     through : tuple of Through or None
         How the treated's and the comparison units' means hang on what was estimated before,
         where their influences do not say it.
@@ -79,6 +135,9 @@ class Means:
     psi_treated: np.ndarray
     psi_comparison: np.ndarray
     parameters: int
+    parts: tuple[tuple[Part, ...], tuple[Part, ...]] = ((), ())
+    aliased: np.ndarray | None = None
+    crowded: np.ndarray | None = None
     through: tuple[Through, Through] | None = None
 
 
@@ -92,9 +151,9 @@ class Tally:
     def through_weights(self, rows: np.ndarray, slopes: np.ndarray) -> None:
         """Add what comes through the weights: `slopes` is the mean's derivative by weight."""
         self.psi[rows] += self.sample.weights[rows, None] * slopes
-        model = self.sample.model
-        if model is not None and np.any(model.slope[rows]):
-            self._through_model(model, rows, slopes)
+        for model in self.sample.models:
+            if np.any(model.slope[rows]):
+                self._through_model(model, rows, slopes)
 
     def beside_weights(self, rows: np.ndarray, influence: np.ndarray) -> None:
         """Add influence that has nothing to do with the weights."""
@@ -114,12 +173,6 @@ class Tally:
         self.psi += model.residual[:, None] * predictions(read, moved)
 
 
-def blocks(size: int) -> Iterator[slice]:
-    """Yield slices that cover `size` rows."""
-    for start in range(0, size, _ROWS):
-        yield slice(start, min(start + _ROWS, size))
-
-
 def weighted_means(sample: Sample) -> Means:
     """Return weighted means of both arms (Hájek).
 
@@ -127,17 +180,21 @@ def weighted_means(sample: Sample) -> Means:
     -----
     Their difference is the coefficient of the treatment in a weighted regression on it alone.
     """
-    found = []
-    for treated in (True, False):
-        rows = sample.arm(treated)
-        share = sample.weights[rows] / sample.weights[rows].sum()
-        mean = share @ sample.values[rows]
-        tally = Tally(sample)
-        slopes = (sample.values[rows] - mean) / sample.weights[rows].sum()
-        tally.through_weights(rows, slopes)
-        found.append((mean, tally.psi))
-    (first, psi_first), (second, psi_second) = found
-    return Means(first, second, psi_first, psi_second, parameters=2)
+    (first, psi_first, one), (second, psi_second, other) = (
+        arm_mean(sample, treated) for treated in (True, False)
+    )
+    return Means(first, second, psi_first, psi_second, 2, parts=((one,), (other,)))
+
+
+def arm_mean(sample: Sample, treated: bool) -> tuple[np.ndarray, np.ndarray, Part]:
+    """Return one arm's weighted mean, the units' influence on it, and what makes it up."""
+    rows, tally = sample.arm(treated), Tally(sample)
+    weights = sample.weights[rows]
+    share = weights / weights.sum()
+    mean = share @ sample.values[rows]
+    residual = sample.values[rows] - mean
+    tally.through_weights(rows, residual / weights.sum())
+    return mean, tally.psi, Part(rows, weights, share, residual)
 
 
 def of_design(
@@ -148,6 +205,7 @@ def of_design(
     stacked: bool,
     within: np.ndarray | None = None,
     names: tuple[str, ...] = (),
+    level: np.ndarray | None = None,
 ) -> Sample:
     """Return the sample of a design for some outcomes.
 
@@ -163,7 +221,11 @@ def of_design(
         Multiplies the weights: the part each unit plays in a population.
     names : tuple of str, optional
         Of the outcomes.
+    level : ndarray of float, optional, shape (outcomes,)
+        Taken off the values.
     """
+    if level is not None and level.any():
+        values = values - level
     part = known.astype(float) if within is None else known * within
     return Sample(
         study=design.study,
@@ -172,13 +234,11 @@ def of_design(
         values=np.where(known[:, None], values, 0.0) if not known.all() else values,
         sampling=design.study.sampling,
         folds=design.folds,
-        model=_scaled(design.weight_model, part) if stacked else None,
+        models=tuple(_scaled(one, part) for one in design.weight_models) if stacked else (),
         known=None if known.all() else known,
         names=names,
     )
 
 
-def _scaled(model: WeightModel | None, part: np.ndarray) -> WeightModel | None:
-    if model is None or (part == 1).all():
-        return model
-    return replace(model, slope=model.slope * part)
+def _scaled(model: WeightModel, part: np.ndarray) -> WeightModel:
+    return model if (part == 1).all() else replace(model, slope=model.slope * part)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.errors import DataError, ParameterError
+from tfeval.impact.study.alignment import check_unique, in_order
+from tfeval.impact.study.numbers import floats_of
 from tfeval.impact.study.study import Study
 
 
@@ -23,12 +25,27 @@ class Outcomes:
     months : tuple of int or None
         After the index date; None where not known.
     values : ndarray of float, shape (n, outcomes)
-        NaN where missing.
+        NaN where missing, and for units of sampling weight 0.
+    level : ndarray of float or None, shape (outcomes,)
+        Taken off while estimating and put back, so that where an outcome's 0 lies has no say.
     """
 
     names: tuple[str, ...]
     months: tuple[int | None, ...]
     values: np.ndarray
+    level: np.ndarray | None = None
+
+    def levelled(self) -> Outcomes:
+        """Return the outcomes with their means as levels."""
+        return replace(self, level=np.nanmean(self.values, axis=0))
+
+    def of_rows(self, rows: np.ndarray) -> Outcomes:
+        """Return the outcomes of some rows, which may repeat."""
+        return replace(self, values=self.values[rows])
+
+    def level_of(self, places: list[int]) -> np.ndarray:
+        """Return the levels of some outcomes, 0 where none were set."""
+        return np.zeros(len(places)) if self.level is None else self.level[places]
 
     def by_missing(self) -> Iterator[tuple[list[int], np.ndarray]]:
         """Yield groups of outcomes that are known of the same units, and those units.
@@ -69,8 +86,8 @@ def aligned(
     ParameterError
         If months are not among the cohort's.
     DataError
-        If the index is another, or an outcome is not a number, infinite, missing in a whole arm,
-        or a covariate of the study.
+        If the index is another, two have one name, or an outcome is not a number, infinite,
+        missing in a whole arm, a covariate of the study, or its treatment.
 
     Examples
     --------
@@ -97,13 +114,23 @@ def aligned(
         raise ParameterError(
             "outcomes is a DataFrame or Series with the study's index, or a cohort."
         )
-    frame = _in_order(study, frame)
+    check_unique(frame.columns, "The outcomes")
+    frame = in_order(frame, study.index, "The outcomes")
     both = [str(name) for name in frame.columns if name in _sources(study)]
     if both:
         raise DataError(f"{', '.join(both[:5])}: a covariate of the study, so no outcome.")
     values = np.column_stack([_numbers(frame.iloc[:, at]) for at in range(frame.shape[1])])
+    if study.weight is not None and not study.weight.all():
+        # Who is not in the sample has no outcome that counts.
+        values[study.weight == 0] = np.nan
     _check_arms(study, frame, values)
     names = [str(name) for name in frame.columns]
+    for name, own in zip(names, values.T, strict=True):
+        if name == study.treated_name or _is_treatment(study, own):
+            raise DataError(
+                f"Outcome {name} is the treatment: it says who was treated, not what came of it. "
+                "Leave it out."
+            )
     return Outcomes(tuple(names), tuple(spans.get(name, months) for name in names), values)
 
 
@@ -112,7 +139,9 @@ def _of_cohort(study: Study, cohort: Cohort) -> pd.DataFrame:
     frame = cohort.to_pandas()
     inside = bool(study.index.isin(frame.index).all())
     if study.unit is not None and "unit" in frame and inside:
-        inside = bool((frame.loc[study.index, "unit"].to_numpy() == study.unit).all())
+        # The identifiers say that labels mean the same units, also where these are row numbers.
+        frame = frame.loc[study.index]
+        inside = bool((frame["unit"].to_numpy() == study.unit).all())
     if not inside:
         raise DataError(
             "The outcomes are of another cohort than the study: its units are others. Make the "
@@ -125,37 +154,22 @@ def _sources(study: Study) -> set[str]:
     return {column.source for column in study.covariates.columns}
 
 
-def _in_order(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
-    if frame.index.equals(study.index):
-        return frame
-    if not frame.index.is_unique or not study.index.is_unique:
-        raise DataError(
-            "The outcomes' index differs from the study's, and is not unique, so rows cannot be "
-            "told apart. Give frame and outcomes one index that names each unit once."
-        )
-    missing = int((~study.index.isin(frame.index)).sum())
-    if missing:
-        some = f"{missing:,}" if missing >= 10 else "fewer than 10"
-        raise DataError(
-            f"The outcomes lack {some} of the study's {study.size:,} units: give them the same "
-            "index as the frame the study was made from."
-        )
-    return frame.loc[study.index]
-
-
 def _numbers(series: pd.Series) -> np.ndarray:
-    try:
-        values = series.to_numpy(dtype="float64", na_value=np.nan)
-    except (TypeError, ValueError):
-        raise DataError(
-            f"Outcome {series.name} is not a number ({series.dtype}). Give numbers, such as 0 and "
-            "1 for no and yes."
-        ) from None
+    values = floats_of(series, f"Outcome {series.name}")
     if np.isinf(values).any():
         raise DataError(
             f"Outcome {series.name} is infinite in some rows. Correct it, or make it missing."
         )
     return values
+
+
+def _is_treatment(study: Study, values: np.ndarray) -> bool:
+    """Say whether an outcome is 1 for the treated and 0 for the others, wherever it is known."""
+    for part in (slice(0, 1000), slice(None)):
+        own = values[part]
+        if not ((own == study.treated[part]) | np.isnan(own)).all():
+            return False
+    return True
 
 
 def _check_arms(study: Study, frame: pd.DataFrame, values: np.ndarray) -> None:

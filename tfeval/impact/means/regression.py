@@ -2,82 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from tfeval.impact.means.least_squares import Fit, cross_products, solved
 from tfeval.impact.means.linear_outcomes import (
     centred,
     cross_products_by_group,
     predictions,
     weighted_centre,
 )
-from tfeval.impact.means.means import Means, Sample, Tally, blocks
+from tfeval.impact.means.means import Means, Part, Sample, Tally, arm_mean
 from tfeval.impact.study.rows import Reader
 from tfeval.impact.study.study import Study
-
-
-@dataclass(frozen=True, eq=False)
-class Fit:
-    """A weighted least-squares fit on centred covariates.
-
-    Attributes
-    ----------
-    coefficients : ndarray, shape (1 + k, outcomes)
-        The first are the intercepts: means at the centre.
-    inverse : ndarray, shape (1 + k, 1 + k)
-        Of the weighted cross-product.
-    rank : int
-    """
-
-    coefficients: np.ndarray
-    inverse: np.ndarray
-    rank: int
-
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        """Return fitted values at centred covariates, shape (rows, outcomes)."""
-        return self.coefficients[0] + x @ self.coefficients[1:]
-
-
-def cross_products(
-    x: np.ndarray, weights: np.ndarray, values: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return Z'WZ and Z'WY of Z = (1, x), read in blocks."""
-    count, outcomes = x.shape[1] + 1, values.shape[1]
-    gram, right = np.zeros((count, count)), np.zeros((count, outcomes))
-    for part in blocks(len(x)):
-        z = np.empty((part.stop - part.start, count))
-        z[:, 0], z[:, 1:] = 1.0, x[part]
-        scaled = z * weights[part, None]
-        gram += scaled.T @ z
-        right += scaled.T @ values[part]
-    return gram, right
-
-
-def solved(gram: np.ndarray, right: np.ndarray) -> Fit:
-    """Solve the normal equations; covariates that repeat others do not matter."""
-    half = half_inverse(gram)
-    inverse = half @ half.T
-    return Fit(inverse @ right, inverse, half.shape[1])
-
-
-def half_inverse(gram: np.ndarray) -> np.ndarray:
-    """Return H with HH' the inverse, shape (1 + k, rank): directions that hold nothing left out."""
-    scale = np.sqrt(np.maximum(np.diag(gram), 1e-300))
-    values, vectors = np.linalg.eigh(gram / np.outer(scale, scale))
-    keep = values > values[-1] * len(values) * 1e-11
-    return vectors[:, keep] / np.sqrt(values[keep]) / scale[:, None]
-
-
-def fitted(rows: Reader, weights: np.ndarray, values: np.ndarray, units: np.ndarray) -> Fit:
-    """Fit some units' regression on what a reader gives; `units` of bool, shape (n,)."""
-    gram, right = cross_products_by_group(rows, weights, values, np.where(units, 0, -1), 1)
-    return solved(gram[0], right[0])
 
 
 def centre_of(sample: Sample) -> np.ndarray:
     """Return the target population's mean covariates, shape (k,)."""
     return weighted_centre(sample.study.covariates, sample.target)
+
+
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """One arm's mean at the target: itself, its influences, its parts, its regression."""
+
+    mean: np.ndarray
+    psi: np.ndarray
+    parts: tuple[Part, ...]
+    fit: Fit | None = None
+
+    def left_out(self, what: str, count: int) -> np.ndarray:
+        return np.zeros(count, dtype=bool) if self.fit is None else getattr(self.fit, what)
 
 
 def adjusted_means(sample: Sample, *, fixed: bool = False) -> Means:
@@ -94,7 +51,10 @@ def adjusted_means(sample: Sample, *, fixed: bool = False) -> Means:
     -----
     Each arm has its own weighted regression on the covariates; the difference of their values at
     the population's means is the coefficient of the treatment in one regression with
-    interactions, the covariates centred there.
+    interactions, the covariates centred there. An arm that is itself the population, its
+    covariates a sample, needs no regression: for the ATT, the treated. Covariates that do not vary
+    in an arm, or repeat others there, are left out of its regression; so are those too many for
+    its units.
 
     References
     ----------
@@ -103,21 +63,57 @@ def adjusted_means(sample: Sample, *, fixed: bool = False) -> Means:
     (2007), Political Analysis 15, on adjusting after matching.
     """
     rows = centred(sample.study.covariates, centre_of(sample))
-    target = np.flatnonzero(sample.target > 0)
-    share = sample.target[target, None] / sample.target[target].sum()
-    found, parameters = [], 0
-    fits = _fits(rows, sample.study.treated, sample.weights, sample.values)
-    for treated, fit in zip((True, False), fits, strict=True):
-        own, tally = sample.arm(treated), Tally(sample)
-        every = predictions(rows, np.column_stack([fit.inverse[0], fit.coefficients]))
-        residual = sample.values[own] - every[own, 1:]
-        tally.through_weights(own, every[own, :1] * residual)
-        if not fixed:
-            tally.beside_weights(target, share * (every[target, 1:] - fit.coefficients[0]))
-        parameters += fit.rank
-        found.append((fit.coefficients[0], tally.psi))
-    (first, psi_first), (second, psi_second) = found
-    return Means(first, second, psi_first, psi_second, parameters)
+    plain = [not fixed and sample.is_target(sample.arm(treated)) for treated in (True, False)]
+    fits = _fits(rows, sample.study.treated, sample.weights, sample.values, plain=plain)
+    sides = [
+        _side(sample, rows, fit, treated, fixed)
+        for treated, fit in zip((True, False), fits, strict=True)
+    ]
+    aliased, crowded = (
+        np.stack([side.left_out(what, sample.study.covariates.count) for side in sides])
+        for what in ("aliased", "crowded")
+    )
+    first, second = sides
+    # An arm that needs no regression counts as if it had one, as in other packages.
+    ranks = [fit.rank for fit in fits if fit is not None]
+    return Means(
+        first.mean, second.mean, first.psi, second.psi, 2 * sum(ranks) // len(ranks),
+        parts=(first.parts, second.parts), aliased=aliased, crowded=crowded,
+    )  # fmt: skip
+
+
+def _side(sample: Sample, rows: Reader, fit: Fit | None, treated: bool, fixed: bool) -> _Side:
+    if fit is None:
+        mean, psi, part = arm_mean(sample, treated)
+        return _Side(mean, psi, (part,))
+    own, tally = sample.arm(treated), Tally(sample)
+    every = predictions(rows, np.column_stack([fit.inverse[0], fit.coefficients]))
+    residual, weights = sample.values[own] - every[own, 1:], sample.weights[own]
+    tally.through_weights(own, every[own, :1] * residual)
+    kept = fit.kept
+    parts = [
+        Part(
+            own, weights, weights * every[own, 0], residual,
+            fit.inverse[np.ix_(kept, kept)], regressors(rows, own, kept),
+        )
+    ]  # fmt: skip
+    if not fixed:
+        target = np.flatnonzero(sample.target > 0)
+        share = sample.target[target] / sample.target[target].sum()
+        off = every[target, 1:] - fit.coefficients[0]
+        tally.beside_weights(target, share[:, None] * off)
+        parts.append(Part(target, sample.target[target], share, off, of_target=True))
+    return _Side(fit.coefficients[0], tally.psi, tuple(parts), fit)
+
+
+def regressors(rows: Reader, own: np.ndarray, kept: np.ndarray) -> Callable[[], np.ndarray]:
+    """Return what reads some units' regressors, shape (units, kept), when they are needed."""
+
+    def read() -> np.ndarray:
+        x = rows.covariates.rows(own) - rows.shift
+        return np.column_stack([np.ones(len(own)), x])[:, kept]
+
+    return read
 
 
 def adjusted_pair(
@@ -126,20 +122,27 @@ def adjusted_pair(
     """Return the means of `adjusted_means` alone, without influences; shape (2, outcomes)."""
     rows = centred(study.covariates, weighted_centre(study.covariates, target, threads=False))
     fits = _fits(rows, study.treated, weights, values, threads=False)
-    return np.array([fit.coefficients[0] for fit in fits])
+    return np.array([fit.coefficients[0] for fit in fits if fit is not None])
 
 
-def _fits(
+def _fits(  # noqa: PLR0917
     rows: Reader,
     treated: np.ndarray,
     weights: np.ndarray,
     values: np.ndarray,
     threads: bool = True,
-) -> list[Fit]:
-    """Fit each arm's regression, the treated's first."""
-    arms = np.where(weights > 0, np.where(treated, np.int8(0), np.int8(1)), np.int8(-1))
+    plain: list[bool] | None = None,
+) -> list[Fit | None]:
+    """Fit each arm's regression, the treated's first; None for an arm that needs none."""
+    plain = plain or [False, False]
+    own, other = (np.int8(-1 if none else at) for at, none in enumerate(plain))
+    arms = np.where(weights > 0, np.where(treated, own, other), np.int8(-1))
+    units = np.bincount(arms + 1, minlength=3)[1:]
     sums = cross_products_by_group(rows, weights, values, arms, 2, threads)
-    return [solved(gram, right) for gram, right in zip(*sums, strict=True)]
+    return [
+        None if none else solved(gram, right, shift=rows.shift, units=int(count))
+        for none, gram, right, count in zip(plain, *sums, units, strict=True)
+    ]
 
 
 def covariance_adjusted_means(sample: Sample) -> Means:
@@ -155,15 +158,21 @@ def covariance_adjusted_means(sample: Sample) -> Means:
     treated = sample.study.treated[rows].astype(float)
     covariates = sample.study.covariates.rows(rows)
     weights = sample.weights[rows]
-    x = np.column_stack([treated, covariates - weights @ covariates / weights.sum()])
-    fit = solved(*cross_products(x, weights, sample.values[rows]))
-    effect = fit.coefficients[1]
+    centre = weights @ covariates / weights.sum()
+    x = np.column_stack([treated, covariates - centre])
+    shift = np.r_[0.0, centre]
+    fit = solved(
+        *cross_products(x, weights, sample.values[rows]), shift=shift, units=len(rows), first=1
+    )
+    effect, kept = fit.coefficients[1], fit.kept
     residual = sample.values[rows] - fit.predict(x)
-    leverage = fit.inverse[1, 0] + x @ fit.inverse[1, 1:]
-    own = sample.arm(True)
-    total = sample.weights[own].sum()
-    mean = sample.weights[own] @ sample.values[own] / total
-    tally, difference = Tally(sample), Tally(sample)
-    tally.through_weights(own, (sample.values[own] - mean) / total)
-    difference.through_weights(rows, leverage[:, None] * residual)
-    return Means(mean, mean - effect, tally.psi, tally.psi - difference.psi, fit.rank)
+    lever = weights * (fit.inverse[1, 0] + x @ fit.inverse[1, 1:])
+    mean, psi, own = arm_mean(sample, True)
+    difference = Tally(sample)
+    difference.through_weights(rows, (lever / weights)[:, None] * residual)
+    z = np.column_stack([np.ones(len(rows)), x])[:, kept]
+    part = Part(rows, weights, -lever, residual, fit.inverse[np.ix_(kept, kept)], lambda: z)
+    return Means(
+        mean, mean - effect, psi, psi - difference.psi, fit.rank, parts=((own,), (own, part)),
+        aliased=np.stack([fit.aliased[1:]] * 2), crowded=np.stack([fit.crowded[1:]] * 2),
+    )  # fmt: skip

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfeval.errors import DataError
-
 #: Share of a variance that must be left when what was estimated before is counted.
 LEAST = 0.05
 
@@ -103,9 +101,8 @@ def robust(influence: Influence) -> Spread:
     >>> robust(Influence(psi, psi != 0, np.array([0]))).covariance
     array([[0.5]])
     """
-    units = influence.units
-    scaled = influence.psi * np.sqrt(units / np.maximum(units - influence.parameters, 1))
-    count, covariance = len(units), scaled.T @ scaled
+    scaled = influence.psi * unit_factor(influence)
+    count, covariance = scaled.shape[1], scaled.T @ scaled
     if influence.through is not None:
         covariance = influence.through.added_to(covariance)
     return Spread(covariance, np.full(count, np.inf), np.full(count, np.nan))
@@ -135,11 +132,6 @@ def clustered(influence: Influence, codes: np.ndarray) -> Spread:
     codes : ndarray of int, shape (n,)
         Cluster of each unit; below 0 for none.
 
-    Raises
-    ------
-    DataError
-        If there is one cluster only.
-
     Notes
     -----
     With the factor G/(G - 1) times (n - 1)/(n - k), and t with G - 1 degrees of freedom.
@@ -149,14 +141,25 @@ def clustered(influence: Influence, codes: np.ndarray) -> Spread:
     Liang and Zeger (1986), Biometrika 73; Cameron and Miller (2015), A practitioner's guide to
     cluster-robust inference, Journal of Human Resources 50, sections II.C and VI.
     """
-    count = _present(influence.part, codes)
-    units = influence.units
-    factor = count / (count - 1) * (units - 1) / np.maximum(units - influence.parameters, 1)
-    sums = sums_by(influence.psi, codes) * np.sqrt(factor)
+    count = clusters_of(influence.part, codes)
+    sums = sums_by(influence.psi, codes) * cluster_factor(influence, count)
     return Spread(sums.T @ sums, count - 1.0, count)
 
 
-def _present(part: np.ndarray, codes: np.ndarray) -> np.ndarray:
+def unit_factor(influence: Influence) -> np.ndarray:
+    """Return HC1's factor on influences, the root of n/(n - k); shape (estimates,)."""
+    units = influence.units
+    return np.sqrt(units / np.maximum(units - influence.parameters, 1))
+
+
+def cluster_factor(influence: Influence, count: np.ndarray) -> np.ndarray:
+    """Return CR1's factor on sums by cluster, shape (estimates,); `count` as by `clusters_of`."""
+    units = influence.units
+    few = np.maximum(count - 1, 1)
+    return np.sqrt(count / few * (units - 1) / np.maximum(units - influence.parameters, 1))
+
+
+def clusters_of(part: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Return how many clusters have units with weight, by estimate."""
     distinct: dict[bytes, float] = {}
     counts = np.empty(part.shape[1])
@@ -165,11 +168,6 @@ def _present(part: np.ndarray, codes: np.ndarray) -> np.ndarray:
         if key not in distinct:
             distinct[key] = len(np.unique(codes[part[:, place] & (codes >= 0)]))
         counts[place] = distinct[key]
-    if counts.min() < 2:
-        raise DataError(
-            "There is one cluster only, so nothing says how clusters vary. Cluster by something "
-            "with more groups, such as the family or the matched pair."
-        )
     return counts
 
 

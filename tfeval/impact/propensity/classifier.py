@@ -44,8 +44,10 @@ def fit_classifier(
     groups = [np.ones(study.size, bool)] if folds is None else [
         folds == fold for fold in range(int(folds.max()) + 1)
     ]  # fmt: skip
+    counted = study.sampling > 0
     for held in groups:
-        rest = slice(None) if folds is None else ~held
+        rest: Any = counted if folds is None else counted & ~held
+        rest = slice(None) if rest.all() else rest
         own = clone(model)
         if "random_state" in own.get_params() and own.get_params()["random_state"] is None:
             own.set_params(random_state=seed)

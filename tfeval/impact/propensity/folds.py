@@ -41,15 +41,17 @@ def assign_folds(study: Study, folds: int, seed: int = 1) -> np.ndarray:
     >>> (first == again[::-1]).all()
     np.True_
     """
+    counted = study.sampling > 0
     if study.family is not None:
-        keys = study.family.astype(np.uint64)
+        # Numbered among those who count, so that the others have no say.
+        keys = np.searchsorted(np.unique(study.family[counted]), study.family).astype(np.uint64)
     elif study.unit is not None:
         keys = pd.util.hash_array(np.asarray(study.unit), categorize=False)
     else:
-        keys = np.arange(study.size, dtype=np.uint64)
+        keys = np.cumsum(counted, dtype=np.uint64) - counted
     found = (mixed(keys, seed) % np.uint64(folds)).astype(np.int8)
     for fold in range(folds):
-        rest = study.treated[found != fold]
+        rest = study.treated[counted & (found != fold)]
         if rest.all() or not rest.any():
             raise DataError(
                 f"Without one of the {folds} folds, one arm is empty: too few units for "

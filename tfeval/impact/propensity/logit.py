@@ -11,6 +11,7 @@ from tfeval.impact.propensity.newton import Terms
 from tfeval.impact.propensity.solving import Solution, solve
 from tfeval.impact.study.compiled import in_parts
 from tfeval.impact.study.covariates import Covariates
+from tfeval.impact.study.naming import sources_of
 from tfeval.impact.study.rows import parts, steps
 
 #: Decimals of the linear predictor that are told apart.
@@ -137,16 +138,17 @@ def _refuse_separation(
     apart = (low[1] >= high[0]) | (low[0] >= high[1])
     names = [name for name, one in zip(covariates.names, apart, strict=True) if one]
     if names:
+        named = sources_of(covariates, names)[:5]
         raise DataError(
-            f"{', '.join(names[:5])}: tells treated from comparison units without overlap (above "
+            f"{', '.join(named)}: tells treated from comparison units without overlap (above "
             "some value, or in some category, all are of one arm), so no propensity score exists. "
             "Leave it out, group its categories, or leave out the units that have no counterpart."
         )
 
 
 def _not_converged(covariates: Covariates, sizes: np.ndarray) -> DataError:
-    names = [covariates.names[place] for place in np.argsort(-sizes)[:3]]
+    named = sources_of(covariates, [covariates.names[at] for at in np.argsort(-sizes)[:3]])
     return DataError(
         "The logistic regression does not converge: together the covariates tell treated from "
-        f"comparison units almost perfectly. Look first at {', '.join(names)}."
+        f"comparison units almost perfectly. Look first at {', '.join(named)}."
     )

@@ -11,6 +11,7 @@ from tfeval.errors import ParameterError, names_settings
 from tfeval.impact.propensity.folds import assign_folds
 from tfeval.impact.propensity.logit import fit_logit, scores
 from tfeval.impact.propensity.logit_folds import linear_out_of_fold
+from tfeval.impact.study.naming import sources_of
 from tfeval.impact.study.study import Study, check_study
 
 #: A classifier's probability is kept this far from 0 and 1, where odds are endless.
@@ -56,6 +57,13 @@ class Propensity:
     folds: np.ndarray | None = None
     model: str = "logit"
     notes: tuple[str, ...] = ()
+
+    def of_rows(self, rows: np.ndarray) -> Propensity:
+        """Return the scores of some units."""
+        return replace(
+            self, score=self.score[rows], linear=self.linear[rows], residual=self.residual[rows],
+            folds=None if self.folds is None else self.folds[rows],
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         cross = "" if self.folds is None else f", {int(self.folds.max()) + 1} folds"
@@ -125,7 +133,8 @@ def fit_propensity(
     from tfeval.impact.propensity.classifier import fit_classifier  # noqa: PLC0415
 
     score, notes = fit_classifier(study, model, assigned, seed)
-    at_edge = np.count_nonzero((score < EDGE) | (score > 1.0 - EDGE))
+    far = (score < EDGE) | (score > 1.0 - EDGE)
+    at_edge = np.count_nonzero(far & (study.sampling > 0))
     if at_edge:
         some = f"{at_edge:,}" if at_edge >= 10 else "fewer than 10"
         notes = (*notes, f"Scores of {some} units were kept {EDGE:g} away from 0 and 1.")
@@ -144,7 +153,7 @@ def _logit(study: Study, folds: np.ndarray | None) -> Propensity:
     if fit.redundant:
         notes = (
             f"Left out of the logistic regression, a combination of the covariates before: "
-            f"{', '.join(fit.redundant)}.",
+            f"{', '.join(sources_of(study.covariates, fit.redundant))}.",
         )
     found = Propensity(
         fit.score, fit.linear, fit.coefficients, fit.information, fit.residual, notes=notes

@@ -17,6 +17,7 @@ from tfeval.impact.propensity.newton import (
     step_size,
     sweep,
 )
+from tfeval.impact.study.aliased import aliased, magnitude_of
 from tfeval.impact.study.compiled import LARGE, one_blas_thread
 from tfeval.impact.study.covariates import Covariates
 from tfeval.impact.study.rows import Reader, reader, spread_rows, thinned
@@ -25,8 +26,6 @@ from tfeval.impact.study.rows import Reader, reader, spread_rows, thinned
 SAMPLE = (6_000, 50_000)
 #: Size of the sample's last step, whose own error is larger; and of the last step of all units.
 ROUGH, CLOSE = 1e-3, 3e-6
-#: Share of a covariate's variance that the others must leave unexplained.
-REDUNDANT = 1e-10
 #: The terms of some rows.
 TermsOf = Callable[[np.ndarray | slice], Terms]
 EVERYONE = slice(None)
@@ -80,6 +79,7 @@ def solve(
         terms = terms_of(EVERYONE)
         start = _start(covariates, terms_of, intercept)
         kept = np.flatnonzero(~_redundant(start, terms))
+        squares = start.squares
         if len(kept) < covariates.count:
             columns = tuple(covariates.columns[place] for place in kept)
             start = _start(replace(covariates, columns=columns), terms_of, intercept)
@@ -94,7 +94,7 @@ def solve(
     coefficients = np.zeros(1 + covariates.count)
     coefficients[places] = rows.unshifted(found)
     names = tuple(name for place, name in enumerate(covariates.names) if place not in kept)
-    whole = _whole(rows.unshifted_information(information), places, len(coefficients))
+    whole = _whole(rows.unshifted_information(information), places, squares)
     return Solution(coefficients, whole, linear, names)
 
 
@@ -106,6 +106,11 @@ class _Start:
     products: np.ndarray
     information: np.ndarray | None = None
     sampled: bool = False
+
+    @property
+    def squares(self) -> np.ndarray:
+        """Weighted sums of squares of (1, x), shape (1 + count,)."""
+        return np.diagonal(self.rows.unshifted_information(self.products))
 
 
 def _start(covariates: Covariates, terms_of: TermsOf, intercept: float) -> _Start:
@@ -162,45 +167,12 @@ def _largest_squares(rows: Reader) -> np.ndarray:
 
 def _redundant(start: _Start, terms: Terms) -> np.ndarray:
     # What is redundant in all rows is so in a sample; what a sample suspects, all rows decide.
-    suspect = redundant(start.products)
+    shift = start.rows.shift
+    suspect = aliased(start.products, magnitude_of(start.products, shift))
     if suspect.any() and start.sampled:
-        return redundant(sweep(start.rows, np.zeros(len(start.products)), terms).matrix)
+        products = sweep(start.rows, np.zeros(len(start.products)), terms).matrix
+        return aliased(products, magnitude_of(products, shift))
     return suspect
-
-
-def redundant(information: np.ndarray) -> np.ndarray:
-    """Say which covariates are a combination of the intercept and those before them.
-
-    Parameters
-    ----------
-    information : ndarray, shape (1 + count, 1 + count)
-        Weighted cross-products, the intercept first.
-
-    Returns
-    -------
-    ndarray of bool, shape (count,)
-
-    Examples
-    --------
-    >>> x = np.array([[1, 1, 1, 1.0], [0, 1, 0, 1], [1, 0, 1, 0], [1, 2, 3, 4]])
-    >>> redundant(x @ x.T).tolist()
-    [False, True, False]
-    """
-    left = information.copy()
-    count = len(left) - 1
-    found = np.zeros(count, dtype=bool)
-    left -= np.outer(left[:, 0], left[0]) / left[0, 0]
-    own = np.diagonal(left).copy()
-    for place in range(1, count + 1):
-        pivot = left[place, place]
-        if (
-            not pivot > REDUNDANT * own[place]
-            or not own[place] > REDUNDANT * (information[place, place])
-        ):
-            found[place - 1] = True
-            continue
-        left -= np.outer(left[:, place], left[place]) / pivot
-    return found
 
 
 def _settled(
@@ -217,8 +189,10 @@ def _settled(
     return found, linear
 
 
-def _whole(information: np.ndarray, places: np.ndarray, count: int) -> np.ndarray:
-    # A redundant coefficient stays at 0: so much is known of it that nothing moves it.
-    whole = np.diag(np.full(count, 1e12 * np.diagonal(information).max()))
+def _whole(information: np.ndarray, places: np.ndarray, squares: np.ndarray) -> np.ndarray:
+    # A redundant coefficient stays at 0: so much is known of it, in its own unit, that nothing
+    # moves it.
+    own = np.where(squares > 0, squares, np.diagonal(information).max())
+    whole = np.diag(1e12 * own)
     whole[np.ix_(places, places)] = information
     return whole

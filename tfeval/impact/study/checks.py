@@ -8,6 +8,17 @@ import numpy as np
 import pandas as pd
 
 from tfeval.errors import DataError, ParameterError, suggest
+from tfeval.impact.study.numbers import (
+    CATEGORY,
+    MIXED,
+    NUMBERS,
+    OTHER,
+    TEXT,
+    floats_of,
+    kind_of,
+    numbers_of,
+    plain,
+)
 
 
 def names_of(given: str | Iterable[str] | None) -> list[str]:
@@ -43,18 +54,18 @@ def check_timing(covariates: list[str], timing: dict[str, str], treated: str) ->
 
 def treated_of(series: pd.Series, name: str) -> np.ndarray:
     """Return who was treated, shape (n,); refuse other values and a missing arm."""
-    if absent := int(series.isna().sum()):
+    values = numbers_of(series, f"Treatment {name}")
+    if values.dtype.kind == "f" and (absent := int(np.count_nonzero(np.isnan(values)))):
         some = f"{absent:,}" if absent >= 10 else "fewer than 10"
         raise DataError(f"{name} is missing in {some} rows: who was treated must be known.")
-    values = series.to_numpy()
     if values.dtype != bool:
-        numbers = pd.to_numeric(series, errors="coerce").to_numpy(dtype=float)
-        if not np.isin(numbers, (0.0, 1.0)).all():
+        ones = values == 1
+        if not (ones | (values == 0)).all():
             raise DataError(
                 f"{name} holds other values than 0 and 1. Say 1 for units on the programme, 0 for "
                 "the others."
             )
-        values = numbers == 1.0
+        values = ones
     if values.all() or not values.any():
         who = "treated" if values.all() else "comparison"
         raise DataError(f"Every row is {who} ({name}): there is nobody to compare with.")
@@ -62,7 +73,11 @@ def treated_of(series: pd.Series, name: str) -> np.ndarray:
 
 
 def varying(
-    frame: pd.DataFrame, names: list[str], arms: np.ndarray, fewest: int | None
+    frame: pd.DataFrame,
+    names: list[str],
+    arms: np.ndarray,
+    fewest: int | None,
+    counted: np.ndarray | None = None,
 ) -> tuple[list[str], dict[str, str]]:
     """Return the covariates that vary enough to compare on, and why others are left out.
 
@@ -76,14 +91,18 @@ def varying(
     fewest : int or None
         A covariate is left out where it differs from its commonest value in fewer units of an
         arm. None refuses one that is the same in every row, and keeps the others.
+    counted : ndarray of bool, optional, shape (n,)
+        Who is looked at, where not everybody counts.
 
     Raises
     ------
     DataError
         If a covariate is constant and `fewest` is None, or none is left.
     """
+    if counted is not None:
+        frame, arms = frame.loc[counted, names], arms[counted]
     if fewest is None:
-        same = [name for name in names if _is_constant(frame[name]) and _is_known(frame[name])]
+        same = [name for name in names if _says_nothing(_plain(frame[name]))]
         if same:
             raise DataError(
                 f"{', '.join(same[:5])}: the same value in every row, so nothing to compare on. "
@@ -95,11 +114,24 @@ def varying(
     out = {
         name: f"differs from its commonest value in fewer than {fewest} units of an arm"
         for name in names
-        if _differing(frame[name], arms) < fewest
+        if _differing(_plain(frame[name]), arms) < fewest
     }
     if len(out) == len(names):
         raise DataError("No covariate varies enough: there is nothing to compare on.")
     return [name for name in names if name not in out], out
+
+
+def _plain(series: pd.Series) -> pd.Series:
+    """Return a column's numbers, or its categories as they are; None of what is refused later."""
+    held = plain(series)
+    kind = kind_of(held)
+    if kind == NUMBERS and held.dtype == object:
+        return pd.Series(numbers_of(held, f"Covariate {series.name}"))
+    return held if kind in (NUMBERS, TEXT, CATEGORY) else pd.Series(range(len(held)))
+
+
+def _says_nothing(series: pd.Series) -> bool:
+    return _is_constant(series) and _is_known(series)
 
 
 def _is_constant(series: pd.Series) -> bool:
@@ -125,24 +157,36 @@ def _differing(series: pd.Series, arms: np.ndarray) -> int:
 
 def codes_of(frame: pd.DataFrame, names: list[str]) -> np.ndarray:
     """Return codes from 0 of one column or several together, in order of their values."""
-    for name in names:
-        if frame[name].isna().any():
-            raise DataError(
-                f"{name} is missing in some rows: every unit needs one. Give these a code of "
-                "their own, or leave them out of the frame."
-            )
-    if len(names) == 1:
-        return pd.factorize(frame[names[0]], sort=True)[0].astype(np.int64)
-    return frame.groupby(names, sort=True, observed=True).ngroup().to_numpy().astype(np.int64)
+    found = [_codes(frame[name], name) for name in names]
+    if len(found) == 1:
+        return found[0]
+    together = pd.DataFrame(dict(enumerate(found)))
+    return together.groupby(list(together), sort=True).ngroup().to_numpy().astype(np.int64)
+
+
+def _codes(series: pd.Series, name: str) -> np.ndarray:
+    try:
+        codes = pd.factorize(plain(series), sort=True)[0].astype(np.int64)
+    except TypeError:
+        raise DataError(
+            f"{name} holds values of kinds that have no order together. Make all of it text with "
+            "astype(str)."
+        ) from None
+    if (codes < 0).any():
+        raise DataError(
+            f"{name} is missing in some rows: every unit needs one. Give these a code of "
+            "their own, or leave them out of the frame."
+        )
+    return codes
 
 
 def weight_of(series: pd.Series, name: str, arms: np.ndarray) -> np.ndarray:
     """Return sampling weights; refuse negative ones, and an arm that weighs nothing."""
-    values = pd.to_numeric(series, errors="coerce").to_numpy(dtype=float)
+    values = floats_of(series, f"Sampling weight {name}")
     if not np.isfinite(values).all() or (values < 0).any():
         raise DataError(
             f"{name}: a sampling weight is a number of at least 0, in every row. Some are "
-            "negative, missing, infinite or text: correct them, or leave these units out."
+            "negative, missing or infinite: correct them, or leave these units out."
         )
     for who, mask in (("treated", arms), ("comparison", ~arms)):
         if not values[mask].sum() > 0:
@@ -155,9 +199,21 @@ def weight_of(series: pd.Series, name: str, arms: np.ndarray) -> np.ndarray:
 
 def unit_of(series: pd.Series, name: str) -> np.ndarray:
     """Return identifiers; refuse any that is missing or repeated."""
-    if series.isna().any() or not series.is_unique:
+    held = plain(series)
+    kind = kind_of(held)
+    if kind in (MIXED, OTHER):
+        # They break ties and assign folds, so they need an order: that of their words.
+        held = held.where(held.isna(), held.astype(str))
+    if held.isna().any() or not held.is_unique:
         raise DataError(
             f"{name} does not identify the units: missing, or the same in two rows. Give a column "
             "with one identifier a row, or none."
         )
-    return series.to_numpy()
+    if held.dtype == object and pd.api.types.infer_dtype(held) == "integer":
+        # As a frame of whole numbers has them, but for numbers of more than 64 bits.
+        held = pd.to_numeric(held, errors="coerce") if _fits(held) else held
+    return held.to_numpy()
+
+
+def _fits(numbers: pd.Series) -> bool:
+    return min(numbers) >= -(2**63) and max(numbers) < 2**63

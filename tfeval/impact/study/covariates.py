@@ -11,6 +11,15 @@ import pandas as pd
 from numpy.lib.stride_tricks import as_strided
 
 from tfeval.errors import DataError, ParameterError
+from tfeval.impact.study.numbers import (
+    CATEGORY,
+    NUMBERS,
+    TEXT,
+    kind_of,
+    numbers_of,
+    plain,
+    refusal,
+)
 
 #: Rows read at a time: a block of 20 columns then stays in a processor's cache.
 BLOCK = 8192
@@ -148,7 +157,12 @@ class Covariates:
         return out
 
 
-def encoded(frame: pd.DataFrame, names: Iterable[str], missing: str = "indicator") -> Covariates:
+def encoded(
+    frame: pd.DataFrame,
+    names: Iterable[str],
+    missing: str = "indicator",
+    counted: np.ndarray | None = None,
+) -> Covariates:
     """Return columns of a frame as covariates.
 
     Parameters
@@ -156,15 +170,24 @@ def encoded(frame: pd.DataFrame, names: Iterable[str], missing: str = "indicator
     frame : DataFrame
         One row a unit.
     names : iterable of str
-        Columns: numbers, true or false, or categories (text, categorical). Dates are refused.
+        Columns: numbers, true or false, or categories (text, categorical). Numbers in a column of
+        objects, such as decimals, are numbers; dates are refused, and so are text and numbers in
+        one column.
     missing : {"indicator", "refuse"}
         What a missing value becomes: the mean, with a column of its own that says so (in a
         category: a level of its own); or an error.
+    counted : ndarray of bool, optional, shape (n,)
+        Whose values decide means and levels, where not everybody counts.
 
     Raises
     ------
     DataError
         If a column cannot be a covariate, is infinite, or holds missing values and may not.
+
+    Notes
+    -----
+    No two columns have the same name: where "x: missing" is the name of a covariate or a level
+    already, the other becomes "x: missing (2)".
 
     References
     ----------
@@ -173,23 +196,22 @@ def encoded(frame: pd.DataFrame, names: Iterable[str], missing: str = "indicator
     """
     if missing not in MISSING:
         raise ParameterError(f'missing is "indicator" or "refuse", not {missing!r}.')
+    names = list(names)
+    taken = set(names)
     columns: list[Column] = []
     reference: dict[str, str] = {}
     for name in names:
-        series = frame[name]
-        if pd.api.types.is_bool_dtype(series.dtype) and series.dtype != object:
-            series = series.astype("float64") if series.isna().any() else series.astype("int8")
-        if pd.api.types.is_numeric_dtype(series.dtype):
-            columns += _number(name, series, missing)
-        elif isinstance(series.dtype, pd.CategoricalDtype) or series.dtype in (object, "string"):
-            found, left_out = _category(name, series, missing)
+        series = plain(frame[name])
+        kind = kind_of(series)
+        if kind == NUMBERS:
+            values = numbers_of(series, f"Covariate {name}")
+            columns += _number(name, values, missing, counted, taken)
+        elif kind in (TEXT, CATEGORY):
+            found, left_out = _category(name, series, missing, counted, taken)
             columns += found
             reference[name] = left_out
         else:
-            raise DataError(
-                f"Covariate {name} is of type {series.dtype}: give a number or a category, such "
-                "as an age in years for a date of birth."
-            )
+            raise DataError(refusal(frame[name], f"Covariate {name}", kind))
     return Covariates(tuple(columns), len(frame), reference)
 
 
@@ -204,10 +226,11 @@ def _follows(first: Column, other: Column, places: int) -> bool:
     return asis and own.ctypes.data - held.ctypes.data == places * held.nbytes
 
 
-def _number(name: str, series: pd.Series, missing: str) -> list[Column]:
-    values = series.to_numpy()
-    if values.dtype == object or not np.issubdtype(values.dtype, np.number):
-        values = series.to_numpy(dtype="float64", na_value=np.nan)
+def _number(
+    name: str, values: np.ndarray, missing: str, counted: np.ndarray | None, taken: set[str]
+) -> list[Column]:
+    if values.dtype == bool:
+        return [Column(name, name, values.view(np.int8))]
     if not np.issubdtype(values.dtype, np.floating):
         return [Column(name, name, values)]
     with np.errstate(invalid="ignore", over="ignore"):
@@ -218,19 +241,27 @@ def _number(name: str, series: pd.Series, missing: str) -> list[Column]:
         raise DataError(
             f"Covariate {name} is infinite in {_rows(endless)}. Correct it, or make it missing."
         )
-    absent = int(np.isnan(values).sum())
-    if not absent:
+    unknown = np.isnan(values)
+    if not unknown.any():
         return [Column(name, name, values)]
-    _refuse_missing(name, absent, missing)
-    if absent == len(values):
+    inside, unknown = (values, unknown) if counted is None else (values[counted], unknown[counted])
+    absent = int(unknown.sum())
+    if absent == len(inside):
         raise DataError(f"Covariate {name} is missing in every row. Leave it out.")
-    mean = float(np.nanmean(values, dtype="float64"))
+    mean = float(np.nanmean(inside, dtype="float64"))
+    if not absent:
+        return [Column(name, name, values, fill=mean)]
+    _refuse_missing(name, absent, missing)
     return [Column(name, name, values, fill=mean),
-            Column(f"{name}: missing", name, values, absent=True)]  # fmt: skip
+            Column(free_name(f"{name}: missing", taken), name, values, absent=True)]  # fmt: skip
 
 
-def _category(name: str, series: pd.Series, missing: str) -> tuple[list[Column], str]:
-    held = series.astype("category").cat.remove_unused_categories()
+def _category(
+    name: str, series: pd.Series, missing: str, counted: np.ndarray | None, taken: set[str]
+) -> tuple[list[Column], str]:
+    held = series.astype("category")
+    inside = held if counted is None else held[counted]
+    held = held.cat.set_categories(inside.cat.remove_unused_categories().cat.categories)
     codes = held.cat.codes.to_numpy()
     levels = [str(level) for level in held.cat.categories]
     if len(levels) > 200:
@@ -238,17 +269,33 @@ def _category(name: str, series: pd.Series, missing: str) -> tuple[list[Column],
             f"Covariate {name} has {len(levels):,} levels. Group them, or give the column as "
             "strata to compare within."
         )
-    if absent := int((codes < 0).sum()):
-        _refuse_missing(name, absent, missing)
-    shown = [*levels, "missing"] if absent else levels
-    numbers = [*range(len(levels)), -1] if absent else list(range(len(levels)))
     if len(levels) == 0:
         raise DataError(f"Covariate {name} is missing in every row. Leave it out.")
+    if absent := int(((codes if counted is None else codes[counted]) < 0).sum()):
+        _refuse_missing(name, absent, missing)
+    numbers = [*range(len(levels)), -1] if absent else list(range(len(levels)))
+    shown = [free_name(f"{name}: {text}", taken) for text in [*levels, "missing"][: len(numbers)]]
     columns = [
-        Column(f"{name}: {text}", name, codes, level=number)
+        Column(text, name, codes, level=number)
         for text, number in list(zip(shown, numbers, strict=True))[1:]
     ]
-    return columns, levels[0]
+    return columns, shown[0].removeprefix(f"{name}: ")
+
+
+def free_name(name: str, taken: set[str]) -> str:
+    """Return a name that is not taken, and take it: with (2), (3) and so on where it is.
+
+    Examples
+    --------
+    >>> free_name("x: missing", {"x: missing"})
+    'x: missing (2)'
+    """
+    found, count = name, 1
+    while found in taken:
+        count += 1
+        found = f"{name} ({count})"
+    taken.add(found)
+    return found
 
 
 def _refuse_missing(name: str, count: int, missing: str) -> None:

@@ -50,6 +50,8 @@ def read_columns(path: str | Path, names: Iterable[str]) -> pd.DataFrame:
     file = _opened(Path(path))
     known = set(file.schema_arrow.names)
     for name in wanted:
+        if file.schema_arrow.names.count(name) > 1:
+            raise DataError(f"{Path(path).name} has more than one column named {name}.")
         if name not in known:
             raise ParameterError(f"{Path(path).name} has no column {name}. {suggest(name, known)}")
     # Without a column of its own, the index and the attributes as pandas wrote them.

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
-from tfeval.errors import DataError, ParameterError, names_settings, suggest
+from tfeval.errors import ParameterError, names_settings, suggest
 from tfeval.impact.study.checks import (
     check_names,
     check_timing,
@@ -23,6 +23,7 @@ from tfeval.impact.study.checks import (
     weight_of,
 )
 from tfeval.impact.study.covariates import Covariates, encoded
+from tfeval.impact.study.of_cohort import followed, own_covariates
 from tfeval.impact.study.parquet import read_columns
 
 #: A covariate of a cohort that differs in fewer units of an arm says little, and separates arms.
@@ -78,6 +79,7 @@ class Study:
     left_out: dict[str, str] = field(default_factory=dict)
     simulated: bool = False
     cohort: dict[str, Any] = field(default_factory=dict)
+    treated_name: str = "treated"
 
     @property
     def size(self) -> int:
@@ -206,7 +208,7 @@ def study(
     strata : str or iterable of str, optional
         Columns within which comparisons are made (exact matching).
     weight : str, optional
-        Sampling weights, at least 0.
+        Sampling weights, at least 0; who weighs 0 is not in the sample, and has no say.
     unit : str, optional
         Unique identifiers.
     family : str, optional
@@ -241,10 +243,10 @@ def study(
     left_out: dict[str, str] = {}
     frame = records
     if isinstance(records, Cohort):
-        frame, simulated = _followed(records, months), records.simulated
+        frame, simulated = followed(records, months), records.simulated
         timing = dict(zip(records.columns["name"], records.columns["timing"], strict=True))
         if covariates is None:
-            covariates, left_out = _own_covariates(records)
+            covariates, left_out = own_covariates(records)
         cluster = "local_authority" if cluster is None else cluster
         unit, family = unit or "unit", family or "family_id"
         fewest = _FEWEST if fewest is None else fewest
@@ -266,50 +268,34 @@ def study(
     check_names(frame, every)
     check_timing(named, timing, treated)
     arms = treated_of(frame[treated], treated)
-    kept, rare = varying(frame, named, arms, fewest)
+    weights, counted = _weighed(frame, weight, arms)
+    kept, rare = varying(frame, named, arms, fewest, counted)
     return Study(
         treated=arms,
-        covariates=encoded(frame, kept, missing),
+        covariates=encoded(frame, kept, missing, counted),
         index=frame.index,
         clusters={name: codes_of(frame, [name]) for name in clusters},
         strata=codes_of(frame, strata_names) if strata_names else None,
         strata_names=tuple(strata_names),
-        weight=None if weight is None else weight_of(frame[weight], weight, arms),
+        weight=weights,
         unit=None if unit is None else unit_of(frame[unit], unit),
         family=None if family is None else codes_of(frame, [family]),
         timing=timing,
         left_out={**left_out, **rare},
         simulated=simulated,
         cohort=dict(frame.attrs.get("cohort", {})),
+        treated_name=str(treated),
     )
 
 
-def _followed(cohort: Cohort, months: int | None) -> pd.DataFrame:
-    """Return the units of a cohort with any outcome over a horizon: the others were censored."""
-    frame = cohort.to_pandas()
-    if months is None:
-        return frame
-    names = cohort.outcomes(months)
-    if not names:
-        known = sorted(set(cohort.columns.loc[cohort.columns["timing"] == "after", "months"]))
-        raise ParameterError(f"The cohort has no outcomes at {months} months, only at {known}.")
-    kept = frame[frame[names].notna().any(axis=1)]
-    if not (kept["treated"] == 0).any():
-        raise DataError(
-            f"No family of the comparison group {cohort.settings.comparison} could be followed for "
-            f"{months} months: choose a shorter horizon or another comparison group."
-        )
-    kept.attrs["cohort"] = {**frame.attrs["cohort"], "units": len(kept), "followed": months}
-    return kept
-
-
-def _own_covariates(cohort: Cohort) -> tuple[list[str], dict[str, str]]:
-    names = cohort.covariates
-    if cohort.settings.comparison != "below_threshold":
-        return names, {}
-    criteria = [name for name in names if name.startswith("met_")]
-    reason = "decides who is treated and who is compared"
-    return [name for name in names if name not in criteria], dict.fromkeys(criteria, reason)
+def _weighed(
+    frame: pd.DataFrame, name: str | None, arms: np.ndarray
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Return sampling weights, and who has one above 0; None where all count alike, or all do."""
+    if name is None:
+        return None, None
+    weights = weight_of(frame[name], name, arms)
+    return weights, None if weights.all() else weights > 0
 
 
 def _within(inner: np.ndarray, outer: np.ndarray) -> bool:

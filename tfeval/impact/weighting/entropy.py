@@ -10,6 +10,7 @@ from tfeval.errors import DataError
 from tfeval.impact.propensity.newton import Terms
 from tfeval.impact.propensity.solving import solve
 from tfeval.impact.study.covariates import Covariates
+from tfeval.impact.study.naming import sources_of
 
 #: Logarithm of a weight that no solution has.
 FAR = 300.0
@@ -112,7 +113,7 @@ def _refuse_outside(covariates: Covariates, base: np.ndarray, target: np.ndarray
             np.maximum(high, own.max(axis=1), out=high)
         total += x @ target[block]
     mean = total / target.sum()
-    _refuse([
+    _refuse(covariates, [
         name
         for name, least, most, wanted in zip(covariates.names, low, high, mean, strict=True)
         if not least < wanted < most
@@ -123,27 +124,30 @@ def _refuse_unbalanced(
     covariates: Covariates, names: tuple[str, ...], residual: np.ndarray, target: np.ndarray
 ) -> None:
     # What is redundant within the arm need not be so in the target: then nothing balances it.
+    # About its mean, so that neither its unit nor its zero decides.
     off = []
     for name in names:
         own = covariates.column(name)
+        own -= own @ target / target.sum()
         if abs(residual @ own) > 1e-7 * (np.abs(own) @ target + np.abs(own).max()):
             off.append(name)
-    _refuse(off)
+    _refuse(covariates, off)
 
 
-def _refuse(names: list[str]) -> None:
+def _refuse(covariates: Covariates, names: list[str]) -> None:
     if names:
+        named = sources_of(covariates, names)[:5]
         raise DataError(
-            f"{', '.join(names[:5])}: no weights make the means the same, because the mean to be "
+            f"{', '.join(named)}: no weights make the means the same, because the mean to be "
             "reached lies outside the range of the arm to be weighted. Leave out the units that "
             "have no counterpart, or the covariate."
         )
 
 
 def _not_converged(covariates: Covariates, sizes: np.ndarray) -> DataError:
-    names = [covariates.names[place] for place in np.argsort(-sizes)[:3]]
+    named = sources_of(covariates, [covariates.names[at] for at in np.argsort(-sizes)[:3]])
     return DataError(
         "No weights make the means of all covariates the same at once: no mixture of the units "
-        f"to be weighted looks like the others. Look first at {', '.join(names)}; leave out the "
+        f"to be weighted looks like the others. Look first at {', '.join(named)}; leave out the "
         "units that have no counterpart, or balance on fewer covariates."
     )

@@ -25,21 +25,20 @@ class Estimated:
     weights : ndarray, shape (n,)
         Of the design and the sampling together.
     propensity : Propensity or None
-    model : WeightModel or None
+    models : tuple of WeightModel
+        None where the weights count as known; one for each arm that was balanced by itself.
     notes : tuple of str
     """
 
     weights: np.ndarray
     propensity: Propensity | None = None
-    model: WeightModel | None = None
+    models: tuple[WeightModel, ...] = ()
     notes: tuple[str, ...] = ()
 
     def only(self, kept: np.ndarray) -> Estimated:
         """Return the same with weight 0 for all but some units."""
-        model = self.model
-        if model is not None:
-            model = replace(model, slope=model.slope * kept)
-        return replace(self, weights=np.where(kept, self.weights, 0.0), model=model)
+        models = tuple(replace(model, slope=model.slope * kept) for model in self.models)
+        return replace(self, weights=np.where(kept, self.weights, 0.0), models=models)
 
 
 def by_propensity(
@@ -59,9 +58,9 @@ def by_propensity(
     if propensity.folds is not None or not len(propensity.coefficients):
         fitted = "cross-fitted" if propensity.folds is not None else f"from {propensity.model}"
         why = AS_KNOWN.format(why=f"their scores are {fitted}")
-        return Estimated(weights, propensity, None, (*propensity.notes, why))
+        return Estimated(weights, propensity, (), (*propensity.notes, why))
     model = WeightModel(propensity.residual, slope, propensity.information)
-    return Estimated(weights, propensity, model, propensity.notes)
+    return Estimated(weights, propensity, (model,), propensity.notes)
 
 
 def by_entropy(study: Study, estimand: str) -> Estimated:
@@ -72,12 +71,12 @@ def by_entropy(study: Study, estimand: str) -> Estimated:
     }
     if estimand == "ATE":
         fits = [balance_arm(study.covariates, own, study.sampling) for own in arms.values()]
-        why = AS_KNOWN.format(why="for the ATE entropy balancing weighs each arm by itself")
-        return Estimated(fits[0].weights + fits[1].weights, notes=(why,))
+        models = tuple(WeightModel(fit.residual, fit.weights, fit.information) for fit in fits)
+        return Estimated(fits[0].weights + fits[1].weights, None, models)
     whose, other = ("treated", "comparison") if estimand == "ATT" else ("comparison", "treated")
     fit = balance_arm(study.covariates, arms[other], arms[whose])
     model = WeightModel(fit.residual, fit.weights, fit.information)
-    return Estimated(arms[whose] + fit.weights, None, model)
+    return Estimated(arms[whose] + fit.weights, None, (model,))
 
 
 def trimmed(

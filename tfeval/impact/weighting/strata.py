@@ -9,7 +9,7 @@ import numpy as np
 
 from tfeval.errors import DataError
 from tfeval.impact.propensity.propensity import Propensity
-from tfeval.impact.study.rows import thinned
+from tfeval.impact.study.sample import of_rows
 from tfeval.impact.study.study import Study
 from tfeval.impact.weighting.estimated import AS_KNOWN, Estimated
 
@@ -50,7 +50,7 @@ def by_stratum(
             alone[rows] = True
             continue
         try:
-            found = weighted(_part(study, rows))
+            found = weighted(replace(of_rows(study, rows), strata=None))
         except DataError as error:
             where = " and ".join(study.strata_names)
             raise DataError(f"Within a stratum of {where}: {error}") from None
@@ -62,18 +62,4 @@ def by_stratum(
             residual[rows] = found.propensity.residual
     none = np.empty(0)
     scores = Propensity(score, linear, none, np.empty((0, 0)), residual, False, None, name)
-    return Estimated(weights, scores if name else None, None, tuple(notes)), alone
-
-
-def _part(study: Study, rows: np.ndarray) -> Study:
-    return replace(
-        study,
-        treated=study.treated[rows],
-        covariates=thinned(study.covariates, rows),
-        index=study.index[rows],
-        clusters={name: codes[rows] for name, codes in study.clusters.items()},
-        strata=None,
-        weight=None if study.weight is None else study.weight[rows],
-        unit=None if study.unit is None else study.unit[rows],
-        family=None if study.family is None else study.family[rows],
-    )
+    return Estimated(weights, scores if name else None, (), tuple(notes)), alone

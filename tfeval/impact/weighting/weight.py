@@ -11,8 +11,10 @@ from tfeval.display.disclosure import safe_count
 from tfeval.errors import DataError, ParameterError, names_settings, suggest
 from tfeval.impact.design.design import KEPT, LONE_STRATUM, OFF_SUPPORT, TRIMMED, Design
 from tfeval.impact.design.set_weights import ESTIMANDS
+from tfeval.impact.design.whole import of_whole
 from tfeval.impact.propensity.propensity import Propensity, fit_propensity
 from tfeval.impact.propensity.support import on_support
+from tfeval.impact.study.sample import of_rows, rows_that_count
 from tfeval.impact.study.study import Study, check_study
 from tfeval.impact.weighting.estimated import Estimated, by_entropy, by_propensity
 from tfeval.impact.weighting.estimated import trimmed as trimmed_weights
@@ -49,7 +51,8 @@ def weight(
     Parameters
     ----------
     study : Study
-        Sampling weights count; its strata do not, unless `within="strata"`.
+        Sampling weights count, and who has one of 0 is not in the sample; its strata do not,
+        unless `within="strata"`.
     method : {"inverse_propensity", "overlap", "entropy"}
         One over the probability of the unit's arm; the probability of the other arm; or the
         weights nearest to equal that make the means of the covariates the same.
@@ -105,8 +108,17 @@ def weight(
     """
     check_study(study, "weight")
     estimand = _checked(study, method, estimand, propensity, support, trim, trimmed, within)
-    if stabilise and (estimand != "ATE" or method != "inverse_propensity"):
-        raise ParameterError("stabilise is for inverse propensity weights of the ATE.")
+    _check_stabilised(stabilise, method, estimand)
+
+    more: dict[str, Any] = {
+        "estimand": estimand, "model": model, "folds": folds, "support": support, "trim": trim,
+        "trimmed": trimmed, "stabilise": stabilise, "within": within, "seed": seed,
+    }  # fmt: skip
+    rows = rows_that_count(study)
+    if rows is not None:
+        scores = propensity and propensity.of_rows(rows)
+        part = weight(of_rows(study, rows), method, propensity=scores, **more)
+        return of_whole(part, study, rows)
 
     def weighted(part: Study) -> Estimated:
         if method == "entropy":
@@ -141,10 +153,6 @@ def weight(
     design = _design(study, METHODS[method][0], estimand, found, fate, settings)
     if propensity is not None:
         return design
-    more = {
-        "estimand": estimand, "model": model, "folds": folds, "support": support, "trim": trim,
-        "trimmed": trimmed, "stabilise": stabilise, "within": within, "seed": seed,
-    }  # fmt: skip
     return replace(design, again=lambda other: weight(other, method, **more))
 
 
@@ -166,7 +174,7 @@ def _design(  # noqa: PLR0917
         study, name, estimand, found.weights, fate, settings, target,
         score=None if scored is None else scored.score,
         distance=None if scored is None else scored.linear,
-        weight_model=found.model,
+        weight_model=found.models[0] if len(found.models) == 1 else found.models or None,
         folds=None if scored is None else scored.folds,
         notes=(*found.notes, *_warnings(study, found.weights, estimand, fate, settings)),
     )  # fmt: skip
@@ -190,6 +198,11 @@ def _warnings(
         if own.max(initial=0.0) > MUCH * own.sum() > 0 and len(own) > 10 / MUCH:
             notes.append(f"One {who} unit carries more than {MUCH:.0%} of its arm's weight.")
     return notes
+
+
+def _check_stabilised(stabilise: bool, method: str, estimand: str) -> None:
+    if stabilise and (estimand != "ATE" or method != "inverse_propensity"):
+        raise ParameterError("stabilise is for inverse propensity weights of the ATE.")
 
 
 def _checked(  # noqa: PLR0917

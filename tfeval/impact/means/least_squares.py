@@ -1,0 +1,138 @@
+"""Weighted least squares on covariates that may repeat one another, or not vary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfeval.impact.means.linear_outcomes import cross_products_by_group
+from tfeval.impact.study.aliased import aliased, magnitude_of
+from tfeval.impact.study.rows import Reader, steps
+
+#: Units that a regression must have for each of its coefficients; see `tests/coverage`.
+UNITS_PER_COEFFICIENT = 3
+_ROWS = 65_536
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A weighted least-squares fit.
+
+    Attributes
+    ----------
+    coefficients : ndarray, shape (1 + k, outcomes)
+        The first are the intercepts: means at the centre. 0 for what was left out.
+    inverse : ndarray, shape (1 + k, 1 + k)
+        Of the weighted cross-product; 0 in the rows and columns of what was left out.
+    aliased : ndarray of bool, shape (k,)
+        Columns left out since they say nothing that those before do not.
+    crowded : ndarray of bool, shape (k,)
+        Columns left out since there are too few units for so many.
+    """
+
+    coefficients: np.ndarray
+    inverse: np.ndarray
+    aliased: np.ndarray
+    crowded: np.ndarray
+
+    @property
+    def rank(self) -> int:
+        """Coefficients estimated, the intercept's too."""
+        return 1 + int(np.count_nonzero(~self.aliased & ~self.crowded))
+
+    @property
+    def kept(self) -> np.ndarray:
+        """Places of the coefficients estimated, the intercept's first."""
+        return np.r_[0, 1 + np.flatnonzero(~self.aliased & ~self.crowded)]
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Return fitted values at centred covariates, shape (rows, outcomes)."""
+        return self.coefficients[0] + x @ self.coefficients[1:]
+
+
+def solved(
+    gram: np.ndarray,
+    right: np.ndarray,
+    *,
+    shift: np.ndarray | None = None,
+    units: int | None = None,
+    first: int = 0,
+) -> Fit:
+    """Solve the normal equations; columns that repeat others are left out, never the intercept.
+
+    Parameters
+    ----------
+    gram : ndarray, shape (1 + k, 1 + k)
+        Weighted cross-products of (1, x), the intercept first.
+    right : ndarray, shape (1 + k, outcomes)
+    shift : ndarray, optional, shape (k,)
+        What was taken off the columns beforehand.
+    units : int, optional
+        How many there are. With fewer than `UNITS_PER_COEFFICIENT` a coefficient, only those
+        columns stay on which the units' mean lies furthest from the centre, in their own standard
+        deviations: those that adjustment is for.
+    first : int, default 0
+        Columns that stay however few units there are.
+    """
+    repeated = aliased(gram, magnitude_of(gram, shift))
+    crowded = np.zeros(len(repeated), dtype=bool)
+    if units is not None:
+        most = max(units // UNITS_PER_COEFFICIENT - 1 - first, 0)
+        crowded = _crowded(gram, ~repeated & (np.arange(len(repeated)) >= first), most)
+    kept = np.r_[0, 1 + np.flatnonzero(~repeated & ~crowded)]
+    half = _half(gram[np.ix_(kept, kept)])
+    inverse, coefficients = np.zeros(gram.shape), np.zeros(right.shape)
+    inverse[np.ix_(kept, kept)] = half @ half.T
+    coefficients[kept] = half @ (half.T @ right[kept])
+    return Fit(coefficients, inverse, repeated, crowded)
+
+
+def half_inverse(gram: np.ndarray, shift: np.ndarray | None = None) -> np.ndarray:
+    """Return H with HH' the inverse, shape (1 + k, rank); 0 in the rows of what is left out."""
+    kept = np.r_[0, 1 + np.flatnonzero(~aliased(gram, magnitude_of(gram, shift)))]
+    half = np.zeros((len(gram), len(kept)))
+    half[kept] = _half(gram[np.ix_(kept, kept)])
+    return half
+
+
+def fitted(rows: Reader, weights: np.ndarray, values: np.ndarray, units: np.ndarray) -> Fit:
+    """Fit some units' regression on what a reader gives; `units` of bool, shape (n,)."""
+    gram, right = cross_products_by_group(rows, weights, values, np.where(units, 0, -1), 1)
+    counted = int(np.count_nonzero(units & (weights > 0)))
+    return solved(gram[0], right[0], shift=rows.shift, units=counted)
+
+
+def cross_products(
+    x: np.ndarray, weights: np.ndarray, values: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return Z'WZ and Z'WY of Z = (1, x), read in blocks."""
+    count = x.shape[1] + 1
+    gram, right = np.zeros((count, count)), np.zeros((count, values.shape[1]))
+    for part in steps(0, len(x), _ROWS):
+        z = np.column_stack([np.ones(part.stop - part.start), x[part]])
+        scaled = z * weights[part, None]
+        gram += scaled.T @ z
+        right += scaled.T @ values[part]
+    return gram, right
+
+
+def _crowded(gram: np.ndarray, sound: np.ndarray, most: int) -> np.ndarray:
+    """Return the sound columns that must go so that `most` are left."""
+    places = np.flatnonzero(sound)
+    out = np.zeros(len(sound), dtype=bool)
+    if len(places) <= most:
+        return out
+    off = gram[0, 1 + places] ** 2 / gram[0, 0]
+    apart = off / (np.diagonal(gram)[1 + places] - off)
+    out[places[np.argsort(-apart, kind="stable")[most:]]] = True
+    return out
+
+
+def _half(gram: np.ndarray) -> np.ndarray:
+    """Return H with HH' the inverse of a matrix of full rank, columns scaled first."""
+    scale = np.sqrt(np.diagonal(gram))
+    if not scale.all():
+        return np.zeros(gram.shape)  # nobody has weight
+    values, vectors = np.linalg.eigh(gram / np.outer(scale, scale))
+    return vectors / np.sqrt(np.maximum(values, np.finfo(float).tiny)) / scale[:, None]

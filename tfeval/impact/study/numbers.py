@@ -1,0 +1,202 @@
+"""Columns as numbers: one way for every role, whatever a frame holds them in."""
+
+from __future__ import annotations
+
+import datetime
+from decimal import Decimal
+from numbers import Complex, Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tfeval.errors import DataError
+
+NUMBERS, TEXT, CATEGORY, MIXED = "numbers", "text", "a category", "text and numbers"
+#: What cannot be a number by itself, and what to give in its place.
+INSTEAD = {
+    "dates": "a number, such as an age in years for a date of birth, or the days since a date",
+    "durations": "a number, such as the days: column.dt.days",
+    "periods": "a number, such as the months since the first of them",
+    "times of day": "a number, such as the hour",
+    "intervals": "a number, such as their middle, or text for a category",
+    "complex numbers": "real numbers, such as the real part",
+    "neither numbers nor text": "one number or one text a row",
+}
+_DATES, _DURATIONS, _PERIODS, _TIMES, _INTERVALS, _COMPLEX, OTHER = INSTEAD
+_BY_LETTER = {"b": NUMBERS, "i": NUMBERS, "u": NUMBERS, "f": NUMBERS,
+              "c": _COMPLEX, "M": _DATES, "m": _DURATIONS}  # fmt: skip
+#: What pandas calls the values of a column of objects, where they are of one kind.
+_BY_NAME = {
+    **dict.fromkeys(("integer", "floating", "mixed-integer-float", "decimal", "boolean"), NUMBERS),
+    **dict.fromkeys(("datetime64", "datetime", "date"), _DATES),
+    **dict.fromkeys(("timedelta64", "timedelta"), _DURATIONS),
+    "empty": NUMBERS, "string": TEXT, "categorical": CATEGORY, "time": _TIMES,
+    "period": _PERIODS, "interval": _INTERVALS, "complex": _COMPLEX, "bytes": OTHER,
+}  # fmt: skip
+_BY_TYPE: tuple[tuple[str, tuple[type, ...]], ...] = (
+    (_DATES, (datetime.date, np.datetime64)),
+    (_DURATIONS, (datetime.timedelta, np.timedelta64)),
+    (NUMBERS, (Real, Decimal, np.bool_)),
+    (_COMPLEX, (Complex,)),
+    (TEXT, (str,)),
+)
+
+
+def plain(series: pd.Series) -> pd.Series:
+    """Return a column as pandas holds it without pyarrow and without masks.
+
+    Both kinds of frame then give the same results. A column of NumPy's numbers is returned as it
+    is. The levels of an unordered dictionary are sorted, as those of text are.
+
+    Examples
+    --------
+    >>> plain(pd.Series([1, None], dtype="Int64")).tolist()
+    [1.0, nan]
+    """
+    dtype: Any = series.dtype
+    if isinstance(dtype, np.dtype):
+        return series
+    if isinstance(dtype, pd.ArrowDtype):
+        return _without_arrow(series)
+    if isinstance(dtype, pd.SparseDtype):
+        return pd.Series(np.asarray(series), index=series.index, name=series.name)
+    if pd.api.types.is_numeric_dtype(dtype) and hasattr(dtype, "numpy_dtype"):
+        whole = not series.isna().any()
+        values = series.to_numpy(dtype.numpy_dtype) if whole else series.to_numpy(
+            "float64", na_value=np.nan)  # fmt: skip
+        return pd.Series(values, index=series.index, name=series.name, copy=False)
+    return series
+
+
+def _without_arrow(series: pd.Series) -> pd.Series:
+    import pyarrow as pa  # noqa: PLC0415
+
+    held = pa.chunked_array(pa.array(series))
+    if pa.types.is_dictionary(held.type):
+        held = held.unify_dictionaries()
+    elif pa.types.is_string_view(held.type):
+        held = held.cast(pa.large_string())
+    found = held.to_pandas()
+    if isinstance(found.dtype, pd.CategoricalDtype) and not found.dtype.ordered:
+        found = found.cat.set_categories(sorted(found.cat.categories))
+    found.index, found.name = series.index, series.name
+    return found
+
+
+def kind_of(series: pd.Series) -> str:
+    """Return what a `plain` column holds: numbers, text, a category, both, or one of `INSTEAD`.
+
+    True and false are numbers, and so are decimals and whatever else Python counts as real, in
+    a column of objects too. A column in which everything is missing holds numbers, none known.
+
+    Examples
+    --------
+    >>> from decimal import Decimal
+    >>> kind_of(pd.Series([Decimal("1.5"), 2, None])), kind_of(pd.Series([1, "a"]))
+    ('numbers', 'text and numbers')
+    """
+    dtype: Any = series.dtype
+    if isinstance(dtype, np.dtype):
+        return _kind_of_objects(series) if dtype.kind == "O" else _BY_LETTER.get(dtype.kind, OTHER)
+    if isinstance(dtype, pd.CategoricalDtype):
+        return CATEGORY
+    for kind, types in ((TEXT, pd.StringDtype), (_DATES, pd.DatetimeTZDtype),
+                        (_PERIODS, pd.PeriodDtype), (_INTERVALS, pd.IntervalDtype)):  # fmt: skip
+        if isinstance(dtype, types):
+            return kind
+    return OTHER
+
+
+def _kind_of_objects(series: pd.Series) -> str:
+    name = pd.api.types.infer_dtype(series, skipna=True)
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    values = series.to_numpy()
+    kinds = {_kind_of_type(each) for each in set(map(type, values[np.asarray(pd.notna(values))]))}
+    if len(kinds) == 1:
+        return kinds.pop()
+    for kind in (_DATES, _DURATIONS, _COMPLEX):
+        if kind in kinds and not kinds & {TEXT, OTHER}:
+            return kind
+    return MIXED if kinds == {TEXT, NUMBERS} else OTHER
+
+
+def _kind_of_type(kind: type) -> str:
+    return next((name for name, types in _BY_TYPE if issubclass(kind, types)), OTHER)
+
+
+def numbers_of(series: pd.Series, what: str) -> np.ndarray:
+    """Return a column's numbers, shape (n,), in their own type and uncopied where NumPy holds them.
+
+    Parameters
+    ----------
+    series : Series
+        Of any type. A category counts if its levels are numbers.
+    what : str
+        What an error calls the column, such as "Outcome arrears".
+
+    Returns
+    -------
+    ndarray of bool, int or float
+        NaN where missing; whole numbers have none.
+
+    Raises
+    ------
+    DataError
+        If it holds anything else: dates, durations, periods, complex numbers, text.
+
+    Examples
+    --------
+    >>> from decimal import Decimal
+    >>> numbers_of(pd.Series([Decimal("0.5"), None, True]), "Outcome y").tolist()
+    [0.5, nan, 1.0]
+    >>> numbers_of(pd.Series(pd.to_datetime(["2012-04-01"])), "Outcome y").tolist()
+    Traceback (most recent call last):
+    tfeval.errors.DataError: Outcome y is of type datetime64[ns], dates: give a number, such as an \
+age in years for a date of birth, or the days since a date.
+    """
+    held = plain(series)
+    kind = kind_of(held)
+    if kind == CATEGORY:
+        held = pd.Series(np.asarray(held), index=held.index)
+        kind = kind_of(held)
+        kind = CATEGORY if kind == TEXT else kind
+    if kind != NUMBERS:
+        raise DataError(refusal(series, what, kind))
+    if held.dtype != object:
+        return held.to_numpy()
+    return _floats(held.to_numpy(), what)
+
+
+def floats_of(series: pd.Series, what: str) -> np.ndarray:
+    """Return a column's numbers as floats, shape (n,), NaN where missing; see `numbers_of`."""
+    return np.asarray(numbers_of(series, what), dtype=np.float64)
+
+
+def refusal(series: pd.Series, what: str, kind: str) -> str:
+    """Say that a column is not a number, and what to give instead."""
+    if kind in INSTEAD:
+        return f"{what} is of type {series.dtype}, {kind}: give {INSTEAD[kind]}."
+    if kind == MIXED:
+        return (
+            f"{what} holds text and numbers in one column: make all of it numbers with "
+            "pd.to_numeric, or all of it text with astype(str) where it is a category."
+        )
+    return (
+        f"{what} is not a number ({series.dtype}, {kind}). Give numbers, such as 0 and 1 for no "
+        "and yes."
+    )
+
+
+def _floats(values: np.ndarray, what: str) -> np.ndarray:
+    known = np.asarray(pd.notna(values))
+    found = np.full(len(values), np.nan)
+    try:
+        found[known] = values[known].astype(np.float64)
+    except (OverflowError, TypeError, ValueError):
+        raise DataError(
+            f"{what} holds numbers too large for 64 bits, or not numbers in some rows. Correct "
+            "them, or make them missing."
+        ) from None
+    return found
