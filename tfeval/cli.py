@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,12 +10,13 @@ from typing import Annotated
 import typer
 
 from tfeval.cli_records import add_to
-from tfeval.errors import ParameterError, TfevalError
+from tfeval.errors import ParameterError, TfevalError, public_line
 from tfeval.paths import project_folder
 from tfeval.report.domains import authorities
 from tfeval.report.fingerprint import tfeval_version
 from tfeval.report.parameters import parse_options
 from tfeval.report.plan import AREA, Job, national_chapters, plan
+from tfeval.report.private import keep_private, trace
 from tfeval.report.progress import follow
 
 AREA_NOTEBOOK = "local_authority"
@@ -166,13 +168,25 @@ def _run(planned: list[Job], out: Path, force: bool, workers: int) -> None:
 
 
 def main() -> None:
-    """Run the command line; an error of the input is one line and no traceback."""
+    """Run the command line; an error is one line, and what a library says of it stays private."""
     try:
         app()
     except TfevalError as fault:
         _fail(str(fault), 1)
-    except OSError as fault:
-        _fail(f"{fault.strerror or fault}: {fault.filename or ''}".rstrip(": "), 1)
+    except Exception as fault:
+        if isinstance(fault, OSError) and fault.strerror:
+            _fail(f"{fault.strerror}: {fault.filename or ''}".rstrip(": "), 1)
+        _fail(f"{public_line(fault)}; its traceback is in {_kept(fault)}, for you alone.", 1)
+
+
+def _kept(fault: Exception) -> str:
+    """Keep a traceback in a file of the user's own, and return where."""
+    import tempfile  # noqa: PLC0415
+
+    handle, name = tempfile.mkstemp(prefix="tfeval-", suffix=".txt")
+    os.close(handle)
+    keep_private(trace(fault), Path(name))
+    return name
 
 
 def _fail(message: str, status: int) -> None:

@@ -31,6 +31,7 @@ def all_charts():
         "waterfall": waterfall_chart(["a", "b"], [300, 200.0], total=448, **WORDS),
         "funnel": funnel_plot([100, 2000], [1.0, 0.9], names=["Sefton", "B"], label=["Sefton"],
                               **funnel, **WORDS),
+        "hollow": funnel_plot([100, 2000], [1.0, 0.9], exact=[True, False], **funnel, **WORDS),
         "range": range_chart(["a", "b"], [1, 2], [3, 2], reference=2, **WORDS),
     }  # fmt: skip
 

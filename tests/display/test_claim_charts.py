@@ -44,6 +44,21 @@ def test_what_is_seen_stands_beside_what_is_needed():
                     needed_label="n")  # fmt: skip
 
 
+def test_no_effect_is_drawn_beyond_the_most_that_there_can_be():
+    words = {"title": "Reach", "alt": ALT, "seen_label": "s", "needed_label": "n"}
+    chart = reach_chart(["a", "b"], [0.4, 0.6], [None, 1.8], [None, 1.2], [None, None],
+                        most=[0.8, 2.5], most_label="All", **words)  # fmt: skip
+    axes = chart.figure.axes[0]
+    drawn = [x for line in axes.collections for path in line.get_paths()
+             for x in path.vertices[:, 0] if hasattr(line, "get_segments")]  # fmt: skip
+    assert max(drawn) <= 2.5
+    assert chart.data["most"].tolist() == [0.8, 2.5]
+    with pytest.raises(ReportError, match="larger than the most"):
+        reach_chart(["a"], [0.4], [1.0], [0.5], [0.6], most=[0.8], **words)
+    with pytest.raises(ReportError, match="above 0"):
+        reach_chart(["a"], [0.4], [None], [0.5], [0.6], **words)
+
+
 def test_a_line_chart_marks_a_level():
     frame = pd.DataFrame({"Value": [100.0, -50.0]}, index=[0, 100])
     chart = line_chart(frame, title="Value", alt=ALT, x_label="% anyway", reference=0.0)

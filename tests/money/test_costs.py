@@ -175,9 +175,12 @@ def test_an_authoritys_payments_are_near_the_published_ones():
 
 
 def test_families_can_be_given_where_no_source_has_them():
-    with pytest.raises(ParameterError, match="No source gives the families that Sefton"):
-        programme_costs("one", authority="Sefton")
+    with pytest.raises(ParameterError, match="No source gives the families that Leeds"):
+        programme_costs("one", authority="Leeds")
+    # Sefton's 650 are read: they need not be given.
+    read = programme_costs("one", "marginal", authority="Sefton")
     one = programme_costs("one", "marginal", authority="Sefton", families=650)
+    assert read["amount"].sum() == pytest.approx(one["amount"].sum())
     two = programme_costs("one", "marginal", authority="E08000014", families=1_300)
     assert two["amount"].sum() == pytest.approx(2 * one["amount"].sum())
 

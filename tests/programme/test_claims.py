@@ -32,7 +32,11 @@ def test_claims_by_authority_take_the_latest_and_keep_to_the_date():
     early = claims_by_authority("2014-03").set_index("area").loc["Wakefield"]
     assert early["turned_around"] == 795
     assert (claims_by_authority()["share"] <= 1).all()
-    assert "Sefton" not in set(claims_by_authority()["area"])  # its claim is only recalled
+    sefton = claims_by_authority().set_index("area").loc["Sefton"]
+    assert (sefton["turned_around"], sefton["targeted"], sefton["as_of"]) == (609, 650, "2015")
+    # Of which month it is was not said, so it is neither an earlier claim nor the final one.
+    assert "Sefton" not in set(claims_by_authority("2015-05")["area"])
+    assert np.isnan(final_claims().set_index("area").loc["Sefton", "share"])
 
 
 def test_final_claims_keep_authorities_without_one():
@@ -95,14 +99,49 @@ def test_full_marks_count_only_exact_claims_and_refuse_an_odd_share():
 
 
 def test_more_full_marks_were_claimed_than_chance_allows():
-    marks = full_marks(final_claims(), 116_654 / 117_910)
+    share = 116_654 / 117_910
+    final = final_claims()
+    marks = full_marks(final, share)
     assert marks.observed > 5 * marks.expected
     assert marks.probability < 1e-6
+    # Recomputed from the rows: chance among the very authorities that are observed.
+    known = final[final["exact"]]
+    assert (marks.known, marks.observed) == (19, 17)
+    assert marks.expected == pytest.approx(sum(share**n for n in known["targeted"]))
+    assert marks.expected == pytest.approx(0.05, abs=0.005)
+    assert marks.expected_all == pytest.approx(2, abs=0.05)
+    # Six are among the known ones because they stand at 100%.
+    assert marks.early == len(known[known["as_of"] < "2015-05"]) == 6
+    assert (marks.unchosen_known, marks.unchosen_observed) == (13, 11)
+
+
+@pytest.mark.parametrize(("size", "share", "others"), [(5, 0.9, 3), (30, 0.97, 8), (1, 0.5, 0)])
+def test_full_marks_of_equal_authorities_are_binomial(size, share, others):
+    claims = pd.DataFrame({
+        "targeted": float(size), "turned_around": [float(size)] * 4 + [size - 1.0] * 6,
+        "exact": True, "early": [True] * 2 + [False] * 8,
+    })  # fmt: skip
+    silent = pd.DataFrame({"targeted": [float(size)] * others, "turned_around": np.nan,
+                           "exact": False, "early": False})  # fmt: skip
+    marks = full_marks(pd.concat([claims, silent]) if others else claims, share)
+    chance = share**size
+    assert marks.expected == pytest.approx(10 * chance)
+    assert marks.probability == pytest.approx(stats.binom.sf(3, 10, chance))
+    assert marks.expected_all == pytest.approx((10 + others) * chance)
+    assert marks.probability_all == pytest.approx(stats.binom.sf(3, 10 + others, chance))
+    assert (marks.early, marks.unchosen_known, marks.unchosen_observed) == (2, 8, 2)
+    assert marks.unchosen_expected == pytest.approx(8 * chance)
+    assert marks.unchosen_probability == pytest.approx(stats.binom.sf(1, 8, chance))
 
 
 def test_merseyside_in_full():
     together = unpublished_bounds("E11000002", "2015-02")
     assert together["areas"] == ("Knowsley", "Sefton")
+    # Sefton's count is of some month of 2015: it bounds 2014, and not February.
+    assert member_bounds("E11000002", "2014-05").set_index("area").loc["Sefton", "high"] == 609
+    own = member_bounds("E11000002", "2015-02").set_index("area")
+    assert own.loc["Sefton", ["low", "high"]].tolist() == [0, 650]
+    assert own.loc["Knowsley", "low"] == 4467 - 727 - 499 - 2105 - 650
     # 4,467 less Wirral 727, St Helens 499 and Liverpool's 1,987 to 2,105.
     assert (together["low"], together["high"]) == (4467 - 727 - 499 - 2105, 4467 - 727 - 499 - 1987)
     bounds = member_bounds("E11000002", "2014-05").set_index("area")
@@ -110,10 +149,18 @@ def test_merseyside_in_full():
     assert bounds["low"].sum() <= 2767 <= bounds["high"].sum()
 
 
-def test_the_remembered_sefton_claim_fits_the_bounds_it_is_shown_beside():
-    rows = published("progress_local", unverified=True)
+def test_seftons_claim_is_read_and_fits_the_bounds_it_is_shown_beside():
+    rows = published("progress_local")
     sefton = rows[(rows["area"] == "Sefton") & (rows["figure"] == "turned_around")]
-    assert sefton["status"].tolist() == ["recalled"]
+    assert sefton["status"].tolist() == ["read"]
+    assert sefton["date"].tolist() == ["2019-05-22"]
+    assert "phase two" in sefton["note"].iloc[0]
+    assert "the original 650" in sefton["note"].iloc[0]
+    # As its source prints it: 94%, beside 90% nationally.
+    shares = rows[(rows["area"] == "Sefton") & (rows["figure"] == "share_turned_around")]
+    nation = published("progress_national").query("figure == 'share_turned_around'")
+    assert shares["value"].tolist() == [94] == [round(100 * 609 / 650)]
+    assert nation["value"].tolist() == [90] == [round(100 * 105_671 / 117_910)]
     knowsley = published("progress_local").query("area == 'Knowsley' and figure == 'turned_around'")
     together = unpublished_bounds("E11000002", "2015-02")
     assert (

@@ -21,6 +21,7 @@ BY_AUTHORITY = (
     tf.chapters.ledger.payments_table,
     tf.chapters.claims.claims_table,
     tf.chapters.unverified.unverified_table,
+    tf.chapters.corroboration.corroboration_table,
 )
 BY_PHASE = (
     tf.chapters.ledger.ledger_table,
@@ -82,14 +83,46 @@ def test_headlines_for_every_authority_name_it():
 
 
 def test_a_remembered_claim_is_marked_wherever_it_is_shown():
-    assert "(93.7%) is given without a source" in tf.chapters.authority.headline("Sefton")
-    assert "609" not in tf.chapters.claims.claims_table("Sefton").text()
-    assert "not verified" in tf.chapters.authority.counts_table("Sefton").text()
-    unverified = tf.chapters.unverified.unverified_table("Sefton").text()
-    assert "93.7%" in unverified
-    assert "89.6%" in unverified
+    assert "2,190" not in tf.chapters.claims.claims_table("Leeds").text()
+    assert "not verified" in tf.chapters.authority.counts_table("Leeds").text()
+    unverified = tf.chapters.unverified.unverified_table("Leeds").text()
+    assert "2,190" in unverified
     assert "used in no result" in unverified
     assert "none" in tf.chapters.unverified.unverified_table("Rutland").text()
+
+
+def test_seftons_claim_is_read_wherever_it_is_shown():
+    said = "Sefton: 609 of 650 families (93.7%) claimed as turned around by 2015."
+    assert tf.chapters.authority.headline("Sefton") == said
+    assert "609" in tf.chapters.claims.claims_table("Sefton").text()
+    assert "not verified" not in tf.chapters.authority.counts_table("Sefton").text()
+    assert "none" in tf.chapters.unverified.unverified_table("Sefton").text()
+    shown = tf.chapters.corroboration.corroboration_table("Sefton").text()
+    said = "93.7%|94%, beside about 90% nationally|89.6%|33.8%|0 and 650|1,136 to 1,254|22 May 2019"
+    for words in (*said.split("|"), "phase two", '"from the original 650"'):
+        assert words in shown, words
+
+
+def test_full_marks_say_chance_among_the_same_authorities_and_the_rival_explanation():
+    shown = tf.chapters.claims.full_marks_table()
+    rows = [[cell.text for cell in row] for row in shown.rows]
+    assert rows[0][1:4] == ["19", "17", "0.048"]
+    assert rows[1][1:4] == ["13", "11", "0.045"]
+    assert rows[2][1:4] == ["93", "at least 17", "2.0"]
+    text = shown.text()
+    assert "6 of the 17 are among the known ones because they stand at 100%" in text
+    assert "1 of them by an exact count (Bradford)" in text
+    assert "Another explanation is a ceiling" in text
+    assert "Cheshire East worked with 793 families and claimed 585" in text
+    assert "A letter of August 2014 is remembered" in text
+    assert "No source of it was seen: not verified." in text
+    assert "(chance alone: 0.048 of these)" in tf.chapters.claims.headline("one")
+
+
+def test_the_funnel_draws_bristol_at_all_and_what_is_rounded_hollow():
+    data = tf.chapters.claims.funnel_chart().data.set_index("name")
+    assert data.loc["Bristol", ["share", "exact"]].tolist() == [1.0, "yes"]
+    assert data.loc["Manchester", "exact"] == "no"
 
 
 def test_prices_and_discounting_reach_the_page():

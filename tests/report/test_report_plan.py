@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import os
+import re
 
 import pytest
 
 from tfeval.errors import ParameterError, ReportError
-from tfeval.report.plan import national_chapters, plan, slug
+from tfeval.programme.published import published
+from tfeval.report.plan import area_folder, national_chapters, plan, slug
 
 READS = ("parameters", 'records: str = "stored"  # where\nprice_year: int = 2014  # prices\n')
 NATIONAL = ("parameters", 'local_authority: str = "all"  # which\n')
@@ -102,3 +104,50 @@ def test_folders_are_safe_and_differ():
     assert len(set(made)) == len(made)
     assert all("/" not in name and "\\" not in name and name and len(name) < 80 for name in made)
     assert not any(name.startswith(".") for name in made)
+
+
+def test_every_authority_has_a_folder_of_its_own():
+    names = published("local_authorities")["name"]
+    assert len({area_folder(name) for name in names} | {"national"}) == len(names) + 1
+
+
+#: Values that one name would serve if anything were lost in it, by the parameter's type.
+ALIKE = {
+    "str": ["my_data", "my-data", "my data", "My data", "my  data", "/my/data", "my.data",
+            "-my-data", "my-data-", "'my data'", "my--data", "my-data--price_year-2015",
+            "my~data", "ä", "a", "none", "None", "true", "x" * 61, "x" * 62, "5", "-5",
+            ".5", "5.", "", " "],
+    "int": ["5", "-5", "15", "105"],
+    "float": ["5", "-5", "0.5", "-0.5", "1e20", "1e-20", "50"],
+    "bool": ["true", "false"],
+}  # fmt: skip
+ALIKE["str"] += [slug(value) for value in ALIKE["str"] if slug(value)]  # names made of others
+
+
+@pytest.mark.parametrize("kind", ALIKE)
+def test_two_values_never_share_a_folder(tmp_path, write, facts, kind):
+    default = {"str": '"default"', "int": "0", "float": "0.0", "bool": "True"}[kind]
+    write(tmp_path, "01_a", ["# A?", ("parameters", f"held: {kind} = {default}  # what\n")])
+    found: dict[str, object] = {}
+    for text in ALIKE[kind]:
+        (job,) = plan(["01_a"], {"held": text}, tmp_path)
+        assert found.setdefault(job.scope, job.values["held"]) == job.values["held"]
+        assert re.fullmatch(r"national(--held-[a-z0-9._~-]+)?", job.scope), job.scope
+    assert len(found) == len({repr(value) for value in found.values()})
+
+
+def test_two_parameters_never_pass_for_one(tmp_path, write, facts):
+    cell = 'held: str = "a"  # what\nmore: str = "a"  # what\n'
+    write(tmp_path, "01_a", ["# A?", ("parameters", cell)])
+    values = ["a", "x", "x--more-y", "y", "more-y", "x~", "--"]
+    scopes = {plan(["01_a"], {"held": one, "more": two}, tmp_path)[0].scope
+              for one in values for two in values}  # fmt: skip
+    assert len(scopes) == len(values) ** 2
+
+
+def test_chapters_that_read_a_value_in_two_ways_share_no_folder(tmp_path, write, facts):
+    write(tmp_path, "01_a", ["# A?", ("parameters", "held: float = 0.0  # what\n")])
+    cell = 'held: str = "0"  # what\nrecords: str = "stored"  # where\n'
+    write(tmp_path, "02_b", ["# B?", ("parameters", cell)], reads=["01_a"])
+    scopes = [plan(["02_b"], {"held": text}, tmp_path)[0].scope for text in ("5", "5.0", "05")]
+    assert len(set(scopes)) == 3

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfeval.display.chart_parts import Numbers, chart_frame, minus, name_rows, whiskers
-from tfeval.display.figures import DARK_BLUE, DARK_PINK, ORANGE, PALE, Chart, drawing
+from tfeval.display.figures import DARK_BLUE, DARK_GREY, DARK_PINK, ORANGE, PALE, Chart, drawing
 from tfeval.display.sources import citations
 from tfeval.display.words import Format, written
 from tfeval.errors import ReportError
@@ -84,6 +84,8 @@ def reach_chart(
     alt: str,
     seen_label: str,
     needed_label: str,
+    most: Numbers | None = None,
+    most_label: str = "",
     x_label: str = "",
     sources: object = None,
 ) -> Chart:
@@ -97,25 +99,34 @@ def reach_chart(
         The smallest effect that could be seen, from the best to the worst case; above 0.
     needed_low, needed_high : sequence of float
         The effect that would be needed, from its low to its high; above 0.
-    seen_label, needed_label : str
-        Names of the two in the legend.
+    most : sequence of float, optional
+        The largest effect that there can be, a mark in each row, named `most_label`. Ends above
+        it are given as missing: the range is drawn up to it, and no such end is marked.
+    seen_label, needed_label, most_label : str
+        Names in the legend.
     title, alt, x_label, sources
         As in `bar_chart`.
 
     Returns
     -------
     Chart
-        Its data: label, seen_low, seen_high, needed_low, needed_high.
+        Its data: label, seen_low, seen_high, needed_low, needed_high and, if given, most.
 
     Raises
     ------
     ReportError
-        If lengths differ or a value is not above 0.
+        If lengths differ, a value is not above 0, an end lies above the most that there can be,
+        or is missing though nothing is said of that.
     """
     data = chart_frame({"label": labels, "seen_low": seen_low, "seen_high": seen_high,
-                        "needed_low": needed_low, "needed_high": needed_high})  # fmt: skip
-    if not (data.drop(columns="label") > 0).all(axis=None):
+                        "needed_low": needed_low, "needed_high": needed_high,
+                        "most": most})  # fmt: skip
+    values = data.drop(columns="label")
+    absent = values.isna() & (most is not None)
+    if not ((values > 0) | absent).all(axis=None):
         raise ReportError("A chart on a log scale takes values above 0.")
+    if most is not None and values.gt(data["most"] * (1 + 1e-9), axis=0).any(axis=None):
+        raise ReportError("An effect is larger than the most that there can be: leave it out.")
     places = np.arange(len(data))
     rows = (("seen", DARK_BLUE, "o", seen_label, -0.14),
             ("needed", DARK_PINK, "D", needed_label, 0.14))  # fmt: skip
@@ -123,9 +134,13 @@ def reach_chart(
         for name, colour, marker, label, shift in rows:
             low, high = data[f"{name}_low"], data[f"{name}_high"]
             at = places + shift
-            axes.hlines(at, low, high, color=colour, linewidth=4, alpha=0.45)
+            until = high.fillna(data["most"]) if most is not None else high
+            axes.hlines(at, low, until, color=colour, linewidth=4, alpha=0.45)
             axes.scatter(low, at, s=55, color=colour, marker=marker, zorder=3, label=label)
             axes.scatter(high, at, s=55, color=colour, marker=marker, zorder=3)
+        if most is not None:
+            axes.vlines(data["most"], places - 0.3, places + 0.3, color=DARK_GREY, linewidth=3,
+                        label=most_label)  # fmt: skip
         name_rows(axes, data["label"])
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")

@@ -40,6 +40,7 @@ def funnel_plot(
     limits: Mapping[str, tuple[Numbers, Numbers]],
     names: Sequence[str] | None = None,
     label: Sequence[str] = (),
+    exact: Sequence[bool] | None = None,
     x_label: str = "Families targeted",
     y_label: str = "Turned around",
     sources: object = None,
@@ -60,13 +61,15 @@ def funnel_plot(
         Names of the units.
     label : sequence of str, optional
         Which of `names` to mark and name.
+    exact : sequence of bool, optional
+        Which shares rest on exact counts; the others are drawn hollow.
     title, alt, x_label, y_label, sources
         As in `bar_chart`.
 
     Returns
     -------
     Chart
-        Its data: name, size, share.
+        Its data: name, size, share and, if given, exact ("yes" or "no").
 
     Raises
     ------
@@ -75,6 +78,8 @@ def funnel_plot(
     """
     names = [str(place + 1) for place in range(len(sizes))] if names is None else names
     data = chart_frame({"name": names, "size": sizes, "share": shares})
+    if exact is not None:
+        data["exact"] = ["yes" if one else "no" for one in exact]
     unknown = sorted(set(label) - set(data["name"]))
     if unknown:
         raise ReportError(f"There is no unit {unknown[0]} to label in the funnel plot.")
@@ -82,7 +87,19 @@ def funnel_plot(
         raise ReportError("Shares in a funnel plot lie between 0 and 1.")
     marked = data[data["name"].isin(label)]
     with drawing(title, 4.8, alt) as (figure, axes):
-        axes.scatter(data["size"], data["share"], s=30, color=DARK_BLUE, alpha=0.55, linewidth=0)
+        firm = np.ones(len(data), bool) if exact is None else np.asarray(exact, dtype=bool)
+        axes.scatter(data["size"][firm], data["share"][firm], s=30, color=DARK_BLUE, alpha=0.55,
+                     linewidth=0)  # fmt: skip
+        if not firm.all():
+            axes.scatter(
+                data["size"][~firm],
+                data["share"][~firm],
+                s=34,
+                linewidth=1.4,
+                facecolor="none",
+                edgecolor=DARK_BLUE,
+                label="Not an exact count",
+            )
         axes.axhline(centre, color=DARK_GREY, linewidth=1.5, label=f"All together {centre:.1%}")
         limit_lines(axes, np.asarray(limit_sizes, dtype=float), limits)
         axes.scatter(marked["size"], marked["share"], s=95, marker="D", color=ORANGE,

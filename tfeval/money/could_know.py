@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -122,9 +123,11 @@ def could_have_known(
         One row an outcome: `outcome`, `population`, `share` (comparison group), `share_basis`;
         `detectable_low` and `detectable_high` (points: families compared within authorities, and
         between them); `break_even_central` and `break_even_total` (points at which this outcome
-        alone pays for what central government, or all public bodies, spent); `could` ("yes",
-        "no", "it depends": whether an effect that pays would have been found); `possible`
-        (whether the comparison group has so much of it).
+        alone pays for what central government, or all public bodies, spent); `could` (whether an
+        effect that pays would have been found: "yes", "no", "it depends"; "cannot pay" where not
+        even a fall to nothing pays);
+        `possible` and `possible_total` (whether a fall can pay central, and all public, costs).
+        A fall is at most the share itself: points are missing where it would have to be more.
 
     Examples
     --------
@@ -149,18 +152,41 @@ def could_have_known(
         ]  # fmt: skip
         point = worth_of_a_point(outcome, population, persistence=persistence, **money)  # type: ignore[arg-type]
         needed = [costs[view] / point for view in ("central", "total")]
-        rows.append((outcome, population, share, basis, *found, *needed,
-                     _could(found, needed), bool(needed[0] <= 100 * share)))  # fmt: skip
+        can = [bool(value <= 100 * share) for value in needed]
+        rows.append((outcome, population, share, basis, *possible_fall([*found, *needed], share),
+                     _could(found, needed, 100 * share), *can))  # fmt: skip
     columns = ["outcome", "population", "share", "share_basis", "detectable_low",
                "detectable_high", "break_even_central", "break_even_total", "could",
-               "possible"]  # fmt: skip
+               "possible", "possible_total"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
-def _could(found: list[float], needed: list[float]) -> str:
+def possible_fall(points: Any, share: float) -> np.ndarray:
+    """Return falls that can be, missing where more would have to fall than there is.
+
+    Parameters
+    ----------
+    points : float or array of float
+        Falls, in points.
+    share : float
+        Share of the comparison group with the outcome, between 0 and 1.
+
+    Examples
+    --------
+    >>> possible_fall([0.4, 1.3], share=0.008).tolist()
+    [0.4, nan]
+    """
+    given = np.asarray(points, dtype=float)
+    return np.where(given <= 100 * share, given, np.nan)
+
+
+def _could(found: list[float], needed: list[float], most: float) -> str:
+    """Say whether a fall that pays, of at most `most` points, would have been found."""
+    if min(needed) > most:
+        return "cannot pay"
     if max(found) <= min(needed):
         return "yes"
-    return "no" if min(found) > max(needed) else "it depends"
+    return "no" if min(found) > min(max(needed), most) else "it depends"
 
 
 def detectable_curve(
@@ -179,14 +205,24 @@ def detectable_curve(
     Returns
     -------
     DataFrame
-        Index `records`; one column for each outcome and allocation, in points.
+        Index `records`; one column for each outcome and allocation, in points; missing where not
+        even a fall to nothing would be found.
     """
     clusters = next(item.value for item in phase_one_inputs() if item.name == "clusters")
     half = np.array(records, dtype=float) / 2
     columns = {
-        f"{name}, {allocation}": 100
-        * minimum_detectable_effect(
-            half, half, share=share, power=power, clusters=clusters, icc=icc, allocation=allocation
+        f"{name}, {allocation}": possible_fall(
+            100
+            * minimum_detectable_effect(
+                half,
+                half,
+                share=share,
+                power=power,
+                clusters=clusters,
+                icc=icc,
+                allocation=allocation,
+            ),
+            share,
         )
         for name, share in shares.items()
         for allocation in ALLOCATIONS
@@ -210,9 +246,11 @@ def hidden_value(
     Returns
     -------
     DataFrame
-        `outcome`, `population`, `points` (the end of the 2016 interval on either side), `worth`
-        (pounds a family at the good end; the same with a minus at the bad). Outcomes that hold
-        the same pounds are counted once: out-of-work benefits stand for the allowance.
+        `outcome`, `population`, `share`, `points` (the largest fall not ruled out: the end of the
+        2016 interval, at most the share itself), `rise` (the largest rise: at most what is left
+        above the share), `worth` and `loss` (pounds a family of the fall, and of the rise).
+        Outcomes that hold the same pounds are counted once: out-of-work benefits stand for the
+        allowance.
     """
     shares, inputs = comparison_shares(), {item.name: item.value for item in phase_one_inputs()}
     half = (inputs["records"] if records is None else records) / 2
@@ -221,16 +259,19 @@ def hidden_value(
     for outcome, population in OUTCOMES.items():
         if outcome == "jobseekers_allowance":
             continue
+        share = shares[outcome][0]
         found = minimum_detectable_effect(
-            half, half, share=shares[outcome][0], clusters=inputs["clusters"],
+            half, half, share=share, clusters=inputs["clusters"],
             icc=inputs["icc"] if icc is None else icc, allocation=allocation,
         )  # fmt: skip
-        points = 100 * found * times
-        worth = points * worth_of_a_point(
+        end = 100 * found * times
+        fall, rise = min(end, 100 * share), min(end, 100 * (1 - share))
+        point = worth_of_a_point(
             outcome, population, price_year=price_year, edition=edition, persistence=persistence
         )
-        rows.append((outcome, population, points, worth))
-    return pd.DataFrame(rows, columns=["outcome", "population", "points", "worth"])
+        rows.append((outcome, population, share, fall, rise, fall * point, rise * point))
+    columns = ["outcome", "population", "share", "points", "rise", "worth", "loss"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _interval_over_detectable(clusters: float, allocation: str) -> float:

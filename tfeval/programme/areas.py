@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from tfeval.errors import DataError
+from tfeval.programme.cumulative import first_month, last_month
 from tfeval.programme.published import published
 
 
@@ -41,15 +42,7 @@ def member_bounds(area_code: str, as_of: str, measure: str = "turned_around") ->
     >>> int(bounds.loc["Liverpool", "low"]), int(bounds.loc["Liverpool", "high"])
     (1987, 2105)
     """
-    total, members = _group(area_code, as_of, measure)
-    names = published("local_authorities").set_index("code")["name"]
-    counts = published("progress_local")
-    counts = counts[counts["period"] == "2012-15"]
-    rows = []
-    for code in members:
-        own = counts[counts["area_code"] == code]
-        rows.append({"code": code, "area": names[code], **_own_bounds(own, as_of, measure, total)})
-    frame = pd.DataFrame(rows)
+    frame, total = _own(area_code, as_of, measure)
     low, high = frame["low"].copy(), frame["high"].copy()
     frame["low"] = low.clip(lower=total - (high.sum() - high))
     frame["high"] = high.clip(upper=total - (low.sum() - low))
@@ -61,8 +54,21 @@ def member_bounds(area_code: str, as_of: str, measure: str = "turned_around") ->
     return frame
 
 
+def _own(area_code: str, as_of: str, measure: str) -> tuple[pd.DataFrame, float]:
+    """Return what each member's own published counts allow, and the group's total."""
+    total, members = _group(area_code, as_of, measure)
+    names = published("local_authorities").set_index("code")["name"]
+    counts = published("progress_local")
+    counts = counts[counts["period"] == "2012-15"]
+    rows = []
+    for code in members:
+        own = counts[counts["area_code"] == code]
+        rows.append({"code": code, "area": names[code], **_own_bounds(own, as_of, measure, total)})
+    return pd.DataFrame(rows), total
+
+
 def unpublished_bounds(area_code: str, as_of: str, measure: str = "turned_around") -> dict:
-    """Bound together the members of a group of which nothing was published.
+    """Bound together the members of a group of which nothing was published by that month.
 
     Parameters
     ----------
@@ -79,15 +85,12 @@ def unpublished_bounds(area_code: str, as_of: str, measure: str = "turned_around
     >>> unpublished_bounds("E11000002", "2015-02")
     {'areas': ('Knowsley', 'Sefton'), 'low': 1136.0, 'high': 1254.0}
     """
-    total, _ = _group(area_code, as_of, measure)
-    bounds = member_bounds(area_code, as_of, measure)
-    silent = bounds["published"].isna() & (bounds["low"] == 0)
-    others = bounds[~silent]
-    return {
-        "areas": tuple(bounds.loc[silent, "area"]),
-        "low": total - float(others["high"].sum()),
-        "high": total - float(others["low"].sum()),
-    }
+    own, total = _own(area_code, as_of, measure)
+    silent = own["published"].isna() & (own["low"] == 0)
+    others = member_bounds(area_code, as_of, measure)[~silent]
+    least = max(0.0, total - float(others["high"].sum()))
+    most = min(total - float(others["low"].sum()), float(own.loc[silent, "high"].sum()))
+    return {"areas": tuple(own.loc[silent, "area"]), "low": least, "high": most}
 
 
 def _group(area_code: str, as_of: str, measure: str) -> tuple[float, list[str]]:
@@ -105,8 +108,9 @@ def _group(area_code: str, as_of: str, measure: str) -> tuple[float, list[str]]:
 def _own_bounds(own: pd.DataFrame, as_of: str, measure: str, total: float) -> dict:
     counts = own[own["figure"] == measure]
     now = counts[counts["as_of"] == as_of]
-    before = counts[counts["as_of"] <= as_of]
-    after = counts[(counts["as_of"] > as_of) & (counts["qualifier"] == "exact")]
+    # Of a count whose year alone is known, only what that year leaves is known.
+    before = counts[last_month(counts["as_of"]) <= as_of]
+    after = counts[(first_month(counts["as_of"]) > as_of) & (counts["qualifier"] == "exact")]
     firm = now[now["qualifier"] == "exact"]["value"]
     target = own[own["figure"] == "targeted"]["value"].max()
     ceiling = min([total, *after["value"], *([target] if pd.notna(target) else [])])

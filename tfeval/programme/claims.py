@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from tfeval.errors import DataError, ParameterError, suggest
+from tfeval.errors import ParameterError, suggest
+from tfeval.programme.cumulative import first_month, last_month, latest_counts
+from tfeval.programme.full_marks import FullMarks as FullMarks  # noqa: PLC0414 (from here, too)
+from tfeval.programme.full_marks import full_marks as full_marks  # noqa: PLC0414
 from tfeval.programme.phases import period
 from tfeval.programme.published import published
 
@@ -55,7 +55,8 @@ def claims_by_authority(as_of: str | None = None, phase: str = "one") -> pd.Data
     Parameters
     ----------
     as_of : str, optional
-        Only claims as of this month (YYYY-MM) or earlier; by default all.
+        Only claims as of this month (YYYY-MM) or earlier; by default all. A claim of which the
+        year alone is known counts from December of it.
     phase : {"one", "two"}
         Which phase's claims.
 
@@ -64,9 +65,10 @@ def claims_by_authority(as_of: str | None = None, phase: str = "one") -> pd.Data
     DataFrame
         One row an authority: `code`, `area`, `region`, `targeted`, `turned_around` (families),
         `share` (turned around of targeted), `as_of`, `exact` (False where the source rounds, or
-        says "over") and the source columns of the claim. Where sources give several targets the
-        largest counts; where they give several claims of the same month, the largest; where one
-        gives only the kinds of claim, their sum.
+        says "over") and the source columns of the claim. Where sources give several targets an
+        exact one counts before a rounded, and the largest of either. Claims only grow, so the
+        largest exact one counts, and one that is not exact only if it is later and must be more
+        (`latest_counts`); where a source gives only the kinds of claim, their sum.
 
     Examples
     --------
@@ -75,19 +77,28 @@ def claims_by_authority(as_of: str | None = None, phase: str = "one") -> pd.Data
     (925, 930)
     """
     rows = _local(phase)
-    largest = rows[rows["figure"] == "targeted"].groupby("area_code")["value"].max()
+    claims = _turned_around(rows)
     if as_of is not None:
-        rows = rows[rows["as_of"] <= as_of]
-    claims = _turned_around(rows).sort_values(["as_of", "value"], kind="stable")
-    claims = claims.drop_duplicates("area_code", keep="last")
-    claims = claims[claims["area_code"].isin(largest.index)]
+        claims = claims[last_month(claims["as_of"]) <= as_of]
+    return _with_targets(latest_counts(claims), _targets(rows))
+
+
+def _targets(rows: pd.DataFrame) -> pd.Series:
+    """Return each authority's target: the largest exact one, else the largest."""
+    rows = rows[rows["figure"] == "targeted"]
+    rows = rows.assign(exact=rows["qualifier"] == "exact").sort_values(["exact", "value"])
+    return rows.drop_duplicates("area_code", keep="last").set_index("area_code")["value"]
+
+
+def _with_targets(claims: pd.DataFrame, targets: pd.Series) -> pd.DataFrame:
+    claims = claims[claims["area_code"].isin(targets.index)]
     regions = published("local_authorities").set_index("code")["region"]
     frame = pd.DataFrame(
         {
             "code": claims["area_code"],
             "area": claims["area"],
             "region": claims["area_code"].map(regions),
-            "targeted": claims["area_code"].map(largest),
+            "targeted": claims["area_code"].map(targets),
             "turned_around": claims["value"],
             "as_of": claims["as_of"],
             "exact": claims["qualifier"] == "exact",
@@ -121,24 +132,40 @@ def final_claims(since: str = "2015-05") -> pd.DataFrame:
     Parameters
     ----------
     since : str, default "2015-05"
-        The month (YYYY-MM) from which a claim counts as the final one. An earlier claim of all
-        the families targeted counts too, since counts only grow.
+        The month (YYYY-MM) from which a claim counts as the final one. An earlier exact claim of
+        all the families targeted counts too, since counts only grow: such an authority is among
+        the known ones because it stands at 100%, and `early` says so.
 
     Returns
     -------
     DataFrame
-        As `claims_by_authority`; `turned_around` and `share` are missing where no final claim was
-        published.
+        As `claims_by_authority`, and `early`; `turned_around` and `share` are missing where no
+        final claim was published. A claim that is not exact is never below an exact one before.
+
+    Examples
+    --------
+    >>> bristol = final_claims().set_index("area").loc["Bristol"]
+    >>> int(bristol["turned_around"]), bool(bristol["exact"]), bool(bristol["early"])
+    (1355, True, True)
     """
     rows = _local("one")
-    rows = rows[rows["figure"] == "targeted"]
-    targets = rows.groupby(["area_code", "area"])["value"].max().rename("targeted").reset_index()
-    targets = targets.rename(columns={"area_code": "code"})
-    claims = claims_by_authority()
-    complete = claims["turned_around"] == claims["targeted"]
-    late = claims[(claims["as_of"] >= since) | complete].drop(columns=["area", "targeted"])
-    frame = targets.merge(late, on="code", how="left")
-    frame["exact"] = frame["exact"].eq(True)
+    targets, claims = _targets(rows), _turned_around(rows)
+    exact = claims["qualifier"] == "exact"
+    whole = exact & (claims["value"] == claims["area_code"].map(targets))
+    late = first_month(claims["as_of"]) >= since
+    last = _with_targets(latest_counts(claims[late | whole]), targets)
+    before = claims[exact].groupby("area_code")["value"].max()
+    least = last["code"].map(before).fillna(0.0)
+    last["turned_around"] = last["turned_around"].where(last["exact"], np.maximum(
+        last["turned_around"], least))  # fmt: skip
+    last["share"] = last["turned_around"] / last["targeted"]
+    last["early"] = first_month(last["as_of"]) < since
+    names = rows.drop_duplicates("area_code").set_index("area_code")["area"]
+    frame = targets.rename("targeted").rename_axis("code").reset_index()
+    frame.insert(1, "area", frame["code"].map(names))
+    frame = frame.merge(last.drop(columns=["area", "targeted"]), on="code", how="left")
+    for name in ("exact", "early"):
+        frame[name] = frame[name].eq(True)
     return frame.sort_values("area").reset_index(drop=True)
 
 
@@ -199,79 +226,9 @@ def control_limits(
 
 
 def _limit(size: np.ndarray, share: float, probability: float) -> np.ndarray:
+    from scipy import stats  # noqa: PLC0415
+
     quantile = stats.binom.ppf(probability, size, share)
     reached = stats.binom.cdf(quantile, size, share)
     step = stats.binom.pmf(quantile, size, share)
     return np.clip((quantile - (reached - probability) / step) / size, 0, 1)
-
-
-@dataclass(frozen=True)
-class FullMarks:
-    """How many authorities claimed every family, beside how many chance would give.
-
-    Attributes
-    ----------
-    authorities : int
-        Authorities with a target.
-    known : int
-        Those of them with an exact claim.
-    observed : int
-        Those that claimed exactly every family targeted.
-    expected : float
-        How many would, if each family were turned around independently at one common share.
-    probability : float
-        Chance of as many as observed or more.
-    share : float
-        The common share.
-    """
-
-    authorities: int
-    known: int
-    observed: int
-    expected: float
-    probability: float
-    share: float
-
-
-def full_marks(claims: pd.DataFrame, share: float) -> FullMarks:
-    """Compare the number of authorities that claimed all their families with chance.
-
-    Under a common share p the chance that authority i claims all its n_i families is p to the
-    power n_i; the number that do is a Poisson-binomial variable, summed exactly. An authority
-    without an exact claim counts as not having claimed all, though chance could still have given
-    it: so the comparison favours chance.
-
-    Parameters
-    ----------
-    claims : DataFrame
-        `targeted`, `turned_around` (may be missing) and `exact`, as from `final_claims`.
-    share : float
-        The common share, such as the national one.
-
-    Raises
-    ------
-    DataError
-        If the share is not between 0 and 1.
-
-    Examples
-    --------
-    >>> two = pd.DataFrame({"targeted": [1, 2], "turned_around": [1, 2], "exact": [True, True]})
-    >>> full_marks(two, 0.5)
-    FullMarks(authorities=2, known=2, observed=2, expected=0.75, probability=0.125, share=0.5)
-    """
-    if not 0 <= share <= 1:
-        raise DataError(f"A share lies between 0 and 1, not at {share:g}.")
-    exact = claims[claims["exact"]]
-    chance = share ** claims["targeted"].to_numpy(dtype=float)
-    observed = int((exact["turned_around"] == exact["targeted"]).sum())
-    spread = np.array([1.0])
-    for probability in chance:
-        spread = np.convolve(spread, [1 - probability, probability])
-    return FullMarks(
-        authorities=len(claims),
-        known=len(exact),
-        observed=observed,
-        expected=float(chance.sum()),
-        probability=min(1.0, float(spread[observed:].sum())),
-        share=share,
-    )

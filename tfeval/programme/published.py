@@ -193,8 +193,8 @@ def _text(definition: PublishedTable, folder: Path) -> pd.DataFrame:
         raise DataError(f"{path.name} is missing from {folder.name}/: restore it.")
     try:
         return pd.read_csv(path, dtype=str, keep_default_na=False)
-    except pd.errors.ParserError as error:
-        raise DataError(f"{path.name} is not a table: every line needs as many fields.") from error
+    except (pd.errors.ParserError, UnicodeError):
+        raise DataError(f"{path.name} is not a table: every line needs as many fields.") from None
 
 
 def _authority_names(folder: Path) -> pd.DataFrame:

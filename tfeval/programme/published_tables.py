@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from tfeval.programme.cumulative import falling
+
 SOURCE_COLUMNS = ("source_title", "publisher", "date", "url", "status")
 FIGURE_COLUMNS = ("figure", "value", "qualifier", "unit", "period", "definition")
 STATUSES = ("read", "recalled")
@@ -276,4 +278,13 @@ def _progress_faults(frame: pd.DataFrame) -> Iterator[str]:
         yield (
             f"column value: more families turned around than targeted in {_rows(above)}: "
             "check both figures and the area."
+        )
+    fallen = sum(
+        falling(frame[frame["figure"] == name].assign(value=value))
+        for name in ("turned_around", "crime_asb_education", "continuous_employment")
+    )
+    if fallen and not odd:
+        yield (
+            f"column value: fewer families turned around than before in {_rows(fallen)}, though "
+            "the count only grows: check the dates and qualifiers of both."
         )

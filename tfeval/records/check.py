@@ -8,7 +8,7 @@ from typing import Any
 
 import ibis
 
-from tfeval.errors import ParameterError, suggest
+from tfeval.errors import ParameterError, in_own_words, suggest
 from tfeval.records.casting import IBIS_TYPES, cast
 from tfeval.records.faults import CheckReport, Fault
 from tfeval.records.identifiers import (
@@ -26,6 +26,7 @@ from tfeval.records.store import Records, connect, unknown_tables
 _PSEUDONYMISE = "Replace it with `tfeval pseudonymise`, or drop the column."
 
 
+@in_own_words("The extract cannot be checked to its end")
 def check_records(
     records: Records | str | Path | Any, *, only: Collection[str] | None = None
 ) -> CheckReport:

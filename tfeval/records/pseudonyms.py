@@ -14,7 +14,7 @@ from pathlib import Path
 import ibis
 import pyarrow as pa
 
-from tfeval.errors import DataError, ParameterError
+from tfeval.errors import DataError, ParameterError, in_own_words
 from tfeval.records.casting import cast
 from tfeval.records.folders import written_whole
 from tfeval.records.schema import TABLES, Table
@@ -101,6 +101,7 @@ def pseudonym(identifier: str, key: bytes, kind: str) -> str:
     return base64.b32encode(digest[:_PSEUDONYM_BYTES]).decode().rstrip("=").lower()
 
 
+@in_own_words("The extract cannot be pseudonymised")
 def pseudonymise(source: str | Path, target: str | Path, key: bytes) -> Pseudonymised:
     """Write an extract anew, with pseudonyms for identifiers and months for dates of birth.
 

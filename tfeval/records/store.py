@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -14,12 +14,20 @@ from typing import Any
 import ibis
 from ibis.common.exceptions import TableNotFound
 
-from tfeval.errors import DataError, ParameterError, TfevalError, suggest
+from tfeval.errors import DataError, ParameterError, in_own_words, suggest
+from tfeval.records.about import checked_about, read_about
 from tfeval.records.casting import typed
+from tfeval.records.csv_files import read_csv
 from tfeval.records.identifiers import refuse_identifiers
 from tfeval.records.schema import TABLES
 
 _ABOUT = "about.json"
+_PARTS = "*.parquet"
+_CURES = {
+    "csv": "see that every line has as many fields as the first, that text with commas stands in "
+    "quotes, and that it is UTF-8",
+    "parquet": "see that the file is whole, and make it again if it is not",
+}
 _SUFFIXES = (".parquet", ".csv", ".csv.gz")
 
 
@@ -86,6 +94,7 @@ class Records:
         return date.fromisoformat(stated) if stated else date.today()
 
 
+@in_own_words("The extract cannot be opened")
 def open_records(
     source: str | Path | Any, *, memory_limit: str | None = None, spill_to: str | Path | None = None
 ) -> Records:
@@ -149,6 +158,7 @@ def open_records(
     return records
 
 
+@in_own_words("The extract cannot be opened")
 def connect(
     source: str | Path | Any, *, memory_limit: str | None = None, spill_to: str | Path | None = None
 ) -> Records:
@@ -172,9 +182,9 @@ def connect(
         raise DataError(f"There is no extract at {path}: give a folder or a DuckDB file.")
     try:
         connection = ibis.duckdb.connect(path, read_only=True, **limits)
-    except Exception as error:
-        raise DataError(f"{path.name} is not a DuckDB file: give one, or a folder.") from error
-    return _from_connection(connection, path.name, _about(path.with_suffix(".json")))
+    except Exception:
+        raise DataError(f"{path.name} is not a DuckDB file: give one, or a folder.") from None
+    return _from_connection(connection, path.name, read_about(path.with_suffix(".json")))
 
 
 def from_tables(tables: Mapping[str, Any], *, about: Mapping[str, Any], source: str) -> Records:
@@ -201,7 +211,7 @@ def table_paths(folder: Path) -> dict[str, tuple[str, str]]:
     for path in sorted(folder.iterdir()):
         name = path.name.split(".")[0]
         if path.is_dir() and any(path.glob("*.parquet")):
-            place = (str(path / "*.parquet"), "parquet")
+            place = (str(path / _PARTS), "parquet")
         elif path.is_file() and path.name.endswith(_SUFFIXES):
             place = (str(path), "parquet" if path.suffix == ".parquet" else "csv")
         else:
@@ -221,15 +231,40 @@ def _from_folder(folder: Path, limits: dict[str, str]) -> Records:
             continue
         try:
             if kind == "parquet":
+                _refuse_unlike(Path(place), name)
                 connection.read_parquet(place, table_name=name)
             else:
                 # As text: a wrong value must be a counted fault, not a failed read. And read in
                 # once, because every question would else parse the file again.
-                connection.create_table(name, connection.read_csv(place, all_varchar=True))
+                read = read_csv(connection, Path(place), set(TABLES[name].columns))
+                connection.create_table(name, read)
+        except DataError:
+            raise
         except Exception as error:
-            raise DataError(f"{name} in {folder.name} cannot be read as {kind}.") from error
-    found = _from_connection(connection, folder.name, _about(folder / _ABOUT))
+            # Of the library's text only the number of the line leaves.
+            line = re.search(r"CSV Error on Line: ([0-9]+)", str(error))
+            where = f" from line {line[1]} on" if line else ""
+            raise DataError(
+                f"{name} in {folder.name} cannot be read as {kind}{where}: {_CURES[kind]}."
+            ) from None
+    found = _from_connection(connection, folder.name, read_about(folder / _ABOUT))
     return replace(found, unknown=tuple(unknown))
+
+
+def _refuse_unlike(place: Path, name: str) -> None:
+    """Refuse parts of one table whose columns or types differ: they would fail row by row."""
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    parts = sorted(place.parent.glob(place.name)) if place.name == _PARTS else [place]
+    schemas = [{(one.name, str(one.type)) for one in pq.read_schema(part)} for part in parts]
+    for other in schemas[1:]:
+        differ = schemas[0] ^ other
+        if differ:
+            columns = _listed(sorted({column for column, _ in differ}))
+            raise DataError(
+                f"The parts of {name} differ in the columns or types of {columns}: write them "
+                "alike."
+            )
 
 
 def unknown_tables(records: Records) -> dict[str, str]:
@@ -238,33 +273,26 @@ def unknown_tables(records: Records) -> dict[str, str]:
 
 
 def _from_connection(connection: Any, source: str, about: Mapping[str, Any]) -> Records:
+    about = checked_about(about)
     raw = {}
     for name in TABLES:
         # Asked one by one: ibis 12.0 cannot list the tables of duckdb 2.0.
         with suppress(TableNotFound):
             raw[name] = connection.table(name)
+    for name, table in raw.items():
+        if not set(table.columns) & set(TABLES[name].columns):
+            raise DataError(
+                f"{name} in {source} has none of the schema's columns: see that its first line "
+                "names them as data/README.md does, and that every line has as many fields."
+            )
     return Records(
         tables=MappingProxyType({name: typed(table, TABLES[name]) for name, table in raw.items()}),
         raw=MappingProxyType(raw),
         connection=connection,
         source=source,
-        simulated=bool(about.get("simulated", False)),
+        simulated=about.get("simulated", False),
         about=MappingProxyType(dict(about)),
     )
-
-
-def _about(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(
-            f"{path.name} beside the records is not JSON: mend or remove it."
-        ) from error
-    if not isinstance(about, dict):
-        raise TfevalError(f"{path.name} beside the records must hold one JSON object.")
-    return about
 
 
 def _listed(names: list[str], most: int = 8) -> str:

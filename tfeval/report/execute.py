@@ -17,11 +17,14 @@ from typing import Any
 import papermill
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from tfeval.errors import TfevalError
+from tfeval.errors import NOT_SHOWN
 from tfeval.report.fingerprint import source
+from tfeval.report.kernel import FOREIGN, OWN
+from tfeval.report.private import STDERR, TRACEBACK, keep_private, trace
 
 INJECTED = "injected-parameters"
 _PACKAGE_PARENT = Path(__file__).resolve().parent.parent.parent
@@ -47,23 +50,25 @@ class Failure:
         The exception's class.
     message : str
         What it said.
+    own : bool
+        Whether these are this package's own words; else they are never shown.
     """
 
     cell: int
     kind: str
     message: str
+    own: bool = False
+
+    def shown(self) -> str:
+        """Return what a page may say of it."""
+        return f"{self.kind}: {self.message if self.own else NOT_SHOWN}"
 
     def public(self) -> str:
-        """Return one line that is safe in a log: only this package's own messages hold no data."""
+        """Return one line for a log: this package's own message, or the kind and where it was."""
         where = f" in code cell {self.cell}" if self.cell else ""
-        if self.kind in _own_errors():
-            return f"{self.message.splitlines()[0]} ({self.kind}{where})"
-        return f"{self.kind}{where}; the page and the notebook say more"
-
-
-def _own_errors(family: type[TfevalError] = TfevalError) -> set[str]:
-    names = {family.__name__, "DeadKernelError"}
-    return names.union(*(_own_errors(kind) for kind in family.__subclasses__()))
+        if self.own:
+            return f"{self.message} ({self.kind}{where})"
+        return f"{self.kind}{where}; {TRACEBACK} beside the page says more"
 
 
 class _ThisPython(AsyncKernelManager):
@@ -78,6 +83,7 @@ class _ThisPython(AsyncKernelManager):
                 *(sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"),
                 # A shutdown interrupts the idle kernel first, which it would log as an error.
                 f"--IPKernelApp.log_level={logging.CRITICAL}",
+                "--IPKernelApp.extra_extensions=tfeval.report.kernel",
             ],
             display_name="Python 3",
             language="python",
@@ -94,7 +100,11 @@ class _ThisPython(AsyncKernelManager):
     async def _async_start_kernel(self, **options: Any) -> None:
         with _lock:
             _running.add(self)
-        await super()._async_start_kernel(**options)
+        # What libraries write past Python's own stream may hold rows as well.
+        path = Path(options.get("cwd") or ".") / STDERR
+        keep_private("", path)
+        with path.open("ab") as stream:
+            await super()._async_start_kernel(**options | {"stderr": stream})
 
     start_kernel = _async_start_kernel
 
@@ -156,10 +166,42 @@ def execute(
         except PapermillExecutionError:
             pass
         except Exception as fault:
-            died = Failure(0, type(fault).__name__, _clean(str(fault)) or "no message")
-    done = _normalised(json.loads(path.read_text(encoding="utf-8")), prepared)
+            own = isinstance(fault, DeadKernelError)
+            died = Failure(0, type(fault).__name__, "The kernel died." if own else NOT_SHOWN, own)
+            keep_private(trace(fault), folder / TRACEBACK)
+    done = json.loads(path.read_text(encoding="utf-8"))
+    _withhold(done, folder)
+    done = _normalised(done, prepared)
     write_notebook(done, path)
     return done, _failure(done) or died
+
+
+def _withhold(notebook: dict[str, Any], folder: Path) -> None:
+    """Take out of a notebook what may quote a row: foreign exceptions, and what went to stderr."""
+    for cell in notebook["cells"]:
+        kept = []
+        for output in cell.get("outputs", []):
+            if output["output_type"] == "stream" and output["name"] == "stderr":
+                keep_private(source({"source": output["text"]}), folder / STDERR)
+                continue
+            if output["output_type"] == "error":
+                kept.append(_withheld(output, folder))
+                continue
+            kept.append(output)
+        if "outputs" in cell:
+            cell["outputs"] = kept
+    empty = folder / STDERR
+    if empty.is_file() and not empty.read_bytes().strip():
+        empty.unlink()
+
+
+def _withheld(error: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return an exception without its traceback, and without its text unless that is our own."""
+    if error["traceback"] in ([OWN], [FOREIGN]):
+        return {**error, "traceback": []}
+    # The kernel could not make it fit to be shown.
+    keep_private("\n".join([error["evalue"], *error["traceback"]]), folder / TRACEBACK)
+    return {**error, "evalue": NOT_SHOWN, "traceback": []}
 
 
 def _prepared(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -208,8 +250,7 @@ def _outputs(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
             else:
                 kept.append({**output, "text": text})
         elif output["output_type"] == "error":
-            lines = [_clean(line) for line in output["traceback"]]
-            kept.append({**output, "traceback": lines, "evalue": _clean(output["evalue"])})
+            kept.append({**output, "evalue": _clean(output["evalue"])})
         else:
             kept.append(output)
     return kept
@@ -241,7 +282,8 @@ def _failure(done: Mapping[str, Any]) -> Failure | None:
         number += 1
         for output in cell["outputs"]:
             if output["output_type"] == "error":
-                return Failure(number, output["ename"], output["evalue"].strip() or "no message")
+                text = output["evalue"].strip() or "no message"
+                return Failure(number, output["ename"], text, text != NOT_SHOWN)
     return None
 
 

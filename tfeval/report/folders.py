@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tfeval.report.fingerprint import file_hash
+from tfeval.report.private import PRIVATE
 
 MANIFEST = "manifest.json"
 
@@ -27,7 +28,7 @@ def is_current(folder: Path, rests_on: Mapping[str, Any]) -> bool:
     manifest = read_manifest(folder)
     if manifest is None or manifest["status"] != "ok" or manifest["rests_on"] != rests_on:
         return False
-    files = {path.name for path in folder.iterdir()} - {MANIFEST}
+    files = {path.name for path in folder.iterdir()} - {MANIFEST, *PRIVATE}
     return files == set(manifest["outputs"]) and all(
         file_hash(folder / name) == made for name, made in manifest["outputs"].items()
     )

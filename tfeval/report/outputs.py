@@ -91,11 +91,8 @@ def _shortened(text: str) -> str:
 
 
 def _error(output: Mapping[str, Any]) -> str:
-    trace = "\n".join(output["traceback"])
-    return (
-        f'<p class="message">{escape(output["ename"])}: {escape(output["evalue"])}</p>'
-        f"<details><summary>Where it happened</summary><pre>{escape(trace)}</pre></details>"
-    )
+    # Never the traceback: a library's text in it may quote a row.
+    return f'<p class="message">{escape(output["ename"])}: {escape(output["evalue"])}</p>'
 
 
 def _text(content: str | list[str]) -> str:

@@ -104,7 +104,9 @@ def read_notebook(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as fault:
-        raise ReportError(f"{path.name} cannot be read as a notebook: {fault}") from None
+        raise ReportError(
+            f"{path.name} cannot be read as a notebook ({type(fault).__name__}): restore it."
+        ) from None
     if not isinstance(content, dict) or content.get("nbformat") != 4 or "cells" not in content:
         raise ReportError(f"{path.name} is not a Jupyter notebook of format 4.")
     return content

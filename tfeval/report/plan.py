@@ -21,6 +21,7 @@ from tfeval.report.parameters import (
     resolve,
 )
 
+_MARK = "~"
 _CHAPTER = re.compile(r"\d\d_.+")
 AREA = "local_authority"
 
@@ -194,31 +195,53 @@ def _reading_order(
 
 
 def _scope(chapter: Chapter, chapters: Iterable[Chapter], given: Mapping[str, str]) -> str:
-    """Return the report a chapter belongs to: one that knows no areas is in the national one."""
+    """Return the report a chapter belongs to: one that knows no areas is in the national one.
+
+    Two sets of parameters never share a name, so no report takes another's place.
+    """
     values = resolve(chapter.parameters, given)
     area = values.get(AREA, "all")
-    parts = ["national" if area == "all" else slug(area)]
+    parts = ["national" if area == "all" else area_folder(area)]
     for name in sorted(set(given) - {AREA}):
         declared = [item for other in chapters for item in other.parameters if item.name == name]
-        differing = [item for item in declared if item.parse(given[name]) != item.default]
-        if differing:
-            parts.append(f"{name}-{slug(differing[0].parse(given[name]))}")
+        asked = [(item.parse(given[name]), item.default) for item in declared]
+        if any(value != default for value, default in asked):
+            # Chapters that declare it with several types may each read another value.
+            read = list(dict.fromkeys((type(value).__name__, value) for value, _ in asked))
+            parts.append(f"{name}-{slug(read[0][1] if len(read) == 1 else read)}")
     return "--".join(parts)
 
 
-def slug(value: object) -> str:
-    """Return a value as part of a folder's name; what is lost in it becomes a short hash.
+def area_folder(area: str) -> str:
+    """Return an authority's official name as a folder's: no two of them give one.
 
     Examples
     --------
-    >>> slug("Kingston upon Hull, City of"), slug(2015), slug(3.5)
-    ('kingston-upon-hull-city-of', '2015', '3.5')
+    >>> area_folder("Kingston upon Hull, City of"), area_folder("Sefton")
+    ('kingston-upon-hull-city-of', 'sefton')
     """
-    text = str(value).casefold()
-    short = re.sub(r"[^a-z0-9.]+", "-", text.replace("'", "")).strip("-.")
-    if len(short) <= 60 and not re.search(r"[^\w\s.,'&()-]", text) and short:
+    return re.sub(r"[^a-z0-9.]+", "-", area.casefold().replace("'", "")).strip("-.")
+
+
+def slug(value: object) -> str:
+    """Return a value as part of a folder's name: another value is always another name.
+
+    A value that can be read back from such a name stands as it is; what a name would lose of any
+    other (case, spaces, signs, length) is made up by a hash after a mark that no plain one has.
+
+    Examples
+    --------
+    >>> slug(2015), slug(3.5), slug("not_yet_treated"), slug(True)
+    ('2015', '3.5', 'not_yet_treated', 'true')
+    >>> slug("my data") == slug("my-data"), slug("my data").partition("~")[0]
+    (False, 'my-data')
+    """
+    plain = isinstance(value, bool) or value is None
+    text = str(value).lower() if plain else str(value)
+    short = re.sub(r"[^a-z0-9._]+", "-", text.casefold().replace("'", "")).strip("-._")
+    if short and text == short and len(short) <= 60 and not re.search(r"--|[^ -~]", text):
         return short
-    return f"{short[:40]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".lstrip("-")
+    return f"{short[:40]}{_MARK}{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def scope_words(scope: str, values: Mapping[str, Any], changed: Mapping[str, Any]) -> str:
@@ -240,7 +263,7 @@ def scope_words(scope: str, values: Mapping[str, Any], changed: Mapping[str, Any
         area = "England" if scope.startswith("national") else scope.partition("--")[0].title()
     # What only the chapters it reads declare stands in the folder's name.
     parts = [part.partition("-") for part in scope.split("--")[1:]]
-    others = {name: value for name, _, value in parts} | dict(changed)
+    others = {name: value.partition(_MARK)[0] for name, _, value in parts} | dict(changed)
     others.pop("local_authority", None)
     return "; ".join(
         [area, *(f"{name.replace('_', ' ')} {_last(value)}" for name, value in others.items())]

@@ -41,6 +41,8 @@ class Page:
         The code cell that failed; 0 if none can be blamed, None if nothing failed.
     message : str
         What went wrong.
+    private : str
+        The file beside the page that holds the traceback; empty for none.
     """
 
     title: str
@@ -50,6 +52,7 @@ class Page:
     simulated: bool = False
     failed_in: int | None = None
     message: str = ""
+    private: str = ""
 
     def shown(self, notebook: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the template shows."""
@@ -58,7 +61,10 @@ class Page:
         failure = None
         if self.failed_in is not None:
             place = f"It failed in code cell {self.failed_in}." if self.failed_in else ""
-            failure = {"message": self.message, "where": place or "No single cell is to blame."}
+            where = place or "No single cell is to blame."
+            if self.private:
+                where += f" The traceback is beside this page, in {self.private}, for its owner."
+            failure = {"message": self.message, "where": where}
         plans = notices(notebook)
         return {
             **vars(self),

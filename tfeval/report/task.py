@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from tfeval.errors import TfevalError
+from tfeval.errors import TfevalError, public_line
 from tfeval.report.fingerprint import (
     all_versions,
     code_hash,
@@ -23,6 +23,7 @@ from tfeval.report.folders import MANIFEST, is_current, put_in_place, stage_for,
 from tfeval.report.notebook_parts import SIMULATED
 from tfeval.report.parameters import RUNNER_SETS, read_notebook
 from tfeval.report.plan import Job, scope_words
+from tfeval.report.private import PRIVATE, TRACEBACK, keep_private, trace
 
 
 @dataclass(frozen=True)
@@ -132,13 +133,19 @@ class Task:
         error = failure.public() if failure else ""
         page = self._page()
         if failure:
-            page |= {"failed_in": failure.cell, "message": f"{failure.kind}: {failure.message}"}
+            page |= {"failed_in": failure.cell, "message": failure.shown()}
+            page["private"] = TRACEBACK if (stage / TRACEBACK).is_file() else ""
         try:
             found = records_of(notebook, chapter.name)
             html = publish(notebook, _new_page(page))
-        except TfevalError as fault:
-            error = f"{fault} ({type(fault).__name__} in publication)"
-            html = _failed_page(page, str(fault))
+        except Exception as fault:
+            own = isinstance(fault, TfevalError)
+            if not own:
+                keep_private(trace(fault), stage / TRACEBACK)
+                page["private"] = TRACEBACK
+            told = public_line(fault)
+            error = f"{told} ({type(fault).__name__} in publication)" if own else told
+            html = _failed_page(page, told)
         (stage / "report.html").write_text(html, encoding="utf-8")
         if error:
             return "failed", error
@@ -195,7 +202,9 @@ class Task:
         changed = self.job.changed()
         values = self.job.values.items()
         headline = _headline(stage / "notebook.ipynb") if status == "ok" else ""
-        outputs = {path.name: file_hash(path) for path in sorted(stage.iterdir())}
+        # Of a private file not even the hash: a short text could be found from it.
+        shown = [path for path in sorted(stage.iterdir()) if path.name not in PRIVATE]
+        outputs = {path.name: file_hash(path) for path in shown}
         content = {
             "notebook": self.job.chapter.name,
             "title": self.job.chapter.title,

@@ -21,7 +21,8 @@ from tfeval.report.record import Records
 
 _NUMBERS = ("estimate", "std_error", "pooled", "pooled_low", "pooled_high", "own_share", "rank",
             "rank_low", "rank_high")  # fmt: skip
-_TOGETHER = ("mean", "mean_low", "mean_high", "tau", "tau_low", "tau_high", "tau2",
+_TOGETHER = ("mean", "mean_low", "mean_high", "tau", "tau_low", "tau_high", "tau_posterior",
+             "tau_posterior_low", "tau_posterior_high", "tau2",
              "prediction_low", "prediction_high", "q", "q_p", "i_squared", "level")  # fmt: skip
 _SETTINGS = ("estimator", "prior", "prior_scale", "better", "draws", "label")
 

@@ -12,7 +12,6 @@ from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import funnel_plot
 from tfeval.display.tables import Table, table
 from tfeval.money.claimed import break_even_2015
-from tfeval.programme.areas import member_bounds, unpublished_bounds
 from tfeval.programme.claims import (
     FullMarks,
     authority,
@@ -23,16 +22,16 @@ from tfeval.programme.claims import (
     full_marks,
 )
 from tfeval.programme.phases import period, phase
-from tfeval.programme.published import distinct_sources, figure, published, sources
+from tfeval.programme.published import Figure, distinct_sources, figure, published
 from tfeval.report.chapters.common import (
     MEASURE_NAMES,
     PHASE_TITLES,
     as_published,
     month,
     percent,
-    span,
     with_sources,
 )
+from tfeval.report.chapters.groups import group_table as group_table  # noqa: PLC0414
 
 ALL = "all"
 _TIMED = {
@@ -60,7 +59,8 @@ def headline(name: str) -> str:
     claimed = figure("progress_national", "turned_around", as_of="2015-05").value
     return (
         f"{claimed:,.0f} families ({percent(national_share())}) were claimed as turned around, "
-        f"{found.observed} of {found.known} authorities with a known final claim at exactly 100%; "
+        f"{found.observed} of {found.known} authorities with a known final claim at exactly 100% "
+        f"(chance alone: {_few(found.expected)} of these); "
         f"the claimed saving breaks even only if {percent(min(shares[0], shares[2]))} to "
         f"{percent(max(shares[0], shares[2]))} of the change was the programme's own."
     )
@@ -123,21 +123,45 @@ def funnel_chart(local_authority: str = ALL) -> Chart:
     limits = {name: control_limits(sizes, centre, level) for name, level in _LEVELS.items()}
     full = int((claims["share"] == 1).sum())
     named = [] if local_authority == ALL else [authority(local_authority)["name"]]
-    low, _ = control_limits(claims["targeted"].to_numpy(), centre, 0.998)
-    below = int((claims["share"] < low).sum())
     return funnel_plot(
         claims["targeted"],
         claims["share"],
         names=list(claims["area"]),
         label=[name for name in named if name in set(claims["area"])],
+        exact=list(claims["exact"]),
         centre=centre,
         limit_sizes=sizes,
         limits=limits,
         title="Families claimed as turned around at the end of phase one, by authority",
         alt=f"Funnel plot of {len(claims)} authorities with a final claim published: share "
-        f"turned around against families targeted. {full} stand at exactly 100%; {below} lie "
-        f"below the 99.8% limits about the national share of {centre:.1%}.",
+        f"turned around against families targeted. {full} stand at exactly 100%. "
+        f"{below_limits()}",
         sources=distinct_sources(claims),
+    )
+
+
+def below_limits() -> str:
+    """Say how many final claims lie below the limits of chance, and how many of them for sure.
+
+    Examples
+    --------
+    >>> below_limits()[:60]
+    '4 lie below the 99.8% limits about the national share of 98.'
+    """
+    claims = final_claims().dropna(subset=["turned_around"])
+    low, _ = control_limits(claims["targeted"].to_numpy(), national_share(), 0.998)
+    below = claims[claims["share"] < low]
+    firm, loose = below[below["exact"]], below[~below["exact"]]
+    sure = " and ".join(firm["area"]) or "none"
+    text = (
+        f"{len(below)} lie below the 99.8% limits about the national share of "
+        f"{national_share():.1%}; {len(firm)} of them by an exact count ({sure})."
+    )
+    if loose.empty:
+        return text
+    return (
+        f'{text} Of {", ".join(loose["area"])} the source rounds or says "over": '
+        "they may lie within."
     )
 
 
@@ -150,31 +174,90 @@ def marks() -> FullMarks:
 
 
 def full_marks_table() -> Table:
-    """Return whether more authorities claimed 100% than chance allows."""
+    """Return whether more authorities claimed 100% than chance allows, and a rival explanation."""
     found = marks()
+    lines = [
+        ("With an exact final claim", found.known, found.observed, found.expected,
+         found.probability),
+        ("of them with a claim of May 2015", found.unchosen_known, found.unchosen_observed,
+         found.unchosen_expected, found.unchosen_probability),
+        ("With a published target", found.authorities, f"at least {found.observed}",
+         found.expected_all, found.probability_all),
+    ]  # fmt: skip
     frame = pd.DataFrame(
         [
-            ("Authorities with a published target", f"{found.authorities}"),
-            ("of them with an exact final claim", f"{found.known}"),
-            ("of them at exactly 100%", f"{found.observed}"),
-            ("Expected at 100%, if chance alone scattered them", f"{found.expected:.1f}"),
-            ("Chance of as many or more", _chance(found.probability)),
+            (what, f"{size}", f"{at}", _few(mean), _chance(tail))
+            for what, size, at, mean, tail in lines
         ],
-        columns=["Full marks", "Value"],
-    )
-    note = (
+        columns=["Authorities", "How many", "At exactly 100%", "At 100% by chance alone",
+                 "Chance of as many or more"],
+    )  # fmt: skip
+    chance = (
         f"Chance: every family turned around independently at the national share of "
-        f"{found.share:.1%}. All authorities with a target can score by chance, but only those "
-        "with a known claim can be observed, so the comparison favours chance. What is published "
-        "was published by councils and newspapers: an authority at 100% may be likelier to say so, "
-        "which cannot raise the count above what was observed."
+        f"{found.share:.1%}, so an authority with n families claims all with a chance of "
+        f"{found.share:.3f} to the power n."
+    )
+    chosen = (
+        f"{found.early} of the {found.observed} are among the known ones because they stand at "
+        "100%: a count only grows, so an earlier claim of all is final, and an earlier claim of "
+        "fewer is not. The second row leaves them out. What is published was published by "
+        "councils and newspapers, and an authority at 100% may be likelier to say so; the third "
+        "row counts every authority that said nothing as below 100%, which favours chance."
     )
     return table(
         frame,
         caption="Are there more 100% authorities than chance allows?",
-        sources=distinct_sources(final_claims().dropna(subset=["url"])),
-        notes=note,
+        sources=[*distinct_sources(final_claims().dropna(subset=["url"])), *_early_start().sources],
+        notes=[chance, chosen, _below_note(), rival_explanation()],
     )
+
+
+def _below_note() -> str:
+    return f"Final claims in the chart above: {below_limits()}"
+
+
+def _early_start() -> Figure:
+    return figure("eligibility", "early_start_areas")
+
+
+def rival_explanation() -> str:
+    """Say what else than invented results would put authorities at exactly 100%.
+
+    Examples
+    --------
+    >>> rival_explanation()[:64]
+    'That chance is ruled out does not make the claims false. Another'
+    """
+    rows = published("progress_local")
+    rows = rows[rows["period"] == period("one")]
+    worked = rows[rows["figure"] == "worked_with"].groupby("area")["value"].max()
+    final = final_claims().set_index("area")
+    full = final.loc[final["share"] == 1, "turned_around"].to_dict()
+    more = worked[worked > final["targeted"].reindex(worked.index)]
+    shown = [
+        f"{area} worked with {count:,.0f} families and claimed {full[area]:,.0f}"
+        for area, count in more.items()
+        if area in full
+    ]
+    return (
+        "That chance is ruled out does not make the claims false. Another explanation is a "
+        "ceiling: if no more could be claimed than the families targeted, an authority that helped "
+        f"more would stand at 100% exactly. No published claim is above its "
+        f"target{'; ' + ', '.join(shown) if shown else ''}. And there was a reason to reach it: "
+        f"{_early_start().value:.0f} areas began phase two early, in August 2014, as the best "
+        f"performing. {_remembered_letter()}"
+    )
+
+
+def _remembered_letter() -> str:
+    rows = published("eligibility", unverified=True)
+    rows = rows[(rows["figure"] == "phase_two_entry") & (rows["status"] == "recalled")]
+    return " ".join(f"{text} No source of it was seen: not verified." for text in rows["text"])
+
+
+def _few(mean: float) -> str:
+    """Write a mean number of authorities, small ones with two digits."""
+    return f"{mean:.2g}" if mean < 1 else f"{mean:.1f}"
 
 
 def _chance(probability: float) -> str:
@@ -211,40 +294,4 @@ def claims_table(local_authority: str = ALL, name: str = "one") -> Table:
         caption=f"Latest published claim by authority, {PHASE_TITLES[name]}",
         formats={"Targeted": whole, "Turned around": whole, "Share": percent},
         notes=None if len(rows) else "No claim with a target was found in a published source.",
-    )
-
-
-def group_table(area_code: str, as_of: str) -> Table:
-    """Return what a group's total says of each of its authorities.
-
-    Parameters
-    ----------
-    area_code, as_of : str
-        As in `tfeval.programme.areas.member_bounds`.
-    """
-    bounds = member_bounds(area_code, as_of)
-    silent = unpublished_bounds(area_code, as_of)
-    rows = published("progress_areas")
-    rows = rows[(rows["area_code"] == area_code) & (rows["as_of"] == as_of)]
-    total = rows[rows["figure"] == "turned_around"].iloc[0]
-    whole = "{:,.0f}".format
-    lines = [
-        (row["area"], "" if pd.isna(row["published"]) else whole(row["published"]),
-         span(row["low"], row["high"], whole))
-        for _, row in bounds.iterrows()
-    ]  # fmt: skip
-    if len(silent["areas"]) > 1:
-        both = " and ".join(silent["areas"])
-        lines.append((f"{both} together", "", span(silent["low"], silent["high"], whole)))
-    lines.append((f"{total['area']} in all", whole(total["value"]), whole(total["value"])))
-    members = published("progress_local")
-    used = members[members["area_code"].isin(bounds["code"])]
-    return table(
-        pd.DataFrame(
-            lines, columns=["Authority", f"Published for {month(as_of)}", "Must lie within"]
-        ),
-        caption=f"Families turned around in {total['area']}, {month(as_of)}",
-        sources=[*sources(rows), *distinct_sources(used)],
-        notes="Counts only grow, and the members add up to the total: so each authority lies "
-        "between its last count before and its first after, and within what the others leave.",
     )

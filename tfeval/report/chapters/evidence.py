@@ -55,10 +55,12 @@ def headline(phase: str, found: Additional, price_year: int, edition: str) -> st
     )
     if phase == "one":
         inside, across = known.open_range(price_year, edition)
+        lost, most_lost = known.open_range(price_year, edition, side="loss")
         parts.append(
-            "The 2016 finding of no consistent effect still leaves room for a gain, or a loss, of "
-            f"up to £{inside:.2f} for each £1 of central government, or up to £{across:.2f} if "
-            "families were compared only between authorities."
+            "The 2016 finding of no consistent effect still leaves room for a gain of up to "
+            f"£{inside:.2f} for each £1 of central government or a loss of up to £{lost:.2f}, or "
+            f"up to £{across:.2f} and £{most_lost:.2f} if families were compared only between "
+            "authorities."
         )
     return " ".join(parts)
 

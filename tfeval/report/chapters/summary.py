@@ -40,6 +40,12 @@ def headline(budget: Records, claims: Records) -> str:
     )
 
 
+def _chosen(claims: Records) -> str:
+    if "full_marks_early" not in claims:
+        return ""
+    return f"{claims['full_marks_early']} are known only because they stand there. "
+
+
 def published_table(budget: Records, claims: Records) -> Table:
     """Return what was claimed, caused and worth by published figures, with how sure we can be.
 
@@ -55,7 +61,8 @@ def published_table(budget: Records, claims: Records) -> Table:
             f"targeted); {claims['claimed_saving']} saved.",
             f"Self-declared by authorities. {claims['full_marks_observed']} of "
             f"{claims['full_marks_known']} with a known final claim stand at exactly 100%; chance "
-            f"would give about {claims['full_marks_expected']}.",
+            f"alone would give about {claims['full_marks_expected']} of these. {_chosen(claims)}"
+            "Claims may have been capped at the families targeted.",
         ),
         (
             "What did it cost?",

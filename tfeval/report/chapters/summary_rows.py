@@ -27,19 +27,28 @@ def open_row(claims: Records) -> Row:
         Of chapter 6.
     """
     central, whole = (
-        [_ratio(claims[f"open_2016_{view}_{how}"]) for how in ("within", "between")]
+        [_open(claims, f"open_2016_{view}_{how}") for how in ("within", "between")]
         for view in ("central", "total")
     )
+    share = f", of {claims['care_share']} who were" if "care_share" in claims else ""
+    paying = [str(claims[f"care_break_even_{view}"]) for view in ("central", "total")]
     return (
         "What did the 2016 study leave open?",
-        f"Gains, or losses, of up to {central[0]} for each £1 of central government if families "
-        f"were compared within authorities; of up to {central[1]} if only between them. For each "
-        f"£1 of all public costs: up to {whole[0]} or {whole[1]}.",
+        f"Up to {central[0]} for each £1 of central government if families were compared within "
+        f"authorities; up to {central[1]} if only between them. For each £1 of all public costs: "
+        f"up to {whole[0]}; up to {whole[1]}.",
         f"Of children looked after, the smallest change it would have seen lies between "
-        f"{claims['care_detectable_low']} and {claims['care_detectable_high']}. A fall of "
-        f"{claims['care_break_even_central']} would pay for central costs, one of "
-        f"{claims['care_break_even_total']} for all.",
+        f"{claims['care_detectable_low']} and {claims['care_detectable_high']}"
+        f"{share}. To pay for central costs alone takes a fall of {paying[0]}; for all public "
+        f"costs, {paying[1]}.",
     )
+
+
+def _open(claims: Records, name: str) -> str:
+    """Write what could be gained, and what lost: more, since falls stop at nothing."""
+    gain = _ratio(claims[name])
+    loss = _ratio(claims[f"{name}_loss"]) if f"{name}_loss" in claims else gain
+    return f"{gain} gained or {loss} lost"
 
 
 def ratio_row(claims: Records) -> Row:

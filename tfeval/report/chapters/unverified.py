@@ -10,8 +10,8 @@ from tfeval.programme.claims import authority
 from tfeval.programme.phases import phase
 from tfeval.programme.published import Source, distinct_sources, figure, published
 from tfeval.report.chapters.authority import bounds
-from tfeval.report.chapters.common import month, percent, pounds
-from tfeval.report.chapters.ledger import funded_families
+from tfeval.report.chapters.common import month, percent
+from tfeval.report.chapters.corroboration import fees
 
 
 def unverified_table(name: str) -> Table:
@@ -40,29 +40,15 @@ def unverified_table(name: str) -> Table:
         caption=f"Remembered but not verified about {area}",
         sources=cited,
         notes="These figures were given to us without a source that could be seen. They are shown "
-        "so that a reader can check them, and are used in no result.",
+        "so that a reader can check them, and are used in no result."
+        if cited
+        else None,
     )
 
 
 def _target(area: str, target: float, cited: list[Source]) -> list[tuple[str, str]]:
     lines = [("Families targeted", f"{target:,.0f}")]
-    funded = funded_families(target)
-    lines.append(("Funded families, if so (five of six)", f"{funded:,}"))
-    fees = published("payments_local")
-    fees = fees[(fees["area"] == area) & (fees["payment"] == "attachment")]
-    for _, fee in fees.iterrows():
-        rate = phase("one").tariff.attachment_fee.get(fee["period"])
-        if rate:
-            paid = fee["value"] / rate
-            cited.extend(distinct_sources(fees))
-            lines.append(
-                (
-                    f"Attachment fees published for {fee['period']}",
-                    f"{pounds(fee['value'])} = {paid:,.0f} × {pounds(rate)}, "
-                    f"{percent(paid / funded)} of the funded families in the first of three years",
-                )
-            )
-    return lines
+    return lines + fees(area, target, cited)
 
 
 def _claim(area: str, remembered: pd.DataFrame, cited: list[Source]) -> list[tuple[str, str]]:

@@ -1,0 +1,141 @@
+"""An authority's own claim beside what every other source allows."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from tfeval.display.tables import Table, table
+from tfeval.programme.areas import unpublished_bounds
+from tfeval.programme.claims import authority, claims_by_authority
+from tfeval.programme.phases import phase
+from tfeval.programme.published import Source, distinct_sources, figure, published, sources
+from tfeval.report.chapters.authority import bounds
+from tfeval.report.chapters.common import as_published, month, percent, pounds
+from tfeval.report.chapters.ledger import funded_families
+
+_SMALL_GROUP = 10
+_NATIONAL = ("2015-02", "2015-05")
+
+Line = tuple[str, str]
+
+
+def corroboration_table(name: str) -> Table:
+    """Return an authority's last claim of phase one beside what other sources say and allow.
+
+    Parameters
+    ----------
+    name : str
+        Official name or code.
+    """
+    row = authority(name)
+    claims = claims_by_authority()
+    own = claims[claims["code"] == row["code"]]
+    cited: list[Source] = []
+    lines: list[Line] = []
+    if len(own):
+        lines = _claim(own.iloc[0], cited) + fees(
+            row["name"], float(own["targeted"].iloc[0]), cited
+        )
+        lines += _national(own.iloc[0], cited) + _group(row["code"], row["name"], cited)
+    return table(
+        pd.DataFrame(lines or [("Claims with a target", "none")], columns=["What", "As published"]),
+        caption=f"The claim of {row['name']} beside other sources",
+        sources=list(dict.fromkeys(cited)) or [sources(row.to_frame().T)[0]],
+        notes=_note(row["name"]),
+    )
+
+
+def _note(area: str) -> str | None:
+    rows = published("progress_local")
+    rows = rows[(rows["area"] == area) & (rows["figure"] == "turned_around")]
+    said = [f"{text[0].upper()}{text[1:]}." for text in rows["note"] if text.startswith("page on")]
+    return f"Of the source: {' '.join(dict.fromkeys(said))}" if said else None
+
+
+def _claim(own: pd.Series, cited: list[Source]) -> list[Line]:
+    cited += sources(own.to_frame().T)
+    rows = published("progress_local")
+    rows = rows[(rows["url"] == own["url"]) & (rows["figure"] == "share_turned_around")]
+    nation = published("progress_national")
+    nation = nation[(nation["url"] == own["url"]) & (nation["figure"] == "share_turned_around")]
+    lines = [
+        ("Families targeted", f"{own['targeted']:,.0f}"),
+        (f"Turned around, {month(own['as_of'])}",
+         f"{'' if own['exact'] else 'about '}{own['turned_around']:,.0f}"),
+        ("Share of those targeted", percent(own["share"])),
+    ]  # fmt: skip
+    for _, row in rows.iterrows():
+        beside = "".join(f", beside {as_published(one)} nationally" for _, one in nation.iterrows())
+        lines.append(("The share as its source prints it", f"{as_published(row)}{beside}"))
+    return lines
+
+
+def fees(area: str, target: float, cited: list[Source]) -> list[Line]:
+    """Return what an authority's published fees say of its families; adds to what is cited.
+
+    Parameters
+    ----------
+    area : str
+        Official name.
+    target : float
+        Families targeted.
+    cited : list of Source
+        Sources of the table, to which those of the fees are added.
+    """
+    funded = funded_families(target)
+    lines = [("Funded families (five of six)", f"{funded:,}")]
+    paid = published("payments_local")
+    paid = paid[(paid["area"] == area) & (paid["payment"] == "attachment")]
+    for _, fee in paid.iterrows():
+        rate = phase("one").tariff.attachment_fee.get(fee["period"])
+        if rate:
+            families = fee["value"] / rate
+            cited += distinct_sources(paid)
+            lines.append(
+                (
+                    f"Attachment fees published for {fee['period']}",
+                    f"{pounds(fee['value'])} = {families:,.0f} × {pounds(rate)}, "
+                    f"{percent(families / funded)} of the funded families in the first of three "
+                    "years",
+                )
+            )
+    return lines
+
+
+def _national(own: pd.Series, cited: list[Source]) -> list[Line]:
+    whole = phase("one").families.value
+    lines = []
+    for when in _NATIONAL:
+        found = figure("progress_national", "turned_around", as_of=when)
+        cited += found.sources
+        lines.append((f"National share, {month(when)}", percent(found.value / whole)))
+    return lines
+
+
+def _group(code: str, area: str, cited: list[Source]) -> list[Line]:
+    """Return what the last total of the authority's group leaves for it, alone and with others."""
+    totals = published("progress_areas").query("figure == 'turned_around'")
+    totals = totals[[code in members.split(";") for members in totals["members"]]]
+    totals = totals[totals["members"].str.count(";") < _SMALL_GROUP].sort_values("as_of")
+    if totals.empty:
+        return []
+    last = totals.iloc[-1]
+    cited += sources(last.to_frame().T)
+    lines = [(f"What {last['area']}'s total allows", bounds(area))]
+    silent = unpublished_bounds(last["area_code"], last["as_of"])
+    if area in silent["areas"] and len(silent["areas"]) > 1:
+        rows = published("progress_local")
+        rows = rows[(rows["period"] == "2012-15") & (rows["figure"] == "turned_around")]
+        later = [
+            f"{name} {as_published(own.sort_values('as_of').iloc[-1])}"
+            for name in silent["areas"]
+            if len(own := rows[rows["area"] == name])
+        ]
+        lines.append(
+            (
+                f"{' and '.join(silent['areas'])} together, {month(last['as_of'])}",
+                f"{silent['low']:,.0f} to {silent['high']:,.0f} families; published since: "
+                f"{', '.join(later) or 'nothing'}",
+            )
+        )
+    return lines
