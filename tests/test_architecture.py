@@ -26,7 +26,8 @@ ROOMS = (
 )
 #: Within `impact`, too, imports go one way.
 IMPACT = ("study", "propensity", "balance", "design", "matching", "weighting", "means",
-          "inference", "effects", "plan", "compile_kernels")  # fmt: skip
+          "inference", "effects", "sensitivity", "imputation", "plan",
+          "compile_kernels")  # fmt: skip
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 

@@ -44,6 +44,7 @@ _PUBLIC = {
     "study": "tfeval.impact.study.study",
     "match": "tfeval.impact.matching.match",
     "weight": "tfeval.impact.weighting.weight",
+    "unweighted": "tfeval.impact.weighting.unweighted",
     "fit_propensity": "tfeval.impact.propensity.propensity",
     "estimate": "tfeval.impact.effects.estimate",
     "balance": "tfeval.impact.balance.balance",
@@ -53,6 +54,9 @@ _PUBLIC = {
     "minimum_detectable_effect": "tfeval.impact.effects.power",
     "detectable_effects": "tfeval.impact.effects.power",
     "published_effects": "tfeval.impact.effects.published",
+    "sensitivity": "tfeval.impact.sensitivity.unmeasured",
+    "impute": "tfeval.impact.imputation.impute",
+    "pool_imputations": "tfeval.impact.imputation.pool",
     "read_plan": "tfeval.impact.plan.analysis_plan",
     # money
     "deflate": "tfeval.money.prices",

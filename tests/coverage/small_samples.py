@@ -22,11 +22,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import chdtrc
 from threadpoolctl import threadpool_limits
 
 import tfeval as tf
 from tfeval.errors import TfevalError
-from tfeval.impact.effects.areas import pool_areas
+from tfeval.impact.effects.pooling import reml, rotated
 
 FOLDER = Path(__file__).parent
 #: Replications that are run together.
@@ -190,17 +191,17 @@ def pooled(seed: int) -> list[dict[str, Any]]:
     variances = {"number": 1.0, "yes": 0.21}
     rows = []
     for outcome in outcomes:
-        found = effects.pool(outcome)
+        found = effects.pool(outcome, draws=100)
         own = effects.select(outcome).to_frame()
         variance = variances[outcome.split(",")[0]] * (
             1 / own["n_treated"] + 1 / own["n_comparison"]
         )
-        estimates = effects.select(outcome).pooling.estimates
-        true = pool_areas(estimates, np.sqrt(variance), own["population"])
+        true = rotated(effects.select(outcome).pooling.estimates, variance.to_numpy())
         rows.append({
             "outcome": outcome, "areas": len(found.frame), "refused": found.q_p < 0.05,
-            "tau": found.tau, "holds_0": found.tau_low == 0, "refused_by_truth": true.q_p < 0.05,
-            "tau_by_truth": true.tau,
+            "tau": found.tau, "holds_0": found.tau_low == 0,
+            "refused_by_truth": chdtrc(AREAS - 1, true.q(0.0)[0]) < 0.05,
+            "tau_by_truth": np.sqrt(reml(true)),
         })  # fmt: skip
     return rows
 

@@ -80,8 +80,11 @@ def for_pooling(held: Estimates) -> ForPooling | None:
 def _sums(block: Block, at: int, treated: np.ndarray) -> list[_Sum]:
     """Return a group's parts, those of the same units and levers together."""
     found: list[tuple[Part, np.ndarray, np.ndarray]] = []
-    for sign, side in zip((1.0, -1.0), block.means.parts, strict=True):
+    first, second = block.means.parts
+    for sign, side, beside in ((1.0, first, second), (-1.0, second, first)):
         for part in side:
+            if any(part is other for other in beside):
+                continue  # of both means, so of no difference
             lever = part.lever if part.lever.ndim == 1 else part.lever[:, at]
             residual = sign * part.residual[:, at]
             for place, (other, its, before) in enumerate(found):
@@ -96,7 +99,6 @@ def _sums(block: Block, at: int, treated: np.ndarray) -> list[_Sum]:
     return [
         _Sum(_kind(part, treated), part.rows, lever, residual, float((1 - part.leverage).sum()))
         for part, lever, residual in found
-        if residual.any()
     ]
 
 

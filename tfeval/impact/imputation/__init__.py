@@ -1,0 +1,1 @@
+"""Missing covariates: completed many times over, and the effects pooled."""

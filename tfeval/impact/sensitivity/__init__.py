@@ -1,0 +1,1 @@
+"""How strong what was not measured would have to be to change an effect."""
