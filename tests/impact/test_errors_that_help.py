@@ -211,7 +211,7 @@ WRONG = {
     ),
     "an array": (lambda: effect(Y.to_numpy()), ("with the study's index",)),
     "one cluster": (
-        lambda: effect(frame=ONE, roles={"cluster": "area"}),
+        lambda: effect(frame=ONE, roles={"cluster": "area"}, errors="cluster"),
         ("There is one cluster only", "Cluster by something"),
     ),
     "one cluster, bootstrap": (
@@ -303,7 +303,8 @@ def test_outcomes_of_another_cohort(families, records):
 
 def test_groups_and_effects_with_nobody_to_compare_are_left_out_and_counted():
     group = np.where(FRAME["treated"] == 1, FRAME["area"] % 4, np.minimum(FRAME["area"] % 4, 2))
-    y = pd.DataFrame({"y": Y, "z": Y.mask((group == 0) & (FRAME["treated"] == 0))})
+    noisy = Y + np.random.default_rng(1).normal(size=len(Y))  # Y is what the covariates say
+    y = pd.DataFrame({"y": noisy, "z": noisy.mask((group == 0) & (FRAME["treated"] == 0))})
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = tf.estimate(tf.weight(of()), y, by=group, errors="robust")

@@ -193,3 +193,18 @@ def test_more_covariates_than_units_in_a_group_give_no_wild_effect():
         found = tf.estimate(tf.weight(made), y, by=group, method=method)
         assert found.to_frame()["estimate"].sub(1.0).abs().max() < 3.5
         assert any("too few units for so many" in note for note in found.notes)
+
+
+def test_a_covariate_missing_for_whole_areas_does_not_move_their_effects():
+    rng = np.random.default_rng(11)
+    area = rng.integers(0, 30, 3000)
+    frame = pd.DataFrame({"treated": rng.random(3000) < 0.4, "x": rng.normal(size=3000)})
+    y = 25.0 + frame["x"] + frame["treated"] + rng.normal(size=3000)
+    frame["x"] = frame["x"].mask(area < 12)
+    made = tf.study(frame, covariates=["x"])
+    for design in (tf.unweighted(made), tf.weight(made)):
+        for method in ("adjusted", "doubly_robust"):
+            found = tf.estimate(design, y.rename("y"), by=area, method=method)
+            assert found.to_frame()["estimate"].sub(1.0).abs().max() < 1.5
+            assert abs(found.pool().mean - 1.0) < 0.15
+            assert any("x" in note and "regression" in note for note in found.notes)

@@ -69,6 +69,17 @@ class Asked:
         return [alone if may and kind in ("hc1", "hc2") else self.words for kind in kinds]
 
 
+def columns_of(errors: str) -> int:
+    """Return over how many clustering columns errors are.
+
+    Examples
+    --------
+    >>> columns_of("two_way"), columns_of("cr2"), columns_of("robust")
+    (2, 1, 0)
+    """
+    return 2 if errors == "two_way" else int(errors in OVER_CLUSTERS)
+
+
 def chosen_errors(
     design: Design,
     errors: str | None,
@@ -105,7 +116,7 @@ def chosen_errors(
         raise ParameterError(f"errors {errors!r} is not offered. {suggest(str(errors), ERRORS)}")
     if errors in OVER_CLUSTERS and not names:
         names = (_main_cluster(design, errors),)
-    wanted = 2 if errors == "two_way" else int(errors in OVER_CLUSTERS)
+    wanted = columns_of(errors)
     if len(names) != wanted:
         raise ParameterError(
             f'errors="{errors}" goes with {wanted} clustering columns, and {len(names)} are given.'

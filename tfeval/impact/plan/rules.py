@@ -33,7 +33,6 @@ RATES = ("absence", "unauthorised_absence")
 VARIED = ("cohort", "covariates", "design", "estimate", "correction")
 #: What the section on the design holds beside the settings of `match`.
 BESIDE = ("within", "model", "folds", "why")
-_CLUSTERS = {"cluster": 1, "bootstrap": 1, "wild": 1, "two_way": 2}
 _SHARED = ("within", "model", "folds", "estimand", "distance", "support", "seed")
 
 
@@ -138,10 +137,12 @@ def _sensitivity_faults(
 
 def _together(content: Mapping[str, Any]) -> list[str]:
     """Return what is wrong between values that are each right."""
+    from tfeval.impact.inference.inference import columns_of  # noqa: PLC0415
+
     outcomes, asked = content["outcomes"], content["estimate"]
     found = [f"{name} is a primary and a secondary outcome."
              for name in outcomes["primary"] if name in outcomes["secondary"]]  # fmt: skip
-    wanted = _CLUSTERS.get(asked["errors"], 0)
+    wanted = columns_of(asked["errors"])
     if len(asked["cluster"]) != wanted:
         found.append(f'estimate.errors = "{asked["errors"]}" goes with {wanted} columns in '
                      "estimate.cluster.")  # fmt: skip
