@@ -64,7 +64,7 @@ def effects(frame, outcomes, design, method, errors, by, **more):  # noqa: PLR09
     )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=_SLOW)
+@settings(max_examples=200, deadline=None, suppress_health_check=_SLOW)
 @given(
     seed=st.integers(0, 10_000),
     design=st.sampled_from(sorted(DESIGNS)),

@@ -9,6 +9,7 @@ import numpy as np
 from tfeval.errors import DataError
 from tfeval.impact.propensity.newton import Terms
 from tfeval.impact.propensity.solving import solve
+from tfeval.impact.study.aliased import ROUNDING
 from tfeval.impact.study.covariates import Covariates
 from tfeval.impact.study.naming import sources_of
 
@@ -128,8 +129,10 @@ def _refuse_unbalanced(
     off = []
     for name in names:
         own = covariates.column(name)
+        rounding = np.abs(own).max() * target.sum() * ROUNDING**0.5
         own -= own @ target / target.sum()
-        if abs(residual @ own) > 1e-7 * (np.abs(own) @ target + np.abs(own).max()):
+        most = 1e-7 * (np.abs(own) @ target + np.abs(own).max()) + rounding
+        if abs(residual @ own) > most:
             off.append(name)
     _refuse(covariates, off)
 
