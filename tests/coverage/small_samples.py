@@ -41,7 +41,6 @@ EFFECT = 0.5
 Designs = dict[str, tuple[Callable[[Any], Any], dict[str, Any]]]
 
 GROUPED: Designs = {
-    "unweighted, difference": (tf.unweighted, {"method": "difference"}),
     "unweighted, adjusted": (tf.unweighted, {"method": "adjusted"}),
     "entropy, difference": (lambda s: tf.weight(s, "entropy"), {"method": "difference"}),
     "inverse propensity, adjusted": (tf.weight, {"method": "adjusted"}),

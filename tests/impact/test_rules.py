@@ -178,7 +178,7 @@ def test_randomisation_over_clusters_is_the_count_of_all_allocations(few):
     assert effects["p_value"] == pytest.approx(p(0.0), abs=1e-12)
     wide = effects["conf_high"] - effects["conf_low"]
     for end, out in ((effects["conf_low"], -1), (effects["conf_high"], 1)):
-        assert p(end + out * 1e-6 * wide) <= 0.05 < p(end - out * 1e-6 * wide)
+        assert p(end + out * 1e-6 * wide) < 0.05 <= p(end - out * 1e-6 * wide)
 
 
 def test_randomisation_is_refused_where_it_does_not_hold():

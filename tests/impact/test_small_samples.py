@@ -19,7 +19,7 @@ METHODS = {"difference": {}, "covariance_adjusted": {}, "adjusted": {"fixed_cova
 @pytest.fixture(autouse=True)
 def no_minimum(monkeypatch):
     """R gives an error however few there are: here the formulas are compared, not the rules."""
-    for name in ("FEWEST_UNITS", "FEWEST_CLUSTERS", "FEWEST_EVENTS"):
+    for name in ("FEWEST_UNITS", "FEWEST_CLUSTERS", "FEWEST_CLUSTERS_CR3", "FEWEST_EVENTS"):
         monkeypatch.setattr(rules, name, 0)
     monkeypatch.setattr(rules, "RARE_EVENTS", 0)
     monkeypatch.setattr("tfeval.impact.means.least_squares.UNITS_PER_COEFFICIENT", 1)

@@ -67,7 +67,7 @@ class Permuted:
                 middle = (near + far) // 2
                 step = 1e3 * _TIE * max(abs(side[middle] - centre), np.ptp(turns) * 1e-3)
                 beyond = side[middle] + (step if side[middle] >= centre else -step)
-                if self.p_value(beyond) <= 1 - level:
+                if self.p_value(beyond) < 1 - level - _TIE:
                     far = middle
                 else:
                     near = middle + 1

@@ -21,6 +21,8 @@ FEWEST_UNITS = 12
 ENOUGH_UNITS = 40
 #: Clusters with units of an arm, of each arm, for any error by cluster.
 FEWEST_CLUSTERS = 4
+#: The same for CR3, whose intervals are too wide with fewer.
+FEWEST_CLUSTERS_CR3 = 6
 #: Clusters of each arm from which CR1 and t with G - 1 hold; with fewer CR2 and Satterthwaite's t.
 ENOUGH_CLUSTERS = 12
 #: Clusters of each arm for the wild and the cluster bootstrap, and of each kind for two ways.
@@ -100,6 +102,7 @@ def ruled(
         enough = clusters[place] >= ENOUGH_CLUSTERS or (errors == "pair" and not automatic)
         kind[place] = _kind(str(one), units[place] >= ENOUGH_UNITS, enough)
     fewest = np.where(np.isin(asked, DRAWN), ENOUGH_TO_DRAW, FEWEST_CLUSTERS)
+    fewest = np.where(asked == "cr3", FEWEST_CLUSTERS_CR3, fewest)
     needed = {"abadie_imbens": ENOUGH_MATCHES, "randomisation": 0}.get(errors, FEWEST_UNITS)
     expected = expected_events(held)
     status = np.full(len(units), ESTIMATED, dtype=object)

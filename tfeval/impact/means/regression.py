@@ -155,23 +155,29 @@ def covariance_adjusted_means(sample: Sample) -> Means:
     used it.
     """
     rows = np.flatnonzero(sample.weights > 0)
-    treated = sample.study.treated[rows].astype(float)
-    covariates = sample.study.covariates.rows(rows)
     weights = sample.weights[rows]
-    centre = weights @ covariates / weights.sum()
-    x = np.column_stack([treated, covariates - centre])
-    shift = np.r_[0.0, centre]
-    fit = solved(
-        *cross_products(x, weights, sample.values[rows]), shift=shift, units=len(rows), first=1
-    )
+    covariates = sample.study.covariates
+    centre = weighted_centre(covariates, sample.weights)
+
+    def beside_treatment() -> np.ndarray:
+        treated = sample.study.treated[rows].astype(float)
+        return np.column_stack([treated, covariates.rows(rows) - centre])
+
+    x, shift = beside_treatment(), np.r_[0.0, centre]
+    sums = cross_products(x, weights, sample.values[rows])
+    fit = solved(*sums, shift=shift, units=len(rows), first=1)
     effect, kept = fit.coefficients[1], fit.kept
     residual = sample.values[rows] - fit.predict(x)
     lever = weights * (fit.inverse[1, 0] + x @ fit.inverse[1, 1:])
     mean, psi, own = arm_mean(sample, True)
     difference = Tally(sample)
     difference.through_weights(rows, (lever / weights)[:, None] * residual)
-    z = np.column_stack([np.ones(len(rows)), x])[:, kept]
-    part = Part(rows, weights, -lever, residual, fit.inverse[np.ix_(kept, kept)], lambda: z)
+
+    def read() -> np.ndarray:
+        # Again when a small sample needs them: so many numbers are not kept.
+        return np.column_stack([np.ones(len(rows)), beside_treatment()])[:, kept]
+
+    part = Part(rows, weights, -lever, residual, fit.inverse[np.ix_(kept, kept)], read)
     return Means(
         mean, mean - effect, psi, psi - difference.psi, fit.rank, parts=((own,), (own, part)),
         aliased=np.stack([fit.aliased[1:]] * 2), crowded=np.stack([fit.crowded[1:]] * 2),
