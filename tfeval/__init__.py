@@ -1,7 +1,8 @@
 """Claims, causes and value of the Troubled Families Programme, in England, 2012 to 2020.
 
 Every public name is listed here with the module that defines it, and loads when first used, so
-that `import tfeval` costs next to nothing.
+that `import tfeval` costs next to nothing. Type checkers and completers read the same names from
+`__init__.pyi`.
 """
 
 from importlib import import_module
@@ -12,8 +13,11 @@ __version__ = "0.1.0"
 _PUBLIC = {
     # display
     "table": "tfeval.display.tables",
+    "Table": "tfeval.display.tables",
+    "Chart": "tfeval.display.figures",
     # programme
     "phase": "tfeval.programme.phases",
+    "Phase": "tfeval.programme.phases",
     "published": "tfeval.programme.published",
     "published_tables": "tfeval.programme.published",
     "figure": "tfeval.programme.published",
@@ -36,10 +40,16 @@ _PUBLIC = {
     "simulate": "tfeval.records.simulate",
     "simulate_to": "tfeval.records.simulate",
     "read_truth": "tfeval.records.truth",
+    "Records": "tfeval.records.store",
+    "SimulatedRecords": "tfeval.records.simulate",
+    "Truth": "tfeval.records.truth",
+    "CheckReport": "tfeval.records.faults",
+    "Pseudonymised": "tfeval.records.pseudonyms",
     # cohort
     "cohort": "tfeval.cohort.cohort",
     "comparison_groups": "tfeval.cohort.cohort",
     "results_tests": "tfeval.cohort.results",
+    "Cohort": "tfeval.cohort.analysis_table",
     # impact
     "study": "tfeval.impact.study.study",
     "match": "tfeval.impact.matching.match",
@@ -58,6 +68,15 @@ _PUBLIC = {
     "impute": "tfeval.impact.imputation.impute",
     "pool_imputations": "tfeval.impact.imputation.pool",
     "read_plan": "tfeval.impact.plan.analysis_plan",
+    "Study": "tfeval.impact.study.study",
+    "Propensity": "tfeval.impact.propensity.propensity",
+    "Design": "tfeval.impact.design.design",
+    "Balance": "tfeval.impact.balance.balance",
+    "Effects": "tfeval.impact.effects.effects",
+    "AreaEffects": "tfeval.impact.effects.areas",
+    "Sensitivity": "tfeval.impact.sensitivity.results",
+    "Imputations": "tfeval.impact.imputation.impute",
+    "AnalysisPlan": "tfeval.impact.plan.analysis_plan",
     # money
     "deflate": "tfeval.money.prices",
     "price_years": "tfeval.money.prices",
@@ -89,6 +108,10 @@ _PUBLIC = {
     "appraise_designs": "tfeval.money.designs",
     "worst_case_error": "tfeval.money.bounds",
     "marginal_value": "tfeval.money.measures",
+    "Appraisal": "tfeval.money.appraisal",
+    "AreaAppraisals": "tfeval.money.area_values",
+    "DesignAppraisals": "tfeval.money.designs",
+    "Uncertainty": "tfeval.money.uncertainty",
     # report
     "answer": "tfeval.report.notebook_parts",
     "provenance": "tfeval.report.notebook_parts",
@@ -99,6 +122,10 @@ _PUBLIC = {
     "chapters": "tfeval.report.chapters",
     # errors
     "TfevalError": "tfeval.errors",
+    "DataError": "tfeval.errors",
+    "ParameterError": "tfeval.errors",
+    "SourceError": "tfeval.errors",
+    "ReportError": "tfeval.errors",
 }
 
 __all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604

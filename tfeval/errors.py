@@ -138,6 +138,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
 def names_settings(function: Callable[P, R]) -> Callable[P, R]:
     """Make a function refuse an unknown setting with the nearest known one.
 
+    Its signature stays what it was, for readers, type checkers and completers.
+
     Examples
     --------
     >>> @names_settings
@@ -145,7 +147,7 @@ def names_settings(function: Callable[P, R]) -> Callable[P, R]:
     ...     return estimand
     >>> weigh("a study", estimant="ATE")
     Traceback (most recent call last):
-    tfeval.errors.ParameterError: weigh takes no estimant. Did you mean estimand?
+    tfeval.errors.ParameterError: weigh has no setting estimant. Did you mean estimand?
     """
     known = list(inspect.signature(function).parameters)
 
@@ -153,7 +155,9 @@ def names_settings(function: Callable[P, R]) -> Callable[P, R]:
     def checked(*args: P.args, **given: P.kwargs) -> R:
         for name in given:
             if name not in known:
-                raise ParameterError(f"{function.__name__} takes no {name}. {suggest(name, known)}")
+                raise ParameterError(
+                    f"{function.__name__} has no setting {name}. {suggest(name, known)}"
+                )
         return function(*args, **given)
 
     return checked

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from tfeval.errors import ParameterError
+from tfeval.errors import ParameterError, names_settings
 from tfeval.records.folders import written_whole
 from tfeval.records.schema import TABLES
 from tfeval.records.simulation.block import (
@@ -21,7 +22,11 @@ from tfeval.records.simulation.block import (
     coverage_table,
     simulate_block,
 )
-from tfeval.records.simulation.settings import settings_from
+from tfeval.records.simulation.settings import (
+    PHASE_TWO_EFFECTS,
+    SimulationSettings,
+    settings_of,
+)
 from tfeval.records.simulation.writing import TableWriters
 from tfeval.records.store import Records, from_tables
 from tfeval.records.truth import Truth
@@ -48,7 +53,45 @@ class SimulatedRecords:
     seed: int
 
 
-def simulate(*, families: int, seed: int, **settings: Any) -> SimulatedRecords:
+@names_settings
+def simulate(
+    *,
+    families: int,
+    seed: int,
+    effects: Mapping[str, float | Mapping[str, float]] = PHASE_TWO_EFFECTS,
+    effect_ramp_months: float = 6.0,
+    records_from: date = date(2010, 1, 1),
+    records_to: date = date(2019, 12, 31),
+    phase_two_share: float = 0.5,
+    attached_share: float = 0.25,
+    eligible_share: float = 0.60,
+    waiting_share: float = 0.25,
+    wait_days: float = 40.0,
+    long_wait_days: tuple[float, float] = (180.0, 540.0),
+    selection_recorded: float = 0.5,
+    selection_unrecorded: float = 0.25,
+    unrecorded_loading: float = 0.20,
+    need_loading: float = 0.35,
+    frailty: float = 0.7,
+    kind_ratio: float = 2.0,
+    crisis_share: float = 0.6,
+    crisis_height: float = 2.0,
+    crisis_days: float = 120.0,
+    crisis_lag_days: float = 45.0,
+    other_help_share: float = 0.25,
+    other_help_strength: float = 0.4,
+    authority_sd: float = 0.15,
+    authority_selection_sd: float = 0.4,
+    no_data_share: float = 0.04,
+    late_data_share: float = 0.08,
+    late_months: tuple[int, int] = (6, 18),
+    missed_link_share: float = 0.05,
+    false_link_share: float = 0.01,
+    data_matched_share: float = 0.10,
+    claimed_share: tuple[float, float] = (0.989, 0.60),
+    move_share: float = 0.05,
+    again_share: float = 0.04,
+) -> SimulatedRecords:
     """Simulate linked records in memory.
 
     Parameters
@@ -58,8 +101,9 @@ def simulate(*, families: int, seed: int, **settings: Any) -> SimulatedRecords:
         otherwise. Up to some ten thousands; beyond, use `simulate_to`.
     seed : int
         The same seed, number and settings give the same records.
-    **settings
-        Any attribute of `SimulationSettings`.
+    effects, effect_ramp_months, records_from, records_to, and the others
+        The world that is simulated: the attributes of `SimulationSettings`, which says what each
+        is and has the same defaults.
 
     Raises
     ------
@@ -74,7 +118,7 @@ def simulate(*, families: int, seed: int, **settings: Any) -> SimulatedRecords:
     >>> found.truth.families["group"].unique().tolist()
     ['below_threshold', 'eligible', 'attached']
     """
-    shared = _context(families, seed, settings)
+    shared = _context(families, seed, settings_of(locals()))
     blocks = list(_blocks(families, shared))
     records = {
         name: _plain(pa.concat_tables([block.records[name] for block in blocks]))
@@ -94,13 +138,46 @@ def simulate(*, families: int, seed: int, **settings: Any) -> SimulatedRecords:
     )
 
 
+@names_settings
 def simulate_to(
     folder: str | Path,
     *,
     families: int,
     seed: int,
     families_at_once: int = 8 * BLOCK_FAMILIES,
-    **settings: Any,
+    effects: Mapping[str, float | Mapping[str, float]] = PHASE_TWO_EFFECTS,
+    effect_ramp_months: float = 6.0,
+    records_from: date = date(2010, 1, 1),
+    records_to: date = date(2019, 12, 31),
+    phase_two_share: float = 0.5,
+    attached_share: float = 0.25,
+    eligible_share: float = 0.60,
+    waiting_share: float = 0.25,
+    wait_days: float = 40.0,
+    long_wait_days: tuple[float, float] = (180.0, 540.0),
+    selection_recorded: float = 0.5,
+    selection_unrecorded: float = 0.25,
+    unrecorded_loading: float = 0.20,
+    need_loading: float = 0.35,
+    frailty: float = 0.7,
+    kind_ratio: float = 2.0,
+    crisis_share: float = 0.6,
+    crisis_height: float = 2.0,
+    crisis_days: float = 120.0,
+    crisis_lag_days: float = 45.0,
+    other_help_share: float = 0.25,
+    other_help_strength: float = 0.4,
+    authority_sd: float = 0.15,
+    authority_selection_sd: float = 0.4,
+    no_data_share: float = 0.04,
+    late_data_share: float = 0.08,
+    late_months: tuple[int, int] = (6, 18),
+    missed_link_share: float = 0.05,
+    false_link_share: float = 0.01,
+    data_matched_share: float = 0.10,
+    claimed_share: tuple[float, float] = (0.989, 0.60),
+    move_share: float = 0.05,
+    again_share: float = 0.04,
 ) -> tuple[Path, Path]:
     """Simulate linked records into a folder of Parquet, and the truth into another beside it.
 
@@ -115,8 +192,9 @@ def simulate_to(
         The same seed, number and settings give the same rows.
     families_at_once : int
         About how many to hold in memory; changes neither rows nor their order.
-    **settings
-        Any attribute of `SimulationSettings`.
+    effects, effect_ramp_months, records_from, records_to, and the others
+        The world that is simulated: the attributes of `SimulationSettings`, which says what each
+        is and has the same defaults.
 
     Returns
     -------
@@ -130,7 +208,7 @@ def simulate_to(
     TfevalError
         If a folder exists already. Nothing half-written stays behind.
     """
-    shared = _context(families, seed, settings)
+    shared = _context(families, seed, settings_of(locals()))
     target = Path(folder)
     beside = target.with_name(f"{target.name}-truth")
     if families_at_once < 1:
@@ -160,12 +238,12 @@ def about_records(families: int, shared: Context) -> dict[str, Any]:
     }
 
 
-def _context(families: int, seed: int, settings: dict[str, Any]) -> Context:
+def _context(families: int, seed: int, settings: SimulationSettings) -> Context:
     if families < 1:
         raise ParameterError("families must be at least 1.")
     if seed < 0:
         raise ParameterError("seed must not be negative.")
-    return context(seed, settings_from(settings))
+    return context(seed, settings)
 
 
 def _blocks(families: int, shared: Context) -> Iterator[Block]:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from tfeval.display.disclosure import safe_count
 from tfeval.display.tables import Table, table
-from tfeval.errors import DataError
+from tfeval.errors import DataError, ParameterError, names_settings
 from tfeval.impact.design.set_weights import ESTIMANDS, effective_sample_size
 from tfeval.impact.study.study import Study
 
@@ -164,6 +164,88 @@ class Design:
         arm = self.study.treated if treated else ~self.study.treated
         return int(np.count_nonzero((self.weights > 0) & arm))
 
+    def to_frame(
+        self,
+        *,
+        all: bool = False,  # noqa: A002
+        covariates: bool = False,
+        pairs: bool = False,
+    ) -> pd.DataFrame:
+        """Return the design as a data frame, for a model or a chart of one's own.
+
+        Parameters
+        ----------
+        all : bool
+            Also the units without weight. By default those with weight alone, one row each.
+        covariates : bool
+            Also the covariates, as numbers: categories by level, missing values filled in.
+        pairs : bool
+            One row a member of a matched set, by set: a unit that was matched several times has
+            several rows, as `get_matches` of the R package MatchIt gives them.
+
+        Returns
+        -------
+        DataFrame
+            With the study's index. `treated` (0 or 1); `weight` of the design and the sampling
+            together, with `pairs` within the set; `set` (missing for none, or where units stand in
+            several); `score`, the probability of being treated; `distance`, what was matched on;
+            `fate`, kept or why not; `sampling_weight`. Then `stratum` if there are strata, and
+            codes from 0 of each cluster and of families; the covariates last. A cluster or
+            covariate of the same name as one before has its role added: "weight (covariate)".
+
+        Raises
+        ------
+        ParameterError
+            If pairs are asked for and the design has no sets, or with `all`.
+
+        Notes
+        -----
+        There is no outcome in it: join outcomes by the index. Errors of a model behind it take
+        the weights as known, unless they are clustered by `set`.
+
+        Examples
+        --------
+        >>> import statsmodels.api as sm
+        >>> from tfeval.impact.effects.estimate import estimate
+        >>> from tfeval.impact.matching.match import match
+        >>> from tfeval.impact.study.study import study
+        >>> rng = np.random.default_rng(1)
+        >>> families = pd.DataFrame({"age": rng.normal(size=400)})
+        >>> families["treated"] = (families["age"] + rng.normal(size=400) > 1).astype(int)
+        >>> offences = 2 + families["age"] - 0.5 * families["treated"] + rng.normal(size=400)
+        >>> design = match(study(families, covariates=["age"]), ratio=2, caliper=None)
+        >>> held = design.to_frame()
+        >>> model = sm.WLS(offences[held.index], sm.add_constant(held["treated"]), held["weight"])
+        >>> own = estimate(design, offences.rename("offences"), method="difference").to_frame()
+        >>> bool(np.isclose(model.fit().params["treated"], own["estimate"].iloc[0]))
+        True
+        """
+        from tfeval.impact.design.frame import frame_of, members, set_codes  # noqa: PLC0415
+
+        if pairs and all:
+            raise ParameterError("pairs are the members of sets, so they go without all=True.")
+        rows, sets, weights = np.arange(self.study.size), self.sets, self.weights
+        if pairs:
+            rows, sets, within = members(self.sets, self.pairs, self.pair_shares, self.method)
+            weights = self.weights[rows]
+            weights = weights if within is None else within * self.study.sampling[rows]
+            order = np.lexsort([~self.study.treated[rows], sets])
+            rows, sets, weights = rows[order], sets[order], weights[order]
+        none = np.full(self.study.size, np.nan)
+        score = none if self.score is None else self.score
+        distance = none if self.distance is None else self.distance
+        own = {
+            "treated": self.study.treated[rows].astype(np.int64),
+            "weight": weights,
+            "set": set_codes(sets, len(rows)),
+            "score": score[rows],
+            "distance": distance[rows],
+            "fate": pd.Categorical.from_codes(self.fate[rows], pd.Index(FATES)),
+            "sampling_weight": self.study.sampling[rows],
+        }
+        found = frame_of(self.study, rows, own, covariates=covariates)
+        return found if all else found[weights > 0]
+
     def left_out(self) -> Table:
         """Return who was kept and who was left out, and why, as a table for readers."""
         wide = self.counts.pivot_table(index="fate", columns="arm", values="units", sort=False)
@@ -172,11 +254,22 @@ class Design:
         shown.columns = ["What became of them", "Treated", "Comparison"]
         return table(shown, f"Units kept and left out: {self.method}")
 
-    def balance(self, **settings: Any) -> Balance:
+    @names_settings
+    def balance(
+        self,
+        *,
+        prognosis: pd.DataFrame | pd.Series | None = None,
+        thresholds: Mapping[str, float] | None = None,
+        squares: bool = False,
+        denominator: str | None = None,
+    ) -> Balance:
         """Return how alike the arms are, before and after; see `balance`."""
         from tfeval.impact.balance.balance import balance  # noqa: PLC0415
 
-        return balance(self, **settings)
+        return balance(
+            self, prognosis=prognosis, thresholds=thresholds, squares=squares,
+            denominator=denominator,
+        )  # fmt: skip
 
     def overlap(self) -> Chart:
         """Return the propensity score by arm, before and after; see `overlap_plot`."""

@@ -94,6 +94,40 @@ def weights_from_pairs(
     return weights
 
 
+def members_of_pairs(
+    pairs: np.ndarray, shares: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the members of matched sets, one each time a unit serves one.
+
+    Parameters
+    ----------
+    pairs : ndarray of int, shape (pairs, 2)
+        Rows of the focal unit and of its match; a match may serve several.
+    shares : ndarray of float, optional, shape (pairs,)
+        What a match counts within its set; by default equal.
+
+    Returns
+    -------
+    rows, sets : ndarray of int, shape (sets + pairs,)
+        The focal units first, one a set; then their matches.
+    weights : ndarray of float, shape (sets + pairs,)
+        1 for a focal unit; for a match its share.
+
+    Examples
+    --------
+    >>> [found.tolist() for found in members_of_pairs(np.array([[4, 0], [4, 1], [7, 0]]))]
+    [[4, 7, 0, 1, 0], [0, 1, 0, 0, 1], [1.0, 1.0, 0.5, 0.5, 1.0]]
+    """
+    focal, matches = pairs.T
+    own, sets = np.unique(focal, return_inverse=True)
+    shares = 1.0 / np.bincount(sets)[sets] if shares is None else shares
+    return (
+        np.concatenate([own, matches]),
+        np.concatenate([np.arange(len(own)), sets]),
+        np.concatenate([np.ones(len(own)), shares]),
+    )
+
+
 def effective_sample_size(weights: np.ndarray) -> float:
     """Return Kish's effective sample size, the square of the sum over the sum of squares.
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from tfeval.impact.design.design import KEPT, Design
+from tfeval.impact.design.set_weights import members_of_pairs
 
 
 def are_stacked(design: Design, clusters: tuple[str, ...]) -> bool:
@@ -37,19 +38,16 @@ def stacked_pairs(design: Design) -> tuple[Design, np.ndarray]:
     survival or time-to-event outcomes, Statistics in Medicine 39.
     """
     assert design.pairs is not None  # as `are_stacked` has it
-    focal, matches = design.pairs.T
-    own, sets = np.unique(focal, return_inverse=True)
-    shares = 1.0 / np.bincount(sets)[sets] if design.pair_shares is None else design.pair_shares
-    rows = np.concatenate([own, matches])
+    rows, sets, weights = members_of_pairs(design.pairs, design.pair_shares)
     study = design.study.take(rows, np.zeros(len(rows), dtype=np.int64))
     units = np.unique(rows, return_inverse=True)[1]
     study = replace(study, clusters={**study.clusters, "unit": units})
-    weights = np.concatenate([np.ones(len(own)), shares]) * design.study.sampling[rows]
-    target = weights * (np.arange(len(rows)) < len(own))
+    weights = weights * design.study.sampling[rows]
+    target = weights * (np.arange(len(rows)) <= sets.max())  # the focal units stand first
     stacked = replace(
         design, study=study, weights=weights, target=target,
         fate=np.full(len(rows), KEPT, dtype=np.int8),
-        sets=np.concatenate([np.arange(len(own)), sets]), pairs=None, pair_shares=None,
+        sets=sets, pairs=None, pair_shares=None,
         score=None, distance=None, weight_model=None, folds=None, units=units, again=None,
     )  # fmt: skip
     return stacked, rows

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.tables import Table
-from tfeval.errors import DataError, ParameterError
+from tfeval.errors import DataError, ParameterError, names_settings
 from tfeval.impact.effects.chart import forest_chart
 from tfeval.impact.effects.columns import COLUMNS, among, check_columns, complete, families, stacked
+from tfeval.impact.effects.foreign import FromModels
 from tfeval.impact.effects.multiple import adjusted, from_replicates
 from tfeval.impact.effects.table import effects_table
 from tfeval.impact.effects.words import hidden_rows, label_of
@@ -34,7 +35,7 @@ __all__ = ["COLUMNS", "Effects", "combine_effects"]
 
 
 @dataclass(frozen=True, eq=False)
-class Effects:
+class Effects(FromModels):
     """Effects of one design on many outcomes, with how they vary together.
 
     Attributes
@@ -201,15 +202,28 @@ class Effects:
         """Return these effects with those of other designs; see `combine_effects`."""
         return combine_effects([self, *others])
 
-    def pool(self, outcome: str | None = None, **settings: Any) -> AreaEffects:
+    @names_settings
+    def pool(
+        self,
+        outcome: str | None = None,
+        *,
+        estimator: str = "reml",
+        prior: str = "half_cauchy",
+        prior_scale: float | None = None,
+        better: str = "lower",
+        level: float | None = None,
+        label: str | None = None,
+        seed: int = 1,
+        draws: int = 4000,
+    ) -> AreaEffects:
         """Return effects by area (the populations) of one outcome, partly pooled.
 
         Parameters
         ----------
         outcome : str, optional
             Needed where there are several.
-        **settings
-            As in `pool_areas`.
+        estimator, prior, prior_scale, better, level, label, seed, draws
+            As in `pool_areas`; level and label are these effects' own by default.
 
         Notes
         -----
@@ -224,8 +238,8 @@ class Effects:
             raise ParameterError(
                 "An area stands in several rows: select one outcome, months and method first."
             )
-        label = label_of(frame["outcome"].iloc[0], frame["months"].iloc[0],
-                         self.settings.get("labels", {}))  # fmt: skip
+        words = self.settings.get("labels", {})
+        own = label_of(frame["outcome"].iloc[0], frame["months"].iloc[0], words)
         held = some.pooling
         estimates, joint = (frame["estimate"], some.joint) if held is None else (
             held.estimates, held.covariance
@@ -234,7 +248,9 @@ class Effects:
             estimates, np.sqrt(np.diag(joint)), frame["population"], covariance=joint,
             n_treated=frame["n_treated"], n_comparison=frame["n_comparison"],
             hidden=hidden_rows(frame), simulated=self.simulated,
-            **{"level": self.level, "label": label, **settings},
+            level=self.level if level is None else level, label=own if label is None else label,
+            estimator=estimator, prior=prior, prior_scale=prior_scale, better=better, seed=seed,
+            draws=draws,
         )  # fmt: skip
         return found if held is None else replace(found, notes=(*found.notes, POOLED_VARIANCE))
 

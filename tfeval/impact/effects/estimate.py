@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -39,6 +39,12 @@ METHODS: dict[str, tuple[str, Callable[..., Any]]] = {
 OUTCOME_MODELS = ("linear", "logistic")
 
 
+class Planned(Protocol):
+    """What estimate asks of an analysis plan; named here because a plan imports effects."""
+
+    def mark(self, effects: Effects) -> Effects: ...  # noqa: D102
+
+
 @names_settings
 def estimate(
     design: Design,
@@ -55,7 +61,7 @@ def estimate(
     level: float = 0.95,
     draws: int = 999,
     seed: int = 1,
-    plan: Any = None,
+    plan: Planned | None = None,
 ) -> Effects:
     """Estimate effects of the programme on outcomes, with one design for all.
 

@@ -6,11 +6,23 @@ one is left out of the family and stays missing.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 
 from tfeval.errors import ParameterError, suggest
+
+
+class Corrected(Protocol):
+    """What correction asks of a table of effects; named here because that imports this."""
+
+    def with_corrections(  # noqa: D102
+        self, method: str = ..., family: str | Iterable[str] | None = ..., seed: int = ...
+    ) -> Self: ...
+
+
+Table = TypeVar("Table", bound=Corrected)
 
 #: What is held at the level, by method.
 METHODS = {
@@ -197,8 +209,8 @@ def from_replicates(t: np.ndarray, replicates: np.ndarray, p: np.ndarray) -> np.
 
 
 def correct(
-    effects: Any, method: str = "holm", family: str | tuple[str, ...] | None = None, seed: int = 1
-) -> Any:
+    effects: Table, method: str = "holm", family: str | Iterable[str] | None = None, seed: int = 1
+) -> Table:
     """Adjust the p-values of a table of effects for how many there are.
 
     Parameters

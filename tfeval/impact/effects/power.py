@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tfeval.errors import DataError, ParameterError
+from tfeval.errors import DataError, ParameterError, names_settings
 from tfeval.impact.effects.effects import Effects
 
 ALLOCATIONS = {
@@ -154,6 +154,7 @@ def multiplier(freedom: Numbers, power: float = 0.8, level: float = 0.95) -> Num
     return stats.t.ppf(0.5 + level / 2, freedom) + stats.t.ppf(power, freedom)
 
 
+@names_settings
 def minimum_detectable_effect(
     n_treated: Numbers,
     n_comparison: Numbers,
@@ -162,7 +163,13 @@ def minimum_detectable_effect(
     share: Numbers | None = None,
     power: float = 0.8,
     level: float = 0.95,
-    **design: Any,
+    clusters: Numbers | None = None,
+    icc: Numbers = 0.0,
+    allocation: str = "within",
+    effect_sd: Numbers = 0.0,
+    cluster_cv: Numbers = 0.0,
+    r2: Numbers = 0.0,
+    r2_between: Numbers | None = None,
 ) -> Numbers:
     """Return the smallest effect that a design would find with a given power.
 
@@ -180,9 +187,8 @@ def minimum_detectable_effect(
         Chance of finding it.
     level : float, default 0.95
         Of the two-sided interval that must not hold 0.
-    **design
-        `clusters`, `icc`, `allocation`, `effect_sd`, `cluster_cv`, `r2`, `r2_between`; see
-        `ClusteredDesign`.
+    clusters, icc, allocation, effect_sd, cluster_cv, r2, r2_between
+        Of the authorities; see `ClusteredDesign`.
 
     Returns
     -------
@@ -216,7 +222,9 @@ def minimum_detectable_effect(
         sd = np.sqrt(np.asarray(share) * (1 - np.asarray(share)))
     elif sd is not None and np.min(sd) <= 0:
         raise ParameterError("sd is above 0, in the outcome's unit.")
-    made = ClusteredDesign(n_treated, n_comparison, **design)
+    made = ClusteredDesign(
+        n_treated, n_comparison, clusters, icc, allocation, effect_sd, cluster_cv, r2, r2_between
+    )
     found = multiplier(made.freedom, power, level) * made.std_error(sd)
     return float(found) if np.ndim(found) == 0 else found
 

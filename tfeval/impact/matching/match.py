@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import replace as replaced
 from typing import Any
 
 import numpy as np
@@ -20,8 +22,8 @@ from tfeval.impact.design.design import (
 from tfeval.impact.design.whole import of_whole
 from tfeval.impact.matching.calipers import calipers_of
 from tfeval.impact.matching.found import Found, Task, find
-from tfeval.impact.matching.settings import METHODS, Settings, settings
-from tfeval.impact.propensity.propensity import Propensity, fit_propensity
+from tfeval.impact.matching.settings import METHODS, Settings, checks_settings, settings_of
+from tfeval.impact.propensity.propensity import Classifier, Propensity, fit_propensity
 from tfeval.impact.propensity.support import on_support
 from tfeval.impact.study.alignment import in_order
 from tfeval.impact.study.numbers import floats_of
@@ -29,15 +31,33 @@ from tfeval.impact.study.sample import of_rows, rows_that_count
 from tfeval.impact.study.study import Study, check_study
 
 
+@checks_settings
 def match(
     study: Study,
     method: str = "nearest",
     *,
-    model: Any = "logit",
+    model: str | Classifier = "logit",
     folds: int | None = None,
     propensity: Propensity | None = None,
     distance: str | pd.Series | np.ndarray = "linear",
-    **asked: Any,
+    estimand: str = "ATT",
+    ratio: int = 1,
+    replace: bool = False,
+    order: str = "largest",
+    ties: str = "average",
+    caliper: float | None = 0.2,
+    caliper_unit: str = "sd",
+    caliper_spread: str = "all",
+    calipers: Mapping[str, float] | None = None,
+    on: Sequence[str] = (),
+    support: str | tuple[float, float] | None = None,
+    cutpoints: Mapping[str, Any] | None = None,
+    grouping: Mapping[str, Any] | None = None,
+    number: int = 6,
+    fewest: int = 1,
+    bandwidth: float = 0.06,
+    kernel: str = "epanechnikov",
+    seed: int = 1,
 ) -> Design:
     """Match treated units with comparison units that are like them.
 
@@ -115,26 +135,48 @@ def match(
     >>> design.kept(treated=True) == design.kept(treated=False)
     True
     """
+    chosen = settings_of(locals())
     check_study(study, "match")
     if propensity is not None and len(propensity.score) != study.size:
         raise ParameterError("The propensity scores are of another study: their number differs.")
-    own, given = not isinstance(distance, str), propensity is not None
-    if not isinstance(distance, str):
-        distance = _own_distance(study, distance)
+    own = None if isinstance(distance, str) else _own_distance(study, distance)
+    return _matched(study, chosen, _Scoring(model, folds, propensity, own))
+
+
+@dataclass(frozen=True, eq=False)
+class _Scoring:
+    """What units are matched on: a model to be fitted, scores already fitted, or own numbers."""
+
+    model: str | Classifier
+    folds: int | None
+    propensity: Propensity | None
+    own: np.ndarray | None
+
+    def of_rows(self, rows: np.ndarray) -> _Scoring:
+        """Return what holds for some units."""
+        return _Scoring(
+            self.model, self.folds,
+            None if self.propensity is None else self.propensity.of_rows(rows),
+            None if self.own is None else self.own[rows],
+        )  # fmt: skip
+
+    def fitted(self, study: Study, chosen: Settings) -> Propensity | None:
+        """Return the propensity score of every unit, where it is needed."""
+        if self.propensity is not None or self.own is not None:
+            return self.propensity
+        if chosen.method == "coarsened_exact":
+            return None
+        return fit_propensity(study, self.model, folds=self.folds)
+
+
+def _matched(study: Study, chosen: Settings, scoring: _Scoring) -> Design:
     rows = rows_that_count(study)
     if rows is not None:
-        part = match(
-            of_rows(study, rows), method, model=model, folds=folds,
-            propensity=None if propensity is None else propensity.of_rows(rows),
-            distance=distance if isinstance(distance, str) else distance[rows], **asked,
-        )  # fmt: skip
+        part = _matched(of_rows(study, rows), chosen, scoring.of_rows(rows))
         return of_whole(part, study, rows)
-    chosen = settings(method, {**asked, "distance": "given" if own else distance})
-    needs_score = method not in ("coarsened_exact",) and not own
-    if needs_score and propensity is None:
-        propensity = fit_propensity(study, model, **({} if folds is None else {"folds": folds}))
+    propensity = scoring.fitted(study, chosen)
     score = None if propensity is None else propensity.score
-    along = _distance(study, chosen, propensity, distance)
+    along = _distance(study, chosen, propensity, scoring.own)
     eligible = np.ones(study.size, dtype=bool)
     if chosen.support is not None:
         if score is None:
@@ -142,10 +184,9 @@ def match(
         eligible = on_support(score, study.treated, chosen.support)
     task = Task(study, chosen, along, eligible, calipers_of(study, chosen, along))
     design = _design(task, find(task), propensity)
-    if own or given:
+    if scoring.own is not None or scoring.propensity is not None:
         return design
-    more = {"model": model, "folds": folds, "distance": distance, **asked}
-    return replace(design, again=lambda other: match(other, method, **more))
+    return replaced(design, again=lambda other: _matched(other, chosen, scoring))
 
 
 def _own_distance(study: Study, given: pd.Series | np.ndarray) -> np.ndarray:
@@ -164,10 +205,10 @@ def _own_distance(study: Study, given: pd.Series | np.ndarray) -> np.ndarray:
 
 
 def _distance(
-    study: Study, chosen: Settings, propensity: Propensity | None, given: str | np.ndarray
+    study: Study, chosen: Settings, propensity: Propensity | None, own: np.ndarray | None
 ) -> np.ndarray:
-    if not isinstance(given, str):
-        return given
+    if own is not None:
+        return own
     if propensity is None:
         return np.zeros(study.size)
     return propensity.linear if chosen.distance == "linear" else propensity.score

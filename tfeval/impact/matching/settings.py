@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from tfeval.errors import ParameterError, suggest
 from tfeval.impact.matching.nearest import ORDERS
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 METHODS = {
     "nearest": "nearest-neighbour matching",
@@ -33,13 +38,15 @@ TAKES = {
     "kernel": {"bandwidth", "kernel"},
     "radius": {"bandwidth"},
 }
+#: What every method takes.
+COMMON = {"estimand", "distance", "support", "seed"}
 _ESTIMANDS = {"full": ("ATT", "ATC", "ATE"), "coarsened_exact": ("ATT", "ATC", "ATE"),
               "subclass": ("ATT", "ATC", "ATE"), "nearest": ("ATT", "ATC")}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of `match`; the meaning of each stands there."""
+    """Settings of `match`, which has their meaning, and the same names, kinds and defaults."""
 
     method: str = "nearest"
     estimand: str = "ATT"
@@ -52,7 +59,7 @@ class Settings:
     caliper_unit: str = "sd"
     caliper_spread: str = "all"
     calipers: Mapping[str, float] = field(default_factory=dict)
-    on: tuple[str, ...] = ()
+    on: Sequence[str] = ()
     support: str | tuple[float, float] | None = None
     cutpoints: Mapping[str, Any] | None = None
     grouping: Mapping[str, Any] | None = None
@@ -85,8 +92,7 @@ class Settings:
 
     def as_dict(self) -> dict[str, Any]:
         """Return what holds for the method, by name."""
-        common = {"method", "estimand", "distance", "support", "seed"}
-        named = common | TAKES[self.method]
+        named = {"method"} | COMMON | TAKES[self.method]
         return {item.name: getattr(self, item.name) for item in fields(self) if item.name in named}
 
 
@@ -101,14 +107,50 @@ def settings(method: str, given: Mapping[str, Any]) -> Settings:
     Traceback (most recent call last):
     tfeval.errors.ParameterError: subclassification takes no ratio. Known: fewest, number.
     """
+    _check_taken(method, given)
+    return Settings(method=method, **given)
+
+
+def settings_of(arguments: Mapping[str, Any]) -> Settings:
+    """Return the checked settings among the arguments of `match`.
+
+    Examples
+    --------
+    >>> settings_of({"method": "full", "caliper": None, "calipers": None, "folds": 2}).caliper
+    """
+    held = {item.name: arguments[item.name] for item in fields(Settings) if item.name in arguments}
+    if not isinstance(held.get("distance", ""), str):
+        held["distance"] = "given"
+    if held.get("calipers") is None:
+        held["calipers"] = {}
+    return Settings(**held)
+
+
+def checks_settings(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a function with the signature of `match` refuse settings that are not its method's.
+
+    What was given can be told only here: inside, a setting that was left out has its default.
+    """
+    signature = inspect.signature(function).parameters
+    own = set(signature) - {item.name for item in fields(Settings)} | {"method"}
+    usual = signature["method"].default
+
+    @wraps(function)
+    def checked(*args: P.args, **given: P.kwargs) -> R:
+        method = args[1] if len(args) > 1 else given.get("method", usual)
+        _check_taken(method, set(given) - own)
+        return function(*args, **given)
+
+    return checked
+
+
+def _check_taken(method: Any, names: Iterable[str]) -> None:
     _one_of("method", method, METHODS)
-    common = {"estimand", "distance", "support", "seed"}
-    for name in given:
-        if name not in common | TAKES[method]:
+    for name in names:
+        if name not in COMMON | TAKES[method]:
             raise ParameterError(
                 f"{METHODS[method]} takes no {name}. {suggest(name, TAKES[method])}"
             )
-    return Settings(method=method, **given)
 
 
 def _check_estimand(method: str, estimand: str) -> None:
@@ -124,7 +166,7 @@ def _check_estimand(method: str, estimand: str) -> None:
 
 
 def _one_of(name: str, value: Any, known: Any, method: str = "") -> None:
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         where = f" for {METHODS[method]}" if method else ""
         raise ParameterError(
             f"{name} {value!r} is not offered{where}. {suggest(str(value), known)}"

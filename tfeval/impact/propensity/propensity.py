@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,6 +17,13 @@ from tfeval.impact.study.study import Study, check_study
 #: A classifier's probability is kept this far from 0 and 1, where odds are endless.
 EDGE = 1e-6
 MOST_FOLDS = 100
+
+
+class Classifier(Protocol):
+    """What a model of the probability of being treated must offer, as scikit-learn's do."""
+
+    def fit(self, x: Any, y: Any, /) -> Any: ...  # noqa: D102
+    def predict_proba(self, x: Any, /) -> Any: ...  # noqa: D102
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +79,7 @@ class Propensity:
 
 @names_settings
 def fit_propensity(
-    study: Study, model: Any = "logit", *, folds: int | None = None, seed: int = 1
+    study: Study, model: str | Classifier = "logit", *, folds: int | None = None, seed: int = 1
 ) -> Propensity:
     """Estimate each unit's probability of being treated.
 

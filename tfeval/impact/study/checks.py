@@ -116,6 +116,8 @@ def varying(
         for name in names
         if _differing(_plain(frame[name]), arms) < fewest
     }
+    # Such as where an authority never sent the table that it comes from.
+    out |= {name: "is missing for everybody" for name in names if _is_missing(frame[name])}
     if len(out) == len(names):
         raise DataError("No covariate varies enough: there is nothing to compare on.")
     return [name for name in names if name not in out], out
@@ -128,6 +130,13 @@ def _plain(series: pd.Series) -> pd.Series:
     if kind == NUMBERS and held.dtype == object:
         return pd.Series(numbers_of(held, f"Covariate {series.name}"))
     return held if kind in (NUMBERS, TEXT, CATEGORY) else pd.Series(range(len(held)))
+
+
+def _is_missing(series: pd.Series) -> bool:
+    # Not so of dates and the like: that they are refused as what they are comes first.
+    if not len(series) or not pd.isna(series.iloc[0]) or not series.isna().all():
+        return False
+    return kind_of(plain(series)) in (NUMBERS, TEXT, CATEGORY)
 
 
 def _says_nothing(series: pd.Series) -> bool:

@@ -23,6 +23,7 @@ from tfeval.impact.study.checks import (
     weight_of,
 )
 from tfeval.impact.study.covariates import Covariates, encoded
+from tfeval.impact.study.formula import Named, encoded_by, formula_of
 from tfeval.impact.study.of_cohort import followed, own_covariates
 from tfeval.impact.study.parquet import read_columns
 
@@ -180,8 +181,9 @@ def check_study(given: object, verb: str) -> None:
 def study(
     records: pd.DataFrame | Cohort | str | Path,
     *,
-    treated: str = "treated",
-    covariates: Iterable[str] | None = None,
+    treated: str | None = None,
+    covariates: str | Iterable[str] | None = None,
+    formula: str | None = None,
     cluster: str | Iterable[str] | None = None,
     strata: str | Iterable[str] | None = None,
     weight: str | None = None,
@@ -198,11 +200,15 @@ def study(
     records : DataFrame, Cohort, or path of a Parquet file
         One row a unit. From a cohort, covariates, cluster, unit and family have defaults. Of a
         file only the columns named are read, one at a time: outcomes are not.
-    treated : str
-        Column of 0 and 1, or of true and false.
-    covariates : iterable of str, optional
+    treated : str, optional
+        Column of 0 and 1, or of true and false; "treated" if neither this nor a formula says.
+    covariates : iterable of str, or str, optional
         Columns measured before the index date: numbers or categories. From a cohort by default
-        all of them, but the criteria where these decide who is compared.
+        all of them, but the criteria where these decide who is compared. One text with an
+        operator is the right side of a formula: "age + C(region) + age:income".
+    formula : str, optional
+        In place of both: "treated ~ age + C(region)", as the package formulaic reads it; its
+        columns become the covariates, under its names. Nothing in it may be missing.
     cluster : str or iterable of str, optional
         Columns within which units are alike, such as the local authority.
     strata : str or iterable of str, optional
@@ -239,13 +245,14 @@ def study(
     >>> study(frame, covariates=["age"])
     Study: 2 treated, 2 comparison, 1 covariates
     """
-    simulated, timing = False, dict(getattr(records, "attrs", {}).get("timing", {}))
-    left_out: dict[str, str] = {}
-    frame = records
+    left_out, simulated = dict[str, str](), False
+    timing = dict(getattr(records, "attrs", {}).get("timing", {}))
+    frame, by = records, formula_of(formula, covariates, treated, records)
+    treated = treated or (None if by is None else by.treated) or "treated"
     if isinstance(records, Cohort):
         frame, simulated = followed(records, months), records.simulated
         timing = dict(zip(records.columns["name"], records.columns["timing"], strict=True))
-        if covariates is None:
+        if covariates is None and by is None:
             covariates, left_out = own_covariates(records)
         cluster = "local_authority" if cluster is None else cluster
         unit, family = unit or "unit", family or "family_id"
@@ -254,11 +261,7 @@ def study(
         raise ParameterError("months goes with a cohort: a frame does not say who was followed.")
     if not isinstance(frame, pd.DataFrame | str | Path):
         raise ParameterError("A study is made from a DataFrame, a cohort or a Parquet file.")
-    if covariates is None:
-        raise ParameterError("Name the covariates: study(frame, covariates=[...]).")
-    named = names_of(covariates)
-    if not named:
-        raise ParameterError("Name at least one covariate: there is nothing to compare on.")
+    named = _named(covariates, by)
     clusters, strata_names = names_of(cluster), names_of(strata)
     singles = [name for name in (weight, unit, family) if name is not None]
     every = [treated, *named, *clusters, *strata_names, *singles]
@@ -270,9 +273,10 @@ def study(
     arms = treated_of(frame[treated], treated)
     weights, counted = _weighed(frame, weight, arms)
     kept, rare = varying(frame, named, arms, fewest, counted)
+    held = encoded(frame, kept, missing, counted) if by is None else encoded_by(frame, by, rare)
     return Study(
         treated=arms,
-        covariates=encoded(frame, kept, missing, counted),
+        covariates=held,
         index=frame.index,
         clusters={name: codes_of(frame, [name]) for name in clusters},
         strata=codes_of(frame, strata_names) if strata_names else None,
@@ -286,6 +290,17 @@ def study(
         cohort=dict(frame.attrs.get("cohort", {})),
         treated_name=str(treated),
     )
+
+
+def _named(covariates: Iterable[str] | None, by: Named | None) -> list[str]:
+    """Return the columns that covariates are made of."""
+    if by is not None:
+        return list(by.variables)
+    if covariates is None:
+        raise ParameterError("Name the covariates: study(frame, covariates=[...]).")
+    if not (named := names_of(covariates)):
+        raise ParameterError("Name at least one covariate: there is nothing to compare on.")
+    return named
 
 
 def _weighed(

@@ -12,7 +12,7 @@ from tfeval.errors import DataError, ParameterError, names_settings, suggest
 from tfeval.impact.design.design import KEPT, LONE_STRATUM, OFF_SUPPORT, TRIMMED, Design
 from tfeval.impact.design.set_weights import ESTIMANDS
 from tfeval.impact.design.whole import of_whole
-from tfeval.impact.propensity.propensity import Propensity, fit_propensity
+from tfeval.impact.propensity.propensity import Classifier, Propensity, fit_propensity
 from tfeval.impact.propensity.support import on_support
 from tfeval.impact.study.sample import of_rows, rows_that_count
 from tfeval.impact.study.study import Study, check_study
@@ -36,7 +36,7 @@ def weight(
     method: str = "inverse_propensity",
     *,
     estimand: str | None = None,
-    model: Any = "logit",
+    model: str | Classifier = "logit",
     folds: int | None = None,
     propensity: Propensity | None = None,
     support: str | tuple[float, float] | None = None,

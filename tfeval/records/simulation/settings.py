@@ -194,21 +194,13 @@ class SimulationSettings:
         return cls(**read)
 
 
-def settings_from(given: Mapping[str, Any]) -> SimulationSettings:
-    """Return settings with some of them changed.
-
-    Raises
-    ------
-    ParameterError
-        If there is no such setting.
+def settings_of(arguments: Mapping[str, Any]) -> SimulationSettings:
+    """Return the settings among the arguments of a simulation.
 
     Examples
     --------
-    >>> settings_from({"crisis_share": 0.9}).crisis_share
+    >>> settings_of({"families": 100, "crisis_share": 0.9}).crisis_share
     0.9
     """
-    known = {one.name for one in fields(SimulationSettings)}
-    for name in given:
-        if name not in known:
-            raise ParameterError(f"The simulation has no setting {name}. {suggest(name, known)}")
-    return SimulationSettings(**given)
+    known = [one.name for one in fields(SimulationSettings) if one.name in arguments]
+    return SimulationSettings(**{name: arguments[name] for name in known})

@@ -1,0 +1,230 @@
+"""What is read of a coefficient of a model that statsmodels or pyfixest fitted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tfeval.errors import ParameterError, suggest
+from tfeval.impact.design.set_weights import effective_sample_size
+
+_LEAST_SQUARES = {
+    "OLS": "ordinary least squares", "WLS": "weighted least squares",
+    "GLS": "generalised least squares", "feols": "least squares",
+}  # fmt: skip
+#: What a coefficient is where it is no difference in the outcome's own unit, by model or link.
+_SCALES = {
+    "Logit": "log odds ratio", "Probit": "probit index", "Poisson": "log ratio of rates",
+    "NegativeBinomial": "log ratio of rates", "Log": "log ratio of means",
+    "fepois": "log ratio of rates", "feglm-logit": "log odds ratio",
+    "feglm-probit": "probit index", "feglm-gaussian": "", "Identity": "", "identity": "",
+    "quantreg": "", "QuantReg": "", "RLM": "", "MixedLM": "",
+}  # fmt: skip
+_ERRORS = {
+    "nonrobust": "one variance for all", "iid": "one variance for all",
+    "hetero": "robust to unequal variances", "cluster": "clustered", "CRV1": "clustered (CRV1)",
+    "CRV3": "clustered (CRV3)",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Coefficient:
+    """What is read of one coefficient of a fitted model.
+
+    Attributes
+    ----------
+    estimate, error, low, high, p : float
+    freedom : float
+        Degrees of freedom that the model may have used; NaN if it says none.
+    outcome, method, errors : str
+        In words.
+    scale : str
+        What the coefficient is, where it is no difference in the outcome's own unit.
+    clusters : float
+        NaN if not by cluster, or not known.
+    rows : float
+    arms : mapping
+        Columns of a table of effects about the rows where the term is 1, and where it is 0;
+        empty where it has other values, or the rows are not there.
+    interacted : bool
+        Whether other coefficients are of its interactions: then it is the effect where these are 0.
+    """
+
+    estimate: float
+    error: float
+    low: float
+    high: float
+    p: float
+    freedom: float
+    outcome: str | None
+    method: str
+    errors: str
+    scale: str = ""
+    clusters: float = math.nan
+    rows: float = math.nan
+    arms: Mapping[str, float] = field(default_factory=dict)
+    interacted: bool = False
+
+
+def of_statsmodels(result: Any, term: str, level: float) -> Coefficient:
+    """Read a coefficient of a fitted statsmodels model."""
+    model: Any = getattr(result, "model", None)
+    given: Any = getattr(result, "params", None)
+    if model is None or given is None or callable(given):
+        _refuse("from_statsmodels", result, "sm.WLS(...).fit()")
+    if np.ndim(given) != 1:
+        raise ParameterError("The model has several equations: fit one with a single outcome.")
+    known = list(given.index) if isinstance(given, pd.Series) else list(model.exog_names)
+    names = [str(name) for name in known]
+    place = _place(names, term)
+    try:
+        error, p = np.asarray(result.bse)[place], np.asarray(result.pvalues)[place]
+        low, high = np.asarray(result.conf_int(alpha=1 - level))[place]
+    except (AttributeError, ValueError, NotImplementedError):
+        error = p = low = high = math.nan
+    kind, link = type(model).__name__, getattr(getattr(model, "family", None), "link", None)
+    scale = _SCALES.get(kind, "")
+    if link is not None and kind not in _SCALES:
+        words = f"{type(model.family).__name__} family, {type(link).__name__} link"
+        method = f"generalised linear model, {words} (statsmodels {kind})"
+        scale = _SCALES.get(type(link).__name__, f"difference on the {type(link).__name__} scale")
+    else:
+        method = f"{_LEAST_SQUARES.get(kind, 'regression')} (statsmodels {kind})"
+    cov_type = str(getattr(result, "cov_type", "not said"))
+    freedom = getattr(result, "df_resid_inference", None) or getattr(result, "df_resid", None)
+    return Coefficient(
+        float(np.asarray(given)[place]), float(error), float(low), float(high), float(p),
+        _single(freedom), _text(getattr(model, "endog_names", None)), method, _errors(cov_type),
+        scale, _single(getattr(result, "n_groups", None) if cov_type == "cluster" else None),
+        _single(getattr(result, "nobs", None)),
+        _arms(_column(model, names[place]), getattr(model, "endog", None), _weights(model),
+              getattr(model, "freq_weights", None)), _interacted(names, term),
+    )  # fmt: skip
+
+
+def of_pyfixest(result: Any, term: str, level: float) -> Coefficient:
+    """Read a coefficient of a fitted pyfixest model, by what it offers to everybody."""
+    if hasattr(result, "fetch_model"):
+        raise ParameterError("Several models were fitted at once: give one, fetch_model(0).")
+    if not all(callable(getattr(result, name, None)) for name in ("coef", "se", "pvalue",
+                                                                  "confint")):  # fmt: skip
+        _refuse("from_pyfixest", result, 'feols("y ~ treated", frame)')
+    coefficients = result.coef()
+    place = _place([str(name) for name in coefficients.index], term)
+    interval = result.confint(alpha=1 - level)
+    low, high = np.asarray(interval)[list(map(str, interval.index)).index(term)]
+    kind = str(getattr(result, "_method", "regression"))
+    fixed, weighted = getattr(result, "_fixef", None), getattr(result, "_has_weights", False)
+    method = f"{'weighted ' if weighted else ''}{_LEAST_SQUARES.get(kind, 'regression')}"
+    if fixed:
+        method += f" with fixed effects of {' and '.join(str(fixed).replace('+', ' ').split())}"
+    detail = str(getattr(result, "_vcov_type_detail", "not said"))
+    by = [str(name) for name in getattr(result, "_clustervar", None) or ()]
+    outcome = _text(getattr(result, "_depvar", None))
+    rows, frame = _single(getattr(result, "_N", None)), getattr(result, "_data", None)
+    arms: Mapping[str, float] = {}
+    if isinstance(frame, pd.DataFrame) and {term, outcome} <= set(frame) and len(frame) == rows:
+        named = getattr(result, "_weights_name", None)
+        arms = _arms(frame[term], frame[outcome], frame.get(named))
+    return Coefficient(
+        float(coefficients.iloc[place]), float(result.se()[term]), float(low), float(high),
+        float(result.pvalue()[term]), _single(getattr(result, "_df_t", None)), outcome,
+        f"{method} (pyfixest {kind})",
+        f"{_errors(detail)}{' by ' + ' and '.join(by) if by else ''}",
+        _SCALES.get(kind, "" if kind in _LEAST_SQUARES else f"coefficient of {kind}"),
+        _single(getattr(result, "_G", None)) if by else math.nan, rows, arms,
+        _interacted(list(map(str, coefficients.index)), term),
+    )  # fmt: skip
+
+
+def freedom_of(read: Coefficient) -> float:
+    """Return the degrees of freedom that the p-value was taken with; NaN if it tells none.
+
+    Examples
+    --------
+    >>> normal = Coefficient(1.96, 1.0, 0.0, 3.92, 0.0499957902964, 50, "y", "", "")
+    >>> freedom_of(normal)
+    inf
+    """
+    from scipy.stats import norm, t  # noqa: PLC0415
+
+    size = abs(read.estimate / read.error)
+    known = read.freedom > 0 and math.isfinite(read.freedom)
+    if known and np.isclose(2 * t.sf(size, read.freedom), read.p, rtol=1e-6, atol=0.0):
+        return read.freedom
+    return math.inf if np.isclose(2 * norm.sf(size), read.p, rtol=1e-6, atol=0.0) else math.nan
+
+
+def _arms(term: Any, outcome: Any, weights: Any, units: Any = None) -> dict[str, float]:
+    """Return counts and means where a term is 1 and 0; nothing where it is anything else.
+
+    Each row is one unit, or as many as `units` says.
+    """
+    if term is None or outcome is None or np.shape(term) != np.shape(outcome):
+        return {}
+    term, y = np.asarray(term, dtype=float), np.asarray(outcome, dtype=float)
+    weights = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=float)
+    units = np.ones(len(y)) if np.shape(units) != y.shape else np.asarray(units, dtype=float)
+    if not np.isin(term, (0.0, 1.0)).all():
+        return {}
+    found: dict[str, float] = {}
+    for arm, value in (("treated", 1.0), ("comparison", 0.0)):
+        rows = (term == value) & (weights > 0)
+        found[f"n_{arm}"] = round(units[rows].sum())
+        found[f"events_{arm}"] = round(units[rows & (y != 0)].sum())
+        if rows.any():
+            found[f"mean_{arm}"] = float(np.average(y[rows], weights=weights[rows]))
+    rows = (term == 0.0) & (weights > 0)
+    found["ess_comparison"] = float(effective_sample_size(weights[rows]))
+    return found
+
+
+def _column(model: Any, term: str) -> Any:
+    names, x = getattr(model, "exog_names", None), getattr(model, "exog", None)
+    return x[:, list(names).index(term)] if x is not None and names and term in names else None
+
+
+def _weights(model: Any) -> Any:
+    # A generalised linear model keeps weights of its last step under the name that WLS has.
+    held: Any = getattr(model, "iweights", None)
+    held = getattr(model, "weights", None) if held is None else held
+    return held if np.ndim(held) == 1 else None
+
+
+def _place(names: Sequence[str], term: str) -> int:
+    if term not in names:
+        raise ParameterError(f"The model has no coefficient {term}. {suggest(term, names)}")
+    if list(names).count(term) > 1:
+        raise ParameterError(f"The model has several coefficients named {term}: rename one.")
+    return list(names).index(term)
+
+
+def _interacted(names: Sequence[str], term: str) -> bool:
+    return any(term in name.split(":") for name in names if name != term)
+
+
+def _errors(kind: str) -> str:
+    if kind.startswith("HC") and kind[2:].isdigit():
+        return f"robust to unequal variances ({kind})"
+    return _ERRORS.get(kind, kind)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _single(value: Any) -> float:
+    """Return a number, the least of several; NaN where there is none."""
+    values = np.atleast_1d(np.asarray(np.nan if value is None else value, dtype=float))
+    return float(values.min()) if len(values) else math.nan
+
+
+def _refuse(verb: str, given: object, example: str) -> None:
+    raise ParameterError(
+        f"{verb} takes a fitted model such as {example}, not a {type(given).__name__}."
+    )
