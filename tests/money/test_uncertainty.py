@@ -253,13 +253,18 @@ def test_worst_case_interval_is_wider_than_any_drawn_from_the_effects_alone():
     assert high - found.npv == pytest.approx(37_239.32, abs=0.01)
 
 
-def test_errors_that_are_not_known_are_refused_in_draws_alone():
+def test_an_effect_without_an_error_is_not_valued_and_its_covariance_never_drawn():
+    # An error that is not known was once refused in draws alone: the point passed for certain.
     rows = pd.DataFrame({"outcome": ["offences_12"], "months": 12, "estimate": [-0.2],
                          "std_error": [np.nan]})  # fmt: skip
-    found = tf.appraise(Effects(rows, np.array([[np.nan]])), 1_000, **ALONE)
-    assert found.npv == pytest.approx(29_000)
-    with pytest.raises(DataError, match="no standard error"):
-        found.uncertainty()
+    with pytest.raises(DataError, match="has an error to value it with"):
+        tf.appraise(Effects(rows, np.array([[np.nan]])), 1_000, **ALONE)
+    known = Effects(rows.assign(std_error=0.1), np.array([[np.nan]]))
+    with pytest.raises(DataError, match="covariance is not known"):
+        tf.appraise(known, 1_000, **ALONE).uncertainty()
+    for mean, covariance in ((0.0, np.nan), (np.nan, 1.0)):
+        with pytest.raises(DataError, match="not known"):
+            normal_draws(np.array([mean]), np.array([[covariance]]), 3, np.random.default_rng(1))
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import numpy as np
 
 from tfeval.errors import DataError
 from tfeval.impact.effects.effects import Effects
+from tfeval.impact.effects.words import STATUSES, not_estimated
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ def results_of(effects: Effects, claimed: float) -> Results:
     Raises
     ------
     DataError
-        If there is not one row, or a mean is not known, or no comparison family met the tests.
+        If there is not one row, or a mean is not known, or no comparison family met the tests, or
+        the effect has no interval: then what is additional would pass for certain.
 
     Notes
     -----
@@ -99,12 +101,18 @@ def results_of(effects: Effects, claimed: float) -> Results:
     if not 0 <= claimed <= 1:
         raise DataError(f"The share claimed lies between 0 and 1, not {claimed}.")
     row = rows.iloc[0]
+    if not_estimated(row["status"]):
+        who = effects.settings.get("who", "families")
+        raise DataError(STATUSES[row["status"]].format(who=who))
     needed = row[["estimate", "mean_treated", "mean_comparison", "relative"]].to_numpy(dtype=float)
     if not np.isfinite(needed).all() or not row["mean_comparison"] > 0:
         raise DataError(
             "The share of either group that met the tests is not known, or none of the "
             "comparison group did: nothing can be said of who would have met them anyway."
         )
+    ends = row[["conf_low", "conf_high", "relative_low", "relative_high"]].to_numpy(dtype=float)
+    if not np.isfinite(ends).all():
+        raise DataError("No interval: the error of the effect is not known.")
     own = [own_share(float(row[name])) for name in ("relative", "relative_low", "relative_high")]
     return Results(
         claimed=float(claimed), met=float(row["mean_treated"]),

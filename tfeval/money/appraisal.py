@@ -40,7 +40,7 @@ class Appraisal:
         The same as arrays.
     settings : AppraisalSettings
     effects : Effects
-        All effects considered, valued or not.
+        All effects considered, valued or not, that have an estimate and an error.
     found : Valued
         Effects that are valued, their unit costs, and what is left out.
     spent : DataFrame
@@ -178,9 +178,8 @@ class Appraisal:
         Returns
         -------
         DataFrame
-            `what`, `kind` ("no unit cost", "counted elsewhere", "too few to show",
-            "not in the account"), `reason`,
-            `estimate`, `conf_low`, `conf_high`.
+            `what`, `kind` ("no unit cost", "counted elsewhere", "not estimated",
+            "too few to show", "not in the account"), `reason`, `estimate`, `conf_low`, `conf_high`.
         """
         return self.found.left_out.copy()
 

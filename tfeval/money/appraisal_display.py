@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,18 @@ def amount(value: float, unit: str = "£") -> str:
     if unit.startswith("£"):
         return f"{MINUS if value < 0 else ''}£{abs(value):.2f}"
     return f"{value:,.0f}"
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Return names as they stand in a sentence, the first of many.
+
+    Examples
+    --------
+    >>> listed(["Bury", "Leeds", "Hull"], most=2)
+    'Bury, Leeds and 1 more'
+    """
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def heading(appraised: Appraised, text: str) -> str:

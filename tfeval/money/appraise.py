@@ -14,7 +14,7 @@ from tfeval.money.appraisal import Appraisal
 from tfeval.money.appraisal_settings import DEFAULT_PERSISTENCE, AppraisalSettings, settings_of
 from tfeval.money.benefits import lines_of, model_of
 from tfeval.money.discounting import edition_of
-from tfeval.money.monetised import chosen, valued, without_small
+from tfeval.money.monetised import chosen, valued, without_error, without_small
 from tfeval.money.profiles import Given
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ def appraise(
     ----------
     effects : Effects
         One row an outcome (of one population, method and window), for one family; of effects
-        on people, `families` counts people.
+        on people, `families` counts people. An effect without an estimate or an error is not
+        valued, and listed with its reason.
     costs : DataFrame or float
         As from `programme_costs`; or one sum in the appraisal's prices, in the first year.
     families : float or mapping of year to float
@@ -118,8 +119,10 @@ def appraise(
     ParameterError
         If something is unknown or out of its range (the message gives it), or an outcome stands
         in several rows.
+    NothingValuedError
+        If no effect may be shown, has an error, or has a unit cost.
     DataError
-        If nothing may be shown, outcomes overlap and that is refused, or the costs are no costs.
+        If outcomes overlap and that is refused, or the costs are no costs.
 
     References
     ----------
@@ -142,28 +145,34 @@ def appraise(
         base_year=base_year, cashable_only=cashable_only, relative_income=relative_income,
         elasticity=elasticity, valued_share=valued_share, claims=claims, result=result,
     )  # fmt: skip
-    taken, small = without_small(chosen(effects, months))
-    _check_result(taken, result)
-    found = valued(taken, asked, unit_cost_table, small)
+    shown, small = without_small(chosen(effects, months))
+    taken, unknown = without_error(shown)
+    _check_result(taken, result, unknown)
+    found = valued(taken, asked, unit_cost_table, small, unknown)
     rows = account(found.effects, found.costs, asked)
     spent = programme_lines(costs, asked)
     own = np.asarray(taken.joint, dtype=float)[np.ix_(found.rows, found.rows)]
     model = model_of(found, rows, spent, own, asked)
     return Appraisal(
         frame=lines_of(model, found, rows, spent, asked), model=model, settings=asked,
-        effects=taken, found=found, spent=spent, notes=_notes(asked, taken, small),
+        effects=taken, found=found, spent=spent, notes=_notes(asked, taken, small, unknown),
         simulated=taken.simulated,
     )  # fmt: skip
 
 
-def _check_result(effects: Effects, result: str | None) -> None:
+def _check_result(effects: Effects, result: str | None, unknown: list[dict]) -> None:
+    for row in unknown:
+        if row["what"] == result:
+            raise ParameterError(f"The effect on {result} cannot be costed. {row['reason']}")
     held = list(effects.to_frame()["outcome"])
     if result is not None and result not in held:
         raise ParameterError(f"There is no effect on {result}. {suggest(result, held)}")
 
 
-def _notes(asked: AppraisalSettings, effects: Effects, small: list[str]) -> tuple[str, ...]:
-    year = asked.price_year
+def _notes(
+    asked: AppraisalSettings, effects: Effects, small: list[str], unknown: list[dict]
+) -> tuple[str, ...]:
+    year, count = asked.price_year, len(small) + len(unknown) + len(effects.frame)
     notes = [
         f"Pounds in {year}-{(year + 1) % 100:02d} prices; {edition_of(asked.edition).label}, "
         f"{asked.rate} rate; {asked.horizon} years from when a family joins.",
@@ -174,7 +183,13 @@ def _notes(asked: AppraisalSettings, effects: Effects, small: list[str]) -> tupl
     if small:
         notes.append(
             f"Not valued, since too few families have the outcome to show it: {len(small)} of "
-            f"{len(small) + len(effects.frame)} outcomes; the value is of the others alone."
+            f"{count} outcomes; the value is of the others alone."
+        )
+    if unknown:
+        notes.append(
+            f"Not valued, since there is no effect or no error of it: {len(unknown)} of {count} "
+            "outcomes. That is no effect of nothing: the value is of the others alone, and what "
+            "is not monetised is listed with its reason."
         )
     return (*notes, *effects.notes)
 

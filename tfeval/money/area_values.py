@@ -14,7 +14,7 @@ from tfeval.display.tables import Table, table
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.words import SIMULATED
-from tfeval.money.appraisal_display import amount
+from tfeval.money.appraisal_display import amount, listed
 from tfeval.money.appraisal_settings import within
 from tfeval.money.appraise import appraise
 from tfeval.money.drawing import parameters
@@ -38,12 +38,15 @@ class AreaAppraisals:
         Of all intervals.
     settings : dict
     simulated : bool
+    left_out : tuple of str
+        Areas without an effect and an error on every outcome: neither valued nor ranked.
     """
 
     frame: pd.DataFrame
     level: float
     settings: dict = field(default_factory=dict)
     simulated: bool = False
+    left_out: tuple[str, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """Return the areas, one a row: exact, for computing."""
@@ -71,6 +74,12 @@ class AreaAppraisals:
         if self.frame["hidden"].any():
             notes.append(
                 f"Hidden: areas with fewer than {THRESHOLD} families in an arm, or with an outcome."
+            )
+        if self.left_out:
+            notes.append(
+                f"Left out, neither valued nor ranked, for want of an effect with an error on "
+                f"every outcome: {len(self.left_out)} of {len(self.left_out) + len(self.frame)} "
+                f"areas ({listed(self.left_out)})."
             )
         notes += [f"{SIMULATED}."] * self.simulated
         caption = "Value for money by area, partly pooled"
@@ -103,9 +112,10 @@ def appraise_areas(
     effects : mapping of str to AreaEffects
         By outcome, as from `pool_areas` or `Effects.pool`; the areas that all have are appraised.
     costs : DataFrame or float
-        Of all areas together; shared by families.
+        Of all areas of `families` together; shared by families.
     families : mapping of str to float
         Families reached in each area, by the names the effects use; all join in `first_year`.
+        Areas without effects bear their share of the costs, and are left out.
     area_costs : mapping of str to float, optional
         Present value of each area's own costs, in place of a share of `costs`.
     months : int, default 12
@@ -128,16 +138,16 @@ def appraise_areas(
 
     Notes
     -----
-    Prices, persistence and the shape of costs are drawn once for all areas; effects by area from
-    the joint posterior of each outcome, outcomes apart.
+    Only areas that have an effect with an error on every outcome are valued and ranked; the
+    others stand in `left_out`. Prices, persistence and the shape of costs are drawn once for all
+    areas; effects by area from the joint posterior of each outcome, outcomes apart.
     """
     for name, value in (("draws", draws), ("correlation", correlation), ("level", level)):
         within(name, value)
     names = _common(effects, families)
     counts = np.array([float(families[name]) for name in names])
-    whole = appraise(
-        _means(effects, months), costs, families=float(counts.sum()), months=months, **asked
-    )
+    everybody = float(sum(families.values()))
+    whole = appraise(_means(effects, months), costs, families=everybody, months=months, **asked)
     rng = np.random.default_rng(seed)
     drawn = {
         outcome: held.draws(draws, rng)[:, [list(held.frame["name"]).index(n) for n in names]]
@@ -145,7 +155,7 @@ def appraise_areas(
     }
     grades = tuple(whole.found.costs["grade"])
     benefit, cost = _valued(whole.model, drawn, grades, correlation, rng)
-    benefit, cost = benefit / counts.sum(), cost / counts.sum()
+    benefit, cost = benefit / everybody, cost / everybody
     spent = np.outer(cost, counts)
     if area_costs is not None:
         spent = np.broadcast_to([float(area_costs[name]) for name in names], benefit.shape)
@@ -154,7 +164,7 @@ def appraise_areas(
     frame["hidden"] = _hidden(effects, names) | (counts < THRESHOLD)
     return AreaAppraisals(
         frame, level, {"draws": draws, "seed": seed, "correlation": correlation},
-        any(held.simulated for held in effects.values()),
+        any(held.simulated for held in effects.values()), _left_out(effects, families, names),
     )  # fmt: skip
 
 
@@ -169,6 +179,15 @@ def _common(effects: Mapping[str, AreaEffects], families: Mapping[str, float]) -
     if lacking:
         raise DataError(f"Families reached are not given for {', '.join(lacking[:5])}.")
     return names
+
+
+def _left_out(
+    effects: Mapping[str, AreaEffects], families: Mapping[str, float], names: list[str]
+) -> tuple[str, ...]:
+    known = dict.fromkeys(families)
+    for held in effects.values():
+        known |= dict.fromkeys([*held.frame["name"], *held.settings.get("left_out", ())])
+    return tuple(str(name) for name in known if name not in set(names))
 
 
 def _means(effects: Mapping[str, AreaEffects], months: int) -> Effects:

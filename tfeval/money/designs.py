@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from tfeval.impact.effects.words import SIMULATED
 from tfeval.money.appraisal import Appraisal
 from tfeval.money.appraisal_display import amount
 from tfeval.money.appraise import appraise
+from tfeval.money.monetised import NothingValuedError
 
 if TYPE_CHECKING:
     from tfeval.impact.effects.effects import Effects
@@ -34,11 +35,14 @@ class DesignAppraisals:
     appraisals : dict of str to Appraisal
     level : float
         Of the intervals.
+    left_out : dict of str to str
+        Designs under which nothing can be valued, and why.
     """
 
     frame: pd.DataFrame
     appraisals: dict[str, Appraisal]
     level: float
+    left_out: dict[str, str] = field(default_factory=dict)
 
     @property
     def range(self) -> tuple[float, float]:
@@ -70,6 +74,12 @@ class DesignAppraisals:
         notes = [f"Between designs the net present value runs from {low} to {high}. An interval "
                  "holds what one design's sampling, prices and persistence leave open; the rows "
                  "differ by what the design assumes."]  # fmt: skip
+        if self.frame["outcomes"].nunique() > 1:
+            notes.append(
+                "Where fewer outcomes are valued the others had no error under that design, or "
+                "too few families to show: such rows are not of the same things."
+            )
+        notes += [f"Not valued: {name}. {why}" for name, why in self.left_out.items()]
         notes += [f"{SIMULATED}."] * self.simulated
         caption = "Net present value under each design"
         return table(pd.DataFrame(rows, columns=columns), caption, notes=notes)
@@ -120,6 +130,13 @@ def appraise_designs(
     ------
     ParameterError
         If there is no design, or as in `appraise`.
+    NothingValuedError
+        If under no design anything can be valued.
+
+    Notes
+    -----
+    A design under which no effect has an error, or may be shown, has no row and is no zero: it
+    stands in `left_out` with the reason.
 
     Examples
     --------
@@ -134,13 +151,22 @@ def appraise_designs(
     """
     if not designs:
         raise ParameterError("Give at least one design: a label and its effects.")
-    held, rows = {}, []
+    held, rows, left = {}, [], {}
     for label, effects in designs.items():
-        found = appraise(effects, costs, **asked)
+        try:
+            found = appraise(effects, costs, **asked)
+        except NothingValuedError as fault:
+            left[label] = str(fault)
+            continue
         drawn = found.uncertainty(draws, seed, level=level)
         low, high = drawn.interval()
         held[label] = found
         rows.append((label, found.npv, low, high, found.benefit_cost_ratio,
                      float(np.mean(drawn.npv >= 0)), len(found.model.outcomes)))  # fmt: skip
+    if not rows:
+        reasons = " ".join(dict.fromkeys(left.values()))
+        raise NothingValuedError(
+            f"Under none of {len(left)} designs can anything be valued. {reasons}"
+        )
     columns = ["design", "npv", "low", "high", "benefit_cost_ratio", "probability", "outcomes"]
-    return DesignAppraisals(pd.DataFrame(rows, columns=columns), held, level)
+    return DesignAppraisals(pd.DataFrame(rows, columns=columns), held, level, left)

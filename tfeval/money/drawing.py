@@ -29,13 +29,18 @@ def normal_draws(
     Raises
     ------
     DataError
-        If it is no covariance: a combination of the estimates would have a negative variance.
+        If it is no covariance: part of it is not known, or a combination of the estimates would
+        have a negative variance.
 
     Examples
     --------
     >>> normal_draws(np.array([2.0]), np.zeros((1, 1)), 2, np.random.default_rng(1)).tolist()
     [[2.0], [2.0]]
     """
+    if not (np.isfinite(covariance).all() and np.isfinite(mean).all()):
+        raise DataError(
+            "Some effects, or their covariance, are not known: leave out those without an error."
+        )
     spread = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     scale = np.where(spread > 0, spread, 1.0)
     # In units of the errors, so that outcomes counted in days do not swamp those in sentences.

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tfeval.display.disclosure import THRESHOLD
 from tfeval.errors import DataError, ParameterError
-from tfeval.impact.effects.words import hidden_rows
+from tfeval.impact.effects.words import STATUSES, hidden_rows, not_estimated
 from tfeval.money.appraisal_settings import AppraisalSettings
 from tfeval.money.overlaps import check_double_counting
 from tfeval.money.profiles import profile
@@ -33,12 +33,18 @@ _REASONS = {
 _SMALL = (
     f"In one arm fewer than {THRESHOLD} families have it, or lack it: its value would tell of them."
 )
+_NO_ESTIMATE = "Its effect is not known."
+_NO_ERROR = "Its standard error is not known: it would count as certain."
 _NEVER = (
     ("Families' own wellbeing", "No record holds it, and no sourced value of it was read."),
     ("Earnings of those who find work", "Only the benefit that ends is held, not what is earned."),
     ("Harm to victims of crime", "The unit costs held of crimes are those of public services."),
     ("Children's later lives", "Beyond the horizon of the records."),
 )
+
+
+class NothingValuedError(DataError, ParameterError):
+    """Of all effects none can be valued: too few, without an error, or without a unit cost."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,18 +106,71 @@ def without_small(effects: Effects) -> tuple[Effects, list[str]]:
 
     Raises
     ------
-    DataError
+    NothingValuedError
         If nothing may be shown.
     """
     frame = effects.to_frame()
     hidden = hidden_rows(frame)
     if hidden.all():
-        raise DataError(
+        raise NothingValuedError(
             f"Fewer than {THRESHOLD} families of one arm have, or lack, each of these outcomes: "
             "nothing can be appraised that may be shown."
         )
     names = list(frame.loc[hidden, "outcome"])
     return (effects.select(list(frame.loc[~hidden, "outcome"])) if names else effects), names
+
+
+def without_error(effects: Effects) -> tuple[Effects, list[dict]]:
+    """Return the effects that have an estimate and an error, and the rows of what has not.
+
+    An effect that is not known is no zero, and one without an error is not certain.
+
+    Parameters
+    ----------
+    effects : Effects
+        As from `without_small`.
+
+    Returns
+    -------
+    effects : Effects
+    left_out : list of dict
+        Rows of `Valued.left_out`, each with its reason.
+
+    Raises
+    ------
+    NothingValuedError
+        If no effect has both.
+
+    Examples
+    --------
+    >>> from tfeval.impact.effects.effects import Effects
+    >>> rows = pd.DataFrame({"outcome": ["a", "b"], "estimate": [1.0, 2.0],
+    ...                      "std_error": [0.5, np.nan], "status": ["estimated", "few_events"]})
+    >>> kept, left = without_error(Effects(rows, np.diag([0.25, np.nan])))
+    >>> kept.names, left[0]["what"], left[0]["kind"]
+    (['a'], 'b', 'not estimated')
+    """
+    frame = effects.to_frame()
+    lacks = np.array([bool(_why_not(row, effects)) for row in frame.to_dict("records")], dtype=bool)
+    left = [
+        _left(row, row["outcome"], "not estimated", _why_not(row, effects))
+        for row in frame[lacks].to_dict("records")
+    ]
+    if lacks.all():
+        reasons = " ".join(dict.fromkeys(row["reason"] for row in left))
+        raise NothingValuedError(
+            f"None of {len(frame)} effects has an error to value it with. {reasons}"
+        )
+    return (effects.select(list(frame.loc[~lacks, "outcome"])) if left else effects), left
+
+
+def _why_not(row: dict, effects: Effects) -> str:
+    """Say why an effect cannot be valued; empty where it can."""
+    if not_estimated(row["status"]):
+        return STATUSES[row["status"]].format(who=effects.settings.get("who", "families"))
+    if not np.isfinite(row["estimate"]):
+        return _NO_ESTIMATE
+    return "" if np.isfinite(row["std_error"]) else _NO_ERROR
 
 
 def _stem(outcome: str, months: float) -> str:
@@ -123,23 +182,28 @@ def valued(
     asked: AppraisalSettings,
     table: pd.DataFrame | None,
     small: Sequence[str] = (),
+    unknown: Sequence[dict] = (),
 ) -> Valued:
     """Sort effects into those with a unit cost and those without, and settle overlaps.
 
     Parameters
     ----------
     effects : Effects
-        As from `chosen`.
+        As from `without_error`.
     asked : AppraisalSettings
     table : DataFrame, optional
         Unit costs to use instead of the published ones.
     small : sequence of str
         Effects left out because they tell of too few.
+    unknown : sequence of dict
+        Rows of those left out because they have no estimate or no error.
 
     Raises
     ------
+    NothingValuedError
+        If none of the effects has a unit cost.
     ParameterError
-        If nothing can be valued, or a conversion names an unknown outcome.
+        If a conversion names an unknown outcome.
     DataError
         If overlaps are refused and there are some.
     """
@@ -148,17 +212,17 @@ def valued(
     stems = [_stem(*row) for row in zip(frame["outcome"], months, strict=True)]
     held = set(unit_costs(asked.price_year, table=table)["outcome"])
     pairs = [_pair(name, stem, asked) for name, stem in zip(frame["outcome"], stems, strict=True)]
-    unknown = sorted({to for to, _ in asked.convert.values()} - held)
-    if unknown:
-        raise ParameterError(f"convert: there is no unit cost of {unknown[0]}.")
+    strange = sorted({to for to, _ in asked.convert.values()} - held)
+    if strange:
+        raise ParameterError(f"convert: there is no unit cost of {strange[0]}.")
     frame = frame.assign(
         name=frame["outcome"], stem=stems, months=months,
         outcome=[to for to, _ in pairs], scale=[scale for _, scale in pairs],
     )  # fmt: skip
-    priced = frame["outcome"].isin(held) & np.isfinite(frame["estimate"])
+    priced = frame["outcome"].isin(held)
     left = [_no_cost(row) for row in frame[~priced].to_dict("records")]
     if not priced.any():
-        raise ParameterError(
+        raise NothingValuedError(
             "None of these effects has a unit cost. "
             + " ".join(sorted({r["reason"] for r in left}))
         )
@@ -166,6 +230,7 @@ def valued(
     costs, dropped = _settled(found, asked, table)
     kept = found["outcome"].isin(costs["outcome"])
     left += [_dropped(row, found) for row in dropped.to_dict("records")]
+    left += unknown
     left += [{"what": name, "kind": "too few to show", "reason": _SMALL} for name in small]
     never = [{"what": what, "kind": "not in the account", "reason": why} for what, why in _NEVER]
     columns = ["what", "kind", "reason", "estimate", "conf_low", "conf_high"]

@@ -2,6 +2,8 @@
 
 from tfeval.report.chapters import (
     additional,
+    agreement,
+    area_counts,
     areas,
     authority,
     budget,
@@ -20,6 +22,7 @@ from tfeval.report.chapters import (
     savings,
     specifications,
     summary,
+    unmeasured,
     unverified,
     value,
     value_tables,
@@ -27,6 +30,8 @@ from tfeval.report.chapters import (
 
 __all__ = [
     "additional",
+    "agreement",
+    "area_counts",
     "areas",
     "authority",
     "budget",
@@ -45,6 +50,7 @@ __all__ = [
     "savings",
     "specifications",
     "summary",
+    "unmeasured",
     "unverified",
     "value",
     "value_tables",

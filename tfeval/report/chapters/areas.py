@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ import pandas as pd
 from tfeval.display.disclosure import safe_count
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
-from tfeval.errors import TfevalError
+from tfeval.errors import TfevalError, public_line
 from tfeval.impact.effects.areas import AreaEffects
 from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.effects.words import SIMULATED, decimals, number, with_interval
+from tfeval.money.uncertainty import MORE_IS_BETTER
 from tfeval.report.chapters.common import outcome_label
 from tfeval.report.chapters.impact import Impact, named, outcomes_of
 from tfeval.report.domains import authorities
@@ -25,9 +27,31 @@ _TOGETHER = ("mean", "mean_low", "mean_high", "tau", "tau_low", "tau_high", "tau
              "tau_posterior_low", "tau_posterior_high", "tau2",
              "prediction_low", "prediction_high", "q", "q_p", "i_squared", "level")  # fmt: skip
 _SETTINGS = ("estimator", "prior", "prior_scale", "better", "draws", "label")
+#: Columns of the authorities' recorded table, and of that of what is known of all together.
+COLUMNS = ("name", "hidden", *_NUMBERS, "treated", "comparison", "outcome")
+_ALL_COLUMNS = ("outcome", "simulated", *_TOGETHER, *_SETTINGS, "left_out", "why")
+#: Between names of authorities, some of which hold commas.
+_BETWEEN = "; "
 
 
-def areas(found: Impact) -> dict[str, AreaEffects]:
+class AreasByOutcome(dict[str, AreaEffects]):
+    """Partly pooled effects of authorities by outcome.
+
+    Attributes
+    ----------
+    failed : dict of str to str
+        Outcomes whose effects could not be pooled, and why.
+    simulated : bool
+        Whether the records are simulated.
+    """
+
+    def __init__(self, *, simulated: bool = False) -> None:
+        super().__init__()
+        self.failed: dict[str, str] = {}
+        self.simulated = simulated
+
+
+def areas(found: Impact) -> AreasByOutcome:
     """Estimate the primary outcomes' effects in every authority, partly pooled.
 
     Parameters
@@ -37,27 +61,75 @@ def areas(found: Impact) -> dict[str, AreaEffects]:
 
     Returns
     -------
-    dict of str to AreaEffects
-        By outcome, where at least two authorities have an estimate.
+    AreasByOutcome
+        Where at least two authorities have an estimate and an error; else why not.
     """
     outcomes = outcomes_of(found.comparison, found.horizon)
     primary = [name for name in outcomes if found.plan.role(str(name)) == "primary"]
+    pooled = AreasByOutcome(simulated=found.comparison.study.simulated)
+    if not primary:
+        return pooled
     frame = found.comparison.cohort.to_pandas().loc[found.comparison.study.index]
     titles = frame["local_authority"].map(authorities()).fillna(frame["local_authority"])
     effects = named(estimate(
         found.comparison.design, outcomes[primary], months=found.horizon, method="difference",
         errors="robust", by=titles,
     ), unit=True)  # fmt: skip
-    pooled = {}
     for name in primary:
         try:
-            pooled[str(name)] = effects.pool(str(name), better="lower")
-        except TfevalError:
-            continue
+            pooled[str(name)] = effects.pool(str(name), better=_better(str(name)))
+        except TfevalError as fault:
+            pooled.failed[str(name)] = public_line(fault)
     return pooled
 
 
-def areas_record(pooled: dict[str, AreaEffects]) -> pd.DataFrame:
+def _better(name: str) -> str:
+    return "higher" if name.startswith(MORE_IS_BETTER) else "lower"
+
+
+def why_not(pooled: Mapping[str, AreaEffects]) -> dict[str, str]:
+    """Return the outcomes whose effects could not be pooled, and why."""
+    return pooled.failed if isinstance(pooled, AreasByOutcome) else {}
+
+
+def is_simulated(pooled: Mapping[str, AreaEffects]) -> bool:
+    """Tell whether any of the records is simulated."""
+    own = isinstance(pooled, AreasByOutcome) and pooled.simulated
+    return own or any(found.simulated for found in pooled.values())
+
+
+def left_out(found: AreaEffects) -> tuple[str, ...]:
+    """Return the authorities that do not count for want of an estimate with an error."""
+    return tuple(found.settings.get("left_out", ()))
+
+
+def counts_sentence(pooled: Mapping[str, AreaEffects]) -> str:
+    """Say of how many authorities each outcome's effects are, and how many were left out.
+
+    Parameters
+    ----------
+    pooled : mapping of str to AreaEffects
+        As from `areas` or `read_areas`.
+    """
+    parts = []
+    for name, found in pooled.items():
+        out, hidden = len(left_out(found)), int(found.frame["hidden"].astype(bool).sum())
+        count = len(found.frame)
+        parts.append(
+            f"{outcome_label(name)}: {count} of {count + out} authorities with families of "
+            "both groups count"
+            + (f", {hidden} of them too small to show" if hidden else "")
+            + (f"; {out} left out for want of an error that holds" if out else "")
+            + "."
+        )
+    failed: dict[str, list[str]] = {}
+    for name, why in why_not(pooled).items():
+        failed.setdefault(why, []).append(outcome_label(name))
+    parts += [f"Not known by authority: {', '.join(names)}. {why}" for why, names in failed.items()]
+    return " ".join(parts) or "No primary outcome is recorded for enough families."
+
+
+def areas_record(pooled: Mapping[str, AreaEffects]) -> pd.DataFrame:
     """Return the authorities' effects as a table to record; of small ones nothing but the name.
 
     Parameters
@@ -65,27 +137,35 @@ def areas_record(pooled: dict[str, AreaEffects]) -> pd.DataFrame:
     pooled : dict of str to AreaEffects
         As from `areas`.
     """
-    parts = []
+    parts: list[pd.DataFrame] = []
     for outcome, found in pooled.items():
         frame = found.to_frame()
         frame.loc[frame["hidden"], list(_NUMBERS)] = np.nan
         counts = {arm: frame[f"n_{arm}"].map(safe_count) for arm in ("treated", "comparison")}
         frame = frame[["name", "hidden", *_NUMBERS]].assign(**counts)
         parts.append(frame.assign(outcome=outcome).sort_values("name"))
+    if not parts:
+        return pd.DataFrame(columns=list(COLUMNS))
     return pd.concat(parts, ignore_index=True)
 
 
-def together_record(pooled: dict[str, AreaEffects]) -> pd.DataFrame:
-    """Return what is known of all authorities together, one row an outcome, to record."""
+def together_record(pooled: Mapping[str, AreaEffects]) -> pd.DataFrame:
+    """Return what is known of all authorities together, one row an outcome, to record.
+
+    An outcome that could not be pooled has a row with nothing but `why`.
+    """
     rows = []
     for outcome, found in pooled.items():
         held: dict[str, Any] = {name: getattr(found, name) for name in _TOGETHER}
         held |= {name: found.settings[name] for name in _SETTINGS}
+        held |= {"left_out": _BETWEEN.join(left_out(found)), "why": ""}
         rows.append({"outcome": outcome, "simulated": found.simulated, **held})
-    return pd.DataFrame(rows)
+    rows += [{"outcome": name, "simulated": is_simulated(pooled), "why": why}
+             for name, why in why_not(pooled).items()]  # fmt: skip
+    return pd.DataFrame(rows, columns=list(_ALL_COLUMNS))
 
 
-def read_areas(impact: Records) -> dict[str, AreaEffects]:
+def read_areas(impact: Records) -> AreasByOutcome:
     """Return the authorities' effects that chapter 4 recorded, by outcome.
 
     Parameters
@@ -94,19 +174,33 @@ def read_areas(impact: Records) -> dict[str, AreaEffects]:
         Of chapter 4.
     """
     rows, together = impact.table("areas"), impact.table("areas_together")
-    found = {}
+    found = AreasByOutcome()
     for held in together.to_dict("records"):
-        frame = rows[rows["outcome"] == held["outcome"]].reset_index(drop=True)
-        frame = frame.assign(n_treated=np.nan, n_comparison=np.nan)
-        settings = {name: held[name] for name in _SETTINGS}
-        found[str(held["outcome"])] = AreaEffects(
-            frame=frame, **{name: held[name] for name in _TOGETHER}, settings=settings,
-            simulated=bool(held["simulated"]),
-        )  # fmt: skip
+        name = str(held["outcome"])
+        found.simulated |= bool(held["simulated"])
+        if held.get("why"):
+            found.failed[name] = str(held["why"])
+            continue
+        frame = rows[rows["outcome"] == name].reset_index(drop=True)
+        frame = frame.astype(dict.fromkeys(_NUMBERS, float)).assign(
+            hidden=frame["hidden"].astype(bool), n_treated=np.nan, n_comparison=np.nan
+        )
+        out = str(held.get("left_out") or "")
+        settings = {key: held[key] for key in _SETTINGS}
+        settings["left_out"] = tuple(out.split(_BETWEEN)) if out else ()
+        # What is missing of every outcome is read as nothing at all.
+        numbers: dict[str, Any] = {
+            key: np.nan if held[key] is None else float(held[key]) for key in _TOGETHER
+        }
+        found[name] = AreaEffects(
+            frame=frame, **numbers, settings=settings, simulated=bool(held["simulated"])
+        )
     return found
 
 
-def areas_chart(pooled: dict[str, AreaEffects], outcome: str, area: str = "all") -> Chart | Table:
+def areas_chart(
+    pooled: Mapping[str, AreaEffects], outcome: str, area: str = "all"
+) -> Chart | Table:
     """Draw an outcome's effect in every authority, one of them marked.
 
     Parameters
@@ -122,12 +216,16 @@ def areas_chart(pooled: dict[str, AreaEffects], outcome: str, area: str = "all")
     shown = pooled[name].to_frame() if name else pd.DataFrame({"hidden": [], "name": []})
     names = set(shown.loc[~shown["hidden"].astype(bool), "name"])
     if not names:
-        said = pd.DataFrame({"": ["Every authority has too few families to show."]})
-        return table(said, caption=f"{outcome_label(outcome)} by authority")
+        failed = {key.rpartition("_")[0]: why for key, why in why_not(pooled).items()}
+        why = failed.get(outcome) or (
+            "Every authority has too few families to show." if name else
+            "The outcome is not recorded for enough families."
+        )  # fmt: skip
+        return table(pd.DataFrame({"": [why]}), caption=f"{outcome_label(outcome)} by authority")
     return pooled[name].plot([area] if area in names else [])
 
 
-def authority_table(pooled: dict[str, AreaEffects], area: str) -> Table:
+def authority_table(pooled: Mapping[str, AreaEffects], area: str) -> Table:
     """Return the effects in one authority: its own, partly pooled, and its rank.
 
     Parameters
@@ -138,10 +236,11 @@ def authority_table(pooled: dict[str, AreaEffects], area: str) -> Table:
         Official name.
     """
     rows = [_authority_row(found, name, area) for name, found in pooled.items()]
+    rows += [[outcome_label(name, unit=True), "not known: see below", *["not known"] * 3]
+             for name in why_not(pooled)]  # fmt: skip
     columns = ["Outcome", "Its own estimate", "Partly pooled (95% interval)", "Rank (95% interval)",
                "Mean over authorities (95% interval)"]  # fmt: skip
-    simulated = any(found.simulated for found in pooled.values())
-    notes = [f"{SIMULATED}."] if simulated else []
+    notes = [f"{SIMULATED}."] if is_simulated(pooled) else []
     notes += [
         "Exploratory: the plan has no effects by authority. Estimand: ATT, of the authority's own "
         "families on the programme; difference of weighted means within the national design.",
@@ -149,6 +248,7 @@ def authority_table(pooled: dict[str, AreaEffects], area: str) -> Table:
         "moved its own estimate. Rank 1 is the lowest; its interval says how little ranks tell.",
         "Too few to show: fewer than ten families, or fewer than ten with or without the outcome. "
         "In its place stands the range in which the effect of another authority like these lies.",
+        counts_sentence(pooled),
     ]
     return table(
         pd.DataFrame(rows, columns=columns), caption=f"Effects in {area} beside the others",
@@ -164,7 +264,8 @@ def _authority_row(found: AreaEffects, outcome: str, area: str) -> list[str]:
     own = frame[(frame["name"] == area) & ~frame["hidden"].astype(bool)]
     if own.empty:
         ends = f"{number(found.prediction_low, digits)} to {number(found.prediction_high, digits)}"
-        return [label, "too few to show", f"another like these: {ends}", "not ranked", mean]
+        why = "too few for an error: left out" if area in left_out(found) else "too few to show"
+        return [label, why, f"another like these: {ends}", "not ranked", mean]
     row = own.iloc[0]
     pooled = with_interval(row["pooled"], row["pooled_low"], row["pooled_high"], digits)
     shown = int((~frame["hidden"].astype(bool)).sum())
@@ -173,7 +274,7 @@ def _authority_row(found: AreaEffects, outcome: str, area: str) -> list[str]:
     return [label, number(row["estimate"], digits), pooled, rank, mean]
 
 
-def authority_sentence(pooled: dict[str, AreaEffects], area: str) -> str:
+def authority_sentence(pooled: Mapping[str, AreaEffects], area: str) -> str:
     """Say in one sentence in how many outcomes an authority can be told from no effect.
 
     Parameters
@@ -183,7 +284,7 @@ def authority_sentence(pooled: dict[str, AreaEffects], area: str) -> str:
     area : str
         Official name.
     """
-    label = "Simulated records: " if any(one.simulated for one in pooled.values()) else ""
+    label = "Simulated records: " if is_simulated(pooled) else ""
     shown, clear = 0, []
     for outcome, found in pooled.items():
         frame = found.to_frame()
@@ -191,6 +292,8 @@ def authority_sentence(pooled: dict[str, AreaEffects], area: str) -> str:
         shown += len(own)
         if len(own) and (own["pooled_high"].iloc[0] < 0 or own["pooled_low"].iloc[0] > 0):
             clear.append(outcome_label(outcome).lower())
+    if not pooled and why_not(pooled):
+        return f"{label}effects by authority are not known. {next(iter(why_not(pooled).values()))}"
     if not shown:
         return f"{label}too few families of {area} are in the comparison to show its effects."
     told = f"can be told from no effect in {', '.join(clear)}" if clear else (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -12,7 +13,7 @@ from tfeval.cohort.cohort import comparison_groups
 from tfeval.display.disclosure import safe_count
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
-from tfeval.errors import TfevalError
+from tfeval.errors import TfevalError, public_line
 from tfeval.impact.balance.balance import Balance
 from tfeval.impact.design.design import Design
 from tfeval.impact.design.set_weights import ESTIMANDS
@@ -63,6 +64,10 @@ _COVARIATES = {
 }
 
 
+#: A covariate's column in a message.
+_COLUMN = re.compile(r"\b(?:[a-z][a-z_]*_before|met_[a-z_]+)\b")
+
+
 def covariate_label(name: str) -> str:
     """Return a covariate's name for readers, from its column.
 
@@ -83,6 +88,17 @@ def covariate_label(name: str) -> str:
     except KeyError:
         words = stem.replace("met_", "met: ", 1).replace("_", " ")
         return words[:1].upper() + words[1:]
+
+
+def worded(text: str) -> str:
+    """Return a message with the covariates' columns in it named for readers.
+
+    Examples
+    --------
+    >>> worded("Left out: absence_before (where it is missing), met_work.")
+    'Left out: Absence from school (where it is missing), Met: out of work.'
+    """
+    return _COLUMN.sub(lambda found: covariate_label(found[0]), text)
 
 
 def _in_words(made: Study) -> Study:
@@ -265,7 +281,16 @@ def designs_table(found: Comparison) -> Table:
         try:
             design = made(found.study, found.caliper)
         except TfevalError as fault:
-            rows.append((name.replace("_", " "), words, "", "", "", f"not possible: {fault}"))
+            rows.append(
+                (
+                    name.replace("_", " "),
+                    words,
+                    "",
+                    "",
+                    "",
+                    f"not possible: {worded(public_line(fault))}",
+                )
+            )
             continue
         alike = design.balance()
         rows.append(

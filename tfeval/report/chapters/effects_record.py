@@ -14,7 +14,10 @@ from tfeval.report.record_tables import record_table
 
 _KEPT = ["outcome", "months", "estimand", "method", "errors", "estimate", "std_error", "conf_low",
          "conf_high", "p_value", "p_adjusted", "relative", "relative_low", "relative_high",
-         "mean_comparison", "sd_comparison", "ess_comparison", "planned"]  # fmt: skip
+         "mean_comparison", "sd_comparison", "ess_comparison", "small_sample", "status",
+         "planned"]  # fmt: skip
+
+_NOT_SHOWN, _BETWEEN = "outcomes_not_shown", "; "
 
 
 def record_effects(found: Impact) -> None:
@@ -33,11 +36,15 @@ def record_effects(found: Impact) -> None:
     # An effective number is a count of families: no finer than counts are shown.
     shown["ess_comparison"] = shown["ess_comparison"].round(-1)
     record_table("effects", shown)
+    hidden = [str(name) for name in frame["outcome"].iloc[np.flatnonzero(hidden_rows(frame))]]
+    if hidden:
+        record(_NOT_SHOWN, _BETWEEN.join(hidden))
     joint = effects.joint[np.ix_(kept, kept)]
     record_table("covariance", pd.DataFrame(joint, columns=shown["outcome"].tolist()))
     held = found.comparison
     possible = held.cohort.to_pandas().loc[held.study.index, f"sessions_possible_{found.horizon}"]
-    record("sessions_possible", float(possible.mean()), "half days a family", digits=3)
+    if possible.notna().any():
+        record("sessions_possible", float(possible.mean()), "half days a family", digits=3)
     record("horizon", found.horizon, "months")
     record("balance", held.balance.verdict().word)
     record("comparison", held.cohort.settings.comparison)
@@ -46,6 +53,18 @@ def record_effects(found: Impact) -> None:
     record("simulated", held.study.simulated)
     record("families_followed", round(held.study.n_treated, -1), "families")
     record("effective_comparison_families", round(held.design.ess["comparison"], -1))
+
+
+def not_shown(impact: Records) -> list[str]:
+    """Return the outcomes that chapter 4 hides, since their numbers would tell of too few.
+
+    Parameters
+    ----------
+    impact : Records
+        Of chapter 4.
+    """
+    held = impact.get(_NOT_SHOWN)
+    return [] if held is None else str(held.value).split(_BETWEEN)
 
 
 def read_effects(impact: Records) -> Effects:

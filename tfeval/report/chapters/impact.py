@@ -8,14 +8,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from tfeval.display.disclosure import THRESHOLD
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
+from tfeval.errors import DataError
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.effects.multiple import METHODS
+from tfeval.impact.effects.words import hidden_rows
 from tfeval.impact.plan.analysis_plan import AnalysisPlan, read_plan
 from tfeval.report.chapters.common import OUTCOMES, outcome_label
-from tfeval.report.chapters.comparison import Comparison, estimand_words
+from tfeval.report.chapters.comparison import Comparison, estimand_words, worded
 from tfeval.report.chapters.comparison import load as load_comparison
 
 
@@ -72,20 +75,36 @@ def load(
         found.design, outcomes_of(found, horizon), months=horizon, method=estimator, plan=plan
     )
     roles = [plan.role(name) for name in effects.frame["outcome"]]
-    apart = replace(named(effects), frame=effects.frame.assign(role=roles))
+    apart = replace(
+        named(effects), frame=effects.frame.assign(role=roles),
+        notes=tuple(worded(note) for note in effects.notes),
+    )  # fmt: skip
     corrected = apart.with_corrections(plan.correction["method"], family="role")
     return Impact(found, corrected, plan, horizon, estimator, extract)
 
 
 def outcomes_of(found: Comparison, months: int) -> pd.DataFrame:
-    """Return the outcomes shown, where they vary in both groups and enough families have them."""
+    """Return the outcomes shown: those recorded for enough families of both groups.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
     frame = found.cohort.to_pandas().loc[found.study.index]
     names = [f"{name}_{months}" for name in OUTCOMES if f"{name}_{months}" in frame]
-    kept = found.design.weights > 0
-    arms = (kept & found.study.treated, kept & ~found.study.treated)
-    return frame[
-        [name for name in names if all(frame.loc[arm, name].notna().sum() >= 10 for arm in arms)]
-    ]
+    inside = found.design.weights > 0
+    arms = (inside & found.study.treated, inside & ~found.study.treated)
+    kept = [
+        name for name in names
+        if all(frame.loc[arm, name].notna().sum() >= THRESHOLD for arm in arms)
+    ]  # fmt: skip
+    if not kept:
+        raise DataError(
+            f"No outcome over {months} months is recorded for {THRESHOLD} families or more of "
+            "both groups: choose another horizon, comparison group or design."
+        )
+    return frame[kept]
 
 
 def named(effects: Effects, unit: bool = False) -> Effects:
@@ -101,35 +120,81 @@ def headline(found: Impact) -> str:
     """Say in one sentence for which outcomes an effect can be told from none."""
     frame = found.effects.to_frame()
     primary = frame[[found.plan.role(name) == "primary" for name in frame["outcome"]]]
-    clear = primary[primary["p_adjusted"] < 0.05]
+    count = len(found.plan.primary)
     label = "Simulated records: " if found.comparison.study.simulated else ""
     if not primary["planned"].astype(bool).all():
         label += "exploratory, not as planned: "
     if found.comparison.balance.verdict().word == "partly":
         label += "the groups are only partly alike; "
-    listed = "; ".join(_in_words(row) for _, row in clear.iterrows())
-    count = len(primary)
     if found.comparison.balance.verdict().word == "not balanced":
         return (
             f"{label}the groups are NOT ALIKE before the programme, so none of the {count} primary "
             "outcomes can be read as its effect."
         )
+    known, unknown = told_apart(primary, found.plan)
+    clear = known[known["p_adjusted"] < 0.05]
+    if not len(known):
+        return f"{label}no effect on any of {count} primary outcomes can be given: {unknown}."
+    rest = f" Nothing is said of the others: {unknown}." if unknown else ""
+    of = (
+        f"of {count} primary outcomes" if not unknown else
+        f"of {len(known)} of {count} primary outcomes that have an interval"
+    )  # fmt: skip
     if not len(clear):
         return (
-            f"{label}of {count} primary outcomes at {found.horizon} months, none differs from the "
-            "comparison families by more than chance would make it. That is not the same as no "
-            "effect: the intervals say how large one could be."
+            f"{label}{of} at {found.horizon} months, none differs from the comparison families by "
+            "more than chance would make it. That is not the same as no effect: the intervals say "
+            f"how large one could be.{rest}"
         )
+    listed = "; ".join(_in_words(row) for _, row in clear.iterrows())
     return (
-        f"{label}of {count} primary outcomes at {found.horizon} months, {len(clear)} can be told "
-        f"from no effect after correction for their number: {listed}."
+        f"{label}{of} at {found.horizon} months, {len(clear)} can be told from no effect after "
+        f"correction for their number: {listed}.{rest}"
     )
 
 
+def told_apart(primary: pd.DataFrame, plan: AnalysisPlan) -> tuple[pd.DataFrame, str]:
+    """Return the primary effects that have an interval and may be shown, and why others do not.
+
+    Parameters
+    ----------
+    primary : DataFrame
+        Columns of a table of effects.
+    plan : AnalysisPlan
+        Whose primary outcomes are all accounted for.
+
+    Returns
+    -------
+    known : DataFrame
+    unknown : str
+        Outcomes by what is missing; empty where nothing is.
+    """
+    hidden = hidden_rows(primary)
+    lacks = primary["conf_low"].isna() | primary["conf_high"].isna()
+    none = primary["estimate"].isna() & ~hidden
+    there = {str(name).rpartition("_")[0] for name in primary["outcome"]}
+    parts = {
+        "not recorded for enough families": [name for name in plan.primary if name not in there],
+        "too few families to show": primary.loc[hidden, "outcome"],
+        "not estimable": primary.loc[none, "outcome"],
+        "estimated without an interval": primary.loc[lacks & ~none & ~hidden, "outcome"],
+    }
+    told = [
+        f"{', '.join(_lower(name) for name in names)} ({why})"
+        for why, names in parts.items()
+        if len(names)
+    ]
+    return primary[~hidden & ~lacks], "; ".join(told)
+
+
+def _lower(name: str) -> str:
+    label = outcome_label(name)
+    return label[0].lower() + label[1:]
+
+
 def _in_words(row: pd.Series) -> str:
-    label = outcome_label(row["outcome"])
-    label = label[0].lower() + label[1:]
-    if pd.isna(row["relative"]):
+    label = _lower(row["outcome"])
+    if row[["relative", "relative_low", "relative_high"]].isna().any():
         return label
     ends = f"{row['relative_low']:+.0%} to {row['relative_high']:+.0%}"
     return f"{label} {row['relative']:+.0%} ({ends})"
@@ -156,9 +221,13 @@ def grouped(effects: Effects, plan: AnalysisPlan) -> Effects:
     return replace(effects, settings={**effects.settings, "groups": groups})
 
 
-def forest(found: Impact) -> Chart:
-    """Draw every effect relative to the comparison families, with its interval."""
-    return grouped(in_order(found), found.plan).plot("relative")
+def forest(found: Impact) -> Chart | Table:
+    """Draw every effect relative to the comparison families; say so where there is none to draw."""
+    try:
+        return grouped(in_order(found), found.plan).plot("relative")
+    except DataError:
+        said = "No effect can be drawn: too few families to show, no interval, or no mean above 0."
+        return table(pd.DataFrame({"": [said]}), caption="Effects relative to the comparison")
 
 
 def plan_table(found: Impact) -> Table:

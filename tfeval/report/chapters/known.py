@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from tfeval.display.claim_charts import reach_chart
@@ -234,8 +236,15 @@ def records_table(found: Additional) -> Table:
         pd.DataFrame(lines, columns=["", "Value"]),
         caption=f"{title} (simulated records)" if found.simulated else title,
         formats={"Value": lambda number: f"{number:.1f}".replace("-", "−")},
-        notes=f"Errors by authority, {row['freedom'] + 1:.0f} of them.",
+        notes=_errors(held),
     )
+
+
+def _errors(held: dict[Any, Any]) -> str:
+    """Say of which kind the error is, and of how many clusters."""
+    if pd.isna(held["clusters"]):
+        return f"Errors: {held['errors']}."
+    return f"Errors: {held['errors']}, {held['clusters']:.0f} of them."
 
 
 def record_known(price_year: int, edition: str) -> None:

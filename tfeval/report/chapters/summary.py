@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from tfeval.display.tables import Table, table
+from tfeval.impact.effects.areas import AreaEffects
 from tfeval.impact.effects.words import SIMULATED
-from tfeval.report.chapters.areas import authority_sentence, read_areas
+from tfeval.report.chapters.areas import authority_sentence, left_out, read_areas, why_not
+from tfeval.report.chapters.common import outcome_label
 from tfeval.report.chapters.summary_rows import (
     additional_cost,
     cost_words,
@@ -109,13 +112,7 @@ def records_answers(comparison: Records, impact: Records, value: Records, claims
             f"The groups compared are {impact['balance']}; {comparison['estimand']}. What was not "
             "recorded may still differ between them.",
         ),
-        (
-            "Was it worth the money?",
-            str(value["headline"]),
-            f"Benefits {value['benefits']} beside costs of {value['costs']} for "
-            f"{value['families']}; {value['fiscal_return']} came back to the public purse for each "
-            "£1.",
-        ),
+        _worth(value),
         ("What would change the answer?", *_changes(value)),
     ]
     frame = pd.DataFrame(rows, columns=["Question", "Answer", "How sure"])
@@ -126,7 +123,21 @@ def records_answers(comparison: Records, impact: Records, value: Records, claims
     return table(frame, caption=f"From {source}", notes=notes)
 
 
+def _worth(value: Records) -> tuple[str, str, str]:
+    question, said = "Was it worth the money?", str(value["headline"])
+    if "value_unknown" in value:
+        return question, said, "Not known; that is neither nothing nor a loss."
+    return (
+        question,
+        said,
+        f"Benefits {value['benefits']} beside costs of {value['costs']} for {value['families']}; "
+        f"{value['fiscal_return']} came back to the public purse for each £1.",
+    )
+
+
 def _changes(value: Records) -> tuple[str, str]:
+    if "value_unknown" in value:
+        return "Records of more families, or with errors that hold.", f"{value['value_unknown']}"
     agree = "agree" if value["designs_agree"].value else "DO NOT agree"
     return (
         f"Value would turn with {value['turning']}.",
@@ -165,9 +176,7 @@ def area_table(area: str, impact: Records, value: Records) -> Table:
     return table(pd.DataFrame(rows, columns=["What", "Answer"]), caption=caption, notes=notes)
 
 
-def _spread(areas: dict) -> list[tuple[str, str]]:
-    from tfeval.report.chapters.common import outcome_label  # noqa: PLC0415
-
+def _spread(areas: Mapping[str, AreaEffects]) -> list[tuple[str, str]]:
     rows = []
     for name, found in areas.items():
         frame = found.to_frame()
@@ -175,16 +184,20 @@ def _spread(areas: dict) -> list[tuple[str, str]]:
         apart = int(
             ((shown["pooled_low"] > found.mean) | (shown["pooled_high"] < found.mean)).sum()
         )
-        text = f"{len(shown)} of {len(frame)} authorities can be shown"
+        out = len(left_out(found))
+        text = f"{len(shown)} of {len(frame) + out} authorities can be shown"
+        text += f", {out} were left out for want of an error that holds" if out else ""
         if len(shown):
             text += f"; {apart} can be told from the mean of all"
         rows.append((outcome_label(name), f"{text}."))
+    rows += [(outcome_label(name), f"Not known by authority. {why}")
+             for name, why in why_not(areas).items()]  # fmt: skip
     return rows
 
 
 def _value_spread(values: pd.DataFrame) -> str:
     if values.empty:
-        return "Too few authorities have enough families to show."
+        return "Not known: too few authorities have enough families to show, or an error."
     ordered = values.sort_values("rank", kind="stable")
     best, worst = ordered.iloc[0], ordered.iloc[-1]
     return (
@@ -209,7 +222,8 @@ def workbook_link(records: str) -> Box:
             link = f"{part}/{_VALUE}/{books[0].name}"
             words = "Spreadsheet: every pound as effect × families × profile × unit cost"
             return Box("file", ((link, f"{words} ({books[0].name})"),))
-    return Box("file", ((f"../{_VALUE}/report.html", "The spreadsheet stands beside chapter 7."),))
+    words = "The spreadsheet, where there is one, stands beside chapter 7."
+    return Box("file", ((f"../{_VALUE}/report.html", words),))
 
 
 def pounds_table(value: Records, claims: Records) -> Table:
@@ -233,6 +247,9 @@ def pounds_table(value: Records, claims: Records) -> Table:
         "information_value": "Information",
         "cost_per_family": "Summary: costs over families",
     }
+    if "value_unknown" in value:
+        why = pd.DataFrame({"What is missing": [str(value["value_unknown"])]})
+        return table(why, caption="There are no pounds from linked records on this page")
     rows = [(name.replace("_", " "), str(value[name]), sheet) for name, sheet in sheets.items()]
     each = cost_words(additional_cost(value, claims))
     rows.append(("cost per additional result", each,

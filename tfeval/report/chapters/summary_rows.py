@@ -78,7 +78,7 @@ def additional_cost(value: Records, claims: Records) -> Range | None:
     value, claims : Records
         Of chapters 7 (what a family cost) and 6 (the share of families with an additional result).
     """
-    if "results_unknown" in claims:
+    if "results_unknown" in claims or "cost_per_family" not in value:
         return None
     share = (claims[f"additional_share{end}"].value for end in ("", "_low", "_high"))
     return cost_per(float(value["cost_per_family"].value), Range(*(float(x) / 100 for x in share)))

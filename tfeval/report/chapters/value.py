@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,21 @@ import pandas as pd
 
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table
+from tfeval.errors import public_line
 from tfeval.impact.effects.effects import Effects
 from tfeval.money.appraisal import Appraisal
 from tfeval.money.appraisal_display import amount
 from tfeval.money.appraise import appraise
 from tfeval.money.costs import programme_costs
 from tfeval.money.designs import DesignAppraisals, appraise_designs
+from tfeval.money.monetised import NothingValuedError
 from tfeval.money.uncertainty import Uncertainty
 from tfeval.programme.national import attached_by_year
 from tfeval.programme.phases import phase as phase_of
 from tfeval.programme.published import figure
-from tfeval.report.chapters.effects_record import read_effects
+from tfeval.report.chapters.effects_record import not_shown, read_effects
+from tfeval.report.chapters.unvalued import Unknown, Unvalued, or_why
+from tfeval.report.chapters.value_designs import design_effects, not_appraised
 from tfeval.report.notebook_parts import Box, simulated_banner
 from tfeval.report.record import Records, record
 
@@ -72,8 +76,8 @@ def load(
     appraisal_years: int,
     persistence: float,
     perspective: str,
-) -> Value:
-    """Appraise the effects that chapter 4 recorded.
+) -> Value | Unvalued:
+    """Appraise the effects that chapter 4 recorded; say why where none can be valued.
 
     Parameters
     ----------
@@ -100,12 +104,22 @@ def load(
         "convert": conversions(effects, impact), "claims": claimed_results(phase),
     }  # fmt: skip
     costs = programme_costs(phase, "total", price_year)
-    found = appraise(effects, costs, **asked)
-    designs = appraise_designs(
-        design_effects(impact.table("specifications"), effects), costs, draws=_DESIGN_DRAWS,
-        **asked,
-    )  # fmt: skip
+    if effects.frame.empty:
+        why = "Chapter 4 has no effect that may be shown: too few families have any outcome."
+        return _unvalued(why, impact, asked)
+    try:
+        found = appraise(effects, costs, **asked)
+    except NothingValuedError as fault:
+        return _unvalued(public_line(fault), impact, asked)
+    chosen = impact.table("specifications")
+    designs = appraise_designs(design_effects(chosen, effects), costs, draws=_DESIGN_DRAWS, **asked)
+    designs = replace(designs, left_out={**not_appraised(chosen), **designs.left_out})
     return Value(found, found.uncertainty(draws=_DRAWS), designs, impact, phase, asked)
+
+
+def _unvalued(why: str, impact: Records, asked: dict[str, Any]) -> Unvalued:
+    simulated, families = bool(impact["simulated"].value), float(sum(asked["families"].values()))
+    return Unvalued(Unknown(why, simulated), impact, families)
 
 
 def families_by_year(phase: str) -> dict[int, float]:
@@ -155,38 +169,7 @@ def conversions(effects: Effects, impact: Records) -> dict[str, tuple[str, float
     return {name: ("sessions_unauthorised", float(possible.value))}
 
 
-def design_effects(rows: pd.DataFrame, main: Effects) -> dict[str, Effects]:
-    """Return the effects under each specification, by its name for readers.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        As chapter 4 records its specifications; the first is the one chosen.
-    main : Effects
-        Of the chosen one: how outcomes vary together is taken from it.
-    """
-    correlation = pd.DataFrame(
-        main.correlation(), index=main.frame["outcome"], columns=main.frame["outcome"]
-    )
-    keys = ["comparison", "design", "estimator"]
-    own = rows.iloc[0][keys].tolist()
-    found = {}
-    for values, part in rows.groupby(keys, sort=False):
-        changed = [str(value) for value, mine in zip(values, own, strict=True) if value != mine]
-        name = "as chosen" if not changed else ", ".join(changed).replace("_", " ")
-        if part["alike"].iloc[0] == "not balanced":
-            name += " (groups NOT ALIKE)"
-        frame = part[["outcome", "months", "estimand", "estimate", "std_error", "conf_low",
-                      "conf_high"]].reset_index(drop=True)  # fmt: skip
-        held = correlation.reindex(index=frame["outcome"], columns=frame["outcome"]).fillna(0.0)
-        together = held.to_numpy(copy=True)
-        np.fill_diagonal(together, 1.0)
-        error = frame["std_error"].to_numpy(dtype=float)
-        found[name] = Effects(frame, together * np.outer(error, error), simulated=main.simulated)
-    return found
-
-
-def banner(found: Value) -> Box | None:
+def banner(found: Value | Unvalued) -> Box | None:
     """Return what stands at the head of the page: simulated records, groups that are not alike."""
     lines = [("", simulated_banner().lines[0][1])] if found.appraisal.simulated else []
     if found.impact["balance"].value == "not balanced":
@@ -199,16 +182,29 @@ def banner(found: Value) -> Box | None:
     )
 
 
-def headline(found: Value) -> str:
+def headline(found: Value | Unvalued) -> str:
     """Say in one sentence what each pound brought, and how likely it is that it paid."""
+    if isinstance(found, Unvalued):
+        return found.headline()
     low, high = map(amount, found.drawn.interval())
     least, most = map(amount, found.designs.range)
     return (
         f"{found.label}each £1 brought £{found.appraisal.benefit_cost_ratio:.2f}; the net present "
         f"value is {amount(found.appraisal.npv)} ({low} to {high}) and the probability that it "
         f"paid for itself {chance(found.drawn.probability())}. Over other comparison groups, "
-        f"designs and estimators the value runs from {least} to {most}."
+        f"designs and estimators the value runs from {least} to {most}.{_not_in_it(found)}"
     )
+
+
+def _not_in_it(found: Value) -> str:
+    left = found.appraisal.not_monetised()
+    small = len(not_shown(found.impact)) + int((left["kind"] == "too few to show").sum())
+    unknown = int((left["kind"] == "not estimated").sum())
+    kinds = {"with too few families to show": small, "without an error": unknown}
+    told = [f"{count} outcome{'s' * (count > 1)} {why}" for why, count in kinds.items() if count]
+    if not told:
+        return ""
+    return f" Not in it: {' and '.join(told)}; what that is worth is not known, and not nothing."
 
 
 def chance(share: float) -> str:
@@ -224,16 +220,19 @@ def chance(share: float) -> str:
     return "over 99%" if share > 0.99 else f"{share:.0%}"
 
 
+@or_why
 def acceptability(found: Value) -> Chart:
     """Draw the probability that it was worth it against the benefit asked for each pound."""
     return found.drawn.plot()
 
 
+@or_why
 def five_es(found: Value) -> Table:
     """Return economy, efficiency, effectiveness, equity and cost-effectiveness as evidence."""
     return found.appraisal.five_es(found.drawn)
 
 
+@or_why
 def workbook(found: Value, areas: pd.DataFrame, folder: str | Path = ".") -> Box:
     """Write the spreadsheet in which every pound can be traced, and link it.
 
@@ -256,8 +255,14 @@ def workbook(found: Value, areas: pd.DataFrame, folder: str | Path = ".") -> Box
     return Box("file", ((path.name, f"Spreadsheet: {found.label}{words} ({path.name})"),))
 
 
-def record_value(found: Value) -> None:
-    """Record what the summary page says of value."""
+def record_value(found: Value | Unvalued) -> None:
+    """Record what the summary page says of value; where there is none, why."""
+    if isinstance(found, Unvalued):
+        record("value_unknown", found.appraisal.why)
+        record("headline", headline(found))
+        record("simulated", found.appraisal.simulated)
+        record("families", found.families, "families")
+        return
     held, drawn = found.appraisal, found.drawn
     low, high = drawn.interval()
     least, most = found.designs.range

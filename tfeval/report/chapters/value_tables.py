@@ -9,13 +9,15 @@ from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import range_chart
 from tfeval.display.tables import Table, table
 from tfeval.display.words import pounds
-from tfeval.errors import TfevalError
+from tfeval.errors import TfevalError, public_line
 from tfeval.impact.effects.areas import AreaEffects, pool_areas
 from tfeval.impact.effects.words import SIMULATED, decimals, number
 from tfeval.money.appraisal_display import amount
 from tfeval.money.area_values import AreaAppraisals, appraise_areas
 from tfeval.programme.published import figure
 from tfeval.report.chapters.common import OUTCOMES, outcome_label
+from tfeval.report.chapters.effects_record import not_shown
+from tfeval.report.chapters.unvalued import Unvalued, or_why
 from tfeval.report.chapters.value import Value, chance, information
 from tfeval.report.record import Records
 
@@ -23,12 +25,14 @@ from tfeval.report.record import Records
 #: 1.96 + 0.84 (Bloom 1995, Evaluation Review 19(5)).
 _DETECTABLE = 2.80
 _FEWEST_AREAS = 3
+_SMALL = "In one group too few families have it, or lack it: its value would tell of them."
 
 
 def _marked(found: Value, notes: list[str]) -> list[str]:
     return [f"{SIMULATED}.", *notes] if found.appraisal.simulated else notes
 
 
+@or_why
 def break_even_table(found: Value) -> Table:
     """Return the effect at which value turns, beside the estimate and what could have been seen.
 
@@ -69,6 +73,7 @@ def break_even_table(found: Value) -> Table:
     return table(pd.DataFrame(rows, columns=columns), caption=caption, notes=_marked(found, notes))
 
 
+@or_why
 def switching_table(found: Value) -> Table:
     """Return what each group of parameters would have to be for value to turn."""
     rows = [
@@ -84,6 +89,7 @@ def switching_table(found: Value) -> Table:
     )  # fmt: skip
 
 
+@or_why
 def information_table(found: Value) -> Table:
     """Return what it would be worth to know more, beside what the evaluation cost."""
     cost = figure("budget", "evaluation_contract")
@@ -104,14 +110,16 @@ def information_table(found: Value) -> Table:
     )  # fmt: skip
 
 
+@or_why
 def not_monetised_table(found: Value) -> Table:
     """Return what is not in the account, and why."""
-    held = set(found.appraisal.effects.to_frame()["outcome"])
+    held = set(found.impact.table("effects")["outcome"])
     rows = []
     for row in found.appraisal.not_monetised().to_dict("records"):
         name, colon, component = str(row["what"]).partition(": ")
         what = outcome_label(name) + colon + component if name in held else str(row["what"])
         rows.append((what, row["kind"], _reason(str(row["reason"]))))
+    rows += [(outcome_label(name), "too few to show", _SMALL) for name in not_shown(found.impact)]
     return table(
         pd.DataFrame(rows, columns=["What", "Why it is not counted", "Reason"]),
         caption="What could not be valued, or is counted elsewhere", notes=_marked(found, []),
@@ -126,21 +134,28 @@ def _reason(text: str) -> str:
     return text.partition(" Appraise ")[0]
 
 
-def area_values(impact: Records, found: Value) -> AreaAppraisals | None:
-    """Appraise every authority that may be shown, its effects partly pooled.
+def area_values(impact: Records, found: Value | Unvalued) -> AreaAppraisals | str:
+    """Appraise every authority that may be shown, its effects partly pooled; or say why not.
 
     Parameters
     ----------
     impact : Records
         Of chapter 4: effects by authority on the primary outcomes.
-    found : Value
+    found : Value or Unvalued
         As from `load`; authorities spend what each family cost nationally.
 
     Returns
     -------
-    AreaAppraisals or None
-        None where too few authorities may be shown.
+    AreaAppraisals or str
+        Why no authority can be appraised.
+
+    Notes
+    -----
+    Authorities that are too small to show count in chapter 4's pooling and not here, where their
+    effects are not known; those without an error that holds count in neither.
     """
+    if isinstance(found, Unvalued):
+        return found.appraisal.why
     rows = impact.table("areas")
     rows = rows[~rows["hidden"].astype(bool)]
     enough = rows.groupby("outcome")["name"].size()
@@ -148,21 +163,24 @@ def area_values(impact: Records, found: Value) -> AreaAppraisals | None:
     shown = [set(rows.loc[rows["outcome"] == name, "name"]) for name in outcomes]
     names = sorted(set.intersection(*shown)) if shown else []
     if len(names) < _FEWEST_AREAS:
-        return None
-    pooled = {name: _pooled(rows, name, names, found) for name in outcomes}
+        return (
+            f"Fewer than {_FEWEST_AREAS} authorities have enough families to show, and an error "
+            "that holds."
+        )
     counts = rows.drop_duplicates("name").set_index("name").loc[names, "treated"]
     families = {str(name): float(text.replace(",", "")) for name, text in counts.items()}
     each = found.appraisal.cost_per_family
     asked = {key: value for key, value in found.asked.items() if key != "families"}
     first = min(found.asked["families"])
     try:
+        pooled = {name: _pooled(rows, name, names, found) for name in outcomes}
         return appraise_areas(
             pooled, each * sum(families.values()), families=families, first_year=first,
             area_costs={name: each * count for name, count in families.items()},
             **{**asked, "convert": _held(asked["convert"], outcomes)},
         )  # fmt: skip
-    except TfevalError:
-        return None
+    except TfevalError as fault:
+        return public_line(fault)
 
 
 def _pooled(rows: pd.DataFrame, outcome: str, names: list[str], found: Value) -> AreaEffects:
@@ -177,11 +195,17 @@ def _held(convert: dict, outcomes: list[str]) -> dict:
     return {name: pair for name, pair in convert.items() if name in outcomes}
 
 
-def area_values_record(areas: AreaAppraisals | None) -> pd.DataFrame:
-    """Return value by authority as a table to record; a family's value, and ranks."""
+def area_values_record(areas: AreaAppraisals | str | None) -> pd.DataFrame:
+    """Return value by authority as a table to record; a family's value, and ranks.
+
+    Parameters
+    ----------
+    areas : AreaAppraisals, str or None
+        As from `area_values`; of what is not known there are no rows.
+    """
     columns = ["name", "npv_per_family", "low", "high", "probability", "rank", "rank_low",
                "rank_high", "of"]  # fmt: skip
-    if areas is None:
+    if areas is None or isinstance(areas, str):
         return pd.DataFrame(columns=columns)
     frame = areas.to_frame()
     each = frame[["low", "high"]].div(frame["families"], axis=0)
@@ -202,7 +226,7 @@ def area_values_chart(rows: pd.DataFrame, simulated: bool, area: str = "") -> Ch
     """
     title = "Net value a family by authority, partly pooled"
     if rows.empty:
-        said = pd.DataFrame({"": ["Too few authorities have enough families to show."]})
+        said = pd.DataFrame({"": ["No value by authority is known: too few have enough families."]})
         return table(said, caption=title)
     rows = rows.sort_values("rank", kind="stable").reset_index(drop=True)
     ends = set(rows.index[:8]) | set(rows.index[-8:]) | set(rows.index[rows["name"] == area])
@@ -243,6 +267,11 @@ def area_value_sentence(rows: pd.DataFrame, area: str, simulated: bool) -> str:
     """
     label = "Simulated records: " if simulated else ""
     own = rows[rows["name"] == area] if len(rows) else rows
+    if rows.empty:
+        return (
+            f"{label}what the programme was worth in {area}, or in any one authority, is not known "
+            "from these records."
+        )
     if own.empty:
         return (
             f"{label}too few families of {area} are in the comparison to show what the programme "

@@ -1,0 +1,142 @@
+"""Chapters 3, 4, 7 and 8 on few families and on one authority: run to the end, and say why."""
+
+from __future__ import annotations
+
+import ast
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import tfeval as tf
+from tests.report.test_value_chapters import claims
+from tfeval.paths import project_folder
+from tfeval.report.chapters import effects_record, linked, summary, value
+from tfeval.report.record import Records, make_record
+from tfeval.report.record_tables import content_of
+
+ONE = "E08000014"
+DEFAULTS = {"price_year": 2024, "green_book_edition": "2026"}
+
+
+class Kept(dict):
+    """Records that notebooks make, by chapter, in the place of their outputs."""
+
+    def record(self, name, item, unit="", digits=6):
+        self[self.now][0][name] = make_record(name, item, unit, digits)
+
+    def record_table(self, name, frame, digits=6):
+        self[self.now][1][name] = content_of(name, frame, digits)
+
+    def read(self, name, _where=""):
+        return Records(name, *self[name])
+
+
+def run(name: str, kept: Kept, **parameters) -> str:
+    """Run a notebook's code as it stands and return everything that it shows, as text."""
+    cells = json.loads((project_folder("notebooks") / f"{name}.ipynb").read_text())["cells"]
+    kept.now, shown, space = name, [], {}
+    kept[name] = ({}, {})
+    for cell in cells:
+        source = "".join(cell["source"])
+        if cell["cell_type"] != "code" or "provenance(" in source:
+            continue
+        tree = ast.parse(source)
+        last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+        exec(compile(tree, name, "exec"), space)
+        if "parameters" in cell["metadata"].get("tags", []):
+            space |= {key: item for key, item in parameters.items() if key in space}
+        elif last is not None:
+            made = eval(compile(ast.Expression(last.value), name, "eval"), space)
+            if hasattr(made, "_repr_mimebundle_"):
+                made._repr_mimebundle_()
+            shown.append(made.text() if hasattr(made, "text") else repr(made))
+    return "\n".join(shown)
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("few") / "records"
+    tf.simulate_to(folder, families=240, seed=5)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    """Make an extract as one authority would send it: all families its own, no table of others."""
+    folder = tmp_path_factory.mktemp("one") / "records"
+    tf.simulate_to(folder, families=1_500, seed=7)
+    for name in ("families", "family_moves", "coverage"):
+        path = folder / f"{name}.parquet"
+        frame = pd.read_parquet(path)
+        if name == "coverage":
+            frame = frame[frame["local_authority"] == ONE]
+        frame.assign(local_authority=ONE).to_parquet(path)
+    return folder
+
+
+@pytest.fixture
+def kept(monkeypatch, tmp_path):
+    held = Kept()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tf, "read_records", held.read, raising=False)
+    for module in (tf, effects_record, value):
+        monkeypatch.setattr(module, "record", held.record, raising=False)
+    for module in (tf, effects_record):
+        monkeypatch.setattr(module, "record_table", held.record_table, raising=False)
+    yield held
+    linked.cohort_of.cache_clear()
+    linked._opened.cache_clear()
+
+
+def pages(extract: Path, kept: Kept) -> dict[str, str]:
+    """Run chapters 3, 4 and 7 and the parts of 8 that read them."""
+    names = ("03_comparison_group", "04_impact", "07_value_for_money")
+    found = {name[:2]: run(name, kept, extract=str(extract)) for name in names}
+    comparison, impact, worth = (kept.read(name) for name in names)
+    found["08"] = "\n".join([
+        summary.records_answers(comparison, impact, worth, claims()).text(),
+        summary.area_table("all", impact, worth).text(),
+        summary.area_table("Sefton", impact, worth).text(),
+        summary.pounds_table(worth, claims()).text(),
+    ])  # fmt: skip
+    return found
+
+
+def test_few_families_run_to_the_end(few, kept):
+    found = pages(few, kept)
+    for text in found.values():
+        assert " nan" not in text.lower()
+    assert "NOT ALIKE" in found["04"]
+    assert "No effect. Comparison, waiting:" in found["04"]
+    assert "Pooling needs at least two areas" in found["04"]
+    assert "too few families to show; what that is worth is not known" in found["07"]
+    assert "Fewer than 3 authorities" in found["07"]
+    assert "Not known by authority. Pooling needs" in found["08"]
+
+
+def test_one_authority_runs_to_the_end_with_errors_by_family_and_says_so(one, kept):
+    found = pages(one, kept)
+    for text in found.values():
+        assert " nan" not in text.lower()
+    assert "exploratory, not as planned" in found["04"]
+    assert "where clustered by local authority was planned" in found["04"]
+    assert "they say nothing of how the effect differs between one local authority" in found["04"]
+    effects = kept.read("04_impact").table("effects")
+    assert effects["std_error"].notna().any()
+    assert effects["errors"].str.startswith("robust").all()
+    assert not effects["planned"].any()
+    assert "Pooling needs at least two areas" in found["04"]
+    assert "Fewer than 3 authorities" in found["07"]
+
+
+def test_a_table_that_one_authority_never_sent_is_left_out_and_named(one, kept, tmp_path):
+    folder = tmp_path / "records"
+    shutil.copytree(one, folder)
+    path = folder / "coverage.parquet"
+    frame = pd.read_parquet(path)
+    frame[frame["source_table"] != "domestic_abuse_incidents"].to_parquet(path)
+    text = run("03_comparison_group", kept, extract=str(folder))
+    assert "left out: it is missing for everybody" in text
