@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,18 @@ from scipy.special import stdtr, stdtrit  # scipy.stats takes a second to import
 
 from tfeval.impact.design.design import Design
 from tfeval.impact.inference.inference import Asked, clusterings
-from tfeval.impact.inference.rules import DETERMINED, Ruling, check_clusters, check_fitted, ruled
+from tfeval.impact.inference.rules import (
+    DETERMINED,
+    Ruling,
+    check_clusters,
+    check_fitted,
+    counted_clusters,
+    ruled,
+)
 from tfeval.impact.inference.score_intervals import Shares, as_if_of, limits, p_values
 from tfeval.impact.inference.scores import BY_CLUSTER, Scores, cluster_scores, unit_scores
 from tfeval.impact.means.estimates import Estimates
-from tfeval.impact.means.variance import Spread, two_way
+from tfeval.impact.means.variance import Spread, crossed, two_way
 
 #: A ratio of means whose interval reaches further than this many times says nothing.
 FURTHEST = 100.0
@@ -76,9 +83,10 @@ def ruling_of(design: Design, asked: Asked, held: Estimates) -> Ruling:
     named = [name for name in asked.clusters if name != "pair"]
     codes = clusterings(asked if asked.kind == "pair" else replace(asked, clusters=tuple(named)),
                         design)  # fmt: skip
+    counted = counted_clusters(held, codes)
     if not asked.automatic:
-        check_clusters(asked.kind, held, codes)
-    return ruled(asked.kind, held, codes, automatic=asked.automatic)
+        check_clusters(asked.kind, counted)
+    return ruled(asked.kind, held, counted, automatic=asked.automatic)
 
 
 def influence_intervals(design: Design, asked: Asked, held: Estimates, level: float) -> Intervals:
@@ -86,52 +94,83 @@ def influence_intervals(design: Design, asked: Asked, held: Estimates, level: fl
     ruling = ruling_of(design, asked, held)
     codes = clusterings(asked, design)
     if asked.kind == "two_way":
-        spread, ratio = (two_way(one, codes) for one in (held.difference, held.log_ratio))
+        return _two_way_intervals(held, crossed(codes), ruling, level)
+    own = np.isin(ruling.kind, BY_CLUSTER)
+    if not own.any():
+        summed = _summed(held, unit_scores(held, ruling))
+    else:
+        summed = _summed(held, cluster_scores(held, ruling, codes[0]))
+        if not own.all():
+            summed = summed.where(own, _summed(held, unit_scores(held, ruling)))
+    covariance, log_variance = summed.covariance, summed.log_ratio
+    one = np.ones(len(held.rows))
+    if (through := held.through(one, one)) is not None:
+        log_through = held.through(*held.by_mean)
+        assert log_through is not None  # the same effects
+        covariance = through.added_to(covariance)
+        log_variance = np.diag(log_through.added_to(np.diag(log_variance)))
+    spread = Spread(covariance, summed.freedom, summed.clusters)
+    by_arm = summed.treated, summed.comparison
+    return from_spreads(held, spread, np.sqrt(log_variance), level, ruling, by_arm)
+
+
+def _two_way_intervals(
+    held: Estimates,
+    codes: tuple[np.ndarray, np.ndarray, np.ndarray],
+    ruling: Ruling,
+    level: float,
+) -> Intervals:
+    spread, ratio = (two_way(one, codes) for one in (held.difference, held.log_ratio))
+    by_arm = None
+    if (ruling.rare & ruling.estimated).any():
         first, second = (
-            two_way(replace(held.difference, psi=psi), codes)
+            np.diag(two_way(held.influence(psi), codes).covariance)
             for psi in (held.psi_treated, held.psi_comparison)
         )
-        by_arm = np.diag(first.covariance), np.diag(second.covariance)
-        error = np.sqrt(np.diag(ratio.covariance))
-        return from_spreads(held, spread, error, level, ruling, by_arm)
-    every = [unit_scores(held, ruling)]
-    if np.isin(ruling.kind, BY_CLUSTER).any():
-        every.append(cluster_scores(held, ruling, codes[0]))
-    combined, log_error, by_arm = _combined(held, ruling, every)
-    return from_spreads(held, combined, log_error, level, ruling, by_arm)
+        by_arm = first, second
+    return from_spreads(held, spread, np.sqrt(np.diag(ratio.covariance)), level, ruling, by_arm)
 
 
-def _combined(
-    held: Estimates, ruling: Ruling, every: list[Scores]
-) -> tuple[Spread, np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """Return the covariance of effects, errors of log ratios, variances of both means.
+@dataclass(frozen=True, eq=False)
+class _Summed:
+    """Squared and summed scores; arrays of shape (effects,) but for the covariance.
 
-    Effects whose errors are by cluster vary together by cluster, all others by unit.
+    Attributes
+    ----------
+    covariance : ndarray, shape (effects, effects)
+        Of differences.
+    log_ratio, treated, comparison : ndarray of float
+        Variances of the logarithm of the ratio of means, and of both means.
+    freedom, clusters : ndarray of float
+        As in `Scores`.
     """
-    own = np.isin(ruling.kind, BY_CLUSTER)
+
+    covariance: np.ndarray
+    log_ratio: np.ndarray
+    treated: np.ndarray
+    comparison: np.ndarray
+    freedom: np.ndarray
+    clusters: np.ndarray
+
+    def where(self, own: np.ndarray, other: _Summed) -> _Summed:
+        """Return these for some effects and other ones for the rest, and between the two."""
+        rest = {
+            item.name: np.where(own, getattr(self, item.name), getattr(other, item.name))
+            for item in fields(self)[1:]
+        }
+        both = np.outer(own, own)
+        return _Summed(np.where(both, self.covariance, other.covariance), **rest)
+
+
+def _summed(held: Estimates, scores: Scores) -> _Summed:
     by_treated, by_comparison = held.by_mean
-    covariances, ratios, arms = [], [], []
-    for scores in every:
-        difference = scores.treated - scores.comparison
-        covariances.append(difference.T @ difference)
-        ratios.append(
-            ((scores.treated * by_treated - scores.comparison * by_comparison) ** 2).sum(0)
-        )
-        arms.append([(side**2).sum(axis=0) for side in (scores.treated, scores.comparison)])
-    units, clusters = every[0], every[-1]
-    covariance = np.where(np.outer(own, own), covariances[-1], covariances[0])
-    ratio = np.where(own, ratios[-1], ratios[0])
-    through, log_through = held.difference.through, held.log_ratio.through
-    if through is not None and log_through is not None:
-        covariance = through.added_to(covariance)
-        ratio = np.diag(log_through.added_to(np.diag(ratio)))
-    spread = Spread(
-        covariance,
-        np.where(own, clusters.freedom, units.freedom),
-        np.where(own, clusters.clusters, np.nan),
-    )
-    first, second = (np.where(own, arms[-1][side], arms[0][side]) for side in (0, 1))
-    return spread, np.sqrt(ratio), (first, second)
+    difference = scores.treated - scores.comparison
+    ratio = scores.treated * by_treated - scores.comparison * by_comparison
+    squares = [(one**2).sum(axis=0) for one in (ratio, scores.treated, scores.comparison)]
+    return _Summed(
+        difference.T @ difference, squares[0], squares[1], squares[2], scores.freedom,
+        scores.clusters,
+    )  # fmt: skip
 
 
 def from_spreads(  # noqa: PLR0917

@@ -58,24 +58,26 @@ class Permuted:
             ])  # fmt: skip
         turns = np.unique(turns[np.isfinite(turns)])
         centre = own[0] / own[1]
-        ends = []
-        for side in (turns[turns <= centre][::-1], turns[turns >= centre]):
-            end = np.inf
-            # Just beyond each turn, from the estimate outwards; p falls along the way.
-            near, far = 0, len(side)
-            while near < far:
-                middle = (near + far) // 2
-                step = 1e3 * _TIE * max(abs(side[middle] - centre), np.ptp(turns) * 1e-3)
-                beyond = side[middle] + (step if side[middle] >= centre else -step)
-                if self.p_value(beyond) < 1 - level - _TIE:
-                    far = middle
-                else:
-                    near = middle + 1
-            if near < len(side):
-                end = side[near]
-            ends.append(end)
-        low = -np.inf if np.isinf(ends[0]) else ends[0]
-        return float(low), float(ends[1])
+        lower, higher = turns[turns <= centre][::-1], turns[turns >= centre]
+        step = _TIE * np.ptp(turns)
+        return (
+            self._end(lower, centre, -1.0, step, level),
+            self._end(higher, centre, 1.0, step, level),
+        )
+
+    def _end(
+        self, turns: np.ndarray, centre: float, sign: float, least: float, level: float
+    ) -> float:
+        """Return the first turn beyond which an effect is refused, from the estimate outwards."""
+        near, far = 0, len(turns)
+        while near < far:  # p falls along the way
+            middle = (near + far) // 2
+            step = max(1e3 * _TIE * abs(turns[middle] - centre), least)
+            if self.p_value(turns[middle] + sign * step) < 1 - level - _TIE:
+                far = middle
+            else:
+                near = middle + 1
+        return float(turns[near]) if near < len(turns) else sign * np.inf
 
 
 def permuted(  # noqa: PLR0917

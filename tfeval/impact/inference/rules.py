@@ -12,6 +12,7 @@ import numpy as np
 
 from tfeval.errors import DataError
 from tfeval.impact.means.estimates import Estimates
+from tfeval.impact.means.variance import clusters_of
 
 #: Units with weight that each arm needs for any error of its own: with fewer, intervals of skewed
 #: outcomes hold the truth too seldom (an exponential one in 91% with 5 and with 8), and those of
@@ -75,9 +76,7 @@ class Ruling:
         return ~np.isin(self.status, (NO_VARIATION, NOT_FITTED))
 
 
-def ruled(
-    errors: str, held: Estimates, codes: tuple[np.ndarray, ...], *, automatic: bool
-) -> Ruling:
+def ruled(errors: str, held: Estimates, counted: np.ndarray, *, automatic: bool) -> Ruling:
     """Return which errors each effect has.
 
     Parameters
@@ -85,14 +84,14 @@ def ruled(
     errors : str
         One of `inference.ERRORS`.
     held : Estimates
-    codes : tuple of ndarray of int, shape (n,)
-        Of the clusterings; empty for errors by unit.
+    counted : ndarray, shape (effects, 3)
+        Clusters, as from `counted_clusters`.
     automatic : bool
         Whether the errors were chosen for the design and not asked for: another kind may then
         stand in where theirs does not hold.
     """
     units = np.minimum(held.fact("n_treated"), held.fact("n_comparison"))
-    clusters, total = _fewest_clusters(held, codes)
+    clusters, total = counted[:, :2].min(axis=1), counted[:, 2]
     # All of a population in one cluster: nothing says how clusters vary, but units do.
     by_unit = (total == 1) & (automatic and errors in CLUSTERED)
     asked = np.where(by_unit, "robust", errors)
@@ -140,17 +139,6 @@ def _kind(errors: str, enough_units: bool, enough_clusters: bool) -> str:
     return GIVEN
 
 
-def _fewest_clusters(
-    held: Estimates, codes: tuple[np.ndarray, ...]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the clusters of the arm that has fewer, and those of both together, by effect."""
-    if not codes:
-        endless = np.full(len(held.rows), np.inf)
-        return endless, endless
-    arms = held_clusters(held, codes)
-    return arms[:, :2].min(axis=1), arms[:, 2]
-
-
 def expected_events(held: Estimates) -> np.ndarray:
     """Return the fewer of units with and without an outcome's rarer values that an arm would have.
 
@@ -175,34 +163,35 @@ def expected_events(held: Estimates) -> np.ndarray:
     return rarer * sizes.min(axis=0)
 
 
-def held_clusters(held: Estimates, codes: tuple[np.ndarray, ...]) -> np.ndarray:
+def counted_clusters(held: Estimates, codes: tuple[np.ndarray, ...]) -> np.ndarray:
     """Return clusters with treated, with comparison and with any units, shape (effects, 3).
 
-    Of two clusterings, the fewer of each.
+    Parameters
+    ----------
+    held : Estimates
+    codes : tuple of ndarray of int, shape (n,)
+        Of the clusterings: of two, the fewer count; without any, clusters are endless.
     """
-    known: dict[bytes, np.ndarray] = {}
-    found = np.empty((held.part.shape[1], 3))
-    for place, part in enumerate(held.part.T):
-        key = np.packbits(part).tobytes()
-        if key not in known:
-            arms = (part & held.treated_arm, part & ~held.treated_arm, part)
-            known[key] = np.min(
-                [[len(np.unique(one[arm & (one >= 0)])) for arm in arms] for one in codes], axis=0
-            )
-        found[place] = known[key]
-    return found
+    if not codes:
+        return np.full((len(held.rows), 3), np.inf)
+    arms = (held.treated_arm, ~held.treated_arm, None)
+    return np.min([[clusters_of(held.part, one, arm) for arm in arms] for one in codes], axis=0).T
 
 
-def check_clusters(errors: str, held: Estimates, codes: tuple[np.ndarray, ...]) -> None:
+def check_clusters(errors: str, counted: np.ndarray) -> None:
     """Refuse errors asked for by a clustering that can give none.
+
+    Parameters
+    ----------
+    errors : str
+    counted : ndarray, shape (effects, 3)
+        As from `counted_clusters`.
 
     Raises
     ------
     DataError
     """
-    if not codes:
-        return
-    most = held_clusters(held, codes)[:, 2].max()
+    most = counted[:, 2].max()
     if errors == "wild" and most < 3:
         raise DataError(
             "A wild cluster bootstrap needs three clusters or more. Cluster by something with more "

@@ -43,8 +43,7 @@ class Scores:
 
 def unit_scores(held: Estimates, ruling: Ruling) -> Scores:
     """Return scores by unit: HC1, and HC2 or HC3 where a ruling says so."""
-    influence = held.difference
-    factor = np.where(ruling.kind == "hc1", unit_factor(influence), 1.0)
+    factor = np.where(ruling.kind == "hc1", unit_factor(held.part, held.parameters), 1.0)
     first, second = held.psi_treated * factor, held.psi_comparison * factor
     freedom = np.full(len(held.rows), np.inf)
     for block in held.blocks:
@@ -63,9 +62,9 @@ def unit_scores(held: Estimates, ruling: Ruling) -> Scores:
 
 def cluster_scores(held: Estimates, ruling: Ruling, codes: np.ndarray) -> Scores:
     """Return scores by cluster: CR1, and CR2 or CR3 where a ruling says so."""
-    influence = held.difference
-    count = clusters_of(influence.part, codes)
-    factor = np.where(ruling.kind == "cr1", cluster_factor(influence, count), 1.0)
+    count = clusters_of(held.part, codes)
+    usual = cluster_factor(held.part, held.parameters, count)
+    factor = np.where(ruling.kind == "cr1", usual, 1.0)
     first, second = (
         sums_by(psi, codes) * factor for psi in (held.psi_treated, held.psi_comparison)
     )

@@ -96,38 +96,44 @@ class Estimates:
         )
         return first, second
 
-    @cached_property
+    @property
     def difference(self) -> Influence:
         """Influences on the difference."""
-        one = np.ones(len(self.rows))
-        psi = self.psi_treated - self.psi_comparison
-        return Influence(psi, self.part, self.parameters, self._through(one, one))
+        return self.influence(self.psi_treated - self.psi_comparison)
 
-    @cached_property
+    @property
     def log_ratio(self) -> Influence:
         """Influences on the logarithm of the ratio of means; 0 where it has none."""
         first, second = self.by_mean
-        psi = self.psi_treated * first - self.psi_comparison * second
-        return Influence(psi, self.part, self.parameters, self._through(first, second))
+        return self.influence(self.psi_treated * first - self.psi_comparison * second)
 
-    def _through(self, by_treated: np.ndarray, by_comparison: np.ndarray) -> Through | None:
-        if any(block.means.through is None for block in self.blocks):
-            return None
+    def influence(self, psi: np.ndarray) -> Influence:
+        """Return influences of the units that have weight in each effect."""
+        return Influence(psi, self.part, self.parameters)
+
+    def through(self, by_treated: np.ndarray, by_comparison: np.ndarray) -> Through | None:
+        """Return how sums of both means hang on what was estimated before; None if they do not.
+
+        Parameters
+        ----------
+        by_treated, by_comparison : ndarray of float, shape (effects,)
+            What the means are multiplied by; the second is taken off.
+        """
+        found: tuple[list[Through], list[Through]] = [], []
+        for block in self.blocks:
+            if block.means.through is None:
+                return None
+            for side, own in zip(found, block.means.through, strict=True):
+                side.append(own)
         order = np.argsort(np.concatenate([block.columns for block in self.blocks]))
         first, second = (
-            Through(*(
-                np.concatenate([getattr(side[at], name) for side in self._throughs], axis=1)[
-                    :, order
-                ]
-                for name in ("along", "moved")
-            ))
-            for at in (0, 1)
-        )  # fmt: skip
+            Through(
+                np.hstack([own.along for own in side])[:, order],
+                np.hstack([own.moved for own in side])[:, order],
+            )
+            for side in found
+        )
         return first.less(second, by_treated, by_comparison)
-
-    @property
-    def _throughs(self) -> list[tuple[Through, Through]]:
-        return [block.means.through for block in self.blocks if block.means.through is not None]
 
 
 def estimates_of(

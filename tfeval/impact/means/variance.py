@@ -73,39 +73,11 @@ class Influence:
         Who has weight in each.
     parameters : ndarray of int, shape (estimates,)
         Coefficients estimated.
-    through : Through or None
-        What else they hang on, where that does not go by units.
     """
 
     psi: np.ndarray
     part: np.ndarray
     parameters: np.ndarray
-    through: Through | None = None
-
-    @property
-    def units(self) -> np.ndarray:
-        """Units with weight, by estimate."""
-        return self.part.sum(axis=0)
-
-
-def robust(influence: Influence) -> Spread:
-    """Return heteroskedasticity-robust covariance (HC1).
-
-    References
-    ----------
-    MacKinnon and White (1985), Journal of Econometrics 29: HC1.
-
-    Examples
-    --------
-    >>> psi = np.array([[0.5], [-0.5], [0.0]])
-    >>> robust(Influence(psi, psi != 0, np.array([0]))).covariance
-    array([[0.5]])
-    """
-    scaled = influence.psi * unit_factor(influence)
-    count, covariance = scaled.shape[1], scaled.T @ scaled
-    if influence.through is not None:
-        covariance = influence.through.added_to(covariance)
-    return Spread(covariance, np.full(count, np.inf), np.full(count, np.nan))
 
 
 def sums_by(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -142,37 +114,64 @@ def clustered(influence: Influence, codes: np.ndarray) -> Spread:
     cluster-robust inference, Journal of Human Resources 50, sections II.C and VI.
     """
     count = clusters_of(influence.part, codes)
-    sums = sums_by(influence.psi, codes) * cluster_factor(influence, count)
+    factor = cluster_factor(influence.part, influence.parameters, count)
+    sums = sums_by(influence.psi, codes) * factor
     return Spread(sums.T @ sums, count - 1.0, count)
 
 
-def unit_factor(influence: Influence) -> np.ndarray:
-    """Return HC1's factor on influences, the root of n/(n - k); shape (estimates,)."""
-    units = influence.units
-    return np.sqrt(units / np.maximum(units - influence.parameters, 1))
+def unit_factor(part: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+    """Return HC1's factor on influences, the root of n/(n - k); shape (estimates,).
+
+    References
+    ----------
+    MacKinnon and White (1985), Journal of Econometrics 29.
+    """
+    units = part.sum(axis=0)
+    return np.sqrt(units / np.maximum(units - parameters, 1))
 
 
-def cluster_factor(influence: Influence, count: np.ndarray) -> np.ndarray:
+def cluster_factor(part: np.ndarray, parameters: np.ndarray, count: np.ndarray) -> np.ndarray:
     """Return CR1's factor on sums by cluster, shape (estimates,); `count` as by `clusters_of`."""
-    units = influence.units
-    few = np.maximum(count - 1, 1)
-    return np.sqrt(count / few * (units - 1) / np.maximum(units - influence.parameters, 1))
+    units, few = part.sum(axis=0), np.maximum(count - 1, 1)
+    return np.sqrt(count / few * (units - 1) / np.maximum(units - parameters, 1))
 
 
-def clusters_of(part: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Return how many clusters have units with weight, by estimate."""
+def clusters_of(part: np.ndarray, codes: np.ndarray, arm: np.ndarray | None = None) -> np.ndarray:
+    """Return how many clusters have units with weight, by estimate.
+
+    Parameters
+    ----------
+    part : ndarray of bool, shape (n, estimates)
+    codes : ndarray of int, shape (n,)
+        Below 0 for units in none.
+    arm : ndarray of bool, optional, shape (n,)
+        Whose units count; by default everybody's.
+    """
     distinct: dict[bytes, float] = {}
-    counts = np.empty(part.shape[1])
-    for place in range(part.shape[1]):
-        key = np.packbits(part[:, place]).tobytes()
+    counts, inside = np.empty(part.shape[1]), codes >= 0 if arm is None else arm & (codes >= 0)
+    for place, own in enumerate(part.T):
+        key = np.packbits(own).tobytes()
         if key not in distinct:
-            distinct[key] = len(np.unique(codes[part[:, place] & (codes >= 0)]))
+            distinct[key] = float(np.count_nonzero(np.bincount(codes[own & inside])))
         counts[place] = distinct[key]
     return counts
 
 
-def two_way(influence: Influence, codes: Sequence[np.ndarray]) -> Spread:
+def crossed(codes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the codes of two clusterings and of their intersection."""
+    first, second = codes
+    joint = np.unique(np.column_stack([first, second]), axis=0, return_inverse=True)[1].ravel()
+    return first, second, joint
+
+
+def two_way(influence: Influence, codes: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Spread:
     """Return covariance that lets units be alike within either of two clusterings.
+
+    Parameters
+    ----------
+    influence : Influence
+    codes : tuple of ndarray of int, shapes (n,)
+        As from `crossed`.
 
     Notes
     -----
@@ -184,9 +183,7 @@ def two_way(influence: Influence, codes: Sequence[np.ndarray]) -> Spread:
     Cameron, Gelbach and Miller (2011), Robust inference with multiway clustering, Journal of
     Business and Economic Statistics 29, equations 2.11 to 2.13.
     """
-    first, second = codes
-    joint = np.unique(np.column_stack([first, second]), axis=0, return_inverse=True)[1].ravel()
-    one, other, both = (clustered(influence, by) for by in (first, second, joint))
+    one, other, both = (clustered(influence, by) for by in codes)
     total = one.covariance + other.covariance - both.covariance
     fewer = np.minimum(one.clusters, other.clusters)
     return Spread(_without_negatives(total), fewer - 1.0, fewer)
