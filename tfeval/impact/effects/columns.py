@@ -116,6 +116,12 @@ def check_columns(frame: pd.DataFrame, columns: Sequence[str]) -> None:
             raise ParameterError(f"A table of effects has no column {name}. {known}")
 
 
+def check_level(level: Any) -> None:
+    """Refuse a level of intervals that is none."""
+    if not isinstance(level, float | int) or not 0.5 <= level < 1:
+        raise ParameterError(f"level lies from 0.5 to below 1, not {level!r}.")
+
+
 def families(frame: pd.DataFrame, columns: Sequence[str]) -> list[np.ndarray]:
     """Return the rows of each family: those with the same values in some columns.
 

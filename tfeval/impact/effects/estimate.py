@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
@@ -14,6 +13,7 @@ from tfeval.cohort.analysis_table import Cohort
 from tfeval.errors import ParameterError, names_settings, suggest
 from tfeval.impact.design.design import Design
 from tfeval.impact.design.stacked_pairs import are_stacked, stacked_pairs
+from tfeval.impact.effects.columns import check_level
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.tabulate import tabulated
 from tfeval.impact.inference.abadie_imbens import with_abadie_imbens
@@ -154,8 +154,10 @@ def estimate(
             estimated=asked.stacked,
         )  # fmt: skip
     held = estimates_of(design, found, groups, estimator, stacked=asked.stacked)
-    drawing = _Drawing(Repeat(design, asked, found, by, estimator), (found, groups, method), held)
-    intervals = drawing.intervals(level=level, draws=draws, seed=seed)
+    intervals = _intervals(
+        Repeat(design, asked, found, by, estimator), (found, groups, method), held,
+        level=level, draws=draws, seed=seed,
+    )  # fmt: skip
     words = METHODS[method][0] + (", logistic model" if outcome_model == "logistic" else "")
     lost = groups_left_out(design, by, len(groups), len(held.rows), len(found.names))
     effects = tabulated(
@@ -166,24 +168,17 @@ def estimate(
     return effects if plan is None else plan.mark(effects)
 
 
-@dataclass(frozen=True, eq=False)
-class _Drawing:
-    """From estimates to intervals: by sums of influences, or by what is drawn."""
-
-    repeat: Repeat
-    what: What
-    held: Estimates
-
-    def intervals(self, *, level: float, draws: int, seed: int) -> Intervals:
-        design, asked = self.repeat.design, self.repeat.asked
-        if asked.kind == "bootstrap":
-            return bootstrap_intervals(self.repeat, self.held, level=level, draws=draws, seed=seed)
-        by_kind = {"wild": wild_intervals, "randomisation": randomisation_intervals}
-        if asked.kind not in by_kind:
-            return influence_intervals(design, asked, self.held, level)
-        return by_kind[asked.kind](
-            design, asked, self.what, self.held, level=level, draws=draws, seed=seed
-        )
+def _intervals(
+    repeat: Repeat, what: What, held: Estimates, *, level: float, draws: int, seed: int
+) -> Intervals:
+    """Return intervals by sums of influences, or by what is drawn."""
+    design, asked = repeat.design, repeat.asked
+    if asked.kind == "bootstrap":
+        return bootstrap_intervals(repeat, held, level=level, draws=draws, seed=seed)
+    drawn = {"wild": wild_intervals, "randomisation": randomisation_intervals}.get(asked.kind)
+    if drawn is None:
+        return influence_intervals(design, asked, held, level)
+    return drawn(design, asked, what, held, level=level, draws=draws, seed=seed)
 
 
 def _check(method: str, outcome_model: str, level: float, draws: int) -> None:
@@ -193,8 +188,7 @@ def _check(method: str, outcome_model: str, level: float, draws: int) -> None:
         raise ParameterError(f'outcome_model is "linear" or "logistic", not {outcome_model!r}.')
     if outcome_model == "logistic" and method not in ("adjusted", "doubly_robust"):
         raise ParameterError("A logistic outcome model goes with adjusted or doubly_robust.")
-    if not isinstance(level, float | int) or not 0.5 <= level < 1:
-        raise ParameterError(f"level lies from 0.5 to below 1, not {level!r}.")
+    check_level(level)
     if not isinstance(draws, int | np.integer) or draws < 99:
         raise ParameterError(f"draws: at least 99 are needed, not {draws!r}.")
 

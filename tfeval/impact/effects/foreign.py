@@ -12,6 +12,7 @@ import pandas as pd
 from tfeval.errors import ParameterError, names_settings
 from tfeval.impact.design.design import Design
 from tfeval.impact.effects.coefficients import Coefficient, freedom_of, of_pyfixest, of_statsmodels
+from tfeval.impact.effects.columns import check_level
 
 
 class FromModels:
@@ -177,12 +178,6 @@ def as_fields(
         "notes": (*(() if design is None else design.notes), *notes),
         "simulated": design is not None and design.study.simulated,
     }  # fmt: skip
-
-
-def check_level(level: Any) -> None:
-    """Refuse a level of an interval that is none."""
-    if not isinstance(level, float | int) or not 0.5 <= level < 1:
-        raise ParameterError(f"level lies from 0.5 to below 1, not {level!r}.")
 
 
 def _counts(read: Coefficient, design: Design | None) -> dict[str, float]:

@@ -108,6 +108,8 @@ def _kind(part: Part, treated: np.ndarray) -> str:
 
 
 def _covariance(groups: list[list[_Sum]], size: int) -> np.ndarray:
+    from scipy.sparse import csc_array  # noqa: PLC0415
+
     total = np.zeros((len(groups), len(groups)))
     for kind in ("treated", "comparison", "both"):
         own = [(place, one) for place, group in enumerate(groups) for one in group
@@ -116,8 +118,10 @@ def _covariance(groups: list[list[_Sum]], size: int) -> np.ndarray:
         if not left > 0:
             continue
         variance = sum(float(one.residual @ one.residual) for _, one in own) / left
-        levers = np.zeros((size, len(groups)))
-        for place, one in own:
-            levers[one.rows, place] += one.lever
-        total += variance * (levers.T @ levers)
+        rows = np.concatenate([one.rows for _, one in own])
+        places = np.repeat([place for place, _ in own], [len(one.rows) for _, one in own])
+        levers = csc_array(
+            (np.concatenate([one.lever for _, one in own]), (rows, places)), (size, len(groups))
+        )  # few units count in several groups
+        total += variance * (levers.T @ levers).toarray()
     return total

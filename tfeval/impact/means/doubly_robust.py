@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from tfeval.impact.means.least_squares import Fit, solved
 from tfeval.impact.means.linear_outcomes import centred, cross_products_by_group, predictions
 from tfeval.impact.means.logistic_outcomes import fit_logistic
-from tfeval.impact.means.means import Means, Part, Sample, Tally, arm_mean
+from tfeval.impact.means.means import Means, Part, Sample, Side, Tally, arm_mean, both_means
 from tfeval.impact.means.regression import centre_of, regressors
 from tfeval.impact.study.rows import Reader
 
@@ -41,35 +41,13 @@ def doubly_robust_means(sample: Sample, *, outcome_model: str = "linear") -> Mea
     first, second = (
         _arm(sample, rows, outcome_model, treated=treated) for treated in (True, False)
     )
-    aliased, crowded = (
-        np.stack([side.left_out(what, sample.study.covariates.count) for side in (first, second)])
-        for what in ("aliased", "crowded")
-    )
-    return Means(
-        first.mean, second.mean, first.psi, second.psi, parameters=0,
-        parts=(first.parts, second.parts), aliased=aliased, crowded=crowded,
-    )  # fmt: skip
+    return both_means(first, second, parameters=0)
 
 
-@dataclass(frozen=True, eq=False)
-class _Side:
-    """One arm's mean, influences and parts; the fits that predicted it, one a fold."""
-
-    mean: np.ndarray
-    psi: np.ndarray
-    parts: tuple[Part, ...]
-    fits: tuple[Fit, ...] = ()
-
-    def left_out(self, what: str, count: int) -> np.ndarray:
-        found = [getattr(fit, what) for fit in self.fits]
-        return np.any(found, axis=0) if found else np.zeros(count, dtype=bool)
-
-
-def _arm(sample: Sample, rows: Reader, model: str, *, treated: bool) -> _Side:
+def _arm(sample: Sample, rows: Reader, model: str, *, treated: bool) -> Side:
     arm = sample.arm(treated)
     if sample.is_target(arm):
-        mean, psi, part = arm_mean(sample, treated)
-        return _Side(mean, psi, (part,))
+        return arm_mean(sample, treated)
     weights, target = sample.weights[arm], np.flatnonzero(sample.target > 0)
     tally = Tally(sample)
     every, fits = _predicted(sample, rows, model, arm)
@@ -89,7 +67,7 @@ def _arm(sample: Sample, rows: Reader, model: str, *, treated: bool) -> _Side:
             regressors=regressors(rows, arm, kept),
         )  # fmt: skip
     parts = (own, Part(target, sample.target[target], share, off, of_target=True))
-    return _Side(predicted + level, tally.psi, parts, fits)
+    return Side(predicted + level, tally.psi, parts, fits)
 
 
 def _predicted(

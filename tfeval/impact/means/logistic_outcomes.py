@@ -8,7 +8,7 @@ import numpy as np
 
 from tfeval.errors import DataError
 from tfeval.impact.means.least_squares import Fit, cross_products, solved
-from tfeval.impact.means.means import Means, Part, Sample, Tally
+from tfeval.impact.means.means import Means, Part, Sample, Side, Tally, both_means
 from tfeval.impact.means.regression import centre_of
 
 
@@ -114,7 +114,7 @@ def logistic_adjusted_means(sample: Sample, *, fixed: bool = False) -> Means:
     target = np.flatnonzero(sample.target > 0)
     at_target = sample.study.covariates.rows(target) - centre
     share = sample.target[target] / sample.target[target].sum()
-    found, left_out, parameters = [], [], 0
+    sides, parameters = [], 0
     for treated in (True, False):
         rows = sample.arm(treated)
         x, weights = sample.study.covariates.rows(rows) - centre, sample.weights[rows]
@@ -136,11 +136,5 @@ def logistic_adjusted_means(sample: Sample, *, fixed: bool = False) -> Means:
             tally.beside_weights(target, share[:, None] * off)
             parts.append(Part(target, sample.target[target], share, off, of_target=True))
         parameters += fit.rank
-        found.append((means, tally.psi, tuple(parts)))
-        left_out.append((fit.aliased, fit.crowded))
-    (first, psi_first, ours), (second, psi_second, theirs) = found
-    aliased, crowded = (np.stack(both) for both in zip(*left_out, strict=True))
-    return Means(
-        first, second, psi_first, psi_second, parameters, parts=(ours, theirs),
-        aliased=aliased, crowded=crowded,
-    )  # fmt: skip
+        sides.append(Side(means, tally.psi, tuple(parts), (fit,)))
+    return both_means(sides[0], sides[1], parameters)

@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from tfeval.impact.design.design import Design, WeightModel
+from tfeval.impact.means.least_squares import Fit
 from tfeval.impact.means.linear_outcomes import centred, predictions, products
 from tfeval.impact.means.variance import Through
 from tfeval.impact.study.study import Study
@@ -180,21 +181,55 @@ def weighted_means(sample: Sample) -> Means:
     -----
     Their difference is the coefficient of the treatment in a weighted regression on it alone.
     """
-    (first, psi_first, one), (second, psi_second, other) = (
-        arm_mean(sample, treated) for treated in (True, False)
-    )
-    return Means(first, second, psi_first, psi_second, 2, parts=((one,), (other,)))
+    return both_means(arm_mean(sample, True), arm_mean(sample, False), parameters=2)
 
 
-def arm_mean(sample: Sample, treated: bool) -> tuple[np.ndarray, np.ndarray, Part]:
-    """Return one arm's weighted mean, the units' influence on it, and what makes it up."""
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One arm's mean.
+
+    Attributes
+    ----------
+    mean : ndarray of float, shape (outcomes,)
+    psi : ndarray of float, shape (n, outcomes)
+        Influence of each unit.
+    parts : tuple of Part
+        What makes it up.
+    fits : tuple of Fit
+        Regressions behind it: none, one, or one a fold.
+    """
+
+    mean: np.ndarray
+    psi: np.ndarray
+    parts: tuple[Part, ...]
+    fits: tuple[Fit, ...] = ()
+
+
+def arm_mean(sample: Sample, treated: bool) -> Side:
+    """Return one arm's weighted mean."""
     rows, tally = sample.arm(treated), Tally(sample)
     weights = sample.weights[rows]
     share = weights / weights.sum()
     mean = share @ sample.values[rows]
     residual = sample.values[rows] - mean
     tally.through_weights(rows, residual / weights.sum())
-    return mean, tally.psi, Part(rows, weights, share, residual)
+    return Side(mean, tally.psi, (Part(rows, weights, share, residual),))
+
+
+def both_means(treated: Side, comparison: Side, parameters: int) -> Means:
+    """Return both arms' means, with what either's regressions left out."""
+    count = max((len(fit.aliased) for fit in (*treated.fits, *comparison.fits)), default=0)
+    aliased, crowded = (
+        np.array([
+            np.any([getattr(fit, what) for fit in side.fits] or [[False] * count], axis=0)
+            for side in (treated, comparison)
+        ])
+        for what in ("aliased", "crowded")
+    )  # fmt: skip
+    return Means(
+        treated.mean, comparison.mean, treated.psi, comparison.psi, parameters,
+        parts=(treated.parts, comparison.parts), aliased=aliased, crowded=crowded,
+    )  # fmt: skip
 
 
 def of_design(

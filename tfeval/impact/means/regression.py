@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from tfeval.impact.means.linear_outcomes import (
     predictions,
     weighted_centre,
 )
-from tfeval.impact.means.means import Means, Part, Sample, Tally, arm_mean
+from tfeval.impact.means.means import Means, Part, Sample, Side, Tally, arm_mean, both_means
 from tfeval.impact.study.rows import Reader
 from tfeval.impact.study.study import Study
 
@@ -22,19 +21,6 @@ from tfeval.impact.study.study import Study
 def centre_of(sample: Sample) -> np.ndarray:
     """Return the target population's mean covariates, shape (k,)."""
     return weighted_centre(sample.study.covariates, sample.target)
-
-
-@dataclass(frozen=True, eq=False)
-class _Side:
-    """One arm's mean at the target: itself, its influences, its parts, its regression."""
-
-    mean: np.ndarray
-    psi: np.ndarray
-    parts: tuple[Part, ...]
-    fit: Fit | None = None
-
-    def left_out(self, what: str, count: int) -> np.ndarray:
-        return np.zeros(count, dtype=bool) if self.fit is None else getattr(self.fit, what)
 
 
 def adjusted_means(sample: Sample, *, fixed: bool = False) -> Means:
@@ -65,27 +51,18 @@ def adjusted_means(sample: Sample, *, fixed: bool = False) -> Means:
     rows = centred(sample.study.covariates, centre_of(sample))
     plain = [not fixed and sample.is_target(sample.arm(treated)) for treated in (True, False)]
     fits = _fits(rows, sample.study.treated, sample.weights, sample.values, plain=plain)
-    sides = [
+    first, second = (
         _side(sample, rows, fit, treated, fixed)
         for treated, fit in zip((True, False), fits, strict=True)
-    ]
-    aliased, crowded = (
-        np.stack([side.left_out(what, sample.study.covariates.count) for side in sides])
-        for what in ("aliased", "crowded")
     )
-    first, second = sides
     # An arm that needs no regression counts as if it had one, as in other packages.
     ranks = [fit.rank for fit in fits if fit is not None]
-    return Means(
-        first.mean, second.mean, first.psi, second.psi, 2 * sum(ranks) // len(ranks),
-        parts=(first.parts, second.parts), aliased=aliased, crowded=crowded,
-    )  # fmt: skip
+    return both_means(first, second, 2 * sum(ranks) // len(ranks))
 
 
-def _side(sample: Sample, rows: Reader, fit: Fit | None, treated: bool, fixed: bool) -> _Side:
+def _side(sample: Sample, rows: Reader, fit: Fit | None, treated: bool, fixed: bool) -> Side:
     if fit is None:
-        mean, psi, part = arm_mean(sample, treated)
-        return _Side(mean, psi, (part,))
+        return arm_mean(sample, treated)
     own, tally = sample.arm(treated), Tally(sample)
     every = predictions(rows, np.column_stack([fit.inverse[0], fit.coefficients]))
     residual, weights = sample.values[own] - every[own, 1:], sample.weights[own]
@@ -103,7 +80,7 @@ def _side(sample: Sample, rows: Reader, fit: Fit | None, treated: bool, fixed: b
         off = every[target, 1:] - fit.coefficients[0]
         tally.beside_weights(target, share[:, None] * off)
         parts.append(Part(target, sample.target[target], share, off, of_target=True))
-    return _Side(fit.coefficients[0], tally.psi, tuple(parts), fit)
+    return Side(fit.coefficients[0], tally.psi, tuple(parts), (fit,))
 
 
 def regressors(rows: Reader, own: np.ndarray, kept: np.ndarray) -> Callable[[], np.ndarray]:
@@ -169,7 +146,7 @@ def covariance_adjusted_means(sample: Sample) -> Means:
     effect, kept = fit.coefficients[1], fit.kept
     residual = sample.values[rows] - fit.predict(x)
     lever = weights * (fit.inverse[1, 0] + x @ fit.inverse[1, 1:])
-    mean, psi, own = arm_mean(sample, True)
+    own = arm_mean(sample, True)
     difference = Tally(sample)
     difference.through_weights(rows, (lever / weights)[:, None] * residual)
 
@@ -179,6 +156,7 @@ def covariance_adjusted_means(sample: Sample) -> Means:
 
     part = Part(rows, weights, -lever, residual, fit.inverse[np.ix_(kept, kept)], read)
     return Means(
-        mean, mean - effect, psi, psi - difference.psi, fit.rank, parts=((own,), (own, part)),
-        aliased=np.stack([fit.aliased[1:]] * 2), crowded=np.stack([fit.crowded[1:]] * 2),
+        own.mean, own.mean - effect, own.psi, own.psi - difference.psi, fit.rank,
+        parts=(own.parts, (*own.parts, part)), aliased=np.stack([fit.aliased[1:]] * 2),
+        crowded=np.stack([fit.crowded[1:]] * 2),
     )  # fmt: skip

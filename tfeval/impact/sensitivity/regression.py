@@ -13,7 +13,7 @@ from tfeval.impact.means.linear_outcomes import (
     cross_products_by_group,
     weighted_centre,
 )
-from tfeval.impact.study.aliased import aliased
+from tfeval.impact.study.aliased import aliased, magnitude_of
 from tfeval.impact.study.covariates import Covariates
 from tfeval.impact.study.rows import thinned
 
@@ -100,7 +100,7 @@ def regressions(
     gram, right = cross_products_by_group(centred(x, centre), share, both, zero, 1)
     own = both.T @ (both * share[:, None])
     sources = tuple(one.source for one in x.columns)
-    magnitude = np.diagonal(gram[0])[1:] + centre**2
+    magnitude = magnitude_of(gram[0], centre)
     sums = Sums(gram[0], right[0], own, magnitude, sources, len(rows))
     return [
         "the outcome does not vary" if same[place] else sums.regression(place + 1, benchmarks)
@@ -166,7 +166,8 @@ class Sums:
         """Return the regression of the outcome in one column of `own`, or why there is none."""
         none = np.zeros(len(self.kept), dtype=bool)
         (before, joint), (_, total) = self.left(none, place)
-        (residual, shared), (_, rest) = self.left(self.kept, place)
+        whole = self.left(self.kept, place)
+        (residual, shared), (_, rest) = whole
         count = int(np.count_nonzero(self.kept))
         dof = self.units - count - 2
         if dof < 2:
@@ -182,16 +183,19 @@ class Sums:
             partial_r2=shared**2 / (residual * rest), short=joint / before,
             r2_short=joint**2 / (before * total), r2=1 - unexplained / total, variance=before,
             residual=residual, outcome_variance=total,
-            strengths={name: self.strength(name, place) for name in benchmarks},
+            strengths={name: self.strength(name, place, whole) for name in benchmarks},
         )  # fmt: skip
 
-    def strength(self, name: str, place: int) -> Strength | None:
-        """Return how much the columns of a covariate explain that the others do not."""
+    def strength(self, name: str, place: int, whole: np.ndarray) -> Strength | None:
+        """Return how much the columns of a covariate explain that the others do not.
+
+        `whole` is what all columns leave of (treatment, the outcome), as from `left`.
+        """
         columns = self.without(name)
         if np.count_nonzero(columns) >= np.count_nonzero(self.kept):
             return None
         (less, shared_less), (_, rest_less) = self.left(columns, place)
-        (residual, shared), (_, rest) = self.left(self.kept, place)
+        (residual, shared), (_, rest) = whole
         without = rest_less - shared_less**2 / less
         explained = 1 - (rest - shared**2 / residual) / without
         return Strength(float(max(1 - residual / less, 0.0)), float(max(explained, 0.0)))
