@@ -172,3 +172,35 @@ def test_what_cannot_be_corrected_is_refused():
         romano_wolf(np.zeros(2), np.zeros((50, 2)))
     with pytest.raises(ParameterError, match="one column"):
         romano_wolf(np.zeros(2), np.zeros((500, 3)))
+
+
+@pytest.mark.parametrize("draw", ["null", "ranks", "money"])
+def test_draws_do_not_hang_on_how_rounding_turned_the_axes(draw, monkeypatch):
+    """Other processors give eigenvectors other signs, and turn those of equal eigenvalues."""
+    from tfeval.impact.effects.pooling import rotated
+    from tfeval.impact.effects.shrinkage import posterior, rank_draws
+    from tfeval.money.drawing import normal_draws
+
+    covariance = np.kron(np.eye(3), alike(2, 0.5)) + 0.01
+
+    def drawn():
+        rng = np.random.default_rng(3)
+        if draw == "null":
+            return null_draws(covariance, 20, rng)
+        if draw == "money":
+            return normal_draws(np.arange(6.0), covariance, 20, rng)
+        data = rotated(np.array([0.3, -1, 2, 0.5, 0, 1]), covariance)
+        return rank_draws(data, posterior(data, "half_cauchy", 1.0), 20, rng)
+
+    before, given = drawn(), np.linalg.eigh
+
+    def turned(matrix):
+        values, vectors = given(matrix)
+        alike_ = np.flatnonzero(np.isclose(values, values[0]))
+        pair = vectors[:, alike_[:2]] @ np.array([[0.6, -0.8], [0.8, 0.6]])
+        vectors = -vectors
+        vectors[:, alike_[:2]] = pair
+        return values, vectors
+
+    monkeypatch.setattr(np.linalg, "eigh", turned)
+    assert np.abs(drawn() - before).max() < 1e-7

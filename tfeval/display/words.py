@@ -18,6 +18,24 @@ _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "Augu
            "September", "October", "November", "December")  # fmt: skip
 
 
+#: What sums of numbers of about 1 leave in place of 0.
+ROUNDING = 1e-15
+
+
+def settled(value: float) -> float:
+    """Return a number without its last digits, which hang on the processor that added it up.
+
+    Means of few units lie exactly between two numbers that readers see: 37.59375, or a bit less;
+    and two means that are the same differ by 0, or by what rounding leaves.
+
+    Examples
+    --------
+    >>> settled(37.59374999999999), settled(-1 / 3), settled(0.1 + 0.2 - 0.3)
+    (37.59375, -0.333333333333, 0.0)
+    """
+    return 0.0 if abs(value) < ROUNDING else float(f"{value:.12g}")
+
+
 def significant(value: Any, digits: int = 6) -> Any:
     """Round a number to significant digits, keeping its kind; leave anything else as it is.
 
@@ -33,7 +51,7 @@ def significant(value: Any, digits: int = 6) -> Any:
     number = float(value)
     if not math.isfinite(number):
         return number
-    return float(f"{number:.{digits}g}")
+    return float(f"{settled(number):.{digits}g}")
 
 
 def plain(value: Any, digits: int = 6) -> Any:
@@ -95,6 +113,7 @@ def written(value: Any, how: Format | None = None) -> str:
     ('116,654', '0.98935', 'yes', '94%')
     """
     if how is not None:
+        value = settled(value) if isinstance(value, float) else value
         return how(value) if callable(how) else how.format(value)
     if isinstance(value, bool) or type(value).__name__ == "bool":
         return "yes" if value else "no"

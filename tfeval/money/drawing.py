@@ -51,8 +51,9 @@ def normal_draws(
             "The effects' covariance is none: some combination of them would have a negative "
             "variance. Estimate them together, or use worst_case."
         )
-    root = axes * np.sqrt(np.maximum(size, 0.0))
-    return mean + (rng.standard_normal((draws, len(mean))) @ root.T) * scale
+    # The symmetric root: the one that rounding of the axes does not turn.
+    root = axes * np.sqrt(np.maximum(size, 0.0)) @ axes.T
+    return mean + (rng.standard_normal((draws, len(mean))) @ root) * scale
 
 
 def triangular(share: Array, low: Array, middle: Array, high: Array) -> Array:

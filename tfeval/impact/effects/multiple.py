@@ -154,8 +154,9 @@ def null_draws(correlation: np.ndarray, draws: int, rng: np.random.Generator) ->
     [0.0, 0.0, 0.0]
     """
     values, vectors = np.linalg.eigh(correlation)
-    factor = vectors * np.sqrt(np.maximum(values, 0.0))
-    return rng.standard_normal((draws, len(correlation))) @ factor.T
+    # The symmetric root: the one that rounding of the axes does not turn.
+    root = vectors * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
+    return rng.standard_normal((draws, len(correlation))) @ root
 
 
 def adjusted(

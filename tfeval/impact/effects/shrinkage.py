@@ -150,5 +150,7 @@ def rank_draws(data: Rotated, known: Posterior, draws: int, rng: np.random.Gener
     centre = mean + np.sqrt(variance) * rng.standard_normal(draws)
     own = tau[:, None] ** 2 * data.weights(tau**2)
     inside = own * data.y + (1 - own) * centre[:, None] * data.x
-    inside += np.sqrt(own * data.d) * rng.standard_normal((draws, len(data.y)))
-    return inside @ data.axes.T
+    # Noise is drawn area by area and then turned: the axes' signs, and their directions where
+    # variances are alike, hang on rounding, and so would the draws.
+    noise = rng.standard_normal((draws, len(data.y))) @ data.axes
+    return (inside + np.sqrt(own * data.d) * noise) @ data.axes.T

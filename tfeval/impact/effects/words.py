@@ -12,6 +12,7 @@ import pandas as pd
 
 from tfeval.display.chart_parts import minus
 from tfeval.display.disclosure import THRESHOLD
+from tfeval.display.words import settled
 from tfeval.impact.design.set_weights import ESTIMANDS
 from tfeval.impact.inference.rules import (
     DETERMINED,
@@ -155,7 +156,7 @@ def number(value: float, digits: int, suffix: str = "") -> str:
     >>> number(-0.0004, 2), number(1234.5, 0), number(12.34, 1, "%")
     ('0.00', '1,234', '12.3%')
     """
-    rounded = round(value, digits) + 0.0
+    rounded = round(settled(value), digits) + 0.0
     return minus(f"{rounded:,.{digits}f}") + suffix
 
 
