@@ -51,7 +51,9 @@ _PUBLIC = {
     "results_tests": "tfeval.cohort.results",
     "Cohort": "tfeval.cohort.analysis_table",
     # impact
+    "Specification": "tfeval.impact.specification",
     "study": "tfeval.impact.study.study",
+    "design": "tfeval.impact.designs",
     "match": "tfeval.impact.matching.match",
     "weight": "tfeval.impact.weighting.weight",
     "unweighted": "tfeval.impact.weighting.unweighted",
@@ -71,6 +73,8 @@ _PUBLIC = {
     "Study": "tfeval.impact.study.study",
     "Propensity": "tfeval.impact.propensity.propensity",
     "Design": "tfeval.impact.design.design",
+    "AnyDesign": "tfeval.impact.design.protocol",
+    "Contrasts": "tfeval.impact.design.protocol",
     "Balance": "tfeval.impact.balance.balance",
     "Effects": "tfeval.impact.effects.effects",
     "AreaEffects": "tfeval.impact.effects.areas",
@@ -78,6 +82,7 @@ _PUBLIC = {
     "Imputations": "tfeval.impact.imputation.impute",
     "AnalysisPlan": "tfeval.impact.plan.analysis_plan",
     # money
+    "Assumptions": "tfeval.money.assumptions",
     "deflate": "tfeval.money.prices",
     "price_years": "tfeval.money.prices",
     "discount_factors": "tfeval.money.discounting",

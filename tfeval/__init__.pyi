@@ -15,6 +15,9 @@ from tfeval.errors import TfevalError as TfevalError
 from tfeval.impact.balance.balance import Balance as Balance
 from tfeval.impact.balance.balance import balance as balance
 from tfeval.impact.design.design import Design as Design
+from tfeval.impact.design.protocol import AnyDesign as AnyDesign
+from tfeval.impact.design.protocol import Contrasts as Contrasts
+from tfeval.impact.designs import design as design
 from tfeval.impact.effects.areas import AreaEffects as AreaEffects
 from tfeval.impact.effects.areas import pool_areas as pool_areas
 from tfeval.impact.effects.effects import Effects as Effects
@@ -34,6 +37,7 @@ from tfeval.impact.propensity.propensity import Propensity as Propensity
 from tfeval.impact.propensity.propensity import fit_propensity as fit_propensity
 from tfeval.impact.sensitivity.results import Sensitivity as Sensitivity
 from tfeval.impact.sensitivity.unmeasured import sensitivity as sensitivity
+from tfeval.impact.specification import Specification as Specification
 from tfeval.impact.study.study import Study as Study
 from tfeval.impact.study.study import study as study
 from tfeval.impact.weighting.unweighted import unweighted as unweighted
@@ -43,6 +47,7 @@ from tfeval.money.appraisal import Appraisal as Appraisal
 from tfeval.money.appraise import appraise as appraise
 from tfeval.money.area_values import AreaAppraisals as AreaAppraisals
 from tfeval.money.area_values import appraise_areas as appraise_areas
+from tfeval.money.assumptions import Assumptions as Assumptions
 from tfeval.money.bounds import worst_case_error as worst_case_error
 from tfeval.money.claim_appraisal import appraise_claim as appraise_claim
 from tfeval.money.claim_appraisal import claim_by_deadweight as claim_by_deadweight

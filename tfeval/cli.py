@@ -12,7 +12,7 @@ import typer
 from tfeval.cli_records import add_to
 from tfeval.errors import ParameterError, TfevalError, public_line
 from tfeval.paths import project_folder
-from tfeval.report.domains import authorities
+from tfeval.programme.allowed import authorities
 from tfeval.report.fingerprint import tfeval_version
 from tfeval.report.parameters import parse_options
 from tfeval.report.plan import AREA, Job, national_chapters, plan

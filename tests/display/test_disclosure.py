@@ -14,7 +14,7 @@ import tfeval as tf
 from tfeval.display.disclosure import BASE, THRESHOLD, safe_count, safe_mean
 from tfeval.errors import ParameterError
 from tfeval.records.simulate import simulate_to
-from tfeval.report.domains import check_domain
+from tfeval.report.parameters import check_domain
 
 
 @given(st.integers(0, 10_000))

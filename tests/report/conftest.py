@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 
-from tfeval.report import domains, fingerprint
+from tfeval.programme import allowed
+from tfeval.report import fingerprint
 from tfeval.report.plan import plan
 from tfeval.report.run import run_jobs
 
@@ -126,7 +127,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def facts(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The small project in place of the real one."""
-    for module in (domains, fingerprint):
+    for module in (allowed, fingerprint):
         monkeypatch.setattr(module, "project_folder", lambda name: project / name)
     return project
 
@@ -144,7 +145,7 @@ def built(
     write(folder, "04_reads_broken", READS_BROKEN, reads=["03_broken"])
     write(folder, "local_authority", AREA)
     with pytest.MonkeyPatch.context() as patch:
-        for module in (domains, fingerprint):
+        for module in (allowed, fingerprint):
             patch.setattr(module, "project_folder", lambda name: project / name)
         names = ["04_reads_broken", "02_reads"]  # what they read comes along
         jobs = plan(names, {}, folder)

@@ -3,10 +3,11 @@ from __future__ import annotations
 import pytest
 
 from tfeval.errors import ParameterError, ReportError
-from tfeval.report import domains
-from tfeval.report.domains import authorities, check_domain, green_book_editions, price_years
+from tfeval.programme import allowed
+from tfeval.programme.allowed import authorities, green_book_editions, price_years
 from tfeval.report.parameters import (
     Parameter,
+    check_domain,
     notebook_parameters,
     parse_options,
     read_notebook,
@@ -149,7 +150,7 @@ def test_the_ends_of_the_range_are_in_it(facts):
 
 
 def test_a_missing_table_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(domains, "project_folder", lambda name: tmp_path)
+    monkeypatch.setattr(allowed, "project_folder", lambda name: tmp_path)
     with pytest.raises(Exception, match=r"published/deflators.csv is missing"):
         price_years()
 

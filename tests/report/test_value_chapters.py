@@ -14,7 +14,7 @@ from tfeval.errors import ParameterError
 from tfeval.impact.effects.areas import pool_areas
 from tfeval.report.chapters import areas, summary, summary_rows, value, value_tables
 from tfeval.report.chapters.effects_record import read_effects
-from tfeval.report.domains import check_domain
+from tfeval.report.parameters import check_domain
 from tfeval.report.record import Record, Records
 from tfeval.report.record_tables import content_of
 

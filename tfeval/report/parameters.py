@@ -13,14 +13,15 @@ import json
 import math
 import re
 import tokenize
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tfeval.errors import ParameterError, ReportError, suggest
-from tfeval.report.domains import check_domain
+from tfeval.programme.allowed import local_authority
 from tfeval.report.fingerprint import source
+from tfeval.settings import Meaning, meanings
 
 _TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 RUNNER_SETS = "records"
@@ -30,6 +31,62 @@ _WANTED = {
     "str": "text",
     "bool": "true or false",
 }
+
+
+def extract(value: str) -> str:
+    """Return the place of an extract, if there is one.
+
+    Raises
+    ------
+    ParameterError
+        If there is none.
+    """
+    if value != "simulated" and not Path(value).exists():
+        raise ParameterError(
+            f'There is no extract "{value}": name a folder or a DuckDB file, or "simulated".'
+        )
+    return value
+
+
+#: Of the parameters that belong to no settings: what is read, and of which authority.
+_OTHERS: dict[str, Callable[[Any], Any]] = {
+    "local_authority": local_authority,
+    "extract": extract,
+}
+
+
+def declared() -> dict[str, Meaning]:
+    """Return what the parameters of all notebooks mean, by name: each is defined once."""
+    from tfeval.impact.specification import Specification  # noqa: PLC0415
+    from tfeval.money.assumptions import Assumptions  # noqa: PLC0415
+
+    return {**meanings(Specification), **meanings(Assumptions)}
+
+
+def check_domain(name: str, value: Any) -> Any:
+    """Return a parameter's value in its official form; any value where the name has no domain.
+
+    Parameters
+    ----------
+    name : str
+        The parameter.
+    value : object
+        Of the parameter's declared type.
+
+    Raises
+    ------
+    ParameterError
+        If the value lies outside the domain; the message gives the range or the known values.
+
+    Examples
+    --------
+    >>> check_domain("phase", "One"), check_domain("n_draws", 500)
+    ('one', 500)
+    """
+    if name in _OTHERS:
+        return _OTHERS[name](value)
+    meaning = declared().get(name)
+    return value if meaning is None else meaning.checked(name, value)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,10 @@ import pandas as pd
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.errors import ParameterError, names_settings, suggest
 from tfeval.impact.design.design import Design
+from tfeval.impact.design.protocol import AnyDesign
 from tfeval.impact.design.stacked_pairs import are_stacked, stacked_pairs
 from tfeval.impact.effects.columns import check_level
+from tfeval.impact.effects.contrasts import contrast_effects
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.tabulate import tabulated
 from tfeval.impact.inference.abadie_imbens import with_abadie_imbens
@@ -47,7 +49,7 @@ class Planned(Protocol):
 
 @names_settings
 def estimate(
-    design: Design,
+    design: Design | AnyDesign,
     outcomes: pd.DataFrame | pd.Series | Cohort,
     *,
     months: int | None = None,
@@ -130,9 +132,15 @@ def estimate(
     [True]
     """
     if not isinstance(design, Design):
-        raise ParameterError(
-            "estimate takes a design: make one with match(study) or weight(study)."
+        if not isinstance(design, AnyDesign):
+            raise ParameterError(
+                "estimate takes a design: make one with match(study) or weight(study)."
+            )
+        check_level(level)
+        effects = contrast_effects(
+            design, outcomes, months, errors=errors, cluster=_one(cluster), level=level
         )
+        return effects if plan is None else plan.mark(effects)
     _check(method, outcome_model, level, draws)
     found = aligned(design.study, outcomes, months)
     asked = chosen_errors(design, errors, cluster, stacked=stacked, method=method)
@@ -166,6 +174,13 @@ def estimate(
                *held.left_out.notes(len(groups)), *lost),
     )  # fmt: skip
     return effects if plan is None else plan.mark(effects)
+
+
+def _one(cluster: str | Iterable[str] | None) -> str | None:
+    names = [cluster] if isinstance(cluster, str) else list(cluster or ())
+    if len(names) > 1:
+        raise ParameterError("This design's errors are over one clustering: name one.")
+    return names[0] if names else None
 
 
 def _intervals(

@@ -16,9 +16,9 @@ from tfeval.impact.effects.areas import AreaEffects
 from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.effects.words import SIMULATED, decimals, number, with_interval
 from tfeval.money.uncertainty import MORE_IS_BETTER
+from tfeval.programme.allowed import authorities
 from tfeval.report.chapters.common import outcome_label
 from tfeval.report.chapters.impact import Impact, named, outcomes_of
-from tfeval.report.domains import authorities
 from tfeval.report.record import Records
 
 _NUMBERS = ("estimate", "std_error", "pooled", "pooled_low", "pooled_high", "own_share", "rank",

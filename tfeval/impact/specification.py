@@ -1,0 +1,82 @@
+"""The specification of an analysis: which families, compared with whom, how, over what time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tfeval.cohort.settings import COMPARISONS, HORIZONS
+from tfeval.impact.designs import DESIGNS
+from tfeval.impact.effects.estimate import METHODS
+from tfeval.programme.phases import CRITERIA
+from tfeval.settings import Settings, setting
+
+
+def _phase(value: str) -> str:
+    from tfeval.errors import ParameterError  # noqa: PLC0415
+
+    if str(value).casefold() not in CRITERIA:
+        known = " or ".join(f'"{name}"' for name in CRITERIA)
+        raise ParameterError(f'The parameter phase is {known}, not "{value}".')
+    return str(value).casefold()
+
+
+def _offered() -> list[str]:
+    return [name for name, row in DESIGNS.items() if row.adjusts]
+
+
+@dataclass(frozen=True)
+class Specification(Settings):
+    """Everything that decides an effect but the records: frozen, checked, comparable, hashable.
+
+    Attributes
+    ----------
+    phase : str
+        Of the programme.
+    comparison : str
+        Comparison group, one of `comparison_groups()`.
+    horizon : int
+        Months after the index date.
+    design : str
+        One of `tfeval.impact.designs.DESIGNS`.
+    caliper : float
+        Widest pair, in standard deviations of the linear predictor.
+    estimator : str
+        As `method` in `estimate`.
+
+    Raises
+    ------
+    ParameterError
+        If a value is not one of those known; the message names the nearest.
+
+    Examples
+    --------
+    >>> Specification(horizon=18).design
+    'nearest'
+    >>> Specification(design="entropie")
+    Traceback (most recent call last):
+    tfeval.errors.ParameterError: There is no design "entropie". Did you mean entropy?
+    """
+
+    phase: str = setting(
+        "one", "phase of the programme: one (2012-15) or two (2015-20)", official=_phase
+    )
+    comparison: str = setting(
+        "not_yet_treated",
+        ", ".join(COMPARISONS),
+        noun="comparison group",
+        known=lambda: COMPARISONS,
+    )
+    horizon: int = setting(
+        12,
+        "months after the index date: 6, 12, 18 or 24",
+        known=lambda: HORIZONS,
+        unit="months",
+    )
+    design: str = setting("nearest", ", ".join(_offered()), known=_offered)
+    caliper: float = setting(
+        0.2,
+        "widest pair, in standard deviations of the linear predictor",
+        between=lambda: (0.01, 2),
+        unit="standard deviations of the linear predictor",
+    )
+    estimator: str = setting("adjusted", ", ".join(METHODS), known=lambda: METHODS)

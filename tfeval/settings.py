@@ -1,0 +1,133 @@
+"""Settings that are defined once: name, default, meaning and what they may be; frozen, checked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+from tfeval.errors import ParameterError, suggest
+
+_HASH_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a setting means and may be.
+
+    Attributes
+    ----------
+    words : str
+        One line for readers: the comment of a notebook's parameter, the command line's help.
+    noun : str
+        Of one value, for messages.
+    known : callable, optional
+        Returns the values it may have; called when first needed, since some are read from files.
+    official : callable, optional
+        Returns a value in its official form, or raises ParameterError.
+    between : callable, optional
+        Returns the least and most it may be.
+    unit : str
+        Of a number.
+    why : str
+        For what lies outside the range.
+    """
+
+    words: str
+    noun: str = ""
+    known: Callable[[], Collection[Any]] | None = None
+    official: Callable[[Any], Any] | None = None
+    between: Callable[[], tuple[float, float]] | None = None
+    unit: str = ""
+    why: str = ""
+
+    def checked(self, name: str, value: Any) -> Any:
+        """Return a value in its official form.
+
+        Raises
+        ------
+        ParameterError
+            If it may not be; the message says what may.
+        """
+        if self.official is not None:
+            return self.official(value)
+        if self.known is not None:
+            return self._among(name, value, self.known())
+        return value if self.between is None else self._within(name, value, *self.between())
+
+    def _among(self, name: str, value: Any, known: Collection[Any]) -> Any:
+        if value in known:
+            return value
+        if all(isinstance(one, int) for one in known):
+            listed = ", ".join(map(str, known))
+            raise ParameterError(
+                f"The parameter {name} is one of {listed} {self.unit}, not {value}."
+            )
+        raise ParameterError(f'There is no {self.noun or name} "{value}". {suggest(value, known)}')
+
+    def _within(self, name: str, value: Any, low: float, high: float) -> Any:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if number and low <= value <= high:
+            return value
+        unit, why = (f" {self.unit}" if self.unit else ""), (f"{self.why}" if self.why else "")
+        shown = f"{value:g}" if isinstance(value, float) else value
+        raise ParameterError(
+            f"The parameter {name} lies between {low:g} and {high:g}{unit}, not {shown}{why}."
+        )
+
+
+def setting(default: Any, words: str, **meaning: Any) -> Any:
+    """Return a dataclass field with its meaning; see `Meaning`."""
+    return field(default=default, metadata={"meaning": Meaning(words, **meaning)})
+
+
+def meanings(settings: type[Settings]) -> dict[str, Meaning]:
+    """Return what the settings of a class mean, by name."""
+    return {one.name: one.metadata["meaning"] for one in fields(settings)}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings made with `setting`: checked when made, comparable, and told in words."""
+
+    def __post_init__(self) -> None:
+        for name, meaning in meanings(type(self)).items():
+            object.__setattr__(self, name, meaning.checked(name, getattr(self, name)))
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Return settings from a mapping that may hold other names too.
+
+        Parameters
+        ----------
+        values : mapping
+            Such as the parameters of a notebook; what lacks stands at its default.
+        """
+        names = {one.name for one in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in names})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the values by name, as papermill and records hold them."""
+        return asdict(self)
+
+    @property
+    def hash(self) -> str:
+        """The first digits of the SHA-256 of the values."""
+        text = json.dumps(self.as_dict(), sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:_HASH_DIGITS]
+
+    def table(self) -> Any:
+        """Return the settings as a table for readers."""
+        import pandas as pd  # noqa: PLC0415
+
+        from tfeval.display.tables import table  # noqa: PLC0415
+
+        rows = [(name.replace("_", " ").capitalize(), str(getattr(self, name)), meaning.words)
+                for name, meaning in meanings(type(self)).items()]  # fmt: skip
+        frame = pd.DataFrame(rows, columns=["Setting", "Value", "What it means"])
+        return table(frame, caption=str(type(self).__name__))
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return self.table()._repr_mimebundle_()
