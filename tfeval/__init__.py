@@ -59,6 +59,7 @@ _PUBLIC = {
     "unweighted": "tfeval.impact.weighting.unweighted",
     "fit_propensity": "tfeval.impact.propensity.propensity",
     "estimate": "tfeval.impact.effects.estimate",
+    "by_statsmodels": "tfeval.impact.effects.by_statsmodels",
     "balance": "tfeval.impact.balance.balance",
     "correct": "tfeval.impact.effects.multiple",
     "combine_effects": "tfeval.impact.effects.effects",
