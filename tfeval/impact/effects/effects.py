@@ -65,7 +65,7 @@ class Effects(FromModels):
 
     Examples
     --------
-    >>> rows = pd.DataFrame({"outcome": ["offences_12"], "estimate": [-0.2], "std_error": [0.1]})
+    >>> rows = pd.DataFrame({"outcome": ["offences"], "estimate": [-0.2], "std_error": [0.1]})
     >>> Effects(rows, np.array([[0.01]])).to_frame()["population"].tolist()
     ['all']
     """
@@ -239,7 +239,7 @@ class Effects(FromModels):
                 "An area stands in several rows: select one outcome, months and method first."
             )
         words = self.settings.get("labels", {})
-        own = label_of(frame["outcome"].iloc[0], frame["months"].iloc[0], words)
+        own = label_of(frame["outcome"].iloc[0], words)
         held = some.pooling
         estimates, joint = (frame["estimate"], some.joint) if held is None else (
             held.estimates, held.covariance

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from tfeval.impact.effects.effects import Effects
-from tfeval.impact.plan.deviations import MAIN, NOT_KNOWN, Covered, design_names, measure_and_months
+from tfeval.impact.plan.deviations import MAIN, NOT_KNOWN, Covered, design_names
 
 _SHOWN = 12
 
@@ -170,10 +170,8 @@ def _lacks(effects: Effects) -> bool:
 
 
 def _which(row: Mapping[str, Any]) -> tuple[str, Any]:
-    name, own = measure_and_months(str(row["outcome"]))
-    if own is None and not pd.isna(row["months"]):
-        own = int(row["months"])
-    return name, NOT_KNOWN if own is None else own
+    months = row["months"]
+    return str(row["outcome"]), NOT_KNOWN if pd.isna(months) else int(months)
 
 
 def _label(row: Mapping[str, Any]) -> str:

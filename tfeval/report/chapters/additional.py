@@ -87,7 +87,7 @@ def _effect(extract: str, found: groups.Comparison, phase: str, horizon: int) ->
     tests = results_tests(records_of(extract), found.cohort, horizon).set_index("unit")
     units = found.cohort.to_pandas().loc[found.study.index, "unit"]
     met = tests[TESTS[phase]].reindex(units).set_axis(found.study.index)
-    return estimate(found.design, met.rename(f"{TESTS[phase]}_{horizon}"), months=horizon)
+    return estimate(found.design, met.rename(TESTS[phase]), months=horizon)
 
 
 def _claimed(extract: str, found: groups.Comparison, phase: str) -> float:

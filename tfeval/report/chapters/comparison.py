@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -10,6 +9,7 @@ import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.cohort.cohort import comparison_groups
+from tfeval.cohort.counting import baseline_labels
 from tfeval.display.disclosure import safe_count
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
@@ -20,7 +20,7 @@ from tfeval.impact.design.set_weights import ESTIMANDS
 from tfeval.impact.matching.match import match
 from tfeval.impact.study.study import Study, study
 from tfeval.impact.weighting.weight import weight
-from tfeval.report.chapters.common import outcome_label
+from tfeval.records.schema import ALL_CRITERIA
 from tfeval.report.chapters.linked import cohort_of, records_of
 from tfeval.report.notebook_parts import Box, simulated_banner
 
@@ -54,18 +54,8 @@ DESIGNS: dict[str, tuple[str, Callable[[Study, float], Design]]] = {
     ),
 }
 
-
-_COVARIATES = {
-    "sessions_possible": "School sessions possible",
-    "sessions_authorised": "Sessions missed, authorised",
-    "sessions_unauthorised": "Sessions missed, unauthorised",
-    "met_crime_asb": "Met: crime and anti-social behaviour",
-    "met_work": "Met: out of work",
-}
-
-
-#: A covariate's column in a message.
-_COLUMN = re.compile(r"\b(?:[a-z][a-z_]*_before|met_[a-z_]+)\b")
+#: Covariates that are no outcomes, where the column's own words would not do.
+_LABELS = {"met_crime_asb": "Met: crime and anti-social behaviour", "met_work": "Met: out of work"}
 
 
 def covariate_label(name: str) -> str:
@@ -75,19 +65,12 @@ def covariate_label(name: str) -> str:
     --------
     >>> covariate_label("out_of_work_before"), covariate_label("met_education")
     ('Out-of-work benefits', 'Met: education')
-    >>> covariate_label("absence_before: missing"), covariate_label("young_children")
-    ('Absence from school: not recorded', 'Young children')
+    >>> covariate_label("young_children")
+    'Young children'
     """
-    if name.endswith(": missing"):
-        return f"{covariate_label(name.removesuffix(': missing'))}: not recorded"
-    stem = name.removesuffix("_before")
-    if stem in _COVARIATES:
-        return _COVARIATES[stem]
-    try:
-        return outcome_label(stem)
-    except KeyError:
-        words = stem.replace("met_", "met: ", 1).replace("_", " ")
-        return words[:1].upper() + words[1:]
+    labels = {**baseline_labels(), **_LABELS}
+    words = name.replace("met_", "met: ", 1).replace("_", " ")
+    return labels.get(name, words[:1].upper() + words[1:])
 
 
 def worded(text: str) -> str:
@@ -98,13 +81,19 @@ def worded(text: str) -> str:
     >>> worded("Left out: absence_before (where it is missing), met_work.")
     'Left out: Absence from school (where it is missing), Met: out of work.'
     """
-    return _COLUMN.sub(lambda found: covariate_label(found[0]), text)
+    columns = [*baseline_labels(), *(f"met_{name}" for name in ALL_CRITERIA)]
+    # The longest first: one column's name may end in another's.
+    for column in sorted(columns, key=len, reverse=True):
+        text = text.replace(column, covariate_label(column))
+    return text
 
 
 def _in_words(made: Study) -> Study:
     columns = tuple(
-        replace(column, name=covariate_label(column.name)) for column in made.covariates.columns
-    )
+        replace(column, name=f"{covariate_label(column.source)}: not recorded" if column.absent
+                else covariate_label(column.name))
+        for column in made.covariates.columns
+    )  # fmt: skip
     return replace(made, covariates=replace(made.covariates, columns=columns))
 
 

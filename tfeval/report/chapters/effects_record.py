@@ -7,7 +7,7 @@ import pandas as pd
 
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.words import hidden_rows
-from tfeval.report.chapters.common import OUTCOMES, outcome_label
+from tfeval.programme.outcomes import outcome_words
 from tfeval.report.chapters.impact import Impact, in_order
 from tfeval.report.record import Records, record
 from tfeval.report.record_tables import record_table
@@ -42,8 +42,9 @@ def record_effects(found: Impact) -> None:
     joint = effects.joint[np.ix_(kept, kept)]
     record_table("covariance", pd.DataFrame(joint, columns=shown["outcome"].tolist()))
     held = found.comparison
-    possible = held.cohort.to_pandas().loc[held.study.index, f"sessions_possible_{found.horizon}"]
-    if possible.notna().any():
+    counts = held.cohort.outcomes(found.horizon).loc[held.study.index]
+    possible = counts.get("sessions_possible")
+    if possible is not None and possible.notna().any():
         record("sessions_possible", float(possible.mean()), "half days a family", digits=3)
     record("horizon", found.horizon, "months")
     record("balance", held.balance.verdict().word)
@@ -76,10 +77,8 @@ def read_effects(impact: Records) -> Effects:
         Of chapter 4.
     """
     frame = impact.table("effects")
-    labels = {name: outcome_label(name) for name in frame["outcome"]}
-    units = {name: OUTCOMES[name.rpartition("_")[0]][1] for name in frame["outcome"]}
     return Effects(
         frame=frame, joint=impact.table("covariance").to_numpy(dtype=float),
-        settings={"labels": labels, "units": units, "who": "families"},
+        settings={**outcome_words(frame["outcome"]), "who": "families"},
         simulated=bool(impact["simulated"].value),
     )  # fmt: skip

@@ -14,6 +14,7 @@ from tfeval.display.disclosure import safe_count, safe_mean
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
 from tfeval.programme.claims import authority
+from tfeval.programme.outcomes import SHARE, outcome, outcome_label, reported_outcomes
 from tfeval.records.check import CheckReport, check_records
 from tfeval.records.store import Records
 from tfeval.report.chapters.linked import banner_of, cohort_of, records_of
@@ -25,21 +26,6 @@ _RESULTS = {
     "turned_around": "Turned around",
     "sustained_progress": "Significant and sustained progress",
 }
-_SHOWN = (
-    ("absence", "Absence, share of sessions"),
-    ("unauthorised_absence", "Unauthorised absence, share of sessions"),
-    ("fixed_exclusions", "Fixed exclusions"),
-    ("offences", "Proven offences"),
-    ("custody", "Custodial sentences"),
-    ("asb_incidents", "Anti-social behaviour incidents"),
-    ("out_of_work", "Person-days on out-of-work benefits"),
-    ("employment", "Person-days in work"),
-    ("in_need", "Child-days in need"),
-    ("protection_plan", "Child-days on a protection plan"),
-    ("looked_after", "Child-days looked after"),
-    ("emergency_admissions", "Emergency admissions"),
-    ("domestic_abuse", "Domestic abuse incidents"),
-)
 
 
 @dataclass(frozen=True)
@@ -164,19 +150,20 @@ def base_rates_table(families: Families) -> Table:
         As from `load`.
     """
     months = families.cohort.settings.horizons[-1]
+    cohort, treated = families.cohort, families.frame["treated"]
+    before, after = cohort.baseline(), cohort.outcomes(months)
     rows = []
-    for name, label in _SHOWN:
-        if f"{name}_before" not in families.frame:
+    for name in reported_outcomes():
+        if name not in before:
             continue
-        digits = 3 if "absence" in name else 2
-        line: list[str] = [label]
-        for column in (f"{name}_before", f"{name}_{months}"):
-            for arm in (1, 0):
-                values = families.frame.loc[families.frame["treated"] == arm, column]
-                line.append(safe_mean(values.astype(float), digits))
+        digits = 3 if outcome(name).unit == SHARE else 2
+        line: list[str] = [outcome_label(name, unit=True)]
+        for counts in (before, after):
+            own = counts.loc[families.frame.index, name].astype(float)
+            line += [safe_mean(own[treated == arm], digits) for arm in (1, 0)]
         rows.append(line)
     columns = [
-        "A family's",
+        "Outcome",
         "On the programme, 12 months before",
         "Comparison, 12 months before",
         f"On the programme, {months} months after",

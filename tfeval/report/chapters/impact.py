@@ -17,7 +17,7 @@ from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.effects.multiple import METHODS
 from tfeval.impact.effects.words import hidden_rows
 from tfeval.impact.plan.analysis_plan import AnalysisPlan, read_plan
-from tfeval.report.chapters.common import OUTCOMES, outcome_label
+from tfeval.programme.outcomes import outcome_label, outcome_words, reported_outcomes
 from tfeval.report.chapters.comparison import Comparison, estimand_words, worded
 from tfeval.report.chapters.comparison import load as load_comparison
 
@@ -91,8 +91,8 @@ def outcomes_of(found: Comparison, months: int) -> pd.DataFrame:
     DataError
         If there is none.
     """
-    frame = found.cohort.to_pandas().loc[found.study.index]
-    names = [f"{name}_{months}" for name in OUTCOMES if f"{name}_{months}" in frame]
+    frame = found.cohort.outcomes(months).loc[found.study.index]
+    names = [name for name in reported_outcomes() if name in frame]
     inside = found.design.weights > 0
     arms = (inside & found.study.treated, inside & ~found.study.treated)
     kept = [
@@ -109,11 +109,8 @@ def outcomes_of(found: Comparison, months: int) -> pd.DataFrame:
 
 def named(effects: Effects, unit: bool = False) -> Effects:
     """Return effects with the outcomes' names for readers, and their units if asked."""
-    names = effects.frame["outcome"].unique()
-    labels = {name: outcome_label(name, unit) for name in names}
-    units = {name: OUTCOMES[name.rpartition("_")[0]][1] for name in names}
-    settings = {**effects.settings, "labels": labels, "units": units, "who": "families"}
-    return replace(effects, settings=settings)
+    words = outcome_words(effects.frame["outcome"], unit)
+    return replace(effects, settings={**effects.settings, **words, "who": "families"})
 
 
 def headline(found: Impact) -> str:
@@ -172,7 +169,7 @@ def told_apart(primary: pd.DataFrame, plan: AnalysisPlan) -> tuple[pd.DataFrame,
     hidden = hidden_rows(primary)
     lacks = primary["conf_low"].isna() | primary["conf_high"].isna()
     none = primary["estimate"].isna() & ~hidden
-    there = {str(name).rpartition("_")[0] for name in primary["outcome"]}
+    there = set(primary["outcome"])
     parts = {
         "not recorded for enough families": [name for name in plan.primary if name not in there],
         "too few families to show": primary.loc[hidden, "outcome"],
@@ -255,4 +252,4 @@ def plan_table(found: Impact) -> Table:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return "; ".join(OUTCOMES[name][0] for name in names if name in OUTCOMES)
+    return "; ".join(outcome_label(name) for name in names)

@@ -23,28 +23,12 @@ from tfeval.impact.effects.words import (
 )
 from tfeval.impact.study.study import Study
 from tfeval.impact.weighting.unweighted import unweighted
-from tfeval.report.chapters.common import outcome_label
+from tfeval.programme.outcomes import outcome, outcome_label
 from tfeval.report.chapters.comparison import DESIGNS, Comparison, estimand_words, worded
 from tfeval.report.chapters.comparison import load as load_comparison
 from tfeval.report.chapters.impact import Impact, in_order, outcomes_of
 from tfeval.report.chapters.linked import truth_of
 
-#: What simulated truths call the outcomes of a cohort, and how often they count.
-_TRUE_NAMES = {
-    "fixed_exclusions": "fixed_exclusions",
-    "permanent_exclusions": "permanent_exclusions",
-    "offences": "proven_offences",
-    "custody": "custody",
-    "asb_incidents": "asb_incidents",
-    "out_of_work": "out_of_work_days",
-    "employment": "employed_days",
-    "in_need": "in_need_days",
-    "protection_plan": "protection_plan_days",
-    "looked_after": "looked_after_days",
-    "emergency_admissions": "emergency_admissions",
-    "ae_attendances": "ae_attendances",
-    "domestic_abuse": "domestic_abuse_incidents",
-}
 #: Columns of the recorded table of specifications; `why` says why one has no effects.
 COLUMNS = ("comparison", "design", "estimator", "alike", "estimand", "outcome", "months",
            "estimate", "std_error", "conf_low", "conf_high", "status", "why")  # fmt: skip
@@ -257,23 +241,26 @@ def truth_table(found: Impact) -> Table:
     frame = found.comparison.cohort.to_pandas().loc[found.comparison.study.index]
     families = frame.loc[design.target > 0, "family_id"]
     known = truth.by_family(found.horizon).reindex(families.unique())
-    rows = []
+    rows, without = [], []
     shown = in_order(found).to_frame()
     for row in shown[~hidden_rows(shown)].to_dict("records"):
-        measure = row["outcome"].rpartition("_")[0]
-        if measure not in _TRUE_NAMES:
+        name = row["outcome"]
+        if why := outcome(name).no_truth:
+            without.append(f"{outcome_label(name)} ({why})")
             continue
-        true, digits = float(known[_TRUE_NAMES[measure]].mean()), decimals(row["std_error"])
+        true, digits = float(known[outcome(name).truth].mean()), decimals(row["std_error"])
         inside = "yes" if row["conf_low"] <= true <= row["conf_high"] else "NO"
         if pd.isna(row["conf_low"]) or pd.isna(row["conf_high"]):
             inside = "no interval"
-        label = outcome_label(measure, unit=True)
+        label = outcome_label(name, unit=True)
         rows.append((label, number(true, digits), interval_words(row), inside))
     columns = ["Outcome", "True effect", "Estimate (95% interval)", "Interval holds the truth"]
     return table(
         pd.DataFrame(rows, columns=columns),
         caption="The truth beside the estimates, for the families compared",
-        notes="Only simulated records know both what happened and what would have happened; an "
-        "interval of 95% misses the truth once in twenty by chance alone. Absence has no truth "
-        "beside it: it is a ratio of two counts.",
+        notes=[
+            "Only simulated records know both what happened and what would have happened; an "
+            "interval of 95% misses the truth once in twenty by chance alone.",
+            *[f"No truth beside it: {text}." for text in without],
+        ],
     )

@@ -12,7 +12,8 @@ from tfeval.errors import TfevalError, public_line
 from tfeval.impact.effects.words import decimals, hidden_rows, number, percentages
 from tfeval.impact.sensitivity.results import Sensitivity
 from tfeval.impact.sensitivity.unmeasured import sensitivity
-from tfeval.report.chapters.common import outcome_label, span
+from tfeval.programme.outcomes import outcome_label
+from tfeval.report.chapters.common import span
 from tfeval.report.chapters.comparison import covariate_label
 from tfeval.report.chapters.impact import Impact, named, outcomes_of
 
