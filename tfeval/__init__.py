@@ -125,6 +125,7 @@ _PUBLIC = {
     "record": "tfeval.report.record",
     "record_table": "tfeval.report.record_tables",
     "read_records": "tfeval.report.record",
+    "records_of": "tfeval.report.chapters.linked",
     "chapters": "tfeval.report.chapters",
     # errors
     "TfevalError": "tfeval.errors",

@@ -107,6 +107,7 @@ from tfeval.records.store import open_records as open_records
 from tfeval.records.truth import Truth as Truth
 from tfeval.records.truth import read_truth as read_truth
 from tfeval.report import chapters as chapters
+from tfeval.report.chapters.linked import records_of as records_of
 from tfeval.report.notebook_parts import answer as answer
 from tfeval.report.notebook_parts import provenance as provenance
 from tfeval.report.notebook_parts import section_banner as section_banner

@@ -50,7 +50,7 @@ def effects() -> Effects:
     rng = np.random.default_rng(2)
     root = rng.normal(size=(OUTCOMES, OUTCOMES))
     joint = root @ root.T / OUTCOMES
-    names = [f"outcome{at}_12" for at in range(OUTCOMES)]
+    names = [f"outcome{at}" for at in range(OUTCOMES)]
     rows = pd.DataFrame({"outcome": names, "months": 12, "estimate": rng.normal(size=OUTCOMES),
                          "std_error": np.sqrt(np.diag(joint))})  # fmt: skip
     return Effects(rows, joint)
@@ -95,7 +95,7 @@ def areas() -> tuple[dict, dict]:
         "domestic_abuse": 0.1, "sessions_unauthorised": 5.0, "permanent_exclusions": 0.01,
     }  # fmt: skip
     pooled = {
-        f"{name}_12": tf.pool_areas(rng.normal(-size, size, AREAS), np.full(AREAS, size), names)
+        name: tf.pool_areas(rng.normal(-size, size, AREAS), np.full(AREAS, size), names)
         for name, size in sizes.items()
     }
     return pooled, {name: float(rng.integers(50, 3_000)) for name in names}

@@ -9,8 +9,8 @@ from datetime import date, timedelta
 
 import pandas as pd
 
+from tfeval.programme.outcomes import OUT_OF_WORK_BENEFITS, PROVEN_OUTCOMES
 from tfeval.programme.phases import phase as phase_of
-from tfeval.records.schema import OUT_OF_WORK_BENEFITS, PROVEN_OUTCOMES
 
 
 def after(day: date, months: int) -> date:

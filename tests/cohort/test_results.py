@@ -12,7 +12,7 @@ from tests.cohort.reference import Slow, age, born, present
 from tfeval.cohort.cohort import cohort
 from tfeval.cohort.results import results_tests
 from tfeval.errors import DataError, ParameterError
-from tfeval.records.schema import OUT_OF_WORK_BENEFITS, PROVEN_OUTCOMES
+from tfeval.programme.outcomes import OUT_OF_WORK_BENEFITS, PROVEN_OUTCOMES
 from tfeval.records.simulate import simulate
 
 ENDS_ON = date(2019, 12, 31)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import re
 import tomllib
 
 import numpy as np
@@ -22,9 +21,10 @@ from tfeval.impact.matching.match import match
 from tfeval.impact.plan import analysis_plan
 from tfeval.impact.plan.analysis_plan import read_plan
 from tfeval.impact.plan.file import FILE, content_hash
-from tfeval.impact.plan.rules import outcome_names, plan_faults
+from tfeval.impact.plan.rules import plan_faults
 from tfeval.impact.study.study import study
 from tfeval.paths import project_folder
+from tfeval.programme.outcomes import cohort_outcomes
 from tfeval.records.simulate import simulate
 
 TEXT = (project_folder("data") / FILE).read_text(encoding="utf-8")
@@ -73,8 +73,8 @@ def test_the_project_s_plan_is_without_fault(plan, content):
 
 
 def test_every_outcome_of_a_cohort_can_be_planned_and_no_other(not_yet_treated):
-    columns = [re.sub(r"_\d+$", "", name) for name in not_yet_treated.outcomes(12)]
-    assert sorted(columns) == sorted(outcome_names())
+    names = list(not_yet_treated.outcomes(12))
+    assert sorted(names) == sorted(row.name for row in cohort_outcomes())
 
 
 FAULTS = {
@@ -231,9 +231,9 @@ def test_the_hash_changes_with_every_value_and_every_key(content, plan, path):
 
 DEPARTURES = [
     ({"outcome": "offences", "months": 12}, None),
-    ({"outcome": "offences_18"}, None),
-    ({"outcome": "offences_24"}, "months: 24, where 12 or 18 were planned"),
-    ({"outcome": "offences_24", "months": 12}, "months: 24, where 12 or 18 were planned"),
+    ({"outcome": "offences", "months": 18}, None),
+    ({"outcome": "offences", "months": 24}, "months: 24, where 12 or 18 were planned"),
+    ({"outcome": "offences_12", "months": 12}, "outcome: not among those planned"),
     ({"outcome": "sessions_possible"}, "outcome: not among those planned"),
     ({"outcome": "happiness"}, "outcome: not among those planned"),
     ({"months": 6}, "months: 6, where 12 or 18 were planned"),
@@ -307,9 +307,9 @@ def test_what_a_plan_does_not_speak_of_is_refused(plan, done):
 
 
 def test_roles(plan):
-    assert plan.role("offences_12") == plan.role("offences") == "primary"
-    assert plan.role("custody_18") == "secondary"
-    assert plan.role("sessions_possible_12") == plan.role("age") == "exploratory"
+    assert plan.role("offences") == "primary"
+    assert plan.role("custody") == "secondary"
+    assert plan.role("sessions_possible") == plan.role("age") == "exploratory"
 
 
 def test_a_plan_of_other_covariates_and_of_another_design(tmp_path):
@@ -410,11 +410,11 @@ def test_a_frame_from_a_cohort_is_known_and_a_part_of_it_is_seen(not_yet_treated
     roles = {"covariates": not_yet_treated.covariates, "cluster": "local_authority", "unit": "unit",
              "family": "family_id", "fewest": 10}  # fmt: skip
     frame = not_yet_treated.to_pandas()
-    whole = estimate(match(study(frame, **roles), order="random"), frame[["offences_12"]],
-                     plan=plan)  # fmt: skip
+    outcomes = not_yet_treated.outcomes(12)[["offences"]]
+    whole = estimate(match(study(frame, **roles), order="random"), outcomes, plan=plan)
     assert whole.frame["planned"].tolist() == [True]
     part = frame[frame["local_authority"] != frame["local_authority"].iloc[0]]
-    made = estimate(match(study(part, **roles), order="random"), part[["offences_12"]], plan=plan)
+    made = estimate(match(study(part, **roles), order="random"), outcomes, plan=plan)
     assert made.frame["planned"].tolist() == [False]
     assert "units of the cohort were left out before the design" in " ".join(made.notes)
 
@@ -435,8 +435,8 @@ def test_what_cannot_be_known_is_not_planned(plan):
 def test_a_sensitivity_analysis_is_planned_and_named(records, plan):
     other = cohort(records, phase="one", horizon=12, comparison="waiting")
     marked = estimate(match(study(other), order="random"), other, plan=plan)
-    assert planned_of(marked)["offences_12"]
-    assert not planned_of(marked)["sessions_possible_12"]
+    assert planned_of(marked)["offences"]
+    assert not planned_of(marked)["sessions_possible"]
     assert 'Planned as sensitivity analysis "families that waited": ' in " ".join(marked.notes)
     two = estimate(match(study(other), order="random"), other, method="difference", plan=plan)
     assert not two.frame["planned"].any()
@@ -444,7 +444,7 @@ def test_a_sensitivity_analysis_is_planned_and_named(records, plan):
 
 def test_matching_within_authorities_is_seen(not_yet_treated, plan):
     within = match(study(not_yet_treated, strata="local_authority"), order="random")
-    assert planned_of(estimate(within, not_yet_treated, months=12, plan=plan))["offences_12"]
+    assert planned_of(estimate(within, not_yet_treated, months=12, plan=plan))["offences"]
     note = 'sensitivity analysis "within authorities"'
     assert note in " ".join(plan.mark(estimate(within, not_yet_treated, months=12)).notes)
 
@@ -453,15 +453,15 @@ def test_a_subgroup_is_exploratory(not_yet_treated, plan):
     frame = not_yet_treated.to_pandas()
     by = pd.Series(np.where(frame["children"] > 2, "many", "few"), index=frame.index)
     design = match(study(not_yet_treated), order="random")
-    marked = estimate(design, frame[["offences_12"]], by=by, plan=plan)
+    marked = estimate(design, not_yet_treated.outcomes(12)[["offences"]], by=by, plan=plan)
     assert len(marked.frame) == 2 and not marked.frame["planned"].any()
     assert "population: many, where all was planned" in " ".join(marked.notes)
 
 
 def test_planned_primary_outcomes_that_are_not_shown_are_named(not_yet_treated, plan):
-    frame = not_yet_treated.to_pandas()
     design = match(study(not_yet_treated), order="random")
-    marked = estimate(design, frame[["offences_12", "custody_12"]], plan=plan)
+    outcomes = not_yet_treated.outcomes(12)[["offences", "custody"]]
+    marked = estimate(design, outcomes, plan=plan)
     assert marked.notes[-1] == (
         "Planned primary outcomes that are not here: absence at 12 months, asb incidents at 12 "
         "months, out of work at 12 months."
@@ -474,7 +474,7 @@ def test_a_correction_is_held_to_the_plan(effects, plan):
     for method, which in (("romano_wolf", ""), ("holm", '"Holm"'), ("benjamini_hochberg", "(corr")):
         settings = {**effects.settings, "correction": {"method": method, "family": ()}}
         marked = plan.mark(replace(effects, settings=settings))
-        assert planned_of(marked)["offences_12"] == (method != "benjamini_hochberg")
+        assert planned_of(marked)["offences"] == (method != "benjamini_hochberg")
         assert which in " ".join(marked.notes)
 
 

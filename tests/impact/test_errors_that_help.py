@@ -278,7 +278,7 @@ def families(records):
 
 
 def test_a_covariate_of_a_cohort_that_is_an_outcome(families):
-    late = families.outcomes(12)[0]
+    late = families.columns.query("timing == 'after' and months == 12")["name"].iloc[0]
     for rows in (families, families.to_pandas(), families.to_pandas().iloc[::2].copy()):
         with pytest.raises(ParameterError, match=f"{late}: measured after the index date"):
             tf.study(rows, covariates=["people", late])

@@ -110,7 +110,7 @@ def families():
 def test_a_cohorts_columns_and_nothing_measured_after(families):
     made = tf.study(families, covariates="people + children:people", months=12)
     assert made.covariates.names == ("people", "children:people")
-    late = families.outcomes(12)[0]
+    late = families.columns.query("timing == 'after' and months == 12")["name"].iloc[0]
     for text in (f"people + {late}", f"people + np.log({late} + 1)", f"people + poly({late}, 2)"):
         with pytest.raises(tf.ParameterError, match=f"{late}: measured after the index date"):
             tf.study(families, covariates=text)

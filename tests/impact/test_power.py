@@ -125,7 +125,7 @@ def test_power_is_there_for_other_powers_too():
 
 
 def effects(**columns):
-    rows = pd.DataFrame({"outcome": ["offences_12", "absence_12"], "estimate": [-0.2, 0.01],
+    rows = pd.DataFrame({"outcome": ["offences", "absence"], "estimate": [-0.2, 0.01],
                          "std_error": [0.1, 0.004], **columns})  # fmt: skip
     return Effects(rows, np.diag([0.01, 0.000016]))
 

@@ -32,7 +32,7 @@ def effects_of(estimates: dict, errors: dict | float = 0.0, months: int = 12, **
         error = np.abs(value) * errors
     frame = pd.DataFrame(
         {
-            "outcome": [f"{name}_{months}" for name in estimates],
+            "outcome": list(estimates),
             "months": months,
             "estimate": value,
             "std_error": error,

@@ -111,22 +111,22 @@ def test_effects_of_too_few_are_not_valued_and_their_size_is_not_told():
              "n_treated": 500.0, "n_comparison": 900.0}  # fmt: skip
     effects = effects_of({"offences": -0.1234, "custody": -0.0567}, **small)
     found = tf.appraise(effects, 1.0, families=1_000)
-    assert found.model.outcomes == ("offences_12",)
+    assert found.model.outcomes == ("offences",)
     assert "1 of 2 outcomes" in found.table().text()
     left = found.not_monetised().set_index("what")
-    assert left.loc["custody_12", "kind"] == "too few to show"
-    assert np.isnan(left.loc["custody_12", "estimate"])
-    assert list(found.additional()["outcome"]) == ["offences_12"]
+    assert left.loc["custody", "kind"] == "too few to show"
+    assert np.isnan(left.loc["custody", "estimate"])
+    assert list(found.additional()["outcome"]) == ["offences"]
     with pytest.raises(DataError, match="nothing can be appraised that may be shown"):
-        tf.appraise(effects.select("custody_12"), 1.0, families=1_000)
-    with pytest.raises(ParameterError, match="no effect on custody_12"):
-        tf.appraise(effects, 1.0, families=1_000, result="custody_12")
+        tf.appraise(effects.select("custody"), 1.0, families=1_000)
+    with pytest.raises(ParameterError, match="no effect on custody"):
+        tf.appraise(effects, 1.0, families=1_000, result="custody")
 
 
 def test_tables_say_what_an_appraisal_says():
     effects = effects_of({"offences": -0.2, "turned_around": 0.05}, 0.3)
     found = tf.appraise(
-        effects, 20_000, families=1_000, horizon=3, claims=800, result="turned_around_12",
+        effects, 20_000, families=1_000, horizon=3, claims=800, result="turned_around",
         unit_cost_table=CRIME, **PLAIN,
     )  # fmt: skip
     text = found.table().text()
@@ -168,7 +168,7 @@ def test_charts_draw_what_an_appraisal_says():
     drawn = found.uncertainty(draws=300)
     curve = drawn.plot().data
     assert curve["Worth it"].is_monotonic_decreasing
-    assert drawn.plot("offences_12", most=100.0).data["willingness"].max() == 100.0
+    assert drawn.plot("offences", most=100.0).data["willingness"].max() == 100.0
     with pytest.raises(ParameterError, match="no plot pie"):
         found.plot("pie")
 

@@ -108,12 +108,12 @@ def test_claimed_and_additional_results():
     # 0.05 more families turned around among 1,000: 50 who would not have been, for £20,000.
     effects = effects_of({"offences": -0.2, "turned_around": 0.05})
     asked = {**PLAIN, "families": 1_000, "horizon": 1, "unit_cost_table": CRIME}
-    found = tf.appraise(effects, 20_000, claims=800, result="turned_around_12", **asked)
+    found = tf.appraise(effects, 20_000, claims=800, result="turned_around", **asked)
     assert found.cost_per_claimed == 25.0
     assert found.additional_results == pytest.approx(50.0)
     assert found.cost_per_additional == pytest.approx(400.0)
     none = effects_of({"offences": -0.2, "turned_around": -0.01})
-    assert tf.appraise(none, 1, result="turned_around_12", **asked).cost_per_additional == np.inf
+    assert tf.appraise(none, 1, result="turned_around", **asked).cost_per_additional == np.inf
 
 
 def test_a_share_of_sessions_is_valued_only_if_converted():
@@ -123,10 +123,10 @@ def test_a_share_of_sessions_is_valued_only_if_converted():
     asked = {**PLAIN, "families": 100, "horizon": 1, "unit_cost_table": table}
     plain = tf.appraise(effects, 0, **asked)
     assert "half days" in plain.not_monetised().set_index("what").loc[
-        "unauthorised_absence_12", "reason"
+        "unauthorised_absence", "reason"
     ]  # fmt: skip
     # 0.02 of 380 sessions is 7.6 half days a family, 760 in all, £10 each; and 10 offences.
-    held = {"unauthorised_absence_12": ("sessions_unauthorised", 380.0)}
+    held = {"unauthorised_absence": ("sessions_unauthorised", 380.0)}
     found = tf.appraise(effects, 0, convert=held, **asked)
     assert found.benefits == pytest.approx(7_600 + 1_500)
 
@@ -141,10 +141,10 @@ def test_two_effects_of_one_price_and_windows_of_two_lengths():
     asked = {**PLAIN, "persistence": 0.0, "families": 1_000, "horizon": 3}
     found = tf.appraise(
         both, 0, unit_cost_table=table,
-        convert={"adults": ("custody", 1.0), "children_12": ("custody", 1.0)}, **asked,
+        convert={"adults": ("custody", 1.0), "children": ("custody", 1.0)}, **asked,
     )  # fmt: skip
     assert round(found.npv, 2) == 207_971.01
-    assert set(found.lines["line"]) == {"adults_24", "children_12", "Programme"}
+    assert set(found.lines["line"]) == {"adults", "children", "Programme"}
     assert found.uncertainty(draws=100).npv == pytest.approx(np.full(100, found.npv))
 
 
@@ -251,18 +251,18 @@ def test_pounds_are_not_counted_twice():
     with pytest.raises(DataError, match="hold the same pounds twice"):
         tf.appraise(effects, 0, on_overlap="refuse", **asked)
     ruled = tf.appraise(effects, 0, **asked)
-    assert ruled.model.outcomes == ("looked_after_12",)
+    assert ruled.model.outcomes == ("looked_after",)
     larger = tf.appraise(effects, 0, on_overlap="keep_larger", **asked)
-    assert larger.model.outcomes == ("protection_plan_12",)
+    assert larger.model.outcomes == ("protection_plan",)
     assert (larger.not_monetised()["kind"] == "counted elsewhere").sum() == 2
 
 
 def test_what_cannot_be_valued_is_listed_with_its_reason():
     effects = effects_of({"offences": -0.1, "fixed_exclusions": -0.2, "wellbeing": 0.1})
     found = tf.appraise(effects, 0, families=10).not_monetised().set_index("what")
-    assert "No sourced cost" in found.loc["fixed_exclusions_12", "reason"]
-    assert found.loc["wellbeing_12", "kind"] == "no unit cost"
-    assert found.loc["wellbeing_12", "estimate"] == 0.1
+    assert "No sourced cost" in found.loc["fixed_exclusions", "reason"]
+    assert found.loc["wellbeing", "kind"] == "no unit cost"
+    assert found.loc["wellbeing", "estimate"] == 0.1
     assert "Families' own wellbeing" in found.index
 
 
@@ -289,8 +289,8 @@ def test_what_cannot_be_valued_is_listed_with_its_reason():
         ({"months": 24}, "no effects over 24 months, only over 12"),
         ({"base_year": 2013}, "use 2012 or earlier"),
         ({"result": "turned_around"}, "There is no effect on turned_around"),
-        ({"convert": {"offences_12": ("offences", 0)}}, "how many units"),
-        ({"convert": {"offences_12": ("crimes", 1.0)}}, "no unit cost of crimes"),
+        ({"convert": {"offences": ("offences", 0)}}, "how many units"),
+        ({"convert": {"offences": ("crimes", 1.0)}}, "no unit cost of crimes"),
     ],
 )
 def test_what_is_out_of_range_is_refused_with_the_range(asked, message):
@@ -303,7 +303,7 @@ def test_other_mistakes_get_a_message():
     both = effects.combine(effects_of({"offences": -0.1}, months=24))
     with pytest.raises(ParameterError, match="give months="):
         tf.appraise(both, 0, families=10)
-    assert tf.appraise(both, 0, families=10, months=24).model.outcomes == ("offences_24",)
+    assert tf.appraise(both, 0, families=10, months=24).model.outcomes == ("offences",)
     with pytest.raises(ParameterError, match="None of these effects has a unit cost"):
         tf.appraise(effects_of({"fixed_exclusions": -0.1}), 0, families=10)
     with pytest.raises(DataError, match="lack price_year"):

@@ -26,13 +26,13 @@ def pooled(seed: int, mean: float, spread: float, error: float, treated: float =
 
 def both(**asked):
     return {
-        "offences_12": pooled(1, -0.3, 0.2, 0.05, **asked),
-        "looked_after_12": pooled(2, -4.0, 3.0, 1.0, **asked),
+        "offences": pooled(1, -0.3, 0.2, 0.05, **asked),
+        "looked_after": pooled(2, -4.0, 3.0, 1.0, **asked),
     }
 
 
 def test_areas_add_up_to_an_appraisal_of_the_mean_where_all_are_alike():
-    exact = {"offences_12": tf.pool_areas(np.full(12, -0.3), np.full(12, 1e-9), NAMES,
+    exact = {"offences": tf.pool_areas(np.full(12, -0.3), np.full(12, 1e-9), NAMES,
                                           prior_scale=1e-12)}  # fmt: skip
     table_costs = 200_000.0
     found = tf.appraise_areas(exact, table_costs, families=FAMILIES, draws=4_000, **FIXED)
@@ -67,7 +67,7 @@ def test_small_areas_count_and_are_not_shown():
     effects = both()
     counts = np.full(12, 200.0)
     counts[3] = 6.0
-    effects["offences_12"] = tf.pool_areas(
+    effects["offences"] = tf.pool_areas(
         np.linspace(-0.5, 0.1, 12), np.full(12, 0.1), NAMES, n_treated=counts, n_comparison=counts
     )
     few = FAMILIES | {"Area 5": 4.0}
@@ -88,4 +88,4 @@ def test_mistakes_get_a_message():
         )
     other = tf.pool_areas([0.1, 0.2], [0.1, 0.1], ["A", "B"])
     with pytest.raises(DataError, match="No area has effects on all"):
-        tf.appraise_areas({**both(), "custody_12": other}, 1.0, families=FAMILIES)
+        tf.appraise_areas({**both(), "custody": other}, 1.0, families=FAMILIES)

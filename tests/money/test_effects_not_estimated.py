@@ -26,7 +26,7 @@ WAYS = [*STATUSES, ""]
 def spoiled(effects: Effects, names: list[str], status: str) -> Effects:
     """Return effects of which some have no error, as `estimate` gives them."""
     frame = effects.to_frame()
-    rows = frame["outcome"].isin([f"{name}_12" for name in names]).to_numpy()
+    rows = frame["outcome"].isin(list(names)).to_numpy()
     for name in ("std_error", "conf_low", "conf_high", "p_value"):
         frame.loc[rows, name] = np.nan
     if status in NO_ESTIMATE:
@@ -42,7 +42,7 @@ def whole() -> Effects:
 
 
 def without(effects: Effects, names: list[str]) -> Effects:
-    gone = {f"{name}_12" for name in names}
+    gone = set(names)
     return effects.select([name for name in effects.frame["outcome"] if name not in gone])
 
 
@@ -66,7 +66,7 @@ def test_an_appraisal_is_as_if_they_were_not_there_and_names_them(status):
         assert found.worst_case() == other.worst_case()
         left = found.not_monetised().set_index("what")
         told = left[left["kind"] == "not estimated"]
-        assert set(told.index) == {f"{name}_12" for name in gone}
+        assert set(told.index) == set(gone)
         assert told["reason"].str.len().gt(20).all()
         if status:
             assert set(told["reason"]) == {STATUSES[status].format(who="families")}
@@ -81,18 +81,18 @@ def test_what_may_not_be_shown_is_not_shown_for_want_of_an_error():
     effects = effects_of({"offences": -0.1, "custody": -0.05}, 0.5, **columns)
     found = tf.appraise(spoiled(effects, ["custody"], "few_events"), 1.0, families=1_000)
     left = found.not_monetised().set_index("what")
-    assert left.loc["custody_12", "kind"] == "too few to show"
-    assert np.isnan(left.loc["custody_12", "estimate"])
+    assert left.loc["custody", "kind"] == "too few to show"
+    assert np.isnan(left.loc["custody", "estimate"])
     with pytest.raises(NothingValuedError, match="has an error"):
         tf.appraise(spoiled(effects, ["offences", "custody"], "few_units"), 1.0, families=1_000)
 
 
 def test_a_result_without_an_error_has_no_cost_each():
     effects = effects_of({"offences": -0.1, "turned_around": 0.1}, 0.5)
-    with pytest.raises(ParameterError, match=r"turned_around_12 cannot be costed\. No interval"):
+    with pytest.raises(ParameterError, match=r"turned_around cannot be costed\. No interval"):
         tf.appraise(
             spoiled(effects, ["turned_around"], "few_clusters"), 1.0, families=1_000,
-            result="turned_around_12",
+            result="turned_around",
         )  # fmt: skip
 
 
@@ -130,7 +130,7 @@ def test_a_design_under_which_nothing_can_be_valued_is_named_and_no_zero():
 def areas(out: tuple[int, ...] = ()) -> tuple[dict, list[str]]:
     names = [f"Area {at}" for at in range(9)]
     made = {}
-    for seed, (name, mean) in enumerate({"offences_12": -0.3, "looked_after_12": -4.0}.items()):
+    for seed, (name, mean) in enumerate({"offences": -0.3, "looked_after": -4.0}.items()):
         rng = np.random.default_rng(seed)
         estimate, error = rng.normal(mean, abs(mean) / 3, 9), np.full(9, abs(mean) / 10)
         error[list(out)] = np.nan
@@ -167,7 +167,7 @@ def test_areas_left_out_are_neither_valued_nor_ranked_and_are_counted():
 
 def test_areas_left_out_of_one_outcome_alone_are_left_out():
     made, names = areas()
-    made["offences_12"] = areas((0,))[0]["offences_12"]
+    made["offences"] = areas((0,))[0]["offences"]
     families = dict.fromkeys(names, 150.0)
     found = tf.appraise_areas(made, 1e5, families=families, draws=200, persistence=0.5)
     assert found.left_out == ("Area 0",)

@@ -40,7 +40,7 @@ def test_draws_without_variance_are_the_estimate():
     drawn = found.uncertainty(draws=200)
     assert np.allclose(drawn.npv, found.npv, rtol=1e-12)
     assert np.allclose(drawn.benefit_cost_ratio, found.benefit_cost_ratio)
-    assert (drawn.effects["turned_around_12"] == 0.1).all()
+    assert (drawn.effects["turned_around"] == 0.1).all()
     assert drawn.interval() == pytest.approx((found.npv, found.npv))
     assert drawn.information()["value"].abs().max() < 1e-6
 
@@ -64,7 +64,7 @@ def test_a_normal_value_has_a_normal_s_interval_and_probabilities():
     assert np.allclose(curve["probability"], expected, atol=0.004)
     assert drawn.probability() == pytest.approx(curve["probability"][2])
     # An offence less worth £50 more: 200,000 x effect less 20,000.
-    more = drawn.acceptability([0.0, 50.0, 100.0], "offences_12")["probability"]
+    more = drawn.acceptability([0.0, 50.0, 100.0], "offences")["probability"]
     worth = [stats.norm(0.2 * w - 20_000, 0.15 * w).sf(0) for w in (150e3, 200e3, 250e3)]
     assert np.allclose(more, worth, atol=0.004)
 
@@ -74,7 +74,7 @@ def test_willingness_to_pay_for_a_result_without_a_price():
         {"offences": 0.0, "turned_around": 0.05}, {"offences": 0.0, "turned_around": 0.03}
     )
     drawn = tf.appraise(effects, 20_000, **ALONE).uncertainty(draws=200_000)
-    curve = drawn.acceptability([200.0, 400.0, 800.0], "turned_around_12")["probability"]
+    curve = drawn.acceptability([200.0, 400.0, 800.0], "turned_around")["probability"]
     worth = [stats.norm(1_000 * 0.05 * w - 20_000, 30 * w).sf(0) for w in (200.0, 400.0, 800.0)]
     assert np.allclose(curve, worth, atol=0.004)
 
@@ -187,7 +187,7 @@ def test_break_even_effects_give_a_value_of_nothing():
             for column, others in (("break_even", 0.0), ("given_others", None)):
                 effect = rows.loc[outcome, column]
                 if np.isnan(effect):
-                    assert outcome == "out_of_work_12"  # a transfer, and nothing else kept
+                    assert outcome == "out_of_work"  # a transfer, and nothing else kept
                     continue
                 held = found.model.point().effect.copy()
                 if others is not None:
@@ -255,7 +255,7 @@ def test_worst_case_interval_is_wider_than_any_drawn_from_the_effects_alone():
 
 def test_an_effect_without_an_error_is_not_valued_and_its_covariance_never_drawn():
     # An error that is not known was once refused in draws alone: the point passed for certain.
-    rows = pd.DataFrame({"outcome": ["offences_12"], "months": 12, "estimate": [-0.2],
+    rows = pd.DataFrame({"outcome": ["offences"], "months": 12, "estimate": [-0.2],
                          "std_error": [np.nan]})  # fmt: skip
     with pytest.raises(DataError, match="has an error to value it with"):
         tf.appraise(Effects(rows, np.array([[np.nan]])), 1_000, **ALONE)

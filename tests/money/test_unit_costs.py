@@ -5,7 +5,6 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from tfeval.cohort.settings import measures
 from tfeval.errors import DataError, ParameterError, SourceError
 from tfeval.money.prices import price_years
 from tfeval.money.unit_costs import (
@@ -17,6 +16,7 @@ from tfeval.money.unit_costs import (
     not_monetised,
     unit_costs,
 )
+from tfeval.programme.outcomes import cohort_outcomes
 from tfeval.programme.published import figure, published
 
 
@@ -35,14 +35,14 @@ def table() -> pd.DataFrame:
 def test_every_measure_of_the_cohort_has_a_cost_or_a_reason():
     costed = set(unit_costs(2014)["outcome"])
     reasons = dict(not_monetised().itertuples(index=False))
-    names = {measure.name for measure in measures()}
+    names = {row.name for row in cohort_outcomes() if row.counted}
     assert names == (costed & names) | set(reasons)
     assert not costed & set(reasons)
     assert all(reasons.values())
 
 
 def test_costs_are_in_the_units_of_the_cohort():
-    counted = {measure.name: measure.unit for measure in measures()}
+    counted = {row.name: row.unit for row in cohort_outcomes()}
     per = unit_costs(2014).groupby("outcome")["per"].unique()
     for outcome, units in per.items():
         assert len(units) == 1

@@ -49,16 +49,16 @@ def unknown_custody(status: str) -> Records:
     effects, joint = held.table("effects"), held.table("covariance")
     choices = held.table("specifications").assign(why="")
     for frame in (effects, choices):
-        own = frame["outcome"] == "custody_12"
+        own = frame["outcome"] == "custody"
         frame.loc[own, list(MISSING)] = np.nan
         frame["status"] = np.where(own, status, "estimated")
         if status in ("no_variation", "not_fitted"):
             frame.loc[own, "estimate"] = np.nan
     joint.iloc[0, :], joint.iloc[:, 0] = np.nan, np.nan
-    more = pd.DataFrame({"outcome": ["offences_12"], "months": [12], "estimate": [-0.1],
+    more = pd.DataFrame({"outcome": ["offences"], "months": [12], "estimate": [-0.1],
                          "std_error": [0.04], "conf_low": [-0.18], "conf_high": [-0.02],
                          "mean_comparison": [0.4], "status": ["estimated"]})  # fmt: skip
-    joint["offences_12"] = 0.0
+    joint["offences"] = 0.0
     joint.loc[2] = [0.0, 0.0, 0.0016]
     joint.iloc[0, 2], joint.iloc[2, 0] = np.nan, np.nan
     own = more.assign(**KEYS, alike="balanced", estimand="ATT", why="")
@@ -73,8 +73,8 @@ def unknown_custody(status: str) -> Records:
 def test_chapter_7_values_the_others_and_says_so(status):
     held = unknown_custody(status)
     found = value.load(held, **ASKED)
-    effects = held.table("effects").query("outcome != 'custody_12'")
-    choices = held.table("specifications").query("outcome != 'custody_12'")
+    effects = held.table("effects").query("outcome != 'custody'")
+    choices = held.table("specifications").query("outcome != 'custody'")
     joint = held.table("covariance")
     alone = value.load(
         with_tables(held, effects=effects, covariance=joint.iloc[1:, 1:], specifications=choices),
@@ -94,7 +94,7 @@ def test_chapter_7_values_the_others_and_says_so(status):
 
 
 def test_what_chapter_4_hides_is_counted_in_chapter_7():
-    held = with_tables(impact(), {"outcomes_not_shown": "looked_after_12; offences_12"})
+    held = with_tables(impact(), {"outcomes_not_shown": "looked_after; offences"})
     found = value.load(held, **ASKED)
     assert "Not in it: 2 outcomes with too few families to show; what" in value.headline(found)
     text = value_tables.not_monetised_table(found).text()
@@ -160,10 +160,10 @@ def left_out_areas() -> Records:
     errors = np.where(np.array(names) == "Hull", np.nan, 0.01)
     counts = [200, 100, 150, 120, 4, 90, 80]
     pooled = areas.AreasByOutcome(simulated=True)
-    for name in ("custody_12", "looked_after_12"):
+    for name in ("custody", "looked_after"):
         pooled[name] = pool_areas(estimates, errors, names, n_treated=counts, n_comparison=counts,
                                   label=name, simulated=True)  # fmt: skip
-    pooled.failed["offences_12"] = "Pooling needs at least two areas."
+    pooled.failed["offences"] = "Pooling needs at least two areas."
     return with_tables(impact(), areas=areas.areas_record(pooled),
                        areas_together=areas.together_record(pooled))  # fmt: skip
 
@@ -171,9 +171,9 @@ def left_out_areas() -> Records:
 def test_areas_left_out_are_counted_on_every_page_and_have_no_rank():
     held = left_out_areas()
     again = areas.read_areas(held)
-    assert set(again) == {"custody_12", "looked_after_12"}
-    assert areas.left_out(again["custody_12"]) == ("Hull",)
-    assert again.failed == {"offences_12": "Pooling needs at least two areas."}
+    assert set(again) == {"custody", "looked_after"}
+    assert areas.left_out(again["custody"]) == ("Hull",)
+    assert again.failed == {"offences": "Pooling needs at least two areas."}
     assert again.simulated
     counted = area_counts.effects_table(again)
     numbers = {row[0].text: [cell.text for cell in row[1:4]] for row in counted.rows}
@@ -208,9 +208,9 @@ def test_no_end_of_tau_is_recorded_and_read_as_missing():
     alike = pool_areas(np.full(4, -0.01), np.full(4, 0.02), NAMES[:4], n_treated=[90] * 4,
                        n_comparison=[90] * 4)  # fmt: skip
     assert np.isnan(alike.tau_high)
-    held = with_tables(impact(), areas=areas.areas_record({"custody_12": alike}),
-                       areas_together=areas.together_record({"custody_12": alike}))  # fmt: skip
-    again = areas.read_areas(held)["custody_12"]
+    held = with_tables(impact(), areas=areas.areas_record({"custody": alike}),
+                       areas_together=areas.together_record({"custody": alike}))  # fmt: skip
+    again = areas.read_areas(held)["custody"]
     assert np.isnan(again.tau_high)
     assert "differing by less than their errors" in again.table().text()
     assert again.plot().data["value"].notna().all()
@@ -218,7 +218,7 @@ def test_no_end_of_tau_is_recorded_and_read_as_missing():
 
 def test_one_authority_alone_is_no_comparison_of_authorities():
     pooled = areas.AreasByOutcome(simulated=True)
-    pooled.failed = {"custody_12": "Pooling needs at least two areas."}
+    pooled.failed = {"custody": "Pooling needs at least two areas."}
     rows, together = areas.areas_record(pooled), areas.together_record(pooled)
     held = with_tables(impact(), areas=rows, areas_together=together)
     again = areas.read_areas(held)
@@ -250,7 +250,7 @@ def choice_rows(*specs: tuple) -> pd.DataFrame:
             rows.append({**keys, "outcome": "", "why": ends})
             continue
         for name, (low, high) in ends.items():
-            rows.append({**keys, "alike": alike, "outcome": f"{name}_12", "months": 12, "why": "",
+            rows.append({**keys, "alike": alike, "outcome": name, "months": 12, "why": "",
                          "estimate": (low + high) / 2, "std_error": (high - low) / 3.92,
                          "conf_low": low, "conf_high": high, "status": "estimated"})  # fmt: skip
     return pd.DataFrame(rows, columns=list(specifications.COLUMNS))
@@ -352,7 +352,7 @@ def test_the_naive_difference_is_that_of_the_raw_means(small):
 
 
 def test_an_effect_without_an_interval_is_not_called_chance(small):
-    primary = [f"{name}_12" for name in small.plan.primary]
+    primary = list(small.plan.primary)
     none = {"std_error": np.nan, "conf_low": np.nan, "conf_high": np.nan, "p_value": np.nan,
             "p_adjusted": np.nan, "status": "few_clusters"}  # fmt: skip
     shown = {"events_treated": 60.0, "events_comparison": 70.0, "n_treated": 100.0,
@@ -378,7 +378,7 @@ def test_an_effect_without_an_interval_is_not_called_chance(small):
 
 
 def test_a_truth_is_not_missed_by_an_interval_that_is_not_there(small):
-    names = ["out_of_work_12"]
+    names = ["out_of_work"]
     bare = spoiled(small, names, conf_low=np.nan, conf_high=np.nan, std_error=np.nan,
                    events_treated=60.0, events_comparison=70.0)  # fmt: skip
     text = specifications.truth_table(bare).text()
@@ -405,13 +405,13 @@ def test_effects_without_errors_are_recorded_and_read_back(small, monkeypatch):
         "record_table",
         lambda name, frame: tables.__setitem__(name, content_of(name, frame)),
     )
-    bare = spoiled(small, ["out_of_work_12"], std_error=np.nan, conf_low=np.nan, conf_high=np.nan,
+    bare = spoiled(small, ["out_of_work"], std_error=np.nan, conf_low=np.nan, conf_high=np.nan,
                    status="few_clusters", events_treated=60.0, events_comparison=70.0)  # fmt: skip
     effects_record.record_effects(bare)
     records = Records("04", told, tables)
     again = effects_record.read_effects(records).frame.set_index("outcome")
-    assert again.loc["out_of_work_12", "status"] == "few_clusters"
-    assert np.isnan(again.loc["out_of_work_12", "std_error"])
+    assert again.loc["out_of_work", "status"] == "few_clusters"
+    assert np.isnan(again.loc["out_of_work", "std_error"])
     hidden = set(bare.effects.frame["outcome"]) - set(again.index)
     assert set(effects_record.not_shown(records)) == hidden
 

@@ -30,9 +30,9 @@ from tfeval.impact.effects.effects import COLUMNS, Effects
 plan = tf.read_plan(plan)"""
 #: Two effects by the plan and two at a horizon that it does not have.
 EFFECTS = """\
-rows = [dict.fromkeys(COLUMNS, np.nan) | {"outcome": name, "population": "all",
+rows = [dict.fromkeys(COLUMNS, np.nan) | {"outcome": name, "months": months, "population": "all",
         "method": "regression-adjusted (g-computation)", "errors": "clustered by local authority"}
-        for name in ("absence_12", "offences_12", "absence_24", "offences_24")]
+        for months in (12, 24) for name in ("absence", "offences")]
 cohort = {"phase": "one", "comparison": "not_yet_treated", "level": "family", "seed": 1, "units": 9}
 settings = {**plan.main.design, "cohort": cohort, "study_units": 9, "covariates": ("age",),
             "covariates_not_used": (), "covariates_added": ()}

@@ -27,7 +27,7 @@ def impact(custody: float = -0.01, balance: str = "balanced", simulated: bool = 
     """Return what chapter 4 records, of two outcomes and five authorities, one of them small."""
     rows = pd.DataFrame(
         {
-            "outcome": ["custody_12", "fixed_exclusions_12"],
+            "outcome": ["custody", "fixed_exclusions"],
             "months": [12, 12],
             "estimate": [custody, -0.05],
             "std_error": [0.004, 0.02],
@@ -46,7 +46,7 @@ def impact(custody: float = -0.01, balance: str = "balanced", simulated: bool = 
             n_treated=[200, 100, 150, 120, 4], n_comparison=[200, 100, 150, 120, 40],
             label=name, simulated=simulated,
         )
-        for name in ("custody_12", "offences_12")
+        for name in ("custody", "offences")
     }  # fmt: skip
     held = {
         "effects": rows, "covariance": joint, "specifications": pd.concat([first, others]),
@@ -136,11 +136,11 @@ def test_small_authorities_leave_nothing_but_their_name():
 
 def test_authorities_are_read_as_they_were_recorded():
     held = impact()
-    pooled = areas.read_areas(held)["custody_12"]
-    rows = held.table("areas").query("outcome == 'custody_12' and name == 'Sefton'").iloc[0]
+    pooled = areas.read_areas(held)["custody"]
+    rows = held.table("areas").query("outcome == 'custody' and name == 'Sefton'").iloc[0]
     frame = pooled.to_frame().set_index("name")
     assert frame.loc["Sefton", "pooled"] == rows["pooled"]
-    text = areas.authority_table({"custody_12": pooled}, "Sefton").text()
+    text = areas.authority_table({"custody": pooled}, "Sefton").text()
     assert f"{rows['rank_low']:.0f} to {rows['rank_high']:.0f}) of 5, 4 shown" in text
     assert "Exploratory" in text
     # Partly pooled: between its own estimate and the mean.

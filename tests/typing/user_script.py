@@ -25,11 +25,11 @@ def main(families: int = 2000) -> pd.DataFrame:
     balance: tf.Balance = design.balance()
     effects: tf.Effects = tf.estimate(design, cohort, months=12)
     held = design.to_frame(covariates=True)
-    outcome = cohort.to_pandas()["absence_12"][held.index].rename("absence_12")
+    outcome = cohort.outcomes(12)["absence"][held.index]
     known = outcome.notna()
     model = sm.WLS(outcome[known], sm.add_constant(held["treated"])[known], held["weight"][known])
     theirs = tf.Effects.from_statsmodels(model.fit(cov_type="HC1"), design=design, months=12)
-    both = tf.combine_effects([effects.select("absence_12"), theirs])
+    both = tf.combine_effects([effects.select("absence"), theirs])
     print(balance.verdict().word, simulated.truth.settings.crisis_share)  # noqa: T201
     return both.to_frame()[["outcome", "method", "estimate", "std_error"]]
 

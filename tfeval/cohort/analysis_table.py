@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from tfeval.cohort.settings import Settings
-from tfeval.errors import in_own_words
+from tfeval.errors import ParameterError, in_own_words
+from tfeval.programme.outcomes import OUTCOMES
 
 if TYPE_CHECKING:
     import ibis
@@ -24,8 +25,9 @@ class Cohort:
         One row a unit: a family as treated, or as comparison. A family attached later may stand
         in it twice, once in each arm; `family_id` tells.
     columns : DataFrame
-        One row a column: `name`, `timing` ("who", "before", "after"), `months`, `source_table`,
-        `unit`, `description`. A column measured after the index date is never a covariate.
+        One row a column: `name`, `outcome` (as in `tfeval.programme.outcomes`; empty for who the
+        unit is), `timing` ("who", "before", "after"), `months`, `source_table`, `unit`,
+        `description`. A column measured after the index date is never a covariate.
     flow : DataFrame
         Families left after each step, by arm; exact.
     settings : Settings
@@ -52,10 +54,75 @@ class Cohort:
         """Names of the columns measured before the index date."""
         return list(self.columns.loc[self.columns["timing"] == "before", "name"])
 
-    def outcomes(self, months: int) -> list[str]:
-        """Return the names of the columns measured over so many months after the index date."""
+    @property
+    def labels(self) -> dict[str, str]:
+        """Covariates' names for readers, by column."""
+        rows = self.columns[self.columns["timing"] == "before"]
+        return {name: _label(name, outcome)
+                for name, outcome in zip(rows["name"], rows["outcome"], strict=True)}  # fmt: skip
+
+    @property
+    def horizons(self) -> list[int]:
+        """Months after the index date over which outcomes are held."""
+        return sorted(set(self.columns.loc[self.columns["timing"] == "after", "months"]))
+
+    def outcomes(self, months: int | None = None) -> pd.DataFrame:
+        """Return the outcomes after the index date, one row a unit, in the order of `to_pandas`.
+
+        Parameters
+        ----------
+        months : int, optional
+            After the index date; by default all that the cohort has.
+
+        Returns
+        -------
+        DataFrame
+            One column an outcome, by its name in `tfeval.programme.outcomes`; without `months`
+            the columns have two levels, `outcome` and `months`. Missing where the records do not
+            cover the time or the unit was not followed.
+
+        Raises
+        ------
+        ParameterError
+            If the cohort has no outcomes at these months.
+
+        Examples
+        --------
+        >>> from tfeval.cohort.cohort import cohort
+        >>> from tfeval.records.simulate import simulate
+        >>> families = cohort(simulate(families=400, seed=1).records, horizon=(6, 12))
+        >>> families.outcomes(12)["offences"].ge(0).any()
+        np.True_
+        >>> families.outcomes().columns.names
+        FrozenList(['outcome', 'months'])
+        """
         rows = self.columns[self.columns["timing"] == "after"]
-        return list(rows.loc[rows["months"] == months, "name"])
+        if months is not None:
+            if months not in self.horizons:
+                raise ParameterError(
+                    f"The cohort has no outcomes at {months} months, only at {self.horizons}."
+                )
+            rows = rows[rows["months"] == months]
+        frame = self._named(rows)
+        frame.attrs["months"] = months
+        if months is None:
+            frame.columns = pd.MultiIndex.from_frame(rows[["outcome", "months"]])
+        return frame
+
+    def baseline(self) -> pd.DataFrame:
+        """Return the same outcomes over the months before the index date, as `outcomes` does.
+
+        They are among the covariates.
+        """
+        rows = self.columns[(self.columns["timing"] == "before") & (self.columns["outcome"] != "")]
+        return self._named(rows)
+
+    def _named(self, rows: pd.DataFrame) -> pd.DataFrame:
+        whole = self.to_pandas()
+        frame = whole[list(rows["name"])].set_axis(list(rows["outcome"]), axis=1)
+        # Read by `estimate`: whose outcomes these are.
+        frame.attrs = {"cohort": whole.attrs["cohort"]}
+        return frame
 
     @in_own_words("The cohort cannot be read")
     def to_pandas(self) -> pd.DataFrame:
@@ -74,3 +141,14 @@ class Cohort:
             }  # fmt: skip
             self._frame.append(rows.reset_index(drop=True))
         return self._frame[0].copy()
+
+
+#: Covariates that are no outcomes, where the column's own words would not do.
+_LABELS = {"met_crime_asb": "Met: crime and anti-social behaviour", "met_work": "Met: out of work"}
+
+
+def _label(name: str, outcome: str) -> str:
+    if outcome:
+        return OUTCOMES[outcome].label
+    words = name.replace("met_", "met: ", 1).replace("_", " ")
+    return _LABELS.get(name, words[:1].upper() + words[1:])

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import ibis
 import pandas as pd
 from ibis import _
 
 from tfeval.cohort.analysis_table import Cohort
-from tfeval.cohort.counting import Window, counted, windows, with_windows
+from tfeval.cohort.counting import BEFORE, Window, counted, windows, with_windows
 from tfeval.cohort.entry import candidates, criteria_columns, entered, flow
-from tfeval.cohort.settings import COMPARISONS, Measure, Settings, measures
+from tfeval.cohort.settings import COMPARISONS, Settings, column_of
 from tfeval.cohort.units import described_columns, people_of, units_of
 from tfeval.errors import in_own_words
+from tfeval.programme.outcomes import Outcome, cohort_outcomes
 from tfeval.programme.phases import phase as phase_of
 from tfeval.records.store import Records
 
@@ -84,7 +85,7 @@ def cohort(
     units = units_of(records, entered(found))
     units = units if level == "family" else people_of(records, units)
     units = with_windows(units, months).cache()
-    held = [measure for measure in measures() if measure.table in records.tables]
+    held = cohort_outcomes(records.tables)
     own = [*criteria_columns(rules), *(name for name, _text in described_columns(level))]
     table = _joined(records, units, held, spans, own)
     return Cohort(
@@ -101,7 +102,7 @@ def cohort(
 def _joined(
     records: Records,
     units: ibis.Table,
-    held: list[Measure],
+    held: list[Outcome],
     spans: tuple[Window, ...],
     more: list[str],
 ) -> ibis.Table:
@@ -113,20 +114,27 @@ def _joined(
         end,
     )
     wide = units.mutate(followed_to=censored)
-    for table in dict.fromkeys(measure.table for measure in held):
-        own = [measure for measure in held if measure.table == table]
+    for table in dict.fromkeys(row.table for row in held):
+        own = [row for row in held if row.table == table and row.counted]
         counts = counted(records, units, table, own, spans)
         wide = _with_cover(records, wide.left_join(counts, "unit").drop("unit_right"), table)
         seen = {
-            f"{measure.name}_{span.name}": _seen(wide, f"{measure.name}_{span.name}", span)
-            for measure in own
+            column: _seen(wide, column, span)
             for span in spans
+            for column in (column_of(row.name, span.name) for row in own)
         }
         # Kept step by step: one expression for all tables takes seconds to put into SQL.
         wide = wide.mutate(**seen).drop("cover_from", "cover_to").cache()
-    names = [f"{measure.name}_{span.name}" for measure in held for span in spans]
-    rates = _rates(wide, spans) if "school_terms" in {m.table for m in held} else {}
-    return wide.mutate(**rates).select(*_WHO, *more, *names, *rates)
+    names = [column_of(row.name, span.name) for row, span in _measured(held, spans)]
+    return wide.mutate(**_ratios(wide, held, spans)).select(*_WHO, *more, *names)
+
+
+def _measured(held: list[Outcome], spans: tuple[Window, ...]) -> Iterator[tuple[Outcome, Window]]:
+    """Yield what the cohort has of each outcome: after the index date, and before if a baseline."""
+    for row in held:
+        for span in spans:
+            if row.baseline or span.name != BEFORE:
+                yield row, span
 
 
 def _with_cover(records: Records, wide: ibis.Table, table: str) -> ibis.Table:
@@ -148,57 +156,39 @@ def _seen(wide: ibis.Table, name: str, span: Window) -> ibis.Value:
     covered = wide["cover_from"].isnull() | (
         (wide["cover_from"] <= wide[span.start]) & (wide["cover_to"] >= wide[span.end])
     )
-    followed = (
-        covered if span.name == "before" else covered & (wide["followed_to"] >= wide[span.end])
-    )
+    followed = covered if span.name == BEFORE else covered & (wide["followed_to"] >= wide[span.end])
     return ibis.ifelse(followed, wide[name].fill_null(0), ibis.null("int64"))
 
 
-def _rates(wide: ibis.Table, spans: tuple[Window, ...]) -> dict[str, ibis.Value]:
-    """Return absence as a share of possible sessions; missing where none was possible."""
-    parts = {
-        "absence": ("sessions_authorised", "sessions_unauthorised"),
-        "unauthorised_absence": ("sessions_unauthorised",),
-    }
+def _ratios(
+    wide: ibis.Table, held: list[Outcome], spans: tuple[Window, ...]
+) -> dict[str, ibis.Value]:
+    """Return outcomes that are shares of a count; missing where that is 0."""
     found = {}
-    for name, columns in parts.items():
-        for span in spans:
-            possible = wide[f"sessions_possible_{span.name}"].nullif(0).cast("float64")
-            missed = sum(wide[f"{column}_{span.name}"] for column in columns)
-            found[f"{name}_{span.name}"] = missed.cast("float64") / possible
+    for row, span in _measured([row for row in held if not row.counted], spans):
+        whole = wide[column_of(row.column, span.name)].nullif(0).cast("float64")
+        parts = sum(wide[column_of(part, span.name)] for part in row.parts)
+        found[column_of(row.name, span.name)] = parts.cast("float64") / whole
     return found
 
 
 def _described(
-    held: list[Measure], spans: tuple[Window, ...], level: str, criteria: list[str]
+    held: list[Outcome], spans: tuple[Window, ...], level: str, criteria: list[str]
 ) -> pd.DataFrame:
     """Return what each column is, and whether it lies before or after the index date."""
-    who = [(name, "who", 0, "families", "", "") for name in _WHO]
-    who += [(name, "before", 0, "families", "0 or 1", "Criterion met.") for name in criteria]
+    who = [(name, "", "who", 0, "families", "", "") for name in _WHO]
+    who += [(name, "", "before", 0, "families", "0 or 1", "Criterion met.") for name in criteria]
     who += [
-        (name, "who" if name == "person_id" else "before", 0, "people", "", text)
+        (name, "", "who" if name == "person_id" else "before", 0, "people", "", text)
         for name, text in described_columns(level)
     ]
     counts = [
-        (f"{m.name}_{span.name}", *_timing(span), m.table, m.unit, m.description)
-        for m in held
-        for span in spans
-    ]
-    rates = [
-        (f"{name}_{span.name}", *_timing(span), "school_terms", "share", text)
-        for name, text in (
-            ("absence", "Absence, share of possible sessions."),
-            ("unauthorised_absence", "Unauthorised absence, share of possible sessions."),
-        )
-        for span in spans
-        if any(m.table == "school_terms" for m in held)
-    ]
-    columns = ["name", "timing", "months", "source_table", "unit", "description"]
-    return pd.DataFrame([*who, *counts, *rates], columns=columns)
-
-
-def _timing(span: Window) -> tuple[str, int]:
-    return ("before" if span.name == "before" else "after", span.months)
+        (column_of(row.name, span.name), row.name, span.timing, span.months, row.table, row.unit,
+         row.description)
+        for row, span in _measured(held, spans)
+    ]  # fmt: skip
+    columns = ["name", "outcome", "timing", "months", "source_table", "unit", "description"]
+    return pd.DataFrame([*who, *counts], columns=columns)
 
 
 def comparison_groups() -> dict[str, str]:

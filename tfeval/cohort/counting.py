@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import ibis
 from ibis import _
 
-from tfeval.cohort.settings import BASELINE_MONTHS, Measure, as_date
+from tfeval.cohort.settings import BASELINE_MONTHS, as_date, column_of
+from tfeval.programme.outcomes import Outcome, cohort_outcomes
 from tfeval.records.store import Records
 
+BEFORE = "before"
 _FAR = 2_000_000  # a day number after every date: the end of a spell that goes on
 
 
@@ -33,11 +35,27 @@ class Window:
     end: str
     months: int
 
+    @property
+    def timing(self) -> str:
+        """Whether it lies "before" or "after" the index date."""
+        return BEFORE if self.name == BEFORE else "after"
+
 
 def windows(horizons: Iterable[int]) -> tuple[Window, ...]:
     """Return the window before the index date and those after it."""
     after = tuple(Window(str(months), "day0", f"day{months}", months) for months in horizons)
-    return (Window("before", "day_before", "day0", BASELINE_MONTHS), *after)
+    return (Window(BEFORE, "day_before", "day0", BASELINE_MONTHS), *after)
+
+
+def baseline_labels() -> dict[str, str]:
+    """Return the columns of outcomes before the index date, with their names for readers.
+
+    Examples
+    --------
+    >>> baseline_labels()["offences_before"]
+    'Proven offences'
+    """
+    return {column_of(row.name, BEFORE): row.label for row in cohort_outcomes() if row.baseline}
 
 
 def with_windows(units: ibis.Table, horizons: Iterable[int]) -> ibis.Table:
@@ -70,10 +88,10 @@ def counted(
     records: Records,
     units: ibis.Table,
     table: str,
-    wanted: list[Measure],
+    wanted: list[Outcome],
     spans: tuple[Window, ...],
 ) -> ibis.Table:
-    """Count all measures of one table over all windows, in one pass.
+    """Count all outcomes of one table over all windows, in one pass.
 
     Parameters
     ----------
@@ -84,15 +102,15 @@ def counted(
         whom only the events known to be theirs count.
     table : str
         The table to read.
-    wanted : list of Measure
-        Its measures.
+    wanted : list of Outcome
+        Counted there.
     spans : tuple of Window
         The windows.
 
     Returns
     -------
     ibis.Table
-        `unit` and a column "measure_window" for each; units without any row are left out.
+        `unit` and a column for each outcome and window; units without any row are left out.
     """
     rows = _dated(records, table, wanted, by_person="person_id" in units.columns)
     one_each = "person_id" in units.columns
@@ -105,8 +123,8 @@ def counted(
     last = ibis.greatest(*(joined[span.end] for span in spans))
     joined = joined.filter((joined["to"] > joined["day_before"]) & (joined["from"] < last))
     sums = {
-        f"{measure.name}_{span.name}": _total(joined, measure, span)
-        for measure in wanted
+        column_of(row.name, span.name): _total(joined, row, span)
+        for row in wanted
         for span in spans
     }
     return joined.group_by("unit").aggregate(**sums)
@@ -116,18 +134,19 @@ def _edges(spans: tuple[Window, ...]) -> list[str]:
     return sorted({edge for span in spans for edge in (span.start, span.end)})
 
 
-def _dated(records: Records, table: str, wanted: list[Measure], *, by_person: bool) -> ibis.Table:
+def _dated(records: Records, table: str, wanted: list[Outcome], *, by_person: bool) -> ibis.Table:
     """Return only the rows and columns that count, with dates as day numbers."""
     rows = records.table(table)
     kind = wanted[0].kind
-    who = "family_id" if kind == "family_events" and not by_person else "person_id"
-    flags = {f"is_{measure.name}": _counts(rows, measure) for measure in wanted}
+    # Incidents are of a family, and of one of its people only where that is known.
+    who = "family_id" if "family_id" in rows.columns and not by_person else "person_id"
+    flags = {f"is_{row.name}": _counts(rows, row) for row in wanted}
     if kind == "days":
         begun = rows["started_on"].epoch_days()
         done = rows["ended_on"].epoch_days().fill_null(_FAR)
-    elif kind == "sessions":
+    elif kind == "sums":
         begun, done = rows["term_start"].epoch_days(), rows["term_end"].epoch_days() + 1
-        flags = {measure.column: rows[measure.column] for measure in wanted}
+        flags = {row.column: rows[row.column] for row in wanted}
     else:
         dates = {f"on_{m.name}": rows[m.column].epoch_days() for m in wanted}
         begun = ibis.least(*dates.values()) if len(dates) > 1 else next(iter(dates.values()))
@@ -136,31 +155,31 @@ def _dated(records: Records, table: str, wanted: list[Measure], *, by_person: bo
         ) + 1
         flags |= dates
     narrowed = rows.select(**{who: rows[who], "from": begun, "to": done}, **flags)
-    if kind == "sessions":
+    if kind == "sums":
         return narrowed
     return narrowed.filter(ibis.or_(*(narrowed[f"is_{m.name}"] for m in wanted)))
 
 
-def _counts(rows: ibis.Table, measure: Measure) -> ibis.Value:
-    """Tell whether a row counts towards a measure."""
-    if measure.name == "custody":
-        return rows["outcome_on"].notnull() & (rows["custody_days"] > 0)
+def _counts(rows: ibis.Table, wanted: Outcome) -> ibis.Value:
+    """Tell whether a row counts towards an outcome."""
     passed = ibis.literal(True)
-    for column, values in measure.among:
+    if wanted.kind == "events":
+        passed = rows[wanted.column].notnull()
+    for column, values in wanted.where:
         passed = passed & rows[column].isin(values)
-    return passed
+    return passed & (rows[wanted.above_zero] > 0) if wanted.above_zero else passed
 
 
-def _total(joined: ibis.Table, measure: Measure, span: Window) -> ibis.Value:
+def _total(joined: ibis.Table, wanted: Outcome, span: Window) -> ibis.Value:
     start, end = joined[span.start], joined[span.end]
-    if measure.kind == "sessions":
+    if wanted.kind == "sums":
         whole = (joined["from"] >= start) & (joined["to"] <= end)
-        return _sum(ibis.ifelse(whole, joined[measure.column], 0))
-    flag = joined[f"is_{measure.name}"]
-    if measure.kind == "days":
+        return _sum(ibis.ifelse(whole, joined[wanted.column], 0))
+    flag = joined[f"is_{wanted.name}"]
+    if wanted.kind == "days":
         held = ibis.least(joined["to"], end) - ibis.greatest(joined["from"], start)
         return _sum(ibis.ifelse(flag & (held > 0), held, 0))
-    on = joined[f"on_{measure.name}"]
+    on = joined[f"on_{wanted.name}"]
     return _sum(ibis.ifelse(flag & (on >= start) & (on < end), 1, 0))
 
 

@@ -9,9 +9,9 @@ from ibis import _
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.cohort.settings import as_long, as_number
 from tfeval.errors import DataError, ParameterError, in_own_words
+from tfeval.programme.outcomes import OUT_OF_WORK_BENEFITS, PROVEN_OUTCOMES
 from tfeval.programme.phases import Phase, phase
 from tfeval.programme.results import school_test, sustained_progress, turned_around
-from tfeval.records.schema import OUT_OF_WORK_BENEFITS, PROVEN_OUTCOMES
 from tfeval.records.store import Records
 
 _HALF_YEAR, _YEAR = 182, 365
@@ -101,7 +101,8 @@ def results_tests(records: Records, found: Cohort, months: int = 12) -> pd.DataF
     inputs = _inputs(records, units, rules, frame.index)
     inputs = inputs.join(_problems(frame, rules))
     results = (turned_around if rules.name == "one" else sustained_progress)(inputs, rules)
-    seen = frame[[f"{name}_{months}" for name in needed.values()]].notna().all(axis=1)
+    measured = found.outcomes(months)[list(needed.values())]
+    seen = measured.notna().all(axis=1).set_axis(frame.index)
     shown = results.astype("float64").where(seen)
     if rules.name == "one":
         shown = shown.drop(columns="progress_to_work")

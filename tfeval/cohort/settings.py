@@ -1,4 +1,4 @@
-"""What a cohort is asked for, and the measures it holds."""
+"""What a cohort is asked for, and what its columns are called."""
 
 from __future__ import annotations
 
@@ -59,47 +59,19 @@ class Settings:
             raise ParameterError(f"A horizon is one of {', '.join(map(str, HORIZONS))} months.")
 
 
-@dataclass(frozen=True)
-class Measure:
-    """Something counted over a window before or after the index date.
+def column_of(outcome: str, window: str | int) -> str:
+    """Return the column of the analysis table with an outcome's counts over a window.
 
-    Attributes
+    The one place where such a name is made. Nothing takes it apart: `Cohort.columns` says which
+    outcome and months a column is of.
+
+    Parameters
     ----------
-    name : str
-        Its name; columns add `_before`, or the months after.
-    table : str
-        Where it is counted.
-    kind : {"events", "family_events", "days", "sessions"}
-        Events of people or of the family; days of spells; sums over whole school terms.
-    column : str
-        The date (events), nothing (days), or what is summed (sessions).
-    among : tuple of (str, tuple)
-        Column and the values that count.
-    unit, description : str
-        For the data dictionary of the cohort.
+    outcome : str
+    window : str or int
+        "before", or the months after the index date.
     """
-
-    name: str
-    table: str
-    kind: str
-    column: str
-    unit: str
-    description: str
-    among: tuple[tuple[str, tuple[str, ...]], ...] = ()
-
-
-def _days(name: str, table: str, what: str, column: str = "", values: tuple = ()) -> Measure:
-    among = ((column, values),) if column else ()
-    return Measure(name, table, "days", "", "person-days", f"Days {what}, over all people.", among)
-
-
-def _term(name: str, column: str, unit: str, what: str) -> Measure:
-    return Measure(name, "school_terms", "sessions", column, unit, f"{what}, over all children.")
-
-
-def _event(name: str, table: str, column: str, what: str, **among: tuple[str, ...]) -> Measure:
-    kind = "family_events" if table in ("asb_incidents", "domestic_abuse_incidents") else "events"
-    return Measure(name, table, kind, column, "events", what, tuple(among.items()))
+    return f"{outcome}_{window}"
 
 
 def as_number(flag: Any) -> Any:
@@ -120,32 +92,3 @@ def as_date(day: Any) -> Any:
 def as_long(number: Any) -> Any:
     """Return a whole Ibis number as one of 64 bits, which some engines only say that it is."""
     return number.cast("float64").cast("int64")
-
-
-def measures() -> tuple[Measure, ...]:
-    """Return everything that a cohort counts, before and after the index date."""
-    from tfeval.records.schema import OUT_OF_WORK_BENEFITS, PROVEN_OUTCOMES  # noqa: PLC0415
-
-    return (
-        _term("sessions_possible", "sessions_possible", "half days", "Sessions possible"),
-        _term("sessions_authorised", "sessions_authorised", "half days", "Absence authorised"),
-        _term("sessions_unauthorised", "sessions_unauthorised", "half days",
-              "Absence unauthorised"),
-        _term("fixed_exclusions", "fixed_exclusions", "exclusions", "Fixed exclusions"),
-        _term("permanent_exclusions", "permanent_exclusions", "exclusions", "Permanent exclusions"),
-        _event("offences", "offences", "offence_on", "Proven offences.", outcome=PROVEN_OUTCOMES),
-        _event("custody", "offences", "outcome_on", "Custodial sentences."),
-        _event("asb_incidents", "asb_incidents", "incident_on", "Anti-social behaviour."),
-        _days("out_of_work", "benefit_spells", "on an out-of-work benefit", "benefit",
-              OUT_OF_WORK_BENEFITS),
-        _days("employment", "employment_spells", "in work"),
-        _days("in_need", "social_care_episodes", "in need", "kind", ("in_need",)),
-        _days("protection_plan", "social_care_episodes", "on a protection plan", "kind",
-              ("protection_plan",)),
-        _days("looked_after", "social_care_episodes", "looked after", "kind", ("looked_after",)),
-        _event("emergency_admissions", "hospital_episodes", "arrived_on", "Emergency admissions.",
-               kind=("emergency_admission",)),
-        _event("ae_attendances", "hospital_episodes", "arrived_on", "Visits to A&E.",
-               kind=("ae_attendance",)),
-        _event("domestic_abuse", "domestic_abuse_incidents", "incident_on", "Domestic abuse."),
-    )  # fmt: skip

@@ -73,12 +73,8 @@ def notes_of(appraised: Appraised) -> list[str]:
 
 def labels_of(appraised: Appraised) -> dict[str, str]:
     """Return the words for each effect."""
-    frame = appraised.effects.to_frame()
     words = appraised.effects.settings.get("labels", {})
-    return {
-        name: label_of(name, months, words)
-        for name, months in zip(frame["outcome"], frame["months"], strict=True)
-    }
+    return {name: label_of(name, words) for name in appraised.effects.frame["outcome"]}
 
 
 def summary_table(appraised: Appraised) -> Table:

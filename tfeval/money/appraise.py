@@ -103,9 +103,9 @@ def appraise(
     claims : float, optional
         Results claimed, for the cost of each.
     result : str, optional
-        The effect that is a result's (as "turned_around_12"), for the cost per additional one.
+        The effect that is a result's (as "turned_around"), for the cost per additional one.
     convert : mapping of str to (str, float), optional
-        Values an effect by another outcome's unit cost: ``{"unauthorised_absence_12":
+        Values an effect by another outcome's unit cost: ``{"unauthorised_absence":
         ("sessions_unauthorised", 380.0)}`` says that a share of 1 is 380 half days a family.
     unit_cost_table : DataFrame, optional
         Instead of the published unit costs, in their columns.
@@ -132,7 +132,7 @@ def appraise(
     Examples
     --------
     >>> from tfeval.impact.effects.effects import Effects
-    >>> rows = pd.DataFrame({"outcome": ["offences_12"], "months": [12], "estimate": [-0.1],
+    >>> rows = pd.DataFrame({"outcome": ["offences"], "months": [12], "estimate": [-0.1],
     ...                      "std_error": [0.05]})
     >>> found = appraise(Effects(rows, np.array([[0.0025]])), 500_000, families=1_000, horizon=1)
     >>> round(found.benefits), round(found.npv)

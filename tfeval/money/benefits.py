@@ -104,7 +104,7 @@ def model_of(
 
 def _span(row: dict, asked: AppraisalSettings) -> tuple[int, Persistence]:
     lasting = asked.persistence
-    held = lasting.get(row["name"]) or lasting.get(row["stem"]) or lasting[""]
+    held = lasting.get(row["name"]) or lasting[""]
     return int(row["months"]), held
 
 

@@ -142,7 +142,7 @@ def appraise_designs(
     --------
     >>> from tfeval.impact.effects.effects import Effects
     >>> def one(effect):
-    ...     rows = pd.DataFrame({"outcome": ["offences_12"], "months": [12], "estimate": [effect],
+    ...     rows = pd.DataFrame({"outcome": ["offences"], "months": [12], "estimate": [effect],
     ...                          "std_error": [0.05]})
     ...     return Effects(rows, np.array([[0.0025]]))
     >>> found = appraise_designs({"waiting": one(-0.1), "others": one(0.0)}, 5e5, families=1_000)

@@ -21,6 +21,7 @@ from tfeval.money.appraisal import Appraisal
 from tfeval.money.appraise import appraise
 from tfeval.money.costs import programme_costs
 from tfeval.money.people import people_in_family
+from tfeval.programme.outcomes import outcome_label
 from tfeval.programme.phases import phase
 
 #: When an effect on a state (in care, on an allowance) seen at months 19 to 24 began.
@@ -98,6 +99,12 @@ class Published:
             total += float(part.model.by_outcome(held).sum())
         return total
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """The words for each effect."""
+        return {name: text for part in self.parts
+                for name, text in part.effects.settings["labels"].items()}  # fmt: skip
+
     def by_outcome(self) -> pd.DataFrame:
         """Return the present value of benefits by effect.
 
@@ -130,6 +137,11 @@ class Published:
         return pd.DataFrame(rows, columns=["outcome", "months", "effect", "per", "lag"])
 
 
+#: Outcomes that are a family's in two populations: one row each.
+_BY_POPULATION = {
+    ("custody", "adults"): "custody_adults",
+    ("custody", "juveniles"): "custody_juveniles",
+}
 #: Which unit cost values an effect on a family that is not named like it, for `appraise`.
 CONVERT = {
     "custody_adults": ("custody", 1.0),
@@ -182,12 +194,13 @@ def family_effects(
                  "mean_comparison"):  # fmt: skip
         frame[name] = frame[name] * times
     frame["months"] = months
-    frame["outcome"] = [
-        f"{name}_{who}" if name == "custody" else name
-        for name, who in zip(frame["outcome"], frame["population"], strict=True)
-    ]
+    pairs = list(zip(frame["outcome"], frame["population"], strict=True))
+    frame["outcome"] = [_BY_POPULATION.get(pair, pair[0]) for pair in pairs]
+    labels = {name: f"{outcome_label(own)}, {who}"
+              for name, (own, who) in zip(frame["outcome"], pairs, strict=True)}  # fmt: skip
     joint = effects.joint * np.outer(times, times)
-    settings = {**effects.settings, "who": "families", "units": {}, "title": "Effects on a family"}
+    settings = {**effects.settings, "labels": labels, "who": "families", "units": {},
+                "title": "Effects on a family"}  # fmt: skip
     frame["population"] = "all"
     return replace(effects, frame=frame, joint=joint, settings=settings)
 

@@ -15,21 +15,11 @@ from tfeval.impact.effects.words import STATUSES, hidden_rows, not_estimated
 from tfeval.money.appraisal_settings import AppraisalSettings
 from tfeval.money.overlaps import check_double_counting
 from tfeval.money.profiles import profile
-from tfeval.money.unit_costs import not_monetised, unit_costs
+from tfeval.money.unit_costs import no_price, unit_costs
 
 if TYPE_CHECKING:
     from tfeval.impact.effects.effects import Effects
 
-_RATE = (
-    "A share of the sessions possible: its unit cost is of half days of unauthorised absence. "
-    "Appraise sessions_unauthorised, or give convert= with the sessions a family has"
-)
-_REASONS = {
-    "absence": _RATE + ", of the unauthorised part",
-    "unauthorised_absence": _RATE,
-    "turned_around": "A result of the programme's own tests; it has no price of its own.",
-    "sustained_progress": "A result of the programme's own tests; it has no price of its own.",
-}
 _SMALL = (
     f"In one arm fewer than {THRESHOLD} families have it, or lack it: its value would tell of them."
 )
@@ -89,8 +79,7 @@ def chosen(effects: Effects, months: int | None) -> Effects:
         raise ParameterError(
             "Some effects do not say over how many months they were measured: give months=."
         )
-    stems = [_stem(*row) for row in zip(frame["outcome"], frame["months"], strict=True)]
-    repeated = sorted({stem for stem in stems if stems.count(stem) > 1})
+    repeated = sorted(set(frame.loc[frame["outcome"].duplicated(), "outcome"]))
     if repeated:
         raise ParameterError(
             f"{repeated[0]} stands in several rows: give months=, or select one population, "
@@ -173,10 +162,6 @@ def _why_not(row: dict, effects: Effects) -> str:
     return "" if np.isfinite(row["std_error"]) else _NO_ERROR
 
 
-def _stem(outcome: str, months: float) -> str:
-    return outcome if np.isnan(months) else outcome.removesuffix(f"_{months:.0f}")
-
-
 def valued(
     effects: Effects,
     asked: AppraisalSettings,
@@ -209,14 +194,13 @@ def valued(
     """
     frame = effects.to_frame()
     months = frame["months"].fillna(asked.months or np.nan).astype(float)
-    stems = [_stem(*row) for row in zip(frame["outcome"], months, strict=True)]
     held = set(unit_costs(asked.price_year, table=table)["outcome"])
-    pairs = [_pair(name, stem, asked) for name, stem in zip(frame["outcome"], stems, strict=True)]
+    pairs = [asked.convert.get(name, (name, 1.0)) for name in frame["outcome"]]
     strange = sorted({to for to, _ in asked.convert.values()} - held)
     if strange:
         raise ParameterError(f"convert: there is no unit cost of {strange[0]}.")
     frame = frame.assign(
-        name=frame["outcome"], stem=stems, months=months,
+        name=frame["outcome"], months=months,
         outcome=[to for to, _ in pairs], scale=[scale for _, scale in pairs],
     )  # fmt: skip
     priced = frame["outcome"].isin(held)
@@ -242,10 +226,6 @@ def valued(
     )
 
 
-def _pair(name: str, stem: str, asked: AppraisalSettings) -> tuple[str, float]:
-    return asked.convert.get(name) or asked.convert.get(stem) or (stem, 1.0)
-
-
 def _settled(
     found: pd.DataFrame, asked: AppraisalSettings, table: pd.DataFrame | None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -266,15 +246,13 @@ def _settled(
 
 
 def _years(row: dict, asked: AppraisalSettings) -> float:
-    lasting = asked.persistence.get(row["stem"]) or asked.persistence.get("")
+    lasting = asked.persistence.get(row["name"]) or asked.persistence.get("")
     share = lasting.share if lasting else 0.0
     return float(profile(int(row["months"]), asked.horizon, asked.lag, share).sum())
 
 
 def _no_cost(row: dict) -> dict:
-    held = dict(not_monetised().itertuples(index=False, name=None))
-    reason = _REASONS.get(row["stem"]) or held.get(row["stem"]) or "No unit cost of it is held."
-    return _left(row, row["name"], "no unit cost", reason)
+    return _left(row, row["name"], "no unit cost", no_price(row["name"]))
 
 
 def _dropped(row: dict, found: pd.DataFrame) -> dict:

@@ -14,6 +14,7 @@ from tfeval.errors import ParameterError, suggest
 from tfeval.money.appraisal_display import acceptability_plot, uncertainty_table
 from tfeval.money.information import information_values
 from tfeval.money.model import Array, Model, Parameters
+from tfeval.programme.outcomes import is_more_better
 from tfeval.programme.published import figure
 
 MEASURES = ("npv", "benefits", "costs", "benefit_cost_ratio")
@@ -162,7 +163,7 @@ class Uncertainty:
         if outcome not in self.effects:
             known = suggest(outcome, self.effects.columns)
             raise ParameterError(f"The appraisal has no effect on {outcome}. {known}")
-        better = 1.0 if outcome.startswith(MORE_IS_BETTER) else -1.0
+        better = 1.0 if is_more_better(outcome) else -1.0
         return better * self.families * self.effects[outcome].to_numpy()
 
     def information(self, evaluation_cost: float | None = None) -> pd.DataFrame:
@@ -207,7 +208,3 @@ class Uncertainty:
 
     def __repr__(self) -> str:
         return self.table().text()
-
-
-#: Outcomes of which more is better; all others cost.
-MORE_IS_BETTER = ("employment", "turned_around", "sustained_progress")

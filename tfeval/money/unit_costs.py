@@ -8,6 +8,7 @@ import pandas as pd
 
 from tfeval.errors import DataError, ParameterError, SourceError, suggest
 from tfeval.money.prices import in_prices
+from tfeval.programme.outcomes import OUTCOMES
 from tfeval.programme.published import published
 from tfeval.programme.published_tables import SOURCE_COLUMNS
 
@@ -37,11 +38,6 @@ _DESCRIBED = [
     *("original_price_year", "payer", "layer", "transfer", "cashability", "grade", "value"),
     *("times", "divided_by", "conversion", "range_basis", "definition", "note"),
 ]
-_NOT_MONETISED = {
-    "fixed_exclusions": "No sourced cost of a fixed exclusion was found.",
-    "sessions_authorised": "Authorised absence is no harm that the programme was to reduce.",
-    "sessions_possible": "What absence is counted against; no outcome.",
-}
 
 
 def unit_costs(
@@ -107,7 +103,7 @@ def unit_costs(
 
 
 def not_monetised() -> pd.DataFrame:
-    """Return the measures of the cohort that have no unit cost, with the reason.
+    """Return the counts of the cohort that have no unit cost, with the reason.
 
     Returns
     -------
@@ -119,7 +115,41 @@ def not_monetised() -> pd.DataFrame:
     >>> not_monetised()["outcome"].tolist()
     ['fixed_exclusions', 'sessions_authorised', 'sessions_possible']
     """
-    return pd.DataFrame(sorted(_NOT_MONETISED.items()), columns=["outcome", "reason"])
+    rows = [(row.name, row.no_price) for row in OUTCOMES.values() if row.counted and row.no_price]
+    return pd.DataFrame(sorted(rows), columns=["outcome", "reason"])
+
+
+def no_price(name: str) -> str:
+    """Say why an effect has no unit cost; of what the registry does not know, that none is held."""
+    return (name in OUTCOMES and OUTCOMES[name].no_price) or "No unit cost of it is held."
+
+
+def check_registry(costed: Iterable[str]) -> None:
+    """Refuse outcomes that have neither a unit cost nor a reason, or both; and unknown ones.
+
+    Parameters
+    ----------
+    costed : iterable of str
+        Outcomes with a published unit cost.
+
+    Raises
+    ------
+    DataError
+        Naming every outcome at fault.
+    """
+    known = set(costed)
+    faults = {
+        "no unit cost and no reason: give a row of unit_costs.csv, or no_price": [
+            name for name, row in OUTCOMES.items() if name not in known and not row.no_price
+        ],
+        "both a unit cost and a reason for none: leave no_price out": [
+            name for name, row in OUTCOMES.items() if name in known and row.no_price
+        ],
+        "a unit cost and no row in tfeval/programme/outcomes.py: add one": known - set(OUTCOMES),
+    }
+    found = [f"{', '.join(sorted(names))}: {what}" for what, names in faults.items() if names]
+    if found:
+        raise DataError(f"Outcomes and unit costs do not fit. {'; '.join(found)}.")
 
 
 def headline_gaps() -> pd.DataFrame:
@@ -207,6 +237,8 @@ def _costs(table: pd.DataFrame | None) -> pd.DataFrame:
     if "status" in rows:
         rows = rows[rows["status"] != "recalled"]
     check_unit_costs(rows)
+    if table is None:
+        check_registry(rows["outcome"])
     return rows
 
 
@@ -215,5 +247,5 @@ def _refuse_unknown(wanted: list[str], rows: pd.DataFrame) -> None:
     for name in wanted:
         if name in known:
             continue
-        reason = _NOT_MONETISED.get(name) or suggest(name, known)
+        reason = no_price(name) if name in OUTCOMES else suggest(name, known)
         raise ParameterError(f"There is no unit cost of {name}. {reason}")

@@ -1,4 +1,4 @@
-"""The data dictionary of linked records, written from their schema."""
+"""The data dictionary of linked records and outcomes, written from schema and registry."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import pandera.pandas as pa
 
 from tfeval.paths import project_folder
+from tfeval.programme.outcomes import Outcome, cohort_outcomes
 from tfeval.records.schema import TABLES, Table
 
 START = "<!-- linked records: written by tfeval.records.dictionary from the schema -->"
@@ -26,6 +27,17 @@ flags are true or false. A file `about.json` beside the tables may say `"simulat
   sent for that day."""
 
 
+_OUTCOMES = """## Outcomes
+
+What a cohort counts from these tables over the months after the index date
+(`families.outcomes(12)`), and as covariates over the twelve months before. They are written down
+in `tfeval/programme/outcomes.py`, and everything else that knows outcomes is made from there."""
+_OUTCOMES_HEAD = (
+    "| outcome | for readers | table | unit | better | meaning | no unit cost, since |",
+    "|---|---|---|---|---|---|---|",
+)
+
+
 def data_dictionary() -> str:
     """Return the data dictionary as Markdown.
 
@@ -34,7 +46,9 @@ def data_dictionary() -> str:
     >>> "### `school_terms`" in data_dictionary()
     True
     """
-    return "\n\n".join([START, _INTRODUCTION, *map(_section, TABLES.values()), END])
+    tables = map(_section, TABLES.values())
+    rows = [*_OUTCOMES_HEAD, *map(_outcome, cohort_outcomes())]
+    return "\n\n".join([START, _INTRODUCTION, *tables, _OUTCOMES, "\n".join(rows), END])
 
 
 def write_dictionary(path: Path | None = None) -> None:
@@ -75,6 +89,13 @@ def _section(table: Table) -> str:
         *(_row(name, column) for name, column in table.columns.items()),
     ]
     return f"### `{table.name}`\n\n{' '.join(facts)}\n\n" + "\n".join(rows)
+
+
+def _outcome(row: Outcome) -> str:
+    facts = (f"`{row.name}`", row.label, f"`{row.table}`", row.unit,
+             row.better * row.reported, row.description,
+             row.no_price)  # fmt: skip
+    return f"| {' | '.join(facts)} |"
 
 
 def _row(name: str, column: pa.Column) -> str:

@@ -7,9 +7,10 @@ from datetime import date
 
 import ibis
 
+from tfeval.programme.outcomes import PROVEN_OUTCOMES
 from tfeval.programme.phases import CRITERIA, RESULT_KINDS, phase
 from tfeval.records.columns import EARLIEST, authority_codes
-from tfeval.records.schema import PROVEN_OUTCOMES, Table
+from tfeval.records.schema import Table
 
 #: A fault of a row: its column, its kind, and the expression that is true of a row at fault.
 Rule = tuple[str, str, ibis.Value]

@@ -19,6 +19,7 @@ from typing import Any
 
 import pandera.pandas as pa
 
+from tfeval.programme.outcomes import OUT_OF_WORK_BENEFITS
 from tfeval.programme.phases import CRITERIA, RESULT_KINDS
 from tfeval.records.columns import (
     authority,
@@ -38,15 +39,6 @@ ALL_CRITERIA = tuple(dict.fromkeys([*CRITERIA["one"], "local_discretion", *CRITE
 CLAIM_KINDS = (*RESULT_KINDS, "sustained_progress")
 ROLES = ("parent_or_carer", "other_adult", "child")
 OFFENCE_OUTCOMES = ("convicted", "cautioned", "not_proven", "pending")
-#: A proven offence ended in a conviction, or in a caution, reprimand or warning.
-PROVEN_OUTCOMES = ("convicted", "cautioned")
-OUT_OF_WORK_BENEFITS = (
-    "jobseekers_allowance",
-    "employment_support_allowance",
-    "incapacity_benefit",
-    "income_support",
-    "universal_credit_out_of_work",
-)
 BENEFITS = (*OUT_OF_WORK_BENEFITS, "universal_credit_in_work")
 SOCIAL_CARE_KINDS = ("in_need", "protection_plan", "looked_after")
 HOSPITAL_KINDS = ("emergency_admission", "ae_attendance")

@@ -61,7 +61,7 @@ class ByStatsmodels:
         rows = []
         for row in self.frame.to_dict("records"):
             ours, theirs = row["std_error_same_terms"], row["std_error_statsmodels"]
-            label = label_of(row["outcome"], None, self.settings.get("labels", {}))
+            label = label_of(row["outcome"], self.settings.get("labels", {}))
             if pd.isna(ours) or pd.isna(theirs):
                 rows.append((label, *["not estimated"] * 5))
                 continue

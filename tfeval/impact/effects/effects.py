@@ -16,7 +16,7 @@ from tfeval.impact.effects.columns import COLUMNS, among, check_columns, complet
 from tfeval.impact.effects.foreign import FromModels
 from tfeval.impact.effects.multiple import adjusted, from_replicates
 from tfeval.impact.effects.table import effects_table
-from tfeval.impact.effects.words import hidden_rows, label_of
+from tfeval.impact.effects.words import hidden_rows, in_full, label_of
 from tfeval.impact.inference.rules import FEWEST_EVENTS_POOLED, FEWEST_POOLED
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Effects(FromModels):
 
     Examples
     --------
-    >>> rows = pd.DataFrame({"outcome": ["offences_12"], "estimate": [-0.2], "std_error": [0.1]})
+    >>> rows = pd.DataFrame({"outcome": ["offences"], "estimate": [-0.2], "std_error": [0.1]})
     >>> Effects(rows, np.array([[0.01]])).to_frame()["population"].tolist()
     ['all']
     """
@@ -238,8 +238,8 @@ class Effects(FromModels):
             raise ParameterError(
                 "An area stands in several rows: select one outcome, months and method first."
             )
-        words = self.settings.get("labels", {})
-        own = label_of(frame["outcome"].iloc[0], frame["months"].iloc[0], words)
+        words = in_full(self.settings)["labels"]
+        own = label_of(frame["outcome"].iloc[0], words)
         held = some.pooling
         estimates, joint = (frame["estimate"], some.joint) if held is None else (
             held.estimates, held.covariance

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -31,6 +32,7 @@ from tfeval.impact.means.means import weighted_means
 from tfeval.impact.means.outcomes import aligned
 from tfeval.impact.means.populations import groups_left_out, labels_of, populations
 from tfeval.impact.means.regression import adjusted_means, covariance_adjusted_means
+from tfeval.programme.outcomes import outcome_words
 
 METHODS: dict[str, tuple[str, Callable[..., Any]]] = {
     "difference": ("difference of weighted means", weighted_means),
@@ -72,7 +74,8 @@ def estimate(
     design : Design
         As from `match` or `weight`.
     outcomes : DataFrame, Series or Cohort
-        One column an outcome, with the study's index. From a cohort, those over `months`.
+        One column an outcome, with the study's index, such as ``families.outcomes(12)``. From a
+        cohort, those over `months`.
     months : int, optional
         Horizon after the index date.
     method : {"adjusted", "difference", "doubly_robust", "covariance_adjusted"}
@@ -173,6 +176,9 @@ def estimate(
         notes=(*caveats(asked, design, method, intervals.ruling.kind),
                *held.left_out.notes(len(groups)), *lost),
     )  # fmt: skip
+    if found.registered:
+        settings = {**effects.settings, **outcome_words(found.names)}
+        effects = replace(effects, settings=settings)
     return effects if plan is None else plan.mark(effects)
 
 

@@ -262,7 +262,7 @@ def detectable_effects(
 
     Examples
     --------
-    >>> rows = pd.DataFrame({"outcome": ["offences_12"], "estimate": [-0.2], "std_error": [0.1]})
+    >>> rows = pd.DataFrame({"outcome": ["offences"], "estimate": [-0.2], "std_error": [0.1]})
     >>> detectable_effects(Effects(rows, np.array([[0.01]])))["detectable"].round(3).tolist()
     [0.28]
     """

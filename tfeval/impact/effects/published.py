@@ -15,28 +15,12 @@ import pandas as pd
 from tfeval.errors import ParameterError, suggest
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.power import ClusteredDesign, multiplier
+from tfeval.programme.outcomes import OUTCOMES, outcome_label
 from tfeval.programme.published import Source, distinct_sources, figure, published
 
 EVALUATIONS = {"2016": "2016 phase one", "2019": "2019 phase two"}
-#: Published names to the names of measures.
-NAMES = {
-    "looked after child": "looked_after",
-    "custodial sentence": "custody",
-    "conviction": "conviction",
-    "claiming Jobseeker's Allowance": "jobseekers_allowance",
-    "on child protection plan": "protection_plan",
-    "claiming out-of-work benefits": "out_of_work",
-    "employed": "employment",
-}
-LABELS = {
-    "looked_after": "Looked after",
-    "custody": "Custodial sentence",
-    "conviction": "Convicted",
-    "jobseekers_allowance": "Jobseeker's Allowance",
-    "protection_plan": "Child protection plan",
-    "out_of_work": "Out-of-work benefits",
-    "employment": "In work",
-}
+#: Published names to the names of outcomes.
+NAMES = {row.published: row.name for row in OUTCOMES.values() if row.published}
 _METHOD = "propensity score matching, as published"
 
 
@@ -300,8 +284,8 @@ def _effects(frame: pd.DataFrame, notes: tuple[str, ...], title: str, level: flo
     joint = np.full((len(frame), len(frame)), np.nan)
     np.fill_diagonal(joint, frame["std_error"].to_numpy(dtype=float) ** 2)
     settings = {
-        "labels": LABELS,
-        "units": dict.fromkeys(LABELS, "share"),
+        "labels": {name: outcome_label(name) for name in NAMES.values()},
+        "units": dict.fromkeys(NAMES.values(), "share"),
         "who": "people",
         "title": title,
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -98,20 +97,24 @@ def hidden_rows(frame: pd.DataFrame) -> np.ndarray:
     return hidden
 
 
-def label_of(outcome: str, months: float | None, labels: Mapping[str, str]) -> str:
+def label_of(outcome: str, labels: Mapping[str, str]) -> str:
     """Return an outcome's name in words.
 
     Examples
     --------
-    >>> label_of("domestic_abuse_12", 12, {}), label_of("re78", None, {"re78": "Earnings in 1978"})
+    >>> label_of("domestic_abuse", {}), label_of("re78", {"re78": "Earnings in 1978"})
     ('Domestic abuse', 'Earnings in 1978')
     """
     if outcome in labels:
         return labels[outcome]
-    known = months is not None and not math.isnan(months)
-    stem = outcome.removesuffix(f"_{months:.0f}") if known else outcome
-    words = re.sub(r"[_\s]+", " ", stem).strip()
+    words = " ".join(outcome.replace("_", " ").split())
     return words[:1].upper() + words[1:]
+
+
+def in_full(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings whose labels have the unit too, where it is known in words."""
+    labels = {**settings.get("labels", {}), **settings.get("long_labels", {})}
+    return {**settings, "labels": labels}
 
 
 def row_labels(frame: pd.DataFrame, settings: Mapping[str, Any], *columns: str) -> list[str]:
@@ -121,7 +124,7 @@ def row_labels(frame: pd.DataFrame, settings: Mapping[str, Any], *columns: str) 
     spans = frame["months"].nunique(dropna=False) > 1
     names = []
     for row in frame.to_dict("records"):
-        parts = [label_of(row["outcome"], row["months"], labels)]
+        parts = [label_of(row["outcome"], labels)]
         if spans and not pd.isna(row["months"]):
             parts.append(f"{row['months']:.0f} months")
         parts += [str(row[name]) for name in several]

@@ -163,7 +163,12 @@ def estimates_of(
         If no group has an outcome in both arms; a group that has none is left out.
     """
     held: list[tuple[dict[str, Any], Means, int, np.ndarray]] = []
-    left_out = LeftOut(names=tuple(one.source for one in design.study.covariates.columns))
+    left_out = LeftOut(
+        names=tuple(
+            design.study.labels.get(one.source, one.source)
+            for one in design.study.covariates.columns
+        )
+    )
     for population, within in groups.items():
         own: dict[int, tuple[dict[str, Any], Means, int, np.ndarray]] = {}
         for places, known in outcomes.by_missing():

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.errors import DataError, ParameterError
-from tfeval.impact.study.alignment import check_unique, in_order
+from tfeval.impact.study.alignment import check_unique, in_order, numbers_rows
 from tfeval.impact.study.numbers import floats_of
 from tfeval.impact.study.study import Study
+from tfeval.programme.outcomes import OUTCOMES
+
+_LEVELS = ["outcome", "months"]
+#: What tells one cohort from another.
+_WHICH = ("phase", "comparison", "level", "seed")
+_OTHER_COHORT = (
+    "The outcomes are of another cohort than the study: its units are others. Make the study from "
+    "this cohort, or give the outcomes of the study's own."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +38,15 @@ class Outcomes:
         NaN where missing, and for units of sampling weight 0.
     level : ndarray of float or None, shape (outcomes,)
         Taken off while estimating and put back, so that where an outcome's 0 lies has no say.
+    registered : bool
+        Whether they are a cohort's, so that the registry says what they are called.
     """
 
     names: tuple[str, ...]
     months: tuple[int | None, ...]
     values: np.ndarray
     level: np.ndarray | None = None
+    registered: bool = False
 
     def levelled(self) -> Outcomes:
         """Return the outcomes with their means as levels."""
@@ -76,15 +89,15 @@ def aligned(
     ----------
     study : Study
     outcomes : DataFrame, Series or Cohort
-        Numbers; the index is the study's, in any order. From a cohort, the outcomes over
-        `months`.
+        Numbers; the index is the study's, in any order. From a cohort, or its `outcomes`, those
+        over `months`.
     months : int, optional
         After the index date.
 
     Raises
     ------
     ParameterError
-        If months are not among the cohort's.
+        If months are not among the cohort's, or not those of the outcomes.
     DataError
         If the index is another, two have one name, or an outcome is not a number, infinite,
         missing in a whole arm, a covariate of the study, or its treatment.
@@ -100,66 +113,86 @@ def aligned(
         isinstance(months, bool) or not isinstance(months, int | np.integer)
     ):
         raise ParameterError(f"months is a whole number, such as 12, not {months!r}.")
-    spans: dict[str, int | None] = {}
     if isinstance(outcomes, Cohort):
-        held = outcomes.columns[outcomes.columns["timing"] == "after"]
-        known = sorted(set(held["months"]))
-        if months is not None and months not in known:
-            raise ParameterError(f"The cohort has no outcomes at {months} months, only at {known}.")
-        names = list(held["name"]) if months is None else outcomes.outcomes(months)
-        spans = dict(zip(held["name"], held["months"].astype(int), strict=True))
-        outcomes = _of_cohort(study, outcomes)[names]
+        outcomes = _of_cohort(study, outcomes, months)
     frame = outcomes.to_frame() if isinstance(outcomes, pd.Series) else outcomes
     if not isinstance(frame, pd.DataFrame) or frame.shape[1] == 0:
         raise ParameterError(
             "outcomes is a DataFrame or Series with the study's index, or a cohort."
         )
     check_unique(frame.columns, "The outcomes")
-    frame = in_order(frame, study.index, "The outcomes")
-    both = [str(name) for name in frame.columns if name in _sources(study)]
+    names, spans = _names(frame, months)
+    frame = in_order(_same_cohort(study, frame), study.index, "The outcomes")
+    both = [name for name in names if name in _sources(study)]
     if both:
         raise DataError(f"{', '.join(both[:5])}: a covariate of the study, so no outcome.")
-    values = np.column_stack([_numbers(frame.iloc[:, at]) for at in range(frame.shape[1])])
+    values = np.column_stack([_numbers(frame.iloc[:, at], name) for at, name in enumerate(names)])
     if study.weight is not None and not study.weight.all():
         # Who is not in the sample has no outcome that counts.
         values[study.weight == 0] = np.nan
-    _check_arms(study, frame, values)
-    names = [str(name) for name in frame.columns]
+    _check_arms(study, names, values)
     for name, own in zip(names, values.T, strict=True):
         if name == study.treated_name or _is_treatment(study, own):
             raise DataError(
                 f"Outcome {name} is the treatment: it says who was treated, not what came of it. "
                 "Leave it out."
             )
-    return Outcomes(tuple(names), tuple(spans.get(name, months) for name in names), values)
+    registered = "cohort" in frame.attrs and all(name in OUTCOMES for name in names)
+    return Outcomes(names, spans, values, registered=registered)
 
 
-def _of_cohort(study: Study, cohort: Cohort) -> pd.DataFrame:
-    """Return a cohort's rows; refuse a cohort whose units are others than the study's."""
-    frame = cohort.to_pandas()
+def _names(frame: pd.DataFrame, months: int | None) -> tuple[tuple[str, ...], Any]:
+    """Return each column's outcome and its months, which a cohort's outcomes know themselves."""
+    if frame.columns.nlevels > 1:
+        if list(frame.columns.names) != _LEVELS:
+            raise ParameterError(
+                "outcomes: columns of two levels are those of a cohort's outcomes(): outcome and "
+                "months. Give one level."
+            )
+        pairs = [(str(pair[0]), int(pair[1])) for pair in frame.columns]
+        if months is not None and {own for _, own in pairs} != {months}:
+            raise ParameterError(f"outcomes: these are not all over {months} months: leave months "
+                                 "out, or give families.outcomes(months).")  # fmt: skip
+        return tuple(name for name, _ in pairs), tuple(own for _, own in pairs)
+    own = frame.attrs.get("months")
+    if months is not None and own not in (None, months):
+        raise ParameterError(f"outcomes: these are over {own} months, not {months}.")
+    names = tuple(str(name) for name in frame.columns)
+    return names, (own if months is None else months,) * len(names)
+
+
+def _same_cohort(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
+    """Refuse outcomes that say they are of another cohort; of the whole one, take the study's."""
+    told = frame.attrs.get("cohort")
+    if not told or not study.cohort:
+        return frame
+    if any(study.cohort.get(name) != told[name] for name in _WHICH):
+        raise DataError(_OTHER_COHORT)
+    whole = len(frame) == told["units"] and numbers_rows(frame.index)
+    return frame.loc[study.index] if whole and study.index.isin(frame.index).all() else frame
+
+
+def _of_cohort(study: Study, cohort: Cohort, months: int | None) -> pd.DataFrame:
+    """Return a cohort's outcomes; refuse a cohort whose units are others than the study's."""
+    outcomes, frame = cohort.outcomes(months), cohort.to_pandas()
     inside = bool(study.index.isin(frame.index).all())
     if study.unit is not None and "unit" in frame and inside:
         # The identifiers say that labels mean the same units, also where these are row numbers.
         frame = frame.loc[study.index]
         inside = bool((frame["unit"].to_numpy() == study.unit).all())
     if not inside:
-        raise DataError(
-            "The outcomes are of another cohort than the study: its units are others. Make the "
-            "study from this cohort, or give the outcomes of the study's own."
-        )
-    return frame
+        raise DataError(_OTHER_COHORT)
+    return outcomes.loc[study.index]
 
 
 def _sources(study: Study) -> set[str]:
     return {column.source for column in study.covariates.columns}
 
 
-def _numbers(series: pd.Series) -> np.ndarray:
-    values = floats_of(series, f"Outcome {series.name}")
+def _numbers(series: pd.Series, name: str) -> np.ndarray:
+    values = floats_of(series, f"Outcome {name}")
     if np.isinf(values).any():
-        raise DataError(
-            f"Outcome {series.name} is infinite in some rows. Correct it, or make it missing."
-        )
+        raise DataError(f"Outcome {name} is infinite in some rows. Correct it, or make it missing.")
     return values
 
 
@@ -172,10 +205,10 @@ def _is_treatment(study: Study, values: np.ndarray) -> bool:
     return True
 
 
-def _check_arms(study: Study, frame: pd.DataFrame, values: np.ndarray) -> None:
+def _check_arms(study: Study, names: tuple[str, ...], values: np.ndarray) -> None:
     for who, arm in (("treated", study.treated), ("comparison", ~study.treated)):
         for place in np.flatnonzero(np.isnan(values[arm]).all(axis=0)).tolist():
             raise DataError(
-                f"Outcome {frame.columns[place]} is missing for every {who} unit. Leave it out, or "
+                f"Outcome {names[place]} is missing for every {who} unit. Leave it out, or "
                 "choose a horizon that the records cover."
             )

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from tfeval.display.plans import SHORT, show_plan
 from tfeval.errors import ParameterError
-from tfeval.impact.plan.deviations import MAIN, Analysis, measure_and_months
+from tfeval.impact.plan.deviations import MAIN, Analysis
 from tfeval.impact.plan.file import FILE, content_hash, load_plan
 from tfeval.impact.plan.rules import plan_faults, varied
 
 if TYPE_CHECKING:
     from tfeval.impact.effects.effects import Effects
+
+#: What an outcome is in a plan, the most important first.
+ROLES = ("primary", "secondary", "exploratory")
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +32,7 @@ class AnalysisPlan:
     date : datetime.date
         Of this version.
     primary, secondary : tuple of str
-        Outcomes, by measure: "offences", not "offences_12".
+        Outcomes, as in `tfeval.programme.outcomes`.
     horizons : tuple of int
         Months after the index date.
     main : Analysis
@@ -67,18 +70,17 @@ class AnalysisPlan:
         return self.hash[:SHORT]
 
     def role(self, outcome: str) -> str:
-        """Return "primary", "secondary" or "exploratory" for an outcome, with or without months.
+        """Return "primary", "secondary" or "exploratory" for an outcome.
 
         Examples
         --------
         >>> plan = read_plan()
-        >>> plan.role("offences_12"), plan.role("sessions_possible")
+        >>> plan.role("offences"), plan.role("sessions_possible")
         ('primary', 'exploratory')
         """
-        name = measure_and_months(outcome)[0]
-        if name in self.primary:
+        if outcome in self.primary:
             return "primary"
-        return "secondary" if name in self.secondary else "exploratory"
+        return "secondary" if outcome in self.secondary else "exploratory"
 
     def covers(
         self,
@@ -96,10 +98,9 @@ class AnalysisPlan:
         Parameters
         ----------
         outcome : str, optional
-            A measure, or a cohort's column such as "offences_12". What is not given is not
-            looked at.
+            By its name, such as "offences". What is not given is not looked at.
         months : int, optional
-            Horizon; the one in an outcome's name comes first.
+            Horizon.
         comparison : str, optional
         design : mapping, optional
             Settings of `match`, such as {"caliper": 0.2}, with `within`, `model` and `folds`.
@@ -188,10 +189,8 @@ class AnalysisPlan:
         return "", [*asked, *departures]
 
     def _asked(self, outcome: str | None, months: Any) -> list[str]:
-        name, own = measure_and_months(outcome) if outcome is not None else ("", None)
-        months = months if own is None else own
         found = []
-        if name and self.role(name) == "exploratory":
+        if outcome is not None and self.role(outcome) == "exploratory":
             found.append("outcome: not among those planned")
         if months is not None and months not in self.horizons:
             planned = " or ".join(map(str, self.horizons))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from tfeval.errors import ParameterError, suggest
-from tfeval.impact.plan.rules import ALL_BEFORE, match_settings, outcome_names
+from tfeval.impact.plan.rules import ALL_BEFORE, match_settings
 
 NOT_KNOWN = "not known"
 MAIN = "main analysis"
@@ -29,20 +28,6 @@ _SAID = {
 _STACKED = "; counting that the weights were estimated"
 #: Models of the probability of being treated, in the words of a design.
 _MODELS = {"logit": "logistic regression"}
-
-
-def measure_and_months(outcome: str) -> tuple[str, int | None]:
-    """Return the measure of an outcome's column, and its months where the name has them.
-
-    Examples
-    --------
-    >>> measure_and_months("offences_12"), measure_and_months("in_need")
-    (('offences', 12), ('in_need', None))
-    """
-    found = re.fullmatch(r"(.+)_(\d+)", outcome)
-    if found and found[1] in outcome_names():
-        return found[1], int(found[2])
-    return outcome, None
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from tfeval.impact.effects.effects import Effects
-from tfeval.impact.plan.deviations import MAIN, NOT_KNOWN, Covered, design_names, measure_and_months
+from tfeval.impact.plan.deviations import MAIN, NOT_KNOWN, Covered, design_names
 
 _SHOWN = 12
 
@@ -25,6 +25,9 @@ class Plan(Protocol):
     def horizons(self) -> tuple[int, ...]:
         """Months after the index date."""
 
+    def role(self, outcome: str) -> str:
+        """Return "primary", "secondary" or "exploratory"."""
+
     def compare(
         self, outcome: str | None, months: Any, done: Mapping[str, Any], *, whole: bool = False
     ) -> tuple[str, list[str]]:
@@ -35,7 +38,7 @@ class Plan(Protocol):
 
 
 def marked(plan: Plan, effects: Effects) -> tuple[Effects, dict[str, Any]]:
-    """Return effects with `planned` filled in and notes, and what is to be said of them.
+    """Return effects with `planned` and `role` filled in and notes, and what is to be said of them.
 
     Parameters
     ----------
@@ -73,13 +76,18 @@ def marked(plan: Plan, effects: Effects) -> tuple[Effects, dict[str, Any]]:
         "absent": _absent(plan, effects),
     }
     notes = (f"{plan}.", *plan_notes(said))
+    names = effects.frame["outcome"]
+    roles = [plan.role(str(name)) for name in names]
+    groups = {
+        name: f"{role.capitalize()} outcomes" for name, role in zip(names, roles, strict=True)
+    }
     # A table that is marked again, such as after a correction, says it once.
     earlier = effects.settings.get("plan", {}).get("notes", ())
     made = replace(
         effects,
-        frame=effects.frame.assign(planned=pd.array(flags, dtype="boolean")),
+        frame=effects.frame.assign(planned=pd.array(flags, dtype="boolean"), role=roles),
         notes=(*(note for note in effects.notes if note not in earlier), *notes),
-        settings={**effects.settings, "plan": {**plan.as_dict(), "notes": notes}},
+        settings={**effects.settings, "groups": groups, "plan": {**plan.as_dict(), "notes": notes}},
     )
     return made, said
 
@@ -170,10 +178,8 @@ def _lacks(effects: Effects) -> bool:
 
 
 def _which(row: Mapping[str, Any]) -> tuple[str, Any]:
-    name, own = measure_and_months(str(row["outcome"]))
-    if own is None and not pd.isna(row["months"]):
-        own = int(row["months"])
-    return name, NOT_KNOWN if own is None else own
+    months = row["months"]
+    return str(row["outcome"]), NOT_KNOWN if pd.isna(months) else int(months)
 
 
 def _label(row: Mapping[str, Any]) -> str:

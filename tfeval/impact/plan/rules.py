@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from tfeval.cohort.settings import COMPARISONS, HORIZONS, LEVELS, measures
+from tfeval.cohort.settings import COMPARISONS, HORIZONS, LEVELS
 from tfeval.errors import ParameterError, suggest
 from tfeval.impact.plan.checks import (
     Check,
@@ -21,24 +21,18 @@ from tfeval.impact.plan.checks import (
     text,
     whole,
 )
+from tfeval.programme.outcomes import cohort_outcomes
 from tfeval.programme.phases import CRITERIA
 
 ALL_BEFORE = "all measured before"
 NONE = "none"  # TOML has no word for nothing
 CORRECTIONS = ("holm", "benjamini_hochberg", "romano_wolf", NONE)
 FAMILIES = ("primary", "planned")
-#: Shares that a cohort adds to its measures.
-RATES = ("absence", "unauthorised_absence")
 #: Sections of which a sensitivity analysis may change a part.
 VARIED = ("cohort", "covariates", "design", "estimate", "correction")
 #: What the section on the design holds beside the settings of `match`.
 BESIDE = ("within", "model", "folds", "why")
 _SHARED = ("within", "model", "folds", "estimand", "distance", "support", "seed")
-
-
-def outcome_names() -> tuple[str, ...]:
-    """Return what can be an outcome: the measures of a cohort and its rates."""
-    return (*(measure.name for measure in measures()), *RATES)
 
 
 def _covariates(value: Any) -> str:
@@ -50,7 +44,7 @@ def _sections() -> dict[str, Keys]:
     from tfeval.impact.effects.estimate import METHODS, OUTCOME_MODELS  # noqa: PLC0415
     from tfeval.impact.inference.inference import ERRORS  # noqa: PLC0415
 
-    why, outcomes = {"why": (text, False)}, outcome_names()
+    why, outcomes = {"why": (text, False)}, [row.name for row in cohort_outcomes()]
     return {
         "cohort": {"phase": (one_of(CRITERIA), True), "level": (one_of(LEVELS), True),
                    "comparison": (one_of(COMPARISONS), True), "seed": (whole, True), **why},

@@ -127,7 +127,7 @@ def _rows(effects: Effects) -> tuple[dict[str, list[str]], list[float], np.ndarr
 
 
 def _label(name: str, effects: Effects) -> str:
-    return label_of(name, None, effects.settings.get("labels", {}))
+    return label_of(name, effects.settings.get("labels", {}))
 
 
 def _heading(word: str, effects: Effects) -> str:

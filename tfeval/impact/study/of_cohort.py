@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
-from tfeval.errors import DataError, ParameterError
+from tfeval.errors import DataError
 
 
 def followed(cohort: Cohort, months: int | None) -> pd.DataFrame:
@@ -13,11 +13,7 @@ def followed(cohort: Cohort, months: int | None) -> pd.DataFrame:
     frame = cohort.to_pandas()
     if months is None:
         return frame
-    names = cohort.outcomes(months)
-    if not names:
-        known = sorted(set(cohort.columns.loc[cohort.columns["timing"] == "after", "months"]))
-        raise ParameterError(f"The cohort has no outcomes at {months} months, only at {known}.")
-    kept = frame[frame[names].notna().any(axis=1)]
+    kept = frame[cohort.outcomes(months).notna().any(axis=1)]
     if not (kept["treated"] == 0).any():
         raise DataError(
             f"No family of the comparison group {cohort.settings.comparison} could be followed for "

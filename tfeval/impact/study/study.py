@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from tfeval.impact.study.checks import (
     varying,
     weight_of,
 )
-from tfeval.impact.study.covariates import Covariates, encoded
+from tfeval.impact.study.covariates import Column, Covariates, encoded
 from tfeval.impact.study.formula import Named, encoded_by, formula_of
 from tfeval.impact.study.of_cohort import followed, own_covariates
 from tfeval.impact.study.parquet import read_columns
@@ -81,6 +81,7 @@ class Study:
     simulated: bool = False
     cohort: dict[str, Any] = field(default_factory=dict)
     treated_name: str = "treated"
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -122,6 +123,33 @@ class Study:
                 'study(frame, ..., cluster="local_authority").'
             )
         return self.clusters[name]
+
+    def named(self, labels: Mapping[str, str]) -> Study:
+        """Return the study with its covariates named for readers.
+
+        Parameters
+        ----------
+        labels : mapping of str to str
+            Words by column, such as `labels` of a cohort; a column that lacks keeps its name.
+
+        Examples
+        --------
+        >>> frame = pd.DataFrame({"treated": [1, 0, 1, 0], "age": [30.0, 31.0, 45.0, 40.0]})
+        >>> made = study(frame, covariates=["age"]).named({"age": "Age in years"})
+        >>> made.covariates.columns[0].name
+        'Age in years'
+        """
+
+        def shown(column: Column) -> str:
+            own = labels.get(column.source)
+            if own is None:
+                return column.name
+            level = column.name.removeprefix(column.source)
+            return f"{own}: not recorded" if column.absent else own + level
+
+        columns = tuple(replace(one, name=shown(one)) for one in self.covariates.columns)
+        covariates = replace(self.covariates, columns=columns)
+        return replace(self, covariates=covariates, labels={**self.labels, **labels})
 
     def take(self, rows: np.ndarray, copies: np.ndarray) -> Study:
         """Return the study of some rows, which may repeat, as a bootstrap draws them.

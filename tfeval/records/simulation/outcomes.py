@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from tfeval.records.schema import PROVEN_OUTCOMES
+from tfeval.programme.outcomes import PROVEN_OUTCOMES
 from tfeval.records.simulation import arrays
 from tfeval.records.simulation.justice import CAUTIONED, CONVICTED, Disposals
 from tfeval.records.simulation.population import Population

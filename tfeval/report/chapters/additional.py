@@ -6,15 +6,17 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from tfeval.cohort.analysis_table import Cohort
 from tfeval.cohort.results import results_tests
 from tfeval.display.disclosure import THRESHOLD
 from tfeval.display.tables import Table, table
 from tfeval.errors import TfevalError
+from tfeval.impact.design.design import Design
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.effects.words import hidden_rows
+from tfeval.impact.specification import Specification
 from tfeval.money.additional import Range, Results, results_of
-from tfeval.report.chapters import comparison as groups
 from tfeval.report.chapters.linked import records_of
 from tfeval.report.notebook_parts import SIMULATED, Box
 from tfeval.report.record import record
@@ -38,8 +40,10 @@ class Additional:
     phase : str
     horizon : int
         Months after the index date at which the tests are taken.
-    comparison : groups.Comparison
-        Who the families are compared with.
+    families : Cohort
+        Treated and comparison families.
+    design : Design
+        Who is compared with whom.
     effects : Effects or None
         On having met the tests.
     results : Results or None
@@ -50,7 +54,8 @@ class Additional:
 
     phase: str
     horizon: int
-    comparison: groups.Comparison
+    families: Cohort
+    design: Design
     effects: Effects | None
     results: Results | None
     why: str = ""
@@ -58,39 +63,47 @@ class Additional:
     @property
     def simulated(self) -> bool:
         """Whether the records are simulated."""
-        return self.comparison.study.simulated
+        return self.design.study.simulated
 
 
-def load(
-    extract: str, phase: str, comparison: str, horizon: int, *, design: str, caliper: float
+def results_met(
+    extract: str, families: Cohort, design: Design, specification: Specification
 ) -> Additional:
     """Put both groups to the programme's own tests.
 
     Parameters
     ----------
-    extract, phase, comparison, horizon, design, caliper
-        As in `tfeval.report.chapters.comparison.load`.
+    extract : str
+        Where the records are.
+    families : Cohort
+    design : Design
+        Of a study of these families.
+    specification : Specification
     """
-    found = groups.load(extract, phase, comparison, horizon, design=design, caliper=caliper)
+    phase, horizon = specification.phase, specification.horizon
+    held = (phase, horizon, families, design)
     try:
-        effects = _effect(extract, found, phase, horizon)
+        effects = _effect(extract, families, design, specification)
         if hidden_rows(effects.to_frame()).any():
-            return Additional(phase, horizon, found, None, None,
+            return Additional(*held, None, None,
                               "too few families met the tests for numbers to be shown")  # fmt: skip
-        results = results_of(effects, _claimed(extract, found, phase))
+        results = results_of(effects, _claimed(extract, families, design, phase))
     except TfevalError as fault:
-        return Additional(phase, horizon, found, None, None, str(fault))
-    return Additional(phase, horizon, found, effects, results)
+        return Additional(*held, None, None, str(fault))
+    return Additional(*held, effects, results)
 
 
-def _effect(extract: str, found: groups.Comparison, phase: str, horizon: int) -> Effects:
-    tests = results_tests(records_of(extract), found.cohort, horizon).set_index("unit")
-    units = found.cohort.to_pandas().loc[found.study.index, "unit"]
-    met = tests[TESTS[phase]].reindex(units).set_axis(found.study.index)
-    return estimate(found.design, met.rename(f"{TESTS[phase]}_{horizon}"), months=horizon)
+def _effect(
+    extract: str, families: Cohort, design: Design, specification: Specification
+) -> Effects:
+    name, months = TESTS[specification.phase], specification.horizon
+    tests = results_tests(records_of(extract), families, months).set_index("unit")
+    units = families.to_pandas().loc[design.study.index, "unit"]
+    met = tests[name].reindex(units).set_axis(design.study.index)
+    return estimate(design, met.rename(name), months=months)
 
 
-def _claimed(extract: str, found: groups.Comparison, phase: str) -> float:
+def _claimed(extract: str, families: Cohort, design: Design, phase: str) -> float:
     """Return the share of the families compared for whom a result was claimed.
 
     Fewer than ten without a claim, or with one, are not told: they count with the others.
@@ -98,8 +111,8 @@ def _claimed(extract: str, found: groups.Comparison, phase: str) -> float:
     rows = records_of(extract).table("families")
     rows = rows.filter(rows["phase"] == phase).select("family_id", "claimed_on").to_pandas()
     claimed = rows.set_index("family_id")["claimed_on"].notna()
-    frame = found.cohort.to_pandas().loc[found.study.index]
-    kept = found.study.treated & (found.design.weights > 0)
+    frame = families.to_pandas().loc[design.study.index]
+    kept = design.study.treated & (design.weights > 0)
     own = claimed.reindex(frame.loc[kept, "family_id"]).fillna(False).astype(bool)
     yes, no = int(own.sum()), int((~own).sum())
     if no < THRESHOLD:

@@ -7,28 +7,26 @@ from typing import Any
 import pandas as pd
 
 from tfeval.impact.plan.analysis_plan import AnalysisPlan
-from tfeval.money.uncertainty import MORE_IS_BETTER
+from tfeval.programme.outcomes import is_more_better, outcome_label
 from tfeval.report.chapters import impact
-from tfeval.report.chapters.common import outcome_label
-from tfeval.report.chapters.impact import Impact
+from tfeval.report.chapters.impact import Analysis
 from tfeval.report.chapters.specifications import KEYS, UNWEIGHTED, repeats
 
 #: What an interval that leaves no effect out says of an outcome.
 BETTER, WORSE = "better", "worse"
 
 
-def headline(found: Impact, rows: pd.DataFrame) -> str:
+def headline(found: Analysis, rows: pd.DataFrame) -> str:
     """Say what was caused in one sentence, and in another whether other choices say the same.
 
     Parameters
     ----------
-    found : Impact
-        As from `impact.load`.
+    found : Analysis
     rows : DataFrame
         As from `specifications`.
     """
     said = impact.headline(found)
-    if found.comparison.balance.verdict().word == "not balanced":
+    if found.balance.verdict().word == "not balanced":
         return said
     return f"{said} {agreement(rows, found.plan)}".rstrip()
 
@@ -80,16 +78,16 @@ def direction(row: dict[str, Any]) -> str:
 
     Examples
     --------
-    >>> direction({"outcome": "offences_12", "conf_low": -0.3, "conf_high": -0.1})
+    >>> direction({"outcome": "offences", "conf_low": -0.3, "conf_high": -0.1})
     'better'
-    >>> direction({"outcome": "offences_12", "conf_low": -0.3, "conf_high": float("nan")})
+    >>> direction({"outcome": "offences", "conf_low": -0.3, "conf_high": float("nan")})
     ''
     """
-    more_is_better = str(row["outcome"]).startswith(MORE_IS_BETTER)
+    more = is_more_better(str(row["outcome"]))
     if row["conf_low"] > 0:
-        return BETTER if more_is_better else WORSE
+        return BETTER if more else WORSE
     if row["conf_high"] < 0 and not pd.isna(row["conf_low"]):
-        return WORSE if more_is_better else BETTER
+        return WORSE if more else BETTER
     return ""
 
 

@@ -15,10 +15,10 @@ from tfeval.errors import TfevalError, public_line
 from tfeval.impact.effects.areas import AreaEffects
 from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.effects.words import SIMULATED, decimals, number, with_interval
-from tfeval.money.uncertainty import MORE_IS_BETTER
+from tfeval.programme import outcomes as registry
 from tfeval.programme.allowed import authorities
-from tfeval.report.chapters.common import outcome_label
-from tfeval.report.chapters.impact import Impact, named, outcomes_of
+from tfeval.programme.outcomes import outcome_label
+from tfeval.report.chapters.impact import Analysis, primary_outcomes
 from tfeval.report.record import Records
 
 _NUMBERS = ("estimate", "std_error", "pooled", "pooled_low", "pooled_high", "own_share", "rank",
@@ -51,40 +51,34 @@ class AreasByOutcome(dict[str, AreaEffects]):
         self.simulated = simulated
 
 
-def areas(found: Impact) -> AreasByOutcome:
+def areas(found: Analysis) -> AreasByOutcome:
     """Estimate the primary outcomes' effects in every authority, partly pooled.
 
     Parameters
     ----------
-    found : Impact
-        As from `load`.
+    found : Analysis
 
     Returns
     -------
     AreasByOutcome
         Where at least two authorities have an estimate and an error; else why not.
     """
-    outcomes = outcomes_of(found.comparison, found.horizon)
-    primary = [name for name in outcomes if found.plan.role(str(name)) == "primary"]
-    pooled = AreasByOutcome(simulated=found.comparison.study.simulated)
-    if not primary:
+    primary = primary_outcomes(found.outcomes(), found.plan)
+    pooled = AreasByOutcome(simulated=found.study.simulated)
+    if primary.empty:
         return pooled
-    frame = found.comparison.cohort.to_pandas().loc[found.comparison.study.index]
+    frame = found.families.to_pandas().loc[found.study.index]
     titles = frame["local_authority"].map(authorities()).fillna(frame["local_authority"])
-    effects = named(estimate(
-        found.comparison.design, outcomes[primary], months=found.horizon, method="difference",
-        errors="robust", by=titles,
-    ), unit=True)  # fmt: skip
+    effects = estimate(
+        found.design, primary, months=found.horizon, method="difference", errors="robust",
+        by=titles,
+    )  # fmt: skip
     for name in primary:
         try:
-            pooled[str(name)] = effects.pool(str(name), better=_better(str(name)))
+            pooled[str(name)] = effects.pool(str(name), better=registry.outcome(str(name)).better)
         except TfevalError as fault:
             pooled.failed[str(name)] = public_line(fault)
     return pooled
-
-
-def _better(name: str) -> str:
-    return "higher" if name.startswith(MORE_IS_BETTER) else "lower"
 
 
 def why_not(pooled: Mapping[str, AreaEffects]) -> dict[str, str]:
@@ -212,17 +206,16 @@ def areas_chart(
     area : str, default "all"
         The authority to mark.
     """
-    name = next((name for name in pooled if name.rpartition("_")[0] == outcome), "")
-    shown = pooled[name].to_frame() if name else pd.DataFrame({"hidden": [], "name": []})
+    known = outcome in pooled
+    shown = pooled[outcome].to_frame() if known else pd.DataFrame({"hidden": [], "name": []})
     names = set(shown.loc[~shown["hidden"].astype(bool), "name"])
     if not names:
-        failed = {key.rpartition("_")[0]: why for key, why in why_not(pooled).items()}
-        why = failed.get(outcome) or (
-            "Every authority has too few families to show." if name else
+        why = why_not(pooled).get(outcome) or (
+            "Every authority has too few families to show." if known else
             "The outcome is not recorded for enough families."
         )  # fmt: skip
         return table(pd.DataFrame({"": [why]}), caption=f"{outcome_label(outcome)} by authority")
-    return pooled[name].plot([area] if area in names else [])
+    return pooled[outcome].plot([area] if area in names else [])
 
 
 def authority_table(pooled: Mapping[str, AreaEffects], area: str) -> Table:

@@ -100,37 +100,3 @@ def with_sources(frame: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
         The published rows it came from.
     """
     return frame.reset_index(drop=True).assign(Source=pd.Series(sources(rows), dtype=object))
-
-
-#: Outcomes of families for readers, with the unit; the order in which tables show them.
-OUTCOMES = {
-    "absence": ("Absence from school", "share"),
-    "unauthorised_absence": ("Unauthorised absence", "share"),
-    "fixed_exclusions": ("Fixed exclusions", "a family"),
-    "permanent_exclusions": ("Permanent exclusions", "a family"),
-    "offences": ("Proven offences", "a family"),
-    "custody": ("Custodial sentences", "a family"),
-    "asb_incidents": ("Anti-social behaviour incidents", "a family"),
-    "out_of_work": ("Out-of-work benefits", "person-days a family"),
-    "employment": ("In work", "person-days a family"),
-    "in_need": ("Children in need", "child-days a family"),
-    "protection_plan": ("Child protection plans", "child-days a family"),
-    "looked_after": ("Children looked after", "child-days a family"),
-    "emergency_admissions": ("Emergency admissions", "a family"),
-    "ae_attendances": ("Attendances at accident and emergency", "a family"),
-    "domestic_abuse": ("Domestic abuse incidents", "a family"),
-}
-
-
-def outcome_label(name: str, unit: bool = False) -> str:
-    """Return an outcome's name for readers, from its column; with its unit if asked.
-
-    Examples
-    --------
-    >>> outcome_label("out_of_work_12"), outcome_label("absence", unit=True)
-    ('Out-of-work benefits', 'Absence from school, share of sessions')
-    """
-    stem, _, months = name.rpartition("_")
-    label, held = OUTCOMES[stem if months.isdigit() else name]
-    words = "share of sessions" if held == "share" else held
-    return f"{label}, {words}" if unit else label

@@ -7,32 +7,30 @@ import pandas as pd
 
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.words import hidden_rows
-from tfeval.report.chapters.common import OUTCOMES, outcome_label
-from tfeval.report.chapters.impact import Impact, in_order
+from tfeval.programme.outcomes import outcome_words
+from tfeval.report.chapters.impact import Analysis
 from tfeval.report.record import Records, record
 from tfeval.report.record_tables import record_table
 
 _KEPT = ["outcome", "months", "estimand", "method", "errors", "estimate", "std_error", "conf_low",
          "conf_high", "p_value", "p_adjusted", "relative", "relative_low", "relative_high",
          "mean_comparison", "sd_comparison", "ess_comparison", "small_sample", "status",
-         "planned"]  # fmt: skip
+         "planned", "role"]  # fmt: skip
 
 _NOT_SHOWN, _BETWEEN = "outcomes_not_shown", "; "
 
 
-def record_effects(found: Impact) -> None:
+def record_effects(found: Analysis) -> None:
     """Record the effects that may be shown, and how they vary together.
 
     Parameters
     ----------
-    found : Impact
-        As from `load`.
+    found : Analysis
     """
-    effects = in_order(found)
+    effects = found.effects
     frame = effects.to_frame()
     kept = np.flatnonzero(~hidden_rows(frame))
-    roles = [found.plan.role(name) for name in frame["outcome"]]
-    shown = frame[_KEPT].assign(role=roles).iloc[kept]
+    shown = frame[_KEPT].iloc[kept]
     # An effective number is a count of families: no finer than counts are shown.
     shown["ess_comparison"] = shown["ess_comparison"].round(-1)
     record_table("effects", shown)
@@ -41,18 +39,18 @@ def record_effects(found: Impact) -> None:
         record(_NOT_SHOWN, _BETWEEN.join(hidden))
     joint = effects.joint[np.ix_(kept, kept)]
     record_table("covariance", pd.DataFrame(joint, columns=shown["outcome"].tolist()))
-    held = found.comparison
-    possible = held.cohort.to_pandas().loc[held.study.index, f"sessions_possible_{found.horizon}"]
-    if possible.notna().any():
+    counts = found.families.outcomes(found.horizon).loc[found.study.index]
+    possible = counts.get("sessions_possible")
+    if possible is not None and possible.notna().any():
         record("sessions_possible", float(possible.mean()), "half days a family", digits=3)
     record("horizon", found.horizon, "months")
-    record("balance", held.balance.verdict().word)
-    record("comparison", held.cohort.settings.comparison)
-    record("design", held.name)
-    record("estimator", found.estimator)
-    record("simulated", held.study.simulated)
-    record("families_followed", round(held.study.n_treated, -1), "families")
-    record("effective_comparison_families", round(held.design.ess["comparison"], -1))
+    record("balance", found.balance.verdict().word)
+    record("comparison", found.specification.comparison)
+    record("design", found.specification.design)
+    record("estimator", found.specification.estimator)
+    record("simulated", found.study.simulated)
+    record("families_followed", round(found.study.n_treated, -1), "families")
+    record("effective_comparison_families", round(found.design.ess["comparison"], -1))
 
 
 def not_shown(impact: Records) -> list[str]:
@@ -76,10 +74,8 @@ def read_effects(impact: Records) -> Effects:
         Of chapter 4.
     """
     frame = impact.table("effects")
-    labels = {name: outcome_label(name) for name in frame["outcome"]}
-    units = {name: OUTCOMES[name.rpartition("_")[0]][1] for name in frame["outcome"]}
     return Effects(
         frame=frame, joint=impact.table("covariance").to_numpy(dtype=float),
-        settings={"labels": labels, "units": units, "who": "families"},
+        settings={**outcome_words(frame["outcome"]), "who": "families"},
         simulated=bool(impact["simulated"].value),
     )  # fmt: skip

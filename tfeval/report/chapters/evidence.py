@@ -7,26 +7,20 @@ from functools import lru_cache
 import pandas as pd
 
 from tfeval.display.tables import Table, table
-from tfeval.impact.effects.published import LABELS, evaluation_sources, published_effects
+from tfeval.impact.effects.published import evaluation_sources, published_effects
 from tfeval.money.account_2019 import account_2019, needed_2019, published_ratios
 from tfeval.money.claimed import implied_costs_2019
 from tfeval.money.costs import cost_sources, programme_costs
 from tfeval.money.evaluation_2019 import Published, appraise_2019
 from tfeval.money.people import people_in_family
 from tfeval.money.unit_costs import unit_costs
+from tfeval.programme.outcomes import outcome_label
 from tfeval.programme.published import Source, distinct_sources, published
 from tfeval.report.chapters import additional, claims, known
 from tfeval.report.chapters.additional import Additional
 from tfeval.report.chapters.common import percent, pounds, span
 from tfeval.report.record import record
 
-_NAMES = {
-    "looked_after": "Children looked after",
-    "jobseekers_allowance": "Adults on Jobseeker's Allowance",
-    "custody_adults": "Custodial sentences, adults",
-    "custody_juveniles": "Custodial sentences, juveniles",
-    "conviction": "Convictions, juveniles",
-}
 _COHORT_YEAR = "2017-18"
 
 
@@ -71,7 +65,7 @@ def intervals_table() -> Table:
     rows = effects.to_frame().to_dict("records")
     frame = pd.DataFrame(
         {
-            "Outcome": [f"{LABELS[row['outcome']]} ({row['population']})" for row in rows],
+            "Outcome": [f"{outcome_label(row['outcome'])} ({row['population']})" for row in rows],
             "On the programme, and comparison": [
                 f"{row['mean_treated']:.1%} and {row['mean_comparison']:.1%}" for row in rows
             ],
@@ -125,8 +119,9 @@ def benefits_table(price_year: int, edition: str) -> Table:
     central = ours(price_year, edition, "central")
     rows = found.by_outcome()
     counted = found.counted().set_index("outcome")
+    labels = found.labels
     lines: list[tuple] = [
-        (_NAMES[row["outcome"]], _quantity(counted.loc[row["outcome"]]), pounds(row["a_family"]),
+        (labels[row["outcome"]], _quantity(counted.loc[row["outcome"]]), pounds(row["a_family"]),
          row["benefits"] / found.costs, row["benefits"] / central.costs)
         for row in rows.sort_values("benefits", ascending=False).to_dict("records")
     ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 
@@ -14,9 +15,10 @@ from tfeval.display.disclosure import safe_count, safe_mean
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
 from tfeval.programme.claims import authority
-from tfeval.records.check import CheckReport, check_records
+from tfeval.programme.outcomes import SHARE, outcome, outcome_label, reported_outcomes
+from tfeval.records.check import CheckReport
 from tfeval.records.store import Records
-from tfeval.report.chapters.linked import banner_of, cohort_of, records_of
+from tfeval.report.chapters.linked import banner_of
 from tfeval.report.notebook_parts import Box
 
 _RESULTS = {
@@ -25,24 +27,9 @@ _RESULTS = {
     "turned_around": "Turned around",
     "sustained_progress": "Significant and sustained progress",
 }
-_SHOWN = (
-    ("absence", "Absence, share of sessions"),
-    ("unauthorised_absence", "Unauthorised absence, share of sessions"),
-    ("fixed_exclusions", "Fixed exclusions"),
-    ("offences", "Proven offences"),
-    ("custody", "Custodial sentences"),
-    ("asb_incidents", "Anti-social behaviour incidents"),
-    ("out_of_work", "Person-days on out-of-work benefits"),
-    ("employment", "Person-days in work"),
-    ("in_need", "Child-days in need"),
-    ("protection_plan", "Child-days on a protection plan"),
-    ("looked_after", "Child-days looked after"),
-    ("emergency_admissions", "Emergency admissions"),
-    ("domestic_abuse", "Domestic abuse incidents"),
-)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Families:
     """What chapter 2 shows.
 
@@ -54,43 +41,22 @@ class Families:
         Its faults.
     cohort : Cohort
         Treated and comparison families.
-    frame : DataFrame
-        The cohort's rows, of one authority if one was asked for.
-    area : str
-        The authority, or "all".
+    area : str, default "all"
+        Only families of this authority.
     """
 
     records: Records
     report: CheckReport
     cohort: Cohort
-    frame: pd.DataFrame
-    area: str
+    area: str = "all"
 
-
-def load(
-    extract: str, phase: str, comparison: str, horizon: int, local_authority: str = "all"
-) -> Families:
-    """Open the records, check them, and build the cohort.
-
-    Parameters
-    ----------
-    extract : str
-        "simulated" for records simulated on the spot, or a folder or DuckDB file.
-    phase : {"one", "two"}
-        Phase of the programme.
-    comparison : str
-        Comparison group by name.
-    horizon : int
-        Months after the index date.
-    local_authority : str, default "all"
-        Only families of this authority.
-    """
-    records = records_of(extract)
-    found = cohort_of(extract, phase, comparison, horizon)
-    frame = found.to_pandas()
-    if local_authority != "all":
-        frame = frame[frame["local_authority"] == authority(local_authority)["code"]]
-    return Families(records, check_records(records), found, frame, local_authority)
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The cohort's rows, of one authority if one was asked for."""
+        frame = self.cohort.to_pandas()
+        if self.area == "all":
+            return frame
+        return frame[frame["local_authority"] == authority(self.area)["code"]]
 
 
 def banner(families: Families) -> Box | None:
@@ -104,7 +70,6 @@ def headline(families: Families) -> str:
     Parameters
     ----------
     families : Families
-        As from `load`.
     """
     treated = int((families.frame["treated"] == 1).sum())
     compared = int((families.frame["treated"] == 0).sum())
@@ -161,22 +126,22 @@ def base_rates_table(families: Families) -> Table:
     Parameters
     ----------
     families : Families
-        As from `load`.
     """
     months = families.cohort.settings.horizons[-1]
+    cohort, treated = families.cohort, families.frame["treated"]
+    before, after = cohort.baseline(), cohort.outcomes(months)
     rows = []
-    for name, label in _SHOWN:
-        if f"{name}_before" not in families.frame:
+    for name in reported_outcomes():
+        if name not in before:
             continue
-        digits = 3 if "absence" in name else 2
-        line: list[str] = [label]
-        for column in (f"{name}_before", f"{name}_{months}"):
-            for arm in (1, 0):
-                values = families.frame.loc[families.frame["treated"] == arm, column]
-                line.append(safe_mean(values.astype(float), digits))
+        digits = 3 if outcome(name).unit == SHARE else 2
+        line: list[str] = [outcome_label(name, unit=True)]
+        for counts in (before, after):
+            own = counts.loc[families.frame.index, name].astype(float)
+            line += [safe_mean(own[treated == arm], digits) for arm in (1, 0)]
         rows.append(line)
     columns = [
-        "A family's",
+        "Outcome",
         "On the programme, 12 months before",
         "Comparison, 12 months before",
         f"On the programme, {months} months after",
@@ -196,7 +161,6 @@ def results_table(families: Families) -> Table:
     Parameters
     ----------
     families : Families
-        As from `load`.
     """
     settings = families.cohort.settings
     months = settings.horizons[-1]
@@ -231,7 +195,6 @@ def attached_chart(families: Families) -> Chart | Table:
     Parameters
     ----------
     families : Families
-        As from `load`.
     """
     treated = families.frame[families.frame["treated"] == 1]
     years = pd.to_datetime(treated["index_on"]).dt.year.value_counts().sort_index()

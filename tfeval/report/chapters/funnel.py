@@ -158,13 +158,12 @@ def _each_cost(low: float, high: float, share: Range) -> str:
 
 
 def _funnel_notes(found: Additional) -> list[str]:
-    held = found.comparison
     notes = [SIMULATED + "."] if found.simulated else []
     notes += [
         f"Both groups are put to the programme's own tests {found.horizon} months after they "
-        f"entered: {safe_count(held.design.kept(True))} families on the programme, "
-        f"{safe_count(held.design.kept(False))} similar ones ({held.design.method}). The interval "
-        "is of 95%, and lets the families of one authority be alike.",
+        f"entered: {safe_count(found.design.kept(True))} families on the programme, "
+        f"{safe_count(found.design.kept(False))} similar ones ({found.design.method}). The "
+        "interval is of 95%, and lets the families of one authority be alike.",
         "Families claimed without meeting the tests by the records may have met them later, or in "
         "records that were not linked.",
         "Sources of what was paid: under the chart above. Money is cash, national, spread over "

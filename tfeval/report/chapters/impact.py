@@ -3,130 +3,150 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 
-import numpy as np
 import pandas as pd
 
+from tfeval.cohort.analysis_table import Cohort
 from tfeval.display.disclosure import THRESHOLD
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
-from tfeval.errors import DataError
+from tfeval.errors import DataError, TfevalError, public_line
+from tfeval.impact.balance.balance import Balance
+from tfeval.impact.design.design import Design
+from tfeval.impact.effects.by_statsmodels import by_statsmodels
 from tfeval.impact.effects.effects import Effects
-from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.effects.multiple import METHODS
 from tfeval.impact.effects.words import hidden_rows
-from tfeval.impact.plan.analysis_plan import AnalysisPlan, read_plan
-from tfeval.report.chapters.common import OUTCOMES, outcome_label
-from tfeval.report.chapters.comparison import Comparison, estimand_words, worded
-from tfeval.report.chapters.comparison import load as load_comparison
+from tfeval.impact.plan.analysis_plan import ROLES, AnalysisPlan
+from tfeval.impact.specification import Specification
+from tfeval.impact.study.study import Study
+from tfeval.programme.outcomes import outcome_label, reported_outcomes
+from tfeval.report.chapters.comparison import estimand_words
 
 
-@dataclass(frozen=True)
-class Impact:
-    """What chapter 4 shows.
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """What chapter 4 is about: the results of its cells, together.
 
     Attributes
     ----------
-    comparison : Comparison
-        Cohort, study and design.
-    effects : Effects
-        Of every outcome over the horizon, corrected for their number.
-    plan : AnalysisPlan
-        What was planned.
-    horizon : int
-        Months after the index date.
-    estimator : str
-        As in `estimate`.
+    specification : Specification
+        What was chosen.
     extract : str
         Where the records are.
+    families : Cohort
+        Treated and comparison families.
+    design : Design
+        Who is compared with whom.
+    effects : Effects
+        Of the outcomes shown, corrected for their number.
+    plan : AnalysisPlan
+        What was planned.
     """
 
-    comparison: Comparison
+    specification: Specification
+    extract: str
+    families: Cohort
+    design: Design
     effects: Effects
     plan: AnalysisPlan
-    horizon: int
-    estimator: str
-    extract: str
+
+    @cached_property
+    def balance(self) -> Balance:
+        """How alike the groups are."""
+        return self.design.balance()
+
+    @property
+    def study(self) -> Study:
+        """Those followed over the horizon, and their covariates."""
+        return self.design.study
+
+    @property
+    def horizon(self) -> int:
+        """Months after the index date."""
+        return self.specification.horizon
+
+    def outcomes(self) -> pd.DataFrame:
+        """Return the outcomes shown."""
+        return outcomes_shown(self.families, self.design, self.horizon, self.plan)
 
 
-def load(
-    extract: str,
-    phase: str,
-    comparison: str,
-    horizon: int,
-    *,
-    design: str,
-    caliper: float,
-    estimator: str,
-) -> Impact:
-    """Build the comparison, then read the outcomes and estimate.
+def outcomes_shown(
+    families: Cohort, design: Design, months: int, plan: AnalysisPlan
+) -> pd.DataFrame:
+    """Return the outcomes shown: those recorded for enough families of both groups.
 
     Parameters
     ----------
-    extract, phase, comparison, horizon, design, caliper
-        As in chapter 3.
-    estimator : str
-        "adjusted", "difference", "doubly_robust" or "covariance_adjusted".
-    """
-    found = load_comparison(extract, phase, comparison, horizon, design=design, caliper=caliper)
-    plan = read_plan()
-    effects = estimate(
-        found.design, outcomes_of(found, horizon), months=horizon, method=estimator, plan=plan
-    )
-    roles = [plan.role(name) for name in effects.frame["outcome"]]
-    apart = replace(
-        named(effects), frame=effects.frame.assign(role=roles),
-        notes=tuple(worded(note) for note in effects.notes),
-    )  # fmt: skip
-    corrected = apart.with_corrections(plan.correction["method"], family="role")
-    return Impact(found, corrected, plan, horizon, estimator, extract)
-
-
-def outcomes_of(found: Comparison, months: int) -> pd.DataFrame:
-    """Return the outcomes shown: those recorded for enough families of both groups.
+    families : Cohort
+    design : Design
+        Of a study of these families.
+    months : int
+        After the index date.
+    plan : AnalysisPlan
+        Which outcomes come first: the primary ones, then the secondary.
 
     Raises
     ------
     DataError
         If there is none.
     """
-    frame = found.cohort.to_pandas().loc[found.study.index]
-    names = [f"{name}_{months}" for name in OUTCOMES if f"{name}_{months}" in frame]
-    inside = found.design.weights > 0
-    arms = (inside & found.study.treated, inside & ~found.study.treated)
+    study = design.study
+    frame = families.outcomes(months).loc[study.index]
+    inside = design.weights > 0
+    arms = (inside & study.treated, inside & ~study.treated)
     kept = [
-        name for name in names
-        if all(frame.loc[arm, name].notna().sum() >= THRESHOLD for arm in arms)
+        name for name in reported_outcomes()
+        if name in frame
+        and all(frame.loc[arm, name].notna().sum() >= THRESHOLD for arm in arms)
     ]  # fmt: skip
     if not kept:
         raise DataError(
             f"No outcome over {months} months is recorded for {THRESHOLD} families or more of "
             "both groups: choose another horizon, comparison group or design."
         )
-    return frame[kept]
+    return frame[sorted(kept, key=lambda name: ROLES.index(plan.role(str(name))))]
 
 
-def named(effects: Effects, unit: bool = False) -> Effects:
-    """Return effects with the outcomes' names for readers, and their units if asked."""
-    names = effects.frame["outcome"].unique()
-    labels = {name: outcome_label(name, unit) for name in names}
-    units = {name: OUTCOMES[name.rpartition("_")[0]][1] for name in names}
-    settings = {**effects.settings, "labels": labels, "units": units, "who": "families"}
-    return replace(effects, settings=settings)
+def primary_outcomes(outcomes: pd.DataFrame, plan: AnalysisPlan) -> pd.DataFrame:
+    """Return those of the outcomes that the plan has as primary."""
+    return outcomes[[name for name in outcomes if plan.role(str(name)) == "primary"]]
 
 
-def headline(found: Impact) -> str:
+def by_statsmodels_table(
+    design: Design, outcomes: pd.DataFrame, specification: Specification
+) -> Table:
+    """Return primary effects beside those of statsmodels, or why there is no such comparison.
+
+    Parameters
+    ----------
+    design : Design
+    outcomes : DataFrame
+        The primary ones.
+    specification : Specification
+    """
+    try:
+        return by_statsmodels(
+            design, outcomes, months=specification.horizon, method=specification.estimator
+        ).table()
+    except TfevalError as fault:
+        said = pd.DataFrame({"": [public_line(fault)]})
+        return table(said, caption="The same by statsmodels")
+
+
+def headline(found: Analysis) -> str:
     """Say in one sentence for which outcomes an effect can be told from none."""
     frame = found.effects.to_frame()
     primary = frame[[found.plan.role(name) == "primary" for name in frame["outcome"]]]
     count = len(found.plan.primary)
-    label = "Simulated records: " if found.comparison.study.simulated else ""
+    label = "Simulated records: " if found.study.simulated else ""
     if not primary["planned"].astype(bool).all():
         label += "exploratory, not as planned: "
-    if found.comparison.balance.verdict().word == "partly":
+    if found.balance.verdict().word == "partly":
         label += "the groups are only partly alike; "
-    if found.comparison.balance.verdict().word == "not balanced":
+    if found.balance.verdict().word == "not balanced":
         return (
             f"{label}the groups are NOT ALIKE before the programme, so none of the {count} primary "
             "outcomes can be read as its effect."
@@ -172,7 +192,7 @@ def told_apart(primary: pd.DataFrame, plan: AnalysisPlan) -> tuple[pd.DataFrame,
     hidden = hidden_rows(primary)
     lacks = primary["conf_low"].isna() | primary["conf_high"].isna()
     none = primary["estimate"].isna() & ~hidden
-    there = {str(name).rpartition("_")[0] for name in primary["outcome"]}
+    there = set(primary["outcome"])
     parts = {
         "not recorded for enough families": [name for name in plan.primary if name not in there],
         "too few families to show": primary.loc[hidden, "outcome"],
@@ -200,37 +220,16 @@ def _in_words(row: pd.Series) -> str:
     return f"{label} {row['relative']:+.0%} ({ends})"
 
 
-def effects_table(found: Impact) -> Table:
-    """Return every effect with its interval, planned ones first."""
-    return grouped(named(in_order(found), unit=True), found.plan).table()
-
-
-def in_order(found: Impact) -> Effects:
-    """Return the effects in order of their role in the plan."""
-    ranks = {"primary": 0, "secondary": 1, "exploratory": 2}
-    names = found.effects.frame["outcome"]
-    order = np.argsort([ranks[found.plan.role(name)] for name in names], kind="stable")
-    joint = found.effects.joint[np.ix_(order, order)]
-    return replace(found.effects, frame=found.effects.frame.iloc[order], joint=joint)
-
-
-def grouped(effects: Effects, plan: AnalysisPlan) -> Effects:
-    """Return effects with each outcome's role in the plan as its group."""
-    names = effects.frame["outcome"]
-    groups = {name: f"{plan.role(name).capitalize()} outcomes" for name in names}
-    return replace(effects, settings={**effects.settings, "groups": groups})
-
-
-def forest(found: Impact) -> Chart | Table:
+def forest(found: Analysis) -> Chart | Table:
     """Draw every effect relative to the comparison families; say so where there is none to draw."""
     try:
-        return grouped(in_order(found), found.plan).plot("relative")
+        return found.effects.plot("relative")
     except DataError:
         said = "No effect can be drawn: too few families to show, no interval, or no mean above 0."
         return table(pd.DataFrame({"": [said]}), caption="Effects relative to the comparison")
 
 
-def plan_table(found: Impact) -> Table:
+def plan_table(found: Analysis) -> Table:
     """Return what was planned, and what of this page was not."""
     rows = [
         ("Plan", f"{found.plan.title}, version {found.plan.version}, {found.plan.date:%d %B %Y}"),
@@ -240,7 +239,7 @@ def plan_table(found: Impact) -> Table:
         ("Horizons", ", ".join(f"{months} months" for months in found.plan.horizons)),
     ]
     planned = found.effects.frame["planned"].to_numpy(dtype=bool)
-    rows.append(("Estimand", estimand_words(found.comparison).removeprefix("estimand ")))
+    rows.append(("Estimand", estimand_words(found.design).removeprefix("estimand ")))
     rows.append(("Correction for many outcomes", METHODS[found.plan.correction["method"]]))
     rows.append(("Effects on this page as planned", f"{planned.sum()} of {len(planned)}"))
     return table(
@@ -255,4 +254,4 @@ def plan_table(found: Impact) -> Table:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return "; ".join(OUTCOMES[name][0] for name in names if name in OUTCOMES)
+    return "; ".join(outcome_label(name) for name in names)

@@ -11,7 +11,6 @@ from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
 from tfeval.impact.effects.power import detectable_effects
 from tfeval.impact.effects.published import (
-    LABELS,
     evaluation_sources,
     published_effects,
 )
@@ -21,6 +20,7 @@ from tfeval.money.could_know import (
     could_have_known,
     hidden_value,
 )
+from tfeval.programme.outcomes import outcome_label
 from tfeval.programme.published import Source, distinct_sources, published
 from tfeval.report.chapters.additional import Additional, nothing_table
 from tfeval.report.chapters.common import about, pounds
@@ -68,7 +68,7 @@ def _ends(low: float, high: float) -> str:
 
 
 def _label(row: dict) -> str:
-    return f"{LABELS[row['outcome']]} ({row['population']})"
+    return f"{outcome_label(row['outcome'])} ({row['population']})"
 
 
 def _sources() -> list[Source]:

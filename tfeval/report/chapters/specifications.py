@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -12,7 +9,7 @@ import pandas as pd
 from tfeval.cohort.cohort import comparison_groups
 from tfeval.display.tables import Table, table
 from tfeval.errors import TfevalError, public_line
-from tfeval.impact.design.design import Design
+from tfeval.impact.designs import DESIGNS
 from tfeval.impact.effects.estimate import METHODS, estimate
 from tfeval.impact.effects.words import (
     decimals,
@@ -21,30 +18,13 @@ from tfeval.impact.effects.words import (
     status_notes,
     with_interval,
 )
-from tfeval.impact.study.study import Study
-from tfeval.impact.weighting.unweighted import unweighted
-from tfeval.report.chapters.common import outcome_label
-from tfeval.report.chapters.comparison import DESIGNS, Comparison, estimand_words, worded
-from tfeval.report.chapters.comparison import load as load_comparison
-from tfeval.report.chapters.impact import Impact, in_order, outcomes_of
-from tfeval.report.chapters.linked import truth_of
+from tfeval.impact.specification import Specification
+from tfeval.impact.study.study import study
+from tfeval.programme.outcomes import outcome, outcome_label
+from tfeval.report.chapters.comparison import estimand_words, worded
+from tfeval.report.chapters.impact import Analysis, outcomes_shown
+from tfeval.report.chapters.linked import cohort_of, truth_of
 
-#: What simulated truths call the outcomes of a cohort, and how often they count.
-_TRUE_NAMES = {
-    "fixed_exclusions": "fixed_exclusions",
-    "permanent_exclusions": "permanent_exclusions",
-    "offences": "proven_offences",
-    "custody": "custody",
-    "asb_incidents": "asb_incidents",
-    "out_of_work": "out_of_work_days",
-    "employment": "employed_days",
-    "in_need": "in_need_days",
-    "protection_plan": "protection_plan_days",
-    "looked_after": "looked_after_days",
-    "emergency_admissions": "emergency_admissions",
-    "ae_attendances": "ae_attendances",
-    "domestic_abuse": "domestic_abuse_incidents",
-}
 #: Columns of the recorded table of specifications; `why` says why one has no effects.
 COLUMNS = ("comparison", "design", "estimator", "alike", "estimand", "outcome", "months",
            "estimate", "std_error", "conf_low", "conf_high", "status", "why")  # fmt: skip
@@ -58,18 +38,17 @@ _UNADJUSTED = {
 }
 #: Estimates as near as this, in standard errors, are one estimate.
 _SAME = 1e-6
-Made = Callable[[], Comparison]
 
 
-def specifications(found: Impact) -> pd.DataFrame:
+def specifications(found: Analysis) -> pd.DataFrame:
     """Estimate every outcome under each comparison group, design and estimator, one changed.
 
     The naive difference and regression adjustment alone stand among them: what a design is for.
 
     Parameters
     ----------
-    found : Impact
-        As from `load`; its own specification is among them.
+    found : Analysis
+        Its own specification comes first.
 
     Returns
     -------
@@ -78,63 +57,55 @@ def specifications(found: Impact) -> pd.DataFrame:
         possible, or of which nothing may be shown, has one row without an outcome, and `why`.
     """
     rows: list[dict[Any, Any]] = []
-    for keys, made in _asked(found):
+    chosen = found.specification
+    for keys in _keys(chosen):
         told: dict[Any, Any] = dict(zip(KEYS, keys, strict=True))
         try:
-            held = made()
-            frame = estimate(
-                held.design, outcomes_of(held, found.horizon), months=found.horizon,
-                method=keys[2],
-            ).to_frame()  # fmt: skip
+            families = found.families if keys[0] == chosen.comparison else cohort_of(
+                found.extract, chosen.phase, keys[0], chosen.horizon
+            )  # fmt: skip
+            design = found.design
+            if keys[:2] != (chosen.comparison, chosen.design):
+                own = found.study if families is found.families else study(
+                    families, months=chosen.horizon
+                ).named(families.labels)  # fmt: skip
+                design = DESIGNS[keys[1]].make(own, chosen.caliper)
+            outcomes = outcomes_shown(families, design, chosen.horizon, found.plan)
+            frame = estimate(design, outcomes, months=chosen.horizon, method=keys[2]).to_frame()
         except TfevalError as fault:
-            rows.append({**told, "outcome": "", "why": worded(public_line(fault))})
+            why = worded(public_line(fault), found.families.labels)
+            rows.append({**told, "outcome": "", "why": why})
             continue
-        told["alike"] = held.balance.verdict().word
+        told["alike"] = design.balance().verdict().word
         shown = frame[~hidden_rows(frame)].to_dict("records")
         rows += [{**row, **told, "why": ""} for row in shown]
         rows += [{**told, "outcome": "", "why": _TOO_FEW}] * (not shown)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _asked(found: Impact) -> Iterator[tuple[tuple[str, str, str], Made]]:
-    """Yield the chosen specification, then those that differ from it in one thing."""
-    held, own = found.comparison, _own(found)
-    yield own, lambda: held
-    for estimator in METHODS:
-        if estimator != own[2]:
-            yield (own[0], own[1], estimator), lambda: held
-    for design, (_, make) in DESIGNS.items():
-        if design != own[1]:
-            yield (own[0], design, own[2]), partial(_designed, held, make)
-    for comparison in comparison_groups():
-        if comparison != own[0]:
-            yield (comparison, own[1], own[2]), partial(
-                load_comparison, found.extract, held.cohort.settings.phase, comparison,
-                found.horizon, design=own[1], caliper=held.caliper,
-            )  # fmt: skip
-    for estimator in _UNADJUSTED:
-        yield (
-            (own[0], UNWEIGHTED, estimator),
-            partial(_designed, held, lambda made, _width: unweighted(made)),
-        )
+def _keys(chosen: Specification) -> list[tuple[str, str, str]]:
+    """Return the chosen comparison, design and estimator, then those with one of them changed."""
+    own = _own(chosen)
+    designs = [name for name, row in DESIGNS.items() if row.adjusts and name != own[1]]
+    return [
+        own,
+        *((own[0], own[1], name) for name in METHODS if name != own[2]),
+        *((own[0], name, own[2]) for name in designs),
+        *((name, own[1], own[2]) for name in comparison_groups() if name != own[0]),
+        *((own[0], UNWEIGHTED, name) for name in _UNADJUSTED),
+    ]
 
 
-def _designed(held: Comparison, make: Callable[[Study, float], Design]) -> Comparison:
-    other = make(held.study, held.caliper)
-    return replace(held, design=other, balance=other.balance())
+def _own(chosen: Specification) -> tuple[str, str, str]:
+    return chosen.comparison, chosen.design, chosen.estimator
 
 
-def _own(found: Impact) -> tuple[str, str, str]:
-    return found.comparison.cohort.settings.comparison, found.comparison.name, found.estimator
-
-
-def specifications_table(found: Impact, rows: pd.DataFrame) -> Table:
+def specifications_table(found: Analysis, rows: pd.DataFrame) -> Table:
     """Return the primary effects under each specification.
 
     Parameters
     ----------
-    found : Impact
-        As from `load`.
+    found : Analysis
     rows : DataFrame
         As from `specifications`.
     """
@@ -142,7 +113,7 @@ def specifications_table(found: Impact, rows: pd.DataFrame) -> Table:
                if name and found.plan.role(name) == "primary"]  # fmt: skip
     lines, failed = [], []
     for keys, part in rows.groupby(list(KEYS), sort=False):
-        what, key = _changed(keys, _own(found))
+        what, key = _changed(keys, _own(found.specification))
         if part["why"].iloc[0]:
             failed.append(f"{what}, {key}: {part['why'].iloc[0]}")
             lines.append([what, key, "not known", *["no effect: see below"] * len(primary)])
@@ -156,12 +127,12 @@ def specifications_table(found: Impact, rows: pd.DataFrame) -> Table:
         caption=f"Primary effects over {found.horizon} months, one choice changed at a time",
         notes=[
             f"Differences with their 95% intervals, not corrected for their number; "
-            f"{estimand_words(found.comparison)}; the overlap design is about those who could have "
+            f"{estimand_words(found.design)}; the overlap design is about those who could have "
             "been in either group.",
             "Exploratory, but for those that the plan has among its sensitivity analyses.",
             *[f"No effect. {text}" for text in failed],
             *status_notes(rows[rows["outcome"].isin(primary)].assign(small_sample=""), "families"),
-            *_repeated(rows, _own(found)),
+            *_repeated(rows, _own(found.specification)),
         ],
     )
 
@@ -236,44 +207,45 @@ def repeats(rows: pd.DataFrame) -> list[Any]:
     return found
 
 
-def truth_table(found: Impact) -> Table:
+def truth_table(found: Analysis) -> Table:
     """Return the known effects of simulated records beside the estimates.
 
     Parameters
     ----------
-    found : Impact
-        As from `load`.
+    found : Analysis
     """
     truth = truth_of(found.extract)
     if truth is None:
         said = (
             "The truth of simulated records lies apart from them, and was not read."
-            if found.comparison.study.simulated
+            if found.study.simulated
             else "These are real records: the true effect is not known."
         )
         note = pd.DataFrame({"": [said]})
         return table(note, caption="The truth beside the estimates")
-    design = found.comparison.design
-    frame = found.comparison.cohort.to_pandas().loc[found.comparison.study.index]
-    families = frame.loc[design.target > 0, "family_id"]
+    frame = found.families.to_pandas().loc[found.study.index]
+    families = frame.loc[found.design.target > 0, "family_id"]
     known = truth.by_family(found.horizon).reindex(families.unique())
-    rows = []
-    shown = in_order(found).to_frame()
+    rows, without = [], []
+    shown = found.effects.to_frame()
     for row in shown[~hidden_rows(shown)].to_dict("records"):
-        measure = row["outcome"].rpartition("_")[0]
-        if measure not in _TRUE_NAMES:
+        name = row["outcome"]
+        if why := outcome(name).no_truth:
+            without.append(f"{outcome_label(name)} ({why})")
             continue
-        true, digits = float(known[_TRUE_NAMES[measure]].mean()), decimals(row["std_error"])
+        true, digits = float(known[outcome(name).truth].mean()), decimals(row["std_error"])
         inside = "yes" if row["conf_low"] <= true <= row["conf_high"] else "NO"
         if pd.isna(row["conf_low"]) or pd.isna(row["conf_high"]):
             inside = "no interval"
-        label = outcome_label(measure, unit=True)
+        label = outcome_label(name, unit=True)
         rows.append((label, number(true, digits), interval_words(row), inside))
     columns = ["Outcome", "True effect", "Estimate (95% interval)", "Interval holds the truth"]
     return table(
         pd.DataFrame(rows, columns=columns),
         caption="The truth beside the estimates, for the families compared",
-        notes="Only simulated records know both what happened and what would have happened; an "
-        "interval of 95% misses the truth once in twenty by chance alone. Absence has no truth "
-        "beside it: it is a ratio of two counts.",
+        notes=[
+            "Only simulated records know both what happened and what would have happened; an "
+            "interval of 95% misses the truth once in twenty by chance alone.",
+            *[f"No truth beside it: {text}." for text in without],
+        ],
     )

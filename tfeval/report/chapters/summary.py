@@ -11,8 +11,8 @@ import pandas as pd
 from tfeval.display.tables import Table, table
 from tfeval.impact.effects.areas import AreaEffects
 from tfeval.impact.effects.words import SIMULATED
+from tfeval.programme.outcomes import outcome_label
 from tfeval.report.chapters.areas import authority_sentence, left_out, read_areas, why_not
-from tfeval.report.chapters.common import outcome_label
 from tfeval.report.chapters.summary_rows import (
     additional_cost,
     cost_words,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -12,22 +13,21 @@ from tfeval.errors import TfevalError, public_line
 from tfeval.impact.effects.words import decimals, hidden_rows, number, percentages
 from tfeval.impact.sensitivity.results import Sensitivity
 from tfeval.impact.sensitivity.unmeasured import sensitivity
-from tfeval.report.chapters.common import outcome_label, span
-from tfeval.report.chapters.comparison import covariate_label
-from tfeval.report.chapters.impact import Impact, named, outcomes_of
+from tfeval.programme.outcomes import outcome_label
+from tfeval.report.chapters.common import span
+from tfeval.report.chapters.impact import Analysis, primary_outcomes
 
 #: What of the whole table is left to `tf.sensitivity` itself, so that a page can hold the rest.
 _LEFT = ("Partial R2", "Delta", "Effect at a delta of 1")
 _CAPTION = "How strong would something unmeasured have to be? Primary outcomes"
 
 
-def unmeasured_table(found: Impact) -> Table:
+def unmeasured_table(found: Analysis) -> Table:
     """Return the primary effects' sensitivity to what was not measured, read in two sentences.
 
     Parameters
     ----------
-    found : Impact
-        As from `load`.
+    found : Analysis
     """
     held = unmeasured(found)
     if isinstance(held, str):
@@ -45,26 +45,21 @@ def unmeasured_table(found: Impact) -> Table:
     )  # fmt: skip
 
 
-def unmeasured(found: Impact) -> Sensitivity | str:
+def unmeasured(found: Analysis) -> Sensitivity | str:
     """Return the primary effects' sensitivity, or why there is none.
 
     Parameters
     ----------
-    found : Impact
-        As from `load`.
+    found : Analysis
     """
-    names = [name for name in found.effects.frame["outcome"]
-             if found.plan.role(name) == "primary"]  # fmt: skip
-    if not names:
+    outcomes = primary_outcomes(found.outcomes(), found.plan)
+    if outcomes.empty:
         return "No primary outcome is recorded for enough families."
-    outcomes = outcomes_of(found.comparison, found.horizon)[names]
-    effects = named(found.effects.select(names))
-    words = {column.source: covariate_label(column.source)
-             for column in found.comparison.study.covariates.columns}  # fmt: skip
-    labels = {**words, **effects.settings["labels"]}
+    effects = found.effects.select([str(name) for name in outcomes])
+    labels = {**found.study.labels, **effects.settings["labels"]}
     effects = replace(effects, settings={**effects.settings, "labels": labels})
     try:
-        return sensitivity(found.comparison.design, outcomes, effects, months=found.horizon)
+        return sensitivity(found.design, outcomes, effects, months=found.horizon)
     except TfevalError as fault:
         return public_line(fault)
 
@@ -81,7 +76,9 @@ def reading(held: Sensitivity) -> tuple[str, ...]:
         scale=np.where(percentages(held.frame, held.effects.settings), 100.0, 1.0)
     )
     frame = frame[~hidden_rows(held.effects.frame)].reset_index(drop=True)
-    return _explained(frame[frame["e_value"].notna()]), _like(frame)
+    return _explained(frame[frame["e_value"].notna()]), _like(
+        frame, held.effects.settings.get("labels", {})
+    )
 
 
 def _explained(rows: pd.DataFrame) -> str:
@@ -104,7 +101,7 @@ def _explained(rows: pd.DataFrame) -> str:
     )
 
 
-def _like(frame: pd.DataFrame) -> str:
+def _like(frame: pd.DataFrame, labels: Mapping[str, str]) -> str:
     rows = frame[frame["benchmark_estimate"].notna()]
     if rows.empty:
         return "No covariate is there to measure the unmeasured by."
@@ -118,9 +115,10 @@ def _like(frame: pd.DataFrame) -> str:
     )
     turned = ", the other way" if first["left"] < 0 else ""
     unit = " points" if one == 100 else ""
+    name = str(first["benchmark"])
     return (
         "Something unmeasured and as strong as the covariate "
-        f"“{covariate_label(str(first['benchmark']))}” would move one effect most: that on "
+        f"“{labels.get(name, name)}” would move one effect most: that on "
         f"{_lower(first['outcome'])}, from {before} in the regression this rests on to "
         f"{after}{unit}{turned}."
     )

@@ -161,8 +161,7 @@ def claimed_results(phase: str) -> float | None:
 def conversions(effects: Effects, impact: Records) -> dict[str, tuple[str, float]]:
     """Return which effect is valued by another's unit cost: a share of sessions, by half days."""
     names = set(effects.frame["outcome"])
-    months = int(impact["horizon"].value)
-    name = f"unauthorised_absence_{months}"
+    name = "unauthorised_absence"
     possible = impact.get("sessions_possible")
     if name not in names or possible is None:
         return {}

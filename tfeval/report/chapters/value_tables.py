@@ -14,8 +14,8 @@ from tfeval.impact.effects.areas import AreaEffects, pool_areas
 from tfeval.impact.effects.words import SIMULATED, decimals, number
 from tfeval.money.appraisal_display import amount
 from tfeval.money.area_values import AreaAppraisals, appraise_areas
+from tfeval.programme.outcomes import outcome_label, reported_outcomes
 from tfeval.programme.published import figure
-from tfeval.report.chapters.common import OUTCOMES, outcome_label
 from tfeval.report.chapters.effects_record import not_shown
 from tfeval.report.chapters.unvalued import Unvalued, or_why
 from tfeval.report.chapters.value import Value, chance, information
@@ -129,7 +129,7 @@ def not_monetised_table(found: Value) -> Table:
 def _reason(text: str) -> str:
     """Return a reason with the name of the outcome that is kept, for readers."""
     kept, found, rest = text.partition(" is kept")
-    if found and kept in OUTCOMES:
+    if found and kept in reported_outcomes():
         return f"{outcome_label(kept)}: counted there{rest}"
     return text.partition(" Appraise ")[0]
 
