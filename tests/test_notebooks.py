@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import json
+from dataclasses import fields
 
 import pytest
 
+import tfeval as tf
 from tests.notebook_rules import faults
 from tfeval.paths import project_folder
+from tfeval.report.parameters import declared, notebook_parameters, read_notebook
 
 STORED = sorted(project_folder("notebooks").glob("*.ipynb"))
 
@@ -114,3 +118,40 @@ def test_an_address_on_the_web_is_no_path_of_a_machine():
 
 def test_an_empty_notebook_is_no_good_one():
     assert len(faults({"cells": [], "metadata": {}}, "01_x")) >= 4
+
+
+@pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
+def test_parameters_mean_what_is_defined_once(path):
+    """The default and the line of help of a notebook's parameter are those of its definition."""
+    defaults = {field.name: field.default for kind in (tf.Specification, tf.Assumptions)
+                for field in fields(kind)}  # fmt: skip
+    meanings = declared()
+    for item in notebook_parameters(read_notebook(path), path.stem):
+        if item.name in meanings:
+            assert item.help == meanings[item.name].words
+            assert item.default == defaults[item.name]
+
+
+def calls():
+    """Return what the code of each notebook calls of the package, in dots: tf.match, ..."""
+    found = {}
+    for path in STORED:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        code_of = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+        nodes = [node for node in ast.walk(ast.parse(code_of)) if isinstance(node, ast.Attribute)]
+        found[path.stem] = {ast.unparse(node) for node in nodes}
+    return found
+
+
+def test_notebooks_show_the_package():
+    """No chapter loads an analysis; together they call at least 25 public names."""
+    used = calls()
+    assert not [name for names in used.values() for name in names if name.endswith(".load")]
+    public = {name for names in used.values() for name in names
+              if name.startswith("tf.") and name.removeprefix("tf.") in tf.__all__}  # fmt: skip
+    assert len(public) >= 25, sorted(public)
+
+
+def test_a_reader_of_chapter_4_sees_cohort_design_balance_estimate():
+    shown_there = calls()["04_impact"]
+    assert {"tf.cohort", "tf.study", "tf.design", "tf.balance", "tf.estimate"} <= shown_there

@@ -52,7 +52,7 @@ def offences_of(text: str) -> list[str]:
         if isinstance(node, ast.FunctionDef) and node.name == "column_of":
             node.body = []
         if isinstance(node, ast.JoinedStr):
-            pairs = pairwise(node.values)  # noqa: PD011 (of a syntax tree)
+            pairs = pairwise(node.values)
             found += [
                 ast.unparse(node) for first, then in pairs
                 if isinstance(first, ast.Constant) and str(first.value).endswith("_")
