@@ -25,11 +25,12 @@ def stored(*contents):
     return {"cells": [{"cell_type": "code", "outputs": outputs}], "metadata": {}}
 
 
-def test_values_are_rounded_to_six_significant_digits():
-    assert make_record("x", 116_654.499).value == 116654.0
-    assert make_record("x", 0.123456789).value == 0.123457
+def test_values_are_kept_whole_and_rounded_in_words_alone():
+    assert make_record("x", 116_654.499).value == 116_654.499
+    assert make_record("x", 0.1234567890123456).value == 0.123456789012  # the processor's own
     assert make_record("x", 116_654).value == 116_654
-    assert make_record("x", 1.2345, digits=2).value == 1.2
+    two = make_record("x", 1.2345, digits=2)
+    assert (two.value, str(two)) == (1.2345, "1.2")
     assert make_record("x", np.bool_(True)).value is True
 
 
@@ -105,7 +106,7 @@ def test_two_values_in_one_notebook_are_found():
 def test_a_table_is_read_from_a_report_and_from_a_stored_notebook(tmp_path, monkeypatch):
     frame = pd.DataFrame({"name": ["Sefton", "Wirral"], "effect": [-1 / 3, None], "ok": [True, 0]})
     content = content_of("areas", frame)
-    assert content["rows"] == [["Sefton", -0.333333, True], ["Wirral", None, 0]]
+    assert content["rows"] == [["Sefton", -0.333333333333, True], ["Wirral", None, 0]]
     output = {"output_type": "display_data", "data": {TABLE_MIME: content}}
     (tmp_path / "b" / "01_a").mkdir(parents=True)
     told = {"records": [], "tables": {"areas": content}}
@@ -115,7 +116,7 @@ def test_a_table_is_read_from_a_report_and_from_a_stored_notebook(tmp_path, monk
     # The first of several folders that has the notebook counts.
     folders = os.pathsep.join([str(tmp_path / "a"), str(tmp_path / "b")])
     for found in (read_records("01_a", folders), read_records("01_a")):
-        assert found.table("areas").loc[0].tolist() == ["Sefton", -0.333333, True]
+        assert found.table("areas").loc[0].tolist() == ["Sefton", -0.333333333333, True]
         assert found.table("areas")["effect"].isna().tolist() == [False, True]
         with pytest.raises(TfevalError, match=r"no table aeras. Did you mean areas\?"):
             found.table("aeras")

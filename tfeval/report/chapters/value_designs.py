@@ -11,6 +11,9 @@ import pandas as pd
 from tfeval.impact.effects.effects import Effects
 from tfeval.report.chapters.specifications import KEYS, UNWEIGHTED, repeats
 
+#: The specification that the page is about, among the others.
+CHOSEN = "as chosen"
+
 
 def design_effects(rows: pd.DataFrame, main: Effects) -> dict[str, Effects]:
     """Return the effects under each specification, by its name for readers.
@@ -80,4 +83,4 @@ def _name(keys: tuple[str, ...], rows: pd.DataFrame) -> str:
         return "regression adjustment alone"
     own = rows.iloc[0][list(KEYS)].tolist()
     changed = [str(value) for value, mine in zip(keys, own, strict=True) if value != mine]
-    return ", ".join(changed).replace("_", " ") or "as chosen"
+    return ", ".join(changed).replace("_", " ") or CHOSEN
