@@ -267,10 +267,12 @@ def test_the_headline_counts_its_own_rows():
         ("nearest_within_authority", "", "No pair is near enough."),
         ("made_up", "balanced", {"offences": nan, "out_of_work": nan}),
         ("the_same", "balanced", {"offences": none, "out_of_work": none}),
+        ("full_again", "balanced", {"offences": less, "out_of_work": more}),
         ("naive", "balanced", {"offences": more, "out_of_work": more}),
     )
     said = agreement.agreement(rows, read_plan())
-    # Not alike, not possible, without an interval, the same again and naive do not count.
+    # Not alike, not possible, without an interval, the same as an earlier one and naive do
+    # not count.
     assert "2 of 3 other choices" in said
     assert "proven offences better in 2" in said
     assert "out-of-work benefits worse in 1" in said

@@ -14,6 +14,24 @@ _OPEN, _THEN, _CLOSE = "\ue000", "\ue001", "\ue002"
 _MARKED = re.compile(f"{_OPEN}([^{_THEN}]*){_THEN}([^{_CLOSE}]*){_CLOSE}")
 
 
+class Sentence(str):
+    """A sentence with facts in it, printed without their marks; joined into others with them."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """Return the words alone."""
+        return unmarked(str.__str__(self))
+
+    def __format__(self, spec: str) -> str:
+        """Return the words with their marks, for another sentence."""
+        return format(str.__str__(self), spec)
+
+    def __repr__(self) -> str:
+        """Return the words alone, quoted."""
+        return repr(str(self))
+
+
 def marked(key: str, words: str) -> str:
     """Return words that state a recorded fact, with the key of its record.
 

@@ -165,7 +165,7 @@ def execute(
         # Sockets as private files: nobody else on a shared server can read them.
         config.KernelManager.transport = "tcp" if os.name == "nt" else "ipc"
         config.KernelManager.connection_file = str(Path(private) / "kernel.json")
-        config._ThisPython.keeps_files = keeps_files
+        config.KernelManager.keeps_files = keeps_files
         try:
             papermill.execute_notebook(
                 escaped, escaped, dict(parameters), kernel_name="python3", progress_bar=False,

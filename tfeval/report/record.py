@@ -16,7 +16,15 @@ from tfeval.display.words import fact, settled, significant
 from tfeval.errors import ReportError, TfevalError, suggest
 from tfeval.paths import project_folder
 from tfeval.report.record_tables import frame_of, tables_of
-from tfeval.report.subject import Subject, page_parameters, parameters_among, refusal, shell
+from tfeval.report.subject import (
+    READ,
+    Subject,
+    page_parameters,
+    page_subject,
+    parameters_among,
+    refusal,
+    shell,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,8 +34,6 @@ RECORD_MIME = "application/vnd.tfeval.record+json"
 _COMPARED = 6
 
 _seen: dict[str, tuple[Record, tuple[str, int]]] = {}
-#: What this page has read so far, by notebook: it rests on all of it.
-_read: dict[str, tuple[Subject, str | Path]] = {}
 
 
 @dataclass(frozen=True)
@@ -205,14 +211,6 @@ class Records(Mapping[str, Record]):
         return "\n".join(record.text() for record in self._records.values())
 
 
-def page_subject() -> Subject:
-    """Return what the running page is about: its parameters, and what the records it read are."""
-    joint = Subject.of(page_parameters())
-    for read, _ in _read.values():
-        joint = joint.joined(read)
-    return joint
-
-
 def record(
     name: str,
     value: Any,
@@ -378,19 +376,19 @@ def read_records(notebook: str, folder: str | Path = "stored", subject: object =
 
 def _rest_on(name: str, made: Subject, folder: str | Path) -> None:
     """Note what a page reads; refuse what rests on other choices than what it has read."""
-    for before in [key for key in _read if key != name]:
-        told = _told_apart(_read[before][0], made)
+    for before in [key for key in READ if key != name]:
+        told = _told_apart(READ[before][0], made)
         if told:  # unless that was run again since
-            where = _read[before][1]
+            where = READ[before][1]
             subject = Records(before, *_content(before, where)[:2]).subject
-            _read[before] = (subject, where)
+            READ[before] = (subject, where)
             told = _told_apart(subject, made)
         if told:
             raise TfevalError(
                 f"{name} rests on {told} as {before} does: run both on the same parameters, by "
                 "`tfeval run` of the page that reads them."
             )
-    _read[name] = (made, folder)
+    READ[name] = (made, folder)
 
 
 def _told_apart(before: Subject, made: Subject) -> str:

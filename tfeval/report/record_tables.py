@@ -11,7 +11,7 @@ import pandas as pd
 
 from tfeval.display.words import significant
 from tfeval.errors import ReportError
-from tfeval.report.subject import Subject, shell
+from tfeval.report.subject import Subject, page_subject, shell
 
 TABLE_MIME = "application/vnd.tfeval.record-table+json"
 
@@ -40,8 +40,6 @@ def record_table(name: str, frame: pd.DataFrame, subject: object = None) -> None
     >>> record_table("areas", pd.DataFrame({"name": ["Sefton"], "effect": [-1 / 3]}))
     areas: table of 1 row
     """
-    from tfeval.report.record import page_subject  # noqa: PLC0415 - which reads tables
-
     content = content_of(name, frame)
     about = (page_subject() if subject is None else Subject.of(subject)).written()
     content |= {"subject": about} if about else {}

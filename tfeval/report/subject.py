@@ -135,6 +135,10 @@ class Subject:
         }
 
 
+#: What the running page has read so far, by notebook, and from where: it rests on all of it.
+READ: dict[str, tuple[Subject, str | Path]] = {}
+
+
 def _told(name: str, value: Any) -> Any:
     """Return a parameter's value as a record may tell it: an extract without its folder."""
     if name != _EXTRACT or value == _SIMULATED:
@@ -169,6 +173,14 @@ def page_parameters() -> dict[str, Any]:
         if type(now) is type(value) or (_number(now) and _number(value)):
             found[name] = now
     return {name: value for name, value in found.items() if name != NO_SUBJECT}
+
+
+def page_subject() -> Subject:
+    """Return what the running page is about: its parameters, and what the records it read are."""
+    joint = Subject.of(page_parameters())
+    for made, _ in READ.values():
+        joint = joint.joined(made)
+    return joint
 
 
 def _number(value: object) -> bool:

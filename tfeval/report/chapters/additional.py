@@ -8,6 +8,7 @@ import pandas as pd
 
 from tfeval.cohort.results import results_tests
 from tfeval.display.disclosure import THRESHOLD
+from tfeval.display.facts import Sentence
 from tfeval.display.tables import Table, table
 from tfeval.errors import TfevalError
 from tfeval.impact.effects.effects import Effects
@@ -112,12 +113,12 @@ def banner(found: Additional) -> Box | None:
     return Box("simulated", (("", _PARTLY),)) if found.simulated else None
 
 
-def headline(found: Additional) -> str:
+def headline(found: Additional) -> Sentence:
     """Say in one sentence how many results the programme added."""
     if found.results is None:
-        return f"The records cannot say who would have met the tests anyway: {found.why}."
+        return Sentence(f"The records cannot say who would have met the tests anyway: {found.why}.")
     said, label = facts(found), "In simulated records" if found.simulated else "In the records"
-    return (
+    return Sentence(
         f"{label}, of {PER:,} families {said['results_claimed']:short} were claimed, "
         f"{said['results_met']:short} met the tests and {said['results_anyway']:short} would have "
         f"met them anyway: {said['results_additional'].interval()} were additional."

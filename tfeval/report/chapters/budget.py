@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.charts import waterfall_chart
+from tfeval.display.facts import Sentence
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
 from tfeval.money.discounting import discount_rates, edition_of, present_value
@@ -28,7 +29,7 @@ from tfeval.report.chapters.common import (
 from tfeval.report.record import Record, keep, make_record, record
 
 
-def headline(name: str) -> str:
+def headline(name: str) -> Sentence:
     """Say in one sentence how far the payment rules explain a phase's budget.
 
     Parameters
@@ -38,12 +39,11 @@ def headline(name: str) -> str:
 
     Examples
     --------
-    >>> from tfeval.display.facts import unmarked
-    >>> unmarked(headline("two"))
+    >>> headline("two")
     'Of £920m, the payment rules explain £720m. Of the budget, £200m is left unexplained.'
     """
     said = facts(name)
-    return (
+    return Sentence(
         f"Of {said['budget']}, the payment rules explain {said['tariff_due'].ends()}. "
         f"{remainder_sentence(said)}"
     )

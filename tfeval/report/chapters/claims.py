@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.charts import line_chart
+from tfeval.display.facts import Sentence
 from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import funnel_plot
 from tfeval.display.tables import Table, table
@@ -46,7 +47,7 @@ _TIMED = {
 }
 
 
-def headline(name: str) -> str:
+def headline(name: str) -> Sentence:
     """Say in one sentence what was claimed in a phase, and what it takes to hold.
 
     Parameters
@@ -54,7 +55,7 @@ def headline(name: str) -> str:
     name : {"one", "two"}
         The phase.
     """
-    return claim_sentence(facts(name))
+    return Sentence(claim_sentence(facts(name)))
 
 
 def facts(name: str) -> dict[str, Record]:

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import pandas as pd
 
+from tfeval.display.facts import Sentence
 from tfeval.display.tables import Table, table
 from tfeval.impact.effects.published import LABELS, evaluation_sources, published_effects
 from tfeval.money.account_2019 import account_2019, needed_2019, published_ratios
@@ -30,7 +31,7 @@ _NAMES = {
 _COHORT_YEAR = "2017-18"
 
 
-def headline(phase: str, found: Additional, price_year: int, edition: str) -> str:
+def headline(phase: str, found: Additional, price_year: int, edition: str) -> Sentence:
     """Say in short what was claimed, what of it was caused as far as known, and what it is worth.
 
     Parameters
@@ -41,7 +42,7 @@ def headline(phase: str, found: Additional, price_year: int, edition: str) -> st
     price_year : int
     edition : str
     """
-    parts = [claims.headline(phase)]
+    parts: list[str] = [claims.headline(phase)]
     if not found.simulated:
         parts.append(additional.headline(found))
     said = facts(price_year, edition)
@@ -62,7 +63,7 @@ def headline(phase: str, found: Additional, price_year: int, edition: str) -> st
             f"{said['open_2016_central_between_loss']:short} if families were compared only "
             "between authorities."
         )
-    return " ".join(parts)
+    return Sentence(" ".join(parts))
 
 
 def _turned(ratio: Record) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tfeval.display.facts import Sentence
 from tfeval.display.tables import Table, table
 from tfeval.impact.effects.areas import AreaEffects
 from tfeval.impact.effects.words import SIMULATED
@@ -34,7 +35,7 @@ _NOT_PUBLISHED = "Not published for this phase."
 
 def headline(
     budget: Records, claims: Records, impact: Records | None = None, value: Records | None = None
-) -> str:
+) -> Sentence:
     """Say what was claimed, what was caused and whether it was worth the money.
 
     Of a real extract what was caused and worth comes from its records; simulated ones are not
@@ -50,7 +51,7 @@ def headline(
     caused, worth = _caused(claims), _worth_published(budget, claims)
     if impact is not None and value is not None and not impact["simulated"].value:
         caused, worth = str(impact["headline"]), str(value["headline"])
-    return f"Claimed: {_claimed(claims)} Caused: {caused} Worth: {worth}"
+    return Sentence(f"Claimed: {_claimed(claims)} Caused: {caused} Worth: {worth}")
 
 
 def _claimed(claims: Records) -> str:

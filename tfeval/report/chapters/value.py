@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tfeval.display.facts import Sentence
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table
 from tfeval.errors import public_line
@@ -216,12 +217,12 @@ def facts(found: Value) -> dict[str, Record]:
     return {record.name: record for record in made}
 
 
-def headline(found: Value | Unvalued) -> str:
+def headline(found: Value | Unvalued) -> Sentence:
     """Say in one sentence what each pound brought, and how likely it is that it paid."""
     if isinstance(found, Unvalued):
-        return found.headline()
+        return Sentence(found.headline())
     said = facts(found)
-    return (
+    return Sentence(
         f"{found.label}each £1 brought {said['benefit_cost_ratio']:short}; the net present "
         f"value is {said['npv'].interval()} and the probability that it paid for itself "
         f"{said['probability']}. {designs_sentence(said)}{_not_in_it(found)}"

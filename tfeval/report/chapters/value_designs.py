@@ -58,12 +58,13 @@ def not_appraised(rows: pd.DataFrame) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        Those without effects, and those whose estimates are the chosen one's again.
+        Those without effects, and those whose estimates are an earlier one's again.
     """
     same, left = repeats(rows), {}
     for name, part in _named_designs(rows):
-        if tuple(part.iloc[0][list(KEYS)]) in same:
-            left[name] = "The same estimates as chosen: no second opinion."
+        twin = same.get(tuple(part.iloc[0][list(KEYS)]))
+        if twin is not None:
+            left[name] = f"The same estimates as {_name(twin, rows).removeprefix('as ')}: no second opinion."
         if (part["outcome"] == "").any():
             left[name] = str(part["why"].iloc[0])
     return left
