@@ -6,6 +6,8 @@ from pathlib import Path
 
 from tfeval.errors import TfevalError
 
+#: Set in the kernel of a report's run: what a page writes beside it stays with the page.
+KEEPS_FILES = "TFEVAL_KEEPS_FILES"
 _PACKAGE = Path(__file__).resolve().parent
 
 

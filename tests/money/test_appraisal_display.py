@@ -12,8 +12,8 @@ import pytest
 
 import tfeval as tf
 from tests.money.appraised import CRIME, PLAIN, correlated, effects_of, whole
+from tfeval.display.words import amount
 from tfeval.errors import DataError, ParameterError, ReportError
-from tfeval.money.appraisal_display import amount
 
 MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 

@@ -13,6 +13,7 @@ from tfeval.errors import DataError
 from tfeval.impact.effects.areas import pool_areas
 from tfeval.impact.effects.words import STATUSES
 from tfeval.impact.plan.analysis_plan import read_plan
+from tfeval.report import record
 from tfeval.report.chapters import (
     agreement,
     area_counts,
@@ -136,10 +137,8 @@ def test_the_summary_says_what_is_not_known(monkeypatch):
     found = value.load(with_tables(held, effects=held.table("effects").iloc[:0],
                                    covariance=pd.DataFrame()), **ASKED)  # fmt: skip
     told: dict[str, Record] = {}
-    monkeypatch.setattr(
-        value, "record",
-        lambda name, item, *rest: told.__setitem__(name, Record(name, item, *rest)),
-    )  # fmt: skip
+    for module in (record, value):
+        monkeypatch.setattr(module, "keep", lambda made: told.__setitem__(made.name, made))
     value.record_value(found)
     empty = value_tables.area_values_record("none")
     records = Records("07", told, {"area_values": content_of("area_values", empty)})
@@ -268,10 +267,12 @@ def test_the_headline_counts_its_own_rows():
         ("nearest_within_authority", "", "No pair is near enough."),
         ("made_up", "balanced", {"offences": nan, "out_of_work": nan}),
         ("the_same", "balanced", {"offences": none, "out_of_work": none}),
+        ("full_again", "balanced", {"offences": less, "out_of_work": more}),
         ("naive", "balanced", {"offences": more, "out_of_work": more}),
     )
     said = agreement.agreement(rows, read_plan())
-    # Not alike, not possible, without an interval, the same again and naive do not count.
+    # Not alike, not possible, without an interval, the same as an earlier one and naive do
+    # not count.
     assert "2 of 3 other choices" in said
     assert "proven offences better in 2" in said
     assert "out-of-work benefits worse in 1" in said

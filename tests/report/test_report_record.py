@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,8 +11,18 @@ import pytest
 
 from tfeval.errors import ReportError, TfevalError
 from tfeval.report import record as module
-from tfeval.report.record import RECORD_MIME, Record, make_record, read_records, record, records_of
+from tfeval.report import subject
+from tfeval.report.record import (
+    RECORD_MIME,
+    Record,
+    Records,
+    make_record,
+    read_records,
+    record,
+    records_of,
+)
 from tfeval.report.record_tables import TABLE_MIME, content_of, tables_of
+from tfeval.report.subject import Subject, page_parameters
 
 
 @pytest.fixture(autouse=True)
@@ -25,11 +37,12 @@ def stored(*contents):
     return {"cells": [{"cell_type": "code", "outputs": outputs}], "metadata": {}}
 
 
-def test_values_are_rounded_to_six_significant_digits():
-    assert make_record("x", 116_654.499).value == 116654.0
-    assert make_record("x", 0.123456789).value == 0.123457
+def test_values_are_kept_whole_and_rounded_in_words_alone():
+    assert make_record("x", 116_654.499).value == 116_654.499
+    assert make_record("x", 0.1234567890123456).value == 0.123456789012  # the processor's own
     assert make_record("x", 116_654).value == 116_654
-    assert make_record("x", 1.2345, digits=2).value == 1.2
+    two = make_record("x", 1.2345, digits=2)
+    assert (two.value, str(two)) == (1.2345, "1.2")
     assert make_record("x", np.bool_(True)).value is True
 
 
@@ -105,7 +118,7 @@ def test_two_values_in_one_notebook_are_found():
 def test_a_table_is_read_from_a_report_and_from_a_stored_notebook(tmp_path, monkeypatch):
     frame = pd.DataFrame({"name": ["Sefton", "Wirral"], "effect": [-1 / 3, None], "ok": [True, 0]})
     content = content_of("areas", frame)
-    assert content["rows"] == [["Sefton", -0.333333, True], ["Wirral", None, 0]]
+    assert content["rows"] == [["Sefton", -0.333333333333, True], ["Wirral", None, 0]]
     output = {"output_type": "display_data", "data": {TABLE_MIME: content}}
     (tmp_path / "b" / "01_a").mkdir(parents=True)
     told = {"records": [], "tables": {"areas": content}}
@@ -115,7 +128,7 @@ def test_a_table_is_read_from_a_report_and_from_a_stored_notebook(tmp_path, monk
     # The first of several folders that has the notebook counts.
     folders = os.pathsep.join([str(tmp_path / "a"), str(tmp_path / "b")])
     for found in (read_records("01_a", folders), read_records("01_a")):
-        assert found.table("areas").loc[0].tolist() == ["Sefton", -0.333333, True]
+        assert found.table("areas").loc[0].tolist() == ["Sefton", -0.333333333333, True]
         assert found.table("areas")["effect"].isna().tolist() == [False, True]
         with pytest.raises(TfevalError, match=r"no table aeras. Did you mean areas\?"):
             found.table("aeras")
@@ -134,3 +147,103 @@ def test_two_tables_of_one_name_are_found():
     ]
     with pytest.raises(ReportError, match="table areas twice"):
         tables_of({"cells": [{"outputs": outputs}]})
+
+
+# What a page is about, and what it refuses
+
+
+def page(monkeypatch, *cells, **names):
+    """A notebook in which these cells ran, and these names hold something now."""
+    space = {"In": list(cells), **names}
+    running = SimpleNamespace(user_ns=space)
+    monkeypatch.setattr(subject, "shell", lambda: running)
+    monkeypatch.setattr(subject, "READ", {})
+    monkeypatch.setattr(module, "READ", subject.READ)
+
+
+PARAMETERS = 'phase: str = "one"  # phase\nprice_year: int = 2024  # in\ndesign: str = "full"  #'
+
+
+def test_the_parameters_are_those_that_ran_last(monkeypatch):
+    page(monkeypatch, PARAMETERS, "import tfeval as tf", design=object())
+    # A later cell may give a parameter's name to a design itself.
+    assert page_parameters() == {"phase": "one", "price_year": 2024, "design": "full"}
+    page(monkeypatch, PARAMETERS, '# Parameters\nphase = "two"\nrecords = ".."', "x = 1")
+    assert page_parameters()["phase"] == "two" and "records" not in page_parameters()
+    page(monkeypatch, PARAMETERS, "x: int = y", phase="two")
+    assert page_parameters()["phase"] == "two"  # set by hand in a later cell
+    monkeypatch.setattr(subject, "shell", lambda: None)
+    assert page_parameters() == {}
+
+
+def test_a_record_takes_its_subject_from_the_page(monkeypatch):
+    page(monkeypatch, PARAMETERS)
+    made = make_record("npv", 1.0, "£")
+    assert (made.subject.phase, made.subject.price_year) == ("one", 2024)
+    assert make_record("b", 1, subject={"phase": "two"}).subject == Subject(phase="two")
+    assert make_record("b", 1, subject=Asked("two")).subject == Subject(phase="two")
+    with pytest.raises(TfevalError, match="mapping of parameters or a specification, not a list"):
+        make_record("b", 1, subject=["phase"])
+    path = Subject.of({"extract": "/secret/place/data"})
+    assert path.basis == "extract" and "secret" not in json.dumps(path.written())
+    assert Subject.read(json.loads(json.dumps(path.written()))) == path
+
+
+@dataclass(frozen=True)
+class Asked:
+    phase: str
+
+
+def report(folder, name, **parameters):
+    """Records of a notebook that was run on these parameters, in a report."""
+    made = make_record("npv", 1.5, "£", interval=(1, 2), subject=parameters)
+    content = {"records": [made.content()], "parameters": Subject.of(parameters).parameters()}
+    (folder / name).mkdir(exist_ok=True)
+    (folder / name / "records.json").write_text(json.dumps(content))
+
+
+def test_a_page_refuses_records_of_other_parameters_and_says_which(monkeypatch, tmp_path):
+    report(tmp_path, "07_value", phase="one", price_year=2024, persistence=0.5)
+    page(monkeypatch, PARAMETERS)
+    assert read_records("07_value", tmp_path)["npv"].end("high").value == 2
+    page(monkeypatch, PARAMETERS, '# Parameters\nphase = "two"\nprice_year = 2015')
+    wanted = (
+        r"^07_value has records of phase one and price_year 2024 and this page asks for phase two "
+        r'and price_year 2015: run .*`tfeval run NOTEBOOK -p phase="two" -p price_year="2015"`, or '
+    )
+    with pytest.raises(TfevalError, match=wanted) as fault:
+        read_records("07_value", tmp_path)
+    assert "\n" not in str(fault.value)
+
+
+def test_a_stored_notebook_is_refused_by_its_own_parameters(monkeypatch, tmp_path):
+    cells = [{"cell_type": "code", "source": PARAMETERS, "outputs": []}]
+    (tmp_path / "01_a.ipynb").write_text(json.dumps({"cells": cells}))
+    monkeypatch.setattr(module, "project_folder", lambda name: tmp_path)
+    page(monkeypatch, 'phase: str = "two"  # phase')
+    with pytest.raises(TfevalError, match="01_a has records of phase one and this page asks"):
+        read_records("01_a")
+    assert len(read_records("01_a", subject={"phase": "one"})) == 0
+
+
+def test_a_page_refuses_records_that_rest_on_different_choices(monkeypatch, tmp_path):
+    report(tmp_path, "03_groups", phase="one", horizon=12)
+    report(tmp_path, "04_impact", phase="one", horizon=18)
+    page(monkeypatch, PARAMETERS)
+    read_records("03_groups", tmp_path)
+    with pytest.raises(TfevalError, match="04_impact rests on horizon 18 and not 12 as 03_groups"):
+        read_records("04_impact", tmp_path)
+    report(tmp_path, "03_groups", phase="one", horizon=18)  # run again since
+    held = read_records("04_impact", tmp_path)
+    # What the page records now rests on what it has read.
+    assert make_record("x", 1).subject.horizon == held["npv"].subject.horizon == 18
+
+
+def test_a_record_of_another_subject_is_named_on_purpose_or_not_at_all():
+    mine, theirs = (make_record(name, 1, subject={"phase": phase})
+                    for name, phase in (("a", "one"), ("b", "two")))  # fmt: skip
+    held = Records("06", {"a": mine, "b": theirs}, asked={"phase": "one"})
+    assert list(held) == ["a"] and "b" not in held and held.get("b") is None
+    with pytest.raises(TfevalError, match="06, b, has records of phase two and this page asks"):
+        held["b"]
+    assert held.of(phase="two")["b"].value == 1

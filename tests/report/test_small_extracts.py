@@ -13,8 +13,9 @@ import pytest
 import tfeval as tf
 from tests.report.test_value_chapters import claims
 from tfeval.paths import project_folder
+from tfeval.report import record
 from tfeval.report.chapters import effects_record, linked, summary, value
-from tfeval.report.record import Records, make_record
+from tfeval.report.record import Records
 from tfeval.report.record_tables import content_of
 
 ONE = "E08000014"
@@ -24,11 +25,11 @@ DEFAULTS = {"price_year": 2024, "green_book_edition": "2026"}
 class Kept(dict):
     """Records that notebooks make, by chapter, in the place of their outputs."""
 
-    def record(self, name, item, unit="", digits=6):
-        self[self.now][0][name] = make_record(name, item, unit, digits)
+    def keep(self, made):
+        self[self.now][0][made.name] = made
 
-    def record_table(self, name, frame, digits=6):
-        self[self.now][1][name] = content_of(name, frame, digits)
+    def record_table(self, name, frame):
+        self[self.now][1][name] = content_of(name, frame)
 
     def read(self, name, _where=""):
         return Records(name, *self[name])
@@ -82,8 +83,8 @@ def kept(monkeypatch, tmp_path):
     held = Kept()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tf, "read_records", held.read, raising=False)
-    for module in (tf, effects_record, value):
-        monkeypatch.setattr(module, "record", held.record, raising=False)
+    for module in (record, value):
+        monkeypatch.setattr(module, "keep", held.keep)
     for module in (tf, effects_record):
         monkeypatch.setattr(module, "record_table", held.record_table, raising=False)
     yield held

@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 
 import tfeval as tf
-from tfeval.errors import ParameterError
+from tfeval.display.facts import unmarked
+from tfeval.errors import ParameterError, ReportError
 from tfeval.impact.effects.areas import pool_areas
 from tfeval.report.chapters import areas, summary, summary_rows, value, value_tables
 from tfeval.report.chapters.effects_record import read_effects
 from tfeval.report.parameters import check_domain
-from tfeval.report.record import Record, Records
+from tfeval.report.record import Record, Records, make_record
 from tfeval.report.record_tables import content_of
 
 ASKED = {"phase": "one", "price_year": 2024, "green_book_edition": "2022", "appraisal_years": 1,
@@ -163,48 +164,62 @@ def test_value_by_authority_is_its_effects_at_what_a_family_cost():
 def claims(low: float = -0.5, **changes) -> Records:
     """Return what chapter 6 records of results, 2.5% of families having an additional one."""
     told = {"results_basis": "simulated", "results_claimed": 960, "results_met": 340,
-            "results_anyway": 315, "results_additional": 25, "results_additional_low": 10 * low,
-            "results_additional_high": 60, "additional_share": 2.5, "additional_share_low": low,
-            "additional_share_high": 6.0, "own_share": "7.35%",
-            "own_share_low": "-1.5%", "own_share_high": "16%"} | changes  # fmt: skip
-    return Records("06", {name: Record(name, item) for name, item in told.items()})
+            "results_anyway": 315} | changes  # fmt: skip
+    held = {name: Record(name, item) for name, item in told.items()}
+    held["results_additional"] = Record(
+        "results_additional", 25.0, "of 1,000 families", low=10 * low, high=60.0
+    )
+    held["own_share"] = Record("own_share", 7.35, "%", 3, low=-1.5, high=16.0)
+    return Records("06", held)
 
 
 def test_an_additional_result_costs_what_was_spent_on_all_who_had_none():
-    spent = Records("07", {"cost_per_family": Record("cost_per_family", 12_000, "£")})
+    spent = Records("07", {"cost_per_family": Record("cost_per_family", 12_000.0, "£")})
     # 1,000 families cost £12m; 25 of them had a result that they would not have had.
     cost = summary_rows.additional_cost(spent, claims())
     assert (cost.value, cost.low) == pytest.approx((12e6 / 25, 12e6 / 60))
-    assert (
-        "£480,000 (at least £200,000; no upper end" in summary_rows.results_row(spent, claims())[1]
-    )
-    sure = summary_rows.results_row(spent, claims(low=1.0, results_basis="records"))[1]
-    assert "£480,000 (£200,000 to £1.20m)" in sure
+    told = unmarked(summary_rows.results_row(spent, claims())[1])
+    assert "£480,000 (at least £200,000; no upper end" in told
+    assert "25 (−5 to 60) were additional" in told
+    sure = unmarked(summary_rows.results_row(spent, claims(low=1.0, results_basis="records"))[1])
+    assert "£480,000 (£200,000 to £1.2m)" in sure
     assert sure.startswith("Of 1,000 families")
     silent = claims(results_unknown="too few families")
-    assert "cannot say: too few families" in summary_rows.results_row(spent, silent)[1]
+    assert "cannot say: too few families" in unmarked(summary_rows.results_row(spent, silent)[1])
     assert summary_rows.additional_cost(spent, silent) is None
+
+
+def test_a_calculation_takes_numbers_that_were_not_rounded():
+    # 11,716.3 a family over 21.77 of 1,000: 538,186. From what readers see, 11,716 over 22, it
+    # would be 532,545; from 0.0218, 537,431.
+    spent = Records("07", {"cost_per_family": make_record("cost_per_family", 11_716.3, "£")})
+    held = claims()
+    more = make_record("results_additional", 21.77, "of 1,000 families", interval=(9.1, 30.2))
+    held = Records("06", {**held, "results_additional": more})
+    cost = summary_rows.additional_cost(spent, held)
+    assert cost.value == pytest.approx(538_186, abs=1)
+    assert summary_rows.cost_words(cost).startswith("£538,000")
+    with pytest.raises(ReportError, match="is text: nothing is calculated from it"):
+        _ = make_record("npv", "£1.3bn").number
 
 
 def test_the_summary_keeps_simulated_answers_apart(tmp_path):
     held = impact()
     found = value.load(held, **ASKED)
-    amounts = ("benefits", "costs", "npv_least_design", "npv_most_design", "fiscal_return",
-               "information_value")  # fmt: skip
-    told = dict.fromkeys(amounts, "£1")
-    told |= {"headline": value.headline(found), "families": 117_910, "designs": 2,
-             "designs_agree": True, "cost_per_family": 12_000, "simulated": True,
-             "turning": value.turning(found)}  # fmt: skip
+    told = value.facts(found)
+    for name, item in {"headline": value.headline(found), "simulated": True,
+                       "turning": value.turning(found)}.items():  # fmt: skip
+        told[name] = make_record(name, item)
     worth = value_tables.area_values_record(value_tables.area_values(held, found))
     records = Records(
-        "07_value_for_money", {name: Record(name, item) for name, item in told.items()},
+        "07_value_for_money", told,
         {"area_values": content_of("area_values", worth)},
     )  # fmt: skip
     comparison = Records("03", {"estimand": Record("estimand", "estimand ATT")})
     shown = summary.records_answers(comparison, held, records, claims())
     assert "Simulated records: of 1,000 families" in shown.text()
     assert "NOT findings about the programme" in shown.text()
-    assert "agree on whether it paid" in shown.text()
+    assert "It pays in 0 of 2 comparison groups, designs and estimators" in shown.text()
     assert "can be told from the mean" in summary.area_table("all", held, records).text()
     assert "net value" in summary.area_table("Sefton", held, records).text()
     assert "too few families" in summary.area_table("Rutland", held, records).text()

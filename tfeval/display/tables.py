@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from tfeval.display.facts import fact_html, unmarked
 from tfeval.display.sources import Citation, citation, citations, is_source, source_line
 from tfeval.display.words import Format, is_missing, written
 from tfeval.errors import ReportError, suggest
@@ -67,10 +68,10 @@ class Table:
         )
         body = "\n".join(f"<tr>{self._row(row)}</tr>" for row in self.rows)
         below = [f"<p>{source_line(self.sources, html=True)}</p>"] if self.sources else []
-        below += [f"<p>{escape(note)}</p>" for note in self.notes]
+        below += [f"<p>{fact_html(note)}</p>" for note in self.notes]
         under = f'\n<div class="tfeval-under">{"".join(below)}</div>' if below else ""
         return (
-            f'<div class="tfeval-table">\n<table>\n<caption>{escape(self.caption)}</caption>\n'
+            f'<div class="tfeval-table">\n<table>\n<caption>{fact_html(self.caption)}</caption>\n'
             f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>{under}\n</div>"
         )
 
@@ -88,7 +89,7 @@ class Table:
         frame = frame.reindex(columns=range(len(self.columns)))
         body = frame.to_string(index=False, header=list(self.columns)) if self.rows else "(no rows)"
         below = [source_line(self.sources, html=False)] if self.sources else []
-        return "\n".join([self.caption, "", body, *below, *self.notes])
+        return unmarked("\n".join([self.caption, "", body, *below, *self.notes]))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {"text/html": self.html(), "text/plain": self.text()}
@@ -199,7 +200,7 @@ def _cell(value: Any, how: Format | None, missing: str, column: str) -> Cell:
         text = written(value, how)
     except (ValueError, TypeError) as fault:
         raise ReportError(f"The format of column {column} does not fit a value: {fault}") from None
-    return Cell(text, escape(text), "number" if is_number else "text")
+    return Cell(unmarked(text), fact_html(text), "number" if is_number else "text")
 
 
 def _kind(column: list[Cell]) -> str:

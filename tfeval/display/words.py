@@ -130,16 +130,16 @@ def pounds(value: float) -> str:
 
     Examples
     --------
-    >>> pounds(448e6), pounds(1.2e9), pounds(585_600)
-    ('£448.0m', '£1.20bn', '£585,600')
+    >>> pounds(448e6), pounds(382_604_600), pounds(1.2e9), pounds(585_600)
+    ('£448m', '£382.6m', '£1.2bn', '£585,600')
     >>> pounds(-1_400) == MINUS + "£1,400"
     True
     """
-    sign, size = (MINUS if value < 0 else ""), abs(value)
+    sign, size = (MINUS if value < 0 else ""), abs(settled(value))
     if size >= 1e9:
-        return f"{sign}£{size / 1e9:,.2f}bn"
+        return f"{sign}£{_trimmed(f'{size / 1e9:,.2f}')}bn"
     if size >= 1e7:
-        return f"{sign}£{size / 1e6:,.1f}m"
+        return f"{sign}£{_trimmed(f'{size / 1e6:,.1f}')}m"
     return f"{sign}£{size:,.0f}"
 
 
@@ -151,10 +151,87 @@ def about(value: float) -> str:
     >>> about(124_078), about(9_465_318), about(699.9e6), about(1.378e9)
     ('£124,000', '£9.47m', '£700m', '£1.38bn')
     """
-    rounded = float(f"{value:.3g}")
-    size = abs(rounded)
-    for scale, letters in ((1e9, "bn"), (1e6, "m")):
-        if size >= scale:
-            places = max(2 - int(math.log10(size / scale)), 0)
-            return f"{MINUS if rounded < 0 else ''}£{size / scale:,.{places}f}{letters}"
-    return pounds(rounded)
+    rounded = float(f"{settled(value):.3g}")
+    if abs(rounded) < 1e6:
+        return pounds(rounded)
+    scale, letters = (1e9, "bn") if abs(rounded) >= 1e9 else (1e6, "m")
+    return f"{MINUS if rounded < 0 else ''}£{abs(rounded) / scale:,.4g}{letters}"
+
+
+def amount(value: float, unit: str = "£") -> str:
+    """Write a measure's value with its unit; pounds to three digits from a million up.
+
+    Examples
+    --------
+    >>> amount(1234.4), amount(9_465_318), amount(0.5, "£ for each £1"), amount(float("inf"))
+    ('£1,234', '£9.47m', '£0.50', 'no end')
+    """
+    if math.isnan(value):
+        return "never" if unit == "year" else "not known"
+    if math.isinf(value):
+        return "no end"
+    if unit == "£":
+        return about(value) if abs(value) >= 1e6 else pounds(value)
+    if unit == "year":
+        return f"{value:.0f}-{(value + 1) % 100:02.0f}"
+    if unit.startswith("£"):
+        return f"{MINUS if value < 0 else ''}£{abs(settled(value)):.2f}"
+    return f"{value:,.0f}"
+
+
+def chance(share: float) -> str:
+    """Write a probability as a reader needs it.
+
+    Examples
+    --------
+    >>> chance(0.003), chance(0.314), chance(0.996)
+    ('under 1%', '31%', 'over 99%')
+    """
+    if share < 0.01:
+        return "under 1%"
+    return "over 99%" if share > 0.99 else f"{share:.0%}"
+
+
+def fact(value: Any, unit: str = "", digits: int | None = None, *, short: bool = False) -> str:
+    """Write a recorded value: the one way in which a fact is rounded and written.
+
+    Points have one decimal; a count "of 1,000 families" is whole.
+
+    Parameters
+    ----------
+    value : float, int, str or bool
+    unit : str
+        "£", "£m", "£ for each £1", "%", "probability", or words that stand behind the number.
+    digits : int, optional
+        Significant digits; by default what the unit asks for, six for a pure number.
+    short : bool, default False
+        Leave out the words behind the number.
+
+    Examples
+    --------
+    >>> fact(448.0, "£m"), fact(-1.3e9, "£"), fact(0.0603, "£ for each £1"), fact(98.935, "%", 3)
+    ('£448m', '−\u2060£1.3bn', '£0.06 for each £1', '98.9%')
+    >>> fact(-0.91, "%"), fact(0.0003, "probability"), fact(116654.0, "families", short=True)
+    ('−0.91%', 'under 1%', '116,654')
+    """
+    if isinstance(value, str | bool):
+        return written(value)
+    if unit == "probability":
+        return chance(value)
+    if unit == "£":
+        return amount(value) if digits is None else pounds(significant(value, digits))
+    if unit.startswith("£"):
+        text = amount(abs(value), unit) if " for each" in unit else (
+            f"£{written(significant(abs(value), digits or 6))}")  # fmt: skip
+        tail = unit[1:] if not short or " " not in unit else ""
+        return f"{MINUS if value < 0 else ''}{text}{tail}"
+    if unit.startswith("of "):  # a count of so many: whole, with the rest left out in a sentence
+        return f"{round(value):,}{'' if short else f' {unit}'}".replace("-", "\N{MINUS SIGN}")
+    if unit == "points":
+        value, digits = round(value, 1), 6
+    text = written(significant(value, digits or 6)).replace("-", "\N{MINUS SIGN}")
+    return f"{text}%" if unit == "%" else f"{text} {'' if short else unit}".rstrip()
+
+
+def _trimmed(number: str) -> str:
+    return number.rstrip("0").rstrip(".")

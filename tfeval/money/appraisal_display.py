@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.charts import waterfall_chart
+from tfeval.display.facts import marked
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
 from tfeval.display.value_charts import acceptability_chart, stacked_chart, tornado_chart
-from tfeval.display.words import MINUS, about, pounds
+from tfeval.display.words import amount, chance
 from tfeval.errors import ParameterError, suggest
 from tfeval.impact.effects.words import SIMULATED, label_of
 
@@ -25,28 +26,17 @@ _NAMES = {
     "costs": "Costs",
     "benefit_cost_ratio": "Benefit for each £1 of cost",
 }
-_NOT_KNOWN = "not known"
+#: The measures that a page records, by the record's name.
+_FACTS = {
+    "families reached": "families", "benefits": "benefits", "costs": "costs",
+    "net present value": "npv", "benefit-cost ratio": "benefit_cost_ratio",
+    "fiscal return": "fiscal_return", "cost per family": "cost_per_family",
+    "cost per claimed result": "cost_per_claimed",
+}  # fmt: skip
 
 
-def amount(value: float, unit: str = "£") -> str:
-    """Write a measure's value with its unit; pounds to three digits from a million up.
-
-    Examples
-    --------
-    >>> amount(1234.4), amount(9_465_318), amount(0.5, "£ for each £1"), amount(float("inf"))
-    ('£1,234', '£9.47m', '£0.50', 'no end')
-    """
-    if np.isnan(value):
-        return "never" if unit == "year" else _NOT_KNOWN
-    if np.isinf(value):
-        return "no end"
-    if unit == "£":
-        return about(value) if abs(value) >= 1e6 else pounds(value)
-    if unit == "year":
-        return f"{value:.0f}-{(value + 1) % 100:02.0f}"
-    if unit.startswith("£"):
-        return f"{MINUS if value < 0 else ''}£{abs(value):.2f}"
-    return f"{value:,.0f}"
+def _fact(key: str, words: str) -> str:
+    return marked(key, words) if key else words
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:
@@ -84,7 +74,10 @@ def summary_table(appraised: Appraised) -> Table:
     shown = pd.DataFrame(
         {
             "Measure": rows["measure"].str.capitalize(),
-            "Value": [amount(v, u) for v, u in zip(rows["value"], rows["unit"], strict=True)],
+            "Value": [
+                _fact(_FACTS.get(row["measure"], ""), amount(row["value"], row["unit"]))
+                for row in rows.to_dict("records")
+            ],
             "Unit": rows["unit"],
         }
     )
@@ -98,15 +91,17 @@ def uncertainty_table(drawn: Appraised) -> Table:
     rows = []
     for row in drawn.to_frame().to_dict("records"):
         unit = "£ for each £1" if row["measure"] == "benefit_cost_ratio" else "£"
-        ends = " to ".join(amount(row[end], unit) for end in ("low", "high"))
-        values = [amount(row[name], unit) for name in ("estimate", "mean")]
-        rows.append((_NAMES[row["measure"]], *values, ends))
+        name = row["measure"]
+        low, high = (_fact(f"{name}.{end}", amount(row[end], unit)) for end in ("low", "high"))
+        estimate = _fact(name, amount(row["estimate"], unit))
+        rows.append((_NAMES[name], estimate, amount(row["mean"], unit), f"{low} to {high}"))
     columns = ["Measure", "At the estimates", "Mean of the draws", f"{drawn.level:.0%} interval"]
     notes = [
         f"{drawn.settings['draws']:,} joint draws; effects normal with their covariance, unit "
         "costs and persistence triangular within their ranges, unit costs of one grade "
         f"correlated by {drawn.settings['correlation']:.1f} (assumed).",
-        f"Probability that it pays for itself: {drawn.probability():.0%}.",
+        f"Probability that it pays for itself: "
+        f"{_fact('probability', chance(drawn.probability()))}.",
     ]
     if drawn.simulated:
         notes.insert(0, f"{SIMULATED}.")

@@ -11,10 +11,11 @@ import pandas as pd
 
 from tfeval.display.disclosure import THRESHOLD, safe_count
 from tfeval.display.tables import Table, table
+from tfeval.display.words import amount, chance
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.words import SIMULATED
-from tfeval.money.appraisal_display import amount, listed
+from tfeval.money.appraisal_display import listed
 from tfeval.money.appraisal_settings import within
 from tfeval.money.appraise import appraise
 from tfeval.money.drawing import parameters
@@ -58,7 +59,7 @@ class AreaAppraisals:
         for row in self.frame.sort_values(["hidden", "rank"]).to_dict("records"):
             shown = (
                 amount(row["npv_per_family"]), amount(row["npv"]),
-                f"{amount(row['low'])} to {amount(row['high'])}", f"{row['probability']:.0%}",
+                f"{amount(row['low'])} to {amount(row['high'])}", chance(row["probability"]),
                 f"{row['rank']:.0f} ({row['rank_low']:.0f} to {row['rank_high']:.0f})",
             )  # fmt: skip
             values = ("hidden",) * len(shown) if row["hidden"] else shown

@@ -6,21 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
+from tfeval.display.facts import marked
 from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import range_chart
 from tfeval.display.tables import Table, table
+from tfeval.display.words import amount, chance
 from tfeval.errors import ParameterError
 from tfeval.impact.effects.words import SIMULATED
 from tfeval.money.appraisal import Appraisal
-from tfeval.money.appraisal_display import amount
 from tfeval.money.appraise import appraise
 from tfeval.money.monetised import NothingValuedError
 
 if TYPE_CHECKING:
     from tfeval.impact.effects.effects import Effects
+    from tfeval.money.uncertainty import Uncertainty
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,13 +65,14 @@ class DesignAppraisals:
         rows = [
             (row["design"], amount(row["npv"]),
              f"{amount(row['low'])} to {amount(row['high'])}",
-             f"{row['benefit_cost_ratio']:.2f}", f"{row['probability']:.0%}", row["outcomes"])
+             f"{row['benefit_cost_ratio']:.2f}", f"{chance(row['probability'])}", row["outcomes"])
             for row in self.frame.to_dict("records")
         ]  # fmt: skip
         share = f"{self.level:.0%} interval"
         columns = ["Design", "Net present value", share, "Benefit for each £1",
                    "Probability that it pays", "Outcomes valued"]  # fmt: skip
-        low, high = map(amount, self.range)
+        ends = zip(("least", "most"), self.range, strict=True)
+        low, high = (marked(f"npv_{end}_design", amount(value)) for end, value in ends)
         notes = [f"Between designs the net present value runs from {low} to {high}. An interval "
                  "holds what one design's sampling, prices and persistence leave open; the rows "
                  "differ by what the design assumes."]  # fmt: skip
@@ -107,7 +109,8 @@ class DesignAppraisals:
 
 def appraise_designs(
     designs: Mapping[str, Effects], costs: pd.DataFrame | float, *, draws: int = 10_000,
-    seed: int = 1, level: float = 0.95, **asked: Any,
+    seed: int = 1, level: float = 0.95, drawn: Mapping[str, Uncertainty] | None = None,
+    **asked: Any,
 ) -> DesignAppraisals:  # fmt: skip
     """Appraise the effects of several designs alike.
 
@@ -119,6 +122,8 @@ def appraise_designs(
         As in `appraise`.
     draws, seed, level
         As in `Appraisal.uncertainty`; every design gets the same seed.
+    drawn : mapping of str to Uncertainty, optional
+        What was drawn of a design already: one interval has one pair of ends.
     **asked
         As in `appraise`; the same for all.
 
@@ -158,11 +163,11 @@ def appraise_designs(
         except NothingValuedError as fault:
             left[label] = str(fault)
             continue
-        drawn = found.uncertainty(draws, seed, level=level)
-        low, high = drawn.interval()
+        own = (drawn or {}).get(label) or found.uncertainty(draws, seed, level=level)
+        low, high = own.interval()
         held[label] = found
         rows.append((label, found.npv, low, high, found.benefit_cost_ratio,
-                     float(np.mean(drawn.npv >= 0)), len(found.model.outcomes)))  # fmt: skip
+                     own.probability(), len(found.model.outcomes)))  # fmt: skip
     if not rows:
         reasons = " ".join(dict.fromkeys(left.values()))
         raise NothingValuedError(

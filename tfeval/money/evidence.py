@@ -7,8 +7,9 @@ from typing import Any
 import pandas as pd
 
 from tfeval.display.tables import Table, table
+from tfeval.display.words import amount
 from tfeval.money.account import HOUSEHOLDS
-from tfeval.money.appraisal_display import amount, heading, labels_of, notes_of
+from tfeval.money.appraisal_display import heading, labels_of, notes_of
 
 #: An `Appraisal` and an `Uncertainty`.
 Appraised = Any

@@ -168,6 +168,8 @@ class Part:
         How it was arrived at.
     sources : tuple of Source
         Where its figures come from.
+    assumed : bool
+        Whether its size rests on an assumption that no source makes.
     """
 
     name: str
@@ -175,6 +177,7 @@ class Part:
     high: float
     basis: str
     sources: tuple[Source, ...] = ()
+    assumed: bool = False
 
 
 @dataclass(frozen=True)
@@ -207,6 +210,13 @@ class Reconciliation:
         """Pounds left unexplained, low and high; below zero, the parts exceed the budget."""
         low, high = self.explained
         return self.budget - high, self.budget - low
+
+    @property
+    def sourced_remainder(self) -> tuple[float, float]:
+        """As `remainder`, of the parts that rest on no assumption."""
+        return Reconciliation(
+            self.total, tuple(part for part in self.parts if not part.assumed)
+        ).remainder
 
     def to_frame(self) -> pd.DataFrame:
         """Return the parts, the remainder and the total.

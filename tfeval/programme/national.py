@@ -177,6 +177,7 @@ def _phase_one() -> Reconciliation:
             f"if all {authorities} authorities had what the three that published it had: "
             f"£{grants.low:,.0f} to £{grants.high:,.0f} a year",
             grants.sources,
+            assumed=True,
         ),
     )
     return Reconciliation(phase("one").budget, parts)

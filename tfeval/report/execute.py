@@ -19,9 +19,11 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
+from traitlets import Bool
 from traitlets.config import Config
 
 from tfeval.errors import NOT_SHOWN
+from tfeval.paths import KEEPS_FILES
 from tfeval.report.fingerprint import source
 from tfeval.report.kernel import FOREIGN, OWN
 from tfeval.report.private import STDERR, TRACEBACK, keep_private, trace
@@ -74,6 +76,8 @@ class Failure:
 class _ThisPython(AsyncKernelManager):
     """A kernel of the running interpreter, whatever kernels are installed elsewhere."""
 
+    keeps_files = Bool(False, config=True)
+
     @property
     def kernel_spec(self) -> KernelSpec:
         """Start ipykernel from this interpreter with a plotting backend that needs no screen."""
@@ -93,6 +97,7 @@ class _ThisPython(AsyncKernelManager):
                 "PYTHONHASHSEED": "0",
                 # The kernel works in the run's own folder; an extract is named from here.
                 "TFEVAL_STARTED_IN": str(Path.cwd()),
+                **({KEEPS_FILES: "yes"} if self.keeps_files else {}),
                 "IPYTHONDIR": str(Path(self.connection_file).parent / "ipython"),
             },
         )
@@ -127,8 +132,9 @@ def stop_kernels() -> None:
 
 
 def execute(
-    content: Mapping[str, Any], parameters: Mapping[str, Any], folder: Path
-) -> tuple[dict[str, Any], Failure | None]:
+    content: Mapping[str, Any], parameters: Mapping[str, Any], folder: Path, *,
+    keeps_files: bool = False,
+) -> tuple[dict[str, Any], Failure | None]:  # fmt: skip
     """Run a notebook in a kernel of its own.
 
     Parameters
@@ -139,6 +145,8 @@ def execute(
         What differs from the notebook's defaults.
     folder : Path
         The kernel's working folder; `notebook.ipynb` is written there.
+    keeps_files : bool, default False
+        Whether the folder is a report's, in which what a page writes beside it stays.
 
     Returns
     -------
@@ -157,6 +165,7 @@ def execute(
         # Sockets as private files: nobody else on a shared server can read them.
         config.KernelManager.transport = "tcp" if os.name == "nt" else "ipc"
         config.KernelManager.connection_file = str(Path(private) / "kernel.json")
+        config.KernelManager.keeps_files = keeps_files
         try:
             papermill.execute_notebook(
                 escaped, escaped, dict(parameters), kernel_name="python3", progress_bar=False,

@@ -9,11 +9,18 @@ from html import escape
 
 import pandas as pd
 
+from tfeval.display.facts import fact_html, unmarked
 from tfeval.display.tables import Table, table
 from tfeval.impact.plan.analysis_plan import AnalysisPlan
 from tfeval.report.fingerprint import code_hash, data_files, library_versions
 
 SIMULATED = "Simulated records: not findings about the programme"
+# JupyterLab has no style sheet of ours; on the page its variables stand in for these values.
+_ANSWER = (
+    "margin: 0 0 2rem; padding: var(--answer, 1rem 1.2rem); background: var(--pale, #f2f6f8); "
+    "border-left: .4rem solid var(--teal, #28a197)"
+)
+_LARGE = ' style="margin: 0; font-size: var(--headline, 1.25em); font-weight: 650"'
 
 
 @dataclass(frozen=True)
@@ -22,7 +29,7 @@ class Box:
 
     Attributes
     ----------
-    kind : {"answer", "simulated", "alarm", "file", "section"}
+    kind : {"answer", "simulated", "alarm", "file", "section", "note"}
         Which box.
     lines : tuple of (term, text)
         What it says; an empty term stands for a plain sentence.
@@ -37,6 +44,8 @@ class Box:
             name, text = self.lines[0]
             link = f'<a href="{escape(name, quote=True)}">{escape(text)}</a>'
             return f'<p class="tfeval-file">{link}</p>'
+        if self.kind == "note":
+            return f"<p>{fact_html(self.lines[0][1])}</p>"
         if self.kind == "section":
             style = "border: 2px solid #a8430a; border-left-width: 10px; padding: 0.6em 1em"
             text = escape(self.lines[0][1])
@@ -45,14 +54,15 @@ class Box:
             return "\n".join(_sentence(term, text) for term, text in self.lines)
         rows = "\n".join(
             f'<div class="tfeval-{escape(term.lower())}"><dt>{escape(term)}</dt>'
-            f"<dd>{escape(text)}</dd></div>"
+            f"<dd{_LARGE * (term == 'Headline')}>{fact_html(text)}</dd></div>"
             for term, text in self.lines
         )
-        return f'<dl class="tfeval-answer">\n{rows}\n</dl>'
+        return f'<dl class="tfeval-answer" style="{_ANSWER}">\n{rows}\n</dl>'
 
     def text(self) -> str:
         """Return the box as plain text."""
-        return "\n".join(f"{term}: {text}" if term else text for term, text in self.lines)
+        lines = (f"{term}: {text}" if term else text for term, text in self.lines)
+        return unmarked("\n".join(lines))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {"text/html": self.html(), "text/plain": self.text()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import numbers
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,11 +11,12 @@ import pandas as pd
 
 from tfeval.display.words import significant
 from tfeval.errors import ReportError
+from tfeval.report.subject import Subject, page_subject, shell
 
 TABLE_MIME = "application/vnd.tfeval.record-table+json"
 
 
-def record_table(name: str, frame: pd.DataFrame, digits: int = 6) -> None:
+def record_table(name: str, frame: pd.DataFrame, subject: object = None) -> None:
     """Display a table so that later chapters can read it.
 
     Whatever is in it leaves with the report: hide small numbers first.
@@ -27,8 +27,8 @@ def record_table(name: str, frame: pd.DataFrame, digits: int = 6) -> None:
         Unique in the notebook.
     frame : DataFrame
         Of numbers, text, True/False and missing values; its index is not kept.
-    digits : int, default 6
-        Significant digits of its numbers.
+    subject : Subject, mapping or dataclass, optional
+        As in `record`.
 
     Raises
     ------
@@ -40,23 +40,29 @@ def record_table(name: str, frame: pd.DataFrame, digits: int = 6) -> None:
     >>> record_table("areas", pd.DataFrame({"name": ["Sefton"], "effect": [-1 / 3]}))
     areas: table of 1 row
     """
-    content = content_of(name, frame, digits)
+    content = content_of(name, frame)
+    about = (page_subject() if subject is None else Subject.of(subject)).written()
+    content |= {"subject": about} if about else {}
     count = len(content["rows"])
     text = f"{name}: table of {count:,} row{'s' * (count != 1)}"
-    ipython = sys.modules.get("IPython")
-    if ipython is None or ipython.get_ipython() is None:
+    if shell() is None:
         print(text)  # noqa: T201
         return
-    ipython.display.display({TABLE_MIME: content, "text/plain": text}, raw=True)
+    from IPython.display import display  # noqa: PLC0415
+
+    # As for a record: compared on what is shown, with all digits beside it.
+    shown = content | content_of(name, frame, 6)
+    whole = {TABLE_MIME: {"rows": content["rows"]}} if shown != content else {}
+    display({TABLE_MIME: shown, "text/plain": text}, metadata=whole, raw=True)
 
 
-def content_of(name: str, frame: pd.DataFrame, digits: int = 6) -> dict[str, Any]:
+def content_of(name: str, frame: pd.DataFrame, digits: int = 12) -> dict[str, Any]:
     """Return a table as JSON can hold it: name, columns, rows.
 
     Examples
     --------
     >>> content_of("a", pd.DataFrame({"x": [1.23456789, None]}))
-    {'name': 'a', 'columns': ['x'], 'rows': [[1.23457], [None]]}
+    {'name': 'a', 'columns': ['x'], 'rows': [[1.23456789], [None]]}
     """
     columns = [str(column) for column in frame.columns]
     rows = [
@@ -86,6 +92,7 @@ def tables_of(notebook: Mapping[str, Any], name: str = "the notebook") -> dict[s
             content = output.get("data", {}).get(TABLE_MIME)
             if content is None:
                 continue
+            content = {**content, **output.get("metadata", {}).get(TABLE_MIME, {})}
             if found.setdefault(content["name"], content) != content:
                 raise ReportError(f"{name} records the table {content['name']} twice.")
     return found

@@ -24,6 +24,7 @@ from tfeval.report.notebook_parts import SIMULATED
 from tfeval.report.parameters import RUNNER_SETS, read_notebook
 from tfeval.report.plan import Job, scope_words
 from tfeval.report.private import PRIVATE, TRACEBACK, keep_private, trace
+from tfeval.report.subject import Subject
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class Task:
         changed = self.job.changed()
         if RUNNER_SETS in {item.name for item in chapter.parameters}:
             changed[RUNNER_SETS] = self.job.reads_from
-        notebook, failure = execute(chapter.content, changed, stage)
+        notebook, failure = execute(chapter.content, changed, stage, keeps_files=True)
         error = failure.public() if failure else ""
         page = self._page()
         if failure:
@@ -149,8 +150,11 @@ class Task:
         (stage / "report.html").write_text(html, encoding="utf-8")
         if error:
             return "failed", error
-        rows = [vars(record) for record in found.values()]
-        content: dict[str, Any] = {"notebook": chapter.name, "records": rows}
+        content: dict[str, Any] = {
+            "notebook": chapter.name,
+            "parameters": Subject.of(self.job.values).parameters(),
+            "records": [record.content() for record in found.values()],
+        }
         if tables := tables_of(notebook, chapter.name):
             content["tables"] = tables
         write_json(stage / "records.json", content)

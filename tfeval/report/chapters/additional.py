@@ -9,6 +9,7 @@ import pandas as pd
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.cohort.results import results_tests
 from tfeval.display.disclosure import THRESHOLD
+from tfeval.display.facts import Sentence
 from tfeval.display.tables import Table, table
 from tfeval.errors import TfevalError
 from tfeval.impact.design.design import Design
@@ -19,7 +20,7 @@ from tfeval.impact.specification import Specification
 from tfeval.money.additional import Range, Results, results_of
 from tfeval.report.chapters.linked import records_of
 from tfeval.report.notebook_parts import SIMULATED, Box
-from tfeval.report.record import record
+from tfeval.report.record import Record, keep, make_record
 
 #: The result of each phase, and the families it is shown per.
 TESTS = {"one": "turned_around", "two": "sustained_progress"}
@@ -125,21 +126,16 @@ def banner(found: Additional) -> Box | None:
     return Box("simulated", (("", _PARTLY),)) if found.simulated else None
 
 
-def headline(found: Additional) -> str:
+def headline(found: Additional) -> Sentence:
     """Say in one sentence how many results the programme added."""
     if found.results is None:
-        return f"The records cannot say who would have met the tests anyway: {found.why}."
-    held, label = found.results, "In simulated records" if found.simulated else "In the records"
-    return (
-        f"{label}, of {PER:,} families {each(held.claimed)} were claimed, {each(held.met)} met "
-        f"the tests and {each(held.anyway)} would have met them anyway: "
-        f"{interval(held.additional.times(PER))} were additional."
+        return Sentence(f"The records cannot say who would have met the tests anyway: {found.why}.")
+    said, label = facts(found), "In simulated records" if found.simulated else "In the records"
+    return Sentence(
+        f"{label}, of {PER:,} families {said['results_claimed']:short} were claimed, "
+        f"{said['results_met']:short} met the tests and {said['results_anyway']:short} would have "
+        f"met them anyway: {said['results_additional'].interval()} were additional."
     )
-
-
-def each(share: float) -> str:
-    """Write a share as families of 1,000."""
-    return f"{share * PER:,.0f}"
 
 
 def interval(number: Range, digits: int = 0) -> str:
@@ -159,23 +155,28 @@ def nothing_table(found: Additional) -> Table:
     )
 
 
-def record_results(found: Additional) -> None:
-    """Record the steps per 1,000 families, with the interval, for later chapters."""
+def facts(found: Additional) -> dict[str, Record]:
+    """Return what is recorded of results: the steps of 1,000 families, with their intervals."""
     if found.results is None:
-        record("results_unknown", found.why)
-        return
+        return {"results_unknown": make_record("results_unknown", found.why)}
     held, unit = found.results, f"of {PER:,} families"
     label = "simulated" if found.simulated else "records"
-    record("results_basis", label)
-    record("results_claimed", round(held.claimed * PER), unit)
-    record("results_met", round(held.met * PER), unit)
-    record("results_anyway", round(held.anyway * PER), unit)
-    record("results_additional", round(held.additional.value * PER), unit)
-    record("results_additional_low", round(held.additional.low * PER), unit)
-    record("results_additional_high", round(held.additional.high * PER), unit)
-    record("additional_share", 100 * held.additional.value, "%", digits=3)
-    record("additional_share_low", 100 * held.additional.low, "%", digits=3)
-    record("additional_share_high", 100 * held.additional.high, "%", digits=3)
-    record("own_share", 100 * held.own.value, "%", digits=3)
-    record("own_share_low", 100 * held.own.low, "%", digits=3)
-    record("own_share_high", 100 * held.own.high, "%", digits=3)
+    steps = {"claimed": held.claimed, "met": held.met, "anyway": held.anyway}
+    made = [make_record("results_basis", label)]
+    made += [make_record(f"results_{name}", PER * share, unit, digits=3)
+             for name, share in steps.items()]  # fmt: skip
+    ranges = {
+        "results_additional": (held.additional.times(PER), unit),
+        "own_share": (held.own.times(100), "%"),
+    }
+    made += [
+        make_record(name, one.value, unit, digits=3, interval=(one.low, one.high))
+        for name, (one, unit) in ranges.items()
+    ]
+    return {record.name: record for record in made}
+
+
+def record_results(found: Additional) -> None:
+    """Record the steps per 1,000 families, with the interval, for later chapters."""
+    for made in facts(found).values():
+        keep(made)

@@ -10,13 +10,15 @@ from tfeval.display.tables import Table, table
 from tfeval.programme.areas import member_bounds
 from tfeval.programme.claims import authority, claims_by_authority, final_claims
 from tfeval.programme.ledger import maximum_payable
-from tfeval.programme.phases import period, phase
+from tfeval.programme.phases import period
+from tfeval.programme.phases import phase as phase_of
 from tfeval.programme.published import distinct_sources, published, sources
 from tfeval.report.chapters.claims import group_table, national_share
 from tfeval.report.chapters.common import (
     MEASURE_NAMES,
     as_published,
     month,
+    of_phase,
     percent,
     pounds,
     with_sources,
@@ -27,13 +29,14 @@ _TIMED = ("identified", "worked_with", "turned_around")
 _SMALL_GROUP = 10
 
 
-def headline(name: str) -> str:
-    """Say in one sentence what was targeted and claimed for an authority.
+def headline(name: str, phase: str = "one") -> str:
+    """Say in one sentence what was targeted and claimed for an authority in a phase.
 
     Parameters
     ----------
     name : str
         Official name or code.
+    phase : {"one", "two"}
 
     Examples
     --------
@@ -41,9 +44,11 @@ def headline(name: str) -> str:
     'Wakefield: 925 of 930 families (99.5%) claimed as turned around by May 2014.'
     >>> headline("Rutland")
     'Rutland: no target and no claim of phase one was found in a published source.'
+    >>> headline("Medway", "two")
+    'Medway: 2,060 families claimed by March 2020; no target of phase two was found in a source.'
     """
     area = authority(name)["name"]
-    claims = claims_by_authority()
+    claims = claims_by_authority(phase=phase)
     own = claims[claims["area"] == area]
     if len(own):
         row = own.iloc[0]
@@ -52,17 +57,19 @@ def headline(name: str) -> str:
             f"{row['targeted']:,.0f} families ({percent(row['share'])}) claimed as turned around "
             f"by {month(row['as_of'])}."
         )
-    counts = _own(area, "one")
-    for measure, words in (("targeted", "targeted"), ("turned_around", "claimed as turned around")):
+    counts = _own(area, phase)
+    for measure, words in (("targeted", "targeted"), ("turned_around", "claimed")):
         found = counts[counts["figure"] == measure]
         if len(found):
+            last, other = found.iloc[-1], "claim" if measure == "targeted" else "target"
             return (
-                f"{area}: {as_published(found.iloc[-1])} {words}; "
-                f"{'no claim' if measure == 'targeted' else 'no target'} was found in a source."
+                f"{area}: {as_published(last)} {words} by {month(last['as_of'])}; no {other} of "
+                f"phase {phase} was found in a source."
             )
+    remembered = _remembered(area) if phase == "one" else ""
     return (
-        f"{area}: no target and no claim of phase one was found in a published source."
-        f"{_remembered(area)}"
+        f"{area}: no target and no claim of phase {phase} was found in a published source."
+        f"{remembered}"
     )
 
 
@@ -79,17 +86,20 @@ def _remembered(area: str) -> str:
     )
 
 
-def counts_table(name: str) -> Table:
+def counts_table(name: str, phase: str = "one") -> Table:
     """Return every published count of an authority, unverified ones marked as such.
 
     Parameters
     ----------
     name : str
         Official name or code.
+    phase : {"one", "two"}
     """
     area = authority(name)["name"]
     rows = published("progress_local", unverified=True)
-    rows = rows[rows["area"] == area].sort_values(["period", "as_of", "figure"], kind="stable")
+    rows = rows[(rows["area"] == area) & (rows["period"] == period(phase))].sort_values(
+        ["period", "as_of", "figure"], kind="stable"
+    )
     frame = pd.DataFrame(
         {
             "As of": rows["as_of"].map(month),
@@ -101,10 +111,14 @@ def counts_table(name: str) -> Table:
             ),
         }
     )
-    note = None if len(rows) else f"Nothing about {area} was found in a published source."
+    note = (
+        None if len(rows) else
+        f"Nothing about {area} in phase {phase} was found in a published source."
+    )  # fmt: skip
     return table(with_sources(frame, rows), caption=f"What was published about {area}", notes=note)
 
 
+@of_phase("one")
 def progress_chart(name: str) -> Chart | Table:
     """Return an authority's counts over time, or a table where there are too few to draw.
 
@@ -135,22 +149,23 @@ def progress_chart(name: str) -> Chart | Table:
     )
 
 
-def money_table(name: str) -> Table:
+def money_table(name: str, phase: str = "one") -> Table:
     """Return what the tariff could pay an authority for the families it was asked to turn around.
 
     Parameters
     ----------
     name : str
         Official name or code.
+    phase : {"one", "two"}
     """
     area = authority(name)["name"]
-    rows = _own(area, "one")
+    rows = _own(area, phase)
     rows = rows[rows["figure"] == "targeted"].drop_duplicates("value")
-    tariff = phase("one").tariff
+    tariff = phase_of(phase).tariff
     frame = pd.DataFrame(
         {
             "Families targeted": rows["value"],
-            "Funded (five of six)": rows["value"].map(funded_families),
+            "Funded": [funded_families(value, phase) for value in rows["value"]],
             "Most that the tariff could pay": [
                 maximum_payable(value, tariff) for value in rows["value"]
             ],
@@ -160,16 +175,17 @@ def money_table(name: str) -> Table:
     note = None if len(rows) else "Without a published target there is nothing to work out."
     return table(
         with_sources(frame, rows),
-        caption=f"What phase one could pay {area}",
+        caption=f"What phase {phase} could pay {area}",
         formats={
             "Families targeted": whole,
-            "Funded (five of six)": whole,
+            "Funded": whole,
             "Most that the tariff could pay": pounds,
         },
         notes=note,
     )
 
 
+@of_phase("one")
 def place_table(name: str) -> Table:
     """Return an authority's place among the others, by size and by final claim.
 
@@ -209,6 +225,7 @@ def place_table(name: str) -> Table:
     )
 
 
+@of_phase("one")
 def group_or_region_table(name: str) -> Table:
     """Return what an authority's group says of it; else the published totals of its region.
 

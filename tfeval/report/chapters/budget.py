@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
 from tfeval.display.charts import waterfall_chart
+from tfeval.display.facts import Sentence
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
 from tfeval.money.discounting import discount_rates, edition_of, present_value
 from tfeval.money.prices import deflate
 from tfeval.programme.ledger import maximum_payable
+from tfeval.programme.ledger_check import check_payments
 from tfeval.programme.national import reconcile
 from tfeval.programme.phases import phase
 from tfeval.programme.published import distinct_sources, published
@@ -22,9 +26,10 @@ from tfeval.report.chapters.common import (
     span,
     with_sources,
 )
+from tfeval.report.record import Record, keep, make_record, record
 
 
-def headline(name: str) -> str:
+def headline(name: str) -> Sentence:
     """Say in one sentence how far the payment rules explain a phase's budget.
 
     Parameters
@@ -35,47 +40,103 @@ def headline(name: str) -> str:
     Examples
     --------
     >>> headline("two")
-    'Of £920.0m, the payment rules explain £720.0m. Of the budget, £200.0m is left unexplained.'
+    'Of £920m, the payment rules explain £720m. Of the budget, £200m is left unexplained.'
     """
-    found = reconcile(name)
-    return (
-        f"Of {pounds(found.budget)}, the payment rules explain {due_text(name)}. "
-        f"{remainder_text(name)}"
+    said = facts(name)
+    return Sentence(
+        f"Of {said['budget']}, the payment rules explain {said['tariff_due'].ends()}. "
+        f"{remainder_sentence(said)}"
     )
 
 
-def due_text(name: str) -> str:
-    """Write what is due under a phase's tariff.
+def facts(name: str) -> dict[str, Record]:
+    """Return what is recorded of a phase's budget, from the rows of its reconciliation.
 
     Parameters
     ----------
     name : {"one", "two"}
         The phase.
     """
-    due = reconcile(name).parts[0]
-    return span(due.low, due.high, pounds)
+    found, about = reconcile(name), {"phase": name}
+    guessed = [part for part in found.parts if part.assumed]
+    ranges = {
+        "tariff_due": (found.parts[0].low, found.parts[0].high),
+        "left_of_budget": found.sourced_remainder,
+        "remainder": found.remainder,
+    }
+    if guessed:
+        ranges["assumed"] = (
+            sum(part.low for part in guessed), sum(part.high for part in guessed)
+        )  # fmt: skip
+    source = found.total.sources[0].url if found.total.sources else ""
+    made = [make_record("budget", found.budget, "£", digits=4, source=source, subject=about)]
+    made += [
+        make_record(key, low, "£", digits=4, interval=(low, high), subject=about)
+        for key, (low, high) in ranges.items()
+    ]
+    if guessed:
+        who = " and ".join(part.name for part in guessed)
+        made.append(make_record("assumed_for", who, subject=about))
+    return {record.name: record for record in made}
 
 
-def remainder_text(name: str) -> str:
-    """Say how much of a phase's budget its published parts leave unexplained.
+def remainder_sentence(said: Mapping[str, Record]) -> str:
+    """Say what is left of a budget, and whether that is known where a part of it is assumed.
 
     Parameters
     ----------
-    name : {"one", "two"}
-        The phase.
+    said : mapping of str to Record
+        As from `facts`, or as chapter 1 recorded them.
 
     Examples
     --------
-    >>> remainder_text("one")
-    'The published parts together lie between £155,600 below the budget and £45.4m above it.'
+    >>> from tfeval.display.facts import unmarked
+    >>> unmarked(remainder_sentence(facts("one")))[:62]
+    'What has a source leaves £34.4m. Co-ordinators are known for a'
     """
-    low, high = reconcile(name).remainder
-    if low >= 0:
-        return f"Of the budget, {span(low, high, pounds)} is left unexplained."
+    left = said["left_of_budget"]
+    if "assumed" not in said:
+        least, _ = _both(left)
+        if least < 0:
+            return f"The published parts exceed the budget: {left.ends()} is left."
+        return f"Of the budget, {left.ends()} is left unexplained."
+    assumed = said["assumed"]
+    (left_low, left_high), (low, high) = _both(left), _both(assumed)
+    verdict = "whether anything is left is not known"
+    if left_high < low:
+        verdict = "more than there is"
+    elif left_low >= high:
+        verdict = "less than there is"
     return (
-        f"The published parts together lie between {pounds(high)} below the budget and "
-        f"{pounds(-low)} above it."
+        f"What has a source leaves {left.ends()}. {said['assumed_for']} are known for a few "
+        f"authorities: had all of them as much, they would take {assumed.ends()}, so that "
+        f"{verdict}."
     )
+
+
+def _both(record: Record) -> tuple[float, float]:
+    return record.end("low").number, record.end("high").number
+
+
+def record_budget(name: str) -> None:
+    """Record a phase's budget and what explains it, and how the ledger meets published payments.
+
+    Parameters
+    ----------
+    name : {"one", "two"}
+        The phase; payments are published for phase one alone.
+    """
+    for made in facts(name).values():
+        keep(made)
+    if name != "one":
+        return
+    checked = check_payments()
+    verdicts = {"reproduced": "reproduced", "within": "within the tariff"}
+    record("payments_checked", len(checked), subject={"phase": name})
+    for key, verdict in verdicts.items():
+        count = int((checked["verdict"] == verdict).sum())
+        record(f"payments_{key}", count, subject={"phase": name})
+    record("payments_missed", int((checked["miss"] != 0).sum()), subject={"phase": name})
 
 
 def programme_table() -> Table:

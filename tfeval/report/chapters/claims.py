@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
 
 from tfeval.display.charts import line_chart
+from tfeval.display.facts import Sentence
 from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import funnel_plot
 from tfeval.display.tables import Table, table
@@ -26,21 +27,27 @@ from tfeval.programme.published import Figure, distinct_sources, figure, publish
 from tfeval.report.chapters.common import (
     MEASURE_NAMES,
     PHASE_TITLES,
+    QUALIFIERS,
     as_published,
     month,
+    of_phase,
     percent,
     with_sources,
 )
 from tfeval.report.chapters.groups import group_table as group_table  # noqa: PLC0414
+from tfeval.report.chapters.savings import effects_with_values, finding_2016
+from tfeval.report.record import Record, keep, make_record, record
 
 ALL = "all"
+#: The count that a phase's claims are made in.
+_CLAIMED = {"one": "turned_around", "two": "sustained_progress"}
 _TIMED = {
     "one": ("worked_with", "turned_around", "crime_asb_education", "continuous_employment"),
     "two": ("sustained_progress",),
 }
 
 
-def headline(name: str) -> str:
+def headline(name: str) -> Sentence:
     """Say in one sentence what was claimed in a phase, and what it takes to hold.
 
     Parameters
@@ -48,22 +55,88 @@ def headline(name: str) -> str:
     name : {"one", "two"}
         The phase.
     """
-    if name == "two":
-        rows = _national("two", ["sustained_progress"])
-        last = rows.sort_values("as_of").iloc[-1]
+    return Sentence(claim_sentence(facts(name)))
+
+
+def facts(name: str) -> dict[str, Record]:
+    """Return what is recorded of a phase's claims; where a figure was not published, nothing.
+
+    Parameters
+    ----------
+    name : {"one", "two"}
+        The phase.
+    """
+    rows = _national(name, [_CLAIMED[name]]).sort_values("as_of")
+    last, about = rows.iloc[-1], {"phase": name}
+    made = [
+        make_record("claimed_families", last["value"], "families", source=last["url"],
+                    subject=about),
+        make_record("claimed_mark", QUALIFIERS[last["qualifier"] or "exact"], subject=about),
+        make_record("claimed_as", MEASURE_NAMES[_CLAIMED[name]].lower(), subject=about),
+        make_record("claimed_by", month(last["as_of"]), subject=about),
+    ]  # fmt: skip
+    return {record.name: record for record in made + (_facts_one() if name == "one" else [])}
+
+
+def _facts_one() -> list[Record]:
+    found, shares = marks(), break_even_2015()["share"] * 100
+    saving = figure("benefits_claim_2015", "national_claim").pounds()[0]
+    number: list[tuple[str, float, str, int | None]] = [
+        ("claimed_share", 100 * national_share(), "%", 3),
+        ("claimed_saving", saving, "£", None),
+        ("full_marks_observed", found.observed, "", None),
+        ("full_marks_known", found.known, "", None),
+        ("full_marks_expected", found.expected, "", 2),
+        ("full_marks_early", found.early, "", None),
+        ("break_even_low", float(min(shares[0], shares[2])), "%", 3),
+        ("break_even_high", float(max(shares[0], shares[2])), "%", 3),
+        ("break_even_national", float(shares[5]), "%", 3),
+    ]
+    return [
+        make_record(name, value, unit, digits=digits, subject={"phase": "one"})
+        for name, value, unit, digits in number
+    ]
+
+
+def claim_sentence(said: Mapping[str, Record]) -> str:
+    """Say what was claimed in a phase, and what it takes to hold.
+
+    Parameters
+    ----------
+    said : mapping of str to Record
+        As from `facts`, or as chapter 6 recorded them.
+    """
+    claimed = f"{said['claimed_mark']!s}{said['claimed_families']}"
+    claimed = f"{claimed[:1].upper()}{claimed[1:]}"
+    what = f"{said['claimed_as']} by {said['claimed_by']}"
+    if "claimed_share" not in said:
         return (
-            f"{as_published(last).capitalize()} were claimed with significant and sustained "
-            f"progress by {month(last['as_of'])}; the 2019 study found effects on some outcomes."
+            f"{claimed} were claimed with {what}; a share of those targeted, a saving and what "
+            "claims would have to be for the money to come back were not published."
         )
-    found, shares = marks(), break_even_2015()["share"]
-    claimed = figure("progress_national", "turned_around", as_of="2015-05").value
     return (
-        f"{claimed:,.0f} families ({percent(national_share())}) were claimed as turned around, "
-        f"{found.observed} of {found.known} authorities with a known final claim at exactly 100% "
-        f"(chance alone: {_few(found.expected)} of these); "
-        f"the claimed saving breaks even only if {percent(min(shares[0], shares[2]))} to "
-        f"{percent(max(shares[0], shares[2]))} of the change was the programme's own."
+        f"{claimed} ({said['claimed_share']} of those targeted) were claimed as {what}, "
+        f"{said['full_marks_observed']} of {said['full_marks_known']} authorities with a known "
+        f"final claim at exactly 100% (chance alone: {said['full_marks_expected']} of these); "
+        f"the claimed saving of {said['claimed_saving']} breaks even only if "
+        f"{said['break_even_low']} to {said['break_even_high']} of the change was the programme's "
+        "own."
     )
+
+
+def record_claims(name: str) -> None:
+    """Record what was claimed in a phase and what its evaluation found, for later chapters.
+
+    Parameters
+    ----------
+    name : {"one", "two"}
+        The phase.
+    """
+    for made in facts(name).values():
+        keep(made)
+    if name == "one":
+        record("evaluation_2016", finding_2016(), subject={"phase": "one"})
+    record("effects_with_values", effects_with_values(), subject={"phase": "two"})
 
 
 def national_share() -> float:
@@ -109,6 +182,7 @@ def _national(name: str, measures: Iterable[str]) -> pd.DataFrame:
     return rows[(rows["period"] == period(name)) & rows["figure"].isin(list(measures))]
 
 
+@of_phase("one")
 def funnel_chart(local_authority: str = ALL) -> Chart:
     """Return the funnel plot of phase one's final claims by authority.
 
@@ -173,6 +247,7 @@ def marks() -> FullMarks:
     return full_marks(final_claims(), national_share())
 
 
+@of_phase("one")
 def full_marks_table() -> Table:
     """Return whether more authorities claimed 100% than chance allows, and a rival explanation."""
     found = marks()

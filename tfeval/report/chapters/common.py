@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
 
 import pandas as pd
 
+from tfeval.display.tables import Table, table
 from tfeval.display.words import about as about  # noqa: PLC0414 (chapters take them from here)
 from tfeval.display.words import pounds as pounds  # noqa: PLC0414
 from tfeval.programme.published import sources
 
+Shown = TypeVar("Shown")
 PHASE_TITLES = {"one": "Phase one, 2012-15", "two": "Phase two, 2015-20"}
 MEASURE_NAMES = {
     "targeted": "Targeted",
@@ -24,7 +28,32 @@ MEASURE_NAMES = {
     "agreed_year_one": "Agreed for year one",
     "attachment": "Attachment fees",
 }
-_MARKS = {"exact": "", "rounded": "about ", "at least": "over ", "at most": "up to "}
+QUALIFIERS = {"exact": "", "rounded": "about ", "at least": "over ", "at most": "up to "}
+
+
+def of_phase(own: str) -> Callable[[Callable[..., Shown]], Callable[..., Shown | Table]]:
+    """Make a table or chart of one phase's figures say on another's page that there are none.
+
+    Parameters
+    ----------
+    own : {"one", "two"}
+        Whose figures it shows; it then takes `phase`, of the page.
+    """
+
+    def wrap(shows: Callable[..., Shown]) -> Callable[..., Shown | Table]:
+        @wraps(shows)
+        def shown(*rest: Any, phase: str = own, **more: Any) -> Shown | Table:
+            return shows(*rest, **more) if phase == own else not_published(own)
+
+        return shown
+
+    return wrap
+
+
+def not_published(own: str) -> Table:
+    """Return what stands in the place of figures that only the phase `own` has."""
+    said = f"Published of {PHASE_TITLES[own].lower()} alone, which is not what this page is about."
+    return table(pd.DataFrame({"What is missing": [said]}), caption="Not published for this phase")
 
 
 def span(low: float, high: float, how: Callable[[float], str]) -> str:
@@ -76,17 +105,21 @@ def as_published(row: pd.Series) -> str:
     """
     if pd.isna(row["value"]):
         return str(row.get("text", "")) or "not published"
-    mark = _MARKS[row["qualifier"] or "exact"]
+    mark = QUALIFIERS[row["qualifier"] or "exact"]
     number = f"{row['value']:,.10g}"
     unit = row["unit"]
     if unit == "£ per £1":
         return f"{mark}£{number} for each £1"
     if unit.startswith("£"):
         scale, *per = unit.removeprefix("£").split("/")
-        return f"{mark}£{number}{scale}" + "".join(f" a {word}" for word in per)
+        return f"{mark}£{number}{scale}" + "".join(f" {_each(word)}" for word in per)
     if unit in ("%", "% per year"):
         return f"{mark}{number}{unit.replace('% per', '% a')}"
     return f"{mark}{number} {unit}"
+
+
+def _each(word: str) -> str:
+    return f"{'an' if word[0] in 'aeio' else 'a'} {word}"
 
 
 def with_sources(frame: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from tfeval.programme.claims import authority, claims_by_authority
 from tfeval.programme.phases import phase
 from tfeval.programme.published import Source, distinct_sources, figure, published, sources
 from tfeval.report.chapters.authority import bounds
-from tfeval.report.chapters.common import as_published, month, percent, pounds
+from tfeval.report.chapters.common import as_published, month, of_phase, percent, pounds
 from tfeval.report.chapters.ledger import funded_families
 
 _SMALL_GROUP = 10
@@ -19,6 +19,7 @@ _NATIONAL = ("2015-02", "2015-05")
 Line = tuple[str, str]
 
 
+@of_phase("one")
 def corroboration_table(name: str) -> Table:
     """Return an authority's last claim of phase one beside what other sources say and allow.
 

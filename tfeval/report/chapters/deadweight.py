@@ -9,7 +9,7 @@ from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
 from tfeval.display.words import MINUS
 from tfeval.money.claim_appraisal import break_even_deadweight, claim_by_deadweight
-from tfeval.report.chapters.common import percent
+from tfeval.report.chapters.common import of_phase, percent
 from tfeval.report.chapters.savings import claim_sources
 
 _NATIONAL = "National claim"
@@ -19,6 +19,7 @@ _WORDS = {
 }
 
 
+@of_phase("one")
 def deadweight_chart() -> Chart:
     """Draw the value of the claimed £1.2bn as the share that would have come anyway goes up."""
     rows = claim_by_deadweight()
@@ -47,6 +48,7 @@ def _whole_millions(value: float) -> str:
     return f"{MINUS if value < 0 else ''}£{abs(value) / 1e6:,.0f}m"
 
 
+@of_phase("one")
 def deadweight_table() -> Table:
     """Return all published pairs of claim and cost as deadweight goes from none to all."""
     rows = claim_by_deadweight([0.0, 0.25, 0.5, 0.75, 1.0])

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import pandas as pd
 
+from tfeval.display.facts import Sentence
 from tfeval.display.tables import Table, table
 from tfeval.impact.effects.published import evaluation_sources, published_effects
 from tfeval.money.account_2019 import account_2019, needed_2019, published_ratios
@@ -19,12 +20,12 @@ from tfeval.programme.published import Source, distinct_sources, published
 from tfeval.report.chapters import additional, claims, known
 from tfeval.report.chapters.additional import Additional
 from tfeval.report.chapters.common import percent, pounds, span
-from tfeval.report.record import record
+from tfeval.report.record import Record, keep, make_record
 
 _COHORT_YEAR = "2017-18"
 
 
-def headline(phase: str, found: Additional, price_year: int, edition: str) -> str:
+def headline(phase: str, found: Additional, price_year: int, edition: str) -> Sentence:
     """Say in short what was claimed, what of it was caused as far as known, and what it is worth.
 
     Parameters
@@ -35,28 +36,32 @@ def headline(phase: str, found: Additional, price_year: int, edition: str) -> st
     price_year : int
     edition : str
     """
-    parts = [claims.headline(phase)]
+    parts: list[str] = [claims.headline(phase)]
     if not found.simulated:
         parts.append(additional.headline(found))
-    total, central = (
-        ours(price_year, edition, view).benefit_cost_ratio for view in ("total", "central")
-    )
-    fiscal = published_ratios()["fiscal"]
+    said = facts(price_year, edition)
+    total, central = said["ratio_2019_total"], said["ratio_2019_central"]
     parts.append(
-        f"By our unit costs the effects published in 2019 are worth £{total:.2f} for each £1 that "
-        f"all public bodies spent, £{central:.2f} for each £1 of central government; "
-        f"£{fiscal:.2f} was published."
+        f"By our unit costs the effects published in 2019, of phase two, are worth {total:short} "
+        f"for each £1 that all public bodies spent ({_turned(total)}) and {central:short} for each "
+        f"£1 of central government ({_turned(central)}), as one assumption at a time is turned; "
+        f"{said['ratio_2019_published_fiscal']:short} was published."
     )
     if phase == "one":
-        inside, across = known.open_range(price_year, edition)
-        lost, most_lost = known.open_range(price_year, edition, side="loss")
+        said = known.facts(price_year, edition)
         parts.append(
             "The 2016 finding of no consistent effect still leaves room for a gain of up to "
-            f"£{inside:.2f} for each £1 of central government or a loss of up to £{lost:.2f}, or "
-            f"up to £{across:.2f} and £{most_lost:.2f} if families were compared only between "
-            "authorities."
+            f"{said['open_2016_central_within']:short} for each £1 of central government or a loss "
+            f"of up to {said['open_2016_central_within_loss']:short}, or up to "
+            f"{said['open_2016_central_between']:short} and "
+            f"{said['open_2016_central_between_loss']:short} if families were compared only "
+            "between authorities."
         )
-    return " ".join(parts)
+    return Sentence(" ".join(parts))
+
+
+def _turned(ratio: Record) -> str:
+    return f"{ratio.end('low'):short} to {ratio.end('high'):short}"
 
 
 def intervals_table() -> Table:
@@ -116,7 +121,7 @@ def ours(price_year: int, edition: str, view: str = "total") -> Published:
 def benefits_table(price_year: int, edition: str) -> Table:
     """Return the 2019 effects through our unit costs, by outcome, beside the published ratios."""
     found = ours(price_year, edition)
-    central = ours(price_year, edition, "central")
+    central, said = ours(price_year, edition, "central"), facts(price_year, edition)
     rows = found.by_outcome()
     counted = found.counted().set_index("outcome")
     labels = found.labels
@@ -126,11 +131,11 @@ def benefits_table(price_year: int, edition: str) -> Table:
         for row in rows.sort_values("benefits", ascending=False).to_dict("records")
     ]  # fmt: skip
     lines.append(
-        ("All together", "", pounds(found.benefits / found.families), found.benefit_cost_ratio,
-         central.benefit_cost_ratio)
+        ("All together", "", pounds(found.benefits / found.families),
+         f"{said['ratio_2019_total']:short}", f"{said['ratio_2019_central']:short}")
     )  # fmt: skip
     lines.append(("The same, at worst and at best", "", "", _ends(found), _ends(central)))
-    fiscal = published_ratios()["fiscal"]
+    fiscal = f"{said['ratio_2019_published_fiscal']:short}"
     lines.append(("Published, fiscal", "", "", fiscal, fiscal))
     frame = pd.DataFrame(
         lines,
@@ -235,8 +240,7 @@ def differences_table(price_year: int, edition: str) -> Table:
     implied = implied_costs_2019()
     cost = span(implied["low"].max(), implied["high"].min(), _millions)
     spent = {view: _spent_in_year(view) for view in ("central", "total")}
-    found = ours(price_year, edition).by_outcome().set_index("outcome")["benefits"]
-    care = found["looked_after"] / found.sum()
+    care = facts(price_year, edition)["care_share_2019"]
     ratios = published_ratios()
     layers = sorted(set(unit_costs(price_year)["layer"]))
     lines = [
@@ -244,7 +248,7 @@ def differences_table(price_year: int, edition: str) -> Table:
          f"central costs were {_millions(spent['central'])} and all public costs "
          f"{_millions(spent['total'])} here: what they counted lies between."),
         ("Where benefits arise", f"{_text('benefits_from')} Here children looked after are "
-         f"{percent(care)} of them."),
+         f"{care} of them."),
         ("Outcomes", f"{_text('outcomes_counted')} Which these were was not read; only effects "
          "whose values were printed where we could read them are here. Adverse effects on child "
          "protection plans are among those without a value, and would lower ours."),
@@ -278,12 +282,37 @@ def _spent_in_year(view: str) -> float:
     return float(rows.loc[rows["year"] == _COHORT_YEAR, "cash"].sum()) / 1e6
 
 
+@lru_cache(maxsize=8)
+def facts(price_year: int, edition: str) -> dict[str, Record]:
+    """Return what is recorded of the 2019 study, which is of phase two.
+
+    Parameters
+    ----------
+    price_year : int
+    edition : str
+
+    Returns
+    -------
+    dict of str to Record
+        Our ratios have as their interval the least and the most over the rows of `account_table`.
+    """
+    about = {"phase": "two", "price_year": price_year, "green_book_edition": edition}
+    unit, turned, made = "£ for each £1", account_2019(price_year, edition), []
+    for view in ("total", "central"):
+        ratio = ours(price_year, edition, view).benefit_cost_ratio
+        ends = [ratio, *turned[view].dropna()]
+        made.append(make_record(f"ratio_2019_{view}", ratio, unit, interval=(min(ends), max(ends)),
+                                subject=about))  # fmt: skip
+    for kind, ratio in published_ratios().items():
+        made.append(make_record(f"ratio_2019_published_{kind}", ratio, unit, subject={
+            "phase": "two"}))  # fmt: skip
+    rows = ours(price_year, edition).by_outcome().set_index("outcome")["benefits"]
+    share = 100 * float(rows["looked_after"] / rows.sum())
+    made.append(make_record("care_share_2019", share, "%", digits=3, subject=about))
+    return {record.name: record for record in made}
+
+
 def record_evidence(price_year: int, edition: str) -> None:
     """Record the ratios of the 2019 effects by our unit costs, for later chapters."""
-    for view in ("total", "central"):
-        found = ours(price_year, edition, view)
-        record(f"ratio_2019_{view}", found.benefit_cost_ratio, "£ for each £1", digits=3)
-    for kind, ratio in published_ratios().items():
-        record(f"ratio_2019_published_{kind}", ratio, "£ for each £1")
-    rows = ours(price_year, edition).by_outcome().set_index("outcome")["benefits"]
-    record("care_share_2019", 100 * float(rows["looked_after"] / rows.sum()), "%", digits=3)
+    for made in facts(price_year, edition).values():
+        keep(made)

@@ -21,15 +21,16 @@ from tfeval.report.chapters.additional import (
     PER,
     WORDS,
     Additional,
-    each,
+    facts,
     interval,
     nothing_table,
 )
-from tfeval.report.chapters.common import about, percent, pounds, span
+from tfeval.report.chapters.common import about, pounds, span
 from tfeval.report.notebook_parts import SIMULATED
 
 #: The step on which no money was spent apart: it went to all families alike.
 _ANYWAY = 3
+_STEPS = ("claimed", "met", "anyway")
 
 
 @dataclass(frozen=True)
@@ -129,13 +130,13 @@ def funnel_table(found: Additional) -> Table:
     rows = steps(found)
     if not rows:
         return nothing_table(found)
-    paid = spent_on(found.phase)
-    lines = []
+    paid, said, lines = spent_on(found.phase), facts(found), []
+    numbers = [f"{PER:,}", *(f"{said[f'results_{name}']:short}" for name in _STEPS),
+               said["results_additional"].interval()]  # fmt: skip
     for place, (label, share) in enumerate(rows):
         fees = "" if place == _ANYWAY else _each_cost(paid.low, paid.high, share)
         whole = "" if place == _ANYWAY else _each_cost(paid.whole, paid.whole, share)
-        number = each(share.value) if share.low == share.high else interval(share.times(PER))
-        lines.append((label, number, fees, whole))
+        lines.append((label, numbers[place], fees, whole))
     frame = pd.DataFrame(
         lines,
         columns=["Step", f"Of {PER:,} families", "Fees and results paid, for each",
@@ -217,7 +218,7 @@ def surviving_table(found: Additional) -> Table:
     kind = "simulated share" if found.simulated else "the records' share"
     lines = [
         ("Claimed in 2015: all of every family's change", pounds(saved), "published"),
-        (f"The programme's own part: {percent(held.own.value)} of those who met the tests",
+        (f"The programme's own part: {facts(found)['own_share']} of those who met the tests",
          _pounds_range(own), kind),
         ("Less central government's budget", _pounds_range(central), kind),
         ("Less what authorities were expected to add, too", _pounds_range(whole), kind),

@@ -7,9 +7,10 @@ import pandas as pd
 from tfeval.display.tables import Table, table
 from tfeval.programme.areas import member_bounds, unpublished_bounds
 from tfeval.programme.published import distinct_sources, published, sources
-from tfeval.report.chapters.common import month, span
+from tfeval.report.chapters.common import month, of_phase, span
 
 
+@of_phase("one")
 def group_table(area_code: str, as_of: str) -> Table:
     """Return what a group's total says of each of its authorities.
 

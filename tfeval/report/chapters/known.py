@@ -23,14 +23,15 @@ from tfeval.money.could_know import (
 from tfeval.programme.outcomes import outcome_label
 from tfeval.programme.published import Source, distinct_sources, published
 from tfeval.report.chapters.additional import Additional, nothing_table
-from tfeval.report.chapters.common import about, pounds
+from tfeval.report.chapters.common import about, of_phase, pounds
 from tfeval.report.chapters.power import IMPOSSIBLE, design_sources
 from tfeval.report.chapters.power import curve_table as curve_table  # noqa: PLC0414 (one chapter)
 from tfeval.report.chapters.power import inputs_table as inputs_table  # noqa: PLC0414
 from tfeval.report.chapters.power import small_trials_table as small_trials_table  # noqa: PLC0414
-from tfeval.report.record import record
+from tfeval.report.record import Record, keep, make_record
 
 
+@of_phase("one")
 def reach(price_year: int, edition: str) -> Chart:
     """Draw what the 2016 study could detect beside what would have paid for the programme.
 
@@ -89,6 +90,7 @@ _COULD = {
 }
 
 
+@of_phase("one")
 def reach_table(price_year: int, edition: str) -> Table:
     """Return detectable and break-even effects by outcome, and whether the study could tell."""
     rows = could_have_known(price_year=price_year, edition=edition)
@@ -146,6 +148,7 @@ def _verdict(row: dict) -> str:
     return ". ".join(parts)
 
 
+@of_phase("one")
 def silence_table(price_year: int, edition: str) -> Table:
     """Return what effects that the 2016 study could not rule out would be worth together."""
     frames = {name: hidden_value(name, price_year=price_year, edition=edition)
@@ -247,19 +250,42 @@ def _errors(held: dict[Any, Any]) -> str:
     return f"Errors: {held['errors']}, {held['clusters']:.0f} of them."
 
 
-def record_known(price_year: int, edition: str) -> None:
-    """Record what the 2016 study could see of children looked after, and what it left open."""
+def facts(price_year: int, edition: str) -> dict[str, Record]:
+    """Return what is recorded of the 2016 study: what it could see, and what it left open.
+
+    Parameters
+    ----------
+    price_year : int
+    edition : str
+    """
+    about = {"phase": "one", "price_year": price_year, "green_book_edition": edition}
     rows = could_have_known(price_year=price_year, edition=edition).to_dict("records")
     care = next(row for row in rows if row["outcome"] == "looked_after")
+    made = [make_record("care_share", 100 * float(care["share"]), "%", digits=3, subject=about)]
     for name in ("detectable_low", "detectable_high", "break_even_central", "break_even_total"):
         value = float(care[name])
-        if pd.isna(value):
-            record(f"care_{name}", IMPOSSIBLE)
-        else:
-            record(f"care_{name}", value, "points", digits=3)
-    record("care_share", 100 * float(care["share"]), "%", digits=3)
+        said, unit = (IMPOSSIBLE, "") if pd.isna(value) else (value, "points")
+        made.append(make_record(f"care_{name}", said, unit, digits=3, subject=about))
     for view in ("central", "total"):
         for side, word in (("worth", ""), ("loss", "_loss")):
-            inside, across = open_range(price_year, edition, view, side)
-            record(f"open_2016_{view}_within{word}", inside, "£ for each £1", digits=3)
-            record(f"open_2016_{view}_between{word}", across, "£ for each £1", digits=3)
+            ends = zip(("within", "between"), open_range(price_year, edition, view, side),
+                       strict=True)  # fmt: skip
+            made += [
+                make_record(f"open_2016_{view}_{how}{word}", end, "£ for each £1", subject=about)
+                for how, end in ends
+            ]
+    return {record.name: record for record in made}
+
+
+def record_known(phase: str, price_year: int, edition: str) -> None:
+    """Record what the 2016 study could see of children looked after, and what it left open.
+
+    Parameters
+    ----------
+    phase : {"one", "two"}
+        The study is of phase one: a page of phase two says nothing of it.
+    price_year : int
+    edition : str
+    """
+    for made in facts(price_year, edition).values() if phase == "one" else ():
+        keep(made)

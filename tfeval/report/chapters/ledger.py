@@ -13,6 +13,7 @@ from tfeval.programme.phases import RESULT_KINDS, phase
 from tfeval.report.chapters.common import (
     MEASURE_NAMES,
     as_published,
+    of_phase,
     pounds,
     span,
     with_sources,
@@ -71,6 +72,7 @@ def _ledger_two() -> Table:
     )
 
 
+@of_phase("one")
 def payments_table(local_authority: str = ALL) -> Table:
     """Return the ledger held against each payment that was published.
 
@@ -105,6 +107,6 @@ def _verdict(row: pd.Series) -> str:
     return f"{row['verdict'].capitalize()}{missed}: {row['why']}"
 
 
-def funded_families(targeted: float) -> int:
-    """Return how many of an authority's targeted families phase one funded."""
-    return int(fundable([targeted], phase("one").tariff.funded_share)[0])
+def funded_families(targeted: float, name: str = "one") -> int:
+    """Return how many of an authority's targeted families a phase funded."""
+    return int(fundable([targeted], phase(name).tariff.funded_share)[0])

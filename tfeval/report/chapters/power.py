@@ -10,6 +10,7 @@ from tfeval.impact.effects.published import phase_one_inputs
 from tfeval.money.could_know import detectable_curve
 from tfeval.money.people import people_in_family
 from tfeval.programme.published import Source, figure, published
+from tfeval.report.chapters.common import of_phase
 
 #: Stands where a fall would have to be larger than the share that there is.
 IMPOSSIBLE = "more than a fall to nothing"
@@ -17,6 +18,7 @@ _RECORDS = (10_000.0, 20_000.0, 50_000.0, 100_000.0)
 _ALIKE = (0.01, 0.02, 0.05)
 
 
+@of_phase("one")
 def inputs_table() -> Table:
     """Return what is known of the 2016 study's design, and what is assumed."""
     rows = [(item.what, item.value, item.basis) for item in phase_one_inputs()]
@@ -42,6 +44,7 @@ def design_sources() -> list[Source]:
     return list(dict.fromkeys(found))
 
 
+@of_phase("one")
 def curve_table() -> Table:
     """Return the detectable effect by number of records and how alike an authority's families are.
 
@@ -79,6 +82,7 @@ def _comparison_rate() -> float:
     return float(rows["comparison"].iloc[0]) / 100
 
 
+@of_phase("one")
 def small_trials_table() -> Table:
     """Return what the Manchester trial of phase one could have seen."""
     treated = figure("evaluations", "trial_treated")

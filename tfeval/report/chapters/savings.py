@@ -11,6 +11,8 @@ from tfeval.programme.published import Source, distinct_sources, published
 from tfeval.report.chapters.common import (
     PHASE_TITLES,
     month,
+    not_published,
+    of_phase,
     percent,
     pounds,
     span,
@@ -18,6 +20,7 @@ from tfeval.report.chapters.common import (
 )
 
 
+@of_phase("one")
 def break_even_table() -> Table:
     """Return the share of the claimed benefit that must be the programme's own to break even."""
     frame = break_even_2015().rename(
@@ -44,6 +47,7 @@ def break_even_table() -> Table:
     )
 
 
+@of_phase("one")
 def rebuilt_table() -> Table:
     """Return the national claim of £1.2bn rebuilt from families and benefit a family."""
     frame = national_claim_rebuilt().assign(as_of=lambda rows: rows["as_of"].map(month))
@@ -102,14 +106,18 @@ def ratios_table() -> Table:
     )
 
 
-def findings_table(name: str) -> Table:
+def findings_table(name: str, phase: str = "one") -> Table:
     """Return what the national evaluations found, by outcome.
 
     Parameters
     ----------
     name : {"one", "two"}
         The phase.
+    phase : {"one", "two"}
+        Of the page; one of phase two says nothing of phase one.
     """
+    if phase == "two" != name:
+        return not_published(name)
     rows = published("evaluation_outcomes")
     start = period(name)[:4]
     rows = rows[rows["period"].str[:4].astype(int).ge(2015) == (start == "2015")]

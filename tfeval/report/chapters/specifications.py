@@ -174,37 +174,43 @@ def interval_words(row: dict[Any, Any]) -> str:
 
 
 def _repeated(rows: pd.DataFrame, own: tuple[str, str, str]) -> list[str]:
-    same = [_changed(keys, own)[1] for keys in repeats(rows)]
-    if not same:
-        return []
-    return [f"The same estimates as chosen, so no second opinion: {', '.join(same)}."]
+    told: dict[str, list[str]] = {}
+    for keys, twin in repeats(rows).items():
+        other = "chosen" if twin == own else _changed(twin, own)[1]
+        told.setdefault(other, []).append(_changed(keys, own)[1])
+    return [
+        f"The same estimates as {other}, so no second opinion: {', '.join(same)}."
+        for other, same in told.items()
+    ]
 
 
-def repeats(rows: pd.DataFrame) -> list[Any]:
-    """Return the specifications whose effects are those of the first, to a millionth of the error.
+def repeats(rows: pd.DataFrame) -> dict[Any, Any]:
+    """Return the specifications whose effects are those of an earlier one, and of which.
 
-    Doubly robust and regression adjustment are one estimator where all weights are 1.
+    The same to a millionth of the error: doubly robust and regression adjustment are one estimator
+    where all weights are 1.
 
     Parameters
     ----------
     rows : DataFrame
         As from `specifications`.
     """
-    parts = [
-        (keys, part.set_index("outcome")) for keys, part in rows.groupby(list(KEYS), sort=False)
-    ]
-    if not parts:
-        return []
-    first = parts[0][1]["estimate"].astype(float)
-    scale = parts[0][1]["std_error"].astype(float)
-    if not first.notna().any():
-        return []
-    found = []
-    for keys, part in parts[1:]:
-        gap = (part["estimate"].astype(float) - first).abs() / scale
-        if gap.notna().any() and (gap.dropna() < _SAME).all():
-            found.append(keys)
+    kept: list[tuple[Any, pd.DataFrame]] = []
+    found = {}
+    for keys, part in rows.groupby(list(KEYS), sort=False):
+        own = part.set_index("outcome")
+        same = next((earlier for earlier, other in kept if _the_same(own, other)), None)
+        if same is None:
+            kept.append((keys, own))
+        else:
+            found[keys] = same
     return found
+
+
+def _the_same(part: pd.DataFrame, other: pd.DataFrame) -> bool:
+    estimate, before = part["estimate"].astype(float), other["estimate"].astype(float)
+    gap = (estimate - before).abs() / other["std_error"].astype(float)
+    return bool(gap.notna().any() and (gap.dropna() < _SAME).all())
 
 
 def truth_table(found: Analysis) -> Table:

@@ -1,4 +1,4 @@
-"""Chapter 8: one page from the records of the others; no number of its own."""
+"""Chapter 8: one page from the records of the others; no number that is not made from these."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from tfeval.display.facts import Sentence
 from tfeval.display.tables import Table, table
 from tfeval.impact.effects.areas import AreaEffects
 from tfeval.impact.effects.words import SIMULATED
 from tfeval.programme.outcomes import outcome_label
 from tfeval.report.chapters.areas import authority_sentence, left_out, read_areas, why_not
+from tfeval.report.chapters.budget import remainder_sentence
 from tfeval.report.chapters.summary_rows import (
     additional_cost,
     cost_words,
@@ -20,27 +22,76 @@ from tfeval.report.chapters.summary_rows import (
     ratio_row,
     results_row,
 )
+from tfeval.report.chapters.value import designs_sentence
 from tfeval.report.chapters.value_tables import area_value_sentence
 from tfeval.report.notebook_parts import Box
-from tfeval.report.record import Records
+from tfeval.report.record import Record, Records
 
 _VALUE = "07_value_for_money"
 
 
-def headline(budget: Records, claims: Records) -> str:
-    """Return the summary in one sentence, from published figures alone.
+_NOT_PUBLISHED = "Not published for this phase."
+
+
+def headline(
+    budget: Records, claims: Records, impact: Records | None = None, value: Records | None = None
+) -> Sentence:
+    """Say what was claimed, what was caused and whether it was worth the money.
+
+    Of a real extract what was caused and worth comes from its records; simulated ones are not
+    quoted, and published evaluations stand in their place.
 
     Parameters
     ----------
     budget, claims : Records
         Of chapters 1 and 6.
+    impact, value : Records, optional
+        Of chapters 4 and 7.
     """
+    caused, worth = _caused(claims), _worth_published(budget, claims)
+    if impact is not None and value is not None and not impact["simulated"].value:
+        caused, worth = str(impact["headline"]), str(value["headline"])
+    return Sentence(f"Claimed: {_claimed(claims)} Caused: {caused} Worth: {worth}")
+
+
+def _claimed(claims: Records) -> str:
+    if "claimed_families" not in claims:
+        return _NOT_PUBLISHED
+    share = f", {claims['claimed_share']} of those targeted" if "claimed_share" in claims else ""
     return (
-        f"{claims['claimed_families']} were claimed as turned around, {claims['claimed_share']} of "
-        f"those targeted, and a saving of {claims['claimed_saving']} against a budget of "
-        f"{budget['budget']}; the claim breaks even only if {claims['break_even_low']} to "
-        f"{claims['break_even_high']} of the change was the programme's own: nobody measured that."
+        f"{claims['claimed_mark']!s}{claims['claimed_families']}{share}, by the authorities' own "
+        f"count, as {claims['claimed_as']} by {claims['claimed_by']}."
     )
+
+
+def _caused(claims: Records) -> str:
+    if "evaluation_2016" in claims:
+        return f"{claims['evaluation_2016']} (2016 study)"
+    if "effects_with_values" in claims:
+        return (
+            f"the 2019 study gives {claims['effects_with_values']} effects with their values, "
+            "without standard errors where seen."
+        )
+    return _NOT_PUBLISHED
+
+
+def _worth_published(budget: Records, claims: Records) -> str:
+    if "claimed_saving" in claims:
+        return (
+            f"a saving of {claims['claimed_saving']} was claimed against a budget of "
+            f"{budget['budget']}; it breaks even only if {claims['break_even_low']} to "
+            f"{claims['break_even_high']} of the change was the programme's own: nobody measured "
+            "that."
+        )
+    if "ratio_2019_total" in claims:
+        ours = claims["ratio_2019_total"]
+        return (
+            f"effects with a value bring {ours:short} for each £1 of all public costs by our unit "
+            f"costs, {ours.end('low'):short} to {ours.end('high'):short} as one assumption at a "
+            f"time is turned; {claims['ratio_2019_published_fiscal']:short} was published. The "
+            f"budget was {budget['budget']}."
+        )
+    return _NOT_PUBLISHED
 
 
 def _chosen(claims: Records) -> str:
@@ -55,45 +106,64 @@ def published_table(budget: Records, claims: Records) -> Table:
     Parameters
     ----------
     budget, claims : Records
-        Of chapters 1 and 6.
+        Of chapters 1 and 6. Rows are of their own phase alone; where a figure of it was not
+        published, they say so.
     """
     rows = [
-        (
-            "What was claimed?",
-            f"{claims['claimed_families']} turned around ({claims['claimed_share']} of those "
-            f"targeted); {claims['claimed_saving']} saved.",
-            f"Self-declared by authorities. {claims['full_marks_observed']} of "
-            f"{claims['full_marks_known']} with a known final claim stand at exactly 100%; chance "
-            f"alone would give about {claims['full_marks_expected']} of these. {_chosen(claims)}"
-            "Claims may have been capped at the families targeted.",
-        ),
-        (
-            "What did it cost?",
-            f"{budget['budget']} of central budget, of which the payment rules explain "
-            f"{budget['tariff_due']}.",
-            f"{budget['payments_reproduced']} of {budget['payments_checked']} published payments "
-            f"are reproduced, {budget['payments_within']} lie within the rules, "
-            f"{budget['payments_missed']} do not. {budget['unexplained']}",
-        ),
-        (
-            "What was caused?",
-            f"{claims['evaluation_2016']} Of the effects of the 2019 study, "
-            f"{claims['effects_with_values']} were seen with their values.",
-            "Published without standard errors where seen.",
-        ),
+        ("What was claimed?", *_claimed_row(claims)),
+        ("What did it cost?", *_cost_row(budget)),
+        ("What was caused?", *_caused_row(claims)),
         open_row(claims),
-        (
-            "Was it worth the money?",
-            f"Only if {claims['break_even_low']} to {claims['break_even_high']} of the claimed "
-            f"benefit a family was the programme's own; {claims['break_even_national']} with all "
-            "that authorities were expected to add.",
-            "The claimed benefit is gross, from seven areas, over 12 months, without a comparison "
-            "group. The share that was the programme's own was not measured.",
-        ),
+        ("Was it worth the money?", *_break_even_row(claims)),
         ratio_row(claims),
     ]
-    frame = pd.DataFrame(rows, columns=["Question", "Answer", "How sure"])
+    frame = pd.DataFrame([row for row in rows if row], columns=["Question", "Answer", "How sure"])
     return table(frame, caption="From published figures: claims, causes and value")
+
+
+def _claimed_row(claims: Records) -> tuple[str, str]:
+    said = _claimed(claims)
+    if "claimed_saving" not in claims:
+        return f"{said} No saving was published.", "Self-declared by authorities."
+    return (
+        f"{said[:-1]}; {claims['claimed_saving']} saved.",
+        f"Self-declared by authorities. {claims['full_marks_observed']} of "
+        f"{claims['full_marks_known']} with a known final claim stand at exactly 100%; chance "
+        f"alone would give about {claims['full_marks_expected']} of these. {_chosen(claims)}"
+        "Claims may have been capped at the families targeted.",
+    )
+
+
+def _cost_row(budget: Records) -> tuple[str, str]:
+    spent = (
+        f"{budget['budget']} of central budget, of which the payment rules explain "
+        f"{budget['tariff_due'].ends()}."
+    )
+    if "payments_checked" not in budget:
+        return spent, f"No payment of this phase was published. {remainder_sentence(budget)}"
+    return (
+        spent,
+        f"{budget['payments_reproduced']} of {budget['payments_checked']} published payments "
+        f"are reproduced, {budget['payments_within']} lie within the rules, "
+        f"{budget['payments_missed']} do not. {remainder_sentence(budget)}",
+    )
+
+
+def _caused_row(claims: Records) -> tuple[str, str]:
+    said = _caused(claims)
+    return said[:1].upper() + said[1:], "Published without standard errors where seen."
+
+
+def _break_even_row(claims: Records) -> tuple[str, str]:
+    if "break_even_low" not in claims:
+        return _NOT_PUBLISHED, "No saving was claimed that could be held against the costs."
+    return (
+        f"Only if {claims['break_even_low']} to {claims['break_even_high']} of the claimed "
+        f"benefit a family was the programme's own; {claims['break_even_national']} with all "
+        "that authorities were expected to add.",
+        "The claimed benefit is gross, from seven areas, over 12 months, without a comparison "
+        "group. The share that was the programme's own was not measured.",
+    )
 
 
 def records_answers(comparison: Records, impact: Records, value: Records, claims: Records) -> Table:
@@ -108,7 +178,7 @@ def records_answers(comparison: Records, impact: Records, value: Records, claims
         results_row(value, claims),
         (
             "What was caused?",
-            str(impact["headline"]),
+            f"{impact['headline']}",
             f"The groups compared are {impact['balance']}; {comparison['estimand']}. What was not "
             "recorded may still differ between them.",
         ),
@@ -124,26 +194,24 @@ def records_answers(comparison: Records, impact: Records, value: Records, claims
 
 
 def _worth(value: Records) -> tuple[str, str, str]:
-    question, said = "Was it worth the money?", str(value["headline"])
+    question, said = "Was it worth the money?", f"{value['headline']}"
     if "value_unknown" in value:
         return question, said, "Not known; that is neither nothing nor a loss."
     return (
         question,
         said,
         f"Benefits {value['benefits']} beside costs of {value['costs']} for {value['families']}; "
-        f"{value['fiscal_return']} came back to the public purse for each £1.",
+        f"{value['fiscal_return']:short} came back to the public purse for each £1.",
     )
 
 
 def _changes(value: Records) -> tuple[str, str]:
     if "value_unknown" in value:
         return "Records of more families, or with errors that hold.", f"{value['value_unknown']}"
-    agree = "agree" if value["designs_agree"].value else "DO NOT agree"
     return (
         f"Value would turn with {value['turning']}.",
-        f"{value['designs']} comparison groups, designs and estimators {agree} on whether it paid "
-        f"({value['npv_least_design']} to {value['npv_most_design']}). To know everything that is "
-        f"uncertain would be worth {value['information_value']} to the decision.",
+        f"{designs_sentence(value)} To know everything that is uncertain would be worth "
+        f"{value['information_value']} to the decision.",
     )
 
 
@@ -238,8 +306,8 @@ def pounds_table(value: Records, claims: Records) -> Table:
         "benefits": "Summary; each line in Lines, kind benefit",
         "costs": "Summary; each line in Lines, kind cost, and its sources in Costs",
         "npv": "Summary: benefits less costs",
-        "npv_low": "Uncertainty",
-        "npv_high": "Uncertainty",
+        "npv.low": "Uncertainty",
+        "npv.high": "Uncertainty",
         "npv_least_design": "Designs",
         "npv_most_design": "Designs",
         "benefit_cost_ratio": "Summary: benefits over costs",
@@ -250,7 +318,10 @@ def pounds_table(value: Records, claims: Records) -> Table:
     if "value_unknown" in value:
         why = pd.DataFrame({"What is missing": [str(value["value_unknown"])]})
         return table(why, caption="There are no pounds from linked records on this page")
-    rows = [(name.replace("_", " "), str(value[name]), sheet) for name, sheet in sheets.items()]
+    rows = [
+        (name.replace("_", " ").replace(".", ", "), f"{_ended(value, name)}", sheet)
+        for name, sheet in sheets.items()
+    ]
     each = cost_words(additional_cost(value, claims))
     rows.append(("cost per additional result", each,
                  "Summary: cost per family; over the additional share of chapter 6"))  # fmt: skip
@@ -259,6 +330,11 @@ def pounds_table(value: Records, claims: Records) -> Table:
         caption="Each pound from linked records, and where it is made",
         notes=[f"{SIMULATED}."] if value["simulated"].value else None,
     )
+
+
+def _ended(value: Records, name: str) -> Record:
+    name, _, side = name.partition(".")
+    return value[name].end(side) if side else value[name]
 
 
 def records_table(*chapters: Records) -> Table:
@@ -270,7 +346,7 @@ def records_table(*chapters: Records) -> Table:
         Of the chapters read.
     """
     rows = [
-        (chapter.notebook, name, str(record))
+        (chapter.notebook, name, f"{record}" if record.low is None else record.interval())
         for chapter in chapters
         for name, record in chapter.items()
     ]

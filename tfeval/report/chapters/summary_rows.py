@@ -3,69 +3,68 @@
 from __future__ import annotations
 
 from tfeval.money.additional import Range, cost_per
-from tfeval.report.chapters.additional import PER, interval
+from tfeval.report.chapters.additional import PER
 from tfeval.report.chapters.common import about
-from tfeval.report.record import Record, Records
+from tfeval.report.record import Records
 
 Row = tuple[str, str, str]
 
 
-def _ratio(record: Record) -> str:
-    return f"£{float(record.value):.2f}"
-
-
-def _minus(record: Record) -> str:
-    return str(record).replace("-", "\N{MINUS SIGN}")
-
-
-def open_row(claims: Records) -> Row:
+def open_row(claims: Records) -> Row | None:
     """Return what the study of 2016 left open, for each £1, and what it could have seen.
 
     Parameters
     ----------
     claims : Records
-        Of chapter 6.
+        Of chapter 6; None where they are of a phase which that study is not of.
     """
+    if "care_share" not in claims:
+        return None
     central, whole = (
         [_open(claims, f"open_2016_{view}_{how}") for how in ("within", "between")]
         for view in ("central", "total")
     )
-    share = f", of {claims['care_share']} who were" if "care_share" in claims else ""
-    paying = [str(claims[f"care_break_even_{view}"]) for view in ("central", "total")]
+    paying = [f"{claims[f'care_break_even_{view}']}" for view in ("central", "total")]
     return (
         "What did the 2016 study leave open?",
         f"Up to {central[0]} for each £1 of central government if families were compared within "
         f"authorities; up to {central[1]} if only between them. For each £1 of all public costs: "
         f"up to {whole[0]}; up to {whole[1]}.",
         f"Of children looked after, the smallest change it would have seen lies between "
-        f"{claims['care_detectable_low']} and {claims['care_detectable_high']}"
-        f"{share}. To pay for central costs alone takes a fall of {paying[0]}; for all public "
-        f"costs, {paying[1]}.",
+        f"{claims['care_detectable_low']} and {claims['care_detectable_high']}, of "
+        f"{claims['care_share']} who were. To pay for central costs alone takes a fall of "
+        f"{paying[0]}; for all public costs, {paying[1]}.",
     )
 
 
 def _open(claims: Records, name: str) -> str:
     """Write what could be gained, and what lost: more, since falls stop at nothing."""
-    gain = _ratio(claims[name])
-    loss = _ratio(claims[f"{name}_loss"]) if f"{name}_loss" in claims else gain
-    return f"{gain} gained or {loss} lost"
+    return f"{claims[name]:short} gained or {claims[f'{name}_loss']:short} lost"
 
 
-def ratio_row(claims: Records) -> Row:
+def ratio_row(claims: Records) -> Row | None:
     """Return the effects of 2019 by our unit costs beside the published ratios.
 
     Parameters
     ----------
     claims : Records
-        Of chapter 6.
+        Of chapter 6. The study is of phase two, and a page of another phase says so.
     """
+    question, theirs = "What are the effects of 2019 worth?", claims
+    if "ratio_2019_total" not in claims:
+        theirs = claims.of(phase="two")
+        question = "Of phase two: what are the effects of 2019 worth?"
+    if "ratio_2019_total" not in theirs:
+        return None
+    ours, central = theirs["ratio_2019_total"], theirs["ratio_2019_central"]
     return (
-        "What are the effects of 2019 worth?",
-        f"By our unit costs, {_ratio(claims['ratio_2019_total'])} for each £1 of all public costs "
-        f"and {_ratio(claims['ratio_2019_central'])} for each £1 of central government. Published: "
-        f"{_ratio(claims['ratio_2019_published_fiscal'])} to public bodies, "
-        f"{_ratio(claims['ratio_2019_published_economic'])} with value to others.",
-        f"{claims['care_share_2019']} of our benefits rest on children looked after. Errors were "
+        question,
+        f"By our unit costs, {ours:short} for each £1 of all public costs ({ours.end('low'):short} "
+        f"to {ours.end('high'):short} as one assumption at a time is turned) and {central:short} "
+        f"for each £1 of central government. Published: "
+        f"{theirs['ratio_2019_published_fiscal']:short} to public bodies, "
+        f"{theirs['ratio_2019_published_economic']:short} with value to others.",
+        f"{theirs['care_share_2019']} of our benefits rest on children looked after. Errors were "
         "not published. How long effects last is assumed.",
     )
 
@@ -76,12 +75,13 @@ def additional_cost(value: Records, claims: Records) -> Range | None:
     Parameters
     ----------
     value, claims : Records
-        Of chapters 7 (what a family cost) and 6 (the share of families with an additional result).
+        Of chapters 7 (what a family cost) and 6 (families with an additional result).
     """
     if "results_unknown" in claims or "cost_per_family" not in value:
         return None
-    share = (claims[f"additional_share{end}"].value for end in ("", "_low", "_high"))
-    return cost_per(float(value["cost_per_family"].value), Range(*(float(x) / 100 for x in share)))
+    more = claims["results_additional"]
+    share = Range(*(one.number / PER for one in (more, more.end("low"), more.end("high"))))
+    return cost_per(value["cost_per_family"].number, share)
 
 
 def cost_words(cost: Range | None) -> str:
@@ -117,16 +117,15 @@ def results_row(value: Records, claims: Records) -> Row:
     if "results_unknown" in claims:
         return question, f"The records cannot say: {claims['results_unknown']}.", "Not known."
     label = "Simulated records: of" if claims["results_basis"].value == "simulated" else "Of"
-    counts = (claims[f"results_additional{end}"].value for end in ("", "_low", "_high"))
     return (
         question,
-        f"{label} {PER:,} families on the programme, {claims['results_claimed'].value} were "
-        f"claimed. {claims['results_met'].value} met the tests; "
-        f"{claims['results_anyway'].value} would have anyway. "
-        f"{interval(Range(*map(float, counts)))} were additional. Each cost "
+        f"{label} {PER:,} families on the programme, {claims['results_claimed']:short} were "
+        f"claimed. {claims['results_met']:short} met the tests; "
+        f"{claims['results_anyway']:short} would have anyway. "
+        f"{claims['results_additional'].interval()} were additional. Each cost "
         f"{cost_words(additional_cost(value, claims))}.",
-        f"Intervals of 95%. The programme's own share of the results met is {claims['own_share']} "
-        f"({_minus(claims['own_share_low'])} to {_minus(claims['own_share_high'])}). "
+        f"Intervals of 95%. The programme's own share of the results met is "
+        f"{claims['own_share'].interval()}. "
         "The rate of similar families stands for “anyway”. The cost is all that the public "
         "spent on a family, in the prices of chapter 7; chapter 6 gives it in cash.",
     )

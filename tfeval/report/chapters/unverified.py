@@ -10,10 +10,11 @@ from tfeval.programme.claims import authority
 from tfeval.programme.phases import phase
 from tfeval.programme.published import Source, distinct_sources, figure, published
 from tfeval.report.chapters.authority import bounds
-from tfeval.report.chapters.common import month, percent
+from tfeval.report.chapters.common import month, of_phase, percent
 from tfeval.report.chapters.corroboration import fees
 
 
+@of_phase("one")
 def unverified_table(name: str) -> Table:
     """Return an authority's remembered claim and whether sourced figures leave room for it.
 

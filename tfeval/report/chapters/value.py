@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,25 +11,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tfeval.display.facts import Sentence
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table
 from tfeval.errors import public_line
 from tfeval.impact.effects.effects import Effects
 from tfeval.money.appraisal import Appraisal
-from tfeval.money.appraisal_display import amount
 from tfeval.money.appraise import appraise
 from tfeval.money.costs import programme_costs
 from tfeval.money.designs import DesignAppraisals, appraise_designs
 from tfeval.money.monetised import NothingValuedError
 from tfeval.money.uncertainty import Uncertainty
+from tfeval.paths import KEEPS_FILES
 from tfeval.programme.national import attached_by_year
 from tfeval.programme.phases import phase as phase_of
 from tfeval.programme.published import figure
 from tfeval.report.chapters.effects_record import not_shown, read_effects
 from tfeval.report.chapters.unvalued import Unknown, Unvalued, or_why
-from tfeval.report.chapters.value_designs import design_effects, not_appraised
+from tfeval.report.chapters.value_designs import CHOSEN, design_effects, not_appraised
 from tfeval.report.notebook_parts import Box, simulated_banner
-from tfeval.report.record import Records, record
+from tfeval.report.record import Record, Records, keep, make_record, record
 
 WORKBOOK = "value_for_money.xlsx"
 _DRAWS, _DESIGN_DRAWS = 10_000, 4_000
@@ -112,9 +115,12 @@ def load(
     except NothingValuedError as fault:
         return _unvalued(public_line(fault), impact, asked)
     chosen = impact.table("specifications")
-    designs = appraise_designs(design_effects(chosen, effects), costs, draws=_DESIGN_DRAWS, **asked)
+    drawn = found.uncertainty(draws=_DRAWS)
+    designs = appraise_designs(
+        design_effects(chosen, effects), costs, draws=_DESIGN_DRAWS, drawn={CHOSEN: drawn}, **asked
+    )
     designs = replace(designs, left_out={**not_appraised(chosen), **designs.left_out})
-    return Value(found, found.uncertainty(draws=_DRAWS), designs, impact, phase, asked)
+    return Value(found, drawn, designs, impact, phase, asked)
 
 
 def _unvalued(why: str, impact: Records, asked: dict[str, Any]) -> Unvalued:
@@ -181,17 +187,61 @@ def banner(found: Value | Unvalued) -> Box | None:
     )
 
 
-def headline(found: Value | Unvalued) -> str:
+def facts(found: Value) -> dict[str, Record]:
+    """Return what is recorded of value: every number that the page and the summary state.
+
+    Parameters
+    ----------
+    found : Value
+        As from `load`.
+    """
+    held, drawn = found.appraisal, found.drawn
+    least, most = found.designs.range
+    number: dict[str, tuple[float, str]] = {
+        "npv_least_design": (least, "£"), "npv_most_design": (most, "£"),
+        "information_value": (float(information(found)["value"].iloc[0]), "£"),
+        "cost_per_family": (held.cost_per_family, "£"),
+        "cost_per_claimed": (held.cost_per_claimed, "£"),
+        "fiscal_return": (held.fiscal_return, "£ for each £1"),
+        "probability": (drawn.probability(), "probability"),
+        "designs": (len(found.designs.frame), ""),
+        "designs_paying": (int((found.designs.frame["npv"] >= 0).sum()), ""),
+        "families": (held.settings.total_families, "families"),
+    }  # fmt: skip
+    units = {"npv": "£", "benefits": "£", "costs": "£", "benefit_cost_ratio": "£ for each £1"}
+    made = [make_record(name, float(getattr(held, name)), unit, interval=drawn.interval(name))
+            for name, unit in units.items()]  # fmt: skip
+    made += [make_record(name, value, unit) for name, (value, unit) in number.items()
+             if not np.isnan(value)]  # fmt: skip
+    return {record.name: record for record in made}
+
+
+def headline(found: Value | Unvalued) -> Sentence:
     """Say in one sentence what each pound brought, and how likely it is that it paid."""
     if isinstance(found, Unvalued):
-        return found.headline()
-    low, high = map(amount, found.drawn.interval())
-    least, most = map(amount, found.designs.range)
+        return Sentence(found.headline())
+    said = facts(found)
+    return Sentence(
+        f"{found.label}each £1 brought {said['benefit_cost_ratio']:short}; the net present "
+        f"value is {said['npv'].interval()} and the probability that it paid for itself "
+        f"{said['probability']}. {designs_sentence(said)}{_not_in_it(found)}"
+    )
+
+
+def designs_sentence(said: Mapping[str, Record]) -> str:
+    """Say over how many designs value was taken, in how many it paid, and from what to what.
+
+    Parameters
+    ----------
+    said : mapping of str to Record
+        As from `facts`, or as chapter 7 recorded them.
+    """
+    count, paying = said["designs"], said["designs_paying"]
+    if count.number < 2:
+        return "No other comparison group, design or estimator gives a value to set beside it."
     return (
-        f"{found.label}each £1 brought £{found.appraisal.benefit_cost_ratio:.2f}; the net present "
-        f"value is {amount(found.appraisal.npv)} ({low} to {high}) and the probability that it "
-        f"paid for itself {chance(found.drawn.probability())}. Over other comparison groups, "
-        f"designs and estimators the value runs from {least} to {most}.{_not_in_it(found)}"
+        f"It pays in {paying} of {count} comparison groups, designs and estimators, whose value "
+        f"runs from {said['npv_least_design']} to {said['npv_most_design']}."
     )
 
 
@@ -204,19 +254,6 @@ def _not_in_it(found: Value) -> str:
     if not told:
         return ""
     return f" Not in it: {' and '.join(told)}; what that is worth is not known, and not nothing."
-
-
-def chance(share: float) -> str:
-    """Write a probability as a reader needs it.
-
-    Examples
-    --------
-    >>> chance(0.003), chance(0.314), chance(0.996)
-    ('under 1%', '31%', 'over 99%')
-    """
-    if share < 0.01:
-        return "under 1%"
-    return "over 99%" if share > 0.99 else f"{share:.0%}"
 
 
 @or_why
@@ -232,7 +269,7 @@ def five_es(found: Value) -> Table:
 
 
 @or_why
-def workbook(found: Value, areas: pd.DataFrame, folder: str | Path = ".") -> Box:
+def workbook(found: Value, areas: pd.DataFrame, folder: str | Path | None = None) -> Box:
     """Write the spreadsheet in which every pound can be traced, and link it.
 
     Parameters
@@ -241,48 +278,33 @@ def workbook(found: Value, areas: pd.DataFrame, folder: str | Path = ".") -> Box
         As from `load`.
     areas : DataFrame
         Value by authority, as recorded.
-    folder : str or Path, default "."
-        Where the page is.
+    folder : str or Path, optional
+        Where the page is; by default the folder of a report's run. Elsewhere, as in JupyterLab,
+        none is written.
     """
+    if folder is None and KEEPS_FILES not in os.environ:
+        say = f"`tfeval run 07_value_for_money` writes the spreadsheet, {WORKBOOK}, beside its page"
+        return Box("note", (("", f"{say}."),))
     more = {
         "Designs": (found.designs.frame, "Net present value under each design, one thing changed"),
         "Information": (information(found), "What knowing more would be worth"),
         "Authorities": (areas, "Net value a family by authority, partly pooled"),
     }
-    path = found.appraisal.to_workbook(Path(folder) / WORKBOOK, found.drawn, more)
+    path = found.appraisal.to_workbook(Path(folder or ".") / WORKBOOK, found.drawn, more)
     words = "effect × families × profile × unit cost, line by line, with sources"
     return Box("file", ((path.name, f"Spreadsheet: {found.label}{words} ({path.name})"),))
 
 
 def record_value(found: Value | Unvalued) -> None:
     """Record what the summary page says of value; where there is none, why."""
+    record("headline", headline(found))
+    record("simulated", found.appraisal.simulated)
     if isinstance(found, Unvalued):
         record("value_unknown", found.appraisal.why)
-        record("headline", headline(found))
-        record("simulated", found.appraisal.simulated)
         record("families", found.families, "families")
         return
-    held, drawn = found.appraisal, found.drawn
-    low, high = drawn.interval()
-    least, most = found.designs.range
-    values = {
-        "benefits": held.benefits, "costs": held.costs, "npv": held.npv, "npv_low": low,
-        "npv_high": high, "npv_least_design": least, "npv_most_design": most,
-        "information_value": float(information(found)["value"].iloc[0]),
-    }  # fmt: skip
-    for name, value in values.items():
-        record(name, amount(value))
-    record("cost_per_family", round(held.cost_per_family), "£")
-    record("headline", headline(found))
-    record("benefit_cost_ratio", f"£{held.benefit_cost_ratio:.2f}")
-    record("fiscal_return", f"£{held.fiscal_return:.2f}")
-    record("probability", chance(drawn.probability()))
-    record("designs", len(found.designs.frame))
-    record("designs_agree", found.designs.same_sign)
-    record("simulated", held.simulated)
-    record("families", held.settings.total_families, "families")
-    if not np.isnan(held.cost_per_claimed):
-        record("cost_per_claimed", amount(held.cost_per_claimed))
+    for made in facts(found).values():
+        keep(made)
     record("turning", turning(found))
 
 

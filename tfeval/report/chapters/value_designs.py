@@ -11,6 +11,9 @@ import pandas as pd
 from tfeval.impact.effects.effects import Effects
 from tfeval.report.chapters.specifications import KEYS, UNWEIGHTED, repeats
 
+#: The specification that the page is about, among the others.
+CHOSEN = "as chosen"
+
 
 def design_effects(rows: pd.DataFrame, main: Effects) -> dict[str, Effects]:
     """Return the effects under each specification, by its name for readers.
@@ -55,12 +58,15 @@ def not_appraised(rows: pd.DataFrame) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        Those without effects, and those whose estimates are the chosen one's again.
+        Those without effects, and those whose estimates are an earlier one's again.
     """
     same, left = repeats(rows), {}
     for name, part in _named_designs(rows):
-        if tuple(part.iloc[0][list(KEYS)]) in same:
-            left[name] = "The same estimates as chosen: no second opinion."
+        twin = same.get(tuple(part.iloc[0][list(KEYS)]))
+        if twin is not None:
+            left[name] = (
+                f"The same estimates as {_name(twin, rows).removeprefix('as ')}: no second opinion."
+            )
         if (part["outcome"] == "").any():
             left[name] = str(part["why"].iloc[0])
     return left
@@ -80,4 +86,4 @@ def _name(keys: tuple[str, ...], rows: pd.DataFrame) -> str:
         return "regression adjustment alone"
     own = rows.iloc[0][list(KEYS)].tolist()
     changed = [str(value) for value, mine in zip(keys, own, strict=True) if value != mine]
-    return ", ".join(changed).replace("_", " ") or "as chosen"
+    return ", ".join(changed).replace("_", " ") or CHOSEN

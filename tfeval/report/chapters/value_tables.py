@@ -8,17 +8,16 @@ import pandas as pd
 from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import range_chart
 from tfeval.display.tables import Table, table
-from tfeval.display.words import pounds
+from tfeval.display.words import amount, chance, pounds
 from tfeval.errors import TfevalError, public_line
 from tfeval.impact.effects.areas import AreaEffects, pool_areas
 from tfeval.impact.effects.words import SIMULATED, decimals, number
-from tfeval.money.appraisal_display import amount
 from tfeval.money.area_values import AreaAppraisals, appraise_areas
 from tfeval.programme.outcomes import outcome_label, reported_outcomes
 from tfeval.programme.published import figure
 from tfeval.report.chapters.effects_record import not_shown
 from tfeval.report.chapters.unvalued import Unvalued, or_why
-from tfeval.report.chapters.value import Value, chance, information
+from tfeval.report.chapters.value import Value, information
 from tfeval.report.record import Records
 
 #: Standard errors between no effect and the smallest that a study finds four times in five:
