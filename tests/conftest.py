@@ -1,8 +1,10 @@
-"""Shared fixtures: a copy of the published figures that a test may break."""
+"""Shared fixtures: simulated records on disk, and published figures that a test may break."""
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +12,17 @@ import pytest
 
 from tfeval.programme import published as module
 from tfeval.programme.published import published_folder
+from tfeval.report import simulated
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep simulated records where all workers of this run find them, and nobody else."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(simulated.VARIABLE, str(folder))
+        yield folder
 
 
 @pytest.fixture

@@ -36,13 +36,8 @@ def load(phase: str = "one") -> additional.Additional:
 @pytest.fixture(scope="module")
 def small():
     """Fewer simulated families, so that a design takes seconds."""
-    linked._simulation.cache_clear()
-    linked.cohort_of.cache_clear()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(linked, "_FAMILIES", 3_000)
+    with linked.simulated_families(3_000):
         yield
-    linked._simulation.cache_clear()
-    linked.cohort_of.cache_clear()
 
 
 @pytest.fixture(scope="module")

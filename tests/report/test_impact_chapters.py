@@ -27,13 +27,8 @@ ASKED = ("simulated", "one", "not_yet_treated", 12)
 
 @pytest.fixture(scope="module")
 def found():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(linked, "_FAMILIES", 6_000)
-        linked._simulation.cache_clear()
-        linked.cohort_of.cache_clear()
+    with linked.simulated_families(6_000):
         yield impact.load(*ASKED, design="nearest", caliper=0.2, estimator="adjusted")
-        linked._simulation.cache_clear()
-        linked.cohort_of.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -303,16 +303,11 @@ def test_impossible_designs_are_listed_in_chapter_7_and_the_naive_difference_is_
 
 @pytest.fixture(scope="module")
 def small():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(linked, "_FAMILIES", 1_500)
-        linked._simulation.cache_clear()
-        linked.cohort_of.cache_clear()
+    with linked.simulated_families(1_500):
         yield impact_chapter.load(
             "simulated", "one", "not_yet_treated", 12, design="nearest", caliper=0.2,
             estimator="adjusted",
         )  # fmt: skip
-        linked._simulation.cache_clear()
-        linked.cohort_of.cache_clear()
 
 
 def spoiled(found, outcomes: list[str], **columns):

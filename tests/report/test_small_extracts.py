@@ -14,7 +14,7 @@ import tfeval as tf
 from tests.report.test_value_chapters import claims
 from tfeval.paths import project_folder
 from tfeval.report import record
-from tfeval.report.chapters import effects_record, linked, summary, value
+from tfeval.report.chapters import effects_record, summary, value
 from tfeval.report.record import Records
 from tfeval.report.record_tables import content_of
 
@@ -87,9 +87,7 @@ def kept(monkeypatch, tmp_path):
         monkeypatch.setattr(module, "keep", held.keep)
     for module in (tf, effects_record):
         monkeypatch.setattr(module, "record_table", held.record_table, raising=False)
-    yield held
-    linked.cohort_of.cache_clear()
-    linked._opened.cache_clear()
+    return held
 
 
 def pages(extract: Path, kept: Kept) -> dict[str, str]:

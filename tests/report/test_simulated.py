@@ -1,0 +1,115 @@
+"""Simulated records kept on disk: the same as made anew, made once, never stale."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pandas as pd
+import pytest
+
+from tfeval.records.simulate import simulate
+from tfeval.report import simulated
+
+FAMILIES = 100
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """Keep records in a folder of this test's own."""
+    monkeypatch.setenv(simulated.VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setattr(simulated, "_FEWEST", FAMILIES)
+    simulated._simulation.cache_clear()
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """List what is simulated."""
+    calls = []
+
+    def counted(*, families, seed):
+        calls.append((families, seed))
+        return simulate(families=families, seed=seed)
+
+    monkeypatch.setattr(simulated, "simulate", counted)
+    return calls
+
+
+def kept(place):
+    return sorted(one.name for one in place.glob("*simulated-*"))
+
+
+def same(seed: int) -> None:
+    """Hold what is given, rows and their order, types and truth, to what `simulate` makes."""
+    fresh = simulate(families=FAMILIES, seed=seed)
+    records = simulated.simulated_records(FAMILIES, seed)
+    assert (records.source, records.simulated) == (fresh.records.source, True)
+    assert dict(records.about) == dict(fresh.records.about)
+    assert list(records.raw) == list(fresh.records.raw)
+    for name, table in fresh.records.raw.items():
+        assert records.raw[name].to_pyarrow().equals(table.to_pyarrow()), name
+    truth = simulated.simulated_truth(FAMILIES, seed)
+    assert truth.settings == fresh.truth.settings
+    for name in ("families", "people_outcomes", "family_outcomes"):
+        pd.testing.assert_frame_equal(getattr(truth, name), getattr(fresh.truth, name))
+
+
+def test_what_is_read_is_what_would_be_made_and_is_made_once(place, made):
+    same(1)
+    same(1)
+    assert made == [(FAMILIES, 1)]
+    assert len(kept(place)) == 1
+
+
+def test_two_that_ask_at_once_make_them_once(place, made):
+    with ThreadPoolExecutor(2) as both:
+        found = list(both.map(lambda _: simulated.simulated_records(FAMILIES, 2), range(2)))
+    assert made == [(FAMILIES, 2)]
+    first, second = (one.table("families").to_pandas() for one in found)
+    pd.testing.assert_frame_equal(first, second)
+
+
+@pytest.mark.parametrize("part", ["version", "code_hash", "file_hash", "data_files"])
+def test_whatever_they_rest_on_changes_their_name(place, made, monkeypatch, part):
+    simulated.simulated_records(FAMILIES, 1)
+    before = getattr(simulated, part)
+    if part == "data_files":
+        monkeypatch.setattr(simulated, part, lambda: before()[1:])
+    else:
+        monkeypatch.setattr(simulated, part, lambda named: before(named) + "0")
+    simulated.simulated_records(FAMILIES, 1)
+    assert len(made) == len(kept(place)) == 2
+
+
+@pytest.mark.parametrize("why", ["code changed since", "not wanted", "no folder", "few families"])
+def test_nothing_is_kept_where_it_could_be_stale_or_cannot_be(place, made, monkeypatch, why):
+    families = FAMILIES
+    if why == "code changed since":
+        monkeypatch.setattr(simulated, "_BEGAN", 0.0)
+    elif why == "not wanted":
+        monkeypatch.setenv(simulated.VARIABLE, "")
+    elif why == "no folder":
+        place.write_text("a file")
+    else:
+        families -= 1
+    assert simulated.simulated_records(families, 1).simulated
+    assert len(simulated.simulated_truth(families, 1).families) >= families
+    assert made == [(families, 1)]
+    assert not kept(place)
+
+
+def test_a_spoiled_file_is_not_in_the_way(place, made):
+    simulated.simulated_records(FAMILIES, 1)
+    (folder,) = place.glob("simulated-*")
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[:100])
+    same(1)
+
+
+def test_the_newest_stay_and_what_is_open_can_still_be_read(place):
+    first = simulated.simulated_records(FAMILIES, 1)
+    for seed in (2, 3, 4):
+        simulated.simulated_records(FAMILIES, seed)
+    assert len(kept(place)) == simulated._KEPT
+    assert first.table("people").count().execute() > FAMILIES
