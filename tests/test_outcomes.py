@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import tfeval as tf
+from tests.report.analyses import analysis
 from tests.test_architecture import FILES
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.plan.analysis_plan import read_plan
@@ -29,7 +30,7 @@ from tfeval.programme.outcomes import (
 )
 from tfeval.records.dictionary import data_dictionary
 from tfeval.records.schema import TABLES
-from tfeval.report.chapters import areas, comparison, impact, linked, specifications
+from tfeval.report.chapters import areas, comparison, linked, specifications
 
 NEW = {
     "name": "convictions", "label": "Convictions in court", "theme": "crime", "kind": "events",
@@ -245,19 +246,14 @@ def test_outcomes_are_never_taken_for_others(families, design):
 @pytest.fixture(scope="module")
 def page():
     """Chapter 4 with one outcome more, put into the registry and nowhere else."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(linked, "_FAMILIES", 4_000)
+    # So many that no other test's cohort is taken from the cache.
+    with pytest.MonkeyPatch.context() as patch, linked.simulated_families(4_001):
         patch.setitem(OUTCOMES, "convictions", Outcome(**NEW))
-        linked._simulation.cache_clear()
-        linked.cohort_of.cache_clear()
-        yield impact.load("simulated", "one", "not_yet_treated", 12, design="nearest", caliper=0.2,
-                          estimator="adjusted")  # fmt: skip
-        linked._simulation.cache_clear()
-        linked.cohort_of.cache_clear()
+        yield analysis()
 
 
 def test_a_new_row_is_counted(page):
-    frame = page.comparison.cohort.to_pandas()
+    frame = page.families.to_pandas()
     rows = linked.records_of("simulated")
     people = rows.table("people").select("person_id", "family_id").to_pandas()
     held = rows.table("offences").to_pandas().merge(people, on="person_id")
@@ -265,14 +261,14 @@ def test_a_new_row_is_counted(page):
     start, day = pd.to_datetime(held["index_on"]), pd.to_datetime(held["outcome_on"])
     inside = (day >= start) & (day < start + pd.DateOffset(months=12))
     expected = held[inside].groupby("unit").size().reindex(frame["unit"], fill_value=0)
-    counted = page.comparison.cohort.outcomes(12)["convictions"]
+    counted = page.families.outcomes(12)["convictions"]
     known = counted.notna().to_numpy()
     assert counted.sum() > 50
     assert (counted[known].to_numpy() == expected[known].to_numpy()).all()
 
 
 def test_a_new_row_is_described_and_can_be_planned(page):
-    columns = page.comparison.cohort.columns
+    columns = page.families.columns
     own = columns[columns["outcome"] == "convictions"]
     assert own["timing"].tolist() == ["before", "after"]
     assert (own["description"] == NEW["description"]).all()
@@ -283,23 +279,23 @@ def test_a_new_row_is_described_and_can_be_planned(page):
 
 
 def test_a_new_row_is_balanced_on(page):
-    assert "Convictions in court" in page.comparison.study.covariates.names
-    shown = comparison.balance_table(page.comparison).to_frame()
+    assert "Convictions in court" in page.study.covariates.names
+    shown = page.balance.to_frame()
     assert "Convictions in court" in shown["covariate"].tolist()
-    assert "Convictions in court" in comparison.covariates_table(page.comparison).text()
+    assert "Convictions in court" in comparison.covariates_table(page.families, page.study).text()
 
 
 def test_a_new_row_has_an_effect_and_stands_in_chapter_4(page):
-    effects = tf.estimate(page.comparison.design, page.comparison.cohort, months=12)
+    effects = tf.estimate(page.design, page.families, months=12)
     assert effects.settings["labels"]["convictions"] == "Convictions in court"
-    assert "Convictions in court, a family" in impact.effects_table(page).text()
+    assert "Convictions in court, a family" in page.effects.table().text()
     rows = specifications.specifications(page)
     assert "convictions" in set(rows["outcome"])
     assert f"Convictions in court ({NOT_SIMULATED})" in specifications.truth_table(page).text()
 
 
 def test_a_new_row_is_not_monetised_with_its_reason(page):
-    effects = tf.estimate(page.comparison.design, page.comparison.cohort.outcomes(12)[
+    effects = tf.estimate(page.design, page.families.outcomes(12)[
         ["convictions", "out_of_work"]])  # fmt: skip
     left = tf.appraise(effects, 1_000, families=100).found.left_out.set_index("what")
     assert left.loc["convictions", "reason"] == NEW["no_price"]

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 import tfeval as tf
+from tests.report.analyses import results
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table
 from tfeval.report.chapters import additional, deadweight, evidence, funnel, known, linked
@@ -30,7 +31,7 @@ ALONE = (
 
 
 def load(phase: str = "one") -> additional.Additional:
-    return additional.load("simulated", phase, "not_yet_treated", 12, design="nearest", caliper=0.2)
+    return results(phase=phase)
 
 
 @pytest.fixture(scope="module")
@@ -121,9 +122,8 @@ def test_simulated_results_say_so_wherever_they_stand(found):
     assert "not findings" in additional.banner(found).text()
     assert "simulated" not in evidence.headline("one", found, 2024, "2026").lower()
     real = replace(
-        found, comparison=replace(found.comparison, study=replace(found.comparison.study,
-                                                                  simulated=False)),
-    )  # fmt: skip
+        found, design=replace(found.design, study=replace(found.design.study, simulated=False))
+    )
     assert "In the records" in evidence.headline("one", real, 2024, "2026")
     assert "simulated" not in funnel.funnel_table(real).text()
 

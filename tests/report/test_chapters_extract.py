@@ -3,7 +3,8 @@
 import pytest
 
 import tfeval as tf
-from tfeval.report.chapters import additional, families, linked
+from tests.report.analyses import page, results
+from tfeval.report.chapters import families, linked
 
 
 @pytest.fixture(scope="module")
@@ -14,13 +15,13 @@ def extract(tmp_path_factory):
 
 
 def test_chapter_2_shows_the_results_tests(extract):
-    found = families.load(extract, "one", "not_yet_treated", 12)
+    found = page(extract)
     assert linked.records_of(extract) is found.records
     shown = families.results_table(found).text()
     assert "turned around" in shown.lower()
 
 
 def test_chapter_6_counts_additional_results(extract):
-    found = additional.load(extract, "one", "not_yet_treated", 12, design="nearest", caliper=0.2)
+    found = results(extract)
     assert found.effects is not None
     assert found.simulated

@@ -7,17 +7,18 @@ import re
 import pytest
 
 import tfeval as tf
+from tests.report.analyses import page
 from tfeval.display.disclosure import THRESHOLD
 from tfeval.errors import ParameterError
 from tfeval.records.simulate import simulate_to
 from tfeval.report.chapters.linked import simulated_families
-from tfeval.report.domains import check_domain
+from tfeval.report.parameters import check_domain
 
 
 @pytest.fixture(scope="module")
 def families():
     with simulated_families(6_000):
-        yield tf.chapters.families.load("simulated", "two", "waiting", 12)
+        yield page(phase="two", comparison="waiting")
 
 
 def test_every_table_of_the_chapter_is_safe(families):
@@ -39,7 +40,7 @@ def test_every_table_of_the_chapter_is_safe(families):
 
 
 def test_a_small_authority_hides_nearly_everything(families):
-    own = tf.chapters.families.load("simulated", "two", "waiting", 12, "Birmingham")
+    own = page(area="Birmingham", phase="two", comparison="waiting")
     assert len(own.frame) < len(families.frame)
     text = tf.chapters.families.headline(own)
     assert "10 families on the programme" in text
@@ -50,7 +51,7 @@ def test_a_small_authority_hides_nearly_everything(families):
 def test_an_extract_is_read_from_where_the_report_was_begun(tmp_path, monkeypatch):
     simulate_to(tmp_path / "extract", families=120, seed=2)
     monkeypatch.setenv("TFEVAL_STARTED_IN", str(tmp_path))
-    found = tf.chapters.families.load("extract", "one", "not_yet_treated", 6)
+    found = page("extract", horizon=6)
     assert found.records.source != "simulated"
     assert len(found.frame)
 

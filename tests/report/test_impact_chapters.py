@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from tests.report.analyses import analysis
 from tfeval.display.disclosure import THRESHOLD
 from tfeval.errors import DataError
 from tfeval.impact.effects.words import hidden_rows
@@ -22,13 +23,13 @@ from tfeval.report.chapters import (
 from tfeval.report.record import Record, Records
 from tfeval.report.record_tables import content_of
 
-ASKED = ("simulated", "one", "not_yet_treated", 12)
+SIMULATED = SimpleNamespace(simulated=True)
 
 
 @pytest.fixture(scope="module")
 def found():
     with linked.simulated_families(6_000):
-        yield impact.load(*ASKED, design="nearest", caliper=0.2, estimator="adjusted")
+        yield analysis()
 
 
 @pytest.fixture(scope="module")
@@ -38,39 +39,40 @@ def choices(found):
 
 def failing(found):
     """Return the same comparison held to thresholds that nothing meets."""
-    strict = {**found.comparison.balance.thresholds, "smd": 1e-9, "smd_limit": 1e-8}
-    balance = replace(found.comparison.balance, thresholds=strict)
-    return replace(found, comparison=replace(found.comparison, balance=balance))
+    strict = {**found.balance.thresholds, "smd": 1e-9, "smd_limit": 1e-8}
+    failed = replace(found)
+    failed.__dict__["balance"] = replace(found.balance, thresholds=strict)
+    return failed
 
 
 def test_nobody_can_miss_that_balance_failed(found):
     failed = failing(found)
-    page = comparison.banner(failed.comparison, "simulated")
+    page = comparison.banner(SIMULATED, failed.balance)
     assert 'role="alert"' in page.html()
     assert "NOT ALIKE" in page.html()
     assert "not findings about the programme" in page.html()
-    assert "NOT ALIKE" in comparison.headline(failed.comparison)
+    assert "NOT ALIKE" in comparison.headline(failed.design, failed.balance)
     assert "NOT ALIKE before the programme" in impact.headline(failed)
-    assert "WARNING: NOT BALANCED" in repr(comparison.balance_table(failed.comparison))
-    good = comparison.banner(found.comparison, "simulated").html()
+    assert "WARNING: NOT BALANCED" in repr(failed.balance)
+    good = comparison.banner(SIMULATED, found.balance).html()
     assert "alert" not in good
     assert "not findings" in good
 
 
 def test_covariates_are_named_in_words_everywhere(found):
     shown = [
-        comparison.love_plot(found.comparison).data["label"].str.cat(),
-        comparison.balance_table(found.comparison).summary().text(),
-        comparison.distribution_chart(found.comparison).title,
-        impact.effects_table(found).text(),
+        found.balance.plot().data["label"].str.cat(),
+        found.balance.summary().text(),
+        found.design.distribution(comparison.worst_covariate(found.families, found.balance)).title,
+        found.effects.table().text(),
     ]
     assert not any("_before" in text for text in shown)
-    told = comparison.covariates_table(found.comparison)
-    assert len(told.rows) == len(found.comparison.cohort.covariates)
+    told = comparison.covariates_table(found.families, found.study)
+    assert len(told.rows) == len(found.families.covariates)
 
 
 def test_whose_effect_it_is_and_adjusted_p_values_are_shown(found):
-    text = impact.effects_table(found).text()
+    text = found.effects.table().text()
     assert "Estimand: ATT, the average effect on the treated" in text
     assert "p, adjusted" in text
     assert "person-days a family" in text
@@ -86,12 +88,9 @@ def test_whose_effect_it_is_and_adjusted_p_values_are_shown(found):
 
 
 def test_what_was_not_planned_is_said_in_the_headline_and_the_table():
-    other = impact.load(
-        "simulated", "one", "not_yet_treated", 6, design="entropy", caliper=0.2,
-        estimator="adjusted",
-    )  # fmt: skip
+    other = analysis(horizon=6, design="entropy")
     assert "exploratory, not as planned" in impact.headline(other)
-    assert "(exploratory)" in impact.effects_table(other).text()
+    assert "(exploratory)" in other.effects.table().text()
 
 
 def test_choices_change_one_thing_at_a_time_and_begin_with_the_one_made(found, choices):
@@ -116,8 +115,8 @@ def test_choices_change_one_thing_at_a_time_and_begin_with_the_one_made(found, c
 
 def test_the_truth_beside_the_estimates_is_that_of_the_families_compared(found):
     truth = linked.truth_of("simulated")
-    frame = found.comparison.cohort.to_pandas().loc[found.comparison.study.index]
-    kept = frame.loc[found.comparison.design.target > 0, "family_id"].unique()
+    frame = found.families.to_pandas().loc[found.study.index]
+    kept = frame.loc[found.design.target > 0, "family_id"].unique()
     one = truth.people_outcomes.query("horizon_months == 12")
     one = one[one["family_id"].isin(kept)]
     expected = (one["y1_out_of_work_days"] - one["y0_out_of_work_days"]).sum() / len(kept)
@@ -139,7 +138,7 @@ def test_effects_are_recorded_and_read_as_they_were(found, monkeypatch):
     )  # fmt: skip
     effects_record.record_effects(found)
     again = effects_record.read_effects(Records("04", told, tables))
-    exact = impact.in_order(found)
+    exact = found.effects
     kept = np.flatnonzero(~hidden_rows(exact.to_frame()))
     assert again.frame["estimate"].to_numpy() == pytest.approx(
         exact.frame["estimate"].to_numpy()[kept], rel=1e-5
@@ -167,12 +166,13 @@ def test_authorities_too_small_to_show_leave_no_number(found):
 
 def test_a_comparison_group_that_nobody_was_followed_in_is_named(found):
     with pytest.raises(DataError, match=r"waiting could be followed for 18 months: choose"):
-        comparison.load("simulated", "one", "waiting", 18, design="nearest", caliper=0.2)
+        analysis(comparison="waiting", horizon=18)
 
 
 def test_real_records_carry_no_banner_and_no_truth(monkeypatch, found):
-    monkeypatch.setattr(comparison, "records_of", lambda extract: SimpleNamespace(simulated=False))
-    assert comparison.banner(found.comparison, "extract") is None
+    assert comparison.banner(SimpleNamespace(simulated=False), found.balance) is None
     monkeypatch.setattr(specifications, "truth_of", lambda extract: None)
-    real = replace(found.comparison, study=replace(found.comparison.study, simulated=False))
-    assert "not known" in specifications.truth_table(replace(found, comparison=real)).text()
+    real = replace(
+        found, design=replace(found.design, study=replace(found.design.study, simulated=False))
+    )
+    assert "not known" in specifications.truth_table(real).text()

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.report.analyses import analysis
 from tests.report.test_value_chapters import ASKED, NAMES, claims, impact
 from tfeval.errors import DataError
+from tfeval.impact.designs import DesignRow
 from tfeval.impact.effects.areas import pool_areas
 from tfeval.impact.effects.words import STATUSES
 from tfeval.impact.plan.analysis_plan import read_plan
@@ -234,8 +236,9 @@ def test_one_authority_alone_is_no_comparison_of_authorities():
 def test_simulated_records_from_a_folder_are_not_called_real(small, monkeypatch):
     monkeypatch.setattr(specifications, "truth_of", lambda extract: None)
     assert "real records" not in specifications.truth_table(small).text()
-    study = replace(small.comparison.study, simulated=False)
-    real = replace(small, comparison=replace(small.comparison, study=study))
+    real = replace(
+        small, design=replace(small.design, study=replace(small.design.study, simulated=False))
+    )
     assert "real records" in specifications.truth_table(real).text()
 
 
@@ -304,10 +307,7 @@ def test_impossible_designs_are_listed_in_chapter_7_and_the_naive_difference_is_
 @pytest.fixture(scope="module")
 def small():
     with linked.simulated_families(1_500):
-        yield impact_chapter.load(
-            "simulated", "one", "not_yet_treated", 12, design="nearest", caliper=0.2,
-            estimator="adjusted",
-        )  # fmt: skip
+        yield analysis()
 
 
 def spoiled(found, outcomes: list[str], **columns):
@@ -315,18 +315,20 @@ def spoiled(found, outcomes: list[str], **columns):
     frame = found.effects.to_frame()
     for name, item in columns.items():
         frame.loc[frame["outcome"].isin(outcomes), name] = item
-    return replace(found, effects=replace(found.effects, frame=frame))
+    made = replace(found, effects=replace(found.effects, frame=frame))
+    made.__dict__["balance"] = found.balance
+    return made
 
 
 def test_every_specification_has_a_row_or_a_reason(small, monkeypatch):
     def refuses(made, width):
         raise DataError("No weights can be found.\nA second line.")
 
-    monkeypatch.setitem(specifications.DESIGNS, "entropy", ("refuses", refuses))
+    monkeypatch.setitem(specifications.DESIGNS, "entropy", DesignRow("refuses", refuses))
     rows = specifications.specifications(small)
     asked = rows[["comparison", "design", "estimator"]].drop_duplicates()
-    # Its own; three estimators, five designs and three groups more; two without a design.
-    assert len(asked) == 1 + 3 + 5 + 3 + 2
+    # Its own; three estimators, six designs and three groups more; two without a design.
+    assert len(asked) == 1 + 3 + 6 + 3 + 2
     failed = rows[rows["why"] != ""]
     assert (failed["outcome"] == "").all()
     assert failed.set_index("design").loc["entropy", "why"] == "No weights can be found."
@@ -340,8 +342,8 @@ def test_every_specification_has_a_row_or_a_reason(small, monkeypatch):
 def test_the_naive_difference_is_that_of_the_raw_means(small):
     rows = specifications.specifications(small)
     own = rows[(rows["design"] == specifications.UNWEIGHTED) & (rows["estimator"] == "difference")]
-    study = small.comparison.study
-    frame = small.comparison.cohort.to_pandas().loc[study.index]
+    study = small.study
+    frame = small.families.to_pandas().loc[study.index]
     for row in own.to_dict("records"):
         means = frame.groupby(study.treated)[row["outcome"]].mean()
         assert row["estimate"] == pytest.approx(means[True] - means[False])
@@ -354,9 +356,9 @@ def test_an_effect_without_an_interval_is_not_called_chance(small):
     shown = {"events_treated": 60.0, "events_comparison": 70.0, "n_treated": 100.0,
              "n_comparison": 120.0, "mean_treated": 0.7, "mean_comparison": 0.8}  # fmt: skip
     known = spoiled(small, primary, **shown, p_adjusted=0.5)
-    loose = dict.fromkeys(known.comparison.balance.thresholds, 100.0)
-    few = replace(known.comparison.balance, thresholds=loose)
-    known = replace(known, comparison=replace(known.comparison, balance=few))
+    loose = dict.fromkeys(known.balance.thresholds, 100.0)
+    like = replace(known.balance, thresholds=loose)
+    known.__dict__["balance"] = like
     assert "of 4 primary outcomes at 12 months, none differs" in impact_chapter.headline(known)
     one = impact_chapter.headline(spoiled(known, primary[:1], **none))
     assert "of 3 of 4 primary outcomes that have an interval" in one
