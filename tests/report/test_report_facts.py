@@ -105,12 +105,12 @@ def test_every_record_carries_its_subject(made):
     value, claims = (read(made[name]) for name in ("07_value_for_money", PAGES[1]))
     about = value["npv"].subject
     assert (about.phase, about.price_year, about.horizon, about.basis) == (
-        "one", 2024, 12, "extract")  # fmt: skip
+        "one", 2024, 12, "simulated")  # fmt: skip
     assert dict(about.choices)["estimator"] == "adjusted"
     assert "records" not in json.dumps(about.written()).replace("records#", "")
     assert claims["claimed_families"].subject.basis == "published"
     assert claims["ratio_2019_total"].subject.phase == "two"
-    assert claims["own_share"].subject.basis == "extract"
+    assert claims["own_share"].subject.basis == "simulated"
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from tfeval.records.simulate import simulate
 from tfeval.records.store import Records, open_records
 from tfeval.records.truth import Truth
 from tfeval.report.notebook_parts import Box, simulated_banner
+from tfeval.report.subject import simulated_extract
 
 SIMULATED = "simulated"
 #: So many that about half the authorities have enough families to show.
@@ -35,7 +36,10 @@ def records_of(extract: str) -> Records:
     if extract == SIMULATED:
         return _simulation()[0]
     # A report's kernel works in a folder of its own; the extract is named from where it began.
-    return _opened(Path(os.environ.get("TFEVAL_STARTED_IN", ".")) / extract)
+    opened = _opened(Path(os.environ.get("TFEVAL_STARTED_IN", ".")) / extract)
+    if opened.simulated:
+        simulated_extract(extract)
+    return opened
 
 
 @lru_cache(maxsize=4)
