@@ -13,6 +13,8 @@ import tfeval as tf
 from tests.report.test_value_chapters import sheets_of
 from tfeval.display.words import fact
 from tfeval.paths import project_folder
+from tfeval.report.execute import execute
+from tfeval.report.parameters import read_notebook
 from tfeval.report.plan import plan
 from tfeval.report.record import Record, from_content, make_record
 from tfeval.report.run import run_jobs
@@ -103,12 +105,23 @@ def test_every_record_carries_its_subject(made):
     value, claims = (read(made[name]) for name in ("07_value_for_money", PAGES[1]))
     about = value["npv"].subject
     assert (about.phase, about.price_year, about.horizon, about.basis) == (
-        "one", 2024, 12, "extract")  # fmt: skip
+        "one", 2024, 12, "simulated")  # fmt: skip
     assert dict(about.choices)["estimator"] == "adjusted"
     assert "records" not in json.dumps(about.written()).replace("records#", "")
     assert claims["claimed_families"].subject.basis == "published"
     assert claims["ratio_2019_total"].subject.phase == "two"
-    assert claims["own_share"].subject.basis == "extract"
+    assert claims["own_share"].subject.basis == "simulated"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["07_value_for_money", "08_summary", "local_authority"])
+def test_a_notebook_opened_by_hand_refuses_stored_records_of_another_phase(tmp_path, name):
+    content = read_notebook(project_folder("notebooks") / f"{name}.ipynb")
+    _, failure = execute(content, {"phase": "two", "price_year": 2015}, tmp_path)
+    assert failure is not None and failure.own
+    assert "records of phase one" in failure.message
+    assert "this page asks for phase two" in failure.message
+    assert not list(tmp_path.glob("*.xlsx"))
 
 
 def test_a_number_that_is_not_its_record_is_found():

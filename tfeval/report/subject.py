@@ -15,7 +15,9 @@ from tfeval.errors import TfevalError
 
 #: The parameter that the runner sets says where records are, not what they are about.
 NO_SUBJECT = "records"
-_AREA, _EXTRACT, _SIMULATED = "local_authority", "extract", "simulated"
+_AREA, _EXTRACT = "local_authority", "extract"
+#: Extracts of simulated records: made on the spot, and any that was opened and says so.
+SIMULATED = {"simulated"}
 _OWN = ("phase", _AREA, "horizon", "price_year")
 
 
@@ -87,7 +89,7 @@ class Subject:
         }
         basis = "published"
         if _EXTRACT in given:
-            basis = "simulated" if given[_EXTRACT] == _SIMULATED else "extract"
+            basis = "simulated" if given[_EXTRACT] in SIMULATED else "extract"
         months, year = given.get("horizon"), given.get("price_year")
         return cls(
             phase=str(given.get("phase", "")), area=str(given.get(_AREA, "")),
@@ -139,9 +141,14 @@ class Subject:
 READ: dict[str, tuple[Subject, str | Path]] = {}
 
 
+def simulated_extract(extract: str) -> None:
+    """Note that an extract that was opened holds simulated records."""
+    SIMULATED.add(_told(_EXTRACT, extract))
+
+
 def _told(name: str, value: Any) -> Any:
     """Return a parameter's value as a record may tell it: an extract without its folder."""
-    if name != _EXTRACT or value == _SIMULATED:
+    if name != _EXTRACT or value in SIMULATED:
         return value
     text = str(value)
     if "#" in text:  # told already

@@ -15,6 +15,7 @@ from tfeval.records.store import Records, open_records
 from tfeval.records.truth import Truth
 from tfeval.report.notebook_parts import Box, simulated_banner
 from tfeval.report.simulated import simulated_records, simulated_truth
+from tfeval.report.subject import simulated_extract
 
 SIMULATED = "simulated"
 _SEED = 1
@@ -52,7 +53,10 @@ def records_of(extract: str) -> Records:
     extract : str
         "simulated" for records simulated on the spot, or a folder or DuckDB file.
     """
-    return _records(_meant(extract))
+    opened = _records(_meant(extract))
+    if opened.simulated and extract != SIMULATED:
+        simulated_extract(extract)
+    return opened
 
 
 def _meant(extract: str) -> int | Path:

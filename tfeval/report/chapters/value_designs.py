@@ -64,9 +64,8 @@ def not_appraised(rows: pd.DataFrame) -> dict[str, str]:
     for name, part in _named_designs(rows):
         twin = same.get(tuple(part.iloc[0][list(KEYS)]))
         if twin is not None:
-            left[name] = (
-                f"The same estimates as {_name(twin, rows).removeprefix('as ')}: no second opinion."
-            )
+            other = _name(twin, rows).removeprefix("as ")
+            left[name] = f"The same estimates as {other}: no second opinion."
         if (part["outcome"] == "").any():
             left[name] = str(part["why"].iloc[0])
     return left
