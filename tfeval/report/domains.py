@@ -71,8 +71,13 @@ def local_authority(value: str) -> str:
 
 
 def _phase(value: str) -> str:
-    if value.casefold() not in ("one", "two"):
-        raise ParameterError(f'The parameter phase is "one" or "two", not "{value}".')
+    from tfeval.programme.programmes import programmes  # noqa: PLC0415
+
+    known = [f'"{name}"' for name in programmes()]
+    if value.casefold() not in programmes():
+        raise ParameterError(
+            f'The parameter phase is {", ".join(known[:-1])} or {known[-1]}, not "{value}".'
+        )
     return value.casefold()
 
 

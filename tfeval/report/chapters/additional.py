@@ -14,14 +14,13 @@ from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.effects.words import hidden_rows
 from tfeval.money.additional import Range, Results, results_of
+from tfeval.programme.programmes import programmes
 from tfeval.report.chapters import comparison as groups
 from tfeval.report.chapters.linked import records_of
 from tfeval.report.notebook_parts import SIMULATED, Box
 from tfeval.report.record import record
 
-#: The result of each phase, and the families it is shown per.
-TESTS = {"one": "turned_around", "two": "sustained_progress"}
-WORDS = {"one": "turned around", "two": "significant and sustained progress"}
+#: The families that results are shown per.
 PER = 1_000
 _PARTLY = (
     f"{SIMULATED}. On this page that holds for the parts marked “simulated records”; all others "
@@ -84,10 +83,11 @@ def load(
 
 
 def _effect(extract: str, found: groups.Comparison, phase: str, horizon: int) -> Effects:
-    tests = results_tests(records_of(extract), found.cohort, horizon).set_index("unit")
+    tests = results_tests(records_of(extract, phase), found.cohort, horizon).set_index("unit")
     units = found.cohort.to_pandas().loc[found.study.index, "unit"]
-    met = tests[TESTS[phase]].reindex(units).set_axis(found.study.index)
-    return estimate(found.design, met.rename(f"{TESTS[phase]}_{horizon}"), months=horizon)
+    name = programmes()[phase].result.name
+    met = tests[name].reindex(units).set_axis(found.study.index)
+    return estimate(found.design, met.rename(f"{name}_{horizon}"), months=horizon)
 
 
 def _claimed(extract: str, found: groups.Comparison, phase: str) -> float:
@@ -95,7 +95,7 @@ def _claimed(extract: str, found: groups.Comparison, phase: str) -> float:
 
     Fewer than ten without a claim, or with one, are not told: they count with the others.
     """
-    rows = records_of(extract).table("families")
+    rows = records_of(extract, phase).table("families")
     rows = rows.filter(rows["phase"] == phase).select("family_id", "claimed_on").to_pandas()
     claimed = rows.set_index("family_id")["claimed_on"].notna()
     frame = found.cohort.to_pandas().loc[found.study.index]

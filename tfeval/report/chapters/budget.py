@@ -13,9 +13,9 @@ from tfeval.money.prices import deflate
 from tfeval.programme.ledger import maximum_payable
 from tfeval.programme.national import reconcile
 from tfeval.programme.phases import phase
+from tfeval.programme.programmes import programmes
 from tfeval.programme.published import distinct_sources, published
 from tfeval.report.chapters.common import (
-    PHASE_TITLES,
     as_published,
     percent,
     pounds,
@@ -29,7 +29,7 @@ def headline(name: str) -> str:
 
     Parameters
     ----------
-    name : {"one", "two"}
+    name : str
         The phase.
 
     Examples
@@ -49,7 +49,7 @@ def due_text(name: str) -> str:
 
     Parameters
     ----------
-    name : {"one", "two"}
+    name : str
         The phase.
     """
     due = reconcile(name).parts[0]
@@ -61,7 +61,7 @@ def remainder_text(name: str) -> str:
 
     Parameters
     ----------
-    name : {"one", "two"}
+    name : str
         The phase.
 
     Examples
@@ -79,8 +79,8 @@ def remainder_text(name: str) -> str:
 
 
 def programme_table() -> Table:
-    """Return both phases side by side."""
-    rules = [phase(name) for name in PHASE_TITLES]
+    """Return the phases side by side."""
+    rules = [phase(name) for name in programmes()]
     rows = {
         "Budget of central government": [pounds(one.budget.pounds()[0]) for one in rules],
         "Families to be reached": [f"{one.families.value:,.0f}" for one in rules],
@@ -94,9 +94,9 @@ def programme_table() -> Table:
             pounds(maximum_payable(one.families.value, one.tariff)) for one in rules
         ],
     }
-    frame = pd.DataFrame(rows, index=list(PHASE_TITLES.values())).T.rename_axis("").reset_index()
+    frame = pd.DataFrame(rows, index=[one.title for one in rules]).T.rename_axis("").reset_index()
     found = [source for one in rules for source in (*one.budget.sources, *one.families.sources)]
-    return table(frame, caption="The two phases of the programme", sources=found)
+    return table(frame, caption="The phases of the programme", sources=found)
 
 
 def budget_table() -> Table:
@@ -141,7 +141,7 @@ def reconciliation_table(name: str) -> Table:
     cited = [source for part in found.parts for source in part.sources]
     return table(
         shown,
-        caption=f"What the budget went on, {PHASE_TITLES[name]}",
+        caption=f"What the budget went on, {phase(name).title}",
         sources=[*found.total.sources, *cited],
         notes="The low remainder belongs to the high parts, and the high one to the low parts. "
         "Below zero, the parts exceed the budget: not all of them can have been paid in full.",
@@ -174,7 +174,7 @@ def prices_table(name: str, price_year: int, edition: str) -> Table:
 
     Parameters
     ----------
-    name : {"one", "two"}
+    name : str
         The phase.
     price_year : int
         Financial year by its first calendar year.
@@ -183,7 +183,7 @@ def prices_table(name: str, price_year: int, edition: str) -> Table:
     """
     rules = phase(name)
     cash = rules.budget.pounds()[0]
-    years = list(range(rules.start.year, rules.end.year))
+    years = list(rules.years)
     flows = [deflate(cash / len(years), year, price_year) for year in years]
     values = [cash, sum(flows), present_value(np.array(flows), edition)]
     label = f"{price_year}-{(price_year + 1) % 100:02d}"
@@ -207,7 +207,7 @@ def prices_table(name: str, price_year: int, edition: str) -> Table:
     deflators = deflators[deflators["figure"] == "gdp_deflator_financial_year"]
     return table(
         frame,
-        caption=f"The budget in other prices, {PHASE_TITLES[name]}",
+        caption=f"The budget in other prices, {phase(name).title}",
         formats={"Amount": pounds},
         sources=[
             *rules.budget.sources,

@@ -25,7 +25,6 @@ from tfeval.programme.phases import period, phase
 from tfeval.programme.published import Figure, distinct_sources, figure, published
 from tfeval.report.chapters.common import (
     MEASURE_NAMES,
-    PHASE_TITLES,
     as_published,
     month,
     percent,
@@ -34,10 +33,6 @@ from tfeval.report.chapters.common import (
 from tfeval.report.chapters.groups import group_table as group_table  # noqa: PLC0414
 
 ALL = "all"
-_TIMED = {
-    "one": ("worked_with", "turned_around", "crime_asb_education", "continuous_employment"),
-    "two": ("sustained_progress",),
-}
 
 
 def headline(name: str) -> str:
@@ -45,15 +40,16 @@ def headline(name: str) -> str:
 
     Parameters
     ----------
-    name : {"one", "two"}
+    name : str
         The phase.
     """
-    if name == "two":
-        rows = _national("two", ["sustained_progress"])
+    rules = phase(name)
+    if not rules.claims.final:
+        rows = _national(name, [rules.claims.latest])
         last = rows.sort_values("as_of").iloc[-1]
         return (
-            f"{as_published(last).capitalize()} were claimed with significant and sustained "
-            f"progress by {month(last['as_of'])}; the 2019 study found effects on some outcomes."
+            f"{as_published(last).capitalize()} were claimed with {rules.result.words} by "
+            f"{month(last['as_of'])}; {rules.evaluation.found}."
         )
     found, shares = marks(), break_even_2015()["share"]
     claimed = figure("progress_national", "turned_around", as_of="2015-05").value
@@ -75,18 +71,19 @@ def national_share() -> float:
 def over_time_chart(name: str) -> Chart:
     """Return the national claims over time by kind."""
     lines = claims_over_time(name)
-    lines = lines[lines["figure"].isin(_TIMED[name])]
+    measures = list(phase(name).claims.measures)
+    lines = lines[lines["figure"].isin(measures)]
     wide = lines.pivot_table(index="as_of", columns="figure", values="high")
-    wide = wide[list(_TIMED[name])].rename(columns=MEASURE_NAMES)
+    wide = wide[measures].rename(columns=MEASURE_NAMES)
     wide.index = pd.PeriodIndex(wide.index, freq="M").to_timestamp()
     last = wide.ffill().iloc[-1]
     listed = "; ".join(f"{label} {value:,.0f}" for label, value in last.items())
     return line_chart(
         wide.rename_axis(None, axis=1),
-        title=f"Families claimed over time, {PHASE_TITLES[name]}",
+        title=f"Families claimed over time, {phase(name).title}",
         alt=f"Line chart of families by month of the count. Last counts: {listed}.",
         y_label="Families",
-        sources=distinct_sources(_national(name, _TIMED[name])),
+        sources=distinct_sources(_national(name, measures)),
     )
 
 
@@ -101,7 +98,7 @@ def over_time_table(name: str) -> Table:
             "As published": [as_published(row) for _, row in rows.iterrows()],
         }
     )
-    return table(with_sources(frame, rows), caption=f"National counts, {PHASE_TITLES[name]}")
+    return table(with_sources(frame, rows), caption=f"National counts, {phase(name).title}")
 
 
 def _national(name: str, measures: Iterable[str]) -> pd.DataFrame:
@@ -271,7 +268,7 @@ def claims_table(local_authority: str = ALL, name: str = "one") -> Table:
     ----------
     local_authority : str, default "all"
         Only this authority.
-    name : {"one", "two"}
+    name : str
         The phase.
     """
     rows = claims_by_authority(phase=name)
@@ -291,7 +288,7 @@ def claims_table(local_authority: str = ALL, name: str = "one") -> Table:
     whole = "{:,.0f}".format
     return table(
         with_sources(frame, rows),
-        caption=f"Latest published claim by authority, {PHASE_TITLES[name]}",
+        caption=f"Latest published claim by authority, {phase(name).title}",
         formats={"Targeted": whole, "Turned around": whole, "Share": percent},
         notes=None if len(rows) else "No claim with a target was found in a published source.",
     )

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from tfeval.display.tables import Table, table
 from tfeval.display.words import about as about  # noqa: PLC0414 (chapters take them from here)
 from tfeval.display.words import pounds as pounds  # noqa: PLC0414
 from tfeval.programme.published import sources
 
-PHASE_TITLES = {"one": "Phase one, 2012-15", "two": "Phase two, 2015-20"}
 MEASURE_NAMES = {
     "targeted": "Targeted",
     "identified": "Identified",
@@ -21,10 +21,22 @@ MEASURE_NAMES = {
     "progress_to_work": "Progress to work",
     "share_turned_around": "Turned around, share of those targeted",
     "sustained_progress": "Significant and sustained progress",
+    "successful_family_outcome": "Successful family outcome",
     "agreed_year_one": "Agreed for year one",
     "attachment": "Attachment fees",
 }
 _MARKS = {"exact": "", "rounded": "about ", "at least": "over ", "at most": "up to "}
+
+
+def not_published(caption: str, what: str) -> Table:
+    """Return the table that stands where a phase has nothing published to show.
+
+    Examples
+    --------
+    >>> "not published where looked" in not_published("Claims", "Claims of phase two").text()
+    True
+    """
+    return table(pd.DataFrame({"": [f"{what}: not published where looked."]}), caption=caption)
 
 
 def span(low: float, high: float, how: Callable[[float], str]) -> str:

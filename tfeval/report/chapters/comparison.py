@@ -149,7 +149,7 @@ def load(
     ----------
     extract : str
         "simulated", or a folder or DuckDB file.
-    phase : {"one", "two"}
+    phase : str
     comparison : str
         Comparison group by name.
     horizon : int
@@ -176,7 +176,11 @@ def banner(found: Comparison, extract: str) -> Box | None:
         As a report's parameter gives it.
     """
     word = found.balance.verdict().word
-    lines = [("", simulated_banner().lines[0][1])] if records_of(extract).simulated else []
+    lines = (
+        [("", simulated_banner().lines[0][1])]
+        if records_of(extract, found.cohort.settings.phase).simulated
+        else []
+    )
     if word == "not balanced":
         lines.append(("Alarm", alarm(found)))
     return Box("simulated" if found.study.simulated else "alarm", tuple(lines)) if lines else None

@@ -14,6 +14,7 @@ from tfeval.money.costs import cost_sources, programme_costs
 from tfeval.money.evaluation_2019 import Published, appraise_2019
 from tfeval.money.people import people_in_family
 from tfeval.money.unit_costs import unit_costs
+from tfeval.programme.programmes import programmes
 from tfeval.programme.published import Source, distinct_sources, published
 from tfeval.report.chapters import additional, claims, known
 from tfeval.report.chapters.additional import Additional
@@ -35,7 +36,7 @@ def headline(phase: str, found: Additional, price_year: int, edition: str) -> st
 
     Parameters
     ----------
-    phase : {"one", "two"}
+    phase : str
     found : Additional
         What the records say; simulated ones are not quoted.
     price_year : int
@@ -53,7 +54,7 @@ def headline(phase: str, found: Additional, price_year: int, edition: str) -> st
         f"all public bodies spent, £{central:.2f} for each £1 of central government; "
         f"£{fiscal:.2f} was published."
     )
-    if phase == "one":
+    if programmes()[phase].claims.saving:
         inside, across = known.open_range(price_year, edition)
         lost, most_lost = known.open_range(price_year, edition, side="loss")
         parts.append(

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.cohort.cohort import cohort
+from tfeval.programme.programmes import programmes
 from tfeval.records.simulate import simulate
+from tfeval.records.simulation.settings import PHASE_SHARES
 from tfeval.records.store import Records, open_records
 from tfeval.records.truth import Truth
 from tfeval.report.notebook_parts import Box, simulated_banner
@@ -19,21 +22,32 @@ _FAMILIES, _SEED = 40_000, 1
 
 
 @lru_cache(maxsize=1)
-def _simulation() -> tuple[Records, Truth]:
-    made = simulate(families=_FAMILIES, seed=_SEED)
+def _simulation(phase: str = "") -> tuple[Records, Truth]:
+    """Simulate the phases that are simulated together, or one that stands alone."""
+    alone: dict[str, Any] = {}
+    if phase:
+        until = programmes()[phase].simulation.records_to
+        alone = {"phase_shares": {phase: 1.0}, "records_to": until}
+    made = simulate(families=_FAMILIES, seed=_SEED, **alone)
     return made.records, made.truth
 
 
-def records_of(extract: str) -> Records:
+def _world(phase: str) -> tuple[Records, Truth]:
+    return _simulation(*([] if phase in PHASE_SHARES else [phase]))
+
+
+def records_of(extract: str, phase: str) -> Records:
     """Open an extract, or simulate one.
 
     Parameters
     ----------
     extract : str
         "simulated" for records simulated on the spot, or a folder or DuckDB file.
+    phase : str
+        The phase whose families are wanted; simulated records need not hold those of all.
     """
     if extract == SIMULATED:
-        return _simulation()[0]
+        return _world(phase)[0]
     # A report's kernel works in a folder of its own; the extract is named from where it began.
     return _opened(Path(os.environ.get("TFEVAL_STARTED_IN", ".")) / extract)
 
@@ -44,15 +58,15 @@ def _opened(place: Path) -> Records:
     return open_records(place)
 
 
-def truth_of(extract: str) -> Truth | None:
+def truth_of(extract: str, phase: str) -> Truth | None:
     """Return what is true of simulated records; None for an extract."""
-    return _simulation()[1] if extract == SIMULATED else None
+    return _world(phase)[1] if extract == SIMULATED else None
 
 
 @lru_cache(maxsize=4)
 def cohort_of(extract: str, phase: str, comparison: str, horizon: int) -> Cohort:
     """Build a cohort; one asked for again is not built again."""
-    return cohort(records_of(extract), phase=phase, horizon=horizon, comparison=comparison)
+    return cohort(records_of(extract, phase), phase=phase, horizon=horizon, comparison=comparison)
 
 
 def banner_of(records: Records) -> Box | None:

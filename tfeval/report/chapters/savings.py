@@ -6,11 +6,11 @@ import pandas as pd
 
 from tfeval.display.tables import Table, table
 from tfeval.money.claimed import break_even_2015, implied_costs_2019, national_claim_rebuilt
-from tfeval.programme.phases import period
+from tfeval.programme.phases import phase
 from tfeval.programme.published import Source, distinct_sources, published
 from tfeval.report.chapters.common import (
-    PHASE_TITLES,
     month,
+    not_published,
     percent,
     pounds,
     span,
@@ -107,12 +107,15 @@ def findings_table(name: str) -> Table:
 
     Parameters
     ----------
-    name : {"one", "two"}
+    name : str
         The phase.
     """
     rows = published("evaluation_outcomes")
-    start = period(name)[:4]
-    rows = rows[rows["period"].str[:4].astype(int).ge(2015) == (start == "2015")]
+    rules = phase(name)
+    rows = rows[rows["evaluation"] == rules.evaluation.name]
+    caption = f"What the national evaluations found, {rules.title}"
+    if rows.empty:
+        return not_published(caption, f"A study of the impact of {rules.words}")
     frame = pd.DataFrame(
         {
             "Outcome": rows["outcome"].str.capitalize() + " (" + rows["population"] + ")",
@@ -125,7 +128,7 @@ def findings_table(name: str) -> Table:
         frame = frame.drop(columns="On the programme, and comparison")
     return table(
         with_sources(frame, rows),
-        caption=f"What the national evaluations found, {PHASE_TITLES[name]}",
+        caption=caption,
         notes="An estimate that is not statistically significant is not an estimate of zero: "
         "without its standard error, which was not published where seen, its range is unknown.",
     )
@@ -144,11 +147,12 @@ def _against(row: dict) -> str:
 def finding_2016() -> str:
     """Return the finding of the 2016 national impact study, as published."""
     rows = published("evaluations")
-    found = rows[(rows["phase"] == "one") & (rows["figure"] == "headline")]
+    found = rows[rows["figure"] == "headline"]
+    found = found[found["phase"] == phase("one").name]
     return str(found["text"].iloc[0])
 
 
 def effects_with_values() -> int:
     """Return how many effects of the 2019 study were seen with their values."""
     rows = published("evaluation_outcomes")
-    return int(rows[rows["evaluation"] == "2019 phase two"]["value"].notna().sum())
+    return int(rows[rows["evaluation"] == phase("two").evaluation.name]["value"].notna().sum())

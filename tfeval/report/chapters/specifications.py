@@ -244,7 +244,7 @@ def truth_table(found: Impact) -> Table:
     found : Impact
         As from `load`.
     """
-    truth = truth_of(found.extract)
+    truth = truth_of(found.extract, found.comparison.cohort.settings.phase)
     if truth is None:
         said = (
             "The truth of simulated records lies apart from them, and was not read."
