@@ -9,31 +9,34 @@ from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
 from tfeval.programme.areas import member_bounds
 from tfeval.programme.claims import authority, claims_by_authority, final_claims
-from tfeval.programme.ledger import maximum_payable
-from tfeval.programme.phases import period, phase
+from tfeval.programme.ledger import fundable, maximum_payable
+from tfeval.programme.phases import period
+from tfeval.programme.phases import phase as phase_of
 from tfeval.programme.published import distinct_sources, published, sources
 from tfeval.report.chapters.claims import group_table, national_share
 from tfeval.report.chapters.common import (
     MEASURE_NAMES,
     as_published,
     month,
+    not_published,
     percent,
     pounds,
     with_sources,
 )
-from tfeval.report.chapters.ledger import funded_families
 
 _TIMED = ("identified", "worked_with", "turned_around")
 _SMALL_GROUP = 10
 
 
-def headline(name: str) -> str:
+def headline(name: str, phase: str = "one") -> str:
     """Say in one sentence what was targeted and claimed for an authority.
 
     Parameters
     ----------
     name : str
         Official name or code.
+    phase : str, default "one"
+        The phase.
 
     Examples
     --------
@@ -41,9 +44,12 @@ def headline(name: str) -> str:
     'Wakefield: 925 of 930 families (99.5%) claimed as turned around by May 2014.'
     >>> headline("Rutland")
     'Rutland: no target and no claim of phase one was found in a published source.'
+    >>> headline("Wakefield", "two")
+    'Wakefield: no target and no claim of phase two was found in a published source.'
     """
     area = authority(name)["name"]
-    claims = claims_by_authority()
+    rules = phase_of(phase)
+    claims = claims_by_authority(phase=phase)
     own = claims[claims["area"] == area]
     if len(own):
         row = own.iloc[0]
@@ -52,7 +58,7 @@ def headline(name: str) -> str:
             f"{row['targeted']:,.0f} families ({percent(row['share'])}) claimed as turned around "
             f"by {month(row['as_of'])}."
         )
-    counts = _own(area, "one")
+    counts = _own(area, phase)
     for measure, words in (("targeted", "targeted"), ("turned_around", "claimed as turned around")):
         found = counts[counts["figure"] == measure]
         if len(found):
@@ -61,14 +67,15 @@ def headline(name: str) -> str:
                 f"{'no claim' if measure == 'targeted' else 'no target'} was found in a source."
             )
     return (
-        f"{area}: no target and no claim of phase one was found in a published source."
-        f"{_remembered(area)}"
+        f"{area}: no target and no claim of {rules.words} was found in a published source."
+        f"{_remembered(area, rules.period)}"
     )
 
 
-def _remembered(area: str) -> str:
+def _remembered(area: str, period: str) -> str:
     rows = published("progress_local", unverified=True)
     rows = rows[(rows["area"] == area) & (rows["status"] == "recalled")]
+    rows = rows[rows["period"] == period]
     value = rows.drop_duplicates("figure").set_index("figure")["value"]
     if not {"targeted", "turned_around"} <= set(value.index):
         return ""
@@ -105,16 +112,18 @@ def counts_table(name: str) -> Table:
     return table(with_sources(frame, rows), caption=f"What was published about {area}", notes=note)
 
 
-def progress_chart(name: str) -> Chart | Table:
+def progress_chart(name: str, phase: str = "one") -> Chart | Table:
     """Return an authority's counts over time, or a table where there are too few to draw.
 
     Parameters
     ----------
     name : str
         Official name or code.
+    phase : str, default "one"
+        The phase.
     """
     area = authority(name)["name"]
-    rows = _own(area, "one")
+    rows = _own(area, phase)
     rows = rows[rows["figure"].isin(_TIMED) & (rows["as_of"].str.len() == len("2015-05"))]
     wide = rows.pivot_table(index="as_of", columns="figure", values="value", aggfunc="max")
     if len(wide) < 2:
@@ -128,29 +137,33 @@ def progress_chart(name: str) -> Chart | Table:
     last = "; ".join(f"{label} {value:,.0f}" for label, value in wide.ffill().iloc[-1].items())
     return line_chart(
         wide.rename_axis(None, axis=1),
-        title=f"Progress of {area} in phase one, as published",
+        title=f"Progress of {area} in {phase_of(phase).words}, as published",
         alt=f"Line chart of families in {area} by month of the count. Last counts: {last}.",
         y_label="Families",
         sources=distinct_sources(rows),
     )
 
 
-def money_table(name: str) -> Table:
+def money_table(name: str, phase: str = "one") -> Table:
     """Return what the tariff could pay an authority for the families it was asked to turn around.
 
     Parameters
     ----------
     name : str
         Official name or code.
+    phase : str, default "one"
+        The phase.
     """
     area = authority(name)["name"]
-    rows = _own(area, "one")
+    rows = _own(area, phase)
     rows = rows[rows["figure"] == "targeted"].drop_duplicates("value")
-    tariff = phase("one").tariff
+    rules = phase_of(phase)
+    tariff = rules.tariff
+    funded = "Funded (five of six)" if tariff.funded_share < 1 else "Funded"
     frame = pd.DataFrame(
         {
             "Families targeted": rows["value"],
-            "Funded (five of six)": rows["value"].map(funded_families),
+            funded: fundable(rows["value"], tariff.funded_share),
             "Most that the tariff could pay": [
                 maximum_payable(value, tariff) for value in rows["value"]
             ],
@@ -160,25 +173,31 @@ def money_table(name: str) -> Table:
     note = None if len(rows) else "Without a published target there is nothing to work out."
     return table(
         with_sources(frame, rows),
-        caption=f"What phase one could pay {area}",
+        caption=f"What {rules.words} could pay {area}",
         formats={
             "Families targeted": whole,
-            "Funded (five of six)": whole,
+            funded: whole,
             "Most that the tariff could pay": pounds,
         },
         notes=note,
     )
 
 
-def place_table(name: str) -> Table:
+def place_table(name: str, phase: str = "one") -> Table:
     """Return an authority's place among the others, by size and by final claim.
 
     Parameters
     ----------
     name : str
         Official name or code.
+    phase : str, default "one"
+        The phase.
     """
     row = authority(name)
+    rules = phase_of(phase)
+    if not rules.claims.by_authority:
+        caption = f"{row['name']} among the other authorities"
+        return not_published(caption, f"Claims by authority of {rules.words}")
     final = final_claims()
     own = final[final["code"] == row["code"]]
     claimed = final.dropna(subset=["share"])

@@ -27,6 +27,7 @@ from tfeval.report.chapters.common import (
     MEASURE_NAMES,
     as_published,
     month,
+    not_published,
     percent,
     with_sources,
 )
@@ -106,18 +107,23 @@ def _national(name: str, measures: Iterable[str]) -> pd.DataFrame:
     return rows[(rows["period"] == period(name)) & rows["figure"].isin(list(measures))]
 
 
-def funnel_chart(local_authority: str = ALL) -> Chart:
-    """Return the funnel plot of phase one's final claims by authority.
+def funnel_chart(local_authority: str = ALL, name: str = "one") -> Chart | Table:
+    """Return the funnel plot of a phase's final claims by authority, where they were published.
 
     Parameters
     ----------
     local_authority : str, default "all"
         Named in the plot, where its claim is known.
+    name : str, default "one"
+        The phase.
     """
+    rules = phase(name)
+    if not rules.claims.by_authority:
+        return not_published("Final claims by authority", f"Those of {rules.words}")
     claims = final_claims().dropna(subset=["turned_around"])
     centre = national_share()
     sizes = np.unique(np.geomspace(5, claims["targeted"].max() * 1.05, 160).round())
-    limits = {name: control_limits(sizes, centre, level) for name, level in _LEVELS.items()}
+    limits = {words: control_limits(sizes, centre, level) for words, level in _LEVELS.items()}
     full = int((claims["share"] == 1).sum())
     named = [] if local_authority == ALL else [authority(local_authority)["name"]]
     return funnel_plot(
@@ -170,8 +176,11 @@ def marks() -> FullMarks:
     return full_marks(final_claims(), national_share())
 
 
-def full_marks_table() -> Table:
+def full_marks_table(name: str = "one") -> Table:
     """Return whether more authorities claimed 100% than chance allows, and a rival explanation."""
+    rules = phase(name)
+    if not rules.claims.by_authority:
+        return not_published("100% authorities", f"Final claims by authority of {rules.words}")
     found = marks()
     lines = [
         ("With an exact final claim", found.known, found.observed, found.expected,
@@ -272,6 +281,7 @@ def claims_table(local_authority: str = ALL, name: str = "one") -> Table:
         The phase.
     """
     rows = claims_by_authority(phase=name)
+    result = MEASURE_NAMES[phase(name).result.name]
     if local_authority != ALL:
         rows = rows[rows["code"] == authority(local_authority)["code"]]
     frame = pd.DataFrame(
@@ -279,7 +289,7 @@ def claims_table(local_authority: str = ALL, name: str = "one") -> Table:
             "Authority": rows["area"],
             "Region": rows["region"],
             "Targeted": rows["targeted"],
-            "Turned around": rows["turned_around"],
+            result: rows["turned_around"],
             "Share": rows["share"],
             "As of": rows["as_of"].map(month),
             "Exact": rows["exact"],
@@ -289,6 +299,6 @@ def claims_table(local_authority: str = ALL, name: str = "one") -> Table:
     return table(
         with_sources(frame, rows),
         caption=f"Latest published claim by authority, {phase(name).title}",
-        formats={"Targeted": whole, "Turned around": whole, "Share": percent},
+        formats={"Targeted": whole, result: whole, "Share": percent},
         notes=None if len(rows) else "No claim with a target was found in a published source.",
     )

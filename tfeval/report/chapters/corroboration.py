@@ -10,7 +10,7 @@ from tfeval.programme.claims import authority, claims_by_authority
 from tfeval.programme.phases import phase
 from tfeval.programme.published import Source, distinct_sources, figure, published, sources
 from tfeval.report.chapters.authority import bounds
-from tfeval.report.chapters.common import as_published, month, percent, pounds
+from tfeval.report.chapters.common import as_published, month, not_published, percent, pounds
 from tfeval.report.chapters.ledger import funded_families
 
 _SMALL_GROUP = 10
@@ -19,15 +19,21 @@ _NATIONAL = ("2015-02", "2015-05")
 Line = tuple[str, str]
 
 
-def corroboration_table(name: str) -> Table:
-    """Return an authority's last claim of phase one beside what other sources say and allow.
+def corroboration_table(name: str, of: str = "one") -> Table:
+    """Return an authority's last claim of a phase beside what other sources say and allow.
 
     Parameters
     ----------
     name : str
         Official name or code.
+    of : str, default "one"
+        The phase.
     """
     row = authority(name)
+    rules = phase(of)
+    if not rules.claims.by_authority:
+        caption = f"The claim of {row['name']} beside other sources"
+        return not_published(caption, f"Claims by authority of {rules.words}")
     claims = claims_by_authority()
     own = claims[claims["code"] == row["code"]]
     cited: list[Source] = []

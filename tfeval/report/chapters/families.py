@@ -221,7 +221,8 @@ def results_table(families: Families) -> Table:
     ]
     return table(
         pd.DataFrame(rows, columns=["Share of families with", "On the programme", "Comparison"]),
-        caption=f"Who would have met the programme's results tests {months} months after",
+        caption=f"Who would have met the programme's results tests {months} months after, "
+        f"{rules.title}",
         notes=_results_notes(rules),
     )
 

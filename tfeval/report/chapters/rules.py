@@ -11,6 +11,7 @@ from tfeval.programme.published import distinct_sources, figure, published
 from tfeval.report.chapters.common import (
     MEASURE_NAMES,
     as_published,
+    not_published,
     percent,
     pounds,
     with_sources,
@@ -56,8 +57,11 @@ def tariff_table(name: str) -> Table:
     )
 
 
-def year_two_table() -> Table:
+def year_two_table(name: str = "one") -> Table:
     """Return the tiers of year two's fees and where England and authorities stood."""
+    rules = phase(name)
+    if not rules.costs.ledger:
+        return not_published("The tiers of year two", f"Tiers of fees of {rules.words}")
     worked = figure("progress_national", "worked_with", as_of="2013-03")
     agreed = figure("progress_national", "agreed_year_one")
     rows = [
