@@ -27,20 +27,11 @@ TESTS: dict[str, dict[str, str]] = {
 
 @dataclass(frozen=True)
 class Need:
-    """A headline problem of families.
+    """A headline problem of families: column `name`, and `label` for readers.
 
-    Attributes
-    ----------
-    name, label : str
-        Its column in the records, and its name for readers.
-    problem : str
-        What the simulator makes of it; empty where no record shows it.
-    test : str
-        One of `TESTS`; empty where records cannot say whether it was resolved.
-    untested : str
-        Why they cannot.
-    counts : bool
-        Whether it must be resolved for a result; False where it is a result of its own.
+    `problem` is what the simulator makes of it, empty where no record shows it; `test` is one of
+    `TESTS`, or `untested` says why records cannot tell whether it was resolved; `counts` is False
+    where it need not be, since it is a result of its own.
     """
 
     name: str
@@ -53,19 +44,12 @@ class Need:
 
 @dataclass(frozen=True)
 class Result:
-    """What counts as a result, by kind.
+    """What counts as a result: its column `name` and its `words`, as a whole.
 
-    Attributes
-    ----------
-    name, words : str
-        Of the result as a whole: its column, and its name in a sentence.
-    behaviour, progress, employment : str
-        Kinds that stand apart: all problems but work resolved, progress to work beside it, and
-        continuous employment, which counts whatever else is left. Empty where there is none.
-    minors_only : bool
-        Whether the offences looked at are those of minors.
-    claims, paid : tuple of str
-        Kinds as claims and as the tariff name them.
+    `behaviour`, `progress` and `employment` are kinds that stand apart, if any: all problems but
+    work resolved, progress to work beside it, and continuous employment, which counts whatever
+    else is left. `minors_only` says whose offences are looked at; `claims` and `paid` are kinds
+    as claims and as the tariff name them.
     """
 
     name: str
