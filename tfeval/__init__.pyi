@@ -89,12 +89,12 @@ from tfeval.programme.national import national_ledger as national_ledger
 from tfeval.programme.national import reconcile as reconcile
 from tfeval.programme.phases import Phase as Phase
 from tfeval.programme.phases import phase as phase
+from tfeval.programme.programmes import programmes as programmes
 from tfeval.programme.published import check_published as check_published
 from tfeval.programme.published import figure as figure
 from tfeval.programme.published import published as published
 from tfeval.programme.published import published_tables as published_tables
-from tfeval.programme.results import sustained_progress as sustained_progress
-from tfeval.programme.results import turned_around as turned_around
+from tfeval.programme.results import results_met as results_met
 from tfeval.records.check import check_records as check_records
 from tfeval.records.faults import CheckReport as CheckReport
 from tfeval.records.pseudonyms import Pseudonymised as Pseudonymised

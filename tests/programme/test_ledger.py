@@ -18,7 +18,7 @@ from tfeval.programme.ledger import (
 )
 from tfeval.programme.ledger_check import check_payments
 from tfeval.programme.national import ledger_by_year, national_ledger, reconcile
-from tfeval.programme.phases import RESULT_KINDS, phase
+from tfeval.programme.phases import phase
 from tfeval.programme.published import figure, published
 
 TARIFF = phase("one").tariff
@@ -51,7 +51,7 @@ def slow_total(entered: pd.DataFrame, results: pd.DataFrame) -> float:
     for _, row in entered.sort_values("attached_year").iterrows():
         total += paid(before, int(row["families"]), TARIFF.attachment_fee[row["attached_year"]])
         before += int(row["families"])
-    for kind in RESULT_KINDS:
+    for kind in phase("one").result.paid:
         before = 0
         rows = results[results["kind"] == kind].sort_values(["attached_year", "paid_year"])
         for _, row in rows.iterrows():
@@ -70,7 +70,7 @@ def test_the_ledger_equals_a_count_family_by_family(families, data):
         behaviour = data.draw(st.integers(0, count))
         work = data.draw(st.integers(0, count - behaviour))
         progress = data.draw(st.integers(0, behaviour))
-        for kind, number in zip(RESULT_KINDS, (behaviour, progress, work), strict=True):
+        for kind, number in zip(phase("one").result.paid, (behaviour, progress, work), strict=True):
             rows.append(("A", year, "2014-15", kind, number))
     results = pd.DataFrame(rows, columns=NONE.columns)
     due = payments_due(entered, results, TARIFF)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tfeval.errors import DataError, ParameterError
 from tfeval.programme.criteria import education_problem, eligible
 from tfeval.programme.phases import phase
-from tfeval.programme.results import fallen_by, school_test, sustained_progress, turned_around
+from tfeval.programme.results import fallen_by, results_met, school_test
 
 ONE, TWO = phase("one"), phase("two")
 
@@ -162,19 +162,21 @@ FAMILY = {
     ],
 )
 def test_turned_around(change, expected):
-    assert turned_around(pd.DataFrame([FAMILY | change]), ONE).iloc[0].tolist() == expected
+    assert results_met(pd.DataFrame([FAMILY | change]), ONE).iloc[0].tolist() == expected
 
 
 def test_results_tests_refuse_the_other_phase_and_negative_counts():
-    with pytest.raises(DataError, match="use sustained_progress"):
-        turned_around(pd.DataFrame([FAMILY]), TWO)
-    with pytest.raises(DataError, match="use turned_around"):
-        sustained_progress(pd.DataFrame([FAMILY]), ONE)
+    with pytest.raises(DataError, match=r"column school_attendance, .* is missing"):
+        results_met(pd.DataFrame([FAMILY]), TWO)
+    with pytest.raises(DataError, match="column education is missing"):
+        results_met(pd.DataFrame([PROGRESS]), ONE)
     with pytest.raises(DataError, match="column asb_after is negative in 1 rows"):
-        turned_around(pd.DataFrame([FAMILY | {"asb_after": -1}]), ONE)
+        results_met(pd.DataFrame([FAMILY | {"asb_after": -1}]), ONE)
 
 
 PROGRESS = {
+    "asb_before": 1,
+    "offences_before": 1,
     "crime_asb": True,
     "school_attendance": False,
     "children_need_help": True,
@@ -205,4 +207,4 @@ PROGRESS = {
     ],
 )
 def test_sustained_progress(change, expected):
-    assert sustained_progress(pd.DataFrame([PROGRESS | change]), TWO).iloc[0].tolist() == expected
+    assert results_met(pd.DataFrame([PROGRESS | change]), TWO).iloc[0].tolist() == expected

@@ -37,6 +37,6 @@ def results(extract: str = "simulated", **choices: Any) -> additional.Additional
 def page(extract: str = "simulated", area: str = "all", **choices: Any) -> families.Families:
     """Return what chapter 2 is about."""
     spec = tf.Specification(**choices)
-    records = tf.records_of(extract)
+    records = tf.records_of(extract, spec.phase)
     cohort = cohort_of(extract, spec.phase, spec.comparison, spec.horizon)
     return families.Families(records, tf.check_records(records), cohort, area)

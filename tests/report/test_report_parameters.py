@@ -133,7 +133,7 @@ def test_all_authorities_are_all(facts):
     [
         ("local_authority", "Seffton", r"Did you mean Sefton\?"),
         ("local_authority", "zzz", "one of the 4 names"),
-        ("phase", "three", 'is "one" or "two", not "three"'),
+        ("phase", "three", 'is "one", "two" or "supporting_families", not "three"'),
         ("price_year", 2011, "between 2012 and 2016"),
         ("price_year", 2017, "between 2012 and 2016"),
         ("green_book_edition", "2011", "Known: 2003, 2022"),

@@ -37,7 +37,7 @@ def cohort(
     ----------
     records : Records
         As from `open_records`.
-    phase : {"one", "two"}
+    phase : str
         Phase of the programme.
     horizon : int or iterable of int, default 12
         Months after the index date: any of 6, 12, 18, 24.

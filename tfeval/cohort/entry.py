@@ -109,8 +109,16 @@ def _assessed(records: Records, rules: Phase) -> ibis.Table:
     families = records.table("families")
     first = families.group_by("family_id").aggregate(first_on=_.attached_on.min())
     own = families.filter(_.phase == rules.name)
+    lacking = [name for name in rules.nominated if name not in own.columns]
+    if lacking:
+        raise DataError(
+            f"Table families: column {', '.join(lacking)} is missing: add it, since {rules.words} "
+            "is entered by it."
+        )
     met = sum(as_number(own[name].fill_null(False)) for name in rules.criteria)
-    local = own["local_discretion"].fill_null(False) if rules.name == "one" else ibis.literal(False)
+    local = ibis.literal(False)
+    if rules.has_local_discretion:
+        local = own[rules.discretion].fill_null(False)
     enough = (met >= rules.criteria_needed) | ((met == rules.criteria_needed - 1) & local)
     flags = {f"met_{name}": as_number(own[name].fill_null(False)) for name in rules.criteria}
     own = own.mutate(met=met, eligible=enough, **flags)

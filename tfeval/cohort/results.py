@@ -11,35 +11,12 @@ from tfeval.cohort.settings import as_long, as_number
 from tfeval.errors import DataError, ParameterError, in_own_words
 from tfeval.programme.outcomes import OUT_OF_WORK_BENEFITS, PROVEN_OUTCOMES
 from tfeval.programme.phases import Phase, phase
-from tfeval.programme.results import school_test, sustained_progress, turned_around
+from tfeval.programme.results import results_met, school_test
 from tfeval.records.store import Records
 
 _HALF_YEAR, _YEAR = 182, 365
 _MINOR_MONTHS = 18 * 12
 _FAR = 2_000_000
-_NEEDED = {
-    "school_terms": "sessions_possible",
-    "offences": "offences",
-    "asb_incidents": "asb_incidents",
-    "benefit_spells": "out_of_work",
-    "employment_spells": "employment",
-}
-_NEEDED_TWO = {
-    "social_care_episodes": "in_need",
-    "hospital_episodes": "emergency_admissions",
-    "domestic_abuse_incidents": "domestic_abuse",
-}
-
-
-def needed_tables(name: str) -> tuple[str, ...]:
-    """Return the tables that a phase's results tests need.
-
-    Examples
-    --------
-    >>> needed_tables("one")[0]
-    'school_terms'
-    """
-    return tuple(_NEEDED if name == "one" else _NEEDED | _NEEDED_TWO)
 
 
 @in_own_words("The tests of results cannot be put to the records")
@@ -61,9 +38,11 @@ def results_tests(records: Records, found: Cohort, months: int = 12) -> pd.DataF
     Returns
     -------
     DataFrame
-        `unit`, `treated` and for phase one `crime_asb_education`, `continuous_employment`,
-        `turned_around`; for phase two `continuous_employment`, `sustained_progress` (1, 0, or
-        missing where the records do not cover the time or the family was not followed).
+        `unit`, `treated`, and the phase's results: in phase one `crime_asb_education`,
+        `continuous_employment`, `turned_around`; in phase two `continuous_employment`,
+        `sustained_progress`; under Supporting Families `successful_family_outcome`. 1, 0, or
+        missing: where the records do not cover the time, the family was not followed, or it has a
+        need that records cannot show to be resolved (`Phase.untested`).
 
     Raises
     ------
@@ -75,9 +54,10 @@ def results_tests(records: Records, found: Cohort, months: int = 12) -> pd.DataF
     Notes
     -----
     Six and twelve months are 182 and 365 days. Minors are people under 18 on the day. Progress to
-    work is not recorded. In phase two, children need help no longer where none is in need or on a
-    protection plan at the end, and a family is safe where no domestic abuse was reported in the
-    last six months: authorities set these two tests themselves, so this is one reading.
+    work is not recorded. Children need help no longer where none is in need or on a protection
+    plan at the end, and a family is safe where no domestic abuse was reported in the last six
+    months: in phase two authorities set these two tests themselves, and the framework of
+    Supporting Families was not seen in full, so this is one reading.
 
     References
     ----------
@@ -85,7 +65,7 @@ def results_tests(records: Records, found: Cohort, months: int = 12) -> pd.DataF
     """
     settings = found.settings
     rules = phase(settings.phase)
-    needed = _NEEDED if rules.name == "one" else _NEEDED | _NEEDED_TWO
+    needed = rules.looks_at
     if settings.level != "family" or months not in settings.horizons:
         raise ParameterError(f"Results tests need a cohort by family with horizon {months}.")
     lacking = [name for name in needed if name not in records.tables]
@@ -100,12 +80,10 @@ def results_tests(records: Records, found: Cohort, months: int = 12) -> pd.DataF
     frame = found.to_pandas().set_index("unit")
     inputs = _inputs(records, units, rules, frame.index)
     inputs = inputs.join(_problems(frame, rules))
-    results = (turned_around if rules.name == "one" else sustained_progress)(inputs, rules)
+    results = results_met(inputs, rules)
     measured = found.outcomes(months)[list(needed.values())]
     seen = measured.notna().all(axis=1).set_axis(frame.index)
-    shown = results.astype("float64").where(seen)
-    if rules.name == "one":
-        shown = shown.drop(columns="progress_to_work")
+    shown = results.where(seen).drop(columns=rules.result.progress, errors="ignore")
     shown.insert(0, "treated", frame["treated"])
     return shown.reset_index()
 
@@ -117,25 +95,30 @@ def _problems(frame: pd.DataFrame, rules: Phase) -> pd.DataFrame:
 
 def _inputs(records: Records, units: ibis.Table, rules: Phase, index: pd.Index) -> pd.DataFrame:
     """Return what the tests look at, one row a unit; nothing recorded counts as none."""
-    counts = [
-        _events(records, units, "asb_incidents", "asb", minors=False),
-        _events(records, units, "offences", "offences", minors=rules.name == "one"),
-        _weeks_in_work(records, units),
-    ]
-    if rules.name == "two":
-        counts += [
-            _events(records, units, "domestic_abuse_incidents", "abuse", minors=False),
-            _admissions(records, units),
-            _in_need(records, units),
-        ]
+    counted = {
+        "asb_incidents": lambda: _events(records, units, "asb_incidents", "asb", minors=False),
+        "offences": lambda: _events(
+            records, units, "offences", "offences", minors=rules.result.minors_only
+        ),
+        "employment_spells": lambda: _weeks_in_work(records, units),
+        "domestic_abuse_incidents": lambda: _events(
+            records, units, "domestic_abuse_incidents", "abuse", minors=False
+        ),
+        "hospital_episodes": lambda: _admissions(records, units),
+        "social_care_episodes": lambda: _in_need(records, units),
+    }
+    looked_at = rules.looks_at
+    counts = [count() for table, count in counted.items() if table in looked_at]
     frame = pd.concat([one.set_index("unit").reindex(index) for one in counts], axis=1).fillna(0)
-    children = _children(records, units)
-    passed = school_test(children, rules).groupby(children["unit"]).all()
-    frame["school_passed"] = passed.reindex(index, fill_value=False)
-    frame["volunteered_for_work"] = False
-    if rules.name == "two":
+    if "school_terms" in looked_at:
+        children = _children(records, units)
+        passed = school_test(children, rules).groupby(children["unit"]).all()
+        frame["school_passed"] = passed.reindex(index, fill_value=False)
+    if "social_care_episodes" in looked_at:
         frame["children_helped"] = frame["still_in_need"] == 0
+    if "domestic_abuse_incidents" in looked_at:
         frame["safe_from_abuse"] = frame["abuse_after"] == 0
+    frame["volunteered_for_work"] = False
     return frame
 
 

@@ -28,7 +28,7 @@ class Settings:
 
     Attributes
     ----------
-    phase : {"one", "two"}
+    phase : str
         Phase of the programme.
     comparison : str
         A key of `COMPARISONS`.

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pandas as pd
 
+from tfeval.errors import DataError, suggest
 from tfeval.programme.national import ledger_sources, national_ledger
-from tfeval.programme.phases import phase
+from tfeval.programme.phases import Phase, phase
 from tfeval.programme.published import Figure, Source, figure, published
 
 CENTRAL, LOCAL, DWP = "central government", "local authority", "DWP"
-#: Lines whose national parts stand in `reconcile("one")`, by the part's name.
+#: Lines whose national parts stand in `reconcile` of a phase with a ledger, by the part's name.
 LEDGER_PARTS = {
     "Attachment fees": "Attachment fees and results payments due under the tariff",
     "Results payments": "Attachment fees and results payments due under the tariff",
@@ -61,10 +63,19 @@ def cost_lines(name: str) -> tuple[CostLine, ...]:
 
     Parameters
     ----------
-    name : {"one", "two"}
-        The phase.
+    name : str
+        The phase; its file names the lines that can be made.
     """
-    return _phase_one() if phase(name).name == "one" else _phase_two()
+    rules = phase(name)
+    return tuple(line for made in rules.costs.lines for line in _maker(made, rules)(rules))
+
+
+def _maker(name: str, rules: Phase) -> Callable[[Phase], list[CostLine]]:
+    if name not in _MAKERS:
+        raise DataError(
+            f"data/programmes/{rules.file}: key costs, lines names {name}. {suggest(name, _MAKERS)}"
+        )
+    return _MAKERS[name]
 
 
 def _years(first: int, count: int) -> list[str]:
@@ -80,26 +91,21 @@ def _even(
     return dict.fromkeys(years, share)
 
 
-def _phase_one() -> tuple[CostLine, ...]:
-    years = list(phase("one").tariff.years)
+def _department_lines(rules: Phase) -> list[CostLine]:
     dwp = figure("budget", "dwp_share")
-    return (
-        *_tariff_lines(),
+    return [
         CostLine(
             "Support by the Department for Work and Pensions",
             DWP,
-            _even(years, dwp.pounds()[0]),
+            _even(list(rules.tariff.years), dwp.pounds()[0]),
             "published for the whole; spread evenly over the years",
             dwp.sources,
             varies=False,
-        ),
-        *_grant_lines(years),
-        _local_line(years),
-        *_evaluation_lines(),
-    )
+        )
+    ]
 
 
-def _tariff_lines() -> list[CostLine]:
+def _tariff_lines(rules: Phase) -> list[CostLine]:
     """Return attachment fees and results payments, by the year in which they fell due."""
     ledgers = sorted(map(national_ledger, ("slow", "fast")), key=lambda rows: rows["payment"].sum())
     lines = []
@@ -117,11 +123,12 @@ def _tariff_lines() -> list[CostLine]:
             "due under the tariff for the families attached and the results claimed in the year; "
             "the middle of a slow and a fast pace of attachment"
         )
-        lines.append(CostLine(name, CENTRAL, cash, basis, ledger_sources("one"), varies=True))
+        lines.append(CostLine(name, CENTRAL, cash, basis, ledger_sources(rules.name), varies=True))
     return lines
 
 
-def _grant_lines(years: list[str]) -> list[CostLine]:
+def _grant_lines(rules: Phase) -> list[CostLine]:
+    years = list(rules.tariff.years)
     authorities = len(published("local_authorities"))
     preparation = figure("budget", "preparation_grant")
     grants = figure("budget", "co_ordinator_grant")
@@ -150,30 +157,31 @@ def _grant_lines(years: list[str]) -> list[CostLine]:
     ]
 
 
-def _local_line(years: list[str]) -> CostLine:
+def _expected_lines(rules: Phase) -> list[CostLine]:
     """Return authorities' own contribution: expected before, and bounded by other figures."""
+    years = list(rules.tariff.years)
     expected = figure("budget", "local_contribution_expected")
-    families = phase("one").families
+    families = rules.families
     spent = figure("benefits_claim_2015", "average_cost_per_family")
     assumed = figure("budget", "assumed_cost_of_intervention")
     share = figure("budget", "central_share")
-    budget = phase("one").budget
+    budget = rules.budget
     low = spent.low * families.value - budget.pounds()[0]
     high = assumed.value * (1 - share.value / 100) * families.value
-    return CostLine(
-        "Authorities' and partners' own contribution",
-        LOCAL,
-        _even(years, expected.pounds()[0], low, high),
+    basis = (
         "expected beforehand, staff and services in kind included; never counted afterwards. Low: "
         f"£{spent.low:,.0f} a family as found in 2015, less the central budget; high: the "
-        f"{100 - share.value:.0f}% of £{assumed.value:,.0f} a family that was assumed",
-        _once(expected, spent, assumed, share, budget, families),
-        varies=True,
+        f"{100 - share.value:.0f}% of £{assumed.value:,.0f} a family that was assumed"
     )
+    cited = _once(expected, spent, assumed, share, budget, families)
+    return [
+        CostLine(_OWN, LOCAL, _even(years, expected.pounds()[0], low, high), basis, cited,
+                 varies=True)
+    ]  # fmt: skip
 
 
-def _evaluation_lines() -> list[CostLine]:
-    years = _years(2013, 3)
+def _evaluation_lines(rules: Phase) -> list[CostLine]:
+    years = _years(rules.start.year + 1, 3)
     contract = figure("budget", "evaluation_contract")
     lines = []
     for name, payer in (("evaluation_department", CENTRAL), ("evaluation_local_government", LOCAL)):
@@ -192,34 +200,45 @@ def _evaluation_lines() -> list[CostLine]:
     return lines
 
 
-def _phase_two() -> tuple[CostLine, ...]:
-    """Return phase two: its yearly budgets, and the share that authorities were to add."""
-    first = figure("budget", "extension_2015_16")
-    later = figure("budget", "phase_two_last_four_years")
-    invested = figure("budget", "extension_average_investment")
-    families = phase("two").families
-    share = figure("budget", "central_share")
-    central = _even(["2015-16"], first.pounds()[0]) | _even(_years(2016, 4), later.pounds()[0])
-    own = invested.value * (1 - share.value / 100) * families.value
-    return (
-        CostLine(
-            "Payments to authorities: fees, results and grants",
-            CENTRAL,
-            central,
-            "allocated for the first year, and for the last four together, spread evenly",
-            _once(first, later),
-            varies=True,
-        ),
-        CostLine(
-            "Authorities' and partners' own contribution",
-            LOCAL,
-            _even(_years(2015, 5), own),
-            f"{100 - share.value:.0f}% of £{invested.value:,.0f} a family, as designed, for "
-            f"{families.value:,.0f} families; spread evenly; never counted afterwards",
-            _once(invested, share, families),
-            varies=True,
-        ),
+def _allocation_lines(rules: Phase) -> list[CostLine]:
+    """Return what was allocated: sums of the budget, each spread evenly over its years."""
+    sums = [(figure("budget", one.figure), list(one.years)) for one in rules.costs.allocations]
+    cash = {year: pounds for found, years in sums
+            for year, pounds in _even(years, found.pounds()[0]).items()}  # fmt: skip
+    name = (
+        "Payments to authorities: fees, results and grants"
+        if rules.tariff.attachment_fee
+        else "Payments to authorities: upfront funding and results"
     )
+    cited = _once(*(found for found, _ in sums))
+    return [CostLine(name, CENTRAL, cash, rules.costs.basis, cited, varies=True)]
+
+
+def _designed_lines(rules: Phase) -> list[CostLine]:
+    """Return the share that authorities were to add by design."""
+    invested = figure("budget", "extension_average_investment")
+    share = figure("budget", "central_share")
+    own = invested.value * (1 - share.value / 100) * rules.families.value
+    basis = (
+        f"{100 - share.value:.0f}% of £{invested.value:,.0f} a family, as designed, for "
+        f"{rules.families.value:,.0f} families; spread evenly; never counted afterwards"
+    )
+    years = _years(rules.start.year, len(rules.years))
+    cited = _once(invested, share, rules.families)
+    return [CostLine(_OWN, LOCAL, _even(years, own), basis, cited, varies=True)]
+
+
+_OWN = "Authorities' and partners' own contribution"
+#: What a phase's file may name under costs, lines.
+_MAKERS: dict[str, Callable[[Phase], list[CostLine]]] = {
+    "tariff": _tariff_lines,
+    "department_for_work": _department_lines,
+    "grants": _grant_lines,
+    "contribution_expected": _expected_lines,
+    "evaluation": _evaluation_lines,
+    "allocations": _allocation_lines,
+    "contribution_designed": _designed_lines,
+}
 
 
 def _once(*figures: Figure) -> tuple[Source, ...]:

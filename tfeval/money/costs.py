@@ -9,7 +9,8 @@ from tfeval.money.cost_lines import LEDGER_PARTS, CostLine, cost_lines
 from tfeval.money.prices import in_prices
 from tfeval.programme.claims import authority as find_authority
 from tfeval.programme.national import reconcile
-from tfeval.programme.phases import period, phase
+from tfeval.programme.phases import period
+from tfeval.programme.phases import phase as programme
 from tfeval.programme.published import Source, distinct_sources, published
 
 #: What a view counts.
@@ -24,24 +25,12 @@ _COLUMNS = [
     *("year", "line", "payer", "amount", "low", "high", "cash", "central", "varies"),
     *("price_year", "basis", "sources", "urls"),
 ]
-_MISSING = {
-    "one": (
-        ("Staff of the central team", "not published where looked"),
-        ("What authorities and partners spent in fact", "never counted: only an expectation"),
-        ("How much of the contribution was in kind", "not published where looked"),
-    ),
-    "two": (
-        ("National evaluation", "not published where looked"),
-        ("Fees, results and grants apart, by year", "the budget was published as a whole"),
-        ("What authorities and partners spent in fact", "never counted: only a design figure"),
-    ),
-}
 
 
 def programme_costs(
     phase: str,
     view: str = "total",
-    price_year: int = 2014,
+    price_year: int | None = None,
     authority: str | None = None,
     optimism_bias: float = 0.0,
     *,
@@ -54,12 +43,12 @@ def programme_costs(
 
     Parameters
     ----------
-    phase : {"one", "two"}
+    phase : str
         Phase of the programme.
     view : {"total", "central", "marginal"}
         Every public body's costs; central government's; or those that grow with the families.
-    price_year : int, default 2014
-        Financial year of the prices, by its first calendar year.
+    price_year : int, optional
+        Financial year of the prices, by its first calendar year; by default the phase's own.
     authority : str, optional
         Name or ONS code of a local authority; by default England.
     optimism_bias : float, default 0
@@ -98,25 +87,25 @@ def programme_costs(
     frame = _with_bias(pd.DataFrame([row for line in chosen for row in _rows(line)]), optimism_bias)
     frame = frame.sort_values(["year", "central", "line"], ascending=[True, False, True])
     frame = frame.assign(price_year=frame["year"]).reset_index(drop=True)
-    return in_prices(frame, _MONEY, price_year)[_COLUMNS]
+    year = programme(phase).price_year if price_year is None else price_year
+    return in_prices(frame, _MONEY, year)[_COLUMNS]
 
 
 def cost_sources(phase: str) -> tuple[Source, ...]:
-    """Return every source behind the costs of phase "one" or "two", each once."""
+    """Return every source behind the costs of a phase, each once."""
     return tuple(dict.fromkeys(source for line in cost_lines(phase) for source in line.sources))
 
 
 def costs_missing(phase: str) -> pd.DataFrame:
-    """Return what is known to be missing from the costs of phase "one" or "two".
+    """Return what is known to be missing from the costs of a phase.
 
     Returns
     -------
     DataFrame
         `cost`, `why`.
     """
-    if phase not in _MISSING:
-        raise ParameterError(f"There is no phase {phase}. {suggest(phase, _MISSING)}")
-    return pd.DataFrame(_MISSING[phase], columns=["cost", "why"])
+    unknown = programme(phase).costs.unknown
+    return pd.DataFrame([(one.cost, one.why) for one in unknown], columns=["cost", "why"])
 
 
 def costs_against_budget(phase: str) -> pd.DataFrame:
@@ -124,14 +113,14 @@ def costs_against_budget(phase: str) -> pd.DataFrame:
 
     Parameters
     ----------
-    phase : {"one", "two"}
+    phase : str
         Phase of the programme.
 
     Returns
     -------
     DataFrame
         `part`, `cost_low`, `cost_high` (what the lines add up to), `budget_low`, `budget_high`
-        (as in `reconcile`), in pounds. Phase two has one row: its budget as a whole.
+        (as in `reconcile`), in pounds. A phase without a ledger has one row: its budget as a whole.
 
     Examples
     --------
@@ -141,7 +130,7 @@ def costs_against_budget(phase: str) -> pd.DataFrame:
     """
     budget = reconcile(phase)
     lines = cost_lines(phase)
-    if phase == "two":
+    if not programme(phase).costs.ledger:
         low, high = map(sum, zip(*(_total(line) for line in lines if line.central), strict=True))
         rows = [(budget.total.definition, low, high, budget.budget, budget.budget)]
     else:
@@ -210,7 +199,7 @@ def _of_authority(
     found = find_authority(authority)
     count = len(published("local_authorities"))
     target, sources = _target(name, found, families)
-    national = phase(name).families
+    national = programme(name).families
     share = target / national.value
     text = f"{target:,.0f} of {national.value:,.0f} families"
     return tuple(

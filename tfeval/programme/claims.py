@@ -57,7 +57,7 @@ def claims_by_authority(as_of: str | None = None, phase: str = "one") -> pd.Data
     as_of : str, optional
         Only claims as of this month (YYYY-MM) or earlier; by default all. A claim of which the
         year alone is known counts from December of it.
-    phase : {"one", "two"}
+    phase : str
         Which phase's claims.
 
     Returns
@@ -174,7 +174,7 @@ def claims_over_time(phase: str = "one") -> pd.DataFrame:
 
     Parameters
     ----------
-    phase : {"one", "two"}
+    phase : str
         Which phase's claims.
 
     Returns

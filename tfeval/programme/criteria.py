@@ -59,15 +59,15 @@ def education_problem(children: pd.DataFrame) -> pd.Series:
 def eligible(problems: pd.DataFrame, phase: Phase) -> pd.Series:
     """Return how each family is eligible: "national", "local" or "no".
 
-    Phase one: a family that meets all three national criteria must be included; one that meets
-    two may be, where it also meets the authority's local filter (high cost). Phase two: two of
-    six headline problems.
+    A family with as many of the phase's problems as it asks for is eligible. In phase one that is
+    all three; one with two may be included where it also meets the authority's local filter (high
+    cost).
 
     Parameters
     ----------
     problems : DataFrame
-        One row a family; one bool column for each of `phase.criteria`, and for phase one
-        `local_discretion` (whether the authority's own filter is met).
+        One row a family; one bool column for each of `phase.nominated`: its criteria, and in phase
+        one `local_discretion` (whether the authority's own filter is met).
     phase : Phase
         The phase whose rule applies.
 
@@ -89,14 +89,12 @@ def eligible(problems: pd.DataFrame, phase: Phase) -> pd.Series:
     >>> eligible(family, phase("one")).tolist()
     ['local']
     """
-    needed = [*phase.criteria, *(["local_discretion"] if phase.name == "one" else [])]
-    _require(problems, needed)
+    _require(problems, list(phase.nominated))
     met = problems[list(phase.criteria)].astype(bool).sum(axis=1)
     kind = pd.Series("no", index=problems.index)
-    if phase.name == "one":
-        kind[(met == phase.criteria_needed - 1) & problems["local_discretion"].astype(bool)] = (
-            "local"
-        )
+    if phase.has_local_discretion:
+        one_short = met == phase.criteria_needed - 1
+        kind[one_short & problems[phase.discretion].astype(bool)] = "local"
     kind[met >= phase.criteria_needed] = "national"
     return kind
 

@@ -77,7 +77,7 @@ def payments_due(attached: pd.DataFrame, results: pd.DataFrame, tariff: Tariff) 
     """
     _check(attached, results, tariff)
     fees = attached.assign(kind="attachment", paid_year=attached["attached_year"])
-    fees["rate"] = fees["attached_year"].map(tariff.attachment_fee)
+    fees["rate"] = fees["attached_year"].map(tariff.fee)
     paid = results.assign(
         rate=[
             tariff.results_payment[pair]

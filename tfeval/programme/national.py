@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from tfeval.programme.ledger import Part, Reconciliation, maximum_payable, payments_due
-from tfeval.programme.phases import phase
+from tfeval.programme.phases import Phase, phase
 from tfeval.programme.published import Source, distinct_sources, figure, published
 
 _AREA = "England"
@@ -130,7 +130,7 @@ def reconcile(name: str) -> Reconciliation:
 
     Parameters
     ----------
-    name : {"one", "two"}
+    name : str
         The phase.
 
     Returns
@@ -144,23 +144,24 @@ def reconcile(name: str) -> Reconciliation:
     >>> [round(pounds / 1e6) for pounds in (low, high)]
     [-45, 0]
     """
-    return _phase_one() if name == "one" else _phase_two()
+    rules = phase(name)
+    return Reconciliation(rules.budget, _parts(rules) if rules.costs.ledger else (_ceiling(rules),))
 
 
-def _phase_one() -> Reconciliation:
+def _parts(rules: Phase) -> tuple[Part, ...]:
     totals = [national_ledger(pace)["payment"].sum() for pace in ("slow", "fast")]
     authorities = len(published("local_authorities"))
     dwp = figure("budget", "dwp_share")
     preparation = figure("budget", "preparation_grant")
     grants = figure("budget", "co_ordinator_grant")
-    years = len(phase("one").tariff.years)
-    parts = (
+    years = len(rules.tariff.years)
+    return (
         Part(
             "Attachment fees and results payments due under the tariff",
             min(totals),
             max(totals),
             "families attached by year and results by kind, five-sixths of them funded",
-            ledger_sources("one"),
+            ledger_sources(rules.name),
         ),
         Part("Department for Work and Pensions", *dwp.pounds(), "published", dwp.sources),
         Part(
@@ -180,22 +181,20 @@ def _phase_one() -> Reconciliation:
             assumed=True,
         ),
     )
-    return Reconciliation(phase("one").budget, parts)
 
 
-def _phase_two() -> Reconciliation:
-    rules = phase("two")
+def _ceiling(rules: Phase) -> Part:
+    """Return the most that the tariff could pay for, where payments by year are not known."""
     ceiling = maximum_payable(rules.families.value, rules.tariff)
-    parts = (
-        Part(
-            "Attachment fees and results payments, at most",
-            ceiling,
-            ceiling,
-            f"{rules.families.value:,.0f} families, £{rules.tariff.maximum('2015-20'):,.0f} each",
-            ledger_sources("two") + rules.families.sources,
-        ),
+    most = max(map(rules.tariff.maximum, rules.tariff.years))
+    fees = "Attachment fees and results payments" if rules.tariff.attachment_fee else "Results"
+    return Part(
+        f"{fees}, at most",
+        ceiling,
+        ceiling,
+        f"{rules.families.value:,.0f} families, £{most:,.0f} each",
+        ledger_sources(rules.name) + rules.families.sources,
     )
-    return Reconciliation(rules.budget, parts)
 
 
 def ledger_sources(name: str) -> tuple[Source, ...]:
@@ -203,7 +202,7 @@ def ledger_sources(name: str) -> tuple[Source, ...]:
 
     Parameters
     ----------
-    name : {"one", "two"}
+    name : str
         The phase.
     """
     tariff = published("tariff")
@@ -218,5 +217,5 @@ def ledger_sources(name: str) -> tuple[Source, ...]:
         counts[(counts["figure"] == measure) & counts["as_of"].isin(list(dates))]
         for measure, dates in months.items()
     ]
-    rows = [tariff[tariff["phase"] == name], *(used if name == "one" else [])]
+    rows = [tariff[tariff["phase"] == name], *(used if phase(name).costs.ledger else [])]
     return tuple(distinct_sources(*rows))

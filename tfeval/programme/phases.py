@@ -1,19 +1,23 @@
-"""The two phases of the programme: dates, criteria, tariff and results tests."""
+"""The phases of the programme: what their files and the published figures say of each."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
 
 from tfeval.errors import ParameterError, SourceError, suggest
+from tfeval.programme.programmes import Programme, programmes
 from tfeval.programme.published import Figure, figure, published
 
-#: Results a local authority could be paid for.
-RESULT_KINDS = ("crime_asb_education", "progress_to_work", "continuous_employment")
+#: Needs of each phase, in order.
+CRITERIA = {name: tuple(need.name for need in one.needs) for name, one in programmes().items()}
+#: Results that a local authority could be paid for, in any phase.
+RESULT_KINDS = tuple(
+    dict.fromkeys(kind for one in programmes().values() for kind in one.result.paid)
+)
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Tariff:
     years : tuple of str
         Financial years of attachment, in order, such as "2012-13".
     attachment_fee : dict of str to float
-        Pounds a family at attachment, by year of attachment.
+        Pounds a family at attachment, by year of attachment; empty where there is no fee.
     results_payment : dict of (str, str) to float
         Pounds a family for a result, by year of attachment and kind of result.
     funded_share : float
@@ -37,17 +41,21 @@ class Tariff:
     results_payment: dict[tuple[str, str], float]
     funded_share: float
 
+    def fee(self, year: str) -> float:
+        """Return the fee of a family attached in `year`, in pounds: 0 where there is none."""
+        return self.attachment_fee.get(year, 0.0)
+
     def maximum(self, year: str) -> float:
         """Return the most that one funded family attached in `year` could earn, in pounds.
 
-        A family is paid for crime, anti-social behaviour and education, with progress to work
-        beside it, or for continuous employment: never for both.
+        A family is paid for its problems resolved, with progress to work beside it, or for
+        continuous employment: never for both.
         """
-        pay = self.results_payment
-        behaviour = pay.get((year, "crime_asb_education"), 0.0)
-        progress = pay.get((year, "progress_to_work"), 0.0)
-        work = pay.get((year, "continuous_employment"), 0.0)
-        return self.attachment_fee[year] + max(behaviour + progress, work)
+        if year not in self.years:
+            raise ParameterError(f"The tariff has no year {year}. {suggest(year, self.years)}")
+        pay = {kind: sum_ for (of, kind), sum_ in self.results_payment.items() if of == year}
+        work = pay.pop("continuous_employment", 0.0)
+        return self.fee(year) + max(sum(pay.values()), work)
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,7 @@ class ResultsTest:
         Share by which the minors' offending must have fallen (1 = none at all).
     offending_months : int
         Months that are looked at.
-    employment_weeks : float
+    employment_weeks : float or None
         Weeks in work, off out-of-work benefits.
     admission_free_months : int or None
         Months without an emergency hospital admission.
@@ -83,24 +91,20 @@ class ResultsTest:
     asb_reduction: float | None
     offending_reduction: float | None
     offending_months: int
-    employment_weeks: float
+    employment_weeks: float | None
     admission_free_months: int | None
 
 
-@dataclass(frozen=True)
-class Phase:
-    """One phase of the programme.
+@dataclass(frozen=True, kw_only=True)
+class Phase(Programme):
+    """One phase of the programme: what its file says, with the published figures it names.
 
     Attributes
     ----------
-    name : {"one", "two"}
-        Its name in parameters and records.
-    start, end : date
-        First and last day.
     budget, families : Figure
         Central budget, and families to be reached.
     criteria : tuple of str
-        Headline problems.
+        Columns of the headline problems.
     criteria_needed : int
         How many make a family eligible without further test.
     tariff : Tariff
@@ -109,9 +113,6 @@ class Phase:
         What counted as a result.
     """
 
-    name: str
-    start: date
-    end: date
     budget: Figure
     families: Figure
     criteria: tuple[str, ...]
@@ -119,33 +120,20 @@ class Phase:
     tariff: Tariff
     results: ResultsTest
 
-
-#: Phase one's fourth, local, criterion is a filter for families that meet two of the three.
-CRITERIA = {
-    "one": ("crime_asb", "education", "work"),
-    "two": (
-        "crime_asb",
-        "school_attendance",
-        "children_need_help",
-        "work_finance",
-        "domestic_abuse",
-        "health",
-    ),
-}
-_DATES = {
-    "one": (date(2012, 4, 1), date(2015, 5, 31)),
-    "two": (date(2015, 4, 1), date(2020, 3, 31)),
-}
+    def latest_claim(self) -> Figure:
+        """Return the latest published count of its results: the last of all, if `claims.final`."""
+        claims = self.claims
+        return figure("progress_national", claims.latest, as_of=claims.as_of, period=self.period)
 
 
 @lru_cache(maxsize=8)
 def phase(name: str, folder: Path | None = None) -> Phase:
-    """Return a phase, its numbers read from the published figures.
+    """Return a phase, its rules read from `data/programmes` and its numbers from the figures.
 
     Parameters
     ----------
-    name : {"one", "two"}
-        Phase one (2012-15) or two (2015-20).
+    name : {"one", "two", "supporting_families"}
+        Phase one (2012-15) or two (2015-20), or Supporting Families (2022-25).
     folder : Path, optional
         Where the published tables lie.
 
@@ -159,23 +147,22 @@ def phase(name: str, folder: Path | None = None) -> Phase:
     >>> one = phase("one")
     >>> one.tariff.attachment_fee["2012-13"], one.tariff.maximum("2014-15")
     (3200.0, 4000.0)
-    >>> phase("two").tariff.maximum("2015-20")
-    1800.0
+    >>> phase("two").tariff.maximum("2015-20"), phase("supporting_families").criteria_needed
+    (1800.0, 3)
     """
-    if name not in CRITERIA:
-        raise ParameterError(f"There is no phase {name}. {suggest(name, CRITERIA)}")
-    start, end = _DATES[name]
+    known = programmes()
+    if name not in known:
+        raise ParameterError(f"There is no phase {name}. {suggest(name, known)}")
+    rules = known[name]
     return Phase(
-        name=name,
-        start=start,
-        end=end,
-        budget=figure("budget", f"phase_{name}_budget", folder=folder),
-        families=figure("progress_national", "targeted", folder=folder, period=period(name)),
-        criteria=CRITERIA[name],
-        criteria_needed=int(
-            figure("eligibility", f"phase_{name}_criteria_needed", folder=folder).value
+        **{one.name: getattr(rules, one.name) for one in fields(rules)},
+        budget=figure("budget", rules.budget_figure, folder=folder),
+        families=figure(
+            "progress_national", rules.families_figure, folder=folder, period=rules.period
         ),
-        tariff=_tariff(name, folder),
+        criteria=CRITERIA[name],
+        criteria_needed=int(figure("eligibility", rules.needed_figure, folder=folder).value),
+        tariff=_tariff(rules, folder),
         results=_results_test(name, folder),
     )
 
@@ -188,17 +175,17 @@ def period(name: str) -> str:
     >>> period("two")
     '2015-20'
     """
-    return {"one": "2012-15", "two": "2015-20"}[name]
+    return programmes()[name].period
 
 
-def _tariff(name: str, folder: Path | None) -> Tariff:
+def _tariff(rules: Programme, folder: Path | None) -> Tariff:
     rows = published("tariff", folder=folder)
-    rows = rows[rows["phase"] == name]
+    rows = rows[rows["phase"] == rules.name]
     fees = rows[rows["kind"] == "attachment"]
-    results = rows[rows["kind"].isin(RESULT_KINDS)]
+    results = rows[rows["kind"].isin(rules.result.paid)]
     share = rows[rows["figure"] == "funded_share"]["value"]
     return Tariff(
-        years=tuple(fees["attached_year"]),
+        years=tuple(dict.fromkeys([*fees["attached_year"], *results["attached_year"]])),
         attachment_fee=_agreed(fees, ["attached_year"]),
         results_payment=_agreed(results, ["attached_year", "kind"]),
         funded_share=float(share.iloc[0]) if len(share) else 1.0,
@@ -236,6 +223,6 @@ def _results_test(name: str, folder: Path | None) -> ResultsTest:
         asb_reduction=percent("asb_reduction"),
         offending_reduction=percent("offending_reduction"),
         offending_months=whole("offending_months") or 6,
-        employment_weeks=number("employment_weeks") or 0.0,
+        employment_weeks=number("employment_weeks"),
         admission_free_months=whole("admission_free_months"),
     )

@@ -1,12 +1,14 @@
-"""Payment-by-results tests: turned around, and significant and sustained progress."""
+"""Payment-by-results tests, as each phase's file combines them."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
 from tfeval.errors import DataError
-from tfeval.programme.phases import Phase
+from tfeval.programme.phases import Phase, ResultsTest
 
 _COUNTS = ("asb_before", "asb_after", "offences_before", "offences_after")
 
@@ -75,39 +77,44 @@ def school_test(children: pd.DataFrame, phase: Phase) -> pd.Series:
     return passed
 
 
-def turned_around(families: pd.DataFrame, phase: Phase) -> pd.DataFrame:
-    """Return which phase one results each family achieved, and whether it is "turned around".
+def results_met(families: pd.DataFrame, phase: Phase) -> pd.DataFrame:
+    """Return which of a phase's results each family achieved.
 
-    A family is turned around when it passes every one of the school, anti-social behaviour and
-    youth offending tests that bear on a problem it had at entry, or when an adult has moved off
-    out-of-work benefits into continuous work. Progress to work is paid beside the first kind and
-    does not turn a family around alone.
+    A result is every problem that the family had at entry resolved, each by its own test; and
+    where the phase has such a result, an adult moving off benefits into continuous work, whatever
+    else is left. Tests that authorities set themselves have their result as an input.
 
     Parameters
     ----------
     families : DataFrame
-        One row a family: `education`, `crime_asb` (bool, problem at entry); `school_passed`
-        (bool, every child passes `school_test`); `asb_before`, `asb_after`, `offences_before`,
-        `offences_after` (counts over `phase.results.offending_months` before entry and before
-        the claim); `weeks_in_work` (longest spell of an adult who was on out-of-work benefits at
-        entry), `volunteered_for_work` (bool, joined the Work Programme or the European Social
-        Fund provision).
+        One row a family: a bool column for each of the phase's needs that count (problem at
+        entry), and what their tests look at: `school_passed` (bool, every child passes
+        `school_test`); `asb_before`, `asb_after`, `offences_before`, `offences_after` (counts
+        over `phase.results.offending_months` before entry and before the claim); `children_helped`,
+        `safe_from_abuse` (bool); `emergency_admissions_after` (over `admission_free_months`);
+        `weeks_in_work` (longest spell of an adult who was on out-of-work benefits at entry);
+        `volunteered_for_work` (bool, joined the Work Programme or the European Social Fund
+        provision).
     phase : Phase
-        Phase one.
+        The phase whose tests apply.
 
     Returns
     -------
-    DataFrame of bool
-        `crime_asb_education`, `progress_to_work`, `continuous_employment`, `turned_around`.
+    DataFrame of float
+        The kinds that the phase tells apart, and `phase.result.name`, the result as a whole: 1,
+        0, or missing where a family has a need whose resolution records cannot show
+        (`phase.untested`).
 
     Raises
     ------
     DataError
-        If counts are negative or the phase has no such test.
+        If a column is missing or counts are negative.
 
     References
     ----------
-    London Councils (2015) for the tests; Written answer 226403 (2015) for 13 weeks in work.
+    London Councils (2015), and Written answer 226403 (2015) for 13 weeks in work; Sefton Council
+    (2016), Turnaround programme; Hertfordshire Families First (2023);
+    `data/published/results_definitions.csv`.
 
     Examples
     --------
@@ -115,88 +122,79 @@ def turned_around(families: pd.DataFrame, phase: Phase) -> pd.DataFrame:
     >>> family = pd.DataFrame({"education": [True], "crime_asb": [True], "school_passed": [True],
     ...     "asb_before": [5], "asb_after": [2], "offences_before": [3], "offences_after": [2],
     ...     "weeks_in_work": [0], "volunteered_for_work": [True]})
-    >>> turned_around(family, phase("one")).iloc[0].tolist()
-    [True, True, False, True]
+    >>> results_met(family, phase("one")).iloc[0].to_dict() # doctest: +NORMALIZE_WHITESPACE
+    {'crime_asb_education': 1.0, 'progress_to_work': 1.0, 'continuous_employment': 0.0,
+     'turned_around': 1.0}
     """
-    rule = phase.results
-    if rule.asb_reduction is None or rule.offending_reduction is None:
-        raise DataError(f"Phase {phase.name} has no turned-around test: use sustained_progress.")
-    _no_negative(families)
-    school = families["school_passed"].astype(bool) | ~families["education"].astype(bool)
-    calmer = fallen_by(families["asb_before"], families["asb_after"], rule.asb_reduction)
-    lawful = fallen_by(
-        families["offences_before"], families["offences_after"], rule.offending_reduction
+    needs = [need for need in phase.needs if need.counts]
+    tests = {need.test for need in needs if need.test}
+    kinds = phase.result
+    work_tests = {"work"} if kinds.employment else set()
+    looked_at = [name for test in sorted(tests | work_tests) for name in _LOOKS_AT[test]]
+    _require(families, [*(need.name for need in needs), *looked_at])
+    passed = {test: _PASSED[test](families, phase.results) for test in tests | work_tests}
+    problems = families[[need.name for need in needs]].astype(bool)
+    solved = pd.DataFrame(
+        {need.name: passed.get(need.test, False) for need in needs}, index=families.index
     )
-    crime = (calmer & lawful) | ~families["crime_asb"].astype(bool)
-    relevant = families["education"].astype(bool) | families["crime_asb"].astype(bool)
-    behaviour = relevant & school & crime
-    work = families["weeks_in_work"] >= rule.employment_weeks
-    progress = behaviour & ~work & families["volunteered_for_work"].astype(bool)
-    return pd.DataFrame(
-        {
-            "crime_asb_education": behaviour & ~work,
-            "progress_to_work": progress,
-            "continuous_employment": work,
-            "turned_around": behaviour | work,
-        },
-        index=families.index,
-    )
-
-
-def sustained_progress(families: pd.DataFrame, phase: Phase) -> pd.DataFrame:
-    """Return which phase two results each family achieved.
-
-    Significant and sustained progress is progress with every headline problem the family had at
-    entry, each by its own test; or an adult moving off benefits into continuous work. Two of the
-    six tests (children who need help, domestic abuse) were set by each authority's own outcomes
-    plan, so their result is an input.
-
-    Parameters
-    ----------
-    families : DataFrame
-        One row a family: a bool column for each of `phase.criteria` (problem at entry), and
-        `school_passed`, `offences_after`, `asb_after`, `children_helped`, `safe_from_abuse`,
-        `weeks_in_work`, `emergency_admissions_after` (over `admission_free_months`).
-    phase : Phase
-        Phase two.
-
-    Returns
-    -------
-    DataFrame of bool
-        `continuous_employment`, `sustained_progress`.
-
-    Raises
-    ------
-    DataError
-        If the phase has no such test.
-
-    References
-    ----------
-    Sefton Council (2016), Turnaround programme; `data/published/results_definitions.csv`.
-    """
-    rule = phase.results
-    if rule.admission_free_months is None:
-        raise DataError(f"Phase {phase.name} has no sustained-progress test: use turned_around.")
-    work = families["weeks_in_work"] >= rule.employment_weeks
-    passed = {
-        "crime_asb": (families["offences_after"] == 0) & (families["asb_after"] == 0),
-        "school_attendance": families["school_passed"].astype(bool),
-        "children_need_help": families["children_helped"].astype(bool),
-        "work_finance": work,
-        "domestic_abuse": families["safe_from_abuse"].astype(bool),
-        "health": families["emergency_admissions_after"] == 0,
-    }
-    problems = families[list(phase.criteria)].astype(bool)
-    solved = pd.DataFrame(passed, index=families.index)
     everything = problems.any(axis=1) & (solved | ~problems).all(axis=1)
-    return pd.DataFrame(
-        {"continuous_employment": work, "sustained_progress": everything | work},
-        index=families.index,
+    unknown = problems[[need.name for need in needs if need.untested]].any(axis=1)
+    found = {}
+    whole = everything
+    if kinds.employment:
+        work = passed["work"]
+        whole = everything | work
+        if kinds.behaviour:
+            found[kinds.behaviour] = everything & ~work
+        if kinds.progress:
+            joined = families["volunteered_for_work"].astype(bool)
+            found[kinds.progress] = everything & ~work & joined
+        found[kinds.employment] = work
+    found[kinds.name] = whole
+    return pd.DataFrame(found, index=families.index).astype(float).where(~unknown)
+
+
+def _less_crime(families: pd.DataFrame, rule: ResultsTest) -> pd.Series:
+    """Return who has less crime; where no share by which it must fall was published, none."""
+    share = 1.0 if rule.offending_reduction is None else rule.offending_reduction
+    calmer = share if rule.asb_reduction is None else rule.asb_reduction
+    return fallen_by(families["asb_before"], families["asb_after"], calmer) & fallen_by(
+        families["offences_before"], families["offences_after"], share
     )
 
 
-def _no_negative(families: pd.DataFrame) -> None:
-    below = [name for name in _COUNTS if (families[name] < 0).any()]
+def _in_work(families: pd.DataFrame, rule: ResultsTest) -> pd.Series:
+    if rule.employment_weeks is None:
+        raise DataError("No source gives the weeks in work that count: add employment_weeks.")
+    return families["weeks_in_work"] >= rule.employment_weeks
+
+
+_PASSED: dict[str, Callable[[pd.DataFrame, ResultsTest], pd.Series]] = {
+    "school": lambda families, _rule: families["school_passed"].astype(bool),
+    "less_crime": _less_crime,
+    "work": _in_work,
+    "children_helped": lambda families, _rule: families["children_helped"].astype(bool),
+    "no_admission": lambda families, _rule: families["emergency_admissions_after"] == 0,
+    "safe_from_abuse": lambda families, _rule: families["safe_from_abuse"].astype(bool),
+}
+_LOOKS_AT = {
+    "school": ("school_passed",),
+    "less_crime": _COUNTS,
+    "work": ("weeks_in_work",),
+    "children_helped": ("children_helped",),
+    "no_admission": ("emergency_admissions_after",),
+    "safe_from_abuse": ("safe_from_abuse",),
+}
+
+
+def _require(families: pd.DataFrame, columns: list[str]) -> None:
+    missing = [name for name in columns if name not in families]
+    if missing:
+        raise DataError(
+            f"Families table: column {', '.join(missing)} is missing: the phase's results tests "
+            "look at it; add it."
+        )
+    below = [name for name in _COUNTS if name in columns and (families[name] < 0).any()]
     if below:
         count = int((families[below] < 0).any(axis=1).sum())
         raise DataError(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import date
+from functools import partial
 
 import ibis
 
 from tfeval.programme.outcomes import PROVEN_OUTCOMES
-from tfeval.programme.phases import CRITERIA, RESULT_KINDS, phase
+from tfeval.programme.programmes import programmes
 from tfeval.records.columns import EARLIEST, authority_codes
-from tfeval.records.schema import Table
+from tfeval.records.schema import ALL_CRITERIA, Table
 
 #: A fault of a row: its column, its kind, and the expression that is true of a row at fault.
 Rule = tuple[str, str, ibis.Value]
@@ -111,26 +112,24 @@ def _offences(typed: Callable[[str], ibis.Value]) -> Iterator[Rule]:
 
 
 def _phases(typed: Callable[[str], ibis.Value]) -> Iterator[Rule]:
-    for name in CRITERIA:
-        rules, mine = phase(name), typed("phase") == name
+    for name, rules in programmes().items():
+        mine = typed("phase") == name
         for column in ("identified_on", "attached_on"):
             day = typed(column)
             # A family may be identified before its phase begins, but not attached.
             early = day < ibis.date(rules.start.isoformat())
             late = day > ibis.date(rules.end.isoformat())
             outside = late if column == "identified_on" else early | late
-            yield column, f"outside phase {name}", mine & outside
+            yield column, f"outside {rules.words}", mine & outside
 
 
-def _criteria(typed: Callable[[str], ibis.Value]) -> Iterator[Rule]:
-    asked = {"one": (*CRITERIA["one"], "local_discretion"), "two": CRITERIA["two"]}
-    for column in dict.fromkeys([*asked["one"], *asked["two"]]):
-        for name, criteria in asked.items():
-            mine = typed("phase") == name
-            if column in criteria:
-                yield column, f"not said in phase {name}", mine & typed(column).isnull()
-            else:
-                yield column, f"not a criterion of phase {name}", mine & typed(column).notnull()
+def _criterion(column: str, typed: Callable[[str], ibis.Value]) -> Iterator[Rule]:
+    for name, rules in programmes().items():
+        mine = typed("phase") == name
+        if column in rules.nominated:
+            yield column, f"not said in {rules.words}", mine & typed(column).isnull()
+        else:
+            yield column, f"not a criterion of {rules.words}", mine & typed(column).notnull()
 
 
 def _attachment(typed: Callable[[str], ibis.Value]) -> Iterator[Rule]:
@@ -143,10 +142,9 @@ def _claims(typed: Callable[[str], ibis.Value]) -> Iterator[Rule]:
     kind, on = typed("claim_kind"), typed("claimed_on")
     yield "claim_kind", "a claim without a kind", on.notnull() & kind.isnull()
     yield "claim_kind", "a kind without a claim", on.isnull() & kind.notnull()
-    two = ("sustained_progress", "continuous_employment")
-    wrong = ((typed("phase") == "one") & kind.notin(list(RESULT_KINDS))) | (
-        (typed("phase") == "two") & kind.notin(list(two))
-    )
+    wrong = ibis.literal(False)
+    for name, rules in programmes().items():
+        wrong = wrong | ((typed("phase") == name) & kind.notin(list(rules.result.claims)))
     yield "claim_kind", "not a result of its phase", wrong
 
 
@@ -170,7 +168,7 @@ _TABLE_RULES: dict[str, tuple[_TableRule, ...]] = {
     "offences": (({"outcome", "outcome_on", "custody_days"}, _offences),),
     "families": (
         ({"phase", "identified_on", "attached_on"}, _phases),
-        ({"phase", *CRITERIA["one"], "local_discretion", *CRITERIA["two"]}, _criteria),
+        *(({"phase", column}, partial(_criterion, column)) for column in ALL_CRITERIA),
         ({"attached_on", "lead_practitioner_on", "plan_agreed_on", "closed_on", "claimed_on"},
          _attachment),
         ({"phase", "claimed_on", "claim_kind"}, _claims),

@@ -20,7 +20,7 @@ from typing import Any
 import pandera.pandas as pa
 
 from tfeval.programme.outcomes import OUT_OF_WORK_BENEFITS
-from tfeval.programme.phases import CRITERIA, RESULT_KINDS
+from tfeval.programme.programmes import programmes
 from tfeval.records.columns import (
     authority,
     category,
@@ -33,10 +33,12 @@ from tfeval.records.columns import (
 )
 from tfeval.records.table import Table, table
 
-PHASES = tuple(CRITERIA)
-#: Every criterion of either phase, in order; `local_discretion` is phase one's local filter.
-ALL_CRITERIA = tuple(dict.fromkeys([*CRITERIA["one"], "local_discretion", *CRITERIA["two"]]))
-CLAIM_KINDS = (*RESULT_KINDS, "sustained_progress")
+PHASES = tuple(programmes())
+#: Every criterion of any phase, in order; `local_discretion` is phase one's local filter.
+ALL_CRITERIA = tuple(dict.fromkeys(name for one in programmes().values() for name in one.nominated))
+CLAIM_KINDS = tuple(
+    dict.fromkeys(kind for one in programmes().values() for kind in one.result.claims)
+)
 ROLES = ("parent_or_carer", "other_adult", "child")
 OFFENCE_OUTCOMES = ("convicted", "cautioned", "not_proven", "pending")
 BENEFITS = (*OUT_OF_WORK_BENEFITS, "universal_credit_in_work")
@@ -60,10 +62,12 @@ def _spell() -> dict[str, pa.Column]:
 
 
 def _criterion(name: str) -> pa.Column:
-    phases = [phase for phase in PHASES if name in CRITERIA[phase]] or ["one"]
-    text = f"Nominated at identification: {name.replace('_', ' ')} (phase {' and '.join(phases)})."
-    elsewhere = "" if len(phases) == len(PHASES) else " Empty in rows of the other phase."
-    return flag(text + elsewhere, empty=bool(elsewhere))
+    of = [one for one in programmes().values() if name in one.nominated]
+    words = ", ".join(one.words for one in of)
+    text = f"Nominated at identification: {name.replace('_', ' ')} ({words})."
+    elsewhere = "" if len(of) == len(PHASES) else " Empty in rows of other phases."
+    needed = not all(one.columns_optional for one in of)
+    return flag(text + elsewhere, empty=bool(elsewhere), needed=needed)
 
 
 _SPELL: dict[str, Any] = {

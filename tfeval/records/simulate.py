@@ -23,6 +23,8 @@ from tfeval.records.simulation.block import (
     simulate_block,
 )
 from tfeval.records.simulation.settings import (
+    CLAIMED_SHARES,
+    PHASE_SHARES,
     PHASE_TWO_EFFECTS,
     SimulationSettings,
     settings_of,
@@ -62,7 +64,7 @@ def simulate(
     effect_ramp_months: float = 6.0,
     records_from: date = date(2010, 1, 1),
     records_to: date = date(2019, 12, 31),
-    phase_two_share: float = 0.5,
+    phase_shares: Mapping[str, float] = PHASE_SHARES,
     attached_share: float = 0.25,
     eligible_share: float = 0.60,
     waiting_share: float = 0.25,
@@ -88,7 +90,7 @@ def simulate(
     missed_link_share: float = 0.05,
     false_link_share: float = 0.01,
     data_matched_share: float = 0.10,
-    claimed_share: tuple[float, float] = (0.989, 0.60),
+    claimed_shares: Mapping[str, float] = CLAIMED_SHARES,
     move_share: float = 0.05,
     again_share: float = 0.04,
 ) -> SimulatedRecords:
@@ -149,7 +151,7 @@ def simulate_to(
     effect_ramp_months: float = 6.0,
     records_from: date = date(2010, 1, 1),
     records_to: date = date(2019, 12, 31),
-    phase_two_share: float = 0.5,
+    phase_shares: Mapping[str, float] = PHASE_SHARES,
     attached_share: float = 0.25,
     eligible_share: float = 0.60,
     waiting_share: float = 0.25,
@@ -175,7 +177,7 @@ def simulate_to(
     missed_link_share: float = 0.05,
     false_link_share: float = 0.01,
     data_matched_share: float = 0.10,
-    claimed_share: tuple[float, float] = (0.989, 0.60),
+    claimed_shares: Mapping[str, float] = CLAIMED_SHARES,
     move_share: float = 0.05,
     again_share: float = 0.04,
 ) -> tuple[Path, Path]:

@@ -15,12 +15,14 @@ from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tfeval.errors import TfevalError
 from tfeval.paths import project_folder
+from tfeval.programme.programmes import programmes
 from tfeval.records.folders import written_whole
 from tfeval.records.simulate import SimulatedRecords, simulate
 from tfeval.records.store import Records, open_records
@@ -42,7 +44,7 @@ _BEGAN = time.time()
 _SPOILED = (OSError, ValueError, TfevalError)
 
 
-def simulated_records(families: int, seed: int) -> Records:
+def simulated_records(families: int, alone: str, seed: int) -> Records:
     """Return the records that `simulate` makes, from disk where they were made before.
 
     Kernels are processes of their own, and each needs the same records. They are kept in the
@@ -54,42 +56,48 @@ def simulated_records(families: int, seed: int) -> Records:
     ----------
     families, seed : int
         As for `simulate`.
+    alone : str
+        A phase that is simulated by itself; empty for those that are simulated together.
 
     Examples
     --------
-    >>> simulated_records(40, 1).simulated
+    >>> simulated_records(40, "", 1).simulated
     True
     """
-    place = _place(families, seed)
+    place = _place(families, alone, seed)
     if place is not None:
         with suppress(*_SPOILED):
             os.utime(place)  # what is used is not removed
             found = open_records(place / _RECORDS)
             return replace(found, source=json.loads((place / "source.json").read_text()))
-    return _simulation(families, seed).records
+    return _simulation(families, alone, seed).records
 
 
-def simulated_truth(families: int, seed: int) -> Truth:
+def simulated_truth(families: int, alone: str, seed: int) -> Truth:
     """Return what is true of the same records."""
-    place = _place(families, seed)
+    place = _place(families, alone, seed)
     if place is not None:
         with suppress(*_SPOILED):
             return read_truth(place / _TRUTH)
-    return _simulation(families, seed).truth
+    return _simulation(families, alone, seed).truth
 
 
 @lru_cache(maxsize=1)
-def _simulation(families: int, seed: int) -> SimulatedRecords:
-    return simulate(families=families, seed=seed)
+def _simulation(families: int, alone: str, seed: int) -> SimulatedRecords:
+    if not alone:
+        return simulate(families=families, seed=seed)
+    until = programmes()[alone].simulation.records_to
+    asked: dict[str, Any] = {} if until is None else {"records_to": until}
+    return simulate(families=families, seed=seed, phase_shares={alone: 1.0}, **asked)
 
 
-def _place(families: int, seed: int) -> Path | None:
+def _place(families: int, alone: str, seed: int) -> Path | None:
     """Return the folder that holds the records, filled if need be; None where none can be."""
     folder = _folder()
     if folder is None or families < _FEWEST or _changed_since():
         return None
     rests_on = [
-        *(families, seed, platform.python_version(), *map(version, _LIBRARIES)),
+        *(families, alone, seed, platform.python_version(), *map(version, _LIBRARIES)),
         *(code_hash(_PACKAGE / room) for room in _ROOMS),
         *(file_hash(_PACKAGE / name) for name in _FILES),
         *((one.name, one.sha256) for one in data_files()),
@@ -100,7 +108,7 @@ def _place(families: int, seed: int) -> Path | None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _one_at_a_time(folder / "simulated.lock"):
             if not place.exists():
-                _write(simulate(families=families, seed=seed), place)
+                _write(_simulation(families, alone, seed), place)
                 _remove_old(folder)
     except (OSError, TfevalError):  # no room, not ours to write in, or just made by another
         return None

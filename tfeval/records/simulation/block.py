@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from tfeval.records.schema import PHASES
 from tfeval.records.simulation import arrays
 from tfeval.records.simulation.again import second_times
 from tfeval.records.simulation.evidence import evidence
@@ -112,6 +113,7 @@ def simulate_block(number: int, size: int, shared: Context) -> Block:
         first=day_number(settings.records_from),
         last=day_number(settings.records_to),
         block=number,
+        phases=np.array([at for at, name in enumerate(PHASES) if settings.phase_shares.get(name)]),
     )
     return Block(
         records=extract(happened, supply, arrival),

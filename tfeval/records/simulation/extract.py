@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from tfeval.programme.phases import CRITERIA
-from tfeval.records.schema import ALL_CRITERIA, CLAIM_KINDS, PHASES, ROLES
+from tfeval.programme.programmes import programmes
+from tfeval.records.schema import ALL_CRITERIA, CLAIM_KINDS, PHASES, ROLES, TABLES
 from tfeval.records.simulation import arrays
 from tfeval.records.simulation.events import event_tables
 from tfeval.records.simulation.happened import Happened, Supply
@@ -32,7 +32,7 @@ def _families(happened: Happened, supply: Supply, family: pa.Array) -> dict[str,
     people, course = happened.people, happened.course
     again = happened.again
     at = np.concatenate([np.arange(people.n_families), again.family])
-    phase = np.concatenate([people.phase, np.ones(again.family.size, dtype=np.int8)])
+    phase = np.concatenate([people.phase, np.full(again.family.size, again.phase, dtype=np.int8)])
     identified = np.concatenate([people.identified, again.identified])
     nominated = np.concatenate([course.nominated, again.nominated])
 
@@ -54,6 +54,7 @@ def _families(happened: Happened, supply: Supply, family: pa.Array) -> dict[str,
         **{
             name: pa.array(nominated[:, place], mask=~_asked(name, phase))
             for place, name in enumerate(ALL_CRITERIA)
+            if TABLES["families"].columns[name].required or _asked(name, supply.phases).any()
         },
         "lead_practitioner_on": day(course.lead, again.lead),
         "plan_agreed_on": day(course.plan, none),
@@ -64,9 +65,7 @@ def _families(happened: Happened, supply: Supply, family: pa.Array) -> dict[str,
 
 
 def _asked(criterion: str, phase: np.ndarray) -> np.ndarray:
-    of = [criterion in CRITERIA["one"] or criterion == "local_discretion",
-          criterion in CRITERIA["two"]]  # fmt: skip
-    return np.array(of)[phase]
+    return np.array([criterion in one.nominated for one in programmes().values()])[phase]
 
 
 def _people(

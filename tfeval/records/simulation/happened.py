@@ -31,7 +31,10 @@ class Happened:
 
 @dataclass(frozen=True)
 class Supply:
-    """What reaches the extract: coverage, residence and links, first and last day, block number."""
+    """What reaches the extract: coverage, residence and links, first and last day, block number.
+
+    `phases` are the indices into `PHASES` of those that have families in any block.
+    """
 
     areas: Authorities
     coverage: Coverage
@@ -40,3 +43,4 @@ class Supply:
     first: int
     last: int
     block: int
+    phases: np.ndarray

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfeval.programme.phases import phase
+from tfeval.programme.programmes import programmes
 from tfeval.programme.published import published
 from tfeval.records.columns import authority_codes
+from tfeval.records.schema import PHASES
 from tfeval.records.simulation.processes import MONTH, PROCESSES, YEAR, Process
 from tfeval.records.simulation.settings import KINDS, SimulationSettings
 
@@ -71,7 +72,7 @@ class Population:
     family_id, person_id : array of bytes
         Made-up pseudonyms of 26 characters (130 bits).
     authority, phase, kind : int array (n,)
-        Index of the authority; 0 for phase one, 1 for two; index into `KINDS`.
+        Index of the authority; index into `PHASES`; index into `KINDS`.
     need, unrecorded : float array (n,)
         Standard normal: what raises bad outcomes, and the confounder that no record shows.
     identified, crisis : int array (n,)
@@ -129,8 +130,8 @@ def population(
     size: int, settings: SimulationSettings, areas: Authorities, rng: np.random.Generator
 ) -> Population:
     """Draw a block of families."""
-    phase_two = rng.random(size) < settings.phase_two_share
-    identified = _identified(phase_two, settings, rng)
+    phase = _phases(rng.random(size), settings)
+    identified = _identified(phase, settings, rng)
     people = _people(size, identified, rng)
     number = people["family"].size
     long_wait = rng.uniform(*settings.long_wait_days, size)
@@ -143,7 +144,7 @@ def population(
         family_id=pseudonyms(size, rng),
         person_id=pseudonyms(number, rng),
         authority=rng.choice(areas.codes.size, size, p=areas.share),
-        phase=phase_two.astype(np.int8),
+        phase=phase,
         kind=rng.choice(len(KINDS), size, p=_KIND_SHARES),
         need=rng.standard_normal(size),
         unrecorded=rng.standard_normal(size),
@@ -157,18 +158,27 @@ def population(
     )
 
 
+def _phases(chance: np.ndarray, settings: SimulationSettings) -> np.ndarray:
+    """Return each family's phase: the later phases have the lowest numbers drawn."""
+    shares = [settings.phase_shares.get(name, 0.0) for name in PHASES]
+    edges = np.cumsum(shares[:0:-1])
+    return (len(PHASES) - 1 - np.searchsorted(edges, chance, side="right")).astype(np.int8)
+
+
 def _identified(
-    phase_two: np.ndarray, settings: SimulationSettings, rng: np.random.Generator
+    phase: np.ndarray, settings: SimulationSettings, rng: np.random.Generator
 ) -> np.ndarray:
     """Draw days of identification: spread over the phase, and early enough for 24 months."""
     limit = day_number(settings.records_to) - int(26 * MONTH)
-    days = []
-    for name in ("one", "two"):
-        rules = phase(name)
-        first = day_number(rules.start)
-        last = max(first + 30, min(day_number(rules.end) - 150, limit))
-        days.append(rng.integers(first, last, phase_two.size, dtype=np.int32))
-    return np.where(phase_two, days[1], days[0])
+    identified = np.zeros(phase.size, dtype=np.int32)
+    for number, (name, rules) in enumerate(programmes().items()):
+        # Drawn for every phase that the settings name, so that shares do not change the draws.
+        if name in settings.phase_shares:
+            first = day_number(rules.start)
+            last = max(first + 30, min(day_number(rules.end) - 150, limit))
+            days = rng.integers(first, last, phase.size, dtype=np.int32)
+            identified = np.where(phase == number, days, identified)
+    return identified
 
 
 def _people(size: int, identified: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:

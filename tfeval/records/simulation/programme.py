@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 
-from tfeval.programme.phases import CRITERIA, phase
+from tfeval.programme.phases import phase
+from tfeval.programme.programmes import Result, programmes
 from tfeval.records.schema import ALL_CRITERIA, CLAIM_KINDS
 from tfeval.records.simulation.evidence import PROBLEMS, Evidence
 from tfeval.records.simulation.population import Authorities, Population, day_number
 from tfeval.records.simulation.processes import MONTH, YEAR
-from tfeval.records.simulation.settings import SimulationSettings
+from tfeval.records.simulation.settings import CLAIMED_SHARES, SimulationSettings
 
-#: The problem behind each criterion of either phase.
-_CRITERION = {
-    "crime_asb": "crime",
-    "education": "school",
-    "work": "work",
-    "school_attendance": "school",
-    "children_need_help": "children",
-    "work_finance": "work",
-    "domestic_abuse": "abuse",
-    "health": "health",
-}
+#: Most that a need which no record shows counts, beside 2 for one that a record shows: assumed.
+_UNRECORDED = 2.0
 #: Chance that more criteria are met than needed.
 _ONE_MORE = 0.45
 # Of the results claimed to February 2015, 10,508 of 105,671 were for continuous employment
 # (Written answer 226403); of those to October 2014, 7,347 of 85,303 were beside progress to work
 # (`progress_national.csv`).
-_EMPLOYMENT_CLAIMS = 10508 / 105671
-_PROGRESS_CLAIMS = 7347 / 85303
+_CLAIM_SHARES = {"continuous_employment": 10508 / 105671, "progress_to_work": 7347 / 85303}
 #: Median time on the programme in phase one, months (National Evaluation; `evaluations.csv`).
 _MEDIAN_MONTHS = 15
 #: Days that a result must have lasted: 13 weeks in work (Written answer 226403).
@@ -44,7 +36,7 @@ class Course:
 
     Attributes
     ----------
-    nominated : bool array (n, 9)
+    nominated : bool array (n, criteria)
         By `ALL_CRITERIA`.
     eligible, attached, data_matched, worked_with : bool array
         Whether the family met the criteria; was ever attached; was claimed for without work.
@@ -104,10 +96,10 @@ def course(
     chance = np.zeros(n)
     chance[eligible] = _chance(log_odds[eligible], share)
     index = (people.identified + people.wait).astype(np.int32)
-    last = np.where(people.phase == 0, *(_last_day(name, settings) for name in ("one", "two")))
+    last = _by_phase(people, [_last_day(one.end, settings) for one in programmes().values()])
     in_time = index <= last
     chosen = rng.random(n) < chance
-    matched_share = settings.data_matched_share * (people.phase == 0)
+    matched_share = settings.data_matched_share * _data_matching(people)
     worked = chosen & in_time & (rng.random(n) >= matched_share)
     year_left = index + int(YEAR) + 1 <= last
     data_matched = _matched(
@@ -124,8 +116,17 @@ def course(
     )  # fmt: skip
 
 
-def _last_day(name: str, settings: SimulationSettings) -> int:
-    return min(day_number(phase(name).end), day_number(settings.records_to) - int(6 * MONTH))
+def _by_phase(people: Population, values: list) -> np.ndarray:
+    """Return each family's value, from one for each phase in order."""
+    return np.array(values)[people.phase]
+
+
+def _data_matching(people: Population) -> np.ndarray:
+    return _by_phase(people, [one.simulation.data_matched for one in programmes().values()])
+
+
+def _last_day(end: date, settings: SimulationSettings) -> int:
+    return min(day_number(end), day_number(settings.records_to) - int(6 * MONTH))
 
 
 def _chance(log_odds: np.ndarray, share: float) -> np.ndarray:
@@ -146,6 +147,7 @@ def _nominate(
     """Nominate as many criteria as the rule needs (below the threshold: one fewer), best first.
 
     Phase one: three of three, or two and the local filter; below it: two without the filter.
+    What no record shows is nominated by chance.
     """
     n = eligible.size
     nominated = np.zeros((n, len(ALL_CRITERIA)), dtype=bool)
@@ -153,18 +155,23 @@ def _nominate(
     strength = shown.flags * 2.0 + own * 0.5 + rng.random((n, len(PROBLEMS)))
     more = rng.random(n) < _ONE_MORE
     local = rng.random(n) < 0.5
-    for number, name in enumerate(CRITERIA):
-        criteria = CRITERIA[name]
-        needed = phase(name).criteria_needed
+    for number, (name, rules) in enumerate(programmes().items()):
         mine = people.phase == number
+        if not mine.any():
+            continue
+        needed = phase(name).criteria_needed
         met = np.where(eligible, needed, needed - 1)
-        met = met - (eligible & local) if name == "one" else met + (eligible & more)
-        places = [PROBLEMS.index(_CRITERION[c]) for c in criteria]
-        rank = np.argsort(np.argsort(-strength[:, places], axis=1), axis=1)
-        columns = [ALL_CRITERIA.index(c) for c in criteria]
+        met = met - (eligible & local) if rules.has_local_discretion else met + (eligible & more)
+        own = np.column_stack([
+            strength[:, PROBLEMS.index(need.problem)] if need.problem
+            else rng.random(n) * _UNRECORDED for need in rules.needs
+        ])  # fmt: skip
+        rank = np.argsort(np.argsort(-own, axis=1), axis=1)
+        columns = [ALL_CRITERIA.index(need.name) for need in rules.needs]
         nominated[np.ix_(mine, columns)] = (rank < met[:, None])[mine]
-    filtered = eligible & (local | more) & (people.phase == 0)
-    nominated[:, ALL_CRITERIA.index("local_discretion")] = filtered
+        if rules.has_local_discretion:
+            place = ALL_CRITERIA.index(rules.discretion)
+            nominated[:, place] |= eligible & (local | more) & mine
     return nominated
 
 
@@ -178,9 +185,10 @@ def _matched(
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Choose families never worked with whose records improved, for their share of claims."""
-    pool = left & better & (people.phase == 0)
+    matching = _data_matching(people)
+    pool = left & better & matching
     share = settings.data_matched_share
-    wanted = (worked & (people.phase == 0)).sum() * share / max(1 - share, 1e-9)
+    wanted = (worked & matching).sum() * share / max(1 - share, 1e-9)
     return pool & (rng.random(pool.size) < min(1.0, wanted / max(pool.sum(), 1)))
 
 
@@ -206,23 +214,28 @@ def _claims(
     settings: SimulationSettings,
     rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
-    share = np.array(settings.claimed_share)[people.phase]
+    shares = {**CLAIMED_SHARES, **settings.claimed_shares}
+    share = _by_phase(people, [shares[name] for name in programmes()])
     claimed = attached & ((rng.random(index.size) < share) | data_matched)
     claimed &= index + _SHORTEST_CLAIM <= last
     # Many claims came in the last months before a phase closed.
     day = np.minimum(index + rng.integers(180, 500, index.size), last)
     day = np.where(data_matched, np.minimum(np.maximum(day, index + int(YEAR)), last), day)
     kind = rng.random(index.size)
-    one = np.where(
-        kind < _EMPLOYMENT_CLAIMS, CLAIM_KINDS.index("continuous_employment"),
-        np.where(kind < _EMPLOYMENT_CLAIMS + _PROGRESS_CLAIMS,
-                 CLAIM_KINDS.index("progress_to_work"), CLAIM_KINDS.index("crime_asb_education")),
-    )  # fmt: skip
-    two = np.where(
-        kind < _EMPLOYMENT_CLAIMS, CLAIM_KINDS.index("continuous_employment"),
-        CLAIM_KINDS.index("sustained_progress"),
-    )  # fmt: skip
+    kinds = np.array([_claim_kinds(kind, one.result) for one in programmes().values()])
     return {
         "claimed": np.where(claimed, day, NEVER).astype(np.int32),
-        "claim_kind": np.where(people.phase == 0, one, two),
+        "claim_kind": kinds[people.phase, np.arange(index.size)],
     }
+
+
+def _claim_kinds(chance: np.ndarray, result: Result) -> np.ndarray:
+    """Return a kind of claim for each number drawn: of those without a share, the rest."""
+    rest = result.behaviour or result.name
+    kinds = np.full(chance.size, CLAIM_KINDS.index(rest))
+    edge = 0.0
+    for name, share in _CLAIM_SHARES.items():
+        if name in result.claims:
+            kinds[(chance >= edge) & (chance < edge + share)] = CLAIM_KINDS.index(name)
+            edge += share
+    return kinds

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from datetime import date
+from dataclasses import dataclass, field, fields
+from datetime import date, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from tfeval.errors import ParameterError, suggest
+from tfeval.programme.programmes import programmes
 
 #: Kinds of family: the problem that weighs most. Each raises the rates of its own records.
 KINDS = ("crime", "school", "work", "children", "abuse", "health")
@@ -38,6 +40,17 @@ PHASE_TWO_EFFECTS: dict[str, float] = {
     "custody": 0.88,
     "out_of_work": 0.88,
 }
+#: Shares of families assessed under the rules of each phase: assumed.
+PHASE_SHARES: Mapping[str, float] = MappingProxyType(
+    {name: one.simulation.share for name, one in programmes().items() if one.simulation.share}
+)
+#: Shares of attached families for which a result was claimed, by phase; where assumed, as said in
+#: `data/programmes`.
+CLAIMED_SHARES: Mapping[str, float] = MappingProxyType(
+    {name: one.simulation.claimed for name, one in programmes().items()}
+)
+#: Days of records that a family must have after it is identified.
+_FOLLOWED = timedelta(days=792)
 #: The programme as the phase one evaluation found it (NIESR 2016): no effect on anything.
 NO_EFFECTS: dict[str, float] = {}
 
@@ -56,8 +69,8 @@ class SimulationSettings:
         Months from attachment until the full effect.
     records_from, records_to : date
         First and last day of the records.
-    phase_two_share : float
-        Share of families assessed under phase two's rules.
+    phase_shares : mapping
+        Share of families assessed under the rules of each phase, by its name; they add up to 1.
     attached_share, eligible_share : float
         Shares of all families that meet the criteria, and that are ever attached.
     waiting_share, wait_days, long_wait_days : float, float, (float, float)
@@ -89,7 +102,7 @@ class SimulationSettings:
     data_matched_share : float
         Of the attached in phase one, the share that was claimed after data-matching, without work,
         because their records looked better already. Their attachment is dated back.
-    claimed_share : (float, float)
+    claimed_shares : mapping
         Share of attached families for which a result was claimed, by phase.
     move_share, again_share : float
         Share of families that move to another authority, and of phase one's attached families that
@@ -102,7 +115,7 @@ class SimulationSettings:
     effect_ramp_months: float = 6.0
     records_from: date = date(2010, 1, 1)
     records_to: date = date(2019, 12, 31)
-    phase_two_share: float = 0.5
+    phase_shares: Mapping[str, float] = field(default_factory=lambda: dict(PHASE_SHARES))
     attached_share: float = 0.25
     eligible_share: float = 0.60
     waiting_share: float = 0.25
@@ -128,7 +141,7 @@ class SimulationSettings:
     missed_link_share: float = 0.05
     false_link_share: float = 0.01
     data_matched_share: float = 0.10
-    claimed_share: tuple[float, float] = (0.989, 0.60)
+    claimed_shares: Mapping[str, float] = field(default_factory=lambda: dict(CLAIMED_SHARES))
     move_share: float = 0.05
     again_share: float = 0.04
 
@@ -136,6 +149,7 @@ class SimulationSettings:
         """Refuse numbers that mean nothing, before anything is simulated."""
         self._check_shares()
         self._check_effects()
+        self._check_phases()
         if self.eligible_share < self.attached_share:
             raise ParameterError("attached_share cannot be above eligible_share.")
         if (self.records_from, self.records_to) > (date(2011, 4, 1), date.max) or (
@@ -158,6 +172,23 @@ class SimulationSettings:
                 if any(each < 0 for each in values):
                     raise ParameterError(f"{one.name} cannot be negative.")
 
+    def _check_phases(self) -> None:
+        for field_name in ("phase_shares", "claimed_shares"):
+            for name, share in getattr(self, field_name).items():
+                if name not in programmes():
+                    raise ParameterError(f"No phase {name}. {suggest(name, programmes())}")
+                if not 0 <= share <= 1:
+                    raise ParameterError(f"{field_name} are shares: give numbers from 0 to 1.")
+        if abs(sum(self.phase_shares.values()) - 1) > 1e-9:
+            raise ParameterError("phase_shares must add up to 1: give each phase its share.")
+        for name, share in self.phase_shares.items():
+            needed = programmes()[name].start + _FOLLOWED
+            if share and self.records_to < needed:
+                raise ParameterError(
+                    f"Families of {programmes()[name].words} need records to {needed} or later, "
+                    f"not {self.records_to}: set records_to."
+                )
+
     def _check_effects(self) -> None:
         for outcome, effect in self.effects.items():
             if outcome not in OUTCOMES:
@@ -178,8 +209,8 @@ class SimulationSettings:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as plain values that JSON can hold."""
-        plain = asdict(self)
-        return {k: v.isoformat() if isinstance(v, date) else v for k, v in plain.items()}
+        plain = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {k: _plain(v) for k, v in plain.items()}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> SimulationSettings:
@@ -192,6 +223,12 @@ class SimulationSettings:
             else:
                 read[name] = tuple(value) if isinstance(value, list) else value
         return cls(**read)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def settings_of(arguments: Mapping[str, Any]) -> SimulationSettings:

@@ -18,13 +18,12 @@ from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.effects.words import hidden_rows
 from tfeval.impact.specification import Specification
 from tfeval.money.additional import Range, Results, results_of
+from tfeval.programme.programmes import programmes
 from tfeval.report.chapters.linked import records_of
 from tfeval.report.notebook_parts import SIMULATED, Box
 from tfeval.report.record import Record, keep, make_record
 
-#: The result of each phase, and the families it is shown per.
-TESTS = {"one": "turned_around", "two": "sustained_progress"}
-WORDS = {"one": "turned around", "two": "significant and sustained progress"}
+#: The families that results are shown per.
 PER = 1_000
 _PARTLY = (
     f"{SIMULATED}. On this page that holds for the parts marked “simulated records”; all others "
@@ -97,8 +96,9 @@ def results_met(
 def _effect(
     extract: str, families: Cohort, design: Design, specification: Specification
 ) -> Effects:
-    name, months = TESTS[specification.phase], specification.horizon
-    tests = results_tests(records_of(extract), families, months).set_index("unit")
+    phase, months = specification.phase, specification.horizon
+    name = programmes()[phase].result.name
+    tests = results_tests(records_of(extract, phase), families, months).set_index("unit")
     units = families.to_pandas().loc[design.study.index, "unit"]
     met = tests[name].reindex(units).set_axis(design.study.index)
     return estimate(design, met.rename(name), months=months)
@@ -109,7 +109,7 @@ def _claimed(extract: str, families: Cohort, design: Design, phase: str) -> floa
 
     Fewer than ten without a claim, or with one, are not told: they count with the others.
     """
-    rows = records_of(extract).table("families")
+    rows = records_of(extract, phase).table("families")
     rows = rows.filter(rows["phase"] == phase).select("family_id", "claimed_on").to_pandas()
     claimed = rows.set_index("family_id")["claimed_on"].notna()
     frame = families.to_pandas().loc[design.study.index]

@@ -9,7 +9,7 @@ from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
 from tfeval.programme.areas import member_bounds
 from tfeval.programme.claims import authority, claims_by_authority, final_claims
-from tfeval.programme.ledger import maximum_payable
+from tfeval.programme.ledger import fundable, maximum_payable
 from tfeval.programme.phases import period
 from tfeval.programme.phases import phase as phase_of
 from tfeval.programme.published import distinct_sources, published, sources
@@ -23,7 +23,6 @@ from tfeval.report.chapters.common import (
     pounds,
     with_sources,
 )
-from tfeval.report.chapters.ledger import funded_families
 
 _TIMED = ("identified", "worked_with", "turned_around")
 _SMALL_GROUP = 10
@@ -36,7 +35,8 @@ def headline(name: str, phase: str = "one") -> str:
     ----------
     name : str
         Official name or code.
-    phase : {"one", "two"}
+    phase : str, default "one"
+        The phase.
 
     Examples
     --------
@@ -48,6 +48,7 @@ def headline(name: str, phase: str = "one") -> str:
     'Medway: 2,060 families claimed by March 2020; no target of phase two was found in a source.'
     """
     area = authority(name)["name"]
+    rules = phase_of(phase)
     claims = claims_by_authority(phase=phase)
     own = claims[claims["area"] == area]
     if len(own):
@@ -64,18 +65,19 @@ def headline(name: str, phase: str = "one") -> str:
             last, other = found.iloc[-1], "claim" if measure == "targeted" else "target"
             return (
                 f"{area}: {as_published(last)} {words} by {month(last['as_of'])}; no {other} of "
-                f"phase {phase} was found in a source."
+                f"{rules.words} was found in a source."
             )
-    remembered = _remembered(area) if phase == "one" else ""
+    remembered = _remembered(area, rules.period)
     return (
-        f"{area}: no target and no claim of phase {phase} was found in a published source."
+        f"{area}: no target and no claim of {rules.words} was found in a published source."
         f"{remembered}"
     )
 
 
-def _remembered(area: str) -> str:
+def _remembered(area: str, period: str) -> str:
     rows = published("progress_local", unverified=True)
     rows = rows[(rows["area"] == area) & (rows["status"] == "recalled")]
+    rows = rows[rows["period"] == period]
     value = rows.drop_duplicates("figure").set_index("figure")["value"]
     if not {"targeted", "turned_around"} <= set(value.index):
         return ""
@@ -126,6 +128,8 @@ def progress_chart(name: str) -> Chart | Table:
     ----------
     name : str
         Official name or code.
+    phase : str, default "one"
+        The phase.
     """
     area = authority(name)["name"]
     rows = _own(area, "one")
@@ -156,16 +160,19 @@ def money_table(name: str, phase: str = "one") -> Table:
     ----------
     name : str
         Official name or code.
-    phase : {"one", "two"}
+    phase : str, default "one"
+        The phase.
     """
     area = authority(name)["name"]
     rows = _own(area, phase)
     rows = rows[rows["figure"] == "targeted"].drop_duplicates("value")
-    tariff = phase_of(phase).tariff
+    rules = phase_of(phase)
+    tariff = rules.tariff
+    funded = "Funded (five of six)" if tariff.funded_share < 1 else "Funded"
     frame = pd.DataFrame(
         {
             "Families targeted": rows["value"],
-            "Funded": [funded_families(value, phase) for value in rows["value"]],
+            funded: fundable(rows["value"], tariff.funded_share),
             "Most that the tariff could pay": [
                 maximum_payable(value, tariff) for value in rows["value"]
             ],
@@ -175,10 +182,10 @@ def money_table(name: str, phase: str = "one") -> Table:
     note = None if len(rows) else "Without a published target there is nothing to work out."
     return table(
         with_sources(frame, rows),
-        caption=f"What phase {phase} could pay {area}",
+        caption=f"What {rules.words} could pay {area}",
         formats={
             "Families targeted": whole,
-            "Funded": whole,
+            funded: whole,
             "Most that the tariff could pay": pounds,
         },
         notes=note,
@@ -193,6 +200,8 @@ def place_table(name: str) -> Table:
     ----------
     name : str
         Official name or code.
+    phase : str, default "one"
+        The phase.
     """
     row = authority(name)
     final = final_claims()

@@ -17,9 +17,9 @@ from tfeval.programme.ledger import maximum_payable
 from tfeval.programme.ledger_check import check_payments
 from tfeval.programme.national import reconcile
 from tfeval.programme.phases import phase
+from tfeval.programme.programmes import programmes
 from tfeval.programme.published import distinct_sources, published
 from tfeval.report.chapters.common import (
-    PHASE_TITLES,
     as_published,
     percent,
     pounds,
@@ -34,7 +34,7 @@ def headline(name: str) -> Sentence:
 
     Parameters
     ----------
-    name : {"one", "two"}
+    name : str
         The phase.
 
     Examples
@@ -54,7 +54,7 @@ def facts(name: str) -> dict[str, Record]:
 
     Parameters
     ----------
-    name : {"one", "two"}
+    name : str
         The phase.
     """
     found, about = reconcile(name), {"phase": name}
@@ -123,12 +123,12 @@ def record_budget(name: str) -> None:
 
     Parameters
     ----------
-    name : {"one", "two"}
-        The phase; payments are published for phase one alone.
+    name : str
+        The phase; payments are held against the ledger where it can be worked out.
     """
     for made in facts(name).values():
         keep(made)
-    if name != "one":
+    if not phase(name).costs.ledger:
         return
     checked = check_payments()
     verdicts = {"reproduced": "reproduced", "within": "within the tariff"}
@@ -140,8 +140,8 @@ def record_budget(name: str) -> None:
 
 
 def programme_table() -> Table:
-    """Return both phases side by side."""
-    rules = [phase(name) for name in PHASE_TITLES]
+    """Return the phases side by side."""
+    rules = [phase(name) for name in programmes()]
     rows = {
         "Budget of central government": [pounds(one.budget.pounds()[0]) for one in rules],
         "Families to be reached": [f"{one.families.value:,.0f}" for one in rules],
@@ -155,9 +155,9 @@ def programme_table() -> Table:
             pounds(maximum_payable(one.families.value, one.tariff)) for one in rules
         ],
     }
-    frame = pd.DataFrame(rows, index=list(PHASE_TITLES.values())).T.rename_axis("").reset_index()
+    frame = pd.DataFrame(rows, index=[one.title for one in rules]).T.rename_axis("").reset_index()
     found = [source for one in rules for source in (*one.budget.sources, *one.families.sources)]
-    return table(frame, caption="The two phases of the programme", sources=found)
+    return table(frame, caption="The phases of the programme", sources=found)
 
 
 def budget_table() -> Table:
@@ -202,7 +202,7 @@ def reconciliation_table(name: str) -> Table:
     cited = [source for part in found.parts for source in part.sources]
     return table(
         shown,
-        caption=f"What the budget went on, {PHASE_TITLES[name]}",
+        caption=f"What the budget went on, {phase(name).title}",
         sources=[*found.total.sources, *cited],
         notes="The low remainder belongs to the high parts, and the high one to the low parts. "
         "Below zero, the parts exceed the budget: not all of them can have been paid in full.",
@@ -235,7 +235,7 @@ def prices_table(name: str, price_year: int, edition: str) -> Table:
 
     Parameters
     ----------
-    name : {"one", "two"}
+    name : str
         The phase.
     price_year : int
         Financial year by its first calendar year.
@@ -244,7 +244,7 @@ def prices_table(name: str, price_year: int, edition: str) -> Table:
     """
     rules = phase(name)
     cash = rules.budget.pounds()[0]
-    years = list(range(rules.start.year, rules.end.year))
+    years = list(rules.years)
     flows = [deflate(cash / len(years), year, price_year) for year in years]
     values = [cash, sum(flows), present_value(np.array(flows), edition)]
     label = f"{price_year}-{(price_year + 1) % 100:02d}"
@@ -268,7 +268,7 @@ def prices_table(name: str, price_year: int, edition: str) -> Table:
     deflators = deflators[deflators["figure"] == "gdp_deflator_financial_year"]
     return table(
         frame,
-        caption=f"The budget in other prices, {PHASE_TITLES[name]}",
+        caption=f"The budget in other prices, {phase(name).title}",
         formats={"Amount": pounds},
         sources=[
             *rules.budget.sources,

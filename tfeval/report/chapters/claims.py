@@ -26,7 +26,6 @@ from tfeval.programme.phases import period, phase
 from tfeval.programme.published import Figure, distinct_sources, figure, published
 from tfeval.report.chapters.common import (
     MEASURE_NAMES,
-    PHASE_TITLES,
     QUALIFIERS,
     as_published,
     month,
@@ -39,12 +38,6 @@ from tfeval.report.chapters.savings import effects_with_values, finding_2016
 from tfeval.report.record import Record, keep, make_record, record
 
 ALL = "all"
-#: The count that a phase's claims are made in.
-_CLAIMED = {"one": "turned_around", "two": "sustained_progress"}
-_TIMED = {
-    "one": ("worked_with", "turned_around", "crime_asb_education", "continuous_employment"),
-    "two": ("sustained_progress",),
-}
 
 
 def headline(name: str) -> Sentence:
@@ -52,7 +45,7 @@ def headline(name: str) -> Sentence:
 
     Parameters
     ----------
-    name : {"one", "two"}
+    name : str
         The phase.
     """
     return Sentence(claim_sentence(facts(name)))
@@ -63,22 +56,23 @@ def facts(name: str) -> dict[str, Record]:
 
     Parameters
     ----------
-    name : {"one", "two"}
+    name : str
         The phase.
     """
-    rows = _national(name, [_CLAIMED[name]]).sort_values("as_of")
+    claims = phase(name).claims
+    rows = _national(name, [claims.latest]).sort_values("as_of")
     last, about = rows.iloc[-1], {"phase": name}
     made = [
         make_record("claimed_families", last["value"], "families", source=last["url"],
                     subject=about),
         make_record("claimed_mark", QUALIFIERS[last["qualifier"] or "exact"], subject=about),
-        make_record("claimed_as", MEASURE_NAMES[_CLAIMED[name]].lower(), subject=about),
+        make_record("claimed_as", MEASURE_NAMES[claims.latest].lower(), subject=about),
         make_record("claimed_by", month(last["as_of"]), subject=about),
     ]  # fmt: skip
-    return {record.name: record for record in made + (_facts_one() if name == "one" else [])}
+    return {record.name: record for record in made + (_final() if claims.final else [])}
 
 
-def _facts_one() -> list[Record]:
+def _final() -> list[Record]:
     found, shares = marks(), break_even_2015()["share"] * 100
     saving = figure("benefits_claim_2015", "national_claim").pounds()[0]
     number: list[tuple[str, float, str, int | None]] = [
@@ -129,7 +123,7 @@ def record_claims(name: str) -> None:
 
     Parameters
     ----------
-    name : {"one", "two"}
+    name : str
         The phase.
     """
     for made in facts(name).values():
@@ -148,18 +142,19 @@ def national_share() -> float:
 def over_time_chart(name: str) -> Chart:
     """Return the national claims over time by kind."""
     lines = claims_over_time(name)
-    lines = lines[lines["figure"].isin(_TIMED[name])]
+    measures = list(phase(name).claims.measures)
+    lines = lines[lines["figure"].isin(measures)]
     wide = lines.pivot_table(index="as_of", columns="figure", values="high")
-    wide = wide[list(_TIMED[name])].rename(columns=MEASURE_NAMES)
+    wide = wide[measures].rename(columns=MEASURE_NAMES)
     wide.index = pd.PeriodIndex(wide.index, freq="M").to_timestamp()
     last = wide.ffill().iloc[-1]
     listed = "; ".join(f"{label} {value:,.0f}" for label, value in last.items())
     return line_chart(
         wide.rename_axis(None, axis=1),
-        title=f"Families claimed over time, {PHASE_TITLES[name]}",
+        title=f"Families claimed over time, {phase(name).title}",
         alt=f"Line chart of families by month of the count. Last counts: {listed}.",
         y_label="Families",
-        sources=distinct_sources(_national(name, _TIMED[name])),
+        sources=distinct_sources(_national(name, measures)),
     )
 
 
@@ -174,7 +169,7 @@ def over_time_table(name: str) -> Table:
             "As published": [as_published(row) for _, row in rows.iterrows()],
         }
     )
-    return table(with_sources(frame, rows), caption=f"National counts, {PHASE_TITLES[name]}")
+    return table(with_sources(frame, rows), caption=f"National counts, {phase(name).title}")
 
 
 def _national(name: str, measures: Iterable[str]) -> pd.DataFrame:
@@ -190,11 +185,13 @@ def funnel_chart(local_authority: str = ALL) -> Chart:
     ----------
     local_authority : str, default "all"
         Named in the plot, where its claim is known.
+    name : str, default "one"
+        The phase.
     """
     claims = final_claims().dropna(subset=["turned_around"])
     centre = national_share()
     sizes = np.unique(np.geomspace(5, claims["targeted"].max() * 1.05, 160).round())
-    limits = {name: control_limits(sizes, centre, level) for name, level in _LEVELS.items()}
+    limits = {words: control_limits(sizes, centre, level) for words, level in _LEVELS.items()}
     full = int((claims["share"] == 1).sum())
     named = [] if local_authority == ALL else [authority(local_authority)["name"]]
     return funnel_plot(
@@ -346,10 +343,11 @@ def claims_table(local_authority: str = ALL, name: str = "one") -> Table:
     ----------
     local_authority : str, default "all"
         Only this authority.
-    name : {"one", "two"}
+    name : str
         The phase.
     """
     rows = claims_by_authority(phase=name)
+    result = MEASURE_NAMES[phase(name).result.name]
     if local_authority != ALL:
         rows = rows[rows["code"] == authority(local_authority)["code"]]
     frame = pd.DataFrame(
@@ -357,7 +355,7 @@ def claims_table(local_authority: str = ALL, name: str = "one") -> Table:
             "Authority": rows["area"],
             "Region": rows["region"],
             "Targeted": rows["targeted"],
-            "Turned around": rows["turned_around"],
+            result: rows["turned_around"],
             "Share": rows["share"],
             "As of": rows["as_of"].map(month),
             "Exact": rows["exact"],
@@ -366,7 +364,7 @@ def claims_table(local_authority: str = ALL, name: str = "one") -> Table:
     whole = "{:,.0f}".format
     return table(
         with_sources(frame, rows),
-        caption=f"Latest published claim by authority, {PHASE_TITLES[name]}",
-        formats={"Targeted": whole, "Turned around": whole, "Share": percent},
+        caption=f"Latest published claim by authority, {phase(name).title}",
+        formats={"Targeted": whole, result: whole, "Share": percent},
         notes=None if len(rows) else "No claim with a target was found in a published source.",
     )

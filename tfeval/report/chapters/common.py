@@ -11,10 +11,10 @@ import pandas as pd
 from tfeval.display.tables import Table, table
 from tfeval.display.words import about as about  # noqa: PLC0414 (chapters take them from here)
 from tfeval.display.words import pounds as pounds  # noqa: PLC0414
+from tfeval.programme.programmes import programmes
 from tfeval.programme.published import sources
 
 Shown = TypeVar("Shown")
-PHASE_TITLES = {"one": "Phase one, 2012-15", "two": "Phase two, 2015-20"}
 MEASURE_NAMES = {
     "targeted": "Targeted",
     "identified": "Identified",
@@ -25,6 +25,7 @@ MEASURE_NAMES = {
     "progress_to_work": "Progress to work",
     "share_turned_around": "Turned around, share of those targeted",
     "sustained_progress": "Significant and sustained progress",
+    "successful_family_outcome": "Successful family outcome",
     "agreed_year_one": "Agreed for year one",
     "attachment": "Attachment fees",
 }
@@ -36,24 +37,35 @@ def of_phase(own: str) -> Callable[[Callable[..., Shown]], Callable[..., Shown |
 
     Parameters
     ----------
-    own : {"one", "two"}
+    own : str
         Whose figures it shows; it then takes `phase`, of the page.
     """
 
     def wrap(shows: Callable[..., Shown]) -> Callable[..., Shown | Table]:
         @wraps(shows)
         def shown(*rest: Any, phase: str = own, **more: Any) -> Shown | Table:
-            return shows(*rest, **more) if phase == own else not_published(own)
+            return shows(*rest, **more) if phase == own else _of_another(own)
 
         return shown
 
     return wrap
 
 
-def not_published(own: str) -> Table:
+def _of_another(own: str) -> Table:
     """Return what stands in the place of figures that only the phase `own` has."""
-    said = f"Published of {PHASE_TITLES[own].lower()} alone, which is not what this page is about."
+    said = f"Published of {programmes()[own].words} alone, which is not what this page is about."
     return table(pd.DataFrame({"What is missing": [said]}), caption="Not published for this phase")
+
+
+def not_published(caption: str, what: str) -> Table:
+    """Return the table that stands where a phase has nothing published to show.
+
+    Examples
+    --------
+    >>> "not published where looked" in not_published("Claims", "Claims of phase two").text()
+    True
+    """
+    return table(pd.DataFrame({"": [f"{what}: not published where looked."]}), caption=caption)
 
 
 def span(low: float, high: float, how: Callable[[float], str]) -> str:

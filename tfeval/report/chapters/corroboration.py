@@ -27,6 +27,8 @@ def corroboration_table(name: str) -> Table:
     ----------
     name : str
         Official name or code.
+    of : str, default "one"
+        The phase.
     """
     row = authority(name)
     claims = claims_by_authority()

@@ -16,6 +16,7 @@ from tfeval.money.evaluation_2019 import Published, appraise_2019
 from tfeval.money.people import people_in_family
 from tfeval.money.unit_costs import unit_costs
 from tfeval.programme.outcomes import outcome_label
+from tfeval.programme.programmes import programmes
 from tfeval.programme.published import Source, distinct_sources, published
 from tfeval.report.chapters import additional, claims, known
 from tfeval.report.chapters.additional import Additional
@@ -30,7 +31,7 @@ def headline(phase: str, found: Additional, price_year: int, edition: str) -> Se
 
     Parameters
     ----------
-    phase : {"one", "two"}
+    phase : str
     found : Additional
         What the records say; simulated ones are not quoted.
     price_year : int
@@ -47,7 +48,7 @@ def headline(phase: str, found: Additional, price_year: int, edition: str) -> Se
         f"£1 of central government ({_turned(central)}), as one assumption at a time is turned; "
         f"{said['ratio_2019_published_fiscal']:short} was published."
     )
-    if phase == "one":
+    if programmes()[phase].claims.saving:
         said = known.facts(price_year, edition)
         parts.append(
             "The 2016 finding of no consistent effect still leaves room for a gain of up to "

@@ -9,13 +9,14 @@ import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.cohort.cohort import comparison_groups
-from tfeval.cohort.results import needed_tables, results_tests
+from tfeval.cohort.results import results_tests
 from tfeval.display.charts import bar_chart
 from tfeval.display.disclosure import safe_count, safe_mean
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
 from tfeval.programme.claims import authority
 from tfeval.programme.outcomes import SHARE, outcome, outcome_label, reported_outcomes
+from tfeval.programme.programmes import Programme, programmes
 from tfeval.records.check import CheckReport
 from tfeval.records.store import Records
 from tfeval.report.chapters.linked import banner_of
@@ -26,6 +27,7 @@ _RESULTS = {
     "continuous_employment": "Continuous employment",
     "turned_around": "Turned around",
     "sustained_progress": "Significant and sustained progress",
+    "successful_family_outcome": "Successful family outcome",
 }
 
 
@@ -164,7 +166,8 @@ def results_table(families: Families) -> Table:
     """
     settings = families.cohort.settings
     months = settings.horizons[-1]
-    lacking = [name for name in needed_tables(settings.phase) if name in families.records.missing]
+    rules = programmes()[settings.phase]
+    lacking = [name for name in rules.looks_at if name in families.records.missing]
     if lacking:
         return table(
             pd.DataFrame({"Results tests": [f"Not possible without {', '.join(lacking)}."]}),
@@ -182,11 +185,27 @@ def results_table(families: Families) -> Table:
     ]
     return table(
         pd.DataFrame(rows, columns=["Share of families with", "On the programme", "Comparison"]),
-        caption=f"Who would have met the programme's results tests {months} months after",
-        notes="The same tests for both groups, whether or not a result was claimed. What the "
-        "comparison families reach, families reach without the programme; the difference is not "
-        "yet an effect, since the groups differ before. Progress to work is not recorded.",
+        caption=f"Who would have met the programme's results tests {months} months after, "
+        f"{rules.title}",
+        notes=_results_notes(rules),
     )
+
+
+def _results_notes(rules: Programme) -> list[str]:
+    notes = [
+        "The same tests for both groups, whether or not a result was claimed. What the "
+        "comparison families reach, families reach without the programme; the difference is not "
+        "yet an effect, since the groups differ before."
+        + " Progress to work is not recorded."
+        * bool(rules.result.progress)
+    ]
+    if rules.untested:
+        why = "; ".join(f"{label}: {reason}" for label, reason in rules.untested.items())
+        notes.append(
+            f"Of {len(rules.needs)} needs, {len(rules.untested)} cannot be tested in these "
+            f"records, and families with one of them are left out here. {why}."
+        )
+    return notes
 
 
 def attached_chart(families: Families) -> Chart | Table:

@@ -15,17 +15,17 @@ from tfeval.money.additional import Range, cost_per, surviving
 from tfeval.money.claimed import break_even_2015
 from tfeval.money.costs import cost_sources, programme_costs
 from tfeval.programme.national import reconcile
+from tfeval.programme.phases import Phase
 from tfeval.programme.phases import phase as phase_of
-from tfeval.programme.published import Source, figure
+from tfeval.programme.published import Source, figure, published
 from tfeval.report.chapters.additional import (
     PER,
-    WORDS,
     Additional,
     facts,
     interval,
     nothing_table,
 )
-from tfeval.report.chapters.common import about, pounds, span
+from tfeval.report.chapters.common import about, as_published, month, pounds, span
 from tfeval.report.notebook_parts import SIMULATED
 
 #: The step on which no money was spent apart: it went to all families alike.
@@ -54,11 +54,11 @@ class Spent:
     other_sources: tuple[Source, ...]
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def spent_on(phase: str) -> Spent:
     """Return what was spent on a family: paid under the tariff, and by everybody."""
     due, families = reconcile(phase).parts[0], phase_of(phase).families.value
-    costs = programme_costs(phase, "total", 2014)
+    costs = programme_costs(phase, "total")
     others = [source for source in cost_sources(phase) if source not in due.sources]
     return Spent(
         due.low / families, due.high / families, float(costs["cash"].sum()) / families,
@@ -77,7 +77,7 @@ def steps(found: Additional) -> list[tuple[str, Range]]:
 
     return [
         ("On the programme", exact(1.0)),
-        (f"Claimed as {WORDS[found.phase]}", exact(held.claimed)),
+        (f"Claimed as {phase_of(found.phase).result.words}", exact(held.claimed)),
         (f"Met the tests by the records, {found.horizon} months on", exact(held.met)),
         ("Would have met them anyway: rate of similar families", exact(held.anyway)),
         ("Additional: met them because of the programme", held.additional),
@@ -179,35 +179,37 @@ def nation_table(found: Additional) -> Table:
     if found.results is None:
         return nothing_table(found)
     families, held = phase_of(found.phase).families.value, found.results
-    claim = _claim(found.phase)
+    rules = phase_of(found.phase)
+    claim = rules.latest_claim()
+    said = f"{claim.value:,.0f}"
+    if not rules.claims.final:
+        said = f"{_latest(rules)} by {month(rules.claims.as_of)}"
     kind = "simulated share" if found.simulated else "the records' share"
     lines = [
         ("Families of the programme", f"{families:,.0f}", "published"),
-        (f"Claimed as {WORDS[found.phase]}", claim[0], "published"),
+        (f"Claimed as {phase_of(found.phase).result.words}", said, "published"),
         ("Would have met the tests anyway", f"{round(held.anyway * families, -2):,.0f}", kind),
         ("Additional", interval(held.additional.times(families), -2), kind),
     ]
     return table(
         pd.DataFrame(lines, columns=["Families", "How many", "Basis"]),
         caption=_titled("The same for England, if all families were like these", found.simulated),
-        sources=[*phase_of(found.phase).families.sources, *claim[1]],
+        sources=[*phase_of(found.phase).families.sources, *claim.sources],
         notes=SIMULATED + ": the shares show the method, and change with real records."
         if found.simulated
         else "Families compared may differ from those that found no comparison.",
     )
 
 
-def _claim(phase: str) -> tuple[str, tuple[Source, ...]]:
-    if phase == "one":
-        last = figure("progress_national", "turned_around", as_of="2015-05")
-        return f"{last.value:,.0f}", last.sources
-    last = figure("progress_national", "sustained_progress", as_of="2018-03")
-    return f"over {last.value:,.0f} by March 2018", last.sources
+def _latest(rules: Phase) -> str:
+    rows = published("progress_national")
+    rows = rows[(rows["figure"] == rules.claims.latest) & (rows["as_of"] == rules.claims.as_of)]
+    return as_published(rows.iloc[0]).removesuffix(f" {rules.unit}")
 
 
 def surviving_table(found: Additional) -> Table:
     """Return what is left of the claimed £1.2bn, step by step."""
-    if found.phase != "one" or found.results is None:
+    if not phase_of(found.phase).claims.saving or found.results is None:
         why = found.why if found.results is None else "No saving was claimed like phase one's."
         return table(pd.DataFrame({"": [why]}), caption="What survives of the claimed saving")
     claim = figure("benefits_claim_2015", "national_claim")

@@ -9,7 +9,7 @@ from tfeval.programme.claims import authority
 from tfeval.programme.ledger import fundable
 from tfeval.programme.ledger_check import check_payments
 from tfeval.programme.national import ledger_by_year, ledger_sources
-from tfeval.programme.phases import RESULT_KINDS, phase
+from tfeval.programme.phases import Phase, phase
 from tfeval.report.chapters.common import (
     MEASURE_NAMES,
     as_published,
@@ -27,18 +27,19 @@ def ledger_table(name: str) -> Table:
 
     Parameters
     ----------
-    name : {"one", "two"}
-        The phase. Phase two's families were not published by year, so only the most that its
-        tariff could pay is known.
+    name : str
+        The phase. Where families were not published by year, only the most that its tariff could
+        pay is known.
     """
-    if name == "two":
-        return _ledger_two()
+    rules = phase(name)
+    if not rules.costs.ledger:
+        return _most_payable(rules)
     lines = ledger_by_year()
     lines["text"] = [
         span(low, high, pounds) for low, high in zip(lines["low"], lines["high"], strict=True)
     ]
     wide = lines.pivot_table(index="kind", columns="paid_year", values="text", aggfunc="first")
-    wide = wide.reindex(["attachment", *RESULT_KINDS]).rename(index=MEASURE_NAMES)
+    wide = wide.reindex(["attachment", *rules.result.paid]).rename(index=MEASURE_NAMES)
     frame = wide.rename_axis(index="Paid for", columns=None).reset_index()
     note = (
         "Ranges come from the families worked with at the end of 2013-14, which were not "
@@ -47,28 +48,29 @@ def ledger_table(name: str) -> Table:
     )
     return table(
         frame,
-        caption="Fees and payments due under the tariff, phase one",
-        sources=ledger_sources("one"),
+        caption=f"Fees and payments due under the tariff, {rules.words}",
+        sources=ledger_sources(name),
         notes=note,
     )
 
 
-def _ledger_two() -> Table:
-    rules = phase("two")
+def _most_payable(rules: Phase) -> Table:
     families, tariff = rules.families.value, rules.tariff
     year = tariff.years[0]
-    fee = tariff.attachment_fee[year]
+    fee = tariff.fee(year)
     result = tariff.maximum(year) - fee
     rows = [
         ("Attachment fees", fee, families * fee),
         ("Results payments", result, families * result),
         ("Together", fee + result, families * (fee + result)),
     ]
+    if not tariff.attachment_fee:
+        rows = rows[1:2]
     return table(
         pd.DataFrame(rows, columns=["Paid for", "A family", f"{families:,.0f} families"]),
-        caption="The most that phase two's tariff could pay",
+        caption=f"The most that the tariff could pay, {rules.words}",
         formats={"A family": pounds, f"{families:,.0f} families": pounds},
-        sources=ledger_sources("two"),
+        sources=ledger_sources(rules.name),
     )
 
 

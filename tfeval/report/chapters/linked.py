@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.cohort.cohort import cohort
+from tfeval.records.simulation.settings import PHASE_SHARES
 from tfeval.records.store import Records, open_records
 from tfeval.records.truth import Truth
 from tfeval.report.notebook_parts import Box, simulated_banner
@@ -45,51 +46,58 @@ def simulated_families(number: int) -> Iterator[None]:
         _families.reset(before)
 
 
-def records_of(extract: str) -> Records:
+def records_of(extract: str, phase: str = "one") -> Records:
     """Open an extract, or simulate one.
 
     Parameters
     ----------
     extract : str
         "simulated" for records simulated on the spot, or a folder or DuckDB file.
+    phase : str, default "one"
+        The phase whose families are wanted; simulated records need not hold those of all.
     """
-    opened = _records(_meant(extract))
+    opened = _records(_meant(extract, phase))
     if opened.simulated and extract != SIMULATED:
         simulated_extract(extract)
     return opened
 
 
-def _meant(extract: str) -> int | Path:
-    """Return how many families are to be simulated, or where the extract is."""
+#: Simulated records: how many families, and the phase if it is simulated alone.
+World = tuple[int, str]
+
+
+def _meant(extract: str, phase: str) -> World | Path:
+    """Return what is to be simulated, or where the extract is."""
     if extract == SIMULATED:
-        return _families.get()
+        return _families.get(), "" if phase in PHASE_SHARES else phase
     # A report's kernel works in a folder of its own; the extract is named from where it began.
     return Path(os.environ.get("TFEVAL_STARTED_IN", ".")) / extract
 
 
 @lru_cache(maxsize=4)
-def _records(meant: int | Path) -> Records:
+def _records(meant: World | Path) -> Records:
     # Opened once: a cohort and its records must stand on the same connection.
-    return simulated_records(meant, _SEED) if isinstance(meant, int) else open_records(meant)
+    return open_records(meant) if isinstance(meant, Path) else simulated_records(*meant, _SEED)
 
 
-def truth_of(extract: str) -> Truth | None:
+def truth_of(extract: str, phase: str = "one") -> Truth | None:
     """Return what is true of simulated records; None for an extract."""
-    return _truth(_families.get()) if extract == SIMULATED else None
+    meant = _meant(extract, phase)
+    return None if isinstance(meant, Path) else _truth(meant)
 
 
 @lru_cache(maxsize=2)
-def _truth(families: int) -> Truth:
-    return simulated_truth(families, _SEED)
+def _truth(meant: World) -> Truth:
+    return simulated_truth(*meant, _SEED)
 
 
 def cohort_of(extract: str, phase: str, comparison: str, horizon: int) -> Cohort:
     """Build a cohort; one asked for again is not built again."""
-    return _cohort(_meant(extract), phase, comparison, horizon)
+    return _cohort(_meant(extract, phase), phase, comparison, horizon)
 
 
 @lru_cache(maxsize=4)
-def _cohort(meant: int | Path, phase: str, comparison: str, horizon: int) -> Cohort:
+def _cohort(meant: World | Path, phase: str, comparison: str, horizon: int) -> Cohort:
     return cohort(_records(meant), phase=phase, horizon=horizon, comparison=comparison)
 
 

@@ -6,12 +6,12 @@ import pandas as pd
 
 from tfeval.display.tables import Table, table
 from tfeval.programme.ledger import year_two_release
-from tfeval.programme.phases import RESULT_KINDS, phase
+from tfeval.programme.phases import phase
 from tfeval.programme.published import distinct_sources, figure, published
 from tfeval.report.chapters.common import (
     MEASURE_NAMES,
-    PHASE_TITLES,
     as_published,
+    not_published,
     percent,
     pounds,
     with_sources,
@@ -30,14 +30,15 @@ def results_table(name: str) -> Table:
 
 def tariff_table(name: str) -> Table:
     """Return what was paid for a funded family, by the year it was attached."""
-    tariff = phase(name).tariff
+    rules = phase(name)
+    tariff = rules.tariff
     frame = pd.DataFrame({"Year of attachment": tariff.years})
-    frame["Attachment fee"] = [tariff.attachment_fee[year] for year in tariff.years]
-    for kind in RESULT_KINDS:
-        if (tariff.years[0], kind) in tariff.results_payment:
-            frame[f"Result: {MEASURE_NAMES[kind].lower()}"] = [
-                tariff.results_payment[(year, kind)] for year in tariff.years
-            ]
+    if tariff.attachment_fee:
+        frame["Attachment fee"] = [tariff.attachment_fee[year] for year in tariff.years]
+    for kind in rules.result.paid:
+        frame[f"Result: {MEASURE_NAMES[kind].lower()}"] = [
+            tariff.results_payment[(year, kind)] for year in tariff.years
+        ]
     frame["At most"] = [tariff.maximum(year) for year in tariff.years]
     rows = published("tariff")
     formats = dict.fromkeys(frame.columns[1:], pounds)
@@ -49,15 +50,18 @@ def tariff_table(name: str) -> Table:
     )
     return table(
         frame,
-        caption=f"Payment for each funded family, {PHASE_TITLES[name]}",
+        caption=f"Payment for each funded family, {rules.title}",
         formats=formats,
         sources=distinct_sources(rows[rows["phase"] == name]),
-        notes=note if name == "one" else None,
+        notes=note if rules.result.progress else None,
     )
 
 
-def year_two_table() -> Table:
+def year_two_table(name: str = "one") -> Table:
     """Return the tiers of year two's fees and where England and authorities stood."""
+    rules = phase(name)
+    if not rules.costs.ledger:
+        return not_published("The tiers of year two", f"Tiers of fees of {rules.words}")
     worked = figure("progress_national", "worked_with", as_of="2013-03")
     agreed = figure("progress_national", "agreed_year_one")
     rows = [
@@ -103,4 +107,4 @@ def _rules(name: str, which: str, caption: str) -> Table:
             "In words": rows["text"],
         }
     )
-    return table(with_sources(frame, rows), caption=f"{caption}, {PHASE_TITLES[which]}", missing="")
+    return table(with_sources(frame, rows), caption=f"{caption}, {phase(which).title}", missing="")

@@ -6,10 +6,9 @@ import pandas as pd
 
 from tfeval.display.tables import Table, table
 from tfeval.money.claimed import break_even_2015, implied_costs_2019, national_claim_rebuilt
-from tfeval.programme.phases import period
+from tfeval.programme.phases import phase
 from tfeval.programme.published import Source, distinct_sources, published
 from tfeval.report.chapters.common import (
-    PHASE_TITLES,
     month,
     not_published,
     of_phase,
@@ -106,21 +105,25 @@ def ratios_table() -> Table:
     )
 
 
-def findings_table(name: str, phase: str = "one") -> Table:
+def findings_table(name: str, page: str = "") -> Table:
     """Return what the national evaluations found, by outcome.
 
     Parameters
     ----------
-    name : {"one", "two"}
+    name : str
         The phase.
-    phase : {"one", "two"}
-        Of the page; one of phase two says nothing of phase one.
+    page : str, optional
+        The page's phase: a page says nothing of findings on an earlier one.
     """
-    if phase == "two" != name:
-        return not_published(name)
     rows = published("evaluation_outcomes")
-    start = period(name)[:4]
-    rows = rows[rows["period"].str[:4].astype(int).ge(2015) == (start == "2015")]
+    rules = phase(name)
+    if page and rules.start < phase(page).start:
+        said = f"Findings on {rules.words} are not what this page is about"
+        return not_published(f"What the national evaluations found, {rules.title}", said)
+    rows = rows[rows["evaluation"] == rules.evaluation.name]
+    caption = f"What the national evaluations found, {rules.title}"
+    if rows.empty:
+        return not_published(caption, f"A study of the impact of {rules.words}")
     frame = pd.DataFrame(
         {
             "Outcome": rows["outcome"].str.capitalize() + " (" + rows["population"] + ")",
@@ -133,7 +136,7 @@ def findings_table(name: str, phase: str = "one") -> Table:
         frame = frame.drop(columns="On the programme, and comparison")
     return table(
         with_sources(frame, rows),
-        caption=f"What the national evaluations found, {PHASE_TITLES[name]}",
+        caption=caption,
         notes="An estimate that is not statistically significant is not an estimate of zero: "
         "without its standard error, which was not published where seen, its range is unknown.",
     )
@@ -152,11 +155,12 @@ def _against(row: dict) -> str:
 def finding_2016() -> str:
     """Return the finding of the 2016 national impact study, as published."""
     rows = published("evaluations")
-    found = rows[(rows["phase"] == "one") & (rows["figure"] == "headline")]
+    found = rows[rows["figure"] == "headline"]
+    found = found[found["phase"] == phase("one").name]
     return str(found["text"].iloc[0])
 
 
 def effects_with_values() -> int:
     """Return how many effects of the 2019 study were seen with their values."""
     rows = published("evaluation_outcomes")
-    return int(rows[rows["evaluation"] == "2019 phase two"]["value"].notna().sum())
+    return int(rows[rows["evaluation"] == phase("two").evaluation.name]["value"].notna().sum())

@@ -220,7 +220,7 @@ def truth_table(found: Analysis) -> Table:
     ----------
     found : Analysis
     """
-    truth = truth_of(found.extract)
+    truth = truth_of(found.extract, found.specification.phase)
     if truth is None:
         said = (
             "The truth of simulated records lies apart from them, and was not read."

@@ -25,7 +25,6 @@ from tfeval.money.uncertainty import Uncertainty
 from tfeval.paths import KEEPS_FILES
 from tfeval.programme.national import attached_by_year
 from tfeval.programme.phases import phase as phase_of
-from tfeval.programme.published import figure
 from tfeval.report.chapters.effects_record import not_shown, read_effects
 from tfeval.report.chapters.unvalued import Unknown, Unvalued, or_why
 from tfeval.report.chapters.value_designs import CHOSEN, design_effects, not_appraised
@@ -86,7 +85,7 @@ def load(
     ----------
     impact : Records
         Of chapter 4.
-    phase : {"one", "two"}
+    phase : str
     price_year : int
         Of all pounds.
     green_book_edition : str
@@ -133,22 +132,21 @@ def families_by_year(phase: str) -> dict[int, float]:
 
     Parameters
     ----------
-    phase : {"one", "two"}
-        Of phase two only the number to be reached was seen: the same in each of its years.
+    phase : str
+        Where only the number to be reached was seen, it is the same in each year.
 
     Examples
     --------
     >>> families_by_year("one")
     {2012: 35618.0, 2013: 67882.0, 2014: 14410.0}
     """
-    if phase == "one":
+    held = phase_of(phase)
+    if held.costs.ledger:
         paces = [attached_by_year(pace).set_index("attached_year")["families"]
                  for pace in ("slow", "fast")]  # fmt: skip
         mean = (paces[0] + paces[1]) / 2
         return {int(str(year)[:4]): float(count) for year, count in mean.items()}
-    held = phase_of(phase)
-    years = range(held.start.year, held.end.year)
-    return {year: held.families.value / len(years) for year in years}
+    return {year: held.families.value / len(held.years) for year in held.years}
 
 
 def claimed_results(phase: str) -> float | None:
@@ -159,9 +157,8 @@ def claimed_results(phase: str) -> float | None:
     >>> claimed_results("one"), claimed_results("two")
     (116654.0, None)
     """
-    if phase != "one":
-        return None
-    return float(figure("progress_national", "turned_around", as_of="2015-05").value)
+    held = phase_of(phase)
+    return held.latest_claim().value if held.claims.final else None
 
 
 def conversions(effects: Effects, impact: Records) -> dict[str, tuple[str, float]]:

@@ -14,7 +14,8 @@ from tfeval.impact.effects.areas import AreaEffects, pool_areas
 from tfeval.impact.effects.words import SIMULATED, decimals, number
 from tfeval.money.area_values import AreaAppraisals, appraise_areas
 from tfeval.programme.outcomes import outcome_label, reported_outcomes
-from tfeval.programme.published import figure
+from tfeval.programme.programmes import programmes
+from tfeval.programme.published import Source, figure
 from tfeval.report.chapters.effects_record import not_shown
 from tfeval.report.chapters.unvalued import Unvalued, or_why
 from tfeval.report.chapters.value import Value, information
@@ -91,21 +92,31 @@ def switching_table(found: Value) -> Table:
 @or_why
 def information_table(found: Value) -> Table:
     """Return what it would be worth to know more, beside what the evaluation cost."""
-    cost = figure("budget", "evaluation_contract")
     frame = information(found)
     rows = [
         (row["known"].capitalize(), amount(row["value"]), f"{row['evaluations']:,.1f}")
         for row in frame.to_dict("records")
     ]
     columns = ["If this were known for certain", "It would be worth", "National evaluations"]
+    shown = pd.DataFrame(rows, columns=columns)
+    named = programmes()[found.phase].evaluation.cost_figure
+    cited: tuple[Source, ...] = ()
+    beside = "What a national evaluation of this phase cost was not published where looked."
+    if named:
+        cost = figure("budget", named)
+        cited = cost.sources
+        beside = (
+            f"National evaluation: its contract's published ceiling, {pounds(cost.pounds()[0])}."
+        )
+    else:
+        shown = shown.drop(columns=columns[-1])
     notes = _marked(found, [
         "Expected gain from deciding with the knowledge rather than without it. Where the answer "
         "is the same whatever one learns, knowing is worth nothing for this decision.",
-        f"National evaluation: its contract's published ceiling, {pounds(cost.pounds()[0])}.",
+        beside,
     ])  # fmt: skip
     return table(
-        pd.DataFrame(rows, columns=columns), caption="What knowing more would be worth",
-        notes=notes, sources=list(cost.sources),
+        shown, caption="What knowing more would be worth", notes=notes, sources=list(cited),
     )  # fmt: skip
 
 
