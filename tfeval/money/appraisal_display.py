@@ -10,11 +10,12 @@ import pandas as pd
 
 from tfeval.display.charts import waterfall_chart
 from tfeval.display.figures import Chart
+from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table, table
 from tfeval.display.value_charts import acceptability_chart, stacked_chart, tornado_chart
 from tfeval.display.words import MINUS, about, pounds
 from tfeval.errors import ParameterError, suggest
-from tfeval.impact.effects.words import SIMULATED, label_of
+from tfeval.impact.effects.words import label_of
 
 #: An `Appraisal` or an `Uncertainty`, whose files import this one.
 Appraised = Any

@@ -37,7 +37,7 @@ LABELS = {
     "out_of_work": "Out-of-work benefits",
     "employment": "In work",
 }
-_METHOD = "propensity score matching, as published"
+_METHOD = "published"
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ def _of_2019(significance: float) -> Effects:
             "months": rows["months"].map(last_month),
             "estimand": "ATT",
             "method": _METHOD,
-            "errors": f"at most what significance at {significance:.0%} allows; none was published",
+            "errors": "significance",
             "estimate": estimate,
             "std_error": error,
             "conf_low": low,
@@ -211,7 +211,8 @@ def _of_2019(significance: float) -> Effects:
     named = ", ".join(dict.fromkeys(missing["outcome"]))
     notes = (
         "Standard errors and their joint covariance were not published where seen: an effect "
-        "called significant has at most the error shown, and its interval at most reaches 0.",
+        f"called significant at {significance:.0%} has at most the error shown, and its interval "
+        "at most reaches 0.",
         "Shares were published to 0.1 points, so a difference is known to 0.1 points either way.",
         f"Left out, since no value was seen: {named}.",
     )
@@ -257,7 +258,7 @@ def _of_2016(significance: float, design: ClusteredDesign) -> Effects:
     error = np.asarray(design.std_error(np.sqrt(share * (1 - share))), dtype=float)
     width = multiplier(design.freedom, 1 - significance, 1 - significance) * error
     frame = frame.assign(
-        estimand="ATT", method=_METHOD, errors="of the design as far as it was published",
+        estimand="ATT", method=_METHOD, errors="published_design",
         # No share falls by more than itself, or rises above one.
         estimate=np.nan, std_error=error, conf_low=np.maximum(-width, -share),
         conf_high=np.minimum(width, 1 - share),

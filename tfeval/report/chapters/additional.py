@@ -8,6 +8,7 @@ import pandas as pd
 
 from tfeval.cohort.results import results_tests
 from tfeval.display.disclosure import THRESHOLD
+from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table, table
 from tfeval.errors import TfevalError
 from tfeval.impact.effects.effects import Effects
@@ -16,7 +17,7 @@ from tfeval.impact.effects.words import hidden_rows
 from tfeval.money.additional import Range, Results, results_of
 from tfeval.report.chapters import comparison as groups
 from tfeval.report.chapters.linked import records_of
-from tfeval.report.notebook_parts import SIMULATED, Box
+from tfeval.report.notebook_parts import Box
 from tfeval.report.record import record
 
 #: The result of each phase, and the families it is shown per.
@@ -109,7 +110,7 @@ def _claimed(extract: str, found: groups.Comparison, phase: str) -> float:
 
 def banner(found: Additional) -> Box | None:
     """Return the banner that simulated records carry, and nothing for real ones."""
-    return Box("simulated", (("", _PARTLY),)) if found.simulated else None
+    return Box("simulated", (("", _PARTLY),), simulated=True) if found.simulated else None
 
 
 def headline(found: Additional) -> str:

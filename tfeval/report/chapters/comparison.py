@@ -12,17 +12,18 @@ from tfeval.cohort.analysis_table import Cohort
 from tfeval.cohort.cohort import comparison_groups
 from tfeval.display.disclosure import safe_count
 from tfeval.display.figures import Chart
+from tfeval.display.names import SIMULATED, VERDICTS
 from tfeval.display.tables import Table, table
 from tfeval.errors import TfevalError, public_line
 from tfeval.impact.balance.balance import Balance
+from tfeval.impact.balance.verdict import BALANCED, NOT_BALANCED, PARTLY
 from tfeval.impact.design.design import Design
-from tfeval.impact.design.set_weights import ESTIMANDS
 from tfeval.impact.matching.match import match
 from tfeval.impact.study.study import Study, study
 from tfeval.impact.weighting.weight import weight
 from tfeval.report.chapters.common import outcome_label
 from tfeval.report.chapters.linked import cohort_of, records_of
-from tfeval.report.notebook_parts import Box, simulated_banner
+from tfeval.report.notebook_parts import Box
 
 #: Designs by the name a report's parameter gives, with what each does to a study.
 DESIGNS: dict[str, tuple[str, Callable[[Study, float], Design]]] = {
@@ -175,11 +176,11 @@ def banner(found: Comparison, extract: str) -> Box | None:
     extract : str
         As a report's parameter gives it.
     """
-    word = found.balance.verdict().word
-    lines = [("", simulated_banner().lines[0][1])] if records_of(extract).simulated else []
-    if word == "not balanced":
+    simulated = records_of(extract).simulated
+    lines = [("", SIMULATED)] if simulated else []
+    if found.balance.verdict().word == NOT_BALANCED:
         lines.append(("Alarm", alarm(found)))
-    return Box("simulated" if found.study.simulated else "alarm", tuple(lines)) if lines else None
+    return Box("simulated" if simulated else "alarm", tuple(lines), simulated) if lines else None
 
 
 def alarm(found: Comparison) -> str:
@@ -191,7 +192,7 @@ def alarm(found: Comparison) -> str:
         As from `load`.
     """
     verdict = found.balance.verdict()
-    if verdict.word != "not balanced":
+    if verdict.word != NOT_BALANCED:
         return ""
     return (
         "The groups are NOT ALIKE before the programme, so no difference in outcomes can be read "
@@ -203,7 +204,7 @@ def headline(found: Comparison) -> str:
     """Say in one sentence who is compared, and whether the groups are alike."""
     label = "Simulated records: " if found.study.simulated else ""
     worst = found.balance.to_frame()["smd_after"].abs().max()
-    verdict = {"balanced": "alike", "partly": "only partly alike", "not balanced": "NOT ALIKE"}
+    verdict = {BALANCED: "alike", PARTLY: "only partly alike", NOT_BALANCED: "NOT ALIKE"}
     return (
         f"{label}{safe_count(found.design.kept(True))} families on the programme beside "
         f"{safe_count(found.design.kept(False))} comparison families; after the design the groups "
@@ -268,12 +269,6 @@ def distribution_chart(found: Comparison) -> Chart | Table:
     return found.design.distribution(str(worst))
 
 
-def estimand_words(found: Comparison) -> str:
-    """Say whose effect the design is about."""
-    name = found.design.estimand
-    return f"estimand {name}, {ESTIMANDS[name]}"
-
-
 def designs_table(found: Comparison) -> Table:
     """Return every design beside the one chosen: whom it keeps, and how alike the groups are."""
     rows = []
@@ -300,7 +295,7 @@ def designs_table(found: Comparison) -> Table:
                 safe_count(design.kept(True)),
                 safe_count(design.ess["comparison"]),
                 f"{alike.to_frame()['smd_after'].abs().max():.3f}",
-                " ".join([f"{alike.verdict().word}.", *alike.verdict().reasons()]),
+                " ".join([f"{VERDICTS[alike.verdict().word]}.", *alike.verdict().reasons()]),
             )
         )
     columns = [

@@ -10,15 +10,16 @@ import pandas as pd
 
 from tfeval.display.disclosure import THRESHOLD
 from tfeval.display.figures import Chart
+from tfeval.display.names import CORRECTIONS, estimand_words
 from tfeval.display.tables import Table, table
 from tfeval.errors import DataError
+from tfeval.impact.balance.verdict import NOT_BALANCED, PARTLY
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.estimate import estimate
-from tfeval.impact.effects.multiple import METHODS
 from tfeval.impact.effects.words import hidden_rows
 from tfeval.impact.plan.analysis_plan import AnalysisPlan, read_plan
 from tfeval.report.chapters.common import OUTCOMES, outcome_label
-from tfeval.report.chapters.comparison import Comparison, estimand_words, worded
+from tfeval.report.chapters.comparison import Comparison, worded
 from tfeval.report.chapters.comparison import load as load_comparison
 
 
@@ -124,9 +125,9 @@ def headline(found: Impact) -> str:
     label = "Simulated records: " if found.comparison.study.simulated else ""
     if not primary["planned"].astype(bool).all():
         label += "exploratory, not as planned: "
-    if found.comparison.balance.verdict().word == "partly":
+    if found.comparison.balance.verdict().word == PARTLY:
         label += "the groups are only partly alike; "
-    if found.comparison.balance.verdict().word == "not balanced":
+    if found.comparison.balance.verdict().word == NOT_BALANCED:
         return (
             f"{label}the groups are NOT ALIKE before the programme, so none of the {count} primary "
             "outcomes can be read as its effect."
@@ -240,8 +241,8 @@ def plan_table(found: Impact) -> Table:
         ("Horizons", ", ".join(f"{months} months" for months in found.plan.horizons)),
     ]
     planned = found.effects.frame["planned"].to_numpy(dtype=bool)
-    rows.append(("Estimand", estimand_words(found.comparison).removeprefix("estimand ")))
-    rows.append(("Correction for many outcomes", METHODS[found.plan.correction["method"]]))
+    rows.append(("Estimand", estimand_words(found.comparison.design.estimand)))
+    rows.append(("Correction for many outcomes", CORRECTIONS[found.plan.correction["method"]]))
     rows.append(("Effects on this page as planned", f"{planned.sum()} of {len(planned)}"))
     return table(
         pd.DataFrame(rows, columns=["Part", "What it says"]),

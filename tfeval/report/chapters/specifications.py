@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from tfeval.cohort.cohort import comparison_groups
+from tfeval.display.names import estimand_words
 from tfeval.display.tables import Table, table
 from tfeval.errors import TfevalError, public_line
 from tfeval.impact.design.design import Design
@@ -24,7 +25,7 @@ from tfeval.impact.effects.words import (
 from tfeval.impact.study.study import Study
 from tfeval.impact.weighting.unweighted import unweighted
 from tfeval.report.chapters.common import outcome_label
-from tfeval.report.chapters.comparison import DESIGNS, Comparison, estimand_words, worded
+from tfeval.report.chapters.comparison import DESIGNS, Comparison, worded
 from tfeval.report.chapters.comparison import load as load_comparison
 from tfeval.report.chapters.impact import Impact, in_order, outcomes_of
 from tfeval.report.chapters.linked import truth_of
@@ -156,8 +157,8 @@ def specifications_table(found: Impact, rows: pd.DataFrame) -> Table:
         caption=f"Primary effects over {found.horizon} months, one choice changed at a time",
         notes=[
             f"Differences with their 95% intervals, not corrected for their number; "
-            f"{estimand_words(found.comparison)}; the overlap design is about those who could have "
-            "been in either group.",
+            f"estimand {estimand_words(found.comparison.design.estimand)}; the overlap design is "
+            "about those who could have been in either group.",
             "Exploratory, but for those that the plan has among its sensitivity analyses.",
             *[f"No effect. {text}" for text in failed],
             *status_notes(rows[rows["outcome"].isin(primary)].assign(small_sample=""), "families"),

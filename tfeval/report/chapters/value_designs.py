@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tfeval.display.names import plain
+from tfeval.impact.balance.verdict import NOT_BALANCED
 from tfeval.impact.effects.effects import Effects
 from tfeval.report.chapters.specifications import KEYS, UNWEIGHTED, repeats
 
 
 def design_effects(rows: pd.DataFrame, main: Effects) -> dict[str, Effects]:
-    """Return the effects under each specification, by its name for readers.
+    """Return the effects under each specification, by its key.
 
     Parameters
     ----------
@@ -30,8 +32,8 @@ def design_effects(rows: pd.DataFrame, main: Effects) -> dict[str, Effects]:
         main.correlation(), index=main.frame["outcome"], columns=main.frame["outcome"]
     )
     found, left = {}, not_appraised(rows)
-    for name, part in _named_designs(rows):
-        if name in left:
+    for key, part in _appraised(rows):
+        if key in left:
             continue
         kept = ["outcome", "months", "estimand", "estimate", "std_error", "conf_low", "conf_high",
                 "status"]  # fmt: skip
@@ -40,12 +42,12 @@ def design_effects(rows: pd.DataFrame, main: Effects) -> dict[str, Effects]:
         together = held.to_numpy(copy=True)
         np.fill_diagonal(together, 1.0)
         error = frame["std_error"].to_numpy(dtype=float)
-        found[name] = Effects(frame, together * np.outer(error, error), simulated=main.simulated)
+        found[key] = Effects(frame, together * np.outer(error, error), simulated=main.simulated)
     return found
 
 
 def not_appraised(rows: pd.DataFrame) -> dict[str, str]:
-    """Return the specifications that are no opinion of their own, by name, and why.
+    """Return the specifications that are no opinion of their own, by key, and why.
 
     Parameters
     ----------
@@ -58,26 +60,37 @@ def not_appraised(rows: pd.DataFrame) -> dict[str, str]:
         Those without effects, and those whose estimates are the chosen one's again.
     """
     same, left = repeats(rows), {}
-    for name, part in _named_designs(rows):
+    for key, part in _appraised(rows):
         if tuple(part.iloc[0][list(KEYS)]) in same:
-            left[name] = "The same estimates as chosen: no second opinion."
+            left[key] = "The same estimates as chosen: no second opinion."
         if (part["outcome"] == "").any():
-            left[name] = str(part["why"].iloc[0])
+            left[key] = str(part["why"].iloc[0])
     return left
 
 
-def _named_designs(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield the rows of each specification that is one, with its name for readers."""
+def design_labels(rows: pd.DataFrame) -> dict[str, str]:
+    """Return the specifications in words, by key: what each changes, and where groups differ.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        As chapter 4 records its specifications.
+    """
+    own, found = rows.iloc[0][list(KEYS)].tolist(), {}
+    for key, part in _appraised(rows):
+        keys = part.iloc[0][list(KEYS)].tolist()
+        changed = [plain(value) for value, mine in zip(keys, own, strict=True) if value != mine]
+        words = ", ".join(changed) or "as chosen"
+        if keys[1] == UNWEIGHTED:
+            words = "regression adjustment alone"
+        alike = part["alike"].iloc[0] != NOT_BALANCED
+        found[key] = words if alike else f"{words} (groups NOT ALIKE)"
+    return found
+
+
+def _appraised(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the key and the rows of each specification that is one."""
     keys: Any
     for keys, part in rows.groupby(list(KEYS), sort=False):
-        if not (keys[1] == UNWEIGHTED and keys[2] == "difference"):
-            alike = part["alike"].iloc[0] != "not balanced"
-            yield _name(keys, rows) + ("" if alike else " (groups NOT ALIKE)"), part
-
-
-def _name(keys: tuple[str, ...], rows: pd.DataFrame) -> str:
-    if keys[1] == UNWEIGHTED:
-        return "regression adjustment alone"
-    own = rows.iloc[0][list(KEYS)].tolist()
-    changed = [str(value) for value, mine in zip(keys, own, strict=True) if value != mine]
-    return ", ".join(changed).replace("_", " ") or "as chosen"
+        if keys[1:] != (UNWEIGHTED, "difference"):
+            yield "/".join(keys), part

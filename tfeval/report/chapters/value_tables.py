@@ -7,11 +7,12 @@ import pandas as pd
 
 from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import range_chart
+from tfeval.display.names import NOT_VALUED, SIMULATED
 from tfeval.display.tables import Table, table
 from tfeval.display.words import pounds
 from tfeval.errors import TfevalError, public_line
 from tfeval.impact.effects.areas import AreaEffects, pool_areas
-from tfeval.impact.effects.words import SIMULATED, decimals, number
+from tfeval.impact.effects.words import decimals, number
 from tfeval.money.appraisal_display import amount
 from tfeval.money.area_values import AreaAppraisals, appraise_areas
 from tfeval.programme.published import figure
@@ -118,8 +119,10 @@ def not_monetised_table(found: Value) -> Table:
     for row in found.appraisal.not_monetised().to_dict("records"):
         name, colon, component = str(row["what"]).partition(": ")
         what = outcome_label(name) + colon + component if name in held else str(row["what"])
-        rows.append((what, row["kind"], _reason(str(row["reason"]))))
-    rows += [(outcome_label(name), "too few to show", _SMALL) for name in not_shown(found.impact)]
+        rows.append((what, NOT_VALUED[row["kind"]], _reason(str(row["reason"]))))
+    rows += [
+        (outcome_label(name), NOT_VALUED["too_few"], _SMALL) for name in not_shown(found.impact)
+    ]
     return table(
         pd.DataFrame(rows, columns=["What", "Why it is not counted", "Reason"]),
         caption="What could not be valued, or is counted elsewhere", notes=_marked(found, []),
