@@ -87,4 +87,4 @@ def test_there_are_no_circles():
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_files_stay_readable(path):
     lines = path.read_text(encoding="utf-8").count("\n")
-    assert lines <= 320, f"{name_of(path)} has {lines} lines: split it by what it does"
+    assert lines <= 500, f"{name_of(path)} has {lines} lines: split it by what it does"

@@ -179,7 +179,8 @@ class Appraisal:
         -------
         DataFrame
             `what`, `kind` ("no_unit_cost", "counted_elsewhere", "not_estimated",
-            "too_few", "not_in_account"), `reason`, `estimate`, `conf_low`, `conf_high`.
+            "too_few", "not_in_account"), `reason`, `instead` (the
+            outcome it is counted with), `estimate`, `conf_low`, `conf_high`.
         """
         return self.found.left_out.copy()
 

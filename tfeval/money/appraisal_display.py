@@ -85,7 +85,7 @@ def labels_of(appraised: Appraised) -> dict[str, str]:
 def summary_table(appraised: Appraised) -> Table:
     """Return every measure of value for money as a table for readers."""
     rows = appraised.summary()
-    rows = rows[rows["value"].notna() | (rows["measure"] == "payback year")]
+    rows = rows[rows["value"].notna() | (rows["unit"] == "year")]
     shown = pd.DataFrame(
         {
             "Measure": rows["measure"].str.capitalize(),

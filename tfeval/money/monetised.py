@@ -233,7 +233,7 @@ def valued(
     left += unknown
     left += [{"what": name, "kind": "too_few", "reason": _SMALL} for name in small]
     never = [{"what": what, "kind": "not_in_account", "reason": why} for what, why in _NEVER]
-    columns = ["what", "kind", "reason", "estimate", "conf_low", "conf_high"]
+    columns = ["what", "kind", "reason", "instead", "estimate", "conf_low", "conf_high"]
     return Valued(
         effects=found[kept].reset_index(drop=True),
         rows=np.flatnonzero(priced.to_numpy())[kept.to_numpy()],
@@ -280,7 +280,7 @@ def _no_cost(row: dict) -> dict:
 def _dropped(row: dict, found: pd.DataFrame) -> dict:
     own = found[found["outcome"] == row["outcome"]].iloc[0].to_dict()
     what = f"{own['name']}: {row['component']}"
-    return _left(own, what, "counted_elsewhere", row["because"])
+    return {**_left(own, what, "counted_elsewhere", row["because"]), "instead": row["instead"]}
 
 
 def _left(row: dict, what: str, kind: str, reason: str) -> dict:

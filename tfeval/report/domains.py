@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tfeval.errors import DataError, ParameterError, suggest
+from tfeval.errors import DataError, ParameterError, nearest, suggest
 from tfeval.paths import project_folder
 
 
@@ -64,9 +64,10 @@ def local_authority(value: str) -> str:
     for code, name in names.items():
         if wanted in (code.casefold(), name.casefold()):
             return name
-    hint = suggest(" ".join(value.split()), names.values())
-    if not hint.startswith("Did you mean"):
-        hint = f'Give "all", an ONS code, or one of the {len(names)} names.'
+    near = nearest(" ".join(value.split()), names.values())
+    hint = f'Give "all", an ONS code, or one of the {len(names)} names.'
+    if near:
+        hint = f"Did you mean {near}?"
     raise ParameterError(f'There is no upper-tier local authority "{value}". {hint}')
 
 

@@ -15,7 +15,7 @@ from tfeval.errors import ParameterError, suggest
 from tfeval.impact.design.set_weights import effective_sample_size
 
 #: What a coefficient is where it is no difference in the outcome's own unit, by model or link.
-_SCALES = {
+SCALES = {
     "Logit": "log_odds_ratio", "Probit": "probit_index", "Poisson": "log_ratio_of_rates",
     "NegativeBinomial": "log_ratio_of_rates", "Log": "log_ratio_of_means",
     "fepois": "log_ratio_of_rates", "feglm-logit": "log_odds_ratio",
@@ -94,10 +94,10 @@ def of_statsmodels(result: Any, term: str, level: float) -> Coefficient:
     except (AttributeError, ValueError, NotImplementedError):
         error = p = low = high = math.nan
     kind, link = type(model).__name__, getattr(getattr(model, "family", None), "link", None)
-    scale, method, outcome_model = _SCALES.get(kind, ""), f"statsmodels.{kind}", ""
-    if link is not None and kind not in _SCALES:
+    scale, method, outcome_model = SCALES.get(kind, ""), f"statsmodels.{kind}", ""
+    if link is not None and kind not in SCALES:
         outcome_model = f"{type(model.family).__name__}.{type(link).__name__}"
-        scale = _SCALES.get(type(link).__name__, type(link).__name__)
+        scale = SCALES.get(type(link).__name__, type(link).__name__)
     cov_type = str(getattr(result, "cov_type", ""))
     freedom = getattr(result, "df_resid_inference", None) or getattr(result, "df_resid", None)
     return Coefficient(
@@ -142,7 +142,7 @@ def of_pyfixest(result: Any, term: str, level: float) -> Coefficient:
         float(coefficients.iloc[place]), float(result.se()[term]), float(low), float(high),
         float(result.pvalue()[term]), _single(getattr(result, "_df_t", None)), outcome,
         f"pyfixest.{kind}", _ERRORS.get(detail, detail), f"{model} (pyfixest {kind})",
-        cluster=cluster_key(by), scale=_SCALES.get(kind, kind),
+        cluster=cluster_key(by), scale=SCALES.get(kind, kind),
         clusters=_single(getattr(result, "_G", None)) if by else math.nan, rows=rows, arms=arms,
         interacted=_interacted(list(map(str, coefficients.index)), term),
     )  # fmt: skip

@@ -37,7 +37,8 @@ LABELS = {
     "out_of_work": "Out-of-work benefits",
     "employment": "In work",
 }
-_METHOD = "published"
+#: Keys of this table alone: how effects were estimated, and where their errors are from.
+METHOD, BY_SIGNIFICANCE, BY_DESIGN = "published", "significance", "published_design"
 
 
 @dataclass(frozen=True)
@@ -194,8 +195,8 @@ def _of_2019(significance: float) -> Effects:
             "population": rows["population"],
             "months": rows["months"].map(last_month),
             "estimand": "ATT",
-            "method": _METHOD,
-            "errors": "significance",
+            "method": METHOD,
+            "errors": BY_SIGNIFICANCE,
             "estimate": estimate,
             "std_error": error,
             "conf_low": low,
@@ -258,7 +259,7 @@ def _of_2016(significance: float, design: ClusteredDesign) -> Effects:
     error = np.asarray(design.std_error(np.sqrt(share * (1 - share))), dtype=float)
     width = multiplier(design.freedom, 1 - significance, 1 - significance) * error
     frame = frame.assign(
-        estimand="ATT", method=_METHOD, errors="published_design",
+        estimand="ATT", method=METHOD, errors=BY_DESIGN,
         # No share falls by more than itself, or rises above one.
         estimate=np.nan, std_error=error, conf_low=np.maximum(-width, -share),
         conf_high=np.minimum(width, 1 - share),

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from tfeval.cohort.settings import COMPARISONS, HORIZONS, LEVELS, measures
-from tfeval.errors import ParameterError, suggest
+from tfeval.errors import ParameterError, nearest, suggest
 from tfeval.impact.inference.inference import ERRORS, columns_of
 from tfeval.impact.means.methods import METHODS, OUTCOME_MODELS, logistic_methods
 from tfeval.programme.phases import CRITERIA
@@ -73,10 +73,8 @@ def one_of(known: Iterable[str]) -> Check:
     def check(value: Any) -> str:
         if isinstance(value, str) and value in names:
             return ""
-        near = suggest(str(value), names)
-        # `suggest` lists all where none is near: that is said already.
-        more = f". {near}" if near.startswith("Did") else ""
-        return f"one of {', '.join(names)}{more}"
+        near = nearest(str(value), names)
+        return f"one of {', '.join(names)}" + (f". Did you mean {near}?" if near else "")
 
     return check
 

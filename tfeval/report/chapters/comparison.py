@@ -19,6 +19,7 @@ from tfeval.impact.balance.balance import Balance
 from tfeval.impact.balance.verdict import BALANCED, NOT_BALANCED, PARTLY
 from tfeval.impact.design.design import Design
 from tfeval.impact.matching.match import match
+from tfeval.impact.study.covariates import ABSENT
 from tfeval.impact.study.study import Study, study
 from tfeval.impact.weighting.weight import weight
 from tfeval.report.chapters.common import outcome_label
@@ -79,8 +80,8 @@ def covariate_label(name: str) -> str:
     >>> covariate_label("absence_before: missing"), covariate_label("young_children")
     ('Absence from school: not recorded', 'Young children')
     """
-    if name.endswith(": missing"):
-        return f"{covariate_label(name.removesuffix(': missing'))}: not recorded"
+    if name.endswith(ABSENT):
+        return f"{covariate_label(name.removesuffix(ABSENT))}: not recorded"
     stem = name.removesuffix("_before")
     if stem in _COVARIATES:
         return _COVARIATES[stem]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -119,7 +122,7 @@ def not_monetised_table(found: Value) -> Table:
     for row in found.appraisal.not_monetised().to_dict("records"):
         name, colon, component = str(row["what"]).partition(": ")
         what = outcome_label(name) + colon + component if name in held else str(row["what"])
-        rows.append((what, NOT_VALUED[row["kind"]], _reason(str(row["reason"]))))
+        rows.append((what, NOT_VALUED[row["kind"]], _reason(row)))
     rows += [
         (outcome_label(name), NOT_VALUED["too_few"], _SMALL) for name in not_shown(found.impact)
     ]
@@ -129,11 +132,12 @@ def not_monetised_table(found: Value) -> Table:
     )  # fmt: skip
 
 
-def _reason(text: str) -> str:
+def _reason(row: Mapping[Any, Any]) -> str:
     """Return a reason with the name of the outcome that is kept, for readers."""
-    kept, found, rest = text.partition(" is kept")
-    if found and kept in OUTCOMES:
-        return f"{outcome_label(kept)}: counted there{rest}"
+    kept, text = row["instead"], str(row["reason"])
+    if kept in OUTCOMES:
+        return f"{outcome_label(kept)}: counted there: {text}"
+    # What follows is advice to who calls the package.
     return text.partition(" Appraise ")[0]
 
 
