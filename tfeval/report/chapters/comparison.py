@@ -12,7 +12,7 @@ from tfeval.cohort.analysis_table import Cohort
 from tfeval.cohort.cohort import comparison_groups
 from tfeval.display.disclosure import safe_count
 from tfeval.display.figures import Chart
-from tfeval.display.names import SIMULATED, VERDICTS
+from tfeval.display.names import SIMULATED, VERDICTS, estimand_words
 from tfeval.display.tables import Table, table
 from tfeval.errors import TfevalError, public_line
 from tfeval.impact.balance.balance import Balance
@@ -212,6 +212,11 @@ def headline(found: Comparison) -> str:
         f"are {verdict[found.balance.verdict().word]}, the largest standardised difference "
         f"{worst:.2f}."
     )
+
+
+def method_line(found: Comparison) -> str:
+    """Say in one line how families are compared, and whose effect that is."""
+    return f"{found.design.title}; estimand {estimand_words(found.design.estimand)}."
 
 
 def groups_table() -> Table:

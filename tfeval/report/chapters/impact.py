@@ -16,7 +16,7 @@ from tfeval.errors import DataError
 from tfeval.impact.balance.verdict import NOT_BALANCED, PARTLY
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.estimate import estimate
-from tfeval.impact.effects.words import hidden_rows
+from tfeval.impact.effects.words import hidden_rows, made_words
 from tfeval.impact.plan.analysis_plan import AnalysisPlan, read_plan
 from tfeval.report.chapters.common import OUTCOMES, outcome_label
 from tfeval.report.chapters.comparison import Comparison, worded
@@ -152,6 +152,13 @@ def headline(found: Impact) -> str:
         f"{label}{of} at {found.horizon} months, {len(clear)} can be told from no effect after "
         f"correction for their number: {listed}.{rest}"
     )
+
+
+def method_line(found: Impact) -> str:
+    """Say in one line how effects were estimated, and whose they are."""
+    method = made_words(found.effects.frame)["method"][0]
+    design = found.comparison.design
+    return f"{design.title}; {method}; estimand {estimand_words(design.estimand)}."
 
 
 def told_apart(primary: pd.DataFrame, plan: AnalysisPlan) -> tuple[pd.DataFrame, str]:
