@@ -111,10 +111,9 @@ def plan_command(
     ] = "project",
 ) -> None:
     """Check an analysis plan: show what it says and its hash, or every fault."""
-    from tfeval.impact.plan.analysis_plan import read_plan  # noqa: PLC0415
+    from tfeval.impact.plan.analysis_plan import plan_text, read_plan  # noqa: PLC0415
     from tfeval.impact.plan.file import load_plan  # noqa: PLC0415
     from tfeval.impact.plan.rules import plan_faults  # noqa: PLC0415
-    from tfeval.impact.plan.words import plan_text  # noqa: PLC0415
 
     faults = plan_faults(load_plan(file))
     for fault in faults:

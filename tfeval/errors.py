@@ -128,11 +128,21 @@ def suggest(name: str, known: Iterable[str]) -> str:
     'Known: phase, price_year.'
     """
     names = sorted(known)
-    lowered = {item.lower(): item for item in names}
+    near = nearest(name, names)
+    return f"Did you mean {near}?" if near else f"Known: {', '.join(names)}."
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the known name nearest to one given; empty where none is near.
+
+    Examples
+    --------
+    >>> nearest("prise_year", ["price_year", "phase"]), nearest("x", ["phase"])
+    ('price_year', '')
+    """
+    lowered = {item.lower(): item for item in known}
     close = get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
-    if close:
-        return f"Did you mean {lowered[close[0]]}?"
-    return f"Known: {', '.join(names)}."
+    return lowered[close[0]] if close else ""
 
 
 def names_settings(function: Callable[P, R]) -> Callable[P, R]:

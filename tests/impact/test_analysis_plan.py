@@ -255,14 +255,14 @@ DEPARTURES = [
     ({"design": {"method": "full"}}, "design: full, where nearest was planned"),
     ({"design": {"bandwidth": 0.1}}, "bandwidth: 0.1, which nearest has not"),
     ({"method": "adjusted"}, None),
-    ({"method": "regression-adjusted (g-computation)"}, None),
-    ({"method": "regression-adjusted (g-computation), logistic model"}, "estimator: regression"),
+    ({"method": "adjusted", "outcome_model": "linear"}, None),
+    ({"method": "adjusted", "outcome_model": "logistic"}, "estimator: regression"),
     ({"method": "difference"}, None),  # a sensitivity analysis
-    ({"method": "doubly_robust"}, "estimator: doubly_robust, where regression-adj"),
+    ({"method": "doubly_robust"}, "estimator: doubly robust (augmented weighting), where reg"),
     ({"errors": "cluster"}, None),
-    ({"errors": "clustered by local authority"}, None),
-    ({"errors": "clustered by family"}, "errors: clustered by family, where clustered by local"),
-    ({"errors": "robust"}, "errors: robust, where clustered by local authority was"),
+    ({"errors": "cluster", "cluster": "local_authority"}, None),
+    ({"errors": "cluster", "cluster": "family"}, "errors: clustered by family, where clustered"),
+    ({"errors": "robust"}, "errors: robust to unequal variances (HC1), where clustered"),
     ({"cluster": "local_authority"}, None),
     ({"cluster": ("family",)}, "clusters: family, where local_authority was planned"),
     ({"level": 0.95}, None),
@@ -290,7 +290,8 @@ def test_a_departure_is_said_in_words(plan, done, message):
 def test_two_sensitivity_analyses_at_once_are_none(plan):
     assert plan.covers(comparison="waiting", method="difference") == [
         "comparison group: waiting, where not_yet_treated was planned",
-        "estimator: difference, where regression-adjusted (g-computation) was planned",
+        "estimator: difference of weighted means, where regression-adjusted (g-computation) was "
+        "planned",
     ]
 
 

@@ -150,7 +150,7 @@ def test_who_is_not_in_the_sample_has_no_row_and_says_so():
     out = frame.index[frame["sw"] == 0]
     assert not set(out) & set(design.to_frame().index)
     assert not set(out) & set(design.to_frame(pairs=True).index)
-    assert (design.to_frame(all=True).loc[out, "fate"] == "not in the sample asked for").all()
+    assert (design.to_frame(all=True).loc[out, "fate"] == "not_asked").all()
 
 
 @pytest.mark.parametrize("name", ["weights", "kernel", "nobody"])

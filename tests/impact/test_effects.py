@@ -9,14 +9,14 @@ import pytest
 from scipy.stats import norm
 
 from tests.impact.simulated import simulated
+from tfeval.display.names import SIMULATED
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.effects.effects import COLUMNS, Effects, combine_effects
 from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.effects.multiple import correct
-from tfeval.impact.effects.words import SIMULATED, decimals, hidden_rows, label_of, with_interval
+from tfeval.impact.effects.words import decimals, hidden_rows, label_of, with_interval
 from tfeval.impact.matching.match import match
 from tfeval.impact.study.study import study
-from tfeval.report.notebook_parts import SIMULATED as ON_PAGES
 
 OUTCOMES = ["offences", "custody", "absence", "employment"]
 WORDS = {
@@ -72,7 +72,7 @@ def test_a_table_has_all_columns_in_order_and_the_input_is_not_changed():
     before = short.copy()
     made = Effects(short, np.eye(1))
     assert tuple(made.frame.columns) == (*COLUMNS, "extra") and list(made.frame.index) == [0]
-    assert made.frame["planned"].isna().all() and made.frame["method"].tolist() == ["not said"]
+    assert made.frame["planned"].isna().all() and made.frame["method"].tolist() == [""]
     pd.testing.assert_frame_equal(short, before)
     made.to_frame()["estimate"] = 0.0
     assert made.frame["estimate"].tolist() == [2]
@@ -129,7 +129,6 @@ def test_what_was_not_planned_is_marked():
 
 
 def test_simulated_records_are_said_to_be_simulated_on_both():
-    assert SIMULATED == ON_PAGES
     made = effects(simulated=True)
     assert made.table().notes[0] == SIMULATED + "."
     assert made.plot("own").title.startswith("Simulated records: ")

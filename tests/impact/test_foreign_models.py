@@ -14,6 +14,7 @@ import statsmodels.formula.api as smf
 
 import tfeval as tf
 from tests.impact.simulated import simulated
+from tfeval.display import names
 from tfeval.impact.effects.effects import COLUMNS
 
 FRAME, NAMES = simulated(600)
@@ -82,15 +83,17 @@ def test_degrees_of_freedom_are_those_it_was_tested_with(name, freedom):
 
 @pytest.mark.parametrize(
     ("name", "errors", "clusters"),
-    [("OLS", "one variance for all", None), ("OLS, HC3", "robust to unequal variances (HC3)", None),
-     ("WLS", "clustered", 25), ("GLM, binomial", "clustered", 25)],
+    [("OLS", "iid", None), ("OLS, HC3", "hc3", None), ("WLS", "cluster", 25),
+     ("GLM, binomial", "cluster", 25)],
 )  # fmt: skip
-def test_errors_are_said_in_words(name, errors, clusters):
+def test_errors_are_keys_and_said_in_words(name, errors, clusters):
     found = tf.Effects.from_statsmodels(MODELS[name](), "treated")
     row = found.to_frame().iloc[0]
-    assert row["errors"] == errors
+    assert row["errors"] == errors and row["method"].startswith("statsmodels.")
     assert row["clusters"] == clusters if clusters else math.isnan(row["clusters"])
-    assert errors in found.table().text() and row["method"] in found.table().text()
+    text = found.table().text()
+    assert names.ERRORS[errors] in text
+    assert names.method_words(row["method"], row["outcome_model"]) in text
 
 
 @pytest.mark.parametrize(
@@ -102,7 +105,11 @@ def test_another_scale_is_never_taken_for_a_difference(name, scale):
     design = tf.weight(tf.study(FRAME, covariates=NAMES))
     for given in (None, design):
         found = tf.Effects.from_statsmodels(MODELS[name](), "treated", design=given)
-        assert found.to_frame()["estimand"][0] == f"coefficient of treated, a {scale}"
+        row = found.to_frame().iloc[0]
+        assert row["estimand"] == "coefficient" and names.SCALES[row["scale"]] == scale
+        assert f"Estimand: coefficient of treated, a {scale}." in " ".join(
+            found.table().text().split()
+        )
         assert f"A {scale}, not a difference in the outcome's own unit: not for money." in (
             found.notes
         )
@@ -112,9 +119,9 @@ def test_another_scale_is_never_taken_for_a_difference(name, scale):
 
 @pytest.mark.parametrize(
     ("formula", "term", "estimand"),
-    [("y ~ treated + x0", "treated", "ATT"), ("y ~ treated + x0", "x0", "coefficient of x0"),
-     ("y ~ treated*x0", "treated", "coefficient of treated, where what it interacts with is 0"),
-     ("y ~ treated*x0", "treated:x0", "coefficient of treated:x0"),
+    [("y ~ treated + x0", "treated", "ATT"), ("y ~ treated + x0", "x0", "coefficient"),
+     ("y ~ treated*x0", "treated", "coefficient_at_zero"),
+     ("y ~ treated*x0", "treated:x0", "coefficient"),
      ("y ~ treated + treated_before", "treated", "ATT")],
 )  # fmt: skip
 def test_the_designs_estimand_is_that_of_the_treatment_alone(formula, term, estimand):
@@ -122,7 +129,10 @@ def test_the_designs_estimand_is_that_of_the_treatment_alone(formula, term, esti
     frame = FRAME.assign(treated_before=FRAME["x1"])
     fitted = smf.wls(formula, frame, weights=design.weights).fit()
     found = tf.Effects.from_statsmodels(fitted, term, design=design)
-    assert found.to_frame()["estimand"][0] == estimand
+    row = found.to_frame().iloc[0]
+    assert row["estimand"] == estimand and row["term"] == term
+    text = names.estimand_words(estimand, term)
+    assert f"Estimand: {text}." in " ".join(found.table().text().split())
     named = tf.Effects.from_statsmodels(fitted, term, design=design, estimand="CATE")
     assert named.to_frame()["estimand"][0] == "CATE"
 
@@ -188,7 +198,7 @@ def test_a_model_without_errors_gives_an_estimate_alone():
     )
     found = tf.Effects.from_statsmodels(result, "treated")
     row = found.to_frame().iloc[0]
-    assert row["estimate"] == 0.5 and row["status"] == "the model gives no error"
+    assert row["estimate"] == 0.5 and row["status"] == "no_error"
     assert row[["std_error", "conf_low", "p_value", "freedom"]].isna().all()
 
 
@@ -233,8 +243,10 @@ def test_pyfixest_is_read_by_its_methods():
     assert row[["estimate", "std_error"]].tolist() == [0.25, 0.1]
     assert row["conf_high"] == pytest.approx(0.25 + 0.1 * 1.7108820799094282)  # t(24), 5%
     assert row["freedom"] == 24 and row["clusters"] == 25 and row["outcome"] == "y"
-    assert row["method"] == ("weighted least squares with fixed effects of area (pyfixest feols)")
-    assert row["errors"] == "clustered (CRV1) by area"
+    assert row["method"] == "pyfixest.feols"
+    assert "weighted least squares with fixed effects of area (pyfixest feols)" in found.notes[0]
+    assert (row["errors"], row["cluster"]) == ("crv1", "area")
+    assert "clustered (CRV1) by area" in " ".join(found.table().text().split())
     treated = FRAME["treated"] == 1
     assert row["n_treated"] == treated.sum()
     assert row["mean_treated"] == pytest.approx(

@@ -114,7 +114,7 @@ def test_effects_of_too_few_are_not_valued_and_their_size_is_not_told():
     assert found.model.outcomes == ("offences",)
     assert "1 of 2 outcomes" in found.table().text()
     left = found.not_monetised().set_index("what")
-    assert left.loc["custody", "kind"] == "too few to show"
+    assert left.loc["custody", "kind"] == "too_few"
     assert np.isnan(left.loc["custody", "estimate"])
     assert list(found.additional()["outcome"]) == ["offences"]
     with pytest.raises(DataError, match="nothing can be appraised that may be shown"):

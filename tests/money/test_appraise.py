@@ -254,14 +254,14 @@ def test_pounds_are_not_counted_twice():
     assert ruled.model.outcomes == ("looked_after",)
     larger = tf.appraise(effects, 0, on_overlap="keep_larger", **asked)
     assert larger.model.outcomes == ("protection_plan",)
-    assert (larger.not_monetised()["kind"] == "counted elsewhere").sum() == 2
+    assert (larger.not_monetised()["kind"] == "counted_elsewhere").sum() == 2
 
 
 def test_what_cannot_be_valued_is_listed_with_its_reason():
     effects = effects_of({"offences": -0.1, "fixed_exclusions": -0.2, "wellbeing": 0.1})
     found = tf.appraise(effects, 0, families=10).not_monetised().set_index("what")
     assert "No sourced cost" in found.loc["fixed_exclusions", "reason"]
-    assert found.loc["wellbeing", "kind"] == "no unit cost"
+    assert found.loc["wellbeing", "kind"] == "no_unit_cost"
     assert found.loc["wellbeing", "estimate"] == 0.1
     assert "Families' own wellbeing" in found.index
 

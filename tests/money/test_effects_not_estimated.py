@@ -12,7 +12,8 @@ import tfeval as tf
 from tests.money.appraised import OUTCOMES, correlated, effects_of
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.effects.effects import Effects
-from tfeval.impact.effects.words import STATUSES
+from tfeval.impact.effects.words import status_words
+from tfeval.impact.inference.rules import NOT_ESTIMATED
 from tfeval.money.additional import results_of
 from tfeval.money.monetised import NothingValuedError
 
@@ -20,7 +21,7 @@ COSTS = 2e5
 ASKED = {"families": {2012: 600, 2013: 400}, "horizon": 3}
 NO_ESTIMATE = ("no_variation", "not_fitted")
 #: As `estimate` says it, and as tables from elsewhere do: nothing in `status`.
-WAYS = [*STATUSES, ""]
+WAYS = [*NOT_ESTIMATED, ""]
 
 
 def spoiled(effects: Effects, names: list[str], status: str) -> Effects:
@@ -65,12 +66,12 @@ def test_an_appraisal_is_as_if_they_were_not_there_and_names_them(status):
         pd.testing.assert_frame_equal(found.additional(), other.additional())
         assert found.worst_case() == other.worst_case()
         left = found.not_monetised().set_index("what")
-        told = left[left["kind"] == "not estimated"]
+        told = left[left["kind"] == "not_estimated"]
         assert set(told.index) == set(gone)
         assert told["reason"].str.len().gt(20).all()
         if status:
-            assert set(told["reason"]) == {STATUSES[status].format(who="families")}
-        rest = left[left["kind"] != "not estimated"].reset_index()
+            assert set(told["reason"]) == {status_words(status, "families")}
+        rest = left[left["kind"] != "not_estimated"].reset_index()
         pd.testing.assert_frame_equal(rest, other.not_monetised(), check_dtype=False)
         assert f"{count} of {len(OUTCOMES)} outcomes" in found.table().text()
 
@@ -81,7 +82,7 @@ def test_what_may_not_be_shown_is_not_shown_for_want_of_an_error():
     effects = effects_of({"offences": -0.1, "custody": -0.05}, 0.5, **columns)
     found = tf.appraise(spoiled(effects, ["custody"], "few_events"), 1.0, families=1_000)
     left = found.not_monetised().set_index("what")
-    assert left.loc["custody", "kind"] == "too few to show"
+    assert left.loc["custody", "kind"] == "too_few"
     assert np.isnan(left.loc["custody", "estimate"])
     with pytest.raises(NothingValuedError, match="has an error"):
         tf.appraise(spoiled(effects, ["offences", "custody"], "few_units"), 1.0, families=1_000)
@@ -173,7 +174,7 @@ def test_areas_left_out_of_one_outcome_alone_are_left_out():
     assert found.left_out == ("Area 0",)
 
 
-@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("status", NOT_ESTIMATED)
 def test_results_without_an_interval_are_not_called_additional(status):
     row = pd.DataFrame({"outcome": ["turned_around"], "estimate": [0.1], "std_error": [np.nan],
                         "conf_low": [np.nan], "conf_high": [np.nan], "mean_treated": [0.5],
@@ -181,7 +182,7 @@ def test_results_without_an_interval_are_not_called_additional(status):
                         "relative_high": [np.nan], "status": [status]})  # fmt: skip
     with pytest.raises(DataError) as told:
         results_of(Effects(row, np.array([[np.nan]])), 0.9)
-    assert str(told.value) == STATUSES[status].format(who="families")
+    assert str(told.value) == status_words(status, "families")
     silent = Effects(row.assign(status=""), np.array([[np.nan]]))
     with pytest.raises(DataError, match="error of the effect is not known"):
         results_of(silent, 0.9)

@@ -10,10 +10,10 @@ import pytest
 
 from tests.report.analyses import analysis
 from tests.report.test_value_chapters import ASKED, NAMES, claims, impact
+from tfeval.display.names import STATUSES
 from tfeval.errors import DataError
 from tfeval.impact.designs import DesignRow
 from tfeval.impact.effects.areas import pool_areas
-from tfeval.impact.effects.words import STATUSES
 from tfeval.impact.plan.analysis_plan import read_plan
 from tfeval.report import record
 from tfeval.report.chapters import (
@@ -65,7 +65,7 @@ def unknown_custody(status: str) -> Records:
     joint.loc[2] = [0.0, 0.0, 0.0016]
     joint.iloc[0, 2], joint.iloc[2, 0] = np.nan, np.nan
     own = more.assign(**KEYS, alike="balanced", estimand="ATT", why="")
-    other = own.assign(comparison="waiting", alike="not balanced", estimate=0.0)
+    other = own.assign(comparison="waiting", alike="not_balanced", estimate=0.0)
     return with_tables(
         held, effects=pd.concat([effects, more]), covariance=joint,
         specifications=pd.concat([choices.iloc[:2], own, choices.iloc[2:], other]),
@@ -266,7 +266,7 @@ def test_the_headline_counts_its_own_rows():
         ("full", "balanced", {"offences": less, "out_of_work": more}),
         ("overlap", "partly", {"offences": less, "out_of_work": (-1.1, 1.0)}),
         ("entropy", "balanced", {"offences": (-1.2, 1.0), "employment": less}),
-        ("inverse_propensity", "not balanced", {"offences": more}),
+        ("inverse_propensity", "not_balanced", {"offences": more}),
         ("nearest_within_authority", "", "No pair is near enough."),
         ("made_up", "balanced", {"offences": nan, "out_of_work": nan}),
         ("the_same", "balanced", {"offences": none, "out_of_work": none}),
@@ -292,12 +292,13 @@ def test_impossible_designs_are_listed_in_chapter_7_and_the_naive_difference_is_
         ("nearest", "balanced", {"custody": (-0.02, 0.0)}),
         ("entropy", "", "No weights make the means agree."),
         ("full", "balanced", {"custody": (-0.02, 0.0)}),
-        ("naive", "not balanced", {"custody": (0.1, 0.2)}),
+        ("naive", "not_balanced", {"custody": (0.1, 0.2)}),
     )
     held = with_tables(impact(), specifications=rows)
     found = value.load(held, **ASKED)
-    assert found.designs.frame["design"].tolist() == ["as chosen"]
-    assert found.designs.left_out == {
+    assert found.designs.in_words()["design"].tolist() == ["as chosen"]
+    labels = found.designs.labels
+    assert {labels[key]: why for key, why in found.designs.left_out.items()} == {
         "entropy": "No weights make the means agree.",
         "full": "The same estimates as chosen: no second opinion.",
     }

@@ -8,9 +8,10 @@ import pytest
 from bs4 import BeautifulSoup
 from conftest import notebook
 
+from tfeval.display.names import SIMULATED
 from tfeval.errors import ReportError
 from tfeval.report.accessible import finish
-from tfeval.report.notebook_parts import SIMULATED, answer, provenance, simulated_banner
+from tfeval.report.notebook_parts import answer, provenance, simulated_banner
 from tfeval.report.outputs import math_html
 from tfeval.report.publish import Page, publish
 
@@ -174,7 +175,8 @@ def test_what_is_foreign_is_removed():
 def test_simulated_records_are_said_on_the_page():
     by_run = shown(page=Page("Title?", simulated=True))
     by_metadata = shown(simulated=True)
-    by_banner = shown(html(simulated_banner().html()))
+    banner = {"output_type": "display_data", "data": simulated_banner()._repr_mimebundle_()}
+    by_banner = shown({**banner, "metadata": {}})
     for made in (by_run, by_metadata, by_banner):
         assert SIMULATED in made.main.find(class_="banner").get_text()
     assert shown().find(class_="banner") is None

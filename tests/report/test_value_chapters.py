@@ -40,7 +40,7 @@ def impact(custody: float = -0.01, balance: str = "balanced", simulated: bool = 
     joint = pd.DataFrame([[16e-6, 8e-6], [8e-6, 4e-4]], columns=rows["outcome"])
     first = rows.assign(comparison="not_yet_treated", design="nearest", estimator="adjusted",
                         alike="balanced", estimand="ATT")  # fmt: skip
-    others = first.assign(comparison="waiting", alike="not balanced", estimate=[2 * custody, 0.0])
+    others = first.assign(comparison="waiting", alike="not_balanced", estimate=[2 * custody, 0.0])
     pooled = {
         name: pool_areas(
             np.array([-0.02, -0.01, 0.0, 0.01, 0.02]) - 0.01, np.full(5, 0.01), NAMES,
@@ -81,8 +81,10 @@ def test_a_benefit_is_effect_times_families_times_unit_costs():
 def test_designs_keep_their_own_errors_and_borrow_the_correlation():
     held = impact()
     found = value.design_effects(held.table("specifications"), read_effects(held))
-    assert list(found) == ["as chosen", "waiting (groups NOT ALIKE)"]
-    other = found["waiting (groups NOT ALIKE)"]
+    labels = value.design_labels(held.table("specifications"))
+    assert list(labels.values()) == ["as chosen", "waiting (groups NOT ALIKE)"]
+    assert list(labels) == list(found)
+    other = found[list(found)[1]]
     assert other.frame["estimate"].tolist() == [-0.02, 0.0]
     # Correlation 8e-6 / (0.004 x 0.02) = 0.1, and the errors are the design's own.
     assert other.joint == pytest.approx(np.array([[16e-6, 8e-6], [8e-6, 4e-4]]))
@@ -112,7 +114,7 @@ def test_what_is_simulated_says_so_and_what_is_published_does_not():
 
 
 def test_groups_that_are_not_alike_raise_an_alarm_on_the_page():
-    box = value.banner(value.load(impact(balance="not balanced"), **ASKED))
+    box = value.banner(value.load(impact(balance="not_balanced"), **ASKED))
     assert "NOT ALIKE" in box.text()
     assert 'role="alert"' in box.html()
 

@@ -58,7 +58,9 @@ class Specification(Settings):
     """
 
     phase: str = setting(
-        "one", "phase of the programme: one (2012-15), two (2015-20), supporting_families (2022-25)", official=_phase
+        "one",
+        "phase of the programme: one (2012-15), two (2015-20), supporting_families (2022-25)",
+        official=_phase,
     )
     comparison: str = setting(
         "not_yet_treated",

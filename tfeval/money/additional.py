@@ -8,7 +8,7 @@ import numpy as np
 
 from tfeval.errors import DataError
 from tfeval.impact.effects.effects import Effects
-from tfeval.impact.effects.words import STATUSES, not_estimated
+from tfeval.impact.effects.words import not_estimated, status_words
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def results_of(effects: Effects, claimed: float) -> Results:
     row = rows.iloc[0]
     if not_estimated(row["status"]):
         who = effects.settings.get("who", "families")
-        raise DataError(STATUSES[row["status"]].format(who=who))
+        raise DataError(status_words(row["status"], who))
     needed = row[["estimate", "mean_treated", "mean_comparison", "relative"]].to_numpy(dtype=float)
     if not np.isfinite(needed).all() or not row["mean_comparison"] > 0:
         raise DataError(

@@ -178,8 +178,9 @@ class Appraisal:
         Returns
         -------
         DataFrame
-            `what`, `kind` ("no unit cost", "counted elsewhere", "not estimated",
-            "too few to show", "not in the account"), `reason`, `estimate`, `conf_low`, `conf_high`.
+            `what`, `kind` ("no_unit_cost", "counted_elsewhere", "not_estimated",
+            "too_few", "not_in_account"), `reason`, `instead` (the
+            outcome it is counted with), `estimate`, `conf_low`, `conf_high`.
         """
         return self.found.left_out.copy()
 

@@ -11,11 +11,12 @@ import pandas as pd
 from tfeval.display.charts import waterfall_chart
 from tfeval.display.facts import marked
 from tfeval.display.figures import Chart
+from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table, table
 from tfeval.display.value_charts import acceptability_chart, stacked_chart, tornado_chart
 from tfeval.display.words import amount, chance
 from tfeval.errors import ParameterError, suggest
-from tfeval.impact.effects.words import SIMULATED, label_of
+from tfeval.impact.effects.words import label_of
 
 #: An `Appraisal` or an `Uncertainty`, whose files import this one.
 Appraised = Any
@@ -70,7 +71,7 @@ def labels_of(appraised: Appraised) -> dict[str, str]:
 def summary_table(appraised: Appraised) -> Table:
     """Return every measure of value for money as a table for readers."""
     rows = appraised.summary()
-    rows = rows[rows["value"].notna() | (rows["measure"] == "payback year")]
+    rows = rows[rows["value"].notna() | (rows["unit"] == "year")]
     shown = pd.DataFrame(
         {
             "Measure": rows["measure"].str.capitalize(),

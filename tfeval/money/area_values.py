@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.disclosure import THRESHOLD, safe_count
+from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table, table
 from tfeval.display.words import amount, chance
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.effects.effects import Effects
-from tfeval.impact.effects.words import SIMULATED
 from tfeval.money.appraisal_display import listed
 from tfeval.money.appraisal_settings import within
 from tfeval.money.appraise import appraise

@@ -11,10 +11,10 @@ import pandas as pd
 from tfeval.display.facts import marked
 from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import range_chart
+from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table, table
 from tfeval.display.words import amount, chance
 from tfeval.errors import ParameterError
-from tfeval.impact.effects.words import SIMULATED
 from tfeval.money.appraisal import Appraisal
 from tfeval.money.appraise import appraise
 from tfeval.money.monetised import NothingValuedError
@@ -38,12 +38,15 @@ class DesignAppraisals:
         Of the intervals.
     left_out : dict of str to str
         Designs under which nothing can be valued, and why.
+    labels : dict of str to str
+        Designs in words, where they have any beside their key.
     """
 
     frame: pd.DataFrame
     appraisals: dict[str, Appraisal]
     level: float
     left_out: dict[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def range(self) -> tuple[float, float]:
@@ -60,13 +63,17 @@ class DesignAppraisals:
         """Whether any of the records is simulated."""
         return any(found.simulated for found in self.appraisals.values())
 
+    def in_words(self) -> pd.DataFrame:
+        """Return `frame` with the designs in words."""
+        return self.frame.replace({"design": dict(self.labels)})
+
     def table(self) -> Table:
         """Return the designs as a table for readers."""
         rows = [
             (row["design"], amount(row["npv"]),
              f"{amount(row['low'])} to {amount(row['high'])}",
              f"{row['benefit_cost_ratio']:.2f}", f"{chance(row['probability'])}", row["outcomes"])
-            for row in self.frame.to_dict("records")
+            for row in self.in_words().to_dict("records")
         ]  # fmt: skip
         share = f"{self.level:.0%} interval"
         columns = ["Design", "Net present value", share, "Benefit for each £1",
@@ -81,7 +88,9 @@ class DesignAppraisals:
                 "Where fewer outcomes are valued the others had no error under that design, or "
                 "too few families to show: such rows are not of the same things."
             )
-        notes += [f"Not valued: {name}. {why}" for name, why in self.left_out.items()]
+        notes += [
+            f"Not valued: {self.labels.get(key, key)}. {why}" for key, why in self.left_out.items()
+        ]
         notes += [f"{SIMULATED}."] * self.simulated
         caption = "Net present value under each design"
         return table(pd.DataFrame(rows, columns=columns), caption, notes=notes)
@@ -94,7 +103,7 @@ class DesignAppraisals:
         )
         title = "Net present value under each design"
         return range_chart(
-            self.frame["design"].tolist(), self.frame["low"] / 1e6, self.frame["high"] / 1e6,
+            self.in_words()["design"].tolist(), self.frame["low"] / 1e6, self.frame["high"] / 1e6,
             title=f"Simulated records: {title}" if self.simulated else title, alt=alt,
             x_label="£m, present value", reference=0.0, reference_label="pays for itself",
             value_format="{:,.0f}",
@@ -110,20 +119,22 @@ class DesignAppraisals:
 def appraise_designs(
     designs: Mapping[str, Effects], costs: pd.DataFrame | float, *, draws: int = 10_000,
     seed: int = 1, level: float = 0.95, drawn: Mapping[str, Uncertainty] | None = None,
-    **asked: Any,
+    labels: Mapping[str, str] | None = None, **asked: Any,
 ) -> DesignAppraisals:  # fmt: skip
     """Appraise the effects of several designs alike.
 
     Parameters
     ----------
     designs : mapping of str to Effects
-        Such as one for each comparison group and estimator, by a label for readers.
+        Such as one for each comparison group and estimator, by a key.
     costs : DataFrame or float
         As in `appraise`.
     draws, seed, level
         As in `Appraisal.uncertainty`; every design gets the same seed.
     drawn : mapping of str to Uncertainty, optional
         What was drawn of a design already: one interval has one pair of ends.
+    labels : mapping of str to str, optional
+        The designs in words, by key; a key without any is its own label.
     **asked
         As in `appraise`; the same for all.
 
@@ -155,18 +166,18 @@ def appraise_designs(
     ([-332000.0, -500000.0], True)
     """
     if not designs:
-        raise ParameterError("Give at least one design: a label and its effects.")
+        raise ParameterError("Give at least one design: a key and its effects.")
     held, rows, left = {}, [], {}
-    for label, effects in designs.items():
+    for key, effects in designs.items():
         try:
             found = appraise(effects, costs, **asked)
         except NothingValuedError as fault:
-            left[label] = str(fault)
+            left[key] = str(fault)
             continue
-        own = (drawn or {}).get(label) or found.uncertainty(draws, seed, level=level)
+        own = (drawn or {}).get(key) or found.uncertainty(draws, seed, level=level)
         low, high = own.interval()
-        held[label] = found
-        rows.append((label, found.npv, low, high, found.benefit_cost_ratio,
+        held[key] = found
+        rows.append((key, found.npv, low, high, found.benefit_cost_ratio,
                      own.probability(), len(found.model.outcomes)))  # fmt: skip
     if not rows:
         reasons = " ".join(dict.fromkeys(left.values()))
@@ -174,4 +185,6 @@ def appraise_designs(
             f"Under none of {len(left)} designs can anything be valued. {reasons}"
         )
     columns = ["design", "npv", "low", "high", "benefit_cost_ratio", "probability", "outcomes"]
-    return DesignAppraisals(pd.DataFrame(rows, columns=columns), held, level, left)
+    return DesignAppraisals(
+        pd.DataFrame(rows, columns=columns), held, level, left, dict(labels or {})
+    )

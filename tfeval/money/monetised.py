@@ -11,7 +11,7 @@ import pandas as pd
 
 from tfeval.display.disclosure import THRESHOLD
 from tfeval.errors import DataError, ParameterError
-from tfeval.impact.effects.words import STATUSES, hidden_rows, not_estimated
+from tfeval.impact.effects.words import hidden_rows, not_estimated, status_words
 from tfeval.money.appraisal_settings import AppraisalSettings
 from tfeval.money.overlaps import check_double_counting
 from tfeval.money.profiles import profile
@@ -137,12 +137,12 @@ def without_error(effects: Effects) -> tuple[Effects, list[dict]]:
     ...                      "std_error": [0.5, np.nan], "status": ["estimated", "few_events"]})
     >>> kept, left = without_error(Effects(rows, np.diag([0.25, np.nan])))
     >>> kept.names, left[0]["what"], left[0]["kind"]
-    (['a'], 'b', 'not estimated')
+    (['a'], 'b', 'not_estimated')
     """
     frame = effects.to_frame()
     lacks = np.array([bool(_why_not(row, effects)) for row in frame.to_dict("records")], dtype=bool)
     left = [
-        _left(row, row["outcome"], "not estimated", _why_not(row, effects))
+        _left(row, row["outcome"], "not_estimated", _why_not(row, effects))
         for row in frame[lacks].to_dict("records")
     ]
     if lacks.all():
@@ -156,7 +156,7 @@ def without_error(effects: Effects) -> tuple[Effects, list[dict]]:
 def _why_not(row: dict, effects: Effects) -> str:
     """Say why an effect cannot be valued; empty where it can."""
     if not_estimated(row["status"]):
-        return STATUSES[row["status"]].format(who=effects.settings.get("who", "families"))
+        return status_words(row["status"], effects.settings.get("who", "families"))
     if not np.isfinite(row["estimate"]):
         return _NO_ESTIMATE
     return "" if np.isfinite(row["std_error"]) else _NO_ERROR
@@ -215,9 +215,9 @@ def valued(
     kept = found["outcome"].isin(costs["outcome"])
     left += [_dropped(row, found) for row in dropped.to_dict("records")]
     left += unknown
-    left += [{"what": name, "kind": "too few to show", "reason": _SMALL} for name in small]
-    never = [{"what": what, "kind": "not in the account", "reason": why} for what, why in _NEVER]
-    columns = ["what", "kind", "reason", "estimate", "conf_low", "conf_high"]
+    left += [{"what": name, "kind": "too_few", "reason": _SMALL} for name in small]
+    never = [{"what": what, "kind": "not_in_account", "reason": why} for what, why in _NEVER]
+    columns = ["what", "kind", "reason", "instead", "estimate", "conf_low", "conf_high"]
     return Valued(
         effects=found[kept].reset_index(drop=True),
         rows=np.flatnonzero(priced.to_numpy())[kept.to_numpy()],
@@ -252,13 +252,13 @@ def _years(row: dict, asked: AppraisalSettings) -> float:
 
 
 def _no_cost(row: dict) -> dict:
-    return _left(row, row["name"], "no unit cost", no_price(row["name"]))
+    return _left(row, row["name"], "no_unit_cost", no_price(row["name"]))
 
 
 def _dropped(row: dict, found: pd.DataFrame) -> dict:
     own = found[found["outcome"] == row["outcome"]].iloc[0].to_dict()
     what = f"{own['name']}: {row['component']}"
-    return _left(own, what, "counted elsewhere", row["because"])
+    return {**_left(own, what, "counted_elsewhere", row["because"]), "instead": row["instead"]}
 
 
 def _left(row: dict, what: str, kind: str, reason: str) -> dict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -154,7 +155,8 @@ def check_double_counting(
     Returns
     -------
     DataFrame
-        One row a component of every outcome: `outcome`, `component`, `kept`, `because`.
+        One row a component of every outcome: `outcome`, `component`, `kept`, `instead` (the outcome
+        that is kept in its place), `because`.
 
     Raises
     ------
@@ -181,16 +183,19 @@ def check_double_counting(
             'Leave one of each out, or choose on_overlap="keep_larger".'
         )
     dropped = _dropped_outcomes([rule for rule in found if rule.whole], asked, values)
-    reasons = [
-        dropped.get(outcome) or _part_reason(outcome, component, found, dropped)
+    rivals = [
+        dropped.get(outcome) or _part_rival(outcome, component, found, dropped)
         for outcome, component in rows.itertuples(index=False)
     ]
-    return rows.assign(kept=[not reason for reason in reasons], because=reasons)
+    return rows.assign(
+        kept=[not name for name, _ in rivals], instead=[name for name, _ in rivals],
+        because=[why for _, why in rivals],
+    )  # fmt: skip
 
 
 def _dropped_outcomes(
     rules: list[Overlap], asked: list[str], values: Mapping[str, float] | None
-) -> dict[str, str]:
+) -> dict[str, tuple[str, str]]:
     """Walk from the most valuable outcome down; each kept one drops its rivals."""
     if values is not None:
         missing = [name for name in asked if name not in values]
@@ -198,14 +203,14 @@ def _dropped_outcomes(
             raise ParameterError(f"No value of {', '.join(missing)}: give one in pounds for each.")
     rank = {name: len(asked) - place for place, name in enumerate(_by_rules(rules, asked))}
     order = sorted(asked, key=lambda name: (-abs(values[name]) if values else 0.0, -rank[name]))
-    dropped: dict[str, str] = {}
+    dropped: dict[str, tuple[str, str]] = {}
     for name in order:
         if name in dropped:
             continue
         for rule in rules:
             rival = {rule.larger: rule.smaller, rule.smaller: rule.larger}.get(name)
             if rival and rival not in dropped and order.index(rival) > order.index(name):
-                dropped[rival] = f"{name} is kept: {rule.reason}"
+                dropped[rival] = name, rule.reason
     return dropped
 
 
@@ -219,10 +224,10 @@ def _by_rules(rules: list[Overlap], asked: list[str]) -> list[str]:
     return order
 
 
-def _part_reason(
-    outcome: str, component: str, found: list[Overlap], dropped: Mapping[str, str]
-) -> str:
+def _part_rival(
+    outcome: str, component: str, found: list[Overlap], dropped: Mapping[str, Any]
+) -> tuple[str, str]:
     for rule in found:
         if (rule.smaller, rule.component) == (outcome, component) and rule.larger not in dropped:
-            return f"{rule.larger} is kept: {rule.reason}"
-    return ""
+            return rule.larger, rule.reason
+    return "", ""

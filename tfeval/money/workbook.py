@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.disclosure import THRESHOLD
+from tfeval.display.names import NOT_VALUED
 from tfeval.errors import DataError, ReportError
+from tfeval.impact.effects.words import made_words
 from tfeval.money.appraisal_display import heading, notes_of
 from tfeval.money.appraisal_settings import RANGES
 from tfeval.money.profiles import Persistence
@@ -129,6 +131,7 @@ def _tables(appraised: Appraised, drawn: Appraised | None) -> dict[str, tuple[pd
                  "range_basis", "definition", "note", "source_title", "publisher", "date", "url",
                  "status"]  # fmt: skip
     effects = appraised.effects.to_frame()
+    effects["method"] = made_words(effects)["method"]
     told = ["outcome", "population", "months", "estimand", "method", "estimate", "std_error",
             "conf_low", "conf_high", "mean_comparison"]  # fmt: skip
     held = {
@@ -140,7 +143,10 @@ def _tables(appraised: Appraised, drawn: Appraised | None) -> dict[str, tuple[pd
         "Break-even": (appraised.break_even(), "The effect at which the programme pays for itself"),
         "Unit costs": (prices[described], "Unit costs in the appraisal's prices, with sources"),
         "Costs": (appraised.spent, "The programme's costs in the appraisal's prices, with sources"),
-        "Not valued": (appraised.not_monetised(), "What is not in the account, and why"),
+        "Not valued": (
+            appraised.not_monetised().replace({"kind": NOT_VALUED}),
+            "What is not in the account, and why",
+        ),
         "Parameters": (_parameters(appraised), "What was asked for, and the ranges allowed"),
     }
     if drawn is not None:

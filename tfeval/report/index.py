@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from tfeval.display.names import SIMULATED
 from tfeval.report.fingerprint import all_versions, code_hash, data_files
 from tfeval.report.folders import read_manifest
-from tfeval.report.notebook_parts import SIMULATED
 from tfeval.report.plan import scope_words
 
 TITLE = "What the Troubled Families Programme claimed, caused and was worth"

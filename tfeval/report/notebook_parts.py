@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import pandas as pd
 
 from tfeval.display.facts import fact_html, unmarked
+from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table, table
 from tfeval.impact.plan.analysis_plan import AnalysisPlan
 from tfeval.report.fingerprint import code_hash, data_files, library_versions
 
-SIMULATED = "Simulated records: not findings about the programme"
+#: What an output says that is a box.
+BOX_MIME = "application/vnd.tfeval.box+json"
+HEADLINE, SECTION = "Headline", "section"
 # JupyterLab has no style sheet of ours; on the page its variables stand in for these values.
 _ANSWER = (
     "margin: 0 0 2rem; padding: var(--answer, 1rem 1.2rem); background: var(--pale, #f2f6f8); "
@@ -33,10 +38,13 @@ class Box:
         Which box.
     lines : tuple of (term, text)
         What it says; an empty term stands for a plain sentence.
+    simulated : bool
+        Whether it says that records are simulated: of a section, or of all of the page.
     """
 
     kind: str
     lines: tuple[tuple[str, str], ...]
+    simulated: bool = False
 
     def html(self) -> str:
         """Return the box as HTML."""
@@ -46,7 +54,7 @@ class Box:
             return f'<p class="tfeval-file">{link}</p>'
         if self.kind == "note":
             return f"<p>{fact_html(self.lines[0][1])}</p>"
-        if self.kind == "section":
+        if self.kind == SECTION:
             style = "border: 2px solid #a8430a; border-left-width: 10px; padding: 0.6em 1em"
             text = escape(self.lines[0][1])
             return f'<p class="banner" role="note" style="{style}"><strong>{text}</strong></p>'
@@ -54,7 +62,7 @@ class Box:
             return "\n".join(_sentence(term, text) for term, text in self.lines)
         rows = "\n".join(
             f'<div class="tfeval-{escape(term.lower())}"><dt>{escape(term)}</dt>'
-            f"<dd{_LARGE * (term == 'Headline')}>{fact_html(text)}</dd></div>"
+            f"<dd{_LARGE * (term == HEADLINE)}>{fact_html(text)}</dd></div>"
             for term, text in self.lines
         )
         return f'<dl class="tfeval-answer" style="{_ANSWER}">\n{rows}\n</dl>'
@@ -64,11 +72,53 @@ class Box:
         lines = (f"{term}: {text}" if term else text for term, text in self.lines)
         return unmarked("\n".join(lines))
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"text/html": self.html(), "text/plain": self.text()}
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        # What the page and the manifest are told, so that nobody need read it from the words.
+        content: dict[str, Any] = {"kind": self.kind, "simulated": self.simulated}
+        content |= {"headline": dict(self.lines)[HEADLINE]} if self.kind == "answer" else {}
+        return {BOX_MIME: content, "text/html": self.html(), "text/plain": self.text()}
 
     def __repr__(self) -> str:
         return self.text()
+
+
+def boxes_of(notebook: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return what the boxes of an executed notebook say of themselves, in order.
+
+    Parameters
+    ----------
+    notebook : mapping
+        Its JSON.
+
+    Examples
+    --------
+    >>> shown = {"data": simulated_banner()._repr_mimebundle_()}
+    >>> boxes_of({"cells": [{"outputs": [shown]}]})
+    [{'kind': 'simulated', 'simulated': True}]
+    """
+    return [
+        output["data"][BOX_MIME]
+        for cell in notebook["cells"]
+        for output in cell.get("outputs", [])
+        if BOX_MIME in output.get("data", {})
+    ]
+
+
+def is_simulated(notebook: Mapping[str, Any]) -> bool:
+    """Tell whether a notebook declares, or shows, that all its records are simulated."""
+    declared = notebook["metadata"].get("tfeval", {}).get("simulated", False)
+    boxes = [box for box in boxes_of(notebook) if box["kind"] != SECTION]
+    return bool(declared) or any(box["simulated"] for box in boxes)
+
+
+def shows_simulated(notebook: Mapping[str, Any]) -> bool:
+    """Tell whether any part of a notebook is about simulated records."""
+    return is_simulated(notebook) or any(box["simulated"] for box in boxes_of(notebook))
+
+
+def headline_of(notebook: Mapping[str, Any]) -> str:
+    """Return the headline of a notebook's answer box; empty if it has none."""
+    return next((box["headline"] for box in boxes_of(notebook) if "headline" in box), "")
 
 
 def section_banner(simulated: bool) -> Box:
@@ -80,8 +130,9 @@ def section_banner(simulated: bool) -> Box:
     Simulated records: not findings about the programme. This holds for all of this section.
     """
     if not simulated:
-        return Box("section", (("", "From linked records: chapters 2 to 4 say what they hold."),))
-    return Box("section", (("", f"{SIMULATED}. This holds for all of this section."),))
+        return Box(SECTION, (("", "From linked records: chapters 2 to 4 say what they hold."),))
+    said = f"{SIMULATED}. This holds for all of this section."
+    return Box(SECTION, (("", said),), simulated=True)
 
 
 def _sentence(term: str, text: str) -> str:
@@ -112,7 +163,7 @@ def answer(question: str, data: str, method: str, headline: str) -> Box:
     Data: Published figures
     Method: Counting
     """
-    lines = (("Headline", headline), ("Question", question), ("Data", data), ("Method", method))
+    lines = ((HEADLINE, headline), ("Question", question), ("Data", data), ("Method", method))
     return Box("answer", lines)
 
 
@@ -124,7 +175,7 @@ def simulated_banner() -> Box:
     >>> simulated_banner()
     Simulated records: not findings about the programme
     """
-    return Box("simulated", (("", SIMULATED),))
+    return Box("simulated", (("", SIMULATED),), simulated=True)
 
 
 def provenance(**parameters: object) -> Table:

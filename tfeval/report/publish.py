@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,10 @@ import nbformat
 from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
+from tfeval.display.names import SIMULATED
 from tfeval.report.accessible import finish
 from tfeval.report.fingerprint import source
-from tfeval.report.notebook_parts import SIMULATED
+from tfeval.report.notebook_parts import is_simulated
 from tfeval.report.outputs import math_html, only_records, render_output
 from tfeval.report.planned import notices, without_plans
 
@@ -56,8 +56,6 @@ class Page:
 
     def shown(self, notebook: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the template shows."""
-        declared = notebook["metadata"].get("tfeval", {}).get("simulated", False)
-        simulated = self.simulated or declared or "tfeval-simulated" in json.dumps(notebook)
         failure = None
         if self.failed_in is not None:
             place = f"It failed in code cell {self.failed_in}." if self.failed_in else ""
@@ -69,7 +67,7 @@ class Page:
         return {
             **vars(self),
             "made": (*self.made, *(plan.made for plan in plans)),
-            "simulated": SIMULATED if simulated else "",
+            "simulated": SIMULATED if self.simulated or is_simulated(notebook) else "",
             "failure": failure,
             "plans": plans,
         }

@@ -17,10 +17,9 @@ from tfeval.report.fingerprint import (
     extract_state,
     file_hash,
     notebook_hash,
-    source,
 )
 from tfeval.report.folders import MANIFEST, is_current, put_in_place, stage_for, write_json
-from tfeval.report.notebook_parts import SIMULATED
+from tfeval.report.notebook_parts import headline_of, shows_simulated
 from tfeval.report.parameters import RUNNER_SETS, read_notebook
 from tfeval.report.plan import Job, scope_words
 from tfeval.report.private import PRIVATE, TRACEBACK, keep_private, trace
@@ -203,9 +202,12 @@ class Task:
     def _write_manifest(
         self, stage: Path, rests_on: Mapping[str, Any], status: str, error: str
     ) -> None:
+        from tfeval.report.planned import plans_of  # noqa: PLC0415
+
         changed = self.job.changed()
         values = self.job.values.items()
-        headline = _headline(stage / "notebook.ipynb") if status == "ok" else ""
+        run = stage / "notebook.ipynb"
+        made = read_notebook(run) if run.is_file() else {"cells": [], "metadata": {}}
         # Of a private file not even the hash: a short text could be found from it.
         shown = [path for path in sorted(stage.iterdir()) if path.name not in PRIVATE]
         outputs = {path.name: file_hash(path) for path in shown}
@@ -217,12 +219,12 @@ class Task:
             "status": status,
             "error": error,
             "parameters": {n: {"value": v, "default": n not in changed} for n, v in values},
-            "headline": headline,
-            "simulated": SIMULATED in (stage / "report.html").read_text(encoding="utf-8"),
+            "headline": headline_of(made) if status == "ok" else "",
+            "simulated": shows_simulated(made),
             "rests_on": rests_on,
             "outputs": outputs,
         }
-        if plans := _plans(stage / "notebook.ipynb"):
+        if plans := plans_of(made):
             content["plans"] = plans
         write_json(stage / MANIFEST, content)
 
@@ -238,23 +240,6 @@ def _failed_page(fields: Mapping[str, Any], message: str) -> str:
 
     empty = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     return publish(empty, _new_page({**fields, "failed_in": 0, "message": message}))
-
-
-def _headline(path: Path) -> str:
-    """Return the headline of the notebook's answer box, empty if it has none."""
-    for cell in read_notebook(path)["cells"]:
-        for output in cell.get("outputs", []):
-            text = source({"source": output.get("data", {}).get("text/plain", "")})
-            if text.startswith("Headline: "):
-                return text.split("\n")[0].removeprefix("Headline: ")
-    return ""
-
-
-def _plans(path: Path) -> list[dict[str, Any]]:
-    """Return the analysis plans that the notebook was held to; none if it never ran."""
-    from tfeval.report.planned import plans_of  # noqa: PLC0415
-
-    return plans_of(read_notebook(path)) if path.is_file() else []
 
 
 def _sentence(values: Mapping[str, Any], between: str = " = ") -> str:

@@ -40,8 +40,9 @@ class Balance:
     frame : DataFrame
         One row a covariate, columns `COLUMNS`: exact, for computing. What is shown hides the
         means that give away fewer than ten units.
-    method, estimand : str
-        Of the design.
+    design : str
+        In words, for headings.
+    estimand : str
     denominator : {"treated", "comparison", "pooled"}
         Whose unadjusted standard deviation differences are divided by.
     thresholds : mapping of str to float
@@ -55,7 +56,7 @@ class Balance:
     """
 
     frame: pd.DataFrame
-    method: str
+    design: str
     estimand: str
     denominator: str
     thresholds: Mapping[str, float]
@@ -74,19 +75,19 @@ class Balance:
 
     def summary(self) -> Table:
         """Return the balance of every covariate as a table for readers."""
-        return balance_table(self.frame, self.verdict(), self.method, self.denominator)
+        return balance_table(self.frame, self.verdict(), self.design, self.denominator)
 
     def plot(self) -> Chart:
         """Return the love plot: standardised differences before and after, sorted."""
         from tfeval.impact.balance.charts import love_plot  # noqa: PLC0415
 
-        return love_plot(self.frame, self.thresholds, self.method, self.denominator)
+        return love_plot(self.frame, self.thresholds, self.design, self.denominator)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         table, verdict = self.summary(), self.verdict()
         return {
-            "text/html": alert_html(verdict, self.method) + "\n" + table.html(),
-            "text/plain": alert_text(verdict, self.method) + "\n\n" + table.text(),
+            "text/html": alert_html(verdict, self.design) + "\n" + table.html(),
+            "text/plain": alert_text(verdict, self.design) + "\n\n" + table.text(),
         }
 
     def __repr__(self) -> str:
@@ -175,7 +176,7 @@ def balance(
     kept = {"treated": design.kept(True), "comparison": design.kept(False)}
     return Balance(
         frame=balance_frame(design, chosen, scores, squares),
-        method=design.method,
+        design=design.title,
         estimand=design.estimand,
         denominator=chosen,
         thresholds=limits,

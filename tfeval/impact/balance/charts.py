@@ -83,7 +83,7 @@ def overlap_plot(design: Compared) -> Chart:
     """
     if design.score is None:
         raise ParameterError(
-            f"{design.method}: the design has no propensity score to show the overlap of. "
+            f"{design.title}: the design has no propensity score to show the overlap of. "
             "Show a covariate: design.distribution(name)."
         )
     design = in_sample(design)
@@ -184,7 +184,7 @@ def _numbers_plot(design: Compared, values: np.ndarray, name: str, x_label: str)
         note += f" Bars of fewer than {THRESHOLD} are not shown."
     return mirrored_chart(
         edges, shown, x_label=f"{x_label}\n{note}", alt=_overlap_words(name, shares),
-        title=f"Distribution of {name} by arm, before and after: {design.method}",
+        title=f"Distribution of {name} by arm, before and after: {design.title}",
     )  # fmt: skip
 
 
@@ -214,7 +214,7 @@ def _levels_plot(
     part = "" if len(top) == len(found) else f" ({len(top)} of {len(found)} levels)"
     return levels_chart(
         [names[row] for row in top], shown, alt=_overlap_words(name, exact),
-        title=f"Distribution of {name} by arm, before and after{part}: {design.method}",
+        title=f"Distribution of {name} by arm, before and after{part}: {design.title}",
     )  # fmt: skip
 
 

@@ -42,7 +42,7 @@ class Compared(Protocol):
     @property
     def study(self) -> Study: ...  # noqa: D102
     @property
-    def method(self) -> str: ...  # noqa: D102
+    def title(self) -> str: ...  # noqa: D102
     @property
     def estimand(self) -> str: ...  # noqa: D102
     @property

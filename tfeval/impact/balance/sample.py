@@ -15,7 +15,7 @@ from tfeval.impact.study.study import Study
 class _InSample:
     # What balance reads of a design.
     study: Study
-    method: str
+    title: str
     estimand: str
     weights: np.ndarray
     score: np.ndarray | None
@@ -34,7 +34,7 @@ def in_sample(design: Compared) -> Compared:
         return design
     return _InSample(
         of_rows(design.study, rows),
-        design.method,
+        design.title,
         design.estimand,
         design.weights[rows],
         None if design.score is None else design.score[rows],

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.tables import Table, table
-from tfeval.impact.balance.verdict import KS, RATIO, SMD, Verdict
+from tfeval.impact.balance.verdict import BALANCED, KS, NOT_BALANCED, PARTLY, RATIO, SMD, Verdict
 
 WIDTH = 88
 _SHORT = {SMD: "difference", RATIO: "variance ratio", KS: "KS"}
@@ -21,14 +21,14 @@ _DENOMINATORS = {
     "pooled": "the pooled standard deviation of both arms before adjustment",
 }
 _HEADS = {
-    "balanced": "Balanced",
-    "partly": "CAUTION: ONLY PARTLY BALANCED",
-    "not balanced": "WARNING: NOT BALANCED",
+    BALANCED: "Balanced",
+    PARTLY: "CAUTION: ONLY PARTLY BALANCED",
+    NOT_BALANCED: "WARNING: NOT BALANCED",
 }
 _ADVICE = {
-    "balanced": "No measured covariate differs by more than the thresholds allow.",
-    "partly": "Adjust for these covariates when estimating, or choose another design.",
-    "not balanced": (
+    BALANCED: "No measured covariate differs by more than the thresholds allow.",
+    PARTLY: "Adjust for these covariates when estimating, or choose another design.",
+    NOT_BALANCED: (
         "Do not read a difference in outcomes as an effect of the programme: the arms were "
         "different before it. Choose another design, or narrow whom it is about."
     ),
@@ -50,9 +50,9 @@ def alert_text(verdict: Verdict, method: str) -> str:
     """Return the verdict as plain text, boxed where balance fails."""
     head = f"{_HEADS[verdict.word]} ({method})"
     lines = [head, *verdict.reasons(), _ADVICE[verdict.word]]
-    if verdict.word == "balanced":
+    if verdict.word == BALANCED:
         return " ".join([f"{head}.", *lines[1:]])
-    mark = "!" if verdict.word == "not balanced" else "-"
+    mark = "!" if verdict.word == NOT_BALANCED else "-"
     inner = [part for line in lines for part in textwrap.wrap(line, WIDTH - 6)]
     sides = [f"{mark * 2} {part.ljust(WIDTH - 6)} {mark * 2}" for part in inner]
     return "\n".join([mark * WIDTH, *sides, mark * WIDTH])
@@ -61,12 +61,12 @@ def alert_text(verdict: Verdict, method: str) -> str:
 def alert_html(verdict: Verdict, method: str) -> str:
     """Return the verdict as HTML; announced at once by screen readers where balance fails."""
     head = f"{_HEADS[verdict.word]} ({method})"
-    if verdict.word == "balanced":
+    if verdict.word == BALANCED:
         return (
             f'<p class="tfeval-verdict"><strong>{escape(head)}.</strong> '
             f"{escape(_ADVICE[verdict.word])}</p>"
         )
-    failed = verdict.word == "not balanced"
+    failed = verdict.word == NOT_BALANCED
     colour, role, kind = (
         ("#b10e1e", "alert", "failure") if failed else ("#a8430a", "note", "banner")
     )

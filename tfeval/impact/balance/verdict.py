@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from tfeval.display.names import VERDICTS, capital
 from tfeval.errors import ParameterError, suggest
 
 #: A standardised difference of 0.1 or less is good and of more than 0.25 too large to adjust for
@@ -22,7 +23,10 @@ THRESHOLDS = {
     "ess_share": 0.1,
     "dropped": 0.1,
 }
-SMD, RATIO, KS = "standardised difference", "variance ratio", "Kolmogorov-Smirnov distance"
+SMD, RATIO, KS, LEFT_OUT = "smd", "variance_ratio", "ks", "left_out"
+#: Of the design as a whole, by arm.
+FEW = {"treated": "ess_treated", "comparison": "ess_comparison"}
+BALANCED, PARTLY, NOT_BALANCED = VERDICTS
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,11 +35,12 @@ class Verdict:
 
     Attributes
     ----------
-    word : {"balanced", "partly", "not balanced"}
-        "not balanced" if a standardised difference passes the limit or is not known;
+    word : {"balanced", "partly", "not_balanced"}
+        "not_balanced" if a standardised difference passes the limit or is not known;
         "partly" if anything else fails its threshold.
     failing : DataFrame
-        One row a failure: covariate (empty for the design as a whole), measure, value, threshold,
+        One row a failure: covariate (empty for the design as a whole), measure ("smd",
+        "variance_ratio", "ks", "ess_treated", "ess_comparison", "left_out"), value, threshold,
         severe.
     thresholds : mapping of str to float
         As in `THRESHOLDS`.
@@ -70,13 +75,13 @@ class Verdict:
             if here.any():
                 lines.append(f"{words}: {'; '.join(self.failing.loc[here, 'covariate'])}.")
         whole = set(self.failing.loc[self.failing["covariate"] == "", "measure"])
-        for arm in ("treated", "comparison"):
-            if f"effective sample size, {arm}" in whole:
+        for arm, measure in FEW.items():
+            if measure in whole:
                 lines.append(
                     f"Weights rest on few {arm} units: the effective sample size is less than "
                     f"{limits['ess_share']:.0%} of those kept."
                 )
-        if "left out" in whole:
+        if LEFT_OUT in whole:
             lines.append(
                 f"More than {limits['dropped']:.0%} of {self.population} are left out: the effect "
                 "is about the others."
@@ -96,7 +101,7 @@ class Verdict:
         )
 
     def __str__(self) -> str:
-        return " ".join([f"{self.word.capitalize()}.", *self.reasons(), self.rules()])
+        return " ".join([f"{capital(VERDICTS[self.word])}.", *self.reasons(), self.rules()])
 
 
 def checked(thresholds: Mapping[str, float] | None) -> dict[str, float]:
@@ -164,11 +169,10 @@ def judge(
             rows.append((name, KS, ks, thresholds["ks"], False))
     for arm, share in ess_share.items():
         if share < thresholds["ess_share"]:
-            measure = f"effective sample size, {arm}"
-            rows.append(("", measure, share, thresholds["ess_share"], False))
+            rows.append(("", FEW[arm], share, thresholds["ess_share"], False))
     if dropped > thresholds["dropped"]:
-        rows.append(("", "left out", dropped, thresholds["dropped"], False))
+        rows.append(("", LEFT_OUT, dropped, thresholds["dropped"], False))
     failing = pd.DataFrame(rows, columns=["covariate", "measure", "value", "threshold", "severe"])
     failing["severe"] = failing["severe"].astype(bool)
-    word = "balanced" if failing.empty else "not balanced" if failing["severe"].any() else "partly"
+    word = BALANCED if failing.empty else NOT_BALANCED if failing["severe"].any() else PARTLY
     return Verdict(word, failing, thresholds, population)

@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.disclosure import safe_count
+from tfeval.display.names import FATES as NAMES_OF_FATES
+from tfeval.display.names import design_words, estimand_words
 from tfeval.display.tables import Table, table
 from tfeval.errors import DataError, ParameterError, names_settings
-from tfeval.impact.design.set_weights import ESTIMANDS, effective_sample_size
+from tfeval.impact.design.set_weights import effective_sample_size
 from tfeval.impact.study.study import Study
 
 if TYPE_CHECKING:
@@ -21,16 +23,8 @@ if TYPE_CHECKING:
     from tfeval.impact.balance.balance import Balance
 
 #: Why a unit has no weight, by code.
-FATES = (
-    "kept",
-    "not needed: others were nearer",
-    "no match within the caliper",
-    "no match left",
-    "outside the common support",
-    "nobody to compare with in its stratum",
-    "trimmed: an extreme weight",
-    "not in the sample asked for",
-)
+FATES = ("kept", "not_needed", "outside_caliper", "none_left", "off_support", "lone_stratum",
+         "trimmed", "not_asked")  # fmt: skip
 KEPT, NOT_NEEDED, OUTSIDE_CALIPER, NONE_LEFT, OFF_SUPPORT, LONE_STRATUM, TRIMMED, NOT_ASKED = range(
     len(FATES)
 )
@@ -70,7 +64,8 @@ class Design:
     study : Study
         Who and on what.
     method : str
-        How the comparison was made, in words.
+        How the comparison was made, as a key such as "nearest" or "entropy"; `title` says it in
+        words.
     estimand : {"ATT", "ATE", "ATC", "ATO"}
         Whose effect the weights stand for.
     weights : ndarray of float, shape (n,)
@@ -126,9 +121,14 @@ class Design:
         for who, arm in (("treated", self.study.treated), ("comparison", ~self.study.treated)):
             if not np.any(weighted & arm):
                 raise DataError(
-                    f"{self.method}: no {who} unit is left. Widen the caliper, the strata or the "
+                    f"{self.title}: no {who} unit is left. Widen the caliper, the strata or the "
                     "common support, or choose another comparison group."
                 )
+
+    @property
+    def title(self) -> str:
+        """The design in words, with its main settings."""
+        return design_words(self.method, self.settings, self.study.strata_names)
 
     @property
     def weight_models(self) -> tuple[WeightModel, ...]:
@@ -189,9 +189,10 @@ class Design:
             With the study's index. `treated` (0 or 1); `weight` of the design and the sampling
             together, with `pairs` within the set; `set` (missing for none, or where units stand in
             several); `score`, the probability of being treated; `distance`, what was matched on;
-            `fate`, kept or why not; `sampling_weight`. Then `stratum` if there are strata, and
-            codes from 0 of each cluster and of families; the covariates last. A cluster or
-            covariate of the same name as one before has its role added: "weight (covariate)".
+            `fate`, "kept" or why not, as in `FATES`; `sampling_weight`. Then `stratum` if there
+            are strata, and codes from 0 of each cluster and of families; the covariates last. A
+            cluster or covariate of the same name as one before has its role added: "weight
+            (covariate)".
 
         Raises
         ------
@@ -226,7 +227,7 @@ class Design:
             raise ParameterError("pairs are the members of sets, so they go without all=True.")
         rows, sets, weights = np.arange(self.study.size), self.sets, self.weights
         if pairs:
-            rows, sets, within = members(self.sets, self.pairs, self.pair_shares, self.method)
+            rows, sets, within = members(self.sets, self.pairs, self.pair_shares, self.title)
             weights = self.weights[rows]
             weights = weights if within is None else within * self.study.sampling[rows]
             order = np.lexsort([~self.study.treated[rows], sets])
@@ -250,9 +251,9 @@ class Design:
         """Return who was kept and who was left out, and why, as a table for readers."""
         wide = self.counts.pivot_table(index="fate", columns="arm", values="units", sort=False)
         wide = wide.reindex(columns=["treated", "comparison"]).fillna(0)
-        shown = wide.map(safe_count).reset_index()
+        shown = wide.map(safe_count).rename(index=NAMES_OF_FATES).reset_index()
         shown.columns = ["What became of them", "Treated", "Comparison"]
-        return table(shown, f"Units kept and left out: {self.method}")
+        return table(shown, f"Units kept and left out: {self.title}")
 
     @names_settings
     def balance(
@@ -292,8 +293,8 @@ class Design:
             for who in before
         ]  # fmt: skip
         frame = pd.DataFrame(rows, columns=["Arm", "Before", "Kept", "Effective sample size"])
-        notes = [f"Estimand: {self.estimand}, {ESTIMANDS[self.estimand]}.", *self.notes]
-        return table(frame, self.method, notes=notes)
+        notes = [f"Estimand: {estimand_words(self.estimand)}.", *self.notes]
+        return table(frame, self.title, notes=notes)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return self.summary()._repr_mimebundle_()

@@ -4,13 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-ESTIMANDS = {
-    "ATT": "the average effect on the treated",
-    "ATE": "the average effect on all units",
-    "ATC": "the average effect on the comparison units, had they been treated",
-    "ATO": "the average effect where both arms overlap",
-}
-
 
 def weights_from_sets(sets: np.ndarray, treated: np.ndarray, estimand: str = "ATT") -> np.ndarray:
     """Weigh units by their matched set.

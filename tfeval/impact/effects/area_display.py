@@ -11,17 +11,15 @@ import pandas as pd
 from tfeval.display.chart_parts import name_rows, number_axis
 from tfeval.display.disclosure import THRESHOLD, safe_count
 from tfeval.display.figures import DARK_BLUE, DARK_GREY, DARK_PINK, INK, PALE, Chart, drawing
+from tfeval.display.names import POOLINGS, PRIORS, SIMULATED
 from tfeval.display.tables import Table, table
 from tfeval.errors import DataError, ParameterError, suggest
-from tfeval.impact.effects.words import HIDDEN, SIMULATED, decimals, number, p_words, with_interval
+from tfeval.impact.effects.words import HIDDEN, decimals, number, p_words, with_interval
 
 #: More areas than this are drawn without their names.
 _NAMED = 40
 #: Areas left out that a note names before it only counts them.
 _LEFT_OUT = 5
-_METHODS = {"reml": "restricted maximum likelihood", "paule_mandel": "Paule and Mandel"}
-_PRIORS = {"half_cauchy": "half-Cauchy", "half_normal": "half-normal", "flat": "flat"}
-
 
 #: An `AreaEffects`, whose file imports this one.
 Pooled = Any
@@ -65,12 +63,12 @@ def _notes(pooled: Pooled, digits: int) -> list[str]:
     ends = (number(end, digits) for end in (pooled.prediction_low, pooled.prediction_high))
     notes += [
         f"Mean over areas {mean}, interval of Knapp and Hartung, tau by "
-        f"{_METHODS[settings['estimator']]}.",
+        f"{POOLINGS[settings['estimator']]}.",
         f"True effects differ between areas with a standard deviation (tau) of {tau}; test that "
         f"they are all alike: p {p_words(pooled.q_p)}; {pooled.i_squared:.0%} of the estimates' "
         "variance lies between areas.",
         f"Another area like these would have an effect of {' to '.join(ends)}.",
-        f"Pooled effects are averaged over what is not known of tau ({_PRIORS[settings['prior']]} "
+        f"Pooled effects are averaged over what is not known of tau ({PRIORS[settings['prior']]} "
         "prior); ranks from draws: an interval that is wide says that the order is not known.",
     ]
     if pooled.frame["hidden"].any():

@@ -11,13 +11,15 @@ import pandas as pd
 from tfeval.display.chart_parts import name_rows
 from tfeval.display.figures import DARK_BLUE, DARK_GREY, INK, ORANGE, Chart, drawing
 from tfeval.errors import DataError, ParameterError, suggest
-from tfeval.impact.effects.table import caption
 from tfeval.impact.effects.words import (
+    caption,
     decimals,
     hidden_rows,
+    made_words,
     not_estimated,
     percentages,
     row_labels,
+    told_apart,
     with_interval,
 )
 
@@ -61,7 +63,7 @@ def forest_chart(
         deviations, or each unit in a panel of its own. By default "relative" where every effect
         shown has such a share, else "own": a mean of 0 or below has none.
     group : str, optional
-        Column to group by; by default the population or method, where there are
+        Column to group by; by default the population, design or method, where there are
         several, else `settings["groups"]`.
     title : str, optional
     level : float
@@ -94,11 +96,11 @@ def forest_chart(
         axes.remove()
         grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
         for place, rows in zip(grid, panels, strict=True):
-            _panel(place, rows, scale)
+            _panel(place, rows)
         states = [state for state in _MARKS if (data["state"] == state).any()]
         handles = [_handle(state, bool(data["p_adjusted"].notna().any())) for state in states]
         figure.legend(handles=handles, loc="outside lower left", ncols=1)
-    return Chart(figure, heading, alt, data.drop(columns=["panel", "digits", "suffix"]))
+    return Chart(figure, heading, alt, data.drop(columns=["panel", "axis", "digits", "suffix"]))
 
 
 def _suited(frame: pd.DataFrame) -> str:
@@ -124,7 +126,7 @@ def _drawn(
         "value": frame[columns[0]] * factor, "low": low, "high": high,
         "p": frame["p_value"], "p_adjusted": frame["p_adjusted"],
         "state": _states(frame, alpha),
-        "panel": _panels(frame, settings) if scale == "own" else SCALES[scale],
+        **_panels(frame, settings, scale),
         "digits": [decimals(wide, 1 if scale == "relative" else 6) for wide in (high - low) / 4],
         "suffix": np.where(percent & (scale == "own"), " points", _SUFFIX[scale]),
     })  # fmt: skip
@@ -144,10 +146,10 @@ def _groups(
     frame: pd.DataFrame, settings: Mapping[str, Any], group: str | None
 ) -> tuple[list[str], list[str]]:
     """Return each row's group, and the columns that must still tell rows apart."""
-    telling = ["population", "method"]
+    telling = ["population", "design", "method"]
     named = settings.get("groups", {})
     if group is None:
-        group = next((name for name in telling if frame[name].nunique() > 1), None)
+        group = next(iter(told_apart(frame, telling)), None)
     if group is None:
         return [
             str(named.get(name, "Other")) if named else "" for name in frame["outcome"]
@@ -155,7 +157,9 @@ def _groups(
     if group not in frame:
         known = suggest(group, map(str, frame.columns))
         raise ParameterError(f"A table of effects has no column {group}. {known}")
-    return [str(value) for value in frame[group]], [name for name in telling if name != group]
+    in_words = made_words(frame)
+    texts = in_words[group] if group in in_words else frame[group].astype(str).tolist()
+    return texts, [name for name in telling if name != group]
 
 
 def _factor(frame: pd.DataFrame, settings: Mapping[str, Any], scale: str) -> np.ndarray:
@@ -167,14 +171,17 @@ def _factor(frame: pd.DataFrame, settings: Mapping[str, Any], scale: str) -> np.
     return np.where(percentages(frame, settings), 100.0, 1.0)
 
 
-def _panels(frame: pd.DataFrame, settings: Mapping[str, Any]) -> list[str]:
-    """Return the unit that each row is drawn in; unknown units are each their own."""
-    units = settings.get("units", {})
-    percent = percentages(frame, settings)
-    return [
-        "percentage points" if per else units.get(name, "") or f"unit of {name}"
-        for name, per in zip(frame["outcome"], percent, strict=True)
-    ]
+def _panels(frame: pd.DataFrame, settings: Mapping[str, Any], scale: str) -> dict[str, list[str]]:
+    """Return which panel each row is drawn in, and what its axis shows; unknown units apart."""
+    if scale != "own":
+        return dict.fromkeys(("panel", "axis"), [SCALES[scale]] * len(frame))
+    units, percent = settings.get("units", {}), percentages(frame, settings)
+    known = ["percentage points" if per else units.get(name, "")
+             for name, per in zip(frame["outcome"], percent, strict=True)]  # fmt: skip
+    return {
+        "panel": [unit or str(name) for unit, name in zip(known, frame["outcome"], strict=True)],
+        "axis": [f"{SCALES[scale]}, {unit}" if unit else SCALES[scale] for unit in known],
+    }
 
 
 def _states(frame: pd.DataFrame, alpha: float) -> np.ndarray:
@@ -188,7 +195,7 @@ def _headings(rows: pd.DataFrame) -> int:
     return len(set(rows["group"]) - {""})
 
 
-def _panel(axes: Axes, rows: pd.DataFrame, scale: str) -> None:
+def _panel(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw the rows of one unit, each group under its name."""
     labels: list[str] = []
     bold: list[bool] = []
@@ -201,9 +208,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, scale: str) -> None:
     axes.axvline(0, color=INK, linewidth=1.2, zorder=1)
     name_rows(axes, pd.Series(labels), bold)
     axes.locator_params(axis="x", nbins=4)
-    unit = rows["panel"].iloc[0]
-    known = scale == "own" and not unit.startswith("unit of ")
-    axes.set_xlabel(f"Difference, {unit}" if known else SCALES[scale], loc="left")
+    axes.set_xlabel(rows["axis"].iloc[0], loc="left")
     axes.margins(x=0.08)
 
 

@@ -10,26 +10,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tfeval.display.names import MODELS, cluster_key, method_words
 from tfeval.errors import ParameterError, suggest
 from tfeval.impact.design.set_weights import effective_sample_size
 
-_LEAST_SQUARES = {
-    "OLS": "ordinary least squares", "WLS": "weighted least squares",
-    "GLS": "generalised least squares", "feols": "least squares",
-}  # fmt: skip
 #: What a coefficient is where it is no difference in the outcome's own unit, by model or link.
-_SCALES = {
-    "Logit": "log odds ratio", "Probit": "probit index", "Poisson": "log ratio of rates",
-    "NegativeBinomial": "log ratio of rates", "Log": "log ratio of means",
-    "fepois": "log ratio of rates", "feglm-logit": "log odds ratio",
-    "feglm-probit": "probit index", "feglm-gaussian": "", "Identity": "", "identity": "",
-    "quantreg": "", "QuantReg": "", "RLM": "", "MixedLM": "",
+SCALES = {
+    "Logit": "log_odds_ratio", "Probit": "probit_index", "Poisson": "log_ratio_of_rates",
+    "NegativeBinomial": "log_ratio_of_rates", "Log": "log_ratio_of_means",
+    "fepois": "log_ratio_of_rates", "feglm-logit": "log_odds_ratio",
+    "feglm-probit": "probit_index", "feglm-gaussian": "", "Identity": "", "identity": "",
+    "quantreg": "", "QuantReg": "", "RLM": "", "MixedLM": "", "feols": "",
 }  # fmt: skip
+#: Kinds of errors, by the names of both packages: this package's own where they are the same.
 _ERRORS = {
-    "nonrobust": "one variance for all", "iid": "one variance for all",
-    "hetero": "robust to unequal variances", "cluster": "clustered", "CRV1": "clustered (CRV1)",
-    "CRV3": "clustered (CRV3)",
+    "nonrobust": "iid", "iid": "iid", "HC0": "hc0", "HC1": "robust", "HC2": "hc2", "HC3": "hc3",
+    "hetero": "hetero", "cluster": "cluster", "CRV1": "crv1", "CRV3": "crv3",
 }  # fmt: skip
+#: Keys of `_ERRORS` that this package's own errors have not.
+ERRORS = ("iid", "hc0", "hetero", "crv1", "crv3")
+#: Estimands: a coefficient, and one where those of its interactions are at 0.
+COEFFICIENT, AT_ZERO = "coefficient", "coefficient_at_zero"
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,12 @@ class Coefficient:
     estimate, error, low, high, p : float
     freedom : float
         Degrees of freedom that the model may have used; NaN if it says none.
-    outcome, method, errors : str
-        In words.
-    scale : str
-        What the coefficient is, where it is no difference in the outcome's own unit.
+    outcome : str or None
+    method, outcome_model, errors, cluster, scale : str
+        As in a table of effects; scale says what the coefficient is, where it is no difference in
+        the outcome's own unit.
+    model : str
+        The model in words, with what no key says.
     clusters : float
         NaN if not by cluster, or not known.
     rows : float
@@ -64,6 +67,9 @@ class Coefficient:
     outcome: str | None
     method: str
     errors: str
+    model: str = ""
+    outcome_model: str = ""
+    cluster: str = ""
     scale: str = ""
     clusters: float = math.nan
     rows: float = math.nan
@@ -88,22 +94,22 @@ def of_statsmodels(result: Any, term: str, level: float) -> Coefficient:
     except (AttributeError, ValueError, NotImplementedError):
         error = p = low = high = math.nan
     kind, link = type(model).__name__, getattr(getattr(model, "family", None), "link", None)
-    scale = _SCALES.get(kind, "")
-    if link is not None and kind not in _SCALES:
-        words = f"{type(model.family).__name__} family, {type(link).__name__} link"
-        method = f"generalised linear model, {words} (statsmodels {kind})"
-        scale = _SCALES.get(type(link).__name__, f"difference on the {type(link).__name__} scale")
-    else:
-        method = f"{_LEAST_SQUARES.get(kind, 'regression')} (statsmodels {kind})"
-    cov_type = str(getattr(result, "cov_type", "not said"))
+    scale, method, outcome_model = SCALES.get(kind, ""), f"statsmodels.{kind}", ""
+    if link is not None and kind not in SCALES:
+        outcome_model = f"{type(model.family).__name__}.{type(link).__name__}"
+        scale = SCALES.get(type(link).__name__, type(link).__name__)
+    cov_type = str(getattr(result, "cov_type", ""))
     freedom = getattr(result, "df_resid_inference", None) or getattr(result, "df_resid", None)
     return Coefficient(
         float(np.asarray(given)[place]), float(error), float(low), float(high), float(p),
-        _single(freedom), _text(getattr(model, "endog_names", None)), method, _errors(cov_type),
-        scale, _single(getattr(result, "n_groups", None) if cov_type == "cluster" else None),
-        _single(getattr(result, "nobs", None)),
-        _arms(_column(model, names[place]), getattr(model, "endog", None), _weights(model),
-              getattr(model, "freq_weights", None)), _interacted(names, term),
+        _single(freedom), _text(getattr(model, "endog_names", None)), method,
+        _ERRORS.get(cov_type, cov_type), method_words(method, outcome_model), outcome_model,
+        scale=scale,
+        clusters=_single(getattr(result, "n_groups", None) if cov_type == "cluster" else None),
+        rows=_single(getattr(result, "nobs", None)),
+        arms=_arms(_column(model, names[place]), getattr(model, "endog", None), _weights(model),
+                   getattr(model, "freq_weights", None)),
+        interacted=_interacted(names, term),
     )  # fmt: skip
 
 
@@ -120,10 +126,11 @@ def of_pyfixest(result: Any, term: str, level: float) -> Coefficient:
     low, high = np.asarray(interval)[list(map(str, interval.index)).index(term)]
     kind = str(getattr(result, "_method", "regression"))
     fixed, weighted = getattr(result, "_fixef", None), getattr(result, "_has_weights", False)
-    method = f"{'weighted ' if weighted else ''}{_LEAST_SQUARES.get(kind, 'regression')}"
+    words = MODELS.get(kind, "regression")
+    model = f"weighted {words}" if weighted else words
     if fixed:
-        method += f" with fixed effects of {' and '.join(str(fixed).replace('+', ' ').split())}"
-    detail = str(getattr(result, "_vcov_type_detail", "not said"))
+        model += f" with fixed effects of {' and '.join(str(fixed).replace('+', ' ').split())}"
+    detail = str(getattr(result, "_vcov_type_detail", ""))
     by = [str(name) for name in getattr(result, "_clustervar", None) or ()]
     outcome = _text(getattr(result, "_depvar", None))
     rows, frame = _single(getattr(result, "_N", None)), getattr(result, "_data", None)
@@ -134,11 +141,10 @@ def of_pyfixest(result: Any, term: str, level: float) -> Coefficient:
     return Coefficient(
         float(coefficients.iloc[place]), float(result.se()[term]), float(low), float(high),
         float(result.pvalue()[term]), _single(getattr(result, "_df_t", None)), outcome,
-        f"{method} (pyfixest {kind})",
-        f"{_errors(detail)}{' by ' + ' and '.join(by) if by else ''}",
-        _SCALES.get(kind, "" if kind in _LEAST_SQUARES else f"coefficient of {kind}"),
-        _single(getattr(result, "_G", None)) if by else math.nan, rows, arms,
-        _interacted(list(map(str, coefficients.index)), term),
+        f"pyfixest.{kind}", _ERRORS.get(detail, detail), f"{model} (pyfixest {kind})",
+        cluster=cluster_key(by), scale=SCALES.get(kind, kind),
+        clusters=_single(getattr(result, "_G", None)) if by else math.nan, rows=rows, arms=arms,
+        interacted=_interacted(list(map(str, coefficients.index)), term),
     )  # fmt: skip
 
 
@@ -206,12 +212,6 @@ def _place(names: Sequence[str], term: str) -> int:
 
 def _interacted(names: Sequence[str], term: str) -> bool:
     return any(term in name.split(":") for name in names if name != term)
-
-
-def _errors(kind: str) -> str:
-    if kind.startswith("HC") and kind[2:].isdigit():
-        return f"robust to unequal variances ({kind})"
-    return _ERRORS.get(kind, kind)
 
 
 def _text(value: Any) -> str | None:

@@ -10,20 +10,26 @@ import pandas as pd
 
 from tfeval.errors import DataError, ParameterError, suggest
 
-#: Columns of every table of effects, in order. Differences and means are in the outcome's own
-#: unit; `relative` is the difference over `mean_comparison`; `p_adjusted` is NaN until corrected.
-#: `events_*` are the units whose outcome is not 0, and `sd_comparison` the outcome's (weighted)
-#: standard deviation among the comparison; NaN where not known. `planned` is True, False, or None
-#: without a plan. `freedom` are the degrees of freedom of t, infinite for the normal;
-#: `small_sample` the form of the error ("hc2", "cr2", "score", ...; "" for the plain one); `status`
-#: "estimated", or why there is no effect or no error.
+#: Columns of every table of effects, in order. `estimand` to `errors`, `small_sample` and `status`
+#: are keys, said in words by `display.names`; `cluster` names the clustering columns, "+" between
+#: two; `stacked` says whether errors count that weights or a score were estimated.
+#: Differences and means are in the outcome's own unit; `relative` is the difference over
+#: `mean_comparison`; `p_adjusted` is NaN until corrected. `events_*` are the units whose outcome
+#: is not 0, and `sd_comparison` the outcome's (weighted) standard deviation among the comparison;
+#: NaN where not known. `planned` is True, False, or None without a plan. `freedom` are the degrees
+#: of freedom of t, infinite for the normal; `small_sample` the form of the error ("hc2", "cr2",
+#: "score", ...; "" for the plain one); `status` "estimated", or why there is no effect or no error.
 COLUMNS = (
     "outcome",
     "population",
     "months",
     "estimand",
+    "design",
     "method",
+    "outcome_model",
     "errors",
+    "cluster",
+    "stacked",
     "estimate",
     "std_error",
     "conf_low",
@@ -49,8 +55,14 @@ COLUMNS = (
     "planned",
 )
 _NEEDED = ("outcome", "estimate", "std_error")
-_TEXT = {"outcome": "", "population": "all", "estimand": "not said", "method": "not said",
-         "errors": "not said", "small_sample": "", "status": ""}  # fmt: skip
+#: Columns of text, and what stands where nothing is known.
+_TEXT = {"outcome": "", "population": "all", "estimand": "", "design": "", "method": "",
+         "outcome_model": "", "errors": "", "cluster": "", "small_sample": "",
+         "status": ""}  # fmt: skip
+#: True, False or not known.
+_FLAGS = ("stacked", "planned")
+#: How an effect was made.
+MADE_BY = ("design", "method", "outcome_model", "errors", "cluster", "stacked")
 
 
 def complete(frame: pd.DataFrame) -> pd.DataFrame:
@@ -69,9 +81,13 @@ def complete(frame: pd.DataFrame) -> pd.DataFrame:
     for name in [*COLUMNS, *(name for name in held if name not in COLUMNS)]:
         values = held.get(name)
         if name in _TEXT:
-            given = _TEXT[name] if values is None else [str(value) for value in values]
+            given = (
+                _TEXT[name]
+                if values is None
+                else [_TEXT[name] if pd.isna(value) else str(value) for value in values]
+            )
             columns[name] = given
-        elif name in COLUMNS and name != "planned":
+        elif name in COLUMNS and name not in _FLAGS:
             columns[name] = np.nan if values is None else _numbers(values, name)
         else:
             # As it is: whether planned may be unknown.

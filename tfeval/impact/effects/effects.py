@@ -12,11 +12,18 @@ import pandas as pd
 from tfeval.display.tables import Table
 from tfeval.errors import DataError, ParameterError, names_settings
 from tfeval.impact.effects.chart import forest_chart
-from tfeval.impact.effects.columns import COLUMNS, among, check_columns, complete, families, stacked
+from tfeval.impact.effects.columns import (
+    COLUMNS,
+    MADE_BY,
+    among,
+    check_columns,
+    complete,
+    families,
+    stacked,
+)
 from tfeval.impact.effects.foreign import FromModels
 from tfeval.impact.effects.multiple import adjusted, from_replicates
-from tfeval.impact.effects.table import effects_table
-from tfeval.impact.effects.words import hidden_rows, in_full, label_of
+from tfeval.impact.effects.words import effects_table, hidden_rows, in_full, label_of
 from tfeval.impact.inference.rules import FEWEST_EVENTS_POOLED, FEWEST_POOLED
 
 if TYPE_CHECKING:
@@ -94,7 +101,7 @@ class Effects(FromModels):
     def names(self) -> list[str]:
         """Name each row: its outcome, with what else is needed to tell it from the others."""
         names = self.frame["outcome"].astype(str)
-        for column in ("population", "months", "method", "estimand", "errors"):
+        for column in ("population", "months", "estimand", *MADE_BY):
             if not names.duplicated().any():
                 break
             if self.frame[column].nunique(dropna=False) > 1:

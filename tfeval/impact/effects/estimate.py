@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
@@ -15,32 +15,24 @@ from tfeval.errors import ParameterError, names_settings, suggest
 from tfeval.impact.design.design import Design
 from tfeval.impact.design.protocol import AnyDesign
 from tfeval.impact.design.stacked_pairs import are_stacked, stacked_pairs
-from tfeval.impact.effects.columns import check_level
+from tfeval.impact.effects.columns import COLUMNS, check_level
 from tfeval.impact.effects.contrasts import contrast_effects
 from tfeval.impact.effects.effects import Effects
-from tfeval.impact.effects.tabulate import tabulated
 from tfeval.impact.inference.abadie_imbens import with_abadie_imbens
 from tfeval.impact.inference.bootstrap import Repeat, bootstrap_intervals
-from tfeval.impact.inference.inference import caveats, chosen_errors, for_groups
+from tfeval.impact.inference.inference import Asked, caveats, chosen_errors, for_groups
 from tfeval.impact.inference.intervals import Intervals, influence_intervals
+from tfeval.impact.inference.pooled import for_pooling
 from tfeval.impact.inference.randomisation import randomisation_intervals
-from tfeval.impact.inference.wild_intervals import What, wild_intervals
-from tfeval.impact.means.doubly_robust import doubly_robust_means
+from tfeval.impact.inference.rules import Ruling
+from tfeval.impact.inference.wild import What, wild_intervals
 from tfeval.impact.means.estimates import Estimates, estimates_of
-from tfeval.impact.means.logistic_outcomes import check_between, logistic_adjusted_means
-from tfeval.impact.means.means import weighted_means
+from tfeval.impact.means.logistic_outcomes import check_between
+from tfeval.impact.means.methods import METHODS, OUTCOME_MODELS, logistic_methods
 from tfeval.impact.means.outcomes import aligned
 from tfeval.impact.means.populations import groups_left_out, labels_of, populations
-from tfeval.impact.means.regression import adjusted_means, covariance_adjusted_means
+from tfeval.impact.study.study import Study
 from tfeval.programme.outcomes import outcome_words
-
-METHODS: dict[str, tuple[str, Callable[..., Any]]] = {
-    "difference": ("difference of weighted means", weighted_means),
-    "adjusted": ("regression-adjusted (g-computation)", adjusted_means),
-    "covariance_adjusted": ("analysis of covariance", covariance_adjusted_means),
-    "doubly_robust": ("doubly robust (augmented weighting)", doubly_robust_means),
-}
-OUTCOME_MODELS = ("linear", "logistic")
 
 
 class Planned(Protocol):
@@ -158,10 +150,10 @@ def estimate(
         check_between(found.values, found.names)
     else:
         found = found.levelled()
-    estimator = _estimator(method, outcome_model, fixed_covariates)
+    estimator = METHODS[method].means(outcome_model, fixed_covariates)
     if asked.kind == "abadie_imbens":
         estimator = partial(
-            with_abadie_imbens, design=design, method=estimator, adjusted=method != "difference",
+            with_abadie_imbens, design=design, method=estimator, adjusted=METHODS[method].adjusts,
             estimated=asked.stacked,
         )  # fmt: skip
     held = estimates_of(design, found, groups, estimator, stacked=asked.stacked)
@@ -169,10 +161,10 @@ def estimate(
         Repeat(design, asked, found, by, estimator), (found, groups, method), held,
         level=level, draws=draws, seed=seed,
     )  # fmt: skip
-    words = METHODS[method][0] + (", logistic model" if outcome_model == "logistic" else "")
     lost = groups_left_out(design, by, len(groups), len(held.rows), len(found.names))
-    effects = tabulated(
-        design, held, intervals, method=words, errors=asked, level=level,
+    effects = _tabulated(
+        design, held, intervals, method=method, outcome_model=outcome_model, errors=asked,
+        level=level,
         notes=(*caveats(asked, design, method, intervals.ruling.kind),
                *held.left_out.notes(len(groups)), *lost),
     )  # fmt: skip
@@ -207,17 +199,91 @@ def _check(method: str, outcome_model: str, level: float, draws: int) -> None:
         raise ParameterError(f"method {method!r} is not offered. {suggest(str(method), METHODS)}")
     if outcome_model not in OUTCOME_MODELS:
         raise ParameterError(f'outcome_model is "linear" or "logistic", not {outcome_model!r}.')
-    if outcome_model == "logistic" and method not in ("adjusted", "doubly_robust"):
-        raise ParameterError("A logistic outcome model goes with adjusted or doubly_robust.")
+    if outcome_model not in METHODS[method].outcome_models:
+        raise ParameterError(f"A logistic outcome model goes with {logistic_methods()}.")
     check_level(level)
     if not isinstance(draws, int | np.integer) or draws < 99:
         raise ParameterError(f"draws: at least 99 are needed, not {draws!r}.")
 
 
-def _estimator(method: str, outcome_model: str, fixed: bool) -> Callable[..., Any]:
-    if method == "adjusted":
-        chosen = logistic_adjusted_means if outcome_model == "logistic" else adjusted_means
-        return partial(chosen, fixed=fixed)
-    if method == "doubly_robust":
-        return partial(doubly_robust_means, outcome_model=outcome_model)
-    return METHODS[method][1]
+def _tabulated(
+    design: Design,
+    held: Estimates,
+    intervals: Intervals,
+    *,
+    method: str,
+    outcome_model: str,
+    errors: Asked,
+    level: float,
+    notes: tuple[str, ...] = (),
+) -> Effects:
+    """Return effects with the columns `COLUMNS`, in order of population and outcome."""
+    ruling = intervals.ruling
+    effect = np.where(ruling.estimable, held.effect, np.nan)
+    comparison = held.comparison
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = np.where(comparison > 0, effect / comparison, np.nan)
+    count, kinds = len(held.rows), errors.keys_of(ruling.kind)
+    columns = {name: [row[name] for row in held.rows] for name in held.rows[0]}
+    computed = {
+        "months": pd.array(columns["months"], dtype="Int64"),
+        "estimand": [design.estimand] * count,
+        "design": [design.method] * count,
+        "method": [method] * count,
+        # The plain difference has no model of the outcome.
+        "outcome_model": [outcome_model if METHODS[method].adjusts else ""] * count,
+        "errors": [kind for kind, _ in kinds],
+        "cluster": [cluster for _, cluster in kinds],
+        "stacked": [errors.stacked] * count,
+        "estimate": effect,
+        "std_error": np.sqrt(np.maximum(np.diag(intervals.covariance), 0.0)),
+        "conf_low": intervals.low,
+        "conf_high": intervals.high,
+        "p_value": intervals.p_value,
+        "p_adjusted": np.full(count, np.nan),
+        "relative": relative,
+        "relative_low": intervals.relative_low,
+        "relative_high": intervals.relative_high,
+        "mean_treated": held.treated,
+        "mean_comparison": comparison,
+        "clusters": intervals.clusters,
+        "freedom": intervals.freedom,
+        "small_sample": [
+            "" if plain or not known else "score" if rare else str(kind)
+            for kind, rare, known, plain in zip(
+                ruling.kind, ruling.rare, ruling.estimated, _plain(ruling), strict=True
+            )
+        ],
+        "status": [str(one) for one in ruling.status],
+        "planned": [None] * count,
+    }
+    frame = pd.DataFrame({name: {**columns, **computed}[name] for name in COLUMNS})
+    settings = {**design.settings, **_of_study(design.study)}
+    return Effects(
+        frame=frame,
+        joint=intervals.covariance,
+        level=level,
+        settings=settings,
+        notes=(*design.notes, *notes),
+        pooling=for_pooling(held),
+        simulated=design.study.simulated,
+    )
+
+
+def _plain(ruling: Ruling) -> np.ndarray:
+    """Return which errors are of the form that their name says by itself."""
+    return np.isin(ruling.kind, ("hc1", "cr1", "two_way", "given")) & ~ruling.rare
+
+
+def _of_study(study: Study) -> dict[str, Any]:
+    """Return what a plan may have fixed about the study."""
+    used = {column.source for column in study.covariates.columns} | set(study.left_out)
+    before = {name for name, timing in study.timing.items() if timing == "before"}
+    return {
+        "cohort": study.cohort,
+        "study_units": study.size,
+        "within": study.strata_names,
+        "covariates": tuple(sorted(used)),
+        "covariates_not_used": tuple(sorted(before - used)) if study.timing else None,
+        "covariates_added": tuple(sorted(used - before)),
+    }

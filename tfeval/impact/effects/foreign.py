@@ -9,10 +9,19 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from tfeval.display.names import scale_words
 from tfeval.errors import ParameterError, names_settings
 from tfeval.impact.design.design import Design
-from tfeval.impact.effects.coefficients import Coefficient, freedom_of, of_pyfixest, of_statsmodels
+from tfeval.impact.effects.coefficients import (
+    AT_ZERO,
+    COEFFICIENT,
+    Coefficient,
+    freedom_of,
+    of_pyfixest,
+    of_statsmodels,
+)
 from tfeval.impact.effects.columns import check_level
+from tfeval.impact.inference.rules import ESTIMATED, NO_ERROR
 
 
 class FromModels:
@@ -69,8 +78,9 @@ class FromModels:
 
         Notes
         -----
-        A coefficient on another scale (a log odds ratio) stays what it is, and is named so in
-        `estimand`: it is no difference in the outcome's unit, so not for an appraisal.
+        A coefficient on another scale (a log odds ratio) stays what it is: its `estimand` is
+        "coefficient", and columns `term` and `scale` say of what. It is no difference in the
+        outcome's unit, so not for an appraisal.
 
         Examples
         --------
@@ -80,8 +90,8 @@ class FromModels:
         >>> y = pd.Series(np.arange(40.0) % 7, name="offences")
         >>> found = Effects.from_statsmodels(sm.OLS(y, x).fit(cov_type="HC1"), "treated")
         >>> found.to_frame()[["outcome", "estimate", "n_treated", "errors"]].round(3)
-            outcome  estimate  n_treated                             errors
-        0  offences     -0.05         20  robust to unequal variances (HC1)
+            outcome  estimate  n_treated  errors
+        0  offences     -0.05         20  robust
         """
         check_level(level)
         read = of_statsmodels(result, str(term), level)
@@ -150,31 +160,33 @@ def as_fields(
         raise ParameterError('The model does not name its outcome: say outcome="...".')
     if design is not None and not isinstance(design, Design):
         raise ParameterError("design is one from match, weight or unweighted.")
-    whose = f"coefficient of {term}"
-    if read.scale:
-        whose += f", a {read.scale}"
-    elif read.interacted:
-        whose += ", where what it interacts with is 0"
-    elif design is not None and term in ("treated", design.study.treated_name):
+    ours = design is not None and term in ("treated", design.study.treated_name)
+    whose = COEFFICIENT
+    if read.interacted and not read.scale:
+        whose = AT_ZERO
+    elif design is not None and ours and not read.scale:
         whose = design.estimand
     sure = math.isfinite(read.error) and read.error > 0
     error = read.error if sure else math.nan
     row = {
         "outcome": name, "population": population, "months": months, "estimand": estimand or whose,
-        "method": read.method, "errors": read.errors, "estimate": read.estimate,
+        "term": term, "scale": read.scale, "design": "" if design is None else design.method,
+        "method": read.method, "outcome_model": read.outcome_model, "errors": read.errors,
+        "cluster": read.cluster, "estimate": read.estimate,
         "std_error": error, "clusters": read.clusters, "freedom": freedom_of(read) if sure else
         math.nan, "conf_low": read.low if sure else math.nan,
         "conf_high": read.high if sure else math.nan, "p_value": read.p if sure else math.nan,
-        "status": "estimated" if sure else "the model gives no error", **_counts(read, design),
+        "status": ESTIMATED if sure else NO_ERROR, **_counts(read, design),
     }  # fmt: skip
-    notes = [f"By another package's model, as it was fitted: {read.method}."]
-    if read.scale:
-        notes.append(f"A {read.scale}, not a difference in the outcome's own unit: not for money.")
-    held = {} if design is None else {"design": design.method, **design.settings}
+    notes = [f"By another package's model, as it was fitted: {read.model}."]
+    scale = scale_words(read.scale) if read.scale else ""
+    if scale:
+        notes.append(f"A {scale}, not a difference in the outcome's own unit: not for money.")
+    held = {} if design is None else design.settings
     return {
         "frame": pd.DataFrame([row]), "joint": np.array([[error**2]]), "level": level,
         "settings": {**held, "term": term, "rows": read.rows,
-                     **({"units": {name: read.scale}} if read.scale else {})},
+                     **({"units": {name: scale}} if scale else {})},
         "notes": (*(() if design is None else design.notes), *notes),
         "simulated": design is not None and design.study.simulated,
     }  # fmt: skip

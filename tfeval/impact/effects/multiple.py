@@ -24,13 +24,8 @@ class Corrected(Protocol):
 
 Table = TypeVar("Table", bound=Corrected)
 
-#: What is held at the level, by method.
-METHODS = {
-    "holm": "Holm: the chance of any false finding, whatever the dependence",
-    "benjamini_hochberg": "Benjamini-Hochberg: the expected share of false findings among findings",
-    "romano_wolf": "Romano-Wolf step-down: the chance of any false finding, given how the "
-    "estimates vary together",
-}
+#: By the name that `correct` takes.
+METHODS = ("holm", "benjamini_hochberg", "romano_wolf")
 
 
 def holm(p: np.ndarray) -> np.ndarray:
@@ -219,7 +214,7 @@ def correct(
     effects : Effects
         As from `estimate`.
     method : {"holm", "benjamini_hochberg", "romano_wolf"}
-        What is held at the level; `METHODS` says it in words.
+        What is held at the level: `display.names.CORRECTIONS` says it in words.
     family : str or tuple of str, optional
         Columns whose values tell families apart, such as "planned" or ("population", "months").
         By default all rows are one family.

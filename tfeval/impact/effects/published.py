@@ -21,7 +21,8 @@ from tfeval.programme.published import Source, distinct_sources, figure, publish
 EVALUATIONS = {"2016": "2016 phase one", "2019": "2019 phase two"}
 #: Published names to the names of outcomes.
 NAMES = {row.published: row.name for row in OUTCOMES.values() if row.published}
-_METHOD = "propensity score matching, as published"
+#: Keys of this table alone: how effects were estimated, and where their errors are from.
+METHOD, BY_SIGNIFICANCE, BY_DESIGN = "published", "significance", "published_design"
 
 
 @dataclass(frozen=True)
@@ -178,8 +179,8 @@ def _of_2019(significance: float) -> Effects:
             "population": rows["population"],
             "months": rows["months"].map(last_month),
             "estimand": "ATT",
-            "method": _METHOD,
-            "errors": f"at most what significance at {significance:.0%} allows; none was published",
+            "method": METHOD,
+            "errors": BY_SIGNIFICANCE,
             "estimate": estimate,
             "std_error": error,
             "conf_low": low,
@@ -195,7 +196,8 @@ def _of_2019(significance: float) -> Effects:
     named = ", ".join(dict.fromkeys(missing["outcome"]))
     notes = (
         "Standard errors and their joint covariance were not published where seen: an effect "
-        "called significant has at most the error shown, and its interval at most reaches 0.",
+        f"called significant at {significance:.0%} has at most the error shown, and its interval "
+        "at most reaches 0.",
         "Shares were published to 0.1 points, so a difference is known to 0.1 points either way.",
         f"Left out, since no value was seen: {named}.",
     )
@@ -241,7 +243,7 @@ def _of_2016(significance: float, design: ClusteredDesign) -> Effects:
     error = np.asarray(design.std_error(np.sqrt(share * (1 - share))), dtype=float)
     width = multiplier(design.freedom, 1 - significance, 1 - significance) * error
     frame = frame.assign(
-        estimand="ATT", method=_METHOD, errors="of the design as far as it was published",
+        estimand="ATT", method=METHOD, errors=BY_DESIGN,
         # No share falls by more than itself, or rises above one.
         estimate=np.nan, std_error=error, conf_low=np.maximum(-width, -share),
         conf_high=np.minimum(width, 1 - share),

@@ -1,58 +1,33 @@
-"""Effects in words: names of outcomes, numbers as they are read, and which may not be shown."""
+"""Effects for readers: their table, keys in words, numbers as read, and what may not be shown."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tfeval.display.chart_parts import minus
-from tfeval.display.disclosure import THRESHOLD
-from tfeval.display.words import settled
-from tfeval.impact.design.set_weights import ESTIMANDS
-from tfeval.impact.inference.rules import (
-    DETERMINED,
-    ENOUGH_CLUSTERS,
-    ENOUGH_TO_DRAW,
-    ENOUGH_UNITS,
-    FEW_CLUSTERS,
-    FEW_EVENTS,
-    FEW_UNITS,
-    FEWEST_CLUSTERS,
-    FEWEST_EVENTS,
-    FEWEST_UNITS,
-    NO_VARIATION,
-    NOT_FITTED,
+from tfeval.display.disclosure import THRESHOLD, safe_count
+from tfeval.display.names import (
+    CORRECTIONS,
+    DESIGNS,
+    SIMULATED,
+    SMALL_SAMPLES,
+    STATUSES,
+    errors_words,
+    estimand_words,
+    method_words,
+    words,
 )
+from tfeval.display.tables import Table, table
+from tfeval.display.words import settled
+from tfeval.impact.inference.rules import LIMITS, NOT_ESTIMATED
 
 HIDDEN = "hidden"
-#: The same words as on the pages; `tfeval.report.notebook_parts` is a later room.
-SIMULATED = "Simulated records: not findings about the programme"
-#: Why an effect or its interval is missing, by status; {who} are families or people.
-STATUSES = {
-    NO_VARIATION: "Not estimable: the outcome is the same for all who are compared.",
-    NOT_FITTED: "Not estimable: the outcome's logistic model does not settle in one arm.",
-    FEW_UNITS: "No interval: too few {who} in an arm for an error of its own "
-    f"(at least {FEWEST_UNITS} are needed, more for some errors).",
-    FEW_CLUSTERS: "No interval: too few clusters hold treated or comparison {who} to say how "
-    f"clusters vary (at least {FEWEST_CLUSTERS} of each are needed, {ENOUGH_TO_DRAW} for a "
-    "bootstrap or two clusterings).",
-    FEW_EVENTS: f"No interval: fewer than {FEWEST_EVENTS} {{who}} of an arm would have the rarer "
-    "values of the outcome, were both arms alike.",
-    DETERMINED: "No interval: the covariates determine the outcome, so nothing is left to chance.",
-}
-#: Forms of the error that small numbers call for.
-SMALL_SAMPLES = {
-    "hc2": f"fewer than {ENOUGH_UNITS} {{who}} in an arm: HC2 and Satterthwaite's t",
-    "hc3": "HC3 and Satterthwaite's t",
-    "cr2": f"fewer than {ENOUGH_CLUSTERS} clusters hold an arm's {{who}}: CR2 and Satterthwaite's "
-    "t",
-    "cr3": "CR3 and Satterthwaite's t",
-    "score": "few {who} with the outcome: Newcombe's interval by score",
-}
+_NOT_DEFINED = "not defined"
 #: Units of outcomes that are read as percentages.
 SHARES = ("share", "0 or 1", "proportion")
 
@@ -120,14 +95,14 @@ def in_full(settings: Mapping[str, Any]) -> dict[str, Any]:
 def row_labels(frame: pd.DataFrame, settings: Mapping[str, Any], *columns: str) -> list[str]:
     """Name the rows in words; months and `columns` are added where they tell rows apart."""
     labels = settings.get("labels", {})
-    several = [name for name in columns if frame[name].nunique() > 1]
+    several = told_apart(frame, columns)
     spans = frame["months"].nunique(dropna=False) > 1
     names = []
-    for row in frame.to_dict("records"):
+    for place, row in enumerate(frame.to_dict("records")):
         parts = [label_of(row["outcome"], labels)]
         if spans and not pd.isna(row["months"]):
             parts.append(f"{row['months']:.0f} months")
-        parts += [str(row[name]) for name in several]
+        parts += [texts[place] for texts in several.values()]
         name = ", ".join(parts)
         names.append(f"{name} (exploratory)" if is_exploratory(row["planned"]) else name)
     return names
@@ -202,38 +177,61 @@ def percentages(frame: pd.DataFrame, settings: Mapping[str, Any]) -> np.ndarray:
     return np.array([units.get(name, "") in SHARES for name in frame["outcome"]], dtype=bool)
 
 
+def made_words(frame: pd.DataFrame) -> dict[str, list[str]]:
+    """Return in words how each effect was made: its design, method and errors."""
+    columns = ("method", "outcome_model"), ("errors", "cluster", "stacked")
+    method, errors = (frame[list(names)].itertuples(index=False, name=None) for names in columns)
+    return {
+        "design": [words(DESIGNS, key) for key in frame["design"]],
+        "method": [method_words(*keys) for keys in method],
+        "errors": [errors_words(*keys) for keys in errors],
+    }
+
+
 def method_notes(frame: pd.DataFrame) -> list[str]:
     """Say whose effect it is, by which method, and what kind of errors; each in full."""
-    estimands = [
-        f"{name}, {ESTIMANDS[name]}" if name in ESTIMANDS else str(name)
-        for name in dict.fromkeys(frame["estimand"])
-    ]
-    methods = [str(name) for name in dict.fromkeys(frame["method"])]
-    notes = [f"Estimand: {'; '.join(estimands)}.", f"Method: {'; '.join(methods)}."]
+    made = made_words(frame)
+    whose = [name for name in ("estimand", "term", "scale") if name in frame]
+    estimands = dict.fromkeys(
+        estimand_words(*map(str, keys)) for keys in frame[whose].itertuples(index=False, name=None)
+    )
+    notes = [f"Estimand: {'; '.join(estimands)}.",
+             f"Method: {'; '.join(dict.fromkeys(made['method']))}."]  # fmt: skip
     errors = []
-    for name, rows in frame.groupby("errors", sort=False):
+    for kind, rows in frame.groupby(pd.Series(made["errors"]).to_numpy(), sort=False):
+        text = str(kind)
         counts = rows["clusters"].dropna()
-        text = str(name)
         if len(counts):
             low, high = int(counts.min()), int(counts.max())
-            text += f" ({low:,} clusters)" if low == high else f" ({low:,} to {high:,} clusters)"
+            text = f"{text} ({low:,} clusters)" if low == high else (
+                f"{text} ({low:,} to {high:,} clusters)")  # fmt: skip
         errors.append(text)
     return [*notes, f"Errors: {'; '.join(errors)}."]
 
 
+def status_words(status: str, who: str) -> str:
+    """Say why an effect or its interval is missing.
+
+    Examples
+    --------
+    >>> status_words("few_events", "families")[:40]
+    'No interval: fewer than 5 families of an'
+    """
+    return STATUSES[status].format(who=who, **LIMITS)
+
+
 def status_notes(frame: pd.DataFrame, who: str) -> list[str]:
     """Say why effects or intervals are missing, and which errors are of a form for few."""
-    found = [
-        text.format(who=who) for key, text in STATUSES.items() if (frame["status"] == key).any()
-    ]
-    forms = [text.format(who=who) for key, text in SMALL_SAMPLES.items()
-             if (frame["small_sample"] == key).any()]  # fmt: skip
+    held = set(frame["status"])
+    found = [status_words(key, who) for key in STATUSES if key in held]
+    held = set(frame["small_sample"])
+    forms = [text.format(who=who, **LIMITS) for key, text in SMALL_SAMPLES.items() if key in held]
     return [*found, *([f"Intervals of some effects: {'; '.join(forms)}."] if forms else [])]
 
 
 def not_estimated(status: str) -> bool:
     """Tell whether an effect is known to have no estimate or no error."""
-    return status in STATUSES
+    return status in NOT_ESTIMATED
 
 
 def plan_notes(frame: pd.DataFrame) -> list[str]:
@@ -244,3 +242,131 @@ def plan_notes(frame: pd.DataFrame) -> list[str]:
     if frame["planned"].isna().any():
         return ["Not held to an analysis plan."]
     return []
+
+
+def effects_table(
+    frame: pd.DataFrame,
+    settings: Mapping[str, Any],
+    notes: Sequence[str],
+    *,
+    level: float,
+    simulated: bool,
+) -> Table:
+    """Return effects as a table for readers, with what small numbers hide hidden.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns of `effects.COLUMNS`.
+    settings : mapping
+        Of it `labels`, `units` and `who` ("families") are used, and `correction`.
+    notes : sequence of str
+        Shown after the notes on estimand, method and errors.
+    level : float
+        Of the intervals.
+    simulated : bool
+    """
+    hidden = hidden_rows(frame)
+    who = str(settings.get("who", "families"))
+    shown: dict[str, list[str]] = {"Outcome": row_labels(frame, settings)}
+    groups = settings.get("groups", {})
+    if len({groups.get(name) for name in frame["outcome"]}) > 1:
+        shown = {"Group": [groups.get(name, "Other") for name in frame["outcome"]], **shown}
+    shown |= {name.capitalize(): texts for name, texts in told_apart(frame).items()}
+    percent = percentages(frame, settings)
+    rows = [_row(row, per) for row, per in zip(frame.to_dict("records"), percent, strict=True)]
+    share = f"{level:.0%} interval" if round(level * 100, 6) % 1 == 0 else f"{level:.1%} interval"
+    headings = (f"Difference ({share})", f"Relative change ({share})", "Mean, treated",
+                "Mean, comparison")  # fmt: skip
+    for place, heading in enumerate(headings):
+        shown[heading] = _kept([row[place] for row in rows], hidden)
+    for arm in ("treated", "comparison"):
+        shown[f"{arm.capitalize()} {who}"] = [_count(value) for value in frame[f"n_{arm}"]]
+    shown["p"] = _kept([p_words(value) for value in frame["p_value"]], hidden)
+    if frame["p_adjusted"].notna().any():
+        shown["p, adjusted"] = _kept([p_words(value) for value in frame["p_adjusted"]], hidden)
+    below = [SIMULATED + "."] if simulated else []
+    below += [*plan_notes(frame), *method_notes(frame)]
+    below += (
+        status_notes(frame, who)
+        + _missing_notes(frame, who)
+        + correction_notes(settings)
+        + hidden_notes(hidden, who)
+    )
+    return table(pd.DataFrame(shown), caption(frame, settings), notes=[*below, *notes])
+
+
+def caption(frame: pd.DataFrame, settings: Mapping[str, Any]) -> str:
+    """Say in one line what the effects are of: outcomes, months, population."""
+    text = str(settings.get("title", "Effects"))
+    months, populations = frame["months"].dropna().unique(), frame["population"].unique()
+    if len(months) == 1 and frame["months"].notna().all():
+        text += f" over {months[0]:.0f} months"
+    if len(populations) == 1 and str(populations[0]) != "all":
+        text += f": {populations[0]}"
+    return text
+
+
+def correction_notes(settings: Mapping[str, Any]) -> list[str]:
+    """Say how p-values were adjusted."""
+    done = settings.get("correction")
+    if not done:
+        return []
+    family = done["family"]
+    over = "all rows together" if not family else f"within each {', '.join(family)}"
+    return [f"Adjusted p: {CORRECTIONS[done['method']]}; {over}."]
+
+
+def hidden_notes(hidden: np.ndarray, who: str) -> list[str]:
+    """Say why effects are hidden."""
+    if not hidden.any():
+        return []
+    return [
+        f"Hidden: where an arm has fewer than {THRESHOLD} {who}, or fewer than {THRESHOLD} with "
+        "the outcome or without it."
+    ]
+
+
+def _row(row: Mapping[Any, Any], percent: bool) -> tuple[str, str, str, str]:
+    scale = 100.0 if percent else 1.0
+    digits = decimals(row["std_error"] * scale)
+    points, share = (" points", "%") if percent else ("", "")
+    difference = with_interval(
+        row["estimate"] * scale, row["conf_low"] * scale, row["conf_high"] * scale, digits, points
+    )
+    if not_estimated(row["status"]):
+        known = not pd.isna(row["estimate"])
+        difference = f"{difference}; no interval" if known else "not estimable"
+    wide = (row["relative_high"] - row["relative_low"]) * 100 / 4
+    relative = _NOT_DEFINED if pd.isna(row["relative"]) else with_interval(
+        row["relative"] * 100, row["relative_low"] * 100, row["relative_high"] * 100,
+        decimals(wide, most=1), "%",
+    )  # fmt: skip
+    means = (
+        "unknown" if pd.isna(row[name]) else number(row[name] * scale, digits, share)
+        for name in ("mean_treated", "mean_comparison")
+    )
+    return difference, relative, *means  # type: ignore[return-value]
+
+
+def _kept(texts: list[str], hidden: np.ndarray) -> list[str]:
+    return [HIDDEN if hide else text for text, hide in zip(texts, hidden, strict=True)]
+
+
+def _count(value: float) -> str:
+    return "unknown" if pd.isna(value) else safe_count(value)
+
+
+def _missing_notes(frame: pd.DataFrame, who: str) -> list[str]:
+    most = frame["n_missing"].max()
+    if pd.isna(most) or most <= 0:
+        return []
+    return [f"Left out for want of an outcome: at most {safe_count(most)} {who}."]
+
+
+def told_apart(
+    frame: pd.DataFrame, columns: Sequence[str] = ("population", "design", "method")
+) -> dict[str, list[str]]:
+    """Return, in words, those of some columns in which the effects differ."""
+    texts = {**made_words(frame), "population": frame["population"].astype(str).tolist()}
+    return {name: texts[name] for name in columns if len(set(texts[name])) > 1}

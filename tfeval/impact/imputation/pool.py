@@ -11,13 +11,13 @@ import pandas as pd
 from scipy.special import stdtr, stdtrit  # scipy.stats takes a second to import
 
 from tfeval.errors import ParameterError
-from tfeval.impact.effects.columns import COLUMNS
+from tfeval.impact.effects.columns import COLUMNS, MADE_BY
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.words import hidden_rows
 from tfeval.impact.imputation.rubin import complete_freedom, pooled, t_bounds
 
 #: What a row is of: the same in every table, or they cannot be pooled.
-KEYS = ("outcome", "population", "months", "estimand", "method", "errors")
+KEYS = ("outcome", "population", "months", "estimand", *MADE_BY)
 _COUNTS = ("n_treated", "n_comparison", "events_treated", "events_comparison", "n_missing",
            "ess_comparison", "clusters")  # fmt: skip
 

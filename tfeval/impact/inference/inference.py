@@ -7,25 +7,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tfeval.display.names import cluster_key
 from tfeval.errors import ParameterError, suggest
 from tfeval.impact.design.design import Design
 from tfeval.impact.inference.estimated_score import can_count
-from tfeval.impact.inference.rules import ENOUGH_MATCHES
+from tfeval.impact.inference.rules import BY_UNIT, CLUSTERED, ENOUGH_MATCHES
+from tfeval.impact.means.methods import METHODS
 
-ERRORS = {
-    "robust": "robust to unequal variances (HC1)",
-    "hc2": "robust to unequal variances (HC2)",
-    "hc3": "robust to unequal variances (HC3)",
-    "cluster": "clustered by",
-    "cr2": "clustered (CR2) by",
-    "cr3": "clustered (CR3) by",
-    "two_way": "clustered by",
-    "pair": "clustered by matched set",
-    "abadie_imbens": "Abadie-Imbens, for matching with replacement",
-    "bootstrap": "cluster bootstrap that repeats design and estimate, over",
-    "wild": "wild cluster bootstrap, over",
-    "randomisation": "randomisation of the treatment over",
-}
+#: By the name that `estimate` takes.
+ERRORS = ("robust", "hc2", "hc3", "cluster", "cr2", "cr3", "two_way", "pair", "abadie_imbens",
+          "bootstrap", "wild", "randomisation")  # fmt: skip
+#: Sums of influences, that can count how estimated weights move them.
+SUMMED = ("robust", "hc2", "hc3", "cluster", "cr2", "cr3", "two_way")
 #: Errors over one clustering.
 OVER_CLUSTERS = ("cluster", "cr2", "cr3", "bootstrap", "wild", "randomisation")
 #: Clusters of each kind from which two-way errors held their level in simulations.
@@ -54,19 +47,11 @@ class Asked:
     stacked: bool = False
     automatic: bool = False
 
-    @property
-    def words(self) -> str:
-        """What a reader is told."""
-        names = " and ".join(name.replace("_", " ") for name in self.clusters)
-        words = f"{ERRORS[self.kind]} {names}".strip()
-        what = "propensity score was" if self.kind == "abadie_imbens" else "weights were"
-        return f"{words}; counting that the {what} estimated" if self.stacked else words
-
-    def words_of(self, kinds: np.ndarray) -> list[str]:
-        """Return what a reader is told of each effect, given how its variance was summed."""
-        alone = Asked("robust", stacked=self.stacked).words
-        may = self.kind in ("cluster", "pair")
-        return [alone if may and kind in ("hc1", "hc2") else self.words for kind in kinds]
+    def keys_of(self, kinds: np.ndarray) -> list[tuple[str, str]]:
+        """Return each effect's errors and clusters, given how its variance was summed."""
+        own = self.kind, cluster_key(self.clusters)
+        by_unit = self.kind in CLUSTERED
+        return [("robust", "") if by_unit and kind in BY_UNIT else own for kind in kinds]
 
 
 def columns_of(errors: str) -> int:
@@ -126,9 +111,8 @@ def chosen_errors(
             'This design has no matched sets to cluster by. Use errors="abadie_imbens" with '
             'replacement, "cluster" or "robust" otherwise.'
         )
-    summed = ("robust", "hc2", "hc3", "cluster", "cr2", "cr3", "two_way")
-    counted = design.weight_model is not None and errors in summed
-    if errors == "abadie_imbens" and method == "difference":
+    counted = design.weight_model is not None and errors in SUMMED
+    if errors == "abadie_imbens" and not METHODS[method].adjusts:
         counted = can_count(design)
     return Asked(errors, names, stacked and counted, automatic and not cluster)
 
@@ -182,7 +166,7 @@ def caveats(asked: Asked, design: Design, method: str, kinds: np.ndarray) -> tup
     `tests/coverage/coverage.csv` has the figures.
     """
     found = _of_method(asked, design, method)
-    if asked.kind in ("cluster", "pair") and np.isin(kinds, ("hc1", "hc2")).any():
+    if asked.kind in CLUSTERED and np.isin(kinds, BY_UNIT).any():
         name = "matched set" if asked.kind == "pair" else asked.clusters[0].replace("_", " ")
         found += (
             f"Where all units compared are of one {name}, errors are by unit: they say nothing of "
@@ -193,12 +177,13 @@ def caveats(asked: Asked, design: Design, method: str, kinds: np.ndarray) -> tup
 
 def _of_method(asked: Asked, design: Design, method: str) -> tuple[str, ...]:
     matched = design.sets is not None or design.pairs is not None
-    if method == "difference" and matched and not asked.stacked:
+    plain = not METHODS[method].adjusts
+    if plain and matched and not asked.stacked:
         return (
             "The difference after matching is not adjusted for what was matched on, and its errors "
             "are too large: in simulations its 95% intervals held the truth in 97% to 99.5%.",
         )
-    if method == "difference" and asked.kind == "wild" and design.weight_model is not None:
+    if plain and asked.kind == "wild" and design.weight_model is not None:
         return (
             "The wild bootstrap takes estimated weights as known, and its intervals are too wide: "
             "in simulations 95% intervals held the truth in 99%.",

@@ -13,10 +13,11 @@ from tfeval.impact.design.design import Design
 from tfeval.impact.inference.inference import Asked, codes_of
 from tfeval.impact.inference.intervals import Intervals, influence_intervals, ruling_of
 from tfeval.impact.inference.rules import FEW_CLUSTERS
-from tfeval.impact.inference.wild_intervals import What, sample_of
+from tfeval.impact.inference.wild import What, sample_of
 from tfeval.impact.means.estimates import Estimates
 from tfeval.impact.means.least_squares import cross_products, solved
 from tfeval.impact.means.means import Sample
+from tfeval.impact.means.methods import METHODS, REGRESSIONS
 from tfeval.impact.means.regression import centre_of
 from tfeval.impact.means.variance import sums_by
 
@@ -198,11 +199,9 @@ def _check(design: Design, codes: np.ndarray, method: str) -> None:
             'errors="randomisation" goes with a design that weighs nobody: make it with '
             "unweighted(study). Matches and weights would differ under another allocation."
         )
-    if method not in ("difference", "adjusted", "covariance_adjusted"):
-        raise ParameterError(
-            'errors="randomisation" goes with method "difference", "adjusted" or '
-            '"covariance_adjusted".'
-        )
+    if method not in REGRESSIONS:
+        named = ", ".join(f'"{name}"' for name in REGRESSIONS)
+        raise ParameterError(f'errors="randomisation" goes with the methods {named}.')
     sums = sums_by(np.column_stack([study.treated, np.ones(study.size)]).astype(float), codes)
     mixed = int(np.count_nonzero((sums[:, 0] > 0) & (sums[:, 0] < sums[:, 1])))
     if mixed:
@@ -215,7 +214,7 @@ def _check(design: Design, codes: np.ndarray, method: str) -> None:
 def _left(sample: Sample, rows: np.ndarray, method: str) -> np.ndarray:
     """Return what the covariates leave of the outcome; all of it for the plain difference."""
     values = sample.values[rows, 0]
-    if method == "difference":
+    if not METHODS[method].adjusts:
         return values
     x = sample.study.covariates.rows(rows) - (centre := centre_of(sample))
     weights = sample.weights[rows]

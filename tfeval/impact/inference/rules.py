@@ -44,6 +44,20 @@ FEW_UNITS = "few_units"
 FEW_CLUSTERS = "few_clusters"
 FEW_EVENTS = "few_events"
 DETERMINED = "determined"
+NO_ERROR = "no_error"
+#: Why an effect, or its error, is missing.
+NOT_ESTIMATED = (NO_VARIATION, NOT_FITTED, FEW_UNITS, FEW_CLUSTERS, FEW_EVENTS, DETERMINED,
+                 NO_ERROR)  # fmt: skip
+#: The numbers that say why in words.
+LIMITS = {
+    "fewest_units": FEWEST_UNITS, "enough_units": ENOUGH_UNITS, "fewest_clusters": FEWEST_CLUSTERS,
+    "enough_clusters": ENOUGH_CLUSTERS, "enough_to_draw": ENOUGH_TO_DRAW,
+    "fewest_events": FEWEST_EVENTS,
+}  # fmt: skip
+#: Forms of the error for few units, clusters or events.
+SMALL_SAMPLES = ("hc2", "hc3", "cr2", "cr3", "score")
+#: Sums by unit that may stand in for errors by cluster.
+BY_UNIT = ("hc1", "hc2")
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tfeval.errors import DataError, ParameterError
+from tfeval.impact.design.design import Design
+from tfeval.impact.inference.inference import Asked, codes_of
+from tfeval.impact.inference.intervals import Intervals, influence_intervals, ruling_of
+from tfeval.impact.means.estimates import Estimates
 from tfeval.impact.means.least_squares import cross_products, solved
-from tfeval.impact.means.means import Sample
+from tfeval.impact.means.means import Sample, of_design
+from tfeval.impact.means.methods import METHODS, REGRESSIONS
+from tfeval.impact.means.outcomes import Outcomes
 from tfeval.impact.means.regression import centre_of
 from tfeval.impact.means.variance import sums_by
 
@@ -91,19 +98,14 @@ def regression_scores(sample: Sample, place: int, codes: np.ndarray, method: str
 
 
 def _regressors(sample: Sample, rows: np.ndarray, method: str) -> np.ndarray:
-    treated = sample.study.treated[rows].astype(float)[:, None]
-    if method == "difference":
-        return treated
-    x = sample.study.covariates.rows(rows) - centre_of(sample)
-    if method == "covariance_adjusted":
-        return np.hstack([treated, x])
-    if method != "adjusted":
+    regressors = METHODS[method].regressors
+    if regressors is None:
+        named = ", ".join(f'"{name}"' for name in REGRESSIONS)
         raise ParameterError(
-            'The wild bootstrap is for method "adjusted", "difference" or "covariance_adjusted", '
-            "which are regressions."
+            f"The wild bootstrap is for the methods {named}, which are regressions."
         )
-    # Each arm its own slopes, so that what does not vary in one arm leaves the other as it is.
-    return np.hstack([treated, treated * x, (1.0 - treated) * x])
+    treated = sample.study.treated[rows].astype(float)[:, None]
+    return regressors(treated, lambda: sample.study.covariates.rows(rows) - centre_of(sample))
 
 
 def _by_cluster(full: np.ndarray, weights: np.ndarray, clusters: np.ndarray) -> np.ndarray:
@@ -223,3 +225,59 @@ def interval(scores: Scores, level: float, draws: np.ndarray) -> tuple[float, fl
                 far = middle
         ends.append(scores.effect + side * (near + far) / 2)
     return ends[0], ends[1]
+
+
+#: Outcomes, populations and the method's name.
+What = tuple[Outcomes, Mapping[str, np.ndarray | None], str]
+
+
+def wild_intervals(
+    design: Design,
+    asked: Asked,
+    what: What,
+    held: Estimates,
+    *,
+    level: float,
+    draws: int,
+    seed: int,
+) -> Intervals:
+    """Return intervals of differences by a wild cluster bootstrap.
+
+    Parameters
+    ----------
+    design, asked, held, level
+        As elsewhere.
+    what : tuple
+        Outcomes, populations and the method's name.
+    draws, seed : int
+        Of the signs; with 12 clusters or fewer all are used.
+
+    Notes
+    -----
+    Weights and the target's covariates count as known. The standard error and the relative
+    change's interval are those by cluster.
+    """
+    codes = codes_of(design, asked.clusters[0])
+    ruling = ruling_of(design, asked, held)
+    rng = np.random.default_rng(seed)
+    by_cluster = influence_intervals(design, replace(asked, kind="cluster"), held, level)
+    found = np.full((3, len(held.rows)), np.nan)
+    for place in np.flatnonzero(ruling.estimated & by_cluster.ruling.estimated).tolist():
+        scores = regression_scores(sample_of(design, what, held, place), 0, codes, what[2])
+        drawn = signs(len(scores.own), draws, rng)
+        found[:, place] = (*interval(scores, level, drawn), p_value(scores, 0.0, drawn))
+    low, high, p = found
+    status = np.where(ruling.estimated, by_cluster.ruling.status, ruling.status)
+    ruling = replace(ruling, status=status)
+    return replace(by_cluster, low=low, high=high, p_value=p, ruling=ruling).withheld()
+
+
+def sample_of(design: Design, what: What, held: Estimates, place: int) -> Sample:
+    """Return the sample behind one effect, its weights known."""
+    outcomes, groups, _ = what
+    row = held.rows[place]
+    at = outcomes.names.index(row["outcome"])
+    return of_design(
+        design, outcomes.values[:, [at]], ~np.isnan(outcomes.values[:, at]), stacked=False,
+        within=groups[row["population"]], level=outcomes.level_of([at]),
+    )  # fmt: skip

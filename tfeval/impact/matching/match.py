@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.disclosure import safe_count
+from tfeval.display.names import DESIGNS
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.design.design import (
     LONE_STRATUM,
@@ -22,7 +23,7 @@ from tfeval.impact.design.design import (
 from tfeval.impact.design.whole import of_whole
 from tfeval.impact.matching.calipers import calipers_of
 from tfeval.impact.matching.found import Found, Task, find
-from tfeval.impact.matching.settings import METHODS, Settings, checks_settings, settings_of
+from tfeval.impact.matching.settings import Settings, checks_settings, settings_of
 from tfeval.impact.propensity.propensity import Classifier, Propensity, fit_propensity
 from tfeval.impact.propensity.support import on_support
 from tfeval.impact.study.alignment import in_order
@@ -233,12 +234,12 @@ def _design(task: Task, found: Found, propensity: Propensity | None) -> Design:
         }
         codes, counts = np.unique(fate[study.treated], return_counts=True)
         why = reasons.get(int(codes[counts.argmax()]), "no unit fits")
-        raise DataError(f"{METHODS[chosen.method]}: no pair could be made; {why}.")
+        raise DataError(f"{DESIGNS[chosen.method]}: no pair could be made; {why}.")
     counted = inside if chosen.estimand == "ATE" else inside & task.focal
     target = counted.astype(float) if study.weight is None else counted * study.weight
     return Design(
         study=study,
-        method=_words(chosen, study),
+        method=chosen.method,
         estimand=chosen.estimand,
         weights=weights,
         fate=fate,
@@ -259,23 +260,6 @@ def _model(propensity: Propensity | None) -> dict[str, Any]:
         return {}
     folds = 1 if propensity.folds is None else int(propensity.folds.max()) + 1
     return {"model": propensity.model, "folds": folds}
-
-
-def _words(chosen: Settings, study: Study) -> str:
-    parts = [METHODS[chosen.method].capitalize()]
-    held = chosen.as_dict()
-    if "ratio" in held:
-        parts.append(f"{chosen.ratio} to 1")
-    if "replace" in held:
-        parts.append("with replacement" if chosen.replace else "without replacement")
-    if held.get("caliper") is not None:
-        unit = " SD" if chosen.caliper_unit == "sd" else ""
-        parts.append(f"caliper {chosen.caliper:g}{unit}")
-    for name, width in chosen.calipers.items():
-        parts.append(f"{name} within {width:g}{' SD' if chosen.caliper_unit == 'sd' else ''}")
-    if study.strata_names:
-        parts.append(f"within {' and '.join(study.strata_names)}")
-    return ", ".join(parts)
 
 
 def _notes(study: Study, weights: np.ndarray, propensity: Propensity | None) -> tuple[str, ...]:

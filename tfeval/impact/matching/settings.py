@@ -10,22 +10,13 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
+from tfeval.display.names import DESIGNS
 from tfeval.errors import ParameterError, suggest
 from tfeval.impact.matching.nearest import ORDERS
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-METHODS = {
-    "nearest": "nearest-neighbour matching",
-    "mahalanobis": "nearest-neighbour matching on Mahalanobis distance",
-    "optimal": "optimal pair matching",
-    "full": "optimal full matching",
-    "coarsened_exact": "coarsened exact matching",
-    "subclass": "subclassification",
-    "kernel": "kernel matching",
-    "radius": "radius matching",
-}
 #: Which settings each method takes besides those that all do.
 _CALIPERS = {"caliper", "caliper_unit", "caliper_spread", "calipers"}
 TAKES = {
@@ -38,6 +29,7 @@ TAKES = {
     "kernel": {"bandwidth", "kernel"},
     "radius": {"bandwidth"},
 }
+METHODS = tuple(TAKES)
 #: What every method takes.
 COMMON = {"estimand", "distance", "support", "seed"}
 _ESTIMANDS = {"full": ("ATT", "ATC", "ATE"), "coarsened_exact": ("ATT", "ATC", "ATE"),
@@ -149,7 +141,7 @@ def _check_taken(method: Any, names: Iterable[str]) -> None:
     for name in names:
         if name not in COMMON | TAKES[method]:
             raise ParameterError(
-                f"{METHODS[method]} takes no {name}. {suggest(name, TAKES[method])}"
+                f"{DESIGNS[method]} takes no {name}. {suggest(name, TAKES[method])}"
             )
 
 
@@ -160,14 +152,14 @@ def _check_estimand(method: str, estimand: str) -> None:
     others = [f'"{name}"' for name, those in _ESTIMANDS.items() if estimand in those]
     where = f" For the {estimand} there is {', '.join(others)}." if others else ""
     raise ParameterError(
-        f"estimand {estimand!r} is not offered for {METHODS[method]}, only "
+        f"estimand {estimand!r} is not offered for {DESIGNS[method]}, only "
         f"{' and '.join(possible)}.{where}"
     )
 
 
 def _one_of(name: str, value: Any, known: Any, method: str = "") -> None:
     if not isinstance(value, str) or value not in known:
-        where = f" for {METHODS[method]}" if method else ""
+        where = f" for {DESIGNS[method]}" if method else ""
         raise ParameterError(
             f"{name} {value!r} is not offered{where}. {suggest(str(value), known)}"
         )

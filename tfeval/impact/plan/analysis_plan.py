@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfeval.display.plans import SHORT, show_plan
 from tfeval.errors import ParameterError
-from tfeval.impact.plan.deviations import MAIN, Analysis
+from tfeval.impact.plan.deviations import MAIN, Analysis, shown
 from tfeval.impact.plan.file import FILE, content_hash, load_plan
 from tfeval.impact.plan.rules import plan_faults, varied
 
@@ -105,7 +105,7 @@ class AnalysisPlan:
         design : mapping, optional
             Settings of `match`, such as {"caliper": 0.2}, with `within`, `model` and `folds`.
         method, errors : str, optional
-            Of `estimate`, by name or in the words of a table of effects.
+            Of `estimate`.
         **more
             `phase`, `rows` ("family" or "person"), `cohort_seed`, `population`, `level`,
             `outcome_model`, `cluster`, `covariates`, `correction`.
@@ -194,7 +194,7 @@ class AnalysisPlan:
             found.append("outcome: not among those planned")
         if months is not None and months not in self.horizons:
             planned = " or ".join(map(str, self.horizons))
-            found.append(f"months: {months}, where {planned} were planned")
+            found.append(f"months: {shown(months)}, where {planned} were planned")
         return found
 
 
@@ -247,3 +247,68 @@ def read_plan(path: str | Path | None = None) -> AnalysisPlan:
     )
     show_plan(made.as_dict(), str(made))
     return made
+
+
+def plan_text(plan: AnalysisPlan) -> str:
+    """Return a plan in a few lines, its whole hash last.
+
+    Examples
+    --------
+    >>> plan_text(read_plan()).splitlines()[1]
+    'Primary outcomes: absence, offences, asb incidents, out of work'
+    """
+    head = f"{plan.title}, version {plan.version} of {plan.date.isoformat()}"
+    return "\n".join([head, *plan_lines(plan.content), f"SHA-256: {plan.hash}"])
+
+
+def plan_lines(content: Mapping[str, Any]) -> list[str]:
+    """Return a plan's choices, a line each; its reasons are in the file.
+
+    Parameters
+    ----------
+    content : mapping
+        Of a plan, checked.
+    """
+    cohort, outcomes, design = content["cohort"], content["outcomes"], content["design"]
+    asked, correction = content["estimate"], content["correction"]
+    fixed = {name: value for name, value in design.items() if name not in ("method", "why")}
+    lines = [
+        f"Primary outcomes: {_list(outcomes['primary'])}",
+        f"Secondary outcomes: {_list(outcomes['secondary'])}",
+        f"Horizons: {_list(outcomes['horizons'])} months",
+        f"Cohort: phase {cohort['phase']}, by {cohort['level']}, comparison group "
+        f"{_words(cohort['comparison'])}, seed {cohort['seed']}",
+        f"Covariates: {_list(content['covariates']['use'])}",
+        f"Design: {_words(design['method'])}, {_settings(fixed)}",
+        f"Estimate: {_words(asked['method'])}, {_words(asked['outcome_model'])} outcome model",
+        f"Errors: {_words(asked['errors'])} {_list(asked['cluster'])}, level {asked['level']:g}",
+        f"Correction: {_words(correction['method'])} over {correction['family']} outcomes",
+    ]
+    for item in content.get("sensitivity", []):
+        changes = {
+            name: value
+            for section, held in item.items()
+            if section not in ("name", "why")
+            for name, value in held.items()
+            if name != "why"
+        }
+        lines.append(f"Sensitivity analysis, {item['name']}: {_settings(changes)}")
+    return lines
+
+
+def _settings(held: Mapping[str, Any]) -> str:
+    return ", ".join(f"{_words(name)} {_list(value)}" for name, value in held.items())
+
+
+def _list(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return _settings(value) or "none"
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return ", ".join(_words(item) for item in value) or "none"
+    return _words(value)
+
+
+def _words(value: Any) -> str:
+    return str(value).replace("_", " ")

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from itertools import permutations
 from typing import Any
 
+from tfeval.display.names import cluster_key, errors_words, method_words, plain
 from tfeval.errors import ParameterError, suggest
+from tfeval.impact.means.methods import METHODS
 from tfeval.impact.plan.rules import ALL_BEFORE, match_settings
 
-NOT_KNOWN = "not known"
-MAIN = "main analysis"
-#: What a plan fixes outside the design, and its name in words.
+NOT_KNOWN = "not_known"
+#: The plan's own analysis, beside those that it names.
+MAIN = "main"
+#: What a plan fixes outside the design, and its name in words. A method and its model, errors and
+#: their clusters, are told together.
 _SAID = {
-    "phase": "phase",
-    "comparison": "comparison group",
-    "rows": "rows of the cohort",
-    "cohort_seed": "seed of the cohort",
-    "population": "population",
-    "method": "estimator",
-    "outcome_model": "outcome model",
-    "errors": "errors",
-    "cluster": "clusters",
-    "level": "level of the intervals",
-    "correction": "correction",
+    ("phase",): ("phase",),
+    ("comparison",): ("comparison group",),
+    ("rows",): ("rows of the cohort",),
+    ("cohort_seed",): ("seed of the cohort",),
+    ("population",): ("population",),
+    ("method", "outcome_model"): ("estimator", "outcome model"),
+    ("errors", "cluster"): ("errors", "clusters"),
+    ("level",): ("level of the intervals",),
+    ("correction",): ("correction",),
 }
-_STACKED = "; counting that the weights were estimated"
-#: Models of the probability of being treated, in the words of a design.
-_MODELS = {"logit": "logistic regression"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,36 +88,42 @@ class Analysis:
             If a plan says nothing about a name.
         """
         planned = self._planned()
-        rest = {name: done[name] for name in done if name not in ("design", "covariates")}
-        found = []
-        for name, value in rest.items():
+        for name in done:
             _refuse_unknown(name, (*planned, "design", "covariates"))
-            if not _same(value, planned[name]):
-                # An estimator and errors have their words after their name.
-                shown = _shown(planned[name][-1 if name in ("method", "errors") else 0])
-                found.append(f"{_SAID[name]}: {_shown(value)}, where {shown} was planned")
+        given = dict(done)
+        if "cluster" in given:
+            columns = given["cluster"]
+            given["cluster"] = columns if isinstance(columns, str) else cluster_key(columns)
+        usual = {name: values[0] for name, values in planned.items()}
+        found = []
+        for names, said in _SAID.items():
+            differing = [name for name in names
+                         if name in given and not _same(given[name], planned[name])]  # fmt: skip
+            if differing:
+                what = names[0] if names[0] in given else differing[0]
+                found.append(
+                    f"{said[names.index(what)]}: {_choice(what, given)}, where "
+                    f"{_choice(what, usual)} was planned"
+                )
         if "covariates" in done:
             found += self._of_covariates(done["covariates"])
         return found + self._of_design(done.get("design", {}), whole)
 
     def _planned(self) -> dict[str, tuple[Any, ...]]:
-        """Return what fits the plan, by name; the first is how the plan has it."""
-        from tfeval.impact.effects.estimate import METHODS  # noqa: PLC0415
-        from tfeval.impact.inference.inference import Asked  # noqa: PLC0415
-
+        """Return what fits the plan, by name; the first is how a table of effects has it."""
         asked, cohort = self.estimate, self.cohort
-        logistic = ", logistic model" if asked["outcome_model"] == "logistic" else ""
-        clusters = tuple(asked["cluster"])
+        model, clusters = asked["outcome_model"], tuple(asked["cluster"])
         return {
             "phase": (cohort["phase"],),
             "comparison": (cohort["comparison"],),
             "rows": (cohort["level"],),
             "cohort_seed": (cohort["seed"],),
             "population": ("all",),
-            "method": (asked["method"], METHODS[asked["method"]][0] + logistic),
-            "outcome_model": (asked["outcome_model"],),
-            "errors": (asked["errors"], Asked(asked["errors"], clusters).words),
-            "cluster": (clusters, *clusters[:1] * (len(clusters) == 1)),
+            "method": (asked["method"],),
+            # The plain difference has no model of the outcome, whatever the plan says of it.
+            "outcome_model": (model,) if METHODS[asked["method"]].adjusts else ("", model),
+            "errors": (asked["errors"],),
+            "cluster": tuple(map(cluster_key, permutations(clusters))),
             "level": (asked["level"],),
             "correction": (self.correction,),
         }
@@ -131,7 +137,7 @@ class Analysis:
             not isinstance(planned, str) and not isinstance(names, str)
             and set(names) == set(planned)
         )  # fmt: skip
-        return [] if same else [f"covariates: {_shown(names)}, where {_shown(planned)} was planned"]
+        return [] if same else [f"covariates: {shown(names)}, where {shown(planned)} was planned"]
 
     def _of_design(self, done: Mapping[str, Any], whole: bool) -> list[str]:
         planned = self.design
@@ -141,9 +147,9 @@ class Analysis:
         for name in planned if whole else done:
             _refuse_unknown(name, design_names())
             if name not in planned:
-                found.append(f"{name}: {_shown(done[name])}, which {planned['method']} has not")
+                found.append(f"{name}: {shown(done[name])}, which {planned['method']} has not")
             elif self._counts(name) and not _fits(name, done.get(name, NOT_KNOWN), planned[name]):
-                given, wanted = _shown(done.get(name, NOT_KNOWN)), _shown(planned[name])
+                given, wanted = shown(done.get(name, NOT_KNOWN)), shown(planned[name])
                 found.append(f"{name.replace('_', ' ')}: {given}, where {wanted} was planned")
         return found
 
@@ -179,11 +185,11 @@ class Covered:
             not_used = tuple(sorted(set(planned) - set(self.used)))
             added = tuple(sorted(set(self.used) - set(planned)))
         elif self.not_used is None:
-            return [f"covariates: {NOT_KNOWN} whether these are {ALL_BEFORE}"]
+            return [f"covariates: {plain(NOT_KNOWN)} whether these are {ALL_BEFORE}"]
         else:
             not_used, added = self.not_used, self.added
-        found = [f"covariates: planned and not used, {_shown(not_used)}"] if not_used else []
-        return [*found, f"covariates: not planned, {_shown(added)}"] if added else found
+        found = [f"covariates: planned and not used, {shown(not_used)}"] if not_used else []
+        return [*found, f"covariates: not planned, {shown(added)}"] if added else found
 
 
 def design_names() -> tuple[str, ...]:
@@ -197,7 +203,7 @@ def _fits(name: str, value: Any, planned: Any) -> bool:
     if name in ("within", "on") and value != NOT_KNOWN:
         names = (value,) if isinstance(value, str) else value
         return set(names) == set(planned)
-    return _same(value, (planned, _MODELS.get(str(planned), planned)))
+    return _same(value, (planned,))
 
 
 def _refuse_unknown(name: str, known: Iterable[str]) -> None:
@@ -206,15 +212,23 @@ def _refuse_unknown(name: str, known: Iterable[str]) -> None:
 
 
 def _same(value: Any, planned: tuple[Any, ...]) -> bool:
-    if isinstance(value, str):
-        value = value.removesuffix(_STACKED)
     if isinstance(value, list):
         value = tuple(value)
     # True is 1 to Python, and not to a reader.
     return any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in planned)
 
 
-def _shown(value: Any) -> str:
+def _choice(name: str, values: Mapping[str, Any]) -> str:
+    """Return a choice in words: a method with its outcome model, errors with their clusters."""
+    if name == "method":
+        return method_words(values["method"], values.get("outcome_model", ""))
+    if name == "errors":
+        return errors_words(values["errors"], values.get("cluster", ""))
+    return shown(values[name])
+
+
+def shown(value: Any) -> str:
+    """Return a value of a plan, or what was done in its place, as text."""
     if isinstance(value, tuple | list):
         more = f" and {len(value) - 5} more" if len(value) > 5 else ""
         return ", ".join(map(str, value[:5])) + more or "none"
@@ -222,4 +236,6 @@ def _shown(value: Any) -> str:
         return ", ".join(f"{name} {one}" for name, one in value.items()) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "none" if value is None else str(value)
+    if value is None or value == NOT_KNOWN:
+        return "none" if value is None else plain(NOT_KNOWN)
+    return str(value)

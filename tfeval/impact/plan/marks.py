@@ -12,6 +12,8 @@ from tfeval.impact.effects.effects import Effects
 from tfeval.impact.plan.deviations import MAIN, NOT_KNOWN, Covered, design_names
 
 _SHOWN = 12
+#: What a plan fixes of a single effect.
+_ROW = ("population", "method", "outcome_model", "errors", "cluster")
 
 
 class Plan(Protocol):
@@ -61,7 +63,7 @@ def marked(plan: Plan, effects: Effects) -> tuple[Effects, dict[str, Any]]:
     flags: list[bool] = []
     for row in _rows(effects):
         name, months = _which(row)
-        own = {"population": row["population"], "method": row["method"], "errors": row["errors"]}
+        own = {name: row[name] for name in _ROW}
         which, why = plan.compare(name, months, {**common, **own}, whole=True)
         why = [*why, *left_out]
         for reason in why:

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
 from tfeval.cohort.settings import COMPARISONS, HORIZONS, LEVELS
-from tfeval.errors import ParameterError, suggest
-from tfeval.impact.plan.checks import (
-    Check,
-    Keys,
-    day,
-    flag,
-    number,
-    one_of,
-    section_faults,
-    several,
-    share,
-    text,
-    whole,
-)
+from tfeval.errors import ParameterError, nearest, suggest
+from tfeval.impact.inference.inference import ERRORS, columns_of
+from tfeval.impact.means.methods import METHODS, OUTCOME_MODELS, logistic_methods
 from tfeval.programme.outcomes import cohort_outcomes
 from tfeval.programme.phases import CRITERIA
 
+#: Returns what a value should be, empty where it is.
+Check = Callable[[Any], str]
+#: A section's keys: how a value is checked, and whether it is needed.
+Keys = Mapping[str, tuple[Check, bool]]
+
+
+#: The covariates of a plan: all of a cohort that were measured before the index date.
 ALL_BEFORE = "all measured before"
 NONE = "none"  # TOML has no word for nothing
 CORRECTIONS = ("holm", "benjamini_hochberg", "romano_wolf", NONE)
@@ -35,15 +32,100 @@ BESIDE = ("within", "model", "folds", "why")
 _SHARED = ("within", "model", "folds", "estimand", "distance", "support", "seed")
 
 
+def text(value: Any) -> str:
+    """Check for a text that is not empty."""
+    return "" if isinstance(value, str) and value.strip() else "a text"
+
+
+def whole(value: Any) -> str:
+    """Check for a whole number."""
+    return "" if isinstance(value, int) and not isinstance(value, bool) else "a whole number"
+
+
+def flag(value: Any) -> str:
+    """Check for true or false."""
+    return "" if isinstance(value, bool) else "true or false"
+
+
+def number(value: Any) -> str:
+    """Check for a number; None, which the file writes as "none", is for no limit."""
+    good = isinstance(value, int | float) and not isinstance(value, bool)
+    return "" if good or value is None else 'a number, or "none"'
+
+
+def share(value: Any) -> str:
+    """Check for a level of confidence."""
+    good = isinstance(value, float) and 0.5 <= value < 1
+    return "" if good else "a number from 0.5 to below 1"
+
+
+def day(value: Any) -> str:
+    """Check for a date without a time."""
+    good = isinstance(value, datetime.date) and not isinstance(value, datetime.datetime)
+    return "" if good else "a date such as 2026-11-24, without quotation marks"
+
+
+def one_of(known: Iterable[str]) -> Check:
+    """Return a check for one of some names."""
+    names = list(known)
+
+    def check(value: Any) -> str:
+        if isinstance(value, str) and value in names:
+            return ""
+        near = nearest(str(value), names)
+        return f"one of {', '.join(names)}" + (f". Did you mean {near}?" if near else "")
+
+    return check
+
+
+def several(known: Iterable[str | int] | None = None, fewest: int = 0) -> Check:
+    """Return a check for a list without repeats, of names or of what is known."""
+    names = None if known is None else list(known)
+
+    def check(value: Any) -> str:
+        if not isinstance(value, list) or len(value) < fewest:
+            return f"a list{f' of at least {fewest}' if fewest else ''}"
+        for item in value:
+            if isinstance(item, bool) or not isinstance(item, str | int):
+                return "a list of names"
+            if names is not None and item not in names:
+                return f"a list of what is known, and {item} is not. " + suggest(
+                    str(item), map(str, names)
+                )
+        return "a list without repeats" if len(set(value)) < len(value) else ""
+
+    return check
+
+
+def section_faults(section: str, held: Mapping[str, Any], keys: Keys) -> list[str]:
+    """Return what is wrong in one section, in words.
+
+    Examples
+    --------
+    >>> section_faults("cohort", {"sede": 1}, {"seed": (whole, True)})
+    ['cohort.seed is missing.', 'cohort.sede is unknown. Did you mean seed?']
+    """
+    place = f"{section}." if section else ""
+    found = []
+    for name, (check, needed) in keys.items():
+        if name in held and (wanted := check(held[name])):
+            found.append(f"{place}{name} should be {wanted.rstrip('?.')}{_end(wanted)}")
+        elif needed and name not in held:
+            found.append(f"{place}{name} is missing.")
+    unknown = [name for name in held if name not in keys]
+    return found + [f"{place}{name} is unknown. {suggest(name, keys)}" for name in unknown]
+
+
+def _end(sentence: str) -> str:
+    return "?" if sentence.endswith("?") else "."
+
+
 def _covariates(value: Any) -> str:
     wrong = value != ALL_BEFORE and several(fewest=1)(value)
     return f'"{ALL_BEFORE}", or a list of columns' if wrong else ""
 
 
 def _sections() -> dict[str, Keys]:
-    from tfeval.impact.effects.estimate import METHODS, OUTCOME_MODELS  # noqa: PLC0415
-    from tfeval.impact.inference.inference import ERRORS  # noqa: PLC0415
-
     why, outcomes = {"why": (text, False)}, [row.name for row in cohort_outcomes()]
     return {
         "cohort": {"phase": (one_of(CRITERIA), True), "level": (one_of(LEVELS), True),
@@ -131,8 +213,6 @@ def _sensitivity_faults(
 
 def _together(content: Mapping[str, Any]) -> list[str]:
     """Return what is wrong between values that are each right."""
-    from tfeval.impact.inference.inference import columns_of  # noqa: PLC0415
-
     outcomes, asked = content["outcomes"], content["estimate"]
     found = [f"{name} is a primary and a secondary outcome."
              for name in outcomes["primary"] if name in outcomes["secondary"]]  # fmt: skip
@@ -140,11 +220,8 @@ def _together(content: Mapping[str, Any]) -> list[str]:
     if len(asked["cluster"]) != wanted:
         found.append(f'estimate.errors = "{asked["errors"]}" goes with {wanted} columns in '
                      "estimate.cluster.")  # fmt: skip
-    if asked["outcome_model"] == "logistic" and asked["method"] not in (
-        "adjusted",
-        "doubly_robust",
-    ):
-        found.append("estimate.outcome_model = logistic goes with adjusted or doubly_robust.")
+    if asked["outcome_model"] not in METHODS[asked["method"]].outcome_models:
+        found.append(f"estimate.outcome_model = logistic goes with {logistic_methods()}.")
     return found
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.errors import ParameterError, names_settings, suggest
 from tfeval.impact.design.design import Design
+from tfeval.impact.effects.columns import MADE_BY
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.means.outcomes import aligned
@@ -26,9 +27,9 @@ from tfeval.impact.sensitivity.rows import (
     strongest,
     withheld,
 )
-from tfeval.impact.sensitivity.words import notes_of
+from tfeval.impact.sensitivity.tables import notes_of
 
-_KEYS = ("outcome", "population", "months", "estimand", "method", "errors")
+_KEYS = ("outcome", "population", "months", "estimand", *MADE_BY)
 YARDSTICKS = ("before", "design")
 _EFFECT = ("status", "estimate", "std_error", "conf_low", "conf_high")
 
@@ -212,7 +213,7 @@ def _numbers(name: str, given: Any, *, above: float) -> tuple[float, ...]:
 
 
 def _check_estimand(design: Design, effects: Effects) -> None:
-    other = set(effects.frame["estimand"]) - {design.estimand, "not said"}
+    other = set(effects.frame["estimand"]) - {design.estimand, ""}
     if other:
         raise ParameterError(
             f"The effects are of the {', '.join(sorted(map(str, other)))} and the design of the "

@@ -24,6 +24,8 @@ from tfeval.impact.study.numbers import (
 #: Rows read at a time: a block of 20 columns then stays in a processor's cache.
 BLOCK = 8192
 MISSING = ("indicator", "refuse")
+#: Ends the name of the column that says where a covariate is missing.
+ABSENT = ": missing"
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,7 +255,7 @@ def _number(
         return [Column(name, name, values, fill=mean)]
     _refuse_missing(name, absent, missing)
     return [Column(name, name, values, fill=mean),
-            Column(free_name(f"{name}: missing", taken), name, values, absent=True)]  # fmt: skip
+            Column(free_name(f"{name}{ABSENT}", taken), name, values, absent=True)]  # fmt: skip
 
 
 def _category(

@@ -65,8 +65,9 @@ def unweighted(study: Study, estimand: str = "ATT") -> Design:
     if study.strata is not None:
         notes.append("The strata were not used.")
     design = Design(
-        study, "No matching or weighting", estimand, study.sampling.astype(float),
-        np.where(counted, KEPT, NOT_ASKED).astype(np.int8), {"method": "unweighted"},
+        study, "unweighted", estimand, study.sampling.astype(float),
+        np.where(counted, KEPT, NOT_ASKED).astype(np.int8),
+        {"method": "unweighted", "within": None},
         study.sampling * whose, notes=tuple(notes),
     )  # fmt: skip
     return replace(design, again=lambda other: unweighted(other, estimand))

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from tfeval.display.disclosure import safe_count
+from tfeval.display.names import DESIGNS, ESTIMANDS, capital
 from tfeval.errors import DataError, ParameterError, names_settings, suggest
 from tfeval.impact.design.design import KEPT, LONE_STRATUM, OFF_SUPPORT, TRIMMED, Design
-from tfeval.impact.design.set_weights import ESTIMANDS
 from tfeval.impact.design.whole import of_whole
 from tfeval.impact.propensity.propensity import Classifier, Propensity, fit_propensity
 from tfeval.impact.propensity.support import on_support
@@ -20,11 +20,11 @@ from tfeval.impact.weighting.estimated import Estimated, by_entropy, by_propensi
 from tfeval.impact.weighting.estimated import trimmed as trimmed_weights
 from tfeval.impact.weighting.strata import by_stratum
 
-#: Each method's name for readers, and its estimands, the first the default.
+#: Each method's estimands, the first the default.
 METHODS = {
-    "inverse_propensity": ("Inverse propensity weights", ("ATT", "ATE", "ATC")),
-    "overlap": ("Overlap weights", ("ATO",)),
-    "entropy": ("Entropy balancing", ("ATT", "ATE", "ATC")),
+    "inverse_propensity": ("ATT", "ATE", "ATC"),
+    "overlap": ("ATO",),
+    "entropy": ("ATT", "ATE", "ATC"),
 }
 #: Share of an arm's weight on one unit that a reader is told of.
 MUCH = 0.05
@@ -137,8 +137,8 @@ def weight(
         fate[alone] = LONE_STRATUM
         if alone.all():
             raise DataError(
-                f"{METHODS[method][0]}: no stratum of {' and '.join(study.strata_names)} holds "
-                "both arms. Make strata wider, or leave them out."
+                f"{capital(DESIGNS[method])}: no stratum of {' and '.join(study.strata_names)} "
+                "holds both arms. Make strata wider, or leave them out."
             )
     if support is not None and found.propensity is not None:
         inside = on_support(found.propensity.score, study.treated, support)
@@ -150,7 +150,7 @@ def weight(
         settings["trimmed_at"] = bound
         if exclude:
             fate[extreme] = TRIMMED
-    design = _design(study, METHODS[method][0], estimand, found, fate, settings)
+    design = _design(study, method, estimand, found, fate, settings)
     if propensity is not None:
         return design
     return replace(design, again=lambda other: weight(other, method, **more))
@@ -158,7 +158,7 @@ def weight(
 
 def _design(  # noqa: PLR0917
     study: Study,
-    name: str,
+    method: str,
     estimand: str,
     found: Estimated,
     fate: np.ndarray,
@@ -171,7 +171,7 @@ def _design(  # noqa: PLR0917
     elif estimand == "ATO" and scored is not None:
         target *= np.nan_to_num(scored.score * (1.0 - scored.score))
     return Design(
-        study, name, estimand, found.weights, fate, settings, target,
+        study, method, estimand, found.weights, fate, settings, target,
         score=None if scored is None else scored.score,
         distance=None if scored is None else scored.linear,
         weight_model=found.models[0] if len(found.models) == 1 else found.models or None,
@@ -217,11 +217,11 @@ def _checked(  # noqa: PLR0917
 ) -> str:
     if method not in METHODS:
         raise ParameterError(f"No weighting method {method!r}. {suggest(str(method), METHODS)}")
-    name, possible = METHODS[method]
+    possible = METHODS[method]
     estimand = possible[0] if estimand is None else estimand
     if estimand not in possible:
         meant = ", ".join(f"{one} ({ESTIMANDS[one]})" for one in possible)
-        raise ParameterError(f"{name} are for: {meant}; not {estimand!r}.")
+        raise ParameterError(f"{capital(DESIGNS[method])} are for: {meant}; not {estimand!r}.")
     if propensity is not None and len(propensity.score) != study.size:
         raise ParameterError("The propensity scores are of another study: their number differs.")
     if method == "entropy" and (support is not None or propensity is not None):

@@ -10,6 +10,7 @@ from tfeval.cohort.analysis_table import Cohort
 from tfeval.cohort.results import results_tests
 from tfeval.display.disclosure import THRESHOLD
 from tfeval.display.facts import Sentence
+from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table, table
 from tfeval.errors import TfevalError
 from tfeval.impact.design.design import Design
@@ -20,7 +21,7 @@ from tfeval.impact.specification import Specification
 from tfeval.money.additional import Range, Results, results_of
 from tfeval.programme.programmes import programmes
 from tfeval.report.chapters.linked import records_of
-from tfeval.report.notebook_parts import SIMULATED, Box
+from tfeval.report.notebook_parts import Box
 from tfeval.report.record import Record, keep, make_record
 
 #: The families that results are shown per.
@@ -123,7 +124,7 @@ def _claimed(extract: str, families: Cohort, design: Design, phase: str) -> floa
 
 def banner(found: Additional) -> Box | None:
     """Return the banner that simulated records carry, and nothing for real ones."""
-    return Box("simulated", (("", _PARTLY),)) if found.simulated else None
+    return Box("simulated", (("", _PARTLY),), simulated=True) if found.simulated else None
 
 
 def headline(found: Additional) -> Sentence:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from tfeval.impact.balance.verdict import NOT_BALANCED
 from tfeval.impact.plan.analysis_plan import AnalysisPlan
 from tfeval.programme.outcomes import is_more_better, outcome_label
 from tfeval.report.chapters import impact
@@ -26,7 +27,7 @@ def headline(found: Analysis, rows: pd.DataFrame) -> str:
         As from `specifications`.
     """
     said = impact.headline(found)
-    if found.balance.verdict().word == "not balanced":
+    if found.balance.verdict().word == NOT_BALANCED:
         return said
     return f"{said} {agreement(rows, found.plan)}".rstrip()
 
@@ -97,7 +98,7 @@ def _others(rows: pd.DataFrame, plan: AnalysisPlan) -> list[list[dict[str, Any]]
     keys: Any
     for place, (keys, part) in enumerate(rows.groupby(list(KEYS), sort=False)):
         naive = keys[1] == UNWEIGHTED and keys[2] == "difference"
-        if not place or naive or keys in same or part["alike"].iloc[0] == "not balanced":
+        if not place or naive or keys in same or part["alike"].iloc[0] == NOT_BALANCED:
             continue
         own = part[[bool(name) and plan.role(name) == "primary" for name in part["outcome"]]]
         own = own[own["conf_low"].notna() & own["conf_high"].notna()]

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table, table
 from tfeval.impact.effects.areas import AreaEffects
-from tfeval.impact.effects.words import SIMULATED
 from tfeval.money.area_values import AreaAppraisals
 from tfeval.programme.outcomes import outcome_label
 from tfeval.report.chapters.areas import is_simulated, left_out, read_areas, why_not

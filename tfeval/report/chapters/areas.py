@@ -10,11 +10,12 @@ import pandas as pd
 
 from tfeval.display.disclosure import safe_count
 from tfeval.display.figures import Chart
+from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table, table
 from tfeval.errors import TfevalError, public_line
 from tfeval.impact.effects.areas import AreaEffects
 from tfeval.impact.effects.estimate import estimate
-from tfeval.impact.effects.words import SIMULATED, decimals, number, with_interval
+from tfeval.impact.effects.words import decimals, number, with_interval
 from tfeval.programme import outcomes as registry
 from tfeval.programme.allowed import authorities
 from tfeval.programme.outcomes import outcome_label

@@ -102,6 +102,10 @@ def month(text: str) -> str:
     return pd.Period(text, "M").strftime("%B %Y") if len(text) == len("2015-05") else text
 
 
+#: Units that stand beside the number, and their words.
+_PERCENT = {"%": "%", "% per year": "% a year"}
+
+
 def as_published(row: pd.Series) -> str:
     """Write a published figure with its unit and how exact it is.
 
@@ -125,8 +129,8 @@ def as_published(row: pd.Series) -> str:
     if unit.startswith("£"):
         scale, *per = unit.removeprefix("£").split("/")
         return f"{mark}£{number}{scale}" + "".join(f" {_each(word)}" for word in per)
-    if unit in ("%", "% per year"):
-        return f"{mark}{number}{unit.replace('% per', '% a')}"
+    if unit in _PERCENT:
+        return f"{mark}{number}{_PERCENT[unit]}"
     return f"{mark}{number} {unit}"
 
 

@@ -9,16 +9,17 @@ import pandas as pd
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.cohort.cohort import comparison_groups
 from tfeval.display.disclosure import safe_count
+from tfeval.display.names import SIMULATED, VERDICTS, estimand_words
 from tfeval.display.tables import Table, table
 from tfeval.errors import TfevalError, public_line
 from tfeval.impact.balance.balance import Balance
+from tfeval.impact.balance.verdict import BALANCED, NOT_BALANCED, PARTLY
 from tfeval.impact.design.design import Design
-from tfeval.impact.design.set_weights import ESTIMANDS
 from tfeval.impact.designs import DESIGNS
 from tfeval.impact.specification import Specification
 from tfeval.impact.study.study import Study
 from tfeval.records.store import Records
-from tfeval.report.notebook_parts import Box, simulated_banner
+from tfeval.report.notebook_parts import Box
 
 
 def worded(text: str, labels: Mapping[str, str]) -> str:
@@ -49,16 +50,20 @@ def banner(records: Records, balance: Balance) -> Box | None:
     records : Records
     balance : Balance
     """
-    lines = [("", simulated_banner().lines[0][1])] if records.simulated else []
+    lines = [("", SIMULATED)] if records.simulated else []
     if told := alarm(balance):
         lines.append(("Alarm", told))
-    return Box("simulated" if records.simulated else "alarm", tuple(lines)) if lines else None
+    return (
+        Box("simulated" if records.simulated else "alarm", tuple(lines), records.simulated)
+        if lines
+        else None
+    )
 
 
 def alarm(balance: Balance) -> str:
     """Say that the groups are not alike and in what; empty where they are, or nearly."""
     verdict = balance.verdict()
-    if verdict.word != "not balanced":
+    if verdict.word != NOT_BALANCED:
         return ""
     return (
         "The groups are NOT ALIKE before the programme, so no difference in outcomes can be read "
@@ -70,13 +75,18 @@ def headline(design: Design, balance: Balance) -> str:
     """Say in one sentence who is compared, and whether the groups are alike."""
     label = "Simulated records: " if design.study.simulated else ""
     worst = balance.to_frame()["smd_after"].abs().max()
-    verdict = {"balanced": "alike", "partly": "only partly alike", "not balanced": "NOT ALIKE"}
+    verdict = {BALANCED: "alike", PARTLY: "only partly alike", NOT_BALANCED: "NOT ALIKE"}
     return (
         f"{label}{safe_count(design.kept(True))} families on the programme beside "
         f"{safe_count(design.kept(False))} comparison families; after the design the groups "
         f"are {verdict[balance.verdict().word]}, the largest standardised difference "
         f"{worst:.2f}."
     )
+
+
+def method_line(design: Design) -> str:
+    """Say in one line how families are compared, and whose effect that is."""
+    return f"{design.title}; estimand {estimand_words(design.estimand)}."
 
 
 def groups_table() -> Table:
@@ -114,11 +124,6 @@ def worst_covariate(families: Cohort, balance: Balance) -> str:
     return str(frame["covariate"].iloc[int(frame["smd_before"].abs().to_numpy().argmax())])
 
 
-def estimand_words(design: Design) -> str:
-    """Say whose effect the design is about."""
-    return f"estimand {design.estimand}, {ESTIMANDS[design.estimand]}"
-
-
 def designs_table(study: Study, specification: Specification) -> Table:
     """Return every design beside the one chosen: whom it keeps, and how alike the groups are."""
     rows = []
@@ -148,7 +153,7 @@ def designs_table(study: Study, specification: Specification) -> Table:
                 safe_count(design.kept(True)),
                 safe_count(design.ess["comparison"]),
                 f"{alike.to_frame()['smd_after'].abs().max():.3f}",
-                " ".join([f"{alike.verdict().word}.", *alike.verdict().reasons()]),
+                " ".join([f"{VERDICTS[alike.verdict().word]}.", *alike.verdict().reasons()]),
             )
         )
     columns = [

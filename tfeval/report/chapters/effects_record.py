@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from tfeval.impact.effects.columns import MADE_BY
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.words import hidden_rows
 from tfeval.programme.outcomes import outcome_words
@@ -12,7 +13,7 @@ from tfeval.report.chapters.impact import Analysis
 from tfeval.report.record import Records, record
 from tfeval.report.record_tables import record_table
 
-_KEPT = ["outcome", "months", "estimand", "method", "errors", "estimate", "std_error", "conf_low",
+_KEPT = ["outcome", "months", "estimand", *MADE_BY, "estimate", "std_error", "conf_low",
          "conf_high", "p_value", "p_adjusted", "relative", "relative_low", "relative_high",
          "mean_comparison", "sd_comparison", "ess_comparison", "small_sample", "status",
          "planned", "role"]  # fmt: skip

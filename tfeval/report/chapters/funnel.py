@@ -10,6 +10,7 @@ import pandas as pd
 from tfeval.display.claim_charts import narrowing_chart
 from tfeval.display.disclosure import safe_count
 from tfeval.display.figures import Chart
+from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table, table
 from tfeval.money.additional import Range, cost_per, surviving
 from tfeval.money.claimed import break_even_2015
@@ -26,7 +27,6 @@ from tfeval.report.chapters.additional import (
     nothing_table,
 )
 from tfeval.report.chapters.common import about, as_published, month, pounds, span
-from tfeval.report.notebook_parts import SIMULATED
 
 #: The step on which no money was spent apart: it went to all families alike.
 _ANYWAY = 3
@@ -163,7 +163,7 @@ def _funnel_notes(found: Additional) -> list[str]:
     notes += [
         f"Both groups are put to the programme's own tests {found.horizon} months after they "
         f"entered: {safe_count(found.design.kept(True))} families on the programme, "
-        f"{safe_count(found.design.kept(False))} similar ones ({found.design.method}). The "
+        f"{safe_count(found.design.kept(False))} similar ones ({found.design.title}). The "
         "interval is of 95%, and lets the families of one authority be alike.",
         "Families claimed without meeting the tests by the records may have met them later, or in "
         "records that were not linked.",

@@ -11,19 +11,19 @@ import pandas as pd
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.display.disclosure import THRESHOLD
 from tfeval.display.figures import Chart
+from tfeval.display.names import CORRECTIONS, estimand_words
 from tfeval.display.tables import Table, table
 from tfeval.errors import DataError, TfevalError, public_line
 from tfeval.impact.balance.balance import Balance
+from tfeval.impact.balance.verdict import NOT_BALANCED, PARTLY
 from tfeval.impact.design.design import Design
 from tfeval.impact.effects.by_statsmodels import by_statsmodels
 from tfeval.impact.effects.effects import Effects
-from tfeval.impact.effects.multiple import METHODS
-from tfeval.impact.effects.words import hidden_rows
+from tfeval.impact.effects.words import hidden_rows, made_words
 from tfeval.impact.plan.analysis_plan import ROLES, AnalysisPlan
 from tfeval.impact.specification import Specification
 from tfeval.impact.study.study import Study
 from tfeval.programme.outcomes import outcome_label, reported_outcomes
-from tfeval.report.chapters.comparison import estimand_words
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,9 +144,9 @@ def headline(found: Analysis) -> str:
     label = "Simulated records: " if found.study.simulated else ""
     if not primary["planned"].astype(bool).all():
         label += "exploratory, not as planned: "
-    if found.balance.verdict().word == "partly":
+    if found.balance.verdict().word == PARTLY:
         label += "the groups are only partly alike; "
-    if found.balance.verdict().word == "not balanced":
+    if found.balance.verdict().word == NOT_BALANCED:
         return (
             f"{label}the groups are NOT ALIKE before the programme, so none of the {count} primary "
             "outcomes can be read as its effect."
@@ -171,6 +171,13 @@ def headline(found: Analysis) -> str:
         f"{label}{of} at {found.horizon} months, {len(clear)} can be told from no effect after "
         f"correction for their number: {listed}.{rest}"
     )
+
+
+def method_line(found: Analysis) -> str:
+    """Say in one line how effects were estimated, and whose they are."""
+    method = made_words(found.effects.frame)["method"][0]
+    design = found.design
+    return f"{design.title}; {method}; estimand {estimand_words(design.estimand)}."
 
 
 def told_apart(primary: pd.DataFrame, plan: AnalysisPlan) -> tuple[pd.DataFrame, str]:
@@ -239,8 +246,8 @@ def plan_table(found: Analysis) -> Table:
         ("Horizons", ", ".join(f"{months} months" for months in found.plan.horizons)),
     ]
     planned = found.effects.frame["planned"].to_numpy(dtype=bool)
-    rows.append(("Estimand", estimand_words(found.design).removeprefix("estimand ")))
-    rows.append(("Correction for many outcomes", METHODS[found.plan.correction["method"]]))
+    rows.append(("Estimand", estimand_words(found.design.estimand)))
+    rows.append(("Correction for many outcomes", CORRECTIONS[found.plan.correction["method"]]))
     rows.append(("Effects on this page as planned", f"{planned.sum()} of {len(planned)}"))
     return table(
         pd.DataFrame(rows, columns=["Part", "What it says"]),

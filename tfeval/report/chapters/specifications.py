@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from tfeval.cohort.cohort import comparison_groups
+from tfeval.display.names import estimand_words
 from tfeval.display.tables import Table, table
 from tfeval.errors import TfevalError, public_line
 from tfeval.impact.designs import DESIGNS
@@ -21,7 +22,7 @@ from tfeval.impact.effects.words import (
 from tfeval.impact.specification import Specification
 from tfeval.impact.study.study import study
 from tfeval.programme.outcomes import outcome, outcome_label
-from tfeval.report.chapters.comparison import estimand_words, worded
+from tfeval.report.chapters.comparison import worded
 from tfeval.report.chapters.impact import Analysis, outcomes_shown
 from tfeval.report.chapters.linked import cohort_of, truth_of
 
@@ -127,8 +128,8 @@ def specifications_table(found: Analysis, rows: pd.DataFrame) -> Table:
         caption=f"Primary effects over {found.horizon} months, one choice changed at a time",
         notes=[
             f"Differences with their 95% intervals, not corrected for their number; "
-            f"{estimand_words(found.design)}; the overlap design is about those who could have "
-            "been in either group.",
+            f"estimand {estimand_words(found.design.estimand)}; the overlap design is about those "
+            "who could have been in either group.",
             "Exploratory, but for those that the plan has among its sensitivity analyses.",
             *[f"No effect. {text}" for text in failed],
             *status_notes(rows[rows["outcome"].isin(primary)].assign(small_sample=""), "families"),

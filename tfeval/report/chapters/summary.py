@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from tfeval.display.facts import Sentence
+from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table, table
 from tfeval.impact.effects.areas import AreaEffects
-from tfeval.impact.effects.words import SIMULATED
 from tfeval.programme.outcomes import outcome_label
 from tfeval.report.chapters.areas import authority_sentence, left_out, read_areas, why_not
 from tfeval.report.chapters.budget import remainder_sentence

@@ -9,8 +9,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import pandas as pd
 
+from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table, table
-from tfeval.impact.effects.words import SIMULATED
 from tfeval.report.record import Records
 
 P = ParamSpec("P")

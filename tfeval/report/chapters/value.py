@@ -13,8 +13,10 @@ import pandas as pd
 
 from tfeval.display.facts import Sentence
 from tfeval.display.figures import Chart
+from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table
 from tfeval.errors import public_line
+from tfeval.impact.balance.verdict import NOT_BALANCED
 from tfeval.impact.effects.effects import Effects
 from tfeval.money.appraisal import Appraisal
 from tfeval.money.appraise import appraise
@@ -27,8 +29,13 @@ from tfeval.programme.national import attached_by_year
 from tfeval.programme.phases import phase as phase_of
 from tfeval.report.chapters.effects_record import not_shown, read_effects
 from tfeval.report.chapters.unvalued import Unknown, Unvalued, or_why
-from tfeval.report.chapters.value_designs import CHOSEN, design_effects, not_appraised
-from tfeval.report.notebook_parts import Box, simulated_banner
+from tfeval.report.chapters.value_designs import (
+    chosen_key,
+    design_effects,
+    design_labels,
+    not_appraised,
+)
+from tfeval.report.notebook_parts import Box
 from tfeval.report.record import Record, Records, keep, make_record, record
 
 WORKBOOK = "value_for_money.xlsx"
@@ -116,7 +123,12 @@ def load(
     chosen = impact.table("specifications")
     drawn = found.uncertainty(draws=_DRAWS)
     designs = appraise_designs(
-        design_effects(chosen, effects), costs, draws=_DESIGN_DRAWS, drawn={CHOSEN: drawn}, **asked
+        design_effects(chosen, effects),
+        costs,
+        draws=_DESIGN_DRAWS,
+        drawn={chosen_key(chosen): drawn},
+        labels=design_labels(chosen),
+        **asked,
     )
     designs = replace(designs, left_out={**not_appraised(chosen), **designs.left_out})
     return Value(found, drawn, designs, impact, phase, asked)
@@ -173,15 +185,14 @@ def conversions(effects: Effects, impact: Records) -> dict[str, tuple[str, float
 
 def banner(found: Value | Unvalued) -> Box | None:
     """Return what stands at the head of the page: simulated records, groups that are not alike."""
-    lines = [("", simulated_banner().lines[0][1])] if found.appraisal.simulated else []
-    if found.impact["balance"].value == "not balanced":
+    lines = [("", SIMULATED)] if found.appraisal.simulated else []
+    if found.impact["balance"].value == NOT_BALANCED:
         lines.append(
             ("Alarm", "The groups are NOT ALIKE before the programme (chapter 3): the effects "
              "valued here cannot be read as the programme's.")
         )  # fmt: skip
-    return (
-        Box("simulated" if found.appraisal.simulated else "alarm", tuple(lines)) if lines else None
-    )
+    simulated = found.appraisal.simulated
+    return Box("simulated" if simulated else "alarm", tuple(lines), simulated) if lines else None
 
 
 def facts(found: Value) -> dict[str, Record]:
@@ -244,8 +255,8 @@ def designs_sentence(said: Mapping[str, Record]) -> str:
 
 def _not_in_it(found: Value) -> str:
     left = found.appraisal.not_monetised()
-    small = len(not_shown(found.impact)) + int((left["kind"] == "too few to show").sum())
-    unknown = int((left["kind"] == "not estimated").sum())
+    small = len(not_shown(found.impact)) + int((left["kind"] == "too_few").sum())
+    unknown = int((left["kind"] == "not_estimated").sum())
     kinds = {"with too few families to show": small, "without an error": unknown}
     told = [f"{count} outcome{'s' * (count > 1)} {why}" for why, count in kinds.items() if count]
     if not told:
@@ -283,7 +294,10 @@ def workbook(found: Value, areas: pd.DataFrame, folder: str | Path | None = None
         say = f"`tfeval run 07_value_for_money` writes the spreadsheet, {WORKBOOK}, beside its page"
         return Box("note", (("", f"{say}."),))
     more = {
-        "Designs": (found.designs.frame, "Net present value under each design, one thing changed"),
+        "Designs": (
+            found.designs.in_words(),
+            "Net present value under each design, one thing changed",
+        ),
         "Information": (information(found), "What knowing more would be worth"),
         "Authorities": (areas, "Net value a family by authority, partly pooled"),
     }

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import range_chart
+from tfeval.display.names import NOT_VALUED, SIMULATED
 from tfeval.display.tables import Table, table
 from tfeval.display.words import amount, chance, pounds
 from tfeval.errors import TfevalError, public_line
 from tfeval.impact.effects.areas import AreaEffects, pool_areas
-from tfeval.impact.effects.words import SIMULATED, decimals, number
+from tfeval.impact.effects.words import decimals, number
 from tfeval.money.area_values import AreaAppraisals, appraise_areas
-from tfeval.programme.outcomes import outcome_label, reported_outcomes
+from tfeval.programme.outcomes import outcome_label
 from tfeval.programme.programmes import programmes
 from tfeval.programme.published import Source, figure
 from tfeval.report.chapters.effects_record import not_shown
@@ -128,19 +132,22 @@ def not_monetised_table(found: Value) -> Table:
     for row in found.appraisal.not_monetised().to_dict("records"):
         name, colon, component = str(row["what"]).partition(": ")
         what = outcome_label(name) + colon + component if name in held else str(row["what"])
-        rows.append((what, row["kind"], _reason(str(row["reason"]))))
-    rows += [(outcome_label(name), "too few to show", _SMALL) for name in not_shown(found.impact)]
+        rows.append((what, NOT_VALUED[row["kind"]], _reason(row)))
+    rows += [
+        (outcome_label(name), NOT_VALUED["too_few"], _SMALL) for name in not_shown(found.impact)
+    ]
     return table(
         pd.DataFrame(rows, columns=["What", "Why it is not counted", "Reason"]),
         caption="What could not be valued, or is counted elsewhere", notes=_marked(found, []),
     )  # fmt: skip
 
 
-def _reason(text: str) -> str:
+def _reason(row: Mapping[Any, Any]) -> str:
     """Return a reason with the name of the outcome that is kept, for readers."""
-    kept, found, rest = text.partition(" is kept")
-    if found and kept in reported_outcomes():
-        return f"{outcome_label(kept)}: counted there{rest}"
+    kept, text = row["instead"], str(row["reason"])
+    if kept in reported_outcomes():
+        return f"{outcome_label(kept)}: counted there: {text}"
+    # What follows is advice to who calls the package.
     return text.partition(" Appraise ")[0]
 
 

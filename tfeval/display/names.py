@@ -1,0 +1,306 @@
+"""Keys in words: every method, design, error, estimand, status and correction, said last.
+
+Results hold keys; nothing compares the words here. A test holds each registry's keys to have words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tfeval.display.words import is_missing
+
+#: On whatever was made from simulated records.
+SIMULATED = "Simulated records: not findings about the programme"
+#: Of a key that is not known.
+NOT_SAID = "not said"
+#: Between the columns of two clusterings, in one key.
+AND = "+"
+
+DESIGNS = {
+    "nearest": "nearest-neighbour matching",
+    "mahalanobis": "nearest-neighbour matching on Mahalanobis distance",
+    "optimal": "optimal pair matching",
+    "full": "optimal full matching",
+    "coarsened_exact": "coarsened exact matching",
+    "subclass": "subclassification",
+    "kernel": "kernel matching",
+    "radius": "radius matching",
+    "inverse_propensity": "inverse propensity weights",
+    "overlap": "overlap weights",
+    "entropy": "entropy balancing",
+    "unweighted": "no matching or weighting",
+}
+METHODS = {
+    "difference": "difference of weighted means",
+    "adjusted": "regression-adjusted (g-computation)",
+    "covariance_adjusted": "analysis of covariance",
+    "doubly_robust": "doubly robust (augmented weighting)",
+    "published": "propensity score matching, as published",
+}
+OUTCOME_MODELS = {"linear": "linear model", "logistic": "logistic model"}
+#: Outcome models that are not said.
+_USUAL = ("", "linear")
+ERRORS = {
+    "robust": "robust to unequal variances (HC1)",
+    "hc2": "robust to unequal variances (HC2)",
+    "hc3": "robust to unequal variances (HC3)",
+    "cluster": "clustered",
+    "cr2": "clustered (CR2)",
+    "cr3": "clustered (CR3)",
+    "two_way": "clustered",
+    "pair": "clustered by matched set",
+    "abadie_imbens": "Abadie-Imbens, for matching with replacement",
+    "bootstrap": "cluster bootstrap that repeats design and estimate",
+    "wild": "wild cluster bootstrap",
+    "randomisation": "randomisation of the treatment",
+    # Of other packages' models.
+    "iid": "one variance for all",
+    "hc0": "robust to unequal variances (HC0)",
+    "hetero": "robust to unequal variances",
+    "crv1": "clustered (CRV1)",
+    "crv3": "clustered (CRV3)",
+    # Of published effects.
+    "significance": "at most what its significance allows; none was published",
+    "published_design": "of the design as far as it was published",
+}
+#: What stands between errors and their clusters; "by" but for those named.
+_OVER = {"bootstrap": ", over", "wild": ", over", "randomisation": " over"}
+#: What errors count as estimated, where they do; of the weights, but for those named.
+_STACKED = {"abadie_imbens": "propensity score was"}
+ESTIMANDS = {
+    "ATT": "the average effect on the treated",
+    "ATE": "the average effect on all units",
+    "ATC": "the average effect on the comparison units, had they been treated",
+    "ATO": "the average effect where both arms overlap",
+}
+#: Estimands of another package's model; {term} is the coefficient's name there.
+COEFFICIENTS = {
+    "coefficient": "coefficient of {term}",
+    "coefficient_at_zero": "coefficient of {term}, where what it interacts with is 0",
+}
+#: What a coefficient is, where it is no difference in the outcome's own unit.
+SCALES = {
+    "log_odds_ratio": "log odds ratio",
+    "probit_index": "probit index",
+    "log_ratio_of_rates": "log ratio of rates",
+    "log_ratio_of_means": "log ratio of means",
+}
+#: Why an effect or its interval is missing; the numbers are those of `inference.rules`.
+STATUSES = {
+    "no_variation": "Not estimable: the outcome is the same for all who are compared.",
+    "not_fitted": "Not estimable: the outcome's logistic model does not settle in one arm.",
+    "few_units": "No interval: too few {who} in an arm for an error of its own (at least "
+    "{fewest_units} are needed, more for some errors).",
+    "few_clusters": "No interval: too few clusters hold treated or comparison {who} to say how "
+    "clusters vary (at least {fewest_clusters} of each are needed, {enough_to_draw} for a "
+    "bootstrap or two clusterings).",
+    "few_events": "No interval: fewer than {fewest_events} {who} of an arm would have the rarer "
+    "values of the outcome, were both arms alike.",
+    "determined": "No interval: the covariates determine the outcome, so nothing is left to "
+    "chance.",
+    "no_error": "No interval: the model gives no error.",
+}
+#: Forms of the error that small numbers call for.
+SMALL_SAMPLES = {
+    "hc2": "fewer than {enough_units} {who} in an arm: HC2 and Satterthwaite's t",
+    "hc3": "HC3 and Satterthwaite's t",
+    "cr2": "fewer than {enough_clusters} clusters hold an arm's {who}: CR2 and Satterthwaite's t",
+    "cr3": "CR3 and Satterthwaite's t",
+    "score": "few {who} with the outcome: Newcombe's interval by score",
+}
+#: What is held at the level, by correction.
+CORRECTIONS = {
+    "none": "none",
+    "holm": "Holm: the chance of any false finding, whatever the dependence",
+    "benjamini_hochberg": "Benjamini-Hochberg: the expected share of false findings among findings",
+    "romano_wolf": "Romano-Wolf step-down: the chance of any false finding, given how the "
+    "estimates vary together",
+}
+#: What became of a unit in a design.
+FATES = {
+    "kept": "kept",
+    "not_needed": "not needed: others were nearer",
+    "outside_caliper": "no match within the caliper",
+    "none_left": "no match left",
+    "off_support": "outside the common support",
+    "lone_stratum": "nobody to compare with in its stratum",
+    "trimmed": "trimmed: an extreme weight",
+    "not_asked": "not in the sample asked for",
+}
+VERDICTS = {"balanced": "balanced", "partly": "partly", "not_balanced": "not balanced"}
+#: Estimators of the variance between areas, and priors of its root.
+POOLINGS = {"reml": "restricted maximum likelihood", "paule_mandel": "Paule and Mandel"}
+PRIORS = {"half_cauchy": "half-Cauchy", "half_normal": "half-normal", "flat": "flat"}
+#: Why an outcome is not in an appraisal.
+NOT_VALUED = {
+    "too_few": "too few to show",
+    "not_estimated": "not estimated",
+    "no_unit_cost": "no unit cost",
+    "counted_elsewhere": "counted elsewhere",
+    "not_in_account": "not in the account",
+}
+#: Packages whose models are told as "package.model".
+PACKAGES = ("statsmodels", "pyfixest")
+#: Kinds of model of other packages, by class or method.
+MODELS = {
+    "OLS": "ordinary least squares",
+    "WLS": "weighted least squares",
+    "GLS": "generalised least squares",
+    "GLM": "generalised linear model",
+    "feols": "least squares",
+}
+
+
+def plain(key: Any) -> str:
+    """Return a key that has no words of its own as text: of a user's making, or a column's name.
+
+    Examples
+    --------
+    >>> plain("local_authority"), plain("")
+    ('local authority', 'not said')
+    """
+    return str(key).replace("_", " ") if key else NOT_SAID
+
+
+def words(names: Mapping[str, str], key: Any) -> str:
+    """Return a key in words, a user's own key as it is.
+
+    Examples
+    --------
+    >>> words(DESIGNS, "entropy"), words(DESIGNS, "my_own")
+    ('entropy balancing', 'my own')
+    """
+    return names[key] if key in names else plain(key)
+
+
+def capital(text: str) -> str:
+    """Return a text with a capital letter first, the rest as it is.
+
+    Examples
+    --------
+    >>> capital("matching on Mahalanobis distance")
+    'Matching on Mahalanobis distance'
+    """
+    return text[:1].upper() + text[1:]
+
+
+def method_words(method: str, outcome_model: str = "") -> str:
+    """Return an estimator in words; another package's as "package.model".
+
+    Examples
+    --------
+    >>> method_words("adjusted", "linear"), method_words("statsmodels.WLS")
+    ('regression-adjusted (g-computation)', 'weighted least squares (statsmodels WLS)')
+    >>> method_words("adjusted", "logistic")
+    'regression-adjusted (g-computation), logistic model'
+    """
+    package, _, model = method.partition(".")
+    if package in PACKAGES:
+        family, known, link = outcome_model.partition(".")
+        more = f", {family} family, {link} link" if known else ""
+        return f"{MODELS.get(model, 'regression')}{more} ({package} {model})"
+    text = words(METHODS, method)
+    return text if outcome_model in _USUAL else f"{text}, {words(OUTCOME_MODELS, outcome_model)}"
+
+
+def errors_words(errors: str, cluster: str = "", stacked: Any = False) -> str:
+    """Return in words how errors were made.
+
+    Parameters
+    ----------
+    errors : str
+        A key of `ERRORS`.
+    cluster : str
+        Clustering columns, as from `cluster_key`.
+    stacked : bool
+        Whether they count that weights, or a score, were estimated; missing where not known.
+
+    Examples
+    --------
+    >>> errors_words("cluster", "local_authority"), errors_words("two_way", "pair+unit")
+    ('clustered by local authority', 'clustered by pair and unit')
+    >>> errors_words("robust", stacked=True)
+    'robust to unequal variances (HC1); counting that the weights were estimated'
+    """
+    text = words(ERRORS, errors)
+    if cluster:
+        named = " and ".join(plain(name) for name in cluster.split(AND))
+        text += f"{_OVER.get(errors, ' by')} {named}"
+    if not is_missing(stacked) and stacked:
+        text += f"; counting that the {_STACKED.get(errors, 'weights were')} estimated"
+    return text
+
+
+def cluster_key(columns: Iterable[str]) -> str:
+    """Return clustering columns as one key.
+
+    Examples
+    --------
+    >>> cluster_key(["pair", "unit"]), cluster_key([])
+    ('pair+unit', '')
+    """
+    return AND.join(columns)
+
+
+def estimand_words(estimand: str, term: str = "", scale: str = "") -> str:
+    """Return whose effect it is, in words; of another package's model, which coefficient.
+
+    Examples
+    --------
+    >>> estimand_words("ATT")
+    'ATT, the average effect on the treated'
+    >>> estimand_words("coefficient", "treated", "log_odds_ratio")
+    'coefficient of treated, a log odds ratio'
+    """
+    if estimand in COEFFICIENTS:
+        text = COEFFICIENTS[estimand].format(term=term)
+        return f"{text}, a {scale_words(scale)}" if scale else text
+    return f"{estimand}, {ESTIMANDS[estimand]}" if estimand in ESTIMANDS else estimand or NOT_SAID
+
+
+def scale_words(scale: str) -> str:
+    """Return what a coefficient is; of a scale without words, that it is one.
+
+    Examples
+    --------
+    >>> scale_words("probit_index"), scale_words("CLogLog")
+    ('probit index', 'difference on the CLogLog scale')
+    """
+    return SCALES.get(scale, f"difference on the {scale} scale")
+
+
+def design_words(design: str, settings: Mapping[str, Any], strata: Sequence[str] = ()) -> str:
+    """Return a design with its main settings, as a heading.
+
+    Parameters
+    ----------
+    design : str
+        A key of `DESIGNS`, or a text of the user's own.
+    settings : mapping
+        Of the design; `ratio`, `replace`, `caliper`, `caliper_unit`, `calipers` and `within` are
+        said where they are there.
+    strata : sequence of str
+        Columns that units were kept within.
+
+    Examples
+    --------
+    >>> design_words("nearest", {"ratio": 2, "replace": False, "caliper": 0.2,
+    ...                          "caliper_unit": "sd"}, ["region"])
+    'Nearest-neighbour matching, 2 to 1, without replacement, caliper 0.2 SD, within region'
+    """
+    if design not in DESIGNS:
+        return design
+    parts = [capital(DESIGNS[design])]
+    unit = " SD" if settings.get("caliper_unit") == "sd" else ""
+    if "ratio" in settings:
+        parts.append(f"{settings['ratio']} to 1")
+    if "replace" in settings:
+        parts.append(f"{'with' if settings['replace'] else 'without'} replacement")
+    if settings.get("caliper") is not None:
+        parts.append(f"caliper {settings['caliper']:g}{unit}")
+    for name, width in dict(settings.get("calipers") or {}).items():
+        parts.append(f"{name} within {width:g}{unit}")
+    if strata and settings.get("within", "strata") == "strata":
+        parts.append(f"within {' and '.join(strata)}")
+    return ", ".join(parts)
