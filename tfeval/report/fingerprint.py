@@ -22,7 +22,6 @@ from tfeval.paths import project_folder
 PAGE = ("beautifulsoup4", "jinja2", "latex2mathml", "nbclient", "nbconvert", "nbformat", "pandas",
         "papermill")  # fmt: skip
 _CODE = Path(__file__).resolve().parent.parent
-_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _DATA_SUFFIXES = (".csv", ".json", ".parquet", ".toml")
 
 
@@ -121,11 +120,17 @@ def _modules() -> dict[str, tuple[str, ...]]:
         if project
         else [item for item in requires("tfeval") or () if "extra ==" not in item]
     )
-    needed = {_NAME.match(item)[0].lower() for item in asked}  # type: ignore[index]
+    needed = {_normal(item) for item in asked}
     return {
-        module: tuple(needed & {name.lower() for name in names})
+        module: tuple(needed & {_normal(name) for name in names})
         for module, names in packages_distributions().items()
     }
+
+
+def _normal(requirement: str) -> str:
+    """Return the name in a requirement, written as the index writes it."""
+    name = re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def installed_versions(names: Iterable[str]) -> dict[str, str]:
