@@ -7,16 +7,24 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python;
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+DEVELOPED := $(VENV)/.developed
 COMPILED := $(VENV)/.compiled
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PINNED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 LOOPS := $(wildcard tfeval/impact/*/*_loops.py) tfeval/impact/compile_kernels.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup report test lint types unit notebooks store lock clean
+.PHONY: help setup setup-dev lab report test lint types unit notebooks store lock clean
 
 help: ## List what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-setup: $(COMPILED) ## Make the environment in .venv from the lock
+setup: $(COMPILED) ## Make the environment in .venv that a report needs
+
+setup-dev: $(COMPILED) $(DEVELOPED) ## Add to it what tests and JupyterLab need
+
+lab: $(COMPILED) $(DEVELOPED) ## Open JupyterLab on the notebooks
+	@$(BIN)/jupyter lab notebooks
 
 report: $(COMPILED) ## Run the national report and four authorities into reports/
 	@$(BIN)/tfeval report
@@ -39,22 +47,32 @@ notebooks: $(COMPILED) ## Stored notebooks run again and compared with their out
 store: $(COMPILED) ## Run the notebooks on their default parameters and keep the outputs
 	@$(BIN)/tfeval store
 
-lock: $(INSTALLED) ## Pin every version anew (needs uv)
-	uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
+lock: ## Pin what pyproject.toml asks for, for reports and for developers (needs uv)
+	uv pip compile $(PINNED) --extra install pyproject.toml -o requirements.lock
+	uv pip compile $(PINNED) --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	@echo "Now: $(BIN)/python -m tests.test_dependencies, which brings docs/dependencies.md into step"
 
 clean: ## Remove the environment and the reports
 	rm -rf $(VENV) reports/[!R]*
 
-# Only the lock and the project's own definition rebuild it.
+# Only its lock and the project's own definition rebuild it.
 $(INSTALLED): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" && "$(PYTHON)" -c '$(SUITABLE)' 2>/dev/null || { \
 	  echo "tfeval needs Python 3.11, 3.12 or 3.13, and none was found."; \
 	  echo "Install one, or say where it is: make PYTHON=/path/to/python3.12"; exit 1; }
 	@echo "Setting up $(VENV) with $$("$(PYTHON)" --version) (some minutes, once)"
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
+
+# The same packages at the same versions, and what is only needed to work on tfeval.
+$(DEVELOPED): $(INSTALLED) requirements-dev.lock
+	@echo "Adding to $(VENV) what tests and JupyterLab need (a few minutes, once)"
+	@$(PIP) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+lint types unit notebooks: $(DEVELOPED)
 
 # Loops over many units become machine code here, once, so that nobody waits for it later.
 $(COMPILED): $(INSTALLED) $(LOOPS)

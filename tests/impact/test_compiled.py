@@ -17,7 +17,7 @@ from tfeval.impact.matching.nearest import nearest_pairs
 from tfeval.impact.study.compiled import LARGE, for_size, in_parts
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("duckdb", "ibis", "jinja2", "matplotlib", "numba", "pandera", "sklearn", "statsmodels",
+HEAVY = ("duckdb", "ibis", "jinja2", "matplotlib", "numba", "sklearn", "statsmodels",
          "scipy.stats")  # fmt: skip
 SMALL = """
 import time

@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 import tfeval as tf
+from tests.impact.mahalanobis import mahalanobis_pairs
 from tests.impact.simulated import simulated
 from tfeval.errors import DataError, ParameterError, TfevalError
 from tfeval.impact.balance.tables import _same_means
 from tfeval.impact.design.design import FATES, NOT_ASKED, Design
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.matching.coarsened import coarsened_sets
-from tfeval.impact.matching.mahalanobis import mahalanobis_pairs
 from tfeval.impact.means.logistic_outcomes import check_between
 from tfeval.impact.means.outcomes import aligned
 from tfeval.impact.means.populations import populations

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfeval.errors import DataError, ParameterError
-from tfeval.programme.criteria import education_problem, eligible
+from tfeval.programme.criteria import eligible
 from tfeval.programme.phases import phase
 from tfeval.programme.results import fallen_by, results_met, school_test
 
@@ -70,32 +70,6 @@ def test_eligibility_names_what_is_missing():
     )
     with pytest.raises(DataError, match="column crime_asb is empty in 1 rows"):
         eligible(holes, ONE)
-
-
-CHILD = {
-    "permanent_exclusions": 0,
-    "fixed_exclusions": 0,
-    "alternative_provision": False,
-    "sessions_unauthorised": 0,
-    "sessions_possible": 300,
-}
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        ({}, False),
-        ({"permanent_exclusions": 1}, True),
-        ({"fixed_exclusions": 2}, False),
-        ({"fixed_exclusions": 3}, True),
-        ({"alternative_provision": True}, True),
-        ({"sessions_unauthorised": 44}, False),
-        ({"sessions_unauthorised": 45}, True),
-        ({"sessions_possible": 0}, False),
-    ],
-)
-def test_education_criterion(change, expected):
-    assert education_problem(pd.DataFrame([CHILD | change])).tolist() == [expected]
 
 
 PUPIL = {

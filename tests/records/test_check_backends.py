@@ -7,7 +7,7 @@ from datetime import date
 import ibis
 import pytest
 
-from tfeval.records.casting import IBIS_TYPES, cast, typed
+from tfeval.records.casting import cast, typed
 from tfeval.records.identifiers import KINDS, as_text, looks_like, scanned_columns, suspect
 from tfeval.records.relations import relations
 from tfeval.records.rules import row_rules
@@ -16,7 +16,7 @@ from tfeval.records.schema import TABLES
 
 def _empty(name: str) -> ibis.Table:
     columns = TABLES[name].columns
-    types = {c: IBIS_TYPES[one.metadata["kind"]] for c, one in columns.items()}
+    types = {c: one.type for c, one in columns.items()}
     return ibis.table(types, name=name)
 
 
@@ -24,12 +24,12 @@ def _empty(name: str) -> ibis.Table:
 @pytest.mark.parametrize("name", TABLES)
 def test_every_question_compiles(name: str, dialect: str) -> None:
     raw = _empty(name)
-    kinds = {c: one.metadata["kind"] for c, one in TABLES[name].columns.items()}
+    columns = TABLES[name].columns
     rules = list(
         row_rules(
             TABLES[name],
             raw,
-            lambda column: cast(raw[column], IBIS_TYPES[kinds[column]]),
+            lambda column: cast(raw[column], columns[column].type),
             date(2019, 12, 31),
         )
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -9,11 +10,13 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 from conftest import OK, READS, manifest
 
 from tfeval.errors import ParameterError
 from tfeval.report import execute, fingerprint
 from tfeval.report.folders import clean_leftovers, is_current
+from tfeval.report.kernel import IMPORTED
 from tfeval.report.plan import plan
 from tfeval.report.record import read_records
 from tfeval.report.run import run_jobs
@@ -64,6 +67,24 @@ def test_the_manifest_says_what_it_rests_on_and_no_more(built):
     first = manifest(built.out / "national" / "01_ok")
     assert first["parameters"]["price_year"] == {"value": 2014, "default": True}
     assert first["headline"] == "£448 million <in all>."
+
+
+def test_a_page_names_what_its_kernel_imported_and_nothing_else(built):
+    found = manifest(built.out / "national" / "01_ok")["rests_on"]["versions"]
+    assert {"python", "tfeval", "pandas", "numpy", "matplotlib", "ipykernel"} <= set(found)
+    # Installed and needed by the project, but not by this notebook.
+    assert not {"statsmodels", "numba", "gptables", "duckdb"} & set(found)
+    page = (built.out / "national" / "01_ok" / "report.html").read_text()
+    shown = {
+        tuple(cell.get_text() for cell in row.find_all("td"))
+        for row in BeautifulSoup(page, "html.parser").find_all("tr")
+        if row.th and row.th.get_text() == "Version"
+    }
+    # What was shown was imported; beside it the page names only what made the page.
+    assert shown <= set(found.items()) and {"pandas", "matplotlib"} <= {name for name, _ in shown}
+    assert {name for name, _ in set(found.items()) - shown} <= set(fingerprint.PAGE)
+    plain = manifest(built.out / "national" / "03_broken")["rests_on"]["versions"]
+    assert "matplotlib" not in plain and set(fingerprint.PAGE) <= set(plain)
 
 
 def test_nothing_of_the_machine_is_left_in_any_file(built):
@@ -171,6 +192,7 @@ def quick(monkeypatch, write, facts, tmp_path):
                 "metadata": {}, "nbformat": 4, "nbformat_minor": 5}  # fmt: skip
         done["cells"] = [{**cell, "source": fingerprint.source(cell)} for cell in done["cells"]]
         execute.write_notebook(done, folder / "notebook.ipynb")
+        (folder / IMPORTED).write_text('["scipy", "ibis-framework"]')
         return done, None
 
     monkeypatch.setattr(execute, "execute", fake)
@@ -208,14 +230,58 @@ def test_changed_records_of_what_is_read_are_a_change(quick, write, tmp_path):
     assert quick() == (["kept", "kept"], 0)
 
 
-@pytest.mark.parametrize("what", ["code_hash", "all_versions", "data_files"])
+@pytest.mark.parametrize("what", ["code_hash", "installed_versions", "data_files"])
 def test_code_versions_and_data_are_changes(quick, monkeypatch, what):
     from tfeval.report import task
 
-    other = {"code_hash": "x", "all_versions": {"numpy": "0"}, "data_files": ()}[what]
-    monkeypatch.setattr(task, what, lambda: other)
+    other = {"code_hash": "x", "installed_versions": {"numpy": "0"}, "data_files": ()}[what]
+    monkeypatch.setattr(task, what, lambda *_: other)
     assert quick() == (["ok", "ok"], 2)
     assert quick() == (["kept", "kept"], 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "again"),
+    [("scipy", True), ("ibis-framework", True), ("nbconvert", True), ("statsmodels", False)],
+)
+def test_only_a_library_that_was_imported_makes_a_page_stale(quick, monkeypatch, name, again):
+    version = fingerprint._version
+    monkeypatch.setattr(fingerprint, "_version", lambda one: "0" if one == name else version(one))
+    assert quick() == ((["ok", "ok"], 2) if again else (["kept", "kept"], 0))
+    assert quick() == (["kept", "kept"], 0)
+    monkeypatch.setattr(fingerprint, "_version", lambda one: "" if one == name else version(one))
+    assert quick()[1] == 2 * again
+
+
+def test_what_is_imported_is_seen_when_it_is():
+    program = """
+        import sys
+        from tfeval.report.fingerprint import imported
+        print(*imported())
+        import duckdb, sklearn, sqlglot, pytest
+        print(*imported())
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    before, after = (set(line.split()) for line in done.stdout.splitlines())
+    assert not {"duckdb", "scikit-learn", "sqlglot", "statsmodels"} & before
+    assert {"duckdb", "scikit-learn", "sqlglot", "scipy"} <= after
+    assert "pytest" not in after  # the project does not need it
+
+
+def test_what_makes_a_page_is_what_its_modules_import():
+    third = set()
+    for name in ("execute", "publish", "outputs", "accessible"):
+        path = Path(execute.__file__).with_name(f"{name}.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            modules += [one.name for one in node.names] if isinstance(node, ast.Import) else []
+            third |= {module.partition(".")[0] for module in modules}
+    # These two only start the kernel, which says itself what it imports.
+    own = sys.stdlib_module_names | {"tfeval", "jupyter_client", "traitlets"}
+    names = {name for module in third - own for name in fingerprint._modules()[module]}
+    # nbconvert renders the page's template by Jinja.
+    assert names | {"jinja2"} == set(fingerprint.PAGE)
 
 
 def test_a_changed_data_file_is_seen(quick, facts):

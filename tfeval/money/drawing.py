@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from tfeval.errors import DataError
+from tfeval.impact.means.variance import joint_normal
 from tfeval.money.model import Array, Model, Parameters
 
 
@@ -45,15 +46,13 @@ def normal_draws(
     scale = np.where(spread > 0, spread, 1.0)
     # In units of the errors, so that outcomes counted in days do not swamp those in sentences.
     alike = covariance / np.outer(scale, scale)
-    size, axes = np.linalg.eigh((alike + alike.T) / 2)
+    size = np.linalg.eigvalsh((alike + alike.T) / 2)
     if len(size) and size[0] < -1e-6 * max(1.0, size[-1]):
         raise DataError(
             "The effects' covariance is none: some combination of them would have a negative "
             "variance. Estimate them together, or use worst_case."
         )
-    # The symmetric root: the one that rounding of the axes does not turn.
-    root = axes * np.sqrt(np.maximum(size, 0.0)) @ axes.T
-    return mean + (rng.standard_normal((draws, len(mean))) @ root) * scale
+    return mean + joint_normal(alike, draws, rng) * scale
 
 
 def triangular(share: Array, low: Array, middle: Array, high: Array) -> Array:

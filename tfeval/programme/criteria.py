@@ -7,53 +7,11 @@ import pandas as pd
 from tfeval.errors import DataError
 from tfeval.programme.phases import Phase
 
-#: Phase one, education: thresholds of the criterion, over the last three terms.
+#: Phase one, education: fixed exclusions, and the share of sessions missed without authorisation,
+#: over the last three terms (Nottinghamshire County Council, 2013, quoted in
+#: `data/published/eligibility.csv`).
 EXCLUSIONS_AT_ENTRY = 3
 ABSENCE_AT_ENTRY = 0.15
-
-
-def education_problem(children: pd.DataFrame) -> pd.Series:
-    """Return whether each child met phase one's education criterion.
-
-    Any one of: permanently excluded; three or more fixed exclusions in the last three
-    consecutive terms; in a pupil referral unit, alternative provision or on no roll because of
-    an exclusion; 15% or more of possible sessions missed without authorisation in the last three
-    terms.
-
-    Parameters
-    ----------
-    children : DataFrame
-        One row a child over its last three terms: `permanent_exclusions`, `fixed_exclusions`
-        (counts), `alternative_provision` (bool), `sessions_unauthorised`, `sessions_possible`.
-
-    Returns
-    -------
-    Series of bool
-        Indexed as `children`. A child with no possible session cannot meet the absence test.
-
-    References
-    ----------
-    Nottinghamshire County Council (2013), quoted in `data/published/eligibility.csv`.
-
-    Examples
-    --------
-    >>> child = pd.DataFrame({"permanent_exclusions": [0], "fixed_exclusions": [0],
-    ...     "alternative_provision": [False], "sessions_unauthorised": [48],
-    ...     "sessions_possible": [320]})
-    >>> education_problem(child).tolist()
-    [True]
-    """
-    # 15% by cross-multiplication: 48 of 320 is exactly at the threshold, and must count.
-    absent = (children["sessions_possible"] > 0) & (
-        children["sessions_unauthorised"] * 100
-        >= children["sessions_possible"] * round(ABSENCE_AT_ENTRY * 100)
-    )
-    return (
-        (children["permanent_exclusions"] > 0)
-        | (children["fixed_exclusions"] >= EXCLUSIONS_AT_ENTRY)
-        | children["alternative_provision"].astype(bool)
-        | absent
-    )
 
 
 def eligible(problems: pd.DataFrame, phase: Phase) -> pd.Series:

@@ -98,7 +98,7 @@ def latest_counts(rows: pd.DataFrame) -> pd.DataFrame:
     loose = held[held["qualifier"] != EXACT]
     known = exact.set_index("area_code")
     floor = loose["area_code"].map(known["value"])
-    since = loose["area_code"].map(known["_last"])
+    since = loose["area_code"].map(known["_last"]).astype(object).fillna("")
     more = floor.isna() | ((loose["_first"] > since) & (loose["_low"] > floor))
     loose = _largest(loose[more], ["_says", "value", "_low", "as_of"])
     kept = pd.concat([exact[~exact["area_code"].isin(loose["area_code"])], loose])

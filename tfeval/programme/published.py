@@ -182,7 +182,7 @@ def _read(table: str, folder: Path) -> pd.DataFrame:
     if found:
         raise DataError("\n".join(f"{table}.csv: {fault}" for fault in found))
     for name in _NUMERIC:
-        if name in frame and frame[name].dtype == object:
+        if name in frame and not pd.api.types.is_numeric_dtype(frame[name]):
             frame[name] = pd.to_numeric(frame[name])
     return frame
 

@@ -4,19 +4,7 @@ from __future__ import annotations
 
 import ibis
 
-from tfeval.records.table import Table
-
-#: What the kinds of column are in Ibis.
-IBIS_TYPES = {
-    "identifier": "string",
-    "category": "string",
-    "authority": "string",
-    "row number": "int64",
-    "count": "int64",
-    "date": "date",
-    "month": "date",
-    "flag": "boolean",
-}
+from tfeval.records.columns import Table
 
 
 def typed(table: ibis.Table, definition: Table) -> ibis.Table:
@@ -27,7 +15,7 @@ def typed(table: ibis.Table, definition: Table) -> ibis.Table:
     columns = {}
     for name, column in definition.columns.items():
         if name in table.columns:
-            columns[name] = cast(table[name], IBIS_TYPES[column.metadata["kind"]])
+            columns[name] = cast(table[name], column.type)
     return table.select(**columns)
 
 

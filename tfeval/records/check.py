@@ -9,7 +9,8 @@ from typing import Any
 import ibis
 
 from tfeval.errors import ParameterError, in_own_words, suggest
-from tfeval.records.casting import IBIS_TYPES, cast
+from tfeval.records.casting import cast
+from tfeval.records.columns import Column
 from tfeval.records.faults import CheckReport, Fault
 from tfeval.records.identifiers import (
     as_text,
@@ -91,8 +92,8 @@ def _shape(records: Records) -> Iterator[Fault]:
             if column not in raw.columns:
                 if definition.required:
                     yield Fault(name, column, "missing column", None, "Add it.")
-            elif not _fits(raw[column].type(), definition.metadata["kind"]):
-                advice = f"It must hold a {IBIS_TYPES[definition.metadata['kind']]}."
+            elif not _fits(raw[column].type(), definition):
+                advice = f"It must hold a {definition.type}."
                 yield Fault(name, column, "wrong type", None, advice)
         for column in identifying_names(name, raw):
             yield Fault(name, column, "an identifying column", None, _PSEUDONYMISE)
@@ -100,18 +101,17 @@ def _shape(records: Records) -> Iterator[Fault]:
         yield Fault(name, "", "unknown table", None, near)
 
 
-def _fits(kind: Any, wanted: str) -> bool:
+def _fits(kind: Any, wanted: Column) -> bool:
     """Return whether a column's type can hold what it should; text is judged row by row."""
-    ibis_type = IBIS_TYPES[wanted]
     if kind.is_string():
         return True
-    if ibis_type == "date":
+    if wanted.type == "date":
         return kind.is_date() or kind.is_timestamp()
-    if ibis_type == "int64":
+    if wanted.type == "int64":
         return kind.is_integer()
-    if ibis_type == "boolean":
+    if wanted.type == "boolean":
         return kind.is_boolean()
-    return wanted == "identifier" and kind.is_integer()
+    return wanted.kind == "identifier" and kind.is_integer()
 
 
 def _optional(records: Records) -> Mapping[str, str]:
@@ -124,16 +124,15 @@ def _optional(records: Records) -> Mapping[str, str]:
 
 
 def _row_faults(records: Records, name: str) -> tuple[list[Fault], int]:
-    raw = records.raw[name]
-    kinds = {c: d.metadata["kind"] for c, d in TABLES[name].columns.items()}
+    raw, columns = records.raw[name], TABLES[name].columns
 
     def read(column: str) -> ibis.Value:
-        return cast(raw[column], IBIS_TYPES[kinds[column]])
+        return cast(raw[column], columns[column].type)
 
     rules = [
         rule
         for rule in row_rules(TABLES[name], raw, read, records.ends_on)
-        if _fits(raw[rule[0]].type(), kinds[rule[0]])
+        if _fits(raw[rule[0]].type(), columns[rule[0]])
     ]
     sums = {f"r{place}": expression.sum() for place, (_, _, expression) in enumerate(rules)}
     counted = raw.aggregate(n=raw.count(), **sums).to_pyarrow().to_pylist()[0]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandera.pandas as pa
-
 from tfeval.paths import project_folder
 from tfeval.programme.outcomes import Outcome, cohort_outcomes
-from tfeval.records.schema import TABLES, Table
+from tfeval.records.columns import Column, Table
+from tfeval.records.schema import TABLES
 
 START = "<!-- linked records: written by tfeval.records.dictionary from the schema -->"
 END = "<!-- end of linked records -->"
@@ -98,17 +97,16 @@ def _outcome(row: Outcome) -> str:
     return f"| {' | '.join(facts)} |"
 
 
-def _row(name: str, column: pa.Column) -> str:
-    metadata = column.metadata
-    holds = metadata["kind"]
-    if metadata["values"]:
-        holds = ", ".join(f"`{value}`" for value in metadata["values"])
-    if metadata["link"]:
-        holds = f"{holds}, found in `{metadata['link']}`"
+def _row(name: str, column: Column) -> str:
+    holds = column.kind
+    if column.allowed:
+        holds = ", ".join(f"`{value}`" for value in column.allowed)
+    if column.link:
+        holds = f"{holds}, found in `{column.link}`"
     empty = "yes" if column.nullable else "no"
     if not column.required:
         empty += "; column may be missing"
-    return f"| `{name}` | {holds} | {metadata['unit']} | {empty} | {column.description} |"
+    return f"| `{name}` | {holds} | {column.unit} | {empty} | {column.description} |"
 
 
 if __name__ == "__main__":

@@ -67,13 +67,13 @@ def scanned_columns(name: str, table: ibis.Table) -> list[str]:
     Dates that the schema asks for, and codes of authorities, are not among them.
     """
     known = TABLES[name].columns
-    dated = {column for column, one in known.items() if one.metadata["kind"] in ("date", "month")}
+    dated = {column for column, one in known.items() if one.kind in ("date", "month")}
     return [
         column
         for column, kind in table.schema().items()
         if (kind.is_string() or kind.is_integer())
         and column not in dated
-        and (column not in known or known[column].metadata["kind"] in ("identifier", "category"))
+        and (column not in known or known[column].kind in ("identifier", "category"))
     ]
 
 

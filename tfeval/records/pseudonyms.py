@@ -16,8 +16,9 @@ import pyarrow as pa
 
 from tfeval.errors import DataError, ParameterError, in_own_words
 from tfeval.records.casting import cast
+from tfeval.records.columns import Table
 from tfeval.records.folders import written_whole
-from tfeval.records.schema import TABLES, Table
+from tfeval.records.schema import TABLES
 from tfeval.records.store import Records, connect
 
 #: Where the key is looked for, unless a file is named.
@@ -164,7 +165,7 @@ def _judge(key: bytes) -> None:
 
 def _kind(table: Table, column: str) -> str | None:
     """Return what an identifier column identifies, None for another column."""
-    if column not in table.columns or table.columns[column].metadata["kind"] != "identifier":
+    if column not in table.columns or table.columns[column].kind != "identifier":
         return None
     return "person" if column == "person_id" else "family"
 
@@ -212,7 +213,7 @@ def _rewritten(records: Records, definition: Table, raw: ibis.Table) -> ibis.Tab
         ).drop(f"{column}_real")
         table = table.mutate(**{column: table[f"{column}_new"]}).drop(f"{column}_new")
     for column, one in definition.columns.items():
-        if one.metadata["kind"] == "row number" and column in table.columns:
+        if one.kind == "row number" and column in table.columns:
             table = table.mutate(**{column: ibis.row_number() + 1})
     return table.select(*[name for name in definition.columns if name in table.columns])
 

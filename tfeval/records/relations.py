@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 import ibis
 
-from tfeval.records.schema import TABLES, Table
+from tfeval.records.columns import Table
+from tfeval.records.schema import TABLES
 
 #: A fault between rows: its column, its kind, and the expression that counts the rows.
 Count = tuple[str, str, ibis.Value]

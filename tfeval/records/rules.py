@@ -10,8 +10,8 @@ import ibis
 
 from tfeval.programme.outcomes import PROVEN_OUTCOMES
 from tfeval.programme.programmes import programmes
-from tfeval.records.columns import EARLIEST, authority_codes
-from tfeval.records.schema import ALL_CRITERIA, Table
+from tfeval.records.columns import EARLIEST, Column, Table, authority_codes
+from tfeval.records.schema import ALL_CRITERIA
 
 #: A fault of a row: its column, its kind, and the expression that is true of a row at fault.
 Rule = tuple[str, str, ibis.Value]
@@ -38,9 +38,7 @@ def row_rules(
     """
     for name, column in definition.columns.items():
         if name in raw.columns:
-            yield from _column_rules(
-                name, column.metadata, column.nullable, raw=raw, typed=typed, ends_on=ends_on
-            )
+            yield from _column_rules(name, column, raw=raw, typed=typed, ends_on=ends_on)
     present = set(raw.columns)
     for first, second in definition.order:
         if {first, second} <= present:
@@ -54,25 +52,24 @@ def row_rules(
 
 def _column_rules(
     name: str,
-    metadata: dict,
-    nullable: bool,
+    column: Column,
     *,
     raw: ibis.Table,
     typed: Callable[[str], ibis.Value],
     ends_on: date,
 ) -> Iterator[Rule]:
-    kind, value, came = metadata["kind"], typed(name), raw[name]
+    kind, value, came = column.kind, typed(name), raw[name]
     blank = came.isnull()
     if came.type().is_string():
         blank = blank | (came.strip() == "")
         if kind in ("identifier", "category", "authority"):
             yield name, "space around it", (came != came.strip()) & ~blank
-    if not nullable:
+    if not column.nullable:
         yield name, "empty", blank
     if not came.type().is_string() or kind not in ("identifier", "category", "authority"):
         yield name, "cannot be read as its type", value.isnull() & ~blank
     if kind == "category":
-        yield name, "unknown value", ~blank & value.notin(list(metadata["values"]))
+        yield name, "unknown value", ~blank & value.notin(list(column.allowed))
     elif kind == "authority":
         yield name, "unknown authority", ~blank & value.notin(list(authority_codes()))
     elif kind == "count":

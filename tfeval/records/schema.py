@@ -17,11 +17,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandera.pandas as pa
-
 from tfeval.programme.outcomes import OUT_OF_WORK_BENEFITS
 from tfeval.programme.programmes import programmes
 from tfeval.records.columns import (
+    Column,
+    Table,
     authority,
     category,
     count,
@@ -31,7 +31,6 @@ from tfeval.records.columns import (
     month,
     row_number,
 )
-from tfeval.records.table import Table, table
 
 PHASES = tuple(programmes())
 #: Every criterion of any phase, in order; `local_discretion` is phase one's local filter.
@@ -46,22 +45,22 @@ SOCIAL_CARE_KINDS = ("in_need", "protection_plan", "looked_after")
 HOSPITAL_KINDS = ("emergency_admission", "ae_attendance")
 
 
-def _person() -> pa.Column:
+def _person() -> Column:
     return identifier("The person.", link="people.person_id")
 
 
-def _family() -> pa.Column:
+def _family() -> Column:
     return identifier("The family.", link="families.family_id")
 
 
-def _spell() -> dict[str, pa.Column]:
+def _spell() -> dict[str, Column]:
     return {
         "started_on": day("First day."),
         "ended_on": day("First day on which it no longer held; empty if it still did.", empty=True),
     }
 
 
-def _criterion(name: str) -> pa.Column:
+def _criterion(name: str) -> Column:
     of = [one for one in programmes().values() if name in one.nominated]
     words = ", ".join(one.words for one in of)
     text = f"Nominated at identification: {name.replace('_', ' ')} ({words})."
@@ -77,7 +76,7 @@ _SPELL: dict[str, Any] = {
 }
 
 _TABLES = (
-    table(
+    Table(
         "families",
         "One row a family and phase in which an authority identified or assessed it, whether "
         "or not it was then attached; a family attached in both phases has two rows.",
@@ -105,7 +104,7 @@ _TABLES = (
             ("attached_on", "claimed_on"),
         ),
     ),
-    table(
+    Table(
         "people",
         "One row a person, in one family.",
         "nothing can be answered",
@@ -123,7 +122,7 @@ _TABLES = (
         key=("person_id",),
         needed=True,
     ),
-    table(
+    Table(
         "family_moves",
         "One row a move of a family to another authority.",
         "families are taken to stay in the authority that identified them",
@@ -134,7 +133,7 @@ _TABLES = (
         },
         key=("family_id", "moved_on"),
     ),
-    table(
+    Table(
         "coverage",
         "One row an authority and a table of which it (or its national source) sent records.",
         "every authority is taken to have sent every table for all dates",
@@ -150,7 +149,7 @@ _TABLES = (
         key=("local_authority", "source_table"),
         order=(("covered_from", "covered_to"),),
     ),
-    table(
+    Table(
         "school_terms",
         "One row a pupil and term.",
         "absence and exclusion from school",
@@ -175,7 +174,7 @@ _TABLES = (
         order=(("term_start", "term_end"),),
         ages=(4, 20),
     ),
-    table(
+    Table(
         "offences",
         "One row an offence of which a person was accused.",
         "offending and custody",
@@ -193,7 +192,7 @@ _TABLES = (
         order=(("offence_on", "outcome_on"),),
         ages=(10, 120),
     ),
-    table(
+    Table(
         "asb_incidents",
         "One row an incident of anti-social behaviour, of a family or one of its people.",
         "anti-social behaviour",
@@ -208,7 +207,7 @@ _TABLES = (
         key=("incident_id",),
         event_on="incident_on",
     ),
-    table(
+    Table(
         "benefit_spells",
         "One row a spell on a benefit.",
         "out-of-work benefits",
@@ -218,7 +217,7 @@ _TABLES = (
         ages=(16, 120),
         **_SPELL,
     ),
-    table(
+    Table(
         "employment_spells",
         "One row a spell in paid work, jobs held at the same time merged into one spell.",
         "employment",
@@ -228,7 +227,7 @@ _TABLES = (
         ages=(13, 120),
         **_SPELL,
     ),
-    table(
+    Table(
         "social_care_episodes",
         "One row a spell of children's social care; a child may be in two kinds at once.",
         "children in need, protection plans and looked-after children",
@@ -238,7 +237,7 @@ _TABLES = (
         ages=(0, 18),
         **_SPELL,
     ),
-    table(
+    Table(
         "hospital_episodes",
         "One row an emergency admission or a visit to accident and emergency.",
         "emergency admissions and visits to accident and emergency",
@@ -253,7 +252,7 @@ _TABLES = (
         event_on="arrived_on",
         ages=(0, 120),
     ),
-    table(
+    Table(
         "domestic_abuse_incidents",
         "One row an incident of domestic abuse reported in a family.",
         "domestic abuse",

@@ -6,17 +6,21 @@ import csv
 import hashlib
 import json
 import platform
+import re
+import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
 from pathlib import Path
 from typing import Any
 
 from tfeval.paths import project_folder
 
-_LIBRARIES = ("numpy", "pandas", "scipy", "statsmodels", "scikit-learn", "pandera", "matplotlib",
-              "papermill", "nbconvert", "ipykernel", "beautifulsoup4", "latex2mathml")  # fmt: skip
+#: What makes a page of a notebook that was run, in the runner and not in the notebook's kernel.
+PAGE = ("beautifulsoup4", "jinja2", "latex2mathml", "nbclient", "nbconvert", "nbformat", "pandas",
+        "papermill")  # fmt: skip
 _CODE = Path(__file__).resolve().parent.parent
 _DATA_SUFFIXES = (".csv", ".json", ".parquet", ".toml")
 
@@ -94,28 +98,73 @@ def extract_state(named: str) -> str:
     return digest.hexdigest()
 
 
-def library_versions() -> dict[str, str]:
-    """Return the versions of tfeval and of the installed libraries that results depend on."""
-    found = {"tfeval": tfeval_version()}
-    for name in _LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+def imported() -> tuple[str, ...]:
+    """Return which of the libraries that tfeval needs this process has imported, by name.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> "numpy" in imported()
+    True
+    """
+    modules = {name.partition(".")[0] for name in tuple(sys.modules)}
+    return tuple(sorted(name for module in modules for name in _modules().get(module, ())))
+
+
+@cache
+def _modules() -> dict[str, tuple[str, ...]]:
+    """Return the libraries that tfeval itself needs, by the modules that they bring."""
+    project = _project()
+    asked = (
+        project["dependencies"]
+        if project
+        else [item for item in requires("tfeval") or () if "extra ==" not in item]
+    )
+    needed = {_normal(item) for item in asked}
+    return {
+        module: tuple(needed & {_normal(name) for name in names})
+        for module, names in packages_distributions().items()
+    }
+
+
+def _normal(requirement: str) -> str:
+    """Return the name in a requirement, written as the index writes it."""
+    name = re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def installed_versions(names: Iterable[str]) -> dict[str, str]:
+    """Return the versions of Python, of tfeval and of some libraries, as they are installed now.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Libraries; one that is not installed is left out.
+    """
+    found = {"python": platform.python_version(), "tfeval": tfeval_version()}
+    found |= {name: _version(name) for name in sorted(set(names) - set(found))}
+    return {name: number for name, number in found.items() if number}
+
+
+@cache
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
 
 
 def tfeval_version() -> str:
     """Return the package's version, from a checkout that is not installed too."""
-    project = _CODE.parent / "pyproject.toml"
-    if project.is_file():
-        return tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"]
-    return version("tfeval")
+    project = _project()
+    return project["version"] if project else version("tfeval")
 
 
-def all_versions() -> dict[str, str]:
-    """Return the Python version and those of the libraries."""
-    return {"python": platform.python_version(), **library_versions()}
+@cache
+def _project() -> dict[str, Any]:
+    """Return the project's own table of pyproject.toml; empty where there is no checkout."""
+    path = _CODE.parent / "pyproject.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8"))["project"] if path.is_file() else {}
 
 
 def notebook_hash(notebook: Mapping[str, Any]) -> str:

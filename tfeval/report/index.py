@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tfeval.display.names import SIMULATED
-from tfeval.report.fingerprint import all_versions, code_hash, data_files
+from tfeval.report.fingerprint import code_hash, data_files
 from tfeval.report.folders import read_manifest
 from tfeval.report.plan import scope_words
 
@@ -33,7 +33,8 @@ def write_index(out: Path) -> Path:
     """
     from tfeval.report.accessible import finish  # noqa: PLC0415
 
-    html = finish(_render(_found(out)), TITLE)
+    entries, versions = _found(out)
+    html = finish(_render(entries, versions), TITLE)
     path = out / "index.html"
     stage = out / f".index.html.{os.getpid()}.tmp"
     out.mkdir(parents=True, exist_ok=True)
@@ -42,12 +43,17 @@ def write_index(out: Path) -> Path:
     return path
 
 
-def _found(out: Path) -> list[dict[str, Any]]:
-    """Return an entry for each run on disk, in order of scope and notebook."""
+def _found(out: Path) -> tuple[list[dict[str, Any]], str]:
+    """Return an entry for each run on disk, by scope and notebook, and what all were made with."""
     code = code_hash()
     folders = sorted(path.parent for path in out.glob("[!.]*/[!.]*/manifest.json"))
-    manifests = ((folder, read_manifest(folder)) for folder in folders)
-    return [_entry(folder, found, code) for folder, found in manifests if found is not None]
+    manifests = {folder: found for folder in folders if (found := read_manifest(folder))}
+    versions: dict[str, set[str]] = {}
+    for found in manifests.values():
+        for name, number in found["rests_on"].get("versions", {}).items():
+            versions.setdefault(name, set()).add(number)
+    told = (f"{name} {' and '.join(sorted(versions[name]))}" for name in sorted(versions))
+    return [_entry(*item, code) for item in manifests.items()], ", ".join(told)
 
 
 def _entry(folder: Path, manifest: Mapping[str, Any], code: str) -> dict[str, Any]:
@@ -68,7 +74,7 @@ def _entry(folder: Path, manifest: Mapping[str, Any], code: str) -> dict[str, An
     }
 
 
-def _render(entries: list[dict[str, Any]]) -> str:
+def _render(entries: list[dict[str, Any]], versions: str) -> str:
     from jinja2 import Environment, FileSystemLoader  # noqa: PLC0415
 
     pages = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=False)
@@ -86,7 +92,7 @@ def _render(entries: list[dict[str, Any]]) -> str:
         made=(
             ("Code, SHA-256", code_hash()[:12]),
             ("Data", f"{len(data)} files, {rows:,} rows"),
-            ("Versions", ", ".join(f"{name} {number}" for name, number in all_versions().items())),
+            *([("Versions", versions)] if versions else []),
         ),
     )
 

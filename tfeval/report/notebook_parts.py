@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from tfeval.display.facts import fact_html, unmarked
 from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table, table
 from tfeval.impact.plan.analysis_plan import AnalysisPlan
-from tfeval.report.fingerprint import code_hash, data_files, library_versions
+from tfeval.report.fingerprint import code_hash, data_files, imported, installed_versions
 
 #: What an output says that is a box.
 BOX_MIME = "application/vnd.tfeval.box+json"
@@ -189,8 +188,9 @@ def provenance(**parameters: object) -> Table:
     Returns
     -------
     Table
-        Versions, parameters, and a hash of the code and of each data file. Tag its cell
-        `nbval-ignore-output`: it differs from machine to machine.
+        Versions of what has been imported by then, parameters, and a hash of the code and of
+        each data file. So its cell is a notebook's last; tag it `nbval-ignore-output`, for it
+        differs from machine to machine.
     """
     rows = [
         ("Analysis plan, SHA-256", f"{value.title}, version {value.version}", value.hash)
@@ -201,8 +201,7 @@ def provenance(**parameters: object) -> Table:
     rows += [("Code", "tfeval, SHA-256", code_hash()[:12])]
     commit = git_commit()
     rows += [("Code", "git commit", commit)] if commit else []
-    rows += [("Version", "Python", platform.python_version())]
-    rows += [("Version", name, version) for name, version in library_versions().items()]
+    rows += [("Version", *item) for item in installed_versions(imported()).items()]
     rows += [("Data, SHA-256", item.name, item.sha256[:12]) for item in data_files()]
     frame = pd.DataFrame(rows, columns=["Kind", "What", "Value"])
     return table(frame, "What these results were made with", missing="unknown")

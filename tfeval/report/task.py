@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,14 +12,23 @@ from typing import Any
 
 from tfeval.errors import TfevalError, public_line
 from tfeval.report.fingerprint import (
-    all_versions,
+    PAGE,
     code_hash,
     data_files,
     extract_state,
     file_hash,
+    installed_versions,
     notebook_hash,
 )
-from tfeval.report.folders import MANIFEST, is_current, put_in_place, stage_for, write_json
+from tfeval.report.folders import (
+    MANIFEST,
+    is_current,
+    put_in_place,
+    read_manifest,
+    stage_for,
+    write_json,
+)
+from tfeval.report.kernel import IMPORTED
 from tfeval.report.notebook_parts import headline_of, shows_simulated
 from tfeval.report.parameters import RUNNER_SETS, read_notebook
 from tfeval.report.plan import Job, scope_words
@@ -60,14 +70,13 @@ class Basis:
 
     code: str
     data: dict[str, str]
-    versions: dict[str, str]
     stop: Event = field(default_factory=Event)
 
     @classmethod
     def now(cls) -> Basis:
-        """Read code, data and versions as they are."""
+        """Read code and data as they are."""
         data = {item.name: item.sha256 for item in data_files()}
-        return cls(code_hash(), data, all_versions())
+        return cls(code_hash(), data)
 
 
 @dataclass(frozen=True)
@@ -109,7 +118,9 @@ class Task:
             status, error = self._skip(stage) if self.broken_input else self._make(stage)
             if self.basis.stop.is_set():
                 raise KeyboardInterrupt
-            self._write_manifest(stage, rests_on, status, error)
+            made = {**rests_on, "versions": _versions(stage)}
+            (stage / IMPORTED).unlink(missing_ok=True)
+            self._write_manifest(stage, made, status, error)
             put_in_place(stage, self.folder)
         finally:
             shutil.rmtree(stage, ignore_errors=True)
@@ -131,7 +142,7 @@ class Task:
             changed[RUNNER_SETS] = self.job.reads_from
         notebook, failure = execute(chapter.content, changed, stage, keeps_files=True)
         error = failure.public() if failure else ""
-        page = self._page()
+        page = self._page(stage)
         if failure:
             page |= {"failed_in": failure.cell, "message": failure.shown()}
             page["private"] = TRACEBACK if (stage / TRACEBACK).is_file() else ""
@@ -161,16 +172,16 @@ class Task:
 
     def _skip(self, stage: Path) -> tuple[str, str]:
         error = f"It reads {self.broken_input}, which failed; run it again when that is mended."
-        (stage / "report.html").write_text(_failed_page(self._page(), error), encoding="utf-8")
+        (stage / "report.html").write_text(_failed_page(self._page(stage), error), encoding="utf-8")
         return "skipped", error
 
-    def _page(self) -> dict[str, Any]:
+    def _page(self, stage: Path) -> dict[str, Any]:
         made = [
             ("Parameters", _sentence(self.job.values) or "none"),
             ("Notebook, SHA-256", notebook_hash(self.job.chapter.content)[:12]),
             ("Code, SHA-256", self.basis.code[:12]),
             ("Data", f"{len(self.basis.data)} files, each with its SHA-256 in manifest.json"),
-            ("Versions", _sentence(self.basis.versions, " ")),
+            ("Versions", _sentence(_versions(stage), " ")),
         ]
         return {
             "title": self.job.chapter.title,
@@ -188,12 +199,14 @@ class Task:
         # A plan of the project's own is among its data.
         plan = Path(str(self.job.values.get("plan", "")))
         own = {"plan": file_hash(plan)} if plan.is_file() else {}
+        before = read_manifest(self.folder) or {"rests_on": {}}
         return {
             "notebook": notebook_hash(self.job.chapter.content),
             **own,
             "code": self.basis.code,
             "data": self.basis.data,
-            "versions": self.basis.versions,
+            # Of what its run imported: only a run can say what that is.
+            "versions": installed_versions(before["rests_on"].get("versions", ())),
             "parameters": self.job.values,
             "inputs": inputs,
             "extract": extract_state(str(self.job.values.get("extract", ""))),
@@ -227,6 +240,13 @@ class Task:
         if plans := plans_of(made):
             content["plans"] = plans
         write_json(stage / MANIFEST, content)
+
+
+def _versions(stage: Path) -> dict[str, str]:
+    """Return the versions of what a run imported, and of what makes its page."""
+    path = stage / IMPORTED
+    ran = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    return installed_versions([*ran, *PAGE])
 
 
 def _new_page(fields: Mapping[str, Any]) -> Any:

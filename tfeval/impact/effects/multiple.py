@@ -12,6 +12,7 @@ from typing import Protocol, Self, TypeVar
 import numpy as np
 
 from tfeval.errors import ParameterError, suggest
+from tfeval.impact.means.variance import joint_normal
 
 
 class Corrected(Protocol):
@@ -23,18 +24,20 @@ class Corrected(Protocol):
 
 
 Table = TypeVar("Table", bound=Corrected)
+_STATSMODELS = {"holm": "holm", "benjamini_hochberg": "fdr_bh"}
 
 #: By the name that `correct` takes.
 METHODS = ("holm", "benjamini_hochberg", "romano_wolf")
 
 
-def holm(p: np.ndarray) -> np.ndarray:
-    """Adjust p-values by Holm's step-down.
+def stepped(p: np.ndarray, method: str) -> np.ndarray:
+    """Adjust p-values by a rule that looks at nothing else.
 
     Parameters
     ----------
     p : ndarray of float, shape (k,)
         Of one family; NaN is left out.
+    method : {"holm", "benjamini_hochberg"}
 
     Returns
     -------
@@ -43,46 +46,23 @@ def holm(p: np.ndarray) -> np.ndarray:
     References
     ----------
     Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian Journal of
-    Statistics 6(2).
+    Statistics 6(2); Benjamini and Hochberg (1995), Controlling the false discovery rate, Journal
+    of the Royal Statistical Society B 57(1), for independent or positively dependent statistics.
+    Both as in statsmodels.
 
     Examples
     --------
-    >>> holm(np.array([0.01, 0.04, 0.03, np.nan])).round(3).tolist()
+    >>> stepped(np.array([0.01, 0.04, 0.03, np.nan]), "holm").round(3).tolist()
     [0.03, 0.06, 0.06, nan]
-    """
-    known, order = _ordered(p)
-    count = len(order)
-    stepped = np.maximum.accumulate(known[order] * np.arange(count, 0, -1))
-    return _back(p, order, np.minimum(stepped, 1.0))
-
-
-def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
-    """Adjust p-values for the false discovery rate.
-
-    Parameters
-    ----------
-    p : ndarray of float, shape (k,)
-        Of one family; NaN is left out.
-
-    Returns
-    -------
-    ndarray of float, shape (k,)
-
-    References
-    ----------
-    Benjamini and Hochberg (1995), Controlling the false discovery rate, Journal of the Royal
-    Statistical Society B 57(1): for independent or positively dependent statistics.
-
-    Examples
-    --------
-    >>> benjamini_hochberg(np.array([0.01, 0.04, 0.03])).round(3).tolist()
+    >>> stepped(np.array([0.01, 0.04, 0.03]), "benjamini_hochberg").round(3).tolist()
     [0.03, 0.04, 0.04]
     """
-    known, order = _ordered(p)
-    count = len(order)
-    scaled = known[order] * count / np.arange(1, count + 1)
-    stepped = np.minimum.accumulate(scaled[::-1])[::-1]
-    return _back(p, order, np.minimum(stepped, 1.0))
+    from statsmodels.stats.multitest import multipletests  # noqa: PLC0415
+
+    known, out = ~np.isnan(p), np.full(len(p), np.nan)
+    if known.any():
+        out[known] = multipletests(p[known], method=_STATSMODELS[method])[1]
+    return out
 
 
 def romano_wolf(t: np.ndarray, draws: np.ndarray) -> np.ndarray:
@@ -94,7 +74,7 @@ def romano_wolf(t: np.ndarray, draws: np.ndarray) -> np.ndarray:
         Estimates over their standard errors; NaN is left out of the family.
     draws : ndarray of float, shape (draws, k)
         The same statistics were there no effect: from a multivariate normal with the estimates'
-        correlation (`null_draws`), or from bootstrap replicates, each less the estimate, over the
+        correlation (`joint_normal`), or from bootstrap replicates, each less the estimate, over the
         standard error.
 
     Returns
@@ -125,33 +105,15 @@ def romano_wolf(t: np.ndarray, draws: np.ndarray) -> np.ndarray:
             f"The draws have shape {draws.shape}; give at least 99 rows and one column for each "
             f"of the {len(t)} estimates."
         )
-    size, order = _ordered(-np.abs(t))
+    size = -np.abs(t)
+    order = np.argsort(size, kind="stable")[: np.count_nonzero(~np.isnan(size))]
     # The largest of the statistics that are still in play at each step.
     left = np.abs(draws[:, order[::-1]])
     left = np.maximum.accumulate(left, axis=1)[:, ::-1]
     above = np.count_nonzero(left >= -size[order], axis=0)
-    return _back(t, order, np.maximum.accumulate((above + 1) / (len(draws) + 1)))
-
-
-def null_draws(correlation: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """Return joint draws of statistics without effect, shape (draws, k).
-
-    Parameters
-    ----------
-    correlation : ndarray, shape (k, k)
-        Of the estimates; may be singular.
-    draws : int
-    rng : numpy.random.Generator
-
-    Examples
-    --------
-    >>> null_draws(np.ones((2, 2)), 3, np.random.default_rng(1)).std(axis=1).round(6).tolist()
-    [0.0, 0.0, 0.0]
-    """
-    values, vectors = np.linalg.eigh(correlation)
-    # The symmetric root: the one that rounding of the axes does not turn.
-    root = vectors * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
-    return rng.standard_normal((draws, len(correlation))) @ root
+    out = np.full(len(t), np.nan)
+    out[order] = np.maximum.accumulate((above + 1) / (len(draws) + 1))
+    return out
 
 
 def adjusted(
@@ -180,18 +142,16 @@ def adjusted(
     """
     if method not in METHODS:
         raise ParameterError(f"There is no correction {method}. {suggest(method, METHODS)}")
-    if method == "holm":
-        return holm(p)
-    if method == "benjamini_hochberg":
-        return benjamini_hochberg(p)
+    if method in _STATSMODELS:
+        return stepped(p, method)
     from scipy.special import ndtri  # noqa: PLC0415
 
     out = np.full(len(p), np.nan)
     known = np.flatnonzero(~np.isnan(p))
     if len(known):
         size = -ndtri(p[known] / 2)
-        stepped = romano_wolf(size, null_draws(correlation[np.ix_(known, known)], draws, rng))
-        out[known] = _not_below(stepped, p[known])
+        null = joint_normal(correlation[np.ix_(known, known)], draws, rng)
+        out[known] = _not_below(romano_wolf(size, null), p[known])
     return out
 
 
@@ -243,19 +203,6 @@ def correct(
     [0.024, 0.21]
     """
     return effects.with_corrections(method, family, seed)
-
-
-def _ordered(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the values, and the places of those that are known, the smallest first."""
-    values = np.asarray(values, dtype=float)
-    order = np.argsort(values, kind="stable")
-    return values, order[: np.count_nonzero(~np.isnan(values))]
-
-
-def _back(like: np.ndarray, order: np.ndarray, values: np.ndarray) -> np.ndarray:
-    out = np.full(len(like), np.nan)
-    out[order] = values
-    return out
 
 
 def _not_below(stepped: np.ndarray, p: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ import numpy as np
 
 from tfeval.errors import ParameterError
 from tfeval.impact.effects.pooling import Rotated, reml, restricted_loglik, typical_variance
+from tfeval.impact.means.variance import along_axes
 
 #: Nodes of the integral over tau.
 _NODES = 256
@@ -150,7 +151,4 @@ def rank_draws(data: Rotated, known: Posterior, draws: int, rng: np.random.Gener
     centre = mean + np.sqrt(variance) * rng.standard_normal(draws)
     own = tau[:, None] ** 2 * data.weights(tau**2)
     inside = own * data.y + (1 - own) * centre[:, None] * data.x
-    # Noise is drawn area by area and then turned: the axes' signs, and their directions where
-    # variances are alike, hang on rounding, and so would the draws.
-    noise = rng.standard_normal((draws, len(data.y))) @ data.axes
-    return (inside + np.sqrt(own * data.d) * noise) @ data.axes.T
+    return inside @ data.axes.T + along_axes(data.axes, np.sqrt(own * data.d), draws, rng)

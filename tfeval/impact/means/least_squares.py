@@ -81,7 +81,7 @@ def solved(
         most = max(units // UNITS_PER_COEFFICIENT - 1 - first, 0)
         crowded = _crowded(gram, ~repeated & (np.arange(len(repeated)) >= first), most)
     kept = np.r_[0, 1 + np.flatnonzero(~repeated & ~crowded)]
-    half = _half(gram[np.ix_(kept, kept)])
+    half = half_of(gram[np.ix_(kept, kept)])
     inverse, coefficients = np.zeros(gram.shape), np.zeros(right.shape)
     inverse[np.ix_(kept, kept)] = half @ half.T
     coefficients[kept] = half @ (half.T @ right[kept])
@@ -92,7 +92,7 @@ def half_inverse(gram: np.ndarray, shift: np.ndarray | None = None) -> np.ndarra
     """Return H with HH' the inverse, shape (1 + k, rank); 0 in the rows of what is left out."""
     kept = np.r_[0, 1 + np.flatnonzero(~aliased(gram, magnitude_of(gram, shift)))]
     half = np.zeros((len(gram), len(kept)))
-    half[kept] = _half(gram[np.ix_(kept, kept)])
+    half[kept] = half_of(gram[np.ix_(kept, kept)])
     return half
 
 
@@ -129,7 +129,7 @@ def _crowded(gram: np.ndarray, sound: np.ndarray, most: int) -> np.ndarray:
     return out
 
 
-def _half(gram: np.ndarray) -> np.ndarray:
+def half_of(gram: np.ndarray) -> np.ndarray:
     """Return H with HH' the inverse of a matrix of full rank, columns scaled first."""
     scale = np.sqrt(np.diagonal(gram))
     if not scale.all():

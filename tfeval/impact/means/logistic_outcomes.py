@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
 from tfeval.errors import DataError
-from tfeval.impact.means.least_squares import Fit, cross_products, solved
+from tfeval.impact.means.least_squares import Fit, cross_products, half_of, solved
 from tfeval.impact.means.means import Means, Part, Sample, Side, Tally, both_means
 from tfeval.impact.means.regression import centre_of
 
@@ -38,7 +39,7 @@ def check_between(values: np.ndarray, names: Sequence[str]) -> None:
 def fit_logistic(
     x: np.ndarray, weights: np.ndarray, values: np.ndarray, shift: np.ndarray | None = None
 ) -> Fit:
-    """Fit one outcome by maximum likelihood.
+    """Fit one outcome by maximum likelihood, with statsmodels.
 
     Parameters
     ----------
@@ -56,6 +57,8 @@ def fit_logistic(
         everybody has, or covariates determine it.
     """
     from scipy.special import expit  # noqa: PLC0415
+    from statsmodels.genmod.families import Binomial  # noqa: PLC0415
+    from statsmodels.genmod.generalized_linear_model import GLM  # noqa: PLC0415
 
     first = solved(
         *cross_products(x, weights, values[:, None]), shift=shift,
@@ -67,24 +70,18 @@ def fit_logistic(
     beta, inverse = np.full(1 + x.shape[1], np.nan), np.full(first.inverse.shape, np.nan)
     mean = weights @ values / weights.sum() if weights.any() else 0.0
     if 0.0 < mean < 1.0 and scale.all():
-        own, information = np.zeros(len(kept)), None
-        own[0] = np.log(mean / (1 - mean))
-        for _ in range(50):
+        with warnings.catch_warnings():
+            # What they say, that the fit runs away, is read from where it ends.
+            warnings.simplefilter("ignore")
+            found = GLM(values, z / scale, family=Binomial(), var_weights=weights).fit(
+                maxiter=50, tol=1e-10, tol_criterion="params"
+            )
+        if found.converged and np.isfinite(found.params).all():
+            own = found.params / scale
             fitted = expit(z @ own)
-            spread = weights * fitted * (1 - fitted)
-            information = (z * spread[:, None]).T @ z / np.outer(scale, scale)
-            try:
-                move = np.linalg.solve(information, z.T @ (weights * (values - fitted)) / scale)
-            except np.linalg.LinAlgError:
-                break
-            # A step that would leap across the scale is cut: the likelihood is flat out there.
-            move *= min(1.0, 5.0 / max(np.abs(move).max(), 1e-300))
-            own = own + move / scale
-            if np.abs(move).max() < 1e-11 * max(1.0, np.abs(own * scale).max()):
-                beta[:], inverse[:] = 0.0, 0.0
-                beta[kept] = own
-                inverse[np.ix_(kept, kept)] = np.linalg.inv(information) / np.outer(scale, scale)
-                break
+            half = half_of(z.T @ (z * (weights * fitted * (1 - fitted))[:, None]))
+            beta[:], inverse[:] = 0.0, 0.0
+            beta[kept], inverse[np.ix_(kept, kept)] = own, half @ half.T
     return Fit(beta[:, None], inverse, first.aliased, first.crowded)
 
 

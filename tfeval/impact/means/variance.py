@@ -196,3 +196,42 @@ def _without_negatives(matrix: np.ndarray) -> np.ndarray:
         return matrix
     fixed = (vectors * np.maximum(values, 0)) @ vectors.T
     return fixed * np.outer(scale, scale)
+
+
+def joint_normal(covariance: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """Return draws of a joint normal about 0, shape (draws, k); the covariance may be singular.
+
+    Parameters
+    ----------
+    covariance : ndarray, shape (k, k)
+    draws : int
+    rng : numpy.random.Generator
+
+    Examples
+    --------
+    >>> joint_normal(np.ones((2, 2)), 3, np.random.default_rng(1)).std(axis=1).round(6).tolist()
+    [0.0, 0.0, 0.0]
+    """
+    values, axes = np.linalg.eigh((covariance + covariance.T) / 2)
+    return along_axes(axes, np.sqrt(np.maximum(values, 0.0)), draws, rng)
+
+
+def along_axes(
+    axes: np.ndarray, spread: np.ndarray, draws: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Return joint normal draws about 0 that are independent along some axes, shape (draws, k).
+
+    They are made by the symmetric root: noise is drawn as the estimates stand and turned to the
+    axes and back. The axes' signs, and their directions where spreads are alike, hang on rounding,
+    and so would draws that were made along them.
+
+    Parameters
+    ----------
+    axes : ndarray, shape (k, k)
+        Columns are the axes.
+    spread : ndarray, shape (k,) or (draws, k)
+        Standard deviations along them.
+    draws : int
+    rng : numpy.random.Generator
+    """
+    return (rng.standard_normal((draws, len(axes))) @ axes * spread) @ axes.T

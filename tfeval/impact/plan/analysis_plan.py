@@ -133,10 +133,6 @@ class AnalysisPlan:
         given = {name: value for name, value in {**done, **more}.items() if value is not None}
         return self.compare(outcome, months, given)[1]
 
-    def is_planned(self, **done: Any) -> bool:
-        """Return whether `covers` finds no departure."""
-        return not self.covers(**done)
-
     def mark(self, effects: Effects) -> Effects:
         """Say of each effect whether it was planned.
 

@@ -23,8 +23,8 @@ from tfeval.records.simulation.supply import clip_spells, linked
 #: Days between which Universal Credit replaced the older benefits for new claims: an assumption
 #: near the full service's roll-out.
 _UNIVERSAL_CREDIT = (16436, 17866)  # 1 January 2015, 1 December 2018
-_ACTIONS = TABLES["asb_incidents"].columns["action"].metadata["values"]
-_RISKS = TABLES["domestic_abuse_incidents"].columns["risk"].metadata["values"]
+_ACTIONS = TABLES["asb_incidents"].columns["action"].allowed
+_RISKS = TABLES["domestic_abuse_incidents"].columns["risk"].allowed
 
 
 def event_tables(

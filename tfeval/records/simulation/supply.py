@@ -13,7 +13,7 @@ from tfeval.records.simulation.settings import SimulationSettings
 
 #: Tables that each authority sends itself; the others come from national sources.
 LOCAL_TABLES = ("asb_incidents", "social_care_episodes", "domestic_abuse_incidents")
-COVERED_TABLES = TABLES["coverage"].columns["source_table"].metadata["values"]
+COVERED_TABLES = TABLES["coverage"].columns["source_table"].allowed
 #: National sources that are linked person by person.
 SOURCES = ("police", "school", "benefits", "health")
 MISSED = -1

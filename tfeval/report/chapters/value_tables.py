@@ -15,9 +15,10 @@ from tfeval.display.tables import Table, table
 from tfeval.display.words import amount, chance, pounds
 from tfeval.errors import TfevalError, public_line
 from tfeval.impact.effects.areas import AreaEffects, pool_areas
+from tfeval.impact.effects.power import detectable_effects
 from tfeval.impact.effects.words import decimals, number
 from tfeval.money.area_values import AreaAppraisals, appraise_areas
-from tfeval.programme.outcomes import outcome_label
+from tfeval.programme.outcomes import OUTCOMES, outcome_label
 from tfeval.programme.programmes import programmes
 from tfeval.programme.published import Source, figure
 from tfeval.report.chapters.effects_record import not_shown
@@ -25,9 +26,6 @@ from tfeval.report.chapters.unvalued import Unvalued, or_why
 from tfeval.report.chapters.value import Value, information
 from tfeval.report.record import Records
 
-#: Standard errors between no effect and the smallest that a study finds four times in five:
-#: 1.96 + 0.84 (Bloom 1995, Evaluation Review 19(5)).
-_DETECTABLE = 2.80
 _FEWEST_AREAS = 3
 _SMALL = "In one group too few families have it, or lack it: its value would tell of them."
 
@@ -45,32 +43,33 @@ def break_even_table(found: Value) -> Table:
     found : Value
         As from `load`.
     """
-    errors = found.appraisal.effects.to_frame().set_index("outcome")["std_error"]
+    seen = detectable_effects(found.appraisal.effects, level=0.95).set_index("outcome")
     names = dict(zip(found.appraisal.found.effects["outcome"],
                      found.appraisal.found.effects["name"], strict=True))  # fmt: skip
     rows = []
     for row in found.appraisal.break_even().to_dict("records"):
-        name = str(row["outcome"]) if row["outcome"] in errors.index else names[row["outcome"]]
-        error = float(errors[name])
-        digits = decimals(error)
+        name = str(row["outcome"]) if row["outcome"] in seen.index else names[row["outcome"]]
+        detectable, digits = float(seen["detectable"][name]), decimals(seen["std_error"][name])
         needed = row["break_even"]
         if np.isnan(needed):
             told = "worth nothing in this account"
         elif not row["possible"]:
             told = "more than there is to reduce"
         else:
-            told = (
-                "yes" if abs(needed) >= _DETECTABLE * error else "no: too small to have been seen"
-            )
+            told = "yes" if abs(needed) >= detectable else "no: too small to have been seen"
         rows.append((
             outcome_label(name, unit=True), number(row["estimate"], digits),
-            number(_DETECTABLE * error, digits),
+            number(detectable, digits),
             "none would" if np.isnan(needed) else number(needed, decimals(abs(needed) / 10)), told,
         ))  # fmt: skip
     columns = ["Outcome", "Effect estimated", "Smallest effect the study could see",
                "Effect that alone would pay for all", "Could it have been seen?"]  # fmt: skip
+    times = " to ".join(
+        dict.fromkeys(f"{end:.2f}" for end in seen["multiplier"].agg(["min", "max"]))
+    )
     notes = [
-        "Could see: found at the 5% level four times in five, 2.80 standard errors (Bloom 1995).",
+        "Could see: found at the 5% level four times in five, "
+        f"{times} standard errors (Bloom 1995).",
         "Alone: with no other outcome changed, over the years of the appraisal.",
     ]
     caption = "The effect that would pay for the programme, beside what could have been known"
@@ -145,7 +144,7 @@ def not_monetised_table(found: Value) -> Table:
 def _reason(row: Mapping[Any, Any]) -> str:
     """Return a reason with the name of the outcome that is kept, for readers."""
     kept, text = row["instead"], str(row["reason"])
-    if kept in reported_outcomes():
+    if kept in OUTCOMES:
         return f"{outcome_label(kept)}: counted there: {text}"
     # What follows is advice to who calls the package.
     return text.partition(" Appraise ")[0]
