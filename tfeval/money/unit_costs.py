@@ -152,23 +152,6 @@ def check_registry(costed: Iterable[str]) -> None:
         raise DataError(f"Outcomes and unit costs do not fit. {'; '.join(found)}.")
 
 
-def headline_gaps() -> pd.DataFrame:
-    """Set each published headline beside the sum of its components.
-
-    Returns
-    -------
-    DataFrame
-        `outcome`, `code`, `headline`, `components`, `gap` (pounds, in original prices).
-    """
-    rows = published("unit_costs")
-    heads = rows[rows["figure"] == "unit_cost_total"]
-    sums = rows[rows["figure"] == "unit_cost"].groupby("outcome")["value"].sum()
-    frame = heads[["outcome", "code"]].assign(headline=heads["value"])
-    frame["components"] = frame["outcome"].map(sums)
-    frame["gap"] = frame["headline"] - frame["components"]
-    return frame.reset_index(drop=True)
-
-
 def check_unit_costs(table: pd.DataFrame) -> None:
     """Check unit costs: each with a source, a payer, a conversion and a range around it.
 

@@ -17,7 +17,7 @@ from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.effects.words import SIMULATED, decimals, number, with_interval
 from tfeval.programme import outcomes as registry
 from tfeval.programme.outcomes import outcome_label
-from tfeval.report.chapters.impact import Impact, named, outcomes_of
+from tfeval.report.chapters.impact import Impact, outcomes_of, with_units
 from tfeval.report.domains import authorities
 from tfeval.report.record import Records
 
@@ -71,10 +71,10 @@ def areas(found: Impact) -> AreasByOutcome:
         return pooled
     frame = found.comparison.cohort.to_pandas().loc[found.comparison.study.index]
     titles = frame["local_authority"].map(authorities()).fillna(frame["local_authority"])
-    effects = named(estimate(
+    effects = with_units(estimate(
         found.comparison.design, outcomes[primary], months=found.horizon, method="difference",
         errors="robust", by=titles,
-    ), unit=True)  # fmt: skip
+    ))  # fmt: skip
     for name in primary:
         try:
             pooled[str(name)] = effects.pool(str(name), better=registry.outcome(str(name)).better)

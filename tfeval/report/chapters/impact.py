@@ -76,7 +76,7 @@ def load(
     )
     roles = [plan.role(name) for name in effects.frame["outcome"]]
     apart = replace(
-        named(effects), frame=effects.frame.assign(role=roles),
+        effects, frame=effects.frame.assign(role=roles),
         notes=tuple(worded(note) for note in effects.notes),
     )  # fmt: skip
     corrected = apart.with_corrections(plan.correction["method"], family="role")
@@ -107,10 +107,10 @@ def outcomes_of(found: Comparison, months: int) -> pd.DataFrame:
     return frame[kept]
 
 
-def named(effects: Effects, unit: bool = False) -> Effects:
-    """Return effects with the outcomes' names for readers, and their units if asked."""
-    words = outcome_words(effects.frame["outcome"], unit)
-    return replace(effects, settings={**effects.settings, **words, "who": "families"})
+def with_units(effects: Effects) -> Effects:
+    """Return effects whose outcomes are named with their units."""
+    words = outcome_words(effects.frame["outcome"], unit=True)
+    return replace(effects, settings={**effects.settings, **words})
 
 
 def headline(found: Impact) -> str:
@@ -199,7 +199,7 @@ def _in_words(row: pd.Series) -> str:
 
 def effects_table(found: Impact) -> Table:
     """Return every effect with its interval, planned ones first."""
-    return grouped(named(in_order(found), unit=True), found.plan).table()
+    return grouped(with_units(in_order(found)), found.plan).table()
 
 
 def in_order(found: Impact) -> Effects:

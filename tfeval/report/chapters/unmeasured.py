@@ -15,7 +15,7 @@ from tfeval.impact.sensitivity.unmeasured import sensitivity
 from tfeval.programme.outcomes import outcome_label
 from tfeval.report.chapters.common import span
 from tfeval.report.chapters.comparison import covariate_label
-from tfeval.report.chapters.impact import Impact, named, outcomes_of
+from tfeval.report.chapters.impact import Impact, outcomes_of
 
 #: What of the whole table is left to `tf.sensitivity` itself, so that a page can hold the rest.
 _LEFT = ("Partial R2", "Delta", "Effect at a delta of 1")
@@ -59,7 +59,7 @@ def unmeasured(found: Impact) -> Sensitivity | str:
     if not names:
         return "No primary outcome is recorded for enough families."
     outcomes = outcomes_of(found.comparison, found.horizon)[names]
-    effects = named(found.effects.select(names))
+    effects = found.effects.select(names)
     words = {column.source: covariate_label(column.source)
              for column in found.comparison.study.covariates.columns}  # fmt: skip
     labels = {**words, **effects.settings["labels"]}
