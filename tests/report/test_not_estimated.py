@@ -345,7 +345,7 @@ def test_the_naive_difference_is_that_of_the_raw_means(small):
     rows = specifications.specifications(small)
     own = rows[(rows["design"] == specifications.UNWEIGHTED) & (rows["estimator"] == "difference")]
     study = small.comparison.study
-    frame = small.comparison.cohort.to_pandas().loc[study.index]
+    frame = small.comparison.cohort.outcomes(12).loc[study.index]
     for row in own.to_dict("records"):
         means = frame.groupby(study.treated)[row["outcome"]].mean()
         assert row["estimate"] == pytest.approx(means[True] - means[False])
