@@ -344,7 +344,7 @@ def test_the_naive_difference_is_that_of_the_raw_means(small):
     rows = specifications.specifications(small)
     own = rows[(rows["design"] == specifications.UNWEIGHTED) & (rows["estimator"] == "difference")]
     study = small.study
-    frame = small.families.to_pandas().loc[study.index]
+    frame = small.families.outcomes(12).loc[study.index]
     for row in own.to_dict("records"):
         means = frame.groupby(study.treated)[row["outcome"]].mean()
         assert row["estimate"] == pytest.approx(means[True] - means[False])
