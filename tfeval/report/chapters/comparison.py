@@ -21,7 +21,7 @@ from tfeval.impact.matching.match import match
 from tfeval.impact.study.study import Study, study
 from tfeval.impact.weighting.weight import weight
 from tfeval.report.chapters.common import outcome_label
-from tfeval.report.chapters.linked import cohort_of, records_of
+from tfeval.report.chapters.linked import cohort_of
 from tfeval.report.notebook_parts import Box, simulated_banner
 
 #: Designs by the name a report's parameter gives, with what each does to a study.
@@ -176,11 +176,7 @@ def banner(found: Comparison, extract: str) -> Box | None:
         As a report's parameter gives it.
     """
     word = found.balance.verdict().word
-    lines = (
-        [("", simulated_banner().lines[0][1])]
-        if records_of(extract, found.cohort.settings.phase).simulated
-        else []
-    )
+    lines = [("", simulated_banner().lines[0][1])] if found.study.simulated else []
     if word == "not balanced":
         lines.append(("Alarm", alarm(found)))
     return Box("simulated" if found.study.simulated else "alarm", tuple(lines)) if lines else None
