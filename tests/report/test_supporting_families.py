@@ -121,10 +121,11 @@ def test_its_pages_use_its_own_words_and_no_other_phase_s_figures(extract, kept)
         own = text.replace(tf.read_plan().title, "")
         shown = [words for words in OTHERS if words in own]
         assert not shown, f"chapter {name} says {shown}"
+    assert "results tests 12 months after, Supporting Families, 2022-25" in pages["02"]
     assert "Successful family outcome" in pages["02"]
     assert "Secure housing: no linked record holds housing" in pages["02"]
     assert "7 cannot be tested" in pages["02"]
-    assert "695" in pages["07"]
+    assert "300,000" in pages["07"]
     assert "not published where looked" in pages["07"]
 
 

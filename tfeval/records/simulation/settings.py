@@ -49,8 +49,8 @@ PHASE_SHARES: Mapping[str, float] = MappingProxyType(
 CLAIMED_SHARES: Mapping[str, float] = MappingProxyType(
     {name: one.simulation.claimed for name, one in programmes().items()}
 )
-#: Days of records that a family must have after it is identified.
-_FOLLOWED = timedelta(days=792)
+#: Records must go on for so long after the first day of a phase whose families are simulated.
+_FOLLOWED = timedelta(days=365)
 #: The programme as the phase one evaluation found it (NIESR 2016): no effect on anything.
 NO_EFFECTS: dict[str, float] = {}
 
@@ -149,7 +149,6 @@ class SimulationSettings:
         """Refuse numbers that mean nothing, before anything is simulated."""
         self._check_shares()
         self._check_effects()
-        self._check_phases()
         if self.eligible_share < self.attached_share:
             raise ParameterError("attached_share cannot be above eligible_share.")
         if (self.records_from, self.records_to) > (date(2011, 4, 1), date.max) or (
@@ -159,6 +158,7 @@ class SimulationSettings:
                 "The records must begin by 1 April 2011 and end after 1 April 2016: a year before "
                 "the programme, and at least a year after phase one's first families."
             )
+        self._check_phases()
 
     def _check_shares(self) -> None:
         for one in fields(self):
