@@ -156,7 +156,8 @@ def page(monkeypatch, *cells, **names):
     """A notebook in which these cells ran, and these names hold something now."""
     space = {"In": list(cells), **names}
     running = SimpleNamespace(user_ns=space)
-    monkeypatch.setattr(subject, "shell", lambda: running)
+    for each in (subject, module):
+        monkeypatch.setattr(each, "shell", lambda: running)
     monkeypatch.setattr(subject, "READ", {})
     monkeypatch.setattr(module, "READ", subject.READ)
 

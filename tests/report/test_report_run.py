@@ -180,7 +180,7 @@ def quick(monkeypatch, write, facts, tmp_path):
     """Two chapters, an empty report, and the list of what was executed."""
     ran = []
 
-    def fake(content, parameters, folder):
+    def fake(content, parameters, folder, **_):
         ran.append(content["cells"][0]["source"])
         code = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
         number = len(fingerprint.source(code[-1]))
@@ -325,7 +325,7 @@ def test_a_failed_run_is_not_up_to_date(built):
 def test_an_interrupt_leaves_what_was_there(quick, monkeypatch, tmp_path):
     before = contents(tmp_path / "out" / "national" / "01_a")
 
-    def interrupted(*_):
+    def interrupted(*_, **_options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(execute, "execute", interrupted)
