@@ -11,10 +11,12 @@ DEVELOPED := $(VENV)/.developed
 COMPILED := $(VENV)/.compiled
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PINNED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+# Files in their order, the many small ones of examples last: the cores then end together.
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 LOOPS := $(wildcard tfeval/impact/*/*_loops.py) tfeval/impact/compile_kernels.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev lab report test lint types unit notebooks store lock clean
+.PHONY: help setup setup-dev lab report test test-all lint types unit unit-all notebooks store lock clean
 
 help: ## List what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -29,7 +31,9 @@ lab: $(COMPILED) $(DEVELOPED) ## Open JupyterLab on the notebooks
 report: $(COMPILED) ## Run the national report and four authorities into reports/
 	@$(BIN)/tfeval report
 
-test: lint types unit notebooks ## Lint, types, tests and notebook checks
+test: lint types unit notebooks ## Lint, types, tests and notebook checks: minutes
+
+test-all: lint types unit-all notebooks ## The same with the long tests, other engines and a browser
 
 lint: $(INSTALLED) ## Style
 	@$(BIN)/ruff check .
@@ -38,8 +42,11 @@ lint: $(INSTALLED) ## Style
 types: $(INSTALLED) ## Types
 	@$(BIN)/mypy
 
-unit: $(COMPILED) ## Tests and the examples in docstrings
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+unit: $(COMPILED) ## Tests and the examples in docstrings, without the long ones
+	@$(PYTEST) -m "not slow and not engine and not browser"
+
+unit-all: $(COMPILED) ## All tests and the examples in docstrings
+	@$(PYTEST)
 
 notebooks: $(COMPILED) ## Stored notebooks run again and compared with their outputs
 	@$(BIN)/python -m pytest -n auto --dist loadscope --nbval --nbval-current-env -p no:cacheprovider notebooks

@@ -15,6 +15,13 @@ from tfeval.programme.published import published_folder
 from tfeval.report import simulated
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a test that `make test` leaves out without saying why."""
+    for item in items:
+        if any(not mark.kwargs.get("reason") for mark in item.iter_markers("slow")):
+            raise pytest.UsageError(f'{item.nodeid}: say why, slow(reason="...").')
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Keep simulated records where all workers of this run find them, and nobody else."""

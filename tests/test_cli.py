@@ -119,7 +119,7 @@ def test_storing_keeps_outputs_in_the_notebook(notebooks):
 AWAKE = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="a command in a process of its own waits for its kernel to begin")
 @pytest.mark.skipif(os.name == "nt", reason="signals differ")
 def test_an_interrupt_is_quiet_and_leaves_nothing(notebooks, tmp_path):
     marker = tmp_path / "begun"

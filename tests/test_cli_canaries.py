@@ -27,7 +27,7 @@ def base(tmp_path_factory) -> Path:
     return simulate_to(tmp_path_factory.mktemp("base") / "records", families=60, seed=3)[0]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="four commands, two of them with a kernel, for each kind of fault")
 @pytest.mark.parametrize("fault", ["unquoted comma later", "parts"])
 def test_no_row_of_a_malformed_extract_leaves(base, tmp_path, fault):
     if fault == "parts":

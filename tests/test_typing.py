@@ -192,7 +192,7 @@ def test_jupyterlab_completes_it(shell, typed, wanted, use_jedi):
     }
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="mypy reads pandas' stubs and this package from nothing")
 def test_a_users_script_passes_strict_and_knows_every_type(tmp_path):
     script = tmp_path / "script.py"
     text = Path(user_script.__file__).read_text(encoding="utf-8")
@@ -219,7 +219,7 @@ def test_a_users_script_passes_strict_and_knows_every_type(tmp_path):
         assert returned.rpartition(".")[2] == wanted or name == "correct", f"{name}: {returned}"
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="a study of 4,000 simulated families, and statsmodels beside")
 def test_the_script_runs_and_both_packages_say_the_same():
     found = user_script.main(families=4000)
     ours, theirs = found["estimate"]

@@ -17,6 +17,7 @@ from tfeval.cohort.cohort import cohort
 from tfeval.records.simulate import simulate
 from tfeval.records.store import open_records
 
+pytestmark = pytest.mark.engine
 CASES = [
     ("one", "waiting", "family"),
     ("two", "not_yet_treated", "person"),

@@ -69,7 +69,7 @@ def test_a_small_study_is_answered_at_once():
     assert float(_said(SMALL)) < 0.05
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="every loop is compiled, or read from where it is kept, and run")
 def test_the_set_up_step_compiles_all_that_matching_runs():
     event = pytest.importorskip("numba.core.event")
     compile_all()

@@ -17,8 +17,9 @@ from tests.impact.small_sample_reference import (
     welch_reference,
 )
 
+LONG = pytest.mark.slow(reason="a matrix of all units against all, for each way to correct it")
 CASES = [
-    pytest.param(name, method, weighted, marks=pytest.mark.slow if name == "all" else ())
+    pytest.param(name, method, weighted, marks=LONG if name == "all" else ())
     for name, method, weighted in product(SUBSETS, METHODS, (False, True))
 ]
 CR = {"cr0": "CR0", "cr1": "CR1", "cr2": "CR2", "cr3": "CR3", "cr2_inverse": "CR2"}

@@ -265,6 +265,7 @@ def test_effects_differ_by_kind_of_family() -> None:
     assert ratio == pytest.approx(0.5, abs=0.04)
 
 
+@pytest.mark.slow(reason="three times 6,000 families: fewer, and chance hides the order")
 def test_other_help_makes_the_effect_smaller() -> None:
     common = {"effects": {"ae_attendances": 0.6}, "effect_ramp_months": 0.0, "seed": 9}
 
@@ -292,6 +293,7 @@ def _around(found: SimulatedRecords) -> pd.DataFrame:
     )
 
 
+@pytest.mark.slow(reason="twice 12,000 families: fewer, and means of rare events blur")
 def test_families_improve_anyway() -> None:
     families = _around(simulate(families=12_000, seed=12, effects=NO_EFFECTS, **WHOLE))
     attached = families[families["group"] == "attached"]
@@ -318,6 +320,7 @@ def _naive_bias(seed: int, **settings: float) -> float:
     return (naive - true) / attached["y0_ae_attendances"].mean()
 
 
+@pytest.mark.slow(reason="twice 12,000 families: bias is a mean of rare events")
 def test_a_naive_comparison_is_wrong_because_of_selection_alone() -> None:
     effects = {"effects": {"ae_attendances": 0.8}, "authority_selection_sd": 0.0}
     chosen = _naive_bias(17, **effects, selection_recorded=1.0, selection_unrecorded=1.0)
@@ -338,6 +341,7 @@ def test_true_effects_by_kind() -> None:
         truth.effects(by="kinds")
 
 
+@pytest.mark.slow(reason="twice 12,000 families: gaps are means of rare events")
 def test_selection_is_there_and_can_be_switched_off() -> None:
     def gaps(**settings: float) -> tuple[float, float]:
         families = _around(simulate(families=12_000, seed=13, **WHOLE, **settings))
@@ -429,6 +433,7 @@ def test_authorities_without_data_and_late_data() -> None:
     assert (incidents["incident_on"].to_numpy() <= authority.map(last).to_numpy()).all()
 
 
+@pytest.mark.slow(reason="24,000 families: one link in a hundred is false")
 def test_missed_and_false_links_lose_and_swap_records() -> None:
     common = {"families": 2000, "seed": 16, "no_data_share": 0.0, "late_data_share": 0.0}
     whole, lossy = (

@@ -148,7 +148,7 @@ def test_a_kernel_that_dies_is_a_failed_page(write, facts, tmp_path):
     assert "This page is not complete" in outcome.page.read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="three runs of a report, one in a process of its own")
 def test_a_run_killed_before_its_renaming_leaves_the_older_one(write, facts, tmp_path):
     write(tmp_path / "n", "01_a", ["# A?", ("code", "1")])
     jobs = plan(["01_a"], {}, tmp_path / "n")
