@@ -8,10 +8,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 COMPILED := $(VENV)/.compiled
+DOCS := .venv-docs
 LOOPS := $(wildcard tfeval/impact/*/*_loops.py) tfeval/impact/compile_kernels.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup report test lint types unit notebooks store lock clean
+.PHONY: help setup report test lint types unit notebooks store docs lock clean
 
 help: ## List what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -39,11 +40,16 @@ notebooks: $(COMPILED) ## Stored notebooks run again and compared with their out
 store: $(COMPILED) ## Run the notebooks on their default parameters and keep the outputs
 	@$(BIN)/tfeval store
 
+docs: $(DOCS)/.installed ## Build the documentation site into site/
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet
+	@echo "Open site/index.html"
+
 lock: $(INSTALLED) ## Pin every version anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --group docs --generate-hashes --no-emit-index-url --no-header -o requirements-docs.lock
 
-clean: ## Remove the environment and the reports
-	rm -rf $(VENV) reports/[!R]*
+clean: ## Remove the environments, the reports and the site
+	rm -rf $(VENV) $(DOCS) site reports/[!R]*
 
 # Only the lock and the project's own definition rebuild it.
 $(INSTALLED): requirements.lock pyproject.toml
@@ -60,4 +66,11 @@ $(INSTALLED): requirements.lock pyproject.toml
 $(COMPILED): $(INSTALLED) $(LOOPS)
 	@echo "Compiling loops for large studies (a minute, once)"
 	@$(BIN)/python -m tfeval.impact.compile_kernels
+	@touch $@
+
+# The site is built apart: its packages need none of tfeval's, nor tfeval them.
+$(DOCS)/.installed: requirements-docs.lock
+	@echo "Setting up $(DOCS) (a minute, once)"
+	@test -x $(DOCS)/bin/python || "$(PYTHON)" -m venv $(DOCS)
+	@$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.lock
 	@touch $@
