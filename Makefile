@@ -41,7 +41,7 @@ store: $(COMPILED) ## Run the notebooks on their default parameters and keep the
 	@$(BIN)/tfeval store
 
 docs: $(DOCS)/.installed ## Build the documentation site into site/
-	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build  # strict: quiet would not count warnings
 	@echo "Open site/index.html"
 
 lock: $(INSTALLED) ## Pin every version anew (needs uv)
