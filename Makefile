@@ -40,8 +40,9 @@ notebooks: $(COMPILED) ## Stored notebooks run again and compared with their out
 store: $(COMPILED) ## Run the notebooks on their default parameters and keep the outputs
 	@$(BIN)/tfeval store
 
+# Not quietly: warnings end the build, and quiet ones would not be counted.
 docs: $(DOCS)/.installed ## Build the documentation site into site/
-	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build  # strict: quiet would not count warnings
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build
 	@echo "Open site/index.html"
 
 lock: $(INSTALLED) ## Pin every version anew (needs uv)

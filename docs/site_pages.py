@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urldefrag
 
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
 PROJECT = Path(__file__).parent.parent
@@ -106,6 +107,8 @@ def _names() -> str:
             pages[target.rpartition(".")[2]] = f"{path.name}#{target}"
     rows = []
     for name, module in sorted(_public().items(), key=lambda one: one[0].lower()):
+        if name not in pages:
+            raise PluginError(f"{name} is public and on no page of docs/reference: add it to one.")
         rows.append(f"| [`{name}`]({pages[name]}) | {_first_line(module, name)} |")
     return "\n".join(["| name | what it is |", "|---|---|", *rows])
 
