@@ -180,7 +180,7 @@ def test_a_tutorial_runs_and_shows_what_it_says(path, tmp_path, monkeypatch):
 def test_files_that_are_named_are_there(path):
     text = path.read_text(encoding="utf-8")
     named = re.findall(r"`((?:tfeval|tests|data|notebooks|docs)/[\w./]+)`", text)
-    lacking = [one for one in named if "NN_" not in one and not (PROJECT / one).exists()]
+    lacking = [one for one in named if "NAME" not in one and not (PROJECT / one).exists()]
     assert lacking == []
 
 
