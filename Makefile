@@ -13,10 +13,11 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PINNED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 # Files in their order, the many small ones of examples last: the cores then end together.
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+DOCS := .venv-docs
 LOOPS := $(wildcard tfeval/impact/*/*_loops.py) tfeval/impact/compile_kernels.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev lab report test test-all lint types unit unit-all notebooks store lock clean
+.PHONY: help setup setup-dev lab report test test-all lint types unit unit-all notebooks store docs lock clean
 
 help: ## List what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -54,13 +55,19 @@ notebooks: $(COMPILED) ## Stored notebooks run again and compared with their out
 store: $(COMPILED) ## Run the notebooks on their default parameters and keep the outputs
 	@$(BIN)/tfeval store
 
+# Not quietly: warnings end the build, and quiet ones would not be counted.
+docs: $(DOCS)/.installed ## Build the documentation site into site/
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build
+	@echo "Open site/index.html"
+
 lock: ## Pin what pyproject.toml asks for, for reports and for developers (needs uv)
 	uv pip compile $(PINNED) --extra install pyproject.toml -o requirements.lock
 	uv pip compile $(PINNED) --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	uv pip compile $(PINNED) --group docs -o requirements-docs.lock
 	@echo "Now: $(BIN)/python -m tests.test_dependencies, which brings docs/dependencies.md into step"
 
-clean: ## Remove the environment and the reports
-	rm -rf $(VENV) reports/[!R]*
+clean: ## Remove the environments, the reports and the site
+	rm -rf $(VENV) $(DOCS) site reports/[!R]*
 
 # Only its lock and the project's own definition rebuild it.
 $(INSTALLED): requirements.lock pyproject.toml
@@ -79,10 +86,17 @@ $(DEVELOPED): $(INSTALLED) requirements-dev.lock
 	@$(PIP) --require-hashes -r requirements-dev.lock
 	@touch $@
 
-lint types unit notebooks: $(DEVELOPED)
+lint types unit unit-all notebooks: $(DEVELOPED)
 
 # Loops over many units become machine code here, once, so that nobody waits for it later.
 $(COMPILED): $(INSTALLED) $(LOOPS)
 	@echo "Compiling loops for large studies (a minute, once)"
 	@$(BIN)/python -m tfeval.impact.compile_kernels
+	@touch $@
+
+# The site is built apart: its packages need none of tfeval's, nor tfeval them.
+$(DOCS)/.installed: requirements-docs.lock
+	@echo "Setting up $(DOCS) (a minute, once)"
+	@test -x $(DOCS)/bin/python || "$(PYTHON)" -m venv $(DOCS)
+	@$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.lock
 	@touch $@

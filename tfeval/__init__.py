@@ -8,8 +8,6 @@ that `import tfeval` costs next to nothing. Type checkers and completers read th
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
-
 _PUBLIC = {
     # display
     "table": "tfeval.display.tables",
@@ -139,6 +137,8 @@ __all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":  # it stands in pyproject.toml, and nowhere else
+        return import_module("tfeval.report.fingerprint").tfeval_version()
     if name not in _PUBLIC:
         raise AttributeError(f"module 'tfeval' has no attribute {name!r}")
     module = import_module(_PUBLIC[name])

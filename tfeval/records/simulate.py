@@ -103,7 +103,7 @@ def simulate(
         otherwise. Up to some ten thousands; beyond, use `simulate_to`.
     seed : int
         The same seed, number and settings give the same records.
-    effects, effect_ramp_months, records_from, records_to, and the others
+    effects, effect_ramp_months, records_from, records_to, ...
         The world that is simulated: the attributes of `SimulationSettings`, which says what each
         is and has the same defaults.
 
@@ -194,7 +194,7 @@ def simulate_to(
         The same seed, number and settings give the same rows.
     families_at_once : int
         About how many to hold in memory; changes neither rows nor their order.
-    effects, effect_ramp_months, records_from, records_to, and the others
+    effects, effect_ramp_months, records_from, records_to, ...
         The world that is simulated: the attributes of `SimulationSettings`, which says what each
         is and has the same defaults.
 
