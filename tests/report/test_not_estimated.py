@@ -10,10 +10,11 @@ import pytest
 
 from tests.report.analyses import analysis
 from tests.report.test_value_chapters import ASKED, NAMES, claims, impact
-from tfeval.display.names import STATUSES
 from tfeval.errors import DataError
 from tfeval.impact.designs import DesignRow
 from tfeval.impact.effects.areas import pool_areas
+from tfeval.impact.effects.words import status_words
+from tfeval.impact.inference.rules import NOT_ESTIMATED
 from tfeval.impact.plan.analysis_plan import read_plan
 from tfeval.report import record
 from tfeval.report.chapters import (
@@ -72,7 +73,7 @@ def unknown_custody(status: str) -> Records:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("status", NOT_ESTIMATED)
 def test_chapter_7_values_the_others_and_says_so(status):
     held = unknown_custody(status)
     found = value.load(held, **ASKED)
@@ -92,7 +93,7 @@ def test_chapter_7_values_the_others_and_says_so(status):
     text = value_tables.not_monetised_table(found).text()
     line = next(line for line in text.splitlines() if "not estimated" in line)
     assert "Custodial sentences" in line
-    assert STATUSES[status].format(who="families")[:30] in line
+    assert status_words(status, "families")[:30] in line
     assert "nan" not in value_tables.break_even_table(found).text().lower()
 
 
