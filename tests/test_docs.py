@@ -157,7 +157,7 @@ def registries():
         yield
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="runs every tutorial")
 @pytest.mark.usefixtures("registries")
 @pytest.mark.parametrize("path", TUTORIALS, ids=name_of)
 def test_a_tutorial_runs_and_shows_what_it_says(path, tmp_path, monkeypatch):

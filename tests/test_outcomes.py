@@ -115,7 +115,7 @@ def test_every_outcome_is_counted_from_columns_that_exist():
         wanted |= {row.column} if row.counted and row.kind != "days" else set()
         assert wanted <= set(columns), row.name
         for name, values in row.where:
-            assert set(values) <= set(columns[name].metadata["values"])
+            assert set(values) <= set(columns[name].allowed)
         parts = {*row.parts, row.column} if row.kind == "ratio" else set()
         assert all(OUTCOMES[name].counted and OUTCOMES[name].table == row.table for name in parts)
     for table in {row.table for row in cohort_outcomes()}:

@@ -82,7 +82,7 @@ FAULTS = {
     ('version = "1.0"', "version = 1.0"): "version should be a text.",
     ("date = 2026-11-24", 'date = "2026-11-24"'): "date should be a date such as",
     ("date = 2026-11-24", "date = 2026-11-24T10:00:00"): "date should be a date such as",
-    ('phase = "one"', 'phase = "three"'): "cohort.phase should be one of one, two.",
+    ('phase = "one"', 'phase = "three"'): "cohort.phase should be one of one, two, sup",
     ('comparison = "not_yet_treated"', 'comparison = "wating"'): "Did you mean waiting?",
     ('level = "family"', 'levle = "family"'): "cohort.levle is unknown. Did you mean level?",
     ('level = "family"', ""): "cohort.level is missing.",
@@ -351,8 +351,9 @@ def test_marking_changes_nothing_else(not_yet_treated, plan):
     marked = plan.mark(plain)
     pd.testing.assert_frame_equal(plain.frame, before)
     pd.testing.assert_frame_equal(
-        marked.frame.drop(columns="planned"), before.drop(columns="planned")
+        marked.frame.drop(columns=["planned", "role"]), before.drop(columns="planned")
     )
+    assert marked.frame["role"].tolist() == [plan.role(name) for name in before["outcome"]]
     assert marked.notes[: len(plain.notes)] == plain.notes
     assert plain.frame["planned"].isna().all() and "plan" not in plain.settings
     again = plan.mark(marked)

@@ -61,7 +61,7 @@ def made(tmp_path_factory) -> dict[str, Path]:
     return {item.notebook: item.page.parent for item in outcomes}
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="makes a whole report")
 def test_every_fact_on_every_page_is_its_record_formatted_once(made):
     records = {name: read(folder) for name, folder in made.items()}
     for name, folder in made.items():
@@ -77,7 +77,7 @@ def test_every_fact_on_every_page_is_its_record_formatted_once(made):
     )  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="makes a whole report")
 def test_the_workbook_and_the_records_hold_the_same_numbers(made):
     folder = made["07_value_for_money"]
     records, sheets = read(folder), sheets_of(folder / "value_for_money.xlsx")
@@ -100,7 +100,7 @@ def test_the_workbook_and_the_records_hold_the_same_numbers(made):
     assert int((designs["Npv"] >= 0).sum()) == records["designs_paying"].number
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="makes a whole report")
 def test_every_record_carries_its_subject(made):
     value, claims = (read(made[name]) for name in ("07_value_for_money", PAGES[1]))
     about = value["npv"].subject
@@ -113,7 +113,7 @@ def test_every_record_carries_its_subject(made):
     assert claims["own_share"].subject.basis == "simulated"
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="makes a whole report")
 @pytest.mark.parametrize("name", ["07_value_for_money", "08_summary", "local_authority"])
 def test_a_notebook_opened_by_hand_refuses_stored_records_of_another_phase(tmp_path, name):
     content = read_notebook(project_folder("notebooks") / f"{name}.ipynb")

@@ -111,7 +111,7 @@ def test_needs_without_a_test_leave_the_result_unknown(records):
     assert tests["successful_family_outcome"].notna().any()
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="simulates records and runs four chapters")
 def test_its_pages_use_its_own_words_and_no_other_phase_s_figures(extract, kept):
     asked = {"extract": extract, "phase": PHASE}
     names = ("02_families_and_data", "03_comparison_group", "04_impact", "07_value_for_money")

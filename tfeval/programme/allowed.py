@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 
-from tfeval.errors import DataError, ParameterError, suggest
+from tfeval.errors import DataError, ParameterError, nearest
 from tfeval.paths import project_folder
 
 
@@ -57,9 +57,10 @@ def local_authority(value: str) -> str:
     for code, name in names.items():
         if wanted in (code.casefold(), name.casefold()):
             return name
-    hint = suggest(" ".join(value.split()), names.values())
-    if not hint.startswith("Did you mean"):
-        hint = f'Give "all", an ONS code, or one of the {len(names)} names.'
+    near = nearest(" ".join(value.split()), names.values())
+    hint = f'Give "all", an ONS code, or one of the {len(names)} names.'
+    if near:
+        hint = f"Did you mean {near}?"
     raise ParameterError(f'There is no upper-tier local authority "{value}". {hint}')
 
 

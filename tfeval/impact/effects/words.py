@@ -268,7 +268,7 @@ def effects_table(
     """
     hidden = hidden_rows(frame)
     who = str(settings.get("who", "families"))
-    shown: dict[str, list[str]] = {"Outcome": row_labels(frame, settings)}
+    shown: dict[str, list[str]] = {"Outcome": row_labels(frame, in_full(settings))}
     groups = settings.get("groups", {})
     if len({groups.get(name) for name in frame["outcome"]}) > 1:
         shown = {"Group": [groups.get(name, "Other") for name in frame["outcome"]], **shown}
