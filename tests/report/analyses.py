@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import tfeval as tf
-from tfeval.report.chapters import additional, families, impact
+from tfeval.report.chapters import additional, effects_record, families, impact, value
 from tfeval.report.chapters.linked import cohort_of
 
 
@@ -40,3 +40,15 @@ def page(extract: str = "simulated", area: str = "all", **choices: Any) -> famil
     records = tf.records_of(extract, spec.phase)
     cohort = cohort_of(extract, spec.phase, spec.comparison, spec.horizon)
     return families.Families(records, tf.check_records(records), cohort, area)
+
+
+def valued(impact: Any, *, phase: str = "one", **assumed: Any) -> value.Value | value.Unvalued:
+    """Return what chapter 7 is about."""
+    assumptions = tf.Assumptions(**assumed)
+    effects = effects_record.read_effects(impact)
+    costs = tf.programme_costs(phase, "total", assumptions.price_year)
+    asked = value.asked(impact, effects, phase, assumptions)
+    worth = value.or_why_not(tf.appraise, effects, costs, **asked)
+    drawn = worth.uncertainty(draws=10_000)
+    designs = value.under_designs(drawn, impact, effects, costs, asked)
+    return value.together(worth, drawn, designs, impact, phase=phase, settings=asked)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.report.analyses import analysis
+from tests.report.analyses import analysis, valued
 from tests.report.test_value_chapters import ASKED, NAMES, claims, impact
 from tfeval.errors import DataError
 from tfeval.impact.designs import DesignRow
@@ -76,11 +76,11 @@ def unknown_custody(status: str) -> Records:
 @pytest.mark.parametrize("status", NOT_ESTIMATED)
 def test_chapter_7_values_the_others_and_says_so(status):
     held = unknown_custody(status)
-    found = value.load(held, **ASKED)
+    found = valued(held, **ASKED)
     effects = held.table("effects").query("outcome != 'custody'")
     choices = held.table("specifications").query("outcome != 'custody'")
     joint = held.table("covariance")
-    alone = value.load(
+    alone = valued(
         with_tables(held, effects=effects, covariance=joint.iloc[1:, 1:], specifications=choices),
         **ASKED,
     )
@@ -99,7 +99,7 @@ def test_chapter_7_values_the_others_and_says_so(status):
 
 def test_what_chapter_4_hides_is_counted_in_chapter_7():
     held = with_tables(impact(), {"outcomes_not_shown": "looked_after; offences"})
-    found = value.load(held, **ASKED)
+    found = valued(held, **ASKED)
     assert "Not in it: 2 outcomes with too few families to show; what" in value.headline(found)
     text = value_tables.not_monetised_table(found).text()
     assert "Children looked after" in text
@@ -114,7 +114,7 @@ def test_where_nothing_can_be_valued_every_page_says_why(way, tmp_path):
             "no price": effects.iloc[1:2]}[way]  # fmt: skip
     joint = pd.DataFrame(np.full((len(rows),) * 2, 4e-4), columns=rows["outcome"])
     held = with_tables(held, effects=rows, covariance=joint)
-    found = value.load(held, **ASKED)
+    found = valued(held, **ASKED)
     assert isinstance(found, Unvalued)
     assert value.headline(found).startswith("Simulated records: what the programme was worth")
     assert "not findings" in value.banner(found).text()
@@ -137,7 +137,7 @@ def test_where_nothing_can_be_valued_every_page_says_why(way, tmp_path):
 
 def test_the_summary_says_what_is_not_known(monkeypatch):
     held = impact()
-    found = value.load(with_tables(held, effects=held.table("effects").iloc[:0],
+    found = valued(with_tables(held, effects=held.table("effects").iloc[:0],
                                    covariance=pd.DataFrame()), **ASKED)  # fmt: skip
     told: dict[str, Record] = {}
     for module in (record, value):
@@ -189,7 +189,7 @@ def test_areas_left_out_are_counted_on_every_page_and_have_no_rank():
     assert "6 of 7 authorities" in table
     assert "Not known by authority: Proven offences. Pooling needs" in table
     assert "too few families of Hull" in areas.authority_sentence(again, "Hull")
-    found = value.load(held, **ASKED)
+    found = valued(held, **ASKED)
     worth = value_tables.area_values(held, found)
     assert sorted(worth.frame["name"]) == ["Bolton", "Bury", "Leeds", "Sefton", "Wirral"]
     assert worth.frame["rank_high"].max() <= 5
@@ -230,7 +230,7 @@ def test_one_authority_alone_is_no_comparison_of_authorities():
         again, "Sefton"
     )
     assert "Simulated" in areas.authority_table(again, "Sefton").text()
-    found = value.load(held, **ASKED)
+    found = valued(held, **ASKED)
     assert "Fewer than 3 authorities" in value_tables.area_values(held, found)
 
 
@@ -296,7 +296,7 @@ def test_impossible_designs_are_listed_in_chapter_7_and_the_naive_difference_is_
         ("naive", "not_balanced", {"custody": (0.1, 0.2)}),
     )
     held = with_tables(impact(), specifications=rows)
-    found = value.load(held, **ASKED)
+    found = valued(held, **ASKED)
     assert found.designs.in_words()["design"].tolist() == ["as chosen"]
     labels = found.designs.labels
     assert {labels[key]: why for key, why in found.designs.left_out.items()} == {

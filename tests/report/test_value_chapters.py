@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import tfeval as tf
+from tests.report.analyses import valued
 from tfeval.display.facts import unmarked
 from tfeval.errors import ParameterError, ReportError
 from tfeval.impact.effects.areas import pool_areas
@@ -62,7 +63,7 @@ def impact(custody: float = -0.01, balance: str = "balanced", simulated: bool = 
 
 
 def test_a_benefit_is_effect_times_families_times_unit_costs():
-    found = value.load(impact(), **ASKED)
+    found = valued(impact(), **ASKED)
     unit = tf.unit_costs(2024, ["custody"])["amount"].sum()
     # 0.01 fewer a family, joining as counted in three years; one year of benefits, mid-year, at
     # 3.5%: those who join a year later are discounted a year more. The first year is 2012.
@@ -88,15 +89,15 @@ def test_designs_keep_their_own_errors_and_borrow_the_correlation():
     assert other.frame["estimate"].tolist() == [-0.02, 0.0]
     # Correlation 8e-6 / (0.004 x 0.02) = 0.1, and the errors are the design's own.
     assert other.joint == pytest.approx(np.array([[16e-6, 8e-6], [8e-6, 4e-4]]))
-    loaded = value.load(held, **ASKED)
+    loaded = valued(held, **ASKED)
     benefits = loaded.designs.frame.set_index("design")["npv"] + loaded.appraisal.costs
     assert benefits.iloc[1] == pytest.approx(2 * benefits.iloc[0], rel=1e-9)
 
 
 def test_breaking_even_pays_exactly():
-    found = value.load(impact(), **ASKED)
+    found = valued(impact(), **ASKED)
     row = found.appraisal.break_even().iloc[0]
-    again = value.load(impact(custody=float(row["break_even"])), **ASKED)
+    again = valued(impact(custody=float(row["break_even"])), **ASKED)
     # Recorded effects hold six digits.
     assert again.appraisal.npv == pytest.approx(0.0, abs=1e-5 * found.appraisal.costs)
     text = value_tables.break_even_table(found).text()
@@ -105,16 +106,16 @@ def test_breaking_even_pays_exactly():
 
 
 def test_what_is_simulated_says_so_and_what_is_published_does_not():
-    found = value.load(impact(), **ASKED)
+    found = valued(impact(), **ASKED)
     assert value.headline(found).startswith("Simulated records: ")
     assert "not findings" in value.banner(found).text()
-    real = value.load(impact(simulated=False), **ASKED)
+    real = valued(impact(simulated=False), **ASKED)
     assert "imulated" not in value.headline(real)
     assert value.banner(real) is None
 
 
 def test_groups_that_are_not_alike_raise_an_alarm_on_the_page():
-    box = value.banner(value.load(impact(balance="not_balanced"), **ASKED))
+    box = value.banner(valued(impact(balance="not_balanced"), **ASKED))
     assert "NOT ALIKE" in box.text()
     assert 'role="alert"' in box.html()
 
@@ -130,9 +131,7 @@ def test_small_authorities_leave_nothing_but_their_name():
     pooled = areas.read_areas(held)
     assert "too few to show" in areas.authority_table(pooled, "Rutland").text()
     assert "too few families of Rutland" in areas.authority_sentence(pooled, "Rutland")
-    worth = value_tables.area_values_record(
-        value_tables.area_values(held, value.load(held, **ASKED))
-    )
+    worth = value_tables.area_values_record(value_tables.area_values(held, valued(held, **ASKED)))
     assert sorted(worth["name"]) == sorted(set(NAMES) - {"Rutland"})
     assert "too few families" in value_tables.area_value_sentence(worth, "Rutland", True)
 
@@ -152,7 +151,7 @@ def test_authorities_are_read_as_they_were_recorded():
 
 def test_value_by_authority_is_its_effects_at_what_a_family_cost():
     held = impact()
-    found = value.load(held, **ASKED)
+    found = valued(held, **ASKED)
     frame = value_tables.area_values(held, found).to_frame().set_index("name")
     assert frame.loc["Sefton", "families"] == 200
     assert frame["cost"].div(frame["families"]).to_numpy() == pytest.approx(
@@ -207,7 +206,7 @@ def test_a_calculation_takes_numbers_that_were_not_rounded():
 
 def test_the_summary_keeps_simulated_answers_apart(tmp_path):
     held = impact()
-    found = value.load(held, **ASKED)
+    found = valued(held, **ASKED)
     told = value.facts(found)
     for name, item in {"headline": value.headline(found), "simulated": True,
                        "turning": value.turning(found)}.items():  # fmt: skip
@@ -228,7 +227,7 @@ def test_the_summary_keeps_simulated_answers_apart(tmp_path):
 
 
 def test_the_workbook_holds_every_pound_of_the_page(tmp_path):
-    found = value.load(impact(), **ASKED)
+    found = valued(impact(), **ASKED)
     box = value.workbook(found, value_tables.area_values_record(None), tmp_path)
     assert f'href="{value.WORKBOOK}"' in box.html()
     sheets = sheets_of(tmp_path / value.WORKBOOK)

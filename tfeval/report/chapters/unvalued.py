@@ -39,6 +39,10 @@ class Unknown:
             + ["Not known is not nothing: no pound of benefit is shown, and none is ruled out."],
         )  # fmt: skip
 
+    def uncertainty(self, **_asked: object) -> Unknown:
+        """Return the same: there is nothing to draw from."""
+        return self
+
     def plot(self, *_kind: object, **_asked: object) -> Table:
         """Return the same: there is nothing to draw."""
         return self.table()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,15 +19,14 @@ from tfeval.errors import public_line
 from tfeval.impact.balance.verdict import NOT_BALANCED
 from tfeval.impact.effects.effects import Effects
 from tfeval.money.appraisal import Appraisal
-from tfeval.money.appraise import appraise
-from tfeval.money.costs import programme_costs
+from tfeval.money.assumptions import Assumptions
 from tfeval.money.designs import DesignAppraisals, appraise_designs
 from tfeval.money.monetised import NothingValuedError
 from tfeval.money.uncertainty import Uncertainty
 from tfeval.paths import KEEPS_FILES
 from tfeval.programme.national import attached_by_year
 from tfeval.programme.phases import phase as phase_of
-from tfeval.report.chapters.effects_record import not_shown, read_effects
+from tfeval.report.chapters.effects_record import not_shown
 from tfeval.report.chapters.unvalued import Unknown, Unvalued, or_why
 from tfeval.report.chapters.value_designs import (
     chosen_key,
@@ -39,9 +38,8 @@ from tfeval.report.notebook_parts import Box
 from tfeval.report.record import Record, Records, keep, make_record, record
 
 WORKBOOK = "value_for_money.xlsx"
-_DRAWS, _DESIGN_DRAWS = 10_000, 4_000
-#: By how much the share of an effect left each year may lie beside what is assumed.
-_EITHER_SIDE = 0.5
+_DESIGN_DRAWS = 4_000
+Valued = TypeVar("Valued")
 
 
 @dataclass(frozen=True)
@@ -76,67 +74,95 @@ class Value:
         return "Simulated records: " if self.appraisal.simulated else ""
 
 
-def load(
-    impact: Records,
-    *,
-    phase: str,
-    price_year: int,
-    green_book_edition: str,
-    appraisal_years: int,
-    persistence: float,
-    perspective: str,
-) -> Value | Unvalued:
-    """Appraise the effects that chapter 4 recorded; say why where none can be valued.
+def asked(
+    impact: Records, effects: Effects, phase: str, assumptions: Assumptions
+) -> dict[str, Any]:
+    """Return what every appraisal of the page is asked for, as `appraise` names it.
 
     Parameters
     ----------
     impact : Records
         Of chapter 4.
+    effects : Effects
+        That it recorded.
     phase : str
-    price_year : int
-        Of all pounds.
-    green_book_edition : str
-        Whose discount rates apply.
-    appraisal_years : int
-        Years counted from when a family joins.
-    persistence : float
-        Share of an effect left in each further year; it may lie by a half on either side.
-    perspective : {"social", "fiscal"}
+    assumptions : Assumptions
     """
-    effects = read_effects(impact)
-    lasting = (persistence, max(0.0, persistence - _EITHER_SIDE),
-               min(1.0, persistence + _EITHER_SIDE))  # fmt: skip
-    asked: dict[str, Any] = {
+    return {
         "families": families_by_year(phase), "months": int(impact["horizon"].value),
-        "price_year": price_year, "edition": str(green_book_edition), "horizon": appraisal_years,
-        "persistence": lasting, "perspective": perspective,
         "convert": conversions(effects, impact), "claims": claimed_results(phase),
+        **assumptions.appraisal,
     }  # fmt: skip
-    costs = programme_costs(phase, "total", price_year)
+
+
+def or_why_not(
+    verb: Callable[..., Valued], effects: Effects, costs: pd.DataFrame, **settings: Any
+) -> Valued | Unknown:
+    """Appraise effects; where nothing can be valued, return what says why.
+
+    Parameters
+    ----------
+    verb : callable
+        `appraise`.
+    effects, costs, **settings
+        As it takes them.
+    """
     if effects.frame.empty:
         why = "Chapter 4 has no effect that may be shown: too few families have any outcome."
-        return _unvalued(why, impact, asked)
+        return Unknown(why, effects.simulated)
     try:
-        found = appraise(effects, costs, **asked)
+        return verb(effects, costs, **settings)
     except NothingValuedError as fault:
-        return _unvalued(public_line(fault), impact, asked)
+        return Unknown(public_line(fault), effects.simulated)
+
+
+def under_designs(
+    drawn: Uncertainty | Unknown, impact: Records, effects: Effects, costs: pd.DataFrame,
+    settings: Mapping[str, Any],
+) -> DesignAppraisals | Unknown:  # fmt: skip
+    """Appraise alike the effects of chapter 4's other choices.
+
+    Parameters
+    ----------
+    drawn : Uncertainty or Unknown
+        Of the choice made: one interval has one pair of ends.
+    impact : Records
+        Of chapter 4.
+    effects : Effects
+    costs : DataFrame
+    settings : mapping
+        As from `asked`.
+    """
+    if isinstance(drawn, Unknown):
+        return drawn
     chosen = impact.table("specifications")
-    drawn = found.uncertainty(draws=_DRAWS)
     designs = appraise_designs(
-        design_effects(chosen, effects),
-        costs,
-        draws=_DESIGN_DRAWS,
-        drawn={chosen_key(chosen): drawn},
-        labels=design_labels(chosen),
-        **asked,
-    )
-    designs = replace(designs, left_out={**not_appraised(chosen), **designs.left_out})
-    return Value(found, drawn, designs, impact, phase, asked)
+        design_effects(chosen, effects), costs, draws=_DESIGN_DRAWS,
+        drawn={chosen_key(chosen): drawn}, labels=design_labels(chosen), **settings,
+    )  # fmt: skip
+    return replace(designs, left_out={**not_appraised(chosen), **designs.left_out})
 
 
-def _unvalued(why: str, impact: Records, asked: dict[str, Any]) -> Unvalued:
-    simulated, families = bool(impact["simulated"].value), float(sum(asked["families"].values()))
-    return Unvalued(Unknown(why, simulated), impact, families)
+def together(
+    worth: Appraisal | Unknown, drawn: Uncertainty | Unknown, designs: DesignAppraisals | Unknown,
+    impact: Records, *, phase: str, settings: dict[str, Any],
+) -> Value | Unvalued:  # fmt: skip
+    """Return the results of the page's cells together.
+
+    Parameters
+    ----------
+    worth, drawn, designs
+        Of the choice made, its draws, and other choices; or what says why there are none.
+    impact : Records
+        Of chapter 4.
+    phase : str
+    settings : dict
+        As from `asked`.
+    """
+    for part in (worth, drawn, designs):
+        if isinstance(part, Unknown):
+            return Unvalued(part, impact, float(sum(settings["families"].values())))
+    return Value(worth, drawn, designs, impact, phase, settings)  # type: ignore[arg-type]
 
 
 def families_by_year(phase: str) -> dict[int, float]:
@@ -201,7 +227,7 @@ def facts(found: Value) -> dict[str, Record]:
     Parameters
     ----------
     found : Value
-        As from `load`.
+        As from `together`.
     """
     held, drawn = found.appraisal, found.drawn
     least, most = found.designs.range
@@ -283,7 +309,7 @@ def workbook(found: Value, areas: pd.DataFrame, folder: str | Path | None = None
     Parameters
     ----------
     found : Value
-        As from `load`.
+        As from `together`.
     areas : DataFrame
         Value by authority, as recorded.
     folder : str or Path, optional
