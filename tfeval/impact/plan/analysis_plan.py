@@ -147,7 +147,8 @@ class AnalysisPlan:
         Effects
             Column `planned` filled in, and `role` added; departures, sensitivity analyses and
             planned primary outcomes that are absent in the notes; the plan in
-            `settings["plan"]`. In a notebook the cell's outputs say so too, and from there the report's page and manifest.
+            `settings["plan"]`. In a notebook the cell's outputs say so too, and from there the
+            report's page and manifest.
         """
         from tfeval.impact.plan.marks import marked, plan_summary  # noqa: PLC0415
 
