@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -14,12 +15,23 @@ from tfeval.programme import published as module
 from tfeval.programme.published import published_folder
 from tfeval.report import simulated
 
+# Workers inherit it: linear algebra on all cores in each of them made them wait for one another.
+for _library in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_library, "1")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Refuse a test that `make test` leaves out without saying why."""
     for item in items:
         if any(not mark.kwargs.get("reason") for mark in item.iter_markers("slow")):
             raise pytest.UsageError(f'{item.nodeid}: say why, slow(reason="...").')
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector pass over libraries and tests: it took a quarter of a cohort's time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 @pytest.fixture(scope="session", autouse=True)

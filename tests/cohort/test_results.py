@@ -127,7 +127,14 @@ def slow_results(  # noqa: C901, PLR0915 - a clerk works through it in one go
     return {"continuous_employment": employed, "sustained_progress": everything or employed}
 
 
-@pytest.mark.parametrize(("phase", "seed"), [("one", 11), ("one", 12), ("two", 13), ("two", 14)])
+AGAIN = pytest.mark.slow(reason="another draw of records, read family by family")
+
+
+@pytest.mark.parametrize(
+    ("phase", "seed"),
+    [("one", 11), pytest.param("one", 12, marks=AGAIN), ("two", 13),
+     pytest.param("two", 14, marks=AGAIN)],
+)  # fmt: skip
 def test_results_equal_a_clerk_s_reading(phase, seed):
     plain = simulate(families=150, seed=seed).records
     first = cohort(plain, phase=phase, comparison="not_yet_treated").units
@@ -159,12 +166,13 @@ def test_some_would_have_met_the_tests_anyway():
 
 def test_what_the_tests_need_is_said():
     records = simulate(families=100, seed=4).records
+    twelve = cohort(records, horizon=12)
     with pytest.raises(ParameterError, match="horizon 24"):
-        results_tests(records, cohort(records, horizon=12), 24)
+        results_tests(records, twelve, 24)
     with pytest.raises(ParameterError, match="by family"):
         results_tests(records, cohort(records, horizon=12, level="person"), 12)
     with pytest.raises(ParameterError, match="records that the cohort was built from"):
-        results_tests(simulate(families=100, seed=4).records, cohort(records, horizon=12), 12)
+        results_tests(simulate(families=100, seed=4).records, twelve, 12)
     tables = tables_of(records)
     del tables["employment_spells"]
     lacking = as_records(tables, ENDS_ON)

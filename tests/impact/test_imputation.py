@@ -144,6 +144,7 @@ def test_donors_are_the_nearest_and_ties_are_drawn_alike():
     assert set(nearest(np.array([1.0, 2.0]), np.zeros(50), rng)) == {0, 1}
 
 
+@pytest.mark.slow(reason="coverage sampling: how often intervals over imputations hold the truth")
 @pytest.mark.parametrize("kind", ["number", "category"])
 def test_imputation_is_proper(kind):
     # With nothing to go by, the pooled mean of a third missing must vary as the mean of those
