@@ -58,6 +58,7 @@ _PUBLIC = {
     "fit_propensity": "tfeval.impact.propensity.propensity",
     "estimate": "tfeval.impact.effects.estimate",
     "by_statsmodels": "tfeval.impact.effects.by_statsmodels",
+    "ByStatsmodels": "tfeval.impact.effects.by_statsmodels",
     "balance": "tfeval.impact.balance.balance",
     "correct": "tfeval.impact.effects.multiple",
     "combine_effects": "tfeval.impact.effects.effects",

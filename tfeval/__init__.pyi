@@ -20,6 +20,7 @@ from tfeval.impact.design.protocol import Contrasts as Contrasts
 from tfeval.impact.designs import design as design
 from tfeval.impact.effects.areas import AreaEffects as AreaEffects
 from tfeval.impact.effects.areas import pool_areas as pool_areas
+from tfeval.impact.effects.by_statsmodels import ByStatsmodels as ByStatsmodels
 from tfeval.impact.effects.by_statsmodels import by_statsmodels as by_statsmodels
 from tfeval.impact.effects.effects import Effects as Effects
 from tfeval.impact.effects.effects import combine_effects as combine_effects

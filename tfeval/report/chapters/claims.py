@@ -128,7 +128,7 @@ def record_claims(name: str) -> None:
     """
     for made in facts(name).values():
         keep(made)
-    if name == "one":
+    if phase(name).claims.saving:
         record("evaluation_2016", finding_2016(), subject={"phase": "one"})
     record("effects_with_values", effects_with_values(), subject={"phase": "two"})
 

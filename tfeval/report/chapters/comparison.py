@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
-from tfeval.cohort.cohort import comparison_groups
 from tfeval.display.disclosure import safe_count
 from tfeval.display.names import SIMULATED, VERDICTS, estimand_words
 from tfeval.display.tables import Table, table
@@ -89,9 +88,9 @@ def method_line(design: Design) -> str:
     return f"{design.title}; estimand {estimand_words(design.estimand)}."
 
 
-def groups_table() -> Table:
+def groups_table(groups: Mapping[str, str]) -> Table:
     """Return the comparison groups on offer, and what each is."""
-    rows = [(name.replace("_", " "), what) for name, what in comparison_groups().items()]
+    rows = [(name.replace("_", " "), what) for name, what in groups.items()]
     return table(
         pd.DataFrame(rows, columns=["Comparison group", "Who is in it"]),
         caption="Comparison groups a report can be run with",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -17,13 +18,14 @@ from tfeval.errors import DataError, TfevalError, public_line
 from tfeval.impact.balance.balance import Balance
 from tfeval.impact.balance.verdict import NOT_BALANCED, PARTLY
 from tfeval.impact.design.design import Design
-from tfeval.impact.effects.by_statsmodels import by_statsmodels
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.words import hidden_rows, made_words
 from tfeval.impact.plan.analysis_plan import ROLES, AnalysisPlan
 from tfeval.impact.specification import Specification
 from tfeval.impact.study.study import Study
 from tfeval.programme.outcomes import outcome_label, reported_outcomes
+
+Shown = TypeVar("Shown")
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,25 +117,23 @@ def primary_outcomes(outcomes: pd.DataFrame, plan: AnalysisPlan) -> pd.DataFrame
     return outcomes[[name for name in outcomes if plan.role(str(name)) == "primary"]]
 
 
-def by_statsmodels_table(
-    design: Design, outcomes: pd.DataFrame, specification: Specification
-) -> Table:
-    """Return primary effects beside those of statsmodels, or why there is no such comparison.
+def or_why_not(
+    verb: Callable[..., Shown], design: Design, outcomes: pd.DataFrame, **settings: Any
+) -> Shown | Table:
+    """Return what a verb makes of a design and outcomes, or a table that says why it cannot.
 
     Parameters
     ----------
-    design : Design
-    outcomes : DataFrame
-        The primary ones.
-    specification : Specification
+    verb : callable
+        Such as `estimate` or `by_statsmodels`.
+    design, outcomes, **settings
+        As it takes them.
     """
     try:
-        return by_statsmodels(
-            design, outcomes, months=specification.horizon, method=specification.estimator
-        ).table()
+        return verb(design, outcomes, **settings)
     except TfevalError as fault:
         said = pd.DataFrame({"": [public_line(fault)]})
-        return table(said, caption="The same by statsmodels")
+        return table(said, caption="Not possible for these families and choices")
 
 
 def headline(found: Analysis) -> str:

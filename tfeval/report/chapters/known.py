@@ -21,6 +21,7 @@ from tfeval.money.could_know import (
     hidden_value,
 )
 from tfeval.programme.outcomes import outcome_label
+from tfeval.programme.phases import phase as phase_of
 from tfeval.programme.published import Source, distinct_sources, published
 from tfeval.report.chapters.additional import Additional, nothing_table
 from tfeval.report.chapters.common import about, of_phase, pounds
@@ -287,5 +288,5 @@ def record_known(phase: str, price_year: int, edition: str) -> None:
     price_year : int
     edition : str
     """
-    for made in facts(price_year, edition).values() if phase == "one" else ():
+    for made in facts(price_year, edition).values() if phase_of(phase).claims.saving else ():
         keep(made)

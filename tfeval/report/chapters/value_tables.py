@@ -21,6 +21,7 @@ from tfeval.money.area_values import AreaAppraisals, appraise_areas
 from tfeval.programme.outcomes import OUTCOMES, outcome_label
 from tfeval.programme.programmes import programmes
 from tfeval.programme.published import Source, figure
+from tfeval.report.chapters.common import with_sources
 from tfeval.report.chapters.effects_record import not_shown
 from tfeval.report.chapters.unvalued import Unvalued, or_why
 from tfeval.report.chapters.value import Value, information
@@ -301,3 +302,40 @@ def area_value_sentence(rows: pd.DataFrame, area: str, simulated: bool) -> str:
         f"{amount(row['npv_per_family'])} a family ({ends}); the probability that it paid "
         f"{chance(row['probability'])}; rank {row['rank']:.0f} of {row['of']:.0f}, but {ranks}."
     )
+
+
+def unit_costs_table(costs: pd.DataFrame) -> Table:
+    """Return unit costs with their range, payer, grade and source.
+
+    Parameters
+    ----------
+    costs : DataFrame
+        As from `unit_costs`.
+    """
+    # A registry's name where there is one; a row of a published cost may have none.
+    labels = [OUTCOMES[name].label if name in OUTCOMES else name for name in costs["outcome"]]
+    frame = pd.DataFrame(
+        {
+            "Outcome": labels,
+            "What is counted": costs["component"].to_numpy(),
+            "Payer": costs["payer"].to_numpy(),
+            "£": [
+                f"{value:,.0f}" if value >= 100 else f"{value:,.2f}" for value in costs["amount"]
+            ],
+            "Low to high": [
+                f"{low:,.0f} to {high:,.0f}" if high >= 100 else f"{low:,.2f} to {high:,.2f}"
+                for low, high in zip(costs["low"], costs["high"], strict=True)
+            ],
+            "For each": costs["per"].to_numpy(),
+            "Grade": costs["grade"].to_numpy(),
+        }
+    )
+    year = int(costs["price_year"].iloc[0])
+    return table(
+        with_sources(frame, costs),
+        caption=f"Unit costs, in prices of {year}-{(year + 1) % 100:02d}",
+    )
+
+
+def _price(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:,.2f}"
