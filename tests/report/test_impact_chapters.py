@@ -171,7 +171,7 @@ def test_a_comparison_group_that_nobody_was_followed_in_is_named(found):
 
 def test_real_records_carry_no_banner_and_no_truth(monkeypatch, found):
     assert comparison.banner(SimpleNamespace(simulated=False), found.balance) is None
-    monkeypatch.setattr(specifications, "truth_of", lambda extract: None)
+    monkeypatch.setattr(specifications, "truth_of", lambda extract, phase: None)
     real = replace(
         found, design=replace(found.design, study=replace(found.design.study, simulated=False))
     )

@@ -235,7 +235,7 @@ def test_one_authority_alone_is_no_comparison_of_authorities():
 
 
 def test_simulated_records_from_a_folder_are_not_called_real(small, monkeypatch):
-    monkeypatch.setattr(specifications, "truth_of", lambda extract: None)
+    monkeypatch.setattr(specifications, "truth_of", lambda extract, phase: None)
     assert "real records" not in specifications.truth_table(small).text()
     real = replace(
         small, design=replace(small.design, study=replace(small.design.study, simulated=False))

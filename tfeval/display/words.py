@@ -6,7 +6,7 @@ import datetime as dt
 import math
 import numbers
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -235,3 +235,23 @@ def fact(value: Any, unit: str = "", digits: int | None = None, *, short: bool =
 
 def _trimmed(number: str) -> str:
     return number.rstrip("0").rstrip(".")
+
+
+def worded(text: str, labels: Mapping[str, str]) -> str:
+    """Return a message with the columns in it named for readers.
+
+    Parameters
+    ----------
+    text : str
+    labels : mapping of str to str
+        Words by column.
+
+    Examples
+    --------
+    >>> worded("Left out: absence_before (where it is missing).", {"absence_before": "Absence"})
+    'Left out: Absence (where it is missing).'
+    """
+    # The longest first: one column's name may end in another's.
+    for column in sorted(labels, key=len, reverse=True):
+        text = text.replace(column, labels[column])
+    return text

@@ -15,8 +15,8 @@ def _phase(value: str) -> str:
     from tfeval.errors import ParameterError  # noqa: PLC0415
 
     if str(value).casefold() not in CRITERIA:
-        known = " or ".join(f'"{name}"' for name in CRITERIA)
-        raise ParameterError(f'The parameter phase is {known}, not "{value}".')
+        *first, last = (f'"{name}"' for name in CRITERIA)
+        raise ParameterError(f'The parameter phase is {", ".join(first)} or {last}, not "{value}".')
     return str(value).casefold()
 
 

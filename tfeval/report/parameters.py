@@ -48,10 +48,24 @@ def extract(value: str) -> str:
     return value
 
 
+def plan_file(value: str) -> str:
+    """Return the place of an analysis plan, if there is one.
+
+    Raises
+    ------
+    ParameterError
+        If there is none.
+    """
+    if value != "project" and not Path(value).is_file():
+        raise ParameterError(f'There is no plan "{value}": name a TOML file, or "project".')
+    return value
+
+
 #: Of the parameters that belong to no settings: what is read, and of which authority.
 _OTHERS: dict[str, Callable[[Any], Any]] = {
     "local_authority": local_authority,
     "extract": extract,
+    "plan": plan_file,
 }
 
 

@@ -44,7 +44,7 @@ _BEGAN = time.time()
 _SPOILED = (OSError, ValueError, TfevalError)
 
 
-def simulated_records(families: int, alone: str, seed: int) -> Records:
+def simulated_records(families: int, seed: int, alone: str = "") -> Records:
     """Return the records that `simulate` makes, from disk where they were made before.
 
     Kernels are processes of their own, and each needs the same records. They are kept in the
@@ -61,29 +61,28 @@ def simulated_records(families: int, alone: str, seed: int) -> Records:
 
     Examples
     --------
-    >>> simulated_records(40, "", 1).simulated
+    >>> simulated_records(40, 1).simulated
     True
     """
-    place = _place(families, alone, seed)
+    place = _place(families, seed, alone)
     if place is not None:
         with suppress(*_SPOILED):
             os.utime(place)  # what is used is not removed
             found = open_records(place / _RECORDS)
             return replace(found, source=json.loads((place / "source.json").read_text()))
-    return _simulation(families, alone, seed).records
+    return _simulation(families, seed, alone).records
 
 
-def simulated_truth(families: int, alone: str, seed: int) -> Truth:
+def simulated_truth(families: int, seed: int, alone: str = "") -> Truth:
     """Return what is true of the same records."""
-    place = _place(families, alone, seed)
+    place = _place(families, seed, alone)
     if place is not None:
         with suppress(*_SPOILED):
             return read_truth(place / _TRUTH)
-    return _simulation(families, alone, seed).truth
+    return _simulation(families, seed, alone).truth
 
 
-@lru_cache(maxsize=1)
-def _simulation(families: int, alone: str, seed: int) -> SimulatedRecords:
+def _made(families: int, seed: int, alone: str) -> SimulatedRecords:
     if not alone:
         return simulate(families=families, seed=seed)
     until = programmes()[alone].simulation.records_to
@@ -91,7 +90,10 @@ def _simulation(families: int, alone: str, seed: int) -> SimulatedRecords:
     return simulate(families=families, seed=seed, phase_shares={alone: 1.0}, **asked)
 
 
-def _place(families: int, alone: str, seed: int) -> Path | None:
+_simulation = lru_cache(maxsize=1)(_made)
+
+
+def _place(families: int, seed: int, alone: str) -> Path | None:
     """Return the folder that holds the records, filled if need be; None where none can be."""
     folder = _folder()
     if folder is None or families < _FEWEST or _changed_since():
@@ -108,7 +110,7 @@ def _place(families: int, alone: str, seed: int) -> Path | None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _one_at_a_time(folder / "simulated.lock"):
             if not place.exists():
-                _write(_simulation(families, alone, seed), place)
+                _write(_made(families, seed, alone), place)
                 _remove_old(folder)
     except (OSError, TfevalError):  # no room, not ours to write in, or just made by another
         return None

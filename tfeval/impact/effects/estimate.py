@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
+from tfeval.display.words import worded
 from tfeval.errors import ParameterError, names_settings, suggest
 from tfeval.impact.design.design import Design
 from tfeval.impact.design.protocol import AnyDesign
@@ -264,7 +265,7 @@ def _tabulated(
         joint=intervals.covariance,
         level=level,
         settings=settings,
-        notes=(*design.notes, *notes),
+        notes=tuple(worded(note, design.study.labels) for note in (*design.notes, *notes)),
         pooling=for_pooling(held),
         simulated=design.study.simulated,
     )

@@ -44,16 +44,19 @@ def of_phase(own: str) -> Callable[[Callable[..., Shown]], Callable[..., Shown |
     def wrap(shows: Callable[..., Shown]) -> Callable[..., Shown | Table]:
         @wraps(shows)
         def shown(*rest: Any, phase: str = own, **more: Any) -> Shown | Table:
-            return shows(*rest, **more) if phase == own else _of_another(own)
+            return shows(*rest, **more) if phase == own else of_another(own)
 
         return shown
 
     return wrap
 
 
-def _of_another(own: str) -> Table:
+def of_another(own: str) -> Table:
     """Return what stands in the place of figures that only the phase `own` has."""
-    said = f"Published of {programmes()[own].words} alone, which is not what this page is about."
+    title = programmes()[own].title
+    said = (
+        f"Published of {title[:1].lower()}{title[1:]} alone, which is not what this page is about."
+    )
     return table(pd.DataFrame({"What is missing": [said]}), caption="Not published for this phase")
 
 

@@ -10,6 +10,7 @@ from tfeval.cohort.analysis_table import Cohort
 from tfeval.display.disclosure import safe_count
 from tfeval.display.names import SIMULATED, VERDICTS, estimand_words
 from tfeval.display.tables import Table, table
+from tfeval.display.words import worded
 from tfeval.errors import TfevalError, public_line
 from tfeval.impact.balance.balance import Balance
 from tfeval.impact.balance.verdict import BALANCED, NOT_BALANCED, PARTLY
@@ -19,26 +20,6 @@ from tfeval.impact.specification import Specification
 from tfeval.impact.study.study import Study
 from tfeval.records.store import Records
 from tfeval.report.notebook_parts import Box
-
-
-def worded(text: str, labels: Mapping[str, str]) -> str:
-    """Return a message with the columns in it named for readers.
-
-    Parameters
-    ----------
-    text : str
-    labels : mapping of str to str
-        Words by column.
-
-    Examples
-    --------
-    >>> worded("Left out: absence_before (where it is missing).", {"absence_before": "Absence"})
-    'Left out: Absence (where it is missing).'
-    """
-    # The longest first: one column's name may end in another's.
-    for column in sorted(labels, key=len, reverse=True):
-        text = text.replace(column, labels[column])
-    return text
 
 
 def banner(records: Records, balance: Balance) -> Box | None:

@@ -77,7 +77,11 @@ def _meant(extract: str, phase: str) -> World | Path:
 @lru_cache(maxsize=4)
 def _records(meant: World | Path) -> Records:
     # Opened once: a cohort and its records must stand on the same connection.
-    return open_records(meant) if isinstance(meant, Path) else simulated_records(*meant, _SEED)
+    return (
+        open_records(meant)
+        if isinstance(meant, Path)
+        else simulated_records(meant[0], _SEED, meant[1])
+    )
 
 
 def truth_of(extract: str, phase: str = "one") -> Truth | None:
@@ -88,7 +92,7 @@ def truth_of(extract: str, phase: str = "one") -> Truth | None:
 
 @lru_cache(maxsize=2)
 def _truth(meant: World) -> Truth:
-    return simulated_truth(*meant, _SEED)
+    return simulated_truth(meant[0], _SEED, meant[1])
 
 
 def cohort_of(extract: str, phase: str, comparison: str, horizon: int) -> Cohort:

@@ -11,6 +11,7 @@ from tfeval.programme.published import Source, distinct_sources, published
 from tfeval.report.chapters.common import (
     month,
     not_published,
+    of_another,
     of_phase,
     percent,
     pounds,
@@ -118,8 +119,7 @@ def findings_table(name: str, page: str = "") -> Table:
     rows = published("evaluation_outcomes")
     rules = phase(name)
     if page and rules.start < phase(page).start:
-        said = f"Findings on {rules.words} are not what this page is about"
-        return not_published(f"What the national evaluations found, {rules.title}", said)
+        return of_another(name)
     rows = rows[rows["evaluation"] == rules.evaluation.name]
     caption = f"What the national evaluations found, {rules.title}"
     if rows.empty:

@@ -9,6 +9,7 @@ import pandas as pd
 from tfeval.cohort.cohort import comparison_groups
 from tfeval.display.names import estimand_words
 from tfeval.display.tables import Table, table
+from tfeval.display.words import worded
 from tfeval.errors import TfevalError, public_line
 from tfeval.impact.designs import DESIGNS
 from tfeval.impact.effects.estimate import METHODS, estimate
@@ -22,7 +23,6 @@ from tfeval.impact.effects.words import (
 from tfeval.impact.specification import Specification
 from tfeval.impact.study.study import study
 from tfeval.programme.outcomes import outcome, outcome_label
-from tfeval.report.chapters.comparison import worded
 from tfeval.report.chapters.impact import Analysis, outcomes_shown
 from tfeval.report.chapters.linked import cohort_of, truth_of
 
