@@ -156,6 +156,7 @@ def appraise_designs(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from tfeval.impact.effects.effects import Effects
     >>> def one(effect):
     ...     rows = pd.DataFrame({"outcome": ["offences"], "months": [12], "estimate": [effect],
