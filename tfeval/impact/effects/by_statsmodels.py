@@ -15,7 +15,7 @@ from tfeval.display.tables import Table, table
 from tfeval.errors import ParameterError
 from tfeval.impact.design.design import Design
 from tfeval.impact.effects.estimate import estimate
-from tfeval.impact.effects.words import decimals, label_of, number
+from tfeval.impact.effects.words import decimals, in_full, label_of, number
 from tfeval.impact.means.outcomes import aligned
 
 #: Methods that are the treatment's coefficient in one regression, and which.
@@ -151,7 +151,8 @@ def by_statsmodels(
     terms: dict[str, Any] = {"errors": "robust"}
     if cluster:
         terms = {"errors": "cluster", "cluster": cluster}
-    found = estimate(design, outcomes, **asked).to_frame().set_index("outcome")
+    effects = estimate(design, outcomes, **asked)
+    found = effects.to_frame().set_index("outcome")
     alike = estimate(
         design, outcomes, **asked, **terms, stacked=False, fixed_covariates=True
     ).to_frame()
@@ -172,8 +173,8 @@ def by_statsmodels(
             coefficient, error = _fitted(design, y, method, codes)
             row |= {"estimate_statsmodels": coefficient, "std_error_statsmodels": error}
         rows.append(row)
-    words = getattr(outcomes, "attrs", {}).get("labels", {})
-    return ByStatsmodels(pd.DataFrame(rows), REGRESSIONS[method], {"labels": words})
+    words = {"labels": in_full(effects.settings)["labels"]}
+    return ByStatsmodels(pd.DataFrame(rows), REGRESSIONS[method], words)
 
 
 def _fitted(
