@@ -594,7 +594,10 @@ def with_strangers(seed: int) -> tuple[pd.DataFrame, np.ndarray]:
     return frame, counted
 
 
-@pytest.mark.parametrize("unit", ["id", None])
+UNNAMED = pytest.mark.slow(reason="every design once more, with units told by their row")
+
+
+@pytest.mark.parametrize("unit", ["id", pytest.param(None, marks=UNNAMED)])
 @pytest.mark.parametrize("name", DESIGNS)
 def test_who_weighs_nothing_has_no_say(name, unit):
     @given(st.integers(0, 30))

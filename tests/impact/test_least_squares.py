@@ -64,6 +64,7 @@ def effects(frame, outcomes, design, method, errors, by, **more):  # noqa: PLR09
     )
 
 
+@pytest.mark.slow(reason="200 draws over every design, method and kind of error")
 @settings(max_examples=200, deadline=None, suppress_health_check=_SLOW)
 @given(
     seed=st.integers(0, 10_000),

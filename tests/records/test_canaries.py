@@ -39,7 +39,12 @@ def everything(extract: Path, target: Path) -> list[str]:
     return out
 
 
-@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+PACKED = pytest.mark.slow(reason="every fault once more, in a compressed file")
+
+
+@pytest.mark.parametrize(
+    "packed", [pytest.param(False, id="plain"), pytest.param(True, id="gzip", marks=PACKED)]
+)
 @pytest.mark.parametrize("fault", CSV)
 def test_no_row_of_a_malformed_csv_leaves(folder, tmp_path, fault, packed):
     extract = csv_extract(folder, tmp_path / "extract", CSV[fault], packed)

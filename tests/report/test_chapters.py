@@ -15,6 +15,9 @@ from tfeval.programme.published import published
 from tfeval.report.record import Record, Records
 
 NAMES = list(published("local_authorities")["name"])
+EVERY = pytest.param(
+    NAMES, id="all", marks=pytest.mark.slow(reason="every table and chart of 152 authorities")
+)
 BY_AUTHORITY = (
     tf.chapters.authority.counts_table,
     tf.chapters.authority.progress_chart,
@@ -73,9 +76,10 @@ def test_every_row_of_a_table_of_figures_has_its_own_source():
     assert links(shown) == len(shown.rows) == len(published("budget"))
 
 
+@pytest.mark.parametrize("names", [pytest.param(NAMES[::19], id="some"), EVERY])
 @pytest.mark.parametrize("function", BY_AUTHORITY, ids=lambda function: function.__name__)
-def test_each_works_for_every_authority(function):
-    for name in NAMES:
+def test_each_works_for_every_authority(function, names):
+    for name in names:
         assert isinstance(function(name), Table | Chart)
 
 

@@ -104,6 +104,7 @@ def pages(extract: Path, kept: Kept) -> dict[str, str]:
     return found
 
 
+@pytest.mark.slow(reason="chapters 3, 4 and 7 whole, with every other choice of chapter 4")
 def test_few_families_run_to_the_end(few, kept):
     found = pages(few, kept)
     for text in found.values():
@@ -116,6 +117,7 @@ def test_few_families_run_to_the_end(few, kept):
     assert "Not known by authority. Pooling needs" in found["08"]
 
 
+@pytest.mark.slow(reason="chapters 3, 4 and 7 whole, with every other choice of chapter 4")
 def test_one_authority_runs_to_the_end_with_errors_by_family_and_says_so(one, kept):
     found = pages(one, kept)
     for text in found.values():
