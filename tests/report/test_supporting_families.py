@@ -10,6 +10,7 @@ import tfeval as tf
 from tests.report.test_small_extracts import Kept, run
 from tfeval.display.facts import unmarked
 from tfeval.errors import DataError, ParameterError
+from tfeval.report import record
 from tfeval.report.chapters import effects_record, linked, value
 
 PHASE = "supporting_families"
@@ -72,13 +73,11 @@ def kept(monkeypatch, tmp_path):
     held = Kept()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tf, "read_records", held.read, raising=False)
-    for module in (tf, effects_record, value):
-        monkeypatch.setattr(module, "record", held.record, raising=False)
+    for module in (record, value):
+        monkeypatch.setattr(module, "keep", held.keep)
     for module in (tf, effects_record):
         monkeypatch.setattr(module, "record_table", held.record_table, raising=False)
-    yield held
-    linked.cohort_of.cache_clear()
-    linked._opened.cache_clear()
+    return held
 
 
 def test_its_records_are_sound_and_say_which_needs_a_family_has(records):

@@ -74,7 +74,9 @@ class Box:
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         # What the page and the manifest are told, so that nobody need read it from the words.
         content: dict[str, Any] = {"kind": self.kind, "simulated": self.simulated}
-        content |= {"headline": dict(self.lines)[HEADLINE]} if self.kind == "answer" else {}
+        content |= (
+            {"headline": unmarked(dict(self.lines)[HEADLINE])} if self.kind == "answer" else {}
+        )
         return {BOX_MIME: content, "text/html": self.html(), "text/plain": self.text()}
 
     def __repr__(self) -> str:
