@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from tfeval.errors import TfevalError
+from tfeval.report.parameters import declared
 
 #: The parameter that the runner sets says where records are, not what they are about.
 NO_SUBJECT = "records"
@@ -175,6 +176,10 @@ def page_parameters() -> dict[str, Any]:
         return {}
     names = getattr(running, "user_ns", {})
     found = parameters_among([str(text) for text in names.get("In", ())])
+    if not found:  # a kernel that was asked to keep no history: then known parameters as they are
+        known = (*declared(), "local_authority", "extract")
+        found = {name: names[name] for name in known
+                 if isinstance(names.get(name), str | int | float)}  # fmt: skip
     for name, value in found.items():
         now = names.get(name, value)
         if type(now) is type(value) or (_number(now) and _number(value)):
