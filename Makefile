@@ -49,8 +49,9 @@ unit: $(COMPILED) ## Tests and the examples in docstrings, without the long ones
 unit-all: $(COMPILED) ## All tests and the examples in docstrings
 	@$(PYTEST)
 
+# One core a kernel: together they would wait for each other's threads, three times as long.
 notebooks: $(COMPILED) ## Stored notebooks run again and compared with their outputs
-	@$(BIN)/python -m pytest -n auto --dist loadscope --nbval --nbval-current-env -p no:cacheprovider notebooks
+	@OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadscope --nbval --nbval-current-env -p no:cacheprovider notebooks
 
 store: $(COMPILED) ## Run the notebooks on their default parameters and keep the outputs
 	@$(BIN)/tfeval store
