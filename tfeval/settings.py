@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Self
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from tfeval.errors import ParameterError, suggest
-
-_HASH_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -95,28 +91,6 @@ class Settings:
     def __post_init__(self) -> None:
         for name, meaning in meanings(type(self)).items():
             object.__setattr__(self, name, meaning.checked(name, getattr(self, name)))
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Self:
-        """Return settings from a mapping that may hold other names too.
-
-        Parameters
-        ----------
-        values : mapping
-            Such as the parameters of a notebook; what lacks stands at its default.
-        """
-        names = {one.name for one in fields(cls)}
-        return cls(**{name: value for name, value in values.items() if name in names})
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the values by name, as papermill and records hold them."""
-        return asdict(self)
-
-    @property
-    def hash(self) -> str:
-        """The first digits of the SHA-256 of the values."""
-        text = json.dumps(self.as_dict(), sort_keys=True, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()[:_HASH_DIGITS]
 
     def table(self) -> Any:
         """Return the settings as a table for readers."""

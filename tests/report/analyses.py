@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import json
 from typing import Any
 
 import tfeval as tf
+from tfeval.paths import project_folder
 from tfeval.report.chapters import additional, effects_record, families, impact, value
 from tfeval.report.chapters.linked import cohort_of
+from tfeval.report.record import Records
+from tfeval.report.record_tables import content_of
 
 
 def compared(spec: tf.Specification, extract: str = "simulated") -> tuple[tf.Cohort, tf.Design]:
@@ -25,7 +30,7 @@ def analysis(extract: str = "simulated", **choices: Any) -> impact.Analysis:
     effects = tf.estimate(
         design, outcomes, months=spec.horizon, method=spec.estimator, plan=plan
     ).with_corrections(plan.correction["method"], family="role")
-    return impact.Analysis(spec, extract, cohort, design, effects, plan)
+    return impact.Analysis(spec, extract, cohort, design, design.balance(), effects, plan)
 
 
 def results(extract: str = "simulated", **choices: Any) -> additional.Additional:
@@ -52,3 +57,38 @@ def valued(impact: Any, *, phase: str = "one", **assumed: Any) -> value.Value | 
     drawn = worth.uncertainty(draws=10_000)
     designs = value.under_designs(drawn, impact, effects, costs, asked)
     return value.together(worth, drawn, designs, impact, phase=phase, settings=asked)
+
+
+class Kept(dict):
+    """Records that notebooks make, by chapter, in the place of their outputs."""
+
+    def keep(self, made):
+        self[self.now][0][made.name] = made
+
+    def record_table(self, name, frame):
+        self[self.now][1][name] = content_of(name, frame)
+
+    def read(self, name, _where=""):
+        return Records(name, *self[name])
+
+
+def run(name: str, kept: Kept, **parameters) -> str:
+    """Run a notebook's code as it stands and return everything that it shows, as text."""
+    cells = json.loads((project_folder("notebooks") / f"{name}.ipynb").read_text())["cells"]
+    kept.now, shown, space = name, [], {}
+    kept[name] = ({}, {})
+    for cell in cells:
+        source = "".join(cell["source"])
+        if cell["cell_type"] != "code" or "provenance(" in source:
+            continue
+        tree = ast.parse(source)
+        last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+        exec(compile(tree, name, "exec"), space)
+        if "parameters" in cell["metadata"].get("tags", []):
+            space |= {key: item for key, item in parameters.items() if key in space}
+        elif last is not None:
+            made = eval(compile(ast.Expression(last.value), name, "eval"), space)
+            if hasattr(made, "_repr_mimebundle_"):
+                made._repr_mimebundle_()
+            shown.append(made.text() if hasattr(made, "text") else repr(made))
+    return "\n".join(shown)

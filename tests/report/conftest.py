@@ -11,8 +11,11 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 
+import tfeval as tf
+from tests.report.analyses import Kept
 from tfeval.programme import allowed
-from tfeval.report import fingerprint
+from tfeval.report import fingerprint, record
+from tfeval.report.chapters import effects_record, value
 from tfeval.report.plan import plan
 from tfeval.report.run import run_jobs
 
@@ -157,3 +160,16 @@ def built(
 
 def manifest(folder: Path) -> dict:
     return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def kept(monkeypatch, tmp_path):
+    """Records of notebooks that are run in a test, in the place of their outputs."""
+    held = Kept()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tf, "read_records", held.read, raising=False)
+    for module in (record, value):
+        monkeypatch.setattr(module, "keep", held.keep)
+    for module in (tf, effects_record):
+        monkeypatch.setattr(module, "record_table", held.record_table, raising=False)
+    return held

@@ -40,9 +40,7 @@ def choices(found):
 def failing(found):
     """Return the same comparison held to thresholds that nothing meets."""
     strict = {**found.balance.thresholds, "smd": 1e-9, "smd_limit": 1e-8}
-    failed = replace(found)
-    failed.__dict__["balance"] = replace(found.balance, thresholds=strict)
-    return failed
+    return replace(found, balance=replace(found.balance, thresholds=strict))
 
 
 def test_nobody_can_miss_that_balance_failed(found):

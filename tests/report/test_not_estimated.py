@@ -317,9 +317,7 @@ def spoiled(found, outcomes: list[str], **columns):
     frame = found.effects.to_frame()
     for name, item in columns.items():
         frame.loc[frame["outcome"].isin(outcomes), name] = item
-    made = replace(found, effects=replace(found.effects, frame=frame))
-    made.__dict__["balance"] = found.balance
-    return made
+    return replace(found, effects=replace(found.effects, frame=frame))
 
 
 def test_every_specification_has_a_row_or_a_reason(small, monkeypatch):
@@ -359,8 +357,7 @@ def test_an_effect_without_an_interval_is_not_called_chance(small):
              "n_comparison": 120.0, "mean_treated": 0.7, "mean_comparison": 0.8}  # fmt: skip
     known = spoiled(small, primary, **shown, p_adjusted=0.5)
     loose = dict.fromkeys(known.balance.thresholds, 100.0)
-    like = replace(known.balance, thresholds=loose)
-    known.__dict__["balance"] = like
+    known = replace(known, balance=replace(known.balance, thresholds=loose))
     assert "of 4 primary outcomes at 12 months, none differs" in impact_chapter.headline(known)
     one = impact_chapter.headline(spoiled(known, primary[:1], **none))
     assert "of 3 of 4 primary outcomes that have an interval" in one

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import json
 import shutil
 from pathlib import Path
 
@@ -11,50 +9,12 @@ import pandas as pd
 import pytest
 
 import tfeval as tf
+from tests.report.analyses import Kept, run
 from tests.report.test_value_chapters import claims
-from tfeval.paths import project_folder
-from tfeval.report import record
-from tfeval.report.chapters import effects_record, summary, value
-from tfeval.report.record import Records
-from tfeval.report.record_tables import content_of
+from tfeval.report.chapters import summary
 
 ONE = "E08000014"
 DEFAULTS = {"price_year": 2024, "green_book_edition": "2026"}
-
-
-class Kept(dict):
-    """Records that notebooks make, by chapter, in the place of their outputs."""
-
-    def keep(self, made):
-        self[self.now][0][made.name] = made
-
-    def record_table(self, name, frame):
-        self[self.now][1][name] = content_of(name, frame)
-
-    def read(self, name, _where=""):
-        return Records(name, *self[name])
-
-
-def run(name: str, kept: Kept, **parameters) -> str:
-    """Run a notebook's code as it stands and return everything that it shows, as text."""
-    cells = json.loads((project_folder("notebooks") / f"{name}.ipynb").read_text())["cells"]
-    kept.now, shown, space = name, [], {}
-    kept[name] = ({}, {})
-    for cell in cells:
-        source = "".join(cell["source"])
-        if cell["cell_type"] != "code" or "provenance(" in source:
-            continue
-        tree = ast.parse(source)
-        last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
-        exec(compile(tree, name, "exec"), space)
-        if "parameters" in cell["metadata"].get("tags", []):
-            space |= {key: item for key, item in parameters.items() if key in space}
-        elif last is not None:
-            made = eval(compile(ast.Expression(last.value), name, "eval"), space)
-            if hasattr(made, "_repr_mimebundle_"):
-                made._repr_mimebundle_()
-            shown.append(made.text() if hasattr(made, "text") else repr(made))
-    return "\n".join(shown)
 
 
 @pytest.fixture(scope="module")
@@ -76,18 +36,6 @@ def one(tmp_path_factory):
             frame = frame[frame["local_authority"] == ONE]
         frame.assign(local_authority=ONE).to_parquet(path)
     return folder
-
-
-@pytest.fixture
-def kept(monkeypatch, tmp_path):
-    held = Kept()
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(tf, "read_records", held.read, raising=False)
-    for module in (record, value):
-        monkeypatch.setattr(module, "keep", held.keep)
-    for module in (tf, effects_record):
-        monkeypatch.setattr(module, "record_table", held.record_table, raising=False)
-    return held
 
 
 def pages(extract: Path, kept: Kept) -> dict[str, str]:

@@ -7,11 +7,10 @@ from datetime import date
 import pytest
 
 import tfeval as tf
-from tests.report.test_small_extracts import Kept, run
+from tests.report.analyses import run
 from tfeval.display.facts import unmarked
 from tfeval.errors import DataError, ParameterError
-from tfeval.report import record
-from tfeval.report.chapters import effects_record, linked, value
+from tfeval.report.chapters import linked
 
 PHASE = "supporting_families"
 #: Numbers and words of the phases before it, none of which may stand on its pages.
@@ -66,18 +65,6 @@ def extract(tmp_path_factory):
 @pytest.fixture(scope="module")
 def records(extract):
     return tf.open_records(extract)
-
-
-@pytest.fixture
-def kept(monkeypatch, tmp_path):
-    held = Kept()
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(tf, "read_records", held.read, raising=False)
-    for module in (record, value):
-        monkeypatch.setattr(module, "keep", held.keep)
-    for module in (tf, effects_record):
-        monkeypatch.setattr(module, "record_table", held.record_table, raising=False)
-    return held
 
 
 def test_its_records_are_sound_and_say_which_needs_a_family_has(records):

@@ -125,6 +125,17 @@ def written(value: Any, how: Format | None = None) -> str:
     return str(value)
 
 
+def financial_year(first: int) -> str:
+    """Return a financial year by its first calendar year.
+
+    Examples
+    --------
+    >>> financial_year(2014), financial_year(1999)
+    ('2014-15', '1999-00')
+    """
+    return f"{first}-{(first + 1) % 100:02d}"
+
+
 def pounds(value: float) -> str:
     """Write an amount as readers do: £1.2bn, £448m, £585,600, −£1,400.
 
@@ -173,7 +184,7 @@ def amount(value: float, unit: str = "£") -> str:
     if unit == "£":
         return about(value) if abs(value) >= 1e6 else pounds(value)
     if unit == "year":
-        return f"{value:.0f}-{(value + 1) % 100:02.0f}"
+        return financial_year(round(value))
     if unit.startswith("£"):
         return f"{MINUS if value < 0 else ''}£{abs(settled(value)):.2f}"
     return f"{value:,.0f}"

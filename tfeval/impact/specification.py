@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tfeval.cohort.settings import COMPARISONS, HORIZONS
+from tfeval.errors import ParameterError
 from tfeval.impact.designs import DESIGNS
 from tfeval.impact.effects.estimate import METHODS
 from tfeval.programme.phases import CRITERIA
@@ -12,8 +13,6 @@ from tfeval.settings import Settings, setting
 
 
 def _phase(value: str) -> str:
-    from tfeval.errors import ParameterError  # noqa: PLC0415
-
     if str(value).casefold() not in CRITERIA:
         *first, last = (f'"{name}"' for name in CRITERIA)
         raise ParameterError(f'The parameter phase is {", ".join(first)} or {last}, not "{value}".')

@@ -14,7 +14,7 @@ from tfeval.display.figures import Chart
 from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table, table
 from tfeval.display.value_charts import acceptability_chart, stacked_chart, tornado_chart
-from tfeval.display.words import amount, chance
+from tfeval.display.words import amount, chance, financial_year
 from tfeval.errors import ParameterError, suggest
 from tfeval.impact.effects.words import label_of
 
@@ -138,7 +138,7 @@ def _payers(appraised: Appraised) -> Chart:
     rows = appraised.by("year", "payer")
     rows = rows.pivot_table("benefits", "year", "payer", aggfunc="sum", fill_value=0.0) / 1e6
     rows = rows.loc[(rows != 0).any(axis=1), (rows != 0).any(axis=0)]
-    rows.index = pd.Index([f"{y}-{(y + 1) % 100:02d}" for y in rows.index], name="year")
+    rows.index = pd.Index([financial_year(year) for year in rows.index], name="year")
     most = rows.sum().idxmax()
     alt = (
         f"Stacked bars of benefits by payer in {len(rows)} financial years, "

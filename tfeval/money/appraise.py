@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from tfeval.display.words import financial_year
 from tfeval.errors import ParameterError, suggest
 from tfeval.money.account import account, programme_lines
 from tfeval.money.appraisal import Appraisal
@@ -174,7 +175,7 @@ def _notes(
 ) -> tuple[str, ...]:
     year, count = asked.price_year, len(small) + len(unknown) + len(effects.frame)
     notes = [
-        f"Pounds in {year}-{(year + 1) % 100:02d} prices; {edition_of(asked.edition).label}, "
+        f"Pounds in {financial_year(year)} prices; {edition_of(asked.edition).label}, "
         f"{asked.rate} rate; {asked.horizon} years from when a family joins.",
         f"Assumed: of an effect there is left, in each further year after the window measured, "
         f"{_lasting(asked)}.",

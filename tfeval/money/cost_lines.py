@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from tfeval.display.words import financial_year
 from tfeval.errors import DataError, suggest
 from tfeval.programme.national import ledger_sources, national_ledger
 from tfeval.programme.phases import Phase, phase
@@ -79,7 +80,7 @@ def _maker(name: str, rules: Phase) -> Callable[[Phase], list[CostLine]]:
 
 
 def _years(first: int, count: int) -> list[str]:
-    return [f"{year}-{(year + 1) % 100:02d}" for year in range(first, first + count)]
+    return [financial_year(year) for year in range(first, first + count)]
 
 
 def _even(

@@ -95,7 +95,7 @@ def counts_table(name: str, phase: str = "one") -> Table:
     ----------
     name : str
         Official name or code.
-    phase : {"one", "two"}
+    phase : str, default "one"
     """
     area = authority(name)["name"]
     rows = published("progress_local", unverified=True)
@@ -115,7 +115,7 @@ def counts_table(name: str, phase: str = "one") -> Table:
     )
     note = (
         None if len(rows) else
-        f"Nothing about {area} in phase {phase} was found in a published source."
+        f"Nothing about {area} in {phase_of(phase).words} was found in a published source."
     )  # fmt: skip
     return table(with_sources(frame, rows), caption=f"What was published about {area}", notes=note)
 

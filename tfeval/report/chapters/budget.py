@@ -11,6 +11,7 @@ from tfeval.display.charts import waterfall_chart
 from tfeval.display.facts import Sentence
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
+from tfeval.display.words import financial_year
 from tfeval.money.discounting import discount_rates, edition_of, present_value
 from tfeval.money.prices import deflate
 from tfeval.programme.ledger import maximum_payable
@@ -247,13 +248,13 @@ def prices_table(name: str, price_year: int, edition: str) -> Table:
     years = list(rules.years)
     flows = [deflate(cash / len(years), year, price_year) for year in years]
     values = [cash, sum(flows), present_value(np.array(flows), edition)]
-    label = f"{price_year}-{(price_year + 1) % 100:02d}"
+    label = financial_year(price_year)
     frame = pd.DataFrame(
         {
             "Basis": [
                 "Cash, as published",
                 f"In prices of {label}",
-                f"In prices of {label}, present value in {years[0]}-{(years[0] + 1) % 100:02d}",
+                f"In prices of {label}, present value in {financial_year(years[0])}",
             ],
             "Amount": values,
             "How": [

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pandas as pd
 
@@ -25,8 +24,6 @@ from tfeval.impact.specification import Specification
 from tfeval.impact.study.study import Study
 from tfeval.programme.outcomes import outcome_label, reported_outcomes
 
-Shown = TypeVar("Shown")
-
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
@@ -42,6 +39,8 @@ class Analysis:
         Treated and comparison families.
     design : Design
         Who is compared with whom.
+    balance : Balance
+        How alike the groups are.
     effects : Effects
         Of the outcomes shown, corrected for their number.
     plan : AnalysisPlan
@@ -52,13 +51,9 @@ class Analysis:
     extract: str
     families: Cohort
     design: Design
+    balance: Balance
     effects: Effects
     plan: AnalysisPlan
-
-    @cached_property
-    def balance(self) -> Balance:
-        """How alike the groups are."""
-        return self.design.balance()
 
     @property
     def study(self) -> Study:
@@ -118,19 +113,23 @@ def primary_outcomes(outcomes: pd.DataFrame, plan: AnalysisPlan) -> pd.DataFrame
 
 
 def or_why_not(
-    verb: Callable[..., Shown], design: Design, outcomes: pd.DataFrame, **settings: Any
-) -> Shown | Table:
+    verb: Callable[..., Any], design: Design, outcomes: pd.DataFrame, *, title: str = "",
+    **settings: Any,
+) -> Any:  # fmt: skip
     """Return what a verb makes of a design and outcomes, or a table that says why it cannot.
 
     Parameters
     ----------
     verb : callable
         Such as `estimate` or `by_statsmodels`.
+    title : str, optional
+        In place of the result's own.
     design, outcomes, **settings
         As it takes them.
     """
     try:
-        return verb(design, outcomes, **settings)
+        made = verb(design, outcomes, **settings)
+        return replace(made, settings={**made.settings, "title": title}) if title else made
     except TfevalError as fault:
         said = pd.DataFrame({"": [public_line(fault)]})
         return table(said, caption="Not possible for these families and choices")

@@ -283,7 +283,7 @@ def record_known(phase: str, price_year: int, edition: str) -> None:
 
     Parameters
     ----------
-    phase : {"one", "two"}
+    phase : str
         The study is of phase one: a page of phase two says nothing of it.
     price_year : int
     edition : str

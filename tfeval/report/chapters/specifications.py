@@ -65,19 +65,20 @@ def specifications(found: Analysis) -> pd.DataFrame:
             families = found.families if keys[0] == chosen.comparison else cohort_of(
                 found.extract, chosen.phase, keys[0], chosen.horizon
             )  # fmt: skip
-            design = found.design
+            design, balance = found.design, found.balance
             if keys[:2] != (chosen.comparison, chosen.design):
                 own = found.study if families is found.families else study(
                     families, months=chosen.horizon
                 ).named(families.labels)  # fmt: skip
                 design = DESIGNS[keys[1]].make(own, chosen.caliper)
+                balance = design.balance()
             outcomes = outcomes_shown(families, design, chosen.horizon, found.plan)
             frame = estimate(design, outcomes, months=chosen.horizon, method=keys[2]).to_frame()
         except TfevalError as fault:
             why = worded(public_line(fault), found.families.labels)
             rows.append({**told, "outcome": "", "why": why})
             continue
-        told["alike"] = design.balance().verdict().word
+        told["alike"] = balance.verdict().word
         shown = frame[~hidden_rows(frame)].to_dict("records")
         rows += [{**row, **told, "why": ""} for row in shown]
         rows += [{**told, "outcome": "", "why": _TOO_FEW}] * (not shown)

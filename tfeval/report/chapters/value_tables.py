@@ -12,7 +12,7 @@ from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import range_chart
 from tfeval.display.names import NOT_VALUED, SIMULATED
 from tfeval.display.tables import Table, table
-from tfeval.display.words import amount, chance, pounds
+from tfeval.display.words import amount, chance, financial_year, pounds
 from tfeval.errors import TfevalError, public_line
 from tfeval.impact.effects.areas import AreaEffects, pool_areas
 from tfeval.impact.effects.power import detectable_effects
@@ -319,23 +319,19 @@ def unit_costs_table(costs: pd.DataFrame) -> Table:
             "Outcome": labels,
             "What is counted": costs["component"].to_numpy(),
             "Payer": costs["payer"].to_numpy(),
-            "£": [
-                f"{value:,.0f}" if value >= 100 else f"{value:,.2f}" for value in costs["amount"]
-            ],
+            "£": [_price(value, value) for value in costs["amount"]],
             "Low to high": [
-                f"{low:,.0f} to {high:,.0f}" if high >= 100 else f"{low:,.2f} to {high:,.2f}"
+                f"{_price(low, high)} to {_price(high, high)}"
                 for low, high in zip(costs["low"], costs["high"], strict=True)
             ],
             "For each": costs["per"].to_numpy(),
             "Grade": costs["grade"].to_numpy(),
         }
     )
-    year = int(costs["price_year"].iloc[0])
-    return table(
-        with_sources(frame, costs),
-        caption=f"Unit costs, in prices of {year}-{(year + 1) % 100:02d}",
-    )
+    year = financial_year(int(costs["price_year"].iloc[0]))
+    return table(with_sources(frame, costs), caption=f"Unit costs, in prices of {year}")
 
 
-def _price(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:,.2f}"
+def _price(value: float, largest: float) -> str:
+    """Write pounds, in pence too where the largest beside them is under 100."""
+    return f"{value:,.0f}" if largest >= 100 else f"{value:,.2f}"
