@@ -1,4 +1,5 @@
 from __future__ import annotations
+from tfeval.programme import claims
 
 import json
 import os
@@ -147,13 +148,12 @@ def test_an_interrupt_is_quiet_and_leaves_nothing(notebooks, tmp_path):
 def planned(notebooks, monkeypatch, tmp_path):
     """What a command would run, in the order planned, as scope/notebook."""
     from tfeval import cli
-    from tfeval.programme import allowed
 
     published = tmp_path / "data" / "published"
     published.mkdir(parents=True)
     rows = ["E08000014,Sefton", "E08000012,Liverpool", "E08000015,Wirral", "E06000017,Rutland"]
     (published / "local_authorities.csv").write_text("\n".join(["code,name", *rows]))
-    monkeypatch.setattr(allowed, "project_folder", lambda name: tmp_path / name)
+    monkeypatch.setattr(claims, "project_folder", lambda name: tmp_path / name)
     write(
         notebooks, "local_authority", "1", parameters='local_authority: str = "Sefton"  # which\n'
     )

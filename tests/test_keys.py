@@ -16,16 +16,15 @@ import pytest
 import tfeval as tf
 from tfeval.display import names
 from tfeval.errors import TfevalError
-from tfeval.impact.balance import verdict
+from tfeval.impact.balance import tables
 from tfeval.impact.design import design
-from tfeval.impact.effects import areas, coefficients, multiple, published, shrinkage
+from tfeval.impact.effects import areas, coefficients, multiple, pooling, published
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.inference import inference, rules
 from tfeval.impact.matching import settings as matching
 from tfeval.impact.means.methods import METHODS, OUTCOME_MODELS
-from tfeval.impact.plan.analysis_plan import AnalysisPlan, read_plan
+from tfeval.impact.plan.analysis_plan import FILE, AnalysisPlan, read_plan
 from tfeval.impact.plan.deviations import Analysis
-from tfeval.impact.plan.file import FILE
 from tfeval.impact.plan.rules import CORRECTIONS, plan_faults, varied
 from tfeval.impact.weighting import unweighted, weight
 from tfeval.paths import project_folder
@@ -49,9 +48,9 @@ REGISTRIES = {
     "SMALL_SAMPLES": set(rules.SMALL_SAMPLES),
     "CORRECTIONS": {*CORRECTIONS, *multiple.METHODS},
     "FATES": set(design.FATES),
-    "VERDICTS": {verdict.BALANCED, verdict.PARTLY, verdict.NOT_BALANCED},
+    "VERDICTS": {tables.BALANCED, tables.PARTLY, tables.NOT_BALANCED},
     "POOLINGS": set(areas.ESTIMATORS),
-    "PRIORS": set(shrinkage.PRIORS),
+    "PRIORS": set(pooling.LOG_PRIORS),
 }  # fmt: skip
 
 

@@ -15,10 +15,9 @@ import tfeval as tf
 from tests.report.analyses import analysis
 from tests.test_architecture import FILES
 from tfeval.errors import DataError, ParameterError
-from tfeval.impact.plan.analysis_plan import read_plan
-from tfeval.impact.plan.file import load_plan
+from tfeval.impact.plan.analysis_plan import load_plan, read_plan
 from tfeval.impact.plan.rules import plan_faults
-from tfeval.money.overlaps import OVERLAPS
+from tfeval.money.monetised import OVERLAPS
 from tfeval.money.unit_costs import not_monetised, unit_costs
 from tfeval.programme.outcomes import (
     NOT_SIMULATED,

@@ -46,7 +46,7 @@ seconds, rows = time.perf_counter() - start, len(frame)
 
 SCAN = """
 import time, duckdb
-from tfeval.cohort.settings import measures
+from tfeval.cohort.entry import measures
 folder = {folder!r}
 tables = {{m.table for m in measures()}} | {{"people", "families"}}
 con = duckdb.connect()

@@ -30,7 +30,7 @@ from tfeval.errors import TfevalError
 from tfeval.impact.design.design import Design
 from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.matching.match import match
-from tfeval.impact.study import compiled
+from tfeval.impact.study import covariates
 from tfeval.impact.study.study import Study, study
 from tfeval.impact.weighting.weight import weight
 
@@ -264,7 +264,7 @@ def main() -> None:
 def _prepare() -> None:
     # Processes share the processors out: no threads within, and machine code for small studies.
     threadpool_limits(1)
-    compiled.LARGE = 0
+    covariates.LARGE = 0
 
 
 def _stretch(asked: tuple[int, int, bool, Path | None]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfeval.display.disclosure import BASE, THRESHOLD, safe_count, safe_mean
+from tfeval.display.tables import BASE, THRESHOLD, safe_count, safe_mean
 
 
 @given(st.integers(0, 10_000))

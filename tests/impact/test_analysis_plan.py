@@ -13,14 +13,13 @@ import pytest
 
 import tfeval as tf
 from tfeval.cohort.cohort import cohort
-from tfeval.cohort.settings import HORIZONS
+from tfeval.cohort.entry import HORIZONS
 from tfeval.errors import ParameterError
 from tfeval.impact.effects.effects import COLUMNS, Effects
 from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.matching.match import match
 from tfeval.impact.plan import analysis_plan
-from tfeval.impact.plan.analysis_plan import read_plan
-from tfeval.impact.plan.file import FILE, content_hash
+from tfeval.impact.plan.analysis_plan import FILE, content_hash, read_plan
 from tfeval.impact.plan.rules import plan_faults
 from tfeval.impact.study.study import study
 from tfeval.paths import project_folder

@@ -16,12 +16,14 @@ from tfeval.errors import DataError, ParameterError
 from tfeval.impact.effects.areas import pool_areas
 from tfeval.impact.effects.pooling import (
     knapp_hartung,
+    mixture_quantile,
     paule_mandel,
+    posterior,
     reml,
     rotated,
+    shrunken,
     typical_variance,
 )
-from tfeval.impact.effects.shrinkage import mixture_quantile, posterior, shrunken
 
 FOLDER = Path(__file__).parents[1] / "golden"
 DATA = ("bcg", "schools", "alike")

@@ -17,11 +17,10 @@ from matplotlib.text import Text
 
 import tfeval as tf
 from tests.impact.golden import weights as golden_weights
-from tfeval.display.disclosure import hidden_parts
+from tfeval.display.tables import hidden_parts
 from tfeval.errors import DataError, ParameterError
-from tfeval.impact.balance.ks import ks_distances
-from tfeval.impact.balance.measures import Arms, compare, compare_levels, moments
-from tfeval.impact.balance.prognosis import prognostic_scores
+from tfeval.impact.balance.balance import prognostic_scores
+from tfeval.impact.balance.measures import Arms, compare, compare_levels, ks_distances, moments
 from tfeval.impact.balance.rows import COLUMNS
 from tfeval.impact.design.design import Design
 from tfeval.impact.study.study import study

@@ -10,7 +10,7 @@ import pytest
 
 import tfeval as tf
 from tests.impact.simulated import simulated
-from tfeval.impact.inference import bootstrap_counts, refits
+from tfeval.impact.inference import bootstrap_counts
 from tfeval.impact.inference.bootstrap import Repeat, cluster_counts, replicates
 from tfeval.impact.inference.bootstrap_counts import by_counts
 from tfeval.impact.inference.inference import Asked
@@ -83,10 +83,10 @@ def test_a_refit_is_the_fit_from_scratch():
     study, _ = _study(weight="sw")
     codes = study.cluster()
     counts = cluster_counts(AREAS, 4, seed=1)
-    for most in (refits.MOST, 0):  # by cluster, and as where there are too many clusters
+    for most in (bootstrap_counts.MOST, 0):  # by cluster, and as where there are too many clusters
         shared = pytest.MonkeyPatch()
-        shared.setattr(refits, "MOST", most)
-        held = refits.refits_of(study, codes)
+        shared.setattr(bootstrap_counts, "MOST", most)
+        held = bootstrap_counts.refits_of(study, codes)
         shared.undo()
         moved, reached = held.moved(counts)
         assert reached.all()
@@ -100,7 +100,7 @@ def test_a_draw_that_lacks_a_category_is_left_to_copied_rows():
     frame["rare"] = (frame["area"] == 0).astype(int)
     study = tf.study(frame, covariates=["x0", "rare"], cluster="area")
     counts = cluster_counts(AREAS, DRAWS, seed=3)
-    _moved, reached = refits.refits_of(study, study.cluster()).moved(counts)
+    _moved, reached = bootstrap_counts.refits_of(study, study.cluster()).moved(counts)
     np.testing.assert_array_equal(reached, counts[:, 0] > 0)
     assert 0 < reached.sum() < DRAWS
     quick, copied = _both(tf.weight(study), frame, weighted_means)

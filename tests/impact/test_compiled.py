@@ -14,7 +14,7 @@ from tfeval.impact.compile_kernels import compile_all, simulated_study
 from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.matching.match import match
 from tfeval.impact.matching.nearest import nearest_pairs
-from tfeval.impact.study.compiled import LARGE, for_size, in_parts
+from tfeval.impact.study.covariates import LARGE, for_size, in_parts
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("duckdb", "ibis", "jinja2", "matplotlib", "numba", "sklearn", "statsmodels",
@@ -99,7 +99,7 @@ def test_loops_give_the_same_as_machine_code_and_as_plain_python(monkeypatch):
     rng = np.random.default_rng(3)
     score, arm = rng.normal(size=LARGE), rng.random(LARGE) < 0.3
     compiled = nearest_pairs(score, arm)
-    monkeypatch.setattr("tfeval.impact.study.compiled.LARGE", 10 * LARGE)
+    monkeypatch.setattr("tfeval.impact.study.covariates.LARGE", 10 * LARGE)
     plain = nearest_pairs(score, arm)
     np.testing.assert_array_equal(compiled.rows, plain.rows)
     np.testing.assert_array_equal(compiled.matches, plain.matches)

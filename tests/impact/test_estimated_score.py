@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import tfeval as tf
-from tfeval.impact.inference.estimated_score import local_means
+from tfeval.impact.inference.abadie_imbens import local_means
 from tfeval.impact.means.variance import Through
 from tfeval.impact.propensity.propensity import fit_propensity
 

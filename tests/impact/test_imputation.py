@@ -15,7 +15,7 @@ from tfeval.errors import DataError, ParameterError
 from tfeval.impact.effects.columns import COLUMNS
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.imputation.draws import nearest
-from tfeval.impact.imputation.rubin import complete_freedom, freedom_of
+from tfeval.impact.imputation.pool import complete_freedom, freedom_of
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 COVERAGE = Path(__file__).parents[1] / "coverage" / "imputation_coverage.csv"

@@ -25,13 +25,12 @@ from tfeval.impact.design.design import FATES, NOT_ASKED, Design
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.matching.coarsened import coarsened_sets
 from tfeval.impact.means.logistic_outcomes import check_between
-from tfeval.impact.means.outcomes import aligned
-from tfeval.impact.means.populations import populations
+from tfeval.impact.means.outcomes import aligned, populations
 from tfeval.impact.propensity.logit import fit_logit
 from tfeval.impact.propensity.propensity import fit_propensity
-from tfeval.impact.study.alignment import in_order
 from tfeval.impact.study.covariates import encoded
 from tfeval.impact.study.numbers import kind_of, plain
+from tfeval.impact.study.rows import in_order
 
 NAMES = ["x0", "x1", "x2", "x3"]
 FEW = settings(max_examples=6, deadline=None, derandomize=True, database=None)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tfeval.impact.means.linear_outcomes import (
+from tfeval.impact.means.least_squares import (
     centred,
     cross_products_by_group,
     predictions,

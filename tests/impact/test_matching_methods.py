@@ -13,12 +13,10 @@ from tests.impact.mahalanobis import mahalanobis_pairs
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.design.set_weights import weights_from_sets
 from tfeval.impact.matching import boxes, kernel
-from tfeval.impact.matching.coarsened import coarsened_sets
-from tfeval.impact.matching.full import full_sets
+from tfeval.impact.matching.coarsened import coarsened_sets, subclass_sets
+from tfeval.impact.matching.found import full_sets, whitened
 from tfeval.impact.matching.kernel import KERNELS, kernel_weights
 from tfeval.impact.matching.optimal import optimal_pairs
-from tfeval.impact.matching.subclass import subclass_sets
-from tfeval.impact.matching.whitening import whitened
 from tfeval.impact.study.study import study
 
 

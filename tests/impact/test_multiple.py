@@ -191,8 +191,7 @@ def test_what_cannot_be_corrected_is_refused():
 @pytest.mark.parametrize("draw", ["null", "ranks", "money"])
 def test_draws_do_not_hang_on_how_rounding_turned_the_axes(draw, monkeypatch):
     """Other processors give eigenvectors other signs, and turn those of equal eigenvalues."""
-    from tfeval.impact.effects.pooling import rotated
-    from tfeval.impact.effects.shrinkage import posterior, rank_draws
+    from tfeval.impact.effects.pooling import posterior, rank_draws, rotated
     from tfeval.money.drawing import normal_draws
 
     covariance = np.kron(np.eye(3), alike(2, 0.5)) + 0.01

@@ -16,7 +16,7 @@ from tfeval.impact.matching.nearest import (
     nearest_with_replacement,
     no_calipers,
 )
-from tfeval.impact.study import compiled
+from tfeval.impact.study import covariates
 from tfeval.impact.study.study import study
 
 LALONDE = {
@@ -146,7 +146,7 @@ def test_pairs_are_those_of_the_obvious_search(seed, size, order, ratio, width):
 
 def test_compiled_loops_find_the_same_as_plain_ones(monkeypatch):
     rng = np.random.default_rng(3)
-    size = compiled.LARGE + 500
+    size = covariates.LARGE + 500
     score, treated = rng.normal(size=size).round(3), rng.random(size) < 0.3
     near = Calipers(0.1, rng.normal(size=(size, 2)), np.array([0.5, 0.5]))
     asked = [
@@ -158,8 +158,8 @@ def test_compiled_loops_find_the_same_as_plain_ones(monkeypatch):
     for kind in ("largest", "closest", "replace"):
         for given_ in asked:
             outcomes = []
-            for limit in (compiled.LARGE, 10**9):
-                monkeypatch.setattr(compiled, "LARGE", limit)
+            for limit in (covariates.LARGE, 10**9):
+                monkeypatch.setattr(covariates, "LARGE", limit)
                 found = (
                     nearest_with_replacement(score, treated, **given_)
                     if kind == "replace"

@@ -15,11 +15,10 @@ import tfeval as tf
 from tests.impact.golden import data, numbers, study_of
 from tests.impact.simulated import simulated
 from tfeval.errors import DataError, ParameterError
-from tfeval.impact.propensity import logit_folds
-from tfeval.impact.propensity.folds import assign_folds, mixed
+from tfeval.impact.propensity import logit
 from tfeval.impact.propensity.logit import fit_logit
-from tfeval.impact.propensity.propensity import fit_propensity
-from tfeval.impact.study.aliased import aliased
+from tfeval.impact.propensity.propensity import assign_folds, fit_propensity, mixed
+from tfeval.impact.study.numbers import aliased
 from tfeval.impact.study.study import study
 
 
@@ -178,11 +177,11 @@ def test_folds_far_from_alike_fall_back_to_fits_of_their_own(monkeypatch):
     full = fit_logit(made.covariates, made.treated)
     folds = (frame["x0"] > 0).astype(int).to_numpy()
     together = []
-    real = logit_folds._together
+    real = logit._together
     monkeypatch.setattr(
-        logit_folds, "_together", lambda *args: together.append(real(*args)) or together[-1]
+        logit, "_together", lambda *args: together.append(real(*args)) or together[-1]
     )
-    found = logit_folds.linear_out_of_fold(made.covariates, made.treated, None, folds, full)
+    found = logit.linear_out_of_fold(made.covariates, made.treated, None, folds, full)
     other = glm(frame[folds == 1], names)
     expected = sm.add_constant(frame.loc[folds == 0, names].to_numpy()) @ other.params
     np.testing.assert_allclose(found[folds == 0], expected, atol=1e-8)

@@ -9,7 +9,7 @@ import pytest
 import tfeval as tf
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.inference import rules
-from tfeval.impact.inference.score_intervals import Shares, limits, p_values, wilson
+from tfeval.impact.inference.intervals import Shares, limits, p_values, wilson
 
 
 def people(size: int = 600, share: float = 0.4, seed: int = 1) -> pd.DataFrame:

@@ -16,16 +16,22 @@ from tests.impact.golden import COVARIATES, data, design_of, numbers, pairs
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.design.design import Design
 from tfeval.impact.effects.effects import Effects
-from tfeval.impact.sensitivity.e_values import e_value, interval_e_value, ratio_of_difference
-from tfeval.impact.sensitivity.omitted import adjusted, benchmark_strength, robustness_value
-from tfeval.impact.sensitivity.regression import regressions
-from tfeval.impact.sensitivity.rosenbaum import pair_test, signed_rank_tail
-from tfeval.impact.sensitivity.selection import (
+from tfeval.impact.sensitivity.regression import (
     Stability,
     approximate_beta,
     beta_at,
     delta_for,
     polynomial,
+    regressions,
+)
+from tfeval.impact.sensitivity.rosenbaum import pair_test, signed_rank_tail
+from tfeval.impact.sensitivity.rows import (
+    adjusted,
+    benchmark_strength,
+    e_value,
+    interval_e_value,
+    ratio_of_difference,
+    robustness_value,
 )
 
 GOLDEN = Path(__file__).parents[1] / "golden"

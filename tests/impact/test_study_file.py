@@ -6,7 +6,7 @@ import pytest
 
 import tfeval as tf
 from tfeval.errors import DataError, ParameterError
-from tfeval.impact.study.parquet import ROWS, read_columns
+from tfeval.impact.study.study import ROWS, read_columns
 
 
 @pytest.fixture

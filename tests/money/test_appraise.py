@@ -21,7 +21,7 @@ from tests.money.appraised import (
 )
 from tfeval.errors import DataError, ParameterError
 from tfeval.money.measures import GROUPS
-from tfeval.money.profiles import profile, window_weights
+from tfeval.money.model import profile, window_weights
 from tfeval.programme.published import published
 
 

@@ -16,6 +16,7 @@ from tfeval.impact.effects.published import (
     phase_one_design,
     published_effects,
 )
+from tfeval.money.additional import people_in_family
 from tfeval.money.could_know import (
     BASE_YEAR,
     cost_of_a_family,
@@ -26,7 +27,6 @@ from tfeval.money.could_know import (
     worth_of_a_point,
 )
 from tfeval.money.evaluation_2019 import CONVERT, family_effects
-from tfeval.money.people import people_in_family
 from tfeval.report.chapters import known
 
 

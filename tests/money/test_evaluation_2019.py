@@ -8,11 +8,9 @@ import pytest
 import tfeval as tf
 from tfeval.errors import ParameterError
 from tfeval.impact.effects.published import published_effects
-from tfeval.money.account_2019 import needed_2019, published_ratios
-from tfeval.money.claim_appraisal import break_even_deadweight
-from tfeval.money.claimed import implied_costs_2019
-from tfeval.money.evaluation_2019 import family_effects
-from tfeval.money.people import people_in_family
+from tfeval.money.additional import people_in_family
+from tfeval.money.claimed import break_even_deadweight, implied_costs_2019
+from tfeval.money.evaluation_2019 import family_effects, needed_2019, published_ratios
 
 TWO = {"children": 2.0, "juveniles": 1.0, "adults": 1.0}
 

@@ -8,7 +8,7 @@ import pytest
 
 import tfeval as tf
 from tfeval.errors import DataError, ParameterError
-from tfeval.money.overlaps import OVERLAPS, check_double_counting, overlap_rules, overlaps
+from tfeval.money.monetised import OVERLAPS, check_double_counting, overlap_rules, overlaps
 from tfeval.money.unit_costs import unit_costs
 
 

@@ -10,16 +10,19 @@ import pandas as pd
 import pytest
 
 from tfeval.errors import DataError, ParameterError
-from tfeval.money.discounting import (
+from tfeval.money.prices import (
+    deflate,
     discount_factors,
     discount_rates,
     edition_of,
     editions,
     equivalent_annual,
+    in_prices,
     present_value,
+    price_years,
     proposals,
+    year_number,
 )
-from tfeval.money.prices import deflate, in_prices, price_years, year_number
 from tfeval.programme.published import published
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "greenbook.csv"

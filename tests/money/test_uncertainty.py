@@ -20,9 +20,9 @@ from tests.money.appraised import (
 )
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.effects.effects import Effects
-from tfeval.money.bounds import worst_case_error
+from tfeval.money.appraisal import worst_case_error
 from tfeval.money.drawing import cost_position, normal_draws, triangular
-from tfeval.money.information import expected_given, perfect_information
+from tfeval.money.uncertainty import expected_given, perfect_information
 
 ALONE = {**PLAIN, "families": 1_000, "horizon": 1, "unit_cost_table": CRIME}
 

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfeval.errors import DataError, ParameterError
-from tfeval.programme.criteria import eligible
-from tfeval.programme.phases import phase
+from tfeval.programme.phases import eligible, phase
 from tfeval.programme.results import fallen_by, results_met, school_test
 
 ONE, TWO = phase("one"), phase("two")

@@ -10,9 +10,8 @@ import ibis
 import pytest
 
 from tfeval.errors import DataError
-from tfeval.records.about import checked_about, read_about
 from tfeval.records.check import check_records
-from tfeval.records.store import from_tables, open_records
+from tfeval.records.store import checked_about, from_tables, open_records, read_about
 
 NOT_FLAGS = ["false", "true", "False", "no", "", 0, 1, 1.0, None, [], [True], {}, {"value": True}]
 

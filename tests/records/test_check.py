@@ -10,8 +10,7 @@ import ibis
 import pytest
 
 from tfeval.errors import ParameterError
-from tfeval.records.check import check_records
-from tfeval.records.faults import CheckReport, Fault
+from tfeval.records.check import CheckReport, Fault, check_records
 from tfeval.records.schema import TABLES
 
 EVENTS = ("school_terms", "offences", "benefit_spells", "employment_spells",

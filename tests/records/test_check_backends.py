@@ -7,10 +7,17 @@ from datetime import date
 import ibis
 import pytest
 
-from tfeval.records.casting import cast, typed
-from tfeval.records.identifiers import KINDS, as_text, looks_like, scanned_columns, suspect
+from tfeval.records.check import row_rules
+from tfeval.records.identifiers import (
+    KINDS,
+    as_text,
+    cast,
+    looks_like,
+    scanned_columns,
+    suspect,
+    typed,
+)
 from tfeval.records.relations import relations
-from tfeval.records.rules import row_rules
 from tfeval.records.schema import TABLES
 
 

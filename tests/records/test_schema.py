@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 
 from tfeval.paths import project_folder
-from tfeval.programme.criteria import eligible
-from tfeval.programme.phases import CRITERIA, phase
+from tfeval.programme.phases import CRITERIA, eligible, phase
 from tfeval.records.check import check_records
 from tfeval.records.dictionary import END, START, data_dictionary, write_dictionary
 from tfeval.records.schema import ALL_CRITERIA, OUT_OF_WORK_BENEFITS, TABLES

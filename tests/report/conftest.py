@@ -1,6 +1,8 @@
 """Tiny notebooks and a small project to run them in."""
 
 from __future__ import annotations
+from tfeval.report.chapters import impact
+from tfeval.programme import claims
 
 import csv
 import json
@@ -13,9 +15,8 @@ import pytest
 
 import tfeval as tf
 from tests.report.analyses import Kept
-from tfeval.programme import allowed
 from tfeval.report import fingerprint, record
-from tfeval.report.chapters import effects_record, value
+from tfeval.report.chapters import value
 from tfeval.report.plan import plan
 from tfeval.report.run import run_jobs
 
@@ -130,7 +131,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def facts(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The small project in place of the real one."""
-    for module in (allowed, fingerprint):
+    for module in (claims, fingerprint):
         monkeypatch.setattr(module, "project_folder", lambda name: project / name)
     return project
 
@@ -148,7 +149,7 @@ def built(
     write(folder, "04_reads_broken", READS_BROKEN, reads=["03_broken"])
     write(folder, "local_authority", AREA)
     with pytest.MonkeyPatch.context() as patch:
-        for module in (allowed, fingerprint):
+        for module in (claims, fingerprint):
             patch.setattr(module, "project_folder", lambda name: project / name)
         names = ["04_reads_broken", "02_reads"]  # what they read comes along
         jobs = plan(names, {}, folder)
@@ -170,6 +171,6 @@ def kept(monkeypatch, tmp_path):
     monkeypatch.setattr(tf, "read_records", held.read, raising=False)
     for module in (record, value):
         monkeypatch.setattr(module, "keep", held.keep)
-    for module in (tf, effects_record):
+    for module in (tf, impact):
         monkeypatch.setattr(module, "record_table", held.record_table, raising=False)
     return held

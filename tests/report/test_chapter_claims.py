@@ -10,7 +10,7 @@ import tfeval as tf
 from tests.report.analyses import results
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table
-from tfeval.report.chapters import additional, deadweight, evidence, funnel, known, linked
+from tfeval.report.chapters import additional, evidence, funnel, known, linked
 
 PRICED = (
     evidence.benefits_table,
@@ -21,8 +21,8 @@ PRICED = (
     known.silence_table,
 )
 ALONE = (
-    deadweight.deadweight_chart,
-    deadweight.deadweight_table,
+    additional.deadweight_chart,
+    additional.deadweight_table,
     evidence.intervals_table,
     known.inputs_table,
     known.curve_table,
@@ -70,7 +70,7 @@ def test_prices_reach_the_page_and_leave_ratios_alone():
 
 
 def test_the_break_even_of_each_claim_stands_beside_its_own_row():
-    rows = [[cell.text for cell in row] for row in deadweight.deadweight_table().rows]
+    rows = [[cell.text for cell in row] for row in additional.deadweight_table().rows]
     shares = tf.break_even_2015().set_index(["claim", "cost_counted"])["share"]
     for claim, cost, *_, at in rows:
         assert float(at.rstrip("%")) == pytest.approx(100 * (1 - shares[(claim, cost)]), abs=0.051)

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 import tfeval as tf
-from tfeval.display.facts import unmarked
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table
+from tfeval.display.words import unmarked
 from tfeval.errors import ParameterError
 from tfeval.programme.published import published
 from tfeval.report.record import Record, Records
@@ -35,10 +35,10 @@ BY_PHASE = (
     tf.chapters.budget.reconciliation_chart,
     tf.chapters.claims.over_time_chart,
     tf.chapters.claims.over_time_table,
-    tf.chapters.rules.eligibility_table,
-    tf.chapters.rules.results_table,
-    tf.chapters.rules.tariff_table,
-    tf.chapters.savings.findings_table,
+    tf.chapters.check.eligibility_table,
+    tf.chapters.check.results_table,
+    tf.chapters.check.tariff_table,
+    tf.chapters.additional.findings_table,
 )
 ALONE = (
     tf.chapters.budget.programme_table,
@@ -46,10 +46,10 @@ ALONE = (
     tf.chapters.budget.departments_table,
     tf.chapters.claims.funnel_chart,
     tf.chapters.claims.full_marks_table,
-    tf.chapters.rules.year_two_table,
-    tf.chapters.savings.break_even_table,
-    tf.chapters.savings.rebuilt_table,
-    tf.chapters.savings.ratios_table,
+    tf.chapters.check.year_two_table,
+    tf.chapters.additional.break_even_table,
+    tf.chapters.additional.rebuilt_table,
+    tf.chapters.additional.ratios_table,
 )
 
 
@@ -194,7 +194,7 @@ def test_a_page_of_phase_one_names_the_phase_of_what_is_not_its_own():
     lambda phase: tf.chapters.authority.progress_chart("Sefton", phase=phase),
     lambda phase: tf.chapters.authority.place_table("Sefton", phase=phase),
     lambda phase: tf.chapters.ledger.payments_table("Sefton", phase=phase),
-    lambda phase: tf.chapters.savings.findings_table("one", phase),
+    lambda phase: tf.chapters.additional.findings_table("one", phase),
 ])  # fmt: skip
 def test_figures_of_phase_one_stand_on_no_page_of_phase_two(shows):
     assert "Not published for this phase" not in shows("one").text()

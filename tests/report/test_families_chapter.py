@@ -8,7 +8,7 @@ import pytest
 
 import tfeval as tf
 from tests.report.analyses import page
-from tfeval.display.disclosure import THRESHOLD
+from tfeval.display.tables import THRESHOLD
 from tfeval.errors import ParameterError
 from tfeval.records.simulate import simulate_to
 from tfeval.report.chapters.linked import simulated_families

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 
 from tests.report.analyses import analysis
-from tfeval.display.disclosure import THRESHOLD
+from tfeval.display.tables import THRESHOLD
 from tfeval.errors import DataError
 from tfeval.impact.effects.words import hidden_rows
 from tfeval.report.chapters import (
     areas,
     comparison,
-    effects_record,
     impact,
     linked,
     specifications,
@@ -126,16 +125,16 @@ def test_the_truth_beside_the_estimates_is_that_of_the_families_compared(found):
 def test_effects_are_recorded_and_read_as_they_were(found, monkeypatch):
     told, tables = {}, {}
     monkeypatch.setattr(
-        effects_record,
+        impact,
         "record",
         lambda name, value, *rest, **more: told.__setitem__(name, Record(name, value)),
     )
     monkeypatch.setattr(
-        effects_record, "record_table",
+        impact, "record_table",
         lambda name, frame: tables.__setitem__(name, content_of(name, frame)),
     )  # fmt: skip
-    effects_record.record_effects(found)
-    again = effects_record.read_effects(Records("04", told, tables))
+    impact.record_effects(found)
+    again = impact.read_effects(Records("04", told, tables))
     exact = found.effects
     kept = np.flatnonzero(~hidden_rows(exact.to_frame()))
     assert again.frame["estimate"].to_numpy() == pytest.approx(

@@ -18,10 +18,8 @@ from tfeval.impact.inference.rules import NOT_ESTIMATED
 from tfeval.impact.plan.analysis_plan import read_plan
 from tfeval.report import record
 from tfeval.report.chapters import (
-    agreement,
-    area_counts,
     areas,
-    effects_record,
+    corroboration,
     linked,
     specifications,
     summary,
@@ -30,7 +28,7 @@ from tfeval.report.chapters import (
     value_tables,
 )
 from tfeval.report.chapters import impact as impact_chapter
-from tfeval.report.chapters.unvalued import Unvalued
+from tfeval.report.chapters.evidence import Unvalued
 from tfeval.report.record import Record, Records
 from tfeval.report.record_tables import content_of
 
@@ -129,7 +127,7 @@ def test_where_nothing_can_be_valued_every_page_says_why(way, tmp_path):
     assert not list(tmp_path.iterdir())
     worth = value_tables.area_values(held, found)
     assert isinstance(worth, str)
-    assert worth in area_counts.values_table(held, worth).text()
+    assert worth in areas.values_table(held, worth).text()
     rows = value_tables.area_values_record(worth)
     assert "not known" in value_tables.area_value_sentence(rows, "Sefton", True)
     assert "No value by authority" in value_tables.area_values_chart(rows, True).text()
@@ -177,7 +175,7 @@ def test_areas_left_out_are_counted_on_every_page_and_have_no_rank():
     assert areas.left_out(again["custody"]) == ("Hull",)
     assert again.failed == {"offences": "Pooling needs at least two areas."}
     assert again.simulated
-    counted = area_counts.effects_table(again)
+    counted = areas.effects_table(again)
     numbers = {row[0].text: [cell.text for cell in row[1:4]] for row in counted.rows}
     assert numbers["Custodial sentences"] == ["5", "1", "1"]
     assert numbers["Proven offences"] == ["none"] * 3
@@ -193,7 +191,7 @@ def test_areas_left_out_are_counted_on_every_page_and_have_no_rank():
     worth = value_tables.area_values(held, found)
     assert sorted(worth.frame["name"]) == ["Bolton", "Bury", "Leeds", "Sefton", "Wirral"]
     assert worth.frame["rank_high"].max() <= 5
-    rows = {row[0].text: row[1].text for row in area_counts.values_table(held, worth).rows}
+    rows = {row[0].text: row[1].text for row in areas.values_table(held, worth).rows}
     assert list(rows.values()) == ["5", "1", "1"]
     spread = summary.area_table("all", held, value_records(held, worth)).text()
     assert "5 of 7 authorities can be shown, 1 were left out" in spread
@@ -274,7 +272,7 @@ def test_the_headline_counts_its_own_rows():
         ("full_again", "balanced", {"offences": less, "out_of_work": more}),
         ("naive", "balanced", {"offences": more, "out_of_work": more}),
     )
-    said = agreement.agreement(rows, read_plan())
+    said = corroboration.agreement(rows, read_plan())
     # Not alike, not possible, without an interval, the same as an earlier one and naive do
     # not count.
     assert "2 of 3 other choices" in said
@@ -283,8 +281,8 @@ def test_the_headline_counts_its_own_rows():
     assert "in work" not in said.lower().replace("in work,", "")
     quiet = choice_rows(("nearest", "balanced", {"offences": none}),
                         ("full", "balanced", {"offences": (-1.1, 1.0)}))  # fmt: skip
-    assert "Nor does any of 1 other choice" in agreement.agreement(quiet, read_plan())
-    alone = agreement.agreement(quiet.iloc[:1], read_plan())
+    assert "Nor does any of 1 other choice" in corroboration.agreement(quiet, read_plan())
+    alone = corroboration.agreement(quiet.iloc[:1], read_plan())
     assert "No other choice" in alone
 
 
@@ -393,24 +391,24 @@ def test_nothing_to_draw_is_said(small):
 def test_effects_without_errors_are_recorded_and_read_back(small, monkeypatch):
     told, tables = {}, {}
     monkeypatch.setattr(
-        effects_record,
+        impact_chapter,
         "record",
         lambda name, item, *rest, **more: told.__setitem__(name, Record(name, item)),
     )
     monkeypatch.setattr(
-        effects_record,
+        impact_chapter,
         "record_table",
         lambda name, frame: tables.__setitem__(name, content_of(name, frame)),
     )
     bare = spoiled(small, ["out_of_work"], std_error=np.nan, conf_low=np.nan, conf_high=np.nan,
                    status="few_clusters", events_treated=60.0, events_comparison=70.0)  # fmt: skip
-    effects_record.record_effects(bare)
+    impact.record_effects(bare)
     records = Records("04", told, tables)
-    again = effects_record.read_effects(records).frame.set_index("outcome")
+    again = impact.read_effects(records).frame.set_index("outcome")
     assert again.loc["out_of_work", "status"] == "few_clusters"
     assert np.isnan(again.loc["out_of_work", "std_error"])
     hidden = set(bare.effects.frame["outcome"]) - set(again.index)
-    assert set(effects_record.not_shown(records)) == hidden
+    assert set(impact.not_shown(records)) == hidden
 
 
 def test_the_unmeasured_is_measured_for_the_primary_outcomes_alone(small):

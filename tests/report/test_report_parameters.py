@@ -1,10 +1,10 @@
 from __future__ import annotations
+from tfeval.programme import claims
 
 import pytest
 
 from tfeval.errors import ParameterError, ReportError
-from tfeval.programme import allowed
-from tfeval.programme.allowed import authorities, green_book_editions, price_years
+from tfeval.programme.claims import authorities, green_book_editions, price_years
 from tfeval.report.parameters import (
     Parameter,
     check_domain,
@@ -150,7 +150,7 @@ def test_the_ends_of_the_range_are_in_it(facts):
 
 
 def test_a_missing_table_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(allowed, "project_folder", lambda name: tmp_path)
+    monkeypatch.setattr(claims, "project_folder", lambda name: tmp_path)
     with pytest.raises(Exception, match=r"published/deflators.csv is missing"):
         price_years()
 

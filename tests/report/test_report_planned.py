@@ -10,14 +10,14 @@ from bs4 import BeautifulSoup
 from conftest import manifest, notebook
 
 import tfeval as tf
-from tfeval.display.plans import PLAN_MIME
+from tfeval.display.figures import PLAN_MIME
 from tfeval.errors import ParameterError
-from tfeval.impact.plan.file import FILE
+from tfeval.impact.plan.analysis_plan import FILE
 from tfeval.paths import project_folder
 from tfeval.report.notebook_parts import provenance
 from tfeval.report.parameters import notebook_parameters
 from tfeval.report.plan import plan as jobs_of
-from tfeval.report.planned import plans_of
+from tfeval.report.plan import plans_of
 from tfeval.report.publish import Page, publish
 from tfeval.report.run import run_jobs
 

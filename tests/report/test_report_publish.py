@@ -10,10 +10,8 @@ from conftest import notebook
 
 from tfeval.display.names import SIMULATED
 from tfeval.errors import ReportError
-from tfeval.report.accessible import finish
-from tfeval.report.notebook_parts import answer, provenance, simulated_banner
-from tfeval.report.outputs import math_html
-from tfeval.report.publish import Page, publish
+from tfeval.report.notebook_parts import answer, finish, provenance, simulated_banner
+from tfeval.report.publish import Page, math_html, publish
 
 
 def shown(*outputs, cells=(), page=None, **metadata):

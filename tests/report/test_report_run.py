@@ -15,8 +15,8 @@ from conftest import OK, READS, manifest
 
 from tfeval.errors import ParameterError
 from tfeval.report import execute, fingerprint
-from tfeval.report.folders import clean_leftovers, is_current
-from tfeval.report.kernel import IMPORTED
+from tfeval.report.execute import IMPORTED
+from tfeval.report.fingerprint import clean_leftovers, is_current
 from tfeval.report.plan import plan
 from tfeval.report.record import read_records
 from tfeval.report.run import run_jobs

@@ -7,8 +7,8 @@ from conftest import BROKEN
 
 from tfeval.errors import ReportError
 from tfeval.report import record
+from tfeval.report.execute import store
 from tfeval.report.record import read_records
-from tfeval.report.store import store
 
 FIRST = ["# A?", ("code", 'from tfeval.report.record import record\nrecord("n", 1)\nprint("x")')]
 

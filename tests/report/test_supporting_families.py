@@ -8,7 +8,7 @@ import pytest
 
 import tfeval as tf
 from tests.report.analyses import run
-from tfeval.display.facts import unmarked
+from tfeval.display.words import unmarked
 from tfeval.errors import DataError, ParameterError
 from tfeval.report.chapters import linked
 

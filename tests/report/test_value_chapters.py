@@ -11,11 +11,11 @@ import pytest
 
 import tfeval as tf
 from tests.report.analyses import valued
-from tfeval.display.facts import unmarked
+from tfeval.display.words import unmarked
 from tfeval.errors import ParameterError, ReportError
 from tfeval.impact.effects.areas import pool_areas
-from tfeval.report.chapters import areas, summary, summary_rows, value, value_tables
-from tfeval.report.chapters.effects_record import read_effects
+from tfeval.report.chapters import areas, summary, value, value_tables
+from tfeval.report.chapters.impact import read_effects
 from tfeval.report.parameters import check_domain
 from tfeval.report.record import Record, Records, make_record
 from tfeval.report.record_tables import content_of
@@ -177,17 +177,17 @@ def claims(low: float = -0.5, **changes) -> Records:
 def test_an_additional_result_costs_what_was_spent_on_all_who_had_none():
     spent = Records("07", {"cost_per_family": Record("cost_per_family", 12_000.0, "£")})
     # 1,000 families cost £12m; 25 of them had a result that they would not have had.
-    cost = summary_rows.additional_cost(spent, claims())
+    cost = summary.additional_cost(spent, claims())
     assert (cost.value, cost.low) == pytest.approx((12e6 / 25, 12e6 / 60))
-    told = unmarked(summary_rows.results_row(spent, claims())[1])
+    told = unmarked(summary.results_row(spent, claims())[1])
     assert "£480,000 (at least £200,000; no upper end" in told
     assert "25 (−5 to 60) were additional" in told
-    sure = unmarked(summary_rows.results_row(spent, claims(low=1.0, results_basis="records"))[1])
+    sure = unmarked(summary.results_row(spent, claims(low=1.0, results_basis="records"))[1])
     assert "£480,000 (£200,000 to £1.2m)" in sure
     assert sure.startswith("Of 1,000 families")
     silent = claims(results_unknown="too few families")
-    assert "cannot say: too few families" in unmarked(summary_rows.results_row(spent, silent)[1])
-    assert summary_rows.additional_cost(spent, silent) is None
+    assert "cannot say: too few families" in unmarked(summary.results_row(spent, silent)[1])
+    assert summary.additional_cost(spent, silent) is None
 
 
 def test_a_calculation_takes_numbers_that_were_not_rounded():
@@ -197,9 +197,9 @@ def test_a_calculation_takes_numbers_that_were_not_rounded():
     held = claims()
     more = make_record("results_additional", 21.77, "of 1,000 families", interval=(9.1, 30.2))
     held = Records("06", {**held, "results_additional": more})
-    cost = summary_rows.additional_cost(spent, held)
+    cost = summary.additional_cost(spent, held)
     assert cost.value == pytest.approx(538_186, abs=1)
-    assert summary_rows.cost_words(cost).startswith("£538,000")
+    assert summary.cost_words(cost).startswith("£538,000")
     with pytest.raises(ReportError, match="is text: nothing is calculated from it"):
         _ = make_record("npv", "£1.3bn").number
 

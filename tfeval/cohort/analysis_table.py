@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from tfeval.cohort.settings import Settings
+from tfeval.cohort.entry import Settings
 from tfeval.errors import ParameterError, in_own_words
 from tfeval.programme.outcomes import OUTCOMES
 

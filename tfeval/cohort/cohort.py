@@ -3,20 +3,279 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import ibis
 import pandas as pd
 from ibis import _
 
 from tfeval.cohort.analysis_table import Cohort
-from tfeval.cohort.counting import BEFORE, Window, counted, windows, with_windows
-from tfeval.cohort.entry import candidates, criteria_columns, entered, flow
-from tfeval.cohort.settings import COMPARISONS, Settings, column_of
-from tfeval.cohort.units import described_columns, people_of, units_of
+from tfeval.cohort.entry import (
+    BASELINE_MONTHS,
+    COMPARISONS,
+    Settings,
+    as_date,
+    as_number,
+    candidates,
+    column_of,
+    criteria_columns,
+    entered,
+    flow,
+)
 from tfeval.errors import in_own_words
 from tfeval.programme.outcomes import Outcome, cohort_outcomes
 from tfeval.programme.phases import phase as phase_of
 from tfeval.records.store import Records
+
+# Counting over windows: each event table is read once, for all windows together.
+
+BEFORE = "before"
+_FAR = 2_000_000  # a day number after every date: the end of a spell that goes on
+
+
+@dataclass(frozen=True)
+class Window:
+    """A time before or after the index date.
+
+    Attributes
+    ----------
+    name : str
+        "before", or the months after.
+    start, end : str
+        Columns of the units with its first day and the first day after it, as day numbers.
+    months : int
+        Its length.
+    """
+
+    name: str
+    start: str
+    end: str
+    months: int
+
+    @property
+    def timing(self) -> str:
+        """Whether it lies "before" or "after" the index date."""
+        return BEFORE if self.name == BEFORE else "after"
+
+
+def windows(horizons: Iterable[int]) -> tuple[Window, ...]:
+    """Return the window before the index date and those after it."""
+    after = tuple(Window(str(months), "day0", f"day{months}", months) for months in horizons)
+    return (Window(BEFORE, "day_before", "day0", BASELINE_MONTHS), *after)
+
+
+def baseline_labels() -> dict[str, str]:
+    """Return the columns of outcomes before the index date, with their names for readers.
+
+    Examples
+    --------
+    >>> baseline_labels()["offences_before"]
+    'Proven offences'
+    """
+    return {column_of(row.name, BEFORE): row.label for row in cohort_outcomes() if row.baseline}
+
+
+def with_windows(units: ibis.Table, horizons: Iterable[int]) -> ibis.Table:
+    """Add the edges of the windows as day numbers.
+
+    Parameters
+    ----------
+    units : ibis.Table
+        With `index_on`.
+    horizons : iterable of int
+        Months after.
+
+    Notes
+    -----
+    A window before is [index - 12 months, index), one after is [index, index + months): what
+    happens on the index date itself is after it.
+    """
+    edges = {
+        f"day{months}": as_date(units["index_on"] + ibis.interval(months=months)).epoch_days()
+        for months in horizons
+    }
+    return units.mutate(
+        day_before=as_date(units["index_on"] - ibis.interval(months=BASELINE_MONTHS)).epoch_days(),
+        day0=_.index_on.epoch_days(),
+        **edges,
+    )
+
+
+def counted(
+    records: Records,
+    units: ibis.Table,
+    table: str,
+    wanted: list[Outcome],
+    spans: tuple[Window, ...],
+) -> ibis.Table:
+    """Count all outcomes of one table over all windows, in one pass.
+
+    Parameters
+    ----------
+    records : Records
+        The extract.
+    units : ibis.Table
+        `unit`, `family_id` and the edges of the windows; with `person_id`, one row a person, of
+        whom only the events known to be theirs count.
+    table : str
+        The table to read.
+    wanted : list of Outcome
+        Counted there.
+    spans : tuple of Window
+        The windows.
+
+    Returns
+    -------
+    ibis.Table
+        `unit` and a column for each outcome and window; units without any row are left out.
+    """
+    rows = _dated(records, table, wanted, by_person="person_id" in units.columns)
+    one_each = "person_id" in units.columns
+    who = "person_id" if one_each else "family_id"
+    reach = units.select("unit", who, *_edges(spans))
+    if "person_id" in rows.columns and not one_each:
+        people = records.table("people").select("person_id", "family_id")
+        reach = reach.inner_join(people, "family_id").drop("family_id")
+    joined = reach.inner_join(rows, "person_id" if "person_id" in rows.columns else "family_id")
+    last = ibis.greatest(*(joined[span.end] for span in spans))
+    joined = joined.filter((joined["to"] > joined["day_before"]) & (joined["from"] < last))
+    sums = {
+        column_of(row.name, span.name): _total(joined, row, span)
+        for row in wanted
+        for span in spans
+    }
+    return joined.group_by("unit").aggregate(**sums)
+
+
+def _edges(spans: tuple[Window, ...]) -> list[str]:
+    return sorted({edge for span in spans for edge in (span.start, span.end)})
+
+
+def _dated(records: Records, table: str, wanted: list[Outcome], *, by_person: bool) -> ibis.Table:
+    """Return only the rows and columns that count, with dates as day numbers."""
+    rows = records.table(table)
+    kind = wanted[0].kind
+    # Incidents are of a family, and of one of its people only where that is known.
+    who = "family_id" if "family_id" in rows.columns and not by_person else "person_id"
+    flags = {f"is_{row.name}": _counts(rows, row) for row in wanted}
+    if kind == "days":
+        begun = rows["started_on"].epoch_days()
+        done = rows["ended_on"].epoch_days().fill_null(_FAR)
+    elif kind == "sums":
+        begun, done = rows["term_start"].epoch_days(), rows["term_end"].epoch_days() + 1
+        flags = {row.column: rows[row.column] for row in wanted}
+    else:
+        dates = {f"on_{m.name}": rows[m.column].epoch_days() for m in wanted}
+        begun = ibis.least(*dates.values()) if len(dates) > 1 else next(iter(dates.values()))
+        done = (
+            ibis.greatest(*dates.values()) if len(dates) > 1 else next(iter(dates.values()))
+        ) + 1
+        flags |= dates
+    narrowed = rows.select(**{who: rows[who], "from": begun, "to": done}, **flags)
+    if kind == "sums":
+        return narrowed
+    return narrowed.filter(ibis.or_(*(narrowed[f"is_{m.name}"] for m in wanted)))
+
+
+def _counts(rows: ibis.Table, wanted: Outcome) -> ibis.Value:
+    """Tell whether a row counts towards an outcome."""
+    passed = ibis.literal(True)
+    if wanted.kind == "events":
+        passed = rows[wanted.column].notnull()
+    for column, values in wanted.where:
+        passed = passed & rows[column].isin(values)
+    return passed & (rows[wanted.above_zero] > 0) if wanted.above_zero else passed
+
+
+def _total(joined: ibis.Table, wanted: Outcome, span: Window) -> ibis.Value:
+    start, end = joined[span.start], joined[span.end]
+    if wanted.kind == "sums":
+        whole = (joined["from"] >= start) & (joined["to"] <= end)
+        return _sum(ibis.ifelse(whole, joined[wanted.column], 0))
+    flag = joined[f"is_{wanted.name}"]
+    if wanted.kind == "days":
+        held = ibis.least(joined["to"], end) - ibis.greatest(joined["from"], start)
+        return _sum(ibis.ifelse(flag & (held > 0), held, 0))
+    on = joined[f"on_{wanted.name}"]
+    return _sum(ibis.ifelse(flag & (on >= start) & (on < end), 1, 0))
+
+
+def _sum(counts: ibis.Value) -> ibis.Value:
+    # Engines give sums of whole numbers different types; as floats they are exact below 2^53.
+    return counts.cast("float64").sum().cast("int64")
+
+
+# The units of a cohort: where they live and who is in them on the index date.
+
+_ADULT_AGE, _SCHOOL_AGE = 18, 5
+_HOUSEHOLD = (
+    ("people", "People in the family."),
+    ("children", "Children under 18 on the index date."),
+    ("young_children", "Children under 5 on the index date."),
+)
+
+
+def units_of(records: Records, families: ibis.Table) -> ibis.Table:
+    """Name the units, and find the authority in which each lived on its index date."""
+    arm = ibis.ifelse(families["treated"] == 1, "treated", "comparison")
+    units = families.mutate(unit=families["family_id"].concat(":", arm))
+    assessed = records.table("families").select("family_id", "local_authority", "identified_on")
+    first = assessed.group_by("family_id").aggregate(identified_on=_.identified_on.min())
+    home = assessed.inner_join(first, ["family_id", "identified_on"])
+    home = home.group_by("family_id").aggregate(first_home=_.local_authority.min())
+    units = units.left_join(home, "family_id").drop("family_id_right")
+    if "family_moves" not in records.tables:
+        return _with_household(records, units.rename(local_authority="first_home"))
+    moves = records.table("family_moves")
+    past = units.select("unit", "family_id", "index_on").inner_join(moves, "family_id")
+    past = past.filter(past["moved_on"] <= past["index_on"])
+    last = past.group_by("unit").aggregate(moved_on=_.moved_on.max())
+    now = past.inner_join(last, ["unit", "moved_on"]).select("unit", moved_to="local_authority")
+    units = units.left_join(now, "unit").drop("unit_right")
+    units = units.mutate(local_authority=ibis.coalesce(_.moved_to, _.first_home))
+    return _with_household(records, units)
+
+
+def described_columns(level: str) -> tuple[tuple[str, str], ...]:
+    """Return the columns about who is in the unit, with what each is."""
+    person = (
+        ("person_id", "The person."),
+        ("role", "Role in the family."),
+        ("sex", "Sex."),
+        ("age", "Age in whole years on the index date."),
+    )
+    return (*_HOUSEHOLD, *(person if level == "person" else ()))
+
+
+def _with_household(records: Records, units: ibis.Table) -> ibis.Table:
+    """Add how many people, children and young children the family had on the index date."""
+    people = records.table("people").select("family_id", "birth_month")
+    both = units.select("unit", "family_id", "index_on").inner_join(people, "family_id")
+    both = both.filter(both["birth_month"] <= both["index_on"])
+
+    def under(years: int) -> ibis.Value:
+        return as_number(both["birth_month"] + ibis.interval(years=years) > both["index_on"])
+
+    counts = both.group_by("unit").aggregate(
+        people=_.count().cast("int64"),
+        children=under(_ADULT_AGE).sum().cast("int64"),
+        young_children=under(_SCHOOL_AGE).sum().cast("int64"),
+    )
+    joined = units.left_join(counts, "unit").drop("unit_right")
+    return joined.mutate(**{name: joined[name].fill_null(0) for name, _text in _HOUSEHOLD})
+
+
+def people_of(records: Records, units: ibis.Table) -> ibis.Table:
+    """Return one row for each person born by the index date."""
+    people = records.table("people").select("person_id", "family_id", "birth_month", "sex", "role")
+    each = units.inner_join(people, "family_id")
+    each = each.filter(each["birth_month"] <= each["index_on"])
+    months = (each["index_on"].year() - each["birth_month"].year()) * 12
+    months = months + each["index_on"].month() - each["birth_month"].month()
+    return each.mutate(
+        unit=each["unit"].concat(":", each["person_id"]), age=(months // 12).cast("int64")
+    ).drop("birth_month")
+
 
 _WHO = ("unit", "family_id", "treated", "local_authority", "index_on", "identified_on")
 

@@ -7,7 +7,7 @@ import pandas as pd
 from ibis import _
 
 from tfeval.cohort.analysis_table import Cohort
-from tfeval.cohort.settings import as_long, as_number
+from tfeval.cohort.entry import as_long, as_number
 from tfeval.errors import DataError, ParameterError, in_own_words
 from tfeval.programme.outcomes import OUT_OF_WORK_BENEFITS, PROVEN_OUTCOMES
 from tfeval.programme.phases import Phase, phase

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tfeval.display.chart_parts import Numbers, chart_frame, name_rows, number_axis
+from tfeval.display.charts import Numbers, chart_frame, name_rows, number_axis
 from tfeval.display.figures import (
     DARK_BLUE,
     DARK_GREY,

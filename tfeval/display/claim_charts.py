@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfeval.display.chart_parts import Numbers, chart_frame, minus, name_rows, whiskers
+from tfeval.display.charts import Numbers, chart_frame, minus, name_rows, whiskers
 from tfeval.display.figures import DARK_BLUE, DARK_GREY, DARK_PINK, ORANGE, PALE, Chart, drawing
 from tfeval.display.sources import citations
 from tfeval.display.words import Format, written

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tfeval.display.chart_parts import (
+from tfeval.display.charts import (
     Numbers,
     chart_frame,
     limit_lines,

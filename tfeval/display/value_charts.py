@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tfeval.display.chart_parts import (
+from tfeval.display.charts import (
     LINES,
     Numbers,
     chart_frame,

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.impact.matching.match import match
-from tfeval.impact.study.compiled import LARGE
+from tfeval.impact.study.covariates import LARGE
 from tfeval.impact.study.study import Study, study
 
 #: Settings of `match` that between them run every loop.

@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.charts import waterfall_chart
-from tfeval.display.facts import marked
 from tfeval.display.figures import Chart
 from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table, table
 from tfeval.display.value_charts import acceptability_chart, stacked_chart, tornado_chart
-from tfeval.display.words import amount, chance, financial_year
+from tfeval.display.words import amount, chance, financial_year, marked
 from tfeval.errors import ParameterError, suggest
 from tfeval.impact.effects.words import label_of
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tfeval.errors import ParameterError, suggest
-from tfeval.money.discounting import TIMINGS, edition_of
-from tfeval.money.prices import price_years, year_number
-from tfeval.money.profiles import Given, Persistence, persistence_of
+from tfeval.money.model import Given, Persistence, persistence_of
+from tfeval.money.prices import TIMINGS, edition_of, price_years, year_number
 
 PERSPECTIVES = {
     "social": "everybody's account: a benefit payment saved is also lost by a household",

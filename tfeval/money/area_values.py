@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tfeval.display.disclosure import THRESHOLD, safe_count
 from tfeval.display.names import SIMULATED
-from tfeval.display.tables import Table, table
+from tfeval.display.tables import THRESHOLD, Table, safe_count, table
 from tfeval.display.words import amount, chance
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.effects.effects import Effects

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tfeval.money.appraisal_settings import PERSPECTIVES, RANGES
-from tfeval.programme.allowed import edition, price_years
+from tfeval.programme.claims import edition, price_years
 from tfeval.settings import Settings, setting
 
 #: By how much the share of an effect left each year may lie beside what is assumed.

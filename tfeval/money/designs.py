@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from tfeval.display.facts import marked
 from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import range_chart
 from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table, table
-from tfeval.display.words import amount, chance
+from tfeval.display.words import amount, chance, marked
 from tfeval.errors import ParameterError
 from tfeval.money.appraisal import Appraisal
 from tfeval.money.appraise import appraise

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tfeval.display.disclosure import THRESHOLD
 from tfeval.display.names import NOT_VALUED
+from tfeval.display.tables import THRESHOLD
 from tfeval.errors import DataError, ReportError
 from tfeval.impact.effects.words import made_words
 from tfeval.money.appraisal_display import heading, notes_of
 from tfeval.money.appraisal_settings import RANGES
-from tfeval.money.profiles import Persistence
+from tfeval.money.model import Persistence
 
 #: An `Appraisal` and an `Uncertainty`, whose files import this one.
 Appraised = Any

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from tfeval.paths import project_folder
 from tfeval.programme.outcomes import Outcome, cohort_outcomes
-from tfeval.records.columns import Column, Table
-from tfeval.records.schema import TABLES
+from tfeval.records.schema import TABLES, Column, Table
 
 START = "<!-- linked records: written by tfeval.records.dictionary from the schema -->"
 END = "<!-- end of linked records -->"

@@ -3,12 +3,77 @@
 from __future__ import annotations
 
 import re
+import shutil
+import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 
 import ibis
 
-from tfeval.errors import DataError
-from tfeval.records.schema import TABLES
+from tfeval.errors import DataError, TfevalError
+from tfeval.records.schema import TABLES, Table
+
+# Write folders whole or not at all.
+
+
+@contextmanager
+def written_whole(*targets: Path) -> Iterator[list[Path]]:
+    """Give folders to write in, which take their names only when all is written.
+
+    Parameters
+    ----------
+    *targets : Path
+        Folders to be made; none may exist, so nothing is ever overwritten.
+
+    Raises
+    ------
+    TfevalError
+        If one exists.
+    """
+    for target in targets:
+        if target.exists():
+            raise TfevalError(f"{target} exists already: remove it, or choose another folder.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+    drafts = [target.with_name(f".{target.name}-{uuid.uuid4().hex[:12]}") for target in targets]
+    try:
+        for draft in drafts:
+            draft.mkdir()
+        yield drafts
+        for draft, target in zip(drafts, targets, strict=True):
+            draft.rename(target)
+    finally:
+        for draft in drafts:
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+# Give columns the types of the schema, whatever they came as.
+
+
+def typed(table: ibis.Table, definition: Table) -> ibis.Table:
+    """Return the schema's columns of a table, in its order and with its types.
+
+    A value that cannot be read as its type becomes null; `check_records` counts those.
+    """
+    columns = {}
+    for name, column in definition.columns.items():
+        if name in table.columns:
+            columns[name] = cast(table[name], column.type)
+    return table.select(**columns)
+
+
+def cast(value: ibis.Value, wanted: str) -> ibis.Value:
+    """Return a column as a type, null where it cannot be."""
+    is_now = value.type()
+    if wanted == "date" and is_now.is_timestamp():
+        return value.date()
+    if is_now.is_string() and wanted != "string":
+        # An empty field is how CSV writes null.
+        return value.strip().nullif("").try_cast(wanted)
+    if is_now == ibis.dtype(wanted) or (is_now.is_integer() and wanted == "int64"):
+        return value if is_now == ibis.dtype(wanted) else value.cast(wanted)
+    return value.try_cast(wanted)
+
 
 #: Patterns of whole values, for the regular expressions of DuckDB, PostgreSQL and Spark alike.
 PATTERNS = {

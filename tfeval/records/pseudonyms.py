@@ -15,10 +15,8 @@ import ibis
 import pyarrow as pa
 
 from tfeval.errors import DataError, ParameterError, in_own_words
-from tfeval.records.casting import cast
-from tfeval.records.columns import Table
-from tfeval.records.folders import written_whole
-from tfeval.records.schema import TABLES
+from tfeval.records.identifiers import cast, written_whole
+from tfeval.records.schema import TABLES, Table
 from tfeval.records.store import Records, connect
 
 #: Where the key is looked for, unless a file is named.

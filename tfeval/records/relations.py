@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import ibis
 
-from tfeval.records.columns import Table
-from tfeval.records.schema import TABLES
+from tfeval.records.schema import TABLES, Table
 
 #: A fault between rows: its column, its kind, and the expression that counts the rows.
 Count = tuple[str, str, ibis.Value]

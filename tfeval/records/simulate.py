@@ -12,12 +12,13 @@ from typing import Any
 import pyarrow as pa
 
 from tfeval.errors import ParameterError, names_settings
-from tfeval.records.folders import written_whole
+from tfeval.records.identifiers import written_whole
 from tfeval.records.schema import TABLES
 from tfeval.records.simulation.block import (
     BLOCK_FAMILIES,
     Block,
     Context,
+    TableWriters,
     context,
     coverage_table,
     simulate_block,
@@ -29,7 +30,6 @@ from tfeval.records.simulation.settings import (
     SimulationSettings,
     settings_of,
 )
-from tfeval.records.simulation.writing import TableWriters
 from tfeval.records.store import Records, from_tables
 from tfeval.records.truth import Truth
 

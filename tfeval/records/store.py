@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
+import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,11 +19,159 @@ import ibis
 from ibis.common.exceptions import TableNotFound
 
 from tfeval.errors import DataError, ParameterError, in_own_words, suggest
-from tfeval.records.about import checked_about, read_about
-from tfeval.records.casting import typed
-from tfeval.records.csv_files import read_csv
-from tfeval.records.identifiers import refuse_identifiers
+from tfeval.records.identifiers import refuse_identifiers, typed
 from tfeval.records.schema import TABLES
+
+# What `about.json` says of an extract, held to its types before anything rests on it.
+
+#: Fields that something rests on, and how each is written.
+_FLAGS = ("simulated", "pseudonymised")
+_DAYS = ("records_from", "records_to")
+_TEXTS = ("title",)
+FIELDS = (*_FLAGS, *_DAYS, *_TEXTS)
+_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """Read what stands beside the records; nothing if there is no such file.
+
+    Parameters
+    ----------
+    path : Path
+        `about.json` in a folder, or the file beside a DuckDB file.
+
+    Raises
+    ------
+    DataError
+        If it is not one JSON object, names a field twice, or a field has a wrong type.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        about = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
+    except ValueError:
+        raise DataError(f"{path.name} beside the records is not JSON: mend or remove it.") from None
+    return checked_about(about, path.name)
+
+
+def checked_about(about: Any, name: str = "about.json") -> dict[str, Any]:
+    """Return what is said of an extract if every field has its type.
+
+    Whether records are simulated decides what every page says of them, so nothing but a JSON
+    true or false is taken for it, and no field that is misspelt is passed over.
+
+    Parameters
+    ----------
+    about : mapping
+        The fields; those that nothing rests on may hold anything.
+    name : str
+        Of the file, for messages.
+
+    Raises
+    ------
+    DataError
+        Naming the field and how it is written; never what it holds.
+
+    Examples
+    --------
+    >>> checked_about({"simulated": True, "records_to": "2019-12-31"})["simulated"]
+    True
+    >>> checked_about({"simulated": "false"})
+    Traceback (most recent call last):
+    tfeval.errors.DataError: about.json: "simulated" is true or false, without quotes: correct it.
+    """
+    if not isinstance(about, Mapping):
+        raise DataError(f"{name} beside the records must hold one JSON object: correct it.")
+    for key in about:
+        meant = get_close_matches(_folded(key), FIELDS, n=1, cutoff=0.85)
+        if key not in FIELDS and meant:
+            raise DataError(f'{name}: a field is named almost like "{meant[0]}": spell it so.')
+    for key in _FLAGS:
+        if key in about and not isinstance(about[key], bool):
+            raise DataError(f'{name}: "{key}" is true or false, without quotes: correct it.')
+    for key in _TEXTS:
+        if key in about and not isinstance(about[key], str):
+            raise DataError(f'{name}: "{key}" is text in quotes: correct it.')
+    days = {key: _day(about[key], key, name) for key in _DAYS if key in about}
+    if len(days) == len(_DAYS) and days["records_from"] > days["records_to"]:
+        raise DataError(f'{name}: "records_from" is after "records_to": correct either.')
+    return dict(about)
+
+
+def _folded(field: object) -> str:
+    return re.sub(r"[\s-]+", "_", str(field).strip().casefold())
+
+
+def _day(value: object, field: str, name: str) -> date:
+    if isinstance(value, str) and re.fullmatch(_DAY, value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise DataError(f'{name}: "{field}" is a day written "YYYY-MM-DD": correct it.')
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        raise DataError("about.json names a field twice: keep one of each.")
+    return dict(pairs)
+
+
+# Read CSV by its own first line: nothing about a file is guessed from its rows.
+
+_DELIMITERS = (",", ";", "\t", "|")
+#: A first line longer than this is no line of names.
+_LONGEST_HEADER = 100_000
+
+
+def read_csv(connection: Any, path: Path, known: set[str]) -> ibis.Table:
+    """Return a CSV file as a table of text, columns named by its first line.
+
+    A reader that guesses takes a row for the names where a line has a field too many, and the
+    row then stands in messages as names do. Here the first line alone says what the names and
+    the delimiter are; a line with other fields than it has is an error.
+
+    Parameters
+    ----------
+    connection : ibis backend
+        DuckDB.
+    path : Path
+        Ending in .csv or .csv.gz.
+    known : set of str
+        Names of which the first line must hold one at least.
+
+    Raises
+    ------
+    DataError
+        If the first line names no known column, or one twice.
+    """
+    names, delimiter = _header(path, known)
+    return connection.read_csv(
+        str(path),
+        columns=dict.fromkeys(names, "VARCHAR"),
+        auto_detect=False, header=True, delim=delimiter, quote='"', escape='"',
+        null_padding=False, ignore_errors=False,
+        compression="gzip" if path.suffix == ".gz" else "none",
+    )  # fmt: skip
+
+
+def _header(path: Path, known: set[str]) -> tuple[list[str], str]:
+    packed = path.suffix == ".gz"
+    with gzip.open(path, "rb") if packed else path.open("rb") as stream:
+        line = stream.readline(_LONGEST_HEADER).decode("utf-8-sig", errors="replace")
+    line = line.splitlines()[0] if line.strip() else ""
+    delimiter = max(_DELIMITERS, key=line.count)
+    names = next(csv.reader([line], delimiter=delimiter), [])
+    if not known & set(names):
+        raise DataError(
+            f"{path.name} does not begin with the names of its columns: its first line must name "
+            "them as data/README.md does."
+        )
+    if len(set(names)) < len(names) or "" in names:
+        raise DataError(f"{path.name} names a column twice or not at all in its first line.")
+    return names, delimiter
+
 
 _ABOUT = "about.json"
 _PARTS = "*.parquet"

@@ -9,7 +9,7 @@ import re
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,52 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets import Bool
 from traitlets.config import Config
 
-from tfeval.errors import NOT_SHOWN
+from tfeval.errors import NOT_SHOWN, ReportError, TfevalError, public_line
 from tfeval.paths import KEEPS_FILES
-from tfeval.report.fingerprint import source
-from tfeval.report.kernel import FOREIGN, OWN
-from tfeval.report.private import STDERR, TRACEBACK, keep_private, trace
+from tfeval.report.fingerprint import STDERR, TRACEBACK, imported, keep_private, source, trace
+from tfeval.report.plan import notebook_names, plan
+
+# What a report's kernel lets out: of an exception this package's own line or a type; its imports.
+# Loaded into the kernel as an IPython extension, so that a library's text, which may quote a row,
+# does not even reach the notebook that is being written.
+
+#: Stands in a notebook where the traceback would: the exception was made fit to be shown.
+OWN, FOREIGN = "shown by tfeval: own words", "shown by tfeval: type alone"
+#: Where a kernel leaves, after each cell, the names of the libraries that it has imported.
+IMPORTED = ".imported.json"
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Let a kernel show exceptions in this package's words and say what it has imported.
+
+    Parameters
+    ----------
+    shell : ipykernel.zmqshell.ZMQInteractiveShell
+        The kernel's shell; its working folder is the run's own.
+    """
+    send, private = shell._showtraceback, Path.cwd() / TRACEBACK
+    names = Path.cwd() / IMPORTED
+
+    def show(kind: type[BaseException], fault: BaseException, lines: list[str]) -> None:
+        own = isinstance(fault, TfevalError)
+        text = public_line(fault) if own else NOT_SHOWN
+        if NOT_SHOWN in text:  # else the line says all
+            keep_private("\n".join(lines), private)
+        shown = type(kind.__name__, (Exception,), {})
+        send(shown, shown(text), [OWN if own else FOREIGN])
+
+    def show_any(
+        _: Any, kind: type[BaseException], fault: BaseException, *__: Any, **___: Any
+    ) -> None:
+        show(kind, fault, [trace(fault)])
+
+    shell.events.register(
+        "post_run_cell", lambda _: names.write_text(json.dumps(imported()), encoding="utf-8")
+    )
+    shell._showtraceback = show
+    # IPython prints some tracebacks itself (of groups), and such a cell would pass for a good one.
+    shell.set_custom_exc((Exception, BaseExceptionGroup), show_any)
+
 
 INJECTED = "injected-parameters"
 _PACKAGE_PARENT = Path(__file__).resolve().parent.parent.parent
@@ -87,7 +128,7 @@ class _ThisPython(AsyncKernelManager):
                 *(sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"),
                 # A shutdown interrupts the idle kernel first, which it would log as an error.
                 f"--IPKernelApp.log_level={logging.CRITICAL}",
-                "--IPKernelApp.extra_extensions=tfeval.report.kernel",
+                "--IPKernelApp.extra_extensions=tfeval.report.execute",
             ],
             display_name="Python 3",
             language="python",
@@ -312,3 +353,53 @@ def write_notebook(content: Mapping[str, Any], path: Path) -> None:
     written = {**content, "cells": cells}
     text = json.dumps(written, indent=1, sort_keys=True, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
+
+
+# The project's notebooks kept with the outputs of their default parameters.
+
+
+def store(
+    names: Iterable[str], folder: Path, report: Callable[[Path], None] | None = None
+) -> list[Path]:
+    """Run notebooks on their defaults and keep them, with outputs, where they are.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Notebooks; none for all.
+    folder : Path
+        The project's notebooks.
+    report : callable, optional
+        Called with each path once it is stored.
+
+    Returns
+    -------
+    list of Path
+        What was stored, each after what it reads.
+
+    Raises
+    ------
+    ReportError
+        If one fails; it stays as it was, and so do those after it.
+    """
+    asked = {name.removesuffix(".ipynb") for name in names} or set(notebook_names(folder))
+    stored = []
+    chapters = {job.chapter.name: job.chapter for job in plan(sorted(asked), {}, folder)}
+    for chapter in chapters.values():
+        if chapter.name not in asked:
+            continue
+        with tempfile.TemporaryDirectory(prefix="tfeval-") as private:
+            notebook, failure = execute(chapter.content, {}, Path(private))
+        if failure:
+            raise ReportError(f"{chapter.name} is not stored: {failure.public()}.")
+        path = folder / f"{chapter.name}.ipynb"
+        stage = folder / f".{chapter.name}.{os.getpid()}.tmp"
+        try:
+            write_notebook(notebook, stage)
+            stage.replace(path)
+        finally:
+            stage.unlink(missing_ok=True)
+        stored.append(path)
+        if report:
+            report(path)
+    return stored

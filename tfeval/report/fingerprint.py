@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import platform
 import re
+import shutil
 import sys
 import tomllib
+import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +20,35 @@ from pathlib import Path
 from typing import Any
 
 from tfeval.paths import project_folder
+
+# Text that may hold rows: kept in private files beside a run, never on a page.
+
+#: Files of a run that only their owner may read; nothing refers to what is in them.
+TRACEBACK = "private-traceback.txt"
+STDERR = "private-stderr.txt"
+PRIVATE = (TRACEBACK, STDERR)
+
+
+def keep_private(text: str, path: Path) -> None:
+    """Add text to a file that only its owner may read or write (mode 0600).
+
+    Parameters
+    ----------
+    text : str
+        What may hold rows.
+    path : Path
+        The file; made if need be, and never a link to another.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+    with os.fdopen(os.open(path, flags, 0o600), "a", encoding="utf-8", errors="replace") as stream:
+        stream.write(text if text.endswith("\n") else f"{text}\n")
+    path.chmod(0o600)
+
+
+def trace(fault: BaseException) -> str:
+    """Return an exception's whole traceback: for a private file alone."""
+    return "".join(traceback.format_exception(fault))
+
 
 #: What makes a page of a notebook that was run, in the runner and not in the notebook's kernel.
 PAGE = ("beautifulsoup4", "jinja2", "latex2mathml", "nbclient", "nbconvert", "nbformat", "pandas",
@@ -181,3 +213,77 @@ def source(cell: Mapping[str, Any]) -> str:
     """Return a cell's source as one string, however the file splits it."""
     text = cell.get("source", "")
     return text if isinstance(text, str) else "".join(text)
+
+
+# Folders of finished runs: put in place whole, checked by hash, cleaned after a kill.
+
+MANIFEST = "manifest.json"
+
+
+def stage_for(folder: Path) -> Path:
+    """Return a new, empty folder beside `folder`, to be filled and then put in its place."""
+    stage = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    shutil.rmtree(stage, ignore_errors=True)
+    stage.mkdir(parents=True)
+    return stage
+
+
+def is_current(folder: Path, rests_on: Mapping[str, Any]) -> bool:
+    """Tell whether a finished folder rests on exactly this and its files are as they were made."""
+    manifest = read_manifest(folder)
+    if manifest is None or manifest["status"] != "ok" or manifest["rests_on"] != rests_on:
+        return False
+    files = {path.name for path in folder.iterdir()} - {MANIFEST, *PRIVATE}
+    return files == set(manifest["outputs"]) and all(
+        file_hash(folder / name) == made for name, made in manifest["outputs"].items()
+    )
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """Return a folder's manifest, None if it has none that can be read."""
+    try:
+        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    wanted = {"notebook", "title", "scope", "status", "parameters", "rests_on", "outputs"}
+    return found if isinstance(found, dict) and wanted <= set(found) else None
+
+
+def put_in_place(stage: Path, folder: Path) -> None:
+    """Move a finished folder to its name; an older one steps aside first and then goes."""
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    if folder.exists():
+        folder.rename(aside)
+    stage.rename(folder)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def clean_leftovers(scope: Path) -> None:
+    """Remove what killed runs left; give back a folder that had only stepped aside."""
+    for path in sorted(scope.glob(".*.*.tmp")) + sorted(scope.glob(".*.*.old")):
+        name, pid, kind = path.name[1:].rsplit(".", 2)
+        if pid.isdigit() and _is_running(int(pid)):
+            continue
+        if kind == "old" and not (scope / name).exists():
+            path.rename(scope / name)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_running(pid: int) -> bool:
+    # On Windows signal 0 would end the process.
+    if pid == os.getpid() or os.name == "nt":
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON the same way every time."""
+    text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")

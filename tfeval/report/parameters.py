@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tfeval.errors import ParameterError, ReportError, suggest
-from tfeval.programme.allowed import local_authority
+from tfeval.programme.claims import local_authority
 from tfeval.report.fingerprint import source
 from tfeval.settings import Meaning, meanings
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfeval.display.facts import marked, unmarked
-from tfeval.display.words import fact, settled, significant
+from tfeval.display.words import fact, marked, settled, significant, unmarked
 from tfeval.errors import ReportError, TfevalError, suggest
 from tfeval.paths import project_folder
 from tfeval.report.record_tables import frame_of, tables_of

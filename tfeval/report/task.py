@@ -11,28 +11,29 @@ from threading import Event
 from typing import Any
 
 from tfeval.errors import TfevalError, public_line
+from tfeval.report.execute import IMPORTED
 from tfeval.report.fingerprint import (
+    MANIFEST,
     PAGE,
+    PRIVATE,
+    TRACEBACK,
     code_hash,
     data_files,
     extract_state,
     file_hash,
     installed_versions,
-    notebook_hash,
-)
-from tfeval.report.folders import (
-    MANIFEST,
     is_current,
+    keep_private,
+    notebook_hash,
     put_in_place,
     read_manifest,
     stage_for,
+    trace,
     write_json,
 )
-from tfeval.report.kernel import IMPORTED
 from tfeval.report.notebook_parts import headline_of, shows_simulated
 from tfeval.report.parameters import RUNNER_SETS, read_notebook
 from tfeval.report.plan import Job, scope_words
-from tfeval.report.private import PRIVATE, TRACEBACK, keep_private, trace
 from tfeval.report.subject import Subject
 
 
@@ -215,7 +216,7 @@ class Task:
     def _write_manifest(
         self, stage: Path, rests_on: Mapping[str, Any], status: str, error: str
     ) -> None:
-        from tfeval.report.planned import plans_of  # noqa: PLC0415
+        from tfeval.report.plan import plans_of  # noqa: PLC0415
 
         changed = self.job.changed()
         values = self.job.values.items()

@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.balance_charts import levels_chart, love_chart, mirrored_chart
-from tfeval.display.disclosure import THRESHOLD, hidden_parts
 from tfeval.display.figures import Chart
+from tfeval.display.tables import THRESHOLD, hidden_parts
 from tfeval.errors import ParameterError, suggest
 from tfeval.impact.balance.measures import Arms, compare_levels
-from tfeval.impact.balance.rows import Compared, hidden_levels, reference_column
-from tfeval.impact.balance.sample import in_sample
+from tfeval.impact.balance.rows import Compared, hidden_levels, in_sample, reference_column
 from tfeval.impact.balance.tables import denominator_words
 from tfeval.impact.study.covariates import Column
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
-from tfeval.display.disclosure import THRESHOLD, hidden_parts
+from tfeval.display.tables import THRESHOLD, hidden_parts
 from tfeval.impact.balance.measures import Arms, Comparison, compare, compare_levels, standardised
 from tfeval.impact.study.covariates import Column, Covariates, free_name
+from tfeval.impact.study.rows import of_rows, rows_that_count
 from tfeval.impact.study.study import Study
 
 #: Columns of every table of balance, in order. `sd` is what differences are divided by; `hidden`
@@ -192,3 +193,38 @@ def _row(item: Item, found: Comparison, hide: bool, denominator: str) -> dict[st
             f"ks_{when}": found.ks[place],
         }
     return row
+
+
+# A design without the units that are not in the sample, for comparing its arms.
+
+
+@dataclass(frozen=True, eq=False)
+class _InSample:
+    # What balance reads of a design.
+    study: Study
+    title: str
+    estimand: str
+    weights: np.ndarray
+    score: np.ndarray | None
+    distance: np.ndarray | None
+    ess: dict[str, float] = field(default_factory=dict)
+
+    def kept(self, treated: bool) -> int:
+        arm = self.study.treated if treated else ~self.study.treated
+        return int(np.count_nonzero(arm & (self.weights > 0)))
+
+
+def in_sample(design: Compared) -> Compared:
+    """Return a design of the units with a sampling weight alone: the same if all have one."""
+    rows = rows_that_count(design.study)
+    if rows is None:
+        return design
+    return _InSample(
+        of_rows(design.study, rows),
+        design.title,
+        design.estimand,
+        design.weights[rows],
+        None if design.score is None else design.score[rows],
+        None if design.distance is None else design.distance[rows],
+        design.ess,
+    )

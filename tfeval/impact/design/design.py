@@ -3,24 +3,112 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from tfeval.display.disclosure import safe_count
 from tfeval.display.names import FATES as NAMES_OF_FATES
 from tfeval.display.names import design_words, estimand_words
-from tfeval.display.tables import Table, table
+from tfeval.display.tables import Table, safe_count, table
 from tfeval.errors import DataError, ParameterError, names_settings
-from tfeval.impact.design.set_weights import effective_sample_size
+from tfeval.impact.design.set_weights import effective_sample_size, members_of_pairs
+from tfeval.impact.study.covariates import free_name
 from tfeval.impact.study.study import Study
 
 if TYPE_CHECKING:
     from tfeval.display.figures import Chart
     from tfeval.impact.balance.balance import Balance
+
+
+# A design as a data frame, for models and charts that are not this package's own.
+
+
+def members(
+    sets: np.ndarray | None, pairs: np.ndarray | None, shares: np.ndarray | None, method: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Return the members of a design's matched sets.
+
+    Parameters
+    ----------
+    sets, pairs, shares : ndarray or None
+        As `sets`, `pairs` and `pair_shares` of a design.
+    method : str
+        What an error calls the design.
+
+    Returns
+    -------
+    rows, sets : ndarray of int, shape (members,)
+    weights : ndarray of float, shape (members,), or None
+        Within the set; None where each unit stands in one, and the design's weights hold.
+
+    Raises
+    ------
+    ParameterError
+        If the design has no sets.
+    """
+    if sets is not None:
+        rows = np.flatnonzero(sets >= 0)
+        return rows, sets[rows], None
+    if pairs is None:
+        raise ParameterError(
+            f"{method}: this design has no matched sets. Leave pairs out, for one row a unit."
+        )
+    return members_of_pairs(pairs, shares)
+
+
+def set_codes(sets: np.ndarray | None, size: int) -> pd.Series:
+    """Return the codes of matched sets, missing for units in none (-1), or for all."""
+    codes = pd.Series(np.full(size, -1) if sets is None else sets, dtype="Int64")
+    return codes.mask(codes < 0)
+
+
+def frame_of(
+    study: Study, rows: np.ndarray, own: Mapping[str, Any], *, covariates: bool
+) -> pd.DataFrame:
+    """Return rows of a study with a design's own columns before the study's.
+
+    Parameters
+    ----------
+    study : Study
+    rows : ndarray of int
+        Positions, which may repeat.
+    own : mapping of str to array
+        The design's columns, of these rows.
+    covariates : bool
+        Whether to add the covariates, as numbers.
+
+    Returns
+    -------
+    DataFrame
+        With the study's index. No two columns have the same name: the design's own keep theirs.
+    """
+    columns: dict[str, Any] = {name: pd.Series(values).array for name, values in own.items()}
+    clusters = dict(study.clusters)
+    if study.family is not None:
+        clusters.setdefault("family", study.family)
+    if study.strata is not None:
+        columns["stratum"] = study.strata[rows]
+    both = set()
+    for name, codes in clusters.items():
+        if name not in columns:
+            both.add(name)
+        columns[_free(name, "cluster", columns)] = codes[rows]
+    if covariates:
+        values = study.covariates.rows(rows)
+        for place, column in enumerate(study.covariates.columns):
+            # A number that is a cluster too tells clusters apart as well as their codes do.
+            same = column.name == column.source and column.source in both
+            name = column.name if same else _free(column.name, "covariate", columns)
+            columns[name] = values[:, place]
+    return pd.DataFrame(columns, index=study.index[rows])
+
+
+def _free(name: str, role: str, columns: Mapping[str, Any]) -> str:
+    return name if name not in columns else free_name(f"{name} ({role})", set(columns))
+
 
 #: Why a unit has no weight, by code.
 FATES = ("kept", "not_needed", "outside_caliper", "none_left", "off_support", "lone_stratum",
@@ -221,8 +309,6 @@ class Design:
         >>> bool(np.isclose(model.fit().params["treated"], own["estimate"].iloc[0]))
         True
         """
-        from tfeval.impact.design.frame import frame_of, members, set_codes  # noqa: PLC0415
-
         if pairs and all:
             raise ParameterError("pairs are the members of sets, so they go without all=True.")
         rows, sets, weights = np.arange(self.study.size), self.sets, self.weights
@@ -301,3 +387,49 @@ class Design:
 
     def __repr__(self) -> str:
         return self.summary().text()
+
+
+# A design of the units that count, as one of the whole study.
+
+
+def of_whole(design: Design, study: Study, rows: np.ndarray) -> Design:
+    """Return a design of some rows of a study as a design of all of them.
+
+    Parameters
+    ----------
+    design : Design
+        Of the study of `rows` alone.
+    study : Study
+    rows : ndarray of int
+        Positions in `study`, rising.
+
+    Returns
+    -------
+    Design
+        The other units have weight 0, stand in no set or pair, have no score (NaN), and were not
+        in the sample asked for.
+    """
+
+    def spread(values: np.ndarray, rest: float = 0.0) -> np.ndarray:
+        found = np.full(study.size, rest, dtype=values.dtype)
+        found[rows] = values
+        return found
+
+    models = tuple(
+        replace(model, residual=spread(model.residual), slope=spread(model.slope))
+        for model in design.weight_models
+    )
+    return replace(
+        design,
+        study=study,
+        weights=spread(design.weights),
+        fate=spread(design.fate, NOT_ASKED),
+        target=spread(design.target),
+        sets=None if design.sets is None else spread(design.sets, -1),
+        pairs=None if design.pairs is None else rows[design.pairs],
+        score=None if design.score is None else spread(design.score, np.nan),
+        distance=None if design.distance is None else spread(design.distance, np.nan),
+        weight_model=models if isinstance(design.weight_model, tuple) else next(iter(models), None),
+        # Predictions need a fold; that of units without weight has no say.
+        folds=None if design.folds is None else spread(design.folds),
+    )

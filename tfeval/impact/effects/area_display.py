@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tfeval.display.chart_parts import name_rows, number_axis
-from tfeval.display.disclosure import THRESHOLD, safe_count
+from tfeval.display.charts import name_rows, number_axis
 from tfeval.display.figures import DARK_BLUE, DARK_GREY, DARK_PINK, INK, PALE, Chart, drawing
 from tfeval.display.names import POOLINGS, PRIORS, SIMULATED
-from tfeval.display.tables import Table, table
+from tfeval.display.tables import THRESHOLD, Table, safe_count, table
 from tfeval.errors import DataError, ParameterError, suggest
 from tfeval.impact.effects.words import HIDDEN, decimals, number, p_words, with_interval
 

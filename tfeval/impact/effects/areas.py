@@ -9,26 +9,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tfeval.display.disclosure import THRESHOLD
-from tfeval.display.tables import Table
+from tfeval.display.tables import THRESHOLD, Table
 from tfeval.errors import DataError, ParameterError, suggest
 from tfeval.impact.effects.area_display import areas_table, caterpillar_chart
 from tfeval.impact.effects.pooling import (
+    LOG_PRIORS,
+    Posterior,
     Rotated,
     knapp_hartung,
+    mixture_quantile,
     paule_mandel,
+    posterior,
     q_profile,
+    rank_draws,
     reml,
     rotated,
-    typical_variance,
-)
-from tfeval.impact.effects.shrinkage import (
-    PRIORS,
-    Posterior,
-    mixture_quantile,
-    posterior,
-    rank_draws,
     shrunken,
+    typical_variance,
 )
 
 if TYPE_CHECKING:
@@ -230,7 +227,7 @@ def _check(
 ) -> None:
     choices: dict[str, tuple[str, Iterable[str]]] = {
         "estimator": (estimator, ESTIMATORS),
-        "prior": (prior, PRIORS),
+        "prior": (prior, LOG_PRIORS),
         "better": (better, ("lower", "higher")),
     }
     for name, (value, known) in choices.items():

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
-from tfeval.display.disclosure import THRESHOLD
-from tfeval.display.tables import Table, table
+from tfeval.display.tables import THRESHOLD, Table, table
 from tfeval.errors import ParameterError
 from tfeval.impact.design.design import Design
 from tfeval.impact.effects.estimate import estimate

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tfeval.display.chart_parts import name_rows
+from tfeval.display.charts import name_rows
 from tfeval.display.figures import DARK_BLUE, DARK_GREY, INK, ORANGE, Chart, drawing
 from tfeval.errors import DataError, ParameterError, suggest
 from tfeval.impact.effects.words import (

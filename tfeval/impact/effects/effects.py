@@ -15,13 +15,13 @@ from tfeval.impact.effects.chart import forest_chart
 from tfeval.impact.effects.columns import (
     COLUMNS,
     MADE_BY,
+    FromModels,
     among,
     check_columns,
     complete,
     families,
     stacked,
 )
-from tfeval.impact.effects.foreign import FromModels
 from tfeval.impact.effects.multiple import adjusted, from_replicates
 from tfeval.impact.effects.words import effects_table, hidden_rows, in_full, label_of
 from tfeval.impact.inference.rules import FEWEST_EVENTS_POOLED, FEWEST_POOLED

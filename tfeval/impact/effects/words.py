@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tfeval.display.chart_parts import minus
-from tfeval.display.disclosure import THRESHOLD, safe_count
+from tfeval.display.charts import minus
 from tfeval.display.names import (
     CORRECTIONS,
     DESIGNS,
@@ -22,7 +21,7 @@ from tfeval.display.names import (
     method_words,
     words,
 )
-from tfeval.display.tables import Table, table
+from tfeval.display.tables import THRESHOLD, Table, safe_count, table
 from tfeval.display.words import settled
 from tfeval.impact.inference.rules import LIMITS, NOT_ESTIMATED
 

@@ -15,8 +15,7 @@ from tfeval.impact.inference.bootstrap_counts import by_counts
 from tfeval.impact.inference.inference import Asked, codes_of
 from tfeval.impact.inference.intervals import Intervals, from_spreads, ruling_of
 from tfeval.impact.means.estimates import Estimates, Method, estimates_of
-from tfeval.impact.means.outcomes import Outcomes
-from tfeval.impact.means.populations import populations
+from tfeval.impact.means.outcomes import Outcomes, populations
 from tfeval.impact.means.variance import Spread
 
 #: Clusters below which draws of them are mostly draws of the same.

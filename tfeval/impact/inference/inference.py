@@ -10,7 +10,7 @@ import numpy as np
 from tfeval.display.names import cluster_key
 from tfeval.errors import ParameterError, suggest
 from tfeval.impact.design.design import Design
-from tfeval.impact.inference.estimated_score import can_count
+from tfeval.impact.inference.abadie_imbens import can_count
 from tfeval.impact.inference.rules import BY_UNIT, CLUSTERED, ENOUGH_MATCHES
 from tfeval.impact.means.methods import METHODS
 

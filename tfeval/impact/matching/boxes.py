@@ -8,7 +8,7 @@ import numpy as np
 
 from tfeval.errors import ParameterError
 from tfeval.impact.matching.mahalanobis_loops import NOBODY, TIED, TOO_FAR, plant, search
-from tfeval.impact.study.compiled import LARGE, for_size
+from tfeval.impact.study.covariates import LARGE, for_size
 
 #: Units in the smallest boxes of the tree.
 LEAF = 16

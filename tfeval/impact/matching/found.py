@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from tfeval.errors import ParameterError, suggest
 from tfeval.impact.design.design import LONE_STRATUM, NONE_LEFT, NOT_NEEDED, OUTSIDE_CALIPER
 from tfeval.impact.design.set_weights import weights_from_pairs, weights_from_sets
+from tfeval.impact.matching.boxes import arms_of, nearest_places, rows_of
+from tfeval.impact.matching.full_loops import nearest_other, stars_on_a_line
 from tfeval.impact.matching.nearest import (
     Calipers,
     Pairs,
@@ -18,8 +21,215 @@ from tfeval.impact.matching.nearest import (
     nearest_with_replacement,
 )
 from tfeval.impact.matching.nearest_loops import TOO_FAR
+from tfeval.impact.matching.ordering import matching_order, sorted_arm
 from tfeval.impact.matching.settings import Settings
+from tfeval.impact.study.checks import known_names
+from tfeval.impact.study.covariates import Covariates, for_size
 from tfeval.impact.study.study import Study
+
+# Coordinates in which Mahalanobis distance is the ordinary one.
+
+#: Directions with less than this share of the largest variance are left out. All covariates have
+#: the same spread by then, so no unit has a say.
+FLAT = 1e-9
+#: A covariate varies if its standard deviation is more than this share of its own size.
+STILL = 1e-12
+
+
+def whitened(
+    x: np.ndarray,
+    treated: np.ndarray,
+    covariance: str = "pooled",
+    sampling: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return coordinates whose ordinary distance is the Mahalanobis distance of `x`.
+
+    Parameters
+    ----------
+    x : ndarray of float, shape (n, k)
+        Covariates.
+    treated : ndarray of bool, shape (n,)
+        Who was treated.
+    covariance : {"pooled", "treated", "all"}
+        Within both arms about their own means, as MatchIt; of the treated; or of everybody.
+    sampling : ndarray of float, optional, shape (n,)
+        Sampling weights.
+
+    Returns
+    -------
+    ndarray of float, shape (n, at most k)
+        The units and zeros of the covariates change nothing. Fewer than k where some do not vary;
+        linear combinations of others add no distance of their own.
+
+    Raises
+    ------
+    ParameterError
+        If `covariance` is unknown, or no covariate varies in whom it is taken over.
+
+    Examples
+    --------
+    >>> x = np.array([[0.0, 0.0], [2.0, 0.0], [1.0, 3.0], [1.0, -3.0]])
+    >>> z = whitened(x, np.array([True, True, False, False]))
+    >>> float(((z[0] - z[1]) ** 2).sum().round(6))
+    4.0
+    """
+    if covariance not in ("pooled", "treated", "all"):
+        raise ParameterError(f'covariance is "pooled", "treated" or "all", not {covariance!r}.')
+    groups = {"pooled": [treated, ~treated], "treated": [treated],
+              "all": [np.ones(len(x), dtype=bool)]}[covariance]  # fmt: skip
+    inside = groups[0] | groups[-1]
+    still = STILL * np.abs(x[inside]).max(axis=0, initial=0.0)
+    # About the lowest value, so that a covariate far from 0 keeps its digits.
+    x = x - x[inside].min(axis=0, initial=np.inf)
+    centred = x.copy()
+    weights = np.ones(len(x)) if sampling is None else sampling
+    for group in groups:
+        centred[group] -= weights[group] @ x[group] / weights[group].sum()
+    centred, weights = centred[inside], weights[inside]
+    if (weights == weights[0]).all():
+        spread = centred.T @ centred / max(len(centred) - len(groups), 1)
+    else:
+        share = weights / weights.sum()
+        spread = (centred * share[:, None]).T @ centred / (1.0 - share @ share)
+    kept = np.sqrt(np.diag(spread)) > still
+    if not kept.any():
+        raise ParameterError("Mahalanobis distance: no covariate varies within the arms.")
+    return x[:, kept] @ _root_of_inverse(spread[np.ix_(kept, kept)])
+
+
+def _root_of_inverse(spread: np.ndarray) -> np.ndarray:
+    """Return the symmetric root of the (generalised) inverse of a covariance, for rows x.
+
+    It is the one root that hangs smoothly on the covariance, also where covariates are alike in
+    spread and unrelated, so that rounding turns no coordinates.
+    """
+    scale = np.sqrt(np.diag(spread))
+    values, vectors = np.linalg.eigh(spread / np.outer(scale, scale))
+    sound = values > FLAT * values[-1]
+    root = vectors[:, sound] / np.sqrt(values[sound]) @ vectors[:, sound].T
+    return root / scale[:, None]
+
+
+# Optimal full matching on a score: everybody in a set, at the least total distance.
+
+
+def full_sets(
+    distance: np.ndarray,
+    treated: np.ndarray,
+    strata: np.ndarray | None = None,
+    caliper: float | None = None,
+    unit: np.ndarray | None = None,
+) -> np.ndarray:
+    """Put everybody in a matched set of one treated unit or one comparison unit.
+
+    The answer is exact: the sum of absolute differences between the one and the others, over all
+    sets, is the least there is. Sorting aside, the work grows in proportion to the units.
+
+    Parameters
+    ----------
+    distance : ndarray of float, shape (n,)
+        The score that sets should agree on.
+    treated : ndarray of bool, shape (n,)
+        Who was treated.
+    strata : ndarray of int, optional, shape (n,)
+        Codes from 0; sets are made within.
+    caliper : float, optional
+        Largest distance between the one and the others of a set, in the units of the score; the
+        bound is allowed. Those with nobody of the other arm within it are in no set.
+    unit : ndarray, optional, shape (n,)
+        Identifiers; they decide between equal scores, so that the order of rows does not.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        Each unit's set, from 0 in order of strata and scores; -1 for those in none.
+
+    References
+    ----------
+    Rosenbaum (1991), A characterization of optimal designs for observational studies, JRSS B 53:
+    full matching is best. Hansen and Klopfer (2006), Optimal full matching and related designs via
+    network flows, JCGS 15. On a line: Colannino et al. (2007), Efficient many-to-many point
+    matching in one dimension, Graphs and Combinatorics 23.
+
+    Examples
+    --------
+    >>> score = np.array([0.10, 0.12, 0.11, 0.80, 0.90])
+    >>> full_sets(score, np.array([True, False, False, True, False])).tolist()
+    [0, 0, 0, 1, 1]
+    """
+    size = len(distance)
+    sets = np.full(size, -1, dtype=np.int64)
+    if not size:
+        return sets
+    line = sorted_arm(np.arange(size), np.asarray(distance, dtype=float), strata, unit)
+    arms = treated[line.rows]
+    width = np.inf if caliper is None else float(caliper)
+    apart = np.empty(size)
+    for_size(nearest_other, size)(line.scores, arms, line.starts, apart)
+    inside = np.isfinite(apart) & (apart <= width)
+    before = np.concatenate([[0], np.cumsum(inside)])
+    found = np.full(int(before[-1]), -1, dtype=np.int64)
+    for_size(stars_on_a_line, size)(
+        line.scores[inside], arms[inside], before[line.starts], width, found
+    )
+    # Centres are numbered in order of place, which the order of rows does not change.
+    centres = np.zeros(len(found), dtype=bool)
+    centres[found] = True
+    sets[line.rows[inside]] = (np.cumsum(centres) - 1)[found]
+    return sets
+
+
+# Nearest-neighbour matching on Mahalanobis distance, within calipers.
+
+
+def mahalanobis_found(task: Any) -> Pairs:
+    """Match as `match` asks; `task` is a `found.Task`.
+
+    The search is exact. With up to about five covariates, or with calipers and strata that leave
+    few to compare, it passes over nearly all units; with twenty and no caliper it looks at most.
+
+    References
+    ----------
+    Rubin (1980), Bias reduction using Mahalanobis-metric matching, Biometrics 36; within calipers
+    on the propensity score: Rosenbaum and Rubin (1985), The American Statistician 39.
+    """
+    study, chosen, calipers = task.study, task.chosen, task.calipers
+    inside = np.flatnonzero(task.eligible)
+    some = {name: None if codes is None else codes[inside]
+            for name, codes in (("strata", study.strata), ("unit", study.unit),
+                                ("family", task.family))}  # fmt: skip
+    focal, score = task.focal[inside], task.along[inside]
+    limits = calipers.covariates[inside], calipers.widths
+    if np.isfinite(calipers.score):
+        limits = np.column_stack([score, limits[0]]), np.r_[calipers.score, limits[1]]
+    x = _chosen(study.covariates, chosen.on).rows(inside)
+    points = whitened(x, focal, "pooled", study.sampling[inside])
+    arms = arms_of(
+        points, focal, some["strata"], limits=limits, family=some["family"], unit=some["unit"]
+    )
+    closest = chosen.order == "closest"
+    own = sorted_arm(arms.own, score, some["strata"], some["unit"])
+    first = matching_order(own, "largest" if closest else chosen.order, chosen.seed, some["unit"])
+    turns = np.searchsorted(arms.own, own.rows[first])
+    found = nearest_places(arms, turns, int(chosen.ratio), closest, chosen.replace)
+    rows, matches, lone, reasons = rows_of(arms, found)
+    return Pairs(inside[rows], inside[matches], None, inside[lone], reasons)
+
+
+def _chosen(covariates: Covariates, on: tuple[str, ...]) -> Covariates:
+    """Return some covariates, by the name of the number or of its source; all for none."""
+    known = {column.name for column in covariates.columns}
+    known |= {column.source for column in covariates.columns}
+    for name in on:
+        if name not in known:
+            near = suggest(name, known_names(covariates))
+            raise ParameterError(f"on: there is no covariate {name}. {near}")
+    columns = tuple(
+        column
+        for column in covariates.columns
+        if not on or column.name in on or column.source in on
+    )
+    return Covariates(columns, covariates.size, covariates.reference)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,13 +357,11 @@ def _optimal(task: Task) -> Found:
 
 
 def _full(task: Task) -> Found:
-    from tfeval.impact.matching.full import full_sets  # noqa: PLC0415
-
     return _from_sets(task, _inside(task, partial(full_sets, caliper=_width(task))))
 
 
 def _subclass(task: Task) -> Found:
-    from tfeval.impact.matching.subclass import subclass_sets  # noqa: PLC0415
+    from tfeval.impact.matching.coarsened import subclass_sets  # noqa: PLC0415
 
     chosen = task.chosen
     method = partial(
@@ -191,8 +399,6 @@ def _kernel(task: Task) -> Found:
 
 
 def _mahalanobis(task: Task) -> Found:
-    from tfeval.impact.matching.mahalanobis import mahalanobis_found  # noqa: PLC0415
-
     return _from_pairs(task, mahalanobis_found(task))
 
 

@@ -13,7 +13,7 @@ from tfeval.errors import ParameterError, suggest
 from tfeval.impact.design.design import KEPT, LONE_STRATUM, NOT_NEEDED, OUTSIDE_CALIPER
 from tfeval.impact.matching.kernel_loops import bell_sums, running_totals, window_sums
 from tfeval.impact.matching.ordering import Arm, sorted_arm
-from tfeval.impact.study.compiled import LARGE, THREADS, for_size, in_parts
+from tfeval.impact.study.covariates import LARGE, THREADS, for_size, in_parts
 
 #: Kernels (1 - |u| ** p) ** q of the distance u in bandwidths, as p and q; nothing beyond 1.
 EXPONENTS = {"epanechnikov": (2, 1), "uniform": (1, 0), "biweight": (2, 2), "tricube": (3, 3)}

@@ -9,7 +9,7 @@ import numpy as np
 
 from tfeval.impact.matching.nearest_loops import NOBODY, collect, reach, without_replacement
 from tfeval.impact.matching.ordering import Arm, first_equal, matching_order, sorted_arm, standing
-from tfeval.impact.study.compiled import LARGE, THREADS, for_size, in_parts
+from tfeval.impact.study.covariates import LARGE, THREADS, for_size, in_parts
 
 #: Marks rows that are not of the arm.
 ABSENT = -9

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tfeval.errors import ParameterError
-from tfeval.impact.matching.optimal_loops import pairs_on_a_line
+from tfeval.impact.matching.full_loops import pairs_on_a_line
 from tfeval.impact.matching.ordering import Arm, sorted_arm
-from tfeval.impact.study.compiled import for_size
+from tfeval.impact.study.covariates import for_size
 
 
 def optimal_pairs(  # noqa: PLR0917

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfeval.impact.matching.ordering_loops import order_by_digits, stand
-from tfeval.impact.study.compiled import LARGE, for_size, in_parts
+from tfeval.impact.matching.nearest_loops import order_by_digits, stand
+from tfeval.impact.study.covariates import LARGE, for_size, in_parts
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,20 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tfeval.errors import DataError
 from tfeval.impact.design.design import Design
 from tfeval.impact.design.set_weights import effective_sample_size
-from tfeval.impact.means.left_out import LeftOut
 from tfeval.impact.means.means import Means, of_design
 from tfeval.impact.means.outcomes import Outcomes
 from tfeval.impact.means.variance import Influence, Through
+
+if TYPE_CHECKING:
+    from tfeval.impact.means.means import Means
+
+
+# Which covariates the regressions of outcomes had to leave out, and why.
+
+#: Why, by the name of the attribute of `Means`.
+REASONS = {
+    "aliased": "they do not vary or repeat others there",
+    "crowded": "there are too few units for so many",
+}
+_ARMS = ("treated", "comparison units")
+#: Names that a note gives before it counts the others.
+_SHOWN = 5
+
+
+@dataclass(frozen=True, eq=False)
+class LeftOut:
+    """Covariates left out of regressions, gathered over populations.
+
+    Attributes
+    ----------
+    names : tuple of str, length k
+        Source of each number that a unit has.
+    places : mapping of (reason, arm) to dict of str to set of str
+        For each source the populations in whose regression it, or a level of it, was left out.
+    """
+
+    names: tuple[str, ...] = ()
+    places: Mapping[tuple[str, int], dict[str, set[str]]] = field(default_factory=dict)
+
+    def beside(self, population: str, means: Means) -> LeftOut:
+        """Return these with what one population's regressions left out."""
+        places = dict(self.places)
+        for reason in REASONS:
+            found = getattr(means, reason)
+            if found is None or not found.any():
+                continue
+            for arm, columns in enumerate(found):
+                own = {name: set(held) for name, held in places.get((reason, arm), {}).items()}
+                for place in np.flatnonzero(columns):
+                    own.setdefault(self.names[place], set()).add(population)
+                if own:
+                    places[reason, arm] = own
+        return replace(self, places=places)
+
+    def notes(self, populations: int) -> tuple[str, ...]:
+        """Say it in words.
+
+        Parameters
+        ----------
+        populations : int
+            How many there are.
+        """
+        notes = []
+        for (reason, arm), found in self.places.items():
+            names = [*found][:_SHOWN]
+            more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+            several = len(set().union(*found.values()))
+            where = f" in {several:,} of {populations:,} groups" if populations > 1 else ""
+            notes.append(
+                f"Left out of the outcomes' regression among {_ARMS[arm]}{where}, since "
+                f"{REASONS[reason]}: {', '.join(names)}{more}."
+            )
+        return tuple(notes)
+
 
 Method = Callable[..., Means]
 #: Difference of two values, relative to the larger, that is rounding.

@@ -15,8 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from tfeval.impact.design.design import Design, WeightModel
-from tfeval.impact.means.least_squares import Fit
-from tfeval.impact.means.linear_outcomes import centred, predictions, products
+from tfeval.impact.means.least_squares import Fit, centred, predictions, products
 from tfeval.impact.means.variance import Through
 from tfeval.impact.study.study import Study
 

@@ -3,16 +3,144 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from tfeval.impact.means.doubly_robust import doubly_robust_means
-from tfeval.impact.means.logistic_outcomes import logistic_adjusted_means
-from tfeval.impact.means.means import weighted_means
-from tfeval.impact.means.regression import adjusted_means, covariance_adjusted_means
+from tfeval.impact.means.least_squares import (
+    Fit,
+    centred,
+    cross_products_by_group,
+    predictions,
+    solved,
+)
+from tfeval.impact.means.logistic_outcomes import fit_logistic, logistic_adjusted_means
+from tfeval.impact.means.means import (
+    Means,
+    Part,
+    Sample,
+    Side,
+    Tally,
+    arm_mean,
+    both_means,
+    weighted_means,
+)
+from tfeval.impact.means.regression import (
+    adjusted_means,
+    centre_of,
+    covariance_adjusted_means,
+    regressors,
+)
+from tfeval.impact.study.rows import Reader
+
+# Augmented weighting: right if either the weights or the regression is.
+
+
+def doubly_robust_means(sample: Sample, *, outcome_model: str = "linear") -> Means:
+    """Return augmented weighted means of both arms (AIPW).
+
+    Parameters
+    ----------
+    sample : Sample
+        With `folds`, a unit's prediction comes from the other folds' units (cross-fitting).
+    outcome_model : {"linear", "logistic"}
+
+    Notes
+    -----
+    With target weights v and design weights w, an arm's mean is the average prediction over v
+    plus the w-weighted average of the arm's residuals. Each arm's regression weighs its units by
+    the sampling alone. An arm that is itself the target population needs no regression: for the
+    ATT, the treated.
+
+    References
+    ----------
+    Robins, Rotnitzky and Zhao (1994), JASA 89; for the ATT Mercatanti and Li (2014), Annals of
+    Applied Statistics 8, equation 2.6; cross-fitting: Chernozhukov and others (2018), Econometrics
+    Journal 21, section 5.2; normalised weights: Sloczynski and Wooldridge (2018), Econometric
+    Theory 34.
+    """
+    rows = centred(sample.study.covariates, centre_of(sample))
+    first, second = (
+        _arm(sample, rows, outcome_model, treated=treated) for treated in (True, False)
+    )
+    return both_means(first, second, parameters=0)
+
+
+def _arm(sample: Sample, rows: Reader, model: str, *, treated: bool) -> Side:
+    arm = sample.arm(treated)
+    if sample.is_target(arm):
+        return arm_mean(sample, treated)
+    weights, target = sample.weights[arm], np.flatnonzero(sample.target > 0)
+    tally = Tally(sample)
+    every, fits = _predicted(sample, rows, model, arm)
+    residual = sample.values[arm] - every[arm]
+    at_target = every[target]
+    level = weights @ residual / weights.sum()
+    share = sample.target[target] / sample.target[target].sum()
+    predicted = share @ at_target
+    off = at_target - predicted
+    tally.through_weights(arm, (residual - level) / weights.sum())
+    tally.beside_weights(target, share[:, None] * off)
+    own = Part(arm, weights, weights / weights.sum(), residual - level)
+    if len(fits) == 1:  # not out of fold: the residuals are too small by their leverage
+        kept = fits[0].kept
+        own = replace(
+            own, weights=sample.sampling[arm], inverse=fits[0].inverse[np.ix_(kept, kept)],
+            regressors=regressors(rows, arm, kept),
+        )  # fmt: skip
+    parts = (own, Part(target, sample.target[target], share, off, of_target=True))
+    return Side(predicted + level, tally.psi, parts, fits)
+
+
+def _predicted(
+    sample: Sample, rows: Reader, model: str, own: np.ndarray
+) -> tuple[np.ndarray, tuple[Fit, ...]]:
+    """Predict every unit's outcomes in an arm, out of fold, shape (n, outcomes); and the fits."""
+    if model == "logistic":
+        from scipy.special import expit  # noqa: PLC0415
+
+        betas = _logistic_fits(sample, own, rows.shift)
+        return expit(predictions(rows, betas, sample.folds)), ()
+    fits = _linear_fits(rows, sample, own)
+    betas = fits[0].coefficients if sample.folds is None else np.stack(
+        [fit.coefficients for fit in fits]
+    )  # fmt: skip
+    return predictions(rows, betas, sample.folds), fits
+
+
+def _linear_fits(rows: Reader, sample: Sample, own: np.ndarray) -> tuple[Fit, ...]:
+    """Fit without each fold, by taking its sums off the whole's; without folds, once."""
+    count = 1 if sample.folds is None else int(sample.folds.max()) + 1
+    groups = np.full(sample.study.size, -1, dtype=np.int8)
+    groups[own] = 0 if sample.folds is None else sample.folds[own]
+    gram, right = cross_products_by_group(rows, sample.sampling, sample.values, groups, count)
+    if sample.folds is None:
+        return (solved(gram[0], right[0], shift=rows.shift, units=len(own)),)
+    whole, units = (gram.sum(axis=0), right.sum(axis=0)), np.bincount(groups[own], minlength=count)
+    return tuple(
+        solved(whole[0] - part, whole[1] - seen, shift=rows.shift, units=len(own) - int(size))
+        for part, seen, size in zip(gram, right, units, strict=True)
+    )
+
+
+def _logistic_fits(sample: Sample, own: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    x, values = sample.study.covariates.rows(own) - centre, sample.values[own]
+    weights = sample.sampling[own]
+
+    def fit(at: np.ndarray | slice) -> np.ndarray:
+        return np.column_stack([
+            fit_logistic(x[at], weights[at], column[at], centre).coefficients
+            for column in values.T
+        ])  # fmt: skip
+
+    if sample.folds is None:
+        return fit(slice(None))
+    folds = sample.folds[own]
+    every = range(int(sample.folds.max()) + 1)
+    return np.stack([fit(np.flatnonzero(folds != fold)) for fold in every])
+
 
 OUTCOME_MODELS = ("linear", "logistic")
 

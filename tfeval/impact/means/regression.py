@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tfeval.impact.means.least_squares import Fit, cross_products, solved
-from tfeval.impact.means.linear_outcomes import (
+from tfeval.impact.means.least_squares import (
+    Fit,
     centred,
+    cross_products,
     cross_products_by_group,
     predictions,
+    solved,
     weighted_centre,
 )
 from tfeval.impact.means.means import Means, Part, Sample, Side, Tally, arm_mean, both_means

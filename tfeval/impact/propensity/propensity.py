@@ -6,13 +6,206 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 
-from tfeval.errors import ParameterError, names_settings
-from tfeval.impact.propensity.folds import assign_folds
-from tfeval.impact.propensity.logit import fit_logit, scores
-from tfeval.impact.propensity.logit_folds import linear_out_of_fold
-from tfeval.impact.study.naming import sources_of
+from tfeval.errors import DataError, ParameterError, names_settings
+from tfeval.impact.propensity.logit import fit_logit, linear_out_of_fold, scores
+from tfeval.impact.study.checks import sources_of
 from tfeval.impact.study.study import Study, check_study
+
+# Common support: who has anybody like them in the other arm.
+
+
+def on_support(
+    score: np.ndarray, treated: np.ndarray, support: str | tuple[float, float] | None
+) -> np.ndarray:
+    """Return who lies where both arms do.
+
+    Parameters
+    ----------
+    score : ndarray of float, shape (n,)
+        Probability of being treated.
+    treated : ndarray of bool, shape (n,)
+        Who was treated.
+    support : {"both", "treated", "comparison"}, (low, high) or None
+        Who is held to the other arm's range of scores: both arms, or one. Or the lowest and
+        highest probability kept.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+
+    Raises
+    ------
+    ParameterError
+        If the support is not one of these.
+
+    References
+    ----------
+    Dehejia and Wahba (1999), Causal effects in nonexperimental studies, JASA 94 (range of the
+    other arm); Crump, Hotz, Imbens and Mitnik (2009), Dealing with limited overlap in estimation
+    of average treatment effects, Biometrika 96 (fixed limits such as 0.1 and 0.9).
+
+    Examples
+    --------
+    >>> score = np.array([0.9, 0.4, 0.5, 0.1])
+    >>> on_support(score, np.array([True, True, False, False]), "both").tolist()
+    [False, True, True, False]
+    """
+    if support is None:
+        return np.ones(len(score), dtype=bool)
+    if not isinstance(support, str):
+        low, high = _limits(support)
+        return (score >= low) & (score <= high)
+    if support not in ("both", "treated", "comparison"):
+        raise _unknown()
+    kept = np.ones(len(score), dtype=bool)
+    for held, arm in (("treated", treated), ("comparison", ~treated)):
+        if support in ("both", held):
+            other = score[~arm]
+            kept[arm] = (score[arm] >= other.min()) & (score[arm] <= other.max())
+    return kept
+
+
+def _limits(support: tuple[float, float]) -> tuple[float, float]:
+    try:
+        low, high = (float(limit) for limit in support)
+    except (TypeError, ValueError):
+        raise _unknown() from None
+    if not 0.0 <= low < high <= 1.0:
+        raise _unknown()
+    return low, high
+
+
+def _unknown() -> ParameterError:
+    return ParameterError(
+        'support is "both", "treated" or "comparison", or the lowest and the highest probability, '
+        "such as (0.1, 0.9)."
+    )
+
+
+# Folds for cross-fitting: a unit's score then comes from a model that never saw it.
+
+
+def assign_folds(study: Study, folds: int, seed: int = 1) -> np.ndarray:
+    """Put each unit into a fold.
+
+    Parameters
+    ----------
+    study : Study
+        Families stay together, if it has them. Otherwise the fold hangs on the unit's identifier
+        and not on the order of rows, if it has one; and else on the row.
+    folds : int
+        At least 2.
+    seed : int
+        Another seed, other folds.
+
+    Returns
+    -------
+    ndarray of int8, shape (n,)
+        From 0.
+
+    Raises
+    ------
+    DataError
+        If a fold's complement lacks one arm.
+
+    Examples
+    --------
+    >>> from tfeval.impact.study.study import study
+    >>> frame = pd.DataFrame({"treated": [0, 1] * 50, "age": range(100), "id": range(100)})
+    >>> first = assign_folds(study(frame, covariates="age", unit="id"), 2)
+    >>> again = assign_folds(study(frame[::-1], covariates="age", unit="id"), 2)
+    >>> (first == again[::-1]).all()
+    np.True_
+    """
+    counted = study.sampling > 0
+    if study.family is not None:
+        # Numbered among those who count, so that the others have no say.
+        keys = np.searchsorted(np.unique(study.family[counted]), study.family).astype(np.uint64)
+    elif study.unit is not None:
+        keys = pd.util.hash_array(np.asarray(study.unit), categorize=False)
+    else:
+        keys = np.cumsum(counted, dtype=np.uint64) - counted
+    found = (mixed(keys, seed) % np.uint64(folds)).astype(np.int8)
+    for fold in range(folds):
+        rest = study.treated[counted & (found != fold)]
+        if rest.all() or not rest.any():
+            raise DataError(
+                f"Without one of the {folds} folds, one arm is empty: too few units for "
+                "cross-fitting. Ask for folds=1, or fewer folds."
+            )
+    return found
+
+
+def mixed(keys: np.ndarray, seed: int) -> np.ndarray:
+    """Return keys scrambled by a seed, as even as random numbers.
+
+    References
+    ----------
+    Steele, Lea and Flood (2014), Fast splittable pseudorandom number generators, OOPSLA: the
+    finalising function of SplitMix64.
+    """
+    with np.errstate(over="ignore"):
+        z = keys + np.uint64(seed % 2**32 + 1) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return z ^ (z >> np.uint64(31))
+
+
+# Propensity scores from any scikit-learn classifier.
+
+
+def fit_classifier(
+    study: Study, model: Any, folds: np.ndarray | None, seed: int
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return probabilities of being treated, shape (n,), and notes.
+
+    Parameters
+    ----------
+    study : Study
+    model : scikit-learn classifier
+        Cloned; it is not changed.
+    folds : ndarray of int or None, shape (n,)
+        Fold of each unit; a unit's probability comes from the fit to the other folds.
+    seed : int
+        For a `random_state` that is None.
+
+    Raises
+    ------
+    ParameterError
+        If the model is not a classifier with probabilities.
+    """
+    from sklearn.base import clone  # noqa: PLC0415
+    from sklearn.utils.validation import has_fit_parameter  # noqa: PLC0415
+
+    if isinstance(model, type) or not hasattr(model, "fit") or not hasattr(model, "predict_proba"):
+        raise ParameterError(
+            'model is "logit" or a scikit-learn classifier with predict_proba, such as '
+            "HistGradientBoostingClassifier()."
+        )
+    x = study.covariates.block(0, study.size).T
+    weighted = study.weight is not None and has_fit_parameter(model, "sample_weight")
+    score = np.empty(study.size)
+    groups = [np.ones(study.size, bool)] if folds is None else [
+        folds == fold for fold in range(int(folds.max()) + 1)
+    ]  # fmt: skip
+    counted = study.sampling > 0
+    for held in groups:
+        rest: Any = counted if folds is None else counted & ~held
+        rest = slice(None) if rest.all() else rest
+        own = clone(model)
+        if "random_state" in own.get_params() and own.get_params()["random_state"] is None:
+            own.set_params(random_state=seed)
+        more = {"sample_weight": study.sampling[rest]} if weighted else {}
+        own.fit(x[rest], study.treated[rest], **more)
+        score[held] = own.predict_proba(x[held])[:, list(own.classes_).index(True)]
+    name = type(model).__name__
+    notes: tuple[str, ...] = ()
+    if study.weight is not None and not weighted:
+        notes = (f"{name} does not use the sampling weights.",)
+    return score, notes
+
 
 #: A classifier's probability is kept this far from 0 and 1, where odds are endless.
 EDGE = 1e-6
@@ -137,8 +330,6 @@ def fit_propensity(
     assigned = assign_folds(study, int(folds), seed) if folds > 1 else None
     if logit:
         return _logit(study, assigned)
-    from tfeval.impact.propensity.classifier import fit_classifier  # noqa: PLC0415
-
     score, notes = fit_classifier(study, model, assigned, seed)
     far = (score < EDGE) | (score > 1.0 - EDGE)
     at_edge = np.count_nonzero(far & (study.sampling > 0))

@@ -11,8 +11,7 @@ import pandas as pd
 
 from tfeval.errors import ParameterError, suggest
 from tfeval.impact.design.design import Design
-from tfeval.impact.means.outcomes import Outcomes
-from tfeval.impact.means.populations import WHOLE, labels_of, populations
+from tfeval.impact.means.outcomes import WHOLE, Outcomes, labels_of, populations
 from tfeval.impact.sensitivity.regression import Regression, regressions
 from tfeval.impact.sensitivity.rosenbaum import PairTest, matched_pairs, pair_test
 

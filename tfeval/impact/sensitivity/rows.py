@@ -3,17 +3,235 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.special import stdtrit  # scipy.stats takes a second to import
 
-from tfeval.impact.sensitivity.e_values import e_value, interval_e_value, ratio_of_difference
 from tfeval.impact.sensitivity.evidence import Evidence
-from tfeval.impact.sensitivity.omitted import adjusted, benchmark_strength, robustness_value
-from tfeval.impact.sensitivity.regression import Regression
+from tfeval.impact.sensitivity.regression import Regression, Stability, beta_at, delta_for
 from tfeval.impact.sensitivity.rosenbaum import PairTest
-from tfeval.impact.sensitivity.selection import Stability, beta_at, delta_for
+
+# Omitted variables in terms of partial R2: how much bias a confounder of some strength makes.
+# Source of all formulas: Cinelli and Hazlett (2020), Making sense of sensitivity: extending omitted
+# variable bias, Journal of the Royal Statistical Society B 82.
+
+
+@dataclass(frozen=True)
+class Adjusted:
+    """What the regression would say had it included the confounder.
+
+    Attributes
+    ----------
+    r2_treatment, r2_outcome : float
+        Partial R2 of the confounder with the treatment, given the covariates, and with the
+        outcome, given treatment and covariates.
+    estimate, std_error : float
+    """
+
+    r2_treatment: float
+    r2_outcome: float
+    estimate: float
+    std_error: float
+
+
+def robustness_value(t: float, dof: float, critical: float = 0.0) -> float:
+    """Return the partial R2 with both treatment and outcome that would undo an estimate.
+
+    Parameters
+    ----------
+    t : float
+        Of the treatment's coefficient.
+    dof : float
+        Residual degrees of freedom.
+    critical : float, default 0
+        The value of t, at `dof - 1`, to which a confounder must bring it down; 0 to bring the
+        estimate itself to 0.
+
+    Returns
+    -------
+    float
+        From 0 (nothing is needed) to 1.
+
+    Notes
+    -----
+    The confounder is as strong with the treatment as with the outcome; where one that explains
+    less of the outcome does more harm, through a larger error, the value is of that one (the
+    third case below).
+
+    References
+    ----------
+    Cinelli and Hazlett (2020), section 4.2; Cinelli and Hazlett (2025), An omitted variable bias
+    framework for sensitivity analysis of instrumental variables, Biometrika 112, for the last case.
+
+    Examples
+    --------
+    >>> round(robustness_value(4.18445, 783), 4)
+    0.1388
+    """
+    f = abs(t) / np.sqrt(dof)
+    needed = critical / np.sqrt(dof - 1)
+    if f <= needed:
+        return 0.0
+    if needed > 0 and f >= 1 / needed:
+        return float((f**2 - needed**2) / (1 + f**2))
+    gap = (f - needed) ** 2
+    # (sqrt(gap^2 + 4 gap) - gap) / 2, without taking near equals from each other.
+    return float(2 * gap / (np.sqrt(gap**2 + 4 * gap) + gap)) if np.isfinite(gap) else 1.0
+
+
+def adjusted(
+    estimate: float, std_error: float, dof: float, r2_treatment: float, r2_outcome: float
+) -> Adjusted:
+    """Return the estimate had a confounder of that strength been included, against the estimate.
+
+    Examples
+    --------
+    >>> found = adjusted(0.09731582, 0.02325654, 783, 0.00916429, 0.12464092)
+    >>> round(found.estimate, 5), round(found.std_error, 5)
+    (0.07522, 0.02187)
+    """
+    bias = std_error * np.sqrt(r2_outcome * r2_treatment / (1 - r2_treatment) * dof)
+    error = std_error * np.sqrt((1 - r2_outcome) / (1 - r2_treatment) * dof / (dof - 1))
+    moved = float(np.sign(estimate) * (abs(estimate) - bias))
+    return Adjusted(float(r2_treatment), float(r2_outcome), moved, float(error))
+
+
+def benchmark_strength(
+    r2_treatment: float, r2_outcome: float, times: float
+) -> tuple[float, float] | None:
+    """Return the strength of a confounder some times as strong as an observed covariate.
+
+    Parameters
+    ----------
+    r2_treatment : float
+        Partial R2 of the covariate (or group) with the treatment, given the other covariates.
+    r2_outcome : float
+        With the outcome, given the treatment and the other covariates.
+    times : float
+        How many times as much of the treatment, and of the outcome, it explains.
+
+    Returns
+    -------
+    (float, float) or None
+        Partial R2 with treatment and with outcome, the second at most 1. None where no confounder
+        can be so strong: it would explain the whole treatment.
+
+    References
+    ----------
+    Cinelli and Hazlett (2020), section 4.4, equation 19, and appendix; for the outcome, the bound.
+
+    Examples
+    --------
+    >>> benchmark_strength(0.5, 0.1, 2) is None
+    True
+    """
+    with_treatment = times * r2_treatment / (1 - r2_treatment) if r2_treatment < 1 else np.inf
+    if with_treatment >= 1:
+        return None
+    shared = times * r2_treatment**2 / ((1 - times * r2_treatment) * (1 - r2_treatment))
+    if not 0 <= shared < 1:
+        return None
+    factor = (np.sqrt(times) + np.sqrt(shared)) / np.sqrt(1 - shared)
+    with_outcome = factor**2 * r2_outcome / (1 - r2_outcome) if r2_outcome < 1 else np.inf
+    return float(with_treatment), float(min(with_outcome, 1.0))
+
+
+# E-values: how strongly an unmeasured cause must go with treatment and outcome.
+
+#: From a standardised difference to a risk ratio: its logarithm is about 0.91 of it.
+PER_DEVIATION = 0.91
+
+
+def e_value(ratio: np.ndarray | float) -> np.ndarray:
+    """Return the E-value of risk ratios.
+
+    Parameters
+    ----------
+    ratio : ndarray or float
+        Risk ratios, on either side of 1.
+
+    Returns
+    -------
+    ndarray
+        At least 1; NaN where the ratio is not above 0, or missing.
+
+    Notes
+    -----
+    An unmeasured cause that goes with treatment and with the outcome by risk ratios of this size
+    each, given the covariates, could explain the whole association; a weaker one could not.
+
+    References
+    ----------
+    VanderWeele and Ding (2017), Sensitivity analysis in observational research: introducing the
+    E-value, Annals of Internal Medicine 167: E = RR + sqrt(RR (RR - 1)) for RR of at least 1.
+
+    Examples
+    --------
+    >>> e_value([3.9, 1 / 3.9, 1.0, 0.0]).round(2).tolist()
+    [7.26, 7.26, 1.0, nan]
+    """
+    given = np.asarray(ratio, dtype=float)
+    known = given > 0
+    with np.errstate(divide="ignore", over="ignore"):
+        above = np.maximum(given, 1 / np.where(known, given, 1.0))
+        found = above + np.sqrt(above) * np.sqrt(above - 1)
+    return np.where(known, found, np.nan)
+
+
+def interval_e_value(low: np.ndarray | float, high: np.ndarray | float) -> np.ndarray:
+    """Return the E-value of the end of an interval that is nearest to no effect.
+
+    Parameters
+    ----------
+    low, high : ndarray or float
+        Ends of the risk ratio's interval.
+
+    Returns
+    -------
+    ndarray
+        1 where the interval holds no effect (a ratio of 1); NaN where an end is missing.
+
+    Examples
+    --------
+    >>> interval_e_value([1.8, 0.9, 0.2], [8.7, 1.4, 0.5]).round(2).tolist()
+    [3.0, 1.0, 3.41]
+    """
+    low, high = np.asarray(low, dtype=float), np.asarray(high, dtype=float)
+    known = ~np.isnan(low) & ~np.isnan(high)
+    holds = (low <= 1) & (high >= 1)
+    found = np.where(holds, 1.0, e_value(np.where(low > 1, low, high)))
+    return np.where(known, found, np.nan)
+
+
+def ratio_of_difference(difference: np.ndarray | float, deviation: float) -> np.ndarray:
+    """Return about the risk ratio of a difference in an outcome that is a number.
+
+    Parameters
+    ----------
+    difference : ndarray or float
+        Of means.
+    deviation : float
+        The outcome's standard deviation within arms.
+
+    Notes
+    -----
+    The ratio is of the risks of a high outcome, if it is cut near its middle. Approximate.
+
+    References
+    ----------
+    Chinn (2000), Statistics in Medicine 19; VanderWeele and Ding (2017), table 2:
+    RR = exp(0.91 d), d being the difference in standard deviations.
+
+    Examples
+    --------
+    >>> ratio_of_difference(-0.5, 1.0).round(3)
+    np.float64(0.634)
+    """
+    with np.errstate(over="ignore"):
+        return np.exp(PER_DEVIATION * np.asarray(difference, dtype=float) / deviation)
+
 
 NAN = float("nan")
 NO_INTERVAL = "the effect has no valid interval"

@@ -16,7 +16,7 @@ from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.means.outcomes import aligned
 from tfeval.impact.sensitivity.evidence import Evidence, Seen
-from tfeval.impact.sensitivity.results import Sensitivity
+from tfeval.impact.sensitivity.regression import Sensitivity
 from tfeval.impact.sensitivity.rows import (
     NAN,
     benchmark_rows,

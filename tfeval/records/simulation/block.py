@@ -3,32 +3,173 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from tfeval.records.schema import PHASES
-from tfeval.records.simulation import arrays
-from tfeval.records.simulation.again import second_times
+from tfeval.programme.programmes import programmes
+from tfeval.records.schema import ALL_CRITERIA, CLAIM_KINDS, PHASES, ROLES, TABLES
+from tfeval.records.simulation import processes
+from tfeval.records.simulation.events import event_tables
 from tfeval.records.simulation.evidence import evidence
-from tfeval.records.simulation.extract import extract
-from tfeval.records.simulation.happened import Happened, Supply
-from tfeval.records.simulation.justice import Disposals, custody, disposals
 from tfeval.records.simulation.outcomes import Worlds, truth_tables
 from tfeval.records.simulation.population import (
     Authorities,
     Population,
+    Treatment,
     authorities,
+    candidates,
     day_number,
+    point_worlds,
     population,
+    spell_worlds,
 )
 from tfeval.records.simulation.processes import PROCESSES, YEAR, Candidates, Spells
-from tfeval.records.simulation.programme import Course, course
-from tfeval.records.simulation.school import SchoolDraws, school_draws, school_terms
+from tfeval.records.simulation.programme import NEVER, Course, course
+from tfeval.records.simulation.school import (
+    Disposals,
+    SchoolDraws,
+    custody,
+    disposals,
+    school_draws,
+    school_terms,
+)
 from tfeval.records.simulation.settings import SimulationSettings
-from tfeval.records.simulation.supply import COVERED_TABLES, Coverage, coverage, links, residence
-from tfeval.records.simulation.worlds import Treatment, candidates, point_worlds, spell_worlds
+from tfeval.records.simulation.supply import (
+    COVERED_TABLES,
+    MISSED,
+    Coverage,
+    Happened,
+    Supply,
+    coverage,
+    links,
+    residence,
+    second_times,
+)
+
+# Write tables to Parquet as they come, one file a table.
+
+
+class TableWriters:
+    """Open Parquet files of a folder, one for each table, closed together."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._writers: dict[str, pq.ParquetWriter] = {}
+
+    def __enter__(self) -> TableWriters:
+        return self
+
+    def write(self, tables: dict[str, pa.Table]) -> None:
+        """Append a row group to each table."""
+        for name, table in tables.items():
+            whole = table.unify_dictionaries()
+            if name not in self._writers:
+                self._writers[name] = pq.ParquetWriter(
+                    self._folder / f"{name}.parquet",
+                    whole.schema,
+                    compression="zstd",
+                    # Readers then see plain text, not this writer's dictionaries.
+                    store_schema=False,
+                )
+            self._writers[name].write_table(whole)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for writer in self._writers.values():
+            writer.close()
+
+
+# The tables of an extract, as an evaluator would get them, from one block of families.
+
+
+def extract(happened: Happened, supply: Supply, rng: np.random.Generator) -> dict[str, pa.Table]:
+    """Return the tables of a block by name (all but `coverage`, which is of no block)."""
+    person = processes.text(happened.people.person_id)
+    family = processes.text(happened.people.family_id)
+    tables = {
+        "families": _families(happened, supply, family),
+        "people": _people(happened, supply, person, family),
+        "family_moves": _moves(supply, family),
+        **event_tables(happened, supply, person, family, rng),
+    }
+    return {name: pa.table(columns) for name, columns in tables.items()}
+
+
+def _families(happened: Happened, supply: Supply, family: pa.Array) -> dict[str, pa.Array]:
+    people, course = happened.people, happened.course
+    again = happened.again
+    at = np.concatenate([np.arange(people.n_families), again.family])
+    phase = np.concatenate([people.phase, np.full(again.family.size, again.phase, dtype=np.int8)])
+    identified = np.concatenate([people.identified, again.identified])
+    nominated = np.concatenate([course.nominated, again.nominated])
+
+    def day(first: np.ndarray, second: np.ndarray) -> pa.Array:
+        joined = np.concatenate([first, second])
+        return processes.dates(joined, joined == NEVER)
+
+    none = np.full(again.family.size, NEVER, dtype=np.int32)
+    attached = np.where(course.attached, course.index, NEVER)
+    claimed = np.concatenate([course.claimed, none])
+    kind = np.concatenate([course.claim_kind, np.zeros(none.size, dtype=np.int64)])
+    authority = supply.residence.at(at, identified)
+    return {
+        "family_id": processes.chosen(at, family),
+        "phase": processes.chosen(phase, PHASES),
+        "local_authority": processes.chosen(authority, supply.areas.codes.tolist()),
+        "identified_on": processes.dates(identified),
+        "attached_on": day(attached, again.attached),
+        **{
+            name: pa.array(nominated[:, place], mask=~_asked(name, phase))
+            for place, name in enumerate(ALL_CRITERIA)
+            if TABLES["families"].columns[name].required or _asked(name, supply.phases).any()
+        },
+        "lead_practitioner_on": day(course.lead, again.lead),
+        "plan_agreed_on": day(course.plan, none),
+        "closed_on": day(course.closed, none),
+        "claimed_on": processes.dates(claimed, claimed == NEVER),
+        "claim_kind": processes.chosen(kind, CLAIM_KINDS, claimed == NEVER),
+    }
+
+
+def _asked(criterion: str, phase: np.ndarray) -> np.ndarray:
+    return np.array([criterion in one.nominated for one in programmes().values()])[phase]
+
+
+def _people(
+    happened: Happened, supply: Supply, person: pa.Array, family: pa.Array
+) -> dict[str, pa.Array]:
+    people = happened.people
+    child = people.role == ROLES.index("child")
+    grown = people.birth + 16 * YEAR <= supply.last
+    return {
+        "person_id": person,
+        "family_id": processes.chosen(people.family, family),
+        "birth_month": processes.dates(people.birth),
+        "sex": processes.chosen((~people.female).astype(int), ("female", "male")),
+        "role": processes.chosen(people.role, ROLES),
+        "linked_school": pa.array(supply.links["school"] != MISSED, mask=~child),
+        "linked_benefits": pa.array(supply.links["benefits"] != MISSED, mask=~grown),
+    }
+
+
+def _moves(supply: Supply, family: pa.Array) -> dict[str, pa.Array]:
+    home = supply.residence
+    moved = np.flatnonzero(home.moved_on <= supply.last)
+    return {
+        "family_id": processes.chosen(moved, family),
+        "moved_on": processes.dates(home.moved_on[moved]),
+        "local_authority": processes.chosen(home.after[moved], supply.areas.codes.tolist()),
+    }
+
 
 #: Families in a block. Each block has its own stream of random numbers, so what is simulated
 #: does not depend on how many blocks are held at once.
@@ -69,8 +210,8 @@ def coverage_table(shared: Context) -> pa.Table:
         {
             "local_authority": codes[sent].tolist(),
             "source_table": [table for table, at in rows for _ in at],
-            "covered_from": arrays.dates(np.full(sent.size, shared.coverage.first)),
-            "covered_to": arrays.dates(
+            "covered_from": processes.dates(np.full(sent.size, shared.coverage.first)),
+            "covered_to": processes.dates(
                 np.concatenate([shared.coverage.last[table][at] for table, at in rows])
             ),
         }

@@ -12,13 +12,11 @@ from tfeval.records.schema import (
     SOCIAL_CARE_KINDS,
     TABLES,
 )
-from tfeval.records.simulation import arrays
-from tfeval.records.simulation.happened import Happened, Supply
-from tfeval.records.simulation.justice import PENDING
+from tfeval.records.simulation import processes
 from tfeval.records.simulation.population import Population
 from tfeval.records.simulation.processes import YEAR, Candidates, Spells
-from tfeval.records.simulation.school import in_alternative_provision
-from tfeval.records.simulation.supply import clip_spells, linked
+from tfeval.records.simulation.school import PENDING, in_alternative_provision
+from tfeval.records.simulation.supply import Happened, Supply, clip_spells, linked
 
 #: Days between which Universal Credit replaced the older benefits for new claims: an assumption
 #: near the full service's roll-out.
@@ -67,11 +65,11 @@ def _school(happened: Happened, supply: Supply, person: pa.Array) -> dict[str, p
     placed = in_alternative_provision(terms, counts["permanent_exclusions"])
     arrives, under = linked(terms.unit, terms.start, supply.links["school"], "school_terms", people)
     return {
-        "person_id": arrays.chosen(under[arrives], person),
-        "term_start": arrays.dates(terms.start[arrives]),
-        "term_end": arrays.dates(terms.end[arrives]),
-        "sessions_possible": arrays.whole(terms.possible[arrives]),
-        **{name: arrays.whole(values[arrives]) for name, values in counts.items()},
+        "person_id": processes.chosen(under[arrives], person),
+        "term_start": processes.dates(terms.start[arrives]),
+        "term_end": processes.dates(terms.end[arrives]),
+        "sessions_possible": processes.whole(terms.possible[arrives]),
+        **{name: processes.whole(values[arrives]) for name, values in counts.items()},
         "alternative_provision": pa.array(placed[arrives]),
         "free_school_meals": pa.array(terms.meals[arrives]),
         "special_needs": pa.array(terms.needs[arrives]),
@@ -87,14 +85,14 @@ def _offences(happened: Happened, supply: Supply, person: pa.Array) -> dict[str,
     start, on = found.start[arrives], ends.on[arrives]
     pending = on > supply.last
     return {
-        "offence_id": arrays.numbers(start.size, supply.block),
-        "person_id": arrays.chosen(under[arrives], person),
-        "offence_on": arrays.dates(start),
-        "outcome": arrays.chosen(
+        "offence_id": processes.numbers(start.size, supply.block),
+        "person_id": processes.chosen(under[arrives], person),
+        "offence_on": processes.dates(start),
+        "outcome": processes.chosen(
             np.where(pending, PENDING, ends.outcome[arrives]), OFFENCE_OUTCOMES
         ),
-        "outcome_on": arrays.dates(on, pending),
-        "custody_days": arrays.whole(
+        "outcome_on": processes.dates(on, pending),
+        "custody_days": processes.whole(
             np.where(happened.in_custody & (ends.on <= supply.last), ends.days, 0)[arrives]
         ),
     }
@@ -125,11 +123,11 @@ def _asb(
     who, unknown = _member(found, 10, 0.7, happened.people, rng)
     action = rng.choice(len(_ACTIONS), found.unit.size, p=[0.55, 0.25, 0.1, 0.04, 0.06])
     return {
-        "incident_id": arrays.numbers(found.unit.size, supply.block),
-        "family_id": arrays.chosen(found.unit, family),
-        "person_id": arrays.chosen(who, person, unknown),
-        "incident_on": arrays.dates(found.start),
-        "action": arrays.chosen(action, _ACTIONS),
+        "incident_id": processes.numbers(found.unit.size, supply.block),
+        "family_id": processes.chosen(found.unit, family),
+        "person_id": processes.chosen(who, person, unknown),
+        "incident_on": processes.dates(found.start),
+        "action": processes.chosen(action, _ACTIONS),
     }
 
 
@@ -141,11 +139,11 @@ def _abuse(
     who, unknown = _member(found, 16, 0.9, happened.people, rng)
     risk = rng.choice(len(_RISKS), found.unit.size, p=[0.6, 0.28, 0.12])
     return {
-        "incident_id": arrays.numbers(found.unit.size, supply.block),
-        "family_id": arrays.chosen(found.unit, family),
-        "person_id": arrays.chosen(who, person, unknown),
-        "incident_on": arrays.dates(found.start),
-        "risk": arrays.chosen(risk, _RISKS, rng.random(found.unit.size) < 0.1),
+        "incident_id": processes.numbers(found.unit.size, supply.block),
+        "family_id": processes.chosen(found.unit, family),
+        "person_id": processes.chosen(who, person, unknown),
+        "incident_on": processes.dates(found.start),
+        "risk": processes.chosen(risk, _RISKS, rng.random(found.unit.size) < 0.1),
     }
 
 
@@ -163,11 +161,11 @@ def _hospital(
     nights = np.where(kind == 0, rng.geometric(0.35, unit.size) - 1, 0)
     order = np.lexsort((start[arrives], under[arrives]))
     return {
-        "episode_id": arrays.numbers(order.size, supply.block),
-        "person_id": arrays.chosen(under[arrives][order], person),
-        "arrived_on": arrays.dates(start[arrives][order]),
-        "kind": arrays.chosen(kind[arrives][order], HOSPITAL_KINDS),
-        "bed_days": arrays.whole(nights[arrives][order]),
+        "episode_id": processes.numbers(order.size, supply.block),
+        "person_id": processes.chosen(under[arrives][order], person),
+        "arrived_on": processes.dates(start[arrives][order]),
+        "kind": processes.chosen(kind[arrives][order], HOSPITAL_KINDS),
+        "bed_days": processes.whole(nights[arrives][order]),
     }
 
 
@@ -196,10 +194,10 @@ def _benefits(
     changes = rng.uniform(*_UNIVERSAL_CREDIT, people.n_families)[people.family[seen.unit]]
     benefit = np.where(seen.start >= changes, BENEFITS.index("universal_credit_out_of_work"), usual)
     return {
-        "person_id": arrays.chosen(seen.unit, person),
-        "benefit": arrays.chosen(benefit, BENEFITS),
-        "started_on": arrays.dates(seen.start),
-        "ended_on": arrays.dates(seen.end, still),
+        "person_id": processes.chosen(seen.unit, person),
+        "benefit": processes.chosen(benefit, BENEFITS),
+        "started_on": processes.dates(seen.start),
+        "ended_on": processes.dates(seen.end, still),
     }
 
 
@@ -208,9 +206,9 @@ def _employment(happened: Happened, supply: Supply, person: pa.Array) -> dict[st
         happened.spells["employment"], "benefits", "employment_spells", happened, supply
     )
     return {
-        "person_id": arrays.chosen(seen.unit, person),
-        "started_on": arrays.dates(seen.start),
-        "ended_on": arrays.dates(seen.end, still),
+        "person_id": processes.chosen(seen.unit, person),
+        "started_on": processes.dates(seen.start),
+        "ended_on": processes.dates(seen.end, still),
     }
 
 
@@ -226,8 +224,8 @@ def _social_care(happened: Happened, supply: Supply, person: pa.Array) -> dict[s
     kind = np.repeat(np.arange(len(found)), [spells.unit.size for spells, _ in found])
     order = np.lexsort((start, unit))
     return {
-        "person_id": arrays.chosen(unit[order], person),
-        "kind": arrays.chosen(kind[order], SOCIAL_CARE_KINDS),
-        "started_on": arrays.dates(start[order]),
-        "ended_on": arrays.dates(end[order], still[order]),
+        "person_id": processes.chosen(unit[order], person),
+        "kind": processes.chosen(kind[order], SOCIAL_CARE_KINDS),
+        "started_on": processes.dates(start[order]),
+        "ended_on": processes.dates(end[order], still[order]),
     }

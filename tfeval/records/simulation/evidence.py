@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfeval.programme.criteria import ABSENCE_AT_ENTRY, EXCLUSIONS_AT_ENTRY
+from tfeval.programme.phases import ABSENCE_AT_ENTRY, EXCLUSIONS_AT_ENTRY
 from tfeval.records.simulation.population import Population
 from tfeval.records.simulation.processes import YEAR, Candidates, Spells
 from tfeval.records.simulation.school import SchoolTerms

@@ -6,10 +6,68 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfeval.records.schema import TABLES
+from tfeval.programme.programmes import programmes
+from tfeval.records.schema import ALL_CRITERIA, TABLES
 from tfeval.records.simulation.population import Authorities, Population, day_number
-from tfeval.records.simulation.processes import MONTH, YEAR, Spells
+from tfeval.records.simulation.processes import MONTH, YEAR, Candidates, Spells
+from tfeval.records.simulation.programme import Course
+from tfeval.records.simulation.school import Disposals, SchoolTerms
 from tfeval.records.simulation.settings import SimulationSettings
+
+# Families of one phase that are identified and attached again in the next.
+
+#: Months after the first attachment that stay free of a second, so that the truth is of one.
+_APART = 25
+
+
+@dataclass(frozen=True)
+class Again:
+    """Second times; arrays by case.
+
+    Attributes
+    ----------
+    family : int array
+        Index of the family.
+    identified, attached, lead : int array
+        Days.
+    nominated : bool array (., criteria)
+        By `ALL_CRITERIA`.
+    phase : int
+        Index into `PHASES` of the phase in which they come back.
+    """
+
+    family: np.ndarray
+    identified: np.ndarray
+    attached: np.ndarray
+    lead: np.ndarray
+    nominated: np.ndarray
+    phase: int
+
+
+def second_times(
+    people: Population, course: Course, settings: SimulationSettings, rng: np.random.Generator
+) -> Again:
+    """Draw second times. They change no outcome: work has been done once already."""
+    n = people.n_families
+    number, rules = next(
+        (at, one) for at, one in enumerate(programmes().values()) if one.simulation.again
+    )
+    start, end = day_number(rules.start), day_number(rules.end)
+    later = course.index + int(_APART * MONTH) + rng.integers(0, 400, n)
+    identified = np.maximum(later, start + rng.integers(0, 90, n)).astype(np.int32)
+    attached = identified + rng.exponential(settings.wait_days, n).astype(np.int32)
+    lead = attached + 14
+    fits = course.attached & ~course.data_matched & (people.phase == number - 1)
+    fits &= lead <= min(end, day_number(settings.records_to))
+    family = np.flatnonzero(fits & (rng.random(n) < settings.again_share))
+    nominated = np.zeros((family.size, len(ALL_CRITERIA)), dtype=bool)
+    pairs = rules.simulation.again
+    for place, pair in enumerate(pairs):
+        rows = np.flatnonzero(np.arange(family.size) % len(pairs) == place)
+        for name in pair:
+            nominated[rows, ALL_CRITERIA.index(name)] = True
+    return Again(family, identified[family], attached[family], lead[family], nominated, number)
+
 
 #: Tables that each authority sends itself; the others come from national sources.
 LOCAL_TABLES = ("asb_incidents", "social_care_episodes", "domestic_abuse_incidents")
@@ -138,3 +196,37 @@ def clip_spells(spells: Spells, first: int, last: np.ndarray | int) -> tuple[Spe
     followed[:-1] = kept.unit[1:] == kept.unit[:-1]
     end = np.where(still & followed, last + 1, kept.end).astype(np.int32)
     return Spells(kept.unit, kept.start, end), still & ~followed
+
+
+# What came about in a block of families, and what of it reaches the extract.
+
+
+@dataclass(frozen=True)
+class Happened:
+    """What happened to a block of families, in the one world that came about."""
+
+    people: Population
+    course: Course
+    again: Again
+    points: dict[str, Candidates]
+    spells: dict[str, Spells]
+    terms: SchoolTerms
+    disposals: Disposals
+    in_custody: np.ndarray
+
+
+@dataclass(frozen=True)
+class Supply:
+    """What reaches the extract: coverage, residence and links, first and last day, block number.
+
+    `phases` are the indices into `PHASES` of those that have families in any block.
+    """
+
+    areas: Authorities
+    coverage: Coverage
+    residence: Residence
+    links: dict[str, np.ndarray]
+    first: int
+    last: int
+    block: int
+    phases: np.ndarray

@@ -8,10 +8,11 @@ import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.cohort.results import results_tests
-from tfeval.display.disclosure import THRESHOLD
-from tfeval.display.facts import Sentence
+from tfeval.display.charts import line_chart
+from tfeval.display.figures import Chart
 from tfeval.display.names import SIMULATED
-from tfeval.display.tables import Table, table
+from tfeval.display.tables import THRESHOLD, Table, table
+from tfeval.display.words import MINUS, Sentence
 from tfeval.errors import TfevalError
 from tfeval.impact.design.design import Design
 from tfeval.impact.effects.effects import Effects
@@ -19,10 +20,239 @@ from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.effects.words import hidden_rows
 from tfeval.impact.specification import Specification
 from tfeval.money.additional import Range, Results, results_of
+from tfeval.money.claimed import (
+    break_even_2015,
+    break_even_deadweight,
+    claim_by_deadweight,
+    implied_costs_2019,
+    national_claim_rebuilt,
+)
+from tfeval.programme.phases import phase
 from tfeval.programme.programmes import programmes
+from tfeval.programme.published import Source, distinct_sources, published
+from tfeval.report.chapters.common import (
+    month,
+    not_published,
+    of_another,
+    of_phase,
+    percent,
+    pounds,
+    span,
+    with_sources,
+)
 from tfeval.report.chapters.linked import records_of
 from tfeval.report.notebook_parts import Box
 from tfeval.report.record import Record, keep, make_record
+
+# Chapter 6, the money: the savings claimed, what they need to hold, and what was found.
+
+
+@of_phase("one")
+def break_even_table() -> Table:
+    """Return the share of the claimed benefit that must be the programme's own to break even."""
+    frame = break_even_2015().rename(
+        columns={
+            "claim": "Claim",
+            "cost_counted": "Cost counted",
+            "benefit": "Gross benefit claimed",
+            "cost": "Cost",
+            "share": "Share that must be its own",
+        }
+    )
+    return table(
+        frame,
+        caption="How much of the change must be the programme's own for it to break even",
+        formats={
+            "Gross benefit claimed": pounds,
+            "Cost": pounds,
+            "Share that must be its own": percent,
+        },
+        sources=claim_sources(),
+        notes="One less the share is the deadweight at which the programme just pays for itself. "
+        "Central cost a family is the whole budget over the families targeted. Benefits are gross, "
+        "over 12 months, from seven areas, with no comparison group.",
+    )
+
+
+@of_phase("one")
+def rebuilt_table() -> Table:
+    """Return the national claim of £1.2bn rebuilt from families and benefit a family."""
+    frame = national_claim_rebuilt().assign(as_of=lambda rows: rows["as_of"].map(month))
+    frame.columns = pd.Index(
+        ["As of", "Families claimed", "Benefit a family", "Gross", "Cost of helping them", "Net"]
+    )
+    formats = dict.fromkeys(frame.columns[2:], pounds) | {"Families claimed": "{:,.0f}"}
+    return table(
+        frame,
+        caption="The claim of £1.2bn, rebuilt: gross, with all of every family's change counted",
+        formats=formats,
+        sources=claim_sources(),
+    )
+
+
+def claim_sources() -> list[Source]:
+    """Return the sources of the 2015 claim and of the money it is held against."""
+    rows = published("benefits_claim_2015")
+    used = rows[
+        rows["figure"].isin(
+            ["gross_benefit_per_family", "average_cost_per_family", "national_claim"]
+        )
+    ]
+    budget = published("budget")
+    money = budget[budget["figure"].isin(["phase_one_budget", "local_contribution_expected"])]
+    return distinct_sources(used, money)
+
+
+def ratios_table() -> Table:
+    """Return the cost that each published ratio of the 2019 analysis implies."""
+    frame = implied_costs_2019()
+    shown = pd.DataFrame(
+        {
+            "Measure": frame["measure"].str.capitalize() + " benefit",
+            "For each £1": frame["ratio"],
+            "Net benefit (£m)": frame["net"],
+            "Implied cost (£m)": frame["cost"],
+            "Allowing for rounding (£m)": [
+                span(low, high, "{:.1f}".format)
+                for low, high in zip(frame["low"], frame["high"], strict=True)
+            ],
+        }
+    )
+    rows = published("evaluations")
+    rows = rows[rows["figure"].str.contains("economic|fiscal")]
+    return table(
+        shown,
+        caption="The 2019 cost-benefit analysis recomputed: cost = net benefit / (ratio - 1)",
+        formats={
+            "For each £1": "£{:.2f}",
+            "Net benefit (£m)": "{:,.0f}",
+            "Implied cost (£m)": "{:,.0f}",
+        },
+        sources=distinct_sources(rows),
+        notes="Both ratios imply one cost, once rounding is allowed for.",
+    )
+
+
+def findings_table(name: str, page: str = "") -> Table:
+    """Return what the national evaluations found, by outcome.
+
+    Parameters
+    ----------
+    name : str
+        The phase.
+    page : str, optional
+        The page's phase: a page says nothing of findings on an earlier one.
+    """
+    rows = published("evaluation_outcomes")
+    rules = phase(name)
+    if page and rules.start < phase(page).start:
+        return of_another(name)
+    rows = rows[rows["evaluation"] == rules.evaluation.name]
+    caption = f"What the national evaluations found, {rules.title}"
+    if rows.empty:
+        return not_published(caption, f"A study of the impact of {rules.words}")
+    frame = pd.DataFrame(
+        {
+            "Outcome": rows["outcome"].str.capitalize() + " (" + rows["population"] + ")",
+            "Months after": rows["months"],
+            "On the programme, and comparison": [_against(row) for row in rows.to_dict("records")],
+            "Finding": rows["finding"],
+        }
+    )
+    if rows["value"].isna().all():
+        frame = frame.drop(columns="On the programme, and comparison")
+    return table(
+        with_sources(frame, rows),
+        caption=caption,
+        notes="An estimate that is not statistically significant is not an estimate of zero: "
+        "without its standard error, which was not published where seen, its range is unknown.",
+    )
+
+
+def _against(row: dict) -> str:
+    if pd.isna(row["value"]):
+        return "not published where seen"
+    return (
+        f"{row['treated']:.1f}% and {row['comparison']:.1f}%: {row['value']:+.1f} points".replace(
+            "-", "\N{MINUS SIGN}"
+        )
+    )
+
+
+def finding_2016() -> str:
+    """Return the finding of the 2016 national impact study, as published."""
+    rows = published("evaluations")
+    found = rows[rows["figure"] == "headline"]
+    found = found[found["phase"] == phase("one").name]
+    return str(found["text"].iloc[0])
+
+
+def effects_with_values() -> int:
+    """Return how many effects of the 2019 study were seen with their values."""
+    rows = published("evaluation_outcomes")
+    return int(rows[rows["evaluation"] == phase("two").evaluation.name]["value"].notna().sum())
+
+
+# Chapter 6, the 2015 claim as the share that would have come anyway goes from none to all.
+
+_NATIONAL = "National claim"
+_WORDS = {
+    "central only": "Net of central government's budget",
+    "authority-contributed and central": "Net of all costs expected",
+}
+
+
+@of_phase("one")
+def deadweight_chart() -> Chart:
+    """Draw the value of the claimed £1.2bn as the share that would have come anyway goes up."""
+    rows = claim_by_deadweight()
+    rows = rows[rows["claim"] == _NATIONAL]
+    wide = rows.pivot_table(index="deadweight", columns="cost_counted", values="npv")
+    wide.index = pd.Index([round(100 * float(share), 6) for share in wide.index])
+    known = break_even_deadweight().query("claim == @_NATIONAL")
+    ends = dict(zip(known["cost_counted"], known["deadweight"], strict=True))
+    listed = "; ".join(
+        f"{_WORDS[name].lower()} it breaks even at {percent(ends[name])}" for name in _WORDS
+    )
+    return line_chart(
+        wide[list(_WORDS)].rename(columns=_WORDS),
+        title="What the claimed £1.2bn is worth, as more of it would have come anyway",
+        alt=f"Two falling lines of net value against the share that would have come "
+        f"anyway: {listed}.",
+        y_label="Net value",
+        value_format=_whole_millions,
+        x_label="Share of the claimed saving that would have come anyway, %",
+        reference=0.0,
+        sources=claim_sources(),
+    )  # fmt: skip
+
+
+def _whole_millions(value: float) -> str:
+    return f"{MINUS if value < 0 else ''}£{abs(value) / 1e6:,.0f}m"
+
+
+@of_phase("one")
+def deadweight_table() -> Table:
+    """Return all published pairs of claim and cost as deadweight goes from none to all."""
+    rows = claim_by_deadweight([0.0, 0.25, 0.5, 0.75, 1.0])
+    wide = rows.pivot_table(
+        index=["claim", "cost_counted"], columns="deadweight", values="ratio", sort=False
+    )
+    wide.columns = pd.Index([f"{share:.0%} anyway" for share in wide.columns])
+    names = list(wide.columns)
+    keys = ["claim", "cost_counted"]
+    frame = wide.reset_index().merge(break_even_deadweight(), on=keys, validate="one_to_one")
+    frame.columns = pd.Index(["Claim", "Cost counted", *names, "Breaks even at"])
+    return table(
+        frame,
+        caption="Benefit for each £1 of cost, as more of the claimed benefit would have come "
+        "anyway",
+        formats=dict.fromkeys(names, "£{:.2f}".format) | {"Breaks even at": percent},
+        sources=claim_sources(),
+        notes="Through the same appraisal as every other number of benefits here. Nothing is "
+        "assumed of what the true share is: nobody measured it.",
+    )
+
 
 #: The families that results are shown per.
 PER = 1_000

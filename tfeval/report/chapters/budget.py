@@ -8,12 +8,10 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.charts import waterfall_chart
-from tfeval.display.facts import Sentence
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
-from tfeval.display.words import financial_year
-from tfeval.money.discounting import discount_rates, edition_of, present_value
-from tfeval.money.prices import deflate
+from tfeval.display.words import Sentence, financial_year
+from tfeval.money.prices import deflate, discount_rates, edition_of, present_value
 from tfeval.programme.ledger import maximum_payable
 from tfeval.programme.ledger_check import check_payments
 from tfeval.programme.national import reconcile
@@ -91,7 +89,7 @@ def remainder_sentence(said: Mapping[str, Record]) -> str:
 
     Examples
     --------
-    >>> from tfeval.display.facts import unmarked
+    >>> from tfeval.display.words import unmarked
     >>> unmarked(remainder_sentence(facts("one")))[:62]
     'What has a source leaves £34.4m. Co-ordinators are known for a'
     """

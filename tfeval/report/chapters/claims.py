@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.charts import line_chart
-from tfeval.display.facts import Sentence
 from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import funnel_plot
 from tfeval.display.tables import Table, table
+from tfeval.display.words import Sentence
 from tfeval.money.claimed import break_even_2015
 from tfeval.programme.claims import (
     FullMarks,
@@ -24,6 +24,7 @@ from tfeval.programme.claims import (
 )
 from tfeval.programme.phases import period, phase
 from tfeval.programme.published import Figure, distinct_sources, figure, published
+from tfeval.report.chapters.additional import effects_with_values, finding_2016
 from tfeval.report.chapters.common import (
     MEASURE_NAMES,
     QUALIFIERS,
@@ -33,8 +34,7 @@ from tfeval.report.chapters.common import (
     percent,
     with_sources,
 )
-from tfeval.report.chapters.groups import group_table as group_table  # noqa: PLC0414
-from tfeval.report.chapters.savings import effects_with_values, finding_2016
+from tfeval.report.chapters.comparison import group_table as group_table  # noqa: PLC0414
 from tfeval.report.record import Record, keep, make_record, record
 
 ALL = "all"

@@ -11,9 +11,8 @@ from tfeval.cohort.analysis_table import Cohort
 from tfeval.cohort.cohort import comparison_groups
 from tfeval.cohort.results import results_tests
 from tfeval.display.charts import bar_chart
-from tfeval.display.disclosure import safe_count, safe_mean
 from tfeval.display.figures import Chart
-from tfeval.display.tables import Table, table
+from tfeval.display.tables import Table, safe_count, safe_mean, table
 from tfeval.programme.claims import authority
 from tfeval.programme.outcomes import SHARE, outcome, outcome_label, reported_outcomes
 from tfeval.programme.programmes import Programme, programmes

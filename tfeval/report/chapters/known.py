@@ -25,10 +25,10 @@ from tfeval.programme.phases import phase as phase_of
 from tfeval.programme.published import Source, distinct_sources, published
 from tfeval.report.chapters.additional import Additional, nothing_table
 from tfeval.report.chapters.common import about, of_phase, pounds
-from tfeval.report.chapters.power import IMPOSSIBLE, design_sources
-from tfeval.report.chapters.power import curve_table as curve_table  # noqa: PLC0414 (one chapter)
-from tfeval.report.chapters.power import inputs_table as inputs_table  # noqa: PLC0414
-from tfeval.report.chapters.power import small_trials_table as small_trials_table  # noqa: PLC0414
+from tfeval.report.chapters.unmeasured import IMPOSSIBLE, design_sources
+from tfeval.report.chapters.unmeasured import curve_table as curve_table  # noqa: PLC0414 (one chapter)
+from tfeval.report.chapters.unmeasured import inputs_table as inputs_table  # noqa: PLC0414
+from tfeval.report.chapters.unmeasured import small_trials_table as small_trials_table  # noqa: PLC0414
 from tfeval.report.record import Record, keep, make_record
 
 

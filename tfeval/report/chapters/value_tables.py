@@ -22,8 +22,8 @@ from tfeval.programme.outcomes import OUTCOMES, outcome_label
 from tfeval.programme.programmes import programmes
 from tfeval.programme.published import Source, figure
 from tfeval.report.chapters.common import with_sources
-from tfeval.report.chapters.effects_record import not_shown
-from tfeval.report.chapters.unvalued import Unvalued, or_why
+from tfeval.report.chapters.evidence import Unvalued, or_why
+from tfeval.report.chapters.impact import not_shown
 from tfeval.report.chapters.value import Value, information
 from tfeval.report.record import Records
 
