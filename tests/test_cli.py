@@ -1,5 +1,4 @@
 from __future__ import annotations
-from tfeval.programme import claims
 
 import json
 import os
@@ -13,6 +12,7 @@ import nbformat
 import pytest
 
 from tfeval.paths import project_folder
+from tfeval.programme import claims
 from tfeval.report.fingerprint import tfeval_version
 
 ROOT = Path(__file__).resolve().parent.parent

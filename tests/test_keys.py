@@ -26,7 +26,7 @@ from tfeval.impact.means.methods import METHODS, OUTCOME_MODELS
 from tfeval.impact.plan.analysis_plan import FILE, AnalysisPlan, read_plan
 from tfeval.impact.plan.deviations import Analysis
 from tfeval.impact.plan.rules import CORRECTIONS, plan_faults, varied
-from tfeval.impact.weighting import unweighted, weight
+from tfeval.impact.weighting import estimated, weight
 from tfeval.paths import project_folder
 
 PACKAGE = Path(tf.__file__).parent
@@ -41,7 +41,7 @@ REGISTRIES = {
     "ERRORS": {*inference.ERRORS, *coefficients.ERRORS, published.BY_SIGNIFICANCE,
                published.BY_DESIGN},
     "ESTIMANDS": {*(one for several in weight.METHODS.values() for one in several),
-                  *unweighted.ESTIMANDS},
+                  *estimated.ESTIMANDS},
     "COEFFICIENTS": {coefficients.COEFFICIENT, coefficients.AT_ZERO},
     "SCALES": {*coefficients.SCALES.values()} - {""},
     "STATUSES": set(rules.NOT_ESTIMATED),

@@ -42,7 +42,7 @@ from tfeval.impact.sensitivity.unmeasured import sensitivity as sensitivity
 from tfeval.impact.specification import Specification as Specification
 from tfeval.impact.study.study import Study as Study
 from tfeval.impact.study.study import study as study
-from tfeval.impact.weighting.unweighted import unweighted as unweighted
+from tfeval.impact.weighting.estimated import unweighted as unweighted
 from tfeval.impact.weighting.weight import weight as weight
 from tfeval.money.appraisal import Appraisal as Appraisal
 from tfeval.money.appraisal import worst_case_error as worst_case_error
@@ -111,9 +111,9 @@ from tfeval.report import chapters as chapters
 from tfeval.report.chapters.linked import records_of as records_of
 from tfeval.report.notebook_parts import answer as answer
 from tfeval.report.notebook_parts import provenance as provenance
+from tfeval.report.notebook_parts import record_table as record_table
 from tfeval.report.notebook_parts import section_banner as section_banner
 from tfeval.report.record import read_records as read_records
 from tfeval.report.record import record as record
-from tfeval.report.record_tables import record_table as record_table
 
 __version__: str

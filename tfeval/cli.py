@@ -192,7 +192,7 @@ def plan_command(
 ) -> None:
     """Check an analysis plan: show what it says and its hash, or every fault."""
     from tfeval.impact.plan.analysis_plan import (  # noqa: PLC0415
-        load_plan,  # noqa: PLC0415
+        load_plan,
         plan_text,
         read_plan,
     )

@@ -8,16 +8,16 @@ import ibis
 import pytest
 
 from tfeval.records.check import row_rules
-from tfeval.records.identifiers import (
+from tfeval.records.relations import (
     KINDS,
     as_text,
     cast,
     looks_like,
+    relations,
     scanned_columns,
     suspect,
     typed,
 )
-from tfeval.records.relations import relations
 from tfeval.records.schema import TABLES
 
 

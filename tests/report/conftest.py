@@ -1,8 +1,6 @@
 """Tiny notebooks and a small project to run them in."""
 
 from __future__ import annotations
-from tfeval.report.chapters import impact
-from tfeval.programme import claims
 
 import csv
 import json
@@ -15,8 +13,9 @@ import pytest
 
 import tfeval as tf
 from tests.report.analyses import Kept
+from tfeval.programme import claims
 from tfeval.report import fingerprint, record
-from tfeval.report.chapters import value
+from tfeval.report.chapters import impact, value
 from tfeval.report.plan import plan
 from tfeval.report.run import run_jobs
 

@@ -35,9 +35,9 @@ BY_PHASE = (
     tf.chapters.budget.reconciliation_chart,
     tf.chapters.claims.over_time_chart,
     tf.chapters.claims.over_time_table,
-    tf.chapters.check.eligibility_table,
-    tf.chapters.check.results_table,
-    tf.chapters.check.tariff_table,
+    tf.chapters.funnel.eligibility_table,
+    tf.chapters.funnel.results_table,
+    tf.chapters.funnel.tariff_table,
     tf.chapters.additional.findings_table,
 )
 ALONE = (
@@ -46,7 +46,7 @@ ALONE = (
     tf.chapters.budget.departments_table,
     tf.chapters.claims.funnel_chart,
     tf.chapters.claims.full_marks_table,
-    tf.chapters.check.year_two_table,
+    tf.chapters.funnel.year_two_table,
     tf.chapters.additional.break_even_table,
     tf.chapters.additional.rebuilt_table,
     tf.chapters.additional.ratios_table,

@@ -19,8 +19,8 @@ from tfeval.report.chapters import (
     linked,
     specifications,
 )
+from tfeval.report.notebook_parts import content_of
 from tfeval.report.record import Record, Records
-from tfeval.report.record_tables import content_of
 
 SIMULATED = SimpleNamespace(simulated=True)
 

@@ -29,8 +29,8 @@ from tfeval.report.chapters import (
 )
 from tfeval.report.chapters import impact as impact_chapter
 from tfeval.report.chapters.evidence import Unvalued
+from tfeval.report.notebook_parts import content_of
 from tfeval.report.record import Record, Records
-from tfeval.report.record_tables import content_of
 
 KEYS = {"comparison": "not_yet_treated", "design": "nearest", "estimator": "adjusted"}
 MISSING = ("std_error", "conf_low", "conf_high")

@@ -1,10 +1,10 @@
 from __future__ import annotations
-from tfeval.report import publish
 
 import shutil
 
 from bs4 import BeautifulSoup
 
+from tfeval.report import publish
 from tfeval.report.plan import plan
 from tfeval.report.publish import write_index
 from tfeval.report.run import run_jobs

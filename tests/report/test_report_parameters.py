@@ -1,9 +1,9 @@
 from __future__ import annotations
-from tfeval.programme import claims
 
 import pytest
 
 from tfeval.errors import ParameterError, ReportError
+from tfeval.programme import claims
 from tfeval.programme.claims import authorities, green_book_editions, price_years
 from tfeval.report.parameters import (
     Parameter,

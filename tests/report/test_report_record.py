@@ -12,6 +12,7 @@ import pytest
 from tfeval.errors import ReportError, TfevalError
 from tfeval.report import record as module
 from tfeval.report import subject
+from tfeval.report.notebook_parts import TABLE_MIME, content_of, tables_of
 from tfeval.report.record import (
     RECORD_MIME,
     Record,
@@ -21,7 +22,6 @@ from tfeval.report.record import (
     record,
     records_of,
 )
-from tfeval.report.record_tables import TABLE_MIME, content_of, tables_of
 from tfeval.report.subject import Subject, page_parameters
 
 

@@ -16,9 +16,9 @@ from tfeval.errors import ParameterError, ReportError
 from tfeval.impact.effects.areas import pool_areas
 from tfeval.report.chapters import areas, summary, value, value_tables
 from tfeval.report.chapters.impact import read_effects
+from tfeval.report.notebook_parts import content_of
 from tfeval.report.parameters import check_domain
 from tfeval.report.record import Record, Records, make_record
-from tfeval.report.record_tables import content_of
 
 ASKED = {"phase": "one", "price_year": 2024, "green_book_edition": "2022", "appraisal_years": 1,
          "persistence": 0.5, "perspective": "social"}  # fmt: skip

@@ -10,7 +10,7 @@ from tfeval.errors import ParameterError, suggest
 from tfeval.impact.design.design import Design
 from tfeval.impact.matching.match import match
 from tfeval.impact.study.study import Study, check_study
-from tfeval.impact.weighting.unweighted import unweighted
+from tfeval.impact.weighting.estimated import unweighted
 from tfeval.impact.weighting.weight import weight
 
 #: Folds in which a classifier's scores are not its own.

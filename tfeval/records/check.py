@@ -15,15 +15,15 @@ import pandas as pd
 from tfeval.errors import ParameterError, in_own_words, suggest
 from tfeval.programme.outcomes import PROVEN_OUTCOMES
 from tfeval.programme.programmes import programmes
-from tfeval.records.identifiers import (
+from tfeval.records.relations import (
     as_text,
     cast,
     count_kinds,
     identifying_names,
+    relations,
     scanned_columns,
     suspect,
 )
-from tfeval.records.relations import relations
 from tfeval.records.schema import ALL_CRITERIA, EARLIEST, TABLES, Column, Table, authority_codes
 from tfeval.records.store import Records, connect, unknown_tables
 

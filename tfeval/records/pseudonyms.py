@@ -15,7 +15,7 @@ import ibis
 import pyarrow as pa
 
 from tfeval.errors import DataError, ParameterError, in_own_words
-from tfeval.records.identifiers import cast, written_whole
+from tfeval.records.relations import cast, written_whole
 from tfeval.records.schema import TABLES, Table
 from tfeval.records.store import Records, connect
 

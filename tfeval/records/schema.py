@@ -27,8 +27,8 @@ from tfeval.programme.programmes import programmes
 from tfeval.programme.published import published
 
 # What a table of linked records and its columns are: the one definition of both.
-# The rules that the database counts (`tfeval.records.check`), the types (`tfeval.records.identifiers`)
-# and the data dictionary are made from it.
+# The rules that the database counts (`tfeval.records.check`), the types
+# (`tfeval.records.relations`) and the data dictionary are made from it.
 
 #: No date in the records can be earlier.
 EARLIEST = pd.Timestamp("1900-01-01")

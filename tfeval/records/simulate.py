@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from tfeval.errors import ParameterError, names_settings
-from tfeval.records.identifiers import written_whole
+from tfeval.records.relations import written_whole
 from tfeval.records.schema import TABLES
 from tfeval.records.simulation.block import (
     BLOCK_FAMILIES,

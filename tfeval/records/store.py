@@ -19,7 +19,7 @@ import ibis
 from ibis.common.exceptions import TableNotFound
 
 from tfeval.errors import DataError, ParameterError, in_own_words, suggest
-from tfeval.records.identifiers import refuse_identifiers, typed
+from tfeval.records.relations import refuse_identifiers, typed
 from tfeval.records.schema import TABLES
 
 # What `about.json` says of an extract, held to its types before anything rests on it.

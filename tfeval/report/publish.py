@@ -22,10 +22,9 @@ from tfeval.display.sources import Citation, source_line
 from tfeval.display.tables import table
 from tfeval.errors import ReportError
 from tfeval.report.fingerprint import code_hash, data_files, read_manifest, source
-from tfeval.report.notebook_parts import finish, is_simulated
+from tfeval.report.notebook_parts import TABLE_MIME, finish, is_simulated
 from tfeval.report.plan import notices, scope_words, without_plans
 from tfeval.report.record import RECORD_MIME
-from tfeval.report.record_tables import TABLE_MIME
 
 # The index of all reports: what is where, what failed and why, what it rests on.
 

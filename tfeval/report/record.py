@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tfeval.display.words import fact, marked, settled, significant, unmarked
 from tfeval.errors import ReportError, TfevalError, suggest
 from tfeval.paths import project_folder
-from tfeval.report.record_tables import frame_of, tables_of
+from tfeval.report.notebook_parts import frame_of, tables_of
 from tfeval.report.subject import (
     READ,
     Subject,

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from tfeval.errors import TfevalError
 from tfeval.paths import project_folder
 from tfeval.programme.programmes import programmes
-from tfeval.records.identifiers import written_whole
+from tfeval.records.relations import written_whole
 from tfeval.records.simulate import SimulatedRecords, simulate
 from tfeval.records.store import Records, open_records
 from tfeval.records.truth import Truth, read_truth

@@ -133,9 +133,9 @@ class Task:
 
     def _make(self, stage: Path) -> tuple[str, str]:
         from tfeval.report.execute import execute  # noqa: PLC0415 - heavy, and often not needed
+        from tfeval.report.notebook_parts import tables_of  # noqa: PLC0415
         from tfeval.report.publish import publish  # noqa: PLC0415
         from tfeval.report.record import records_of  # noqa: PLC0415
-        from tfeval.report.record_tables import tables_of  # noqa: PLC0415
 
         chapter = self.job.chapter
         changed = self.job.changed()

@@ -15,8 +15,7 @@ from tfeval.cohort.analysis_table import Cohort
 from tfeval.display.words import worded
 from tfeval.errors import ParameterError, names_settings, suggest
 from tfeval.impact.design.design import Design
-from tfeval.impact.design.protocol import AnyDesign, Contrasts
-from tfeval.impact.design.stacked_pairs import are_stacked, stacked_pairs
+from tfeval.impact.design.protocol import AnyDesign, Contrasts, are_stacked, stacked_pairs
 from tfeval.impact.effects.columns import COLUMNS, check_level
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.inference.abadie_imbens import with_abadie_imbens

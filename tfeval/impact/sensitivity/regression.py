@@ -27,8 +27,8 @@ from tfeval.impact.study.numbers import aliased, magnitude_of
 from tfeval.impact.study.rows import thinned
 
 # Selection on the unobserved relative to the observed: how the estimate moves with covariates.
-# Source: Oster (2019), Unobservable selection and coefficient stability: theory and evidence, Journal
-# of Business and Economic Statistics 37, proposition 2.
+# Source: Oster (2019), Unobservable selection and coefficient stability: theory and evidence,
+# Journal of Business and Economic Statistics 37, proposition 2.
 
 #: Smaller than this share of the sum of its terms, a denominator is rounding.
 _ROUNDING = 1e-12

@@ -24,8 +24,8 @@ from tfeval.impact.plan.analysis_plan import ROLES, AnalysisPlan
 from tfeval.impact.specification import Specification
 from tfeval.impact.study.study import Study
 from tfeval.programme.outcomes import outcome_label, outcome_words, reported_outcomes
+from tfeval.report.notebook_parts import record_table
 from tfeval.report.record import Records, record
-from tfeval.report.record_tables import record_table
 
 
 @dataclass(frozen=True, eq=False)
