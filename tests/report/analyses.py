@@ -9,6 +9,7 @@ from typing import Any
 import tfeval as tf
 from tfeval.paths import project_folder
 from tfeval.report.chapters import additional, families, impact, value
+from tfeval.report.chapters import impact as chapter_impact
 from tfeval.report.chapters.linked import cohort_of
 from tfeval.report.notebook_parts import content_of
 from tfeval.report.record import Records
@@ -50,7 +51,7 @@ def page(extract: str = "simulated", area: str = "all", **choices: Any) -> famil
 def valued(impact: Any, *, phase: str = "one", **assumed: Any) -> value.Value | value.Unvalued:
     """Return what chapter 7 is about."""
     assumptions = tf.Assumptions(**assumed)
-    effects = impact.read_effects(impact)
+    effects = chapter_impact.read_effects(impact)
     costs = tf.programme_costs(phase, "total", assumptions.price_year)
     asked = value.asked(impact, effects, phase, assumptions)
     worth = value.or_why_not(tf.appraise, effects, costs, **asked)
