@@ -9,7 +9,6 @@ from typing import Any
 import tfeval as tf
 from tfeval.paths import project_folder
 from tfeval.report.chapters import additional, families, impact, value
-from tfeval.report.chapters import impact as chapter_impact
 from tfeval.report.chapters.linked import cohort_of
 from tfeval.report.notebook_parts import content_of
 from tfeval.report.record import Records
@@ -48,16 +47,16 @@ def page(extract: str = "simulated", area: str = "all", **choices: Any) -> famil
     return families.Families(records, tf.check_records(records), cohort, area)
 
 
-def valued(impact: Any, *, phase: str = "one", **assumed: Any) -> value.Value | value.Unvalued:
+def valued(analysis: Any, *, phase: str = "one", **assumed: Any) -> value.Value | value.Unvalued:
     """Return what chapter 7 is about."""
     assumptions = tf.Assumptions(**assumed)
-    effects = chapter_impact.read_effects(impact)
+    effects = impact.read_effects(analysis)
     costs = tf.programme_costs(phase, "total", assumptions.price_year)
-    asked = value.asked(impact, effects, phase, assumptions)
+    asked = value.asked(analysis, effects, phase, assumptions)
     worth = value.or_why_not(tf.appraise, effects, costs, **asked)
     drawn = worth.uncertainty(draws=10_000)
-    designs = value.under_designs(drawn, impact, effects, costs, asked)
-    return value.together(worth, drawn, designs, impact, phase=phase, settings=asked)
+    designs = value.under_designs(drawn, analysis, effects, costs, asked)
+    return value.together(worth, drawn, designs, analysis, phase=phase, settings=asked)
 
 
 class Kept(dict):
