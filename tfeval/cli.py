@@ -235,7 +235,7 @@ def _for_areas(
 
 def _run(planned: list[Job], out: Path, force: bool, workers: int) -> None:
     """Run, show where the pages are, write the index; fail at the end if a notebook failed."""
-    from tfeval.report.publish import write_index  # noqa: PLC0415
+    from tfeval.report.index import write_index  # noqa: PLC0415
     from tfeval.report.run import run_jobs  # noqa: PLC0415
 
     with follow(len(planned)) as tell:

@@ -46,9 +46,9 @@ seconds, rows = time.perf_counter() - start, len(frame)
 
 SCAN = """
 import time, duckdb
-from tfeval.cohort.entry import measures
+from tfeval.programme.outcomes import cohort_outcomes
 folder = {folder!r}
-tables = {{m.table for m in measures()}} | {{"people", "families"}}
+tables = {{m.table for m in cohort_outcomes()}} | {{"people", "families"}}
 con = duckdb.connect()
 start = time.perf_counter()
 rows = 0

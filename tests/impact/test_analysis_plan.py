@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 import tfeval as tf
+from tfeval.cohort.analysis_table import HORIZONS
 from tfeval.cohort.cohort import cohort
-from tfeval.cohort.entry import HORIZONS
 from tfeval.errors import ParameterError
 from tfeval.impact.effects.effects import COLUMNS, Effects
 from tfeval.impact.effects.estimate import estimate

@@ -402,13 +402,13 @@ def test_effects_without_errors_are_recorded_and_read_back(small, monkeypatch):
     )
     bare = spoiled(small, ["out_of_work"], std_error=np.nan, conf_low=np.nan, conf_high=np.nan,
                    status="few_clusters", events_treated=60.0, events_comparison=70.0)  # fmt: skip
-    impact.record_effects(bare)
+    impact_chapter.record_effects(bare)
     records = Records("04", told, tables)
-    again = impact.read_effects(records).frame.set_index("outcome")
+    again = impact_chapter.read_effects(records).frame.set_index("outcome")
     assert again.loc["out_of_work", "status"] == "few_clusters"
     assert np.isnan(again.loc["out_of_work", "std_error"])
     hidden = set(bare.effects.frame["outcome"]) - set(again.index)
-    assert set(impact.not_shown(records)) == hidden
+    assert set(impact_chapter.not_shown(records)) == hidden
 
 
 def test_the_unmeasured_is_measured_for_the_primary_outcomes_alone(small):

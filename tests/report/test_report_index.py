@@ -4,9 +4,9 @@ import shutil
 
 from bs4 import BeautifulSoup
 
-from tfeval.report import publish
+from tfeval.report import index
+from tfeval.report.index import write_index
 from tfeval.report.plan import plan
-from tfeval.report.publish import write_index
 from tfeval.report.run import run_jobs
 
 
@@ -22,7 +22,7 @@ def test_the_index_says_what_is_where_what_failed_and_what_it_rests_on(built, fa
     run_jobs(plan(["local_authority"], {"local_authority": "Rutland"}, built.folder), out)
     path = write_index(out)
     page = read(path)
-    assert path == out / "publish.html"
+    assert path == out / "index.html"
     assert page.find(class_="lead").string == "5 pages in 2 reports. 2 could not be completed."
     rows = [[cell.get_text() for cell in row.find_all(["th", "td"])] for row in page.find_all("tr")]
     assert ["What did it cost?", "£448 million <in all>.", "complete"] in rows
@@ -43,7 +43,7 @@ def test_every_link_leads_to_a_page(built, facts):
 
 
 def test_pages_of_earlier_code_are_told(built, facts, monkeypatch):
-    monkeypatch.setattr(publish, "code_hash", lambda: "another")
+    monkeypatch.setattr(index, "code_hash", lambda: "another")
     path = write_index(built.out)
     states = [tag.get_text() for tag in read(path).find_all("td", class_="state")]
     assert set(states) == {
@@ -58,4 +58,4 @@ def test_an_empty_folder_has_an_index_too(facts, tmp_path):
     page = read(write_index(tmp_path / "new"))
     assert "There are no reports here yet" in page.find(class_="lead").string
     assert len(page.find_all("h1")) == 1
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["publish.html"]
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["index.html"]

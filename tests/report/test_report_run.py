@@ -15,8 +15,7 @@ from conftest import OK, READS, manifest
 
 from tfeval.errors import ParameterError
 from tfeval.report import execute, fingerprint
-from tfeval.report.execute import IMPORTED
-from tfeval.report.fingerprint import clean_leftovers, is_current
+from tfeval.report.fingerprint import IMPORTED, clean_leftovers, is_current
 from tfeval.report.plan import plan
 from tfeval.report.record import read_records
 from tfeval.report.run import run_jobs
@@ -271,14 +270,14 @@ def test_what_is_imported_is_seen_when_it_is():
 
 def test_what_makes_a_page_is_what_its_modules_import():
     third = set()
-    for name in ("execute", "publish", "outputs", "accessible"):
+    for name in ("execute", "publish", "notebook_parts"):
         path = Path(execute.__file__).with_name(f"{name}.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             modules += [one.name for one in node.names] if isinstance(node, ast.Import) else []
             third |= {module.partition(".")[0] for module in modules}
-    # These two only start the kernel, which says itself what it imports.
-    own = sys.stdlib_module_names | {"tfeval", "jupyter_client", "traitlets"}
+    # These only start the kernel or work in it, and it says itself what it imports.
+    own = sys.stdlib_module_names | {"tfeval", "jupyter_client", "traitlets", "IPython"}
     names = {name for module in third - own for name in fingerprint._modules()[module]}
     # nbconvert renders the page's template by Jinja.
     assert names | {"jinja2"} == set(fingerprint.PAGE)

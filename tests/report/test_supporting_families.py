@@ -23,13 +23,13 @@ def published_pages(name: str) -> list[str]:
     """Return what chapters 1, 6 and an authority's page show of a phase from published figures."""
     made = tf.chapters
     shown = [
-        made.rules.eligibility_table(name), made.rules.results_table(name),
-        made.rules.tariff_table(name), made.rules.year_two_table(name),
+        made.funnel.eligibility_table(name), made.funnel.results_table(name),
+        made.funnel.tariff_table(name), made.funnel.year_two_table(name),
         made.ledger.ledger_table(name), made.budget.reconciliation_table(name),
         made.budget.reconciliation_chart(name), made.budget.prices_table(name, 2024, "2026"),
         made.claims.over_time_chart(name), made.claims.over_time_table(name),
         made.claims.funnel_chart(phase=name), made.claims.full_marks_table(phase=name),
-        made.claims.claims_table(name=name), made.savings.findings_table(name),
+        made.claims.claims_table(name=name), made.additional.findings_table(name),
         *(of("Wakefield", phase=name) for of in (
             made.authority.progress_chart, made.authority.money_table,
             made.authority.place_table, made.corroboration.corroboration_table)),

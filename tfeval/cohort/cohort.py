@@ -9,15 +9,11 @@ import ibis
 import pandas as pd
 from ibis import _
 
-from tfeval.cohort.analysis_table import Cohort
+from tfeval.cohort.analysis_table import BASELINE_MONTHS, COMPARISONS, Cohort, Settings, column_of
 from tfeval.cohort.entry import (
-    BASELINE_MONTHS,
-    COMPARISONS,
-    Settings,
     as_date,
     as_number,
     candidates,
-    column_of,
     criteria_columns,
     entered,
     flow,

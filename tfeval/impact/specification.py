@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tfeval.cohort.entry import COMPARISONS, HORIZONS
+from tfeval.cohort.analysis_table import COMPARISONS, HORIZONS
 from tfeval.errors import ParameterError
 from tfeval.impact.designs import DESIGNS
 from tfeval.impact.effects.estimate import METHODS

@@ -24,7 +24,15 @@ from traitlets.config import Config
 
 from tfeval.errors import NOT_SHOWN, ReportError, TfevalError, public_line
 from tfeval.paths import KEEPS_FILES
-from tfeval.report.fingerprint import STDERR, TRACEBACK, imported, keep_private, source, trace
+from tfeval.report.fingerprint import (
+    IMPORTED,
+    STDERR,
+    TRACEBACK,
+    imported,
+    keep_private,
+    source,
+    trace,
+)
 from tfeval.report.plan import notebook_names, plan
 
 # What a report's kernel lets out: of an exception this package's own line or a type; its imports.
@@ -33,8 +41,6 @@ from tfeval.report.plan import notebook_names, plan
 
 #: Stands in a notebook where the traceback would: the exception was made fit to be shown.
 OWN, FOREIGN = "shown by tfeval: own words", "shown by tfeval: type alone"
-#: Where a kernel leaves, after each cell, the names of the libraries that it has imported.
-IMPORTED = ".imported.json"
 
 
 def load_ipython_extension(shell: Any) -> None:

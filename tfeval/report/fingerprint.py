@@ -26,6 +26,8 @@ from tfeval.paths import project_folder
 #: Files of a run that only their owner may read; nothing refers to what is in them.
 TRACEBACK = "private-traceback.txt"
 STDERR = "private-stderr.txt"
+#: Where a kernel leaves, after each cell, the names of the libraries that it has imported.
+IMPORTED = ".imported.json"
 PRIVATE = (TRACEBACK, STDERR)
 
 

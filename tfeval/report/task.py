@@ -11,8 +11,8 @@ from threading import Event
 from typing import Any
 
 from tfeval.errors import TfevalError, public_line
-from tfeval.report.execute import IMPORTED
 from tfeval.report.fingerprint import (
+    IMPORTED,
     MANIFEST,
     PAGE,
     PRIVATE,

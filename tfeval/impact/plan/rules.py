@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from tfeval.cohort.entry import COMPARISONS, HORIZONS, LEVELS
+from tfeval.cohort.analysis_table import COMPARISONS, HORIZONS, LEVELS
 from tfeval.errors import ParameterError, nearest, suggest
 from tfeval.impact.inference.inference import ERRORS, columns_of
 from tfeval.impact.means.methods import METHODS, OUTCOME_MODELS, logistic_methods
