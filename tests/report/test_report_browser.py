@@ -11,7 +11,8 @@ import nbformat
 import pytest
 
 from tfeval.paths import project_folder
-from tfeval.report.publish import Page, publish, write_index
+from tfeval.report.index import write_index
+from tfeval.report.publish import Page, publish
 
 pytestmark = pytest.mark.browser
 
