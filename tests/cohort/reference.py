@@ -25,18 +25,31 @@ def present(value) -> bool:
 class Slow:
     """Tables as lists of dictionaries, and a few look-ups."""
 
-    def __init__(self, tables: dict[str, pd.DataFrame], ends_on: date) -> None:
+    def __init__(
+        self, tables: dict[str, pd.DataFrame], ends_on: date, treatment: str = "supported"
+    ) -> None:
         self.rows = {name: frame.to_dict("records") for name, frame in tables.items()}
         self.ends_on = ends_on
         self.people: dict[str, list[str]] = {}
         for person in self.rows["people"]:
             self.people.setdefault(person["family_id"], []).append(person["person_id"])
         self.first: dict[str, date] = {}
+        self.treatment = treatment
         for family in self.rows["families"]:
-            day = family["attached_on"]
+            day = self.treated_on(family)
             if present(day):
                 known = self.first.get(family["family_id"])
                 self.first[family["family_id"]] = min(day, known) if known else day
+
+    def treated_on(self, row: dict):
+        """Return when a family was treated in a phase, if ever."""
+        worked_with = present(row["lead_practitioner_on"])
+        return None if self.treatment == "supported" and not worked_with else row["attached_on"]
+
+    def is_treated(self, row: dict) -> bool:
+        matched = not present(row["lead_practitioner_on"])
+        counts = matched if self.treatment == "data_matched_apart" else True
+        return counts and present(self.treated_on(row))
 
     def home(self, family: str, on: date) -> str:
         own = [row for row in self.rows["families"] if row["family_id"] == family]
@@ -68,8 +81,8 @@ def slow_cohort(  # noqa: PLR0917
     units = []
     waits = []
     for row in assessed:
-        day = row["attached_on"]
-        if present(day) and day == slow.first[row["family_id"]]:
+        day = slow.treated_on(row)
+        if slow.is_treated(row) and day == slow.first[row["family_id"]]:
             units.append((row, "treated", day))
             wait = (day - row["identified_on"]).days
             if wait >= 0:
@@ -77,8 +90,9 @@ def slow_cohort(  # noqa: PLR0917
     waits.sort()
     for rank, row in enumerate(sorted(assessed, key=lambda row: row["family_id"]), start=1):
         if in_group(slow, row, rules, comparison, assessed):
-            day = index_day(slow, row, rank, waits, rules, seed)
-            if day is not None:
+            day = index_day(row, rank, waits, seed)
+            first = slow.first.get(row["family_id"])
+            if first is None or first > day:
                 units.append((row, "comparison", day))
     found = []
     for row, arm, day in units:
@@ -109,10 +123,8 @@ def eligible(row: dict, rules) -> bool:
 
 def in_group(slow: Slow, row: dict, rules, comparison: str, assessed: list[dict]) -> bool:
     first = slow.first.get(row["family_id"])
-    if first is not None and first <= row["identified_on"]:
-        return False
     if comparison == "waiting":
-        return eligible(row, rules) and present(row["attached_on"])
+        return eligible(row, rules) and present(slow.treated_on(row))
     if comparison == "not_yet_treated":
         return eligible(row, rules)
     if comparison == "below_threshold":
@@ -121,26 +133,19 @@ def in_group(slow: Slow, row: dict, rules, comparison: str, assessed: list[dict]
     shares: dict[str, list[bool]] = {}
     for other in assessed:
         if eligible(other, rules):
-            attached = present(other["attached_on"])
+            attached = present(slow.treated_on(other))
             shares.setdefault(other["local_authority"], []).append(attached)
     order = sorted((sum(seen) / len(seen), place) for place, seen in shares.items())
     low = {place for _, place in order[: max(1, round(len(order) * 0.25))]}
     return eligible(row, rules) and first is None and row["local_authority"] in low
 
 
-def index_day(  # noqa: PLR0917
-    slow: Slow, row: dict, rank: int, waits: list[int], rules, seed: int
-) -> date | None:
-    last = min(rules.end, slow.ends_on) + timedelta(days=1)
-    until = min(slow.first.get(row["family_id"], last), last)
-    span = min(max((until - row["identified_on"]).days, 0), waits[-1] + 1)
-    fitting = [wait for wait in waits if wait < span]
-    if not fitting:
-        return None
+def index_day(row: dict, rank: int, waits: list[int], seed: int) -> date:
+    """Return the day a wait of the treated after identification, whatever became of the family."""
     modulus, multiplier = 2_147_483_647, 48_271
     scattered = (rank * multiplier + (seed % 1_000_003) * 40_692) % modulus
     scattered = (scattered * multiplier) % modulus
-    return row["identified_on"] + timedelta(days=fitting[scattered * len(fitting) // modulus])
+    return row["identified_on"] + timedelta(days=waits[scattered * len(waits) // modulus])
 
 
 def unit_row(  # noqa: PLR0917
@@ -159,6 +164,10 @@ def unit_row(  # noqa: PLR0917
     }
     for name in rules.criteria:
         found[f"met_{name}"] = int(present(row[name]) and bool(row[name]))
+    found["days_identified"] = (day - row["identified_on"]).days
+    found["days_into_phase"] = (day - rules.start).days
+    found["in_autumn"] = int(day.month in {9, 10, 11, 12})
+    found["in_summer"] = int(day.month in {5, 6, 7, 8})
     ages = [age(one, day) for one in born(slow, family, day)]
     found["people"] = len(ages)
     found["children"] = sum(years < 18 for years in ages)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.cohort.extracts import as_records, nasty, tables_of
 from tests.cohort.reference import Slow, slow_cohort
+from tfeval.cohort.analysis_table import TREATMENTS
 from tfeval.cohort.cohort import cohort, comparison_groups
 from tfeval.errors import DataError, ParameterError
 from tfeval.records.simulate import simulate
@@ -42,13 +43,14 @@ def same(fast: pd.DataFrame, slow: list[dict]) -> None:
             assert list(left) == list(right), name
 
 
-def held_to_the_slow_reference(seed, phase, comparison, level):
+def held_to_the_slow_reference(seed, phase, comparison, level, treatment="supported"):
     plain = simulate(families=90, seed=seed).records
     tables = nasty(seed, 90, index_days(plain, phase, comparison))
-    asked = {"phase": phase, "comparison": comparison, "seed": seed, "level": level}
+    asked = {"phase": phase, "comparison": comparison, "seed": seed, "level": level,
+             "treatment": treatment}  # fmt: skip
     fast = cohort(as_records(tables, ENDS_ON), horizon=HORIZONS, **asked)
     frames = {name: table.to_pandas(date_as_object=True) for name, table in tables.items()}
-    slow = slow_cohort(Slow(frames, ENDS_ON), phase, HORIZONS, comparison, seed, level)
+    slow = slow_cohort(Slow(frames, ENDS_ON, treatment), phase, HORIZONS, comparison, seed, level)
     same(fast.to_pandas(), slow)
 
 
@@ -69,9 +71,10 @@ def test_one_cohort_equals_the_slow_reference():
     phase=st.sampled_from(["one", "two"]),
     comparison=st.sampled_from(sorted(comparison_groups())),
     level=st.sampled_from(["family", "person"]),
+    treatment=st.sampled_from(sorted(TREATMENTS)),
 )
-def test_the_cohort_equals_the_slow_reference(seed, phase, comparison, level):
-    held_to_the_slow_reference(seed, phase, comparison, level)
+def test_the_cohort_equals_the_slow_reference(seed, phase, comparison, level, treatment):
+    held_to_the_slow_reference(seed, phase, comparison, level, treatment)
 
 
 def test_nothing_after_the_index_date_touches_a_covariate():

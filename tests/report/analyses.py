@@ -16,7 +16,7 @@ from tfeval.report.record import Records
 
 def compared(spec: tf.Specification, extract: str = "simulated") -> tuple[tf.Cohort, tf.Design]:
     """Return the cohort and the design."""
-    cohort = cohort_of(extract, spec.phase, spec.comparison, spec.horizon)
+    cohort = cohort_of(extract, spec.phase, spec.comparison, spec.horizon, spec.treatment)
     study = tf.study(cohort, months=spec.horizon).named(cohort.labels)
     return cohort, tf.design(study, spec.design, caliper=spec.caliper)
 
@@ -43,7 +43,7 @@ def page(extract: str = "simulated", area: str = "all", **choices: Any) -> famil
     """Return what chapter 2 is about."""
     spec = tf.Specification(**choices)
     records = tf.records_of(extract, spec.phase)
-    cohort = cohort_of(extract, spec.phase, spec.comparison, spec.horizon)
+    cohort = cohort_of(extract, spec.phase, spec.comparison, spec.horizon, spec.treatment)
     return families.Families(records, tf.check_records(records), cohort, area)
 
 

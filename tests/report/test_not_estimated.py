@@ -32,7 +32,8 @@ from tfeval.report.chapters.evidence import Unvalued
 from tfeval.report.notebook_parts import content_of
 from tfeval.report.record import Record, Records
 
-KEYS = {"comparison": "not_yet_treated", "design": "nearest", "estimator": "adjusted"}
+KEYS = {"comparison": "not_yet_treated", "design": "nearest", "estimator": "adjusted",
+        "treatment": "supported"}  # fmt: skip
 MISSING = ("std_error", "conf_low", "conf_high")
 
 

@@ -22,6 +22,12 @@ HORIZONS = (6, 12, 18, 24)
 #: Months before the index date over which covariates are taken.
 BASELINE_MONTHS = 12
 LEVELS = ("family", "person")
+#: Which attachments are the treatment; what else was attached, by another rule, is none.
+TREATMENTS = {
+    "supported": "attached and given a lead practitioner",
+    "claimed": "attached in any way, by matching of records alone too",
+    "data_matched_apart": "attached by matching of records alone, without a lead practitioner",
+}
 COMPARISONS = {
     "waiting": "eligible, attached later: followed until attached",
     "not_yet_treated": "eligible and not attached by the index date: followed until attached",
@@ -47,6 +53,8 @@ class Settings:
         For the index dates of comparison families.
     level : {"family", "person"}
         What a row is.
+    treatment : str
+        A key of `TREATMENTS`.
     """
 
     phase: str
@@ -54,6 +62,7 @@ class Settings:
     horizons: tuple[int, ...]
     seed: int
     level: str = "family"
+    treatment: str = "supported"
 
     def __post_init__(self) -> None:
         if self.phase not in CRITERIA:
@@ -61,6 +70,9 @@ class Settings:
         if self.comparison not in COMPARISONS:
             known = suggest(self.comparison, COMPARISONS)
             raise ParameterError(f"There is no comparison group {self.comparison}. {known}")
+        if self.treatment not in TREATMENTS:
+            known = suggest(self.treatment, TREATMENTS)
+            raise ParameterError(f"There is no treatment {self.treatment}. {known}")
         if self.level not in LEVELS:
             raise ParameterError(f"There is no level {self.level}. {suggest(self.level, LEVELS)}")
         odd = [months for months in self.horizons if months not in HORIZONS]
@@ -177,6 +189,19 @@ class Cohort:
             frame.columns = pd.MultiIndex.from_frame(rows[["outcome", "months"]])
         return frame
 
+    def followed(self, months: int) -> pd.Series:
+        """Return whether each unit has any outcome over a horizon, in the order of `to_pandas`.
+
+        It has none where a comparison family was attached within it, or the records end or do not
+        cover it.
+
+        Parameters
+        ----------
+        months : int
+            After the index date.
+        """
+        return self.outcomes(months).notna().any(axis=1)
+
     def baseline(self) -> pd.DataFrame:
         """Return the same outcomes over the months before the index date, as `outcomes` does.
 
@@ -205,7 +230,7 @@ class Cohort:
             held = self.settings
             rows.attrs["cohort"] = {
                 "phase": held.phase, "comparison": held.comparison, "level": held.level,
-                "seed": held.seed, "units": len(rows),
+                "seed": held.seed, "treatment": held.treatment, "units": len(rows),
             }  # fmt: skip
             self._frame.append(rows.reset_index(drop=True))
         return self._frame[0].copy()

@@ -9,9 +9,17 @@ import ibis
 import pandas as pd
 from ibis import _
 
-from tfeval.cohort.analysis_table import BASELINE_MONTHS, COMPARISONS, Cohort, Settings, column_of
+from tfeval.cohort.analysis_table import (
+    BASELINE_MONTHS,
+    COMPARISONS,
+    TREATMENTS,
+    Cohort,
+    Settings,
+    column_of,
+)
 from tfeval.cohort.entry import (
     as_date,
+    as_long,
     as_number,
     candidates,
     criteria_columns,
@@ -20,6 +28,7 @@ from tfeval.cohort.entry import (
 )
 from tfeval.errors import in_own_words
 from tfeval.programme.outcomes import Outcome, cohort_outcomes
+from tfeval.programme.phases import Phase
 from tfeval.programme.phases import phase as phase_of
 from tfeval.records.store import Records
 
@@ -204,6 +213,7 @@ def _sum(counts: ibis.Value) -> ibis.Value:
 # The units of a cohort: where they live and who is in them on the index date.
 
 _ADULT_AGE, _SCHOOL_AGE = 18, 5
+_MAY, _SEPTEMBER = 5, 9
 _HOUSEHOLD = (
     ("people", "People in the family."),
     ("children", "Children under 18 on the index date."),
@@ -273,6 +283,26 @@ def people_of(records: Records, units: ibis.Table) -> ibis.Table:
     ).drop("birth_month")
 
 
+#: When a unit's trial begins: on these its arms are compared as on all that lies before.
+_WHEN = (
+    ("days_identified", "Days from identification to the index date.", "days"),
+    ("days_into_phase", "Days from the start of the phase to the index date.", "days"),
+    ("in_autumn", "Index date in September to December.", "0 or 1"),
+    ("in_summer", "Index date in May to August.", "0 or 1"),
+)
+
+
+def _with_time(units: ibis.Table, rules: Phase) -> ibis.Table:
+    """Add when the index date lies: since identification, in the phase, in the school year."""
+    day, month = units["index_on"].epoch_days(), units["index_on"].month()
+    return units.mutate(
+        days_identified=as_long(day - units["identified_on"].epoch_days()),
+        days_into_phase=as_long(day - ibis.literal(rules.start).epoch_days()),
+        in_autumn=as_number(month >= _SEPTEMBER),
+        in_summer=as_number((month >= _MAY) & (month < _SEPTEMBER)),
+    )
+
+
 _WHO = ("unit", "family_id", "treated", "local_authority", "index_on", "identified_on")
 
 
@@ -282,9 +312,10 @@ def cohort(
     *,
     phase: str = "one",
     horizon: int | Iterable[int] = 12,
-    comparison: str = "waiting",
+    comparison: str = "not_yet_treated",
     seed: int = 1,
     level: str = "family",
+    treatment: str = "supported",
 ) -> Cohort:
     """Build the cohort of one phase: treated families and a comparison group.
 
@@ -296,12 +327,16 @@ def cohort(
         Phase of the programme.
     horizon : int or iterable of int, default 12
         Months after the index date: any of 6, 12, 18, 24.
-    comparison : {"waiting", "not_yet_treated", "below_threshold", "other_authorities"}
+    comparison : {"not_yet_treated", "waiting", "below_threshold", "other_authorities"}
         Who the treated are compared with; `COMPARISONS` says what each is.
     seed : int
         For the index dates of comparison families.
     level : {"family", "person"}
         One row a family, or one a person; people's rows hold only events known to be theirs.
+    treatment : {"supported", "claimed", "data_matched_apart"}
+        Which attachments are the treatment; `TREATMENTS` says what each is. Families attached by
+        matching of records alone were chosen because their records had improved: counted as
+        treated, they make a programme look good that does nothing.
 
     Returns
     -------
@@ -317,8 +352,8 @@ def cohort(
     Notes
     -----
     A count over a window is missing, not zero, where the authority's records of that table do
-    not cover the window, where the records end before it, and, for a comparison family attached
-    within it, where the comparison ends (it is censored at attachment).
+    not cover the window, where the records end before it, and, for a comparison family treated
+    within it, where the comparison ends (it is censored at its treatment).
 
     References
     ----------
@@ -333,20 +368,24 @@ def cohort(
     np.True_
     """
     months = (horizon,) if isinstance(horizon, int) else tuple(sorted(set(horizon)))
-    settings = Settings(phase, comparison, months, seed, level)
+    settings = Settings(phase, comparison, months, seed, level, treatment)
     rules = phase_of(phase)
     found = candidates(records, settings, rules).cache()
     spans = windows(months)
     units = units_of(records, entered(found))
     units = units if level == "family" else people_of(records, units)
-    units = with_windows(units, months).cache()
+    units = with_windows(_with_time(units, rules), months).cache()
     held = cohort_outcomes(records.tables)
-    own = [*criteria_columns(rules), *(name for name, _text in described_columns(level))]
+    own = [
+        *criteria_columns(rules),
+        *(name for name, _text, _unit in _WHEN),
+        *(name for name, _text in described_columns(level)),
+    ]
     table = _joined(records, units, held, spans, own)
     return Cohort(
         table=table,
         columns=_described(held, spans, level, criteria_columns(rules)),
-        flow=flow(found),
+        flow=flow(found, settings),
         settings=settings,
         left_out=dict(records.missing),
         simulated=records.simulated,
@@ -362,26 +401,16 @@ def _joined(
     more: list[str],
 ) -> ibis.Table:
     """Put the counts beside the units; missing where they could not have been seen."""
-    end = ibis.literal(records.ends_on).epoch_days() + 1
-    censored = ibis.ifelse(
-        (units["treated"] == 0) & units["attached_on"].notnull(),
-        ibis.least(units["attached_on"].epoch_days(), end),
-        end,
-    )
-    wide = units.mutate(followed_to=censored)
-    for table in dict.fromkeys(row.table for row in held):
+    tables = list(dict.fromkeys(row.table for row in held))
+    followed = _followed(records, units, spans, tables).cache()
+    wide = units.select(*_WHO, *more)
+    for table in tables:
         own = [row for row in held if row.table == table and row.counted]
-        counts = counted(records, units, table, own, spans)
-        wide = _with_cover(records, wide.left_join(counts, "unit").drop("unit_right"), table)
-        seen = {
-            column: _seen(wide, column, span)
-            for span in spans
-            for column in (column_of(row.name, span.name) for row in own)
-        }
-        # Kept step by step: one expression for all tables takes seconds to put into SQL.
-        wide = wide.mutate(**seen).drop("cover_from", "cover_to").cache()
+        # Each table's counts are kept narrow: one expression for all takes seconds to put into SQL.
+        seen = _seen(followed, counted(records, units, table, own, spans), table, own, spans)
+        wide = wide.left_join(seen.cache(), "unit").drop("unit_right")
     names = [column_of(row.name, span.name) for row, span in _measured(held, spans)]
-    return wide.mutate(**_ratios(wide, held, spans)).select(*_WHO, *more, *names)
+    return wide.mutate(**_ratios(wide, held, spans)).select(*_WHO, *more, *names).cache()
 
 
 def _measured(held: list[Outcome], spans: tuple[Window, ...]) -> Iterator[tuple[Outcome, Window]]:
@@ -392,27 +421,57 @@ def _measured(held: list[Outcome], spans: tuple[Window, ...]) -> Iterator[tuple[
                 yield row, span
 
 
-def _with_cover(records: Records, wide: ibis.Table, table: str) -> ibis.Table:
-    """Add the days over which the unit's authority sent a table."""
+def _followed(
+    records: Records, units: ibis.Table, spans: tuple[Window, ...], tables: list[str]
+) -> ibis.Table:
+    """Return how long each unit was followed, and over which days its authority sent each table."""
+    end = ibis.literal(records.ends_on).epoch_days() + 1
+    censored = ibis.ifelse(
+        (units["treated"] == 0) & units["attached_on"].notnull(),
+        ibis.least(units["attached_on"].epoch_days(), end),
+        end,
+    )
+    followed = units.select("unit", "local_authority", *_edges(spans), followed_to=censored)
     if "coverage" not in records.tables:
-        return wide.mutate(cover_from=ibis.null("int64"), cover_to=ibis.null("int64"))
-    cover = records.table("coverage").filter(_.source_table == table)
-    days = cover.select(
-        cover_at=_.local_authority,
-        cover_from=_.covered_from.epoch_days().cast("int64"),
-        cover_to=(_.covered_to.epoch_days() + 1).cast("int64"),
-    )
-    joined = wide.left_join(days, wide["local_authority"] == days["cover_at"]).drop("cover_at")
+        return followed.drop("local_authority")
+    cover = records.table("coverage")
+    days = {
+        "from": cover["covered_from"].epoch_days(),
+        "to": cover["covered_to"].epoch_days() + 1,
+    }
     # An authority without a row sent nothing: a cover that ends before it begins.
-    return joined.mutate(cover_from=_.cover_from.fill_null(1), cover_to=_.cover_to.fill_null(0))
-
-
-def _seen(wide: ibis.Table, name: str, span: Window) -> ibis.Value:
-    covered = wide["cover_from"].isnull() | (
-        (wide["cover_from"] <= wide[span.start]) & (wide["cover_to"] >= wide[span.end])
+    sent = cover.group_by("local_authority").aggregate(
+        **{
+            f"{table}_{edge}": ibis.ifelse(cover["source_table"] == table, day, None).max()
+            for table in tables
+            for edge, day in days.items()
+        }
     )
-    followed = covered if span.name == BEFORE else covered & (wide["followed_to"] >= wide[span.end])
-    return ibis.ifelse(followed, wide[name].fill_null(0), ibis.null("int64"))
+    return followed.left_join(sent, "local_authority").drop(
+        "local_authority", "local_authority_right"
+    )
+
+
+def _seen(
+    followed: ibis.Table,
+    counts: ibis.Table,
+    table: str,
+    own: list[Outcome],
+    spans: tuple[Window, ...],
+) -> ibis.Table:
+    """Return a table's counts of all units: 0 where nothing is recorded, missing where not seen."""
+    joined = followed.left_join(counts, "unit").drop("unit_right")
+    seen = {}
+    for span in spans:
+        start, end = joined[span.start], joined[span.end]
+        known = ibis.literal(True)
+        if f"{table}_to" in joined.columns:
+            known = (joined[f"{table}_from"] <= start) & (joined[f"{table}_to"] >= end)
+        if span.name != BEFORE:
+            known = known & (joined["followed_to"] >= end)
+        for column in (column_of(row.name, span.name) for row in own):
+            seen[column] = ibis.ifelse(known, joined[column].fill_null(0), ibis.null("int64"))
+    return joined.select("unit", **seen)
 
 
 def _ratios(
@@ -433,6 +492,7 @@ def _described(
     """Return what each column is, and whether it lies before or after the index date."""
     who = [(name, "", "who", 0, "families", "", "") for name in _WHO]
     who += [(name, "", "before", 0, "families", "0 or 1", "Criterion met.") for name in criteria]
+    who += [(name, "", "before", 0, "families", unit, text) for name, text, unit in _WHEN]
     who += [
         (name, "", "who" if name == "person_id" else "before", 0, "people", "", text)
         for name, text in described_columns(level)
@@ -444,6 +504,17 @@ def _described(
     ]  # fmt: skip
     columns = ["name", "outcome", "timing", "months", "source_table", "unit", "description"]
     return pd.DataFrame([*who, *counts], columns=columns)
+
+
+def treatments() -> dict[str, str]:
+    """Return the treatments by name, with what each is.
+
+    Examples
+    --------
+    >>> sorted(treatments())[-1]
+    'supported'
+    """
+    return dict(TREATMENTS)
 
 
 def comparison_groups() -> dict[str, str]:

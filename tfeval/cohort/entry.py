@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import ibis
@@ -10,7 +9,7 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from tfeval.cohort.analysis_table import BASELINE_MONTHS, Settings
+from tfeval.cohort.analysis_table import BASELINE_MONTHS, TREATMENTS, Settings
 from tfeval.errors import DataError
 from tfeval.programme.phases import Phase
 from tfeval.records.store import Records
@@ -41,8 +40,9 @@ _LOW_SHARE = 0.25
 #: Steps of the flow, in order: column, what it says, for both arms.
 STEPS = (
     ("assessed", "assessed in the phase"),
-    ("in_group", "attached / in the comparison group"),
-    ("not_before", "not attached before"),
+    ("in_group", "attached in any way / in the comparison group"),
+    ("as_asked", "{treatment} / the same"),
+    ("not_before", "not treated before the index date"),
     ("in_phase", "index date within the phase"),
     ("has_baseline", f"{BASELINE_MONTHS} months of records before the index date"),
 )
@@ -64,22 +64,35 @@ def candidates(records: Records, settings: Settings, rules: Phase) -> ibis.Table
     -------
     ibis.Table
         One row a family and arm: `family_id`, `treated` (0 or 1), `identified_on`, `index_on`,
-        `attached_on` (first in any phase, may be empty), the criteria met, and one flag for each
-        step.
+        `attached_on` (first treated, in any phase; may be empty), the criteria met, and one flag
+        for each step.
 
     Notes
     -----
-    A treated family's index date is its attachment. A comparison family's is its identification
-    plus a wait drawn from the waits of the treated that are shorter than its own untreated time:
-    so both arms stand equally long after the crisis at which they were identified, and no
-    comparison family is credited with time in which it could not have been attached. The draw
-    takes the family's rank among pseudonyms through a linear congruential generator, in whole
-    numbers, so that every engine gives the same date.
+    Each comparison family enters a trial that begins some days after its identification, as many
+    as one of the treated waited, drawn without a look at what became of it. It is compared if it
+    was not treated by that day, and left out if it was: so on every day since identification the
+    comparison families stand for all who were at risk then (a risk set), and none is chosen by
+    its future. A draw among the waits that fit a family's own would put those treated soon, and
+    with them the crisis, nearer to their index dates.
+
+    Who was attached but not as the treatment asks, such as by matching of records alone, is
+    untreated: it may be compared, and is followed on.
+
+    The draw takes the family's rank among pseudonyms through a linear congruential generator, in
+    whole numbers, so that every engine gives the same date.
+
+    References
+    ----------
+    Hernán, Sauer, Hernández-Díaz, Platt and Shrier (2016), Specifying a target trial prevents
+    immortal time bias, Journal of Clinical Epidemiology 79; Danaei, Rodríguez, Cantero, Logan and
+    Hernán (2013), Observational data for comparative effectiveness research, Statistical Methods
+    in Medical Research 22(1): sequential trials.
     """
-    families = _assessed(records, rules)
+    families = _assessed(records, settings, rules)
     treated = _treated(families, rules)
     pool = _pool(families, settings, rules)
-    waits = _waits(treated)
+    waits = _waits(treated, settings)
     compared = _with_index(pool, waits, settings.seed, records, rules)
     both = treated.union(compared)
     first_day = _first_day(records)
@@ -102,8 +115,15 @@ def entered(found: ibis.Table) -> ibis.Table:
     return found.filter([found[name].fill_null(False) for name, _text in STEPS])
 
 
-def flow(found: ibis.Table) -> pd.DataFrame:
+def flow(found: ibis.Table, settings: Settings) -> pd.DataFrame:
     """Count how many are left after each step.
+
+    Parameters
+    ----------
+    found : ibis.Table
+        As from `candidates`.
+    settings : Settings
+        What was asked for.
 
     Returns
     -------
@@ -117,16 +137,28 @@ def flow(found: ibis.Table) -> pd.DataFrame:
         for arm, value in (("treated", 1), ("comparison", 0)):
             counts[f"{name}_{arm}"] = as_number(passed & (found["treated"] == value)).sum()
     row = found.aggregate(**counts).to_pandas().iloc[0].fillna(0).astype(int)
+    asked = TREATMENTS[settings.treatment]
     return pd.DataFrame(
-        [(text, row[f"{name}_treated"], row[f"{name}_comparison"]) for name, text in STEPS],
+        [
+            (text.format(treatment=asked), row[f"{name}_treated"], row[f"{name}_comparison"])
+            for name, text in STEPS
+        ],
         columns=["step", "treated", "comparison"],
     )
 
 
-def _assessed(records: Records, rules: Phase) -> ibis.Table:
-    """Return the phase's families with criteria counted and the first attachment in any phase."""
+def _assessed(records: Records, settings: Settings, rules: Phase) -> ibis.Table:
+    """Return the phase's families with criteria counted and when first treated in any phase."""
     families = records.table("families")
-    first = families.group_by("family_id").aggregate(first_on=_.attached_on.min())
+    supported = families["lead_practitioner_on"].notnull()
+    treated_on = families["attached_on"]
+    if settings.treatment == "supported":
+        treated_on = ibis.ifelse(supported, treated_on, ibis.null("date"))
+    families = families.mutate(
+        treated_on=treated_on,
+        as_asked=~supported if settings.treatment == "data_matched_apart" else True,
+    )
+    first = families.group_by("family_id").aggregate(first_on=_.treated_on.min())
     own = families.filter(_.phase == rules.name)
     lacking = [name for name in rules.nominated if name not in own.columns]
     if lacking:
@@ -146,6 +178,8 @@ def _assessed(records: Records, rules: Phase) -> ibis.Table:
         "local_authority",
         "identified_on",
         "attached_on",
+        "treated_on",
+        "as_asked",
         "first_on",
         "met",
         "eligible",
@@ -158,17 +192,18 @@ def _treated(families: ibis.Table, rules: Phase) -> ibis.Table:
         family_id=_.family_id,
         treated=ibis.literal(1, "int64"),
         identified_on=_.identified_on,
-        index_on=_.attached_on,
+        index_on=_.treated_on,
         attached_on=_.first_on,
         **{name: families[name] for name in criteria_columns(rules)},
         assessed=ibis.literal(True),
         in_group=_.attached_on.notnull(),
-        not_before=(_.attached_on == _.first_on).fill_null(False),
+        as_asked=_.as_asked & _.treated_on.notnull(),
+        not_before=(_.treated_on == _.first_on).fill_null(False),
     )
 
 
 def _pool(families: ibis.Table, settings: Settings, rules: Phase) -> ibis.Table:
-    later = families["attached_on"].notnull()
+    later = families["treated_on"].notnull()
     group = {
         "waiting": families["eligible"] & later,
         "not_yet_treated": families["eligible"],
@@ -181,15 +216,14 @@ def _pool(families: ibis.Table, settings: Settings, rules: Phase) -> ibis.Table:
             _low_authorities(families) if settings.comparison == "other_authorities" else [""]
         ),
     }[settings.comparison]
-    before = families["first_on"].isnull() | (families["first_on"] > families["identified_on"])
-    return families.mutate(in_group=group, not_before=before)
+    return families.mutate(in_group=group)
 
 
 def _low_authorities(families: ibis.Table) -> list[str]:
     """Return the quarter of authorities that attached the smallest share of their eligible."""
     eligible = families.filter(_.eligible)
     shares = eligible.group_by("local_authority").aggregate(
-        attached=as_number(eligible["attached_on"].notnull()).sum(), families=_.count()
+        attached=as_number(eligible["treated_on"].notnull()).sum(), families=_.count()
     )
     frame = shares.to_pandas()
     frame["share"] = frame["attached"].astype(float) / frame["families"].astype(float)
@@ -198,46 +232,44 @@ def _low_authorities(families: ibis.Table) -> list[str]:
     return list(frame["local_authority"].head(keep))
 
 
-def _waits(treated: ibis.Table) -> pd.DataFrame:
-    """Return how often each wait (days from identification to attachment) occurred."""
-    rows = treated.filter(_.in_group & _.not_before)
+def _waits(treated: ibis.Table, settings: Settings) -> pd.DataFrame:
+    """Return how often each wait (days from identification to treatment) occurred."""
+    rows = treated.filter(_.in_group & _.as_asked & _.not_before)
     days = rows["index_on"].epoch_days() - rows["identified_on"].epoch_days()
     counted = rows.mutate(wait=days).group_by("wait").aggregate(families=_.count())
     frame = counted.to_pandas().sort_values("wait").reset_index(drop=True)
     frame = frame[frame["wait"] >= 0]
     if frame.empty:
-        raise DataError("No family was attached in this phase: there is nothing to compare.")
+        raise DataError(
+            f"No family of this phase was {TREATMENTS[settings.treatment]}: there is nothing to "
+            "compare. If the records name no lead practitioners, the treatment can only be claimed."
+        )
     return frame
 
 
 def _with_index(
     pool: ibis.Table, waits: pd.DataFrame, seed: int, records: Records, rules: Phase
 ) -> ibis.Table:
-    """Give each comparison family a wait that the treated had and that fits its untreated time."""
-    last = min(rules.end, records.ends_on) + timedelta(days=1)
-    until = ibis.least(pool["first_on"].fill_null(ibis.literal(last)), ibis.literal(last))
-    span = until.epoch_days() - pool["identified_on"].epoch_days()
-    longest = int(waits["wait"].max()) + 1
-    pool = pool.mutate(span=as_long(ibis.least(ibis.greatest(span, 0), longest)))
-    shorter, by_rank = _lookup(waits, longest)
+    """Give each comparison family a wait that the treated had, whatever became of the family."""
     rank = as_long(ibis.row_number().over(order_by=pool["family_id"])) + 1
     scattered = (rank * _MULTIPLIER + (seed % 1_000_003) * 40_692) % _MODULUS
-    pool = pool.mutate(scattered=(scattered * _MULTIPLIER) % _MODULUS)
-    pool = pool.inner_join(_small_table(records, shorter), "span")
-    pool = pool.mutate(place=(pool["scattered"] * pool["fitting"]) // _MODULUS)
-    pool = pool.left_join(_small_table(records, by_rank), "place")
-    index = pool["identified_on"] + pool["wait"] * ibis.interval(days=1)
-    fits = pool["fitting"] > 0
+    scattered = (scattered * _MULTIPLIER) % _MODULUS
+    pool = pool.mutate(place=(scattered * int(waits["families"].sum())) // _MODULUS)
+    pool = pool.inner_join(_small_table(records, _lookup(waits)), "place")
+    pool = pool.mutate(
+        index_on=as_date(pool["identified_on"] + pool["wait"] * ibis.interval(days=1))
+    )
     return pool.select(
         family_id=pool["family_id"],
         treated=ibis.literal(0, "int64"),
         identified_on=pool["identified_on"],
-        index_on=ibis.ifelse(fits, as_date(index), ibis.null("date")),
+        index_on=pool["index_on"],
         attached_on=pool["first_on"],
         **{name: pool[name] for name in criteria_columns(rules)},
         assessed=ibis.literal(True),
         in_group=pool["in_group"],
-        not_before=pool["not_before"] & fits,
+        as_asked=ibis.literal(True),
+        not_before=pool["first_on"].isnull() | (pool["first_on"] > pool["index_on"]),
     )
 
 
@@ -249,17 +281,10 @@ def _small_table(records: Records, frame: pd.DataFrame) -> ibis.Table:
     return held
 
 
-def _lookup(waits: pd.DataFrame, longest: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return how many waits are shorter than each span, and the wait at each place in order."""
-    wait = waits["wait"].to_numpy(dtype=np.int64)
-    count = waits["families"].to_numpy(dtype=np.int64)
-    spans = np.arange(longest + 1, dtype=np.int64)
-    below = np.concatenate([[0], np.cumsum(count)])[np.searchsorted(wait, spans)]
-    places = np.repeat(wait, count)
-    return (
-        pd.DataFrame({"span": spans, "fitting": below}),
-        pd.DataFrame({"place": np.arange(len(places), dtype=np.int64), "wait": places}),
-    )
+def _lookup(waits: pd.DataFrame) -> pd.DataFrame:
+    """Return the wait at each place in their order."""
+    places = np.repeat(waits["wait"].to_numpy(np.int64), waits["families"].to_numpy(np.int64))
+    return pd.DataFrame({"place": np.arange(len(places), dtype=np.int64), "wait": places})
 
 
 def _first_day(records: Records) -> ibis.Value:

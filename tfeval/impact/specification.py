@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tfeval.cohort.analysis_table import COMPARISONS, HORIZONS
+from tfeval.cohort.analysis_table import COMPARISONS, HORIZONS, TREATMENTS
 from tfeval.errors import ParameterError
 from tfeval.impact.designs import DESIGNS
 from tfeval.impact.effects.estimate import METHODS
@@ -33,6 +33,8 @@ class Specification(Settings):
         Of the programme.
     comparison : str
         Comparison group, one of `comparison_groups()`.
+    treatment : str
+        Which attachments are the treatment, one of `TREATMENTS`.
     horizon : int
         Months after the index date.
     design : str
@@ -66,6 +68,12 @@ class Specification(Settings):
         ", ".join(COMPARISONS),
         noun="comparison group",
         known=lambda: COMPARISONS,
+    )
+    treatment: str = setting(
+        "supported",
+        ", ".join(TREATMENTS),
+        noun="treatment",
+        known=lambda: TREATMENTS,
     )
     horizon: int = setting(
         12,

@@ -147,7 +147,7 @@ def _part(design: Design, inside: np.ndarray) -> np.ndarray:
 
 _LEVELS = ["outcome", "months"]
 #: What tells one cohort from another.
-_WHICH = ("phase", "comparison", "level", "seed")
+_WHICH = ("phase", "comparison", "treatment", "level", "seed")
 _OTHER_COHORT = (
     "The outcomes are of another cohort than the study: its units are others. Make the study from "
     "this cohort, or give the outcomes of the study's own."

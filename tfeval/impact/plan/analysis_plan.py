@@ -173,8 +173,8 @@ class AnalysisPlan:
         method, errors : str, optional
             Of `estimate`.
         **more
-            `phase`, `rows` ("family" or "person"), `cohort_seed`, `population`, `level`,
-            `outcome_model`, `cluster`, `covariates`, `correction`.
+            `phase`, `treatment`, `rows` ("family" or "person"), `cohort_seed`, `population`,
+            `level`, `outcome_model`, `cluster`, `covariates`, `correction`.
 
         Returns
         -------
@@ -340,7 +340,8 @@ def plan_lines(content: Mapping[str, Any]) -> list[str]:
         f"Secondary outcomes: {_list(outcomes['secondary'])}",
         f"Horizons: {_list(outcomes['horizons'])} months",
         f"Cohort: phase {cohort['phase']}, by {cohort['level']}, comparison group "
-        f"{_words(cohort['comparison'])}, seed {cohort['seed']}",
+        f"{_words(cohort['comparison'])}, treatment {_words(cohort['treatment'])}, "
+        f"seed {cohort['seed']}",
         f"Covariates: {_list(content['covariates']['use'])}",
         f"Design: {_words(design['method'])}, {_settings(fixed)}",
         f"Estimate: {_words(asked['method'])}, {_words(asked['outcome_model'])} outcome model",

@@ -23,6 +23,7 @@ MAIN = "main"
 _SAID = {
     ("phase",): ("phase",),
     ("comparison",): ("comparison group",),
+    ("treatment",): ("treatment",),
     ("rows",): ("rows of the cohort",),
     ("cohort_seed",): ("seed of the cohort",),
     ("population",): ("population",),
@@ -40,7 +41,7 @@ class Analysis:
     Attributes
     ----------
     cohort : mapping
-        Of the plan's sections `phase`, `comparison`, `level` and `seed`.
+        Of the plan: `phase`, `comparison`, `treatment`, `level` and `seed`.
     covariates : str or tuple of str
         `ALL_BEFORE`, or columns.
     design : mapping
@@ -119,6 +120,7 @@ class Analysis:
         return {
             "phase": (cohort["phase"],),
             "comparison": (cohort["comparison"],),
+            "treatment": (cohort["treatment"],),
             "rows": (cohort["level"],),
             "cohort_seed": (cohort["seed"],),
             "population": ("all",),
@@ -336,6 +338,7 @@ def done_by(effects: Effects) -> dict[str, Any]:
     done = {
         "phase": cohort.get("phase", NOT_KNOWN),
         "comparison": cohort.get("comparison", NOT_KNOWN),
+        "treatment": cohort.get("treatment", NOT_KNOWN),
         "rows": cohort.get("level", NOT_KNOWN),
         "cohort_seed": cohort.get("seed", NOT_KNOWN),
         "level": effects.level,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from tfeval.cohort.analysis_table import COMPARISONS, HORIZONS, LEVELS
+from tfeval.cohort.analysis_table import COMPARISONS, HORIZONS, LEVELS, TREATMENTS
 from tfeval.errors import ParameterError, nearest, suggest
 from tfeval.impact.inference.inference import ERRORS, columns_of
 from tfeval.impact.means.methods import METHODS, OUTCOME_MODELS, logistic_methods
@@ -129,7 +129,8 @@ def _sections() -> dict[str, Keys]:
     why, outcomes = {"why": (text, False)}, [row.name for row in cohort_outcomes()]
     return {
         "cohort": {"phase": (one_of(CRITERIA), True), "level": (one_of(LEVELS), True),
-                   "comparison": (one_of(COMPARISONS), True), "seed": (whole, True), **why},
+                   "comparison": (one_of(COMPARISONS), True),
+                   "treatment": (one_of(TREATMENTS), True), "seed": (whole, True), **why},
         "outcomes": {"primary": (several(outcomes, 1), True),
                      "secondary": (several(outcomes), True),
                      "horizons": (several(HORIZONS, 1), True), **why},

@@ -121,7 +121,7 @@ def followed(cohort: Cohort, months: int | None) -> pd.DataFrame:
     frame = cohort.to_pandas()
     if months is None:
         return frame
-    kept = frame[cohort.outcomes(months).notna().any(axis=1)]
+    kept = frame[cohort.followed(months)]
     if not (kept["treated"] == 0).any():
         raise DataError(
             f"No family of the comparison group {cohort.settings.comparison} could be followed for "

@@ -103,7 +103,12 @@ def tables_table(families: Families) -> Table:
 
 def flow_table(families: Families) -> Table:
     """Return how many families were left after each step, small numbers hidden."""
-    frame = families.cohort.flow
+    months = families.cohort.settings.horizons[-1]
+    seen, arm = families.cohort.followed(months), families.cohort.to_pandas()["treated"]
+    words = f"followed for {months} months: in the records, and not treated meanwhile"
+    left = {name: [int((seen & (arm == one)).sum())] for name, one in
+            (("treated", 1), ("comparison", 0))}  # fmt: skip
+    frame = pd.concat([families.cohort.flow, pd.DataFrame({"step": [words], **left})])
     shown = pd.DataFrame(
         {
             "Step": frame["step"].str.capitalize(),
@@ -116,8 +121,10 @@ def flow_table(families: Families) -> Table:
         shown,
         caption="Families left after each step, all authorities",
         notes=f"Comparison group {group}: {comparison_groups()[group]}. "
-        "A comparison family's index date is its identification plus a wait like those of the "
-        "families on the programme. Counts are rounded to five.",
+        "A comparison family's index date is its identification plus a wait drawn from those of "
+        "the families on the programme; whoever was treated by then is left out. Those treated "
+        f"within the {months} months are left out too, by what came after: chapter 3 compares the "
+        "last row. Counts are rounded to five.",
     )
 
 

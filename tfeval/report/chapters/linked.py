@@ -95,14 +95,20 @@ def _truth(meant: World) -> Truth:
     return simulated_truth(meant[0], _SEED, meant[1])
 
 
-def cohort_of(extract: str, phase: str, comparison: str, horizon: int) -> Cohort:
+def cohort_of(
+    extract: str, phase: str, comparison: str, horizon: int, treatment: str = "supported"
+) -> Cohort:
     """Build a cohort; one asked for again is not built again."""
-    return _cohort(_meant(extract, phase), phase, comparison, horizon)
+    return _cohort(_meant(extract, phase), phase, comparison, horizon, treatment)
 
 
 @lru_cache(maxsize=4)
-def _cohort(meant: World | Path, phase: str, comparison: str, horizon: int) -> Cohort:
-    return cohort(_records(meant), phase=phase, horizon=horizon, comparison=comparison)
+def _cohort(
+    meant: World | Path, phase: str, comparison: str, horizon: int, treatment: str
+) -> Cohort:
+    return cohort(
+        _records(meant), phase=phase, horizon=horizon, comparison=comparison, treatment=treatment
+    )
 
 
 def banner_of(records: Records) -> Box | None:

@@ -1,4 +1,4 @@
-"""Chapter 4: the same effects by other estimators, designs and comparison groups, and the truth."""
+"""Chapter 4: the same effects by other estimators, designs, groups, treatments, and the truth."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from tfeval.cohort.cohort import comparison_groups
+from tfeval.cohort.cohort import comparison_groups, treatments
 from tfeval.display.names import estimand_words
 from tfeval.display.tables import Table, table
 from tfeval.display.words import worded
@@ -27,9 +27,9 @@ from tfeval.report.chapters.impact import Analysis, outcomes_shown
 from tfeval.report.chapters.linked import cohort_of, truth_of
 
 #: Columns of the recorded table of specifications; `why` says why one has no effects.
-COLUMNS = ("comparison", "design", "estimator", "alike", "estimand", "outcome", "months",
-           "estimate", "std_error", "conf_low", "conf_high", "status", "why")  # fmt: skip
-KEYS = ("comparison", "design", "estimator")
+COLUMNS = ("comparison", "design", "estimator", "treatment", "alike", "estimand", "outcome",
+           "months", "estimate", "std_error", "conf_low", "conf_high", "status", "why")  # fmt: skip
+KEYS = ("comparison", "design", "estimator", "treatment")
 #: The design in which nobody is matched or weighted.
 UNWEIGHTED = "unweighted"
 _TOO_FEW = "Too few families have any outcome, or lack it, to show."
@@ -62,11 +62,12 @@ def specifications(found: Analysis) -> pd.DataFrame:
     for keys in _keys(chosen):
         told: dict[Any, Any] = dict(zip(KEYS, keys, strict=True))
         try:
-            families = found.families if keys[0] == chosen.comparison else cohort_of(
-                found.extract, chosen.phase, keys[0], chosen.horizon
+            the_same = (keys[0], keys[3]) == (chosen.comparison, chosen.treatment)
+            families = found.families if the_same else cohort_of(
+                found.extract, chosen.phase, keys[0], chosen.horizon, keys[3]
             )  # fmt: skip
             design, balance = found.design, found.balance
-            if keys[:2] != (chosen.comparison, chosen.design):
+            if not the_same or keys[1] != chosen.design:
                 own = found.study if families is found.families else study(
                     families, months=chosen.horizon
                 ).named(families.labels)  # fmt: skip
@@ -85,21 +86,22 @@ def specifications(found: Analysis) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _keys(chosen: Specification) -> list[tuple[str, str, str]]:
-    """Return the chosen comparison, design and estimator, then those with one of them changed."""
+def _keys(chosen: Specification) -> list[tuple[str, str, str, str]]:
+    """Return what was chosen, by `KEYS`, then all with one of them changed."""
     own = _own(chosen)
     designs = [name for name, row in DESIGNS.items() if row.adjusts and name != own[1]]
     return [
         own,
-        *((own[0], own[1], name) for name in METHODS if name != own[2]),
-        *((own[0], name, own[2]) for name in designs),
-        *((name, own[1], own[2]) for name in comparison_groups() if name != own[0]),
-        *((own[0], UNWEIGHTED, name) for name in _UNADJUSTED),
+        *((own[0], own[1], name, own[3]) for name in METHODS if name != own[2]),
+        *((own[0], name, *own[2:]) for name in designs),
+        *((name, *own[1:]) for name in comparison_groups() if name != own[0]),
+        *((*own[:3], name) for name in treatments() if name != own[3]),
+        *((own[0], UNWEIGHTED, name, own[3]) for name in _UNADJUSTED),
     ]
 
 
-def _own(chosen: Specification) -> tuple[str, str, str]:
-    return chosen.comparison, chosen.design, chosen.estimator
+def _own(chosen: Specification) -> tuple[str, str, str, str]:
+    return chosen.comparison, chosen.design, chosen.estimator, chosen.treatment
 
 
 def specifications_table(found: Analysis, rows: pd.DataFrame) -> Table:
@@ -139,7 +141,7 @@ def specifications_table(found: Analysis, rows: pd.DataFrame) -> Table:
     )
 
 
-def _changed(keys: Any, own: tuple[str, str, str]) -> tuple[str, str]:
+def _changed(keys: Any, own: tuple[str, ...]) -> tuple[str, str]:
     if keys[1] == UNWEIGHTED:
         return "Without a design", _UNADJUSTED[keys[2]]
     for what, key, mine in zip(KEYS, keys, own, strict=True):
@@ -175,7 +177,7 @@ def interval_words(row: dict[Any, Any]) -> str:
     return with_interval(row["estimate"], row["conf_low"], row["conf_high"], digits)
 
 
-def _repeated(rows: pd.DataFrame, own: tuple[str, str, str]) -> list[str]:
+def _repeated(rows: pd.DataFrame, own: tuple[str, ...]) -> list[str]:
     told: dict[str, list[str]] = {}
     for keys, twin in repeats(rows).items():
         other = "chosen" if twin == own else _changed(twin, own)[1]

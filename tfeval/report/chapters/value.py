@@ -116,7 +116,8 @@ def _appraised(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield the key and the rows of each specification that is one."""
     keys: Any
     for keys, part in rows.groupby(list(KEYS), sort=False):
-        if keys[1:] != (UNWEIGHTED, "difference"):
+        # Another treatment is no second opinion on this one's worth.
+        if keys[1:3] != (UNWEIGHTED, "difference") and keys[3] == _own(rows)[3]:
             yield _key(keys), part
 
 
