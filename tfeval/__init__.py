@@ -46,6 +46,7 @@ _PUBLIC = {
     # cohort
     "cohort": "tfeval.cohort.cohort",
     "comparison_groups": "tfeval.cohort.cohort",
+    "treatments": "tfeval.cohort.cohort",
     "results_tests": "tfeval.cohort.results",
     "Cohort": "tfeval.cohort.analysis_table",
     # impact

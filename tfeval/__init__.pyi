@@ -3,6 +3,7 @@
 from tfeval.cohort.analysis_table import Cohort as Cohort
 from tfeval.cohort.cohort import cohort as cohort
 from tfeval.cohort.cohort import comparison_groups as comparison_groups
+from tfeval.cohort.cohort import treatments as treatments
 from tfeval.cohort.results import results_tests as results_tests
 from tfeval.display.figures import Chart as Chart
 from tfeval.display.tables import Table as Table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -43,9 +44,19 @@ def same(fast: pd.DataFrame, slow: list[dict]) -> None:
             assert list(left) == list(right), name
 
 
+def with_matched(families: pa.Table) -> pa.Table:
+    """Let every third family have been attached by matching of records alone."""
+    leads = families["lead_practitioner_on"].to_pylist()
+    leads = [None if place % 3 == 0 else day for place, day in enumerate(leads)]
+    place = families.schema.get_field_index("lead_practitioner_on")
+    field = families.schema.field(place)
+    return families.set_column(place, field, pa.array(leads, field.type))
+
+
 def held_to_the_slow_reference(seed, phase, comparison, level, treatment="supported"):
     plain = simulate(families=90, seed=seed).records
     tables = nasty(seed, 90, index_days(plain, phase, comparison))
+    tables["families"] = with_matched(tables["families"])
     asked = {"phase": phase, "comparison": comparison, "seed": seed, "level": level,
              "treatment": treatment}  # fmt: skip
     fast = cohort(as_records(tables, ENDS_ON), horizon=HORIZONS, **asked)
@@ -56,6 +67,10 @@ def held_to_the_slow_reference(seed, phase, comparison, level, treatment="suppor
 
 def test_one_cohort_equals_the_slow_reference():
     held_to_the_slow_reference(3, "two", "not_yet_treated", "person")
+
+
+def test_another_treatment_equals_the_slow_reference():
+    held_to_the_slow_reference(4, "one", "other_authorities", "family", "data_matched_apart")
 
 
 # No shrinking: each example simulates an extract, and the assertion names the column.
@@ -148,11 +163,14 @@ def test_every_row_s_covariates_are_blind_to_its_own_later_records():
 
 
 def test_no_comparison_family_was_attached_by_its_index_date():
-    records = simulate(families=800, seed=2).records
+    records = simulate(families=800, seed=2, data_matched_share=0.4).records
     families = records.table("families").to_pandas()
-    first = families.groupby("family_id")["attached_on"].min()
-    for name in comparison_groups():
-        rows = cohort(records, phase="two", comparison=name).to_pandas()
+    supported = families[families["lead_practitioner_on"].notna()]
+    treated = {"claimed": families, "supported": supported, "data_matched_apart": families}
+    for name, treatment in product(comparison_groups(), TREATMENTS):
+        first = treated[treatment].groupby("family_id")["attached_on"].min()
+        asked = {"phase": "one", "comparison": name, "treatment": treatment}
+        rows = cohort(records, **asked).to_pandas()
         compared = rows[rows["treated"] == 0]
         attached = compared["family_id"].map(first)
         assert (attached.isna() | (attached > compared["index_on"])).all()
@@ -173,11 +191,50 @@ def test_a_comparison_family_is_followed_only_until_it_is_attached():
     assert found.outcomes(12).loc[compared.index[too_soon]].isna().all().all()
 
 
-def test_both_arms_wait_alike():
-    rows = cohort(simulate(families=4000, seed=3).records, comparison="not_yet_treated").to_pandas()
-    wait = (pd.to_datetime(rows["index_on"]) - pd.to_datetime(rows["identified_on"])).dt.days
-    means = wait.groupby(rows["treated"]).median()
-    assert abs(means[1] - means[0]) < 0.35 * means[1] + 5
+def test_who_was_matched_from_records_alone_is_treated_only_where_that_is_asked():
+    records = simulate(families=4000, seed=2, data_matched_share=0.4).records
+    families = records.table("families").to_pandas()
+    matched = set(families.loc[families["attached_on"].notna()
+                               & families["lead_practitioner_on"].isna(), "family_id"])  # fmt: skip
+    own = families[families["phase"] == "one"]
+    days, treated = own.set_index("family_id")["attached_on"], {}
+    for treatment in TREATMENTS:
+        rows = cohort(records, phase="one", treatment=treatment).to_pandas()
+        treated[treatment] = set(rows.loc[rows["treated"] == 1, "family_id"])
+        compared = rows[(rows["treated"] == 0) & rows["family_id"].isin(matched)]
+        attached = pd.to_datetime(compared["family_id"].map(days))
+        assert (attached <= compared["index_on"]).any() == (treatment == "supported")
+    assert not treated["supported"] & matched
+    assert treated["data_matched_apart"] <= matched
+    assert treated["claimed"] == treated["supported"] | treated["data_matched_apart"]
+
+
+def test_a_comparison_family_s_day_does_not_know_what_became_of_it():
+    """Of those treated after a wait, as many are compared as drew a shorter one: no more, no less.
+
+    Each draws a wait of the treated; were it drawn from those that fit, all would be compared, and
+    those soon treated would stand nearer to the day on which they were identified.
+    """
+    records = simulate(families=9000, seed=3, data_matched_share=0.0).records
+    found = cohort(records, phase="two", treatment="claimed")
+    families = records.table("families").to_pandas().query("phase == 'two'")
+    families = families.set_index("family_id")
+    wait = (pd.to_datetime(families["attached_on"])
+            - pd.to_datetime(families["identified_on"])).dt.days  # fmt: skip
+    drawn = wait.dropna().to_numpy()
+    rows = found.to_pandas()
+    compared = rows[rows["treated"] == 0].set_index("family_id")
+    # Early enough that neither the phase's end nor the records' beginning cuts anyone off.
+    early = pd.to_datetime(families["identified_on"]).between("2015-06-01", "2016-06-01")
+    later = wait[early & wait.notna()]
+    chance = np.array([(drawn < own).mean() for own in later])
+    seen = later.index.isin(compared.index)
+    error = np.sqrt((chance * (1 - chance)).sum())
+    assert 0.2 < chance.mean() < 0.8
+    assert abs(seen.sum() - chance.sum()) < 4 * error
+    never = families.index[early & families["attached_on"].isna()]
+    stood = compared.loc[compared.index.isin(never), "days_identified"]
+    assert stood.mean() == pytest.approx(drawn.mean(), rel=0.1)
 
 
 def test_the_flow_only_falls_and_ends_at_the_cohort():

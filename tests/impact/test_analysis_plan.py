@@ -78,9 +78,9 @@ def test_every_outcome_of_a_cohort_can_be_planned_and_no_other(not_yet_treated):
 
 FAULTS = {
     ("title = ", "titel = "): "titel is not part of a plan. Did you mean title?",
-    ('version = "1.0"', "version = 1.0"): "version should be a text.",
-    ("date = 2026-11-24", 'date = "2026-11-24"'): "date should be a date such as",
-    ("date = 2026-11-24", "date = 2026-11-24T10:00:00"): "date should be a date such as",
+    ('version = "1.1"', "version = 1.1"): "version should be a text.",
+    ("date = 2026-11-29", 'date = "2026-11-29"'): "date should be a date such as",
+    ("date = 2026-11-29", "date = 2026-11-29T10:00:00"): "date should be a date such as",
     ('phase = "one"', 'phase = "three"'): "cohort.phase should be one of one, two, sup",
     ('comparison = "not_yet_treated"', 'comparison = "wating"'): "Did you mean waiting?",
     ('level = "family"', 'levle = "family"'): "cohort.levle is unknown. Did you mean level?",
@@ -210,7 +210,7 @@ PATHS = [path for path in leaves(tomllib.loads(TEXT)) if path != ("design", "cal
 
 def test_the_paths_reach_everything():
     assert len(PATHS) > 45 and ("design", "caliper") in PATHS
-    assert ("sensitivity", 3, "design", "caliper") in PATHS
+    assert ("sensitivity", 4, "design", "caliper") in PATHS
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: ".".join(map(str, path)))
@@ -497,7 +497,7 @@ def test_reading_and_marking_leave_word_in_a_notebook(monkeypatch, effects):
     plan.mark(effects)
     (first, line), (second, summary) = told
     assert first == plan.as_dict() and first["sha256"] == plan.hash
-    assert line == f"Analysis plan: {plan.title}, version 1.0, SHA-256 {plan.hash[:12]}"
+    assert line == f"Analysis plan: {plan.title}, version 1.1, SHA-256 {plan.hash[:12]}"
     assert set(second) == {*first, "planned", "sensitivity", "exploratory", "reasons", "absent"}
     asked = len(plan.primary) + len(plan.secondary)
     assert len(second["planned"]) == asked and f"{asked} of {len(effects.frame)} effects" in summary

@@ -91,15 +91,15 @@ def test_what_was_not_planned_is_said_in_the_headline_and_the_table():
 
 
 def test_choices_change_one_thing_at_a_time_and_begin_with_the_one_made(found, choices):
-    keys = choices[["comparison", "design", "estimator"]].drop_duplicates(ignore_index=True)
-    own = ("not_yet_treated", "nearest", "adjusted")
+    keys = choices[list(specifications.KEYS)].drop_duplicates(ignore_index=True)
+    own = ("not_yet_treated", "nearest", "adjusted", "supported")
     assert tuple(keys.iloc[0]) == own
     changed = (keys != own).sum(axis=1)
     # The naive difference has neither design nor estimator of the one chosen.
     naive = (keys["design"] == "unweighted") & (keys["estimator"] == "difference")
     assert changed.tolist() == [0] + [1] * (len(keys) - 3) + [2, 1]
     assert changed[naive].tolist() == [2]
-    first = choices[(choices[["comparison", "design", "estimator"]] == own).all(axis=1)]
+    first = choices[(choices[list(specifications.KEYS)] == own).all(axis=1)]
     frame = found.effects.to_frame()
     frame = frame[~hidden_rows(frame)].set_index("outcome")
     assert set(first["outcome"]) == set(frame.index)

@@ -22,6 +22,14 @@ HORIZONS = (6, 12, 18, 24)
 #: Months before the index date over which covariates are taken.
 BASELINE_MONTHS = 12
 LEVELS = ("family", "person")
+#: What no design mends, said at every effect against such a group.
+CAVEATS = {
+    "waiting": "Families that waited are chosen by what came after: they joined later, and only "
+    "those that had not joined by the end of the horizon are followed.",
+    "below_threshold": "Families below the threshold are kept out by a rule that looked at the "
+    "year before identification, and were never on the programme: without any effect they look "
+    "better than those on it, whatever is held equal.",
+}
 #: Which attachments are the treatment; what else was attached, by another rule, is none.
 TREATMENTS = {
     "supported": "attached and given a lead practitioner",

@@ -18,17 +18,19 @@ from tfeval.cohort.analysis_table import (
     column_of,
 )
 from tfeval.cohort.entry import (
+    WHEN,
     as_date,
-    as_long,
-    as_number,
     candidates,
     criteria_columns,
+    described_columns,
     entered,
     flow,
+    people_of,
+    units_of,
+    with_time,
 )
 from tfeval.errors import in_own_words
 from tfeval.programme.outcomes import Outcome, cohort_outcomes
-from tfeval.programme.phases import Phase
 from tfeval.programme.phases import phase as phase_of
 from tfeval.records.store import Records
 
@@ -210,99 +212,6 @@ def _sum(counts: ibis.Value) -> ibis.Value:
     return counts.cast("float64").sum().cast("int64")
 
 
-# The units of a cohort: where they live and who is in them on the index date.
-
-_ADULT_AGE, _SCHOOL_AGE = 18, 5
-_MAY, _SEPTEMBER = 5, 9
-_HOUSEHOLD = (
-    ("people", "People in the family."),
-    ("children", "Children under 18 on the index date."),
-    ("young_children", "Children under 5 on the index date."),
-)
-
-
-def units_of(records: Records, families: ibis.Table) -> ibis.Table:
-    """Name the units, and find the authority in which each lived on its index date."""
-    arm = ibis.ifelse(families["treated"] == 1, "treated", "comparison")
-    units = families.mutate(unit=families["family_id"].concat(":", arm))
-    assessed = records.table("families").select("family_id", "local_authority", "identified_on")
-    first = assessed.group_by("family_id").aggregate(identified_on=_.identified_on.min())
-    home = assessed.inner_join(first, ["family_id", "identified_on"])
-    home = home.group_by("family_id").aggregate(first_home=_.local_authority.min())
-    units = units.left_join(home, "family_id").drop("family_id_right")
-    if "family_moves" not in records.tables:
-        return _with_household(records, units.rename(local_authority="first_home"))
-    moves = records.table("family_moves")
-    past = units.select("unit", "family_id", "index_on").inner_join(moves, "family_id")
-    past = past.filter(past["moved_on"] <= past["index_on"])
-    last = past.group_by("unit").aggregate(moved_on=_.moved_on.max())
-    now = past.inner_join(last, ["unit", "moved_on"]).select("unit", moved_to="local_authority")
-    units = units.left_join(now, "unit").drop("unit_right")
-    units = units.mutate(local_authority=ibis.coalesce(_.moved_to, _.first_home))
-    return _with_household(records, units)
-
-
-def described_columns(level: str) -> tuple[tuple[str, str], ...]:
-    """Return the columns about who is in the unit, with what each is."""
-    person = (
-        ("person_id", "The person."),
-        ("role", "Role in the family."),
-        ("sex", "Sex."),
-        ("age", "Age in whole years on the index date."),
-    )
-    return (*_HOUSEHOLD, *(person if level == "person" else ()))
-
-
-def _with_household(records: Records, units: ibis.Table) -> ibis.Table:
-    """Add how many people, children and young children the family had on the index date."""
-    people = records.table("people").select("family_id", "birth_month")
-    both = units.select("unit", "family_id", "index_on").inner_join(people, "family_id")
-    both = both.filter(both["birth_month"] <= both["index_on"])
-
-    def under(years: int) -> ibis.Value:
-        return as_number(both["birth_month"] + ibis.interval(years=years) > both["index_on"])
-
-    counts = both.group_by("unit").aggregate(
-        people=_.count().cast("int64"),
-        children=under(_ADULT_AGE).sum().cast("int64"),
-        young_children=under(_SCHOOL_AGE).sum().cast("int64"),
-    )
-    joined = units.left_join(counts, "unit").drop("unit_right")
-    return joined.mutate(**{name: joined[name].fill_null(0) for name, _text in _HOUSEHOLD})
-
-
-def people_of(records: Records, units: ibis.Table) -> ibis.Table:
-    """Return one row for each person born by the index date."""
-    people = records.table("people").select("person_id", "family_id", "birth_month", "sex", "role")
-    each = units.inner_join(people, "family_id")
-    each = each.filter(each["birth_month"] <= each["index_on"])
-    months = (each["index_on"].year() - each["birth_month"].year()) * 12
-    months = months + each["index_on"].month() - each["birth_month"].month()
-    return each.mutate(
-        unit=each["unit"].concat(":", each["person_id"]), age=(months // 12).cast("int64")
-    ).drop("birth_month")
-
-
-#: When a unit's trial begins: on these its arms are compared as on all that lies before.
-_WHEN = (
-    ("days_identified", "Days from identification to the index date.", "days"),
-    ("days_into_phase", "Days from the start of the phase to the index date.", "days"),
-    ("in_autumn", "Index date in September to December.", "0 or 1"),
-    ("in_summer", "Index date in May to August.", "0 or 1"),
-)
-
-
-def _with_time(units: ibis.Table, rules: Phase) -> ibis.Table:
-    """Add when the index date lies: since identification, in the phase, in the school year."""
-    day, month = units["index_on"].epoch_days(), units["index_on"].month()
-    return units.mutate(
-        days_identified=as_long(day - units["identified_on"].epoch_days()),
-        days_into_phase=as_long(day - ibis.literal(rules.start).epoch_days()),
-        in_autumn=as_number(month >= _SEPTEMBER),
-        in_summer=as_number((month >= _MAY) & (month < _SEPTEMBER)),
-    )
-
-
 _WHO = ("unit", "family_id", "treated", "local_authority", "index_on", "identified_on")
 
 
@@ -374,11 +283,11 @@ def cohort(
     spans = windows(months)
     units = units_of(records, entered(found))
     units = units if level == "family" else people_of(records, units)
-    units = with_windows(_with_time(units, rules), months).cache()
+    units = with_windows(with_time(units, rules), months).cache()
     held = cohort_outcomes(records.tables)
     own = [
         *criteria_columns(rules),
-        *(name for name, _text, _unit in _WHEN),
+        *(name for name, _text, _unit in WHEN),
         *(name for name, _text in described_columns(level)),
     ]
     table = _joined(records, units, held, spans, own)
@@ -492,7 +401,7 @@ def _described(
     """Return what each column is, and whether it lies before or after the index date."""
     who = [(name, "", "who", 0, "families", "", "") for name in _WHO]
     who += [(name, "", "before", 0, "families", "0 or 1", "Criterion met.") for name in criteria]
-    who += [(name, "", "before", 0, "families", unit, text) for name, text, unit in _WHEN]
+    who += [(name, "", "before", 0, "families", unit, text) for name, text, unit in WHEN]
     who += [
         (name, "", "who" if name == "person_id" else "before", 0, "people", "", text)
         for name, text in described_columns(level)

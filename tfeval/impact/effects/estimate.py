@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtr, stdtrit  # scipy.stats takes a second to import
 
-from tfeval.cohort.analysis_table import Cohort
+from tfeval.cohort.analysis_table import CAVEATS, Cohort
 from tfeval.display.words import worded
 from tfeval.errors import ParameterError, names_settings, suggest
 from tfeval.impact.design.design import Design
@@ -371,7 +371,10 @@ def _tabulated(
         joint=intervals.covariance,
         level=level,
         settings=settings,
-        notes=tuple(worded(note, design.study.labels) for note in (*design.notes, *notes)),
+        notes=tuple(
+            worded(note, design.study.labels)
+            for note in (*design.notes, *notes, *_of_group(design.study))
+        ),
         pooling=for_pooling(held),
         simulated=design.study.simulated,
     )
@@ -380,6 +383,10 @@ def _tabulated(
 def _plain(ruling: Ruling) -> np.ndarray:
     """Return which errors are of the form that their name says by itself."""
     return np.isin(ruling.kind, ("hc1", "cr1", "two_way", "given")) & ~ruling.rare
+
+
+def _of_group(study: Study) -> tuple[str, ...]:
+    return (CAVEATS[group],) if (group := study.cohort.get("comparison")) in CAVEATS else ()
 
 
 def _of_study(study: Study) -> dict[str, Any]:
