@@ -245,7 +245,14 @@ class Cohort:
 
 
 #: Covariates that are no outcomes, where the column's own words would not do.
-_LABELS = {"met_crime_asb": "Met: crime and anti-social behaviour", "met_work": "Met: out of work"}
+_LABELS = {
+    "met_crime_asb": "Met: crime and anti-social behaviour",
+    "met_work": "Met: out of work",
+    "days_identified": "Days since identification",
+    "days_into_phase": "Days since the phase began",
+    "in_autumn": "Enters in September to December",
+    "in_summer": "Enters in May to August",
+}
 
 
 def _label(name: str, outcome: str) -> str:
