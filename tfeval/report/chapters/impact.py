@@ -253,7 +253,7 @@ def plan_table(found: Analysis) -> Table:
     rows.append(("Effects on this page as planned", f"{planned.sum()} of {len(planned)}"))
     return table(
         pd.DataFrame(rows, columns=["Part", "What it says"]),
-        caption="The analysis plan, written before outcomes were read",
+        caption="The analysis plan",
         notes=[
             "Effects that were not planned are marked exploratory wherever they stand.",
             "The plan corrects the primary outcomes of both its horizons together; a page shows "
