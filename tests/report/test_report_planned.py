@@ -34,7 +34,8 @@ rows = [dict.fromkeys(COLUMNS, np.nan) | {"outcome": name, "months": months, "po
         "method": "adjusted", "outcome_model": "linear", "errors": "cluster",
         "cluster": "local_authority"}
         for months in (12, 24) for name in ("absence", "offences")]
-cohort = {"phase": "one", "comparison": "not_yet_treated", "level": "family", "seed": 1, "units": 9}
+cohort = {"phase": "one", "comparison": "not_yet_treated", "treatment": "supported",
+          "level": "family", "seed": 1, "units": 9}
 settings = {**plan.main.design, "cohort": cohort, "study_units": 9, "covariates": ("age",),
             "covariates_not_used": (), "covariates_added": ()}
 effects = plan.mark(Effects(pd.DataFrame(rows), np.eye(4), settings=settings))"""
@@ -85,7 +86,7 @@ def test_the_page_says_what_is_exploratory_first_and_the_whole_hash_last(ran):
     text = " ".join(notice.get_text(" ").split())
     held = tf.read_plan()
     assert notice["role"] == "note"
-    assert f"Analysis plan : {held.title}, version 1.0, SHA-256 {held.short_hash}. 2 of 4" in text
+    assert f"Analysis plan : {held.title}, version 1.1, SHA-256 {held.short_hash}. 2 of 4" in text
     assert "2 exploratory" in text and held.hash not in text
     items = [item.get_text() for item in notice.find_all("li")]
     assert items[0] == (
@@ -192,5 +193,5 @@ def test_a_notice_is_escaped_and_a_plan_only_read_is_only_named():
 def test_provenance_names_a_plan_by_its_hash():
     held = tf.read_plan()
     rows = provenance(phase="one", plan=held).text()
-    assert held.hash in rows and f"{held.title}, version 1.0" in rows
+    assert held.hash in rows and f"{held.title}, version 1.1" in rows
     assert "Analysis plan" not in provenance(phase="one").text()

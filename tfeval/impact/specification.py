@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from tfeval.cohort.analysis_table import COMPARISONS, HORIZONS, TREATMENTS
 from tfeval.errors import ParameterError
@@ -57,6 +58,18 @@ class Specification(Settings):
     Traceback (most recent call last):
     tfeval.errors.ParameterError: There is no design "entropie". Did you mean entropy?
     """
+
+    @property
+    def cohort(self) -> dict[str, Any]:
+        """What `cohort` is asked for: phase, comparison, treatment and horizon.
+
+        Examples
+        --------
+        >>> Specification(horizon=18).cohort["horizon"]
+        18
+        """
+        names = ("phase", "comparison", "treatment", "horizon")
+        return {name: getattr(self, name) for name in names}
 
     phase: str = setting(
         "one",
