@@ -48,3 +48,13 @@ def test_what_is_not_estimated_has_no_number():
     both = tf.by_statsmodels(design, frame[["y", "same"]])
     assert both.to_frame()["estimate_statsmodels"].isna().tolist() == [False, True]
     assert "not estimated" in both.table().text()
+
+
+def test_a_regression_with_no_freedom_left_has_no_error():
+    frame = drawn(26, seed=5)
+    for name in "bcdefghijklm":
+        frame[name] = np.random.default_rng(ord(name)).normal(size=26)
+    frame["treated"] = np.arange(26) % 2 == 0
+    made = tf.study(frame, covariates=["age", *"bcdefghijklm"])
+    shown = tf.by_statsmodels(tf.unweighted(made), frame["y"], method="adjusted").to_frame()
+    assert shown["std_error_statsmodels"].isna().all()

@@ -20,7 +20,7 @@ DEFAULTS = {"price_year": 2024, "green_book_edition": "2026"}
 @pytest.fixture(scope="module")
 def few(tmp_path_factory):
     folder = tmp_path_factory.mktemp("few") / "records"
-    tf.simulate_to(folder, families=240, seed=5)
+    tf.simulate_to(folder, families=340, seed=5)
     return folder
 
 

@@ -25,6 +25,8 @@ REGRESSIONS = {
 }
 #: A column whose part beside those before it is this small repeats them.
 _REPEATS = 1e-9
+#: A gap below this is rounding, which differs from machine to machine.
+_ROUNDING = 1e-9
 _SAME_TERMS = (
     "On the same terms: covariates of the population fixed, weights known, no other form for few "
     "units or clusters. What is left is the factor for small samples: statsmodels counts as "
@@ -69,8 +71,8 @@ class ByStatsmodels:
             rows.append((label, *(number(value, digits) for value in both)))
         columns = ["Outcome", "Effect", "By statsmodels", "Error", "Error, same terms",
                    "Error by statsmodels"]  # fmt: skip
-        gap = self.largest_gap
-        said = "No effect is estimated" if np.isnan(gap) else (
+        gap = max(self.largest_gap, _ROUNDING)
+        said = "No effect is estimated" if np.isnan(self.largest_gap) else (
             f"The effects differ by at most {gap:.1g} standard errors"
         )  # fmt: skip
         return table(
@@ -179,7 +181,7 @@ def by_statsmodels(
 def _fitted(
     design: Design, y: np.ndarray, method: str, codes: np.ndarray | None
 ) -> tuple[float, float]:
-    """Return the treatment's coefficient and its error from one fit by statsmodels."""
+    """Return the treatment's coefficient and its error from one fit; missing if none has one."""
     import statsmodels.api as sm  # noqa: PLC0415
 
     known = np.isfinite(y)
@@ -193,7 +195,10 @@ def _fitted(
         columns += list(x.T)
         if method == "adjusted":
             columns += list((x * treated[:, None]).T)
-    fit = sm.WLS(y[rows], _independent(columns), weights=design.weights[rows]).fit()
+    independent = _independent(columns)
+    if independent.shape[1] >= len(rows):  # nothing is left over to take an error from
+        return np.nan, np.nan
+    fit = sm.WLS(y[rows], independent, weights=design.weights[rows]).fit()
     by_cluster = {} if codes is None else {"groups": codes[rows]}
     robust = fit.get_robustcov_results("cluster" if by_cluster else "HC1", **by_cluster)
     return float(robust.params[1]), float(robust.bse[1])
