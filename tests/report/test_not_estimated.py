@@ -283,6 +283,10 @@ def test_the_headline_counts_its_own_rows():
     quiet = choice_rows(("nearest", "balanced", {"offences": none}),
                         ("full", "balanced", {"offences": (-1.1, 1.0)}))  # fmt: skip
     assert "Nor does any of 1 other choice" in corroboration.agreement(quiet, read_plan())
+    other = choice_rows(("full_again", "balanced", {"offences": less}))
+    both = pd.concat([quiet, other.assign(treatment="data_matched_apart")])
+    # Of another treatment: no opinion on this one.
+    assert corroboration.agreement(both, read_plan()) == corroboration.agreement(quiet, read_plan())
     alone = corroboration.agreement(quiet.iloc[:1], read_plan())
     assert "No other choice" in alone
 

@@ -19,7 +19,7 @@ from tfeval.report.chapters.authority import bounds
 from tfeval.report.chapters.common import as_published, month, of_phase, percent, pounds
 from tfeval.report.chapters.impact import Analysis
 from tfeval.report.chapters.ledger import funded_families
-from tfeval.report.chapters.specifications import KEYS, UNWEIGHTED, repeats
+from tfeval.report.chapters.specifications import opinions, repeats
 
 # Chapter 4: do other choices say the same? The headline that follows from the page's own rows.
 
@@ -56,8 +56,8 @@ def agreement(rows: pd.DataFrame, plan: AnalysisPlan) -> str:
     -------
     str
         Counts of the rows that the page's table shows: those with groups alike or partly alike,
-        a primary outcome with an interval, and estimates of their own. The naive difference is
-        no choice.
+        a primary outcome with an interval, and estimates of their own, on the same treatment. The
+        naive difference is no choice.
     """
     others = _others(rows, plan)
     if not others:
@@ -105,10 +105,8 @@ def direction(row: dict[str, Any]) -> str:
 def _others(rows: pd.DataFrame, plan: AnalysisPlan) -> list[list[dict[str, Any]]]:
     same = repeats(rows)
     found = []
-    keys: Any
-    for place, (keys, part) in enumerate(rows.groupby(list(KEYS), sort=False)):
-        naive = keys[1] == UNWEIGHTED and keys[2] == "difference"
-        if not place or naive or keys in same or part["alike"].iloc[0] == NOT_BALANCED:
+    for place, (keys, part) in enumerate(opinions(rows)):
+        if not place or keys in same or part["alike"].iloc[0] == NOT_BALANCED:
             continue
         own = part[[bool(name) and plan.role(name) == "primary" for name in part["outcome"]]]
         own = own[own["conf_low"].notna() & own["conf_high"].notna()]

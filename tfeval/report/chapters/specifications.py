@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -139,6 +140,23 @@ def specifications_table(found: Analysis, rows: pd.DataFrame) -> Table:
             *_repeated(rows, _own(found.specification)),
         ],
     )
+
+
+def opinions(rows: pd.DataFrame) -> Iterator[tuple[tuple[str, ...], pd.DataFrame]]:
+    """Yield the specifications that answer the page's question, its own first, by their keys.
+
+    The naive difference answers none, and another treatment another one.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        As from `specifications`.
+    """
+    treatment = rows["treatment"].iloc[0]
+    keys: Any
+    for keys, part in rows.groupby(list(KEYS), sort=False):
+        if keys[1:3] != (UNWEIGHTED, "difference") and keys[3] == treatment:
+            yield keys, part
 
 
 def _changed(keys: Any, own: tuple[str, ...]) -> tuple[str, str]:

@@ -28,7 +28,7 @@ from tfeval.programme.national import attached_by_year
 from tfeval.programme.phases import phase as phase_of
 from tfeval.report.chapters.evidence import Unknown, Unvalued, or_why
 from tfeval.report.chapters.impact import not_shown
-from tfeval.report.chapters.specifications import KEYS, UNWEIGHTED, repeats
+from tfeval.report.chapters.specifications import KEYS, UNWEIGHTED, opinions, repeats
 from tfeval.report.notebook_parts import Box
 from tfeval.report.record import Record, Records, keep, make_record, record
 
@@ -114,11 +114,8 @@ def design_labels(rows: pd.DataFrame) -> dict[str, str]:
 
 def _appraised(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield the key and the rows of each specification that is one."""
-    keys: Any
-    for keys, part in rows.groupby(list(KEYS), sort=False):
-        # Another treatment is no second opinion on this one's worth.
-        if keys[1:3] != (UNWEIGHTED, "difference") and keys[3] == _own(rows)[3]:
-            yield _key(keys), part
+    for keys, part in opinions(rows):
+        yield _key(keys), part
 
 
 def chosen_key(rows: pd.DataFrame) -> str:
