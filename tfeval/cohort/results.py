@@ -7,8 +7,8 @@ import pandas as pd
 from ibis import _
 
 from tfeval.cohort.analysis_table import Cohort
-from tfeval.cohort.entry import as_long, as_number
-from tfeval.errors import DataError, ParameterError, in_own_words
+from tfeval.cohort.entry import as_date, as_long, as_number
+from tfeval.errors import DataError, ParameterError, in_own_words, suggest
 from tfeval.programme.outcomes import OUT_OF_WORK_BENEFITS, PROVEN_OUTCOMES
 from tfeval.programme.phases import Phase, phase
 from tfeval.programme.results import results_met, school_test
@@ -17,10 +17,21 @@ from tfeval.records.store import Records
 _HALF_YEAR, _YEAR = 182, 365
 _MINOR_MONTHS = 18 * 12
 _FAR = 2_000_000
+#: Days within which three terms end one after another, holidays included.
+_THREE_TERMS = 490
+#: Days by which a row's middle is moved on, so that neither Easter nor Christmas parts it wrongly.
+_LEAN = 12
+#: Months of age at entry of children who must be in school until the tests are taken.
+_SCHOOL_FROM, _SCHOOL_TO = 5 * 12, 15 * 12
+_OF_TERMS = (
+    "fixed_exclusions", "sessions_possible", "sessions_unauthorised", "sessions_authorised",
+)  # fmt: skip
 
 
 @in_own_words("The tests of results cannot be put to the records")
-def results_tests(records: Records, found: Cohort, months: int = 12) -> pd.DataFrame:
+def results_tests(
+    records: Records, found: Cohort, months: int = 12, *, reading: str = "published"
+) -> pd.DataFrame:
     """Return which families of a cohort would have met the programme's results tests.
 
     Both arms are put to the same tests, whether or not a result was claimed: so the comparison
@@ -34,15 +45,19 @@ def results_tests(records: Records, found: Cohort, months: int = 12) -> pd.DataF
         By family, with `months` among its horizons.
     months : int, default 12
         Months after the index date at which the tests are taken.
+    reading : {"published", "after_entry"}
+        Which terms the school test looks at: the last three before the tests are taken, as the
+        rule says, or only such as began after the index date, where a year often holds but two.
 
     Returns
     -------
     DataFrame
         `unit`, `treated`, and the phase's results: in phase one `crime_asb_education`,
         `continuous_employment`, `turned_around`; in phase two `continuous_employment`,
-        `sustained_progress`; under Supporting Families `successful_family_outcome`. 1, 0, or
-        missing: where the records do not cover the time, the family was not followed, or it has a
-        need that records cannot show to be resolved (`Phase.untested`).
+        `sustained_progress`; under Supporting Families `successful_family_outcome`. 1
+        (met), 0 (not met), or missing (cannot be judged): where what decides was not recorded or
+        covered, the family was not followed, or it has a need that records cannot show to be
+        resolved (`Phase.untested`).
 
     Raises
     ------
@@ -53,16 +68,21 @@ def results_tests(records: Records, found: Cohort, months: int = 12) -> pd.DataF
 
     Notes
     -----
-    Six and twelve months are 182 and 365 days. Minors are people under 18 on the day. Progress to
-    work is not recorded. Children need help no longer where none is in need or on a protection
-    plan at the end, and a family is safe where no domestic abuse was reported in the last six
-    months: in phase two authorities set these two tests themselves, and the framework of
-    Supporting Families was not seen in full, so this is one reading.
+    Six and twelve months are 182 and 365 days. Minors are people under 18 on the day, adults those
+    of 18 and over on the index date. Spells of work that touch are one; days on an out-of-work
+    benefit are not in it. A pupil's rows of one term, in two schools, are one term, and a term
+    without sessions is none. A family of which no school-age child can be judged cannot be judged
+    by the school test. Progress to work is not recorded. Children need help no longer where none
+    is in need or on a protection plan at the end, and a family is safe where no domestic abuse was
+    reported in the last six months: in phase two authorities set these two tests themselves, and
+    the framework of Supporting Families was not seen in full, so this is one reading.
 
     References
     ----------
     `tfeval.programme.results`; `data/published/results_definitions.csv`.
     """
+    if reading not in READINGS:
+        raise ParameterError(f"There is no reading {reading}. {suggest(reading, READINGS)}")
     settings = found.settings
     rules = phase(settings.phase)
     needed = rules.looks_at
@@ -76,16 +96,42 @@ def results_tests(records: Records, found: Cohort, months: int = 12) -> pd.DataF
         )
     if lacking:
         raise DataError(f"Results tests need tables that the extract lacks: {', '.join(lacking)}.")
-    units = found.units.select("unit", "family_id", "day0", end=found.units[f"day{months}"])
+    units = found.units.select(
+        "unit", "family_id", "index_on", "day0", end=found.units[f"day{months}"]
+    )
     frame = found.to_pandas().set_index("unit")
-    inputs = _inputs(records, units, rules, frame.index)
+    inputs = _inputs(records, units, rules, frame.index, reading)
+    for when, counts in (("before", found.baseline()), ("after", found.outcomes(months))):
+        held = counts.set_axis(frame.index)
+        for name, outcomes in _RESTS_ON[when].items():
+            if name in inputs:
+                inputs[name] = inputs[name].where(held[list(outcomes)].notna().all(axis=1))
     inputs = inputs.join(_problems(frame, rules))
     results = results_met(inputs, rules)
-    measured = found.outcomes(months)[list(needed.values())]
-    seen = measured.notna().all(axis=1).set_axis(frame.index)
-    shown = results.where(seen).drop(columns=rules.result.progress, errors="ignore")
+    followed = found.followed(months).set_axis(frame.index)
+    shown = results.where(followed).drop(columns=rules.result.progress, errors="ignore")
     shown.insert(0, "treated", frame["treated"])
     return shown.reset_index()
+
+
+#: The outcomes without which an input is not known: their tables do not cover the time.
+_RESTS_ON = {
+    "before": {
+        "asb_before": ("asb_incidents",),
+        "offences_before": ("offences",),
+        "school_passed": ("sessions_possible",),
+    },
+    "after": {
+        "asb_after": ("asb_incidents",),
+        "offences_after": ("offences",),
+        "weeks_in_work": ("employment", "out_of_work"),
+        "emergency_admissions_after": ("emergency_admissions",),
+        "children_helped": ("in_need",),
+        "safe_from_abuse": ("domestic_abuse",),
+        "school_passed": ("sessions_possible",),
+    },
+}
+READINGS = ("published", "after_entry")
 
 
 def _problems(frame: pd.DataFrame, rules: Phase) -> pd.DataFrame:
@@ -93,7 +139,9 @@ def _problems(frame: pd.DataFrame, rules: Phase) -> pd.DataFrame:
     return flags.rename(columns=lambda name: name.removeprefix("met_"))
 
 
-def _inputs(records: Records, units: ibis.Table, rules: Phase, index: pd.Index) -> pd.DataFrame:
+def _inputs(
+    records: Records, units: ibis.Table, rules: Phase, index: pd.Index, reading: str
+) -> pd.DataFrame:
     """Return what the tests look at, one row a unit; nothing recorded counts as none."""
     counted = {
         "asb_incidents": lambda: _events(records, units, "asb_incidents", "asb", minors=False),
@@ -111,9 +159,13 @@ def _inputs(records: Records, units: ibis.Table, rules: Phase, index: pd.Index) 
     counts = [count() for table, count in counted.items() if table in looked_at]
     frame = pd.concat([one.set_index("unit").reindex(index) for one in counts], axis=1).fillna(0)
     if "school_terms" in looked_at:
-        children = _children(records, units)
-        passed = school_test(children, rules).groupby(children["unit"]).all()
-        frame["school_passed"] = passed.reindex(index, fill_value=False)
+        children = _children(records, units, reading)
+        passed = school_test(children, rules)
+        failed = (~passed).fillna(False).groupby(children["unit"]).any().reindex(index)
+        judged = passed.notna().groupby(children["unit"]).all().reindex(index)
+        # One child that fails decides; else one that cannot be judged, or the want of any, does.
+        met = judged.astype("boolean").where(judged.eq(True) | failed.eq(True))
+        frame["school_passed"] = met & ~failed.astype("boolean")
     if "social_care_episodes" in looked_at:
         frame["children_helped"] = frame["still_in_need"] == 0
     if "domestic_abuse_incidents" in looked_at:
@@ -175,47 +227,79 @@ def _in_need(records: Records, units: ibis.Table) -> pd.DataFrame:
 
 
 def _weeks_in_work(records: Records, units: ibis.Table) -> pd.DataFrame:
-    """Return the longest spell in work of an adult who was on an out-of-work benefit at entry."""
+    """Return the longest time in work and off benefits of an adult on a benefit at entry."""
     people = _people(records, units)
+    months = (people["index_on"].year() - people["birth_month"].year()) * 12
+    months = months + people["index_on"].month() - people["birth_month"].month()
+    people = people.filter(months >= _MINOR_MONTHS)
     benefits = records.table("benefit_spells")
     benefits = benefits.filter(benefits["benefit"].isin(OUT_OF_WORK_BENEFITS))
-    claims = people.inner_join(benefits.select("person_id", "started_on", "ended_on"), "person_id")
-    at_entry = claims.filter(
-        (claims["started_on"].epoch_days() <= claims["day0"])
-        & (claims["ended_on"].epoch_days().fill_null(_FAR) > claims["day0"])
-    )
-    workless = at_entry.select("unit", "person_id", "day0", "end").distinct()
-    work = records.table("employment_spells").select("person_id", "started_on", "ended_on")
-    spells = workless.inner_join(work, "person_id")
-    begun = ibis.greatest(spells["started_on"].epoch_days(), spells["day0"])
-    done = ibis.least(spells["ended_on"].epoch_days().fill_null(_FAR), spells["end"])
-    longest = spells.mutate(days=as_long(done - begun)).group_by("unit").aggregate(d=_.days.max())
-    frame = longest.to_pandas()
-    frame["weeks_in_work"] = frame["d"].astype(float).clip(lower=0) / 7
-    return frame[["unit", "weeks_in_work"]]
+    spells = [_spells_of(people, table) for table in (benefits, records.table("employment_spells"))]
+    claims, work = (one.to_pandas() for one in spells)
+    keys = ["unit", "person_id"]
+    at_entry = claims[(claims["begun"] <= claims["day0"]) & (claims["done"] > claims["day0"])]
+    workless = at_entry[keys].drop_duplicates()
+    # Points at which work or a benefit begins or ends; at one day ends and beginnings meet.
+    points = pd.concat(
+        [
+            frame[keys].assign(day=frame[edge].clip(frame["day0"], frame["end"]), **{name: step})
+            for name, frame in (("working", work), ("claiming", claims))
+            for edge, step in (("begun", 1), ("done", -1))
+        ]
+    ).fillna({"working": 0, "claiming": 0})
+    points = points.merge(workless, on=keys).groupby([*keys, "day"], as_index=False).sum()
+    people_now = points.groupby(keys)
+    state = people_now[["working", "claiming"]].cumsum()
+    off = (state["working"] > 0) & (state["claiming"] <= 0)
+    lasts = (people_now["day"].shift(-1) - points["day"]).where(off, 0).fillna(0)
+    stretch = (~off).cumsum()
+    longest = lasts.groupby([points["unit"], points["person_id"], stretch]).sum()
+    weeks = longest.groupby(level="unit").max() / 7
+    return weeks.rename("weeks_in_work").reset_index()
 
 
-def _children(records: Records, units: ibis.Table) -> pd.DataFrame:
-    """Return each child's last three whole terms between the index date and the end, summed."""
-    rows = records.table("school_terms")
-    joined = _people(records, units).inner_join(rows, "person_id")
-    joined = joined.filter(
-        (joined["term_start"].epoch_days() >= joined["day0"])
-        & (joined["term_end"].epoch_days() < joined["end"])
+def _spells_of(people: ibis.Table, spells: ibis.Table) -> ibis.Table:
+    """Return people's spells as day numbers, of those that touch the time looked at."""
+    joined = people.inner_join(spells.select("person_id", "started_on", "ended_on"), "person_id")
+    begun = as_long(joined["started_on"].epoch_days())
+    done = as_long(joined["ended_on"].epoch_days().fill_null(_FAR))
+    held = joined.select(
+        "unit", "person_id", day0=as_long(joined["day0"]), end=as_long(joined["end"]),
+        begun=begun, done=done,
+    )  # fmt: skip
+    return held.filter((held["done"] > held["day0"]) & (held["begun"] < held["end"]))
+
+
+def _children(records: Records, units: ibis.Table, reading: str) -> pd.DataFrame:
+    """Return each child's last three terms before the end, summed; who has none, with 0 terms."""
+    people = _people(records, units)
+    rows = people.inner_join(records.table("school_terms"), "person_id")
+    began, ended = rows["term_start"].epoch_days(), rows["term_end"].epoch_days()
+    earliest = rows["day0"] if reading == "after_entry" else rows["end"] - _THREE_TERMS
+    rows = rows.filter((began >= earliest) & (ended < rows["end"]))
+    # Rows of one term, in two schools, lie in the same third of the school year.
+    middle = as_date(rows["term_start"] + ((ended - began) // 2 + _LEAN) * ibis.interval(days=1))
+    month = middle.year() * 12 + middle.month() - 1
+    term = (month + 4) // 12 * 3 + ((month + 4) % 12) // 4
+    keys = ["unit", "person_id"]
+    each = (
+        rows.mutate(term=as_long(term))
+        .group_by([*keys, "term"])
+        .aggregate(**{name: rows[name].sum().cast("int64") for name in _OF_TERMS})
     )
-    place = ibis.row_number().over(
-        group_by=[joined["unit"], joined["person_id"]], order_by=ibis.desc(joined["term_start"])
-    )
-    last = joined.mutate(place=place).filter(_.place < 3)
-    sums = last.group_by(["unit", "person_id"]).aggregate(
-        terms=_.count(),
-        fixed_exclusions=_.fixed_exclusions.sum(),
-        sessions_possible=_.sessions_possible.sum(),
-        sessions_unauthorised=_.sessions_unauthorised.sum(),
-        sessions_authorised=_.sessions_authorised.sum(),
+    each = each.filter(each["sessions_possible"] > 0)
+    place = ibis.row_number().over(group_by=keys, order_by=ibis.desc(each["term"]))
+    last = each.mutate(place=place).filter(_.place < 3)
+    sums = last.group_by(keys).aggregate(
+        terms=_.count(), **{name: last[name].sum() for name in _OF_TERMS}
     )
     frame = sums.to_pandas()
-    numbers = [name for name in frame if name not in ("unit", "person_id")]
-    frame[numbers] = frame[numbers].astype(float)
+    months = (people["index_on"].year() - people["birth_month"].year()) * 12
+    months = months + people["index_on"].month() - people["birth_month"].month()
+    of_age = people.filter((months >= _SCHOOL_FROM) & (months < _SCHOOL_TO))
+    due = of_age.select(*keys).to_pandas()
+    frame = frame.merge(due, on=keys, how="outer")
+    numbers = ["terms", *_OF_TERMS]
+    frame[numbers] = frame[numbers].astype(float).fillna(0)
     frame["sessions_absent"] = frame["sessions_authorised"] + frame["sessions_unauthorised"]
     return frame

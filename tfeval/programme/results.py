@@ -25,8 +25,9 @@ def fallen_by(before: pd.Series, after: pd.Series, share: float) -> pd.Series:
 
     Returns
     -------
-    Series of bool
+    Series of boolean
         True where after <= before x (1 - share); with none before, only where none came after.
+        Missing where either count is.
 
     Notes
     -----
@@ -39,7 +40,8 @@ def fallen_by(before: pd.Series, after: pd.Series, share: float) -> pd.Series:
     [True, False, True]
     """
     # Rounded, or 5 x (1 - 0.6) = 2.0000000000000004 would hang on the last binary digit.
-    return after <= np.round(before * (1 - share), 9)
+    fell = (after <= np.round(before * (1 - share), 9)).astype("boolean")
+    return fell.where(before.notna() & after.notna())
 
 
 def school_test(children: pd.DataFrame, phase: Phase) -> pd.Series:
@@ -56,8 +58,9 @@ def school_test(children: pd.DataFrame, phase: Phase) -> pd.Series:
 
     Returns
     -------
-    Series of bool
-        A child not covered for all the terms, or with no possible session, does not pass.
+    Series of boolean
+        Missing where it cannot be judged: fewer terms than the rule looks at, or no possible
+        session. Exclusions in fewer terms that are already too many fail all the same.
 
     References
     ----------
@@ -65,15 +68,16 @@ def school_test(children: pd.DataFrame, phase: Phase) -> pd.Series:
     """
     rule = phase.results
     possible = children["sessions_possible"]
-    passed = (children["terms"] >= rule.school_terms) & (possible > 0)
-    if rule.fixed_exclusions_below is not None:
-        passed &= children["fixed_exclusions"] < rule.fixed_exclusions_below
+    passed = pd.Series(True, index=children.index, dtype="boolean")
     if rule.unauthorised_absence_below is not None:
         limit = round(rule.unauthorised_absence_below * 100)
         passed &= children["sessions_unauthorised"] * 100 < possible * limit
     if rule.attendance_at_least is not None:
         limit = round(rule.attendance_at_least * 100)
         passed &= (possible - children["sessions_absent"]) * 100 >= possible * limit
+    passed = passed.where((children["terms"] >= rule.school_terms) & (possible > 0))
+    if rule.fixed_exclusions_below is not None:
+        passed &= children["fixed_exclusions"] < rule.fixed_exclusions_below
     return passed
 
 
@@ -101,9 +105,10 @@ def results_met(families: pd.DataFrame, phase: Phase) -> pd.DataFrame:
     Returns
     -------
     DataFrame of float
-        The kinds that the phase tells apart, and `phase.result.name`, the result as a whole: 1,
-        0, or missing where a family has a need whose resolution records cannot show
-        (`phase.untested`).
+        The kinds that the phase tells apart, and `phase.result.name`, the result as a whole: 1
+        (met), 0 (not met), or missing where it cannot be judged: an input that decides is missing,
+        or the family has a need whose resolution records cannot show (`phase.untested`). A test
+        that is failed by what is known is not met, whatever else is missing.
 
     Raises
     ------
@@ -135,9 +140,12 @@ def results_met(families: pd.DataFrame, phase: Phase) -> pd.DataFrame:
     passed = {test: _PASSED[test](families, phase.results) for test in tests | work_tests}
     problems = families[[need.name for need in needs]].astype(bool)
     solved = pd.DataFrame(
-        {need.name: passed.get(need.test, False) for need in needs}, index=families.index
-    )
-    everything = problems.any(axis=1) & (solved | ~problems).all(axis=1)
+        {need.name: passed.get(need.test, False) for need in needs},
+        index=families.index, dtype="boolean",
+    )  # fmt: skip
+    everything = problems.any(axis=1).astype("boolean")
+    for need in needs:
+        everything &= solved[need.name] | ~problems[need.name]
     unknown = problems[[need.name for need in needs if need.untested]].any(axis=1)
     found = {}
     whole = everything
@@ -151,7 +159,7 @@ def results_met(families: pd.DataFrame, phase: Phase) -> pd.DataFrame:
             found[kinds.progress] = everything & ~work & joined
         found[kinds.employment] = work
     found[kinds.name] = whole
-    return pd.DataFrame(found, index=families.index).astype(float).where(~unknown)
+    return pd.DataFrame(found, index=families.index).astype("Float64").astype(float).where(~unknown)
 
 
 def _less_crime(families: pd.DataFrame, rule: ResultsTest) -> pd.Series:
@@ -166,16 +174,21 @@ def _less_crime(families: pd.DataFrame, rule: ResultsTest) -> pd.Series:
 def _in_work(families: pd.DataFrame, rule: ResultsTest) -> pd.Series:
     if rule.employment_weeks is None:
         raise DataError("No source gives the weeks in work that count: add employment_weeks.")
-    return families["weeks_in_work"] >= rule.employment_weeks
+    weeks = families["weeks_in_work"]
+    return (weeks >= rule.employment_weeks).astype("boolean").where(weeks.notna())
+
+
+def _none(counts: pd.Series) -> pd.Series:
+    return (counts == 0).astype("boolean").where(counts.notna())
 
 
 _PASSED: dict[str, Callable[[pd.DataFrame, ResultsTest], pd.Series]] = {
-    "school": lambda families, _rule: families["school_passed"].astype(bool),
+    "school": lambda families, _rule: families["school_passed"].astype("boolean"),
     "less_crime": _less_crime,
     "work": _in_work,
-    "children_helped": lambda families, _rule: families["children_helped"].astype(bool),
-    "no_admission": lambda families, _rule: families["emergency_admissions_after"] == 0,
-    "safe_from_abuse": lambda families, _rule: families["safe_from_abuse"].astype(bool),
+    "children_helped": lambda families, _rule: families["children_helped"].astype("boolean"),
+    "no_admission": lambda families, _rule: _none(families["emergency_admissions_after"]),
+    "safe_from_abuse": lambda families, _rule: families["safe_from_abuse"].astype("boolean"),
 }
 _LOOKS_AT = {
     "school": ("school_passed",),
