@@ -115,7 +115,7 @@ def results_tests(
 
 
 #: The outcomes without which an input is not known: their tables do not cover the time.
-_RESTS_ON = {
+_RESTS_ON: dict[str, dict[str, tuple[str, ...]]] = {
     "before": {
         "asb_before": ("asb_incidents",),
         "offences_before": ("offences",),

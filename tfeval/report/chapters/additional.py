@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -262,6 +263,15 @@ _PARTLY = (
 )
 
 
+#: Other readings of the tests: in words, the terms looked at, and what stands for what cannot be
+#: judged (None: nothing, such families are left out).
+_READINGS = (
+    ("Who cannot be judged has not met them", "published", 0.0),
+    ("Who cannot be judged has met them", "published", 1.0),
+    ("School terms after the index date alone", "after_entry", None),
+)
+
+
 @dataclass(frozen=True)
 class Additional:
     """What the records say of the results claimed.
@@ -281,6 +291,10 @@ class Additional:
         None where the records cannot say.
     why : str
         Why they cannot.
+    readings : dict of str to Results or None
+        The same by other readings of the tests, in words; None where the records cannot say.
+    judged : tuple of float
+        Share of the families on the programme, and of the comparison, that can be judged.
     """
 
     phase: str
@@ -290,6 +304,8 @@ class Additional:
     effects: Effects | None
     results: Results | None
     why: str = ""
+    readings: Mapping[str, Results | None] = field(default_factory=dict)
+    judged: tuple[float, float] = (1.0, 1.0)
 
     @property
     def simulated(self) -> bool:
@@ -314,25 +330,44 @@ def results_met(
     phase, horizon = specification.phase, specification.horizon
     held = (phase, horizon, families, design)
     try:
-        effects = _effect(extract, families, design, specification)
+        met = _met(extract, families, design, specification)
+        effects = estimate(design, met, months=horizon)
         if hidden_rows(effects.to_frame()).any():
             return Additional(*held, None, None,
                               "too few families met the tests for numbers to be shown")  # fmt: skip
-        results = results_of(effects, _claimed(extract, families, design, phase))
+        claimed = _claimed(extract, families, design, phase)
+        results = results_of(effects, claimed)
     except TfevalError as fault:
         return Additional(*held, None, None, str(fault))
-    return Additional(*held, effects, results)
+    readings: dict[str, Results | None] = {}
+    for words, reading, unjudged in _READINGS:
+        try:
+            other = met if reading == "published" else _met(
+                extract, families, design, specification, reading
+            )  # fmt: skip
+            other = other if unjudged is None else other.fillna(unjudged)
+            found = estimate(design, other, months=horizon)
+            hidden = hidden_rows(found.to_frame()).any()
+            readings[words] = None if hidden else results_of(found, claimed)
+        except TfevalError:
+            readings[words] = None
+    kept = design.weights > 0
+    arms = (design.study.treated & kept, ~design.study.treated & kept)
+    treated, compared = (float(met[arm].notna().mean()) for arm in arms)
+    return Additional(*held, effects, results, "", readings, (treated, compared))
 
 
-def _effect(
-    extract: str, families: Cohort, design: Design, specification: Specification
-) -> Effects:
+def _met(
+    extract: str, families: Cohort, design: Design, specification: Specification,
+    reading: str = "published",
+) -> pd.Series:  # fmt: skip
+    """Return which families of a study met the tests: 1, 0, or missing if that cannot be judged."""
     phase, months = specification.phase, specification.horizon
     name = programmes()[phase].result.name
-    tests = results_tests(records_of(extract, phase), families, months).set_index("unit")
+    tests = results_tests(records_of(extract, phase), families, months, reading=reading)
     units = families.to_pandas().loc[design.study.index, "unit"]
-    met = tests[name].reindex(units).set_axis(design.study.index)
-    return estimate(design, met.rename(name), months=months)
+    met = tests.set_index("unit")[name].reindex(units).set_axis(design.study.index)
+    return met.rename(name)
 
 
 def _claimed(extract: str, families: Cohort, design: Design, phase: str) -> float:

@@ -30,6 +30,9 @@ _RESULTS = {
 }
 
 
+_ARMS = {"On the programme": 1, "Comparison": 0}
+
+
 @dataclass(frozen=True, eq=False)
 class Families:
     """What chapter 2 shows.
@@ -180,25 +183,34 @@ def results_table(families: Families) -> Table:
             caption="The programme's results tests",
         )
     found = results_tests(families.records, families.cohort, months)
-    found = found[found["unit"].isin(families.frame["unit"])]
+    followed = families.cohort.followed(months).to_numpy()
+    found = found[followed & found["unit"].isin(families.frame["unit"]).to_numpy()]
+    arms = {who: found[found["treated"] == arm] for who, arm in _ARMS.items()}
     rows = [
-        (
-            _RESULTS[name],
-            *(safe_mean(found.loc[found["treated"] == arm, name], 3) for arm in (1, 0)),
-        )
+        (_RESULTS[name], *(share for own in arms.values() for share in _states(own[name])))
         for name in found.columns
         if name in _RESULTS
     ]
+    columns = [f"{who}, {state}" for who in arms for state in ("met", "cannot be judged")]
     return table(
-        pd.DataFrame(rows, columns=["Share of families with", "On the programme", "Comparison"]),
+        pd.DataFrame(rows, columns=["Share of families with", *columns]),
         caption=f"Who would have met the programme's results tests {months} months after, "
         f"{rules.title}",
         notes=_results_notes(rules),
     )
 
 
+def _states(met: pd.Series) -> list[str]:
+    """Return the share that met a test, and that of whom it cannot be said; the rest did not."""
+    known = met.notna()
+    return [safe_mean(met.fillna(0.0), 3), safe_mean((~known).astype(float), 3)]
+
+
 def _results_notes(rules: Programme) -> list[str]:
     notes = [
+        "Of the families followed until then; the others failed the test. Who cannot be judged has "
+        "no three terms of school on record, or records that do not cover what the test looks at, "
+        "so that the share that met it lies between the first number and both together. "
         "The same tests for both groups, whether or not a result was claimed. What the "
         "comparison families reach, families reach without the programme; the difference is not "
         "yet an effect, since the groups differ before."

@@ -255,6 +255,31 @@ def funnel_table(found: Additional) -> Table:
     )
 
 
+def readings_table(found: Additional) -> Table:
+    """Return how far the answer hangs on how the tests are read, and on who cannot be judged."""
+    if found.results is None:
+        return nothing_table(found)
+    read = {"As read above: who cannot be judged is left out": found.results, **found.readings}
+    lines = []
+    for words, held in read.items():
+        if held is None:
+            lines.append((words, *["not known"] * 3))
+            continue
+        met, anyway = (f"{PER * share:,.0f}" for share in (held.met, held.anyway))
+        lines.append((words, met, anyway, interval(held.additional.times(PER))))
+    treated, compared = (f"{100 * share:.0f}%" for share in found.judged)
+    return table(
+        pd.DataFrame(
+            lines, columns=["Reading", "Met the tests", "Would have anyway", "Additional"]
+        ),
+        caption=_titled(f"The tests read otherwise, of {PER:,} families", found.simulated),
+        notes=f"{treated} of the families on the programme and {compared} of those compared can be "
+        "judged: their children have three terms of school on record before the day of the tests, "
+        "and the records cover what the tests look at. “The last three terms” may be read as any "
+        "that ended before that day, as above, or as such as began after the family joined.",
+    )
+
+
 def _each_cost(low: float, high: float, share: Range) -> str:
     cheap, dear = cost_per(low, share), cost_per(high, share)
     if share.low == share.high:
