@@ -312,6 +312,22 @@ class Additional:
         """Whether the records are simulated."""
         return self.design.study.simulated
 
+    def as_read(self) -> dict[str, tuple[float, float]]:
+        """Return how far `anyway`, `additional` and `own` reach over all readings of the tests.
+
+        The ends of the last two are those of the outermost intervals.
+        """
+        known = [one for one in (self.results, *self.readings.values()) if one is not None]
+        if len(known) < 2:
+            return {}
+        anyway = [one.anyway for one in known]
+        ranges = {"additional": [one.additional for one in known],
+                  "own": [one.own for one in known]}  # fmt: skip
+        return {"anyway": (min(anyway), max(anyway))} | {
+            name: (min(one.low for one in each), max(one.high for one in each))
+            for name, each in ranges.items()
+        }
+
 
 def results_met(
     extract: str, families: Cohort, design: Design, specification: Specification
@@ -400,7 +416,19 @@ def headline(found: Additional) -> Sentence:
     return Sentence(
         f"{label}, of {PER:,} families {said['results_claimed']:short} were claimed, "
         f"{said['results_met']:short} met the tests and {said['results_anyway']:short} would have "
-        f"met them anyway: {said['results_additional'].interval()} were additional."
+        f"met them anyway: {said['results_additional'].interval()} were additional"
+        f"{read_words(said)}."
+    )
+
+
+def read_words(said: Mapping[str, Record]) -> str:
+    """Say how far the additional results reach over all readings of the tests, if that is known."""
+    if "results_additional_read" not in said:
+        return ""
+    reach, anyway = said["results_additional_read"], said["results_anyway_read"]
+    return (
+        f" ({reach.end('low'):short} to {reach.end('high'):short} over all readings of the tests, "
+        f"and {anyway.end('low'):short} to {anyway.end('high'):short} anyway)"
     )
 
 
@@ -439,6 +467,13 @@ def facts(found: Additional) -> dict[str, Record]:
         make_record(name, one.value, unit, digits=3, interval=(one.low, one.high))
         for name, (one, unit) in ranges.items()
     ]
+    middle = {"anyway": held.anyway, "additional": held.additional.value}
+    made += [
+        make_record(f"results_{name}_read", PER * middle[name], unit, digits=3,
+                    interval=(PER * low, PER * high))
+        for name, (low, high) in found.as_read().items()
+        if name in middle
+    ]  # fmt: skip
     return {record.name: record for record in made}
 
 

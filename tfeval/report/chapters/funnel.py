@@ -255,6 +255,45 @@ def funnel_table(found: Additional) -> Table:
     )
 
 
+#: How each published rule is read here, by the figure that its row gives first.
+_READ_AS = {
+    "unauthorised_absence_below": "Each child of school age, or with terms on record; its last "
+    "three terms that ended before the day of the tests, summed; two schools in a term are one "
+    "term, a term without sessions is none. Who has fewer cannot be judged, unless the exclusions "
+    "are already too many.",
+    "attendance_at_least": "Each child of school age, or with terms on record; its last three "
+    "terms that ended before the day of the tests, summed; all absence counts, authorised too. "
+    "Who has fewer cannot be judged.",
+    "asb_reduction": "Incidents of the family in the half year (182 days) before the day of the "
+    "tests, against those in the half year before it joined. Where none came before, none may "
+    "come after.",
+    "offending_reduction": "Offences that were proven, over the same half years.",
+    "offending_months": "The half year (182 days) before the day of the tests, as far as records "
+    "show the need.",
+    "employment_weeks": "An adult (18 or over) on an out-of-work benefit on the day the family "
+    "joined, then in work without a day between jobs, and off such benefits all the while.",
+    "employment_removed": "Work is no result.",
+    "admission_free_months": "No emergency admission of anyone in the family in the year (365 "
+    "days) before the day of the tests; a visit to accident and emergency is none.",
+}
+
+
+def rules_table(found: Additional) -> Table:
+    """Return each rule as published, beside how it is read from the records."""
+    rows = published("results_definitions")
+    rows = rows[(rows["phase"] == found.phase) & rows["figure"].isin(_READ_AS)]
+    rows = rows[rows["status"] == "read"].drop_duplicates("figure")
+    rule = [
+        row["text"] if isinstance(row["text"], str) else f"{row['definition']} {as_published(row)}"
+        for _, row in rows.iterrows()
+    ]
+    return table(
+        pd.DataFrame({"Rule, as published": rule, "As read here": rows["figure"].map(_READ_AS)}),
+        caption=f"The tests and how they are read, {phase(found.phase).title}",
+        sources=distinct_sources(rows),
+    )
+
+
 def readings_table(found: Additional) -> Table:
     """Return how far the answer hangs on how the tests are read, and on who cannot be judged."""
     if found.results is None:
@@ -304,6 +343,13 @@ def _funnel_notes(found: Additional) -> list[str]:
     return notes
 
 
+_READ = {"anyway": "Would have met them anyway", "additional": "Additional"}
+
+
+def _hundreds(number: float) -> str:
+    return f"{round(number, -2):,.0f}".replace("-", "\N{MINUS SIGN}")
+
+
 def nation_table(found: Additional) -> Table:
     """Return the same at the size of the nation, beside the claim that was made."""
     if found.results is None:
@@ -320,7 +366,13 @@ def nation_table(found: Additional) -> Table:
         (f"Claimed as {phase_of(found.phase).result.words}", said, "published"),
         ("Would have met the tests anyway", f"{round(held.anyway * families, -2):,.0f}", kind),
         ("Additional", interval(held.additional.times(families), -2), kind),
-    ]
+        *(
+            (f"{_READ[name]}, over all readings of the tests",
+             span(low * families, high * families, _hundreds), kind)
+            for name, (low, high) in found.as_read().items()
+            if name in _READ
+        ),
+    ]  # fmt: skip
     return table(
         pd.DataFrame(lines, columns=["Families", "How many", "Basis"]),
         caption=_titled("The same for England, if all families were like these", found.simulated),
@@ -352,6 +404,8 @@ def surviving_table(found: Additional) -> Table:
         ("Claimed in 2015: all of every family's change", pounds(saved), "published"),
         (f"The programme's own part: {facts(found)['own_share']} of those who met the tests",
          _pounds_range(own), kind),
+        *(("The same over all readings of the tests", span(low * saved, high * saved, about), kind)
+          for name, (low, high) in found.as_read().items() if name == "own"),
         ("Less central government's budget", _pounds_range(central), kind),
         ("Less what authorities were expected to add, too", _pounds_range(whole), kind),
     ]  # fmt: skip

@@ -14,7 +14,7 @@ from tfeval.display.words import Sentence
 from tfeval.impact.effects.areas import AreaEffects
 from tfeval.money.additional import Range, cost_per
 from tfeval.programme.outcomes import outcome_label
-from tfeval.report.chapters.additional import PER
+from tfeval.report.chapters.additional import PER, read_words
 from tfeval.report.chapters.areas import authority_sentence, left_out, read_areas, why_not
 from tfeval.report.chapters.budget import remainder_sentence
 from tfeval.report.chapters.common import about
@@ -140,7 +140,7 @@ def results_row(value: Records, claims: Records) -> Row:
         f"{label} {PER:,} families on the programme, {claims['results_claimed']:short} were "
         f"claimed. {claims['results_met']:short} met the tests; "
         f"{claims['results_anyway']:short} would have anyway. "
-        f"{claims['results_additional'].interval()} were additional. Each cost "
+        f"{claims['results_additional'].interval()} were additional{read_words(claims)}. Each cost "
         f"{cost_words(additional_cost(value, claims))}.",
         f"Intervals of 95%. The programme's own share of the results met is "
         f"{claims['own_share'].interval()}. "
