@@ -267,7 +267,8 @@ _READ_AS = {
     "asb_reduction": "Incidents of the family in the half year (182 days) before the day of the "
     "tests, against those in the half year before it joined. Where none came before, none may "
     "come after.",
-    "offending_reduction": "Offences that were proven, over the same half years.",
+    "offending_reduction": "Offences that were proven, over the same half years: those of "
+    "people under 18 on the day.",
     "offending_months": "The half year (182 days) before the day of the tests, as far as records "
     "show the need.",
     "employment_weeks": "An adult (18 or over) on an out-of-work benefit on the day the family "
@@ -284,7 +285,7 @@ def rules_table(found: Additional) -> Table:
     rows = rows[(rows["phase"] == found.phase) & rows["figure"].isin(_READ_AS)]
     rows = rows[rows["status"] == "read"].drop_duplicates("figure")
     rule = [
-        row["text"] if isinstance(row["text"], str) else f"{row['definition']} {as_published(row)}"
+        row["text"] if row["text"] else f"{row['definition']}: {as_published(row)}"
         for _, row in rows.iterrows()
     ]
     return table(
