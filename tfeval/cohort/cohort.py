@@ -31,6 +31,7 @@ from tfeval.cohort.entry import (
 )
 from tfeval.errors import in_own_words
 from tfeval.programme.outcomes import Outcome, cohort_outcomes
+from tfeval.programme.phases import Phase
 from tfeval.programme.phases import phase as phase_of
 from tfeval.records.store import Records
 
@@ -279,11 +280,9 @@ def cohort(
     months = (horizon,) if isinstance(horizon, int) else tuple(sorted(set(horizon)))
     settings = Settings(phase, comparison, months, seed, level, treatment)
     rules = phase_of(phase)
-    found = candidates(records, settings, rules).cache()
+    found = candidates(records, settings, rules)
     spans = windows(months)
-    units = units_of(records, entered(found))
-    units = units if level == "family" else people_of(records, units)
-    units = with_windows(with_time(units, rules), months).cache()
+    units = records.keep(_units, records, found, settings, rules)
     held = cohort_outcomes(records.tables)
     own = [
         *criteria_columns(rules),
@@ -294,12 +293,18 @@ def cohort(
     return Cohort(
         table=table,
         columns=_described(held, spans, level, criteria_columns(rules)),
-        flow=flow(found, settings),
+        flow=flow(records, found, settings),
         settings=settings,
         left_out=dict(records.missing),
         simulated=records.simulated,
         units=units,
     )
+
+
+def _units(records: Records, found: ibis.Table, settings: Settings, rules: Phase) -> ibis.Table:
+    units = units_of(records, entered(found))
+    units = units if settings.level == "family" else people_of(records, units)
+    return with_windows(with_time(units, rules), settings.horizons)
 
 
 def _joined(
@@ -311,15 +316,21 @@ def _joined(
 ) -> ibis.Table:
     """Put the counts beside the units; missing where they could not have been seen."""
     tables = list(dict.fromkeys(row.table for row in held))
-    followed = _followed(records, units, spans, tables).cache()
+    followed = records.keep(_followed, records, units, spans, tables)
+    # Each table's counts are kept narrow: one expression for all takes seconds to put into SQL.
+    seen = [records.keep(_seen, records, units, followed, table, (held, spans)) for table in tables]
+    return records.keep(_beside, units, held, spans, more, *seen)
+
+
+def _beside(
+    units: ibis.Table, held: list[Outcome], spans: tuple[Window, ...], more: list[str],
+    *seen: ibis.Table,
+) -> ibis.Table:  # fmt: skip
     wide = units.select(*_WHO, *more)
-    for table in tables:
-        own = [row for row in held if row.table == table and row.counted]
-        # Each table's counts are kept narrow: one expression for all takes seconds to put into SQL.
-        seen = _seen(followed, counted(records, units, table, own, spans), table, own, spans)
-        wide = wide.left_join(seen.cache(), "unit").drop("unit_right")
+    for one in seen:
+        wide = wide.left_join(one, "unit").drop("unit_right")
     names = [column_of(row.name, span.name) for row, span in _measured(held, spans)]
-    return wide.mutate(**_ratios(wide, held, spans)).select(*_WHO, *more, *names).cache()
+    return wide.mutate(**_ratios(wide, held, spans)).select(*_WHO, *more, *names)
 
 
 def _measured(held: list[Outcome], spans: tuple[Window, ...]) -> Iterator[tuple[Outcome, Window]]:
@@ -362,13 +373,16 @@ def _followed(
 
 
 def _seen(
+    records: Records,
+    units: ibis.Table,
     followed: ibis.Table,
-    counts: ibis.Table,
     table: str,
-    own: list[Outcome],
-    spans: tuple[Window, ...],
+    wanted: tuple[list[Outcome], tuple[Window, ...]],
 ) -> ibis.Table:
     """Return a table's counts of all units: 0 where nothing is recorded, missing where not seen."""
+    held, spans = wanted
+    own = [row for row in held if row.table == table and row.counted]
+    counts = counted(records, units, table, own, spans)
     joined = followed.left_join(counts, "unit").drop("unit_right")
     seen = {}
     for span in spans:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import ibis
@@ -12,6 +13,7 @@ from ibis import _
 from tfeval.cohort.analysis_table import BASELINE_MONTHS, TREATMENTS, Settings
 from tfeval.errors import DataError
 from tfeval.programme.phases import Phase
+from tfeval.records.relations import kept_frame
 from tfeval.records.store import Records
 
 
@@ -89,19 +91,28 @@ def candidates(records: Records, settings: Settings, rules: Phase) -> ibis.Table
     Hernán (2013), Observational data for comparative effectiveness research, Statistical Methods
     in Medical Research 22(1): sequential trials.
     """
-    families = _assessed(records, settings, rules)
-    treated = _treated(families, rules)
-    pool = _pool(families, settings, rules)
-    waits = _waits(treated, settings)
-    compared = _with_index(pool, waits, settings.seed, records, rules)
-    both = treated.union(compared)
-    first_day = _first_day(records)
+    families = records.keep(_assessed, records, settings, rules)
+    waits = kept_frame(records.connection, _waits(records, families, settings, rules))
+    low = kept_frame(records.connection, _low_authorities(records, families, settings))
+    return records.keep(_candidates, families, waits, low, (settings, rules), _first_day(records))
+
+
+def _candidates(
+    families: ibis.Table,
+    waits: ibis.Table,
+    low: ibis.Table,
+    asked: tuple[Settings, Phase],
+    first_day: date,
+) -> ibis.Table:
+    settings, rules = asked
+    compared = _with_index(_pool(families, low, settings, rules), waits, settings.seed, rules)
+    both = _treated(families, rules).union(compared)
     before = _.index_on - ibis.interval(months=BASELINE_MONTHS)
     return both.mutate(
         in_phase=_.index_on.notnull()
         & (_.index_on >= ibis.literal(rules.start))
         & (_.index_on <= ibis.literal(rules.end)),
-        has_baseline=_.index_on.notnull() & (before >= first_day),
+        has_baseline=_.index_on.notnull() & (before >= ibis.literal(first_day)),
     )
 
 
@@ -115,11 +126,12 @@ def entered(found: ibis.Table) -> ibis.Table:
     return found.filter([found[name].fill_null(False) for name, _text in STEPS])
 
 
-def flow(found: ibis.Table, settings: Settings) -> pd.DataFrame:
+def flow(records: Records, found: ibis.Table, settings: Settings) -> pd.DataFrame:
     """Count how many are left after each step.
 
     Parameters
     ----------
+    records : Records
     found : ibis.Table
         As from `candidates`.
     settings : Settings
@@ -130,13 +142,7 @@ def flow(found: ibis.Table, settings: Settings) -> pd.DataFrame:
     DataFrame
         `step`, `treated`, `comparison`: families left, exact; hide small numbers when shown.
     """
-    counts: dict[str, Any] = {}
-    passed = ibis.literal(True)
-    for name, _text in STEPS:
-        passed = passed & found[name].fill_null(False)
-        for arm, value in (("treated", 1), ("comparison", 0)):
-            counts[f"{name}_{arm}"] = as_number(passed & (found["treated"] == value)).sum()
-    row = found.aggregate(**counts).to_pandas().iloc[0].fillna(0).astype(int)
+    row = records.keep(_left, found).to_pandas().iloc[0].fillna(0).astype(int)
     asked = TREATMENTS[settings.treatment]
     return pd.DataFrame(
         [
@@ -145,6 +151,17 @@ def flow(found: ibis.Table, settings: Settings) -> pd.DataFrame:
         ],
         columns=["step", "treated", "comparison"],
     )
+
+
+def _left(found: ibis.Table) -> ibis.Table:
+    """Return one row: how many of each arm pass each step and those before it."""
+    counts: dict[str, Any] = {}
+    passed = ibis.literal(True)
+    for name, _text in STEPS:
+        passed = passed & found[name].fill_null(False)
+        for arm, value in (("treated", 1), ("comparison", 0)):
+            counts[f"{name}_{arm}"] = as_number(passed & (found["treated"] == value)).sum()
+    return found.aggregate(**counts)
 
 
 def _assessed(records: Records, settings: Settings, rules: Phase) -> ibis.Table:
@@ -202,7 +219,7 @@ def _treated(families: ibis.Table, rules: Phase) -> ibis.Table:
     )
 
 
-def _pool(families: ibis.Table, settings: Settings, rules: Phase) -> ibis.Table:
+def _pool(families: ibis.Table, low: ibis.Table, settings: Settings, rules: Phase) -> ibis.Table:
     later = families["treated_on"].notnull()
     group = {
         "waiting": families["eligible"] & later,
@@ -212,33 +229,35 @@ def _pool(families: ibis.Table, settings: Settings, rules: Phase) -> ibis.Table:
         & families["first_on"].isnull(),
         "other_authorities": families["eligible"]
         & families["first_on"].isnull()
-        & families["local_authority"].isin(
-            _low_authorities(families) if settings.comparison == "other_authorities" else [""]
-        ),
+        & families["local_authority"].isin(low["local_authority"]),
     }[settings.comparison]
     return families.mutate(in_group=group)
 
 
-def _low_authorities(families: ibis.Table) -> list[str]:
+def _low_authorities(records: Records, families: ibis.Table, settings: Settings) -> pd.DataFrame:
     """Return the quarter of authorities that attached the smallest share of their eligible."""
-    eligible = families.filter(_.eligible)
-    shares = eligible.group_by("local_authority").aggregate(
-        attached=as_number(eligible["treated_on"].notnull()).sum(), families=_.count()
-    )
-    frame = shares.to_pandas()
+    if settings.comparison != "other_authorities":
+        return pd.DataFrame({"local_authority": [""]})
+    frame = records.keep(_shares, families).to_pandas()
     frame["share"] = frame["attached"].astype(float) / frame["families"].astype(float)
     frame = frame.sort_values(["share", "local_authority"], kind="stable")
     keep = max(1, round(len(frame) * _LOW_SHARE))
-    return list(frame["local_authority"].head(keep))
+    return frame[["local_authority"]].head(keep).reset_index(drop=True)
 
 
-def _waits(treated: ibis.Table, settings: Settings) -> pd.DataFrame:
-    """Return how often each wait (days from identification to treatment) occurred."""
-    rows = treated.filter(_.in_group & _.as_asked & _.not_before)
-    days = rows["index_on"].epoch_days() - rows["identified_on"].epoch_days()
-    counted = rows.mutate(wait=days).group_by("wait").aggregate(families=_.count())
-    frame = counted.to_pandas().sort_values("wait").reset_index(drop=True)
-    frame = frame[frame["wait"] >= 0]
+def _shares(families: ibis.Table) -> ibis.Table:
+    eligible = families.filter(_.eligible)
+    return eligible.group_by("local_authority").aggregate(
+        attached=as_number(eligible["treated_on"].notnull()).sum(), families=_.count()
+    )
+
+
+def _waits(
+    records: Records, families: ibis.Table, settings: Settings, rules: Phase
+) -> pd.DataFrame:
+    """Return the waits that occurred (days from identification to treatment), each at its place."""
+    frame = records.keep(_counted_waits, families, rules).to_pandas()
+    frame = frame[frame["wait"] >= 0].sort_values("wait").reset_index(drop=True)
     if frame.empty:
         only = settings.treatment == "supported"
         raise DataError(
@@ -246,18 +265,25 @@ def _waits(treated: ibis.Table, settings: Settings) -> pd.DataFrame:
             "compare."
             + (' Where no lead practitioners are recorded, ask for treatment="claimed".' * only)
         )
-    return frame
+    waits = np.repeat(frame["wait"].to_numpy(np.int64), frame["families"].to_numpy(np.int64))
+    places = np.arange(len(waits), dtype=np.int64)
+    return pd.DataFrame({"place": places, "wait": waits, "places": len(waits)})
 
 
-def _with_index(
-    pool: ibis.Table, waits: pd.DataFrame, seed: int, records: Records, rules: Phase
-) -> ibis.Table:
+def _counted_waits(families: ibis.Table, rules: Phase) -> ibis.Table:
+    rows = _treated(families, rules).filter(_.in_group & _.as_asked & _.not_before)
+    days = rows["index_on"].epoch_days() - rows["identified_on"].epoch_days()
+    return rows.mutate(wait=days).group_by("wait").aggregate(families=_.count())
+
+
+def _with_index(pool: ibis.Table, waits: ibis.Table, seed: int, rules: Phase) -> ibis.Table:
     """Give each comparison family a wait that the treated had, whatever became of the family."""
     rank = as_long(ibis.row_number().over(order_by=pool["family_id"])) + 1
     scattered = (rank * _MULTIPLIER + (seed % 1_000_003) * 40_692) % _MODULUS
     scattered = (scattered * _MULTIPLIER) % _MODULUS
-    pool = pool.mutate(place=(scattered * int(waits["families"].sum())) // _MODULUS)
-    pool = pool.inner_join(_small_table(records, _lookup(waits)), "place")
+    places = waits["places"].max().as_scalar()
+    pool = pool.mutate(place=as_long((scattered * places) // _MODULUS))
+    pool = pool.inner_join(waits.select("place", "wait"), "place")
     pool = pool.mutate(
         index_on=as_date(pool["identified_on"] + pool["wait"] * ibis.interval(days=1))
     )
@@ -275,25 +301,16 @@ def _with_index(
     )
 
 
-def _small_table(records: Records, frame: pd.DataFrame) -> ibis.Table:
-    """Return a table held in memory, known to the engine."""
-    held = ibis.memtable(frame)
-    # Spark keeps no in-memory table with a cached one unless a query has used it before.
-    records.connection.execute(held.limit(1))
-    return held
-
-
-def _lookup(waits: pd.DataFrame) -> pd.DataFrame:
-    """Return the wait at each place in their order."""
-    places = np.repeat(waits["wait"].to_numpy(np.int64), waits["families"].to_numpy(np.int64))
-    return pd.DataFrame({"place": np.arange(len(places), dtype=np.int64), "wait": places})
-
-
-def _first_day(records: Records) -> ibis.Value:
+def _first_day(records: Records) -> date:
     if "coverage" in records.tables:
-        first = records.table("coverage").aggregate(day=_.covered_from.min()).to_pandas()
-        return ibis.literal(pd.Timestamp(first["day"].iloc[0]).date())
-    return ibis.literal(pd.Timestamp("1900-01-01").date())
+        first = records.keep(_covered_from, records).to_pandas()["day"].iloc[0]
+        if not pd.isna(first):
+            return pd.Timestamp(first).date()
+    return date(1900, 1, 1)
+
+
+def _covered_from(records: Records) -> ibis.Table:
+    return records.table("coverage").aggregate(day=_.covered_from.min())
 
 
 # The units of a cohort: where they live and who is in them on the index date.

@@ -5,11 +5,18 @@ from __future__ import annotations
 import re
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import count as count_up
 from pathlib import Path
+from typing import Any
 
 import ibis
+import ibis.expr.operations as ops
+import pandas as pd
 
 from tfeval.errors import DataError, TfevalError
 from tfeval.records.schema import TABLES, Table
@@ -47,6 +54,99 @@ def written_whole(*targets: Path) -> Iterator[list[Path]]:
     finally:
         for draft in drafts:
             shutil.rmtree(draft, ignore_errors=True)
+
+
+# Steps of a query, worked out once for all extracts of one form and settings.
+
+#: Tables kept in an engine, by names of one width, so that one can stand for another in a query.
+_KEPT = "tfeval_kept_{:09d}"
+_NAMES = re.compile(r"tfeval_kept_[0-9]{9}")
+_numbers = count_up()
+
+
+@dataclass(frozen=True)
+class _Query:
+    """A step as DuckDB reads it: its inputs by the names they had, what comes out of it."""
+
+    sql: str
+    inputs: tuple[str, ...]
+    schema: ibis.Schema
+
+
+#: Queries by step, form of the inputs and settings. Putting a step into SQL takes ten times as
+#: long as running it on some thousand families.
+_queries: dict[str, _Query] = {}
+#: Forms of the tables kept, by name: what made them.
+_forms: dict[str, str] = {}
+
+
+def kept(connection: Any, form: str, step: Callable[..., ibis.Table], *inputs: Any) -> ibis.Table:
+    """Return a step's rows, kept by the engine until nothing refers to them.
+
+    Parameters
+    ----------
+    connection : ibis backend
+    form : str
+        Names and types of the tables of the extract.
+    step : callable
+        A function, by name, of its inputs alone: what it returns must follow from the form of
+        the tables and from the settings, never from rows that it looked at.
+    *inputs : object
+        Tables kept before, settings (told apart by their `repr`), and what else the form says.
+
+    Notes
+    -----
+    DuckDB runs the query of the last time with other tables in their places; other engines put
+    the step into SQL each time.
+    """
+    if connection.name != "duckdb":
+        return step(*inputs).cache()
+    tables = [one for one in inputs if isinstance(one, ibis.Table)]
+    names = tuple(one.get_name() for one in tables)
+    said = [_forms[one.get_name()] if isinstance(one, ibis.Table) else "" if hasattr(one, "tables")
+            else repr(one) for one in inputs]  # fmt: skip
+    key = sha256(repr((form, step.__module__, step.__qualname__, said)).encode()).hexdigest()
+    known = _queries.get(key)
+    if known is None:
+        made = step(*inputs)
+        known = _Query(str(connection.compile(made)), names, made.schema())
+        _queries[key] = known
+    renamed = dict(zip(known.inputs, names, strict=True))
+    sql = _NAMES.sub(lambda name: renamed[name[0]], known.sql)
+    return _held(connection, f"AS {sql}", known.schema, key)
+
+
+def kept_frame(connection: Any, frame: pd.DataFrame) -> ibis.Table:
+    """Return a small table as one of the engine's."""
+    held = ibis.memtable(frame)
+    if connection.name != "duckdb":
+        # Spark keeps no in-memory table with a cached one unless a query has used it before.
+        connection.execute(held.limit(1))
+        return held
+    view = _KEPT.format(next(_numbers))
+    connection.con.register(view, frame)
+    try:
+        schema = held.schema()
+        columns = ", ".join(f'"{name}"' for name in schema)
+        return _held(connection, f"AS SELECT {columns} FROM {view}", schema, repr(schema))
+    finally:
+        connection.con.unregister(view)
+
+
+def _held(connection: Any, what: str, schema: ibis.Schema, form: str) -> ibis.Table:
+    name = _KEPT.format(next(_numbers))
+    connection.raw_sql(f'CREATE TEMP TABLE "{name}" {what}')
+    table = ops.DatabaseTable(name=name, schema=schema, source=connection,
+                              namespace=ops.Namespace())  # fmt: skip
+    _forms[name] = form
+    weakref.finalize(table, _dropped, connection, name).atexit = False
+    return table.to_expr()
+
+
+def _dropped(connection: Any, name: str) -> None:
+    _forms.pop(name, None)
+    with suppress(Exception):  # the connection may be closed before
+        connection.raw_sql(f'DROP TABLE IF EXISTS "{name}"')
 
 
 # Give columns the types of the schema, whatever they came as.

@@ -6,11 +6,12 @@ import csv
 import gzip
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,7 +20,7 @@ import ibis
 from ibis.common.exceptions import TableNotFound
 
 from tfeval.errors import DataError, ParameterError, in_own_words, suggest
-from tfeval.records.relations import refuse_identifiers, typed
+from tfeval.records.relations import kept, refuse_identifiers, typed
 from tfeval.records.schema import TABLES
 
 # What `about.json` says of an extract, held to its types before anything rests on it.
@@ -233,6 +234,21 @@ class Records:
                 f"The extract has no table {name}, so it cannot answer: {TABLES[name].answers}."
             )
         raise DataError(f"There is no table {name} in the schema. {suggest(name, TABLES)}")
+
+    def keep(self, step: Callable[..., ibis.Table], *inputs: Any) -> ibis.Table:
+        """Return the rows of a step, kept by the engine; see `relations.kept`.
+
+        Parameters
+        ----------
+        step : callable
+            A pure function of its inputs: of these records, tables kept before, and settings.
+        """
+        return kept(self.connection, self._form, step, *inputs)
+
+    @cached_property
+    def _form(self) -> str:
+        held = [(one.get_name(), one.op().namespace, one.schema()) for one in self.raw.values()]
+        return repr((held, self.ends_on))
 
     @property
     def missing(self) -> dict[str, str]:
