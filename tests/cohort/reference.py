@@ -70,6 +70,23 @@ class Slow:
             for row in self.rows["coverage"]
         )
 
+    def linked(self, family: str, table: str, start: date, end: date, person) -> bool:
+        """Tell whether all who would be in a source at the time were found there."""
+        flag, youngest, too_old = {
+            "school_terms": ("linked_school", 5, 16),
+            "benefit_spells": ("linked_benefits", 16, 66),
+            "employment_spells": ("linked_benefits", 16, 66),
+            "hospital_episodes": ("linked_health", 0, 120),
+        }.get(table, ("", 0, 0))
+        members = [one for one in self.rows["people"] if one["family_id"] == family]
+        members = [person] if person else members
+        return not flag or all(
+            (present(one[flag]) and bool(one[flag]))
+            or after(one["birth_month"], 12 * youngest) >= end
+            or after(one["birth_month"], 12 * too_old + 1) <= start
+            for one in members
+        )
+
 
 def slow_cohort(  # noqa: PLR0917
     slow: Slow, phase: str, horizons: tuple[int, ...], comparison: str, seed: int, level="family"
@@ -176,14 +193,17 @@ def unit_row(  # noqa: PLR0917
         found["unit"] += f":{person['person_id']}"
         found |= {name: person[name] for name in ("person_id", "role", "sex")}
         found["age"] = age(person, day)
-    spans = {"before": (after(day, -12), day)}
+    known = row["identified_on"]
+    spans = {"before": (after(day, -12), day), "before_identification": (after(known, -12), known)}
     spans |= {str(months): (day, after(day, months)) for months in horizons}
     for name, (start, end) in spans.items():
-        followed = name == "before" or end <= slow.ends_on + timedelta(days=1)
-        if name != "before" and arm == "comparison" and first is not None:
+        past = name.startswith("before")
+        followed = past or end <= slow.ends_on + timedelta(days=1)
+        if not past and arm == "comparison" and first is not None:
             followed = followed and end <= first
         for measure, (table, value) in counts(slow, family, start, end, person).items():
             seen = followed and slow.covered(place, table, start, end)
+            seen = seen and slow.linked(family, table, start, end, person)
             found[f"{measure}_{name}"] = value if seen else None
         possible = found[f"sessions_possible_{name}"]
         for rate, parts in (

@@ -184,7 +184,7 @@ CASES: dict[str, tuple[Callable[[], Family], bool | None]] = {
     "an adult's offences do not count in phase one": (
         lambda: crime().offences("2014-02-01", "2014-02-02", who="adult"), True),
     "an accusation that was dropped is no offending": (
-        lambda: crime().offences("2014-02-01", outcome="no_further_action"), True),
+        lambda: crime().offences("2014-02-01", outcome="not_proven"), True),
     "less crime, but the school test failed": (
         lambda: Family(needs="crime_asb,education").terms(_U15, _U15, _U15), False),
     "more crime, and the school test cannot be judged: failed all the same": (
@@ -255,7 +255,7 @@ CASES: dict[str, tuple[Callable[[], Family], bool | None]] = {
     "a visit to accident and emergency is no admission": (
         lambda: two("health", "crime_asb").add(
             "hospital_episodes", person_id="child", arrived_on=date(2016, 6, 20),
-            kind="accident_emergency"), True),
+            kind="ae_attendance"), True),
     "a child still in need": (
         lambda: two("children_need_help", "crime_asb").spell(
             "social_care_episodes", "2016-01-01", None, "child", kind="in_need"), False),
@@ -296,7 +296,8 @@ def _of_family(name: str, made: Family, *, joined: bool) -> dict[str, list[dict[
     }  # fmt: skip
     home = [{"person_id": "adult", "birth_month": date(1980, 1, 1), "role": "adult"},
             {"person_id": "child", "birth_month": date(2003, 1, 1), "role": "child"}]  # fmt: skip
-    people = home + made.rows.get("people", [])
+    found = dict.fromkeys(("linked_school", "linked_benefits", "linked_health"), True)
+    people = [one | found for one in home + made.rows.get("people", [])]
     rows = made.rows | {"families": [own], "people": people}
     return {
         table: [

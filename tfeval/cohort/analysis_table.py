@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,13 @@ TREATMENTS = {
     "claimed": "attached in any way, by matching of records alone too",
     "data_matched_apart": "attached by matching of records alone, without a lead practitioner",
 }
+#: What is known of a unit from one source over a window. Only what was seen is counted.
+SEEN = {
+    "seen": "Seen",
+    "not_covered": "Not sent by the authority for all of the time",
+    "not_linked": "Somebody in it was not found in the source, or not looked for",
+    "unreadable": "A row of it has a value that cannot be read",
+}
 COMPARISONS = {
     "waiting": "eligible, attached later: followed until attached",
     "not_yet_treated": "eligible and not attached by the index date: followed until attached",
@@ -43,6 +51,48 @@ COMPARISONS = {
     "other_authorities": "eligible and never attached, in the quarter of authorities that "
     "attached the smallest share of their eligible families",
 }
+
+
+# The windows over which outcomes are counted.
+
+BEFORE = "before"
+#: The year that decided who was eligible: what a rule looked at, a comparison must hold equal.
+IDENTIFIED = "before_identification"
+
+
+@dataclass(frozen=True)
+class Window:
+    """A time before or after the index date.
+
+    Attributes
+    ----------
+    name : str
+        "before", "before_identification", or the months after.
+    start, end : str
+        Columns of the units with its first day and the first day after it, as day numbers.
+    months : int
+        Its length.
+    """
+
+    name: str
+    start: str
+    end: str
+    months: int
+
+    @property
+    def timing(self) -> str:
+        """Whether it lies "before" or "after" the index date."""
+        return BEFORE if self.name in (BEFORE, IDENTIFIED) else "after"
+
+
+def windows(horizons: Iterable[int]) -> tuple[Window, ...]:
+    """Return the windows before the index date and before identification, and those after."""
+    after = tuple(Window(str(months), "day0", f"day{months}", months) for months in horizons)
+    return (
+        Window(BEFORE, "day_before", "day0", BASELINE_MONTHS),
+        Window(IDENTIFIED, "day_before_identified", "day_identified", BASELINE_MONTHS),
+        *after,
+    )
 
 
 @dataclass(frozen=True)
@@ -98,7 +148,7 @@ def column_of(outcome: str, window: str | int) -> str:
     ----------
     outcome : str
     window : str or int
-        "before", or the months after the index date.
+        A window's name, or the months after the index date.
     """
     return f"{outcome}_{window}"
 
@@ -114,10 +164,14 @@ class Cohort:
         in it twice, once in each arm; `family_id` tells.
     columns : DataFrame
         One row a column: `name`, `outcome` (as in `tfeval.programme.outcomes`; empty for who the
-        unit is), `timing` ("who", "before", "after"), `months`, `source_table`, `unit`,
-        `description`. A column measured after the index date is never a covariate.
+        unit is), `window` ("before" the index date, "before_identification", or months after),
+        `timing` ("who", "before", "after"), `months`, `source_table`, `unit`, `description`. A
+        column measured after the index date is never a covariate.
     flow : DataFrame
         Families left after each step, by arm; exact.
+    sources : DataFrame
+        By `source_table`: of the units followed to the last horizon, `treated` and `comparison`
+        by `state` of its records over it, a key of `SEEN`; exact.
     settings : Settings
         What was asked for.
     left_out : dict of str to str
@@ -131,6 +185,7 @@ class Cohort:
     table: ibis.Table
     columns: pd.DataFrame
     flow: pd.DataFrame
+    sources: pd.DataFrame
     settings: Settings
     left_out: dict[str, str]
     simulated: bool
@@ -146,8 +201,8 @@ class Cohort:
     def labels(self) -> dict[str, str]:
         """Covariates' names for readers, by column."""
         rows = self.columns[self.columns["timing"] == "before"]
-        return {name: _label(name, outcome)
-                for name, outcome in zip(rows["name"], rows["outcome"], strict=True)}  # fmt: skip
+        return {name: _label(name, outcome, window) for name, outcome, window
+                in zip(rows["name"], rows["outcome"], rows["window"], strict=True)}  # fmt: skip
 
     @property
     def horizons(self) -> list[int]:
@@ -215,8 +270,7 @@ class Cohort:
 
         They are among the covariates.
         """
-        rows = self.columns[(self.columns["timing"] == "before") & (self.columns["outcome"] != "")]
-        return self._named(rows)
+        return self._named(self.columns[self.columns["window"] == BEFORE])
 
     def _named(self, rows: pd.DataFrame) -> pd.DataFrame:
         whole = self.to_pandas()
@@ -255,8 +309,9 @@ _LABELS = {
 }
 
 
-def _label(name: str, outcome: str) -> str:
+def _label(name: str, outcome: str, window: str) -> str:
     if outcome:
-        return OUTCOMES[outcome].label
+        when = ", year before identification" if window == IDENTIFIED else ""
+        return OUTCOMES[outcome].label + when
     words = name.replace("met_", "met: ", 1).replace("_", " ")
     return _LABELS.get(name, words[:1].upper() + words[1:])

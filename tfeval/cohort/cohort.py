@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import ibis
 import pandas as pd
 from ibis import _
 
 from tfeval.cohort.analysis_table import (
-    BASELINE_MONTHS,
+    BEFORE,
     COMPARISONS,
+    SEEN,
     TREATMENTS,
     Cohort,
     Settings,
+    Window,
     column_of,
+    windows,
 )
 from tfeval.cohort.entry import (
     WHEN,
     as_date,
+    as_number,
     candidates,
     criteria_columns,
     described_columns,
@@ -28,85 +31,19 @@ from tfeval.cohort.entry import (
     people_of,
     units_of,
     with_time,
+    with_windows,
 )
 from tfeval.errors import in_own_words
 from tfeval.programme.outcomes import Outcome, cohort_outcomes
 from tfeval.programme.phases import Phase
 from tfeval.programme.phases import phase as phase_of
+from tfeval.records.relations import unread
+from tfeval.records.schema import TABLES
 from tfeval.records.store import Records
 
 # Counting over windows: each event table is read once, for all windows together.
 
-BEFORE = "before"
 _FAR = 2_000_000  # a day number after every date: the end of a spell that goes on
-
-
-@dataclass(frozen=True)
-class Window:
-    """A time before or after the index date.
-
-    Attributes
-    ----------
-    name : str
-        "before", or the months after.
-    start, end : str
-        Columns of the units with its first day and the first day after it, as day numbers.
-    months : int
-        Its length.
-    """
-
-    name: str
-    start: str
-    end: str
-    months: int
-
-    @property
-    def timing(self) -> str:
-        """Whether it lies "before" or "after" the index date."""
-        return BEFORE if self.name == BEFORE else "after"
-
-
-def windows(horizons: Iterable[int]) -> tuple[Window, ...]:
-    """Return the window before the index date and those after it."""
-    after = tuple(Window(str(months), "day0", f"day{months}", months) for months in horizons)
-    return (Window(BEFORE, "day_before", "day0", BASELINE_MONTHS), *after)
-
-
-def baseline_labels() -> dict[str, str]:
-    """Return the columns of outcomes before the index date, with their names for readers.
-
-    Examples
-    --------
-    >>> baseline_labels()["offences_before"]
-    'Proven offences'
-    """
-    return {column_of(row.name, BEFORE): row.label for row in cohort_outcomes() if row.baseline}
-
-
-def with_windows(units: ibis.Table, horizons: Iterable[int]) -> ibis.Table:
-    """Add the edges of the windows as day numbers.
-
-    Parameters
-    ----------
-    units : ibis.Table
-        With `index_on`.
-    horizons : iterable of int
-        Months after.
-
-    Notes
-    -----
-    A window before is [index - 12 months, index), one after is [index, index + months): what
-    happens on the index date itself is after it.
-    """
-    edges = {
-        f"day{months}": as_date(units["index_on"] + ibis.interval(months=months)).epoch_days()
-        for months in horizons
-    }
-    return units.mutate(
-        day_before=as_date(units["index_on"] - ibis.interval(months=BASELINE_MONTHS)).epoch_days(),
-        day0=_.index_on.epoch_days(),
-        **edges,
-    )
 
 
 def counted(
@@ -145,8 +82,9 @@ def counted(
         people = records.table("people").select("person_id", "family_id")
         reach = reach.inner_join(people, "family_id").drop("family_id")
     joined = reach.inner_join(rows, "person_id" if "person_id" in rows.columns else "family_id")
+    first = ibis.least(*(joined[span.start] for span in spans))
     last = ibis.greatest(*(joined[span.end] for span in spans))
-    joined = joined.filter((joined["to"] > joined["day_before"]) & (joined["from"] < last))
+    joined = joined.filter((joined["to"] > first) & (joined["from"] < last))
     sums = {
         column_of(row.name, span.name): _total(joined, row, span)
         for row in wanted
@@ -262,8 +200,10 @@ def cohort(
     Notes
     -----
     A count over a window is missing, not zero, where the authority's records of that table do
-    not cover the window, where the records end before it, and, for a comparison family treated
-    within it, where the comparison ends (it is censored at its treatment).
+    not cover the window; where somebody in the unit who would be in the source was not found
+    there, or not looked for (`Table.linked`); where a row of the unit has a value that cannot be
+    read; where the records end before it; and, for a comparison family treated within it, where
+    the comparison ends (it is censored at its treatment). `Cohort.sources` counts the first three.
 
     References
     ----------
@@ -289,11 +229,12 @@ def cohort(
         *(name for name, _text, _unit in WHEN),
         *(name for name, _text in described_columns(level)),
     ]
-    table = _joined(records, units, held, spans, own)
+    table, sources = _joined(records, units, held, spans, own)
     return Cohort(
         table=table,
         columns=_described(held, spans, level, criteria_columns(rules)),
         flow=flow(records, found, settings),
+        sources=sources,
         settings=settings,
         left_out=dict(records.missing),
         simulated=records.simulated,
@@ -313,13 +254,36 @@ def _joined(
     held: list[Outcome],
     spans: tuple[Window, ...],
     more: list[str],
-) -> ibis.Table:
-    """Put the counts beside the units; missing where they could not have been seen."""
+) -> tuple[ibis.Table, pd.DataFrame]:
+    """Put the counts beside the units, missing where not seen; and say how many were, by source."""
     tables = list(dict.fromkeys(row.table for row in held))
     followed = records.keep(_followed, records, units, spans, tables)
     # Each table's counts are kept narrow: one expression for all takes seconds to put into SQL.
     seen = [records.keep(_seen, records, units, followed, table, (held, spans)) for table in tables]
-    return records.keep(_beside, units, held, spans, more, *seen)
+    states = records.keep(_states, units, tables, *seen).to_pandas()
+    return records.keep(_beside, units, held, spans, more, *seen), _by_source(states, tables)
+
+
+def _states(units: ibis.Table, tables: list[str], *seen: ibis.Table) -> ibis.Table:
+    """Return how many units of each arm have each state of each source."""
+    arms = units.select("unit", "treated")
+    each = []
+    for table, one in zip(tables, seen, strict=True):
+        both = one.select("unit", "state").inner_join(arms, "unit")
+        counts = both.group_by("treated", "state").aggregate(units=_.count())
+        each.append(counts.mutate(source_table=ibis.literal(table)))
+    return ibis.union(*each) if len(each) > 1 else each[0]
+
+
+def _by_source(states: pd.DataFrame, tables: list[str]) -> pd.DataFrame:
+    """Return a row for each source and state, also of nobody."""
+    states, keys = states[states["state"].notna()], ["source_table", "state"]
+    every = pd.MultiIndex.from_product([tables, list(SEEN)], names=keys)
+    arms = {
+        name: states[states["treated"] == arm].set_index(keys)["units"].reindex(every)
+        for name, arm in (("treated", 1), ("comparison", 0))
+    }
+    return pd.DataFrame(arms).fillna(0).astype(int).reset_index()
 
 
 def _beside(
@@ -328,7 +292,7 @@ def _beside(
 ) -> ibis.Table:  # fmt: skip
     wide = units.select(*_WHO, *more)
     for one in seen:
-        wide = wide.left_join(one, "unit").drop("unit_right")
+        wide = wide.left_join(one.drop("state"), "unit").drop("unit_right")
     names = [column_of(row.name, span.name) for row, span in _measured(held, spans)]
     return wide.mutate(**_ratios(wide, held, spans)).select(*_WHO, *more, *names)
 
@@ -337,7 +301,7 @@ def _measured(held: list[Outcome], spans: tuple[Window, ...]) -> Iterator[tuple[
     """Yield what the cohort has of each outcome: after the index date, and before if a baseline."""
     for row in held:
         for span in spans:
-            if row.baseline or span.name != BEFORE:
+            if row.baseline or span.timing != BEFORE:
                 yield row, span
 
 
@@ -379,22 +343,96 @@ def _seen(
     table: str,
     wanted: tuple[list[Outcome], tuple[Window, ...]],
 ) -> ibis.Table:
-    """Return a table's counts of all units: 0 where nothing is recorded, missing where not seen."""
+    """Return a table's counts of all units: 0 where nothing is recorded, missing where not seen.
+
+    With them, the state of the table's records over the last horizon, a key of `SEEN`; missing for
+    who was not followed.
+    """
     held, spans = wanted
     own = [row for row in held if row.table == table and row.counted]
-    counts = counted(records, units, table, own, spans)
-    joined = followed.left_join(counts, "unit").drop("unit_right")
-    seen = {}
+    joined = followed
+    for more in (
+        counted(records, units, table, own, spans),
+        _unlinked(records, units, table, spans),
+        _unreadable(records, units, table, own),
+    ):
+        if more is not None:
+            joined = joined.left_join(more, "unit").drop("unit_right")
+    yes, found = ibis.literal(True), {}
     for span in spans:
         start, end = joined[span.start], joined[span.end]
-        known = ibis.literal(True)
+        covered = linked = read = followed_on = yes
         if f"{table}_to" in joined.columns:
-            known = (joined[f"{table}_from"] <= start) & (joined[f"{table}_to"] >= end)
-        if span.name != BEFORE:
-            known = known & (joined["followed_to"] >= end)
+            covered = (joined[f"{table}_from"] <= start) & (joined[f"{table}_to"] >= end)
+        if f"unlinked_{span.name}" in joined.columns:
+            linked = joined[f"unlinked_{span.name}"].fill_null(0) == 0
+        if "unreadable" in joined.columns:
+            read = joined["unreadable"].fill_null(0) == 0
+        if span.timing != BEFORE:
+            followed_on = joined["followed_to"] >= end
+            # Of the last window, which comes last.
+            found["state"] = ibis.cases(
+                (~followed_on, ibis.null("string")),
+                (~covered.fill_null(False), "not_covered"),
+                (~linked, "not_linked"),
+                (~read, "unreadable"),
+                else_="seen",
+            )
+        known = covered & linked & read & followed_on
         for column in (column_of(row.name, span.name) for row in own):
-            seen[column] = ibis.ifelse(known, joined[column].fill_null(0), ibis.null("int64"))
-    return joined.select("unit", **seen)
+            found[column] = ibis.ifelse(known, joined[column].fill_null(0), ibis.null("int64"))
+    return joined.select("unit", **found)
+
+
+def _unlinked(
+    records: Records, units: ibis.Table, table: str, spans: tuple[Window, ...]
+) -> ibis.Table | None:
+    """Return units with somebody who would be in a source and was not found there, by window."""
+    definition, people = TABLES[table], records.table("people")
+    if definition.expected is None or definition.linked not in people.columns:
+        return None
+    youngest, too_old = definition.expected
+    who = "person_id" if "person_id" in units.columns else "family_id"
+    lost = people.filter(~people[definition.linked].fill_null(False)).select(who, "birth_month")
+    joined = units.select("unit", who, *_edges(spans)).inner_join(lost, who)
+
+    def birthday(years: int, *, months: int = 0) -> ibis.Value:
+        later = ibis.interval(months=12 * years + months)
+        return as_date(joined["birth_month"] + later).epoch_days()
+
+    of_age = {
+        f"unlinked_{span.name}": as_number(
+            # The day of birth is not kept: it may be the month's last.
+            (birthday(youngest) < joined[span.end])
+            & (birthday(too_old, months=1) > joined[span.start])
+        ).max()
+        for span in spans
+    }
+    return joined.group_by("unit").aggregate(**of_age)
+
+
+def _unreadable(
+    records: Records, units: ibis.Table, table: str, own: list[Outcome]
+) -> ibis.Table | None:
+    """Return units with a row of which a value that counts cannot be read: it may be any day's."""
+    raw, definition = records.raw[table], TABLES[table]
+    looked_at = {name for name in (definition.event_on, definition.ends_on) if name}
+    for row in own:
+        looked_at |= {row.column, row.above_zero, *(name for name, _values in row.where)}
+    lost = [unread(raw[name], definition.columns[name])
+            for name in sorted(looked_at) if name in raw.columns]  # fmt: skip
+    rows = records.table(table)
+    by_person = "person_id" in units.columns
+    who = "family_id" if "family_id" in rows.columns and not by_person else "person_id"
+    found = raw.filter(ibis.or_(*lost)).select(**{who: raw[who].cast("string")}).distinct()
+    if who == "person_id" and not by_person:
+        people = records.table("people").select("person_id", "family_id")
+        found, who = (
+            found.inner_join(people, "person_id").select("family_id").distinct(),
+            "family_id",
+        )
+    joined = units.select("unit", who).inner_join(found, who)
+    return joined.select("unit", unreadable=ibis.literal(1)).distinct()
 
 
 def _ratios(
@@ -413,19 +451,21 @@ def _described(
     held: list[Outcome], spans: tuple[Window, ...], level: str, criteria: list[str]
 ) -> pd.DataFrame:
     """Return what each column is, and whether it lies before or after the index date."""
-    who = [(name, "", "who", 0, "families", "", "") for name in _WHO]
-    who += [(name, "", "before", 0, "families", "0 or 1", "Criterion met.") for name in criteria]
-    who += [(name, "", "before", 0, "families", unit, text) for name, text, unit in WHEN]
+    who = [(name, "", "", "who", 0, "families", "", "") for name in _WHO]
+    who += [(name, "", "", BEFORE, 0, "families", "0 or 1", "Criterion met.") for name in criteria]
+    who += [(name, "", "", BEFORE, 0, "families", unit, text) for name, text, unit in WHEN]
     who += [
-        (name, "", "who" if name == "person_id" else "before", 0, "people", "", text)
+        (name, "", "", "who" if name == "person_id" else BEFORE, 0, "people", "", text)
         for name, text in described_columns(level)
     ]
     counts = [
-        (column_of(row.name, span.name), row.name, span.timing, span.months, row.table, row.unit,
-         row.description)
+        (column_of(row.name, span.name), row.name, span.name, span.timing, span.months, row.table,
+         row.unit, row.description)
         for row, span in _measured(held, spans)
     ]  # fmt: skip
-    columns = ["name", "outcome", "timing", "months", "source_table", "unit", "description"]
+    columns = [
+        "name", "outcome", "window", "timing", "months", "source_table", "unit", "description",
+    ]  # fmt: skip
     return pd.DataFrame([*who, *counts], columns=columns)
 
 

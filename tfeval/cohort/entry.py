@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
@@ -403,4 +404,33 @@ def with_time(units: ibis.Table, rules: Phase) -> ibis.Table:
         days_into_phase=as_long(day - ibis.literal(rules.start).epoch_days()),
         in_autumn=as_number(month >= _SEPTEMBER),
         in_summer=as_number((month >= _MAY) & (month < _SEPTEMBER)),
+    )
+
+
+def with_windows(units: ibis.Table, horizons: Iterable[int]) -> ibis.Table:
+    """Add the edges of the windows as day numbers.
+
+    Parameters
+    ----------
+    units : ibis.Table
+        With `index_on`.
+    horizons : iterable of int
+        Months after.
+
+    Notes
+    -----
+    A window before is [index - 12 months, index), or the same before identification; one after is
+    [index, index + months): what happens on the index date itself is after it.
+    """
+    edges = {
+        f"day{months}": as_date(units["index_on"] + ibis.interval(months=months)).epoch_days()
+        for months in horizons
+    }
+    year = ibis.interval(months=BASELINE_MONTHS)
+    return units.mutate(
+        day_before=as_date(units["index_on"] - year).epoch_days(),
+        day0=_.index_on.epoch_days(),
+        day_before_identified=as_date(units["identified_on"] - year).epoch_days(),
+        day_identified=_.identified_on.epoch_days(),
+        **edges,
     )

@@ -304,3 +304,16 @@ def design_words(design: str, settings: Mapping[str, Any], strata: Sequence[str]
     if strata and settings.get("within", "strata") == "strata":
         parts.append(f"within {' and '.join(strata)}")
     return ", ".join(parts)
+
+
+#: Sources of linked records by their tables.
+SOURCES = {
+    "school_terms": "School: absence and exclusions",
+    "offences": "Police and courts: offences",
+    "asb_incidents": "Anti-social behaviour",
+    "benefit_spells": "Benefits",
+    "employment_spells": "Employment",
+    "social_care_episodes": "Children's social care",
+    "hospital_episodes": "Hospitals",
+    "domestic_abuse_incidents": "Domestic abuse",
+}

@@ -19,7 +19,7 @@ import ibis.expr.operations as ops
 import pandas as pd
 
 from tfeval.errors import DataError, TfevalError
-from tfeval.records.schema import TABLES, Table
+from tfeval.records.schema import TABLES, Column, Table
 
 # Recognise real-world identifiers, which have no place in an extract.
 
@@ -175,6 +175,24 @@ def cast(value: ibis.Value, wanted: str) -> ibis.Value:
     if is_now == ibis.dtype(wanted) or (is_now.is_integer() and wanted == "int64"):
         return value if is_now == ibis.dtype(wanted) else value.cast(wanted)
     return value.try_cast(wanted)
+
+
+def unread(value: ibis.Value, column: Column) -> ibis.BooleanValue:
+    """Return whether a value that must be there, or is, cannot be read as its type or category.
+
+    Parameters
+    ----------
+    value : ibis expression
+        A column as it came.
+    column : Column
+        What the schema says of it.
+    """
+    read = cast(value, column.type)
+    there = ibis.literal(True)
+    if column.nullable:
+        there = value.strip().nullif("").notnull() if value.type().is_string() else value.notnull()
+    wrong = there & read.isnull()
+    return wrong | ~read.isin(column.allowed).fill_null(True) if column.allowed else wrong
 
 
 #: Patterns of whole values, for the regular expressions of DuckDB, PostgreSQL and Spark alike.
@@ -455,13 +473,8 @@ def _same_family(table: ibis.Table, tables: Mapping[str, ibis.Table]) -> Iterato
 
 
 def _unlinked(name: str, table: ibis.Table, tables: Mapping[str, ibis.Table]) -> Iterator[Count]:
-    flag = {
-        "school_terms": "linked_school",
-        "benefit_spells": "linked_benefits",
-        "employment_spells": "linked_benefits",
-    }.get(name)
-    people = tables.get("people")
-    if flag is None or people is None or flag not in people.columns:
+    flag, people = TABLES[name].linked, tables.get("people")
+    if not flag or people is None or flag not in people.columns:
         return
     if "person_id" not in set(table.columns) & set(people.columns):
         return

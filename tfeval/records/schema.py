@@ -104,6 +104,11 @@ class Table:
         Pairs of dates of which the second may not be earlier.
     ages : tuple of (int, int) or None
         Youngest, and first too old, age in whole years at `event_on`.
+    linked : str
+        The flag of `people` that says whether a person was found in the source; empty if none.
+    expected : tuple of (int, int) or None
+        Youngest, and first too old, age in whole years of those who would be in the source: of
+        them, nothing is known without a link.
     """
 
     name: str
@@ -118,6 +123,8 @@ class Table:
     no_overlap: tuple[str, ...] = ()
     order: tuple[tuple[str, str], ...] = ()
     ages: tuple[int, int] | None = None
+    linked: str = ""
+    expected: tuple[int, int] | None = None
 
     @property
     def links(self) -> dict[str, str]:
@@ -226,6 +233,9 @@ def _criterion(name: str) -> Column:
     return flag(text + elsewhere, empty=bool(elsewhere), needed=needed)
 
 
+#: Compulsory schooling; and from the first age at which work or a benefit is on record to pension.
+_SCHOOL_AGES, _WORKING_AGES = (5, 16), (16, 66)
+
 _SPELL: dict[str, Any] = {
     "event_on": "started_on",
     "ends_on": "ended_on",
@@ -275,6 +285,8 @@ _TABLES = (
                                   empty=True, needed=False),
             "linked_benefits": flag("Found in the benefit and tax records; empty if not looked "
                                     "for.", empty=True, needed=False),
+            "linked_health": flag("Traced in the health service's register; empty if not looked "
+                                  "for.", empty=True, needed=False),
         },
         key=("person_id",),
         needed=True,
@@ -330,6 +342,8 @@ _TABLES = (
         no_overlap=("person_id",),
         order=(("term_start", "term_end"),),
         ages=(4, 20),
+        linked="linked_school",
+        expected=_SCHOOL_AGES,
     ),
     Table(
         "offences",
@@ -372,6 +386,8 @@ _TABLES = (
         key=("person_id", "benefit", "started_on"),
         no_overlap=("person_id", "benefit"),
         ages=(16, 120),
+        linked="linked_benefits",
+        expected=_WORKING_AGES,
         **_SPELL,
     ),
     Table(
@@ -382,6 +398,8 @@ _TABLES = (
         key=("person_id", "started_on"),
         no_overlap=("person_id",),
         ages=(13, 120),
+        linked="linked_benefits",
+        expected=_WORKING_AGES,
         **_SPELL,
     ),
     Table(
@@ -408,6 +426,8 @@ _TABLES = (
         key=("episode_id",),
         event_on="arrived_on",
         ages=(0, 120),
+        linked="linked_health",
+        expected=(0, 120),
     ),
     Table(
         "domestic_abuse_incidents",

@@ -158,6 +158,7 @@ def _people(
         "role": processes.chosen(people.role, ROLES),
         "linked_school": pa.array(supply.links["school"] != MISSED, mask=~child),
         "linked_benefits": pa.array(supply.links["benefits"] != MISSED, mask=~grown),
+        "linked_health": pa.array(supply.links["health"] != MISSED),
     }
 
 

@@ -7,16 +7,18 @@ from functools import cached_property
 
 import pandas as pd
 
-from tfeval.cohort.analysis_table import Cohort
+from tfeval.cohort.analysis_table import SEEN, Cohort
 from tfeval.cohort.cohort import comparison_groups
 from tfeval.cohort.results import results_tests
 from tfeval.display.charts import bar_chart
 from tfeval.display.figures import Chart
+from tfeval.display.names import SOURCES
 from tfeval.display.tables import Table, safe_count, safe_mean, table
 from tfeval.programme.claims import authority
 from tfeval.programme.outcomes import SHARE, outcome, outcome_label, reported_outcomes
 from tfeval.programme.programmes import Programme, programmes
 from tfeval.records.check import CheckReport
+from tfeval.records.schema import TABLES
 from tfeval.records.store import Records
 from tfeval.report.chapters.linked import banner_of
 from tfeval.report.notebook_parts import Box
@@ -129,6 +131,32 @@ def flow_table(families: Families) -> Table:
         f"within the {months} months are left out too, by what came after: chapter 3 compares the "
         "last row. Counts are rounded to five.",
     )
+
+
+def sources_table(families: Families) -> Table:
+    """Return of how many of the families followed each source was seen, and why not of others."""
+    frame = families.cohort.sources
+    rows = [
+        (SOURCES[source] if state == next(iter(SEEN)) else "", SEEN[state],
+         *(safe_count(int(row[arm])) for arm in ("treated", "comparison")))
+        for (source, state), row in frame.set_index(["source_table", "state"]).iterrows()
+        if state == next(iter(SEEN)) or row[["treated", "comparison"]].any()
+    ]  # fmt: skip
+    months = families.cohort.settings.horizons[-1]
+    return table(
+        pd.DataFrame(rows, columns=["Source", "Records", "On the programme", "Comparison"]),
+        caption=f"What was seen over {months} months of the families followed, by source",
+        notes="An outcome is missing, never none, where its source was not seen: who would be in "
+        f"it is at school ({_ages('school_terms')}) or of working age "
+        f"({_ages('benefit_spells')}) at some time in the months. The police hold offenders alone: "
+        "whether somebody not found there has no offence or was missed, nothing tells, and it "
+        "counts as none. Counts are rounded to five.",
+    )
+
+
+def _ages(source: str) -> str:
+    youngest, too_old = TABLES[source].expected or (0, 0)
+    return f"{youngest} to {too_old - 1}"
 
 
 def base_rates_table(families: Families) -> Table:
