@@ -760,3 +760,19 @@ def test_the_default_chart_draws_an_effect_on_a_mean_of_0():
         "n_treated": 100, "n_comparison": 100,
     })  # fmt: skip
     assert len(Effects(rows, np.diag([0.0025, 0.0025])).plot().data) == 2
+
+
+@pytest.mark.parametrize("kind", ["number", "category"])
+def test_a_value_missing_in_one_arm_alone_does_not_tell_the_arms_apart(kind):
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame({"treated": np.repeat([1, 0], 100), "age": rng.normal(40, 5, 200)})
+    frame["odd"] = rng.choice(["a", "b"], 200) if kind == "category" else rng.normal(size=200)
+    frame.loc[120:150, "odd"] = None
+    names = ["age", "odd"]
+    assert any("missing" in name for name in tf.study(frame, covariates=names).covariates.names)
+    found = tf.study(frame, covariates=names, fewest=10)
+    assert not any("missing" in name for name in found.covariates.names)
+    assert [name for name in found.left_out if "missing" in name] == ["odd: missing"]
+    tf.match(found)  # converges
+    frame.loc[:11, "odd"] = None  # and enough in both arms says something
+    assert not tf.study(frame, covariates=names, fewest=10).left_out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -160,6 +161,41 @@ def varying(
     if len(out) == len(names):
         raise DataError("No covariate varies enough: there is nothing to compare on.")
     return [name for name in names if name not in out], out
+
+
+def telling(
+    held: Covariates, arms: np.ndarray, fewest: int | None, counted: np.ndarray | None = None
+) -> tuple[Covariates, dict[str, str]]:
+    """Return covariates without the levels and marks of missing values that few units differ in.
+
+    Parameters
+    ----------
+    held : Covariates
+    arms : ndarray of bool
+        Who was treated.
+    fewest : int or None
+        As for `varying`; None keeps all.
+    counted : ndarray of bool, optional, shape (n,)
+        Who is looked at.
+
+    Notes
+    -----
+    A value that is missing in one arm alone would tell the arms apart by itself. Without the mark
+    the mean stands for it; a rare level counts as the one left out.
+    """
+    if fewest is None:
+        return held, {}
+    looked = slice(None) if counted is None else counted
+    rare = {
+        column.name: f"holds for fewer than {fewest} units of an arm, or for all but so few"
+        for column in held.columns
+        if (column.absent or column.level is not None)
+        and _differing(pd.Series(held.column(column.name)[looked]), arms[looked]) < fewest
+    }
+    kept = tuple(column for column in held.columns if column.name not in rare)
+    if not kept:
+        raise DataError("No covariate varies enough: there is nothing to compare on.")
+    return replace(held, columns=kept), rare
 
 
 def _plain(series: pd.Series) -> pd.Series:

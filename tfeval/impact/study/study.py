@@ -17,6 +17,7 @@ from tfeval.impact.study.checks import (
     check_timing,
     codes_of,
     names_of,
+    telling,
     treated_of,
     unit_of,
     varying,
@@ -365,7 +366,8 @@ def study(
         What to do with missing covariates; see `encoded`.
     fewest : int, optional
         Leave a covariate out where it differs from its commonest value in fewer units of an
-        arm; 10 for a cohort. For a frame, by default, a constant covariate is refused.
+        arm, and so a level of it, or the mark of its missing values; 10 for a cohort. For a
+        frame, by default, a constant covariate is refused.
     months : int, optional
         From a cohort: only units followed for so long. Comparison families attached earlier are
         censored, so they have no outcomes to compare.
@@ -416,6 +418,7 @@ def study(
     weights, counted = _weighed(frame, weight, arms)
     kept, rare = varying(frame, named, arms, fewest, counted)
     held = encoded(frame, kept, missing, counted) if by is None else encoded_by(frame, by, rare)
+    held, unsaid = telling(held, arms, None if by else fewest, counted)
     return Study(
         treated=arms,
         covariates=held,
@@ -427,7 +430,7 @@ def study(
         unit=None if unit is None else unit_of(frame[unit], unit),
         family=None if family is None else codes_of(frame, [family]),
         timing=timing,
-        left_out={**left_out, **rare},
+        left_out={**left_out, **rare, **unsaid},
         simulated=simulated,
         cohort=dict(frame.attrs.get("cohort", {})),
         treated_name=str(treated),

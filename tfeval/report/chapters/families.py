@@ -135,13 +135,12 @@ def flow_table(families: Families) -> Table:
 
 def sources_table(families: Families) -> Table:
     """Return of how many of the families followed each source was seen, and why not of others."""
-    frame = families.cohort.sources
-    rows = [
-        (SOURCES[source] if state == next(iter(SEEN)) else "", SEEN[state],
-         *(safe_count(int(row[arm])) for arm in ("treated", "comparison")))
-        for (source, state), row in frame.set_index(["source_table", "state"]).iterrows()
-        if state == next(iter(SEEN)) or row[["treated", "comparison"]].any()
-    ]  # fmt: skip
+    seen, rows = next(iter(SEEN)), []
+    for line in families.cohort.sources.to_dict("records"):
+        if line["state"] == seen or line["treated"] or line["comparison"]:
+            name = SOURCES[line["source_table"]] if line["state"] == seen else ""
+            counts = (safe_count(int(line[arm])) for arm in ("treated", "comparison"))
+            rows.append((name, SEEN[line["state"]], *counts))
     months = families.cohort.settings.horizons[-1]
     return table(
         pd.DataFrame(rows, columns=["Source", "Records", "On the programme", "Comparison"]),
