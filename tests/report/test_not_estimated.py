@@ -33,7 +33,7 @@ from tfeval.report.notebook_parts import content_of
 from tfeval.report.record import Record, Records
 
 KEYS = {"comparison": "not_yet_treated", "design": "nearest", "estimator": "adjusted",
-        "treatment": "supported"}  # fmt: skip
+        "treatment": "supported", "censoring": "left_out"}  # fmt: skip
 MISSING = ("std_error", "conf_low", "conf_high")
 
 

@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from tfeval.cohort.analysis_table import BEFORE, IDENTIFIED, Cohort
 from tfeval.errors import DataError, ParameterError, suggest
-from tfeval.impact.study.covariates import Covariates
+from tfeval.impact.study.covariates import Covariates, encoded
 from tfeval.impact.study.numbers import (
     CATEGORY,
     MIXED,
@@ -186,12 +187,21 @@ def telling(
     if fewest is None:
         return held, {}
     looked = slice(None) if counted is None else counted
-    rare = {
-        column.name: f"holds for fewer than {fewest} units of an arm, or for all but so few"
-        for column in held.columns
-        if (column.absent or column.level is not None)
-        and _differing(pd.Series(held.column(column.name)[looked]), arms[looked]) < fewest
-    }
+    rare: dict[str, str] = {}
+    marks: dict[str, np.ndarray] = {}
+    for column in held.columns:
+        if not column.absent and column.level is None:
+            continue
+        values, arm = held.column(column.name)[looked], arms[looked]
+        if _differing(pd.Series(values), arm) < fewest:
+            rare[column.name] = f"holds for fewer than {fewest} units of an arm, or all but so few"
+            continue
+        # What comes from one source is missing together: nearly the same mark says little more.
+        near = (name for name, mark in marks.items() if _fewer(mark != values, arm) < fewest)
+        if column.absent and (twin := next(near, None)):
+            rare[column.name] = f"holds for the same units as {twin}, or all but a few of an arm"
+        elif column.absent:
+            marks[column.name] = values
     kept = tuple(column for column in held.columns if column.name not in rare)
     if not kept:
         raise DataError("No covariate varies enough: there is nothing to compare on.")
@@ -233,10 +243,19 @@ def _is_known(series: pd.Series) -> bool:
 
 
 def _differing(series: pd.Series, arms: np.ndarray) -> int:
-    """Return in how many units of the arm with fewer a value is not the commonest of all."""
-    counts = series.value_counts(dropna=False)
-    other = (series != counts.index[0]).to_numpy(dtype=bool, na_value=True)
-    return int(min(other[arms].sum(), other[~arms].sum()))
+    """Return in how many units of the arm with fewer a known value is not the commonest known.
+
+    What is missing says nothing here: its mark is looked at by itself.
+    """
+    counts = series.value_counts()
+    if counts.empty:
+        return 0
+    other = (series.notna() & (series != counts.index[0])).to_numpy(dtype=bool, na_value=False)
+    return _fewer(other, arms)
+
+
+def _fewer(flags: np.ndarray, arms: np.ndarray) -> int:
+    return int(min(flags[arms].sum(), flags[~arms].sum()))
 
 
 def codes_of(frame: pd.DataFrame, names: list[str]) -> np.ndarray:
@@ -301,3 +320,121 @@ def unit_of(series: pd.Series, name: str) -> np.ndarray:
 
 def _fits(numbers: pd.Series) -> bool:
     return min(numbers) >= -(2**63) and max(numbers) < 2**63
+
+
+# What a study takes from a cohort: who was followed, and on what they are compared.
+
+
+#: A covariate of a cohort that differs in fewer units of an arm says little, and separates arms.
+FEWEST = 10
+#: Column of the weights that stand for the families censored.
+CENSORED = "censoring_weight"
+CENSORING = ("left_out", "weighted")
+#: Chances to be followed below this share of families are taken for it: none stands for too many.
+_FEW = 0.01
+
+
+def followed(cohort: Cohort, months: int | None, censoring: str = "left_out") -> pd.DataFrame:
+    """Return the units of a cohort with any outcome over a horizon: the others were censored."""
+    if censoring not in CENSORING:
+        known = suggest(censoring, CENSORING)
+        raise ParameterError(f"There is no way {censoring} to treat censoring. {known}")
+    frame = cohort.to_pandas()
+    if months is None:
+        if censoring != "left_out":
+            raise ParameterError("Weights for censoring need months: over which time?")
+        return frame
+    seen = cohort.followed(months)
+    kept = frame[seen]
+    if not (kept["treated"] == 0).any():
+        raise DataError(
+            f"No family of the comparison group {cohort.settings.comparison} could be followed for "
+            f"{months} months: choose a shorter horizon or another comparison group."
+        )
+    said = {**frame.attrs["cohort"], "units": len(kept), "followed": months}
+    if censoring == "weighted":
+        weights, differs = censoring_weights(cohort, months)
+        kept = kept.assign(**{CENSORED: weights[seen]})
+        said |= {"censoring": differs}
+    kept.attrs["cohort"] = said
+    return kept
+
+
+def censoring_weights(cohort: Cohort, months: int) -> tuple[pd.Series, dict[str, float]]:
+    """Return what each unit followed weighs, so that it stands for those treated meanwhile too.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    months : int
+        The horizon.
+
+    Returns
+    -------
+    weights : Series
+        In the order of `to_pandas`: 1 for the treated; for the comparison followed, the inverse of
+        the chance to be, by ridge logistic regression on the cohort's covariates, with a mean of 1.
+    differs : dict of str to float
+        Largest standardised difference, over the covariates, between the comparison followed and
+        all that were at risk: `before` and `after` weighting, and the largest `weight`.
+
+    Raises
+    ------
+    DataError
+        If nobody was treated meanwhile.
+
+    References
+    ----------
+    Robins and Finkelstein (2000), Correcting for noncompliance and dependent censoring, Biometrics
+    56; Danaei, Garcia Rodriguez, Fernandez Cantero, Logan and Hernan (2013), Statistical Methods in
+    Medical Research 22(1).
+    """
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
+
+    frame, seen = cohort.to_pandas(), cohort.followed(months)
+    compared = frame["treated"] == 0
+    units = cohort.units.select("unit", "attached_on", end=cohort.units[f"day{months}"])
+    ends = units.to_pandas().set_index("unit").reindex(frame["unit"])
+    since = (pd.to_datetime(ends["attached_on"]) - pd.Timestamp(0)).dt.days
+    treated_by = pd.Series((since < ends["end"]).to_numpy(), index=frame.index)
+    at_risk = compared & (seen | treated_by)
+    if not (at_risk & ~seen).any():
+        raise DataError(
+            "No comparison family was treated within the horizon: there is no censoring to weigh "
+            'for. Say censoring="left_out".'
+        )
+    names, _why = own_covariates(cohort, frame[at_risk].assign(treated=seen))
+    arms = seen[at_risk].to_numpy()
+    kept, _rare = varying(frame[at_risk], names, arms, FEWEST)
+    held, _unsaid = telling(encoded(frame[at_risk], kept), arms, FEWEST)
+    numbers = held.matrix[:, held.matrix.std(axis=0) > 0]
+    numbers = (numbers - numbers.mean(axis=0)) / numbers.std(axis=0)
+    # A ridge on standardised covariates: many are nearly the same over the two years before.
+    chance = LogisticRegression(max_iter=1_000).fit(numbers, arms).predict_proba(numbers)[:, 1]
+    chance = np.maximum(chance, np.quantile(chance, _FEW))
+    weigh = np.where(arms, arms.mean() / chance, 0.0)
+    weigh *= arms.sum() / weigh.sum()
+    weights = pd.Series(1.0, index=frame.index)
+    weights[at_risk] = weigh
+    differs = {
+        "before": float(np.abs(numbers[arms].mean(axis=0)).max()),
+        "after": float(np.abs(np.average(numbers[arms], axis=0, weights=weigh[arms])).max()),
+        "weight": float(weigh.max()),
+    }
+    return weights, differs
+
+
+def own_covariates(cohort: Cohort, frame: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
+    """Return the covariates that a cohort is compared on, and why others are left out."""
+    names, arms, out = cohort.covariates, frame["treated"].to_numpy(dtype=bool), dict[str, str]()
+    if cohort.settings.comparison == "below_threshold":
+        criteria = [name for name in names if name.startswith("met_")]
+        out |= dict.fromkeys(criteria, "decides who is treated and who is compared")
+    windows = cohort.columns.pivot_table("name", "outcome", "window", "first")
+    # The two years before nearly agree where waits are short, or what they count is rare.
+    for before, identified in windows[[BEFORE, IDENTIFIED]].dropna().itertuples(index=False):
+        one, other = frame[before], frame[identified]
+        same = ((one == other) | (one.isna() & other.isna())).to_numpy(dtype=bool)
+        if _fewer(~same, arms) < FEWEST:
+            out[identified] = f"differs from {before} in fewer than {FEWEST} units of an arm"
+    return [name for name in names if name not in out], out

@@ -13,10 +13,14 @@ import pandas as pd
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.errors import DataError, ParameterError, names_settings, suggest
 from tfeval.impact.study.checks import (
+    CENSORED,
+    FEWEST,
     check_names,
     check_timing,
     codes_of,
+    followed,
     names_of,
+    own_covariates,
     telling,
     treated_of,
     unit_of,
@@ -114,38 +118,6 @@ def _give_back() -> None:
     pa.default_memory_pool().release_unused()
 
 
-# What a study takes from a cohort: who was followed, and on what they are compared.
-
-
-def followed(cohort: Cohort, months: int | None) -> pd.DataFrame:
-    """Return the units of a cohort with any outcome over a horizon: the others were censored."""
-    frame = cohort.to_pandas()
-    if months is None:
-        return frame
-    kept = frame[cohort.followed(months)]
-    if not (kept["treated"] == 0).any():
-        raise DataError(
-            f"No family of the comparison group {cohort.settings.comparison} could be followed for "
-            f"{months} months: choose a shorter horizon or another comparison group."
-        )
-    kept.attrs["cohort"] = {**frame.attrs["cohort"], "units": len(kept), "followed": months}
-    return kept
-
-
-def own_covariates(cohort: Cohort) -> tuple[list[str], dict[str, str]]:
-    """Return the covariates that a cohort is compared on, and why others are left out."""
-    names = cohort.covariates
-    if cohort.settings.comparison != "below_threshold":
-        return names, {}
-    criteria = [name for name in names if name.startswith("met_")]
-    reason = "decides who is treated and who is compared"
-    return [name for name in names if name not in criteria], dict.fromkeys(criteria, reason)
-
-
-#: A covariate of a cohort that differs in fewer units of an arm says little, and separates arms.
-_FEWEST = 10
-
-
 @dataclass(frozen=True, eq=False)
 class Study:
     """Who is compared with whom, on what. Made by `study`.
@@ -178,8 +150,9 @@ class Study:
     simulated : bool
         Whether the records are simulated.
     cohort : dict
-        Phase, comparison, level, seed and number of units of the cohort it comes from; empty if
-        from none.
+        Phase, comparison, level, seed and number of units of the cohort it comes from, and how far
+        weights for censoring make the families followed like all (`censoring`); empty if from
+        none.
     """
 
     treated: np.ndarray
@@ -335,6 +308,7 @@ def study(
     missing: str = "indicator",
     fewest: int | None = None,
     months: int | None = None,
+    censoring: str = "left_out",
 ) -> Study:
     """Name the roles of a frame's columns, and check them.
 
@@ -371,6 +345,11 @@ def study(
     months : int, optional
         From a cohort: only units followed for so long. Comparison families attached earlier are
         censored, so they have no outcomes to compare.
+    censoring : {"left_out", "weighted"}
+        Of these families. Left out, the others answer for families who would not be treated
+        meanwhile. Weighted, each family followed stands for those alike who were treated too: the
+        inverse of its chance to be followed, given the covariates, is its sampling weight, and the
+        estimate answers for all who were at risk on the index date.
 
     Returns
     -------
@@ -394,13 +373,14 @@ def study(
     frame, by = records, formula_of(formula, covariates, treated, records)
     treated = treated or (None if by is None else by.treated) or "treated"
     if isinstance(records, Cohort):
-        frame, simulated = followed(records, months), records.simulated
+        frame, simulated = followed(records, months, censoring), records.simulated
         timing = dict(zip(records.columns["name"], records.columns["timing"], strict=True))
         if covariates is None and by is None:
-            covariates, left_out = own_covariates(records)
+            covariates, left_out = own_covariates(records, frame)
         cluster = "local_authority" if cluster is None else cluster
         unit, family = unit or "unit", family or "family_id"
-        fewest = _FEWEST if fewest is None else fewest
+        fewest = FEWEST if fewest is None else fewest
+        weight = CENSORED if weight is None and censoring == "weighted" else weight
     elif months is not None:
         raise ParameterError("months goes with a cohort: a frame does not say who was followed.")
     if not isinstance(frame, pd.DataFrame | str | Path):

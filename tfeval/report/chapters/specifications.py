@@ -22,15 +22,17 @@ from tfeval.impact.effects.words import (
     with_interval,
 )
 from tfeval.impact.specification import Specification
+from tfeval.impact.study.checks import CENSORING
 from tfeval.impact.study.study import study
 from tfeval.programme.outcomes import outcome, outcome_label
 from tfeval.report.chapters.impact import Analysis, outcomes_shown
 from tfeval.report.chapters.linked import cohort_of, truth_of
 
 #: Columns of the recorded table of specifications; `why` says why one has no effects.
-COLUMNS = ("comparison", "design", "estimator", "treatment", "alike", "estimand", "outcome",
-           "months", "estimate", "std_error", "conf_low", "conf_high", "status", "why")  # fmt: skip
-KEYS = ("comparison", "design", "estimator", "treatment")
+COLUMNS = ("comparison", "design", "estimator", "treatment", "censoring", "alike", "estimand",
+           "outcome", "months", "estimate", "std_error", "conf_low", "conf_high", "status",
+           "why")  # fmt: skip
+KEYS = ("comparison", "design", "estimator", "treatment", "censoring")
 #: The design in which nobody is matched or weighted.
 UNWEIGHTED = "unweighted"
 _TOO_FEW = "Too few families have any outcome, or lack it, to show."
@@ -38,6 +40,7 @@ _UNADJUSTED = {
     "difference": "naive difference: nobody matched, weighted or adjusted",
     "adjusted": "regression adjustment alone: nobody matched or weighted",
 }
+_LEFT_OUT = CENSORING[0]
 #: Estimates as near as this, in standard errors, are one estimate.
 _SAME = 1e-6
 
@@ -68,9 +71,10 @@ def specifications(found: Analysis) -> pd.DataFrame:
                 found.extract, chosen.phase, keys[0], chosen.horizon, keys[3]
             )  # fmt: skip
             design, balance = found.design, found.balance
-            if not the_same or keys[1] != chosen.design:
-                own = found.study if families is found.families else study(
-                    families, months=chosen.horizon
+            as_made = families is found.families and keys[4] == _LEFT_OUT
+            if not as_made or keys[1] != chosen.design:
+                own = found.study if as_made else study(
+                    families, months=chosen.horizon, censoring=keys[4]
                 ).named(families.labels)  # fmt: skip
                 design = DESIGNS[keys[1]].make(own, chosen.caliper)
                 balance = design.balance()
@@ -87,22 +91,23 @@ def specifications(found: Analysis) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _keys(chosen: Specification) -> list[tuple[str, str, str, str]]:
+def _keys(chosen: Specification) -> list[tuple[str, ...]]:
     """Return what was chosen, by `KEYS`, then all with one of them changed."""
     own = _own(chosen)
     designs = [name for name, row in DESIGNS.items() if row.adjusts and name != own[1]]
     return [
         own,
-        *((own[0], own[1], name, own[3]) for name in METHODS if name != own[2]),
+        *((*own[:2], name, *own[3:]) for name in METHODS if name != own[2]),
         *((own[0], name, *own[2:]) for name in designs),
         *((name, *own[1:]) for name in comparison_groups() if name != own[0]),
-        *((*own[:3], name) for name in treatments() if name != own[3]),
-        *((own[0], UNWEIGHTED, name, own[3]) for name in _UNADJUSTED),
+        *((*own[:3], name, own[4]) for name in treatments() if name != own[3]),
+        *((*own[:4], name) for name in CENSORING if name != own[4]),
+        *((own[0], UNWEIGHTED, name, *own[3:]) for name in _UNADJUSTED),
     ]
 
 
-def _own(chosen: Specification) -> tuple[str, str, str, str]:
-    return chosen.comparison, chosen.design, chosen.estimator, chosen.treatment
+def _own(chosen: Specification) -> tuple[str, ...]:
+    return chosen.comparison, chosen.design, chosen.estimator, chosen.treatment, _LEFT_OUT
 
 
 def specifications_table(found: Analysis, rows: pd.DataFrame) -> Table:
@@ -135,6 +140,10 @@ def specifications_table(found: Analysis, rows: pd.DataFrame) -> Table:
             f"estimand {estimand_words(found.design.estimand)}; the overlap design is about those "
             "who could have been in either group.",
             "Exploratory, but for those that the plan has among its sensitivity analyses.",
+            "Comparison families treated within the months are left out, and the others answer for "
+            "families who would not have been; with censoring weighted, those followed stand for "
+            "all who were at risk on the index date, as far as the covariates foretell who was "
+            "treated.",
             *[f"No effect. {text}" for text in failed],
             *status_notes(rows[rows["outcome"].isin(primary)].assign(small_sample=""), "families"),
             *_repeated(rows, _own(found.specification)),

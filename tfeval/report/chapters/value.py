@@ -103,7 +103,11 @@ def design_labels(rows: pd.DataFrame) -> dict[str, str]:
     own, found = rows.iloc[0][list(KEYS)].tolist(), {}
     for key, part in _appraised(rows):
         keys = part.iloc[0][list(KEYS)].tolist()
-        changed = [plain(value) for value, mine in zip(keys, own, strict=True) if value != mine]
+        changed = [
+            f"censoring {value}" if name == "censoring" else plain(value)
+            for name, value, mine in zip(KEYS, keys, own, strict=True)
+            if value != mine
+        ]
         words = ", ".join(changed) or "as chosen"
         if keys[1] == UNWEIGHTED:
             words = "regression adjustment alone"
