@@ -68,6 +68,7 @@ _PUBLIC = {
     "detectable_effects": "tfeval.impact.effects.power",
     "published_effects": "tfeval.impact.effects.published",
     "sensitivity": "tfeval.impact.sensitivity.unmeasured",
+    "unobserved": "tfeval.impact.sensitivity.unmeasured",
     "impute": "tfeval.impact.imputation.impute",
     "pool_imputations": "tfeval.impact.imputation.pool",
     "read_plan": "tfeval.impact.plan.analysis_plan",

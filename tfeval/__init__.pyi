@@ -40,6 +40,7 @@ from tfeval.impact.propensity.propensity import Propensity as Propensity
 from tfeval.impact.propensity.propensity import fit_propensity as fit_propensity
 from tfeval.impact.sensitivity.regression import Sensitivity as Sensitivity
 from tfeval.impact.sensitivity.unmeasured import sensitivity as sensitivity
+from tfeval.impact.sensitivity.unmeasured import unobserved as unobserved
 from tfeval.impact.specification import Specification as Specification
 from tfeval.impact.study.study import Study as Study
 from tfeval.impact.study.study import study as study

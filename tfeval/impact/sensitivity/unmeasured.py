@@ -1,4 +1,4 @@
-"""From a design, outcomes and effects to how sensitive they are to what was not measured."""
+"""How sensitive effects are to what was not measured, and to outcomes that were not seen."""
 
 from __future__ import annotations
 
@@ -219,3 +219,107 @@ def _check_estimand(design: Design, effects: Effects) -> None:
             f"The effects are of the {', '.join(sorted(map(str, other)))} and the design of the "
             f"{design.estimand}: give the design that they were estimated with."
         )
+
+
+@names_settings
+def unobserved(
+    design: Design,
+    outcomes: pd.DataFrame | pd.Series | Cohort,
+    effects: Effects | None = None,
+    *,
+    months: int | None = None,
+) -> pd.DataFrame:
+    """Bound each effect by what the units whose outcome was not seen may have had.
+
+    Parameters
+    ----------
+    design : Design
+        The one that the effects are of.
+    outcomes : DataFrame, Series or Cohort
+        As given to `estimate`, with the study's index.
+    effects : Effects, optional
+        Of all units, not of groups; by default `estimate(design, outcomes, months=months)`.
+    months : int, optional
+        Horizon after the index date, of a cohort.
+
+    Returns
+    -------
+    DataFrame
+        One row an effect: `outcome`, `months`; `observed_treated`, `observed_comparison`: shares
+        of the design's weight whose outcome was seen; `estimate`, of those; `bound_low`,
+        `bound_high`: the effect on all if the others had, in whichever arm, the least or the most
+        that was seen of anybody; `times`: how many times the mean of the treated seen the treated
+        not seen would have to have, those of the comparison being as those seen, for the effect on
+        all to be 0. NaN if everybody was seen, or no such number is there; below 0 none can.
+
+    Raises
+    ------
+    ParameterError
+        If an effect is of an outcome not given.
+
+    Notes
+    -----
+    With q the share seen of an arm and m its mean, the mean of all lies between
+    ``q m + (1 - q) least`` and ``q m + (1 - q) most``. The comparison's mean is that of the treated
+    less the effect. Bounds do not count sampling error, and for a count the most that was seen is
+    not the most that there can be.
+
+    References
+    ----------
+    Horowitz and Manski (2000), Nonparametric analysis of randomized experiments with missing
+    covariate and outcome data, JASA 95(449), section 2; Yan, Lee and Li (2009), Missing data
+    handling methods in medical device clinical trials, Journal of Biopharmaceutical Statistics
+    19(6): tipping points.
+
+    Examples
+    --------
+    >>> from tfeval.impact.matching.match import match
+    >>> from tfeval.impact.study.study import study
+    >>> rng = np.random.default_rng(1)
+    >>> frame = pd.DataFrame({"age": rng.normal(size=600)})
+    >>> frame["treated"] = rng.random(600) < 0.3
+    >>> out = (rng.random(600) < 0.4 - 0.1 * frame["treated"]).astype(float)
+    >>> out[rng.random(600) < 0.1] = np.nan
+    >>> found = unobserved(match(study(frame, covariates=["age"])), out.rename("out_of_work"))
+    >>> row = found.iloc[0]
+    >>> bool(row["bound_low"] < row["estimate"] < row["bound_high"])
+    True
+    """
+    held = aligned(design.study, outcomes, months)
+    if effects is None:
+        effects = estimate(design, outcomes, months=months)
+    rows = []
+    for effect in effects.to_frame().to_dict("records"):
+        if effect["outcome"] not in held.names:
+            raise ParameterError(
+                f"{effect['outcome']} is no outcome given. {suggest(effect['outcome'], held.names)}"
+            )
+        place = held.names.index(effect["outcome"])
+        rows.append(
+            {
+                "outcome": effect["outcome"],
+                "months": effect["months"],
+                **_bounded(design, held.values[:, place], effect),  # noqa: PD011 - not pandas
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _bounded(design: Design, values: np.ndarray, effect: dict[Any, Any]) -> dict[str, float]:
+    known, arms = np.isfinite(values), (design.study.treated, ~design.study.treated)
+    weight = design.weights
+    shares = [float(weight[arm & known].sum() / weight[arm].sum()) for arm in arms]
+    seen = values[known & (weight > 0)]
+    least, most = float(seen.min()), float(seen.max())
+    (of_treated, of_compared), mean = shares, float(effect["mean_treated"])
+    without = mean - float(effect["estimate"])
+    treated = [of_treated * mean + (1 - of_treated) * end for end in (least, most)]
+    compared = [of_compared * without + (1 - of_compared) * end for end in (least, most)]
+    unseen = 1 - of_treated
+    times = (without - of_treated * mean) / (unseen * mean) if unseen > 0 and mean else NAN
+    return {
+        "observed_treated": of_treated, "observed_comparison": of_compared,
+        "estimate": float(effect["estimate"]),
+        "bound_low": treated[0] - compared[1], "bound_high": treated[1] - compared[0],
+        "times": times,
+    }  # fmt: skip
