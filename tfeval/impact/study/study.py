@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tfeval.cohort.analysis_table import Cohort
+from tfeval.cohort.analysis_table import Cohort, Origin, origin_of
 from tfeval.errors import DataError, ParameterError, names_settings, suggest
 from tfeval.impact.study.checks import (
     check_names,
@@ -131,10 +131,9 @@ def followed(cohort: Cohort, months: int | None) -> pd.DataFrame:
     return kept
 
 
-def own_covariates(cohort: Cohort) -> tuple[list[str], dict[str, str]]:
-    """Return the covariates that a cohort is compared on, and why others are left out."""
-    names = cohort.covariates
-    if cohort.settings.comparison != "below_threshold":
+def own_covariates(names: list[str], comparison: str) -> tuple[list[str], dict[str, str]]:
+    """Return which of a cohort's covariates it is compared on, and why others are left out."""
+    if comparison != "below_threshold":
         return names, {}
     criteria = [name for name in names if name.startswith("met_")]
     reason = "decides who is treated and who is compared"
@@ -142,7 +141,7 @@ def own_covariates(cohort: Cohort) -> tuple[list[str], dict[str, str]]:
 
 
 #: A covariate of a cohort that differs in fewer units of an arm says little, and separates arms.
-_FEWEST = 10
+FEWEST = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,6 +178,8 @@ class Study:
     cohort : dict
         Phase, comparison, level, seed and number of units of the cohort it comes from; empty if
         from none.
+    origin : Origin or None
+        That cohort as it was built: what effects held to a plan are compared with.
     """
 
     treated: np.ndarray
@@ -196,6 +197,7 @@ class Study:
     cohort: dict[str, Any] = field(default_factory=dict)
     treated_name: str = "treated"
     labels: Mapping[str, str] = field(default_factory=dict)
+    origin: Origin | None = field(default=None, repr=False)
 
     @property
     def size(self) -> int:
@@ -395,10 +397,10 @@ def study(
         frame, simulated = followed(records, months), records.simulated
         timing = dict(zip(records.columns["name"], records.columns["timing"], strict=True))
         if covariates is None and by is None:
-            covariates, left_out = own_covariates(records)
+            covariates, left_out = own_covariates(records.covariates, records.settings.comparison)
         cluster = "local_authority" if cluster is None else cluster
         unit, family = unit or "unit", family or "family_id"
-        fewest = _FEWEST if fewest is None else fewest
+        fewest = FEWEST if fewest is None else fewest
     elif months is not None:
         raise ParameterError("months goes with a cohort: a frame does not say who was followed.")
     if not isinstance(frame, pd.DataFrame | str | Path):
@@ -429,8 +431,9 @@ def study(
         timing=timing,
         left_out={**left_out, **rare},
         simulated=simulated,
-        cohort=dict(frame.attrs.get("cohort", {})),
+        cohort=(told := dict(frame.attrs.get("cohort", {}))),
         treated_name=str(treated),
+        origin=origin_of(told.get("origin")),
     )
 
 
