@@ -400,6 +400,43 @@ def test_settings_of_a_design_that_are_not_its_own(families, plan, outcomes):
     marked(tf.estimate(told, outcomes, months=12, plan=plan), "design: not what its settings")
 
 
+def test_columns_taken_out_after_the_design_was_made(plan, design, outcomes):
+    held = design.study.covariates
+    for less in (
+        [one for one in held.columns if not one.absent],
+        [one for one in held.columns if one.source != "people"],
+        [*held.columns, held.columns[0]],
+    ):
+        made = replace(design.study, covariates=replace(held, columns=tuple(less)))
+        effects = tf.estimate(replace(design, study=made), outcomes, months=12, plan=plan)
+        marked(effects, "covariates: (values that are not|planned and not used|left out)")
+
+
+def test_a_model_of_weights_put_into_a_matched_design(families, plan, design, outcomes):
+    weighted = tf.weight(tf.study(families, months=12), "inverse_propensity")
+    told = replace(design, weight_model=weighted.weight_model)
+    marked(tf.estimate(told, outcomes, months=12, plan=plan), "design: another than its settings")
+
+
+def test_other_levels_designs_and_errors_are_traced_without_fault(
+    records, families, plan, outcomes
+):
+    """What cannot be planned is looked at all the same, and is said to be what it is."""
+    people = tf.cohort(records, horizon=12, level="person")
+    design = tf.match(tf.study(people, months=12), order="random")
+    marked(tf.estimate(design, people, months=12, plan=plan), "rows of the cohort: person")
+    made = tf.study(families, months=12)
+    for other in (tf.weight(made, "entropy"), tf.weight(made, "overlap"), tf.unweighted(made)):
+        effects = tf.estimate(other, outcomes, months=12, plan=plan)
+        marked(effects, "design: .* where nearest was planned")
+        assert "not what its settings" not in departures(effects)
+    twice = tf.match(made, order="random", replace=True)
+    pairs = tf.estimate(twice, outcomes, months=12, errors="two_way", cluster=("pair", "unit"),
+                        plan=plan)  # fmt: skip
+    marked(pairs, "replace: yes, where no was planned")
+    assert "outcome:" not in departures(pairs) and "cohort" not in departures(pairs)
+
+
 def test_a_score_fitted_elsewhere(families, plan, outcomes):
     made = tf.study(families, months=12)
     score = tf.fit_propensity(tf.study(families, months=12, covariates=["people"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -174,10 +175,13 @@ class _Beside:
             yield f"covariates: left out where the plan keeps them, {_names(wrongly)}"
         if kept := sorted(rare & set(names)):
             yield f"covariates: kept where the plan leaves them out, {_names(kept)}"
-        theirs = {_which(one): one for one in again.covariates.columns}
-        changed = {one.source for one in self.study.covariates.columns
-                   if one.source in names and one.source not in kept
-                   and not _same_column(one, theirs.get(_which(one)))}  # fmt: skip
+        ours, theirs = (Counter(_which(one) for one in held.covariates.columns)
+                        for held in (self.study, again))  # fmt: skip
+        columns = {_which(one): one for one in again.covariates.columns}
+        changed = {source for source, _, _ in (ours - theirs) + (theirs - ours)}
+        changed |= {one.source for one in self.study.covariates.columns
+                    if not _same_column(one, columns.get(_which(one)))}  # fmt: skip
+        changed &= set(names) - set(kept)
         if changed:
             yield f"covariates: values that are not the cohort's, {_names(sorted(changed))}"
         for what, one, other in (
@@ -202,7 +206,8 @@ class _Beside:
         if own is None:
             yield "design: cannot be made again from the cohort"
             return
-        if made.method != own.method or made.estimand != own.estimand:
+        modelled = made.weight_models or made.units is not None
+        if made.method != own.method or made.estimand != own.estimand or modelled:
             yield "design: another than its settings say"
         if differ := [name for name in _DECIDED
                       if not _same(getattr(made, name), getattr(own, name))]:  # fmt: skip
