@@ -206,3 +206,25 @@ def test_a_plan_is_shown_with_its_hash_or_with_every_fault(tmp_path):
     ]
     missing = tfeval("plan", tmp_path / "absent.toml")
     assert missing.returncode == 1 and "There is no plan" in missing.stderr
+
+
+def test_a_plan_is_registered_and_an_edit_of_it_is_refused(tmp_path):
+    import tfeval as tf
+
+    said = tfeval("plan").stdout.splitlines()[-2]
+    assert said.startswith(f"Registered as version {tf.read_plan().version} on ")
+    text = (project_folder("data") / "analysis_plan.toml").read_text(encoding="utf-8")
+    path = tmp_path / "plan.toml"
+    path.write_text(text, encoding="utf-8")
+    assert "Not registered: nothing shows" in tfeval("plan", path).stdout
+    elsewhere = ("--register", tmp_path / "own.register")
+    done = tfeval("plan", "register", path, *elsewhere, "--cohort", "0" * 64)
+    assert done.returncode == 0, done.stderr
+    assert "in line 1, unchanged since. Its line is not committed" in done.stdout
+    assert "in line 1" in tfeval("plan", path, *elsewhere).stdout
+    path.write_text(text.replace("caliper = 0.2", "caliper = 0.3"), encoding="utf-8")
+    refused = tfeval("plan", "register", path, *elsewhere)
+    assert refused.returncode == 1 and refused.stderr.count("\n") == 1
+    assert "raise its version and its date" in refused.stderr
+    assert "Not registered" in tfeval("plan", path, *elsewhere).stdout
+    assert tfeval("plan", path, "more").returncode == 1

@@ -36,6 +36,7 @@ PIPELINE = {
     "impute": "Imputations",
     "pool_areas": "AreaEffects",
     "read_plan": "AnalysisPlan",
+    "register_plan": "Registration",
     "appraise": "Appraisal",
 }
 

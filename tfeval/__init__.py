@@ -72,6 +72,7 @@ _PUBLIC = {
     "impute": "tfeval.impact.imputation.impute",
     "pool_imputations": "tfeval.impact.imputation.pool",
     "read_plan": "tfeval.impact.plan.analysis_plan",
+    "register_plan": "tfeval.impact.plan.analysis_plan",
     "Study": "tfeval.impact.study.study",
     "Propensity": "tfeval.impact.propensity.propensity",
     "Design": "tfeval.impact.design.design",
@@ -83,6 +84,7 @@ _PUBLIC = {
     "Sensitivity": "tfeval.impact.sensitivity.regression",
     "Imputations": "tfeval.impact.imputation.impute",
     "AnalysisPlan": "tfeval.impact.plan.analysis_plan",
+    "Registration": "tfeval.impact.plan.register",
     # money
     "Assumptions": "tfeval.money.assumptions",
     "deflate": "tfeval.money.prices",

@@ -36,6 +36,8 @@ from tfeval.impact.imputation.pool import pool_imputations as pool_imputations
 from tfeval.impact.matching.match import match as match
 from tfeval.impact.plan.analysis_plan import AnalysisPlan as AnalysisPlan
 from tfeval.impact.plan.analysis_plan import read_plan as read_plan
+from tfeval.impact.plan.analysis_plan import register_plan as register_plan
+from tfeval.impact.plan.register import Registration as Registration
 from tfeval.impact.propensity.propensity import Propensity as Propensity
 from tfeval.impact.propensity.propensity import fit_propensity as fit_propensity
 from tfeval.impact.sensitivity.regression import Sensitivity as Sensitivity

@@ -99,6 +99,7 @@ def _setting(text: str) -> tuple[str, Any]:
         return name.strip(), value
 
 
+_REGISTER = "register"
 AREA_NOTEBOOK = "local_authority"
 REPORT_AREAS = ("Sefton", "Liverpool", "Wirral", "Rutland")
 
@@ -187,23 +188,43 @@ def store_command(notebook: Names = None, notebooks: Notebooks = None) -> None:
 @app.command("plan")
 def plan_command(
     file: Annotated[
-        str, typer.Argument(help="An analysis plan, as TOML; by default the project's.")
+        str,
+        typer.Argument(help='A plan, as TOML; by default the project\'s. Or "register", then it.'),
     ] = "project",
+    plan_to_register: Annotated[
+        str | None, typer.Argument(metavar="[PLAN]", help='After "register": the plan.')
+    ] = None,
+    register: Annotated[
+        Path | None, typer.Option("--register", help="The register; by default beside the plan.")
+    ] = None,
+    cohort: Annotated[
+        str, typer.Option("--cohort", help="With register: the cohort's hash, if it is known.")
+    ] = "",
 ) -> None:
-    """Check an analysis plan: show what it says and its hash, or every fault."""
+    """Check an analysis plan: show what it says, its hash and its registration, or every fault.
+
+    tfeval plan register PLAN writes it into its register, before outcomes are read.
+    """
     from tfeval.impact.plan.analysis_plan import (  # noqa: PLC0415
         load_plan,
         plan_text,
         read_plan,
+        register_plan,
     )
     from tfeval.impact.plan.rules import plan_faults  # noqa: PLC0415
 
-    faults = plan_faults(load_plan(file))
+    wanted = file == _REGISTER
+    place = plan_to_register or "project" if wanted else file
+    if not wanted and (plan_to_register or cohort):
+        raise ParameterError("One plan at a time; a second word and --cohort go with register.")
+    faults = plan_faults(load_plan(place))
     for fault in faults:
         typer.echo(fault)
     if faults:
         raise typer.Exit(1)
-    typer.echo(plan_text(read_plan(file)))
+    if wanted:
+        register_plan(place, register=register, cohort=cohort)
+    typer.echo(plan_text(read_plan(place, register=register)))
 
 
 def _folder(notebooks: Path | None) -> Path:

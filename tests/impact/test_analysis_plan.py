@@ -67,7 +67,7 @@ def test_the_project_s_plan_is_without_fault(plan, content):
     assert plan_faults(content) == []
     assert tf.read_plan is read_plan
     assert plan.horizons == (12, 18) and plan.main.cohort["comparison"] == "not_yet_treated"
-    assert plan.correction == {"method": "romano_wolf", "family": "primary"}
+    assert plan.correction == {"method": "romano_wolf", "family": "primary_by_horizon"}
     assert not set(plan.primary) & set(plan.secondary)
 
 
@@ -78,7 +78,7 @@ def test_every_outcome_of_a_cohort_can_be_planned_and_no_other(not_yet_treated):
 
 FAULTS = {
     ("title = ", "titel = "): "titel is not part of a plan. Did you mean title?",
-    ('version = "1.1"', "version = 1.1"): "version should be a text.",
+    ('version = "1.2"', "version = 1.2"): "version should be a text.",
     ("date = 2026-11-29", 'date = "2026-11-29"'): "date should be a date such as",
     ("date = 2026-11-29", "date = 2026-11-29T10:00:00"): "date should be a date such as",
     ('phase = "one"', 'phase = "three"'): "cohort.phase should be one of one, two, sup",
@@ -108,7 +108,9 @@ FAULTS = {
     ('errors = "cluster"', 'errors = "two_way"'): "goes with 2 columns in estimate.cluster",
     ("level = 0.95", "level = 95"): "estimate.level should be a number from 0.5 to below 1.",
     ('method = "romano_wolf"', 'method = "romano"'): "Did you mean romano_wolf?",
-    ('family = "primary"', 'family = "all"'): "correction.family should be one of primary, planned",
+    ('family = "primary_by_horizon"', 'family = "all"'): "correction.family should be one of prim",
+    ("fewest = 10", "fewest = 0"): "covariates.fewest should be a whole number of at least 1.",
+    ("design = { caliper = 0.1 }", "covariates = { fewest = 9 }"): "that of the main analysis",
     ("design = { caliper = 0.1 }", "design = { calipper = 0.1 }"): '("narrow caliper"): design',
     ("design = { caliper = 0.1 }", "design = 0.1"): "design is a table, such as",
     ("design = { caliper = 0.1 }", ""): "it changes nothing",
@@ -172,8 +174,8 @@ REWRITTEN = {
     "number": lambda t: t.replace("caliper = 0.2", "caliper = 2e-1"),
     "broken lines": lambda t: t.replace("followed over the horizon", "followed\nover the horizon"),
     "section order": lambda t: t.replace(
-        '[covariates]\nuse = "all measured before"  # or a list of columns\n', ""
-    ) + '\n[covariates]\nuse = "all measured before"\n',
+        '[covariates]\nuse = "all measured before"  # or a list of columns\nfewest = 10', ""
+    ) + '\n[covariates]\nfewest = 10\nuse = "all measured before"\n',
 }  # fmt: skip
 
 
@@ -400,7 +402,7 @@ def test_other_covariates_are_seen(not_yet_treated, plan):
     frame = not_yet_treated.to_pandas()
     frame["own"] = np.arange(len(frame)) % 7
     added = study(frame, covariates=[*names, "own"], cluster="local_authority", unit="unit",
-                  family="family_id")  # fmt: skip
+                  family="family_id", fewest=10)  # fmt: skip
     marked = estimate(match(added, order="random"), not_yet_treated, months=12, plan=plan)
     assert "covariates: not planned, own" in " ".join(marked.notes)
 
@@ -445,7 +447,7 @@ def test_matching_within_authorities_is_seen(not_yet_treated, plan):
     within = match(study(not_yet_treated, strata="local_authority"), order="random")
     assert planned_of(estimate(within, not_yet_treated, months=12, plan=plan))["offences"]
     note = 'sensitivity analysis "within authorities"'
-    assert note in " ".join(plan.mark(estimate(within, not_yet_treated, months=12)).notes)
+    assert note in " ".join(estimate(within, not_yet_treated, months=12, plan=plan).notes)
 
 
 def test_a_subgroup_is_exploratory(not_yet_treated, plan):
@@ -497,8 +499,9 @@ def test_reading_and_marking_leave_word_in_a_notebook(monkeypatch, effects):
     plan.mark(effects)
     (first, line), (second, summary) = told
     assert first == plan.as_dict() and first["sha256"] == plan.hash
-    assert line == f"Analysis plan: {plan.title}, version 1.1, SHA-256 {plan.hash[:12]}"
-    assert set(second) == {*first, "planned", "sensitivity", "exploratory", "reasons", "absent"}
+    assert line == f"Analysis plan: {plan.title}, version 1.2, SHA-256 {plan.hash[:12]}"
+    assert set(second) == {*first, "planned", "sensitivity", "exploratory", "reasons", "absent",
+                           "standing", "table"}  # fmt: skip
     asked = len(plan.primary) + len(plan.secondary)
     assert len(second["planned"]) == asked and f"{asked} of {len(effects.frame)} effects" in summary
     assert json.loads(json.dumps(second)) == second

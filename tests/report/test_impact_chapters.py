@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import tfeval as tf
 from tests.report.analyses import analysis
 from tfeval.display.tables import THRESHOLD
 from tfeval.errors import DataError
@@ -82,6 +83,26 @@ def test_whose_effect_it_is_and_adjusted_p_values_are_shown(found):
     )
     assert "ATT" in impact.plan_table(found).text()
     assert found.plan.hash in impact.plan_table(found).text()
+
+
+def test_the_page_says_what_the_register_shows_and_no_more(found, tmp_path):
+    said = str(found.plan.registration)
+    assert said.startswith(f"registered as version {found.plan.version} on ")
+    text = " ".join(impact.plan_table(found).text().split())
+    assert said[1:] in text and "written before" not in text
+    elsewhere = tf.read_plan(register=tmp_path / "none.register")
+    text = " ".join(impact.plan_table(replace(found, plan=elsewhere)).text().split())
+    assert "Not registered: nothing shows that it was written before outcomes were read" in text
+
+
+def test_outcomes_are_opened_under_the_plan_or_without_it(tmp_path):
+    plan = tf.read_plan()
+    records = tf.simulate(families=400, seed=1).records
+    for register, under in ((None, plan.hash), (tmp_path / "none.register", "")):
+        own = tf.read_plan(register=register)
+        families = tf.cohort(records, plan=own)
+        opened = impact.opened(families, own)
+        assert families.closed and not opened.closed and families.origin.opened == [under]
 
 
 def test_what_was_not_planned_is_said_in_the_headline_and_the_table():

@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 import tfeval as tf
 from tfeval.impact.effects.effects import COLUMNS, Effects
+from tfeval.impact.plan.trace import Trace, row_hashes
 plan = tf.read_plan(plan)"""
 #: Two effects by the plan and two at a horizon that it does not have.
 EFFECTS = """\
@@ -35,10 +36,12 @@ rows = [dict.fromkeys(COLUMNS, np.nan) | {"outcome": name, "months": months, "po
         "cluster": "local_authority"}
         for months in (12, 24) for name in ("absence", "offences")]
 cohort = {"phase": "one", "comparison": "not_yet_treated", "treatment": "supported",
-          "level": "family", "seed": 1, "units": 9}
-settings = {**plan.main.design, "cohort": cohort, "study_units": 9, "covariates": ("age",),
-            "covariates_not_used": (), "covariates_added": ()}
-effects = plan.mark(Effects(pd.DataFrame(rows), np.eye(4), settings=settings))"""
+          "level": "family", "seed": 1}
+made = Effects(pd.DataFrame(rows), np.eye(4))
+trace = Trace(plan.hash, cohort, covariates=(("age",), (), ()),
+              rows=frozenset(row_hashes(made.frame)), opened=plan.hash)
+made.settings.update(**plan.main.design, trace=trace)
+effects = plan.mark(made)"""
 CELLS = [
     "# What did it change?",
     ("parameters", 'plan: str = "project"  # file of the analysis plan, or project\n'),
@@ -86,9 +89,10 @@ def test_the_page_says_what_is_exploratory_first_and_the_whole_hash_last(ran):
     text = " ".join(notice.get_text(" ").split())
     held = tf.read_plan()
     assert notice["role"] == "note"
-    assert f"Analysis plan : {held.title}, version 1.1, SHA-256 {held.short_hash}. 2 of 4" in text
+    assert f"Analysis plan : {held.title}, version 1.2, SHA-256 {held.short_hash}. 2 of 4" in text
     assert "2 exploratory" in text and held.hash not in text
-    items = [item.get_text() for item in notice.find_all("li")]
+    registered, *items = [item.get_text() for item in notice.find_all("li")]
+    assert registered == f"The plan is {held.registration}."
     assert items[0] == (
         "Exploratory, not planned: absence at 24 months, offences at 24 months (months: 24, where "
         "12 or 18 were planned)."
@@ -193,5 +197,5 @@ def test_a_notice_is_escaped_and_a_plan_only_read_is_only_named():
 def test_provenance_names_a_plan_by_its_hash():
     held = tf.read_plan()
     rows = provenance(phase="one", plan=held).text()
-    assert held.hash in rows and f"{held.title}, version 1.1" in rows
+    assert held.hash in rows and f"{held.title}, version 1.2" in rows
     assert "Analysis plan" not in provenance(phase="one").text()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import uuid4
+from weakref import WeakValueDictionary
 
 import pandas as pd
 
@@ -153,6 +157,92 @@ def column_of(outcome: str, window: str | int) -> str:
     return f"{outcome}_{window}"
 
 
+# What a cohort was when it was built: the reference of effects that are held to a plan.
+
+
+def column_hash(values: pd.Series) -> str:
+    """Return the SHA-256 of a column's values in their order, whatever an engine calls their type.
+
+    Examples
+    --------
+    >>> column_hash(pd.Series([1, 0])) == column_hash(pd.Series([1.0, 0.0]))
+    True
+    >>> column_hash(pd.Series([1, 0])) == column_hash(pd.Series([0, 1]))
+    False
+    """
+    plain = values.astype("float64") if pd.api.types.is_numeric_dtype(values) else values
+    if pd.api.types.is_datetime64_any_dtype(values):
+        plain = values.astype("datetime64[s]")
+    return hashlib.sha256(pd.util.hash_array(plain.to_numpy()).tobytes()).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """A cohort as `cohort` built it: read anew each time, so no frame handed out can change it.
+
+    Attributes
+    ----------
+    table : ibis.Table
+        With every column.
+    columns : DataFrame
+        As `Cohort.columns`.
+    settings : Settings
+    opened : list of str
+        Under what its outcomes were opened, in order: the hash of a plan that was registered by
+        then, or "" for none. Empty while they are closed.
+    mark : str
+        What frames of the cohort carry, to be told by.
+    """
+
+    table: ibis.Table
+    columns: pd.DataFrame
+    settings: Settings
+    opened: list[str] = field(default_factory=list)
+    mark: str = field(default_factory=lambda: uuid4().hex)
+
+    def __post_init__(self) -> None:
+        _ORIGINS[self.mark] = self
+
+    @in_own_words("The cohort cannot be read")
+    def read(self, names: Iterable[str] | None = None) -> pd.DataFrame:
+        """Return the rows in order of unit, or some of their columns."""
+        rows = self.table.order_by("unit")
+        return (rows if names is None else rows.select(*names)).to_pandas().reset_index(drop=True)
+
+    def __deepcopy__(self, memo: object) -> Origin:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A study that is sent to another process comes from no cohort there.
+        return origin_of, (self.mark,)
+
+
+#: Those in use, by their mark: a frame that pandas copies or writes can carry no more than a text.
+_ORIGINS: WeakValueDictionary[str, Origin] = WeakValueDictionary()
+
+
+def origin_of(mark: object) -> Origin | None:
+    """Return the cohort that a frame's mark names, while something in this process holds it."""
+    return _ORIGINS.get(str(mark))
+
+
+def cohort_hash(settings: Settings, hashes: Mapping[str, str]) -> str:
+    """Return the SHA-256 of a cohort: what was asked for, and every column by its hash."""
+    said = {"settings": asdict(settings), "columns": dict(hashes)}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+class Registrable(Protocol):
+    """What opening outcomes asks of an analysis plan; named here because plans import cohorts."""
+
+    @property
+    def hash(self) -> str:
+        """What names it."""
+
+    def check_registered(self) -> None:
+        """Refuse a plan that is not in its register as it stands."""
+
+
 @dataclass(frozen=True)
 class Cohort:
     """An analysis table, not yet read, and how it came about.
@@ -180,6 +270,9 @@ class Cohort:
         Whether the records are simulated.
     units : ibis.Table
         The units with the edges of their windows as day numbers.
+    closed : bool
+        Whether outcomes are kept closed, as those of a cohort that was given a plan are; `open`
+        opens them.
     """
 
     table: ibis.Table
@@ -190,7 +283,62 @@ class Cohort:
     left_out: dict[str, str]
     simulated: bool
     units: ibis.Table = field(repr=False)
+    closed: bool = False
+    origin: Origin | None = field(default=None, repr=False)
     _frame: list[pd.DataFrame] = field(default_factory=list, repr=False)
+
+    def close(self) -> Cohort:
+        """Return the cohort without its outcomes, until `open` is called."""
+        left = self.table.drop(*self._after()["name"])
+        return replace(self, table=left, closed=True, _frame=[])
+
+    def open(self, plan: Registrable | None = None) -> Cohort:
+        """Return the cohort with its outcomes.
+
+        Parameters
+        ----------
+        plan : AnalysisPlan, optional
+            Opened under a plan, outcomes were closed until it was registered. Without one they
+            are open as well, and every effect held to a plan says so.
+
+        Returns
+        -------
+        Cohort
+            Itself, where it was open.
+
+        Raises
+        ------
+        ParameterError
+            If the plan is not in its register as it stands, or the register was edited.
+
+        Examples
+        --------
+        >>> from tfeval.cohort.cohort import cohort
+        >>> from tfeval.impact.plan.analysis_plan import read_plan
+        >>> from tfeval.records.simulate import simulate
+        >>> plan = read_plan()
+        >>> families = cohort(simulate(families=400, seed=1).records, plan=plan)
+        >>> families.closed, families.open(plan).closed
+        (True, False)
+        >>> len(families.to_pandas().columns) < len(families.open(plan).to_pandas().columns)
+        True
+        """
+        if not self.closed or self.origin is None:
+            return self
+        if plan is not None:
+            plan.check_registered()
+        self.origin.opened.append("" if plan is None else plan.hash)
+        return replace(self, table=self.origin.table, closed=False, _frame=[])
+
+    @property
+    def hash(self) -> str:
+        """SHA-256, in hexadecimal, of its settings and of every column, outcomes too."""
+        return cohort_hash(self.settings, self.hashes())
+
+    def hashes(self) -> dict[str, str]:
+        """Return the SHA-256 of every column's values, by name, in order of unit."""
+        whole = self.to_pandas() if self.origin is None else self.origin.read()
+        return {str(name): column_hash(whole[name]) for name in whole}
 
     @property
     def covariates(self) -> list[str]:
@@ -227,7 +375,7 @@ class Cohort:
         Raises
         ------
         ParameterError
-            If the cohort has no outcomes at these months.
+            If the cohort has no outcomes at these months, or they are closed.
 
         Examples
         --------
@@ -239,13 +387,12 @@ class Cohort:
         >>> families.outcomes().columns.names
         FrozenList(['outcome', 'months'])
         """
-        rows = self.columns[self.columns["timing"] == "after"]
-        if months is not None:
-            if months not in self.horizons:
-                raise ParameterError(
-                    f"The cohort has no outcomes at {months} months, only at {self.horizons}."
-                )
-            rows = rows[rows["months"] == months]
+        rows = self._after(months)
+        if self.closed:
+            raise ParameterError(
+                "The outcomes are closed, since the cohort was given a plan: register it, then "
+                "families = families.open(plan)."
+            )
         frame = self._named(rows)
         frame.attrs["months"] = months
         if months is None:
@@ -263,7 +410,20 @@ class Cohort:
         months : int
             After the index date.
         """
-        return self.outcomes(months).notna().any(axis=1)
+        # Who was followed may be known while outcomes are closed: the design stage needs it.
+        names = list(self._after(months)["name"])
+        held = self.origin.read(names) if self.closed and self.origin else self.to_pandas()[names]
+        return held.notna().any(axis=1)
+
+    def _after(self, months: int | None = None) -> pd.DataFrame:
+        rows = self.columns[self.columns["timing"] == "after"]
+        if months is None:
+            return rows
+        if months not in self.horizons:
+            raise ParameterError(
+                f"The cohort has no outcomes at {months} months, only at {self.horizons}."
+            )
+        return rows[rows["months"] == months]
 
     def baseline(self) -> pd.DataFrame:
         """Return the same outcomes over the months before the index date, as `outcomes` does.
@@ -293,6 +453,7 @@ class Cohort:
             rows.attrs["cohort"] = {
                 "phase": held.phase, "comparison": held.comparison, "level": held.level,
                 "seed": held.seed, "treatment": held.treatment, "units": len(rows),
+                "origin": self.origin.mark if self.origin else "",
             }  # fmt: skip
             self._frame.append(rows.reset_index(drop=True))
         return self._frame[0].copy()

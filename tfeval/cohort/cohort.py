@@ -14,6 +14,8 @@ from tfeval.cohort.analysis_table import (
     SEEN,
     TREATMENTS,
     Cohort,
+    Origin,
+    Registrable,
     Settings,
     Window,
     column_of,
@@ -164,6 +166,7 @@ def cohort(
     seed: int = 1,
     level: str = "family",
     treatment: str = "supported",
+    plan: Registrable | None = None,
 ) -> Cohort:
     """Build the cohort of one phase: treated families and a comparison group.
 
@@ -185,6 +188,8 @@ def cohort(
         Which attachments are the treatment; `TREATMENTS` says what each is. Families attached by
         matching of records alone were chosen because their records had improved: counted as
         treated, they make a programme look good that does nothing.
+    plan : AnalysisPlan, optional
+        Keeps outcomes closed until `open` is called with this plan, registered.
 
     Returns
     -------
@@ -230,16 +235,19 @@ def cohort(
         *(name for name, _text in described_columns(level)),
     ]
     table, sources = _joined(records, units, held, spans, own)
-    return Cohort(
+    columns = _described(held, spans, level, criteria_columns(rules))
+    made = Cohort(
         table=table,
-        columns=_described(held, spans, level, criteria_columns(rules)),
+        columns=columns,
         flow=flow(records, found, settings),
         sources=sources,
         settings=settings,
         left_out=dict(records.missing),
         simulated=records.simulated,
         units=units,
+        origin=Origin(table, columns.copy(), settings, [] if plan is not None else [""]),
     )
+    return made if plan is None else made.close()
 
 
 def _units(records: Records, found: ibis.Table, settings: Settings, rules: Phase) -> ibis.Table:

@@ -14,6 +14,8 @@ from tfeval.display.words import is_missing
 SIMULATED = "Simulated records: not findings about the programme"
 #: Of a key that is not known.
 NOT_SAID = "not said"
+#: Stands for what a table does not tell.
+NOT_KNOWN = "not_known"
 #: Between the columns of two clusterings, in one key.
 AND = "+"
 
@@ -139,6 +141,19 @@ NOT_VALUED = {
     "no_unit_cost": "no unit cost",
     "counted_elsewhere": "counted elsewhere",
     "not_in_account": "not in the account",
+}
+#: What a register says of a plan.
+REGISTRATIONS = {
+    "registered": "registered as version {version} on {date} in line {line}, unchanged since",
+    "not_registered": "not registered: nothing shows that it was written before outcomes were read",
+    "broken_register": "not registered: line {line} of the register does not follow from the line "
+    "before it, so nothing shows that the plan was written before outcomes were read",
+}
+#: When the outcomes of a cohort were opened, where that was not under the registered plan.
+OPENINGS = {
+    "open_before": "Outcomes were open before the plan was registered.",
+    "open_without": "Nothing kept outcomes closed until the plan was registered: the cohort was "
+    "not given the plan.",
 }
 #: Packages whose models are told as "package.model".
 PACKAGES = ("statsmodels", "pyfixest")
@@ -270,6 +285,26 @@ def scale_words(scale: str) -> str:
     return SCALES.get(scale, f"difference on the {scale} scale")
 
 
+def registration_words(state: str, version: str, date: str, line: int) -> str:
+    """Return what a register says of a plan, as it may be said: no more than is checked.
+
+    Parameters
+    ----------
+    state : str
+        A key of `REGISTRATIONS`.
+    version, date : str
+        Of the plan; the day of its line.
+    line : int
+        Of the register.
+
+    Examples
+    --------
+    >>> registration_words("registered", "1.2", "2026-11-29", 1)
+    'registered as version 1.2 on 2026-11-29 in line 1, unchanged since'
+    """
+    return REGISTRATIONS[state].format(version=version, date=date, line=line)
+
+
 def design_words(design: str, settings: Mapping[str, Any], strata: Sequence[str] = ()) -> str:
     """Return a design with its main settings, as a heading.
 
@@ -317,3 +352,73 @@ SOURCES = {
     "hospital_episodes": "Hospitals",
     "domestic_abuse_incidents": "Domestic abuse",
 }
+# What is said of a table of effects that was held to a plan.
+
+_SHOWN = 12
+
+
+def shown(value: Any) -> str:
+    """Return a value of a plan, or what was done in its place, as text."""
+    if isinstance(value, tuple | list):
+        more = f" and {len(value) - 5} more" if len(value) > 5 else ""
+        return ", ".join(map(str, value[:5])) + more or "none"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {one}" for name, one in value.items()) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None or value == NOT_KNOWN:
+        return "none" if value is None else plain(NOT_KNOWN)
+    return str(value)
+
+
+def plan_summary(said: Mapping[str, Any]) -> str:
+    """Return in one line how many effects were planned.
+
+    Examples
+    --------
+    >>> plan_summary({"planned": ["a"], "sensitivity": {}, "exploratory": ["b"]})
+    '1 of 2 effects as planned, 1 exploratory'
+    """
+    checks = sum(len(what) for what in said["sensitivity"].values())
+    others = len(said["exploratory"])
+    parts = [f"{len(said['planned'])} of {len(said['planned']) + checks + others} effects as "
+             "planned"]  # fmt: skip
+    parts += [f"{checks} in planned sensitivity analyses"] if checks else []
+    return ", ".join([*parts, *([f"{others} exploratory"] if others else [])])
+
+
+def plan_notes(said: Mapping[str, Any]) -> list[str]:
+    """Return what a reader must know of a table held to a plan, a sentence each.
+
+    Examples
+    --------
+    >>> plan_notes({"planned": ["a"], "sensitivity": {}, "exploratory": ["b"], "absent": [],
+    ...             "reasons": [{"why": "months: 24, where 12 was planned", "what": ["b"]}]})
+    ['Exploratory, not planned: b (months: 24, where 12 was planned).']
+    """
+    checks = sum(len(what) for what in said["sensitivity"].values())
+    rows = len(said["planned"]) + checks + len(said["exploratory"])
+
+    def which(what: list[str]) -> str:
+        return "all effects here" if len(what) == rows else listed(what)
+
+    found = list(said.get("standing", ()))
+    found += [f'Planned as sensitivity analysis "{name}": {which(what)}.'
+             for name, what in said["sensitivity"].items()]  # fmt: skip
+    found += [f"Exploratory, not planned: {which(item['what'])} ({item['why']})."
+              for item in said["reasons"]]  # fmt: skip
+    if said["absent"]:
+        found.append(f"Planned primary outcomes that are not here: {listed(said['absent'])}.")
+    return found
+
+
+def listed(names: list[str]) -> str:
+    """Return names as they stand in a sentence, the first of many.
+
+    Examples
+    --------
+    >>> listed(["absence", "offences"])
+    'absence, offences'
+    """
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

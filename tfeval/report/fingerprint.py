@@ -56,7 +56,7 @@ def trace(fault: BaseException) -> str:
 PAGE = ("beautifulsoup4", "jinja2", "latex2mathml", "nbclient", "nbconvert", "nbformat", "pandas",
         "papermill")  # fmt: skip
 _CODE = Path(__file__).resolve().parent.parent
-_DATA_SUFFIXES = (".csv", ".json", ".parquet", ".toml")
+_DATA_SUFFIXES = (".csv", ".json", ".parquet", ".register", ".toml")
 
 
 @dataclass(frozen=True)

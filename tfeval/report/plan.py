@@ -11,8 +11,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from tfeval.display.figures import PLAN_MIME, SHORT
+from tfeval.display.names import plan_notes, plan_summary
 from tfeval.errors import ReportError, suggest
-from tfeval.impact.plan.deviations import plan_notes, plan_summary
 from tfeval.report.fingerprint import source
 from tfeval.report.parameters import (
     RUNNER_SETS,
@@ -62,8 +62,8 @@ def plans_of(notebook: Mapping[str, Any]) -> list[dict[str, Any]]:
     -------
     list of dict
         `title`, `version`, `date`, `sha256`, `short` (the first digits of it), `planned`,
-        `sensitivity`, `exploratory`, `reasons`, `absent`; in the order read. Empty where the
-        notebook has no plan.
+        `sensitivity`, `exploratory`, `reasons`, `absent`, `standing`; in the order read. Empty
+        where the notebook has no plan.
     """
     found: dict[str, dict[str, Any]] = {}
     said: dict[str, list[Mapping[str, Any]]] = {}
@@ -71,6 +71,9 @@ def plans_of(notebook: Mapping[str, Any]) -> list[dict[str, Any]]:
         key = content["sha256"]
         found.setdefault(key, {name: content[name] for name in _NAMES} | {"short": key[:SHORT]})
         if "exploratory" in content and content not in said.setdefault(key, []):
+            # A table that was held to the plan again, such as after a correction, stands once.
+            again = content.get("table")
+            said[key] = [one for one in said[key] if not again or one.get("table") != again]
             said[key].append(content)
     return [plan | _together(said.get(key, [])) for key, plan in found.items()]
 
@@ -123,6 +126,7 @@ def _together(said: list[Mapping[str, Any]]) -> dict[str, Any]:
         "exploratory": exploratory,
         "reasons": [{"why": why, "what": what} for why, what in reasons.items()],
         "absent": [what for what in absent if what not in here],
+        "standing": list(dict.fromkeys(what for one in said for what in one.get("standing", ()))),
     }
 
 

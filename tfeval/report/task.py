@@ -11,6 +11,7 @@ from threading import Event
 from typing import Any
 
 from tfeval.errors import TfevalError, public_line
+from tfeval.impact.plan.register import register_beside
 from tfeval.report.fingerprint import (
     IMPORTED,
     MANIFEST,
@@ -200,6 +201,9 @@ class Task:
         # A plan of the project's own is among its data.
         plan = Path(str(self.job.values.get("plan", "")))
         own = {"plan": file_hash(plan)} if plan.is_file() else {}
+        # Whether it is registered stands beside it.
+        if own and (beside := register_beside(plan)).is_file():
+            own["register"] = file_hash(beside)
         before = read_manifest(self.folder) or {"rests_on": {}}
         return {
             "notebook": notebook_hash(self.job.chapter.content),

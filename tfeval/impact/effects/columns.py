@@ -180,6 +180,10 @@ def stacked(parts: Sequence[Any]) -> tuple[pd.DataFrame, np.ndarray, dict[str, A
         rows = slice(end - len(part.frame), end)
         joint[rows, rows] = part.joint
     settings: dict[str, Any] = {"parts": tuple(part.settings for part in parts)}
+    # A plan holds what is made of several tables too, such as a correction.
+    for part in parts:
+        if "held_to" in part.settings:
+            settings.setdefault("held_to", part.settings["held_to"])
     for name in ("labels", "units", "groups"):
         words = {key: text for part in parts for key, text in part.settings.get(name, {}).items()}
         if words:

@@ -193,7 +193,10 @@ class Effects(FromModels):
                 found[rows] = self._from_replicates(rows, replicates)
         done = {"method": method, "family": columns, "seed": seed}
         settings = {**self.settings, "correction": done}
-        return replace(self, frame=self.frame.assign(p_adjusted=found), settings=settings)
+        made = replace(self, frame=self.frame.assign(p_adjusted=found), settings=settings)
+        # A plan says what is corrected together, so it looks again.
+        plan = settings.get("held_to")
+        return made if plan is None else plan.mark(made)
 
     def _from_replicates(self, rows: np.ndarray, replicates: np.ndarray) -> np.ndarray:
         if np.ndim(replicates) != 2 or replicates.shape[1] != len(self.frame):

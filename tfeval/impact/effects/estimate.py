@@ -35,9 +35,14 @@ from tfeval.impact.inference.rules import (
 )
 from tfeval.impact.inference.wild import What, wild_intervals
 from tfeval.impact.means.estimates import Estimates, estimates_of
-from tfeval.impact.means.logistic_outcomes import check_between
-from tfeval.impact.means.methods import METHODS, OUTCOME_MODELS, logistic_methods
-from tfeval.impact.means.outcomes import aligned, groups_left_out, labels_of, populations
+from tfeval.impact.means.methods import METHODS, OUTCOME_MODELS, check_between, logistic_methods
+from tfeval.impact.means.outcomes import (
+    Outcomes,
+    aligned,
+    groups_left_out,
+    labels_of,
+    populations,
+)
 from tfeval.impact.study.study import Study
 from tfeval.programme.outcomes import outcome_words
 
@@ -145,7 +150,9 @@ def _summed(influence: np.ndarray, codes: np.ndarray) -> np.ndarray:
 class Planned(Protocol):
     """What estimate asks of an analysis plan; named here because a plan imports effects."""
 
-    def mark(self, effects: Effects) -> Effects: ...  # noqa: D102
+    def mark(  # noqa: D102
+        self, effects: Effects, *, design: Design | None = ..., outcomes: Outcomes | None = ...
+    ) -> Effects: ...
 
 
 @names_settings
@@ -202,7 +209,8 @@ def estimate(
     draws, seed : int
         Of a bootstrap.
     plan : AnalysisPlan, optional
-        What was planned; the rest is marked exploratory.
+        What was planned; the rest is marked exploratory. Study, design and outcomes are compared
+        with the cohort that the study was made from, value by value.
 
     Returns
     -------
@@ -244,7 +252,8 @@ def estimate(
         )
         return effects if plan is None else plan.mark(effects)
     _check(method, outcome_model, level, draws)
-    found = aligned(design.study, outcomes, months)
+    found = given = aligned(design.study, outcomes, months)
+    own = design
     asked = chosen_errors(design, errors, cluster, stacked=stacked, method=method)
     by = None if by is None else labels_of(design, by)
     if asked.kind == "two_way" and are_stacked(design, asked.clusters):
@@ -275,10 +284,11 @@ def estimate(
         notes=(*caveats(asked, design, method, intervals.ruling.kind),
                *held.left_out.notes(len(groups)), *lost),
     )  # fmt: skip
+    settings = {**effects.settings, "fixed_covariates": bool(fixed_covariates)}
     if found.registered:
-        settings = {**effects.settings, **outcome_words(found.names)}
-        effects = replace(effects, settings=settings)
-    return effects if plan is None else plan.mark(effects)
+        settings |= outcome_words(found.names)
+    effects = replace(effects, settings=settings)
+    return effects if plan is None else plan.mark(effects, design=own, outcomes=given)
 
 
 def _one(cluster: str | Iterable[str] | None) -> str | None:

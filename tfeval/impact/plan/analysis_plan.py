@@ -7,20 +7,31 @@ import hashlib
 import json
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfeval.display.figures import SHORT, show_plan
+from tfeval.display.names import plan_summary, shown
 from tfeval.errors import ParameterError
-from tfeval.impact.plan.deviations import MAIN, Analysis, shown
-from tfeval.impact.plan.rules import plan_faults, varied
+from tfeval.impact.plan.deviations import MAIN, Analysis
+from tfeval.impact.plan.register import (
+    Registration,
+    committed,
+    register_beside,
+    registered,
+    registration_of,
+)
+from tfeval.impact.plan.rules import plan_faults, plan_lines, varied
+from tfeval.impact.study.study import FEWEST
 from tfeval.paths import project_folder
 
 if TYPE_CHECKING:
+    from tfeval.impact.design.design import Design
     from tfeval.impact.effects.effects import Effects
+    from tfeval.impact.means.outcomes import Outcomes
 
 
 # The file of an analysis plan: found, read, and turned into what its hash is taken of.
@@ -43,16 +54,21 @@ def load_plan(path: str | Path | None = None) -> Mapping[str, Any]:
     ParameterError
         If there is no such file, or it is not TOML.
     """
-    # A notebook runs in a folder of its own; a file is named from where the report was started.
-    start = Path(os.environ.get("TFEVAL_STARTED_IN", "."))
-    own = path is None or path == "project"
-    place = project_folder("data") / FILE if own else start / str(path)
+    place = _place(path)
     if not place.is_file():
+        own = path is None or path == "project"
         raise ParameterError(f"There is no plan {FILE if own else path}: name a TOML file.")
     try:
         return tomllib.loads(place.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
         raise ParameterError(f"{place.name} is not TOML: {fault}.") from None
+
+
+def _place(path: str | Path | None) -> Path:
+    # A notebook runs in a folder of its own; a file is named from where the report was started.
+    start = Path(os.environ.get("TFEVAL_STARTED_IN", "."))
+    own = path is None or path == "project"
+    return project_folder("data") / FILE if own else start / str(path)
 
 
 def content_hash(content: Mapping[str, Any]) -> str:
@@ -109,6 +125,8 @@ class AnalysisPlan:
         For many outcomes: `method` and `family`.
     content : mapping
         As read.
+    register : Path or None
+        The file in which it is looked for; None for none.
     """
 
     title: str
@@ -121,6 +139,32 @@ class AnalysisPlan:
     sensitivity: Mapping[str, Analysis]
     correction: Mapping[str, str]
     content: Mapping[str, Any] = field(repr=False)
+    register: Path | None = field(default=None, repr=False)
+
+    @property
+    def registration(self) -> Registration:
+        """What the register says of the plan as it stands: `good`, and in words.
+
+        Examples
+        --------
+        >>> str(read_plan().registration)[:22]
+        'registered as version '
+        """
+        return registration_of(content_hash(self.content), self.register)
+
+    def check_registered(self) -> None:
+        """Refuse a plan that is not registered as it stands.
+
+        Raises
+        ------
+        ParameterError
+        """
+        said = self.registration
+        if not said.good:
+            raise ParameterError(
+                f"{self.title}, version {self.version}, is {said}. Register it (tfeval plan "
+                "register), or open outcomes without it: families.open()."
+            )
 
     @cached_property
     def hash(self) -> str:
@@ -174,7 +218,8 @@ class AnalysisPlan:
             Of `estimate`.
         **more
             `phase`, `treatment`, `rows` ("family" or "person"), `cohort_seed`, `population`,
-            `level`, `outcome_model`, `cluster`, `covariates`, `correction`.
+            `level`, `outcome_model`, `cluster`, `covariates`, `fixed_covariates`, `correction`,
+            `family`.
 
         Returns
         -------
@@ -199,7 +244,13 @@ class AnalysisPlan:
         given = {name: value for name, value in {**done, **more}.items() if value is not None}
         return self.compare(outcome, months, given)[1]
 
-    def mark(self, effects: Effects) -> Effects:
+    def mark(
+        self,
+        effects: Effects,
+        *,
+        design: Design | None = None,
+        outcomes: Outcomes | None = None,
+    ) -> Effects:
         """Say of each effect whether it was planned.
 
         Parameters
@@ -207,6 +258,9 @@ class AnalysisPlan:
         effects : Effects
             As from `estimate`. What cannot be seen from it, such as the comparison group of a
             study that was not made from a cohort, does not count as planned.
+        design, outcomes
+            As `estimate(..., plan=plan)` gives them, to be compared with the cohort, value by
+            value. Effects that were estimated without the plan are traced to no cohort.
 
         Returns
         -------
@@ -216,10 +270,17 @@ class AnalysisPlan:
             `settings["plan"]`. In a notebook the cell's outputs say so too, and from there the
             report's page and manifest.
         """
-        from tfeval.impact.plan.deviations import marked, plan_summary  # noqa: PLC0415
+        from tfeval.impact.plan.deviations import marked  # noqa: PLC0415
+        from tfeval.impact.plan.trace import traced  # noqa: PLC0415
 
-        made, said = marked(self, effects)
-        show_plan({**self.as_dict(), **said}, f"{self}: {plan_summary(said)}")
+        own = _made(self.content, self.register)
+        changed = ["plan: changed after it was read"] * (not _alike(own, self))
+        if design is not None and outcomes is not None:
+            fewest = own.content["covariates"].get("fewest", FEWEST)
+            trace = traced(own.hash, effects, design, outcomes, fewest=fewest)
+            effects = replace(effects, settings={**effects.settings, "trace": trace})
+        made, said = marked(own, effects, self, changed)
+        show_plan({**own.as_dict(), **said}, f"{own}: {plan_summary(said)}")
         return made
 
     def as_dict(self) -> dict[str, str]:
@@ -261,13 +322,17 @@ class AnalysisPlan:
         return found
 
 
-def read_plan(path: str | Path | None = None) -> AnalysisPlan:
+def read_plan(
+    path: str | Path | None = None, *, register: str | Path | None = None
+) -> AnalysisPlan:
     """Read an analysis plan, checked in every value.
 
     Parameters
     ----------
     path : str or Path, optional
         A TOML file; by default, and for "project", the project's `data/analysis_plan.toml`.
+    register : str or Path, optional
+        The file in which it is looked for; by default `analysis_plan.register` beside it.
 
     Returns
     -------
@@ -293,7 +358,54 @@ def read_plan(path: str | Path | None = None) -> AnalysisPlan:
     if faults := plan_faults(content):
         name = FILE if path in (None, "project") else Path(str(path)).name
         raise ParameterError(f"{name}: {' '.join(faults)}")
-    made = AnalysisPlan(
+    made = _made(content, register_beside(_place(path)) if register is None else Path(register))
+    show_plan(made.as_dict(), str(made))
+    return made
+
+
+def register_plan(
+    path: str | Path | None = None,
+    *,
+    register: str | Path | None = None,
+    cohort: str = "",
+) -> Registration:
+    """Write a plan into its register: one line with its hash, chained to the line before it.
+
+    A line shows that the plan was written before whatever came after it, as far as nobody wrote
+    the whole file anew; committed to git, it has a date that others hold too.
+
+    Parameters
+    ----------
+    path, register
+        As `read_plan` takes them.
+    cohort : str
+        Hash of the cohort (`families.hash`), where that is known beforehand: effects of another
+        one are then exploratory.
+
+    Returns
+    -------
+    Registration
+        Of the line that was there already, if the plan was registered.
+
+    Raises
+    ------
+    ParameterError
+        If the plan is at fault; if the register has its version, or a date that is not before
+        its, with another content; or if the register was edited.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> str(register_plan(register=Path(mkdtemp()) / "plans.register"))[-26:]
+    'in line 1, unchanged since'
+    """
+    plan = read_plan(path, register=register)
+    now = datetime.datetime.now(datetime.UTC)
+    return registered(plan.as_dict(), plan.register or Path(), cohort=cohort, now=now)
+
+
+def _made(content: Mapping[str, Any], register: Path | None) -> AnalysisPlan:
+    return AnalysisPlan(
         title=content["title"],
         version=content["version"],
         date=content["date"],
@@ -307,13 +419,23 @@ def read_plan(path: str | Path | None = None) -> AnalysisPlan:
         },
         correction={name: content["correction"][name] for name in ("method", "family")},
         content=content,
+        register=register,
     )
-    show_plan(made.as_dict(), str(made))
-    return made
+
+
+def _alike(one: AnalysisPlan, other: AnalysisPlan) -> bool:
+    """Return whether a plan still says what its content, and its hash when read, say."""
+    names = ("title", "version", "date", "primary", "secondary", "horizons", "correction", "hash")
+    analyses = [
+        {MAIN: vars(plan.main), **{name: vars(item) for name, item in plan.sensitivity.items()}}
+        for plan in (one, other)
+    ]
+    same = all(getattr(one, name) == getattr(other, name) for name in names)
+    return same and analyses[0] == analyses[1]
 
 
 def plan_text(plan: AnalysisPlan) -> str:
-    """Return a plan in a few lines, its whole hash last.
+    """Return a plan in a few lines, its registration and its whole hash last.
 
     Examples
     --------
@@ -321,58 +443,11 @@ def plan_text(plan: AnalysisPlan) -> str:
     'Primary outcomes: absence, offences, asb incidents, out of work'
     """
     head = f"{plan.title}, version {plan.version} of {plan.date.isoformat()}"
-    return "\n".join([head, *plan_lines(plan.content), f"SHA-256: {plan.hash}"])
-
-
-def plan_lines(content: Mapping[str, Any]) -> list[str]:
-    """Return a plan's choices, a line each; its reasons are in the file.
-
-    Parameters
-    ----------
-    content : mapping
-        Of a plan, checked.
-    """
-    cohort, outcomes, design = content["cohort"], content["outcomes"], content["design"]
-    asked, correction = content["estimate"], content["correction"]
-    fixed = {name: value for name, value in design.items() if name not in ("method", "why")}
-    lines = [
-        f"Primary outcomes: {_list(outcomes['primary'])}",
-        f"Secondary outcomes: {_list(outcomes['secondary'])}",
-        f"Horizons: {_list(outcomes['horizons'])} months",
-        f"Cohort: phase {cohort['phase']}, by {cohort['level']}, comparison group "
-        f"{_words(cohort['comparison'])}, treatment {_words(cohort['treatment'])}, "
-        f"seed {cohort['seed']}",
-        f"Covariates: {_list(content['covariates']['use'])}",
-        f"Design: {_words(design['method'])}, {_settings(fixed)}",
-        f"Estimate: {_words(asked['method'])}, {_words(asked['outcome_model'])} outcome model",
-        f"Errors: {_words(asked['errors'])} {_list(asked['cluster'])}, level {asked['level']:g}",
-        f"Correction: {_words(correction['method'])} over {correction['family']} outcomes",
-    ]
-    for item in content.get("sensitivity", []):
-        changes = {
-            name: value
-            for section, held in item.items()
-            if section not in ("name", "why")
-            for name, value in held.items()
-            if name != "why"
-        }
-        lines.append(f"Sensitivity analysis, {item['name']}: {_settings(changes)}")
-    return lines
-
-
-def _settings(held: Mapping[str, Any]) -> str:
-    return ", ".join(f"{_words(name)} {_list(value)}" for name, value in held.items())
-
-
-def _list(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Mapping):
-        return _settings(value) or "none"
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        return ", ".join(_words(item) for item in value) or "none"
-    return _words(value)
-
-
-def _words(value: Any) -> str:
-    return str(value).replace("_", " ")
+    said = f"{str(plan.registration).capitalize()}."
+    if plan.registration.good and plan.register is not None:
+        # A commit is held by others too; a page does not say it, since not every copy knows it.
+        commit = committed(plan.hash, plan.register)
+        said += " Its line is not committed to git." if commit is None else (
+            f" Its line was committed to git as {commit[0]} on {commit[1]}."
+        )  # fmt: skip
+    return "\n".join([head, *plan_lines(plan.content), said, f"SHA-256: {plan.hash}"])

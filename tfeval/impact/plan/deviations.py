@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import permutations
 from typing import Any, Protocol
 
 import pandas as pd
 
-from tfeval.display.names import cluster_key, errors_words, method_words, plain
+from tfeval.display.names import (
+    NOT_KNOWN,
+    OPENINGS,
+    cluster_key,
+    errors_words,
+    listed,
+    method_words,
+    plain,
+    plan_notes,
+    shown,
+)
 from tfeval.errors import ParameterError, suggest
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.means.methods import METHODS
-from tfeval.impact.plan.rules import ALL_BEFORE, match_settings
+from tfeval.impact.plan.register import Registration
+from tfeval.impact.plan.rules import ALL_BEFORE, FAMILIES, match_settings
+from tfeval.impact.plan.trace import NOT_TRACED, Trace, row_hashes
 
-NOT_KNOWN = "not_known"
 #: The plan's own analysis, beside those that it names.
 MAIN = "main"
 #: What a plan fixes outside the design, and its name in words. A method and its model, errors and
@@ -31,6 +42,7 @@ _SAID = {
     ("errors", "cluster"): ("errors", "clusters"),
     ("level",): ("level of the intervals",),
     ("correction",): ("correction",),
+    ("fixed_covariates",): ("covariates counted as fixed",),
 }
 
 
@@ -48,8 +60,8 @@ class Analysis:
         Every setting of `match`, with `within`, `model` and `folds`.
     estimate : mapping
         `method`, `outcome_model`, `errors`, `cluster`, `level`.
-    correction : str
-        For many outcomes.
+    correction, family : str
+        For many outcomes: the method, and which of `FAMILIES` are corrected together.
     """
 
     cohort: Mapping[str, Any]
@@ -57,6 +69,7 @@ class Analysis:
     design: Mapping[str, Any]
     estimate: Mapping[str, Any]
     correction: str
+    family: str
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> Analysis:
@@ -74,6 +87,7 @@ class Analysis:
                     "folds": design["folds"]},
             estimate=content["estimate"],
             correction=content["correction"]["method"],
+            family=content["correction"]["family"],
         )  # fmt: skip
 
     def departures(self, done: Mapping[str, Any], *, whole: bool = False) -> list[str]:
@@ -93,7 +107,7 @@ class Analysis:
         """
         planned = self._planned()
         for name in done:
-            _refuse_unknown(name, (*planned, "design", "covariates"))
+            _refuse_unknown(name, (*planned, "design", "covariates", "family"))
         given = dict(done)
         if "cluster" in given:
             columns = given["cluster"]
@@ -111,6 +125,8 @@ class Analysis:
                 )
         if "covariates" in done:
             found += self._of_covariates(done["covariates"])
+        if "family" in done:
+            found += self._of_family(done["family"])
         return found + self._of_design(done.get("design", {}), whole)
 
     def _planned(self) -> dict[str, tuple[Any, ...]]:
@@ -131,7 +147,16 @@ class Analysis:
             "cluster": tuple(map(cluster_key, permutations(clusters))),
             "level": (asked["level"],),
             "correction": (self.correction,),
+            "fixed_covariates": (False,),
         }
+
+    def _of_family(self, done: str | Mapping[str, list[str]]) -> list[str]:
+        if isinstance(done, str):
+            return [] if done == self.family else [
+                f"family of the correction: {plain(done)}, where {plain(self.family)} was planned"
+            ]  # fmt: skip
+        lacking = done[self.family]
+        return [f"correction: without {listed(lacking)}, planned in one family"] if lacking else []
 
     def _of_covariates(self, used: Any) -> list[str]:
         planned = self.covariates
@@ -232,23 +257,8 @@ def _choice(name: str, values: Mapping[str, Any]) -> str:
     return shown(values[name])
 
 
-def shown(value: Any) -> str:
-    """Return a value of a plan, or what was done in its place, as text."""
-    if isinstance(value, tuple | list):
-        more = f" and {len(value) - 5} more" if len(value) > 5 else ""
-        return ", ".join(map(str, value[:5])) + more or "none"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {one}" for name, one in value.items()) or "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if value is None or value == NOT_KNOWN:
-        return "none" if value is None else plain(NOT_KNOWN)
-    return str(value)
-
-
 # Which effects of a table were planned, and how the others depart from the plan.
 
-_SHOWN = 12
 #: What a plan fixes of a single effect.
 _ROW = ("population", "method", "outcome_model", "errors", "cluster")
 
@@ -261,8 +271,24 @@ class Plan(Protocol):
         """Outcomes that are primary."""
 
     @property
+    def secondary(self) -> tuple[str, ...]:
+        """Outcomes that are secondary."""
+
+    @property
     def horizons(self) -> tuple[int, ...]:
         """Months after the index date."""
+
+    @property
+    def main(self) -> Analysis:
+        """Its own analysis."""
+
+    @property
+    def hash(self) -> str:
+        """What names it."""
+
+    @property
+    def registration(self) -> Registration:
+        """What its register says."""
 
     def role(self, outcome: str) -> str:
         """Return "primary", "secondary" or "exploratory"."""
@@ -276,13 +302,21 @@ class Plan(Protocol):
         """Return what names the plan."""
 
 
-def marked(plan: Plan, effects: Effects) -> tuple[Effects, dict[str, Any]]:
+def marked(
+    plan: Plan, effects: Effects, held_to: object, changed: Iterable[str] = ()
+) -> tuple[Effects, dict[str, Any]]:
     """Return effects with `planned` and `role` filled in and notes, and what is to be said of them.
 
     Parameters
     ----------
     plan : Plan
+        As its content says.
     effects : Effects
+        With a `Trace` in the settings of it or of its parts; without, it is traced to no cohort.
+    held_to : object
+        Marks the effects again, such as after a correction.
+    changed : iterable of str
+        Departures of the plan itself.
 
     Returns
     -------
@@ -290,19 +324,23 @@ def marked(plan: Plan, effects: Effects) -> tuple[Effects, dict[str, Any]]:
     said : dict
         `planned`: labels of effects as in the main analysis; `sensitivity`: by name, labels;
         `exploratory`: labels; `reasons`: list of {`why`, `what`}, an effect once for each reason;
-        `absent`: planned primary outcomes that are not here, at the horizons that are.
+        `absent`: planned primary outcomes that are not here, at the horizons that are;
+        `standing`: what the register says of the plan; `table`: names the table.
     """
-    common = done_by(effects)
-    left_out = ["units of the cohort were left out before the design"] * _lacks(effects)
+    registration, parts, hashes = plan.registration, _parts(effects), row_hashes(effects.frame)
+    rows, together = _rows(effects), _Together(plan, effects)
     planned: dict[str, list[str]] = {}
     reasons: dict[str, list[str]] = {}
     exploratory: list[str] = []
     flags: list[bool] = []
-    for row in _rows(effects):
+    for row, own_hash in zip(rows, hashes, strict=True):
         name, months = _which(row)
-        own = {name: row[name] for name in _ROW}
-        which, why = plan.compare(name, months, {**common, **own}, whole=True)
-        why = [*why, *left_out]
+        held = next((part for part in parts if own_hash in _trace(part).rows), parts[0])
+        trace = _trace(held)
+        own = {**done_by(effects, held), **{name: row[name] for name in _ROW}}
+        which, why = plan.compare(name, months, {**own, **together.of(row, trace)}, whole=True)
+        why = [*why, *trace.departures, *trace.outcomes.get((name, months), ()), *changed,
+               *_of_trace(plan, registration, trace, own_hash)]  # fmt: skip
         for reason in why:
             reasons.setdefault(reason, []).append(_label(row))
         (exploratory if why else planned.setdefault(which, [])).append(_label(row))
@@ -313,6 +351,8 @@ def marked(plan: Plan, effects: Effects) -> tuple[Effects, dict[str, Any]]:
         "exploratory": exploratory,
         "reasons": [{"why": why, "what": what} for why, what in reasons.items()],
         "absent": _absent(plan, effects),
+        "standing": [f"The plan is {registration}.", *_opened(plan, registration, parts)],
+        "table": hashes[0] if hashes else "",
     }
     notes = (f"{plan}.", *plan_notes(said))
     names = effects.frame["outcome"]
@@ -321,20 +361,101 @@ def marked(plan: Plan, effects: Effects) -> tuple[Effects, dict[str, Any]]:
         name: f"{role.capitalize()} outcomes" for name, role in zip(names, roles, strict=True)
     }
     # A table that is marked again, such as after a correction, says it once.
-    earlier = effects.settings.get("plan", {}).get("notes", ())
+    earlier = {note for part in (effects.settings, *parts)
+               for note in part.get("plan", {}).get("notes", ())}  # fmt: skip
     made = replace(
         effects,
         frame=effects.frame.assign(planned=pd.array(flags, dtype="boolean"), role=roles),
         notes=(*(note for note in effects.notes if note not in earlier), *notes),
-        settings={**effects.settings, "groups": groups, "plan": {**plan.as_dict(), "notes": notes}},
-    )
+        settings={**effects.settings, "groups": groups, "held_to": held_to,
+                  "plan": {**plan.as_dict(), "notes": notes}},
+    )  # fmt: skip
     return made, said
 
 
-def done_by(effects: Effects) -> dict[str, Any]:
-    """Return what a table of effects tells of how it was made; what it does not, is not known."""
-    held = effects.settings
-    cohort: Mapping[str, Any] = held.get("cohort") or {}
+def _parts(effects: Effects) -> list[Mapping[str, Any]]:
+    """Return the settings of the tables that a table was put together from."""
+    found, left = [], [effects.settings]
+    while left:
+        one = left.pop(0)
+        left = [*one["parts"], *left] if one.get("parts") else left
+        found += [] if one.get("parts") else [one]
+    return found
+
+
+def _trace(held: Mapping[str, Any]) -> Trace:
+    return held.get("trace") or Trace("", departures=(NOT_TRACED,))
+
+
+def _of_trace(plan: Plan, registration: Registration, trace: Trace, own: str) -> Iterator[str]:
+    """Yield what is wrong between a row, the plan, and what was compared at estimation."""
+    if not trace.plan:
+        return
+    if trace.plan != plan.hash:
+        yield "plan: another than the one that the effects were estimated under"
+    if own not in trace.rows:
+        yield "effects: changed after they were estimated"
+    main = all(trace.cohort.get(name) == plan.main.cohort[name] for name in trace.cohort)
+    if registration.cohort and main and trace.hash != registration.cohort:
+        yield "cohort: not the one that was registered with the plan"
+
+
+def _opened(
+    plan: Plan, registration: Registration, parts: list[Mapping[str, Any]]
+) -> Iterator[str]:
+    if any(_trace(part).opened != plan.hash for part in parts):
+        yield OPENINGS["open_without" if registration.good else "open_before"]
+
+
+class _Together:
+    """Which outcomes' p-values were adjusted together, and which of those planned lack."""
+
+    def __init__(self, plan: Plan, effects: Effects) -> None:
+        self.plan, self.done = plan, effects.settings.get("correction")
+        self.families: dict[tuple[str, ...], set[tuple[str, Any]]] = {}
+        for row in _rows(effects):
+            self.families.setdefault(self._family(row), set()).add(_which(row))
+
+    def _family(self, row: Mapping[str, Any]) -> tuple[str, ...]:
+        columns = self.done.get("family", ()) if isinstance(self.done, Mapping) else ()
+        return tuple(str(row.get(name)) for name in ("population", *columns))
+
+    def of(self, row: Mapping[str, Any], trace: Trace) -> dict[str, Any]:
+        """Return for each family that a plan can name which of its outcomes lack beside a row."""
+        if not isinstance(self.done, Mapping):
+            return {}
+        inside = self.families[self._family(row)]
+        return {"family": {kind: [_name(key) for key in self._named(kind, row)
+                                  if key not in inside and self._possible(key, trace)]
+                           for kind in FAMILIES}}  # fmt: skip
+
+    def _named(self, kind: str, row: Mapping[str, Any]) -> list[tuple[str, Any]]:
+        plan, (name, own) = self.plan, _which(row)
+        names = (*plan.primary, *plan.secondary) if kind == "planned" else plan.primary
+        spans = (own,) if kind == "primary_by_horizon" else plan.horizons
+        return [(one, months) for months in spans for one in names] if name in names else []
+
+    @staticmethod
+    def _possible(key: tuple[str, Any], trace: Trace) -> bool:
+        # What no record tells of enough families has no p-value to adjust.
+        return key[1] not in trace.months or key in trace.possible
+
+
+def done_by(effects: Effects, held: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a table of effects tells of how it was made; what it does not, is not known.
+
+    Parameters
+    ----------
+    effects : Effects
+    held : mapping
+        Settings of the table, or of the part of it that is meant.
+    """
+    trace = _trace(held)
+    cohort: Mapping[str, Any] = trace.cohort or held.get("cohort") or {}
+    used = trace.covariates if trace.cohort else (
+        held.get("covariates", ()), held.get("covariates_not_used"),
+        held.get("covariates_added", ()),
+    )  # fmt: skip
     done = {
         "phase": cohort.get("phase", NOT_KNOWN),
         "comparison": cohort.get("comparison", NOT_KNOWN),
@@ -343,78 +464,18 @@ def done_by(effects: Effects) -> dict[str, Any]:
         "cohort_seed": cohort.get("seed", NOT_KNOWN),
         "level": effects.level,
         "design": {name: held[name] for name in design_names() if name in held},
-        "covariates": Covered(
-            held.get("covariates", ()),
-            held.get("covariates_not_used"),
-            held.get("covariates_added", ()),
-        ),
+        "covariates": Covered(*used),
+        "fixed_covariates": held.get("fixed_covariates", False),
     }
-    corrected = held.get("correction")
+    corrected = effects.settings.get("correction")
     if corrected is not None:  # most tables are corrected after they are marked
         method = corrected.get("method") if isinstance(corrected, Mapping) else corrected
         done["correction"] = method
     return done
 
 
-def plan_summary(said: Mapping[str, Any]) -> str:
-    """Return in one line how many effects were planned.
-
-    Examples
-    --------
-    >>> plan_summary({"planned": ["a"], "sensitivity": {}, "exploratory": ["b"]})
-    '1 of 2 effects as planned, 1 exploratory'
-    """
-    checks = sum(len(what) for what in said["sensitivity"].values())
-    others = len(said["exploratory"])
-    parts = [f"{len(said['planned'])} of {len(said['planned']) + checks + others} effects as "
-             "planned"]  # fmt: skip
-    parts += [f"{checks} in planned sensitivity analyses"] if checks else []
-    return ", ".join([*parts, *([f"{others} exploratory"] if others else [])])
-
-
-def plan_notes(said: Mapping[str, Any]) -> list[str]:
-    """Return what a reader must know of a table held to a plan, a sentence each.
-
-    Examples
-    --------
-    >>> plan_notes({"planned": ["a"], "sensitivity": {}, "exploratory": ["b"], "absent": [],
-    ...             "reasons": [{"why": "months: 24, where 12 was planned", "what": ["b"]}]})
-    ['Exploratory, not planned: b (months: 24, where 12 was planned).']
-    """
-    checks = sum(len(what) for what in said["sensitivity"].values())
-    rows = len(said["planned"]) + checks + len(said["exploratory"])
-
-    def which(what: list[str]) -> str:
-        return "all effects here" if len(what) == rows else listed(what)
-
-    found = [f'Planned as sensitivity analysis "{name}": {which(what)}.'
-             for name, what in said["sensitivity"].items()]  # fmt: skip
-    found += [f"Exploratory, not planned: {which(item['what'])} ({item['why']})."
-              for item in said["reasons"]]  # fmt: skip
-    if said["absent"]:
-        found.append(f"Planned primary outcomes that are not here: {listed(said['absent'])}.")
-    return found
-
-
-def listed(names: list[str]) -> str:
-    """Return names as they stand in a sentence, the first of many.
-
-    Examples
-    --------
-    >>> listed(["absence", "offences"])
-    'absence, offences'
-    """
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
-
-
 def _rows(effects: Effects) -> list[dict[str, Any]]:
     return [{str(k): v for k, v in row.items()} for row in effects.frame.to_dict("records")]
-
-
-def _lacks(effects: Effects) -> bool:
-    cohort = effects.settings.get("cohort") or {}
-    return "units" in cohort and effects.settings.get("study_units") != cohort["units"]
 
 
 def _which(row: Mapping[str, Any]) -> tuple[str, Any]:
@@ -423,13 +484,17 @@ def _which(row: Mapping[str, Any]) -> tuple[str, Any]:
 
 
 def _label(row: Mapping[str, Any]) -> str:
-    name, months = _which(row)
-    text = name.replace("_", " ") + ("" if months == NOT_KNOWN else f" at {months} months")
+    text = _name(_which(row))
     return text if row["population"] == "all" else f"{text}, {row['population']}"
+
+
+def _name(key: tuple[str, Any]) -> str:
+    name, months = key
+    return name.replace("_", " ") + ("" if months == NOT_KNOWN else f" at {months} months")
 
 
 def _absent(plan: Plan, effects: Effects) -> list[str]:
     here = {_which(row) for row in _rows(effects)}
     spans = sorted({months for _, months in here if months in plan.horizons})
-    return [f"{name.replace('_', ' ')} at {months} months"
+    return [_name((name, months))
             for months in spans for name in plan.primary if (name, months) not in here]  # fmt: skip

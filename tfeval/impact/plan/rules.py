@@ -1,4 +1,4 @@
-"""What an analysis plan may say: every fault of a plan file, found at once."""
+"""What an analysis plan may say: every fault of a plan file at once, and its choices in words."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ Keys = Mapping[str, tuple[Check, bool]]
 ALL_BEFORE = "all measured before"
 NONE = "none"  # TOML has no word for nothing
 CORRECTIONS = ("holm", "benjamini_hochberg", "romano_wolf", NONE)
-FAMILIES = ("primary", "planned")
+#: Which outcomes are corrected together: the primary ones of all horizons or of each by itself, or
+#: all that are planned.
+FAMILIES = ("primary", "primary_by_horizon", "planned")
 #: Sections of which a sensitivity analysis may change a part.
 VARIED = ("cohort", "covariates", "design", "estimate", "correction")
 #: What the section on the design holds beside the settings of `match`.
@@ -40,6 +42,11 @@ def text(value: Any) -> str:
 def whole(value: Any) -> str:
     """Check for a whole number."""
     return "" if isinstance(value, int) and not isinstance(value, bool) else "a whole number"
+
+
+def counting(value: Any) -> str:
+    """Check for a whole number from 1."""
+    return "a whole number of at least 1" if whole(value) or value < 1 else ""
 
 
 def flag(value: Any) -> str:
@@ -134,7 +141,7 @@ def _sections() -> dict[str, Keys]:
         "outcomes": {"primary": (several(outcomes, 1), True),
                      "secondary": (several(outcomes), True),
                      "horizons": (several(HORIZONS, 1), True), **why},
-        "covariates": {"use": (_covariates, True), **why},
+        "covariates": {"use": (_covariates, True), "fewest": (counting, False), **why},
         "design": {"method": (text, True), "within": (several(), True),
                    "model": (one_of(["logit"]), True), "folds": (whole, True), **why},
         "estimate": {"method": (one_of(METHODS), True),
@@ -207,6 +214,8 @@ def _sensitivity_faults(
     found = section_faults("", own, keys)
     found += [f"{name} is a table, such as {name} = {{ ... }}."
               for name, value in changes.items() if not isinstance(value, Mapping)]  # fmt: skip
+    if isinstance(one := changes.get("covariates"), Mapping) and "fewest" in one:
+        found.append("covariates.fewest is that of the main analysis: leave it out.")
     if not changes:
         found.append(f"it changes nothing; give one of {', '.join(VARIED)}.")
     return found or _analysis_faults(varied(content, item), sections)
@@ -279,3 +288,59 @@ def varied(content: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, A
             old = {name: old[name] for name in _SHARED if name in old}
         made[section] = {**old, **new}
     return made
+
+
+def plan_lines(content: Mapping[str, Any]) -> list[str]:
+    """Return a plan's choices, a line each; its reasons are in the file.
+
+    Parameters
+    ----------
+    content : mapping
+        Of a plan, checked.
+    """
+    cohort, outcomes, design = content["cohort"], content["outcomes"], content["design"]
+    asked, correction = content["estimate"], content["correction"]
+    fixed = {name: one for name, one in _without_why(design).items() if name != "method"}
+    lines = [
+        f"Primary outcomes: {_list(outcomes['primary'])}",
+        f"Secondary outcomes: {_list(outcomes['secondary'])}",
+        f"Horizons: {_list(outcomes['horizons'])} months",
+        f"Cohort: phase {cohort['phase']}, by {cohort['level']}, comparison group "
+        f"{_words(cohort['comparison'])}, treatment {_words(cohort['treatment'])}, "
+        f"seed {cohort['seed']}",
+        f"Covariates: {_settings(_without_why(content['covariates']))}",
+        f"Design: {_words(design['method'])}, {_settings(fixed)}",
+        f"Estimate: {_words(asked['method'])}, {_words(asked['outcome_model'])} outcome model",
+        f"Errors: {_words(asked['errors'])} {_list(asked['cluster'])}, level {asked['level']:g}",
+        f"Correction: {_words(correction['method'])}, family {_words(correction['family'])}",
+    ]
+    for item in content.get("sensitivity", []):
+        changes = {
+            name: value
+            for section, held in item.items() if section not in ("name", "why")
+            for name, value in _without_why(held).items()
+        }  # fmt: skip
+        lines.append(f"Sensitivity analysis, {item['name']}: {_settings(changes)}")
+    return lines
+
+
+def _without_why(held: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in held.items() if name != "why"}
+
+
+def _settings(held: Mapping[str, Any]) -> str:
+    return ", ".join(f"{_words(name)} {_list(value)}" for name, value in held.items())
+
+
+def _list(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return _settings(value) or "none"
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return ", ".join(_words(item) for item in value) or "none"
+    return _words(value)
+
+
+def _words(value: Any) -> str:
+    return str(value).replace("_", " ")

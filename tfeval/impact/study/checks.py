@@ -403,7 +403,9 @@ def censoring_weights(cohort: Cohort, months: int) -> tuple[pd.Series, dict[str,
             "No comparison family was treated within the horizon: there is no censoring to weigh "
             'for. Say censoring="left_out".'
         )
-    names, _why = own_covariates(cohort, frame[at_risk].assign(treated=seen))
+    names, _why = own_covariates(
+        cohort.columns, cohort.settings.comparison, frame[at_risk].assign(treated=seen)
+    )
     arms = seen[at_risk].to_numpy()
     kept, _rare = varying(frame[at_risk], names, arms, FEWEST)
     held, _unsaid = telling(encoded(frame[at_risk], kept), arms, FEWEST)
@@ -424,13 +426,16 @@ def censoring_weights(cohort: Cohort, months: int) -> tuple[pd.Series, dict[str,
     return weights, differs
 
 
-def own_covariates(cohort: Cohort, frame: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
-    """Return the covariates that a cohort is compared on, and why others are left out."""
-    names, arms, out = cohort.covariates, frame["treated"].to_numpy(dtype=bool), dict[str, str]()
-    if cohort.settings.comparison == "below_threshold":
+def own_covariates(
+    columns: pd.DataFrame, comparison: str, frame: pd.DataFrame
+) -> tuple[list[str], dict[str, str]]:
+    """Return the covariates that a cohort's rows are compared on, and why others are left out."""
+    names = columns.loc[columns["timing"] == BEFORE, "name"].tolist()
+    arms, out = frame["treated"].to_numpy(dtype=bool), dict[str, str]()
+    if comparison == "below_threshold":
         criteria = [name for name in names if name.startswith("met_")]
         out |= dict.fromkeys(criteria, "decides who is treated and who is compared")
-    windows = cohort.columns.pivot_table("name", "outcome", "window", "first")
+    windows = columns.pivot_table("name", "outcome", "window", "first")
     # The two years before nearly agree where waits are short, or what they count is rare.
     for before, identified in windows[[BEFORE, IDENTIFIED]].dropna().itertuples(index=False):
         one, other = frame[before], frame[identified]

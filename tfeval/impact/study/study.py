@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tfeval.cohort.analysis_table import Cohort
+from tfeval.cohort.analysis_table import Cohort, Origin, origin_of
 from tfeval.errors import DataError, ParameterError, names_settings, suggest
 from tfeval.impact.study.checks import (
     CENSORED,
@@ -153,6 +153,8 @@ class Study:
         Phase, comparison, level, seed and number of units of the cohort it comes from, and how far
         weights for censoring make the families followed like all (`censoring`); empty if from
         none.
+    origin : Origin or None
+        That cohort as it was built: what effects held to a plan are compared with.
     """
 
     treated: np.ndarray
@@ -170,6 +172,7 @@ class Study:
     cohort: dict[str, Any] = field(default_factory=dict)
     treated_name: str = "treated"
     labels: Mapping[str, str] = field(default_factory=dict)
+    origin: Origin | None = field(default=None, repr=False)
 
     @property
     def size(self) -> int:
@@ -376,7 +379,9 @@ def study(
         frame, simulated = followed(records, months, censoring), records.simulated
         timing = dict(zip(records.columns["name"], records.columns["timing"], strict=True))
         if covariates is None and by is None:
-            covariates, left_out = own_covariates(records, frame)
+            covariates, left_out = own_covariates(
+                records.columns, records.settings.comparison, frame
+            )
         cluster = "local_authority" if cluster is None else cluster
         unit, family = unit or "unit", family or "family_id"
         fewest = FEWEST if fewest is None else fewest
@@ -412,8 +417,9 @@ def study(
         timing=timing,
         left_out={**left_out, **rare, **unsaid},
         simulated=simulated,
-        cohort=dict(frame.attrs.get("cohort", {})),
+        cohort=(told := dict(frame.attrs.get("cohort", {}))),
         treated_name=str(treated),
+        origin=origin_of(told.get("origin")),
     )
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.display.figures import Chart
-from tfeval.display.names import CORRECTIONS, estimand_words
+from tfeval.display.names import CORRECTIONS, capital, estimand_words
 from tfeval.display.tables import THRESHOLD, Table, table
 from tfeval.errors import DataError, TfevalError, public_line
 from tfeval.impact.balance.balance import Balance
@@ -108,6 +108,18 @@ def outcomes_shown(
             "both groups: choose another horizon, comparison group or design."
         )
     return frame[sorted(kept, key=lambda name: ROLES.index(plan.role(str(name))))]
+
+
+def opened(families: Cohort, plan: AnalysisPlan) -> Cohort:
+    """Open a cohort's outcomes under a plan; under one that is not registered too, and say so.
+
+    Parameters
+    ----------
+    families : Cohort
+        Closed, since it was given the plan.
+    plan : AnalysisPlan
+    """
+    return families.open(plan if plan.registration.good else None)
 
 
 def primary_outcomes(outcomes: pd.DataFrame, plan: AnalysisPlan) -> pd.DataFrame:
@@ -243,6 +255,7 @@ def plan_table(found: Analysis) -> Table:
     rows = [
         ("Plan", f"{found.plan.title}, version {found.plan.version}, {found.plan.date:%d %B %Y}"),
         ("Hash of the plan", found.plan.hash),
+        ("Register", capital(str(found.plan.registration))),
         ("Primary outcomes", _listed(found.plan.primary)),
         ("Secondary outcomes", _listed(found.plan.secondary)),
         ("Horizons", ", ".join(f"{months} months" for months in found.plan.horizons)),
@@ -256,8 +269,8 @@ def plan_table(found: Analysis) -> Table:
         caption="The analysis plan",
         notes=[
             "Effects that were not planned are marked exploratory wherever they stand.",
-            "The plan corrects the primary outcomes of both its horizons together; a page shows "
-            "one horizon, and corrects those of it.",
+            "A register shows the order of its lines, and that none was changed by itself; only "
+            "who keeps a copy of it elsewhere, as git does, can show that it was not written anew.",
         ],
     )
 
