@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -55,6 +55,7 @@ class World:
     rules: Phase
     ids: Mapping[str, Array]  # pseudonyms of each "family" and "person"
     seeds: Mapping[str, np.random.SeedSequence]
+    _ran: dict[tuple[str, int], Array] = field(default_factory=dict, repr=False)
 
     @property
     def calendar(self) -> Calendar:
@@ -128,6 +129,8 @@ class World:
         ]
         if not changed or not self.strength[world].any():
             return self.lived.states[chain]
+        if (chain, world) in self._ran:
+            return self._ran[chain, world]
         process = self.lived.chains[chain]
 
         def roots(week: Array, places: Array) -> Array:
@@ -138,7 +141,8 @@ class World:
                 found[states] *= np.sqrt(factor)
             return found
 
-        return process.run(self.calendar, self.lived.crisis, roots)
+        self._ran[chain, world] = process.run(self.calendar, self.lived.crisis, roots)
+        return self._ran[chain, world]
 
     def spells(self, chain: str, states: Array) -> Spells:
         """Return the spells in states above 0, ended where the state changes."""

@@ -11,7 +11,8 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-#: However hard pressed, nobody passes to another state with a greater probability a week.
+#: However hard pressed, people pass to another state with at most this probability a week, or
+#: that of the fastest way out of a state.
 _FASTEST = 0.10
 #: Events are drawn up to this often as usual, so that an effect may raise them as well.
 MOST_RAISED = 2.0
