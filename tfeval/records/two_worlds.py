@@ -164,9 +164,11 @@ class World:
 
     def observed_spells(self, chain: str) -> Spells:
         """Return the spells of the world that came about for each."""
+        without, with_it = self.states(chain, 0), self.states(chain, 1)
+        if with_it is without:
+            return self.spells(chain, without)
         mine = self.supported[self.lived.chains[chain].family] == 1
-        states = np.where(mine, self.states(chain, 1), self.states(chain, 0))
-        return self.spells(chain, states)
+        return self.spells(chain, np.where(mine, with_it, without))
 
     def terms(self, world: Array | int) -> dict[str, Array]:
         """Return what pupils' terms hold, each of shape (terms, pupils)."""
