@@ -13,7 +13,7 @@ import pytest
 
 from tfeval.programme import published as module
 from tfeval.programme.published import published_folder
-from tfeval.report import simulated
+from tfeval.report.chapters import linked
 
 # Workers inherit it: linear algebra on all cores in each of them made them wait for one another.
 for _library in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -40,7 +40,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(simulated.VARIABLE, str(folder))
+        patch.setenv(linked.VARIABLE, str(folder))
         yield folder
 
 

@@ -17,11 +17,13 @@ import tfeval as tf
 from tests.typing import user_script
 from tfeval.impact.matching.settings import METHODS, TAKES
 from tfeval.impact.matching.settings import Settings as MatchSettings
+from tfeval.records.listed_families import HistorySettings
 from tfeval.records.simulation.settings import SimulationSettings
 
 PACKAGE = Path(tf.__file__).parent
 PIPELINE = {
     "simulate": "SimulatedRecords",
+    "simulate_histories": "SimulatedRecords",
     "open_records": "Records",
     "cohort": "Cohort",
     "study": "Study",
@@ -96,8 +98,9 @@ def default_of(field):
         (tf.match, MatchSettings, {"study", "model", "folds", "propensity"}),
         (tf.simulate, SimulationSettings, {"families", "seed"}),
         (tf.simulate_to, SimulationSettings, {"folder", "families", "seed", "families_at_once"}),
+        (tf.simulate_histories, HistorySettings, {"families", "seed"}),
     ],
-    ids=["match", "simulate", "simulate_to"],
+    ids=["match", "simulate", "simulate_to", "simulate_histories"],
 )
 def test_a_verb_has_the_settings_of_its_one_definition(verb, settings, beside):
     signature = inspect.signature(verb).parameters

@@ -83,9 +83,9 @@ from tfeval.money.uncertainty import Uncertainty as Uncertainty
 from tfeval.money.unit_costs import check_unit_costs as check_unit_costs
 from tfeval.money.unit_costs import not_monetised as not_monetised
 from tfeval.money.unit_costs import unit_costs as unit_costs
-from tfeval.programme.areas import member_bounds as member_bounds
 from tfeval.programme.claims import claims_by_authority as claims_by_authority
 from tfeval.programme.claims import final_claims as final_claims
+from tfeval.programme.claims import member_bounds as member_bounds
 from tfeval.programme.ledger import maximum_payable as maximum_payable
 from tfeval.programme.ledger import payments_due as payments_due
 from tfeval.programme.ledger_check import check_payments as check_payments
@@ -105,12 +105,13 @@ from tfeval.records.check import check_records as check_records
 from tfeval.records.pseudonyms import Pseudonymised as Pseudonymised
 from tfeval.records.pseudonyms import pseudonymise as pseudonymise
 from tfeval.records.simulate import SimulatedRecords as SimulatedRecords
+from tfeval.records.simulate import Truth as Truth
+from tfeval.records.simulate import read_truth as read_truth
 from tfeval.records.simulate import simulate as simulate
 from tfeval.records.simulate import simulate_to as simulate_to
+from tfeval.records.simulate_histories import simulate_histories as simulate_histories
 from tfeval.records.store import Records as Records
 from tfeval.records.store import open_records as open_records
-from tfeval.records.truth import Truth as Truth
-from tfeval.records.truth import read_truth as read_truth
 from tfeval.report import chapters as chapters
 from tfeval.report.chapters.linked import records_of as records_of
 from tfeval.report.notebook_parts import answer as answer

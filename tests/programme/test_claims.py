@@ -8,7 +8,6 @@ import pytest
 from scipy import stats
 
 from tfeval.errors import DataError, ParameterError
-from tfeval.programme.areas import member_bounds, unpublished_bounds
 from tfeval.programme.claims import (
     authority,
     claims_by_authority,
@@ -16,6 +15,8 @@ from tfeval.programme.claims import (
     control_limits,
     final_claims,
     full_marks,
+    member_bounds,
+    unpublished_bounds,
 )
 from tfeval.programme.published import published
 

@@ -18,6 +18,7 @@ from tfeval.records.check import check_records
 from tfeval.records.simulate import (
     BLOCK_FAMILIES,
     SimulatedRecords,
+    read_truth,
     simulate,
     simulate_to,
 )
@@ -28,7 +29,6 @@ from tfeval.records.simulation.settings import (
     SimulationSettings,
 )
 from tfeval.records.store import open_records
-from tfeval.records.truth import read_truth
 
 #: Nothing lost on the way into the extract, so that records and truth can be compared.
 WHOLE = {

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tfeval.records.simulate import simulate
-from tfeval.report import simulated
+from tfeval.report.chapters import linked as simulated
 
 FAMILIES = 100
 

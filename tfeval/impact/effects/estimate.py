@@ -19,11 +19,10 @@ from tfeval.impact.design.protocol import AnyDesign, Contrasts, are_stacked, sta
 from tfeval.impact.effects.columns import COLUMNS, check_level
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.inference.abadie_imbens import with_abadie_imbens
-from tfeval.impact.inference.bootstrap import Repeat, bootstrap_intervals
+from tfeval.impact.inference.bootstrap import Repeat, bootstrap_intervals, randomisation_intervals
 from tfeval.impact.inference.inference import Asked, caveats, chosen_errors, for_groups
 from tfeval.impact.inference.intervals import Intervals, influence_intervals
 from tfeval.impact.inference.pooled import for_pooling
-from tfeval.impact.inference.randomisation import randomisation_intervals
 from tfeval.impact.inference.rules import (
     ESTIMATED,
     FEW_CLUSTERS,

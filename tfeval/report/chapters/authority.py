@@ -7,8 +7,7 @@ import pandas as pd
 from tfeval.display.charts import line_chart
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
-from tfeval.programme.areas import member_bounds
-from tfeval.programme.claims import authority, claims_by_authority, final_claims
+from tfeval.programme.claims import authority, claims_by_authority, final_claims, member_bounds
 from tfeval.programme.ledger import fundable, maximum_payable
 from tfeval.programme.phases import period
 from tfeval.programme.phases import phase as phase_of

@@ -17,7 +17,7 @@ from tfeval.impact.design.design import Design
 from tfeval.impact.designs import DESIGNS
 from tfeval.impact.specification import Specification
 from tfeval.impact.study.study import Study
-from tfeval.programme.areas import member_bounds, unpublished_bounds
+from tfeval.programme.claims import member_bounds, unpublished_bounds
 from tfeval.programme.published import distinct_sources, published, sources
 from tfeval.records.store import Records
 from tfeval.report.chapters.common import month, of_phase, span
@@ -33,7 +33,7 @@ def group_table(area_code: str, as_of: str) -> Table:
     Parameters
     ----------
     area_code, as_of : str
-        As in `tfeval.programme.areas.member_bounds`.
+        As in `tfeval.programme.claims.member_bounds`.
     """
     bounds = member_bounds(area_code, as_of)
     silent = unpublished_bounds(area_code, as_of)

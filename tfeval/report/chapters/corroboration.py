@@ -9,8 +9,7 @@ import pandas as pd
 from tfeval.display.tables import Table, table
 from tfeval.impact.balance.tables import NOT_BALANCED
 from tfeval.impact.plan.analysis_plan import AnalysisPlan
-from tfeval.programme.areas import unpublished_bounds
-from tfeval.programme.claims import authority, claims_by_authority
+from tfeval.programme.claims import authority, claims_by_authority, unpublished_bounds
 from tfeval.programme.outcomes import is_more_better, outcome_label
 from tfeval.programme.phases import phase
 from tfeval.programme.published import Source, distinct_sources, figure, published, sources

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import platform
+import shutil
+import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from dataclasses import replace
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.cohort.cohort import cohort
+from tfeval.errors import TfevalError
+from tfeval.paths import project_folder
+from tfeval.programme.programmes import programmes
+from tfeval.records.relations import written_whole
+from tfeval.records.simulate import SimulatedRecords, Truth, read_truth, simulate
 from tfeval.records.simulation.settings import PHASE_SHARES
 from tfeval.records.store import Records, open_records
-from tfeval.records.truth import Truth
+from tfeval.report.fingerprint import code_hash, data_files, file_hash
 from tfeval.report.notebook_parts import Box, simulated_banner
-from tfeval.report.simulated import simulated_records, simulated_truth
 from tfeval.report.subject import simulated_extract
 
 SIMULATED = "simulated"
@@ -114,3 +130,151 @@ def _cohort(
 def banner_of(records: Records) -> Box | None:
     """Return the banner that simulated records carry, and nothing for real ones."""
     return simulated_banner() if records.simulated else None
+
+
+# Simulated records made once on a machine, for every kernel of a report that asks for them.
+
+#: Names the folder where records are kept; empty: they are made anew by each process.
+VARIABLE = "TFEVAL_CACHE"
+_FEWEST = 1_000  # fewer are made sooner than read
+_KEPT = 3  # the newest stay: a state of the code, the one before, another size
+_RECORDS, _TRUTH = "records.duckdb", "truth"
+_TRUTHS = ("families", "people_outcomes", "family_outcomes")
+_DAY = 86_400
+_PACKAGE = Path(__file__).resolve().parents[2]
+#: The rooms that records are made by: a room imports only those before it.
+_ROOMS, _FILES = ("display", "programme", "records"), ("errors.py", "paths.py")
+_LIBRARIES = ("numpy", "pandas", "scipy", "pyarrow", "duckdb", "ibis-framework")
+_BEGAN = time.time()
+_SPOILED = (OSError, ValueError, TfevalError)
+
+
+def simulated_records(families: int, seed: int, alone: str = "") -> Records:
+    """Return the records that `simulate` makes, from disk where they were made before.
+
+    Kernels are processes of their own, and each needs the same records. They are kept in the
+    user's cache folder (or that named by `TFEVAL_CACHE`) under a hash of all that they rest on:
+    number, seed, the code that makes them, figures, versions of Python and libraries. So they
+    are never stale; and no real extract is ever kept.
+
+    Parameters
+    ----------
+    families, seed : int
+        As for `simulate`.
+    alone : str
+        A phase that is simulated by itself; empty for those that are simulated together.
+
+    Examples
+    --------
+    >>> simulated_records(40, 1).simulated
+    True
+    """
+    place = _place(families, seed, alone)
+    if place is not None:
+        with suppress(*_SPOILED):
+            os.utime(place)  # what is used is not removed
+            found = open_records(place / _RECORDS)
+            return replace(found, source=json.loads((place / "source.json").read_text()))
+    return _simulation(families, seed, alone).records
+
+
+def simulated_truth(families: int, seed: int, alone: str = "") -> Truth:
+    """Return what is true of the same records."""
+    place = _place(families, seed, alone)
+    if place is not None:
+        with suppress(*_SPOILED):
+            return read_truth(place / _TRUTH)
+    return _simulation(families, seed, alone).truth
+
+
+def _made(families: int, seed: int, alone: str) -> SimulatedRecords:
+    if not alone:
+        return simulate(families=families, seed=seed)
+    until = programmes()[alone].simulation.records_to
+    asked: dict[str, Any] = {} if until is None else {"records_to": until}
+    return simulate(families=families, seed=seed, phase_shares={alone: 1.0}, **asked)
+
+
+_simulation = lru_cache(maxsize=1)(_made)
+
+
+def _place(families: int, seed: int, alone: str) -> Path | None:
+    """Return the folder that holds the records, filled if need be; None where none can be."""
+    folder = _folder()
+    if folder is None or families < _FEWEST or _changed_since():
+        return None
+    rests_on = [
+        *(families, alone, seed, platform.python_version(), *map(version, _LIBRARIES)),
+        *(code_hash(_PACKAGE / room) for room in _ROOMS),
+        *(file_hash(_PACKAGE / name) for name in _FILES),
+        *((one.name, one.sha256) for one in data_files()),
+    ]
+    name = hashlib.sha256(json.dumps(rests_on, sort_keys=True).encode()).hexdigest()[:32]
+    place = folder / f"simulated-{name}"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _one_at_a_time(folder / "simulated.lock"):
+            if not place.exists():
+                _write(_made(families, seed, alone), place)
+                _remove_old(folder)
+    except (OSError, TfevalError):  # no room, not ours to write in, or just made by another
+        return None
+    return place
+
+
+def _folder() -> Path | None:
+    named = os.environ.get(VARIABLE)
+    if named is not None:
+        return Path(named).absolute() if named else None
+    if sys.platform == "win32":
+        usual = os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        usual = Path.home() / "Library" / "Caches"
+    else:
+        usual = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(usual) / "tfeval"
+
+
+def _changed_since() -> bool:
+    # What runs is then not what would be hashed.
+    places = [*(_PACKAGE / name for name in (*_ROOMS, *_FILES)), project_folder("data")]
+    files = (path for place in places for path in (place, *place.rglob("*")) if path.is_file())
+    return any(path.stat().st_mtime > _BEGAN for path in files if path.suffix != ".pyc")
+
+
+def _write(made: SimulatedRecords, place: Path) -> None:
+    with written_whole(place) as (draft,):
+        quoted = str(draft / _RECORDS).replace("'", "''")
+        connection = made.records.connection
+        connection.raw_sql(f"ATTACH '{quoted}' AS kept")
+        for name in made.records.raw:
+            connection.raw_sql(f"CREATE TABLE kept.{name} AS FROM {name}")
+        connection.raw_sql("DETACH kept")
+        (draft / _RECORDS).with_suffix(".json").write_text(json.dumps(dict(made.records.about)))
+        (draft / "source.json").write_text(json.dumps(made.records.source))
+        truth = draft / _TRUTH
+        truth.mkdir()
+        for name in _TRUTHS:
+            table = pa.Table.from_pandas(getattr(made.truth, name), preserve_index=False)
+            pq.write_table(table, truth / f"{name}.parquet")
+        told = {"settings": made.truth.settings.as_dict()}
+        (truth / "about.json").write_text(json.dumps(told))
+
+
+def _remove_old(folder: Path) -> None:
+    """Remove all but the newest, and what killed processes left; who has one open keeps it."""
+    kept = sorted(folder.glob("simulated-*"), key=lambda one: one.stat().st_mtime, reverse=True)
+    left = [one for one in folder.glob(".simulated-*") if one.stat().st_mtime < time.time() - _DAY]
+    for one in [*kept[_KEPT:], *left]:
+        shutil.rmtree(one, ignore_errors=True)
+
+
+@contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    """Wait for others that make records; without such locks two may make the same."""
+    with path.open("a") as stream:
+        with suppress(ImportError, OSError):
+            import fcntl  # noqa: PLC0415
+
+            fcntl.flock(stream, fcntl.LOCK_EX)  # given back when closed, and when killed
+        yield
