@@ -103,11 +103,11 @@ def slow_cohort(  # noqa: PLR0917
             units.append((row, "treated", day))
             wait = (day - row["identified_on"]).days
             if wait >= 0:
-                waits.append(wait)
-    waits.sort()
+                waits.append((row["identified_on"], wait))
+    blocks = blocks_of(waits)
     for rank, row in enumerate(sorted(assessed, key=lambda row: row["family_id"]), start=1):
         if in_group(slow, row, rules, comparison, assessed):
-            day = index_day(row, rank, waits, seed)
+            day = index_day(row, rank, blocks, seed)
             first = slow.first.get(row["family_id"])
             if first is None or first > day:
                 units.append((row, "comparison", day))
@@ -157,11 +157,35 @@ def in_group(slow: Slow, row: dict, rules, comparison: str, assessed: list[dict]
     return eligible(row, rules) and first is None and row["local_authority"] in low
 
 
-def index_day(row: dict, rank: int, waits: list[int], seed: int) -> date:
-    """Return the day a wait of the treated after identification, whatever became of the family."""
+def blocks_of(waits: list[tuple[date, int]]) -> list[tuple[date, list[int]]]:
+    """Cut the treated by the day they were identified: never within a day, 50 at least, 12 at most.
+
+    A last block that is too small joins the one before it.
+    """
+    least = max(50, len(waits) // 12)
+    blocks: list[tuple[date, list[int]]] = []
+    for known in sorted({known for known, _ in waits}):
+        own = [wait for day, wait in waits if day == known]
+        if not blocks or len(blocks[-1][1]) >= least:
+            blocks.append((known, own))
+        else:
+            blocks[-1][1].extend(own)
+    if len(blocks) > 1 and len(blocks[-1][1]) < least:
+        _, last = blocks.pop()
+        blocks[-1][1].extend(last)
+    return [(first, sorted(own)) for first, own in blocks]
+
+
+def index_day(row: dict, rank: int, blocks: list[tuple[date, list[int]]], seed: int) -> date:
+    """Return the day a wait of the treated after identification, whatever became of the family.
+
+    One of those identified about the same time: the last block that had begun, else the first.
+    """
     modulus, multiplier = 2_147_483_647, 48_271
     scattered = (rank * multiplier + (seed % 1_000_003) * 40_692) % modulus
     scattered = (scattered * multiplier) % modulus
+    begun = [own for first, own in blocks if first <= row["identified_on"]]
+    waits = begun[-1] if begun else blocks[0][1]
     return row["identified_on"] + timedelta(days=waits[scattered * len(waits) // modulus])
 
 

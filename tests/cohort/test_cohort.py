@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.cohort.extracts import as_records, nasty, tables_of
-from tests.cohort.reference import Slow, slow_cohort
+from tests.cohort.reference import Slow, blocks_of, index_day, slow_cohort
 from tfeval.cohort.analysis_table import TREATMENTS
 from tfeval.cohort.cohort import cohort, comparison_groups
 from tfeval.errors import DataError, ParameterError
@@ -279,3 +279,27 @@ def test_columns_say_what_they_are():
     assert set(found.columns["timing"]) == {"who", "before", "after"}
     after = found.columns.loc[found.columns["timing"] == "after", "name"]
     assert len(after) == found.outcomes().shape[1] and not set(found.covariates) & set(after)
+
+
+@pytest.mark.parametrize("comparison", ["not_yet_treated", "below_threshold"])
+def test_waits_are_those_of_the_treated_identified_about_the_same_time(comparison):
+    records = simulate(families=3000, seed=9).records
+    found = cohort(records, comparison=comparison).to_pandas()
+    slow = Slow({"families": records.table("families").to_pandas(), "people": pd.DataFrame()},
+                date(2019, 12, 31))  # fmt: skip
+    assessed = [row for row in slow.rows["families"] if row["phase"] == "one"]
+    day_of = {row["family_id"]: row["identified_on"].date() for row in assessed}
+    waits = [
+        (day_of[row["family_id"]], (row["attached_on"] - row["identified_on"]).days)
+        for row in assessed
+        if slow.is_treated(row) and row["attached_on"] == slow.first[row["family_id"]]
+    ]
+    blocks = blocks_of([(day, wait) for day, wait in waits if wait >= 0])
+    assert 3 < len(blocks) <= 12
+    ranks = {family: rank for rank, family in enumerate(sorted(day_of), start=1)}
+    compared = found[found["treated"] == 0]
+    for row in compared.to_dict("records"):
+        own = {"identified_on": day_of[row["family_id"]]}
+        expected = index_day(own, ranks[row["family_id"]], blocks, 1)
+        assert pd.Timestamp(row["index_on"]).date() == expected
+    assert len(compared) > 150

@@ -39,6 +39,10 @@ def as_long(number: Any) -> Any:
 #: Multiplier and modulus of the generator (Lewis, Goodman and Miller 1969) that scatters ranks.
 _MULTIPLIER, _MODULUS = 48_271, 2_147_483_647
 _LOW_SHARE = 0.25
+#: Waits are drawn from those of the treated who were identified about the same time: blocks of so
+#: many of them at least, and so many blocks at most.
+_FEWEST_WAITS, _MOST_BLOCKS = 50, 12
+_FAR = 2_000_000  # a day number after every date
 
 #: Steps of the flow, in order: column, what it says, for both arms.
 STEPS = (
@@ -73,7 +77,8 @@ def candidates(records: Records, settings: Settings, rules: Phase) -> ibis.Table
     Notes
     -----
     Each comparison family enters a trial that begins some days after its identification, as many
-    as one of the treated waited, drawn without a look at what became of it. It is compared if it
+    as one of the treated waited who was identified about the same time, drawn without a look at
+    what became of it. It is compared if it
     was not treated by that day, and left out if it was: so on every day since identification the
     comparison families stand for all who were at risk then (a risk set), and none is chosen by
     its future. A draw among the waits that fit a family's own would put those treated soon, and
@@ -258,7 +263,7 @@ def _waits(
 ) -> pd.DataFrame:
     """Return the waits that occurred (days from identification to treatment), each at its place."""
     frame = records.keep(_counted_waits, families, rules).to_pandas()
-    frame = frame[frame["wait"] >= 0].sort_values("wait").reset_index(drop=True)
+    frame = frame[frame["wait"] >= 0].reset_index(drop=True)
     if frame.empty:
         only = settings.treatment == "supported"
         raise DataError(
@@ -266,15 +271,41 @@ def _waits(
             "compare."
             + (' Where no lead practitioners are recorded, ask for treatment="claimed".' * only)
         )
-    waits = np.repeat(frame["wait"].to_numpy(np.int64), frame["families"].to_numpy(np.int64))
-    places = np.arange(len(waits), dtype=np.int64)
-    return pd.DataFrame({"place": places, "wait": waits, "places": len(waits)})
+    frame["block"] = _blocks(frame)
+    return pd.concat([_places(part) for _, part in frame.groupby("block")], ignore_index=True)
 
 
 def _counted_waits(families: ibis.Table, rules: Phase) -> ibis.Table:
     rows = _treated(families, rules).filter(_.in_group & _.as_asked & _.not_before)
-    days = rows["index_on"].epoch_days() - rows["identified_on"].epoch_days()
-    return rows.mutate(wait=days).group_by("wait").aggregate(families=_.count())
+    day = rows["identified_on"].epoch_days()
+    rows = rows.mutate(day=as_long(day), wait=as_long(rows["index_on"].epoch_days() - day))
+    return rows.group_by("day", "wait").aggregate(families=_.count())
+
+
+def _blocks(frame: pd.DataFrame) -> pd.Series:
+    """Return the block of identification days of each row: each of enough of the treated."""
+    each = frame.groupby("day")["families"].sum().sort_index()
+    least = max(_FEWEST_WAITS, int(each.sum()) // _MOST_BLOCKS)
+    block, held, found = 0, 0, {}
+    for day, families in each.items():
+        if held >= least:
+            block, held = block + 1, 0
+        found[day] = block
+        held += int(families)
+    if held < least and block:
+        found = {day: min(one, block - 1) for day, one in found.items()}
+    return frame["day"].map(found)
+
+
+def _places(part: pd.DataFrame) -> pd.DataFrame:
+    """Return a block's waits in their order, each at its place, and the block's first day."""
+    part = part.groupby("wait", as_index=False).agg(
+        families=("families", "sum"), day=("day", "min")
+    )
+    waits = np.repeat(part["wait"].to_numpy(np.int64), part["families"].to_numpy(np.int64))
+    places = np.arange(len(waits), dtype=np.int64)
+    first = np.int64(part["day"].min())
+    return pd.DataFrame({"place": places, "wait": waits, "places": len(waits), "first": first})
 
 
 def _with_index(pool: ibis.Table, waits: ibis.Table, seed: int, rules: Phase) -> ibis.Table:
@@ -282,9 +313,18 @@ def _with_index(pool: ibis.Table, waits: ibis.Table, seed: int, rules: Phase) ->
     rank = as_long(ibis.row_number().over(order_by=pool["family_id"])) + 1
     scattered = (rank * _MULTIPLIER + (seed % 1_000_003) * 40_692) % _MODULUS
     scattered = (scattered * _MULTIPLIER) % _MODULUS
-    places = waits["places"].max().as_scalar()
-    pool = pool.mutate(place=as_long((scattered * places) // _MODULUS))
-    pool = pool.inner_join(waits.select("place", "wait"), "place")
+    blocks = waits.select("first", "places").distinct()
+    # Whoever was identified before the first of the treated draws from the first block.
+    ends = ibis.window(order_by=blocks["first"])
+    order = ibis.row_number().over(ends)
+    blocks = blocks.mutate(
+        start=ibis.ifelse(order == 0, -_FAR, blocks["first"]),
+        stop=blocks["first"].lead().over(ends).fill_null(_FAR),
+    )
+    pool = pool.mutate(scattered=scattered, day=as_long(pool["identified_on"].epoch_days()))
+    pool = pool.inner_join(blocks, [pool["day"] >= blocks["start"], pool["day"] < blocks["stop"]])
+    pool = pool.mutate(place=as_long((pool["scattered"] * pool["places"]) // _MODULUS))
+    pool = pool.inner_join(waits.select("first", "place", "wait"), ["first", "place"])
     pool = pool.mutate(
         index_on=as_date(pool["identified_on"] + pool["wait"] * ibis.interval(days=1))
     )
