@@ -16,6 +16,7 @@ from tests.impact.golden import COVARIATES, data, design_of, numbers, pairs
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.design.design import Design
 from tfeval.impact.effects.effects import Effects
+from tfeval.impact.sensitivity.evidence import pair_test, signed_rank_tail
 from tfeval.impact.sensitivity.regression import (
     Stability,
     approximate_beta,
@@ -24,7 +25,6 @@ from tfeval.impact.sensitivity.regression import (
     polynomial,
     regressions,
 )
-from tfeval.impact.sensitivity.rosenbaum import pair_test, signed_rank_tail
 from tfeval.impact.sensitivity.rows import (
     adjusted,
     benchmark_strength,

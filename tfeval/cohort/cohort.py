@@ -139,13 +139,14 @@ def counted(
     rows = _dated(records, table, wanted, by_person="person_id" in units.columns)
     one_each = "person_id" in units.columns
     who = "person_id" if one_each else "family_id"
-    reach = units.select("unit", who, *_edges(spans))
+    reach = units.select("unit", who, *edges_of(spans))
     if "person_id" in rows.columns and not one_each:
         people = records.table("people").select("person_id", "family_id")
         reach = reach.inner_join(people, "family_id").drop("family_id")
     joined = reach.inner_join(rows, "person_id" if "person_id" in rows.columns else "family_id")
+    first = ibis.least(*(joined[span.start] for span in spans))
     last = ibis.greatest(*(joined[span.end] for span in spans))
-    joined = joined.filter((joined["to"] > joined["day_before"]) & (joined["from"] < last))
+    joined = joined.filter((joined["to"] > first) & (joined["from"] < last))
     sums = {
         column_of(row.name, span.name): _total(joined, row, span)
         for row in wanted
@@ -154,7 +155,8 @@ def counted(
     return joined.group_by("unit").aggregate(**sums)
 
 
-def _edges(spans: tuple[Window, ...]) -> list[str]:
+def edges_of(spans: tuple[Window, ...]) -> list[str]:
+    """Return the columns with the edges of windows, each once."""
     return sorted({edge for span in spans for edge in (span.start, span.end)})
 
 
@@ -311,12 +313,12 @@ def _joined(
 ) -> ibis.Table:
     """Put the counts beside the units; missing where they could not have been seen."""
     tables = list(dict.fromkeys(row.table for row in held))
-    followed = _followed(records, units, spans, tables).cache()
+    followed = follow_up(records, units, spans, tables).cache()
     wide = units.select(*_WHO, *more)
     for table in tables:
         own = [row for row in held if row.table == table and row.counted]
         # Each table's counts are kept narrow: one expression for all takes seconds to put into SQL.
-        seen = _seen(followed, counted(records, units, table, own, spans), table, own, spans)
+        seen = as_seen(followed, counted(records, units, table, own, spans), table, own, spans)
         wide = wide.left_join(seen.cache(), "unit").drop("unit_right")
     names = [column_of(row.name, span.name) for row, span in _measured(held, spans)]
     return wide.mutate(**_ratios(wide, held, spans)).select(*_WHO, *more, *names).cache()
@@ -330,7 +332,7 @@ def _measured(held: list[Outcome], spans: tuple[Window, ...]) -> Iterator[tuple[
                 yield row, span
 
 
-def _followed(
+def follow_up(
     records: Records, units: ibis.Table, spans: tuple[Window, ...], tables: list[str]
 ) -> ibis.Table:
     """Return how long each unit was followed, and over which days its authority sent each table."""
@@ -340,7 +342,7 @@ def _followed(
         ibis.least(units["attached_on"].epoch_days(), end),
         end,
     )
-    followed = units.select("unit", "local_authority", *_edges(spans), followed_to=censored)
+    followed = units.select("unit", "local_authority", *edges_of(spans), followed_to=censored)
     if "coverage" not in records.tables:
         return followed.drop("local_authority")
     cover = records.table("coverage")
@@ -361,7 +363,7 @@ def _followed(
     )
 
 
-def _seen(
+def as_seen(
     followed: ibis.Table,
     counts: ibis.Table,
     table: str,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import ibis
@@ -95,13 +96,13 @@ def candidates(records: Records, settings: Settings, rules: Phase) -> ibis.Table
     waits = _waits(treated, settings)
     compared = _with_index(pool, waits, settings.seed, records, rules)
     both = treated.union(compared)
-    first_day = _first_day(records)
+    begun = ibis.literal(first_day(records))
     before = _.index_on - ibis.interval(months=BASELINE_MONTHS)
     return both.mutate(
         in_phase=_.index_on.notnull()
         & (_.index_on >= ibis.literal(rules.start))
         & (_.index_on <= ibis.literal(rules.end)),
-        has_baseline=_.index_on.notnull() & (before >= first_day),
+        has_baseline=_.index_on.notnull() & (before >= begun),
     )
 
 
@@ -289,11 +290,12 @@ def _lookup(waits: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"place": np.arange(len(places), dtype=np.int64), "wait": places})
 
 
-def _first_day(records: Records) -> ibis.Value:
-    if "coverage" in records.tables:
-        first = records.table("coverage").aggregate(day=_.covered_from.min()).to_pandas()
-        return ibis.literal(pd.Timestamp(first["day"].iloc[0]).date())
-    return ibis.literal(pd.Timestamp("1900-01-01").date())
+def first_day(records: Records) -> date:
+    """Return the first day that any authority's records cover; long ago where nothing says."""
+    if "coverage" not in records.tables:
+        return date(1900, 1, 1)
+    first = records.table("coverage").aggregate(day=_.covered_from.min()).to_pandas()
+    return pd.Timestamp(first["day"].iloc[0]).date()
 
 
 # The units of a cohort: where they live and who is in them on the index date.

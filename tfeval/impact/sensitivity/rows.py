@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit  # scipy.stats takes a second to import
 
-from tfeval.impact.sensitivity.evidence import Evidence
+from tfeval.impact.sensitivity.evidence import Evidence, PairTest
 from tfeval.impact.sensitivity.regression import Regression, Stability, beta_at, delta_for
-from tfeval.impact.sensitivity.rosenbaum import PairTest
 
 # Omitted variables in terms of partial R2: how much bias a confounder of some strength makes.
 # Source of all formulas: Cinelli and Hazlett (2020), Making sense of sensitivity: extending omitted
