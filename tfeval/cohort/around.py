@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort, column_of
-from tfeval.cohort.cohort import Window, as_seen, counted, edges_of, follow_up
+from tfeval.cohort.cohort import Window, counted, follow_up
 from tfeval.cohort.entry import as_date, first_day
 from tfeval.errors import in_own_words
 from tfeval.programme.outcomes import cohort_outcomes
@@ -69,28 +69,34 @@ def outcomes_around(
     )
     if not censored:
         units = units.mutate(attached_on=ibis.null("date"))
-    units = units.cache()
     made = tuple(
         Window(name, edges[start], edges[end], end - start) for name, (start, end) in spans.items()
     )
     held = cohort_outcomes(records.tables)
     tables = list(dict.fromkeys(row.table for row in held))
-    reach = follow_up(records, units, made, tables).cache()
-    days = reach.select("unit", *edges_of(made)).order_by("unit").to_pandas()
-    found = pd.DataFrame(index=days.index)
+    reach = follow_up(records, units, made, tables).order_by("unit").to_pandas()
+    begun = (first_day(records) - date(1970, 1, 1)).days
+    found = {}
     for table in tables:
         own = [row for row in held if row.table == table and row.counted]
-        counts = counted(records, units, table, own, made)
-        seen = as_seen(reach, counts, table, own, made).order_by("unit").to_pandas()
-        found = found.join(seen.drop(columns="unit").astype("float64"))
-    begun = (first_day(records) - date(1970, 1, 1)).days
-    columns = {}
-    for span in made:
-        known = days[span.start] >= begun
-        for row in held:
-            parts = row.parts if row.parts else (row.name,)
-            values = sum(found[column_of(part, span.name)] for part in parts)
-            if row.parts:
-                values = values / found[column_of(row.column, span.name)].replace(0.0, np.nan)
-            columns[span.name, row.name] = values.where(known)
-    return pd.DataFrame(columns).rename_axis(columns=["window", "outcome"])
+        counts = counted(records, units, table, own, made).to_pandas().set_index("unit")
+        counts = counts.reindex(reach["unit"], fill_value=0).reset_index(drop=True)
+        for span in made:
+            seen = _seen(reach, table, span, begun)
+            for row in own:
+                counted_there = counts[column_of(row.name, span.name)].astype("float64")
+                found[span.name, row.name] = counted_there.where(seen)
+    for row in held:
+        for span in made if row.parts else ():
+            parts = sum(found[span.name, part] for part in row.parts)
+            found[span.name, row.name] = parts / found[span.name, row.column].replace(0.0, np.nan)
+    return pd.DataFrame(found).rename_axis(columns=["window", "outcome"])
+
+
+def _seen(reach: pd.DataFrame, table: str, span: Window, begun: int) -> pd.Series:
+    """Return which units' authorities sent all of a window, while the unit was followed."""
+    seen = (reach[span.start] >= begun) & (reach["followed_to"] >= reach[span.end])
+    if f"{table}_to" in reach:
+        seen &= reach[f"{table}_from"] <= reach[span.start]
+        seen &= reach[f"{table}_to"] >= reach[span.end]
+    return seen

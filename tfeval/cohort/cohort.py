@@ -139,7 +139,7 @@ def counted(
     rows = _dated(records, table, wanted, by_person="person_id" in units.columns)
     one_each = "person_id" in units.columns
     who = "person_id" if one_each else "family_id"
-    reach = units.select("unit", who, *edges_of(spans))
+    reach = units.select("unit", who, *_edges(spans))
     if "person_id" in rows.columns and not one_each:
         people = records.table("people").select("person_id", "family_id")
         reach = reach.inner_join(people, "family_id").drop("family_id")
@@ -155,8 +155,7 @@ def counted(
     return joined.group_by("unit").aggregate(**sums)
 
 
-def edges_of(spans: tuple[Window, ...]) -> list[str]:
-    """Return the columns with the edges of windows, each once."""
+def _edges(spans: tuple[Window, ...]) -> list[str]:
     return sorted({edge for span in spans for edge in (span.start, span.end)})
 
 
@@ -318,7 +317,7 @@ def _joined(
     for table in tables:
         own = [row for row in held if row.table == table and row.counted]
         # Each table's counts are kept narrow: one expression for all takes seconds to put into SQL.
-        seen = as_seen(followed, counted(records, units, table, own, spans), table, own, spans)
+        seen = _seen(followed, counted(records, units, table, own, spans), table, own, spans)
         wide = wide.left_join(seen.cache(), "unit").drop("unit_right")
     names = [column_of(row.name, span.name) for row, span in _measured(held, spans)]
     return wide.mutate(**_ratios(wide, held, spans)).select(*_WHO, *more, *names).cache()
@@ -342,7 +341,7 @@ def follow_up(
         ibis.least(units["attached_on"].epoch_days(), end),
         end,
     )
-    followed = units.select("unit", "local_authority", *edges_of(spans), followed_to=censored)
+    followed = units.select("unit", "local_authority", *_edges(spans), followed_to=censored)
     if "coverage" not in records.tables:
         return followed.drop("local_authority")
     cover = records.table("coverage")
@@ -363,7 +362,7 @@ def follow_up(
     )
 
 
-def as_seen(
+def _seen(
     followed: ibis.Table,
     counts: ibis.Table,
     table: str,
