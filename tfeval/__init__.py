@@ -68,6 +68,8 @@ _PUBLIC = {
     "detectable_effects": "tfeval.impact.effects.power",
     "published_effects": "tfeval.impact.effects.published",
     "sensitivity": "tfeval.impact.sensitivity.unmeasured",
+    "diagnose": "tfeval.impact.diagnostics.diagnose",
+    "confidence": "tfeval.impact.diagnostics.diagnose",
     "impute": "tfeval.impact.imputation.impute",
     "pool_imputations": "tfeval.impact.imputation.pool",
     "read_plan": "tfeval.impact.plan.analysis_plan",
@@ -80,6 +82,8 @@ _PUBLIC = {
     "Effects": "tfeval.impact.effects.effects",
     "AreaEffects": "tfeval.impact.effects.areas",
     "Sensitivity": "tfeval.impact.sensitivity.regression",
+    "Diagnostics": "tfeval.impact.diagnostics.diagnose",
+    "Confidence": "tfeval.impact.diagnostics.diagnose",
     "Imputations": "tfeval.impact.imputation.impute",
     "AnalysisPlan": "tfeval.impact.plan.analysis_plan",
     # money

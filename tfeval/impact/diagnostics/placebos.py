@@ -1,0 +1,426 @@
+"""Effects of a design where there should be none: placebos, trends before, negative controls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit  # scipy.stats takes a second to import
+
+from tfeval.cohort.analysis_table import BASELINE_MONTHS, Cohort, column_of
+from tfeval.cohort.around import outcomes_around
+from tfeval.cohort.cohort import BEFORE
+from tfeval.display.tables import THRESHOLD
+from tfeval.errors import DataError, TfevalError
+from tfeval.impact.design.design import Design
+from tfeval.impact.effects.estimate import estimate
+from tfeval.impact.effects.multiple import stepped
+from tfeval.impact.effects.words import hidden_rows
+from tfeval.impact.study.covariates import Covariates
+from tfeval.impact.study.study import Study, study
+from tfeval.programme.outcomes import OUTCOMES, Outcome
+from tfeval.records.store import Records
+
+#: Columns of a test: an effect where there should be none. `why` says why there is no test.
+COLUMNS = ("check", "outcome", "estimate", "std_error", "conf_low", "conf_high", "p_value",
+           "freedom", "sd_comparison", "n_treated", "n_comparison", "events_treated",
+           "events_comparison", "mean_treated", "mean_comparison", "status", "why")  # fmt: skip
+#: Months of a point of the event study.
+QUARTER = 3
+_QUARTERS_BEFORE = BASELINE_MONTHS // QUARTER
+PASSED, FAILED, CANNOT = VERDICTS = ("passed", "failed", "cannot_be_judged")
+#: A placebo effect that a check must be able to see, in standard deviations: as large as the
+#: difference at which balance is in doubt.
+MATTERS = 0.1
+_POWER = 0.8
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A design and all that its checks read.
+
+    Attributes
+    ----------
+    design : Design
+    families : Cohort
+        Of whom the design is.
+    records : Records
+        Of which the cohort is.
+    months : int
+        After the index date.
+    method : str
+        Of `estimate`.
+    outcomes : tuple of str
+        Whose effects are checked.
+    shift : int
+        Months by which the placebo index date lies earlier.
+    cannot_move : tuple of str
+        Outcomes that the programme cannot move.
+    """
+
+    design: Design
+    families: Cohort
+    records: Records
+    months: int
+    method: str
+    outcomes: tuple[str, ...]
+    shift: int = 12
+    cannot_move: tuple[str, ...] = ()
+
+    @property
+    def quarters(self) -> dict[str, tuple[int, int]]:
+        """Months at which each quarter around the index date begins and ends, by name."""
+        return {
+            f"quarter {at}": (QUARTER * at, QUARTER * (at + 1))
+            for at in range(-_QUARTERS_BEFORE, self.months // QUARTER)
+        }
+
+    @cached_property
+    def around(self) -> pd.DataFrame:
+        """Outcomes over windows around the index date, of the cohort, whatever became of it."""
+        spans = {
+            "prior": (-self.shift - BASELINE_MONTHS, -self.shift),
+            "after": (0, self.months),
+            **self.quarters,
+        }
+        if self.shift != BASELINE_MONTHS:
+            spans["between"] = (-self.shift, 0)
+        return outcomes_around(self.families, self.records, spans, censored=False)
+
+    def window(self, name: str) -> pd.DataFrame:
+        """Return the outcomes over one window, of the study's units."""
+        if name == "between" and self.shift == BASELINE_MONTHS:
+            return self.families.baseline().loc[self.design.study.index]
+        return pd.DataFrame(self.around[name]).loc[self.design.study.index]
+
+    @property
+    def by_date(self) -> list[str]:
+        """Outcomes that are known by the day: what is counted by school term is not."""
+        return [name for name in self.outcomes if OUTCOMES[name].kind in ("events", "days")]
+
+
+def tests_of(
+    check: str, design: Design, outcomes: pd.DataFrame, method: str, names: Iterable[str]
+) -> pd.DataFrame:
+    """Return the effects of a design on outcomes that it should not move, one row each.
+
+    Parameters
+    ----------
+    check : str
+        Key of the check.
+    design : Design
+    outcomes : DataFrame
+        With the study's index.
+    method : str
+        Of `estimate`.
+    names : iterable of str
+        Columns asked for. Where an arm lacks one, or nothing can be estimated, the row says why.
+    """
+    wanted = list(names)
+    inside = design.weights > 0
+    arms = (inside & design.study.treated, inside & ~design.study.treated)
+    kept = [
+        name for name in wanted
+        if name in outcomes
+        and all(outcomes.loc[arm, name].notna().sum() >= THRESHOLD for arm in arms)
+    ]  # fmt: skip
+    found = pd.DataFrame({"outcome": pd.Series([], dtype=object)})
+    if kept:
+        found = estimate(design, outcomes[kept], method=method).to_frame()
+    rows = found.reindex(columns=[*COLUMNS[1:-1]]).assign(why="")
+    lost = pd.DataFrame({"outcome": [one for one in wanted if one not in kept], "why": "too_few"})
+    rows = pd.concat([rows, lost], ignore_index=True) if len(rows) else lost
+    return rows.assign(check=check).reindex(columns=list(COLUMNS))
+
+
+def none_of(check: str, why: str, names: Iterable[str] = ("",)) -> pd.DataFrame:
+    """Return rows that say why there is no test."""
+    frame = pd.DataFrame({"check": check, "outcome": list(names), "why": why})
+    return frame.reindex(columns=list(COLUMNS))
+
+
+# 1. Placebo outcomes: those of the year before, each left out of what the arms were made alike in.
+
+
+def derived(name: str) -> set[str]:
+    """Return the outcomes that say something of the same rows or sums as one of them, itself too.
+
+    Examples
+    --------
+    >>> sorted(derived("offences")), sorted(derived("in_need"))
+    (['custody', 'offences'], ['in_need'])
+    >>> sorted(derived("unauthorised_absence"))
+    ['absence', 'sessions_unauthorised', 'unauthorised_absence']
+    """
+    own = OUTCOMES[name]
+    return {other.name for other in OUTCOMES.values() if other.in_cohort and _overlap(own, other)}
+
+
+def _overlap(one: Outcome, other: Outcome) -> bool:
+    if one.table != other.table or one.name == other.name:
+        return one.name == other.name
+    if "sums" in (one.kind, other.kind) or "ratio" in (one.kind, other.kind):
+        return bool({*(one.parts or (one.name,))} & {*(other.parts or (other.name,))})
+    first, second = dict(one.where), dict(other.where)
+    return all(set(first[column]) & set(second[column]) for column in first.keys() & second.keys())
+
+
+def without(held: Study, sources: Iterable[str]) -> Study:
+    """Return a study that is not compared on some columns of its frame.
+
+    Raises
+    ------
+    DataError
+        If no covariate is left.
+    """
+    out = set(sources)
+    columns = tuple(one for one in held.covariates.columns if one.source not in out)
+    if not columns:
+        raise DataError("No covariate is left to compare on: the check leaves all of them out.")
+    reference = {k: v for k, v in held.covariates.reference.items() if k not in out}
+    return replace(held, covariates=Covariates(columns, held.size, reference))
+
+
+def placebo_outcomes(asked: Asked) -> pd.DataFrame:
+    """Estimate the "effect" on each outcome of the year before, left out of the covariates.
+
+    Parameters
+    ----------
+    asked : Asked
+
+    Notes
+    -----
+    What a design was made alike in is alike: a test of it would say nothing. So the design is made
+    again for each outcome, without it, without what is derived from it, and without the criteria,
+    which are read off the same year. Alike arms are then alike in what they were not made alike
+    in. A failure can also come of selection on that outcome alone, which the design itself, that
+    has it, mends: it is a warning, not a proof.
+
+    References
+    ----------
+    Imbens and Rubin (2015), Causal Inference for Statistics, Social, and Biomedical Sciences,
+    chapter 21: assessing unconfoundedness by pseudo-outcomes.
+    """
+    check, held = "placebo_outcomes", asked.design.study
+    if asked.design.again is None:
+        return none_of(check, "not_repeatable")
+    before = asked.families.baseline().loc[held.index]
+    groups: dict[frozenset[str], list[str]] = {}
+    for name in asked.outcomes:
+        if name in before:
+            groups.setdefault(frozenset(derived(name)), []).append(name)
+    criteria = [one for one in asked.families.covariates if one.startswith("met_")]
+    found = [none_of(check, "no_outcome")] if not groups else []
+    for same, names in groups.items():
+        out = [column_of(name, BEFORE) for name in same]
+        try:
+            design = asked.design.again(without(held, [*out, *criteria]))
+            found.append(tests_of(check, design, before, asked.method, names))
+        except TfevalError:
+            found.append(none_of(check, "not_possible", names))
+    return pd.concat(found, ignore_index=True)
+
+
+# 2. Placebo index date: the whole design, moved back.
+
+
+def placebo_index_date(asked: Asked) -> pd.DataFrame:
+    """Estimate the "effect" of an index date that lies months earlier than the real one.
+
+    Parameters
+    ----------
+    asked : Asked
+
+    Notes
+    -----
+    Covariates are counted over the year before the placebo date, outcomes between it and the real
+    one. Dates and household are those of the real index date, which no outcome is; the criteria
+    are left out, since they are read off what lies between. Families whose records do not reach
+    back so far are left out.
+    """
+    check, held = "placebo_index_date", asked.design.study
+    if asked.design.again is None:
+        return none_of(check, "not_repeatable")
+    prior = asked.window("prior")
+    enough = prior.notna().any(axis=1).to_numpy() & (held.sampling > 0)
+    if min((enough & held.treated).sum(), (enough & ~held.treated).sum()) < THRESHOLD:
+        return none_of(check, "no_records", asked.outcomes)
+    frame = asked.families.to_pandas().loc[held.index]
+    outcomes = asked.families.baseline().columns
+    swapped = {column_of(name, BEFORE): prior[name] for name in outcomes}
+    sources = [
+        name for name in dict.fromkeys(one.source for one in held.covariates.columns)
+        if name in frame and not name.startswith("met_")
+    ]  # fmt: skip
+    earlier = frame.assign(**swapped)[["treated", *dict.fromkeys([*sources, *swapped])]]
+    earlier.attrs = {}
+    try:
+        made = study(earlier[enough], covariates=list(earlier.columns[1:]), fewest=THRESHOLD)
+        kept = dict.fromkeys(one.source for one in made.covariates.columns)
+        made = study(earlier, covariates=list(kept), fewest=1)
+        moved = replace(
+            held, covariates=made.covariates, weight=np.where(enough, held.sampling, 0.0)
+        )
+        design = asked.design.again(moved)
+        between = asked.window("between").where(pd.Series(enough, index=held.index))
+        return tests_of(check, design, between, asked.method, asked.outcomes)
+    except TfevalError:
+        return none_of(check, "not_possible", asked.outcomes)
+
+
+# 3. Event study: both arms by quarter, under the design's weights.
+
+
+def event_study(asked: Asked) -> pd.DataFrame:
+    """Return both arms' mean outcomes by quarter around the index date, under the design's weights.
+
+    Parameters
+    ----------
+    asked : Asked
+
+    Returns
+    -------
+    DataFrame
+        `outcome`, `month` (at which the quarter begins), and columns of a table of effects, of
+        the plain difference of weighted means. Outcomes known by school term are not in it.
+    """
+    parts = []
+    for name, (start, _end) in asked.quarters.items():
+        rows = tests_of(
+            "event_study", asked.design, asked.window(name), "difference", asked.by_date
+        )
+        parts.append(rows.assign(month=start))
+    frame = pd.concat(parts, ignore_index=True)
+    order = {name: at for at, name in enumerate(asked.by_date)}
+    frame = frame.assign(place=frame["outcome"].map(order)).sort_values(["place", "month"])
+    return frame[frame["why"] == ""].drop(columns=["place", "check", "why"]).reset_index(drop=True)
+
+
+def trend_before(asked: Asked) -> pd.DataFrame:
+    """Estimate the "effect" on how outcomes changed within the year before the index date.
+
+    Parameters
+    ----------
+    asked : Asked
+
+    Notes
+    -----
+    Of each outcome, the second half of the year before less the first. The arms were made alike in
+    the year's sum, and not in its course: arms on different paths were alike only by chance of
+    when the year was cut, and would part again.
+    """
+    halves = _QUARTERS_BEFORE // 2
+    signs = dict.fromkeys(range(-_QUARTERS_BEFORE, -halves), -1.0) | dict.fromkeys(
+        range(-halves, 0), 1.0
+    )
+    names = asked.by_date
+    if not names:
+        return none_of("trend_before", "no_outcome")
+    change = pd.DataFrame(0.0, index=asked.design.study.index, columns=names)
+    for at, sign in signs.items():
+        change += sign * asked.window(f"quarter {at}")[names]
+    return tests_of("trend_before", asked.design, change, asked.method, names)
+
+
+# 4. Negative controls: outcomes that the programme cannot move.
+
+
+def negative_controls(asked: Asked) -> pd.DataFrame:
+    """Estimate the "effect" on outcomes that the programme cannot move, where some are named.
+
+    Parameters
+    ----------
+    asked : Asked
+
+    Notes
+    -----
+    No outcome of these records is out of the programme's reach by itself: sessions possible follow
+    from who is on a school's roll, which is among the programme's aims, and all others are what
+    it was to change. So none is taken unless it is named.
+
+    References
+    ----------
+    Lipsitch, Tchetgen Tchetgen and Cohen (2010), Negative controls, Epidemiology 21(3).
+    """
+    check = "negative_controls"
+    if not asked.cannot_move:
+        return none_of(check, "no_outcome")
+    after = asked.families.outcomes(asked.months).loc[asked.design.study.index]
+    after.attrs = {}
+    return tests_of(check, asked.design, after, asked.method, asked.cannot_move)
+
+
+# Verdicts of the checks of no effect.
+
+
+def judged(made: Mapping[str, pd.DataFrame], matters: float = MATTERS) -> list[dict[str, Any]]:
+    """Return a row a check of no effect, with its verdict.
+
+    Parameters
+    ----------
+    made : mapping of str to DataFrame
+        Tests by check, columns `COLUMNS`.
+    matters : float
+        In standard deviations.
+    """
+    whole = {check: float(p_of_check(rows)) for check, rows in made.items()}
+    asked = sum(not np.isnan(p) for p in whole.values())
+    adjusted = stepped(np.array(list(whole.values())), "holm")
+    found = []
+    for (check, rows), p in zip(made.items(), adjusted, strict=True):
+        known = rows[rows["p_value"].notna()]
+        row: dict[str, Any] = {"check": check, "tests": len(known), "p_value": whole[check],
+                               "p_adjusted": p}  # fmt: skip
+        if known.empty:
+            reasons = [str(why) for why in rows["why"] if why]
+            found.append({**row, "outcome": "", "hidden": False, "verdict": CANNOT,
+                          "reason": reasons[0] if reasons else "not_estimable"})  # fmt: skip
+            continue
+        seen = detectable(known, asked)
+        worst = known.loc[[known["p_value"].idxmin()]]
+        verdict, reason = (FAILED, "differs") if p < 0.05 else (
+            (PASSED, "alike") if seen <= matters else (CANNOT, "no_power"))  # fmt: skip
+        found.append({**numbers_of(worst), **row, "p_value": whole[check], "detectable": seen,
+                      "verdict": verdict, "reason": reason})  # fmt: skip
+    return found
+
+
+def p_of_check(rows: pd.DataFrame) -> float:
+    """Return the p-value of a check: its smallest, times how many there are."""
+    p = rows["p_value"].dropna().to_numpy(dtype=float)
+    return min(1.0, len(p) * p.min()) if len(p) else np.nan
+
+
+def detectable(tests: pd.DataFrame, asked: int) -> float:
+    """Return the placebo effect that half of a check's tests would have seen, in deviations.
+
+    Parameters
+    ----------
+    tests : DataFrame
+        With an error.
+    asked : int
+        How many checks share the level.
+
+    Examples
+    --------
+    >>> one = pd.DataFrame({"std_error": [0.1], "sd_comparison": [2.0], "freedom": [float("inf")]})
+    >>> round(detectable(one, 1), 4)  # (1.96 + 0.8416) x 0.1 / 2
+    0.1401
+    """
+    freedom = np.minimum(tests["freedom"].to_numpy(dtype=float), 1e9)
+    level = 0.05 / (len(tests) * max(asked, 1))
+    times = stdtrit(freedom, 1 - level / 2) + stdtrit(freedom, _POWER)
+    spread = tests["sd_comparison"].to_numpy(dtype=float)
+    return float(np.nanmedian(times * tests["std_error"] / np.where(spread > 0, spread, np.nan)))
+
+
+def numbers_of(one: pd.DataFrame) -> dict[str, Any]:
+    """Return the numbers of one effect, and whether few families hide them."""
+    row = one.to_dict("records")[0]
+    kept = ("outcome", "estimate", "std_error", "conf_low", "conf_high", "n_treated",
+            "n_comparison")  # fmt: skip
+    return {name: row[name] for name in kept} | {"hidden": bool(hidden_rows(one)[0])}
