@@ -129,17 +129,22 @@ FATES = {
     "not_asked": "not in the sample asked for",
 }
 VERDICTS = {"balanced": "balanced", "partly": "partly", "not_balanced": "not balanced"}
-#: What each check of a comparison asks.
+#: Checks of a comparison, and what each asks.
 CHECKS = {
-    "placebo_outcomes": "Placebo outcomes: is there an “effect” on the year before, in what the "
-    "design was not told of it?",
-    "placebo_index_date": "Placebo date: is there an “effect” of joining before anyone joined?",
-    "trend_before": "Trends before: did both groups change alike within the year before?",
-    "negative_controls": "Negative controls: is there an “effect” on what the programme cannot "
-    "move?",
-    "authorities": "Authorities: does any conclusion turn without one of them?",
-    "contamination": "Contamination: how far could help for comparison families have diluted the "
-    "effects?",
+    "placebo_outcomes": "placebo outcomes",
+    "placebo_index_date": "placebo index date",
+    "trend_before": "trend before",
+    "negative_controls": "negative controls",
+    "authorities": "without each authority",
+    "contamination": "contamination",
+}
+CHECK_QUESTIONS = {
+    "placebo_outcomes": "Is there an “effect” on the year before, in what the design was not told?",
+    "placebo_index_date": "Is there an “effect” of a date before anybody joined?",
+    "trend_before": "Did both groups change alike within the year before?",
+    "negative_controls": "Is there an “effect” on what the programme cannot move?",
+    "authorities": "Does any conclusion turn without one of the authorities?",
+    "contamination": "How far could help for comparison families have diluted the effects?",
 }
 CHECK_VERDICTS = {
     "passed": "passed", "failed": "FAILED", "cannot_be_judged": "cannot be judged",
@@ -168,12 +173,15 @@ CHECK_REASONS = {
     "treated within the horizon; no effect would leave its interval",
 }
 CONFIDENCES = {"high": "high", "moderate": "moderate", "low": "low", "none": "none"}
-#: What something unmeasured would have to be to undo an effect.
+#: How strong something unmeasured would have to be.
 UNMEASURED = {
-    "stronger_than_any": "stronger than any covariate that was recorded",
-    "like_a_covariate": "no stronger than a covariate that was recorded",
-    "nothing_to_undo": "there is no effect to undo",
-    "not_known": "not known",
+    "stronger_than_any": "something unmeasured would have to be stronger than any covariate that "
+    "was recorded to undo an effect",
+    "like_a_covariate": "something unmeasured need be no stronger than a covariate that was "
+    "recorded to undo an effect",
+    "nothing_to_undo": "no effect can be told from none, so there is none for something unmeasured "
+    "to undo, though it could hide one",
+    "not_known": "how strong something unmeasured would have to be is not known",
 }
 #: Estimators of the variance between areas, and priors of its root.
 POOLINGS = {"reml": "restricted maximum likelihood", "paule_mandel": "Paule and Mandel"}

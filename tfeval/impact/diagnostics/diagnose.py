@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
-from tfeval.display.names import CHECK_REASONS, CHECK_VERDICTS, CHECKS, SIMULATED
+from tfeval.display.names import (
+    CHECK_QUESTIONS,
+    CHECK_REASONS,
+    CHECK_VERDICTS,
+    CHECKS,
+    SIMULATED,
+    capital,
+)
 from tfeval.display.tables import THRESHOLD, Table, safe_count, table
 from tfeval.errors import DataError, ParameterError, names_settings, suggest
 from tfeval.impact.balance.tables import BALANCED, NOT_BALANCED
 from tfeval.impact.design.design import Design
 from tfeval.impact.diagnostics import placebos, threats
-from tfeval.impact.diagnostics.placebos import CANNOT, FAILED, MATTERS, Asked
+from tfeval.impact.diagnostics.placebos import CANNOT, FAILED, MATTERS, OF_NONE, Asked
 from tfeval.impact.effects.words import (
     HIDDEN,
     decimals,
@@ -33,8 +40,6 @@ from tfeval.records.store import Records
 if TYPE_CHECKING:
     from tfeval.display.figures import Chart
 
-#: Checks of an effect where there should be none: their p-values are one family.
-OF_NONE = ("placebo_outcomes", "placebo_index_date", "trend_before", "negative_controls")
 _SHIFTS = (6, 12)
 #: Columns of `Diagnostics.frame`.
 COLUMNS = ("check", "outcome", "estimate", "std_error", "conf_low", "conf_high", "p_value",
@@ -416,7 +421,8 @@ def _line(
         said = f"{said}: {with_interval(value, low, high, digits, unit)}"
     shown = {"p": row["p_value"], "p, adjusted": row["p_adjusted"]}
     return {
-        "Check": CHECKS[row["check"]],
+        "Check": capital(CHECKS[row["check"]]),
+        "What it asks": CHECK_QUESTIONS[row["check"]],
         "Verdict": CHECK_VERDICTS[row["verdict"]],
         "Why": reason_words(row, settings),
         "What speaks most against it": said or "nothing known",

@@ -32,6 +32,13 @@ COLUMNS = ("check", "outcome", "estimate", "std_error", "conf_low", "conf_high",
 #: Months of a point of the event study.
 QUARTER = 3
 _QUARTERS_BEFORE = BASELINE_MONTHS // QUARTER
+#: Checks of an effect where there should be none: their p-values are one family.
+OF_NONE = ("placebo_outcomes", "placebo_index_date", "trend_before", "negative_controls")
+CHECKS = (*OF_NONE, "authorities", "contamination")
+#: Why a check has its verdict.
+REASONS = ("differs", "alike", "no_power", "no_outcome", "no_records", "not_repeatable",
+           "not_possible", "not_estimable", "too_few", "no_authorities", "few_authorities", "turns",
+           "holds", "diluted", "not_diluted")  # fmt: skip
 PASSED, FAILED, CANNOT = VERDICTS = ("passed", "failed", "cannot_be_judged")
 #: A placebo effect that a check must be able to see, in standard deviations: as large as the
 #: difference at which balance is in doubt.
