@@ -25,7 +25,6 @@ from tfeval.programme.outcomes import outcome_label
 from tfeval.programme.published import Source, figure, published
 from tfeval.report.chapters.common import of_phase, span
 from tfeval.report.chapters.impact import Analysis, primary_outcomes
-from tfeval.report.notebook_parts import record_table
 from tfeval.report.record import Records, record
 
 # Chapter 6, the power of published studies: what they are judged by, and what they could see.
@@ -293,9 +292,12 @@ def record_confidence(sure: Confidence) -> None:
     record("unmeasured_bound", sure.bound)
     if not np.isnan(sure.e_value):
         record("e_value", sure.e_value, digits=3)
+
+
+def checks_record(sure: Confidence) -> pd.DataFrame:
+    """Return the checks that were not passed, as they are recorded: `check` and `verdict`."""
     verdicts = dict.fromkeys(sure.failed, FAILED) | dict.fromkeys(sure.not_judged, CANNOT)
-    frame = pd.DataFrame({"check": list(verdicts), "verdict": list(verdicts.values())}, dtype=str)
-    record_table("checks", frame)
+    return pd.DataFrame({"check": list(verdicts), "verdict": list(verdicts.values())}, dtype=str)
 
 
 def sure_words(impact: Records) -> str:
