@@ -139,7 +139,7 @@ CHECKS = {
     "contamination": "contamination",
 }
 CHECK_QUESTIONS = {
-    "placebo_outcomes": "Is there an “effect” on the year before, in what the design was not told?",
+    "placebo_outcomes": "Is there an “effect” on the year before the one that the design knows?",
     "placebo_index_date": "Is there an “effect” of a date before anybody joined?",
     "trend_before": "Did both groups change alike within the year before?",
     "negative_controls": "Is there an “effect” on what the programme cannot move?",

@@ -336,8 +336,9 @@ def confidence(
     Returns
     -------
     Confidence
-        None where the groups are not alike. Low where a check of no effect failed, whatever else.
-        Moderate where another check failed, or one could not be judged, where balance is partial,
+        None where the groups are not alike. Low where a check of no effect failed, whatever else,
+        but for the placebo date, which asks more than the design needs. Moderate where that or
+        another check failed, or one could not be judged, where balance is partial,
         or where something unmeasured like a covariate that was recorded would undo an effect, or
         nobody knows. High where nothing of that is so. That no outcome is a negative control
         speaks neither way.
@@ -345,7 +346,7 @@ def confidence(
     Examples
     --------
     >>> good = dict.fromkeys(OF_NONE, "passed")
-    >>> confidence("balanced", {**good, "placebo_index_date": "failed"}, None).level
+    >>> confidence("balanced", {**good, "placebo_outcomes": "failed"}, None).level
     'low'
     >>> confidence("balanced", good, None).level
     'moderate'
@@ -360,7 +361,7 @@ def confidence(
     level = HIGH
     if failed or unknown or lacking or weak or balance != BALANCED:
         level = MODERATE
-    if set(failed) & set(OF_NONE):
+    if set(failed) & set(OF_NONE) - {"placebo_index_date"}:
         level = LOW
     if balance == NOT_BALANCED:
         level = NO

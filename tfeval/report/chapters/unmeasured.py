@@ -280,9 +280,10 @@ def confidence_table(sure: Confidence) -> Table:
     return table(
         pd.DataFrame(rows, columns=["What", "Verdict"]),
         caption="How sure does the comparison let us be?",
-        notes="None where the groups are not alike; low where a check of no effect failed; high "
-        "only where the groups are alike, all checks were passed, and something unmeasured would "
-        "have to be stronger than any covariate that was recorded; else moderate.",
+        notes="None where the groups are not alike; low where a check of no effect failed, but for "
+        "the placebo date, which a comparison of families chosen on what was recorded fails too; "
+        "high only where the groups are alike, all checks were passed, and something unmeasured "
+        "would have to be stronger than any covariate that was recorded; else moderate.",
     )
 
 
