@@ -125,7 +125,11 @@ def test_the_placebo_date_is_the_design_of_a_cohort_made_earlier(world, asked, s
     frame = frame.assign(**before)
     assert (frame["offences_before"] == counted_by_hand(
         records, families, -shift - 12, -shift).loc[kept]).all()  # fmt: skip
-    names = [one for one in families.covariates if not one.startswith("met_")]
+    columns = families.columns[families.columns["timing"] == "before"]
+    names = [
+        name for name, outcome in zip(columns["name"], columns["outcome"], strict=True)
+        if not name.startswith("met_") and (not outcome or name == f"{outcome}_before")
+    ]  # fmt: skip
     frame.attrs = {}
     study = tf.study(frame, covariates=names, cluster="local_authority", unit="unit",
                      family="family_id", fewest=10)  # fmt: skip

@@ -214,9 +214,11 @@ def placebo_index_date(asked: Asked) -> pd.DataFrame:
     frame = asked.families.to_pandas().loc[held.index]
     outcomes = asked.families.baseline().columns
     swapped = {column_of(name, BEFORE): prior[name] for name in outcomes}
+    columns = asked.families.columns
+    about = set(columns.loc[(columns["timing"] == "before") & (columns["outcome"] == ""), "name"])
     sources = [
         name for name in dict.fromkeys(one.source for one in held.covariates.columns)
-        if name in frame and not name.startswith("met_")
+        if name in about and not name.startswith("met_")
     ]  # fmt: skip
     earlier = frame.assign(**swapped)[["treated", *dict.fromkeys([*sources, *swapped])]]
     earlier.attrs = {}
