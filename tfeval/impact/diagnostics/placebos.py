@@ -213,7 +213,9 @@ def placebo_index_date(asked: Asked) -> pd.DataFrame:
         return none_of(check, "no_records", asked.outcomes)
     frame = asked.families.to_pandas().loc[held.index]
     outcomes = asked.families.baseline().columns
+    own = {*(one.source for one in held.covariates.columns), *held.left_out}
     swapped = {column_of(name, BEFORE): prior[name] for name in outcomes}
+    swapped = {name: values for name, values in swapped.items() if name in own}
     columns = asked.families.columns
     about = set(columns.loc[(columns["timing"] == "before") & (columns["outcome"] == ""), "name"])
     sources = [
