@@ -29,7 +29,8 @@ NOTHING = {"effects": {}, "selection_recorded": 0.0, "selection_unrecorded": 0.0
 @pytest.fixture(scope="module")
 def world():
     """Return records, cohort and a design that takes little time."""
-    records = tf.simulate(families=1_500, seed=7).records
+    whole = {"missed_link_share": 0.0, "no_data_share": 0.0, "late_data_share": 0.0}
+    records = tf.simulate(families=1_500, seed=7, **whole).records
     families = tf.cohort(records, phase="one")
     study = tf.study(families, months=12, covariates=COVARIATES)
     return records, families, tf.weight(study, "inverse_propensity")
