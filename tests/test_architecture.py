@@ -27,7 +27,7 @@ ROOMS = (
 )
 #: Within `impact`, too, imports go one way.
 IMPACT = ("study", "propensity", "balance", "design", "matching", "weighting", "means",
-          "inference", "effects", "sensitivity", "imputation", "plan",
+          "inference", "effects", "sensitivity", "imputation", "diagnostics", "plan",
           "designs", "specification", "compile_kernels")  # fmt: skip
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 

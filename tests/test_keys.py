@@ -18,6 +18,7 @@ from tfeval.display import names
 from tfeval.errors import TfevalError
 from tfeval.impact.balance import tables
 from tfeval.impact.design import design
+from tfeval.impact.diagnostics import diagnose, placebos
 from tfeval.impact.effects import areas, coefficients, multiple, pooling, published
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.inference import inference, rules
@@ -49,6 +50,12 @@ REGISTRIES = {
     "CORRECTIONS": {*CORRECTIONS, *multiple.METHODS},
     "FATES": set(design.FATES),
     "VERDICTS": {tables.BALANCED, tables.PARTLY, tables.NOT_BALANCED},
+    "CHECKS": set(placebos.CHECKS),
+    "CHECK_QUESTIONS": set(placebos.CHECKS),
+    "CHECK_VERDICTS": set(placebos.VERDICTS),
+    "CHECK_REASONS": set(placebos.REASONS),
+    "CONFIDENCES": set(diagnose.CONFIDENCES),
+    "UNMEASURED": set(diagnose.BOUNDS),
     "POOLINGS": set(areas.ESTIMATORS),
     "PRIORS": set(pooling.LOG_PRIORS),
 }  # fmt: skip

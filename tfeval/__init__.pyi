@@ -19,6 +19,10 @@ from tfeval.impact.design.design import Design as Design
 from tfeval.impact.design.protocol import AnyDesign as AnyDesign
 from tfeval.impact.design.protocol import Contrasts as Contrasts
 from tfeval.impact.designs import design as design
+from tfeval.impact.diagnostics.diagnose import Confidence as Confidence
+from tfeval.impact.diagnostics.diagnose import Diagnostics as Diagnostics
+from tfeval.impact.diagnostics.diagnose import confidence as confidence
+from tfeval.impact.diagnostics.diagnose import diagnose as diagnose
 from tfeval.impact.effects.areas import AreaEffects as AreaEffects
 from tfeval.impact.effects.areas import pool_areas as pool_areas
 from tfeval.impact.effects.by_statsmodels import ByStatsmodels as ByStatsmodels

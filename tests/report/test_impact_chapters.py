@@ -10,6 +10,7 @@ import pytest
 
 import tfeval as tf
 from tests.report.analyses import analysis
+from tfeval.display.names import CHECKS, CONFIDENCES, UNMEASURED, VERDICTS
 from tfeval.display.tables import THRESHOLD
 from tfeval.errors import DataError
 from tfeval.impact.effects.words import hidden_rows
@@ -19,6 +20,7 @@ from tfeval.report.chapters import (
     impact,
     linked,
     specifications,
+    unmeasured,
 )
 from tfeval.report.notebook_parts import content_of
 from tfeval.report.record import Record, Records
@@ -194,3 +196,62 @@ def test_real_records_carry_no_banner_and_no_truth(monkeypatch, found):
         found, design=replace(found.design, study=replace(found.design.study, simulated=False))
     )
     assert "not known" in specifications.truth_table(real).text()
+
+
+# ------------------------------------------------------------------ how sure
+
+
+@pytest.fixture(scope="module")
+def checked(found):
+    with linked.simulated_families(6_000):
+        return tf.diagnose(
+            found.design, found.families, tf.records_of("simulated"), months=found.horizon,
+            outcomes=["offences", "out_of_work", "asb_incidents"],
+        )  # fmt: skip
+
+
+def recorded(sure, monkeypatch):
+    """Return what chapter 4 records of confidence, as chapter 8 reads it."""
+    made = {"balance": Record("balance", sure.balance)}
+    monkeypatch.setattr(
+        unmeasured, "record",
+        lambda name, value, **_: made.update({name: Record(name, value)}),
+    )  # fmt: skip
+    unmeasured.record_confidence(sure)
+    return Records(
+        "04_impact", made, {"checks": content_of("checks", unmeasured.checks_record(sure))}
+    )
+
+
+def test_the_summary_says_of_confidence_what_chapter_4_does(found, checked, monkeypatch):
+    sure = unmeasured.sureness(found, checked)
+    said = unmeasured.sure_words(recorded(sure, monkeypatch))
+    assert f"Confidence: {CONFIDENCES[sure.level]}." in said
+    for check in (*sure.failed, *sure.not_judged):
+        assert CHECKS[check] in said
+        assert CHECKS[check] in unmeasured.confidence_table(sure).text()
+    assert sure.level != "high"
+    assert unmeasured.event_study(checked).alt
+
+
+def test_groups_are_never_called_balanced_without_the_unmeasured_beside_it(monkeypatch):
+    for balance in VERDICTS:
+        for bound in UNMEASURED:
+            sure = tf.Confidence("moderate", (), (), balance, bound)
+            said = unmeasured.sure_words(recorded(sure, monkeypatch))
+            assert f"the groups are {VERDICTS[balance]}; {UNMEASURED[bound]}" in said
+    alone = Records("04_impact", {"balance": Record("balance", "balanced")}, {})
+    assert UNMEASURED["not_known"] in unmeasured.sure_words(alone)
+    assert "not known" in unmeasured.sure_words(alone).split(".")[0]
+
+
+def test_a_failed_placebo_is_never_read_as_high_confidence(found, checked, monkeypatch):
+    frame = checked.frame.assign(verdict="passed")
+    frame.loc[frame["check"] == "placebo_outcomes", "verdict"] = "failed"
+    sure = unmeasured.sureness(found, replace(checked, frame=frame))
+    said = unmeasured.sure_words(recorded(sure, monkeypatch))
+    assert "Confidence: low. Failed: placebo outcomes." in said
+    # Where the checks are not possible, none of them is taken for passed.
+    none = unmeasured.sureness(found, impact.or_why_not(tf.diagnose, None, found.families,
+                                                        records=None))  # fmt: skip
+    assert none.level == "moderate"

@@ -100,7 +100,7 @@ def candidates(records: Records, settings: Settings, rules: Phase) -> ibis.Table
     families = records.keep(_assessed, records, settings, rules)
     waits = kept_frame(records.connection, _waits(records, families, settings, rules))
     low = kept_frame(records.connection, _low_authorities(records, families, settings))
-    return records.keep(_candidates, families, waits, low, (settings, rules), _first_day(records))
+    return records.keep(_candidates, families, waits, low, (settings, rules), first_day(records))
 
 
 def _candidates(
@@ -108,7 +108,7 @@ def _candidates(
     waits: ibis.Table,
     low: ibis.Table,
     asked: tuple[Settings, Phase],
-    first_day: date,
+    begun: date,
 ) -> ibis.Table:
     settings, rules = asked
     compared = _with_index(_pool(families, low, settings, rules), waits, settings.seed, rules)
@@ -118,7 +118,7 @@ def _candidates(
         in_phase=_.index_on.notnull()
         & (_.index_on >= ibis.literal(rules.start))
         & (_.index_on <= ibis.literal(rules.end)),
-        has_baseline=_.index_on.notnull() & (before >= ibis.literal(first_day)),
+        has_baseline=_.index_on.notnull() & (before >= ibis.literal(begun)),
     )
 
 
@@ -342,7 +342,8 @@ def _with_index(pool: ibis.Table, waits: ibis.Table, seed: int, rules: Phase) ->
     )
 
 
-def _first_day(records: Records) -> date:
+def first_day(records: Records) -> date:
+    """Return the first day that any authority sent, or one long ago where coverage is not said."""
     if "coverage" in records.tables:
         first = records.keep(_covered_from, records).to_pandas()["day"].iloc[0]
         if not pd.isna(first):

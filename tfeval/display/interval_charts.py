@@ -171,3 +171,63 @@ def range_chart(
         # A dot at the end is drawn whole.
         axes.set_xlim(left=least - 0.03 * (most - least) if least < 0 else 0.0)
     return Chart(figure, title, alt, data, citations(sources))
+
+
+def event_chart(
+    months: Numbers,
+    treated: Numbers,
+    comparison: Numbers,
+    low: Numbers,
+    high: Numbers,
+    *,
+    title: str,
+    alt: str,
+    y_label: str = "",
+    sources: object = None,
+) -> Chart:
+    """Draw both arms over the months around the index date, with a band about the comparison.
+
+    Parameters
+    ----------
+    months : sequence of float
+        Middle of each period; 0 is the index date.
+    treated, comparison : sequence of float
+        Mean outcomes.
+    low, high : sequence of float
+        The band: where the treated would lie were the arms apart by chance alone.
+    title, alt, y_label, sources
+        As in `bar_chart`.
+
+    Returns
+    -------
+    Chart
+        Its data: month, treated, comparison, low, high.
+
+    Raises
+    ------
+    ReportError
+        If lengths differ or the band's low end lies above its high end.
+    """
+    data = chart_frame(
+        {"month": months, "treated": treated, "comparison": comparison, "low": low, "high": high}
+    )
+    if (data["low"] > data["high"]).any():
+        raise ReportError("A band has its low end above its high end.")
+    with drawing(title, 4.4, alt) as (figure, axes):
+        axes.fill_between(data["month"], data["low"], data["high"], color=DARK_GREY, alpha=0.18,
+                          linewidth=0, label="Compared: 95% band")  # fmt: skip
+        axes.plot(data["month"], data["comparison"], color=DARK_GREY, marker="s", linestyle="--",
+                  label="Compared")  # fmt: skip
+        axes.plot(data["month"], data["treated"], color=DARK_BLUE, marker="o",
+                  label="On the programme")  # fmt: skip
+        axes.axvline(0, color=DARK_PINK, linewidth=2)
+        axes.annotate("Index date", (0, 1), (5, -4), xycoords=("data", "axes fraction"),
+                      textcoords="offset points", va="top", color=DARK_PINK)  # fmt: skip
+        axes.set_ylim(bottom=min(0.0, float(data["low"].min())))
+        axes.margins(y=0.15)
+        number_axis(axes.yaxis, "{:,.3g}")
+        axes.set_xlabel("Months from the index date")
+        axes.set_ylabel(y_label)
+        axes.grid(axis="y")
+        figure.legend(loc="outside lower left", ncols=3)
+    return Chart(figure, title, alt, data, citations(sources))

@@ -131,6 +131,60 @@ FATES = {
     "not_asked": "not in the sample asked for",
 }
 VERDICTS = {"balanced": "balanced", "partly": "partly", "not_balanced": "not balanced"}
+#: Checks of a comparison, and what each asks.
+CHECKS = {
+    "placebo_outcomes": "placebo outcomes",
+    "placebo_index_date": "placebo index date",
+    "trend_before": "trend before",
+    "negative_controls": "negative controls",
+    "authorities": "without each authority",
+    "contamination": "contamination",
+}
+CHECK_QUESTIONS = {
+    "placebo_outcomes": "Is there an “effect” on the year before the one that the design knows?",
+    "placebo_index_date": "Is there an “effect” of a date before anybody joined?",
+    "trend_before": "Did both groups change alike within the year before?",
+    "negative_controls": "Is there an “effect” on what the programme cannot move?",
+    "authorities": "Does any conclusion turn without one of the authorities?",
+    "contamination": "How far could help for comparison families have diluted the effects?",
+}
+CHECK_VERDICTS = {
+    "passed": "passed", "failed": "FAILED", "cannot_be_judged": "cannot be judged",
+}  # fmt: skip
+#: Why a check has its verdict; the numbers are those of its row.
+CHECK_REASONS = {
+    "differs": "the groups differ where they should not, by more than chance; of {tests} outcomes",
+    "alike": "no difference beyond chance in {tests} outcomes, and one that matters would have "
+    "shown",
+    "no_power": "no difference beyond chance in {tests} outcomes, but one of {matters:g} standard "
+    "deviations would not have shown either",
+    "no_outcome": "no outcome in these records is out of the programme's reach, or known for this",
+    "no_records": "too few families have records that reach back so far",
+    "not_repeatable": "the design cannot be made again on other families or covariates",
+    "not_possible": "the design is not possible without what this check leaves out",
+    "not_estimable": "no outcome has an estimate with an error",
+    "too_few": "fewer than {fewest} families would tell",
+    "no_authorities": "the study does not say which authority a family is of",
+    "few_authorities": "only {tests} authorities are large enough to leave out; {authorities} are "
+    "needed",
+    "turns": "a conclusion hangs on one of {tests} authorities",
+    "holds": "no conclusion turns without any one of {tests} authorities",
+    "diluted": "{share} of the comparison may have been helped otherwise and {left_out} were "
+    "treated within the horizon; an effect could lie outside its interval",
+    "not_diluted": "{share} of the comparison may have been helped otherwise and {left_out} were "
+    "treated within the horizon; no effect would leave its interval",
+}
+CONFIDENCES = {"high": "high", "moderate": "moderate", "low": "low", "none": "none"}
+#: How strong something unmeasured would have to be.
+UNMEASURED = {
+    "stronger_than_any": "something unmeasured would have to be stronger than any covariate that "
+    "was recorded to undo an effect",
+    "like_a_covariate": "something unmeasured need be no stronger than a covariate that was "
+    "recorded to undo an effect",
+    "nothing_to_undo": "no effect can be told from none, so there is none for something unmeasured "
+    "to undo, though it could hide one",
+    "not_known": "how strong something unmeasured would have to be is not known",
+}
 #: Estimators of the variance between areas, and priors of its root.
 POOLINGS = {"reml": "restricted maximum likelihood", "paule_mandel": "Paule and Mandel"}
 PRIORS = {"half_cauchy": "half-Cauchy", "half_normal": "half-normal", "flat": "flat"}

@@ -197,7 +197,9 @@ _HEADS = {
     NOT_BALANCED: "WARNING: NOT BALANCED",
 }
 _ADVICE = {
-    BALANCED: "No measured covariate differs by more than the thresholds allow.",
+    BALANCED: "No measured covariate differs by more than the thresholds allow. Of what was not "
+    "measured that says nothing: how strong it would have to be to undo an effect is told beside "
+    "the effects.",
     PARTLY: "Adjust for these covariates when estimating, or choose another design.",
     NOT_BALANCED: (
         "Do not read a difference in outcomes as an effect of the programme: the arms were "

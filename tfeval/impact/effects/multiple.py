@@ -48,7 +48,8 @@ def stepped(p: np.ndarray, method: str) -> np.ndarray:
     Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian Journal of
     Statistics 6(2); Benjamini and Hochberg (1995), Controlling the false discovery rate, Journal
     of the Royal Statistical Society B 57(1), for independent or positively dependent statistics.
-    Both as in statsmodels.
+    Both as in
+    statsmodels.
 
     Examples
     --------
@@ -57,12 +58,23 @@ def stepped(p: np.ndarray, method: str) -> np.ndarray:
     >>> stepped(np.array([0.01, 0.04, 0.03]), "benjamini_hochberg").round(3).tolist()
     [0.03, 0.04, 0.04]
     """
-    from statsmodels.stats.multitest import multipletests  # noqa: PLC0415
-
     known, out = ~np.isnan(p), np.full(len(p), np.nan)
     if known.any():
-        out[known] = multipletests(p[known], method=_STATSMODELS[method])[1]
+        out[known] = _holm(p[known]) if method == "holm" else _by_statsmodels(p[known], method)
     return out
+
+
+def _holm(p: np.ndarray) -> np.ndarray:
+    # Not by statsmodels, which collects all garbage at each call: a tenth of a second.
+    order, out = np.argsort(p, kind="stable"), np.empty(len(p))
+    out[order] = np.minimum(np.maximum.accumulate(np.arange(len(p), 0, -1) * p[order]), 1.0)
+    return out
+
+
+def _by_statsmodels(p: np.ndarray, method: str) -> np.ndarray:
+    from statsmodels.stats.multitest import multipletests  # noqa: PLC0415
+
+    return multipletests(p, method=_STATSMODELS[method])[1]
 
 
 def romano_wolf(t: np.ndarray, draws: np.ndarray) -> np.ndarray:

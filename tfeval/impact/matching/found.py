@@ -13,7 +13,7 @@ from tfeval.errors import ParameterError, suggest
 from tfeval.impact.design.design import LONE_STRATUM, NONE_LEFT, NOT_NEEDED, OUTSIDE_CALIPER
 from tfeval.impact.design.set_weights import weights_from_pairs, weights_from_sets
 from tfeval.impact.matching.boxes import arms_of, nearest_places, rows_of
-from tfeval.impact.matching.full_loops import nearest_other, stars_on_a_line
+from tfeval.impact.matching.full_loops import nearest_other, optimal_pairs, stars_on_a_line
 from tfeval.impact.matching.nearest import (
     Calipers,
     Pairs,
@@ -340,8 +340,6 @@ def _from_sets(task: Task, sets: np.ndarray) -> Found:
 
 
 def _optimal(task: Task) -> Found:
-    from tfeval.impact.matching.optimal import optimal_pairs  # noqa: PLC0415
-
     inside = np.flatnonzero(task.eligible)
     rows, matches = optimal_pairs(
         task.along[inside],

@@ -18,6 +18,7 @@ from tfeval.report.chapters.additional import PER, read_words
 from tfeval.report.chapters.areas import authority_sentence, left_out, read_areas, why_not
 from tfeval.report.chapters.budget import remainder_sentence
 from tfeval.report.chapters.common import about
+from tfeval.report.chapters.unmeasured import sure_words
 from tfeval.report.chapters.value import designs_sentence
 from tfeval.report.chapters.value_tables import area_value_sentence
 from tfeval.report.notebook_parts import Box
@@ -301,8 +302,7 @@ def records_answers(comparison: Records, impact: Records, value: Records, claims
         (
             "What was caused?",
             f"{impact['headline']}",
-            f"The groups compared are {impact['balance']}; {comparison['estimand']}. What was not "
-            "recorded may still differ between them.",
+            f"{sure_words(impact)} Estimand: {comparison['estimand']}.",
         ),
         _worth(value),
         ("What would change the answer?", *_changes(value)),

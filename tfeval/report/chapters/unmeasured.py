@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
+from tfeval.display.figures import Chart
+from tfeval.display.names import CHECKS, CONFIDENCES, UNMEASURED, VERDICTS, capital
 from tfeval.display.tables import Table, table
-from tfeval.errors import TfevalError, public_line
+from tfeval.errors import DataError, TfevalError, public_line
+from tfeval.impact.diagnostics.diagnose import Confidence, Diagnostics, confidence
+from tfeval.impact.diagnostics.placebos import CANNOT, FAILED
 from tfeval.impact.effects.power import minimum_detectable_effect
 from tfeval.impact.effects.published import phase_one_inputs
 from tfeval.impact.effects.words import decimals, hidden_rows, number, percentages
@@ -21,6 +25,7 @@ from tfeval.programme.outcomes import outcome_label
 from tfeval.programme.published import Source, figure, published
 from tfeval.report.chapters.common import of_phase, span
 from tfeval.report.chapters.impact import Analysis, primary_outcomes
+from tfeval.report.record import Records, record
 
 # Chapter 6, the power of published studies: what they are judged by, and what they could see.
 
@@ -228,3 +233,104 @@ def _like(frame: pd.DataFrame, labels: Mapping[str, str]) -> str:
 def _lower(name: str) -> str:
     label = outcome_label(name)
     return label[0].lower() + label[1:]
+
+
+# How sure the comparison lets us be: balance, the checks that it could fail, and the unmeasured.
+
+
+def sureness(found: Analysis, checked: Diagnostics | Table) -> Confidence:
+    """Return what confidence balance, the checks and the unmeasured leave.
+
+    Parameters
+    ----------
+    found : Analysis
+    checked : Diagnostics or Table
+        A table that says why there are no checks leaves them unknown.
+    """
+    verdicts = checked.verdicts if isinstance(checked, Diagnostics) else {}
+    held = unmeasured(found)
+    return confidence(
+        found.balance.verdict().word, verdicts, held if isinstance(held, Sensitivity) else None
+    )
+
+
+def event_study(checked: Diagnostics | Table) -> Chart | Table:
+    """Draw both groups by quarter around the index date; say so where that cannot be shown."""
+    try:
+        return checked.plot() if isinstance(checked, Diagnostics) else checked
+    except DataError as fault:
+        return table(pd.DataFrame({"": [public_line(fault)]}), caption="Both groups by quarter")
+
+
+def confidence_table(sure: Confidence) -> Table:
+    """Return how sure the comparison lets us be, and what that rests on.
+
+    Parameters
+    ----------
+    sure : Confidence
+        As from `sureness`.
+    """
+    rows = [
+        ("Confidence", CONFIDENCES[sure.level]),
+        ("Alike in what was recorded", VERDICTS[sure.balance]),
+        ("In what was not", capital(_bound(sure.bound, sure.e_value))),
+        ("Checks failed", _names(sure.failed)),
+        ("Checks that could not be judged", _names(sure.not_judged)),
+    ]
+    return table(
+        pd.DataFrame(rows, columns=["What", "Verdict"]),
+        caption="How sure does the comparison let us be?",
+        notes="None where the groups are not alike; low where a check of no effect failed, but for "
+        "the placebo date, which a comparison of families chosen on what was recorded fails too; "
+        "high only where the groups are alike, all checks were passed, and something unmeasured "
+        "would have to be stronger than any covariate that was recorded; else moderate.",
+    )
+
+
+def record_confidence(sure: Confidence) -> None:
+    """Record how sure the comparison lets us be, for the summary."""
+    record("confidence", sure.level)
+    record("unmeasured_bound", sure.bound)
+    if not np.isnan(sure.e_value):
+        record("e_value", sure.e_value, digits=3)
+
+
+def checks_record(sure: Confidence) -> pd.DataFrame:
+    """Return the checks that were not passed, as they are recorded: `check` and `verdict`."""
+    verdicts = dict.fromkeys(sure.failed, FAILED) | dict.fromkeys(sure.not_judged, CANNOT)
+    return pd.DataFrame({"check": list(verdicts), "verdict": list(verdicts.values())}, dtype=str)
+
+
+def sure_words(impact: Records) -> str:
+    """Say how sure chapter 4 is of its comparison: never balance without what was not measured.
+
+    Parameters
+    ----------
+    impact : Records
+        Of chapter 4.
+    """
+    balance = f"In what was recorded the groups are {VERDICTS[str(impact['balance'].value)]}"
+    if "confidence" not in impact:
+        return (
+            "Confidence: not known, since no checks were recorded. "
+            f"{balance}; {UNMEASURED['not_known']}."
+        )
+    checks = impact.table("checks")
+    listed = {verdict: list(checks.loc[checks["verdict"] == verdict, "check"])
+              for verdict in (FAILED, CANNOT)}  # fmt: skip
+    told = [f"Confidence: {CONFIDENCES[str(impact['confidence'].value)]}."]
+    if listed[FAILED]:
+        told.append(f"Failed: {_names(listed[FAILED])}.")
+    if listed[CANNOT]:
+        told.append(f"Could not be judged: {_names(listed[CANNOT])}.")
+    e_value = impact["e_value"].number if "e_value" in impact else float("nan")
+    told.append(f"{balance}; {_bound(str(impact['unmeasured_bound'].value), e_value)}.")
+    return " ".join(told)
+
+
+def _names(checks: Sequence[str]) -> str:
+    return ", ".join(CHECKS[check] for check in checks) or "none"
+
+
+def _bound(bound: str, e_value: float) -> str:
+    return UNMEASURED[bound] + ("" if np.isnan(e_value) else f" (E-value {e_value:.2f})")

@@ -1,0 +1,1 @@
+"""Checks of a comparison that could come out wrong: placebos, time, authorities, contamination."""

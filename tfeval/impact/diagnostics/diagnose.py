@@ -1,0 +1,476 @@
+"""Every check of a comparison in one result, its verdicts, and what confidence they leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from tfeval.cohort.analysis_table import Cohort
+from tfeval.display.names import (
+    CHECK_QUESTIONS,
+    CHECK_REASONS,
+    CHECK_VERDICTS,
+    CHECKS,
+    SIMULATED,
+    capital,
+)
+from tfeval.display.tables import THRESHOLD, Table, safe_count, table
+from tfeval.errors import DataError, ParameterError, names_settings, suggest
+from tfeval.impact.balance.tables import BALANCED, NOT_BALANCED
+from tfeval.impact.design.design import Design
+from tfeval.impact.diagnostics import placebos, threats
+from tfeval.impact.diagnostics.placebos import CANNOT, FAILED, MATTERS, OF_NONE, Asked
+from tfeval.impact.effects.words import (
+    HIDDEN,
+    decimals,
+    hidden_rows,
+    label_of,
+    number,
+    p_words,
+    with_interval,
+)
+from tfeval.impact.means.methods import METHODS
+from tfeval.impact.sensitivity.regression import Sensitivity
+from tfeval.programme.outcomes import outcome_words, reported_outcomes
+from tfeval.records.store import Records
+
+if TYPE_CHECKING:
+    from tfeval.display.figures import Chart
+
+_SHIFTS = (6, 12)
+#: Columns of `Diagnostics.frame`.
+COLUMNS = ("check", "outcome", "estimate", "std_error", "conf_low", "conf_high", "p_value",
+           "p_adjusted", "detectable", "tests", "share", "left_out", "n_treated", "n_comparison",
+           "hidden", "verdict", "reason")  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Diagnostics:
+    """Checks of a design that could come out wrong, and what came of each. Made by `diagnose`.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        One row a check: `check` (its key); `outcome` of which its numbers are, the one that speaks
+        most against the design; `estimate`, `std_error`, `conf_low`, `conf_high` (of
+        "authorities" and "contamination" the ends are the range and the bounds, not an interval);
+        `p_value` of the check, which counts how many outcomes it looked at, and `p_adjusted` by
+        Holm over the checks of no effect; `detectable`, the placebo effect that it would have
+        seen, in standard deviations; `tests`, how many outcomes or authorities; `share` and
+        `left_out` of "contamination"; `n_treated`, `n_comparison`; `hidden`, whether few families
+        hide the numbers; `verdict` ("passed", "failed", "cannot_be_judged") and its `reason`, a
+        key.
+    tests : DataFrame
+        One row a check of no effect and outcome, with its own estimate, error and p-value.
+    quarters : DataFrame
+        The event study: one row an outcome and quarter, both arms' weighted means and their
+        difference. `month` is that at which the quarter begins, 0 the index date.
+    settings : mapping
+        `labels`, `units`, `matters`, `level`, `design`, `months`, `shift`.
+    simulated : bool
+        Whether the records are simulated.
+    """
+
+    frame: pd.DataFrame
+    tests: pd.DataFrame
+    quarters: pd.DataFrame
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    simulated: bool = False
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a check: exact, for computing."""
+        return self.frame.copy()
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """The verdict of each check, by its key."""
+        return dict(zip(self.frame["check"], self.frame["verdict"], strict=True))
+
+    def table(self) -> Table:
+        """Return the checks as a table for readers, small numbers hidden."""
+        return checks_table(self)
+
+    def quarters_table(self, outcome: str | None = None) -> Table:
+        """Return both arms by quarter, of one outcome or of all, small numbers hidden."""
+        rows = self.quarters if outcome is None else self._of(outcome)
+        return quarters_table(rows, self.settings, self.simulated)
+
+    def plot(self, outcome: str | None = None) -> Chart:
+        """Return the event study of one outcome, by default the first that may be shown.
+
+        Raises
+        ------
+        DataError
+            If it may not be shown, or none may.
+        """
+        from tfeval.display.interval_charts import event_chart  # noqa: PLC0415
+
+        rows = self._shown(outcome)
+        name = str(rows["outcome"].iloc[0])
+        label = label_of(name, self.settings.get("long_labels", {}))
+        apart = (rows["conf_low"] > 0) | (rows["conf_high"] < 0)
+        before = rows["month"] < 0
+        told = [f"{int((apart & part).sum())} of {int(part.sum())} quarters {when}"
+                for part, when in ((before, "before"), (~before, "after"))]  # fmt: skip
+        return event_chart(
+            rows["month"].to_numpy(dtype=float) + placebos.QUARTER / 2,
+            rows["mean_treated"], rows["mean_comparison"],
+            rows["mean_comparison"] + rows["conf_low"] - rows["estimate"],
+            rows["mean_comparison"] + rows["conf_high"] - rows["estimate"],
+            title=f"{label_of(name, self.settings.get('labels', {}))} by quarter around the index "
+            "date" + (" (simulated records)" if self.simulated else ""),
+            alt=f"Two lines over the quarters around the index date, of families on the programme "
+            f"and of those they are compared with, and a band around the second. The first lies "
+            f"outside the band in {told[0]} the index date and in {told[1]}.",
+            y_label=label,
+        )  # fmt: skip
+
+    def _of(self, outcome: str) -> pd.DataFrame:
+        known = list(dict.fromkeys(self.quarters["outcome"]))
+        if outcome not in known:
+            raise ParameterError(f"There is no event study of {outcome}. {suggest(outcome, known)}")
+        return self.quarters[self.quarters["outcome"] == outcome]
+
+    def _shown(self, outcome: str | None) -> pd.DataFrame:
+        names = dict.fromkeys(self.quarters["outcome"]) if outcome is None else [outcome]
+        for name in names:
+            rows = self._of(str(name))
+            known = rows["std_error"].notna().all() and not hidden_rows(rows).any()
+            if known and len(rows) > 1:
+                return rows
+        raise DataError("No event study can be drawn: too few families in a quarter to show.")
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return self.table()._repr_mimebundle_()
+
+    def __repr__(self) -> str:
+        return self.table().text()
+
+
+@names_settings
+def diagnose(
+    design: Design,
+    families: Cohort,
+    records: Records,
+    *,
+    months: int = 12,
+    method: str = "adjusted",
+    outcomes: Iterable[str] | None = None,
+    cannot_move: Iterable[str] = (),
+    shift: int = 12,
+    matters: float = MATTERS,
+) -> Diagnostics:
+    """Put a design to checks that it could fail: placebos, time, authorities, contamination.
+
+    Parameters
+    ----------
+    design : Design
+        As from `match` or `weight`, of a study of the cohort.
+    families : Cohort
+        Of whom the design is.
+    records : Records
+        Those that the cohort was made from.
+    months : int, default 12
+        After the index date.
+    method : str, default "adjusted"
+        Of `estimate`.
+    outcomes : iterable of str, optional
+        Whose effects are checked; by default all that chapters show and the records hold.
+    cannot_move : iterable of str, optional
+        Outcomes of the cohort that the programme cannot move: negative controls. None by default.
+    shift : {12, 6}
+        Months by which the placebo index date lies before the real one.
+    matters : float, default 0.1
+        The placebo effect that a check must be able to see, in standard deviations of the outcome:
+        one that could not is not passed.
+
+    Returns
+    -------
+    Diagnostics
+
+    Raises
+    ------
+    ParameterError
+        If an outcome, a method or a shift is unknown, or the design is none of a study.
+    DataError
+        If nothing is known of any outcome.
+
+    Notes
+    -----
+    Checks of no effect look at many outcomes. A check's p-value is its smallest, times their
+    number (Bonferroni); over the checks p-values are adjusted by Holm, so that all of a good
+    design's checks pass in at least 95 of 100 studies. A check that finds nothing passes only if
+    half its outcomes would have shown, with a chance of 80% and at the level that the corrections
+    ask for, a placebo effect of `matters`. The other checks test nothing: without each authority,
+    no conclusion may turn; with help that comparison families had counted, no bound may lie
+    outside the effect's own interval, widened for the number of outcomes.
+
+    A check that fails says that the design leaves something out, not what, nor that the effect is
+    none. A design can pass every check and be wrong.
+
+    References
+    ----------
+    Imbens and Rubin (2015), Causal Inference for Statistics, Social, and Biomedical Sciences,
+    chapter 21; Lipsitch, Tchetgen Tchetgen and Cohen (2010), Epidemiology 21(3); Holm (1979),
+    Scandinavian Journal of Statistics 6(2).
+
+    Examples
+    --------
+    >>> import tfeval as tf
+    >>> records = tf.simulate(families=2_000, seed=1).records
+    >>> families = tf.cohort(records, phase="one")
+    >>> compared = tf.weight(tf.study(families, months=12), "entropy")
+    >>> found = diagnose(compared, families, records, outcomes=["out_of_work"])
+    >>> found.to_frame()["check"].tolist()[:2]
+    ['placebo_outcomes', 'placebo_index_date']
+    >>> found.verdicts["negative_controls"]
+    'cannot_be_judged'
+    """
+    names = _checked(design, families, months, method, outcomes)
+    if shift not in _SHIFTS:
+        raise ParameterError(f"shift is {' or '.join(map(str, _SHIFTS))} months, not {shift!r}.")
+    held = families.outcomes(months)
+    controls = _known(cannot_move, held, "cannot_move")
+    names = [name for name in names if name not in controls]
+    asked = Asked(design, families, records, months, method, tuple(names), shift, tuple(controls))
+    inside = held.loc[design.study.index]
+    effects = placebos.tests_of("", design, inside, method, names)
+    effects = effects[effects["why"] == ""].reset_index(drop=True)
+    if effects.empty:
+        raise DataError(f"No outcome over {months} months is known of enough families to check.")
+    made = {
+        "placebo_outcomes": placebos.placebo_outcomes(asked),
+        "placebo_index_date": placebos.placebo_index_date(asked),
+        "trend_before": placebos.trend_before(asked),
+        "negative_controls": placebos.negative_controls(asked),
+    }
+    rows = placebos.judged(made, matters)
+    rows.append(threats.judged_turned(threats.without_each(asked, effects)))
+    rows.append(threats.judged_bounds(threats.contamination(asked, effects)))
+    words = outcome_words([*names, *controls])
+    return Diagnostics(
+        frame=pd.DataFrame(rows).reindex(columns=list(COLUMNS)),
+        tests=pd.concat([one for one in made.values() if len(one)], ignore_index=True),
+        quarters=placebos.event_study(asked),
+        settings={**words, "matters": matters, "design": design.title, "months": months,
+                  "shift": shift},
+        simulated=families.simulated,
+    )  # fmt: skip
+
+
+def _checked(
+    design: object, families: Cohort, months: int, method: str, outcomes: Iterable[str] | None
+) -> list[str]:
+    if not isinstance(design, Design):
+        raise ParameterError(
+            "diagnose takes a design of a study: make one with match(study) or weight(study)."
+        )
+    if method not in METHODS:
+        raise ParameterError(f"method {method!r} is not offered. {suggest(str(method), METHODS)}")
+    held = families.outcomes(months)
+    if outcomes is None:
+        return [name for name in reported_outcomes() if name in held]
+    return _known(outcomes, held, "outcomes")
+
+
+def _known(names: Iterable[str], held: pd.DataFrame, setting: str) -> list[str]:
+    given = [names] if isinstance(names, str) else list(dict.fromkeys(names))
+    for name in given:
+        if name not in held:
+            raise ParameterError(
+                f"{setting}: the cohort has no outcome {name}. {suggest(str(name), held.columns)}"
+            )
+    return given
+
+
+# What confidence balance, checks and sensitivity leave.
+
+HIGH, MODERATE, LOW, NO = CONFIDENCES = ("high", "moderate", "low", "none")
+#: What something unmeasured would have to be: as strong as no covariate, as one, or nothing to say.
+BOUNDS = ("stronger_than_any", "like_a_covariate", "nothing_to_undo", "not_known")
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """How sure a comparison lets us be. Made by `confidence`.
+
+    Attributes
+    ----------
+    level : {"high", "moderate", "low", "none"}
+    failed, not_judged : tuple of str
+        Checks, by key.
+    balance : str
+        The verdict on balance: never without the bound beside it.
+    bound : str
+        One of `BOUNDS`.
+    e_value : float
+        The risk ratio that something unmeasured would need with both treatment and outcome to
+        undo the effect most easily undone; missing where none can be told from none.
+    """
+
+    level: str
+    failed: tuple[str, ...]
+    not_judged: tuple[str, ...]
+    balance: str
+    bound: str
+    e_value: float = float("nan")
+
+
+def confidence(
+    balance: str, verdicts: Mapping[str, str], sensitivity: Sensitivity | None
+) -> Confidence:
+    """Return how sure a comparison lets us be: the one rule, and the only place that has it.
+
+    Parameters
+    ----------
+    balance : {"balanced", "partly", "not_balanced"}
+        Key of the verdict on balance.
+    verdicts : mapping of str to str
+        As of `Diagnostics`.
+    sensitivity : Sensitivity, optional
+        Of the effects that are read; None where it is not known.
+
+    Returns
+    -------
+    Confidence
+        None where the groups are not alike. Low where a check of no effect failed, whatever else,
+        but for the placebo date, which asks more than the design needs. Moderate where that or
+        another check failed, or one could not be judged, where balance is partial,
+        or where something unmeasured like a covariate that was recorded would undo an effect, or
+        nobody knows. High where nothing of that is so. That no outcome is a negative control
+        speaks neither way.
+
+    Examples
+    --------
+    >>> good = dict.fromkeys(OF_NONE, "passed")
+    >>> confidence("balanced", {**good, "placebo_outcomes": "failed"}, None).level
+    'low'
+    >>> confidence("balanced", good, None).level
+    'moderate'
+    """
+    bound, e_value = bound_of(sensitivity)
+    failed = tuple(check for check, verdict in verdicts.items() if verdict == FAILED)
+    optional = {"negative_controls"}
+    unknown = tuple(check for check, verdict in verdicts.items()
+                    if verdict == CANNOT and check not in optional)  # fmt: skip
+    lacking = set(OF_NONE) - optional - set(verdicts)
+    weak = bound not in ("stronger_than_any", "nothing_to_undo")
+    level = HIGH
+    if failed or unknown or lacking or weak or balance != BALANCED:
+        level = MODERATE
+    if set(failed) & set(OF_NONE) - {"placebo_index_date"}:
+        level = LOW
+    if balance == NOT_BALANCED:
+        level = NO
+    return Confidence(level, failed, unknown, balance, bound, e_value)
+
+
+def bound_of(found: Sensitivity | None) -> tuple[str, float]:
+    """Return how strong something unmeasured would have to be, as a key and an E-value."""
+    if found is None:
+        return "not_known", float("nan")
+    frame = found.to_frame()[~hidden_rows(found.effects.frame)]
+    clear = frame[(frame["conf_low"] > 0) | (frame["conf_high"] < 0)]
+    if clear.empty:
+        known = bool(frame["conf_low"].notna().any())
+        return ("nothing_to_undo" if known else "not_known"), float("nan")
+    e_value = float(clear["e_value_interval"].min())
+    low, high = clear["benchmark_low"], clear["benchmark_high"]
+    if (low.isna() | high.isna()).any():
+        return "not_known", e_value
+    undone = ((low <= 0) & (high >= 0)) | (clear["estimate"] * clear["benchmark_estimate"] <= 0)
+    return ("like_a_covariate" if undone.any() else "stronger_than_any"), e_value
+
+
+# Tables.
+
+
+def checks_table(found: Diagnostics) -> Table:
+    """Return one row a check, in words, small numbers hidden."""
+    units, labels = found.settings.get("units", {}), found.settings.get("labels", {})
+    lines = [_line(row, labels, units, found.settings) for row in found.frame.to_dict("records")]
+    notes = [f"{SIMULATED}."] * found.simulated + [
+        "A check's numbers are of the outcome that speaks most against the design. Of the checks "
+        "of no effect, p counts how many outcomes were looked at, and the adjusted p, by Holm, how "
+        "many checks; one that fails at 0.05 says that the design leaves something out.",
+        "Would have seen: the placebo effect that half the outcomes would have shown with a chance "
+        f"of 80%, in standard deviations. A check that would not have seen "
+        f"{found.settings.get('matters', MATTERS):g} is not passed, however small what it found.",
+        "Without each authority, and of contamination, the range in brackets is no interval but "
+        "the least and the greatest effect.",
+        "A comparison can pass every check and be wrong.",
+    ]
+    return table(pd.DataFrame(lines), "Does the comparison stand up to checks it could fail?",
+                 notes=notes)  # fmt: skip
+
+
+def _line(
+    row: dict[Any, Any], labels: Mapping[str, str], units: Mapping[str, str],
+    settings: Mapping[str, Any],
+) -> dict[str, str]:  # fmt: skip
+    said = label_of(row["outcome"], labels) if row["outcome"] else ""
+    if said and row["hidden"]:
+        said = f"{said}: {HIDDEN}"
+    elif said:
+        scale = 100.0 if units.get(row["outcome"]) in ("share", "0 or 1") else 1.0
+        digits = decimals(row["std_error"] * scale)
+        value, low, high = (row[name] * scale for name in ("estimate", "conf_low", "conf_high"))
+        unit = " points" if scale == 100 else ""
+        said = f"{said}: {with_interval(value, low, high, digits, unit)}"
+    shown = {"p": row["p_value"], "p, adjusted": row["p_adjusted"]}
+    return {
+        "Check": capital(CHECKS[row["check"]]),
+        "What it asks": CHECK_QUESTIONS[row["check"]],
+        "Verdict": CHECK_VERDICTS[row["verdict"]],
+        "Why": reason_words(row, settings),
+        "What speaks most against it": said or "nothing known",
+        **{name: "none" if pd.isna(p) else HIDDEN if row["hidden"] else p_words(p)
+           for name, p in shown.items()},
+        "Would have seen": "none" if pd.isna(row["detectable"]) else number(row["detectable"], 2),
+        **{f"{arm.capitalize()} families": "none" if pd.isna(row[f"n_{arm}"]) else
+           safe_count(row[f"n_{arm}"]) for arm in ("treated", "comparison")},
+    }  # fmt: skip
+
+
+def reason_words(row: Mapping[Any, Any], settings: Mapping[str, Any]) -> str:
+    """Say why a check has its verdict."""
+    percent = {
+        name: "none" if pd.isna(row[name]) else f"{row[name]:.0%}" for name in ("share", "left_out")
+    }
+    tests = 0 if pd.isna(row["tests"]) else int(row["tests"])
+    return CHECK_REASONS[row["reason"]].format(
+        tests=tests, **percent, matters=settings.get("matters", MATTERS), fewest=THRESHOLD,
+        authorities=threats.FEWEST_AUTHORITIES,
+    )  # fmt: skip
+
+
+def quarters_table(rows: pd.DataFrame, settings: Mapping[str, Any], simulated: bool) -> Table:
+    """Return both arms by quarter, small numbers hidden."""
+    hidden = hidden_rows(rows)
+    lines = []
+    for row, hide in zip(rows.to_dict("records"), hidden, strict=True):
+        digits = decimals(row["std_error"])
+        shown = [number(row[name], digits) for name in ("mean_treated", "mean_comparison")]
+        known = not pd.isna(row["std_error"])
+        told = with_interval(row["estimate"], row["conf_low"], row["conf_high"], digits)
+        cells = [*shown, told if known else "no interval"]
+        lines.append(
+            [label_of(row["outcome"], settings.get("long_labels", {})), _quarter(row["month"]),
+             *([HIDDEN] * 3 if hide else cells)]
+        )  # fmt: skip
+    columns = ["Outcome", "Months from the index date", "On the programme", "Compared",
+               "Difference (95% interval)"]  # fmt: skip
+    notes = [f"{SIMULATED}."] * simulated + [
+        "Weighted means of a quarter. What is counted by school term is not known by quarter.",
+        f"Hidden: where an arm has fewer than {THRESHOLD} families with the outcome, or without.",
+    ]
+    return table(pd.DataFrame(lines, columns=columns), "Both groups by quarter around the index "
+                 "date", notes=notes)  # fmt: skip
+
+
+def _quarter(month: float) -> str:
+    start = int(month)
+    return f"{number(start, 0)} to {number(start + placebos.QUARTER, 0)}"

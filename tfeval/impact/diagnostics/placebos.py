@@ -1,0 +1,391 @@
+"""Effects of a design where there should be none: placebos, trends before, negative controls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit  # scipy.stats takes a second to import
+
+from tfeval.cohort.analysis_table import BASELINE_MONTHS, BEFORE, Cohort, column_of
+from tfeval.cohort.counting import outcomes_around
+from tfeval.display.tables import THRESHOLD
+from tfeval.errors import TfevalError
+from tfeval.impact.design.design import Design
+from tfeval.impact.effects.estimate import estimate
+from tfeval.impact.effects.multiple import stepped
+from tfeval.impact.effects.words import hidden_rows
+from tfeval.impact.study.study import study
+from tfeval.programme.outcomes import OUTCOMES
+from tfeval.records.store import Records
+
+#: Columns of a test: an effect where there should be none. `why` says why there is no test.
+COLUMNS = ("check", "outcome", "estimate", "std_error", "conf_low", "conf_high", "p_value",
+           "freedom", "sd_comparison", "n_treated", "n_comparison", "events_treated",
+           "events_comparison", "mean_treated", "mean_comparison", "status", "why")  # fmt: skip
+#: Months of a point of the event study.
+QUARTER = 3
+_QUARTERS_BEFORE = BASELINE_MONTHS // QUARTER
+#: Checks of an effect where there should be none: their p-values are one family.
+OF_NONE = ("placebo_outcomes", "placebo_index_date", "trend_before", "negative_controls")
+CHECKS = (*OF_NONE, "authorities", "contamination")
+#: Why a check has its verdict.
+REASONS = ("differs", "alike", "no_power", "no_outcome", "no_records", "not_repeatable",
+           "not_possible", "not_estimable", "too_few", "no_authorities", "few_authorities", "turns",
+           "holds", "diluted", "not_diluted")  # fmt: skip
+PASSED, FAILED, CANNOT = VERDICTS = ("passed", "failed", "cannot_be_judged")
+#: A placebo effect that a check must be able to see, in standard deviations: as large as the
+#: difference at which balance is in doubt.
+MATTERS = 0.1
+_POWER = 0.8
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A design and all that its checks read.
+
+    Attributes
+    ----------
+    design : Design
+    families : Cohort
+        Of whom the design is.
+    records : Records
+        Of which the cohort is.
+    months : int
+        After the index date.
+    method : str
+        Of `estimate`.
+    outcomes : tuple of str
+        Whose effects are checked.
+    shift : int
+        Months by which the placebo index date lies earlier.
+    cannot_move : tuple of str
+        Outcomes that the programme cannot move.
+    """
+
+    design: Design
+    families: Cohort
+    records: Records
+    months: int
+    method: str
+    outcomes: tuple[str, ...]
+    shift: int = 12
+    cannot_move: tuple[str, ...] = ()
+
+    @property
+    def quarters(self) -> dict[str, tuple[int, int]]:
+        """Months at which each quarter around the index date begins and ends, by name."""
+        return {
+            f"quarter {at}": (QUARTER * at, QUARTER * (at + 1))
+            for at in range(-_QUARTERS_BEFORE, self.months // QUARTER)
+        }
+
+    @cached_property
+    def around(self) -> pd.DataFrame:
+        """Outcomes over windows around the index date, of the cohort, whatever became of it."""
+        spans = {
+            "earlier": (-2 * BASELINE_MONTHS, -BASELINE_MONTHS),
+            "after": (0, self.months),
+            **self.quarters,
+        }
+        if self.shift != BASELINE_MONTHS:
+            spans["prior"] = (-self.shift - BASELINE_MONTHS, -self.shift)
+            spans["between"] = (-self.shift, 0)
+        return outcomes_around(self.families, self.records, spans, censored=False)
+
+    def window(self, name: str) -> pd.DataFrame:
+        """Return the outcomes over one window, of the study's units."""
+        if self.shift == BASELINE_MONTHS:  # these two are then counted already
+            if name == "between":
+                return self.families.baseline().loc[self.design.study.index]
+            name = "earlier" if name == "prior" else name
+        return pd.DataFrame(self.around[name]).loc[self.design.study.index]
+
+    @property
+    def by_date(self) -> list[str]:
+        """Outcomes that are known by the day: what is counted by school term is not."""
+        return [name for name in self.outcomes if OUTCOMES[name].kind in ("events", "days")]
+
+
+def tests_of(
+    check: str, design: Design, outcomes: pd.DataFrame, method: str, names: Iterable[str]
+) -> pd.DataFrame:
+    """Return the effects of a design on outcomes that it should not move, one row each.
+
+    Parameters
+    ----------
+    check : str
+        Key of the check.
+    design : Design
+    outcomes : DataFrame
+        With the study's index.
+    method : str
+        Of `estimate`.
+    names : iterable of str
+        Columns asked for. Where an arm lacks one, or nothing can be estimated, the row says why.
+    """
+    wanted = list(names)
+    inside = design.weights > 0
+    arms = (inside & design.study.treated, inside & ~design.study.treated)
+    kept = [
+        name for name in wanted
+        if name in outcomes
+        and all(outcomes.loc[arm, name].notna().sum() >= THRESHOLD for arm in arms)
+    ]  # fmt: skip
+    found = pd.DataFrame({"outcome": pd.Series([], dtype=object)})
+    if kept:
+        found = estimate(design, outcomes[kept], method=method).to_frame()
+    rows = found.reindex(columns=[*COLUMNS[1:-1]]).assign(why="")
+    lost = pd.DataFrame({"outcome": [one for one in wanted if one not in kept], "why": "too_few"})
+    rows = pd.concat([rows, lost], ignore_index=True) if len(rows) else lost
+    return rows.assign(check=check).reindex(columns=list(COLUMNS))
+
+
+def none_of(check: str, why: str, names: Iterable[str] = ("",)) -> pd.DataFrame:
+    """Return rows that say why there is no test."""
+    frame = pd.DataFrame({"check": check, "outcome": list(names), "why": why})
+    return frame.reindex(columns=list(COLUMNS))
+
+
+# 1. Placebo outcomes: those of the year before the one that the arms were made alike in.
+
+
+def placebo_outcomes(asked: Asked) -> pd.DataFrame:
+    """Estimate the design's "effect" on outcomes of the year before its covariates.
+
+    Parameters
+    ----------
+    asked : Asked
+
+    Notes
+    -----
+    Outcomes of the year before the index date are covariates, and what a design was made alike in
+    is alike: a test of them would say nothing. To leave each out in turn, or to match on half the
+    year and test the other, would alarm wherever families are chosen on what was recorded, which
+    the design mends, as it did in simulated worlds without any other selection. So these are the
+    outcomes of 24 to 12 months before. The design is as it stands, and was told nothing of them.
+    Were families chosen by chance, or on its covariates alone, they would be alike given these;
+    what was not recorded and lasts makes them differ, as it makes the outcomes after.
+
+    References
+    ----------
+    Imbens and Rubin (2015), Causal Inference for Statistics, Social, and Biomedical Sciences,
+    chapter 21: assessing unconfoundedness by pseudo-outcomes.
+    """
+    check, earlier = "placebo_outcomes", asked.window("earlier")
+    if not earlier.notna().any(axis=None):
+        return none_of(check, "no_records", asked.outcomes)
+    return tests_of(check, asked.design, earlier, asked.method, asked.outcomes)
+
+
+# 2. Placebo index date: the whole design, moved back.
+
+
+def placebo_index_date(asked: Asked) -> pd.DataFrame:
+    """Estimate the "effect" of an index date that lies months earlier than the real one.
+
+    Parameters
+    ----------
+    asked : Asked
+
+    Notes
+    -----
+    Covariates are counted over the year before the placebo date, outcomes between it and the real
+    one. Dates and household are those of the real index date, which no outcome is; the criteria
+    are left out, since they are read off what lies between. Families whose records do not reach
+    back so far are left out.
+
+    This asks more of a design than it needs. Where families are chosen on what was recorded in
+    between, which the design itself was told and this one was not, an "effect" is found too. So a
+    failure is a warning: it takes confidence to moderate and, by itself, not to low.
+    """
+    check, held = "placebo_index_date", asked.design.study
+    if asked.design.again is None:
+        return none_of(check, "not_repeatable")
+    prior = asked.window("prior")
+    enough = prior.notna().any(axis=1).to_numpy() & (held.sampling > 0)
+    if min((enough & held.treated).sum(), (enough & ~held.treated).sum()) < THRESHOLD:
+        return none_of(check, "no_records", asked.outcomes)
+    frame = asked.families.to_pandas().loc[held.index]
+    outcomes = asked.families.baseline().columns
+    own = {*(one.source for one in held.covariates.columns), *held.left_out}
+    swapped = {column_of(name, BEFORE): prior[name] for name in outcomes}
+    swapped = {name: values for name, values in swapped.items() if name in own}
+    columns = asked.families.columns
+    about = set(columns.loc[(columns["timing"] == "before") & (columns["outcome"] == ""), "name"])
+    sources = [
+        name for name in dict.fromkeys(one.source for one in held.covariates.columns)
+        if name in about and not name.startswith("met_")
+    ]  # fmt: skip
+    earlier = frame.assign(**swapped)[["treated", *dict.fromkeys([*sources, *swapped])]]
+    earlier.attrs = {}
+    try:
+        made = study(earlier[enough], covariates=list(earlier.columns[1:]), fewest=THRESHOLD)
+        kept = dict.fromkeys(one.source for one in made.covariates.columns)
+        made = study(earlier, covariates=list(kept), fewest=1)
+        moved = replace(
+            held, covariates=made.covariates, weight=np.where(enough, held.sampling, 0.0)
+        )
+        design = asked.design.again(moved)
+        between = asked.window("between").where(pd.Series(enough, index=held.index))
+        return tests_of(check, design, between, asked.method, asked.outcomes)
+    except TfevalError:
+        return none_of(check, "not_possible", asked.outcomes)
+
+
+# 3. Event study: both arms by quarter, under the design's weights.
+
+
+def event_study(asked: Asked) -> pd.DataFrame:
+    """Return both arms' mean outcomes by quarter around the index date, under the design's weights.
+
+    Parameters
+    ----------
+    asked : Asked
+
+    Returns
+    -------
+    DataFrame
+        `outcome`, `month` (at which the quarter begins), and columns of a table of effects, of
+        the plain difference of weighted means. Outcomes known by school term are not in it.
+    """
+    parts = []
+    for name, (start, _end) in asked.quarters.items():
+        rows = tests_of(
+            "event_study", asked.design, asked.window(name), "difference", asked.by_date
+        )
+        parts.append(rows.assign(month=start))
+    frame = pd.concat(parts, ignore_index=True)
+    order = {name: at for at, name in enumerate(asked.by_date)}
+    frame = frame.assign(place=frame["outcome"].map(order)).sort_values(["place", "month"])
+    return frame[frame["why"] == ""].drop(columns=["place", "check", "why"]).reset_index(drop=True)
+
+
+def trend_before(asked: Asked) -> pd.DataFrame:
+    """Estimate the "effect" on how outcomes changed within the year before the index date.
+
+    Parameters
+    ----------
+    asked : Asked
+
+    Notes
+    -----
+    Of each outcome, the second half of the year before less the first. The arms were made alike in
+    the year's sum, and not in its course: arms on different paths were alike only by chance of
+    when the year was cut, and would part again.
+    """
+    halves = _QUARTERS_BEFORE // 2
+    signs = dict.fromkeys(range(-_QUARTERS_BEFORE, -halves), -1.0) | dict.fromkeys(
+        range(-halves, 0), 1.0
+    )
+    names = asked.by_date
+    if not names:
+        return none_of("trend_before", "no_outcome")
+    change = pd.DataFrame(0.0, index=asked.design.study.index, columns=names)
+    for at, sign in signs.items():
+        change += sign * asked.window(f"quarter {at}")[names]
+    return tests_of("trend_before", asked.design, change, asked.method, names)
+
+
+# 4. Negative controls: outcomes that the programme cannot move.
+
+
+def negative_controls(asked: Asked) -> pd.DataFrame:
+    """Estimate the "effect" on outcomes that the programme cannot move, where some are named.
+
+    Parameters
+    ----------
+    asked : Asked
+
+    Notes
+    -----
+    No outcome of these records is out of the programme's reach by itself: sessions possible follow
+    from who is on a school's roll, which is among the programme's aims, and all others are what
+    it was to change. So none is taken unless it is named.
+
+    References
+    ----------
+    Lipsitch, Tchetgen Tchetgen and Cohen (2010), Negative controls, Epidemiology 21(3).
+    """
+    check = "negative_controls"
+    if not asked.cannot_move:
+        return none_of(check, "no_outcome")
+    after = asked.families.outcomes(asked.months).loc[asked.design.study.index]
+    after.attrs = {}
+    return tests_of(check, asked.design, after, asked.method, asked.cannot_move)
+
+
+# Verdicts of the checks of no effect.
+
+
+def judged(made: Mapping[str, pd.DataFrame], matters: float = MATTERS) -> list[dict[str, Any]]:
+    """Return a row a check of no effect, with its verdict.
+
+    Parameters
+    ----------
+    made : mapping of str to DataFrame
+        Tests by check, columns `COLUMNS`.
+    matters : float
+        In standard deviations.
+    """
+    whole = {check: float(p_of_check(rows)) for check, rows in made.items()}
+    asked = sum(not np.isnan(p) for p in whole.values())
+    adjusted = stepped(np.array(list(whole.values())), "holm")
+    found = []
+    for (check, rows), p in zip(made.items(), adjusted, strict=True):
+        known = rows[rows["p_value"].notna()]
+        row: dict[str, Any] = {"check": check, "tests": len(known), "p_value": whole[check],
+                               "p_adjusted": p}  # fmt: skip
+        if known.empty:
+            reasons = [str(why) for why in rows["why"] if why]
+            found.append({**row, "outcome": "", "hidden": False, "verdict": CANNOT,
+                          "reason": reasons[0] if reasons else "not_estimable"})  # fmt: skip
+            continue
+        seen = detectable(known, asked)
+        worst = known.loc[[known["p_value"].idxmin()]]
+        verdict, reason = (FAILED, "differs") if p < 0.05 else (
+            (PASSED, "alike") if seen <= matters else (CANNOT, "no_power"))  # fmt: skip
+        found.append({**numbers_of(worst), **row, "p_value": whole[check], "detectable": seen,
+                      "verdict": verdict, "reason": reason})  # fmt: skip
+    return found
+
+
+def p_of_check(rows: pd.DataFrame) -> float:
+    """Return the p-value of a check: its smallest, times how many there are."""
+    p = rows["p_value"].dropna().to_numpy(dtype=float)
+    return min(1.0, len(p) * p.min()) if len(p) else np.nan
+
+
+def detectable(tests: pd.DataFrame, asked: int) -> float:
+    """Return the placebo effect that half of a check's tests would have seen, in deviations.
+
+    Parameters
+    ----------
+    tests : DataFrame
+        With an error.
+    asked : int
+        How many checks share the level.
+
+    Examples
+    --------
+    >>> one = pd.DataFrame({"std_error": [0.1], "sd_comparison": [2.0], "freedom": [float("inf")]})
+    >>> round(detectable(one, 1), 4)  # (1.96 + 0.8416) x 0.1 / 2
+    0.1401
+    """
+    freedom = np.minimum(tests["freedom"].to_numpy(dtype=float), 1e9)
+    level = 0.05 / (len(tests) * max(asked, 1))
+    times = stdtrit(freedom, 1 - level / 2) + stdtrit(freedom, _POWER)
+    spread = tests["sd_comparison"].to_numpy(dtype=float)
+    return float(np.nanmedian(times * tests["std_error"] / np.where(spread > 0, spread, np.nan)))
+
+
+def numbers_of(one: pd.DataFrame) -> dict[str, Any]:
+    """Return the numbers of one effect, and whether few families hide them."""
+    row = one.to_dict("records")[0]
+    kept = ("outcome", "estimate", "std_error", "conf_low", "conf_high", "n_treated",
+            "n_comparison")  # fmt: skip
+    return {name: row[name] for name in kept} | {"hidden": bool(hidden_rows(one)[0])}
