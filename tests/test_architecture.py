@@ -13,7 +13,6 @@ import tfeval
 PACKAGE = Path(tfeval.__file__).parent
 ROOMS = (
     "errors",
-    "paths",
     "display",
     "settings",
     "programme",

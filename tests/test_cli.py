@@ -11,9 +11,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tfeval.paths import project_folder
 from tfeval.programme import claims
 from tfeval.report.fingerprint import tfeval_version
+from tfeval.settings import project_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN = "import sys\nfrom tfeval.cli import main\ntry:\n    main()\nfinally:\n"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tfeval.paths import project_folder
 from tfeval.programme.published_tables import FIGURE_COLUMNS, SOURCE_COLUMNS, TABLES
+from tfeval.settings import project_folder
 
 
 def test_the_dictionary_names_every_table_and_column():

@@ -18,7 +18,7 @@ import typer
 
 import tfeval as tf
 from tfeval.cli import app
-from tfeval.paths import project_folder
+from tfeval.settings import project_folder
 
 PROJECT = project_folder("notebooks").parent
 DOCS = PROJECT / "docs"

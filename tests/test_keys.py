@@ -28,7 +28,7 @@ from tfeval.impact.plan.analysis_plan import FILE, AnalysisPlan, read_plan
 from tfeval.impact.plan.deviations import Analysis
 from tfeval.impact.plan.rules import CORRECTIONS, plan_faults, varied
 from tfeval.impact.weighting import estimated, weight
-from tfeval.paths import project_folder
+from tfeval.settings import project_folder
 
 PACKAGE = Path(tf.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -11,8 +11,8 @@ import pytest
 
 import tfeval as tf
 from tests.notebook_rules import faults
-from tfeval.paths import project_folder
 from tfeval.report.parameters import declared, notebook_parameters, read_notebook
+from tfeval.settings import project_folder
 
 STORED = sorted(project_folder("notebooks").glob("*.ipynb"))
 

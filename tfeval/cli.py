@@ -10,12 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from tfeval.errors import ParameterError, TfevalError, public_line
-from tfeval.paths import project_folder
 from tfeval.programme.claims import authorities
 from tfeval.report.fingerprint import keep_private, tfeval_version, trace
 from tfeval.report.parameters import parse_options
 from tfeval.report.plan import AREA, Job, national_chapters, plan
 from tfeval.report.run import follow
+from tfeval.settings import project_folder
 
 # The commands of `tfeval` that work on linked records.
 

@@ -22,9 +22,9 @@ from tfeval.impact.plan import analysis_plan
 from tfeval.impact.plan.analysis_plan import FILE, content_hash, read_plan
 from tfeval.impact.plan.rules import plan_faults
 from tfeval.impact.study.study import study
-from tfeval.paths import project_folder
 from tfeval.programme.outcomes import cohort_outcomes
 from tfeval.records.simulate import simulate
+from tfeval.settings import project_folder
 
 TEXT = (project_folder("data") / FILE).read_text(encoding="utf-8")
 

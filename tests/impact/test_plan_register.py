@@ -15,8 +15,8 @@ from tfeval.errors import ParameterError
 from tfeval.impact.plan import register as module
 from tfeval.impact.plan.analysis_plan import FILE
 from tfeval.impact.plan.register import START, committed, registered, registration_of
-from tfeval.paths import project_folder
 from tfeval.records.simulate import simulate
+from tfeval.settings import project_folder
 
 TEXT = (project_folder("data") / FILE).read_text(encoding="utf-8")
 VERSION, DATE = 'version = "1.2"', "date = 2026-11-29"

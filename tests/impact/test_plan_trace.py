@@ -18,7 +18,7 @@ import tfeval as tf
 from tfeval.cohort.analysis_table import column_hash
 from tfeval.impact.matching import settings as matching
 from tfeval.impact.plan.analysis_plan import FILE
-from tfeval.paths import project_folder
+from tfeval.settings import project_folder
 
 TEXT = (project_folder("data") / FILE).read_text(encoding="utf-8")
 CONTENT = tomllib.loads(TEXT)

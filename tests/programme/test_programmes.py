@@ -12,11 +12,11 @@ import pytest
 
 import tfeval
 from tfeval.errors import DataError
-from tfeval.paths import project_folder
 from tfeval.programme.phases import phase
 from tfeval.programme.programmes import programmes
 from tfeval.programme.published import published
 from tfeval.programme.results import results_met
+from tfeval.settings import project_folder
 
 FOLDER = project_folder("data") / "programmes"
 FILES = sorted(Path(tfeval.__file__).parent.rglob("*.py"))

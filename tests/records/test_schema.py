@@ -6,12 +6,12 @@ import ibis
 import pandas as pd
 import pytest
 
-from tfeval.paths import project_folder
 from tfeval.programme.phases import CRITERIA, eligible, phase
 from tfeval.records.check import check_records
 from tfeval.records.dictionary import END, START, data_dictionary, write_dictionary
 from tfeval.records.schema import ALL_CRITERIA, OUT_OF_WORK_BENEFITS, TABLES
 from tfeval.records.simulate import SimulatedRecords
+from tfeval.settings import project_folder
 
 
 def test_the_data_dictionary_is_true() -> None:

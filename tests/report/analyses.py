@@ -7,11 +7,11 @@ import json
 from typing import Any
 
 import tfeval as tf
-from tfeval.paths import project_folder
 from tfeval.report.chapters import additional, families, impact, value
 from tfeval.report.chapters.linked import cohort_of
 from tfeval.report.notebook_parts import content_of
 from tfeval.report.record import Records
+from tfeval.settings import project_folder
 
 
 def compared(spec: tf.Specification, extract: str = "simulated") -> tuple[tf.Cohort, tf.Design]:

@@ -26,7 +26,7 @@ BY_AUTHORITY = (
     tf.chapters.authority.group_or_region_table,
     tf.chapters.ledger.payments_table,
     tf.chapters.claims.claims_table,
-    tf.chapters.unverified.unverified_table,
+    tf.chapters.corroboration.unverified_table,
     tf.chapters.corroboration.corroboration_table,
 )
 BY_PHASE = (
@@ -92,10 +92,10 @@ def test_headlines_for_every_authority_name_it():
 def test_a_remembered_claim_is_marked_wherever_it_is_shown():
     assert "2,190" not in tf.chapters.claims.claims_table("Leeds").text()
     assert "not verified" in tf.chapters.authority.counts_table("Leeds").text()
-    unverified = tf.chapters.unverified.unverified_table("Leeds").text()
+    unverified = tf.chapters.corroboration.unverified_table("Leeds").text()
     assert "2,190" in unverified
     assert "used in no result" in unverified
-    assert "none" in tf.chapters.unverified.unverified_table("Rutland").text()
+    assert "none" in tf.chapters.corroboration.unverified_table("Rutland").text()
 
 
 def test_seftons_claim_is_read_wherever_it_is_shown():
@@ -103,7 +103,7 @@ def test_seftons_claim_is_read_wherever_it_is_shown():
     assert tf.chapters.authority.headline("Sefton") == said
     assert "609" in tf.chapters.claims.claims_table("Sefton").text()
     assert "not verified" not in tf.chapters.authority.counts_table("Sefton").text()
-    assert "none" in tf.chapters.unverified.unverified_table("Sefton").text()
+    assert "none" in tf.chapters.corroboration.unverified_table("Sefton").text()
     shown = tf.chapters.corroboration.corroboration_table("Sefton").text()
     said = "93.7%|94%, beside about 90% nationally|89.6%|33.8%|0 and 650|1,136 to 1,254|22 May 2019"
     for words in (*said.split("|"), "phase two", '"from the original 650"'):

@@ -10,9 +10,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tfeval.paths import project_folder
 from tfeval.report.index import write_index
 from tfeval.report.publish import Page, publish
+from tfeval.settings import project_folder
 
 pytestmark = pytest.mark.browser
 

@@ -12,12 +12,12 @@ from bs4 import BeautifulSoup
 import tfeval as tf
 from tests.report.test_value_chapters import sheets_of
 from tfeval.display.words import fact
-from tfeval.paths import project_folder
 from tfeval.report.execute import execute
 from tfeval.report.parameters import read_notebook
 from tfeval.report.plan import plan
 from tfeval.report.record import Record, from_content, make_record
 from tfeval.report.run import run_jobs
+from tfeval.settings import project_folder
 
 MARKS = ("\ue000", "\ue001", "\ue002")
 PAGES = ("01_programme_and_budget", "06_claims_against_impact", "07_value_for_money", "08_summary")

@@ -13,13 +13,13 @@ import tfeval as tf
 from tfeval.display.figures import PLAN_MIME
 from tfeval.errors import ParameterError
 from tfeval.impact.plan.analysis_plan import FILE
-from tfeval.paths import project_folder
 from tfeval.report.notebook_parts import provenance
 from tfeval.report.parameters import notebook_parameters
 from tfeval.report.plan import plan as jobs_of
 from tfeval.report.plan import plans_of
 from tfeval.report.publish import Page, publish
 from tfeval.report.run import run_jobs
+from tfeval.settings import project_folder
 
 TEXT = (project_folder("data") / FILE).read_text(encoding="utf-8")
 STUDY = """\

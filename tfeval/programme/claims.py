@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from tfeval.errors import DataError, ParameterError, nearest, suggest
-from tfeval.paths import project_folder
 from tfeval.programme.cumulative import FullMarks as FullMarks  # noqa: PLC0414 (from here, too)
 from tfeval.programme.cumulative import first_month, last_month, latest_counts
 from tfeval.programme.cumulative import full_marks as full_marks  # noqa: PLC0414
 from tfeval.programme.phases import period
 from tfeval.programme.published import published
+from tfeval.settings import project_folder
 
 # What the published tables allow a parameter to be: authorities, price years, editions.
 

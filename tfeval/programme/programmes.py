@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from tfeval.errors import DataError, suggest
-from tfeval.paths import project_folder
+from tfeval.settings import project_folder
 
 #: Tests that records can put to a need, and the cohort's measure of each table that they look at.
 TESTS: dict[str, dict[str, str]] = {

@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from tfeval.errors import DataError, SourceError, suggest
-from tfeval.paths import project_folder
 from tfeval.programme.published_tables import SOURCE_COLUMNS, TABLES, PublishedTable, faults
+from tfeval.settings import project_folder
 
 _POUNDS = {"£": 1.0, "£m": 1e6, "£bn": 1e9, "£bn/year": 1e9, "£m/year": 1e6}
 _NUMERIC = (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tfeval.paths import project_folder
 from tfeval.programme.outcomes import Outcome, cohort_outcomes
 from tfeval.records.schema import TABLES, Column, Table
+from tfeval.settings import project_folder
 
 START = "<!-- linked records: written by tfeval.records.dictionary from the schema -->"
 END = "<!-- end of linked records -->"

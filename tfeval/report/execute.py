@@ -23,7 +23,6 @@ from traitlets import Bool
 from traitlets.config import Config
 
 from tfeval.errors import NOT_SHOWN, ReportError, TfevalError, public_line
-from tfeval.paths import KEEPS_FILES
 from tfeval.report.fingerprint import (
     IMPORTED,
     STDERR,
@@ -34,6 +33,7 @@ from tfeval.report.fingerprint import (
     trace,
 )
 from tfeval.report.plan import notebook_names, plan
+from tfeval.settings import KEEPS_FILES
 
 # What a report's kernel lets out: of an exception this package's own line or a type; its imports.
 # Loaded into the kernel as an IPython extension, so that a library's text, which may quote a row,

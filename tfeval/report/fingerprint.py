@@ -19,7 +19,7 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, req
 from pathlib import Path
 from typing import Any
 
-from tfeval.paths import project_folder
+from tfeval.settings import project_folder
 
 # Text that may hold rows: kept in private files beside a run, never on a page.
 

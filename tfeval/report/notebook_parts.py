@@ -469,7 +469,7 @@ def provenance(**parameters: object) -> Table:
 
 def git_commit() -> str | None:
     """Return the short git commit of the project's checkout, None if it is not one."""
-    from tfeval.paths import project_folder  # noqa: PLC0415
+    from tfeval.settings import project_folder  # noqa: PLC0415
 
     root = project_folder("notebooks").parent
     if not (root / ".git").exists():

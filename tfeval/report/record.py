@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from tfeval.display.words import fact, marked, settled, significant, unmarked
 from tfeval.errors import ReportError, TfevalError, suggest
-from tfeval.paths import project_folder
 from tfeval.report.notebook_parts import frame_of, tables_of
 from tfeval.report.subject import (
     READ,
@@ -24,6 +23,7 @@ from tfeval.report.subject import (
     refusal,
     shell,
 )
+from tfeval.settings import project_folder
 
 if TYPE_CHECKING:
     import pandas as pd

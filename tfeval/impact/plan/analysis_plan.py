@@ -26,7 +26,7 @@ from tfeval.impact.plan.register import (
 )
 from tfeval.impact.plan.rules import plan_faults, plan_lines, varied
 from tfeval.impact.study.study import FEWEST
-from tfeval.paths import project_folder
+from tfeval.settings import project_folder
 
 if TYPE_CHECKING:
     from tfeval.impact.design.design import Design

@@ -17,7 +17,6 @@ from tfeval.report.chapters import (
     specifications,
     summary,
     unmeasured,
-    unverified,
     value,
     value_tables,
 )
@@ -39,7 +38,6 @@ __all__ = [
     "specifications",
     "summary",
     "unmeasured",
-    "unverified",
     "value",
     "value_tables",
 ]

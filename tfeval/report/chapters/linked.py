@@ -24,7 +24,6 @@ import pyarrow.parquet as pq
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.cohort.cohort import cohort
 from tfeval.errors import TfevalError
-from tfeval.paths import project_folder
 from tfeval.programme.programmes import programmes
 from tfeval.records.relations import written_whole
 from tfeval.records.simulate import SimulatedRecords, Truth, read_truth, simulate
@@ -33,6 +32,7 @@ from tfeval.records.store import Records, open_records
 from tfeval.report.fingerprint import code_hash, data_files, file_hash
 from tfeval.report.notebook_parts import Box, simulated_banner
 from tfeval.report.subject import simulated_extract
+from tfeval.settings import project_folder
 
 SIMULATED = "simulated"
 _SEED = 1

@@ -23,7 +23,6 @@ from tfeval.money.assumptions import Assumptions
 from tfeval.money.designs import DesignAppraisals, appraise_designs
 from tfeval.money.monetised import NothingValuedError
 from tfeval.money.uncertainty import Uncertainty
-from tfeval.paths import KEEPS_FILES
 from tfeval.programme.national import attached_by_year
 from tfeval.programme.phases import phase as phase_of
 from tfeval.report.chapters.evidence import Unknown, Unvalued, or_why
@@ -31,6 +30,7 @@ from tfeval.report.chapters.impact import not_shown
 from tfeval.report.chapters.specifications import KEYS, UNWEIGHTED, opinions, repeats
 from tfeval.report.notebook_parts import Box
 from tfeval.report.record import Record, Records, keep, make_record, record
+from tfeval.settings import KEEPS_FILES
 
 # Chapter 7: the effects of chapter 4's other choices, as they enter an appraisal.
 
