@@ -189,6 +189,27 @@ def index_day(row: dict, rank: int, blocks: list[tuple[date, list[int]]], seed: 
     return row["identified_on"] + timedelta(days=waits[scattered * len(waits) // modulus])
 
 
+def calendar(slow: Slow) -> list[tuple[date, date, int]]:
+    """Return each term as most pupils have it (ties: the earlier), two sessions a weekday.
+
+    Autumn, spring or summer of a school year, by the term's middle, leaning to the later.
+    """
+    if not hasattr(slow, "calendar"):
+        pupils: dict[tuple[date, date], int] = {}
+        for row in slow.rows["school_terms"]:
+            own = (row["term_start"], row["term_end"])
+            pupils[own] = pupils.get(own, 0) + 1
+        terms: dict[tuple[int, str], list] = {}
+        for (start, end), many in pupils.items():
+            middle = start + (end - start) // 2 + timedelta(days=12)
+            name = "spring" if middle.month < 5 else "summer" if middle.month < 9 else "autumn"
+            days = (start + timedelta(days=more) for more in range((end - start).days + 1))
+            sessions = 2 * sum(day.weekday() < 5 for day in days)
+            terms.setdefault((middle.year, name), []).append((-many, start, end, sessions))
+        slow.calendar = [min(found)[1:] for found in terms.values()]
+    return slow.calendar
+
+
 def unit_row(  # noqa: PLR0917
     slow: Slow, row: dict, arm: str, day: date, horizons: tuple[int, ...], person, rules
 ) -> dict:
@@ -218,6 +239,11 @@ def unit_row(  # noqa: PLR0917
         found |= {name: person[name] for name in ("person_id", "role", "sex")}
         found["age"] = age(person, day)
     known = row["identified_on"]
+    for months in horizons:
+        found[f"sessions_due_{months}"] = sum(
+            sessions for start, end, sessions in calendar(slow)
+            if day <= start and end < after(day, months)
+        )  # fmt: skip
     spans = {"before": (after(day, -12), day), "before_identification": (after(known, -12), known)}
     spans |= {str(months): (day, after(day, months)) for months in horizons}
     for name, (start, end) in spans.items():

@@ -474,5 +474,7 @@ def _label(name: str, outcome: str, window: str) -> str:
     if outcome:
         when = ", year before identification" if window == IDENTIFIED else ""
         return OUTCOMES[outcome].label + when
+    if name.startswith("sessions_due_"):
+        return f"School sessions due in the {name.rpartition('_')[2]} months after"
     words = name.replace("met_", "met: ", 1).replace("_", " ")
     return _LABELS.get(name, words[:1].upper() + words[1:])

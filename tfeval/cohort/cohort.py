@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import ibis
+import numpy as np
 import pandas as pd
 from ibis import _
 
@@ -38,6 +39,7 @@ from tfeval.errors import in_own_words
 from tfeval.programme.outcomes import Outcome, cohort_outcomes
 from tfeval.programme.phases import Phase
 from tfeval.programme.phases import phase as phase_of
+from tfeval.records.relations import kept_frame
 from tfeval.records.store import Records
 
 _WHO = ("unit", "family_id", "treated", "local_authority", "index_on", "identified_on")
@@ -115,14 +117,19 @@ def cohort(
     found = candidates(records, settings, rules)
     spans = windows(months)
     units = records.keep(_units, records, found, settings, rules)
-    held = cohort_outcomes(records.tables)
+    held, due = cohort_outcomes(records.tables), {}
+    if "school_terms" in records.tables:
+        calendar = kept_frame(records.connection, _calendar(records))
+        units = records.keep(_with_sessions, units, calendar, months)
+        due = {_SESSIONS_DUE.format(after): after for after in months}
     own = [
         *criteria_columns(rules),
         *(name for name, _text, _unit in WHEN),
+        *due,
         *(name for name, _text in described_columns(level)),
     ]
     table, sources = _joined(records, units, held, spans, own)
-    columns = _described(held, spans, level, criteria_columns(rules))
+    columns = _described(held, spans, level, criteria_columns(rules), due)
     made = Cohort(
         table=table,
         columns=columns,
@@ -141,6 +148,58 @@ def _units(records: Records, found: ibis.Table, settings: Settings, rules: Phase
     units = units_of(records, entered(found))
     units = units if settings.level == "family" else people_of(records, units)
     return with_windows(with_time(units, rules), settings.horizons)
+
+
+#: A count of sessions hangs on how many terms fit in whole, and so on the day of entry.
+_SESSIONS_DUE = "sessions_due_{}"
+#: Days by which a term's middle is moved on, so that thirds of the school year part terms rightly.
+_LEAN = 12
+
+
+def _calendar(records: Records) -> pd.DataFrame:
+    """Return the school terms: first day, first day after, and two sessions a weekday.
+
+    Authorities' dates differ: of each third of a school year, those of most pupils stand for all.
+    """
+    terms = records.keep(_term_dates, records).to_pandas().dropna()
+    start = pd.to_datetime(terms["term_start"])
+    end = pd.to_datetime(terms["term_end"])
+    middle = start + (end - start) // 2 + pd.Timedelta(days=_LEAN)
+    months = middle.dt.year * 12 + middle.dt.month + 3  # from September on a year is the next
+    terms = terms.assign(start=start.dt.date, stop=end.dt.date, third=months // 4)
+    order = {"third": True, "pupils": False, "start": True, "stop": True}
+    most = terms.sort_values(list(order), ascending=list(order.values())).drop_duplicates("third")
+    first = most["start"].to_numpy("datetime64[D]")
+    after = most["stop"].to_numpy("datetime64[D]") + 1
+    # Of the calendar alone: what pupils could attend may itself be moved by the programme.
+    sessions = 2 * np.busday_count(first, after)
+    return pd.DataFrame(
+        {"start": first.astype("int64"), "stop": after.astype("int64"), "sessions": sessions}
+    )
+
+
+def _term_dates(records: Records) -> ibis.Table:
+    terms = records.table("school_terms")
+    return terms.group_by("term_start", "term_end").aggregate(pupils=_.count())
+
+
+def _with_sessions(units: ibis.Table, calendar: ibis.Table, months: tuple[int, ...]) -> ibis.Table:
+    """Add the sessions of the terms that lie wholly within the months after the index date."""
+    last = f"day{months[-1]}"
+    reach = units.select("unit", "day0", *(f"day{after}" for after in months))
+    inside = reach.inner_join(
+        calendar, [reach["day0"] <= calendar["start"], reach[last] >= calendar["stop"]]
+    )
+    due = {
+        _SESSIONS_DUE.format(after): ibis.ifelse(
+            inside["stop"] <= inside[f"day{after}"], inside["sessions"], 0
+        )
+        .sum()
+        .cast("int64")
+        for after in months
+    }
+    joined = units.left_join(inside.group_by("unit").aggregate(**due), "unit").drop("unit_right")
+    return joined.mutate(**{name: joined[name].fill_null(0) for name in due})
 
 
 def _joined(
@@ -215,12 +274,20 @@ def _ratios(
 
 
 def _described(
-    held: list[Outcome], spans: tuple[Window, ...], level: str, criteria: list[str]
+    held: list[Outcome],
+    spans: tuple[Window, ...],
+    level: str,
+    criteria: list[str],
+    due: dict[str, int],
 ) -> pd.DataFrame:
     """Return what each column is, and whether it lies before or after the index date."""
     who = [(name, "", "", "who", 0, "families", "", "") for name in _WHO]
     who += [(name, "", "", BEFORE, 0, "families", "0 or 1", "Criterion met.") for name in criteria]
     who += [(name, "", "", BEFORE, 0, "families", unit, text) for name, text, unit in WHEN]
+    # Known on the index date: what a school year holds after it, not what a pupil did.
+    who += [(name, "", "", BEFORE, 0, "school_terms", "half days",
+             f"Sessions of whole terms within {after} months of the index date, by the calendar.")
+            for name, after in due.items()]  # fmt: skip
     who += [
         (name, "", "", "who" if name == "person_id" else BEFORE, 0, "people", "", text)
         for name, text in described_columns(level)
