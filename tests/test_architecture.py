@@ -21,6 +21,7 @@ ROOMS = (
     "cohort",
     "impact",
     "money",
+    "audit",
     "report",
     "cli_records",
     "cli",
