@@ -118,6 +118,9 @@ _PUBLIC = {
     "AreaAppraisals": "tfeval.money.area_values",
     "DesignAppraisals": "tfeval.money.designs",
     "Uncertainty": "tfeval.money.uncertainty",
+    # audit
+    "read_known_truth": "tfeval.audit.summary",
+    "KnownTruth": "tfeval.audit.summary",
     # report
     "answer": "tfeval.report.notebook_parts",
     "provenance": "tfeval.report.notebook_parts",

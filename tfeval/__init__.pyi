@@ -1,5 +1,7 @@
 """What type checkers and completers read: every public name and where it is from, as `_PUBLIC`."""
 
+from tfeval.audit.summary import KnownTruth as KnownTruth
+from tfeval.audit.summary import read_known_truth as read_known_truth
 from tfeval.cohort.analysis_table import Cohort as Cohort
 from tfeval.cohort.cohort import cohort as cohort
 from tfeval.cohort.cohort import comparison_groups as comparison_groups

@@ -15,7 +15,7 @@ from tfeval.programme.claims import authorities
 from tfeval.report.fingerprint import keep_private, tfeval_version, trace
 from tfeval.report.parameters import parse_options
 from tfeval.report.plan import AREA, Job, national_chapters, plan
-from tfeval.report.run import follow
+from tfeval.report.run import counting, follow
 
 # The commands of `tfeval` that work on linked records.
 
@@ -182,6 +182,62 @@ def store_command(notebook: Names = None, notebooks: Notebooks = None) -> None:
     from tfeval.report.execute import store  # noqa: PLC0415
 
     store(notebook or [], _folder(notebooks), lambda path: typer.echo(f"stored {path.name}"))
+
+
+@app.command("audit")
+def audit_command(  # noqa: PLR0917 - the command line names its options
+    worlds: Annotated[
+        str, typer.Option("--worlds", help="Keys of worlds, with commas; by default all.")
+    ] = "",
+    comparisons: Annotated[
+        str, typer.Option("--comparisons", help="Comparison groups, with commas; by default all.")
+    ] = "",
+    effects: Annotated[
+        str, typer.Option("--effects", help="none, known, some, with commas; by default all.")
+    ] = "",
+    replications: Annotated[
+        int, typer.Option("--replications", min=1, help="Of each world, those done before counted.")
+    ] = 100,
+    families: Annotated[
+        int, typer.Option("--families", min=1, help="In each; with --like, as many as there.")
+    ] = 4_000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed, the same table.")] = 1,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 1,
+    scheduler: Annotated[
+        str, typer.Option("--scheduler", help="Address of a Dask scheduler, in their place.")
+    ] = "",
+    like: Annotated[
+        Path | None, typer.Option("--like", help="An extract whose counts and means to imitate.")
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Every design with every estimator and horizon.")
+    ] = False,
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder; what it holds already is not done again.")
+    ] = Path("reports/audit"),
+) -> None:
+    """Run the methods where the truth is known, and tabulate how often they are right."""
+    from tfeval.audit.running import Plan, run, tabulate  # noqa: PLC0415
+    from tfeval.audit.worlds import SIMULATORS, tasks  # noqa: PLC0415
+    from tfeval.report.chapters import known_truth  # noqa: PLC0415
+
+    asked = Plan.of(_listed(comparisons), full=full)
+    told: dict[str, Any] = {"command": known_truth.COMMAND, **known_truth.made_with()}
+    if like is not None:
+        families, changes = known_truth.like(like, families)
+        asked, told = Plan(asked.comparisons, asked.wanted, changes), {**told, "like": like.name}
+    todo = tasks(worlds=_listed(worlds), effects=_listed(effects), families=families, seed=seed,
+                 simulators=tuple(SIMULATORS), replications=replications)  # fmt: skip
+    with counting("Replications", len(todo)) as tell:
+        run(todo, out, asked, workers=workers, scheduler=scheduler,
+            made_with={"commit": told["commit"]}, tell=tell)  # fmt: skip
+    found = tabulate(out, families, seed, asked.changes, told)
+    typer.echo(known_truth.in_short(found))
+    typer.echo(f"Table: {out / 'known_truth.csv'}")
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 @app.command("plan")

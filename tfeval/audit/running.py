@@ -16,13 +16,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfeval.audit.worlds import Task, settings_of
-from tfeval.errors import ParameterError
+from tfeval.audit.worlds import SIMULATORS, Task, settings_of, tasks
+from tfeval.cohort.analysis_table import COMPARISONS
+from tfeval.errors import DataError, ParameterError, suggest
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from tfeval.audit.replication import Cell
+    from tfeval.audit.summary import KnownTruth
 
 PARTS = "parts"
 _META = b"tfeval"
@@ -47,6 +49,25 @@ class Plan:
     comparisons: tuple[str, ...]
     wanted: tuple[Cell, ...]
     changes: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, comparisons: Iterable[str] = (), *, full: bool = False) -> Plan:
+        """Return a plan of these groups, by default all; `full` as in `cells`.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such group.
+        """
+        from tfeval.audit.replication import cells  # noqa: PLC0415
+
+        given = tuple(comparisons) or tuple(COMPARISONS)
+        for name in given:
+            if name not in COMPARISONS:
+                raise ParameterError(
+                    f'There is no comparison group "{name}". {suggest(name, COMPARISONS)}'
+                )
+        return cls(given, cells(full=full), {})
 
 
 def part_of(task: Task, out: Path, changes: Mapping[str, Any]) -> Path:
@@ -216,6 +237,51 @@ def about_part(part: Path) -> list[dict[str, str]]:
     return json.loads((pq.read_schema(part).metadata or {}).get(_META, b"[]"))
 
 
-def read_parts(out: Path, todo: Iterable[Task], changes: Mapping[str, Any]) -> list[Path]:
-    """Return the parts that a folder holds of some tasks, in their order."""
-    return [part for task in todo if (part := part_of(task, out, changes)).is_file()]
+def held_parts(out: Path, families: int, seed: int, changes: Mapping[str, Any]) -> list[Path]:
+    """Return all replications that a folder holds of an audit, whichever run made them."""
+    numbers = [int(path.stem.split("-")[-2]) for path in (out / PARTS).glob("*.parquet")]
+    every = tasks(simulators=tuple(SIMULATORS), replications=max(numbers, default=0) + 1,
+                  families=families, seed=seed)  # fmt: skip
+    return [part for task in every if (part := part_of(task, out, changes)).is_file()]
+
+
+def tabulate(
+    out: Path, families: int, seed: int, changes: Mapping[str, Any], about: Mapping[str, Any]
+) -> KnownTruth:
+    """Make the table of all replications that a folder holds, and write it there.
+
+    Parameters
+    ----------
+    out : Path
+    families, seed, changes
+        Of the audit.
+    about : mapping
+        What else the table is to say of how it was made.
+
+    Raises
+    ------
+    DataError
+        If no replication is done yet.
+    """
+    import pandas as pd  # noqa: PLC0415
+
+    from tfeval.audit import summary  # noqa: PLC0415
+
+    parts = held_parts(out, families, seed, changes)
+    if not parts:
+        raise DataError("No replication is done yet: let tfeval audit run one at least.")
+    rows = pd.concat([pd.read_parquet(part) for part in parts], ignore_index=True)
+    told = [one for part in parts for one in about_part(part)]
+    seconds = sum(float(one["seconds"]) for one in told)
+    made = {
+        **{name: value for name, value in about.items() if name != "commit"},
+        "families": families, "seed": seed, "worlds_simulated": len(parts),
+        "processor_hours": round(seconds / 3600, 2),
+        "commits": sorted({one["commit"] for one in told if one.get("commit")}),
+    }  # fmt: skip
+    found = summary.KnownTruth(summary.summarise(rows), made)
+    summary.write_known_truth(found, out / summary.TABLE)
+    draft = out / f"{summary.SAMPLE}.tmp"
+    summary.page_rows(rows).to_parquet(draft, compression="zstd", index=False)
+    draft.replace(out / summary.SAMPLE)
+    return found

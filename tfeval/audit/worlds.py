@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
 #: With no effect at all; with one on everything; with one in some kinds of family alone.
 NONE, KNOWN, SOME = "none", "known", "some"
+EFFECTS = {
+    NONE: "no effect",
+    KNOWN: "an effect on every outcome",
+    SOME: "an effect in some families",
+}
 ALL_AUTHORITIES = 152
+#: Settings by which an extract has gaps, where one is imitated.
+GAPS = ("missed_link_share", "no_data_share", "late_data_share", "late_months",
+        "data_matched_share")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ class World:
 #: Worlds by key: each switches one thing on, the last two many. A new one is a row here, and its
 #: settings (or why there are none) in each row of `SIMULATORS`.
 WORLDS: dict[str, World] = {
-    "nothing_wrong": World("nothing is wrong: attachment is by chance among the eligible"),
+    "nothing_wrong": World("nothing is wrong"),
     "crisis": World("families are identified at a crisis that fades"),
     "selection_recorded": World("families with more need on record are attached more often"),
     "selection_unrecorded": World("families with more need that nobody recorded are attached more"),
@@ -64,10 +72,10 @@ WORLDS: dict[str, World] = {
     "some_families": World("the programme works in some families alone", effects=(SOME,)),
     "staggered_entry": World("authorities begin at different times"),
     "study_2016": World(
-        "as the study of 2016 was: 56 authorities, all claimed counted, sources with gaps",
+        "much is as in the study of 2016: 56 authorities, all claimed counted, sources with gaps",
         treatment="claimed", authorities=56,
     ),
-    "everything": World("all of it together, as simulated records are by default"),
+    "everything": World("much goes wrong together, as in the simulated records of the other chapters"),
 }  # fmt: skip
 
 
@@ -225,7 +233,7 @@ def tasks(
     [('none', 0), ('known', 0), ('none', 1), ('known', 1)]
     """
     named: list[tuple[Iterable[str], Iterable[str]]] = [
-        (simulators, SIMULATORS), (worlds, WORLDS), (effects, (NONE, KNOWN, SOME)),
+        (simulators, SIMULATORS), (worlds, WORLDS), (effects, EFFECTS),
     ]  # fmt: skip
     for given, known in named:
         for name in given:
@@ -270,7 +278,11 @@ def settings_of(task: Task, changes: Mapping[str, Any] | None = None) -> dict[st
     own = simulator.worlds[task.world]
     if isinstance(own, str):
         raise ParameterError(f'Simulator "{task.simulator}" cannot make "{task.world}": {own}.')
-    merged = {**simulator.base, **(changes or {}), **own, **simulator.effects[task.effects]}
+    like = dict(changes or {})
+    # Gaps of an extract stand where all is together; elsewhere each world has its own or none.
+    gaps = {name: like.pop(name) for name in GAPS if name in like}
+    own = {**own, **gaps} if task.world == "everything" else own
+    merged = {**simulator.base, **like, **own, **simulator.effects[task.effects]}
     few = min(world.authorities, merged.pop("authorities", ALL_AUTHORITIES))
     number = round(task.families * ALL_AUTHORITIES / few)
     return {**merged, "authorities": few, "families": number, "seed": task.drawn_from}

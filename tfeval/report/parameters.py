@@ -61,11 +61,27 @@ def plan_file(value: str) -> str:
     return value
 
 
+def audit(value: str) -> str:
+    """Return the folder of an audit, if there is one.
+
+    Raises
+    ------
+    ParameterError
+        If there is none.
+    """
+    if value != "committed" and not Path(value).is_dir():
+        raise ParameterError(
+            f'There is no audit "{value}": name the folder of tfeval audit, or "committed".'
+        )
+    return value
+
+
 #: Of the parameters that belong to no settings: what is read, and of which authority.
 _OTHERS: dict[str, Callable[[Any], Any]] = {
     "local_authority": local_authority,
     "extract": extract,
     "plan": plan_file,
+    "audit": audit,
 }
 
 

@@ -56,6 +56,41 @@ def follow(total: int) -> Iterator[Callable[[Outcome], None]]:
         yield tell
 
 
+@contextmanager
+def counting(what: str, total: int) -> Iterator[Callable[[int, int], None]]:
+    """Give a function to be told how many are done: a bar in a terminal, lines elsewhere.
+
+    Parameters
+    ----------
+    what : str
+        That is counted.
+    total : int
+        How many there will be.
+    """
+    if not sys.stderr.isatty():
+        step = max(total // 20, 1)
+
+        def say(done: int, of: int) -> None:
+            if done % step == 0 or done == of:
+                print(f"{what}: {done} of {of}", file=sys.stderr, flush=True)  # noqa: T201
+
+        yield say
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda done, _of: bar.update(task, completed=done)
+
+
 Key = tuple[str, str]
 
 
