@@ -83,7 +83,7 @@ _PUBLIC = {
     "Imputations": "tfeval.impact.imputation.impute",
     "AnalysisPlan": "tfeval.impact.plan.analysis_plan",
     # money
-    "Assumptions": "tfeval.money.assumptions",
+    "Assumptions": "tfeval.money.appraisal_settings",
     "deflate": "tfeval.money.prices",
     "price_years": "tfeval.money.prices",
     "discount_factors": "tfeval.money.prices",
@@ -113,7 +113,7 @@ _PUBLIC = {
     "appraise_areas": "tfeval.money.area_values",
     "appraise_designs": "tfeval.money.designs",
     "worst_case_error": "tfeval.money.appraisal",
-    "marginal_value": "tfeval.money.measures",
+    "marginal_value": "tfeval.money.account",
     "Appraisal": "tfeval.money.appraisal",
     "AreaAppraisals": "tfeval.money.area_values",
     "DesignAppraisals": "tfeval.money.designs",

@@ -47,12 +47,13 @@ from tfeval.impact.study.study import Study as Study
 from tfeval.impact.study.study import study as study
 from tfeval.impact.weighting.estimated import unweighted as unweighted
 from tfeval.impact.weighting.weight import weight as weight
+from tfeval.money.account import marginal_value as marginal_value
 from tfeval.money.appraisal import Appraisal as Appraisal
 from tfeval.money.appraisal import worst_case_error as worst_case_error
+from tfeval.money.appraisal_settings import Assumptions as Assumptions
 from tfeval.money.appraise import appraise as appraise
 from tfeval.money.area_values import AreaAppraisals as AreaAppraisals
 from tfeval.money.area_values import appraise_areas as appraise_areas
-from tfeval.money.assumptions import Assumptions as Assumptions
 from tfeval.money.claimed import appraise_claim as appraise_claim
 from tfeval.money.claimed import break_even_2015 as break_even_2015
 from tfeval.money.claimed import break_even_share as break_even_share
@@ -66,7 +67,6 @@ from tfeval.money.designs import DesignAppraisals as DesignAppraisals
 from tfeval.money.designs import appraise_designs as appraise_designs
 from tfeval.money.evaluation_2019 import account_2019 as account_2019
 from tfeval.money.evaluation_2019 import appraise_2019 as appraise_2019
-from tfeval.money.measures import marginal_value as marginal_value
 from tfeval.money.monetised import check_double_counting as check_double_counting
 from tfeval.money.monetised import overlap_rules as overlap_rules
 from tfeval.money.prices import deflate as deflate

@@ -15,7 +15,7 @@ from tfeval.programme.claims import authorities
 from tfeval.report.fingerprint import keep_private, tfeval_version, trace
 from tfeval.report.parameters import parse_options
 from tfeval.report.plan import AREA, Job, national_chapters, plan
-from tfeval.report.run import counting, follow
+from tfeval.report.run import counting, follow, run_jobs, write_index
 
 # The commands of `tfeval` that work on linked records.
 
@@ -217,14 +217,15 @@ def audit_command(  # noqa: PLR0917 - the command line names its options
     ] = Path("reports/audit"),
 ) -> None:
     """Run the methods where the truth is known, and tabulate how often they are right."""
+    from tfeval.audit.replication import tasks  # noqa: PLC0415
     from tfeval.audit.running import Plan, run, tabulate  # noqa: PLC0415
-    from tfeval.audit.worlds import SIMULATORS, tasks  # noqa: PLC0415
+    from tfeval.audit.worlds import SIMULATORS  # noqa: PLC0415
     from tfeval.report.chapters import known_truth  # noqa: PLC0415
 
     asked = Plan.of(_listed(comparisons), full=full)
-    told: dict[str, Any] = {"command": known_truth.COMMAND, **known_truth.made_with()}
+    told: dict[str, Any] = {"command": known_truth.COMMAND, **_made_with()}
     if like is not None:
-        families, changes = known_truth.like(like, families)
+        families, changes = _like(like, families)
         asked, told = Plan(asked.comparisons, asked.wanted, changes), {**told, "like": like.name}
     todo = tasks(worlds=_listed(worlds), effects=_listed(effects), families=families, seed=seed,
                  simulators=tuple(SIMULATORS), replications=replications)  # fmt: skip
@@ -234,6 +235,40 @@ def audit_command(  # noqa: PLR0917 - the command line names its options
     found = tabulate(out, families, seed, asked.changes, told)
     typer.echo(known_truth.in_short(found))
     typer.echo(f"Table: {out / 'known_truth.csv'}")
+
+
+def _like(extract: Path, families: int) -> tuple[int, dict[str, Any]]:
+    """Return how many families an extract has, at most so many, and settings that imitate it."""
+    from tfeval.audit.worlds import aggregates, imitation  # noqa: PLC0415
+    from tfeval.records.store import open_records  # noqa: PLC0415
+
+    if not extract.exists():
+        raise TfevalError(f"There is no {extract}: name a folder of tables or a DuckDB file.")
+    found = aggregates(open_records(extract))
+    # To the nearest hundred: a count of families is no setting that must be exact.
+    return min(round(found.families, -2), families), imitation(found)
+
+
+def _made_with() -> dict[str, Any]:
+    """Return the commit and the versions that an audit is made with."""
+    from tfeval.report.fingerprint import installed_versions, tfeval_version  # noqa: PLC0415
+
+    names = ("numpy", "pandas", "statsmodels", "duckdb", "ibis-framework", "scikit-learn")
+    versions = {"tfeval": tfeval_version(), **installed_versions(names)}
+    return {"commit": _commit(), "versions": versions}
+
+
+def _commit() -> str:
+    import subprocess  # noqa: PLC0415
+
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=project_folder("data"), capture_output=True,
+            text=True, check=False,
+        )  # fmt: skip
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def _listed(text: str) -> tuple[str, ...]:
@@ -291,9 +326,6 @@ def _for_areas(
 
 def _run(planned: list[Job], out: Path, force: bool, workers: int) -> None:
     """Run, show where the pages are, write the index; fail at the end if a notebook failed."""
-    from tfeval.report.index import write_index  # noqa: PLC0415
-    from tfeval.report.run import run_jobs  # noqa: PLC0415
-
     with follow(len(planned)) as tell:
         outcomes = run_jobs(planned, out, force=force, workers=workers, report=tell)
     index = write_index(out)

@@ -24,7 +24,7 @@ from tfeval.impact.balance.tables import _same_means
 from tfeval.impact.design.design import FATES, NOT_ASKED, Design
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.matching.coarsened import coarsened_sets
-from tfeval.impact.means.logistic_outcomes import check_between
+from tfeval.impact.means.methods import check_between
 from tfeval.impact.means.outcomes import aligned, populations
 from tfeval.impact.propensity.logit import fit_logit
 from tfeval.impact.propensity.propensity import fit_propensity

@@ -11,8 +11,8 @@ import nbformat
 import pytest
 
 from tfeval.paths import project_folder
-from tfeval.report.index import write_index
 from tfeval.report.publish import Page, publish
+from tfeval.report.run import write_index
 
 pytestmark = pytest.mark.browser
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from tfeval.audit.worlds import WORLDS, Task, simulated
+from tfeval.audit.worlds import ALL_AUTHORITIES, EFFECTS, GAPS, PHASE, SIMULATORS, WORLDS
 from tfeval.cohort.cohort import cohort, comparison_groups
-from tfeval.errors import TfevalError, public_line
+from tfeval.errors import ParameterError, TfevalError, public_line, suggest
 from tfeval.impact.designs import DESIGNS
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.estimate import METHODS, estimate
@@ -24,9 +25,181 @@ if TYPE_CHECKING:
     from tfeval.cohort.analysis_table import Cohort
     from tfeval.impact.design.design import Design
     from tfeval.impact.study.study import Study
+    from tfeval.records.simulate import SimulatedRecords
     from tfeval.records.truth import Truth
 
-PHASE = "one"
+# What a replication is, and its records.
+
+
+@dataclass(frozen=True)
+class Task:
+    """One replication of one world: all that decides its numbers, and nothing else.
+
+    Attributes
+    ----------
+    simulator, world, effects : str
+        Keys of `SIMULATORS` and `WORLDS`, and one of the world's effects.
+    families : int
+        In the records.
+    seed : int
+        Of the audit.
+    replication : int
+        From 0.
+    """
+
+    simulator: str
+    world: str
+    effects: str
+    families: int
+    seed: int
+    replication: int
+
+    @property
+    def drawn_from(self) -> int:
+        """Seed of this replication: the same with and without an effect, in any order of work."""
+        words = [self.seed, zlib.crc32(self.world.encode()), self.replication]
+        return int(np.random.SeedSequence(words).generate_state(1)[0])
+
+
+def tasks(
+    *,
+    worlds: tuple[str, ...] = (),
+    effects: tuple[str, ...] = (),
+    simulators: tuple[str, ...] = ("rates",),
+    replications: int,
+    families: int,
+    seed: int,
+) -> list[Task]:
+    """Return the replications of worlds, the first of all worlds before the second of any.
+
+    Parameters
+    ----------
+    worlds, effects : tuple of str
+        By default all that the simulator can make.
+    simulators : tuple of str
+        Keys of `SIMULATORS`.
+    replications, families, seed : int
+        As in `Task`.
+
+    Raises
+    ------
+    ParameterError
+        If a name is unknown, a number not positive, or a named world cannot be made.
+
+    Examples
+    --------
+    >>> made = tasks(worlds=("crisis",), replications=2, families=400, seed=1)
+    >>> [(one.effects, one.replication) for one in made]
+    [('none', 0), ('known', 0), ('none', 1), ('known', 1)]
+    """
+    named: list[tuple[Iterable[str], Iterable[str]]] = [
+        (simulators, SIMULATORS), (worlds, WORLDS), (effects, EFFECTS),
+    ]  # fmt: skip
+    for given, known in named:
+        for name in given:
+            if name not in set(known):
+                raise ParameterError(f'The audit knows no "{name}". {suggest(name, known)}')
+    if replications < 1 or families < 1 or seed < 0:
+        raise ParameterError("An audit needs a replication and a family at least, and no seed < 0.")
+    made = []
+    for simulator in simulators:
+        offered = SIMULATORS[simulator].worlds
+        for world in worlds or WORLDS:
+            reason = offered.get(world, "not in the simulator's row")
+            if not isinstance(reason, str):
+                made += [(simulator, world, one) for one in WORLDS[world].effects
+                         if not effects or one in effects]  # fmt: skip
+            elif worlds:
+                raise ParameterError(f'Simulator "{simulator}" cannot make "{world}": {reason}.')
+    return [Task(*names, families, seed, number)
+            for number in range(replications) for names in made]  # fmt: skip
+
+
+def settings_of(task: Task, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return all that a replication's simulator is asked for, and `authorities`.
+
+    Parameters
+    ----------
+    task : Task
+    changes : mapping, optional
+        Settings that imitate an extract, over those of the base; `authorities` is how many it has.
+
+    Raises
+    ------
+    ParameterError
+        If the simulator cannot make the world.
+
+    Examples
+    --------
+    >>> settings_of(Task("rates", "authorities_56", "none", 560, 1, 0))["families"]
+    1520
+    """
+    simulator, world = SIMULATORS[task.simulator], WORLDS[task.world]
+    own = simulator.worlds[task.world]
+    if isinstance(own, str):
+        raise ParameterError(f'Simulator "{task.simulator}" cannot make "{task.world}": {own}.')
+    like = dict(changes or {})
+    # Gaps of an extract stand where all is together; elsewhere each world has its own or none.
+    gaps = {name: like.pop(name) for name in GAPS if name in like}
+    own = {**own, **gaps} if task.world == "everything" else own
+    merged = {**simulator.base, **like, **own, **simulator.effects[task.effects]}
+    few = min(world.authorities, merged.pop("authorities", ALL_AUTHORITIES))
+    number = round(task.families * ALL_AUTHORITIES / few)
+    return {**merged, "authorities": few, "families": number, "seed": task.drawn_from}
+
+
+def simulated(task: Task, changes: Mapping[str, Any] | None = None) -> SimulatedRecords:
+    """Simulate the records of one replication: about `task.families` families.
+
+    Parameters
+    ----------
+    task : Task
+    changes : mapping, optional
+        As in `settings_of`.
+    """
+    settings = settings_of(task, changes)
+    few = settings.pop("authorities")
+    made = SIMULATORS[task.simulator].simulate(**settings)
+    return made if few == ALL_AUTHORITIES else _of_authorities(made, few)
+
+
+def _of_authorities(made: SimulatedRecords, number: int) -> SimulatedRecords:
+    """Return what authorities drawn at random would send: their families, and no others'."""
+    from tfeval.records.schema import authority_codes  # noqa: PLC0415
+    from tfeval.records.store import from_tables  # noqa: PLC0415
+
+    rng = np.random.default_rng([made.seed, number])
+    codes = rng.choice(authority_codes(), number, replace=False).tolist()
+    records = made.records
+    families = records.raw["families"]
+    first = families.group_by("family_id").aggregate(first_on=families["identified_on"].min())
+    home = families.inner_join(first, "family_id")
+    home = home.filter((home["identified_on"] == home["first_on"])
+                       & home["local_authority"].isin(codes))  # fmt: skip
+    kept = home.select("family_id").distinct().cache()
+    people = records.raw["people"].semi_join(kept, "family_id").select("person_id").cache()
+
+    def own(table: Any) -> Any:
+        if "family_id" in table.columns:
+            return table.semi_join(kept, "family_id")
+        if "person_id" in table.columns:
+            return table.semi_join(people, "person_id")
+        return table.filter(table["local_authority"].isin(codes))
+
+    tables = {name: own(table).to_pyarrow() for name, table in records.raw.items()}
+    ids = set(kept.to_pandas()["family_id"])
+    frames = {name: getattr(made.truth, name)
+              for name in ("families", "people_outcomes", "family_outcomes")}  # fmt: skip
+    truth = replace(made.truth, **{name: frame[frame["family_id"].isin(ids)]
+                                   for name, frame in frames.items()})  # fmt: skip
+    return replace(
+        made, truth=truth,
+        records=from_tables(tables, about=records.about, source=records.source),
+    )  # fmt: skip
+
+
+# From records to estimates beside the truth.
+
 HORIZONS = (6, 12)
 #: Estimated in every cell: what the analysis plan has as primary.
 PRIMARY = ("absence", "offences", "asb_incidents", "out_of_work")

@@ -16,7 +16,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfeval.audit.worlds import SIMULATORS, Task, settings_of, tasks
+from tfeval.audit.replication import Task, settings_of, tasks
+from tfeval.audit.worlds import SIMULATORS
 from tfeval.cohort.analysis_table import COMPARISONS
 from tfeval.errors import DataError, ParameterError, suggest
 

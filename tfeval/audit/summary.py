@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tfeval.audit.replication import FURTHER, KEYS, PAGE, PHASE, PRIMARY
-from tfeval.audit.worlds import NONE
+from tfeval.audit.replication import FURTHER, KEYS, PAGE, PRIMARY
+from tfeval.audit.worlds import NONE, PHASE
 from tfeval.errors import DataError
 from tfeval.impact.balance.tables import BALANCED, NOT_BALANCED
 from tfeval.impact.effects.effects import Effects

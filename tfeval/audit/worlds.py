@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
-from tfeval.errors import ParameterError, suggest
+from tfeval.cohort.cohort import cohort
+from tfeval.display.tables import THRESHOLD
+from tfeval.errors import DataError
+from tfeval.programme.outcomes import outcome
+from tfeval.records.simulation.settings import PROCESS_NAMES, SimulationSettings
+from tfeval.records.simulation.supply import LOCAL_TABLES
+from tfeval.records.store import Records
 
 if TYPE_CHECKING:
     from tfeval.records.simulate import SimulatedRecords
+
 
 #: With no effect at all; with one on everything; with one in some kinds of family alone.
 NONE, KNOWN, SOME = "none", "known", "some"
@@ -24,6 +31,7 @@ EFFECTS = {
     SOME: "an effect in some families",
 }
 ALL_AUTHORITIES = 152
+PHASE = "one"
 #: Settings by which an extract has gaps, where one is imitated.
 GAPS = ("missed_link_share", "no_data_share", "late_data_share", "late_months",
         "data_matched_share")  # fmt: skip
@@ -75,7 +83,7 @@ WORLDS: dict[str, World] = {
         "much is as in the study of 2016: 56 authorities, all claimed counted, sources with gaps",
         treatment="claimed", authorities=56,
     ),
-    "everything": World("much goes wrong together, as in the simulated records of the other chapters"),
+    "everything": World("much goes wrong together, as in the records of the other chapters"),
 }  # fmt: skip
 
 
@@ -171,168 +179,200 @@ SIMULATORS: dict[str, Simulator] = {
 }  # fmt: skip
 
 
+# Settings of the simulator that imitate an extract; only counts and means of it are read.
+
+#: Families of the simulation that the extract's means are set against, and rounds of it.
+_FAMILIES, _ROUNDS = 6_000, 2
+#: Waits of more days are long ones.
+_LONG = 180.0
+#: Fewest families whose means are taken.
+_FEWEST = 10 * THRESHOLD
+
+
 @dataclass(frozen=True)
-class Task:
-    """One replication of one world: all that decides its numbers, and nothing else.
+class Aggregates:
+    """What is read of an extract: counts and means over all families of phase one.
 
     Attributes
     ----------
-    simulator, world, effects : str
-        Keys of `SIMULATORS` and `WORLDS`, and one of the world's effects.
-    families : int
-        In the records.
-    seed : int
-        Of the audit.
-    replication : int
-        From 0.
+    families, authorities : int
+        Assessed in the phase, and where.
+    attached, eligible, data_matched : float
+        Shares of the families; of the attached, the share without a lead practitioner.
+    wait, long_waits : float
+        Mean days of waits up to 180 days, and the share of the attached that waited longer.
+    children : float
+        Mean number under 18 on the index date.
+    rates : mapping of str to float
+        Mean over the twelve months before the index date, a family, by outcome.
+    missed_links : float
+        Share of people not found in a source.
+    no_data, late_data : float
+        Shares of authorities that sent nothing of a local table, or whose records of it stop
+        before those of most.
+    late_months : (int, int)
+        How early these stop.
     """
 
-    simulator: str
-    world: str
-    effects: str
     families: int
-    seed: int
-    replication: int
+    authorities: int
+    attached: float
+    eligible: float
+    data_matched: float
+    wait: float
+    long_waits: float
+    children: float
+    rates: Mapping[str, float]
+    missed_links: float = 0.0
+    no_data: float = 0.0
+    late_data: float = 0.0
+    late_months: tuple[int, int] = (0, 0)
 
-    @property
-    def drawn_from(self) -> int:
-        """Seed of this replication: the same with and without an effect, in any order of work."""
-        words = [self.seed, zlib.crc32(self.world.encode()), self.replication]
-        return int(np.random.SeedSequence(words).generate_state(1)[0])
 
-
-def tasks(
-    *,
-    worlds: tuple[str, ...] = (),
-    effects: tuple[str, ...] = (),
-    simulators: tuple[str, ...] = ("rates",),
-    replications: int,
-    families: int,
-    seed: int,
-) -> list[Task]:
-    """Return the replications of worlds, the first of all worlds before the second of any.
+def aggregates(records: Records) -> Aggregates:
+    """Read the counts and means of an extract.
 
     Parameters
     ----------
-    worlds, effects : tuple of str
-        By default all that the simulator can make.
-    simulators : tuple of str
-        Keys of `SIMULATORS`.
-    replications, families, seed : int
-        As in `Task`.
+    records : Records
 
     Raises
     ------
-    ParameterError
-        If a name is unknown, a number not positive, or a named world cannot be made.
+    DataError
+        If it holds fewer than a hundred families of phase one: means of so few tell of each.
 
     Examples
     --------
-    >>> made = tasks(worlds=("crisis",), replications=2, families=400, seed=1)
-    >>> [(one.effects, one.replication) for one in made]
-    [('none', 0), ('known', 0), ('none', 1), ('known', 1)]
+    >>> from tfeval.records.simulate import simulate
+    >>> found = aggregates(simulate(families=900, seed=1, phase_shares={"one": 1.0}).records)
+    >>> found.families, 0.2 < found.attached < 0.3, found.rates["asb_incidents"] > 0
+    (900, True, True)
     """
-    named: list[tuple[Iterable[str], Iterable[str]]] = [
-        (simulators, SIMULATORS), (worlds, WORLDS), (effects, EFFECTS),
+    families = cohort(records, phase=PHASE, horizon=6, treatment="claimed")
+    steps = families.flow.set_index("step")
+    assessed, attached, eligible = (
+        int(steps[arm].iloc[place])
+        for arm, place in (("treated", 0), ("treated", 1), ("comparison", 1))
+    )
+    if min(assessed, attached, eligible) < _FEWEST:
+        raise DataError(
+            f"The extract holds fewer than {_FEWEST} families of phase one, attached or eligible: "
+            "too few to imitate. Name a larger one."
+        )
+    frame = families.to_pandas()
+    own = records.table("families")
+    own = own.filter(own["phase"] == PHASE)
+    matched = own.filter(own["attached_on"].notnull() & own["lead_practitioner_on"].isnull())
+    waits = frame.loc[frame["treated"] == 1, "days_identified"]
+    before = families.baseline()
+    return Aggregates(
+        families=assessed,
+        authorities=int(own["local_authority"].nunique().execute()),
+        attached=attached / assessed,
+        eligible=eligible / assessed,
+        data_matched=int(matched.count().execute()) / attached,
+        wait=float(waits[waits <= _LONG].mean()),
+        long_waits=float((waits > _LONG).mean()),
+        children=float(frame["children"].mean()),
+        rates={name: float(before[name].mean()) for name in _imitated() if name in before},
+        missed_links=_missed(records),
+        **_gaps(records),
+    )
+
+
+def _imitated() -> list[str]:
+    return [name for name in PROCESS_NAMES if outcome(name).in_cohort]
+
+
+def _missed(records: Records) -> float:
+    people = records.table("people")
+    shares = [
+        float(1 - people[name].cast("int8").mean().execute())
+        for name in ("linked_school", "linked_benefits") if name in people.columns
     ]  # fmt: skip
-    for given, known in named:
-        for name in given:
-            if name not in set(known):
-                raise ParameterError(f'The audit knows no "{name}". {suggest(name, known)}')
-    if replications < 1 or families < 1 or seed < 0:
-        raise ParameterError("An audit needs a replication and a family at least, and no seed < 0.")
-    made = []
-    for simulator in simulators:
-        offered = SIMULATORS[simulator].worlds
-        for world in worlds or WORLDS:
-            reason = offered.get(world, "not in the simulator's row")
-            if not isinstance(reason, str):
-                made += [(simulator, world, one) for one in WORLDS[world].effects
-                         if not effects or one in effects]  # fmt: skip
-            elif worlds:
-                raise ParameterError(f'Simulator "{simulator}" cannot make "{world}": {reason}.')
-    return [Task(*names, families, seed, number)
-            for number in range(replications) for names in made]  # fmt: skip
+    known = [share for share in shares if not np.isnan(share)]
+    return float(np.mean(known)) if known else 0.0
 
 
-def settings_of(task: Task, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return all that a replication's simulator is asked for, and `authorities`.
-
-    Parameters
-    ----------
-    task : Task
-    changes : mapping, optional
-        Settings that imitate an extract, over those of the base; `authorities` is how many it has.
-
-    Raises
-    ------
-    ParameterError
-        If the simulator cannot make the world.
-
-    Examples
-    --------
-    >>> settings_of(Task("rates", "authorities_56", "none", 560, 1, 0))["families"]
-    1520
-    """
-    simulator, world = SIMULATORS[task.simulator], WORLDS[task.world]
-    own = simulator.worlds[task.world]
-    if isinstance(own, str):
-        raise ParameterError(f'Simulator "{task.simulator}" cannot make "{task.world}": {own}.')
-    like = dict(changes or {})
-    # Gaps of an extract stand where all is together; elsewhere each world has its own or none.
-    gaps = {name: like.pop(name) for name in GAPS if name in like}
-    own = {**own, **gaps} if task.world == "everything" else own
-    merged = {**simulator.base, **like, **own, **simulator.effects[task.effects]}
-    few = min(world.authorities, merged.pop("authorities", ALL_AUTHORITIES))
-    number = round(task.families * ALL_AUTHORITIES / few)
-    return {**merged, "authorities": few, "families": number, "seed": task.drawn_from}
+def _gaps(records: Records) -> dict[str, Any]:
+    """Return which share of authorities sent nothing of a local table, or stopped early."""
+    if "coverage" not in records.tables:
+        return {}
+    cover = records.table("coverage").to_pandas()
+    everywhere = cover["local_authority"].nunique()
+    local = cover[cover["source_table"].isin(LOCAL_TABLES)]
+    tables = local["source_table"].nunique()
+    if not everywhere or not tables:
+        return {}
+    days = pd.to_datetime(local["covered_to"])
+    early = (days.max() - days).dt.days / 30.4
+    late = early[early > 1]
+    months = (int(late.quantile(0.1)), int(np.ceil(late.quantile(0.9)))) if len(late) else (0, 0)
+    return {
+        "no_data": 1 - len(local) / (everywhere * tables),
+        "late_data": len(late) / (everywhere * tables),
+        "late_months": months,
+    }
 
 
-def simulated(task: Task, changes: Mapping[str, Any] | None = None) -> SimulatedRecords:
-    """Simulate the records of one replication: about `task.families` families.
+def imitation(found: Aggregates, simulator: str = "rates", seed: int = 1) -> dict[str, Any]:
+    """Return settings under which simulated records have an extract's counts and means.
 
     Parameters
     ----------
-    task : Task
-    changes : mapping, optional
-        As in `settings_of`.
+    found : Aggregates
+        Of the extract.
+    simulator : str, default "rates"
+        A key of `SIMULATORS`; only those that call `tfeval.simulate` can imitate.
+    seed : int, default 1
+        Of the simulations that means are set against.
+
+    Returns
+    -------
+    dict
+        Settings over those of the base, and `authorities`.
+
+    Notes
+    -----
+    Rates and the number of children are set by simulating as the world "everything" does, and
+    multiplying each by what is lacking, twice. Absence from school is not imitated.
     """
-    settings = settings_of(task, changes)
-    few = settings.pop("authorities")
-    made = SIMULATORS[task.simulator].simulate(**settings)
-    return made if few == ALL_AUTHORITIES else _of_authorities(made, few)
+    usual = SimulationSettings()
+    changes: dict[str, Any] = {
+        "authorities": min(found.authorities, ALL_AUTHORITIES),
+        "attached_share": found.attached,
+        "eligible_share": max(found.eligible, found.attached),
+        "waiting_share": found.long_waits,
+        # The mean of those up to the limit is below that of the distribution they are cut from.
+        "wait_days": max(found.wait, 1.0) if np.isfinite(found.wait) else usual.wait_days,
+        "missed_link_share": found.missed_links,
+        "no_data_share": found.no_data,
+        "late_data_share": found.late_data,
+        "late_months": found.late_months,
+        "data_matched_share": found.data_matched,
+        "rate_ratios": dict.fromkeys(found.rates, 1.0),
+        "more_children": usual.more_children,
+    }
+    row = SIMULATORS[simulator]
+    own = row.worlds["everything"]
+    for _ in range(_ROUNDS):
+        asked = {
+            **row.base,
+            **(own if isinstance(own, Mapping) else {}),
+            **row.effects["none"],
+            **{name: value for name, value in changes.items() if name != "authorities"},
+        }
+        mine = aggregates(row.simulate(families=_FAMILIES, seed=seed, **asked).records)
+        ratios = changes["rate_ratios"]
+        changes["rate_ratios"] = {
+            name: float(np.clip(ratios[name] * _ratio(value, mine.rates.get(name, 0.0)), 0.05, 20))
+            for name, value in found.rates.items()
+        }
+        more = changes["more_children"] + found.children - mine.children
+        changes["more_children"] = float(np.clip(more, 0.0, 5.0))
+    return changes
 
 
-def _of_authorities(made: SimulatedRecords, number: int) -> SimulatedRecords:
-    """Return what authorities drawn at random would send: their families, and no others'."""
-    from tfeval.records.schema import authority_codes  # noqa: PLC0415
-    from tfeval.records.store import from_tables  # noqa: PLC0415
-
-    rng = np.random.default_rng([made.seed, number])
-    codes = rng.choice(authority_codes(), number, replace=False).tolist()
-    records = made.records
-    families = records.raw["families"]
-    first = families.group_by("family_id").aggregate(first_on=families["identified_on"].min())
-    home = families.inner_join(first, "family_id")
-    home = home.filter((home["identified_on"] == home["first_on"])
-                       & home["local_authority"].isin(codes))  # fmt: skip
-    kept = home.select("family_id").distinct().cache()
-    people = records.raw["people"].semi_join(kept, "family_id").select("person_id").cache()
-
-    def own(table: Any) -> Any:
-        if "family_id" in table.columns:
-            return table.semi_join(kept, "family_id")
-        if "person_id" in table.columns:
-            return table.semi_join(people, "person_id")
-        return table.filter(table["local_authority"].isin(codes))
-
-    tables = {name: own(table).to_pyarrow() for name, table in records.raw.items()}
-    ids = set(kept.to_pandas()["family_id"])
-    frames = {name: getattr(made.truth, name)
-              for name in ("families", "people_outcomes", "family_outcomes")}  # fmt: skip
-    truth = replace(made.truth, **{name: frame[frame["family_id"].isin(ids)]
-                                   for name, frame in frames.items()})  # fmt: skip
-    return replace(
-        made, truth=truth,
-        records=from_tables(tables, about=records.about, source=records.source),
-    )  # fmt: skip
+def _ratio(wanted: float, mine: float) -> float:
+    known = np.isfinite(wanted) and wanted > 0 and mine > 0
+    return float(wanted / mine) if known else 1.0

@@ -88,7 +88,7 @@ _OTHERS: dict[str, Callable[[Any], Any]] = {
 def declared() -> dict[str, Meaning]:
     """Return what the parameters of all notebooks mean, by name: each is defined once."""
     from tfeval.impact.specification import Specification  # noqa: PLC0415
-    from tfeval.money.assumptions import Assumptions  # noqa: PLC0415
+    from tfeval.money.appraisal_settings import Assumptions  # noqa: PLC0415
 
     return {**meanings(Specification), **meanings(Assumptions)}
 

@@ -35,8 +35,7 @@ from tfeval.impact.inference.rules import (
 )
 from tfeval.impact.inference.wild import What, wild_intervals
 from tfeval.impact.means.estimates import Estimates, estimates_of
-from tfeval.impact.means.logistic_outcomes import check_between
-from tfeval.impact.means.methods import METHODS, OUTCOME_MODELS, logistic_methods
+from tfeval.impact.means.methods import METHODS, OUTCOME_MODELS, check_between, logistic_methods
 from tfeval.impact.means.outcomes import aligned, groups_left_out, labels_of, populations
 from tfeval.impact.study.study import Study
 from tfeval.programme.outcomes import outcome_words

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,9 +24,7 @@ from tfeval.display.figures import Chart
 from tfeval.display.names import DESIGNS, METHODS, capital, words
 from tfeval.display.tables import Table, table
 from tfeval.display.words import is_missing
-from tfeval.errors import TfevalError
 from tfeval.impact.specification import Specification
-from tfeval.paths import project_folder
 from tfeval.programme.outcomes import outcome_label
 from tfeval.report.record import record
 
@@ -167,8 +163,8 @@ def bias_table(found: KnownTruth, spec: Specification) -> Table:
         pd.DataFrame(lines, columns=columns),
         caption=f"Error of the effect, % of the comparison group's mean: {_words(spec.comparison)}",
         notes=[
-            f"{capital(_method(spec))}. ±: the 95% Monte Carlo interval. Below 0 flatters the programme: "
-            "less of each primary outcome is better.",
+            f"{capital(_method(spec))}. ±: the 95% Monte Carlo interval. Below 0 flatters the "
+            "programme: less of each primary outcome is better.",
             "Against the true effect on the families compared, as the design weights them.",
             _small_draws(found),
         ],
@@ -395,46 +391,6 @@ def in_short(found: KnownTruth) -> str:
         share = f"{_percent(row)} of the comparison mean" if row["estimated"] else "not estimated"
         lines.append(f"  {row['label']}: {share}, {row['replications']} draws")
     return "\n".join(lines)
-
-
-def like(extract: Path, families: int) -> tuple[int, dict[str, Any]]:
-    """Return how many families an extract has, and settings that imitate it.
-
-    Parameters
-    ----------
-    extract : Path
-        Only counts and means of it are read.
-    families : int
-        The most that are simulated in one draw.
-    """
-    from tfeval.audit.likeness import aggregates, imitation  # noqa: PLC0415
-    from tfeval.records.store import open_records  # noqa: PLC0415
-
-    if not extract.exists():
-        raise TfevalError(f"There is no {extract}: name a folder of tables or a DuckDB file.")
-    found = aggregates(open_records(extract))
-    # To the nearest hundred: a count of families is no setting that must be exact.
-    return min(round(found.families, -2), families), imitation(found)
-
-
-def made_with() -> dict[str, Any]:
-    """Return the commit and the versions that an audit is made with."""
-    from tfeval.report.fingerprint import installed_versions, tfeval_version  # noqa: PLC0415
-
-    names = ("numpy", "pandas", "statsmodels", "duckdb", "ibis-framework", "scikit-learn")
-    versions = {"tfeval": tfeval_version(), **installed_versions(names)}
-    return {"commit": _commit(), "versions": versions}
-
-
-def _commit() -> str:
-    try:
-        done = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=project_folder("data"), capture_output=True,
-            text=True, check=False,
-        )  # fmt: skip
-    except OSError:
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def _worlds_in(rows: pd.DataFrame) -> Iterable[tuple[tuple[str, str], pd.DataFrame]]:
