@@ -287,11 +287,11 @@ def read_known_truth(audit: str | Path = COMMITTED) -> KnownTruth:
         raise DataError(f"There is no table {place.name} of an audit: run tfeval audit.")
     with place.open(encoding="utf-8") as stream:
         first = stream.readline()
-        rows = pd.read_csv(stream, keep_default_na=False, na_values=[""])
-    try:
-        about = json.loads(first.removeprefix("#"))
-    except ValueError:
-        about = None
+        try:
+            about = json.loads(first.removeprefix("#"))
+            rows = pd.read_csv(stream, keep_default_na=False, na_values=[""])
+        except ValueError:  # no JSON, or no table after it
+            about, rows = None, pd.DataFrame()
     lacking = [name for name in COLUMNS if name not in rows]
     if not isinstance(about, dict) or lacking:
         raise DataError(
