@@ -227,8 +227,9 @@ def audit_command(  # noqa: PLR0917 - the command line names its options
     if like is not None:
         families, changes = _like(like, families)
         asked, told = Plan(asked.comparisons, asked.wanted, changes), {**told, "like": like.name}
+    able = tuple(key for key, row in SIMULATORS.items() if row.imitates or like is None)
     todo = tasks(worlds=_listed(worlds), effects=_listed(effects), families=families, seed=seed,
-                 simulators=tuple(SIMULATORS), replications=replications)  # fmt: skip
+                 simulators=able, replications=replications)  # fmt: skip
     with counting("Replications", len(todo)) as tell:
         run(todo, out, asked, workers=workers, scheduler=scheduler,
             made_with={"commit": told["commit"]}, tell=tell)  # fmt: skip

@@ -92,6 +92,22 @@ def tasks(
     >>> [(one.effects, one.replication) for one in made]
     [('none', 0), ('known', 0), ('none', 1), ('known', 1)]
     """
+    _check(worlds, effects, simulators)
+    if replications < 1 or families < 1 or seed < 0:
+        raise ParameterError("An audit needs a replication and a family at least, and no seed < 0.")
+    made: list[tuple[str, str, str]] = []
+    for simulator in simulators:
+        for world in worlds or WORLDS:
+            if not isinstance(SIMULATORS[simulator].worlds[world], str):
+                made += [(simulator, world, one) for one in WORLDS[world].effects
+                         if not effects or one in effects]  # fmt: skip
+    if not made:
+        raise ParameterError("None of these worlds is run with these effects: name others.")
+    return [Task(*names, families, seed, number)
+            for number in range(replications) for names in made]  # fmt: skip
+
+
+def _check(worlds: tuple[str, ...], effects: tuple[str, ...], simulators: tuple[str, ...]) -> None:
     named: list[tuple[Iterable[str], Iterable[str]]] = [
         (simulators, SIMULATORS), (worlds, WORLDS), (effects, EFFECTS),
     ]  # fmt: skip
@@ -99,20 +115,10 @@ def tasks(
         for name in given:
             if name not in set(known):
                 raise ParameterError(f'The audit knows no "{name}". {suggest(name, known)}')
-    if replications < 1 or families < 1 or seed < 0:
-        raise ParameterError("An audit needs a replication and a family at least, and no seed < 0.")
-    made = []
-    for simulator in simulators:
-        offered = SIMULATORS[simulator].worlds
-        for world in worlds or WORLDS:
-            reason = offered.get(world, "not in the simulator's row")
-            if not isinstance(reason, str):
-                made += [(simulator, world, one) for one in WORLDS[world].effects
-                         if not effects or one in effects]  # fmt: skip
-            elif worlds:
-                raise ParameterError(f'Simulator "{simulator}" cannot make "{world}": {reason}.')
-    return [Task(*names, families, seed, number)
-            for number in range(replications) for names in made]  # fmt: skip
+    for world in worlds:
+        why = [SIMULATORS[one].worlds[world] for one in simulators]
+        if all(isinstance(reason, str) for reason in why):
+            raise ParameterError(f'No simulator can make "{world}": {"; ".join(map(str, why))}.')
 
 
 def settings_of(task: Task, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -160,6 +166,8 @@ def simulated(task: Task, changes: Mapping[str, Any] | None = None) -> Simulated
     settings = settings_of(task, changes)
     few = settings.pop("authorities")
     made = SIMULATORS[task.simulator].simulate(**settings)
+    if made.records.connection.name == "duckdb":  # as many workers as cores: one thread each
+        made.records.connection.raw_sql("SET threads = 1")
     return made if few == ALL_AUTHORITIES else _of_authorities(made, few)
 
 

@@ -104,6 +104,8 @@ class Simulator:
         By key of `WORLDS`, what a world changes of them; or in words why it cannot be made.
     effects : mapping of str to mapping
         Settings of each kind of effect.
+    imitates : bool
+        Whether it takes the settings of `imitation`.
     """
 
     words: str
@@ -111,6 +113,7 @@ class Simulator:
     base: Mapping[str, Any]
     worlds: Mapping[str, Mapping[str, Any] | str]
     effects: Mapping[str, Mapping[str, Any]]
+    imitates: bool = False
 
     def simulate(self, **settings: Any) -> SimulatedRecords:
         """Simulate with these settings."""
@@ -135,6 +138,7 @@ SIMULATORS: dict[str, Simulator] = {
     "rates": Simulator(
         words="events by rates, both potential outcomes from the same draws (tfeval.simulate)",
         where="tfeval.records.simulate:simulate",
+        imitates=True,
         base={
             "phase_shares": {"one": 1.0}, "records_to": date(2017, 6, 30),
             "selection_recorded": 0.0, "selection_unrecorded": 0.0, "crisis_share": 0.0,

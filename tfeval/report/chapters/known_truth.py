@@ -17,7 +17,7 @@ from tfeval.audit.summary import (
     KnownTruth,
     read_known_truth,
 )
-from tfeval.audit.worlds import EFFECTS, KNOWN, NONE, SIMULATORS, SOME, WORLDS
+from tfeval.audit.worlds import EFFECTS, NONE, SIMULATORS, WORLDS
 from tfeval.cohort.cohort import comparison_groups
 from tfeval.display.charts import heat_chart
 from tfeval.display.figures import Chart
@@ -75,12 +75,12 @@ def headline(found: KnownTruth, spec: Specification) -> str:
     others = [row for row in rows if row["world"] != CLEAN]
     clear = [row for row in others if abs(row["bias_percent"]) > reach(row)]
     parts = [
-        f"where nothing is wrong and there is no effect, a comparison with {own} is off by "
+        f"where {_world(row)} and there is no effect, a comparison with {own} is off by "
         f"{_percent(row)} of its mean over {row['replications']} draws" for row in clean
     ]  # fmt: skip
     if clear:
         worst = max(clear, key=lambda row: abs(row["bias_percent"]))
-        parts.append(f"furthest where {WORLDS[worst['world']].words}, by {_percent(worst)}")
+        parts.append(f"furthest where {_world(worst)}, by {_percent(worst)}")
     elif others:
         parts.append(f"in none of {len(others)} other worlds can its error be told from chance yet")
     pages = frame[(frame["outcome"] == ANY_PRIMARY) & (frame["headline_wrong"] > 0)
@@ -89,7 +89,7 @@ def headline(found: KnownTruth, spec: Specification) -> str:
         most = max(pages.to_dict("records"), key=lambda row: row["headline_wrong"])
         parts.append(
             f"a page would have told of an effect that is none in {most['headline_wrong']:.0%} of "
-            f"draws where {WORLDS[most['world']].words}"
+            f"draws where {_world(most)}"
         )
     return f"Simulated records: {'; '.join(parts)}."
 
@@ -130,13 +130,9 @@ def _by_world(rows: pd.DataFrame) -> pd.DataFrame:
     """Return rows without an effect, where the world has them, in the order of the worlds."""
     order = list(WORLDS)
     rows = rows[rows["world"].isin(order)]
-    without = set(rows.loc[rows["effects"] == NONE, "world"])
-    kept = rows[(rows["effects"] == NONE) | ~rows["world"].isin(without)]
-    several = kept["simulator"].nunique() > 1
-    names = [
-        capital(WORLDS[row["world"]].words) + (f" ({row['simulator']})" if several else "")
-        for _, row in kept.iterrows()
-    ]
+    keys = rows["simulator"] + rows["world"]
+    kept = rows[(rows["effects"] == NONE) | ~keys.isin(keys[rows["effects"] == NONE])]
+    names = [capital(_world(row)) for row in kept.to_dict("records")]
     kept = kept.assign(label=names, place=[order.index(name) for name in kept["world"]])
     return kept.sort_values("place", kind="stable")
 
@@ -157,7 +153,7 @@ def bias_table(found: KnownTruth, spec: Specification) -> Table:
         by_name = _rows(part, "outcome")
         texts = [_percent(by_name[name]) if name in by_name else _NOT_THERE
                  for name in outcomes]  # fmt: skip
-        lines.append([capital(WORLDS[world].words), EFFECTS[effects], *texts, _draws(part)])
+        lines.append([world, EFFECTS[effects], *texts, _draws(part)])
     columns = ["World", "With", *map(_label, outcomes), "Draws"]
     return table(
         pd.DataFrame(lines, columns=columns),
@@ -187,7 +183,7 @@ def intervals_table(found: KnownTruth, spec: Specification) -> Table:
         held = [_share(by_name, name, "coverage") for name in PRIMARY]
         own = part[part["outcome"].isin(PRIMARY)]
         found_one = _range(own, "type_one" if effects == NONE else "power")
-        lines.append([capital(WORLDS[world].words), EFFECTS[effects], *held, found_one,
+        lines.append([world, EFFECTS[effects], *held, found_one,
                       _range(own, "sign_error") if effects != NONE else "no effect",
                       _share(by_name, ANY_PRIMARY, "headline_wrong")])  # fmt: skip
     columns = ["World", "With", *(f"Holds: {_label(name)}" for name in PRIMARY),
@@ -220,10 +216,12 @@ def designs_table(found: KnownTruth, spec: Specification) -> Table:
                         effects=NONE)  # fmt: skip
     worlds = [name for name in WORLDS if name in set(rows["world"])]
     lines = []
-    for (design, estimator), part in rows.groupby(["design", "estimator"], sort=False):
+    keys = ["simulator", "design", "estimator"]
+    for (simulator, design, estimator), part in rows.groupby(keys, sort=False):
         by_world = _rows(part, "world")
         lines.append([
-            f"{words(DESIGNS, design)}, {words(METHODS, estimator)}",
+            f"{words(DESIGNS, design)}, {words(METHODS, estimator)}"
+            + (f" ({simulator})" if len(SIMULATORS) > 1 else ""),
             *(_percent(by_world[name]) if name in by_world else _NOT_THERE
               for name in worlds),
         ])  # fmt: skip
@@ -251,7 +249,7 @@ def full_table(found: KnownTruth, spec: Specification) -> Table:
     order = {name: place for place, name in enumerate(WORLDS)}
     rows = rows.sort_values("world", key=lambda names: names.map(order), kind="stable")
     frame = pd.DataFrame({
-        "World": [capital(WORLDS[name].words) for name in rows["world"]],
+        "World": [capital(_world(row)) for row in rows.to_dict("records")],
         "With": [EFFECTS[name] for name in rows["effects"]],
         "Outcome": [_label(name) for name in rows["outcome"]],
         "Draws": rows["replications"], "Estimated": rows["estimated"],
@@ -297,7 +295,8 @@ def lacking_table(found: KnownTruth, spec: Specification) -> Table:
             without = [_words(group) for group in comparison_groups()
                        if group not in set(own["comparison"])]  # fmt: skip
             if without:
-                lines.append((capital(WORLDS[name].words), ", ".join(without), "not run yet"))
+                own_name = capital(_world({"world": name, "simulator": key}))
+                lines.append((own_name, ", ".join(without), "not run yet"))
     failed = held[held["estimated"] < held["replications"]]
     for row in failed.to_dict("records"):
         count = row["replications"] - row["estimated"]
@@ -305,7 +304,7 @@ def lacking_table(found: KnownTruth, spec: Specification) -> Table:
                     effects=row["effects"], simulator=row["simulator"])  # fmt: skip
         reasons = [one for one in same["why"].astype(str) if one]
         lines.append((
-            f"{capital(WORLDS[row['world']].words)}, {EFFECTS[row['effects']]}",
+            f"{capital(_world(row))}, {EFFECTS[row['effects']]}",
             _words(row["comparison"]),
             f"not estimated in {count} of {row['replications']} draws: "
             f"{_short(reasons[0]) if reasons else 'the reason was not kept'}",
@@ -373,9 +372,10 @@ def record_audit(found: KnownTruth, spec: Specification) -> None:
     record("headline", headline(found, spec))
     rows = cell(found, spec, comparison=spec.comparison, outcome=PRIMARY_MEAN, effects=NONE)
     for row in rows.to_dict("records"):
+        name = f"{row['simulator']}_{row['world']}"
         if not is_missing(row["bias_percent"]):
-            record(f"bias_{row['world']}", float(row["bias_percent"]), "%", digits=2)
-            record(f"draws_{row['world']}", int(row["replications"]))
+            record(f"bias_{name}", float(row["bias_percent"]), "%", digits=2)
+            record(f"draws_{name}", int(row["replications"]))
     record("simulated", True)
 
 
@@ -394,11 +394,18 @@ def in_short(found: KnownTruth) -> str:
 
 
 def _worlds_in(rows: pd.DataFrame) -> Iterable[tuple[tuple[str, str], pd.DataFrame]]:
+    """Yield the rows of each world and effect, by the world's name for readers and the effect."""
     for world in WORLDS:
-        for effects in (NONE, KNOWN, SOME):
+        for effects in EFFECTS:
             part = rows[(rows["world"] == world) & (rows["effects"] == effects)]
-            for _, own in part.groupby("simulator", sort=False):
-                yield (world, effects), own
+            for simulator, own in part.groupby("simulator", sort=False):
+                yield (capital(_world({"world": world, "simulator": simulator})), effects), own
+
+
+def _world(row: Row) -> str:
+    """Return a world in words, with its simulator where there are several."""
+    beside = f" ({row['simulator']})" if len(SIMULATORS) > 1 else ""
+    return f"{WORLDS[row['world']].words}{beside}"
 
 
 def _words(comparison: Any) -> str:
