@@ -91,7 +91,7 @@ def test_audit_runs_resumes_and_says_how_far_off(tmp_path):
     asked = (*words.split(), "--replications", 1, "--out", tmp_path)
     done = tfeval(*asked)
     assert done.returncode == 0, done.stderr
-    assert "this design is off by" in done.stdout and "1 draws" in done.stdout
+    assert "this design is off by" in done.stdout and ", 1 draw\n" in done.stdout
     assert (tmp_path / "known_truth.csv").is_file()
     assert "Replications: 1 of 1" in done.stderr
     again = tfeval(*asked)

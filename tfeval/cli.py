@@ -199,7 +199,7 @@ def audit_command(  # noqa: PLR0917 - the command line names its options
         int, typer.Option("--replications", min=1, help="Of each world, those done before counted.")
     ] = 100,
     families: Annotated[
-        int, typer.Option("--families", min=1, help="In each; with --like, as many as there.")
+        int, typer.Option("--families", min=1, help="In each; with --like, at most.")
     ] = 4_000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed, the same table.")] = 1,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 1,
@@ -223,7 +223,7 @@ def audit_command(  # noqa: PLR0917 - the command line names its options
     from tfeval.report.chapters import known_truth  # noqa: PLC0415
 
     asked = Plan.of(_listed(comparisons), full=full)
-    told: dict[str, Any] = {"command": known_truth.COMMAND, **_made_with()}
+    told: dict[str, Any] = {"add_draws_with": known_truth.COMMAND, **_made_with()}
     if like is not None:
         families, changes = _like(like, families)
         asked, told = Plan(asked.comparisons, asked.wanted, changes), {**told, "like": like.name}

@@ -32,7 +32,7 @@ def test_it_says_how_it_was_made(known):
     about = known.about
     assert about["families"] == 4_000 and about["seed"] == 1
     assert about["commits"] and all(len(one) == 40 for one in about["commits"])
-    assert about["command"].startswith("tfeval audit")
+    assert about["add_draws_with"].startswith("tfeval audit")
     assert about["processor_hours"] > 0
     assert {"tfeval", "numpy", "pandas", "statsmodels", "duckdb"} <= set(about["versions"])
 

@@ -86,7 +86,7 @@ def test_a_run_that_stops_keeps_what_is_done(tmp_path, work):
     assert len(held_parts(tmp_path, 300, 1, {})) == 1
     run(few(3), tmp_path, PLAN)
     assert [task.replication for task, _ in work] == [0, 1, 2]
-    found = tabulate(tmp_path, 300, 1, {}, {"commit": "x", "command": "y"})
+    found = tabulate(tmp_path, 300, 1, {}, {"commit": "x"})
     assert found.select(outcome="offences")["replications"].tolist() == [3]
     assert found.about["processor_hours"] == 0.0 and found.about["worlds_simulated"] == 3
 

@@ -224,8 +224,8 @@ class KnownTruth:
     rows : DataFrame
         As from `summarise`.
     about : mapping
-        `seed`, `families`, `commits`, `versions`, `command`, `hours` of one processor, and what
-        else was kept.
+        `seed`, `families`, `commits`, `versions`, `processor_hours` of all draws, and how more
+        are added.
     """
 
     rows: pd.DataFrame

@@ -76,7 +76,7 @@ def headline(found: KnownTruth, spec: Specification) -> str:
     clear = [row for row in others if abs(row["bias_percent"]) > reach(row)]
     parts = [
         f"where {_world(row)} and there is no effect, a comparison with {own} is off by "
-        f"{_percent(row)} of its mean over {row['replications']} draws" for row in clean
+        f"{_percent(row)} of its mean over {_draws(row['replications'])}" for row in clean
     ]  # fmt: skip
     if clear:
         worst = max(clear, key=lambda row: abs(row["bias_percent"]))
@@ -153,7 +153,7 @@ def bias_table(found: KnownTruth, spec: Specification) -> Table:
         by_name = _rows(part, "outcome")
         texts = [_percent(by_name[name]) if name in by_name else _NOT_THERE
                  for name in outcomes]  # fmt: skip
-        lines.append([world, EFFECTS[effects], *texts, _draws(part)])
+        lines.append([world, EFFECTS[effects], *texts, str(part["replications"].max())])
     columns = ["World", "With", *map(_label, outcomes), "Draws"]
     return table(
         pd.DataFrame(lines, columns=columns),
@@ -330,7 +330,7 @@ def made_table(found: KnownTruth) -> Table:
         ("Commits", ", ".join(str(one)[:12] for one in held.get("commits", []))),
         ("Versions", ", ".join(f"{k} {v}" for k, v in dict(held.get("versions", {})).items())),
         ("Imitates", held.get("like", "no extract")),
-        ("Made with", held.get("command", "")),
+        ("More draws are added by", held.get("add_draws_with", "")),
         *((f"Draws of each world, {_words(name)}", f"{row['min']} to {row['max']}")
           for name, row in counts.iterrows()),
         *((f"Simulator “{key}”", row.words) for key, row in SIMULATORS.items()),
@@ -389,7 +389,7 @@ def in_short(found: KnownTruth) -> str:
     lines = [f"{data}, against {_words(own)}, {_method(spec)}, this design is off by:"]
     for row in rows[rows["comparison"] == own].to_dict("records"):
         share = f"{_percent(row)} of the comparison mean" if row["estimated"] else "not estimated"
-        lines.append(f"  {row['label']}: {share}, {row['replications']} draws")
+        lines.append(f"  {row['label']}: {share}, {_draws(row['replications'])}")
     return "\n".join(lines)
 
 
@@ -456,8 +456,8 @@ def _range(part: pd.DataFrame, column: str) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _draws(part: pd.DataFrame) -> str:
-    return f"{part['replications'].max():.0f}"
+def _draws(count: int) -> str:
+    return f"{count} draw" if count == 1 else f"{count} draws"
 
 
 def _short(text: str, most: int = 120) -> str:
