@@ -107,6 +107,16 @@ def test_what_cannot_be_estimated_is_counted_with_its_reason():
     assert len(failed) and (failed["why"].str.len() > 10).all()
 
 
+def test_a_fault_of_the_package_is_counted_too(task, monkeypatch):
+    def broken(*_, **__):
+        raise np.linalg.LinAlgError("Singular matrix of family xyz")
+
+    monkeypatch.setattr("tfeval.audit.replication.estimate", broken)
+    rows = replicate(task, ["not_yet_treated"], [PAGE])
+    assert rows["estimate"].isna().all() and len(rows) == len(PAGE.outcomes)
+    assert set(rows["why"]) == {"LinAlgError; its own text is withheld"}
+
+
 def test_the_short_grid_changes_one_thing_at_a_time():
     for cell in cells():
         changed = sum(getattr(cell, name) != getattr(PAGE, name) for name in vars(PAGE))

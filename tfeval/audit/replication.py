@@ -12,7 +12,7 @@ import pandas as pd
 
 from tfeval.audit.worlds import ALL_AUTHORITIES, EFFECTS, GAPS, PHASE, SIMULATORS, WORLDS
 from tfeval.cohort.cohort import cohort, comparison_groups
-from tfeval.errors import ParameterError, TfevalError, public_line, suggest
+from tfeval.errors import ParameterError, public_line, suggest
 from tfeval.impact.designs import DESIGNS
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.estimate import METHODS, estimate
@@ -296,7 +296,8 @@ def replicate(
         Columns `COLUMNS`, one row a group, cell and outcome. `truth` is the mean true effect on
         the treated families compared, weighted as the design weights them, of whom the outcome is
         known; `truth_treated` that on all treated families of the cohort. A cell that cannot be
-        estimated has its rows too, with `why`: a status of `estimate`, or what was said.
+        estimated has its rows too, with `why`: a status of `estimate`, or what was said; a fault
+        of the package itself is named by its type, for a page would have failed there too.
 
     Examples
     --------
@@ -316,7 +317,7 @@ def replicate(
                 treatment=WORLDS[task.world].treatment,
             )  # fmt: skip
             found = _of_cohort(families, wanted, known)
-        except TfevalError as fault:
+        except Exception as fault:
             found = [row for cell in wanted for row in _failed(cell, fault)]
         rows += [{**vars(task), "comparison": comparison, **row} for row in found]
     return pd.DataFrame(rows).reindex(columns=list(COLUMNS))
@@ -364,7 +365,7 @@ def _of_cohort(
         try:
             compared = study(families, months=months)
             outcomes = families.outcomes(months)
-        except TfevalError as fault:
+        except Exception as fault:
             rows += [row for cell in here for row in _failed(cell, fault)]
             continue
         frame = families.to_pandas()
@@ -386,13 +387,13 @@ def _of_design(
     try:
         design = DESIGNS[name].make(compared, _DEFAULT.caliper)
         verdict = design.balance().verdict().word
-    except TfevalError as fault:
+    except Exception as fault:
         return [row for cell in here for row in _failed(cell, fault)]
     for cell in here:
         held = outcomes[[one for one in cell.outcomes if one in outcomes]].loc[compared.index]
         try:
             effects = estimate(design, held, months=cell.horizon, method=cell.estimator)
-        except TfevalError as fault:
+        except Exception as fault:
             rows += _failed(cell, fault)
             continue
         for row in _estimated(cell, effects):
@@ -431,7 +432,7 @@ def _truth(design: Design, values: pd.Series, known: pd.Series) -> float:
     return float(np.average(known.to_numpy()[inside], weights=weights)) if weights.sum() else np.nan
 
 
-def _failed(cell: Cell, fault: TfevalError) -> list[dict[str, Any]]:
+def _failed(cell: Cell, fault: Exception) -> list[dict[str, Any]]:
     return [{**_told(cell, name), "why": public_line(fault)} for name in cell.outcomes]
 
 
