@@ -20,6 +20,7 @@ ROOMS = (
     "cohort",
     "impact",
     "money",
+    "audit",
     "report",
     "cli_records",
     "cli",
@@ -27,7 +28,7 @@ ROOMS = (
 #: Within `impact`, too, imports go one way.
 IMPACT = ("study", "propensity", "balance", "design", "matching", "weighting", "means",
           "inference", "effects", "sensitivity", "imputation", "diagnostics", "plan",
-          "designs", "specification", "compile_kernels")  # fmt: skip
+          "specification", "compile_kernels")  # fmt: skip
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 

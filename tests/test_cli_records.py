@@ -84,3 +84,17 @@ def test_pseudonymise_writes_an_extract_that_passes(extract, tmp_path):
     after = set(pd.read_parquet(target / "people.parquet")["person_id"])
     assert len(before) == len(after)
     assert not before & after
+
+
+def test_audit_runs_resumes_and_says_how_far_off(tmp_path):
+    words = "audit --worlds crisis --effects none --comparisons not_yet_treated --families 300"
+    asked = (*words.split(), "--replications", 1, "--out", tmp_path)
+    done = tfeval(*asked)
+    assert done.returncode == 0, done.stderr
+    assert "this design is off by" in done.stdout and ", 1 draw\n" in done.stdout
+    assert (tmp_path / "known_truth.csv").is_file()
+    assert "Replications: 1 of 1" in done.stderr
+    again = tfeval(*asked)
+    assert again.stdout == done.stdout
+    refused = tfeval("audit", "--worlds", "crises", "--out", tmp_path)
+    assert refused.returncode == 1 and "Did you mean crisis" in refused.stderr

@@ -53,7 +53,7 @@ _PUBLIC = {
     # impact
     "Specification": "tfeval.impact.specification",
     "study": "tfeval.impact.study.study",
-    "design": "tfeval.impact.designs",
+    "design": "tfeval.impact.specification",
     "match": "tfeval.impact.matching.match",
     "weight": "tfeval.impact.weighting.weight",
     "unweighted": "tfeval.impact.weighting.estimated",
@@ -91,7 +91,7 @@ _PUBLIC = {
     "AnalysisPlan": "tfeval.impact.plan.analysis_plan",
     "Registration": "tfeval.impact.plan.register",
     # money
-    "Assumptions": "tfeval.money.assumptions",
+    "Assumptions": "tfeval.money.appraisal_settings",
     "deflate": "tfeval.money.prices",
     "price_years": "tfeval.money.prices",
     "discount_factors": "tfeval.money.prices",
@@ -121,11 +121,14 @@ _PUBLIC = {
     "appraise_areas": "tfeval.money.area_values",
     "appraise_designs": "tfeval.money.designs",
     "worst_case_error": "tfeval.money.appraisal",
-    "marginal_value": "tfeval.money.measures",
+    "marginal_value": "tfeval.money.account",
     "Appraisal": "tfeval.money.appraisal",
     "AreaAppraisals": "tfeval.money.area_values",
     "DesignAppraisals": "tfeval.money.designs",
     "Uncertainty": "tfeval.money.uncertainty",
+    # audit
+    "read_known_truth": "tfeval.audit.summary",
+    "KnownTruth": "tfeval.audit.summary",
     # report
     "answer": "tfeval.report.notebook_parts",
     "provenance": "tfeval.report.notebook_parts",

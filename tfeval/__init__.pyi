@@ -1,5 +1,7 @@
 """What type checkers and completers read: every public name and where it is from, as `_PUBLIC`."""
 
+from tfeval.audit.summary import KnownTruth as KnownTruth
+from tfeval.audit.summary import read_known_truth as read_known_truth
 from tfeval.cohort.analysis_table import Cohort as Cohort
 from tfeval.cohort.cohort import cohort as cohort
 from tfeval.cohort.cohort import comparison_groups as comparison_groups
@@ -18,7 +20,6 @@ from tfeval.impact.balance.balance import balance as balance
 from tfeval.impact.design.design import Design as Design
 from tfeval.impact.design.protocol import AnyDesign as AnyDesign
 from tfeval.impact.design.protocol import Contrasts as Contrasts
-from tfeval.impact.designs import design as design
 from tfeval.impact.diagnostics.diagnose import Confidence as Confidence
 from tfeval.impact.diagnostics.diagnose import Diagnostics as Diagnostics
 from tfeval.impact.diagnostics.diagnose import confidence as confidence
@@ -48,16 +49,18 @@ from tfeval.impact.sensitivity.regression import Sensitivity as Sensitivity
 from tfeval.impact.sensitivity.unmeasured import sensitivity as sensitivity
 from tfeval.impact.sensitivity.unmeasured import unobserved as unobserved
 from tfeval.impact.specification import Specification as Specification
+from tfeval.impact.specification import design as design
 from tfeval.impact.study.study import Study as Study
 from tfeval.impact.study.study import study as study
 from tfeval.impact.weighting.estimated import unweighted as unweighted
 from tfeval.impact.weighting.weight import weight as weight
+from tfeval.money.account import marginal_value as marginal_value
 from tfeval.money.appraisal import Appraisal as Appraisal
 from tfeval.money.appraisal import worst_case_error as worst_case_error
+from tfeval.money.appraisal_settings import Assumptions as Assumptions
 from tfeval.money.appraise import appraise as appraise
 from tfeval.money.area_values import AreaAppraisals as AreaAppraisals
 from tfeval.money.area_values import appraise_areas as appraise_areas
-from tfeval.money.assumptions import Assumptions as Assumptions
 from tfeval.money.claimed import appraise_claim as appraise_claim
 from tfeval.money.claimed import break_even_2015 as break_even_2015
 from tfeval.money.claimed import break_even_share as break_even_share
@@ -71,7 +74,6 @@ from tfeval.money.designs import DesignAppraisals as DesignAppraisals
 from tfeval.money.designs import appraise_designs as appraise_designs
 from tfeval.money.evaluation_2019 import account_2019 as account_2019
 from tfeval.money.evaluation_2019 import appraise_2019 as appraise_2019
-from tfeval.money.measures import marginal_value as marginal_value
 from tfeval.money.monetised import check_double_counting as check_double_counting
 from tfeval.money.monetised import overlap_rules as overlap_rules
 from tfeval.money.prices import deflate as deflate

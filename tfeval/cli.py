@@ -14,7 +14,7 @@ from tfeval.programme.claims import authorities
 from tfeval.report.fingerprint import keep_private, tfeval_version, trace
 from tfeval.report.parameters import parse_options
 from tfeval.report.plan import AREA, Job, national_chapters, plan
-from tfeval.report.run import follow
+from tfeval.report.run import counting, follow, run_jobs, write_index
 from tfeval.settings import project_folder
 
 # The commands of `tfeval` that work on linked records.
@@ -185,6 +185,98 @@ def store_command(notebook: Names = None, notebooks: Notebooks = None) -> None:
     store(notebook or [], _folder(notebooks), lambda path: typer.echo(f"stored {path.name}"))
 
 
+@app.command("audit")
+def audit_command(  # noqa: PLR0917 - the command line names its options
+    worlds: Annotated[
+        str, typer.Option("--worlds", help="Keys of worlds, with commas; by default all.")
+    ] = "",
+    comparisons: Annotated[
+        str, typer.Option("--comparisons", help="Comparison groups, with commas; by default all.")
+    ] = "",
+    effects: Annotated[
+        str, typer.Option("--effects", help="none, known, some, with commas; by default all.")
+    ] = "",
+    replications: Annotated[
+        int, typer.Option("--replications", min=1, help="Of each world, those done before counted.")
+    ] = 100,
+    families: Annotated[
+        int, typer.Option("--families", min=1, help="In each; with --like, at most.")
+    ] = 4_000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed, the same table.")] = 1,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 1,
+    scheduler: Annotated[
+        str, typer.Option("--scheduler", help="Address of a Dask scheduler, in their place.")
+    ] = "",
+    like: Annotated[
+        Path | None, typer.Option("--like", help="An extract whose counts and means to imitate.")
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Every design with every estimator and horizon.")
+    ] = False,
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder; what it holds already is not done again.")
+    ] = Path("reports/audit"),
+) -> None:
+    """Run the methods where the truth is known, and tabulate how often they are right."""
+    from tfeval.audit.replication import tasks  # noqa: PLC0415
+    from tfeval.audit.running import Plan, run, tabulate  # noqa: PLC0415
+    from tfeval.audit.worlds import SIMULATORS  # noqa: PLC0415
+    from tfeval.report.chapters import known_truth  # noqa: PLC0415
+
+    asked = Plan.of(_listed(comparisons), full=full)
+    told: dict[str, Any] = {"add_draws_with": known_truth.COMMAND, **_made_with()}
+    if like is not None:
+        families, changes = _like(like, families)
+        asked, told = Plan(asked.comparisons, asked.wanted, changes), {**told, "like": like.name}
+    able = tuple(key for key, row in SIMULATORS.items() if row.imitates or like is None)
+    todo = tasks(worlds=_listed(worlds), effects=_listed(effects), families=families, seed=seed,
+                 simulators=able, replications=replications)  # fmt: skip
+    with counting("Replications", len(todo)) as tell:
+        run(todo, out, asked, workers=workers, scheduler=scheduler,
+            made_with={"commit": told["commit"]}, tell=tell)  # fmt: skip
+    found = tabulate(out, families, seed, asked.changes, told)
+    typer.echo(known_truth.in_short(found))
+    typer.echo(f"Table: {out / 'known_truth.csv'}")
+
+
+def _like(extract: Path, families: int) -> tuple[int, dict[str, Any]]:
+    """Return how many families an extract has, at most so many, and settings that imitate it."""
+    from tfeval.audit.worlds import aggregates, imitation  # noqa: PLC0415
+    from tfeval.records.store import open_records  # noqa: PLC0415
+
+    if not extract.exists():
+        raise TfevalError(f"There is no {extract}: name a folder of tables or a DuckDB file.")
+    found = aggregates(open_records(extract))
+    # To the nearest hundred: a count of families is no setting that must be exact.
+    return min(round(found.families, -2), families), imitation(found)
+
+
+def _made_with() -> dict[str, Any]:
+    """Return the commit and the versions that an audit is made with."""
+    from tfeval.report.fingerprint import installed_versions, tfeval_version  # noqa: PLC0415
+
+    names = ("numpy", "pandas", "statsmodels", "duckdb", "ibis-framework", "scikit-learn")
+    versions = {"tfeval": tfeval_version(), **installed_versions(names)}
+    return {"commit": _commit(), "versions": versions}
+
+
+def _commit() -> str:
+    import subprocess  # noqa: PLC0415
+
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=project_folder("data"), capture_output=True,
+            text=True, check=False,
+        )  # fmt: skip
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
 @app.command("plan")
 def plan_command(
     file: Annotated[
@@ -256,9 +348,6 @@ def _for_areas(
 
 def _run(planned: list[Job], out: Path, force: bool, workers: int) -> None:
     """Run, show where the pages are, write the index; fail at the end if a notebook failed."""
-    from tfeval.report.index import write_index  # noqa: PLC0415
-    from tfeval.report.run import run_jobs  # noqa: PLC0415
-
     with follow(len(planned)) as tell:
         outcomes = run_jobs(planned, out, force=force, workers=workers, report=tell)
     index = write_index(out)

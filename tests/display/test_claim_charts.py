@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from tfeval.display.charts import line_chart
-from tfeval.display.claim_charts import narrowing_chart, reach_chart
+from tfeval.display.interval_charts import narrowing_chart, reach_chart
 from tfeval.errors import ReportError
 
 ALT = "Bars that narrow from what was claimed to what is left of it."

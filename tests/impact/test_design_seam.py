@@ -9,7 +9,7 @@ import statsmodels.api as sm
 
 import tfeval as tf
 from tests.impact.difference_in_differences import DifferenceInDifferences
-from tfeval.impact.designs import DESIGNS, DesignRow
+from tfeval.impact.specification import DESIGNS, DesignRow
 
 
 def drawn(n=400, seed=1, areas=0):

@@ -20,7 +20,7 @@ from tests.money.appraised import (
     whole,
 )
 from tfeval.errors import DataError, ParameterError
-from tfeval.money.measures import GROUPS
+from tfeval.money.account import GROUPS
 from tfeval.money.model import profile, window_weights
 from tfeval.programme.published import published
 

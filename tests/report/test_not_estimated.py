@@ -11,11 +11,11 @@ import pytest
 from tests.report.analyses import analysis, valued
 from tests.report.test_value_chapters import ASKED, NAMES, claims, impact
 from tfeval.errors import DataError
-from tfeval.impact.designs import DesignRow
 from tfeval.impact.effects.areas import pool_areas
 from tfeval.impact.effects.words import status_words
 from tfeval.impact.inference.rules import NOT_ESTIMATED
 from tfeval.impact.plan.analysis_plan import read_plan
+from tfeval.impact.specification import DesignRow
 from tfeval.report import record
 from tfeval.report.chapters import (
     areas,

@@ -10,8 +10,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tfeval.report.index import write_index
 from tfeval.report.publish import Page, publish
+from tfeval.report.run import write_index
 from tfeval.settings import project_folder
 
 pytestmark = pytest.mark.browser

@@ -4,10 +4,9 @@ import shutil
 
 from bs4 import BeautifulSoup
 
-from tfeval.report import index
-from tfeval.report.index import write_index
+from tfeval.report import run as index
 from tfeval.report.plan import plan
-from tfeval.report.run import run_jobs
+from tfeval.report.run import run_jobs, write_index
 
 
 def read(path):

@@ -262,6 +262,64 @@ def line_chart(
     return Chart(figure, title, alt, shown, citations(sources))
 
 
+def heat_chart(
+    rows: Sequence[str],
+    columns: Sequence[str],
+    values: np.ndarray,
+    texts: Sequence[Sequence[str]],
+    *,
+    title: str,
+    alt: str,
+    limit: float,
+) -> Chart:
+    """Draw a map of numbers: stronger in colour the further they are from 0, each written out.
+
+    Parameters
+    ----------
+    rows, columns : sequence of str
+        Labels; the first row at the top.
+    values : ndarray of float, shape (rows, columns)
+        A missing one has no colour.
+    texts : sequence of sequence of str
+        What stands in each cell: colour alone says nothing to some readers.
+    title, alt : str
+        As in `bar_chart`.
+    limit : float
+        Distance from 0 at which the colour is strongest.
+
+    Returns
+    -------
+    Chart
+        Its data: row, column, value, text.
+    """
+    numbers = np.asarray(values, dtype=float)
+    cells = [(row, column, float(numbers[i, j]), texts[i][j])
+             for i, row in enumerate(rows) for j, column in enumerate(columns)]  # fmt: skip
+    data = pd.DataFrame(cells, columns=["row", "column", "value", "text"])
+    with drawing(title, 1.6 + 0.62 * len(rows), alt) as (figure, axes):
+        for i, j in np.ndindex(numbers.shape):
+            value = float(numbers[i, j])
+            strength = float(np.nan_to_num(np.clip(abs(value) / limit, 0.0, 1.0)))
+            colour = DARK_BLUE if value < 0 else ORANGE
+            axes.barh(i, 1.0, left=j, height=1.0, color=colour, alpha=0.85 * strength,
+                      edgecolor="none")  # fmt: skip
+            axes.barh(i, 1.0, left=j, height=1.0, color="none", edgecolor=GRID, linewidth=1.0)
+            white = value < 0 and strength > 0.6
+            axes.annotate(minus(texts[i][j]), (j + 0.5, i), ha="center", va="center", fontsize=10,
+                          color="white" if white else INK)  # fmt: skip
+        name_rows(axes, pd.Series(list(rows)))
+        axes.set_xticks(np.arange(len(columns)) + 0.5,
+                        [textwrap.fill(name, 14) for name in columns])  # fmt: skip
+        axes.xaxis.tick_top()
+        axes.tick_params(length=0)
+        axes.set_xlim(0, len(columns))
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        for side in ("left", "bottom"):
+            axes.spines[side].set_visible(False)
+        axes.grid(visible=False)
+    return Chart(figure, title, alt, data)
+
+
 def waterfall_chart(
     labels: Sequence[str],
     values: Numbers,

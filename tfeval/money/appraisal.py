@@ -15,7 +15,7 @@ from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
 from tfeval.display.words import amount
 from tfeval.errors import DataError
-from tfeval.money import measures
+from tfeval.money import account as measures
 from tfeval.money.account import HOUSEHOLDS
 from tfeval.money.appraisal_display import heading, labels_of, notes_of, plot, summary_table
 from tfeval.money.appraisal_settings import AppraisalSettings, within

@@ -28,6 +28,7 @@ from tfeval.records.simulation.settings import (
     CLAIMED_SHARES,
     PHASE_SHARES,
     PHASE_TWO_EFFECTS,
+    USUAL_RATES,
     SimulationSettings,
     settings_of,
 )
@@ -247,6 +248,8 @@ def simulate(
     claimed_shares: Mapping[str, float] = CLAIMED_SHARES,
     move_share: float = 0.05,
     again_share: float = 0.04,
+    rate_ratios: Mapping[str, float] = USUAL_RATES,
+    more_children: float = 0.9,
 ) -> SimulatedRecords:
     """Simulate linked records in memory.
 
@@ -334,6 +337,8 @@ def simulate_to(
     claimed_shares: Mapping[str, float] = CLAIMED_SHARES,
     move_share: float = 0.05,
     again_share: float = 0.04,
+    rate_ratios: Mapping[str, float] = USUAL_RATES,
+    more_children: float = 0.9,
 ) -> tuple[Path, Path]:
     """Simulate linked records into a folder of Parquet, and the truth into another beside it.
 

@@ -61,18 +61,34 @@ def plan_file(value: str) -> str:
     return value
 
 
+def audit(value: str) -> str:
+    """Return the folder of an audit, if there is one.
+
+    Raises
+    ------
+    ParameterError
+        If there is none.
+    """
+    if value != "committed" and not Path(value).is_dir():
+        raise ParameterError(
+            f'There is no audit "{value}": name the folder of tfeval audit, or "committed".'
+        )
+    return value
+
+
 #: Of the parameters that belong to no settings: what is read, and of which authority.
 _OTHERS: dict[str, Callable[[Any], Any]] = {
     "local_authority": local_authority,
     "extract": extract,
     "plan": plan_file,
+    "audit": audit,
 }
 
 
 def declared() -> dict[str, Meaning]:
     """Return what the parameters of all notebooks mean, by name: each is defined once."""
     from tfeval.impact.specification import Specification  # noqa: PLC0415
-    from tfeval.money.assumptions import Assumptions  # noqa: PLC0415
+    from tfeval.money.appraisal_settings import Assumptions  # noqa: PLC0415
 
     return {**meanings(Specification), **meanings(Assumptions)}
 

@@ -1,18 +1,21 @@
-"""Strict, resumable runs of notebooks into reports: each after what it reads, some at a time."""
+"""Strict, resumable runs of notebooks into reports, each after what it reads; and their index."""
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
+from tfeval.display.names import SIMULATED
 from tfeval.errors import ParameterError
-from tfeval.report.fingerprint import clean_leftovers
-from tfeval.report.plan import Job
+from tfeval.report.fingerprint import clean_leftovers, code_hash, data_files, read_manifest
+from tfeval.report.plan import Job, scope_words
 from tfeval.report.task import Basis, Outcome, Task
 
 if TYPE_CHECKING:
@@ -54,6 +57,41 @@ def follow(total: int) -> Iterator[Callable[[Outcome], None]]:
             bar.advance(task)
 
         yield tell
+
+
+@contextmanager
+def counting(what: str, total: int) -> Iterator[Callable[[int, int], None]]:
+    """Give a function to be told how many are done: a bar in a terminal, lines elsewhere.
+
+    Parameters
+    ----------
+    what : str
+        That is counted.
+    total : int
+        How many there will be.
+    """
+    if not sys.stderr.isatty():
+        step = max(total // 20, 1)
+
+        def say(done: int, of: int) -> None:
+            if done % step == 0 or done == of:
+                print(f"{what}: {done} of {of}", file=sys.stderr, flush=True)  # noqa: T201
+
+        yield say
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda done, _of: bar.update(task, completed=done)
 
 
 Key = tuple[str, str]
@@ -127,3 +165,124 @@ def _abandon(pool: ThreadPoolExecutor, stop: Event) -> None:
     if execute is not None:
         execute.stop_kernels()
     pool.shutdown(wait=True)
+
+
+# The index of all reports: what is where, what failed and why, what it rests on.
+
+TITLE = "What the Troubled Families Programme claimed, caused and was worth"
+_TEMPLATES = Path(__file__).resolve().parent / "templates"
+_STATES = {"ok": "complete", "failed": "failed", "skipped": "not run"}
+
+
+def write_index(out: Path) -> Path:
+    """Write `index.html` from the manifests found under `out`.
+
+    Parameters
+    ----------
+    out : Path
+        The folder of reports.
+
+    Returns
+    -------
+    Path
+        The index.
+    """
+    from tfeval.report.notebook_parts import finish  # noqa: PLC0415
+
+    entries, versions = _found(out)
+    html = finish(_render(entries, versions), TITLE)
+    path = out / "index.html"
+    stage = out / f".index.html.{os.getpid()}.tmp"
+    out.mkdir(parents=True, exist_ok=True)
+    stage.write_text(html, encoding="utf-8")
+    stage.replace(path)
+    return path
+
+
+def _found(out: Path) -> tuple[list[dict[str, Any]], str]:
+    """Return an entry for each run on disk, by scope and notebook, and what all were made with."""
+    code = code_hash()
+    folders = sorted(path.parent for path in out.glob("[!.]*/[!.]*/manifest.json"))
+    manifests = {folder: found for folder in folders if (found := read_manifest(folder))}
+    versions: dict[str, set[str]] = {}
+    for found in manifests.values():
+        for name, number in found["rests_on"].get("versions", {}).items():
+            versions.setdefault(name, set()).add(number)
+    told = (f"{name} {' and '.join(sorted(versions[name]))}" for name in sorted(versions))
+    return [_entry(*item, code) for item in manifests.items()], ", ".join(told)
+
+
+def _entry(folder: Path, manifest: Mapping[str, Any], code: str) -> dict[str, Any]:
+    values = {name: item["value"] for name, item in manifest["parameters"].items()}
+    changed = {n: i["value"] for n, i in manifest["parameters"].items() if not i["default"]}
+    earlier = manifest["rests_on"].get("code") != code
+    state = _STATES.get(manifest["status"], manifest["status"])
+    return {
+        "scope": folder.parent.name,
+        "title": manifest["title"],
+        "about": scope_words(folder.parent.name, values, changed),
+        "headline": manifest.get("headline", ""),
+        "status": manifest["status"],
+        "state": f"{state}, earlier code" if earlier else state,
+        "error": manifest.get("error", ""),
+        "simulated": manifest.get("simulated", False),
+        "link": quote(f"{folder.parent.name}/{folder.name}/report.html"),
+    }
+
+
+def _render(entries: list[dict[str, Any]], versions: str) -> str:
+    from jinja2 import Environment, FileSystemLoader  # noqa: PLC0415
+
+    pages = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=False)
+    failures = [entry for entry in entries if entry["status"] != "ok"]
+    scopes = len({entry["scope"] for entry in entries})
+    data = data_files()
+    rows = sum(item.rows or 0 for item in data)
+    return pages.get_template("page/reports.html.j2").render(
+        title=TITLE,
+        summary=_summary(len(entries), scopes, len(failures)),
+        failures=failures,
+        groups=_groups(entries),
+        simulated=SIMULATED if any(entry["simulated"] for entry in entries) else "",
+        data=data,
+        made=(
+            ("Code, SHA-256", code_hash()[:12]),
+            ("Data", f"{len(data)} files, {rows:,} rows"),
+            *([("Versions", versions)] if versions else []),
+        ),
+    )
+
+
+def _summary(pages: int, reports: int, failed: int) -> str:
+    if not pages:
+        return "There are no reports here yet: tfeval report makes them."
+    counted = f"{pages} page{'s' * (pages != 1)} in {reports} report{'s' * (reports != 1)}"
+    return f"{counted}. " + (f"{failed} could not be completed." if failed else "All are complete.")
+
+
+def _groups(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return national reports by scope, then one table of all areas."""
+    national: dict[str, list[dict[str, Any]]] = {}
+    areas = []
+    for entry in entries:
+        if entry["scope"].split("--")[0] == "national":
+            national.setdefault(entry["scope"], []).append(entry | {"label": entry["title"]})
+        else:
+            areas.append(entry | {"label": f"{entry['about']}: {entry['title']}"})
+    reports = [
+        {
+            "about": found[-1]["about"],
+            "caption": f"Chapters: {found[-1]['about']}",
+            "entries": found,
+        }
+        for found in national.values()
+    ]
+    local = [{"about": "", "caption": "Pages on one authority", "entries": areas}]
+    groups = []
+    if reports:
+        groups.append({"title": "National report", "first": "Chapter", "reports": reports,
+                       "several": len(reports) > 1})  # fmt: skip
+    if areas:
+        groups.append({"title": "Local authorities", "first": "Authority", "reports": local,
+                       "several": False})  # fmt: skip
+    return groups

@@ -15,7 +15,6 @@ from tfeval.programme.programmes import programmes
 from tfeval.records.schema import ALL_CRITERIA, CLAIM_KINDS, PHASES, ROLES, TABLES
 from tfeval.records.simulation import processes
 from tfeval.records.simulation.events import event_tables
-from tfeval.records.simulation.evidence import evidence
 from tfeval.records.simulation.outcomes import Worlds, truth_tables
 from tfeval.records.simulation.population import (
     Authorities,
@@ -29,7 +28,7 @@ from tfeval.records.simulation.population import (
     spell_worlds,
 )
 from tfeval.records.simulation.processes import PROCESSES, YEAR, Candidates, Spells
-from tfeval.records.simulation.programme import NEVER, Course, course
+from tfeval.records.simulation.programme import NEVER, Course, course, evidence
 from tfeval.records.simulation.school import (
     Disposals,
     SchoolDraws,

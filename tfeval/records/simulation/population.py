@@ -141,7 +141,7 @@ def population(
     """Draw a block of families."""
     phase = _phases(rng.random(size), settings)
     identified = _identified(phase, settings, rng)
-    people = _people(size, identified, rng)
+    people = _people(size, identified, settings, rng)
     number = people["family"].size
     long_wait = rng.uniform(*settings.long_wait_days, size)
     wait = np.where(
@@ -190,11 +190,13 @@ def _identified(
     return identified
 
 
-def _people(size: int, identified: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def _people(
+    size: int, identified: np.ndarray, settings: SimulationSettings, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
     """Draw one or two carers, now and then another adult, and one to eight children."""
     carers = 1 + (rng.random(size) < 0.42)
     others = (rng.random(size) < 0.08).astype(int)
-    children = np.minimum(1 + rng.poisson(0.9, size), _MOST_CHILDREN)
+    children = np.minimum(1 + rng.poisson(settings.more_children, size), _MOST_CHILDREN)
     total = carers + others + children
     family = np.repeat(np.arange(size, dtype=np.int32), total)
     place = np.arange(family.size) - np.repeat(np.cumsum(total) - total, total)
@@ -229,11 +231,13 @@ def rates(
 ) -> np.ndarray:
     """Return the usual rate of a process, events a year, of each family or person.
 
-    The multipliers have mean one over families, so `per_year` stays the mean.
+    The multipliers have mean one over families, so `per_year`, times what the settings make of
+    it, stays the mean.
     """
     family = people.owner(process.of)
     log_rate = process.loading * family_risk(process.name, process.kind, people, areas, settings)
-    rate = process.per_year * np.exp(log_rate[family])
+    mean = process.per_year * settings.rate_ratios.get(process.name, 1.0)
+    rate = mean * np.exp(log_rate[family])
     if process.of == "person":
         spread = settings.frailty
         rate *= np.exp(spread * people.frailty - spread**2 / 2)

@@ -30,6 +30,10 @@ OUTCOMES = (
     "ae_attendances",
     "domestic_abuse",
 )
+#: Processes that make events, by name; their rates stand in `processes`.
+PROCESS_NAMES = ("offences", "asb_incidents", "domestic_abuse", "ae_attendances",
+                 "emergency_admissions", "out_of_work", "employment", "in_need",
+                 "protection_plan", "looked_after")  # fmt: skip
 #: Effects, as ratios of rates, that come near the differences which the phase two evaluation
 #: reported (MHCLG 2019, as quoted by Family Law Week and Locum Today; `evaluation_outcomes.csv`):
 #: looked after 1.7% against 2.5%, adult custody 1.2% against 1.6%, juvenile conviction 3.9%
@@ -53,6 +57,7 @@ CLAIMED_SHARES: Mapping[str, float] = MappingProxyType(
 _FOLLOWED = timedelta(days=365)
 #: The programme as the phase one evaluation found it (NIESR 2016): no effect on anything.
 NO_EFFECTS: dict[str, float] = {}
+USUAL_RATES: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,11 @@ class SimulationSettings:
     move_share, again_share : float
         Share of families that move to another authority, and of phase one's attached families that
         are identified and attached again in phase two, at least 24 months later.
+    rate_ratios : mapping
+        Ratio of a process's rate to its usual one, by its name (`PROCESSES`); usual where left
+        out. For records that imitate others.
+    more_children : float
+        Children a family has on average beyond its first, before the most that there can be.
     """
 
     effects: Mapping[str, float | Mapping[str, float]] = field(
@@ -144,11 +154,14 @@ class SimulationSettings:
     claimed_shares: Mapping[str, float] = field(default_factory=lambda: dict(CLAIMED_SHARES))
     move_share: float = 0.05
     again_share: float = 0.04
+    rate_ratios: Mapping[str, float] = field(default_factory=dict)
+    more_children: float = 0.9
 
     def __post_init__(self) -> None:
         """Refuse numbers that mean nothing, before anything is simulated."""
         self._check_shares()
         self._check_effects()
+        self._check_rates()
         if self.eligible_share < self.attached_share:
             raise ParameterError("attached_share cannot be above eligible_share.")
         if (self.records_from, self.records_to) > (date(2011, 4, 1), date.max) or (
@@ -201,6 +214,15 @@ class SimulationSettings:
                     raise ParameterError(
                         f"The effect on {outcome} is a ratio of rates: above 0, at most 5."
                     )
+
+    def _check_rates(self) -> None:
+        for name, ratio in self.rate_ratios.items():
+            if name not in PROCESS_NAMES:
+                raise ParameterError(f"No process {name}. {suggest(name, PROCESS_NAMES)}")
+            if not 0 < ratio <= 20:
+                raise ParameterError(f"rate_ratios: {name} is a ratio above 0, at most 20.")
+        if not 0 <= self.more_children <= 5:
+            raise ParameterError("more_children is a mean from 0 to 5.")
 
     def ratio(self, outcome: str, kind: str) -> float:
         """Return the full effect on an outcome in a kind of family, as a ratio of rates."""

@@ -14,8 +14,7 @@ from tfeval.errors import TfevalError, public_line
 from tfeval.impact.balance.balance import Balance
 from tfeval.impact.balance.tables import BALANCED, NOT_BALANCED, PARTLY
 from tfeval.impact.design.design import Design
-from tfeval.impact.designs import DESIGNS
-from tfeval.impact.specification import Specification
+from tfeval.impact.specification import DESIGNS, Specification
 from tfeval.impact.study.study import Study
 from tfeval.programme.claims import member_bounds, unpublished_bounds
 from tfeval.programme.published import distinct_sources, published, sources

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import pandas as pd
 
-from tfeval.display.claim_charts import narrowing_chart
 from tfeval.display.figures import Chart
+from tfeval.display.interval_charts import narrowing_chart
 from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table, safe_count, table
 from tfeval.money.additional import Range, cost_per, surviving

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from tfeval.display.claim_charts import reach_chart
 from tfeval.display.figures import Chart
+from tfeval.display.interval_charts import reach_chart
 from tfeval.display.tables import Table, table
 from tfeval.impact.effects.power import detectable_effects
 from tfeval.impact.effects.published import (

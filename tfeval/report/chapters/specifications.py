@@ -12,7 +12,6 @@ from tfeval.display.names import estimand_words
 from tfeval.display.tables import Table, table
 from tfeval.display.words import worded
 from tfeval.errors import TfevalError, public_line
-from tfeval.impact.designs import DESIGNS
 from tfeval.impact.effects.estimate import METHODS, estimate
 from tfeval.impact.effects.words import (
     decimals,
@@ -21,7 +20,7 @@ from tfeval.impact.effects.words import (
     status_notes,
     with_interval,
 )
-from tfeval.impact.specification import Specification
+from tfeval.impact.specification import DESIGNS, Specification
 from tfeval.impact.study.checks import CENSORING
 from tfeval.impact.study.study import study
 from tfeval.programme.outcomes import outcome, outcome_label

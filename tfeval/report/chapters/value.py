@@ -19,7 +19,7 @@ from tfeval.errors import public_line
 from tfeval.impact.balance.tables import NOT_BALANCED
 from tfeval.impact.effects.effects import Effects
 from tfeval.money.appraisal import Appraisal
-from tfeval.money.assumptions import Assumptions
+from tfeval.money.appraisal_settings import Assumptions
 from tfeval.money.designs import DesignAppraisals, appraise_designs
 from tfeval.money.monetised import NothingValuedError
 from tfeval.money.uncertainty import Uncertainty
