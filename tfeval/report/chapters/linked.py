@@ -143,7 +143,7 @@ _TRUTHS = ("families", "people_outcomes", "family_outcomes")
 _DAY = 86_400
 _PACKAGE = Path(__file__).resolve().parents[2]
 #: The rooms that records are made by: a room imports only those before it.
-_ROOMS, _FILES = ("display", "programme", "records"), ("errors.py", "paths.py")
+_ROOMS, _FILES = ("display", "programme", "records"), ("errors.py", "settings.py")
 _LIBRARIES = ("numpy", "pandas", "scipy", "pyarrow", "duckdb", "ibis-framework")
 _BEGAN = time.time()
 _SPOILED = (OSError, ValueError, TfevalError)
