@@ -116,7 +116,7 @@ def cohort(
     rules = phase_of(phase)
     found = candidates(records, settings, rules)
     spans = windows(months)
-    units = records.keep(_units, records, found, settings, rules)
+    units = records.keep(_units, records, found, level, months, rules)
     held, due = cohort_outcomes(records.tables), {}
     if "school_terms" in records.tables:
         calendar = kept_frame(records.connection, _calendar(records))
@@ -144,10 +144,12 @@ def cohort(
     return made if plan is None else made.close()
 
 
-def _units(records: Records, found: ibis.Table, settings: Settings, rules: Phase) -> ibis.Table:
+def _units(
+    records: Records, found: ibis.Table, level: str, months: tuple[int, ...], rules: Phase
+) -> ibis.Table:
     units = units_of(records, entered(found))
-    units = units if settings.level == "family" else people_of(records, units)
-    return with_windows(with_time(units, rules), settings.horizons)
+    units = units if level == "family" else people_of(records, units)
+    return with_windows(with_time(units, rules), months)
 
 
 #: A count of sessions hangs on how many terms fit in whole, and so on the day of entry.

@@ -76,7 +76,7 @@ class _Query:
 #: Queries by step, form of the inputs and settings. Putting a step into SQL takes ten times as
 #: long as running it on some thousand families.
 _queries: dict[str, _Query] = {}
-#: Forms of the tables kept, by name: what made them.
+#: Forms of the tables kept, by name: their columns, which are all that a step's words hang on.
 _forms: dict[str, str] = {}
 
 
@@ -113,7 +113,7 @@ def kept(connection: Any, form: str, step: Callable[..., ibis.Table], *inputs: A
         _queries[key] = known
     renamed = dict(zip(known.inputs, names, strict=True))
     sql = _NAMES.sub(lambda name: renamed[name[0]], known.sql)
-    return _held(connection, f"AS {sql}", known.schema, key)
+    return _held(connection, f"AS {sql}", known.schema)
 
 
 def kept_frame(connection: Any, frame: pd.DataFrame) -> ibis.Table:
@@ -128,17 +128,17 @@ def kept_frame(connection: Any, frame: pd.DataFrame) -> ibis.Table:
     try:
         schema = held.schema()
         columns = ", ".join(f'"{name}"' for name in schema)
-        return _held(connection, f"AS SELECT {columns} FROM {view}", schema, repr(schema))
+        return _held(connection, f"AS SELECT {columns} FROM {view}", schema)
     finally:
         connection.con.unregister(view)
 
 
-def _held(connection: Any, what: str, schema: ibis.Schema, form: str) -> ibis.Table:
+def _held(connection: Any, what: str, schema: ibis.Schema) -> ibis.Table:
     name = _KEPT.format(next(_numbers))
     connection.raw_sql(f'CREATE TEMP TABLE "{name}" {what}')
     table = ops.DatabaseTable(name=name, schema=schema, source=connection,
                               namespace=ops.Namespace())  # fmt: skip
-    _forms[name] = form
+    _forms[name] = repr(schema)
     weakref.finalize(table, _dropped, connection, name).atexit = False
     return table.to_expr()
 
