@@ -93,7 +93,7 @@ def test_audit_runs_resumes_and_says_how_far_off(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "this design is off by" in done.stdout and ", 1 draw\n" in done.stdout
     assert (tmp_path / "known_truth.csv").is_file()
-    assert "Replications: 1 of 1" in done.stderr
+    assert "Replications: 2 of 2" in done.stderr
     again = tfeval(*asked)
     assert again.stdout == done.stdout
     refused = tfeval("audit", "--worlds", "crises", "--out", tmp_path)

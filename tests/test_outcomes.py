@@ -269,7 +269,7 @@ def test_a_new_row_is_counted(page):
 def test_a_new_row_is_described_and_can_be_planned(page):
     columns = page.families.columns
     own = columns[columns["outcome"] == "convictions"]
-    assert own["timing"].tolist() == ["before", "after"]
+    assert own["timing"].tolist() == ["before", "before", "after"]
     assert (own["description"] == NEW["description"]).all()
     assert "| `convictions` | Convictions in court | `offences` |" in data_dictionary()
     content = load_plan(None)

@@ -228,7 +228,8 @@ def test_frames_of_pyarrow_give_the_same_results_in_every_role(holes, dictionary
         folded = tf.weight(made, folds=3)
         balance = design.balance(prognosis=each[["y"]]).to_frame()
         found.append((made, design, effects.to_frame(), folded, balance))
-        assert of(each, **{**roles, "fewest": 20}).left_out == {}
+        rare = of(each, **{**roles, "fewest": 20}).left_out
+        assert all(name.endswith(": missing") for name in rare)
     (one, first, effects, weights, rows), (other, second, again, reweighed, alike) = found
     assert one.covariates.names == other.covariates.names
     np.testing.assert_array_equal(one.covariates.matrix, other.covariates.matrix)

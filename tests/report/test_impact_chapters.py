@@ -115,7 +115,7 @@ def test_what_was_not_planned_is_said_in_the_headline_and_the_table():
 
 def test_choices_change_one_thing_at_a_time_and_begin_with_the_one_made(found, choices):
     keys = choices[list(specifications.KEYS)].drop_duplicates(ignore_index=True)
-    own = ("not_yet_treated", "nearest", "adjusted", "supported")
+    own = ("not_yet_treated", "nearest", "adjusted", "supported", "left_out")
     assert tuple(keys.iloc[0]) == own
     changed = (keys != own).sum(axis=1)
     # The naive difference has neither design nor estimator of the one chosen.

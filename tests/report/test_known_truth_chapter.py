@@ -35,8 +35,8 @@ def test_the_headline_is_of_the_rows():
     )  # fmt: skip
     said = known_truth.headline(found, SPEC)
     assert "off by +0.4% (±1.0) of its mean over 100 draws" in said
-    assert f"furthest where {WORLDS['selection_unrecorded'].words}, by +9.0%" in said
-    assert f"31% of draws where {WORLDS['crisis'].words}" in said
+    assert f"furthest where {WORLDS['selection_unrecorded'].words} (rates), by +9.0%" in said
+    assert f"31% of draws where {WORLDS['crisis'].words} (rates)" in said
 
 
 def test_an_error_within_chance_is_not_told():

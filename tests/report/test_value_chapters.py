@@ -40,7 +40,8 @@ def impact(custody: float = -0.01, balance: str = "balanced", simulated: bool = 
     )
     joint = pd.DataFrame([[16e-6, 8e-6], [8e-6, 4e-4]], columns=rows["outcome"])
     first = rows.assign(comparison="not_yet_treated", design="nearest", estimator="adjusted",
-                        treatment="supported", alike="balanced", estimand="ATT")  # fmt: skip
+                        treatment="supported", censoring="left_out", alike="balanced",
+                        estimand="ATT")  # fmt: skip
     others = first.assign(comparison="waiting", alike="not_balanced", estimate=[2 * custody, 0.0])
     pooled = {
         name: pool_areas(

@@ -140,7 +140,7 @@ SIMULATORS: dict[str, Simulator] = {
         where="tfeval.records.simulate:simulate",
         imitates=True,
         base={
-            "phase_shares": {"one": 1.0}, "records_to": date(2017, 6, 30),
+            "phase_shares": {PHASE: 1.0}, "records_to": date(2017, 6, 30),
             "selection_recorded": 0.0, "selection_unrecorded": 0.0, "crisis_share": 0.0,
             "other_help_share": 0.0, "no_data_share": 0.0, "late_data_share": 0.0,
             "missed_link_share": 0.0, "false_link_share": 0.0, "data_matched_share": 0.0,
@@ -184,7 +184,7 @@ SIMULATORS: dict[str, Simulator] = {
         words="people passing between states week by week, families identified by their own "
         "records (tfeval.simulate_histories)",
         where="tfeval.records.simulate_histories:simulate_histories",
-        base={"phase": "one", "crisis": 0.0},
+        base={"phase": PHASE, "crisis": 0.0},
         worlds={
             "nothing_wrong": {},
             "crisis": {"crisis": 4.0},

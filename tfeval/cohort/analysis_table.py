@@ -349,8 +349,7 @@ class Cohort:
     def labels(self) -> dict[str, str]:
         """Covariates' names for readers, by column."""
         rows = self.columns[self.columns["timing"] == "before"]
-        return {name: _label(name, outcome, window) for name, outcome, window
-                in zip(rows["name"], rows["outcome"], rows["window"], strict=True)}  # fmt: skip
+        return {row["name"]: _label(row) for row in rows.to_dict("records")}
 
     @property
     def horizons(self) -> list[int]:
@@ -470,11 +469,12 @@ _LABELS = {
 }
 
 
-def _label(name: str, outcome: str, window: str) -> str:
+def _label(row: dict[Any, Any]) -> str:
+    name, outcome = str(row["name"]), str(row["outcome"])
     if outcome:
-        when = ", year before identification" if window == IDENTIFIED else ""
+        when = ", year before identification" if row["window"] == IDENTIFIED else ""
         return OUTCOMES[outcome].label + when
-    if name.startswith("sessions_due_"):
-        return f"School sessions due in the {name.rpartition('_')[2]} months after"
+    if row["months"]:
+        return f"School sessions due in the {row['months']} months after"
     words = name.replace("met_", "met: ", 1).replace("_", " ")
     return _LABELS.get(name, words[:1].upper() + words[1:])

@@ -287,7 +287,7 @@ def _described(
     who += [(name, "", "", BEFORE, 0, "families", "0 or 1", "Criterion met.") for name in criteria]
     who += [(name, "", "", BEFORE, 0, "families", unit, text) for name, text, unit in WHEN]
     # Known on the index date: what a school year holds after it, not what a pupil did.
-    who += [(name, "", "", BEFORE, 0, "school_terms", "half days",
+    who += [(name, "", "", BEFORE, after, "school_terms", "half days",
              f"Sessions of whole terms within {after} months of the index date, by the calendar.")
             for name, after in due.items()]  # fmt: skip
     who += [

@@ -187,8 +187,8 @@ def seen_of(
         covered = linked = read = followed_on = yes
         if f"{table}_to" in joined.columns:
             covered = (joined[f"{table}_from"] <= start) & (joined[f"{table}_to"] >= end)
-        if f"unlinked_{span.name}" in joined.columns:
-            linked = joined[f"unlinked_{span.name}"].fill_null(0) == 0
+        if column_of("unlinked", span.name) in joined.columns:
+            linked = joined[column_of("unlinked", span.name)].fill_null(0) == 0
         if "unreadable" in joined.columns:
             read = joined["unreadable"].fill_null(0) == 0
         if span.timing != BEFORE:
@@ -224,7 +224,7 @@ def _unlinked(
         return as_date(joined["birth_month"] + later).epoch_days()
 
     of_age = {
-        f"unlinked_{span.name}": as_number(
+        column_of("unlinked", span.name): as_number(
             # The day of birth is not kept: it may be the month's last.
             (birthday(youngest) < joined[span.end])
             & (birthday(too_old, months=1) > joined[span.start])

@@ -175,7 +175,7 @@ def telling(
     arms : ndarray of bool
         Who was treated.
     fewest : int or None
-        As for `varying`; None keeps all.
+        As for `varying`; None and 1 keep all.
     counted : ndarray of bool, optional, shape (n,)
         Who is looked at.
 
@@ -184,7 +184,7 @@ def telling(
     A value that is missing in one arm alone would tell the arms apart by itself. Without the mark
     the mean stands for it; a rare level counts as the one left out.
     """
-    if fewest is None:
+    if fewest is None or fewest == 1:
         return held, {}
     looked = slice(None) if counted is None else counted
     rare: dict[str, str] = {}
