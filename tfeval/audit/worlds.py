@@ -126,6 +126,12 @@ _ON = ("absence", "exclusions", "offences", "custody", "asb_incidents", "out_of_
        "protection_plan", "looked_after", "emergency_admissions", "ae_attendances",
        "domestic_abuse")  # fmt: skip
 _FEWER = dict.fromkeys(_ON, 0.8)
+# In the other simulator absence is unauthorised sessions, and exclusions are of two kinds.
+_RENAMED = {"absence": ("sessions_unauthorised",),
+            "exclusions": ("fixed_exclusions", "permanent_exclusions")}  # fmt: skip
+_FEWER_STATES = {
+    own: ratio for name, ratio in _FEWER.items() for own in _RENAMED.get(name, (name,))
+}
 _KINDS = ("crime", "school", "work")
 _CRISIS = {"crisis_share": 0.6}
 _LINKS = {"missed_link_share": 0.15, "false_link_share": 0.03}
@@ -213,9 +219,9 @@ SIMULATORS: dict[str, Simulator] = {
         },
         effects={
             NONE: {"effects": {}},
-            KNOWN: {"effects": {**_FEWER, "employment": 1.2}},
+            KNOWN: {"effects": {**_FEWER_STATES, "employment": 1.2}},
             SOME: {
-                "effects": {name: ratio * 0.75 for name, ratio in _FEWER.items()}
+                "effects": {name: ratio * 0.75 for name, ratio in _FEWER_STATES.items()}
                 | {"employment": 1.4},
                 "effect_share": 0.5,
             },
