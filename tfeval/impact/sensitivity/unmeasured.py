@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
+from tfeval.display.tables import THRESHOLD
 from tfeval.errors import ParameterError, names_settings, suggest
 from tfeval.impact.design.design import Design
 from tfeval.impact.effects.columns import MADE_BY
@@ -248,9 +249,10 @@ def unobserved(
         One row an effect: `outcome`, `months`; `observed_treated`, `observed_comparison`: shares
         of the design's weight whose outcome was seen; `estimate`, of those; `bound_low`,
         `bound_high`: the effect on all if the others had, in whichever arm, the least or the most
-        that was seen of anybody; `times`: how many times the mean of the treated seen the treated
-        not seen would have to have, those of the comparison being as those seen, for the effect on
-        all to be 0. NaN if everybody was seen, or no such number is there; below 0 none can.
+        that ten units had (no single unit's value is told); `times`: how many times the mean of the
+        treated seen the treated not seen would have to have, those of the comparison being as those
+        seen, for the effect on all to be 0. NaN if everybody was seen, or there is no such number;
+        below 0 none can.
 
     Raises
     ------
@@ -261,8 +263,8 @@ def unobserved(
     -----
     With q the share seen of an arm and m its mean, the mean of all lies between
     ``q m + (1 - q) least`` and ``q m + (1 - q) most``. The comparison's mean is that of the treated
-    less the effect. Bounds do not count sampling error, and for a count the most that was seen is
-    not the most that there can be.
+    less the effect. Bounds do not count sampling error, and for a count the most that ten units had
+    is not the most that there can be. Fewer than twenty seen bound nothing.
 
     References
     ----------
@@ -309,8 +311,10 @@ def _bounded(design: Design, values: np.ndarray, effect: dict[Any, Any]) -> dict
     known, arms = np.isfinite(values), (design.study.treated, ~design.study.treated)
     weight = design.weights
     shares = [float(weight[arm & known].sum() / weight[arm].sum()) for arm in arms]
-    seen = values[known & (weight > 0)]
-    least, most = float(seen.min()), float(seen.max())
+    seen = np.sort(values[known & (weight > 0)])
+    least, most = (float(seen[THRESHOLD - 1]), float(seen[-THRESHOLD])) if (
+        len(seen) >= 2 * THRESHOLD
+    ) else (NAN, NAN)  # fmt: skip
     (of_treated, of_compared), mean = shares, float(effect["mean_treated"])
     without = mean - float(effect["estimate"])
     treated = [of_treated * mean + (1 - of_treated) * end for end in (least, most)]

@@ -18,7 +18,7 @@ from tfeval.impact.effects.power import minimum_detectable_effect
 from tfeval.impact.effects.published import phase_one_inputs
 from tfeval.impact.effects.words import decimals, hidden_rows, number, percentages
 from tfeval.impact.sensitivity.regression import Sensitivity
-from tfeval.impact.sensitivity.unmeasured import sensitivity
+from tfeval.impact.sensitivity.unmeasured import sensitivity, unobserved
 from tfeval.money.additional import people_in_family
 from tfeval.money.could_know import detectable_curve
 from tfeval.programme.outcomes import outcome_label
@@ -149,6 +149,54 @@ def unmeasured_table(found: Analysis) -> Table:
         rows=tuple(tuple(row[place] for place in kept) for row in whole.rows),
         notes=(*said, *reading(held), *notes[len(said):]),
     )  # fmt: skip
+
+
+def unobserved_table(found: Analysis) -> Table:
+    """Return of how many each primary outcome was seen, and what the others could change.
+
+    Parameters
+    ----------
+    found : Analysis
+    """
+    caption = f"Outcomes not seen, over {found.horizon} months"
+    outcomes = primary_outcomes(found.outcomes(), found.plan)
+    if outcomes.empty:
+        why = "No primary outcome is recorded for enough families."
+        return table(pd.DataFrame({"": [why]}), caption=caption)
+    effects = found.effects.select([str(name) for name in outcomes])
+    hidden = hidden_rows(effects.to_frame())
+    frame = unobserved(found.design, outcomes, effects, months=found.horizon)
+    lines = [
+        (
+            outcome_label(row["outcome"], True),
+            *(f"{100 * row[f'observed_{arm}']:.0f}%" for arm in ("treated", "comparison")),
+            number(row["estimate"], 2),
+            f"{number(row['bound_low'], 2)} to {number(row['bound_high'], 2)}",
+            _tipping(row["times"]),
+        )
+        for row, hide in zip(frame.to_dict("records"), hidden, strict=True)
+        if not hide
+    ]
+    columns = ["Outcome", "Seen, on the programme", "Seen, compared", "Effect of those seen",
+               "Bounds for all", "To make it nought"]  # fmt: skip
+    return table(
+        pd.DataFrame(lines, columns=columns),
+        caption=caption,
+        notes=[
+            "Seen: the share of the families compared, as the design weighs them; of the others "
+            "the source was not linked, not sent or not readable (chapter 2). Bounds: if those "
+            "not seen had the least or the most that ten families had, whichever arm they are "
+            "in; they do not count chance, and are as wide as missing outcomes leave them.",
+            "To make it nought: how many times the mean of the families seen on the programme "
+            "those not seen there would have to have, those compared being alike.",
+        ],
+    )
+
+
+def _tipping(times: float) -> str:
+    if np.isnan(times):
+        return "all were seen"
+    return "none could" if times < 0 else f"{times:.1f} times"
 
 
 def unmeasured(found: Analysis) -> Sensitivity | str:
