@@ -15,7 +15,9 @@ from tfeval.settings import project_folder
 
 FOLDER = project_folder("data") / "audit"
 #: Worlds of which replications are run again: where all is right, and where much is wrong.
-AGAIN = [("nothing_wrong", "none", 0), ("everything", "known", 1)]
+AGAIN = [
+    ("rates", "nothing_wrong", 0), ("rates", "everything", 1), ("histories", "crisis", 2),
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -67,11 +69,11 @@ def test_it_follows_from_its_replications(known, kept):
     assert (gap <= 6 * part["bias_error"].fillna(np.inf)).all()
 
 
-@pytest.mark.parametrize(("world", "effects", "number"), AGAIN)
-def test_its_replications_follow_from_their_seeds(kept, world, effects, number):
-    task = Task("rates", world, effects, families=4_000, seed=1, replication=number)
+@pytest.mark.parametrize(("simulator", "world", "number"), AGAIN)
+def test_its_replications_follow_from_their_seeds(kept, simulator, world, number):
+    task = Task(simulator, world, "none", families=4_000, seed=1, replication=number)
     rows = replicate(task, ["not_yet_treated"], [PAGE]).set_index("outcome")
-    own = {"world": world, "effects": effects, "replication": number,
+    own = {"simulator": simulator, "world": world, "effects": "none", "replication": number,
            "comparison": "not_yet_treated"}  # fmt: skip
     held = kept[(kept[list(own)] == pd.Series(own)).all(axis=1)]
     held = held.set_index("outcome").loc[rows.index]
