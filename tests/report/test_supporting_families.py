@@ -14,7 +14,7 @@ from tfeval.report.chapters import linked
 
 PHASE = "supporting_families"
 #: Numbers and words of the phases before it, none of which may stand on its pages.
-OTHERS = ("117,910", "116,654", "400,000", "448", "920", "1.3m", "turned around",
+OTHERS = ("117,910", "116,654", "400,000", "£448", "£920", "1.3m", "turned around",
           "significant and sustained", "phase one", "phase two", "Phase one", "Phase two",
           "£1,800", "£4,000", "2012-13", "2015-16")  # fmt: skip
 
