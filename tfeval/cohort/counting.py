@@ -301,27 +301,20 @@ def outcomes_around(
     True
     """
     edges = {month: f"edge_{at}" for at, month in enumerate(sorted({*chain(*spans.values())}))}
-    units = families.units.mutate(
-        **{
-            name: as_date(families.units["index_on"] + ibis.interval(months=month)).epoch_days()
-            for month, name in edges.items()
-        }
-    )
-    if not censored:
-        units = units.mutate(attached_on=ibis.null("date"))
-    units = units.cache()
+    units = records.keep(_edged, families.units, tuple(edges.items()), censored)
     made = tuple(
         Window(name, edges[start], edges[end], end - start) for name, (start, end) in spans.items()
     )
     held = cohort_outcomes(records.tables)
     tables = list(dict.fromkeys(row.table for row in held))
-    reach = follow_up(records, units, made, tables).cache()
+    reach = records.keep(follow_up, records, units, made, tables)
     days = reach.order_by("unit").to_pandas()
     begun = (first_day(records) - date(1970, 1, 1)).days
     found = {}
     for table in tables:
         own = [row for row in held if row.table == table and row.counted]
-        counts = seen_of(records, units, reach, table, (held, made)).order_by("unit").to_pandas()
+        seen = records.keep(seen_of, records, units, reach, table, (held, made))
+        counts = seen.order_by("unit").to_pandas()
         for span in made:
             known = days[span.start] >= begun
             for row in own:
@@ -332,3 +325,13 @@ def outcomes_around(
             parts = sum(found[span.name, part] for part in row.parts)
             found[span.name, row.name] = parts / found[span.name, row.column].replace(0.0, np.nan)
     return pd.DataFrame(found).rename_axis(columns=["window", "outcome"])
+
+
+def _edged(units: ibis.Table, edges: tuple[tuple[int, str], ...], censored: bool) -> ibis.Table:
+    """Add the days so many months from the index date; without censoring, nobody is treated."""
+    days = {
+        name: as_date(units["index_on"] + ibis.interval(months=month)).epoch_days()
+        for month, name in edges
+    }
+    units = units.mutate(**days)
+    return units if censored else units.mutate(attached_on=ibis.null("date"))

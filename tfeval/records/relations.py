@@ -73,8 +73,7 @@ class _Query:
     schema: ibis.Schema
 
 
-#: Queries by step, form of the inputs and settings. Putting a step into SQL takes ten times as
-#: long as running it on some thousand families.
+#: By step, form of the inputs and settings: to put one into SQL takes ten times as long as to run.
 _queries: dict[str, _Query] = {}
 #: Forms of the tables kept, by name: their columns, which are all that a step's words hang on.
 _forms: dict[str, str] = {}
@@ -99,9 +98,10 @@ def kept(connection: Any, form: str, step: Callable[..., ibis.Table], *inputs: A
     DuckDB runs the query of the last time with other tables in their places; other engines put
     the step into SQL each time.
     """
-    if connection.name != "duckdb":
-        return step(*inputs).cache()
     tables = [one for one in inputs if isinstance(one, ibis.Table)]
+    ours = all(getattr(one.op(), "name", "") in _forms for one in tables)
+    if connection.name != "duckdb" or not ours:
+        return step(*inputs).cache()
     names = tuple(one.get_name() for one in tables)
     said = [_forms[one.get_name()] if isinstance(one, ibis.Table) else "" if hasattr(one, "tables")
             else repr(one) for one in inputs]  # fmt: skip
