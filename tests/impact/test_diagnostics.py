@@ -452,17 +452,17 @@ def p_values(seed, families, **world):
     }
 
 
-@pytest.mark.slow(reason="40 simulated worlds, some minutes")
+@pytest.mark.slow(reason="20 simulated worlds, a minute")
 def test_where_nobody_is_chosen_the_checks_reject_at_about_their_level():
-    drawn = [p_values(seed, 4_000, **NOTHING) for seed in range(1, 41)]
+    drawn = [p_values(seed, 4_000, **NOTHING) for seed in range(1, 21)]
     for check in ("placebo_outcomes", "placebo_index_date", "trend_before"):
         tests = pd.concat([one[check] for one in drawn])["p_value"].dropna()
-        assert 0.01 < (tests < 0.05).mean() < 0.10, check
-        # Of 40 checks at 5%, more than 6 would come about by chance in 1 of 70.
+        assert 0.005 < (tests < 0.05).mean() < 0.12, check
+        # Of 20 checks at 5%, more than 4 would come about by chance in 1 of 390.
         whole = np.array([placebos.p_of_check(one[check]) for one in drawn])
-        assert (whole < 0.05).sum() <= 6, check
+        assert (whole < 0.05).sum() <= 4, check
     failed = [any(row["verdict"] == "failed" for row in placebos.judged(one)) for one in drawn]
-    assert sum(failed) <= 6
+    assert sum(failed) <= 4
 
 
 @pytest.mark.slow(reason="two large simulated worlds")
