@@ -73,6 +73,10 @@ def test_what_weights_need_is_said(families):
         tf.study(families, censoring="weighted")
     with pytest.raises(ParameterError, match="Did you mean weighted"):
         tf.study(families, months=12, censoring="weigted")
+    with pytest.raises(ParameterError, match="censoring goes with a cohort"):
+        tf.study(families.to_pandas(), covariates=["people"], censoring="weighted")
+    with pytest.raises(ParameterError, match="not both"):
+        tf.study(families, months=12, weight="people", censoring="weighted")
     never = tf.cohort(
         tf.simulate(families=2_000, seed=8).records, comparison="below_threshold", horizon=12
     )

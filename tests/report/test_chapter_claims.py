@@ -136,6 +136,14 @@ def test_records_that_cannot_say_give_the_reason(found):
     assert "no school terms" in additional.headline(silent)
 
 
+def test_each_phase_s_rules_are_read_as_its_own(found):
+    one, two = (funnel.rules_table(replace(found, phase=name)).text() for name in ("one", "two"))
+    assert "of people under 18 on the day" in one
+    assert "under 18" not in two
+    assert "proven, of anyone, and incidents" in two
+    assert "{whose}" not in one + two
+
+
 def test_few_families_hide_the_results(small, monkeypatch):
     monkeypatch.setattr(additional, "hidden_rows", lambda frame: frame["estimate"].notna())
     assert "too few" in load().why

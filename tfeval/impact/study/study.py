@@ -14,6 +14,7 @@ from tfeval.cohort.analysis_table import Cohort, Origin, origin_of
 from tfeval.errors import DataError, ParameterError, names_settings, suggest
 from tfeval.impact.study.checks import (
     CENSORED,
+    CENSORING,
     FEWEST,
     check_names,
     check_timing,
@@ -385,9 +386,9 @@ def study(
         cluster = "local_authority" if cluster is None else cluster
         unit, family = unit or "unit", family or "family_id"
         fewest = FEWEST if fewest is None else fewest
-        weight = CENSORED if weight is None and censoring == "weighted" else weight
-    elif months is not None:
-        raise ParameterError("months goes with a cohort: a frame does not say who was followed.")
+        weight = _weight_for(censoring, weight)
+    else:
+        _refuse_of_frames(months, censoring)
     if not isinstance(frame, pd.DataFrame | str | Path):
         raise ParameterError("A study is made from a DataFrame, a cohort or a Parquet file.")
     named = _named(covariates, by)
@@ -421,6 +422,21 @@ def study(
         treated_name=str(treated),
         origin=origin_of(told.get("origin")),
     )
+
+
+def _weight_for(censoring: str, given: str | None) -> str | None:
+    """Return the column of the sampling weights of a cohort's families."""
+    if censoring == CENSORING[0]:
+        return given
+    if given is not None:
+        raise ParameterError('Give weight or censoring="weighted", not both.')
+    return CENSORED
+
+
+def _refuse_of_frames(months: int | None, censoring: str) -> None:
+    if months is not None or censoring != CENSORING[0]:
+        what = "months" if months is not None else "censoring"
+        raise ParameterError(f"{what} goes with a cohort: a frame does not say who was followed.")
 
 
 def _named(covariates: Iterable[str] | None, by: Named | None) -> list[str]:

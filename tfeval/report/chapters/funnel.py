@@ -267,8 +267,9 @@ _READ_AS = {
     "asb_reduction": "Incidents of the family in the half year (182 days) before the day of the "
     "tests, against those in the half year before it joined. Where none came before, none may "
     "come after.",
-    "offending_reduction": "Offences that were proven, over the same half years: those of "
-    "people under 18 on the day.",
+    "offending_reduction": "Offences that were proven, {whose}, in the half year (182 days) before "
+    "the day of the tests, against those in the half year before the family joined. Where none "
+    "came before, none may come after.",
     "offending_months": "The half year (182 days) before the day of the tests, as far as records "
     "show the need.",
     "employment_weeks": "An adult (18 or over) on an out-of-work benefit on the day the family "
@@ -288,8 +289,11 @@ def rules_table(found: Additional) -> Table:
         row["text"] if row["text"] else f"{row['definition']}: {as_published(row)}"
         for _, row in rows.iterrows()
     ]
+    minors = phase(found.phase).result.minors_only
+    whose = "of people under 18 on the day" if minors else "of anyone, and incidents"
+    read = [_READ_AS[name].format(whose=whose) for name in rows["figure"]]
     return table(
-        pd.DataFrame({"Rule, as published": rule, "As read here": rows["figure"].map(_READ_AS)}),
+        pd.DataFrame({"Rule, as published": rule, "As read here": read}),
         caption=f"The tests and how they are read, {phase(found.phase).title}",
         sources=distinct_sources(rows),
     )

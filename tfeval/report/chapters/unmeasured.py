@@ -14,9 +14,16 @@ from tfeval.display.tables import Table, table
 from tfeval.errors import DataError, TfevalError, public_line
 from tfeval.impact.diagnostics.diagnose import Confidence, Diagnostics, confidence
 from tfeval.impact.diagnostics.placebos import CANNOT, FAILED
+from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.power import minimum_detectable_effect
 from tfeval.impact.effects.published import phase_one_inputs
-from tfeval.impact.effects.words import decimals, hidden_rows, number, percentages
+from tfeval.impact.effects.words import (
+    decimals,
+    hidden_rows,
+    number,
+    percentages,
+    with_interval,
+)
 from tfeval.impact.sensitivity.regression import Sensitivity
 from tfeval.impact.sensitivity.unmeasured import sensitivity, unobserved
 from tfeval.money.additional import people_in_family
@@ -159,34 +166,34 @@ def unobserved_table(found: Analysis) -> Table:
     found : Analysis
     """
     caption = f"Outcomes not seen, over {found.horizon} months"
-    outcomes = primary_outcomes(found.outcomes(), found.plan)
-    if outcomes.empty:
-        why = "No primary outcome is recorded for enough families."
-        return table(pd.DataFrame({"": [why]}), caption=caption)
-    effects = found.effects.select([str(name) for name in outcomes])
-    hidden = hidden_rows(effects.to_frame())
+    asked = _primary(found)
+    if asked is None:
+        return table(pd.DataFrame({"": [_NO_PRIMARY]}), caption=caption)
+    outcomes, effects = asked
     frame = unobserved(found.design, outcomes, effects, months=found.horizon)
-    lines = [
-        (
-            outcome_label(row["outcome"], True),
-            *(f"{100 * row[f'observed_{arm}']:.0f}%" for arm in ("treated", "comparison")),
-            number(row["estimate"], 2),
-            f"{number(row['bound_low'], 2)} to {number(row['bound_high'], 2)}",
-            _tipping(row["times"]),
-        )
-        for row, hide in zip(frame.to_dict("records"), hidden, strict=True)
-        if not hide
-    ]
-    columns = ["Outcome", "Seen, on the programme", "Seen, compared", "Effect of those seen",
-               "Bounds for all", "To make it nought"]  # fmt: skip
+    frame = frame.assign(
+        std_error=effects.frame["std_error"].to_numpy(),
+        scale=np.where(percentages(effects.frame, effects.settings), 100.0, 1.0),
+    )
+    lines = []
+    for row in frame[~hidden_rows(effects.frame)].to_dict("records"):
+        scale = row["scale"]
+        effect, low, high = (scale * row[name] for name in ("estimate", "bound_low", "bound_high"))
+        digits, unit = decimals(scale * row["std_error"]), " points" if scale > 1 else ""
+        told = with_interval(effect, low, high, digits, unit)
+        seen = (f"{row[f'observed_{arm}']:.0%}" for arm in ("treated", "comparison"))
+        lines.append((outcome_label(row["outcome"], True), *seen, told, _tipping(row["times"])))
+    columns = ["Outcome", "Seen, on the programme", "Seen, compared",
+               "Effect on those seen (bounds for all)", "To make it nought"]  # fmt: skip
     return table(
         pd.DataFrame(lines, columns=columns),
         caption=caption,
         notes=[
             "Seen: the share of the families compared, as the design weighs them; of the others "
-            "the source was not linked, not sent or not readable (chapter 2). Bounds: if those "
-            "not seen had the least or the most that ten families had, whichever arm they are "
-            "in; they do not count chance, and are as wide as missing outcomes leave them.",
+            "the source was not linked, not sent or not readable (chapter 2), or there was nothing "
+            "to take a share of, such as no child at school: no bound is about these. Bounds: if "
+            "those not seen had the least or the most that ten families had, whichever arm they "
+            "are in; they do not count chance, and are as wide as missing outcomes leave them.",
             "To make it nought: how many times the mean of the families seen on the programme "
             "those not seen there would have to have, those compared being alike.",
         ],
@@ -196,7 +203,20 @@ def unobserved_table(found: Analysis) -> Table:
 def _tipping(times: float) -> str:
     if np.isnan(times):
         return "all were seen"
-    return "none could" if times < 0 else f"{times:.1f} times"
+    return "none could" if times < 0 else f"{times:.2f} times"
+
+
+_NO_PRIMARY = "No primary outcome is recorded for enough families."
+
+
+def _primary(found: Analysis) -> tuple[pd.DataFrame, Effects] | None:
+    """Return the primary outcomes and the effects on them, labelled; None where there are none."""
+    outcomes = primary_outcomes(found.outcomes(), found.plan)
+    if outcomes.empty:
+        return None
+    effects = found.effects.select([str(name) for name in outcomes])
+    labels = {**found.study.labels, **effects.settings["labels"]}
+    return outcomes, replace(effects, settings={**effects.settings, "labels": labels})
 
 
 def unmeasured(found: Analysis) -> Sensitivity | str:
@@ -206,14 +226,11 @@ def unmeasured(found: Analysis) -> Sensitivity | str:
     ----------
     found : Analysis
     """
-    outcomes = primary_outcomes(found.outcomes(), found.plan)
-    if outcomes.empty:
-        return "No primary outcome is recorded for enough families."
-    effects = found.effects.select([str(name) for name in outcomes])
-    labels = {**found.study.labels, **effects.settings["labels"]}
-    effects = replace(effects, settings={**effects.settings, "labels": labels})
+    asked = _primary(found)
+    if asked is None:
+        return _NO_PRIMARY
     try:
-        return sensitivity(found.design, outcomes, effects, months=found.horizon)
+        return sensitivity(found.design, *asked, months=found.horizon)
     except TfevalError as fault:
         return public_line(fault)
 
