@@ -424,6 +424,14 @@ class Cohort:
             )
         return rows[rows["months"] == months]
 
+    def treated_on(self) -> pd.Series:
+        """Return when each unit was first treated, whenever that was, in the order of `to_pandas`.
+
+        Missing if it never was.
+        """
+        rows = self.units.select("unit", "attached_on").order_by("unit").to_pandas()
+        return pd.to_datetime(rows["attached_on"]).rename("treated_on")
+
     def baseline(self) -> pd.DataFrame:
         """Return the same outcomes over the months before the index date, as `outcomes` does.
 

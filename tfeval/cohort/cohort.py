@@ -24,6 +24,7 @@ from tfeval.cohort.analysis_table import (
 )
 from tfeval.cohort.counting import follow_up, seen_of
 from tfeval.cohort.entry import (
+    LEAN,
     WHEN,
     candidates,
     criteria_columns,
@@ -154,8 +155,6 @@ def _units(
 
 #: A count of sessions hangs on how many terms fit in whole, and so on the day of entry.
 _SESSIONS_DUE = "sessions_due_{}"
-#: Days by which a term's middle is moved on, so that thirds of the school year part terms rightly.
-_LEAN = 12
 
 
 def _calendar(records: Records) -> pd.DataFrame:
@@ -166,7 +165,7 @@ def _calendar(records: Records) -> pd.DataFrame:
     terms = records.keep(_term_dates, records).to_pandas().dropna()
     start = pd.to_datetime(terms["term_start"])
     end = pd.to_datetime(terms["term_end"])
-    middle = start + (end - start) // 2 + pd.Timedelta(days=_LEAN)
+    middle = start + (end - start) // 2 + pd.Timedelta(days=LEAN)
     months = middle.dt.year * 12 + middle.dt.month + 3  # from September on a year is the next
     terms = terms.assign(start=start.dt.date, stop=end.dt.date, third=months // 4)
     order = {"third": True, "pupils": False, "start": True, "stop": True}

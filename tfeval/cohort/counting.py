@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.cohort.analysis_table import BEFORE, Cohort, Window, column_of
-from tfeval.cohort.entry import as_date, as_number, first_day
+from tfeval.cohort.entry import FAR, as_date, as_number, first_day
 from tfeval.errors import in_own_words
 from tfeval.programme.outcomes import Outcome, cohort_outcomes
 from tfeval.records.relations import unread
@@ -19,8 +19,6 @@ from tfeval.records.schema import TABLES
 from tfeval.records.store import Records
 
 # Counting over windows: each event table is read once, for all windows together.
-
-_FAR = 2_000_000  # a day number after every date: the end of a spell that goes on
 
 
 def counted(
@@ -83,7 +81,7 @@ def _dated(records: Records, table: str, wanted: list[Outcome], *, by_person: bo
     flags = {f"is_{row.name}": _counts(rows, row) for row in wanted}
     if kind == "days":
         begun = rows["started_on"].epoch_days()
-        done = rows["ended_on"].epoch_days().fill_null(_FAR)
+        done = rows["ended_on"].epoch_days().fill_null(FAR)
     elif kind == "sums":
         begun, done = rows["term_start"].epoch_days(), rows["term_end"].epoch_days() + 1
         flags = {row.column: rows[row.column] for row in wanted}

@@ -42,7 +42,11 @@ _LOW_SHARE = 0.25
 #: Waits are drawn from those of the treated who were identified about the same time: blocks of so
 #: many of them at least, and so many blocks at most.
 _FEWEST_WAITS, _MOST_BLOCKS = 50, 12
-_FAR = 2_000_000  # a day number after every date
+#: A day number after every date: the end of a spell that goes on.
+FAR = 2_000_000
+#: Days by which a term's middle is moved on, so that neither Easter nor Christmas puts it into
+#: another third of the school year.
+LEAN = 12
 
 #: Steps of the flow, in order: column, what it says, for both arms.
 STEPS = (
@@ -318,8 +322,8 @@ def _with_index(pool: ibis.Table, waits: ibis.Table, seed: int, rules: Phase) ->
     ends = ibis.window(order_by=blocks["first"])
     order = ibis.row_number().over(ends)
     blocks = blocks.mutate(
-        start=ibis.ifelse(order == 0, -_FAR, blocks["first"]),
-        stop=blocks["first"].lead().over(ends).fill_null(_FAR),
+        start=ibis.ifelse(order == 0, -FAR, blocks["first"]),
+        stop=blocks["first"].lead().over(ends).fill_null(FAR),
     )
     pool = pool.mutate(scattered=scattered, day=as_long(pool["identified_on"].epoch_days()))
     pool = pool.inner_join(blocks, [pool["day"] >= blocks["start"], pool["day"] < blocks["stop"]])

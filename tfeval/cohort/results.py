@@ -7,7 +7,7 @@ import pandas as pd
 from ibis import _
 
 from tfeval.cohort.analysis_table import Cohort
-from tfeval.cohort.entry import as_date, as_long, as_number
+from tfeval.cohort.entry import FAR, LEAN, as_date, as_long, as_number
 from tfeval.errors import DataError, ParameterError, in_own_words, suggest
 from tfeval.programme.outcomes import OUT_OF_WORK_BENEFITS, PROVEN_OUTCOMES
 from tfeval.programme.phases import Phase, phase
@@ -16,11 +16,8 @@ from tfeval.records.store import Records
 
 _HALF_YEAR, _YEAR = 182, 365
 _MINOR_MONTHS = 18 * 12
-_FAR = 2_000_000
 #: Days within which three terms end one after another, holidays included.
 _THREE_TERMS = 490
-#: Days by which a row's middle is moved on, so that neither Easter nor Christmas parts it wrongly.
-_LEAN = 12
 #: Months of age at entry of children who must be in school until the tests are taken.
 _SCHOOL_FROM, _SCHOOL_TO = 5 * 12, 15 * 12
 _OF_TERMS = (
@@ -221,7 +218,7 @@ def _in_need(records: Records, units: ibis.Table) -> pd.DataFrame:
     )
     last = joined["end"] - 1
     held = (joined["started_on"].epoch_days() <= last) & (
-        joined["ended_on"].epoch_days().fill_null(_FAR) > last
+        joined["ended_on"].epoch_days().fill_null(FAR) > last
     )
     return _counted(joined, {"still_in_need": held})
 
@@ -262,7 +259,7 @@ def _spells_of(people: ibis.Table, spells: ibis.Table) -> ibis.Table:
     """Return people's spells as day numbers, of those that touch the time looked at."""
     joined = people.inner_join(spells.select("person_id", "started_on", "ended_on"), "person_id")
     begun = as_long(joined["started_on"].epoch_days())
-    done = as_long(joined["ended_on"].epoch_days().fill_null(_FAR))
+    done = as_long(joined["ended_on"].epoch_days().fill_null(FAR))
     held = joined.select(
         "unit", "person_id", day0=as_long(joined["day0"]), end=as_long(joined["end"]),
         begun=begun, done=done,
@@ -278,7 +275,7 @@ def _children(records: Records, units: ibis.Table, reading: str) -> pd.DataFrame
     earliest = rows["day0"] if reading == "after_entry" else rows["end"] - _THREE_TERMS
     rows = rows.filter((began >= earliest) & (ended < rows["end"]))
     # Rows of one term, in two schools, lie in the same third of the school year.
-    middle = as_date(rows["term_start"] + ((ended - began) // 2 + _LEAN) * ibis.interval(days=1))
+    middle = as_date(rows["term_start"] + ((ended - began) // 2 + LEAN) * ibis.interval(days=1))
     month = middle.year() * 12 + middle.month() - 1
     term = (month + 4) // 12 * 3 + ((month + 4) % 12) // 4
     keys = ["unit", "person_id"]

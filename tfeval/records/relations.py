@@ -1,4 +1,4 @@
-"""What must hold between rows: keys, links, families and people, overlaps, ages, coverage."""
+"""Tables of records: written whole, kept in an engine, typed; and what must hold between rows."""
 
 from __future__ import annotations
 

@@ -208,8 +208,7 @@ def contamination(asked: Asked, effects: pd.DataFrame) -> Contaminated:
     weight = np.where(held.treated, 0.0, design.weights)
     helped = (in_any_way | saturated)[rows]
     part = float(weight @ helped / weight.sum())
-    when = asked.families.units.select("unit", "attached_on").order_by("unit").to_pandas()
-    begun = pd.to_datetime(when["attached_on"])
+    begun = asked.families.treated_on()
     soon = ((begun < ends) & ~treated).to_numpy()
     few = [0 < int(n) < THRESHOLD for n in ((helped & (weight > 0)).sum(), soon.sum())]
     length = (ends - frame["index_on"].astype("datetime64[ns]")).dt.days

@@ -279,8 +279,9 @@ class _Beside:
         """Return the covariates used or left out by a rule, those not used, and those added."""
         before = set(self.before)
         # Marks and levels of a covariate that are left out are not covariates.
-        parts = {name for name in self.study.left_out if name.partition(": ")[0] in before}
-        used = {*self.sources, *(set(self.study.left_out) - (parts - before))}
+        out = {name for name in self.study.left_out
+               if name in before or name.partition(": ")[0] not in before}  # fmt: skip
+        used = {*self.sources, *out}
         return tuple(sorted(used)), tuple(sorted(before - used)), tuple(sorted(used - before))
 
     def possible(self, made: Design) -> Iterator[tuple[str, int]]:

@@ -393,11 +393,8 @@ def censoring_weights(cohort: Cohort, months: int) -> tuple[pd.Series, dict[str,
 
     frame, seen = cohort.to_pandas(), cohort.followed(months)
     compared = frame["treated"] == 0
-    units = cohort.units.select("unit", "attached_on", end=cohort.units[f"day{months}"])
-    ends = units.to_pandas().set_index("unit").reindex(frame["unit"])
-    since = (pd.to_datetime(ends["attached_on"]) - pd.Timestamp(0)).dt.days
-    treated_by = pd.Series((since < ends["end"]).to_numpy(), index=frame.index)
-    at_risk = compared & (seen | treated_by)
+    ends = pd.to_datetime(frame["index_on"]) + pd.DateOffset(months=months)
+    at_risk = compared & (seen | (cohort.treated_on() < ends))
     if not (at_risk & ~seen).any():
         raise DataError(
             "No comparison family was treated within the horizon: there is no censoring to weigh "
