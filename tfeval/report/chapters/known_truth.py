@@ -437,7 +437,9 @@ def _percent(row: Row, unit: str = "%") -> str:
     value, half = row["bias_percent"], reach(row)
     if is_missing(value):
         return "not estimated"
-    return f"{value:+.1f}{unit}" + ("" if is_missing(half) else f" (±{half:.1f})")
+    # Of so few draws chance is not known: never a bare number.
+    about = _draws(int(row["estimated"])) if is_missing(half) else f"±{half:.1f}"
+    return f"{value:+.1f}{unit} ({about})"
 
 
 def _share(rows: Mapping[str, Row], name: str, column: str) -> str:
