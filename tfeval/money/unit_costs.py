@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import numpy as np
 import pandas as pd
 
 from tfeval.errors import DataError, ParameterError, SourceError, suggest
@@ -12,32 +13,54 @@ from tfeval.programme.outcomes import OUTCOMES
 from tfeval.programme.published import published
 from tfeval.programme.published_tables import SOURCE_COLUMNS
 
-PAYERS = (
-    *("DWP", "MoJ", "DfE", "DHSC/NHS", "Home Office/police", "local authority"),
-    "households",
+#: Public bodies, whose account is the fiscal one.
+PUBLIC = (
+    *("DWP", "MoJ", "DfE", "DHSC/NHS", "Home Office/police", "HMRC", "local authority"),
+    "central government",
 )
-#: Whose account a cost is on: the public purse, households and firms, or everybody's welfare.
-LAYERS = ("fiscal", "economic", "social")
-#: Whether money stops being spent with the outcome, some of it does, or only time is freed.
-CASHABILITY = ("cashable", "partly", "capacity")
-#: A: accounts of the service, by its own unit. B: a study, or an average, converted by the
-#: calendar alone. C: older than 2005-06, second hand, or resting on an assumption of ours.
+#: The others whom a social account holds beside taxpayers.
+PARTIES = {
+    "participants": "families on the programme",
+    "victims": "those whom crime and abuse harm",
+    "others": "everybody else: employers, neighbours, schools",
+}
+TAXPAYERS = "taxpayers"
+PAYERS = (*PUBLIC, *PARTIES)
+#: How a figure was made. A: a service's accounts, in its own unit. B: a study, or an average,
+#: converted by the calendar alone. C: older than 2005-06, or resting on an assumption of ours.
 GRADES = ("A", "B", "C")
+#: How a figure reached us: read where it was published, quoted by one other, or by several.
+REACHED = {"first": "A", "second": "B", "third": "C"}
+#: Half of an assumed range, as a share of the value, by grade.
 SPREAD = {"A": 0.10, "B": 0.25, "C": 0.50}
 
 _CHOICES = {
     "payer": PAYERS,
-    "layer": LAYERS,
-    "cashability": CASHABILITY,
-    "grade": GRADES,
+    "made": GRADES,
+    "reached": tuple(REACHED),
+    "priced": ("average", "marginal"),
     "transfer": ("yes", "no"),
 }
 _MONEY = ["amount", "low", "high"]
+_SHARES = ("cashable", "own")
 _DESCRIBED = [
     *("outcome", "component", "code", "amount", "low", "high", "per", "price_year"),
-    *("original_price_year", "payer", "layer", "transfer", "cashability", "grade", "value"),
-    *("times", "divided_by", "conversion", "range_basis", "definition", "note"),
+    *("original_price_year", "price_index", "payer", "party", "transfer", "cashable"),
+    *("cashable_low", "cashable_high", "own", "own_low", "own_high", "overlaps", "priced"),
+    *("grade", "made", "reached", "value", "times", "divided_by", "conversion", "range_basis"),
+    *("definition", "note"),
 ]
+
+
+def party_of(payer: str) -> str:
+    """Return whose account a payer's is: taxpayers' for a public body.
+
+    Examples
+    --------
+    >>> party_of("DWP"), party_of("victims")
+    ('taxpayers', 'victims')
+    """
+    return payer if payer in PARTIES else TAXPAYERS
 
 
 def unit_costs(
@@ -48,8 +71,10 @@ def unit_costs(
     """Return what one unit of each outcome costs, by component and payer.
 
     The amount is the published value times `times`, divided by `divided_by`, in the prices asked
-    for. A day in work costs less than nothing: its amount is negative. Rows that are only
-    recalled are left out.
+    for, times the share of it that is the outcome's `own`: the pounds that no other outcome's
+    price holds. That share is the same whatever else is valued, so that nothing is counted twice
+    and no harm is left out. A day in work costs less than nothing: its amount is negative. Rows
+    that are only recalled are left out.
 
     Parameters
     ----------
@@ -63,12 +88,15 @@ def unit_costs(
     Returns
     -------
     DataFrame
-        One row a component. `outcome`, `component`, `code`, `amount`, `low`, `high` (pounds, for
-        one `per`), `per` (the unit in which the cohort counts), `price_year`,
-        `original_price_year` (first calendar years), `payer`, `layer`, `transfer` (yes: public
-        money saved that a household loses), `cashability`, `grade`, `value` (pounds, as
-        published), `times`, `divided_by`, `conversion`, `range_basis`, `definition`, `note` and
-        the source columns.
+        One row a component. `outcome`, `component`, `code`, `amount` (the expected mean cost),
+        `low`, `high` (ends of what the mean may be, the share that is its own too; pounds, for one
+        `per`), `per` (the unit in which the cohort counts), `price_year`, `original_price_year`
+        (first calendar years), `price_index`, `payer`, `party` (taxpayers, or the payer itself),
+        `transfer` (yes: public money that participants lose), `cashable` (share that stops being
+        spent) and `own`, each with its low and high, `overlaps` (with what, and why), `priced`
+        (average or marginal), `grade` (the worse of `made` and how it `reached` us), `value`
+        (pounds, as published), `times`, `divided_by`, `conversion`, `range_basis`, `definition`,
+        `note` and the source columns.
 
     Raises
     ------
@@ -87,7 +115,7 @@ def unit_costs(
     --------
     >>> costs = unit_costs(2013, ["looked_after"])
     >>> costs[["amount", "per", "payer"]].round(2).values.tolist()
-    [[139.95, 'person-day', 'local authority']]
+    [[135.75, 'person-day', 'local authority']]
     """
     rows = _costs(table)
     if outcomes is not None:
@@ -95,11 +123,34 @@ def unit_costs(
         _refuse_unknown(wanted, rows)
         rows = rows[rows["outcome"].isin(wanted)]
     times = rows["times"] / rows["divided_by"]
-    ends = rows[["low", "high"]].mul(times, axis=0)
+    ends = pd.DataFrame({end: rows[end] * rows[f"own_{end}"] * times for end in ("low", "high")})
     rows = rows.assign(
-        amount=rows["value"] * times, low=ends.min(axis=1), high=ends.max(axis=1)
-    ).reset_index(drop=True)
+        amount=rows["value"] * rows["own"] * times, low=ends.min(axis=1), high=ends.max(axis=1),
+        party=rows["payer"].map(party_of),
+        grade=np.maximum(rows["made"], rows["reached"].map(REACHED)),
+    ).reset_index(drop=True)  # fmt: skip
     return in_prices(rows, _MONEY, price_year)[[*_DESCRIBED, *SOURCE_COLUMNS]]
+
+
+def second_opinions(outcome: str | None = None) -> pd.DataFrame:
+    """Return what other sources say of the same costs: read, shown, and not computed with.
+
+    Parameters
+    ----------
+    outcome : str, optional
+        By default all.
+
+    Returns
+    -------
+    DataFrame
+        `outcome`, `component`, `value`, `low`, `high` (pounds, as published), `price_year`,
+        `period`, `definition`, `note` and the source columns.
+    """
+    rows = published("unit_costs")
+    rows = rows[(rows["figure"] == "unit_cost_other") & (rows["status"] != "recalled")]
+    kept = ["outcome", "component", "value", "low", "high", "price_year", "period", "definition",
+            "note", *SOURCE_COLUMNS]  # fmt: skip
+    return rows.loc[rows["outcome"] == outcome if outcome else rows.index, kept]
 
 
 def not_monetised() -> pd.DataFrame:
@@ -168,7 +219,8 @@ def check_unit_costs(table: pd.DataFrame) -> None:
         With every other kind of fault, once.
     """
     needed = {*_CHOICES, *SOURCE_COLUMNS, "outcome", "component", "value", "price_year", "per"}
-    needed |= {"times", "divided_by", "low", "high", "range_basis", "conversion"}
+    needed |= {"times", "divided_by", "low", "high", "range_basis", "conversion", "price_index"}
+    needed |= {name + end for name in _SHARES for end in ("", "_low", "_high")} | {"overlaps"}
     missing = sorted(needed - set(table.columns))
     if missing:
         raise DataError(f"Unit costs: column {', '.join(missing)} is missing: add it.")
@@ -186,7 +238,8 @@ def check_unit_costs(table: pd.DataFrame) -> None:
 
 
 def _number_faults(table: pd.DataFrame) -> Iterator[str]:
-    for column in ("value", "low", "high", "times", "divided_by"):
+    shares = (name + end for name in _SHARES for end in ("", "_low", "_high"))
+    for column in ("value", "low", "high", "times", "divided_by", *shares):
         odd = int(pd.to_numeric(table[column], errors="coerce").isna().sum())
         if odd or table[column].dtype == object:
             yield f"column {column}: not a number in {odd or len(table)} rows: give digits only."
@@ -201,10 +254,20 @@ def _faults(table: pd.DataFrame) -> Iterator[str]:
         odd = int((table[column].fillna("") == "").sum())
         if odd:
             yield f"column {column}: empty in {odd} rows: say what it is."
-    inside = (table["low"] <= table["value"]) & (table["value"] <= table["high"])
+    # A mean at an end of its range could not be the mean of what is drawn from it.
+    inside = (table["low"] < table["value"]) & (table["value"] < table["high"])
+    inside |= (table["low"] == table["value"]) & (table["value"] == table["high"])
     odd = int((~inside).sum())
     if odd:
-        yield f"columns low and high: not around the value in {odd} rows: give a range."
+        yield f"columns low and high: not around the value in {odd} rows: give a range of the mean."
+    for name in _SHARES:
+        low, middle, high = (table[name + end] for end in ("_low", "", "_high"))
+        odd = int((~((low >= 0) & (low <= middle) & (middle <= high) & (high <= 1))).sum())
+        if odd:
+            yield f"column {name}: no share with its range, 0 to 1, in {odd} rows: give all three."
+    odd = int(((table["own"] < 1) & (table["overlaps"].fillna("") == "")).sum())
+    if odd:
+        yield f"column overlaps: empty in {odd} rows that are not wholly their own: say with what."
     odd = int((~(table["divided_by"] > 0) | ~(table["times"].abs() > 0)).sum())
     if odd:
         yield f"columns times and divided_by: no conversion in {odd} rows: give both, not 0."

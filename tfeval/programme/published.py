@@ -15,7 +15,8 @@ from tfeval.settings import project_folder
 _POUNDS = {"£": 1.0, "£m": 1e6, "£bn": 1e9, "£bn/year": 1e9, "£m/year": 1e6}
 _NUMERIC = (
     *("value", "treated", "comparison", "families", "rounded_to", "from_year", "to_year"),
-    *("times", "divided_by", "low", "high"),
+    *("times", "divided_by", "low", "high", "cashable", "cashable_low", "cashable_high"),
+    *("own", "own_low", "own_high"),
 )
 
 

@@ -156,9 +156,10 @@ TABLES = {
             "unit_costs",
             "Unit costs of outcomes",
             (
-                *("outcome", "component", "code", "price_year", "payer", "per", "times"),
-                *("divided_by", "conversion", "low", "high", "range_basis", "layer"),
-                *("transfer", "cashability", "grade", "note"),
+                *("outcome", "component", "code", "price_year", "price_index", "payer", "per"),
+                *("times", "divided_by", "conversion", "low", "high", "range_basis", "transfer"),
+                *("cashable", "cashable_low", "cashable_high", "own", "own_low", "own_high"),
+                *("overlaps", "priced", "made", "reached", "note"),
             ),
             ("outcome", "component", "figure", "source_title", "url"),
         ),
