@@ -74,8 +74,7 @@ from tfeval.money.designs import DesignAppraisals as DesignAppraisals
 from tfeval.money.designs import appraise_designs as appraise_designs
 from tfeval.money.evaluation_2019 import account_2019 as account_2019
 from tfeval.money.evaluation_2019 import appraise_2019 as appraise_2019
-from tfeval.money.monetised import check_double_counting as check_double_counting
-from tfeval.money.monetised import overlap_rules as overlap_rules
+from tfeval.money.monetised import same_pounds as same_pounds
 from tfeval.money.prices import deflate as deflate
 from tfeval.money.prices import discount_factors as discount_factors
 from tfeval.money.prices import discount_rates as discount_rates
@@ -88,6 +87,7 @@ from tfeval.money.prices import proposals as proposals
 from tfeval.money.uncertainty import Uncertainty as Uncertainty
 from tfeval.money.unit_costs import check_unit_costs as check_unit_costs
 from tfeval.money.unit_costs import not_monetised as not_monetised
+from tfeval.money.unit_costs import second_opinions as second_opinions
 from tfeval.money.unit_costs import unit_costs as unit_costs
 from tfeval.programme.claims import claims_by_authority as claims_by_authority
 from tfeval.programme.claims import final_claims as final_claims

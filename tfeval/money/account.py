@@ -11,19 +11,18 @@ import pandas as pd
 from tfeval.errors import DataError, ParameterError, suggest
 from tfeval.money.appraisal_settings import AppraisalSettings
 from tfeval.money.prices import in_prices, year_number
+from tfeval.money.unit_costs import TAXPAYERS
 
-HOUSEHOLDS = "households"
-#: Whose account a household's loss of a benefit payment is on.
-HOUSEHOLD_LAYER = "economic"
+PARTICIPANTS = "participants"
 PROGRAMME = "programme costs"
-_KEPT = ["outcome", "component", "code", "payer", "layer", "transfer", "cashability", "grade",
+_KEPT = ["outcome", "component", "code", "payer", "party", "transfer", "cashable", "grade",
          "per"]  # fmt: skip
 
 
 def account(effects: pd.DataFrame, costs: pd.DataFrame, asked: AppraisalSettings) -> pd.DataFrame:
     """Return every component of value of every effect.
 
-    A benefit payment saved stands twice: as a gain of the payer's, and as the household's loss.
+    A transfer stands twice: as the public body's, and as the participants' with the other sign.
 
     Parameters
     ----------
@@ -35,25 +34,27 @@ def account(effects: pd.DataFrame, costs: pd.DataFrame, asked: AppraisalSettings
     -------
     DataFrame
         The unit cost's description, `line` (the effect's name), `of` and `unit` (places of the
-        effect and of the unit cost), `unit_cost` (pounds; of opposite sign for a household's
-        loss), `weight` (what a pound counts) and `counted` (whether in the perspective).
+        effect and of the unit cost), `unit_cost` (pounds; of opposite sign for participants'
+        part of a transfer), and what a pound counts in each account: `fiscal`, `social`.
     """
     units = costs[_KEPT].assign(unit=np.arange(len(costs)), unit_cost=costs["amount"], turned=1.0)
     lost = units[units["transfer"] == "yes"].copy()
     lost["unit_cost"] *= -1
-    lost = lost.assign(payer=HOUSEHOLDS, layer=HOUSEHOLD_LAYER, turned=-1.0)
+    lost = lost.assign(payer=PARTICIPANTS, party=PARTICIPANTS, turned=-1.0)
     both = pd.concat([units, lost], ignore_index=True)
     named = effects[["name", "outcome"]].rename(columns={"name": "line"})
     named["of"] = np.arange(len(named))
     rows = named.merge(both, on="outcome", how="inner", validate="many_to_many")
-    own = rows["payer"] == HOUSEHOLDS
-    rows["weight"] = np.where(own, asked.weight, 1.0)
-    counted = pd.Series(True, index=rows.index)
-    if asked.perspective == "fiscal":
-        counted &= (rows["layer"] == "fiscal") & ~own
-    if asked.cashable_only:
-        counted &= rows["cashability"] == "cashable"
-    rows["counted"] = counted
+    public, own = rows["party"] == TAXPAYERS, rows["party"] == PARTICIPANTS
+    if asked.relative_income is not None and not (own & (rows["transfer"] == "no")).any():
+        raise ParameterError(
+            "relative_income weighs what participants gain, and no gain of theirs is in the "
+            "account: without one only their losses would count for more. Leave it out."
+        )
+    cash = np.where(public & asked.cashable_only, rows["cashable"], 1.0)
+    rows["fiscal"] = np.where(public, cash, 0.0)
+    others = np.where(own, asked.weight, 1.0) * (0.0 if asked.cashable_only else 1.0)
+    rows["social"] = np.where(public, cash * asked.public_funds, others)
     return rows.sort_values(["of", "unit", "turned"], ascending=[True, True, False]).reset_index(
         drop=True
     )
@@ -111,8 +112,8 @@ def programme_lines(costs: Any, asked: AppraisalSettings) -> pd.DataFrame:
 
 # Measures of value for money, from an appraisal's lines.
 
-GROUPS = ("kind", "year", "joined", "outcome", "line", "component", "payer", "layer", "transfer",
-          "cashability", "grade")  # fmt: skip
+GROUPS = ("kind", "year", "joined", "outcome", "line", "component", "payer", "party", "transfer",
+          "grade")  # fmt: skip
 
 
 def grouped(lines: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
@@ -169,22 +170,24 @@ def ratio(over: float, under: float) -> float:
     return over / under if under else float("nan")
 
 
-def fiscal_benefits(lines: pd.DataFrame) -> float:
-    """Return the present value of what public bodies no longer spend, transfers among it."""
-    kept = (lines["kind"] == "benefit") & (lines["layer"] == "fiscal")
-    kept &= lines["payer"] != HOUSEHOLDS
-    return float(lines.loc[kept, "present_value"].sum())
+def own_gains(frame: pd.DataFrame) -> tuple[float, float]:
+    """Return the least and most that all but taxpayers gain apart from transfers; present value.
 
+    A participant who chooses to work is at the margin about as well off as before (the envelope
+    theorem): at the least earnings count nothing for the earner, and at the most in full.
 
-def own_gain(lines: pd.DataFrame, weight: float = 1.0) -> float:
-    """Return what households gain apart from benefit payments, in present value, unweighted.
-
-    Payments that end because somebody enters work are left out: at the margin who chooses to
-    work is about as well off as before (the envelope theorem).
+    Parameters
+    ----------
+    frame : DataFrame
+        Every line, counted or not; see `Appraisal`.
     """
-    kept = (lines["kind"] == "benefit") & (lines["payer"] == HOUSEHOLDS)
-    kept &= lines["transfer"] != "yes"
-    return float(lines.loc[kept, "present_value"].sum()) / weight
+    rows = frame[(frame["kind"] == "benefit") & (frame["party"] != TAXPAYERS)]
+    rows = rows[rows["transfer"] != "yes"]
+    worth = -rows["quantity"] * rows["unit_cost"] * rows["discount_factor"]
+    theirs = rows["party"] == PARTICIPANTS
+    rest = float(worth[~theirs].sum())
+    ends = sorted((0.0, float(worth[theirs].sum())))
+    return rest + ends[0], rest + ends[1]
 
 
 def marginal_value(willing: float, net_cost: float) -> float:

@@ -16,13 +16,14 @@ from tfeval.display.tables import Table, table
 from tfeval.display.words import amount
 from tfeval.errors import DataError
 from tfeval.money import account as measures
-from tfeval.money.account import HOUSEHOLDS
+from tfeval.money.account import PARTICIPANTS
 from tfeval.money.appraisal_display import heading, labels_of, notes_of, plot, summary_table
 from tfeval.money.appraisal_settings import AppraisalSettings, within
 from tfeval.money.drawing import drawn
-from tfeval.money.model import Model
+from tfeval.money.model import ACCOUNTS, Model
 from tfeval.money.monetised import Valued
 from tfeval.money.uncertainty import Uncertainty, break_even, one_way, schedules, switching_values
+from tfeval.money.unit_costs import TAXPAYERS, party_of
 from tfeval.money.workbook import write_workbook
 
 if TYPE_CHECKING:
@@ -106,14 +107,17 @@ def _effects(appraised: Appraised) -> str:
 
 
 def _equity(appraised: Appraised) -> str:
-    by_payer = appraised.by("payer").set_index("payer")
-    gains = by_payer["benefits"].drop(HOUSEHOLDS, errors="ignore")
-    lost = float(by_payer["benefits"].get(HOUSEHOLDS, 0.0))
+    who = appraised.who()
+    public = who[who["party"] == TAXPAYERS].set_index("payer")["fiscal"]
+    others = who[who["party"] != TAXPAYERS].set_index("payer")["social"]
+    most = public.idxmax() if len(public) else "nobody"
+    told = "; ".join(f"{name} {amount(value)}" for name, value in others.items())
     weight = appraised.settings.weight
-    most = gains.idxmax() if len(gains) else "nobody"
-    text = f"Most savings fall to {most}; households' account is {amount(lost)}"
-    weighed = f", a pound of theirs counting {weight:.2f}" if weight != 1 else ", unweighted"
-    return f"{text}{weighed}. Effects by kind of family are not in this appraisal."
+    weighed = f"a pound of {PARTICIPANTS}' counting {weight:.2f}" if weight != 1 else "unweighted"
+    return (
+        f"Most savings of public money fall to {most}. Beside it: {told or 'nobody'} ({weighed}). "
+        "Effects by kind of family are not in this appraisal."
+    )
 
 
 def _worth(appraised: Appraised, drawn: Appraised | None) -> str:
@@ -251,15 +255,46 @@ class Appraisal:
         """Benefits for each pound of cost."""
         return measures.ratio(self.benefits, self.costs)
 
+    def accounts(self) -> pd.DataFrame:
+        """Return the fiscal and the social account side by side.
+
+        Returns
+        -------
+        DataFrame
+            `account`, `benefits`, `costs`, `npv` (expected present values, pounds), `ratio`.
+        """
+        rows, point = [], self.model.point()
+        for account in ACCOUNTS:
+            benefits = float(self.model.by_outcome(point, account).sum())
+            costs = float(self.model.cost(point.cost, account)[0])
+            rows.append((account, benefits, costs, benefits - costs,
+                         measures.ratio(benefits, costs)))  # fmt: skip
+        return pd.DataFrame(rows, columns=["account", "benefits", "costs", "npv", "ratio"])
+
+    def who(self) -> pd.DataFrame:
+        """Return benefits by who they fall to, in both accounts.
+
+        Returns
+        -------
+        DataFrame
+            `payer`, `party` (taxpayers for a public body), `fiscal`, `social` (expected present
+            values, pounds; of the social account a transfer is one's gain and another's loss).
+        """
+        point, model = self.model.point(), self.model
+        rows = pd.DataFrame({"payer": model.payers, "party": map(party_of, model.payers)})
+        for account in ACCOUNTS:
+            rows[account] = model.by_payer(point, account)[0]
+        return rows[(rows[list(ACCOUNTS)] != 0).any(axis=1)].reset_index(drop=True)
+
     @property
     def fiscal_benefits(self) -> float:
         """Present value of what public bodies no longer spend, transfers among it."""
-        return measures.fiscal_benefits(self.lines)
+        return float(self.model.by_outcome(self.model.point(), "fiscal").sum())
 
     @property
     def fiscal_return(self) -> float:
         """Public spending saved for each pound of cost."""
-        return measures.ratio(self.fiscal_benefits, self.costs)
+        return measures.ratio(self.fiscal_benefits, float(self.accounts()["costs"].iloc[0]))
 
     @property
     def payback_year(self) -> int | None:
@@ -293,17 +328,27 @@ class Appraisal:
         return self.costs / extra if extra > 0 else float("inf")
 
     @property
-    def willingness_to_pay(self) -> float:
-        """What those served are taken to value the programme at, pounds; see `appraise`."""
-        own = measures.own_gain(self.frame, self.settings.weight)
-        return own + self.settings.valued_share * self.costs
+    def willingness_to_pay(self) -> tuple[float, float]:
+        """Least and most that all but taxpayers gain, pounds; see `appraise`.
+
+        What the support itself is worth to those served is not known: `valued_share` of its cost.
+        """
+        own = self.settings.valued_share * self.costs
+        low, high = measures.own_gains(self.frame)
+        return low + own, high + own
 
     @property
-    def marginal_value_of_public_funds(self) -> float:
-        """Willingness to pay over net cost to the public purse; see `marginal_value`."""
-        return measures.marginal_value(
-            self.willingness_to_pay, self.costs - measures.fiscal_benefits(self.lines)
-        )
+    def marginal_value_of_public_funds(self) -> tuple[float, float]:
+        """Willingness to pay over net cost to the public purse, at least and at most.
+
+        NaN where nobody's gain is valued: there is nothing to set beside the cost.
+        """
+        net = float(self.accounts()["costs"].iloc[0]) - self.fiscal_benefits
+        ends = self.willingness_to_pay
+        if ends == (0.0, 0.0):
+            return float("nan"), float("nan")
+        low, high = (measures.marginal_value(end, net) for end in ends)
+        return low, high
 
     def additional(self) -> pd.DataFrame:
         """Return additional outcomes over the window measured: effect x families reached.
@@ -325,8 +370,9 @@ class Appraisal:
         -------
         DataFrame
             `what`, `kind` ("no_unit_cost", "counted_elsewhere", "not_estimated",
-            "too_few", "not_in_account"), `reason`, `instead` (the
-            outcome it is counted with), `estimate`, `conf_low`, `conf_high`.
+            "too_few", "not_in_account"), `reason`, `instead` (the outcome it is counted with),
+            `share` (of a unit cost that is counted elsewhere), `account` (that lacks it: fiscal,
+            social, both), `estimate`, `conf_low`, `conf_high`.
         """
         return self.found.left_out.copy()
 
@@ -352,10 +398,11 @@ class Appraisal:
             ("cost per claimed result", self.cost_per_claimed, "£"),
             ("additional results", self.additional_results, "results"),
             ("cost per additional result", self.cost_per_additional, "£"),
-            ("willingness to pay", self.willingness_to_pay, "£"),
-            ("marginal value of public funds", self.marginal_value_of_public_funds,
-             "£ for each £1"),
-        ]  # fmt: skip
+        ]
+        for end, worth, value in zip(("at least", "at most"), self.willingness_to_pay,
+                                     self.marginal_value_of_public_funds, strict=True):  # fmt: skip
+            rows.append((f"willingness to pay, {end}", worth, "£"))
+            rows.append((f"marginal value of public funds, {end}", value, "£ for each £1"))
         return pd.DataFrame(rows, columns=["measure", "value", "unit"])
 
     def uncertainty(
@@ -404,9 +451,8 @@ class Appraisal:
         from scipy.special import ndtri  # noqa: PLC0415
 
         point = self.model.point()
-        worth = (self.model.years_of(point.persistence) * self.model.worth(point.amount))[0]
-        # A harm counts for more than a benefit under optimism bias: the larger slope is safe.
-        slope = worth * self.model.scale * (1 + self.model.bias)
+        worth = (self.model.years_of(point.powers) * self.model.worth(point.amount))[0]
+        slope = worth * self.model.scale * self.model.kept
         half = float(ndtri((1 + within("level", level)) / 2)) * worst_case_error(
             slope, self.model.std_error
         )

@@ -93,13 +93,12 @@ def uncertainty_table(drawn: Appraised) -> Table:
         unit = "£ for each £1" if row["measure"] == "benefit_cost_ratio" else "£"
         name = row["measure"]
         low, high = (_fact(f"{name}.{end}", amount(row[end], unit)) for end in ("low", "high"))
-        estimate = _fact(name, amount(row["estimate"], unit))
-        rows.append((_NAMES[name], estimate, amount(row["mean"], unit), f"{low} to {high}"))
-    columns = ["Measure", "At the estimates", "Mean of the draws", f"{drawn.level:.0%} interval"]
+        rows.append((_NAMES[name], _fact(name, amount(row["estimate"], unit)), f"{low} to {high}"))
+    columns = ["Measure", "Expected", f"{drawn.level:.0%} interval"]
     notes = [
-        f"{drawn.settings['draws']:,} joint draws; effects normal with their covariance, unit "
-        "costs and persistence triangular within their ranges, unit costs of one grade "
-        f"correlated by {drawn.settings['correlation']:.1f} (assumed).",
+        f"{drawn.settings['draws']:,} joint draws; effects normal with their covariance; unit "
+        "costs, persistence and costs within their ranges, of which the value is the mean; unit "
+        f"costs of one grade correlated by {drawn.settings['correlation']:.1f} (assumed).",
         f"Probability that it pays for itself: "
         f"{_fact('probability', chance(drawn.probability()))}.",
     ]

@@ -9,19 +9,21 @@ from typing import Any
 from tfeval.errors import ParameterError, suggest
 from tfeval.money.model import Given, Persistence, persistence_of
 from tfeval.money.prices import TIMINGS, edition_of, price_years, year_number
+from tfeval.money.unit_costs import GRADES
 from tfeval.programme.claims import edition
 from tfeval.programme.claims import price_years as price_years_offered
 from tfeval.settings import Settings, setting
 
 PERSPECTIVES = {
-    "social": "everybody's account: a benefit payment saved is also lost by a household",
+    "social": "everybody's account: participants, victims, taxpayers and others",
     "fiscal": "the public purse: what public bodies spend or no longer spend",
 }
 ON_OVERLAP = {
-    "by_rule": "a fixed order decides, whatever was estimated",
-    "keep_larger": "of two outcomes that overlap, the one of larger estimated value is kept",
-    "refuse": "overlapping outcomes are an error",
+    "net": "of two measures of the same pounds that move one way, the one worth more is counted",
+    "refuse": "two measures of the same pounds are an error",
 }
+#: Outcomes that are work, whose gains may displace others'.
+WORK = ("employment", "out_of_work", "jobseekers_allowance")
 #: Assumed, since no record follows families for longer: half of an effect is left each year
 #: after the window measured, at least nothing and at most all of it.
 DEFAULT_PERSISTENCE = (0.5, 0.0, 1.0)
@@ -32,6 +34,8 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "horizon": (1, 60, "years"),
     "lag": (0, 60, "months"),
     "optimism_bias": (0, 1, ""),
+    "displacement": (0, 1, ""),
+    "public_funds": (1, 3, "pounds"),
     "relative_income": (0.1, 2, "of the median"),
     "elasticity": (0, 4, ""),
     "valued_share": (0, 1, ""),
@@ -91,7 +95,9 @@ class AppraisalSettings:
     persistence: dict[str, Persistence]
     perspective: str
     on_overlap: str
-    optimism_bias: float
+    optimism_bias: dict[str, float]
+    displacement: float
+    public_funds: float
     base_year: int | None
     cashable_only: bool
     relative_income: float | None
@@ -119,6 +125,7 @@ def settings_of(
     first_year: int,
     persistence: Given | Mapping[str, Given],
     convert: Mapping[str, tuple[str, float]] | None,
+    optimism_bias: float | Mapping[str, float] = 0.0,
     **asked: Any,
 ) -> AppraisalSettings:
     """Check everything that an appraisal is asked for.
@@ -135,7 +142,7 @@ def settings_of(
             raise ParameterError(f"There is no {name} {asked[name]}. {suggest(asked[name], known)}")
     if asked["rate"] not in edition_of(asked["edition"]).kinds:
         raise ParameterError(f"Edition {asked['edition']} has no {asked['rate']} rate here.")
-    for name in ("horizon", "lag", "optimism_bias", "elasticity", "valued_share"):
+    for name in ("horizon", "lag", "elasticity", "valued_share", "displacement", "public_funds"):
         within(name, asked[name])
     for name in ("months", "relative_income", "claims"):
         if asked[name] is not None:
@@ -152,8 +159,19 @@ def settings_of(
         families=_families(families, first_year),
         persistence={name: persistence_of(given) for name, given in by_outcome.items()},
         convert=_conversions(convert or {}),
+        optimism_bias=_biases(optimism_bias),
         **asked,
     )
+
+
+def _biases(given: float | Mapping[str, float]) -> dict[str, float]:
+    """Return optimism bias by grade of evidence."""
+    by_grade = dict(given) if isinstance(given, Mapping) else dict.fromkeys(GRADES, given)
+    for grade, share in by_grade.items():
+        if grade not in GRADES:
+            raise ParameterError(f"There is no grade {grade}. {suggest(grade, GRADES)}")
+        within("optimism_bias", share)
+    return {grade: float(by_grade.get(grade, 0.0)) for grade in GRADES}
 
 
 def _families(given: float | Mapping[int | str, float], first_year: int) -> dict[int, float]:

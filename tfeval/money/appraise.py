@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,16 @@ from tfeval.display.words import financial_year
 from tfeval.errors import ParameterError, suggest
 from tfeval.money.account import PROGRAMME, account, programme_lines
 from tfeval.money.appraisal import Appraisal
-from tfeval.money.appraisal_settings import DEFAULT_PERSISTENCE, AppraisalSettings, settings_of
-from tfeval.money.model import Array, Given, Model, Persistence, profile, reached, window_weights
+from tfeval.money.appraisal_settings import (
+    DEFAULT_PERSISTENCE,
+    WORK,
+    AppraisalSettings,
+    settings_of,
+)
+from tfeval.money.model import ACCOUNTS, Array, Given, Model, profile, reached, window_weights
 from tfeval.money.monetised import Valued, chosen, valued, without_error, without_small
-from tfeval.money.prices import discount_factors, edition_of
+from tfeval.money.prices import TIMINGS, discount_factors, edition_of
+from tfeval.money.unit_costs import TAXPAYERS
 
 if TYPE_CHECKING:
     from tfeval.impact.effects.effects import Effects
@@ -25,18 +31,8 @@ if TYPE_CHECKING:
 
 #: Columns of `Appraisal.lines`, in order.
 LINE_COLUMNS = (
-    *("kind", "year", "joined", "outcome", "line", "component", "code", "payer", "layer"),
-    *(
-        "transfer",
-        "cashability",
-        "grade",
-        "effect",
-        "families",
-        "profile",
-        "scale",
-        "quantity",
-        "per",
-    ),
+    *("kind", "year", "joined", "outcome", "line", "component", "code", "payer", "party"),
+    *("transfer", "grade", "effect", "families", "profile", "scale", "quantity", "per"),
     *("unit_cost", "factor", "undiscounted", "discount_factor", "present_value"),
 )
 
@@ -78,41 +74,63 @@ def model_of(
     asked : AppraisalSettings
     """
     years = timeline(asked, spent)
-    effects, counted = found.effects, rows[rows["counted"]]
+    effects = found.effects
     spans = [_span(row, asked) for row in effects.to_dict("records")]
     groups = list(dict.fromkeys(spans))
     reach = [
         reached(asked.families, window_weights(months, asked.horizon, asked.lag), years)
         for months, _ in groups
     ]
-    payers = tuple(dict.fromkeys([*counted["payer"], *spent["payer"]]))
-    amount = found.costs.groupby("outcome", sort=False)["amount"].sum()
+    payers = tuple(dict.fromkeys([*rows["payer"], *spent["payer"]]))
+    kept, kept_gain = _biased(found, asked)
     return Model(
         outcomes=tuple(effects["name"]),
         estimate=effects["estimate"].to_numpy(dtype=float),
         std_error=effects["std_error"].to_numpy(dtype=float),
         covariance=covariance,
         scale=effects["scale"].to_numpy(dtype=float),
-        sign=np.where(effects["outcome"].map(amount) < 0, -1.0, 1.0),
-        bias=float(asked.optimism_bias),
+        kept=kept,
+        kept_gain=kept_gain,
         amount=found.costs["amount"].to_numpy(dtype=float),
         low=found.costs["low"].to_numpy(dtype=float),
         high=found.costs["high"].to_numpy(dtype=float),
-        unit=counted["unit"].to_numpy(dtype=np.intp),
-        factor=(counted["turned"] * counted["weight"]).to_numpy(dtype=float),
-        of=counted["of"].to_numpy(dtype=np.intp),
-        payer=np.array([payers.index(name) for name in counted["payer"]], dtype=np.intp),
+        unit=rows["unit"].to_numpy(dtype=np.intp),
+        factor=np.stack([(rows["turned"] * rows[name]).to_numpy(float) for name in ACCOUNTS]),
+        cost_factor=np.array([1.0, asked.public_funds]),
+        account=asked.perspective,
+        of=rows["of"].to_numpy(dtype=np.intp),
+        payer=np.array([payers.index(name) for name in rows["payer"]], dtype=np.intp),
         payers=payers,
         years=years,
         discount=discount_factors(len(years) - 1, asked.edition, asked.rate, asked.timing),
         group=np.array([groups.index(span) for span in spans], dtype=np.intp),
         reach=np.stack(reach),
-        persistence=np.array([[held.low, held.share, held.high] for _, held in groups]),
+        persistence=tuple(held for _, held in groups),
         costs=_costs(spent, years, payers),
     )
 
 
-def _span(row: dict, asked: AppraisalSettings) -> tuple[int, Persistence]:
+def _biased(found: Valued, asked: AppraisalSettings) -> tuple[Array, Array]:
+    """Return what a unit of each effect counts after optimism bias, and would as a benefit.
+
+    Its grade is the worst of its unit costs. A benefit shrinks by the bias and a harm grows,
+    by the sign of the estimate; work that displaces others' counts less.
+    """
+    effects, costs = found.effects, found.costs
+    grade = costs.groupby("outcome")["grade"].max()
+    brings = costs.groupby("outcome")["amount"].sum() < 0
+    bias = effects["outcome"].map(grade).map(asked.optimism_bias).to_numpy(dtype=float)
+    gain = (
+        -effects["estimate"]
+        * effects["scale"]
+        * effects["outcome"].map(brings).map({True: -1.0, False: 1.0})
+    )
+    moved = np.where(effects["outcome"].isin(WORK), 1 - asked.displacement, 1.0)
+    signs = np.sign(gain.to_numpy(dtype=float))
+    return np.asarray((1 - bias * signs) * moved), np.asarray((1 - bias) * moved)
+
+
+def _span(row: dict, asked: AppraisalSettings) -> tuple[int, Any]:
     lasting = asked.persistence
     held = lasting.get(row["name"]) or lasting[""]
     return int(row["months"]), held
@@ -138,25 +156,22 @@ def lines_of(
         `LINE_COLUMNS` and `counted`, whether the perspective counts the row.
     """
     cut = -model.estimate * model.scale
-    kept = np.divide(model.reduction(model.estimate[None, :])[0], cut,
-                     out=np.ones(len(cut)), where=cut != 0)  # fmt: skip
     spans = [_span(row, asked) for row in found.effects.to_dict("records")]
-    shares = np.stack(
-        [profile(months, asked.horizon, asked.lag, held.share) for months, held in spans]
-    )
-    joined = list(asked.families.items())
+    shares = np.stack([profile(months, asked.horizon, asked.lag, held) for months, held in spans])
+    counts = rows[asked.perspective].to_numpy(dtype=float)
+    of = rows["of"].to_numpy()
     parts = []
     for since in range(asked.horizon):
-        for year, count in joined:
-            of = rows["of"].to_numpy()
+        for year, count in asked.families.items():
             share = shares[of, since]
             part = rows.assign(
                 kind="benefit", joined=year, year=year + since, families=count, profile=share,
-                effect=model.estimate[of], factor=kept[of] * rows["weight"],
-                scale=model.scale[of], quantity=-cut[of] * count * share,
+                effect=model.estimate[of], factor=model.kept[of] * counts,
+                scale=model.scale[of], quantity=-cut[of] * count * share, counted=counts != 0,
             )  # fmt: skip
             parts.append(part[share > 0])
-    frame = pd.concat([*parts, _spent_lines(spent)], ignore_index=True)
+    spent = _spent_lines(spent).assign(factor=model.cost_factor[ACCOUNTS.index(asked.perspective)])
+    frame = pd.concat([*parts, spent], ignore_index=True)
     value = -frame["quantity"] * frame["unit_cost"] * frame["factor"]
     factors = model.discount[frame["year"].to_numpy(dtype=int) - model.years[0]]
     frame = frame.assign(undiscounted=value, discount_factor=factors, present_value=value * factors)
@@ -170,10 +185,10 @@ def _spent_lines(spent: pd.DataFrame) -> pd.DataFrame:
         {
             "kind": "cost", "year": spent["year"], "joined": np.nan, "outcome": PROGRAMME,
             "line": spent["line"], "component": "", "code": "", "payer": spent["payer"],
-            "layer": "fiscal", "transfer": "no", "cashability": "", "grade": "",
+            "party": TAXPAYERS, "transfer": "no", "grade": "",
             "effect": np.nan, "families": np.nan, "profile": np.nan,
             "scale": np.nan, "quantity": 1.0, "per": "cost line", "unit_cost": spent["amount"],
-            "factor": 1.0, "counted": True,
+            "counted": True,
         }
     )  # fmt: skip
 
@@ -192,8 +207,10 @@ def appraise(
     lag: int = 0,
     persistence: Given | Mapping[str, Given] = DEFAULT_PERSISTENCE,
     perspective: str = "social",
-    on_overlap: str = "by_rule",
-    optimism_bias: float = 0.0,
+    on_overlap: str = "net",
+    optimism_bias: float | Mapping[str, float] = 0.0,
+    displacement: float = 0.0,
+    public_funds: float = 1.0,
     first_year: int = 2012,
     base_year: int | None = None,
     cashable_only: bool = False,
@@ -238,17 +255,24 @@ def appraise(
         Share of the effect left in each further year after the window, 0 to 1. The default, half
         and between nothing and all, is an assumption.
     perspective : {"social", "fiscal"}
-        In the social account a benefit payment saved is a household's loss too; in the fiscal
-        one only public money counts.
-    on_overlap : {"by_rule", "keep_larger", "refuse"}
-        What to do where two unit costs hold the same pounds; see `check_double_counting`.
-    optimism_bias : float, default 0
-        Share, 0 to 1, by which benefits are taken to be overstated; harms grow by it.
+        Which account the measures are of; the other stands beside it in `Appraisal.accounts`. In
+        the social account everybody's gains and losses count, and transfers net out; in the fiscal
+        one public money alone.
+    on_overlap : {"net", "refuse"}
+        What to do where two effects are measures of the same pounds; see `same_pounds`.
+    optimism_bias : float or mapping of grade to float, default 0
+        Share, 0 to 1, by which benefits are taken to be overstated; harms grow by it. By grade
+        of evidence: the worst of the outcome's unit costs.
+    displacement : float, default 0
+        Share of gains in work, 0 to 1, that others lose.
+    public_funds : float, default 1
+        What raising a pound of public money costs everybody, 1 to 3; of the social account. The
+        Green Book takes 1.
     first_year, base_year : int
         When families join, if `families` is a number; the year to which money is discounted, by
         default the first in which something happens.
     cashable_only : bool, default False
-        Count only money that stops being spent.
+        Count only the share of public costs that stops being spent, and nobody else's account.
     relative_income : float, optional
         Families' equivalised income over the median, 0.1 to 2, which turns on distributional
         weights: a pound of theirs counts relative_income ** -elasticity.
@@ -296,11 +320,12 @@ def appraise(
     (88445, -411555)
     """
     asked = settings_of(
-        families, first_year, persistence, convert, months=months, price_year=price_year,
-        edition=edition, rate=rate, timing=timing, horizon=horizon, lag=lag,
-        perspective=perspective, on_overlap=on_overlap, optimism_bias=optimism_bias,
-        base_year=base_year, cashable_only=cashable_only, relative_income=relative_income,
-        elasticity=elasticity, valued_share=valued_share, claims=claims, result=result,
+        families, first_year, persistence, convert, optimism_bias, months=months,
+        price_year=price_year, edition=edition, rate=rate, timing=timing, horizon=horizon, lag=lag,
+        perspective=perspective, on_overlap=on_overlap, displacement=displacement,
+        public_funds=public_funds, base_year=base_year, cashable_only=cashable_only,
+        relative_income=relative_income, elasticity=elasticity, valued_share=valued_share,
+        claims=claims, result=result,
     )  # fmt: skip
     shown, small = without_small(chosen(effects, months))
     taken, unknown = without_error(shown)
@@ -310,10 +335,10 @@ def appraise(
     spent = programme_lines(costs, asked)
     own = np.asarray(taken.joint, dtype=float)[np.ix_(found.rows, found.rows)]
     model = model_of(found, rows, spent, own, asked)
+    notes = _notes(asked, model.years[0], taken, small, unknown)
     return Appraisal(
         frame=lines_of(model, found, rows, spent, asked), model=model, settings=asked,
-        effects=taken, found=found, spent=spent, notes=_notes(asked, taken, small, unknown),
-        simulated=taken.simulated,
+        effects=taken, found=found, spent=spent, notes=notes, simulated=taken.simulated,
     )  # fmt: skip
 
 
@@ -327,12 +352,13 @@ def _check_result(effects: Effects, result: str | None, unknown: list[dict]) -> 
 
 
 def _notes(
-    asked: AppraisalSettings, effects: Effects, small: list[str], unknown: list[dict]
+    asked: AppraisalSettings, base: int, effects: Effects, small: list[str], unknown: list[dict]
 ) -> tuple[str, ...]:
     year, count = asked.price_year, len(small) + len(unknown) + len(effects.frame)
     notes = [
-        f"Pounds in {financial_year(year)} prices; {edition_of(asked.edition).label}, "
-        f"{asked.rate} rate; {asked.horizon} years from when a family joins.",
+        f"Pounds in {financial_year(year)} prices, discounted to {financial_year(base)}; "
+        f"{edition_of(asked.edition).label}, {asked.rate} rate, flows "
+        f"{TIMINGS[asked.timing]}; {asked.horizon} years from when a family joins.",
         f"Assumed: of an effect there is left, in each further year after the window measured, "
         f"{_lasting(asked)}.",
         "What would have happened anyway is in the comparison group: no deadweight is assumed.",
@@ -352,8 +378,5 @@ def _notes(
 
 
 def _lasting(asked: AppraisalSettings) -> str:
-    parts = []
-    for name, held in sorted(asked.persistence.items()):
-        text = f"{held.share:.0%} (between {held.low:.0%} and {held.high:.0%})"
-        parts.append(f"{text} of {name}" if name else text)
-    return ", ".join(parts)
+    told = sorted(asked.persistence.items())
+    return ", ".join(f"{held} of {name}" if name else str(held) for name, held in told)

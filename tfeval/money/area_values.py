@@ -211,12 +211,10 @@ def _valued(
     first = next(iter(drawn.values()))
     flat = np.zeros((len(first), len(model.outcomes)))
     held = parameters(model, flat, grades, correlation, rng)
-    worth = model.years_of(held.persistence) * model.worth(held.amount)
+    worth = model.years_of(held.powers) * model.worth(held.amount) * model.scale * model.kept
     benefit = np.zeros(first.shape)
     for at, outcome in enumerate(model.outcomes):
-        cut = -drawn[outcome] * model.scale[at]
-        cut = cut - model.bias * model.sign[at] * np.abs(cut)
-        benefit += cut * worth[:, [at]]
+        benefit -= drawn[outcome] * worth[:, [at]]
     return benefit, model.cost(held.cost)
 
 

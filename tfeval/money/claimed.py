@@ -289,7 +289,7 @@ def claim_by_deadweight(
         held = replace(
             point, effect=np.outer(1 - asked, model.estimate),
             amount=np.repeat(point.amount, len(asked), axis=0),
-            persistence=np.repeat(point.persistence, len(asked), axis=0),
+            powers=np.repeat(point.powers, len(asked), axis=0),
             cost=np.zeros(len(asked)),
         )  # fmt: skip
         benefits, costs = model.by_outcome(held).sum(axis=1), model.cost(held.cost)

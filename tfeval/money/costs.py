@@ -138,52 +138,62 @@ def _grant_lines(rules: Phase) -> list[CostLine]:
     authorities = len(published("local_authorities"))
     preparation = figure("budget", "preparation_grant")
     grants = figure("budget", "co_ordinator_grant")
-    middle = sorted(grants.values)[len(grants.values) // 2]
-    count = authorities * len(years)
+    given = _even(["2011-12"], preparation.value * authorities)
+    # Published in whole millions.
+    left = rules.budget.pounds()[0] - _committed(rules)
+    low, high = left - 0.5e6, left + 0.5e6
+    each = left / authorities / len(years)
     return [
         CostLine(
-            "Grants to prepare",
-            CENTRAL,
-            _even(["2011-12"], preparation.value * authorities),
+            "Grants to prepare", CENTRAL, given,
             f"£{preparation.value:,.0f} offered to each of {authorities} authorities",
-            preparation.sources,
-            varies=False,
-            each=True,
+            preparation.sources, varies=False, each=True,
         ),
         CostLine(
-            "Co-ordinators",
-            CENTRAL,
-            _even(years, middle * count, grants.low * count, grants.high * count),
-            f"£{middle:,.0f} a year for each of {authorities} authorities, the middle of the "
-            f"{len(grants.values)} that were published (£{grants.low:,.0f} to £{grants.high:,.0f})",
-            grants.sources,
-            varies=False,
-            each=True,
+            "Co-ordinators", CENTRAL, _even(years, left, low, high),
+            f"what the budget leaves once the other lines are paid: £{each:,.0f} a year for each "
+            f"of {authorities} authorities, where {len(grants.values)} published grants were "
+            f"£{grants.low:,.0f} to £{grants.high:,.0f}; its range is the budget's rounding",
+            _once(grants, rules.budget), varies=False, each=True,
         ),
-    ]
+    ]  # fmt: skip
+
+
+def _committed(rules: Phase) -> float:
+    """Return what the budget's other lines come to, pounds of the years: in the middle."""
+    due = [_total(line, 0) for line in (*_tariff_lines(rules), *_department_lines(rules))]
+    prepared = figure("budget", "preparation_grant").value * len(published("local_authorities"))
+    return sum(due) + prepared
 
 
 def _expected_lines(rules: Phase) -> list[CostLine]:
-    """Return authorities' own contribution: expected before, and bounded by other figures."""
+    """Return authorities' own contribution: as found in 2015, at most what was expected before."""
     years = list(rules.tariff.years)
     expected = figure("budget", "local_contribution_expected")
-    families = rules.families
     spent = figure("benefits_claim_2015", "average_cost_per_family")
-    assumed = figure("budget", "assumed_cost_of_intervention")
-    share = figure("budget", "central_share")
-    budget = rules.budget
-    low = spent.low * families.value - budget.pounds()[0]
-    high = assumed.value * (1 - share.value / 100) * families.value
+    found = spent.low * rules.families.value - rules.budget.pounds()[0]
     basis = (
-        "expected beforehand, staff and services in kind included; never counted afterwards. Low: "
-        f"£{spent.low:,.0f} a family as found in 2015, less the central budget; high: the "
-        f"{100 - share.value:.0f}% of £{assumed.value:,.0f} a family that was assumed"
+        f"£{spent.low:,.0f} a family as found in 2015, less the central budget: the "
+        "only figure that was measured. Low: nothing beyond what they were paid; high: the "
+        f"£{expected.value:g}m expected beforehand, staff and services in kind included, which "
+        "nobody counted afterwards"
     )
-    cited = _once(expected, spent, assumed, share, budget, families)
-    return [
-        CostLine(_OWN, LOCAL, _even(years, expected.pounds()[0], low, high), basis, cited,
-                 varies=True)
-    ]  # fmt: skip
+    cited = _once(expected, spent, rules.budget, rules.families)
+    most = expected.pounds()[0]
+    return [CostLine(_OWN, LOCAL, _even(years, found, 0.0, most), basis, cited, varies=True)]
+
+
+def contribution_found() -> float:
+    """Return what share of the contribution expected of authorities was found in 2015.
+
+    Examples
+    --------
+    >>> round(contribution_found(), 2)
+    0.28
+    """
+    first = phase("one")
+    (line,) = _expected_lines(first)
+    return _total(line, 0) / _total(line, 2)
 
 
 def _evaluation_lines(rules: Phase) -> list[CostLine]:
@@ -225,13 +235,15 @@ def _designed_lines(rules: Phase) -> list[CostLine]:
     invested = figure("budget", "extension_average_investment")
     share = figure("budget", "central_share")
     own = invested.value * (1 - share.value / 100) * rules.families.value
+    part = contribution_found()
     basis = (
-        f"{100 - share.value:.0f}% of £{invested.value:,.0f} a family, as designed, for "
-        f"{rules.families.value:,.0f} families; spread evenly; never counted afterwards"
+        f"assumed: {part:.0%} of what was designed, the share found in the first phase; high: the "
+        f"design, {100 - share.value:.0f}% of £{invested.value:,.0f} a family for "
+        f"{rules.families.value:,.0f} families, which nobody counted afterwards; low: nothing"
     )
     years = _years(rules.start.year, len(rules.years))
     cited = _once(invested, share, rules.families)
-    return [CostLine(_OWN, LOCAL, _even(years, own), basis, cited, varies=True)]
+    return [CostLine(_OWN, LOCAL, _even(years, own * part, 0.0, own), basis, cited, varies=True)]
 
 
 _OWN = "Authorities' and partners' own contribution"
@@ -370,22 +382,22 @@ def costs_against_budget(phase: str) -> pd.DataFrame:
     budget = reconcile(phase)
     lines = cost_lines(phase)
     if not programme(phase).costs.ledger:
-        low, high = map(sum, zip(*(_total(line) for line in lines if line.central), strict=True))
+        low, high = (sum(_total(line, end) for line in lines if line.central) for end in (1, 2))
         rows = [(budget.total.definition, low, high, budget.budget, budget.budget)]
     else:
         rows = []
         for part in budget.parts:
-            ends = [_total(line) for line in lines if LEDGER_PARTS.get(line.name) == part.name]
-            low, high = (sum(end) for end in zip(*ends, strict=True))
+            own = [line for line in lines if LEDGER_PARTS.get(line.name) == part.name]
+            low, high = (sum(_total(line, end) for line in own) for end in (1, 2))
             rows.append((part.name, low, high, part.low, part.high))
     return pd.DataFrame(
         rows, columns=["part", "cost_low", "cost_high", "budget_low", "budget_high"]
     )
 
 
-def _total(line: CostLine) -> tuple[float, float]:
-    lows, highs = zip(*((low, high) for _, low, high in line.cash.values()), strict=True)
-    return sum(lows), sum(highs)
+def _total(line: CostLine, end: int) -> float:
+    """Return the sum over years of the amounts (0), the lows (1) or the highs (2)."""
+    return sum(ends[end] for ends in line.cash.values())
 
 
 def _check(view: str, bias: float, authority: str | None, families: float | None) -> None:

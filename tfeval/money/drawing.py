@@ -8,7 +8,7 @@ import pandas as pd
 
 from tfeval.errors import DataError
 from tfeval.impact.means.variance import joint_normal
-from tfeval.money.model import Array, Model, Parameters
+from tfeval.money.model import Array, Model, Parameters, split_uniform
 
 
 def normal_draws(
@@ -53,30 +53,6 @@ def normal_draws(
             "variance. Estimate them together, or use worst_case."
         )
     return mean + joint_normal(alike, draws, rng) * scale
-
-
-def triangular(share: Array, low: Array, middle: Array, high: Array) -> Array:
-    """Return quantiles of triangular distributions; the middle where there is no range.
-
-    Parameters
-    ----------
-    share : ndarray
-        Between 0 and 1.
-    low, middle, high : ndarray
-        Ends and mode; they broadcast against `share`.
-
-    Examples
-    --------
-    >>> triangular(np.array([0.0, 0.5, 1.0]), 0.0, 1.0, 2.0).tolist()
-    [0.0, 1.0, 2.0]
-    """
-    low, middle, high = (np.asarray(end, dtype=float) for end in (low, middle, high))
-    width = high - low
-    below, above = middle - low, high - middle
-    first = np.divide(below, width, out=np.zeros(np.shape(width)), where=width > 0)
-    left = low + np.sqrt(share * width * below)
-    right = high - np.sqrt((1 - share) * width * above)
-    return np.where(width > 0, np.where(share < first, left, right), middle)
 
 
 def drawn(
@@ -144,11 +120,10 @@ def parameters(
 
     Notes
     -----
-    Unit costs are triangular between low and high with the amount as mode. Those of one outcome
-    move together, for they come from one study; those of one grade are correlated (a normal
-    copula), for they share a method. Persistence is triangular, common to all outcomes. The
-    programme's costs are triangular between the sums of their lows and highs, which the sources
-    give together.
+    Every range has its amount as mean (`split_uniform`). Unit costs of one outcome move together,
+    for they come from one study; those of one grade are correlated (a normal copula), for they
+    share a method. Persistence is common to all outcomes. The programme's costs lie between the
+    sums of their lows and highs, which the sources give together.
     """
     from scipy.special import ndtr  # noqa: PLC0415
 
@@ -166,27 +141,24 @@ def parameters(
     share = ndtr(mixed)[:, pair.ravel()]
     # A day in work has a negative cost: dear is then the low end.
     share = np.where(model.amount < 0, 1 - share, share)
-    low, middle, high = model.persistence.T
+    lasting = rng.random(draws)
+    shares = np.stack([one.quantile(lasting) for one in model.persistence], axis=1)
     return Parameters(
         effect=effects,
-        amount=triangular(share, model.low, model.amount, model.high),
-        persistence=triangular(rng.random((draws, 1)), low, middle, high),
+        amount=split_uniform(share, model.low, model.amount, model.high),
+        powers=shares[:, :, None] ** np.arange(model.horizon + 1.0),
         cost=cost_position(model, rng.random(draws)),
     )
 
 
 def cost_position(model: Model, share: Array) -> Array:
-    """Return where the programme's costs stand so that their sum is triangular.
+    """Return where the programme's costs stand so that the mean of their sum is its amount.
 
     Returns
     -------
     ndarray of float, between -1 (lows) and 1 (highs)
     """
     low, middle, high = np.einsum("eyp,y->e", model.costs, model.discount)
-    width = high - low
-    if not width > 0:
-        return np.zeros(len(share))
-    first = float(np.clip((middle - low) / width, 0.0, 1.0))
-    left = -1 + np.sqrt(share / first) if first > 0 else np.full(len(share), -1.0)
-    right = 1 - np.sqrt((1 - share) / (1 - first)) if first < 1 else np.ones(len(share))
-    return np.where(share < first, left, right)
+    drawn = split_uniform(share, low, middle, high) - middle
+    side = np.where(drawn < 0, middle - low, high - middle)
+    return np.divide(drawn, side, out=np.zeros_like(drawn), where=side > 0)

@@ -97,7 +97,7 @@ class Published:
         total = 0.0
         for part in self.parts:
             point = part.model.point()
-            held = point.with_(persistence=np.full_like(point.persistence, persistence))
+            held = point.with_(powers=part.model.powers([persistence]))
             total += float(part.model.by_outcome(held).sum())
         return total
 

@@ -8,16 +8,48 @@ small matrices once; so a draw costs a few multiplications.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tfeval.errors import ParameterError
 
-# When an effect comes and how long it lasts: measured window, lag, persistence, horizon.
+Array = npt.NDArray[np.float64]
 
-#: Persistence as a number, or as the number with its low and its high.
-Given = float | tuple[float, float, float]
+# Ranges whose value is their mean: what a page prints is what is expected.
+
+
+def split_uniform(share: Array, low: Any, middle: Any, high: Any) -> Array:
+    """Return quantiles of a distribution between low and high whose mean is the middle.
+
+    Below the middle it is uniform, with probability (high - middle) / (high - low), and above it
+    uniform too. No mode has to be known, and a lopsided range leaves the mean where it is.
+
+    Parameters
+    ----------
+    share : ndarray
+        Between 0 and 1.
+    low, middle, high : float or ndarray
+        They broadcast against `share`. At an end of the range the middle is certain.
+
+    Examples
+    --------
+    >>> split_uniform(np.array([0.0, 0.75, 1.0]), 0.0, 1.0, 4.0).tolist()
+    [0.0, 1.0, 4.0]
+    """
+    low, middle, high = (np.asarray(end, dtype=float) for end in (low, middle, high))
+    width = high - low
+    below = np.divide(high - middle, width, out=np.ones(np.shape(width)), where=width > 0)
+    part = np.divide(share, below, out=np.ones(np.broadcast_shapes(np.shape(share), below.shape)),
+                     where=below > 0)  # fmt: skip
+    rest = np.divide(share - below, 1 - below, out=np.zeros_like(part), where=below < 1)
+    drawn = np.where(part < 1, low + (middle - low) * part, middle + (high - middle) * rest)
+    return np.where((low < middle) & (middle < high), drawn, middle)
+
+
+#: Persistence as a number, as the number with its low and its high, or as what records say.
+Given = Any
 
 
 @dataclass(frozen=True)
@@ -28,27 +60,64 @@ class Persistence:
     ----------
     share, low, high : float
         Between 0 (gone once the window ends) and 1 (never fades); in the second year after the
-        window the share squared is left, and so on.
+        window the share squared is left, and so on. The share is the mean of `split_uniform`
+        over the range; at an end of it, it is certain.
     """
 
     share: float
     low: float
     high: float
 
+    @property
+    def certain(self) -> bool:
+        """Whether there is no range."""
+        return not self.low < self.share < self.high
 
-def persistence_of(given: Given) -> Persistence:
-    """Return persistence from a number, or from (share, low, high).
+    def moments(self, most: int) -> Array:
+        """Return the expected share to the power 0 to `most`, shape (most + 1,).
+
+        Examples
+        --------
+        >>> Persistence(0.5, 0.0, 1.0).moments(2).round(3).tolist()
+        [1.0, 0.5, 0.333]
+        """
+        powers = np.arange(most + 1)
+        if self.certain:
+            return np.asarray(self.share**powers, dtype=float)
+        below = (self.high - self.share) / (self.high - self.low)
+        parts = [
+            np.asarray(end ** (powers + 1) - start ** (powers + 1), dtype=float)
+            / ((powers + 1) * (end - start))
+            for start, end in ((self.low, self.share), (self.share, self.high))
+        ]
+        return np.asarray(below * parts[0] + (1 - below) * parts[1], dtype=float)
+
+    def quantile(self, share: Array) -> Array:
+        """Return shares left, from uniform draws."""
+        return split_uniform(share, self.low, self.share, self.high)
+
+    def __str__(self) -> str:
+        """Return the share with its range, in words."""
+        if self.certain:
+            return f"{self.share:.0%}"
+        return f"{self.share:.0%} (between {self.low:.0%} and {self.high:.0%})"
+
+
+def persistence_of(given: Given) -> Any:
+    """Return persistence from a number, from (share, low, high), or from what records say.
 
     Raises
     ------
     ParameterError
-        If it is neither, or not 0 <= low <= share <= high <= 1.
+        If it is none of these, or not 0 <= low <= share <= high <= 1.
 
     Examples
     --------
     >>> persistence_of(0.5)
     Persistence(share=0.5, low=0.5, high=0.5)
     """
+    if hasattr(given, "moments") and hasattr(given, "quantile"):
+        return given
     parts = tuple(given) if isinstance(given, tuple | list) else (given,) * 3
     whole = len(parts) == 3 and all(isinstance(part, int | float) for part in parts)
     if not whole or not 0 <= parts[1] <= parts[0] <= parts[2] <= 1:
@@ -58,6 +127,9 @@ def persistence_of(given: Given) -> Persistence:
         )
     share, low, high = map(float, parts)
     return Persistence(share, low, high)
+
+
+# When an effect comes and how long it lasts: measured window, lag, persistence, horizon.
 
 
 def window_weights(months: int, horizon: int, lag: int = 0) -> npt.NDArray[np.float64]:
@@ -98,15 +170,14 @@ def window_weights(months: int, horizon: int, lag: int = 0) -> npt.NDArray[np.fl
     return weights.reshape(horizon + 1, horizon, 12).sum(axis=2) / months
 
 
-def profile(months: int, horizon: int, lag: int, persistence: float) -> npt.NDArray[np.float64]:
-    """Return the share of a measured effect that falls in each year since joining.
+def profile(months: int, horizon: int, lag: int, persistence: Given) -> npt.NDArray[np.float64]:
+    """Return the expected share of a measured effect that falls in each year since joining.
 
     Parameters
     ----------
     months, horizon, lag : int
         As in `window_weights`.
-    persistence : float
-        Between 0 and 1.
+    persistence : float, (share, low, high) or Persistence
 
     Returns
     -------
@@ -117,8 +188,7 @@ def profile(months: int, horizon: int, lag: int, persistence: float) -> npt.NDAr
     >>> profile(12, 3, 0, 0.5).tolist()
     [1.0, 0.5, 0.25]
     """
-    powers = float(persistence) ** np.arange(horizon + 1)
-    return powers @ window_weights(months, horizon, lag)
+    return persistence_of(persistence).moments(horizon) @ window_weights(months, horizon, lag)
 
 
 def reached(
@@ -151,9 +221,6 @@ def reached(
     return filled
 
 
-Array = npt.NDArray[np.float64]
-
-
 @dataclass(frozen=True, eq=False)
 class Parameters:
     """Values of everything uncertain, one row a draw.
@@ -164,14 +231,15 @@ class Parameters:
         In the effects' own units.
     amount : ndarray, shape (draws, units)
         Unit costs, pounds.
-    persistence : ndarray, shape (draws, groups)
+    powers : ndarray, shape (draws, groups, horizon + 1)
+        Persistence to the power 0, 1, ...; of the expected value, the expected powers.
     cost : ndarray, shape (draws,)
         Where the programme's costs stand: -1 at their lows, 0 at their amounts, 1 at their highs.
     """
 
     effect: Array
     amount: Array
-    persistence: Array
+    powers: Array
     cost: Array
 
     def __len__(self) -> int:
@@ -180,6 +248,9 @@ class Parameters:
     def with_(self, **changed: Array) -> Parameters:
         """Return a copy with other values."""
         return replace(self, **changed)
+
+
+ACCOUNTS = ("fiscal", "social")
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,16 +266,22 @@ class Model:
     covariance : ndarray, shape (k, k)
     scale : ndarray, shape (k,)
         Units of the unit cost for each unit of the effect.
-    sign : ndarray, shape (k,)
-        1 where the outcome costs money, -1 where it brings some (a day in work).
-    bias : float
-        Share by which benefits are taken to be overstated; harms are taken to be understated.
+    kept : ndarray, shape (k,)
+        What a unit of the effect counts: less than 1 of a benefit taken to be overstated, more
+        than 1 of a harm.
+    kept_gain : ndarray, shape (k,)
+        What a unit would count if it were a benefit.
     amount, low, high : ndarray, shape (units,)
         Unit costs, pounds in the price year.
     unit : ndarray of int, shape (components,)
         Which unit cost each component of the account uses; a transfer uses one twice.
-    factor : ndarray, shape (components,)
-        What a pound of it counts: -1 times the weight for a household's loss of a transfer.
+    factor : ndarray, shape (accounts, components)
+        What a pound of it counts in each of `ACCOUNTS`: 0 where it is not in the account, -1
+        times the weight for participants' loss of a transfer.
+    cost_factor : ndarray, shape (accounts,)
+        What a pound of the programme's costs counts.
+    account : str
+        The one of `ACCOUNTS` that results are of unless another is named.
     of : ndarray of int, shape (components,)
         Which outcome each component belongs to.
     payer : ndarray of int, shape (components,)
@@ -217,10 +294,16 @@ class Model:
         Which profile an outcome has.
     reach : ndarray, shape (groups, powers, years)
         Families x share of the measured effect, by power of persistence.
-    persistence : ndarray, shape (groups, 3)
-        Low, share and high.
+    persistence : tuple of Persistence
+        One a group.
     costs : ndarray, shape (3, years, payers)
         Low, amount and high of the programme's costs, pounds in the price year.
+
+    Notes
+    -----
+    Value is a product of effects, years of effect and unit costs, less costs; the four are drawn
+    independently of each other, and each is linear. So the value at their means, `point`, is the
+    value that is expected: exactly, and not only over the draws.
     """
 
     outcomes: tuple[str, ...]
@@ -228,13 +311,15 @@ class Model:
     std_error: Array
     covariance: Array
     scale: Array
-    sign: Array
-    bias: float
+    kept: Array
+    kept_gain: Array
     amount: Array
     low: Array
     high: Array
     unit: npt.NDArray[np.intp]
     factor: Array
+    cost_factor: Array
+    account: str
     of: npt.NDArray[np.intp]
     payer: npt.NDArray[np.intp]
     payers: tuple[str, ...]
@@ -242,68 +327,82 @@ class Model:
     discount: Array
     group: npt.NDArray[np.intp]
     reach: Array
-    persistence: Array
+    persistence: tuple[Any, ...]
     costs: Array
 
+    @property
+    def horizon(self) -> int:
+        """The most years for which an effect counts."""
+        return self.reach.shape[1] - 1
+
     def point(self) -> Parameters:
-        """Return every parameter at its estimate, as one draw."""
+        """Return every parameter at its mean, as one draw."""
         return Parameters(
             effect=self.estimate[None, :],
             amount=self.amount[None, :],
-            persistence=self.persistence[None, :, 1],
+            powers=np.stack([one.moments(self.horizon) for one in self.persistence])[None],
             cost=np.zeros(1),
         )
 
+    def powers(self, shares: Any) -> Array:
+        """Return powers of persistence, the same for all outcomes, from shares, shape (draws,)."""
+        found = np.asarray(shares, dtype=float).reshape(-1, 1, 1) ** np.arange(self.horizon + 1)
+        return np.repeat(found, len(self.reach), axis=1)
+
     def reduction(self, effect: Array) -> Array:
-        """Return reductions of costly outcomes, in units of the unit cost, after optimism bias.
+        """Return reductions of costly outcomes, in units of the unit cost, after optimism bias."""
+        return -effect * self.scale * self.kept
 
-        A reduction that is a benefit shrinks by the bias; a harm grows by it.
-        """
-        cut = -effect * self.scale
-        return cut - self.bias * self.sign * np.abs(cut)
-
-    def years_of(self, persistence: Array) -> Array:
+    def years_of(self, powers: Array) -> Array:
         """Return discounted families x profile, shape (draws, k)."""
-        powers = np.arange(self.reach.shape[1])
-        discounted = self.reach @ self.discount
-        held = persistence[:, :, None] ** powers
-        return np.einsum("dgn,gn->dg", held, discounted)[:, self.group]
+        return np.einsum("dgn,gn->dg", powers, self.reach @ self.discount)[:, self.group]
 
-    def worth(self, amount: Array) -> Array:
+    def worth(self, amount: Array, account: str = "") -> Array:
         """Return pounds counted for one unit of each outcome less, shape (draws, k)."""
-        return (amount[:, self.unit] * self.factor) @ _indicator(self.of, len(self.outcomes))
+        factor = self.factor[self._at(account)]
+        return (amount[:, self.unit] * factor) @ _indicator(self.of, len(self.outcomes))
 
-    def cost(self, position: Array) -> Array:
+    def cost(self, position: Array, account: str = "") -> Array:
         """Return the present value of the programme's costs, shape (draws,)."""
         low, middle, high = np.einsum("eyp,y->e", self.costs, self.discount)
-        return middle + _moved(position, low - middle, high - middle)
+        moved = middle + _moved(position, low - middle, high - middle)
+        return moved * self.cost_factor[self._at(account)]
 
-    def by_outcome(self, held: Parameters) -> Array:
+    def by_outcome(self, held: Parameters, account: str = "") -> Array:
         """Return the present value of benefits, shape (draws, k)."""
-        return (
-            self.reduction(held.effect) * self.years_of(held.persistence) * self.worth(held.amount)
-        )
+        years = self.years_of(held.powers)
+        return self.reduction(held.effect) * years * self.worth(held.amount, account)
 
-    def value(self, held: Parameters) -> Array:
+    def value(self, held: Parameters, account: str = "") -> Array:
         """Return the net present value, shape (draws,)."""
-        return self.by_outcome(held).sum(axis=1) - self.cost(held.cost)
+        return self.by_outcome(held, account).sum(axis=1) - self.cost(held.cost, account)
+
+    def by_payer(self, held: Parameters, account: str = "") -> Array:
+        """Return the present value of benefits by who they fall to, shape (draws, payers)."""
+        each = (self.reduction(held.effect) * self.years_of(held.powers))[:, self.of]
+        pounds = each * held.amount[:, self.unit] * self.factor[self._at(account)]
+        return pounds @ _indicator(self.payer, len(self.payers))
 
     def benefits(self, held: Parameters) -> Array:
         """Return undiscounted benefits by year and payer, shape (draws, years, payers)."""
-        worth = self.reduction(held.effect)[:, self.of] * held.amount[:, self.unit] * self.factor
+        factor = self.factor[self._at("")]
+        worth = self.reduction(held.effect)[:, self.of] * held.amount[:, self.unit] * factor
         # Outcomes of one profile share their years, so their pounds are added up first.
         groups, payers = len(self.reach), len(self.payers)
         place = self.group[self.of] * payers + self.payer
         pounds = (worth @ _indicator(place, groups * payers)).reshape(-1, groups, payers)
-        powers = held.persistence[:, :, None] ** np.arange(self.reach.shape[1])
-        years = np.einsum("dgn,gny->dgy", powers, self.reach)
+        years = np.einsum("dgn,gny->dgy", held.powers, self.reach)
         return np.einsum("dgy,dgp->dyp", years, pounds)
 
     def spent(self, position: Array) -> Array:
         """Return undiscounted costs of the programme, shape (draws, years, payers)."""
         low, middle, high = self.costs
         shape = (-1, 1, 1)
-        return middle + _moved(position.reshape(shape), low - middle, high - middle)
+        moved = middle + _moved(position.reshape(shape), low - middle, high - middle)
+        return moved * self.cost_factor[self._at("")]
+
+    def _at(self, account: str) -> int:
+        return ACCOUNTS.index(account or self.account)
 
 
 def _indicator(places: npt.NDArray[np.intp], size: int) -> Array:

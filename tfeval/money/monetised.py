@@ -2,246 +2,126 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from tfeval.display.tables import THRESHOLD
-from tfeval.errors import DataError, ParameterError, suggest
+from tfeval.errors import DataError, ParameterError
 from tfeval.impact.effects.words import hidden_rows, not_estimated, status_words
 from tfeval.money.appraisal_settings import AppraisalSettings
 from tfeval.money.model import profile
-from tfeval.money.unit_costs import no_price, unit_costs
+from tfeval.money.unit_costs import TAXPAYERS, no_price, unit_costs
 
 if TYPE_CHECKING:
     from tfeval.impact.effects.effects import Effects
 
 
-# Counting twice: which unit costs hold the same pounds, and which of them to keep.
-
-CHOICES = ("refuse", "keep_larger")
+# Counting twice: outcomes that are two measures of the same pounds. Unit costs that hold part of
+# another's are netted in their own table, by a share that is the same whatever else is valued.
 
 
 @dataclass(frozen=True)
-class Overlap:
-    """Two outcomes whose unit costs hold some of the same pounds.
+class SamePounds:
+    """Two outcomes that are measures of the same pounds.
 
     Attributes
     ----------
-    larger, smaller : str
-        Outcomes. The cost of the first is the wider or nearer to what is measured.
-    component : str
-        The part of the smaller one's cost that the larger already holds; empty for all of it.
+    wider, narrower : str
+        Outcomes.
     reason : str
-        Why they overlap.
     """
 
-    larger: str
-    smaller: str
+    wider: str
+    narrower: str
     reason: str
-    component: str = ""
-
-    @property
-    def whole(self) -> bool:
-        """Whether one of the two outcomes has to go, and not only a component."""
-        return not self.component
 
     def __str__(self) -> str:
         """Return the pair as it is named in a message."""
-        part = f" ({self.component})" if self.component else ""
-        return f"{self.larger} with {self.smaller}{part}: {self.reason}"
+        return f"{self.wider} with {self.narrower}: {self.reason}"
 
 
-_TIERS = "a child on the higher tier has the case management of the lower one too"
-_WORK = "both hold the benefit that ends when a claimant enters work"
 _CRIME = "the average cost of a crime holds it already"
 _ENTRY = "the first year of a young offender holds it already"
-_SPILL = "the outcome itself is measured, and this part stands for it"
-
-#: Every known overlap. Where neither is worth more, the first of each is kept.
-OVERLAPS = (
-    Overlap("looked_after", "protection_plan", _TIERS),
-    Overlap("looked_after", "in_need", _TIERS),
-    Overlap("protection_plan", "in_need", _TIERS),
-    Overlap("out_of_work", "employment", _WORK),
-    Overlap("out_of_work", "jobseekers_allowance", "the allowance is one of the benefits"),
-    Overlap("jobseekers_allowance", "employment", _WORK),
-    Overlap("offences", "arrest", _CRIME),
-    Overlap("offences", "court_event", _CRIME),
-    Overlap("first_time_entry", "offences", _ENTRY),
-    Overlap("first_time_entry", "arrest", _ENTRY),
-    Overlap("first_time_entry", "court_event", _ENTRY),
-    Overlap("first_time_entry", "custody", _ENTRY),
-    Overlap("custody", "offences", "custody is measured by itself", "prison"),
-    Overlap("offences", "sessions_unauthorised", _SPILL, "crime"),
-    Overlap("offences", "permanent_exclusions", _SPILL, "crime"),
-    Overlap("offences", "domestic_abuse", _SPILL, "justice"),
-    Overlap("offences", "domestic_abuse", _SPILL, "police"),
-    Overlap("looked_after", "sessions_unauthorised", _SPILL, "social services"),
-    Overlap("protection_plan", "sessions_unauthorised", _SPILL, "social services"),
-    Overlap("in_need", "sessions_unauthorised", _SPILL, "social services"),
-    Overlap("looked_after", "permanent_exclusions", _SPILL, "social services"),
-    Overlap("protection_plan", "permanent_exclusions", _SPILL, "social services"),
-    Overlap("in_need", "permanent_exclusions", _SPILL, "social services"),
-    Overlap("looked_after", "domestic_abuse", _SPILL, "children's social services"),
-    Overlap("protection_plan", "domestic_abuse", _SPILL, "children's social services"),
-    Overlap("in_need", "domestic_abuse", _SPILL, "children's social services"),
-    Overlap("emergency_admissions", "domestic_abuse", _SPILL, "health"),
-    Overlap("ae_attendances", "domestic_abuse", _SPILL, "health"),
-    Overlap("emergency_admissions", "offences", _SPILL, "health"),
-    Overlap("ae_attendances", "offences", _SPILL, "health"),
-    Overlap("emergency_admissions", "out_of_work", _SPILL, "health"),
-    Overlap("ae_attendances", "out_of_work", _SPILL, "health"),
-    Overlap("emergency_admissions", "employment", _SPILL, "health"),
-    Overlap("ae_attendances", "employment", _SPILL, "health"),
-    Overlap("emergency_admissions", "jobseekers_allowance", _SPILL, "health"),
-    Overlap("ae_attendances", "jobseekers_allowance", _SPILL, "health"),
-    Overlap("permanent_exclusions", "sessions_unauthorised", "both pay for schooling elsewhere",
-            "alternative education"),
-)  # fmt: skip
+_SAME = (
+    SamePounds("out_of_work", "jobseekers_allowance", "the allowance is one of the benefits"),
+    SamePounds("offences", "arrest", _CRIME),
+    SamePounds("offences", "court_event", _CRIME),
+    SamePounds("first_time_entry", "offences", _ENTRY),
+    SamePounds("first_time_entry", "arrest", _ENTRY),
+    SamePounds("first_time_entry", "court_event", _ENTRY),
+    SamePounds("first_time_entry", "custody", _ENTRY),
+)
 
 
-def overlap_rules() -> pd.DataFrame:
-    """Return every known overlap between unit costs.
+def same_pounds() -> pd.DataFrame:
+    """Return the pairs of outcomes that are measures of the same pounds.
 
     Returns
     -------
     DataFrame
-        `larger`, `smaller` (outcomes), `component` (of the smaller, empty for all of it),
-        `reason`.
+        `wider`, `narrower` (outcomes), `reason`.
 
     Examples
     --------
-    >>> overlap_rules().iloc[0, :2].tolist()
-    ['looked_after', 'protection_plan']
+    >>> same_pounds().iloc[0, :2].tolist()
+    ['out_of_work', 'jobseekers_allowance']
     """
-    rows = [(rule.larger, rule.smaller, rule.component, rule.reason) for rule in OVERLAPS]
-    return pd.DataFrame(rows, columns=["larger", "smaller", "component", "reason"])
+    rows = [(rule.wider, rule.narrower, rule.reason) for rule in _SAME]
+    return pd.DataFrame(rows, columns=["wider", "narrower", "reason"])
 
 
-def overlaps(outcomes: Iterable[str]) -> list[Overlap]:
-    """Return the overlaps among some outcomes.
+def counted_once(
+    values: Mapping[str, float], on_overlap: str = "net"
+) -> dict[str, tuple[str, str]]:
+    """Return the outcomes to leave out so that no pound is counted twice.
+
+    Of two measures of the same pounds that move value the same way, the one that is worth less is
+    part of the other and goes. Where they move it apart, or one does not move it, both stay: a
+    harm is never left out for the sake of a gain, and an effect of nothing changes nothing.
 
     Parameters
     ----------
-    outcomes : iterable of str
-        Names with a unit cost.
-
-    Examples
-    --------
-    >>> [rule.smaller for rule in overlaps(["looked_after", "protection_plan", "asb_incidents"])]
-    ['protection_plan']
-    """
-    asked = set(outcomes)
-    return [rule for rule in OVERLAPS if rule.larger in asked and rule.smaller in asked]
-
-
-def check_double_counting(
-    outcomes: Iterable[str],
-    on_overlap: str = "refuse",
-    values: Mapping[str, float] | None = None,
-    table: pd.DataFrame | None = None,
-) -> pd.DataFrame:
-    """Refuse outcomes that hold the same pounds twice, or say which rows to keep.
-
-    Where two whole outcomes overlap, the one of larger value is kept. Where an outcome holds a
-    component that stands for another outcome, the component goes and the measured outcome stays.
-
-    Parameters
-    ----------
-    outcomes : iterable of str
-        Names with a unit cost.
-    on_overlap : {"refuse", "keep_larger"}
-        What to do with an overlap. Refused unless the choice is made explicitly.
-    values : mapping of str to float, optional
-        Value of each outcome in pounds (its effect times its unit cost, say), of either sign;
-        needed to compare outcomes that are counted in different units. By default, the order
-        of `overlap_rules` decides.
-    table : DataFrame, optional
-        Unit costs to use instead of the published ones, as in `unit_costs`.
+    values : mapping of str to float
+        Value of each outcome, pounds.
+    on_overlap : {"net", "refuse"}
 
     Returns
     -------
-    DataFrame
-        One row a component of every outcome: `outcome`, `component`, `kept`, `instead` (the outcome
-        that is kept in its place), `because`.
+    dict of str to (str, str)
+        Outcome left out to the one it is counted with, and why.
 
     Raises
     ------
     DataError
-        If outcomes overlap and `on_overlap` is "refuse"; the message lists every pair.
-    ParameterError
-        If an outcome has no unit cost or no value, or the choice is unknown.
+        If there are such pairs, and they are refused; the message lists them.
 
     Examples
     --------
-    >>> kept = check_double_counting(["looked_after", "protection_plan"], "keep_larger")
-    >>> kept.loc[kept["kept"], "outcome"].tolist()
-    ['looked_after']
+    >>> counted_once({"out_of_work": 10.0, "jobseekers_allowance": 4.0})["jobseekers_allowance"][0]
+    'out_of_work'
+    >>> counted_once({"out_of_work": 0.0, "jobseekers_allowance": 4.0})
+    {}
     """
-    asked = list(dict.fromkeys(outcomes))
-    if on_overlap not in CHOICES:
-        raise ParameterError(f"There is no choice {on_overlap}. {suggest(on_overlap, CHOICES)}")
-    rows = unit_costs(2014, asked, table)[["outcome", "component"]]
-    found = overlaps(asked)
-    if found and on_overlap == "refuse":
-        listed = "\n".join(f"- {rule}" for rule in found)
+    pairs = [rule for rule in _SAME if rule.wider in values and rule.narrower in values]
+    if pairs and on_overlap == "refuse":
+        listed = "; ".join(map(str, pairs))
         raise DataError(
-            f"These outcomes hold the same pounds twice:\n{listed}\n"
-            'Leave one of each out, or choose on_overlap="keep_larger".'
+            f"These outcomes are measures of the same pounds: {listed}. Leave one of each out, or "
+            'choose on_overlap="net".'
         )
-    dropped = _dropped_outcomes([rule for rule in found if rule.whole], asked, values)
-    rivals = [
-        dropped.get(outcome) or _part_rival(outcome, component, found, dropped)
-        for outcome, component in rows.itertuples(index=False)
-    ]
-    return rows.assign(
-        kept=[not name for name, _ in rivals], instead=[name for name, _ in rivals],
-        because=[why for _, why in rivals],
-    )  # fmt: skip
-
-
-def _dropped_outcomes(
-    rules: list[Overlap], asked: list[str], values: Mapping[str, float] | None
-) -> dict[str, tuple[str, str]]:
-    """Walk from the most valuable outcome down; each kept one drops its rivals."""
-    if values is not None:
-        missing = [name for name in asked if name not in values]
-        if missing:
-            raise ParameterError(f"No value of {', '.join(missing)}: give one in pounds for each.")
-    rank = {name: len(asked) - place for place, name in enumerate(_by_rules(rules, asked))}
-    order = sorted(asked, key=lambda name: (-abs(values[name]) if values else 0.0, -rank[name]))
-    dropped: dict[str, tuple[str, str]] = {}
-    for name in order:
-        if name in dropped:
-            continue
-        for rule in rules:
-            rival = {rule.larger: rule.smaller, rule.smaller: rule.larger}.get(name)
-            if rival and rival not in dropped and order.index(rival) > order.index(name):
-                dropped[rival] = name, rule.reason
-    return dropped
-
-
-def _by_rules(rules: list[Overlap], asked: list[str]) -> list[str]:
-    """Return outcomes so that the larger of every rule comes before its smaller."""
-    left, order = list(asked), []
-    while left:
-        name = next(n for n in left if not any(r.smaller == n and r.larger in left for r in rules))
-        order.append(name)
-        left.remove(name)
-    return order
-
-
-def _part_rival(
-    outcome: str, component: str, found: list[Overlap], dropped: Mapping[str, Any]
-) -> tuple[str, str]:
-    for rule in found:
-        if (rule.smaller, rule.component) == (outcome, component) and rule.larger not in dropped:
-            return rule.larger, rule.reason
-    return "", ""
+    left: dict[str, tuple[str, str]] = {}
+    # From the pair that is worth most down: what is left out itself takes no other with it.
+    ends = [(abs(values[rule.wider]), abs(values[rule.narrower])) for rule in pairs]
+    for _, rule in sorted(zip(ends, pairs, strict=True), key=lambda pair: -max(pair[0])):
+        both = (rule.wider, rule.narrower)
+        if not set(both) & set(left) and values[rule.wider] * values[rule.narrower] > 0:
+            kept, gone = sorted(both, key=lambda name: -abs(values[name]))
+            left[gone] = kept, rule.reason
+    return left
 
 
 _SMALL = (
@@ -249,11 +129,15 @@ _SMALL = (
 )
 _NO_ESTIMATE = "Its effect is not known."
 _NO_ERROR = "Its standard error is not known: it would count as certain."
-_NEVER = (
-    ("Families' own wellbeing", "No record holds it, and no sourced value of it was read."),
-    ("Earnings of those who find work", "Only the benefit that ends is held, not what is earned."),
-    ("Harm to victims of crime", "The unit costs held of crimes are those of public services."),
-    ("Children's later lives", "Beyond the horizon of the records."),
+#: What an account lacks: the account, what, and why.
+LACKS = (
+    ("social", "Families' own wellbeing", "No record holds it in points of life satisfaction."),
+    ("social", "Health and life years", "No record holds them in quality-adjusted life years."),
+    ("social", "Lost leisure of those who find work", "Not valued in departments' accounts."),
+    ("social", "Fear of crime, and neighbours", "No sourced value by incident was read."),
+    ("both", "Children's later lives", "Beyond the horizon of the records."),
+    ("both", "What other programmes did for the same families", "Part of the comparison."),
+    ("fiscal", "Costs of other services that families were brought to", "Not in the records."),
 )
 
 
@@ -275,7 +159,9 @@ class Valued:
     costs : DataFrame
         Unit costs that are counted, as from `unit_costs`.
     left_out : DataFrame
-        `what`, `kind`, `reason`, `estimate`, `conf_low`, `conf_high`.
+        `what`, `kind`, `reason`, `instead` (outcome it is counted with), `share` (of the unit
+        cost that is counted elsewhere), `account` (that lacks it), `estimate`, `conf_low`,
+        `conf_high`.
     """
 
     effects: pd.DataFrame
@@ -434,57 +320,50 @@ def valued(
             "None of these effects has a unit cost. "
             + " ".join(sorted({r["reason"] for r in left}))
         )
-    found = frame[priced]
-    costs, dropped = _settled(found, asked, table)
-    kept = found["outcome"].isin(costs["outcome"])
-    left += [_dropped(row, found) for row in dropped.to_dict("records")]
+    costs = unit_costs(asked.price_year, frame.loc[priced, "outcome"], table)
+    gone = counted_once(_values(frame[priced], costs, asked), asked.on_overlap)
+    kept = priced & ~frame["outcome"].isin(gone)
+    dropped = frame[priced & ~kept].to_dict("records")
+    left += [_left(row, row["name"], "counted_elsewhere", gone[row["outcome"]][1],
+                   gone[row["outcome"]][0]) for row in dropped]  # fmt: skip
+    costs = costs[costs["outcome"].isin(frame.loc[kept, "outcome"])]
+    left += [
+        {"what": f"{row['outcome']}: {row['component']}", "kind": "counted_elsewhere",
+         "reason": row["overlaps"], "share": 1 - row["own"]}
+        for row in costs[costs["own"] < 1].to_dict("records")
+    ]  # fmt: skip
     left += unknown
     left += [{"what": name, "kind": "too_few", "reason": _SMALL} for name in small]
-    never = [{"what": what, "kind": "not_in_account", "reason": why} for what, why in _NEVER]
-    columns = ["what", "kind", "reason", "instead", "estimate", "conf_low", "conf_high"]
+    never = [{"what": what, "kind": "not_in_account", "reason": why, "account": account}
+             for account, what, why in LACKS]  # fmt: skip
+    columns = ["what", "kind", "reason", "instead", "share", "account", "estimate", "conf_low",
+               "conf_high"]  # fmt: skip
     return Valued(
-        effects=found[kept].reset_index(drop=True),
-        rows=np.flatnonzero(priced.to_numpy())[kept.to_numpy()],
+        effects=frame[kept].reset_index(drop=True),
+        rows=np.flatnonzero(kept.to_numpy()),
         costs=costs.reset_index(drop=True),
         left_out=pd.DataFrame([*left, *never], columns=columns),
     )
 
 
-def _settled(
-    found: pd.DataFrame, asked: AppraisalSettings, table: pd.DataFrame | None
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the unit costs that are counted, and those that would count pounds twice."""
-    costs = unit_costs(asked.price_year, found["outcome"], table)
-    values: dict[str, float] | None = None
-    if asked.on_overlap == "keep_larger":
-        each = costs.groupby("outcome")["amount"].sum()
-        worth = [_years(row, asked) for row in found.to_dict("records")]
-        pounds = found["estimate"] * found["scale"] * worth * found["outcome"].map(each)
-        sums = pounds.groupby(found["outcome"]).sum()
-        values = {str(name): float(value) for name, value in sums.items()}
-    how = "refuse" if asked.on_overlap == "refuse" else "keep_larger"
-    kept = check_double_counting(found["outcome"], how, values, table)
-    told = costs.merge(kept, on=["outcome", "component"], how="left", validate="one_to_one")
-    counted = told["kept"].to_numpy(dtype=bool)
-    return costs[counted], told[~counted]
+def _values(found: pd.DataFrame, costs: pd.DataFrame, asked: AppraisalSettings) -> dict[str, float]:
+    """Return what each outcome is worth to the public purse, pounds a family."""
+    each = costs[costs["party"] == TAXPAYERS].groupby("outcome")["amount"].sum()
+    years = [_years(row, asked) for row in found.to_dict("records")]
+    pounds = -found["estimate"] * found["scale"] * years * found["outcome"].map(each).fillna(0.0)
+    return {str(name): float(value) for name, value in
+            pounds.groupby(found["outcome"]).sum().items()}  # fmt: skip
 
 
 def _years(row: dict, asked: AppraisalSettings) -> float:
-    lasting = asked.persistence.get(row["name"]) or asked.persistence.get("")
-    share = lasting.share if lasting else 0.0
-    return float(profile(int(row["months"]), asked.horizon, asked.lag, share).sum())
+    lasting = asked.persistence.get(row["name"]) or asked.persistence[""]
+    return float(profile(int(row["months"]), asked.horizon, asked.lag, lasting).sum())
 
 
 def _no_cost(row: dict) -> dict:
     return _left(row, row["name"], "no_unit_cost", no_price(row["name"]))
 
 
-def _dropped(row: dict, found: pd.DataFrame) -> dict:
-    own = found[found["outcome"] == row["outcome"]].iloc[0].to_dict()
-    what = f"{own['name']}: {row['component']}"
-    return {**_left(own, what, "counted_elsewhere", row["because"]), "instead": row["instead"]}
-
-
-def _left(row: dict, what: str, kind: str, reason: str) -> dict:
+def _left(row: dict, what: str, kind: str, reason: str, instead: str = "") -> dict:
     ends = {name: row[name] for name in ("estimate", "conf_low", "conf_high")}
-    return {"what": what, "kind": kind, "reason": reason, **ends}
+    return {"what": what, "kind": kind, "reason": reason, "instead": instead, **ends}

@@ -14,7 +14,8 @@ from tfeval.programme.published import published
 
 # Discounting by edition of the Green Book: rates, factors, present and annual values.
 
-TIMINGS = ("end", "mid")
+#: When in the year money flows, in words.
+TIMINGS = {"end": "whole years after it", "mid": "in the middle of each year"}
 _NOT_IN_FORCE = "not in force"
 
 
@@ -152,13 +153,14 @@ def discount_factors(
     kind : {"standard", "health", "sensitivity"}
         Which schedule.
     timing : {"end", "mid"}
-        Whether money of year t comes at its end, or is spread over it and so comes half a year
-        earlier on average. Money of year 0 is not discounted in either.
+        Whether money of year t comes t years after the base date, as the Green Book's tables have
+        it, or is spread over the year that begins then, and so comes half a year later on
+        average. Consecutive years are a whole year apart in both.
 
     Returns
     -------
     ndarray of float, shape (years + 1,)
-        Factor for years 0 to `years`; the first is 1.
+        Factor for years 0 to `years`; the first is 1, or half a year's.
 
     Raises
     ------
@@ -175,7 +177,7 @@ def discount_factors(
     >>> [round(float(factor), 4) for factor in discount_factors(2, "2022")]
     [1.0, 0.9662, 0.9335]
     >>> [round(float(factor), 4) for factor in discount_factors(2, "2022", timing="mid")]
-    [1.0, 0.9829, 0.9497]
+    [0.9829, 0.9497, 0.9176]
     """
     schedule = discount_rates(edition, kind)
     last = int(schedule["to_year"].max())
@@ -186,12 +188,11 @@ def discount_factors(
         )
     if timing not in TIMINGS:
         raise ParameterError(f"There is no timing {timing}. {suggest(timing, TIMINGS)}")
-    band = np.searchsorted(schedule["to_year"].to_numpy(dtype=float), np.arange(1, years + 1))
+    into = np.minimum(np.arange(1, years + 2), last)
+    band = np.searchsorted(schedule["to_year"].to_numpy(dtype=float), into)
     step = 1 / (1 + schedule["rate"].to_numpy(dtype=float)[band])
-    ends = np.concatenate([[1.0], np.cumprod(step)])
-    if timing == "end":
-        return ends
-    return np.concatenate([[1.0], ends[:-1] * np.sqrt(step)])
+    starts = np.concatenate([[1.0], np.cumprod(step[:-1])])
+    return starts if timing == "end" else starts * np.sqrt(step)
 
 
 def present_value(

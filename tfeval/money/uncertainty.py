@@ -12,7 +12,7 @@ from tfeval.display.figures import Chart
 from tfeval.display.tables import Table
 from tfeval.errors import ParameterError, suggest
 from tfeval.money.appraisal_display import acceptability_plot, uncertainty_table
-from tfeval.money.model import Array, Model, Parameters
+from tfeval.money.model import ACCOUNTS, Array, Model, Parameters
 from tfeval.money.prices import discount_factors, edition_of, editions, proposals
 from tfeval.programme.outcomes import is_more_better
 from tfeval.programme.published import figure
@@ -41,7 +41,7 @@ def break_even(model: Model, effects: pd.DataFrame) -> pd.DataFrame:
         where no effect would do, as where the outcome is worth nothing in the perspective.
     """
     point = model.point()
-    worth = (model.years_of(point.persistence) * model.worth(point.amount))[0]
+    worth = (model.years_of(point.powers) * model.worth(point.amount))[0]
     cost = float(model.cost(point.cost)[0])
     value = model.by_outcome(point)[0]
     alone = _needed(model, np.full(len(worth), cost), worth)
@@ -65,10 +65,8 @@ def break_even(model: Model, effects: pd.DataFrame) -> pd.DataFrame:
 
 def _needed(model: Model, pounds: Array, worth: Array) -> Array:
     """Return effects that are worth so many pounds, the optimism bias undone."""
-    cut = np.divide(pounds, worth, out=np.full(len(worth), _NONE), where=worth != 0)
-    kept = 1 - model.bias * model.sign * np.sign(cut)
-    raw = np.divide(cut, kept, out=np.full(len(cut), _NONE), where=kept > 0)
-    return -raw / model.scale
+    unit = worth * model.kept_gain * model.scale
+    return -np.divide(pounds, unit, out=np.full(len(worth), _NONE), where=unit != 0)
 
 
 def switching_values(model: Model) -> pd.DataFrame:
@@ -88,7 +86,7 @@ def switching_values(model: Model) -> pd.DataFrame:
         ("all unit costs", 1.0, times, "times the amounts"),
         ("programme costs", 1.0, benefit / cost if cost > 0 and benefit > 0 else _NONE,
          "times the amounts"),
-        ("persistence", float(model.persistence[:, 1].mean()), _persistence_root(model, point),
+        ("persistence", float(point.powers[0, :, 1].mean()), _persistence_root(model, point),
          "share left each year"),
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=["parameter", "estimate", "switches_at", "unit"])
@@ -99,8 +97,7 @@ def _persistence_root(model: Model, point: Parameters) -> float:
     from scipy.optimize import brentq  # noqa: PLC0415
 
     def value(share: float) -> float:
-        held = np.full((1, len(model.persistence)), share)
-        return float(model.value(point.with_(persistence=held))[0])
+        return float(model.value(point.with_(powers=model.powers([share])))[0])
 
     grid = np.linspace(0.0, 1.0, 101)
     sign = np.sign([value(float(share)) for share in grid])
@@ -144,10 +141,11 @@ def one_way(
     """
     point = model.point()
     rows = [*_effect_rows(model, point, reach), *_unit_rows(model, point, grades)]
-    ends = [
-        float(model.value(point.with_(persistence=model.persistence[None, :, at]))[0])
-        for at in (0, 2)
-    ]
+    ends = []
+    for at in (0.0, 1.0):
+        shares = np.array([one.quantile(np.array([at]))[0] for one in model.persistence])
+        powers = shares[None, :, None] ** np.arange(model.horizon + 1.0)
+        ends.append(float(model.value(point.with_(powers=powers))[0]))
     rows.append(("Persistence", "persistence", *ends))
     ends = [float(model.value(point.with_(cost=np.array([at])))[0]) for at in (-1.0, 1.0)]
     rows.append(("Programme costs", "programme costs", *ends))
@@ -230,7 +228,7 @@ def expected_given(model: Model, drawn: Parameters) -> dict[str, Array]:
     dict of str to ndarray, shape (draws,)
         One for each of `UNKNOWNS`.
     """
-    cut, years = model.reduction(drawn.effect), model.years_of(drawn.persistence)
+    cut, years = model.reduction(drawn.effect), model.years_of(drawn.powers)
     worth, cost = model.worth(drawn.amount), model.cost(drawn.cost)
     mean_cut, mean_years, mean_worth = (part.mean(axis=0) for part in (cut, years, worth))
     mean_cost = cost.mean()
@@ -333,19 +331,39 @@ class Uncertainty:
         Returns
         -------
         DataFrame
-            `measure`, `estimate` (everything at its estimate), `mean` (of the draws; it differs
-            where a range is lopsided), `low`, `high`.
+            `measure`, `estimate` (expected; of the ratio, expected benefits over expected costs),
+            `low`, `high`.
         """
-        point = self.model.point()
-        cost = float(self.model.cost(point.cost)[0])
-        benefit = float(self.model.by_outcome(point).sum())
-        at = {"npv": benefit - cost, "benefits": benefit, "costs": cost,
-              "benefit_cost_ratio": benefit / cost if cost > 0 else np.nan}  # fmt: skip
-        rows = [
-            (name, at[name], float(np.mean(getattr(self, name))), *self.interval(name))
-            for name in MEASURES
-        ]
-        return pd.DataFrame(rows, columns=["measure", "estimate", "mean", "low", "high"])
+        rows = self.accounts().set_index("account").loc[self.model.account]
+        at = {"npv": rows["npv"], "benefits": rows["benefits"], "costs": rows["costs"],
+              "benefit_cost_ratio": rows["ratio"]}  # fmt: skip
+        found = [(name, at[name], *self.interval(name)) for name in MEASURES]
+        return pd.DataFrame(found, columns=["measure", "estimate", "low", "high"])
+
+    def accounts(self) -> pd.DataFrame:
+        """Return the fiscal and the social account side by side, from the same draws.
+
+        Returns
+        -------
+        DataFrame
+            `account`, `benefits`, `costs`, `npv` (expected present values, pounds), `ratio`, the
+            intervals `npv_low`, `npv_high`, `ratio_low`, `ratio_high`, and `probability` (that
+            benefits are at least the costs).
+        """
+        rows, tail, point = [], (1 - self.level) / 2, self.model.point()
+        for account in ACCOUNTS:
+            gained = self.model.by_outcome(self.drawn, account).sum(axis=1)
+            spent = self.model.cost(self.drawn.cost, account)
+            ratio = np.divide(gained, spent, out=np.full(len(spent), _NONE), where=spent > 0)
+            benefits = float(self.model.by_outcome(point, account).sum())
+            costs = float(self.model.cost(point.cost, account)[0])
+            ends = [np.quantile(one, [tail, 1 - tail]) for one in (gained - spent, ratio)]
+            rows.append((account, benefits, costs, benefits - costs,
+                         benefits / costs if costs > 0 else _NONE, *ends[0], *ends[1],
+                         float(np.mean(gained >= spent))))  # fmt: skip
+        columns = ["account", "benefits", "costs", "npv", "ratio", "npv_low", "npv_high",
+                   "ratio_low", "ratio_high", "probability"]  # fmt: skip
+        return pd.DataFrame(rows, columns=columns)
 
     def by_year_payer(self) -> Array:
         """Return undiscounted net value, shape (draws, years, payers).
@@ -360,14 +378,15 @@ class Uncertainty:
         Returns
         -------
         DataFrame
-            `payer`, `net` (mean of the draws), `low`, `high`; pounds.
+            `payer`, `net` (expected), `low`, `high`; pounds.
         """
-        net = np.einsum("dyp,y->dp", self.by_year_payer(), self.model.discount)
+        drawn = np.einsum("dyp,y->dp", self.by_year_payer(), self.model.discount)
+        point = self.model.point()
+        flows = (self.model.benefits(point) - self.model.spent(point.cost))[0]
         tail = (1 - self.level) / 2
-        low, high = np.quantile(net, [tail, 1 - tail], axis=0)
-        return pd.DataFrame(
-            {"payer": self.model.payers, "net": net.mean(axis=0), "low": low, "high": high}
-        )
+        low, high = np.quantile(drawn, [tail, 1 - tail], axis=0)
+        net = self.model.discount @ flows
+        return pd.DataFrame({"payer": self.model.payers, "net": net, "low": low, "high": high})
 
     def acceptability(
         self, willingness: Sequence[float] | Array, outcome: str | None = None

@@ -260,6 +260,16 @@ def _faults(table: pd.DataFrame) -> Iterator[str]:
     odd = int((~inside).sum())
     if odd:
         yield f"columns low and high: not around the value in {odd} rows: give a range of the mean."
+    yield from _share_faults(table)
+    odd = int((~(table["divided_by"] > 0) | ~(table["times"].abs() > 0)).sum())
+    if odd:
+        yield f"columns times and divided_by: no conversion in {odd} rows: give both, not 0."
+    repeated = int(table.duplicated(["outcome", "component"]).sum())
+    if repeated:
+        yield f"repeated outcome and component in {repeated} rows: keep one of each."
+
+
+def _share_faults(table: pd.DataFrame) -> Iterator[str]:
     for name in _SHARES:
         low, middle, high = (table[name + end] for end in ("_low", "", "_high"))
         odd = int((~((low >= 0) & (low <= middle) & (middle <= high) & (high <= 1))).sum())
@@ -268,12 +278,6 @@ def _faults(table: pd.DataFrame) -> Iterator[str]:
     odd = int(((table["own"] < 1) & (table["overlaps"].fillna("") == "")).sum())
     if odd:
         yield f"column overlaps: empty in {odd} rows that are not wholly their own: say with what."
-    odd = int((~(table["divided_by"] > 0) | ~(table["times"].abs() > 0)).sum())
-    if odd:
-        yield f"columns times and divided_by: no conversion in {odd} rows: give both, not 0."
-    repeated = int(table.duplicated(["outcome", "component"]).sum())
-    if repeated:
-        yield f"repeated outcome and component in {repeated} rows: keep one of each."
 
 
 def _costs(table: pd.DataFrame | None) -> pd.DataFrame:

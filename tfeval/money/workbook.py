@@ -17,14 +17,13 @@ from tfeval.errors import DataError, ReportError
 from tfeval.impact.effects.words import made_words
 from tfeval.money.appraisal_display import heading, notes_of
 from tfeval.money.appraisal_settings import RANGES
-from tfeval.money.model import Persistence
 
 #: An `Appraisal` and an `Uncertainty`, whose files import this one.
 Appraised = Any
 _NONE = "[z]"
 _POUNDS = {"num_format": "#,##0.00"}
 _MONEY = ("value", "amount", "low", "high", "unit cost", "undiscounted", "present value",
-          "benefits", "costs", "net", "at the estimates", "mean of the draws")  # fmt: skip
+          "benefits", "costs", "net", "expected")  # fmt: skip
 _READ = (
     "Multiply along a row of Lines: effect x families x profile x scale gives the quantity; less "
     "the quantity x unit cost x factor gives the undiscounted pounds; x discount factor, the "
@@ -126,10 +125,10 @@ def _cell(value: Any) -> Any:
 
 def _tables(appraised: Appraised, drawn: Appraised | None) -> dict[str, tuple[pd.DataFrame, str]]:
     prices = appraised.found.costs
-    described = ["outcome", "component", "code", "amount", "low", "high", "per", "payer", "layer",
-                 "transfer", "cashability", "grade", "value", "original_price_year", "conversion",
-                 "range_basis", "definition", "note", "source_title", "publisher", "date", "url",
-                 "status"]  # fmt: skip
+    described = ["outcome", "component", "code", "amount", "low", "high", "per", "payer", "party",
+                 "transfer", "cashable", "own", "overlaps", "priced", "grade", "value",
+                 "original_price_year", "conversion", "range_basis", "definition", "note",
+                 "source_title", "publisher", "date", "url", "status"]  # fmt: skip
     effects = appraised.effects.to_frame()
     effects["method"] = made_words(effects)["method"]
     told = ["outcome", "population", "months", "estimand", "method", "estimate", "std_error",
@@ -150,9 +149,7 @@ def _tables(appraised: Appraised, drawn: Appraised | None) -> dict[str, tuple[pd
         "Parameters": (_parameters(appraised), "What was asked for, and the ranges allowed"),
     }
     if drawn is not None:
-        rows = drawn.to_frame().rename(
-            columns={"estimate": "at_the_estimates", "mean": "mean_of_the_draws"}
-        )
+        rows = drawn.to_frame().rename(columns={"estimate": "expected"})
         share = f"{drawn.level:.0%} intervals from {drawn.settings['draws']:,} joint draws"
         held["Uncertainty"] = (rows, share)
     return held
@@ -174,8 +171,6 @@ def _written(value: Any) -> str:
     if isinstance(value, dict):
         parts = [f"{key or 'all others'}: {_written(item)}" for key, item in value.items()]
         return "; ".join(parts) or "none"
-    if isinstance(value, Persistence):
-        return f"{value.share:g} ({value.low:g} to {value.high:g})"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(map(str, value))
     return f"{value:,g}" if isinstance(value, float) else str(value)
