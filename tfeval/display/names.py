@@ -196,6 +196,9 @@ NOT_VALUED = {
     "counted_elsewhere": "counted elsewhere",
     "not_in_account": "not in the account",
 }
+#: Accounts of an appraisal: whose they are, and what benefits of at least the costs are called.
+ACCOUNTS = {"fiscal": "the public purse", "social": "everybody"}
+PAYS = {"fiscal": "pays for itself", "social": "is worth more than it costs"}
 #: What a register says of a plan.
 REGISTRATIONS = {
     "registered": "registered as version {version} on {date} in line {line}, unchanged since",

@@ -10,12 +10,14 @@ import pandas as pd
 
 from tfeval.display.charts import waterfall_chart
 from tfeval.display.figures import Chart
-from tfeval.display.names import SIMULATED
+from tfeval.display.names import ACCOUNTS, PAYS, SIMULATED
 from tfeval.display.tables import Table, table
 from tfeval.display.value_charts import acceptability_chart, stacked_chart, tornado_chart
 from tfeval.display.words import amount, chance, financial_year, marked
 from tfeval.errors import ParameterError, suggest
 from tfeval.impact.effects.words import label_of
+from tfeval.money.account import PARTICIPANTS
+from tfeval.money.unit_costs import TAXPAYERS
 
 #: An `Appraisal` or an `Uncertainty`, whose files import this one.
 Appraised = Any
@@ -99,13 +101,63 @@ def uncertainty_table(drawn: Appraised) -> Table:
         f"{drawn.settings['draws']:,} joint draws; effects normal with their covariance; unit "
         "costs, persistence and costs within their ranges, of which the value is the mean; unit "
         f"costs of one grade correlated by {drawn.settings['correlation']:.1f} (assumed).",
-        f"Probability that it pays for itself: "
+        f"Probability that the programme {PAYS[drawn.model.account]}: "
         f"{_fact('probability', chance(drawn.probability()))}.",
     ]
     if drawn.simulated:
         notes.insert(0, f"{SIMULATED}.")
     caption = heading(drawn, "Value for money with its uncertainty")
     return table(pd.DataFrame(rows, columns=columns), caption, notes=notes)
+
+
+def accounts_table(drawn: Appraised, lacks: pd.DataFrame) -> Table:
+    """Return the fiscal and the social account side by side, each with what it lacks.
+
+    Parameters
+    ----------
+    drawn : Uncertainty
+    lacks : DataFrame
+        `account` (fiscal, social or both), `what`.
+    """
+    rows: list[tuple] = []
+    for row in drawn.accounts().to_dict("records"):
+        key = row["account"]
+        ends = {name: f"{amount(row[f'{name}_low'], unit)} to {amount(row[f'{name}_high'], unit)}"
+                for name, unit in (("npv", "£"), ("ratio", "£ for each £1"))}  # fmt: skip
+        rows.append((
+            f"{key.capitalize()}: {ACCOUNTS[key]}", amount(row["benefits"]), amount(row["costs"]),
+            f"{_fact(f'{key}_npv', amount(row['npv']))} ({ends['npv']})",
+            f"{_fact(f'{key}_ratio', amount(row['ratio'], '£ for each £1'))} ({ends['ratio']})",
+            f"{PAYS[key]}: {_fact(f'{key}_probability', chance(row['probability']))}",
+        ))  # fmt: skip
+    share = f"{drawn.level:.0%} interval"
+    columns = ["Account", "Benefits", "Costs", f"Net present value ({share})",
+               f"Benefit for each £1 ({share})", "Probability that it"]  # fmt: skip
+    notes = [f"{SIMULATED}."] * drawn.simulated
+    for key in ACCOUNTS:
+        named = lacks.loc[lacks["account"].isin([key, "both"]), "what"].str.lower()
+        notes.append(f"The {key} account lacks: {'; '.join(named)}.")
+    return table(
+        pd.DataFrame(rows, columns=columns), heading(drawn, "Two accounts side by side"),
+        notes=notes,
+    )  # fmt: skip
+
+
+def who_table(appraised: Appraised) -> Table:
+    """Return benefits by who they fall to, in both accounts."""
+    rows = appraised.who()
+    rows = rows.sort_values(["party", "fiscal", "social"], ascending=[True, False, False])
+    shown: list[tuple] = [(row["party"], row["payer"] if row["payer"] != row["party"] else "",
+              amount(row["fiscal"]) if row["fiscal"] else "", amount(row["social"]))
+             for row in rows.to_dict("records")]  # fmt: skip
+    shown.append(("all", "", *(amount(rows[name].sum()) for name in ACCOUNTS)))
+    columns = ["Who", "Of the public purse", "Fiscal account", "Social account"]
+    notes = [f"{SIMULATED}."] * appraised.simulated
+    notes.append("A transfer is one's gain and another's loss: in the social account it nets out.")
+    return table(
+        pd.DataFrame(shown, columns=columns), heading(appraised, "Benefits by who they fall to"),
+        notes=notes, missing="",
+    )  # fmt: skip
 
 
 def plot(appraised: Appraised, kind: str) -> Chart:
@@ -188,3 +240,104 @@ def acceptability_plot(drawn: Appraised, outcome: str | None, most: float | None
         x_label=what, reference=mark, reference_label=words,
         value_format="£{:,.1f}" if outcome is None else "£{:,.0f}",
     )  # fmt: skip
+
+
+# The five Es as evidence, each with what it rests on; no scores.
+
+
+def five_es(appraised: Appraised, drawn: Appraised | None = None) -> pd.DataFrame:
+    """Return economy, efficiency, effectiveness, equity and cost-effectiveness as evidence.
+
+    Parameters
+    ----------
+    appraised : Appraisal
+    drawn : Uncertainty, optional
+        For intervals.
+
+    Returns
+    -------
+    DataFrame
+        `aspect`, `question`, `evidence`.
+
+    References
+    ----------
+    Economy, efficiency and effectiveness as the National Audit Office uses them; equity and
+    cost-effectiveness as the Department for International Development added (2011).
+    """
+    rows = [
+        ("Economy", "What did it cost?", _economy(appraised)),
+        ("Efficiency", "What was got for it, as counted by the programme?", _efficiency(appraised)),
+        ("Effectiveness", "What would not have happened otherwise?", _effects(appraised)),
+        ("Equity", "Who gains and who bears it?", _equity(appraised)),
+        ("Cost-effectiveness", "Was it worth it?", _worth(appraised, drawn)),
+    ]
+    return pd.DataFrame(rows, columns=["aspect", "question", "evidence"])
+
+
+def five_es_table(appraised: Appraised, drawn: Appraised | None = None) -> Table:
+    """Return the five Es as a table for readers; see `five_es`."""
+    rows = five_es(appraised, drawn)
+    rows.columns = pd.Index(["Aspect", "Question", "Evidence"])
+    return table(rows, heading(appraised, "Five aspects of value for money, as evidence"),
+                 notes=notes_of(appraised))  # fmt: skip
+
+
+def _economy(appraised: Appraised) -> str:
+    low, middle, high = (float(part) for part in _costs(appraised))
+    families = appraised.settings.total_families
+    return (
+        f"{amount(middle)} in present value (between {amount(low)} and {amount(high)}), "
+        f"{amount(middle / families)} for each of {families:,.0f} families."
+    )
+
+
+def _costs(appraised: Appraised) -> Any:
+    model = appraised.model
+    return (model.costs.sum(axis=2) * model.discount).sum(axis=1)
+
+
+def _efficiency(appraised: Appraised) -> str:
+    claims = appraised.settings.claims
+    if claims is None:
+        return "No claimed results were given, so none is costed."
+    return f"{amount(appraised.cost_per_claimed)} for each of {claims:,.0f} results claimed."
+
+
+def _effects(appraised: Appraised) -> str:
+    frame = appraised.effects.to_frame()
+    told = (frame["conf_low"] > 0) | (frame["conf_high"] < 0)
+    words = labels_of(appraised)
+    names = ", ".join(words[name] for name in frame.loc[told, "outcome"]) or "none"
+    text = f"Of {len(frame)} outcomes, {int(told.sum())} differ from the comparison: {names}."
+    if appraised.settings.result is not None:
+        extra, cost = appraised.additional_results, appraised.cost_per_additional
+        text += f" Additional results: {extra:,.0f}, at {amount(cost, '£')} each."
+    return text
+
+
+def _equity(appraised: Appraised) -> str:
+    who = appraised.who()
+    public = who[who["party"] == TAXPAYERS].set_index("payer")["fiscal"]
+    others = who[who["party"] != TAXPAYERS].set_index("payer")["social"]
+    most = public.idxmax() if len(public) else "nobody"
+    told = "; ".join(f"{name} {amount(value)}" for name, value in others.items())
+    weight = appraised.settings.weight
+    weighed = f"a pound of {PARTICIPANTS}' counting {weight:.2f}" if weight != 1 else "unweighted"
+    return (
+        f"Most savings of public money fall to {most}. Beside it: {told or 'nobody'} ({weighed}). "
+        "Effects by kind of family are not in this appraisal."
+    )
+
+
+def _worth(appraised: Appraised, drawn: Appraised | None) -> str:
+    text = (
+        f"Net present value {amount(appraised.npv)}, "
+        f"£{appraised.benefit_cost_ratio:.2f} of benefit for each £1"
+    )
+    if drawn is None:
+        return f"{text}; fiscal return £{appraised.fiscal_return:.2f} for each £1."
+    low, high = map(amount, drawn.interval())
+    return (
+        f"{text} ({drawn.level:.0%} interval of the net value {low} to {high}; the probability "
+        f"that it pays for itself is {drawn.probability():.0%})."
+    )

@@ -17,8 +17,9 @@ from tfeval.impact.effects.effects import Effects
 from tfeval.money.appraisal_display import listed
 from tfeval.money.appraisal_settings import within
 from tfeval.money.appraise import appraise
-from tfeval.money.drawing import parameters
-from tfeval.money.model import Array, Model
+from tfeval.money.drawing import normal_draws, parameters
+from tfeval.money.model import Array, Model, Parameters
+from tfeval.programme.outcomes import outcome_label
 
 if TYPE_CHECKING:
     from tfeval.impact.effects.areas import AreaEffects
@@ -31,7 +32,7 @@ class AreaAppraisals:
     Attributes
     ----------
     frame : DataFrame
-        One row an area: `name`, `families`, `cost`, `npv` (mean of the draws), `low`, `high`
+        One row an area: `name`, `families`, `cost`, `npv` (expected), `low`, `high`
         (pounds, present value), `npv_per_family`, `probability` (of at least 0), `rank`,
         `rank_low`, `rank_high` (1 for the highest value a family), `hidden`.
     level : float
@@ -40,6 +41,8 @@ class AreaAppraisals:
     simulated : bool
     left_out : tuple of str
         Areas without an effect and an error on every outcome: neither valued nor ranked.
+    by_area, national : tuple of str
+        Outcomes valued at each area's own effect, and at the nation's.
     """
 
     frame: pd.DataFrame
@@ -47,6 +50,15 @@ class AreaAppraisals:
     settings: dict = field(default_factory=dict)
     simulated: bool = False
     left_out: tuple[str, ...] = ()
+    by_area: tuple[str, ...] = ()
+    national: tuple[str, ...] = ()
+
+    def counted(self) -> str:
+        """Say which outcomes are counted at whose effect."""
+        own = ", ".join(outcome_label(name) for name in self.by_area)
+        rest = ", ".join(outcome_label(name) for name in self.national)
+        text = f"At each area's own effect, partly pooled: {own}."
+        return f"{text} At the nation's effect: {rest}." if rest else text
 
     def to_frame(self) -> pd.DataFrame:
         """Return the areas, one a row: exact, for computing."""
@@ -69,7 +81,9 @@ class AreaAppraisals:
         notes = [
             "Effects are partly pooled; an area's rank is of its net value a family, and a wide "
             "interval says that the order is not known.",
-            "Outcomes' effects are drawn as independent of each other within an area.",
+            "Outcomes' effects are drawn as independent of each other within an area; prices, "
+            "persistence and what a family cost are drawn once for all.",
+            self.counted(),
         ]
         if self.frame["hidden"].any():
             notes.append(
@@ -97,7 +111,8 @@ def appraise_areas(
     costs: pd.DataFrame | float,
     *,
     families: Mapping[str, float],
-    area_costs: Mapping[str, float] | None = None,
+    reached: Mapping[int | str, float] | None = None,
+    national: Effects | None = None,
     months: int = 12,
     draws: int = 4_000,
     seed: int = 1,
@@ -112,12 +127,16 @@ def appraise_areas(
     effects : mapping of str to AreaEffects
         By outcome, as from `pool_areas` or `Effects.pool`; the areas that all have are appraised.
     costs : DataFrame or float
-        Of all areas of `families` together; shared by families.
+        Of all families of `reached`; every family bears the same, and its doubt is shared.
     families : mapping of str to float
-        Families reached in each area, by the names the effects use; all join in `first_year`.
-        Areas without effects bear their share of the costs, and are left out.
-    area_costs : mapping of str to float, optional
-        Present value of each area's own costs, in place of a share of `costs`.
+        Families reached in each area, by the names the effects use. Areas without effects are
+        left out.
+    reached : mapping of year to float, optional
+        All families whom the costs are of, by the financial year in which they join; by default
+        those of `families`, all in `first_year`.
+    national : Effects, optional
+        Effects on outcomes that are not known by area: each area has the nation's, so that its
+        value is of the same outcomes as the nation's.
     months : int, default 12
         Window of the effects.
     draws, seed, correlation, level
@@ -138,33 +157,40 @@ def appraise_areas(
 
     Notes
     -----
-    Only areas that have an effect with an error on every outcome are valued and ranked; the
-    others stand in `left_out`. Prices, persistence and the shape of costs are drawn once for all
-    areas; effects by area from the joint posterior of each outcome, outcomes apart.
+    Only areas that have an effect with an error on every outcome of `effects` are valued and
+    ranked; the others stand in `left_out`. Prices, persistence, costs and national effects are
+    drawn once for all areas; effects by area from the joint posterior of each outcome, outcomes
+    apart.
     """
     for name, value in (("draws", draws), ("correlation", correlation), ("level", level)):
         within(name, value)
     names = _common(effects, families)
     counts = np.array([float(families[name]) for name in names])
-    everybody = float(sum(families.values()))
-    whole = appraise(_means(effects, months), costs, families=everybody, months=months, **asked)
+    whole = appraise(
+        _means(effects, national, months), costs,
+        families=reached or float(sum(families.values())), months=months, **asked,
+    )  # fmt: skip
+    everybody, model = whole.settings.total_families, whole.model
     rng = np.random.default_rng(seed)
     drawn = {
         outcome: held.draws(draws, rng)[:, [list(held.frame["name"]).index(n) for n in names]]
         for outcome, held in effects.items()
     }
     grades = tuple(whole.found.costs["grade"])
-    benefit, cost = _valued(whole.model, drawn, grades, correlation, rng)
-    benefit, cost = benefit / everybody, cost / everybody
-    spent = np.outer(cost, counts)
-    if area_costs is not None:
-        spent = np.broadcast_to([float(area_costs[name]) for name in names], benefit.shape)
-    value = benefit * counts - spent
-    frame = _summarised(names, counts, value, spent, level)
+    common = normal_draws(model.estimate, model.covariance, draws, rng)
+    held = parameters(model, common, grades, correlation, rng)
+    benefit, cost = _valued(model, held, drawn), model.cost(held.cost)
+    spent = np.outer(cost / everybody, counts)
+    value = benefit / everybody * counts - spent
+    expected = _expected(whole.model, effects, names) / everybody * counts
+    spending = float(model.cost(np.zeros(1))[0]) / everybody * counts
+    frame = _summarised(names, counts, value, (expected - spending, spending), level)
     frame["hidden"] = _hidden(effects, names) | (counts < THRESHOLD)
+    by_area = tuple(name for name in model.outcomes if name in effects)
     return AreaAppraisals(
         frame, level, {"draws": draws, "seed": seed, "correlation": correlation},
         any(held.simulated for held in effects.values()), _left_out(effects, families, names),
+        by_area, tuple(name for name in model.outcomes if name not in effects),
     )  # fmt: skip
 
 
@@ -190,8 +216,8 @@ def _left_out(
     return tuple(str(name) for name in known if name not in set(names))
 
 
-def _means(effects: Mapping[str, AreaEffects], months: int) -> Effects:
-    """Return the mean effects over areas, which settle what is valued and how."""
+def _means(effects: Mapping[str, AreaEffects], national: Effects | None, months: int) -> Effects:
+    """Return the mean effects over areas, which settle what is valued and how, and the nation's."""
     rows = pd.DataFrame(
         {
             "outcome": list(effects),
@@ -200,40 +226,55 @@ def _means(effects: Mapping[str, AreaEffects], months: int) -> Effects:
             "std_error": 0.0,
         }
     )
-    return Effects(rows, np.zeros((len(rows), len(rows))))
+    means = Effects(rows, np.zeros((len(rows), len(rows))))
+    if national is None:
+        return means
+    others = [name for name in national.frame["outcome"] if name not in effects]
+    return means.combine(national.select(others)) if others else means
 
 
-def _valued(
-    model: Model, drawn: Mapping[str, Array], grades: tuple[str, ...], correlation: float,
-    rng: np.random.Generator,
-) -> tuple[Array, Array]:  # fmt: skip
-    """Return benefits (draws, areas), as if all families were in each area, and costs (draws,)."""
-    first = next(iter(drawn.values()))
-    flat = np.zeros((len(first), len(model.outcomes)))
-    held = parameters(model, flat, grades, correlation, rng)
+def _valued(model: Model, held: Parameters, by_area: Mapping[str, Array]) -> Array:
+    """Return benefits, shape (draws, areas), as if all families were in each area."""
     worth = model.years_of(held.powers) * model.worth(held.amount) * model.scale * model.kept
-    benefit = np.zeros(first.shape)
+    benefit = np.zeros((len(held), 1))
     for at, outcome in enumerate(model.outcomes):
-        benefit -= drawn[outcome] * worth[:, [at]]
-    return benefit, model.cost(held.cost)
+        benefit = benefit - by_area.get(outcome, held.effect[:, [at]]) * worth[:, [at]]
+    return benefit
+
+
+def _expected(model: Model, effects: Mapping[str, AreaEffects], names: list[str]) -> Array:
+    """Return expected benefits, shape (areas,), as if all families were in each area."""
+    point = model.point()
+    worth = (model.years_of(point.powers) * model.worth(point.amount))[0] * model.scale * model.kept
+    benefit = np.zeros(len(names))
+    for at, outcome in enumerate(model.outcomes):
+        held = effects.get(outcome)
+        means = model.estimate[at] if held is None else _posterior(held, names)
+        benefit = benefit - means * worth[at]
+    return benefit
+
+
+def _posterior(held: AreaEffects, names: list[str]) -> Array:
+    return held.frame.set_index("name").loc[names, "pooled"].to_numpy(dtype=float)
 
 
 def _summarised(
-    names: list[str], counts: Array, value: Array, spent: Array, level: float
+    names: list[str], counts: Array, value: Array, expected: tuple[Array, Array], level: float
 ) -> pd.DataFrame:
     tail = (1 - level) / 2
     low, high = np.quantile(value, [tail, 1 - tail], axis=0)
     ranks = np.argsort(np.argsort(-value / counts, axis=1), axis=1) + 1
     rank = np.quantile(ranks, [0.5, tail, 1 - tail], axis=0, method="nearest")
+    npv, cost = expected
     return pd.DataFrame(
         {
             "name": names,
             "families": counts,
-            "cost": spent.mean(axis=0),
-            "npv": value.mean(axis=0),
+            "cost": cost,
+            "npv": npv,
             "low": low,
             "high": high,
-            "npv_per_family": value.mean(axis=0) / counts,
+            "npv_per_family": npv / counts,
             "probability": (value >= 0).mean(axis=0),
             "rank": rank[0],
             "rank_low": rank[1],

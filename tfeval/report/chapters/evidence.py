@@ -348,7 +348,7 @@ def differences_table(price_year: int, edition: str) -> Table:
     spent = {view: _spent_in_year(view) for view in ("central", "total")}
     care = facts(price_year, edition)["care_share_2019"]
     ratios = published_ratios()
-    layers = sorted(set(unit_costs(price_year)["layer"]))
+    layers = sorted(set(unit_costs(price_year)["party"]))
     lines = [
         ("Costs", f"The two ratios imply {cost} for the {_COHORT_YEAR} cohort. That year's "
          f"central costs were {_millions(spent['central'])} and all public costs "

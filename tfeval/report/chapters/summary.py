@@ -323,7 +323,7 @@ def _worth(value: Records) -> tuple[str, str, str]:
         question,
         said,
         f"Benefits {value['benefits']} beside costs of {value['costs']} for {value['families']}; "
-        f"{value['fiscal_return']:short} came back to the public purse for each £1.",
+        f"{value['fiscal_ratio']:short} came back to the public purse for each £1.",
     )
 
 
@@ -430,10 +430,13 @@ def pounds_table(value: Records, claims: Records) -> Table:
         "npv": "Summary: benefits less costs",
         "npv.low": "Uncertainty",
         "npv.high": "Uncertainty",
+        "social_npv": "Accounts",
+        "fiscal_npv": "Accounts",
         "npv_least_design": "Designs",
         "npv_most_design": "Designs",
         "benefit_cost_ratio": "Summary: benefits over costs",
-        "fiscal_return": "Summary; Lines whose layer is fiscal",
+        "social_ratio": "Accounts",
+        "fiscal_ratio": "Accounts",
         "information_value": "Information",
         "cost_per_family": "Summary: costs over families",
     }

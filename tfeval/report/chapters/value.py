@@ -18,6 +18,7 @@ from tfeval.display.words import Sentence
 from tfeval.errors import public_line
 from tfeval.impact.balance.tables import NOT_BALANCED
 from tfeval.impact.effects.effects import Effects
+from tfeval.money import appraisal_display
 from tfeval.money.appraisal import Appraisal
 from tfeval.money.appraisal_settings import Assumptions
 from tfeval.money.designs import DesignAppraisals, appraise_designs
@@ -334,7 +335,6 @@ def facts(found: Value) -> dict[str, Record]:
         "information_value": (float(information(found)["value"].iloc[0]), "£"),
         "cost_per_family": (held.cost_per_family, "£"),
         "cost_per_claimed": (held.cost_per_claimed, "£"),
-        "fiscal_return": (held.fiscal_return, "£ for each £1"),
         "probability": (drawn.probability(), "probability"),
         "designs": (len(found.designs.frame), ""),
         "designs_paying": (int((found.designs.frame["npv"] >= 0).sum()), ""),
@@ -343,20 +343,28 @@ def facts(found: Value) -> dict[str, Record]:
     units = {"npv": "£", "benefits": "£", "costs": "£", "benefit_cost_ratio": "£ for each £1"}
     made = [make_record(name, float(getattr(held, name)), unit, interval=drawn.interval(name))
             for name, unit in units.items()]  # fmt: skip
+    for row in drawn.accounts().to_dict("records"):
+        for name, unit in (("npv", "£"), ("ratio", "£ for each £1")):
+            ends = (row[f"{name}_low"], row[f"{name}_high"])
+            made.append(make_record(f"{row['account']}_{name}", row[name], unit, interval=ends))
+        number[f"{row['account']}_probability"] = (row["probability"], "probability")
     made += [make_record(name, value, unit) for name, (value, unit) in number.items()
              if not np.isnan(value)]  # fmt: skip
     return {record.name: record for record in made}
 
 
 def headline(found: Value | Unvalued) -> Sentence:
-    """Say in one sentence what each pound brought, and how likely it is that it paid."""
+    """Say what each pound brought to whom, and how likely it is that it was worth it, or paid."""
     if isinstance(found, Unvalued):
         return Sentence(found.headline())
     said = facts(found)
     return Sentence(
-        f"{found.label}each £1 brought {said['benefit_cost_ratio']:short}; the net present "
-        f"value is {said['npv'].interval()} and the probability that it paid for itself "
-        f"{said['probability']}. {designs_sentence(said)}{_not_in_it(found)}"
+        f"{found.label}each £1 of public money is expected to have brought "
+        f"{said['social_ratio']:short} to everybody (net present value "
+        f"{said['social_npv'].interval()}; probability that it was worth more than it cost "
+        f"{said['social_probability']}), and {said['fiscal_ratio']:short} back to the public purse "
+        f"(probability that it paid for itself {said['fiscal_probability']}). "
+        f"{designs_sentence(said)}{_not_in_it(found)}"
     )
 
 
@@ -372,8 +380,9 @@ def designs_sentence(said: Mapping[str, Record]) -> str:
     if count.number < 2:
         return "No other comparison group, design or estimator gives a value to set beside it."
     return (
-        f"It pays in {paying} of {count} comparison groups, designs and estimators, whose value "
-        f"runs from {said['npv_least_design']} to {said['npv_most_design']}."
+        f"Benefits reach the costs in {paying} of {count} comparison groups, designs and "
+        f"estimators, whose net present value runs from {said['npv_least_design']} to "
+        f"{said['npv_most_design']}."
     )
 
 
@@ -386,6 +395,19 @@ def _not_in_it(found: Value) -> str:
     if not told:
         return ""
     return f" Not in it: {' and '.join(told)}; what that is worth is not known, and not nothing."
+
+
+@or_why
+def accounts_table(found: Value) -> Table:
+    """Return the fiscal and the social account side by side, each with what it lacks."""
+    left = found.appraisal.not_monetised()
+    return appraisal_display.accounts_table(found.drawn, left[left["account"].notna()])
+
+
+@or_why
+def who_table(found: Value) -> Table:
+    """Return benefits by who they fall to, in both accounts."""
+    return appraisal_display.who_table(found.appraisal)
 
 
 @or_why

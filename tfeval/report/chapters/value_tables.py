@@ -18,6 +18,7 @@ from tfeval.impact.effects.areas import AreaEffects, pool_areas
 from tfeval.impact.effects.power import detectable_effects
 from tfeval.impact.effects.words import decimals, number
 from tfeval.money.area_values import AreaAppraisals, appraise_areas
+from tfeval.money.unit_costs import TAXPAYERS
 from tfeval.programme.outcomes import OUTCOMES, outcome_label
 from tfeval.programme.programmes import programmes
 from tfeval.programme.published import Source, figure
@@ -145,6 +146,10 @@ def not_monetised_table(found: Value) -> Table:
 def _reason(row: Mapping[Any, Any]) -> str:
     """Return a reason with the name of the outcome that is kept, for readers."""
     kept, text = row["instead"], str(row["reason"])
+    if row["share"] == row["share"]:
+        return f"{row['share']:.0%} of it, as with {text}"
+    if isinstance(row["account"], str):
+        return f"{text} ({'both accounts' if row['account'] == 'both' else row['account']})"
     if kept in OUTCOMES:
         return f"{outcome_label(kept)}: counted there: {text}"
     # What follows is advice to who calls the package.
@@ -159,7 +164,8 @@ def area_values(impact: Records, found: Value | Unvalued) -> AreaAppraisals | st
     impact : Records
         Of chapter 4: effects by authority on the primary outcomes.
     found : Value or Unvalued
-        As from `load`; authorities spend what each family cost nationally.
+        As from `load`: of outcomes that no authority can show alone it gives the nation's effects,
+        and authorities spend what each family cost nationally, with the same doubt.
 
     Returns
     -------
@@ -186,15 +192,14 @@ def area_values(impact: Records, found: Value | Unvalued) -> AreaAppraisals | st
         )
     counts = rows.drop_duplicates("name").set_index("name").loc[names, "treated"]
     families = {str(name): float(text.replace(",", "")) for name, text in counts.items()}
-    each = found.appraisal.cost_per_family
     asked = {key: value for key, value in found.asked.items() if key != "families"}
-    first = min(found.asked["families"])
+    worth = found.appraisal
+    costs = worth.spent.assign(price_year=worth.settings.price_year)
     try:
         pooled = {name: _pooled(rows, name, names, found) for name in outcomes}
         return appraise_areas(
-            pooled, each * sum(families.values()), families=families, first_year=first,
-            area_costs={name: each * count for name, count in families.items()},
-            **{**asked, "convert": _held(asked["convert"], outcomes)},
+            pooled, costs, families=families, reached=found.asked["families"],
+            national=worth.effects, **asked,
         )  # fmt: skip
     except TfevalError as fault:
         return public_line(fault)
@@ -206,10 +211,6 @@ def _pooled(rows: pd.DataFrame, outcome: str, names: list[str], found: Value) ->
         own["estimate"], own["std_error"], names, label=outcome_label(outcome, unit=True),
         simulated=found.appraisal.simulated,
     )  # fmt: skip
-
-
-def _held(convert: dict, outcomes: list[str]) -> dict:
-    return {name: pair for name, pair in convert.items() if name in outcomes}
 
 
 def area_values_record(areas: AreaAppraisals | str | None) -> pd.DataFrame:
@@ -298,7 +299,7 @@ def area_value_sentence(rows: pd.DataFrame, area: str, simulated: bool) -> str:
     ends = f"{amount(row['low'])} to {amount(row['high'])}"
     ranks = f"anything from {row['rank_low']:.0f} to {row['rank_high']:.0f}"
     return (
-        f"{label}in {area} the net value of the outcomes that can be shown is "
+        f"{label}in {area} the net value is "
         f"{amount(row['npv_per_family'])} a family ({ends}); the probability that it paid "
         f"{chance(row['probability'])}; rank {row['rank']:.0f} of {row['of']:.0f}, but {ranks}."
     )
@@ -318,18 +319,52 @@ def unit_costs_table(costs: pd.DataFrame) -> Table:
         {
             "Outcome": labels,
             "What is counted": costs["component"].to_numpy(),
-            "Payer": costs["payer"].to_numpy(),
+            "Falls to": costs["payer"].to_numpy(),
             "£": [_price(value, value) for value in costs["amount"]],
             "Low to high": [
                 f"{_price(low, high)} to {_price(high, high)}"
                 for low, high in zip(costs["low"], costs["high"], strict=True)
             ],
             "For each": costs["per"].to_numpy(),
+            "Its own share": [f"{share:.0%}" for share in costs["own"]],
+            "Cashable": [
+                f"{share:.0%}" if party == TAXPAYERS else ""
+                for share, party in zip(costs["cashable"], costs["party"], strict=True)
+            ],
             "Grade": costs["grade"].to_numpy(),
         }
     )
     year = financial_year(int(costs["price_year"].iloc[0]))
-    return table(with_sources(frame, costs), caption=f"Unit costs, in prices of {year}")
+    notes = [
+        "Low to high: what the mean may be, not what a case may cost. The amount is the mean.",
+        "Its own share: the part that no other outcome's price holds; the rest is counted there.",
+    ]
+    caption = f"Unit costs, in prices of {year}"
+    return table(with_sources(frame, costs), caption=caption, notes=notes, missing="")
+
+
+def second_opinions_table(rows: pd.DataFrame) -> Table:
+    """Return what other sources say of the same costs; they are shown, and not computed with.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        As from `second_opinions`.
+    """
+    frame = pd.DataFrame(
+        {
+            "Outcome": [OUTCOMES[name].label if name in OUTCOMES else name
+                        for name in rows["outcome"]],
+            "What is counted": rows["component"].to_numpy(),
+            "£": [_price(value, value) for value in rows["value"]],
+            "Prices of": rows["price_year"].to_numpy(),
+            "For each": rows["period"].to_numpy(),
+            "What it is": rows["definition"].to_numpy(),
+            "Why it is not computed with": rows["note"].to_numpy(),
+        }
+    )  # fmt: skip
+    caption = "What other sources say of the same costs"
+    return table(with_sources(frame, rows), caption=caption, missing="")
 
 
 def _price(value: float, largest: float) -> str:
