@@ -215,6 +215,7 @@ _ROWS = (
            published="claiming Jobseeker's Allowance"),
     _other("conviction", "Convictions", "crime", published="conviction",
            no_price="No unit cost of a conviction is held; a court event stands for it."),
+    _other("custody_juvenile", "Custodial sentences of children", "crime"),
     _other("first_time_entry", "First-time entrants to youth justice", "crime"),
     _other("arrest", "Arrests", "crime"),
     _other("court_event", "Court events", "crime"),
