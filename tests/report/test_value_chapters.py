@@ -67,12 +67,11 @@ def test_a_benefit_is_effect_times_families_times_unit_costs():
     found = valued(impact(), **ASKED)
     unit = tf.unit_costs(2024, ["custody"])["amount"].sum()
     # 0.01 fewer a family, joining as counted in three years; one year of benefits, mid-year, at
-    # 3.5%: those who join a year later are discounted a year more. The first year is 2012.
-    families = {0: 35_618.0, 1: 67_882.0, 2: 14_410.0}
+    # 3.5%, seen from the start of 2011-12, when grants to prepare were paid.
+    families = {1: 35_618.0, 2: 67_882.0, 3: 14_410.0}
     worth = sum(0.01 * count * unit / 1.035 ** (year + 0.5) for year, count in families.items())
     counted = found.appraisal.by("outcome").set_index("outcome")["benefits"]
-    # Families join through the year, so that a year's effect falls into two financial years.
-    assert counted["custody"] == pytest.approx(worth, rel=0.02)
+    assert counted["custody"] == pytest.approx(worth, rel=1e-9)
     lines = found.appraisal.lines
     custody = lines[lines["outcome"] == "custody"]
     assert custody["undiscounted"].sum() == pytest.approx(0.01 * 117_910 * unit, rel=1e-9)

@@ -224,7 +224,7 @@ def acceptability_plot(drawn: Appraised, outcome: str | None, most: float | None
     """Draw the acceptability curve; see `Uncertainty.plot`."""
     if outcome is None:
         at = np.linspace(0, most or 3.0, 121)
-        what, mark, words = "Benefit asked for each £1 of cost", 1.0, "pays for itself"
+        what, mark, words = "Benefit asked for each £1 of cost", 1.0, PAYS[drawn.model.account]
     else:
         at = np.linspace(0, most or 50_000.0, 121)
         what, mark, words = f"Worth of one unit of {outcome}", None, ""
@@ -339,5 +339,5 @@ def _worth(appraised: Appraised, drawn: Appraised | None) -> str:
     low, high = map(amount, drawn.interval())
     return (
         f"{text} ({drawn.level:.0%} interval of the net value {low} to {high}; the probability "
-        f"that it pays for itself is {drawn.probability():.0%})."
+        f"that it {PAYS[drawn.model.account]} is {chance(drawn.probability())})."
     )

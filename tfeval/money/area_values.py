@@ -77,7 +77,7 @@ class AreaAppraisals:
             rows.append((row["name"], safe_count(row["families"]), *values))
         share = f"{self.level:.0%} interval"
         columns = ["Area", "Families", "Net value a family", "Net present value", share,
-                   "Probability that it pays", f"Rank ({share})"]  # fmt: skip
+                   "Probability that benefits reach costs", f"Rank ({share})"]  # fmt: skip
         notes = [
             "Effects are partly pooled; an area's rank is of its net value a family, and a wide "
             "interval says that the order is not known.",

@@ -76,7 +76,7 @@ class DesignAppraisals:
         ]  # fmt: skip
         share = f"{self.level:.0%} interval"
         columns = ["Design", "Net present value", share, "Benefit for each £1",
-                   "Probability that it pays", "Outcomes valued"]  # fmt: skip
+                   "Probability that benefits reach costs", "Outcomes valued"]  # fmt: skip
         ends = zip(("least", "most"), self.range, strict=True)
         low, high = (marked(f"npv_{end}_design", amount(value)) for end, value in ends)
         notes = [f"Between designs the net present value runs from {low} to {high}. An interval "
@@ -104,7 +104,7 @@ class DesignAppraisals:
         return range_chart(
             self.in_words()["design"].tolist(), self.frame["low"] / 1e6, self.frame["high"] / 1e6,
             title=f"Simulated records: {title}" if self.simulated else title, alt=alt,
-            x_label="£m, present value", reference=0.0, reference_label="pays for itself",
+            x_label="£m, present value", reference=0.0, reference_label="benefits reach costs",
             value_format="{:,.0f}",
         )  # fmt: skip
 

@@ -132,6 +132,18 @@ def unit_costs(
     return in_prices(rows, _MONEY, price_year)[[*_DESCRIBED, *SOURCE_COLUMNS]]
 
 
+def overlap_of(text: str) -> tuple[list[str], str]:
+    """Return the outcomes that a unit cost overlaps with, and why, from the column `overlaps`.
+
+    Examples
+    --------
+    >>> overlap_of("custody: measured by itself, and counted there")
+    (['custody'], 'measured by itself, and counted there')
+    """
+    names, _, why = text.partition(": ")
+    return names.split(", "), why
+
+
 def second_opinions(outcome: str | None = None) -> pd.DataFrame:
     """Return what other sources say of the same costs: read, shown, and not computed with.
 

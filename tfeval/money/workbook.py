@@ -139,7 +139,7 @@ def _tables(appraised: Appraised, drawn: Appraised | None) -> dict[str, tuple[pd
         "Years and payers": (appraised.by("year", "payer"), "Benefits and costs by year and payer"),
         "Effects": (effects[told], "Effects for one family, and their errors"),
         "Additional": (appraised.additional(), "Additional outcomes over the window measured"),
-        "Break-even": (appraised.break_even(), "The effect at which the programme pays for itself"),
+        "Break-even": (appraised.break_even(), "The effect at which benefits reach the costs"),
         "Unit costs": (prices[described], "Unit costs in the appraisal's prices, with sources"),
         "Costs": (appraised.spent, "The programme's costs in the appraisal's prices, with sources"),
         "Not valued": (

@@ -18,7 +18,7 @@ from tfeval.impact.effects.areas import AreaEffects, pool_areas
 from tfeval.impact.effects.power import detectable_effects
 from tfeval.impact.effects.words import decimals, number
 from tfeval.money.area_values import AreaAppraisals, appraise_areas
-from tfeval.money.unit_costs import TAXPAYERS
+from tfeval.money.unit_costs import TAXPAYERS, overlap_of
 from tfeval.programme.outcomes import OUTCOMES, outcome_label
 from tfeval.programme.programmes import programmes
 from tfeval.programme.published import Source, figure
@@ -132,7 +132,8 @@ def not_monetised_table(found: Value) -> Table:
     rows = []
     for row in found.appraisal.not_monetised().to_dict("records"):
         name, colon, component = str(row["what"]).partition(": ")
-        what = outcome_label(name) + colon + component if name in held else str(row["what"])
+        known = name in held or name in OUTCOMES
+        what = outcome_label(name) + colon + component if known else str(row["what"])
         rows.append((what, NOT_VALUED[row["kind"]], _reason(row)))
     rows += [
         (outcome_label(name), NOT_VALUED["too_few"], _SMALL) for name in not_shown(found.impact)
@@ -147,7 +148,9 @@ def _reason(row: Mapping[Any, Any]) -> str:
     """Return a reason with the name of the outcome that is kept, for readers."""
     kept, text = row["instead"], str(row["reason"])
     if row["share"] == row["share"]:
-        return f"{row['share']:.0%} of it, as with {text}"
+        names, why = overlap_of(text)
+        where = ", ".join(outcome_label(name) for name in names)
+        return f"{row['share']:.0%} of it, with {where}: {why}"
     if isinstance(row["account"], str):
         return f"{text} ({'both accounts' if row['account'] == 'both' else row['account']})"
     if kept in OUTCOMES:
@@ -268,7 +271,7 @@ def area_values_chart(rows: pd.DataFrame, simulated: bool, area: str = "") -> Ch
         ranks, shown["low"], shown["high"], alt=alt,
         title=f"Simulated records: {heading}" if simulated else heading,
         x_label="£ a family less its cost, with 95% intervals", reference=0.0 if near else None,
-        reference_label="pays for itself", value_format="{:,.0f}",
+        reference_label="benefits reach costs", value_format="{:,.0f}",
     )  # fmt: skip
 
 
@@ -300,8 +303,8 @@ def area_value_sentence(rows: pd.DataFrame, area: str, simulated: bool) -> str:
     ranks = f"anything from {row['rank_low']:.0f} to {row['rank_high']:.0f}"
     return (
         f"{label}in {area} the net value is "
-        f"{amount(row['npv_per_family'])} a family ({ends}); the probability that it paid "
-        f"{chance(row['probability'])}; rank {row['rank']:.0f} of {row['of']:.0f}, but {ranks}."
+        f"{amount(row['npv_per_family'])} a family ({ends}); the probability that benefits reach "
+        f"the costs is {chance(row['probability'])}; rank {row['rank']:.0f} of {row['of']:.0f}, but {ranks}."
     )
 
 
