@@ -267,7 +267,8 @@ def appraise(
         Share of gains in work, 0 to 1, that others lose.
     public_funds : float, default 1
         What raising a pound of public money costs everybody, 1 to 3; of the social account. The
-        Green Book takes 1.
+        Green Book of 2003 took 1.3, those of 2018 and 2022 took 1.2, and that of 2026 takes 1
+        (metb.csv of the R package greenbook, 2026).
     first_year, base_year : int
         When families join, if `families` is a number; the year to which money is discounted, by
         default the first in which something happens.

@@ -110,8 +110,9 @@ def discount_rates(edition: str, kind: str = "standard") -> pd.DataFrame:
         One of `editions()` or `proposals()`.
     kind : {"standard", "health", "sensitivity"}
         "health" is for health benefits measured as such (life years), never for money that the
-        health service saves. Of the editions of 2003 and 2018 and of the review of 2026 only
-        the standard rates are held; the edition of 2026 adds a sensitivity test.
+        health service saves. "sensitivity" leaves pure time preference out. Of the edition of
+        2003 and of the review of 2026 only the standard rates are held, of that of 2018 no
+        sensitivity rate; the schedule of the edition of 2020 was not read.
 
     Returns
     -------

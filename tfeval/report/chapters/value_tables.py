@@ -304,7 +304,8 @@ def area_value_sentence(rows: pd.DataFrame, area: str, simulated: bool) -> str:
     return (
         f"{label}in {area} the net value is "
         f"{amount(row['npv_per_family'])} a family ({ends}); the probability that benefits reach "
-        f"the costs is {chance(row['probability'])}; rank {row['rank']:.0f} of {row['of']:.0f}, but {ranks}."
+        f"the costs is {chance(row['probability'])}; rank {row['rank']:.0f} of {row['of']:.0f}, "
+        f"but {ranks}."
     )
 
 
