@@ -250,7 +250,9 @@ def _one_pound() -> pd.DataFrame:
         figure="unit_cost", outcome=_OUTCOME, component="claimed", code="", price_year="2014-15",
         payer="local authority", per="pound claimed", times=1.0, divided_by=1.0,
         conversion="none needed", value=1.0, low=1.0, high=1.0, range_basis="as claimed",
-        layer="fiscal", transfer="no", cashability="capacity", grade="C", note="As claimed",
+        price_index="gdp_deflator", transfer="no", cashable=0.0, cashable_low=0.0,
+        cashable_high=0.0, own=1.0, own_low=1.0, own_high=1.0, overlaps="", priced="average",
+        made="C", reached="second", note="As claimed",
     )  # fmt: skip
 
 

@@ -371,7 +371,9 @@ def _at_end(outcome: str, end: str) -> pd.DataFrame:
     rows = published("unit_costs")
     rows = rows[rows["figure"] == "unit_cost"].copy()
     chosen = rows["outcome"] == outcome
-    rows.loc[chosen, "value"] = rows.loc[chosen, end].astype(float)
+    at = rows.loc[chosen, end].astype(float)
+    for name in ("value", "low", "high"):
+        rows.loc[chosen, name] = at
     return rows
 
 
