@@ -265,7 +265,7 @@ def test_where_records_cannot_tell_the_share_is_as_assumed():
     given = effects(expected([3.0], 0.6), covariance(1))
     assert unknown(tf.decay(given, months=24), "one_window")
     assert unknown(tf.decay(effects(*[np.full(3, 2.0), np.ones((3, 3))])), "repeated")
-    few = effects(expected([3.0], 0.6), covariance(1), freedom=5.0)
+    few = effects(expected([3.0], 0.6), covariance(1), freedom=4.0)
     assert unknown(tf.decay(few), "few_clusters")
     none = tf.Effects(given.frame.iloc[:0], np.empty((0, 0)))
     assert unknown(tf.decay(none), "one_window")

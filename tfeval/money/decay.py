@@ -30,7 +30,7 @@ _KNOWN = 1e8
 _NOTHING = 2e-4
 #: Effects for each degree of freedom of their errors above which their covariance is not known,
 #: and the smallest eigenvalue of a correlation that is not 0.
-_MOST, _ROUNDING = 0.5, 1e-9
+_MOST, _ROUNDING = 0.7, 1e-9
 #: A spread of the share, of the spread assumed, from which records say little.
 _LITTLE = 0.9
 #: Units of outcomes that say whether something ever happened.
