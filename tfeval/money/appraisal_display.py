@@ -316,7 +316,8 @@ def _decay_notes(found: Appraised, fitted: bool, shorter: bool) -> list[str]:
     if fitted:
         notes.append(
             f"Fitted: an even pace through {found.months} months, then one share of it left in "
-            "each further year, the same for all outcomes; as the appraisal lets effects run on."
+            "each further year, the same for all outcomes; as the appraisal lets effects run on. "
+            "Windows of one outcome err together, so what is fitted may lie to one side of all."
         )
         notes.append(
             "Chi-square: how far an outcome's windows are from that, on how many degrees of "
