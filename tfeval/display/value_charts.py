@@ -308,7 +308,7 @@ def _window_panel(place: Any, heading: str, measured: pd.DataFrame, fitted: pd.D
     place.errorbar(measured["x"], measured["value"], yerr=spread, fmt="o", color=INK, capsize=4,
                    label="Effect, measured")  # fmt: skip
     place.axhline(0.0, color=DARK_GREY, linewidth=1)
-    place.set_title(textwrap.fill(heading, 34), loc="left", fontsize=11)
+    place.set_title(textwrap.fill(heading, 30), loc="left", fontsize=11)
     place.set_xticks(sorted({0, *measured["x"]}))
     number_axis(place.yaxis, "{:,.3g}")
     place.set_xlabel("Months from the index date")
