@@ -320,8 +320,8 @@ def _decay_notes(found: Appraised, fitted: bool, shorter: bool) -> list[str]:
             "Windows of one outcome err together, so what is fitted may lie to one side of all."
         )
         notes.append(
-            "Chi-square: how far an outcome's windows, by themselves, are from such a course, on how "
-            f"many degrees of freedom; all together {found.chi_square:.1f} on {found.freedom:.0f}, "
+            "Chi-square: how far an outcome's windows, by themselves, are from such a course, on "
+            f"how many degrees of freedom; all together {found.chi_square:.1f} on {found.freedom:.0f}, "
             f"p {p_words(found.p_value)}."
         )
     if shorter:
