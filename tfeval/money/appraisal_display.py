@@ -321,7 +321,8 @@ def _decay_notes(found: Appraised, fitted: bool, shorter: bool) -> list[str]:
         )
         notes.append(
             "Chi-square: how far an outcome's windows, by themselves, are from such a course, on "
-            f"how many degrees of freedom; all together {found.chi_square:.1f} on {found.freedom:.0f}, "
+            "how many degrees of freedom; all together "
+            f"{found.chi_square:.1f} on {found.freedom:.0f}, "
             f"p {p_words(found.p_value)}."
         )
     if shorter:
