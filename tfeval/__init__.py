@@ -118,6 +118,7 @@ _PUBLIC = {
     "appraise_2019": "tfeval.money.evaluation_2019",
     "account_2019": "tfeval.money.evaluation_2019",
     "appraise": "tfeval.money.appraise",
+    "decay": "tfeval.money.decay",
     "appraise_areas": "tfeval.money.area_values",
     "appraise_designs": "tfeval.money.designs",
     "worst_case_error": "tfeval.money.appraisal",
@@ -126,6 +127,7 @@ _PUBLIC = {
     "AreaAppraisals": "tfeval.money.area_values",
     "DesignAppraisals": "tfeval.money.designs",
     "Uncertainty": "tfeval.money.uncertainty",
+    "Decay": "tfeval.money.decay",
     # audit
     "read_known_truth": "tfeval.audit.summary",
     "KnownTruth": "tfeval.audit.summary",

@@ -70,6 +70,8 @@ from tfeval.money.costs import cost_sources as cost_sources
 from tfeval.money.costs import costs_against_budget as costs_against_budget
 from tfeval.money.costs import costs_missing as costs_missing
 from tfeval.money.costs import programme_costs as programme_costs
+from tfeval.money.decay import Decay as Decay
+from tfeval.money.decay import decay as decay
 from tfeval.money.designs import DesignAppraisals as DesignAppraisals
 from tfeval.money.designs import appraise_designs as appraise_designs
 from tfeval.money.evaluation_2019 import account_2019 as account_2019

@@ -16,8 +16,8 @@ from tfeval.impact.inference.bootstrap_counts import by_counts
 from tfeval.impact.inference.inference import Asked
 from tfeval.impact.matching.ordering import ascending
 from tfeval.impact.means.means import weighted_means
+from tfeval.impact.means.methods import adjusted_means, covariance_adjusted_means
 from tfeval.impact.means.outcomes import aligned
-from tfeval.impact.means.regression import adjusted_means, covariance_adjusted_means
 from tfeval.impact.propensity.logit import fit_logit
 
 ADJUSTED = partial(adjusted_means, fixed=False)

@@ -10,7 +10,7 @@ from tfeval.impact.means.least_squares import (
     predictions,
     weighted_centre,
 )
-from tfeval.impact.means.regression import solved
+from tfeval.impact.means.methods import solved
 from tfeval.impact.study.covariates import encoded
 
 

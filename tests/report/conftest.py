@@ -15,7 +15,7 @@ import tfeval as tf
 from tests.report.analyses import Kept
 from tfeval.programme import claims
 from tfeval.report import fingerprint, record
-from tfeval.report.chapters import impact, value
+from tfeval.report.chapters import impact, specifications, value
 from tfeval.report.plan import plan
 from tfeval.report.run import run_jobs
 
@@ -170,6 +170,6 @@ def kept(monkeypatch, tmp_path):
     monkeypatch.setattr(tf, "read_records", held.read, raising=False)
     for module in (record, value):
         monkeypatch.setattr(module, "keep", held.keep)
-    for module in (tf, impact):
+    for module in (tf, impact, specifications):
         monkeypatch.setattr(module, "record_table", held.record_table, raising=False)
     return held

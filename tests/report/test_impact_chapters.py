@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import tfeval as tf
@@ -255,3 +256,108 @@ def test_a_failed_placebo_is_never_read_as_high_confidence(found, checked, monke
     none = unmeasured.sureness(found, impact.or_why_not(tf.diagnose, None, found.families,
                                                         records=None))  # fmt: skip
     assert none.level == "moderate"
+
+
+# ------------------------------------------------------------------ effects over several windows
+
+
+@pytest.fixture(scope="module")
+def windows(found):
+    with linked.simulated_families(6_000):
+        return specifications.windows(found)
+
+
+def test_windows_are_of_the_same_families(found, windows):
+    frame = windows.frame
+    assert set(frame["months"]) == {6, 12, 18, 24}
+    assert {"absence", "offences", "out_of_work"} <= set(frame["outcome"])
+    for _, rows in frame[frame["months"] >= found.horizon].groupby("outcome"):
+        assert rows["n_treated"].nunique() == rows["n_comparison"].nunique() == 1
+        assert rows["n_missing"].nunique() == 1
+    assert not hidden_rows(frame).any()
+    assert windows.settings["balance"] == "balanced"
+
+
+def test_windows_vary_together_as_their_families_do(found):
+    plain = replace(found, specification=replace(found.specification, estimator="difference"))
+    with linked.simulated_families(6_000):
+        effects = specifications.windows(plain).select("out_of_work", months=[12, 24])
+        spec = found.specification
+        families = linked.cohort_of("simulated", spec.phase, spec.comparison, (6, 12, 18, 24))
+    study = tf.study(families, months=24)
+    design = tf.design(study, spec.design, caliper=spec.caliper)
+    values = families.outcomes()["out_of_work"].loc[study.index, [12, 18, 24]]
+    known = values.notna().all(axis=1).to_numpy() & (design.weights > 0)
+    y, weights = values[[12, 24]].to_numpy()[known], design.weights[known]
+    psi, differences = np.zeros_like(y), []
+    for arm, sign in ((study.treated[known], 1), (~study.treated[known], -1)):
+        mean = np.average(y[arm], axis=0, weights=weights[arm])
+        differences.append(sign * mean)
+        psi[arm] = sign * weights[arm][:, None] * (y[arm] - mean) / weights[arm].sum()
+    codes = study.cluster()[known]
+    sums = np.stack([psi[codes == code].sum(axis=0) for code in np.unique(codes)])
+    assert effects.frame["estimate"].to_numpy() == pytest.approx(sum(differences), rel=1e-9)
+    by_hand = sums.T @ sums
+    together = by_hand[0, 1] / np.sqrt(by_hand[0, 0] * by_hand[1, 1])
+    assert effects.correlation()[0, 1] == pytest.approx(together, abs=1e-6)
+
+
+def test_a_window_that_adds_fewer_than_ten_is_left_out():
+    treated = np.repeat([True, False], 100)
+    design = SimpleNamespace(study=SimpleNamespace(treated=treated), weights=np.ones(200))
+
+    def events(count):  # the first of either arm
+        return np.tile(np.arange(100) < count, 2).astype(float)
+
+    counts = {12: 20, 18: 25, 24: 31}
+    outcomes = pd.DataFrame({("offences", span): events(count) for span, count in counts.items()})
+    rows = pd.DataFrame(
+        {
+            "outcome": "offences", "months": list(counts), "n_treated": 100, "n_comparison": 100,
+            "events_treated": list(counts.values()), "events_comparison": list(counts.values()),
+            "mean_treated": 0.5, "mean_comparison": 0.5,
+        }
+    )  # fmt: skip
+    # Five more by eighteen months; eleven more, by two years, than the last that is shown.
+    assert specifications._tell_of_few(rows, outcomes, design).tolist() == [False, True, False]
+
+
+def read_back(effects, monkeypatch, horizon=12):
+    """Return what chapter 7 makes of what chapter 4 records, and the records."""
+    told, tables = {}, {}
+    monkeypatch.setattr(
+        specifications, "record", lambda name, value: told.update({name: Record(name, value)})
+    )
+    monkeypatch.setattr(
+        specifications, "record_table",
+        lambda name, frame: tables.update({name: content_of(name, frame)}),
+    )  # fmt: skip
+    specifications.record_windows(effects)
+    told |= {"horizon": Record("horizon", horizon), "simulated": Record("simulated", True)}
+    records = Records("04_impact", told, tables)
+    return specifications.lasting(records, tf.Assumptions(persistence=0.6)), records
+
+
+def test_windows_are_recorded_and_read_as_they_were(windows, monkeypatch):
+    again, records = read_back(windows, monkeypatch)
+    exact = tf.decay(windows, persistence=(0.6, 0.1, 1.0))
+    assert again.posterior == pytest.approx(exact.posterior, rel=1e-4)
+    assert again.p_value == pytest.approx(exact.p_value, rel=1e-4)
+    assert again.assumed[0] == pytest.approx(0.6)
+    said = specifications.lasting_words(again, records).text()
+    assert said == again.words()
+    assert said.startswith("Simulated records: ")
+    held = replace(windows, settings={**windows.settings, "balance": "not_balanced"})
+    again, records = read_back(held, monkeypatch)
+    assert "NOT ALIKE" in specifications.lasting_words(again, records).text()
+
+
+def test_without_a_longer_window_the_share_is_as_assumed(found, monkeypatch):
+    longest = replace(found, specification=replace(found.specification, horizon=24))
+    with linked.simulated_families(6_000):
+        effects = specifications.windows(longest)
+    assert effects.frame.empty
+    again, records = read_back(effects, monkeypatch, horizon=24)
+    assert again.why == "one_window"
+    assert "do not say how long effects last" in specifications.lasting_words(again, records).text()
+    assert again.moments(1)[1] == pytest.approx(0.6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,16 @@ from tfeval.display.charts import (
     name_rows,
     number_axis,
 )
-from tfeval.display.figures import DARK_BLUE, DARK_PINK, INK, ORANGE, PALETTE, Chart, drawing
+from tfeval.display.figures import (
+    DARK_BLUE,
+    DARK_GREY,
+    DARK_PINK,
+    INK,
+    ORANGE,
+    PALETTE,
+    Chart,
+    drawing,
+)
 from tfeval.display.sources import citations
 from tfeval.display.words import Format, written
 from tfeval.errors import ReportError
@@ -217,3 +227,88 @@ def tornado_chart(
         axes.margins(x=0.3)
         figure.legend(loc="outside lower left", ncols=2)
     return Chart(figure, title, alt, data, citations(sources))
+
+
+def lasting_chart(
+    edges: Numbers,
+    prior: Numbers,
+    posterior: Numbers,
+    panels: Sequence[tuple[str, pd.DataFrame, pd.DataFrame]],
+    *,
+    title: str,
+    alt: str,
+) -> Chart:
+    """Draw how likely each share left is, before and after, and effects by window beside a fit.
+
+    Parameters
+    ----------
+    edges : sequence of float
+        Between which shares are equally likely, one more than the probabilities; two that are
+        equal are a share that is certain.
+    prior, posterior : sequence of float
+        Probabilities.
+    panels : sequence of (heading, measured, fitted)
+        One a small chart; both frames have `x` (months), `value`, `low` and `high`.
+    title, alt : str
+        As in `stacked_chart`.
+
+    Returns
+    -------
+    Chart
+        Its data: `panel`, `series` ("as assumed", "by the records", "measured" or "fitted"), `x`,
+        `value`, `low`, `high`.
+    """
+    held = {"as assumed": prior, "by the records": posterior}
+    parts = [_shares(edges, weights).assign(series=name) for name, weights in held.items()]
+    lines = -(-(len(panels) + 1) // 2)
+    with drawing(title, 1.2 + 2.5 * lines, alt) as (figure, axes):
+        axes.remove()
+        first, *others = figure.subplots(lines, 2, squeeze=False).ravel()
+        for part, colour, line in zip(parts, (DARK_GREY, DARK_BLUE), ("--", "-"), strict=True):
+            first.stairs(part["value"], _BINS, color=colour, linestyle=line, linewidth=2,
+                         label=f"Share, {part['series'].iloc[0]}")  # fmt: skip
+        first.set_title(parts[0]["panel"].iloc[0], loc="left", fontsize=11)
+        for axis in (first.xaxis, first.yaxis):
+            axis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        first.set_ylim(bottom=0.0)
+        for place, (heading, measured, fitted) in zip(others, panels, strict=False):
+            _window_panel(place, heading, measured, fitted)
+            parts += [rows.assign(panel=heading, series=name)
+                      for name, rows in (("measured", measured), ("fitted", fitted))]  # fmt: skip
+        for place in others[len(panels) :]:
+            place.remove()
+        handles = [one for place in (first, *others[:1])
+                   for one in place.get_legend_handles_labels()[0]]  # fmt: skip
+        figure.legend(handles=handles, loc="outside lower left", ncols=2)
+    columns = ["panel", "series", "x", "value", "low", "high"]
+    return Chart(figure, title, alt, pd.concat(parts).reindex(columns=columns), ())
+
+
+#: Shares between which probabilities are drawn.
+_BINS = np.linspace(0.0, 1.0, 21)
+
+
+def _shares(edges: Numbers, weights: Numbers) -> pd.DataFrame:
+    """Return how likely a share is in each of `_BINS`."""
+    ends = np.asarray(edges, dtype=float)
+    if ends[0] == ends[-1]:
+        height = np.histogram(ends[:1], _BINS)[0].astype(float)
+    else:
+        sums = np.r_[0.0, np.cumsum(np.asarray(weights, dtype=float))]
+        height = np.diff(np.interp(_BINS, ends, sums))
+    middle = (_BINS[1:] + _BINS[:-1]) / 2
+    return pd.DataFrame({"panel": "Share left in each further year", "x": middle, "value": height})
+
+
+def _window_panel(place: Any, heading: str, measured: pd.DataFrame, fitted: pd.DataFrame) -> None:
+    place.fill_between(fitted["x"], fitted["low"], fitted["high"], color=DARK_BLUE, alpha=0.18,
+                       linewidth=0, label="Effect, fitted")  # fmt: skip
+    place.plot(fitted["x"], fitted["value"], color=DARK_BLUE)
+    spread = np.vstack([measured["value"] - measured["low"], measured["high"] - measured["value"]])
+    place.errorbar(measured["x"], measured["value"], yerr=spread, fmt="o", color=INK, capsize=4,
+                   label="Effect, measured")  # fmt: skip
+    place.axhline(0.0, color=DARK_GREY, linewidth=1)
+    place.set_title(textwrap.fill(heading, 30), loc="left", fontsize=11)
+    place.set_xticks(sorted({0, *measured["x"]}))
+    number_axis(place.yaxis, "{:,.3g}")
+    place.set_xlabel("Months from the index date")

@@ -12,10 +12,23 @@ from tfeval.display.charts import waterfall_chart
 from tfeval.display.figures import Chart
 from tfeval.display.names import ACCOUNTS, PAYS, SIMULATED
 from tfeval.display.tables import Table, table
-from tfeval.display.value_charts import acceptability_chart, stacked_chart, tornado_chart
+from tfeval.display.value_charts import (
+    acceptability_chart,
+    lasting_chart,
+    stacked_chart,
+    tornado_chart,
+)
 from tfeval.display.words import amount, chance, financial_year, marked
 from tfeval.errors import ParameterError, suggest
-from tfeval.impact.effects.words import label_of
+from tfeval.impact.effects.words import (
+    decimals,
+    in_full,
+    label_of,
+    number,
+    p_words,
+    percentages,
+    with_interval,
+)
 from tfeval.money.account import PARTICIPANTS
 from tfeval.money.unit_costs import TAXPAYERS
 
@@ -341,3 +354,173 @@ def _worth(appraised: Appraised, drawn: Appraised | None) -> str:
         f"{text} ({drawn.level:.0%} interval of the net value {low} to {high}; the probability "
         f"that it {PAYS[drawn.model.account]} is {chance(drawn.probability())})."
     )
+
+
+# How long effects last, for readers.
+
+#: Why a share is as it was assumed, by key.
+REASONS = {
+    "fixed": "The share was given without a range, so that records have no say in it.",
+    "one_window": "No outcome has effects over {months} months and longer too, so the records do "
+    "not say how long effects last.",
+    "few_clusters": "There are too many effects for the clusters that their errors rest on, so "
+    "how they vary together is not known: give fewer outcomes.",
+    "repeated": "Some effects follow from the others, so how they vary together is not known: "
+    "leave out outcomes that repeat others.",
+}  # fmt: skip
+#: Why an outcome had no say, by key.
+LEFT_OUT = {
+    "ever": "They say whether something ever happened: neither a sum over months nor a mean.",
+    "alone": "They have no error, or may not be shown, over two windows of {months} months or "
+    "longer.",
+}  # fmt: skip
+#: Outcomes drawn by themselves, and a fit so poor that it is said.
+_DRAWN, _UNLIKELY = 5, 0.05
+_MEASURED = ("estimate", "std_error", "conf_low", "conf_high", "fitted", "fitted_error")
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}"
+
+
+def decay_words(found: Appraised) -> str:
+    """Say in a sentence or two what is left of an effect, and how much the records tell."""
+    mean, low, high = map(_percent, (found.mean, *found.interval))
+    label = "Simulated records: " if found.simulated else ""
+    if found.certain:
+        return f"{label}{mean} of an effect is left in each further year. {REASONS['fixed']}"
+    before, start, end = map(_percent, found.assumed)
+    interval = f"{found.level:.0%} interval"
+    if found.why:
+        why = REASONS[found.why].format(months=found.months)
+        return (f"{label}{mean} of an effect is left in each further year ({interval} {low} to "
+                f"{high}), as was assumed. {why}")  # fmt: skip
+    said = [
+        f"{label}{mean} of an effect is left in each further year ({interval} {low} to {high}), "
+        f"where {before} ({start} to {end}) was assumed."
+    ]
+    if found.says_little:
+        said.append("The records say little: the interval is about the one assumed.")
+    else:
+        best = int(np.argmax(found.posterior / found.prior))
+        if best in (0, len(found.prior) - 1):
+            at = _percent(float(found.edges[0 if best == 0 else -1]))
+            said.append(f"They fit best at the end of the range given, {at}.")
+    if found.p_value < _UNLIKELY:
+        said.append(
+            "One share for all does not fit the effects measured (p "
+            f"{p_words(found.p_value)}): the interval is surer than it should be."
+        )
+    return " ".join(said)
+
+
+def _windows(found: Appraised) -> pd.DataFrame:
+    """Return the windows in the units that readers see, with words for each effect."""
+    rows = found.windows.copy()
+    scale = np.where(percentages(rows, found.settings), 100.0, 1.0)
+    for name in _MEASURED:
+        rows[name] *= scale
+    rows["suffix"] = np.where(scale > 1, " points", "")
+    rows["digits"] = [decimals(error) for error in rows["std_error"]]
+    labels = in_full(found.settings)["labels"]
+    return rows.assign(label=[label_of(name, labels) for name in rows["outcome"]])
+
+
+def decay_table(found: Appraised) -> Table:
+    """Return measured and fitted effects as a table for readers, one row an outcome."""
+    rows = _windows(found)
+    told = rows.to_dict("records")
+    rows["measured"] = [
+        with_interval(row["estimate"], row["conf_low"], row["conf_high"], row["digits"],
+                      row["suffix"])
+        for row in told
+    ]  # fmt: skip
+    rows["shown"] = [
+        "" if np.isnan(row["fitted"]) else number(row["fitted"], row["digits"], row["suffix"])
+        for row in told
+    ]
+    fits = found.outcomes.set_index("outcome")
+    lines = []
+    spans = sorted(rows["months"].unique())
+    for name, own in rows.groupby("outcome", sort=False):
+        cells = own.set_index("months")
+        line = [cells["label"].iloc[0], *(cells["measured"].get(span, "") for span in spans)]
+        if len(fits):
+            fit = fits.loc[name]
+            line += [cells["shown"].get(span, "") for span in spans if span >= found.months]
+            line += [
+                f"{fit['chi_square']:.1f} on {fit['freedom']:.0f}",
+                p_words(float(fit["p_value"])),
+            ]
+        lines.append(line)
+    columns = ["Outcome", *(f"{span} months" for span in spans)]
+    if len(fits):
+        columns += [f"Fitted, {span} months" for span in spans if span >= found.months]
+        columns += ["Chi-square", "p"]
+    notes = [f"{SIMULATED}."] * found.simulated + [decay_words(found)]
+    notes += _decay_notes(found, bool(len(fits)), any(span < found.months for span in spans))
+    caption = "Effects over windows of several lengths, and what is left of them"
+    return table(pd.DataFrame(lines, columns=columns), caption, notes=notes)
+
+
+def _decay_notes(found: Appraised, fitted: bool, shorter: bool) -> list[str]:
+    notes = []
+    if fitted:
+        notes.append(
+            f"Fitted: an even pace through {found.months} months, then one share of it left in "
+            "each further year, the same for all outcomes; as the appraisal lets effects run on. "
+            "Windows of one outcome err together, so what is fitted may lie to one side of all."
+        )
+        notes.append(
+            "Chi-square: how far an outcome's windows, by themselves, are from such a course, on "
+            "how many degrees of freedom; all together "
+            f"{found.chi_square:.1f} on {found.freedom:.0f}, "
+            f"p {p_words(found.p_value)}."
+        )
+    if shorter:
+        notes.append(
+            f"Windows shorter than {found.months} months say when effects came, and not how long "
+            "they lasted: they have no say."
+        )
+    labels = found.settings.get("labels", {})
+    by_reason: dict[str, list[str]] = {}
+    for name, why in found.left_out.items():
+        by_reason.setdefault(why, []).append(label_of(name, labels))
+    return notes + [
+        f"No say: {listed(names, 20)}. {LEFT_OUT[why].format(months=found.months)}"
+        for why, names in by_reason.items()
+    ]
+
+
+def decay_plot(found: Appraised) -> Chart:
+    """Draw the effects by window beside the fit, and the share before and after."""
+    from scipy.special import ndtri  # noqa: PLC0415
+
+    reach = float(ndtri((1 + found.level) / 2))
+    rows = _windows(found)
+    told = found.outcomes.sort_values("told", ascending=False, kind="stable")["outcome"]
+    shown = list(told[:_DRAWN]) or list(dict.fromkeys(rows["outcome"]))[:_DRAWN]
+    panels = []
+    for name in shown:
+        points = rows[rows["outcome"] == name]
+        fit = pd.concat([pd.DataFrame({"months": [0.0], "fitted": [0.0], "fitted_error": [0.0]}),
+                         points.dropna(subset="fitted")])  # fmt: skip
+        wide = reach * fit["fitted_error"]
+        measured = points[["months", "estimate", "conf_low", "conf_high"]]
+        heading = points["label"].iloc[0] + points["suffix"].iloc[0].replace(" points", ", points")
+        panels.append((
+            heading, measured.set_axis(["x", "value", "low", "high"], axis=1),
+            pd.DataFrame({"x": fit["months"], "value": fit["fitted"], "low": fit["fitted"] - wide,
+                          "high": fit["fitted"] + wide}),
+        ))  # fmt: skip
+    label = "Simulated records: " if found.simulated else ""
+    mean, low, high = map(_percent, (found.mean, *found.interval))
+    alt = (
+        f"Small charts. The share of an effect left each year, as assumed and after the records "
+        f"were looked at: {mean}, {low} to {high}. Then the effects of {len(panels)} outcomes over "
+        "each window with their intervals, beside the fit."
+    )
+    return lasting_chart(
+        found.edges, found.prior, found.posterior, panels, alt=alt,
+        title=f"{label}How long effects lasted",
+    )  # fmt: skip

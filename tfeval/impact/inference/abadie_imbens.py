@@ -21,7 +21,7 @@ from tfeval.impact.means.least_squares import (
     weighted_centre,
 )
 from tfeval.impact.means.means import Means, Sample
-from tfeval.impact.means.regression import centre_of
+from tfeval.impact.means.methods import centre_of
 from tfeval.impact.means.variance import Through
 
 # What estimating the propensity score does to the error of matching on it.

@@ -26,9 +26,8 @@ from tfeval.impact.inference.wild import What, sample_of
 from tfeval.impact.means.estimates import Estimates, Method, estimates_of
 from tfeval.impact.means.least_squares import cross_products, solved
 from tfeval.impact.means.means import Sample
-from tfeval.impact.means.methods import METHODS, REGRESSIONS
+from tfeval.impact.means.methods import METHODS, REGRESSIONS, centre_of
 from tfeval.impact.means.outcomes import Outcomes, populations
-from tfeval.impact.means.regression import centre_of
 from tfeval.impact.means.variance import Spread, sums_by
 
 #: Clusters below which draws of them are mostly draws of the same.

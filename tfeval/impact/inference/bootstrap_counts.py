@@ -13,8 +13,8 @@ from tfeval.impact.design.design import Design
 from tfeval.impact.matching.nearest_loops import NOBODY, without_replacement
 from tfeval.impact.matching.ordering import first_equal, sorted_arm, standing
 from tfeval.impact.means.means import weighted_means
+from tfeval.impact.means.methods import adjusted_means, adjusted_pair
 from tfeval.impact.means.outcomes import Outcomes
-from tfeval.impact.means.regression import adjusted_means, adjusted_pair
 from tfeval.impact.propensity.logit import fit_logit
 from tfeval.impact.propensity.solving import step_size
 from tfeval.impact.study.covariates import LARGE, for_size, in_parts, one_blas_thread

@@ -14,9 +14,8 @@ from tfeval.impact.inference.intervals import Intervals, influence_intervals, ru
 from tfeval.impact.means.estimates import Estimates
 from tfeval.impact.means.least_squares import cross_products, solved
 from tfeval.impact.means.means import Sample, of_design
-from tfeval.impact.means.methods import METHODS, REGRESSIONS
+from tfeval.impact.means.methods import METHODS, REGRESSIONS, centre_of
 from tfeval.impact.means.outcomes import Outcomes
-from tfeval.impact.means.regression import centre_of
 from tfeval.impact.means.variance import sums_by
 
 #: Up to so many clusters every draw of signs is used, not a sample of them.

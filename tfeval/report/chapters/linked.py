@@ -112,7 +112,11 @@ def _truth(meant: World) -> Truth:
 
 
 def cohort_of(
-    extract: str, phase: str, comparison: str, horizon: int, treatment: str = "supported"
+    extract: str,
+    phase: str,
+    comparison: str,
+    horizon: int | tuple[int, ...],
+    treatment: str = "supported",
 ) -> Cohort:
     """Build a cohort; one asked for again is not built again."""
     return _cohort(_meant(extract, phase), phase, comparison, horizon, treatment)
@@ -120,7 +124,11 @@ def cohort_of(
 
 @lru_cache(maxsize=4)
 def _cohort(
-    meant: World | Path, phase: str, comparison: str, horizon: int, treatment: str
+    meant: World | Path,
+    phase: str,
+    comparison: str,
+    horizon: int | tuple[int, ...],
+    treatment: str,
 ) -> Cohort:
     return cohort(
         _records(meant), phase=phase, horizon=horizon, comparison=comparison, treatment=treatment

@@ -1,17 +1,23 @@
-"""Chapter 4: the same effects by other estimators, designs, groups, treatments, and the truth."""
+"""Chapter 4: the same effects by other estimators, designs, groups and windows, and the truth."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from tfeval.cohort.analysis_table import HORIZONS, Cohort
 from tfeval.cohort.cohort import comparison_groups, treatments
 from tfeval.display.names import estimand_words
-from tfeval.display.tables import Table, table
+from tfeval.display.tables import THRESHOLD, Table, table
 from tfeval.display.words import worded
 from tfeval.errors import TfevalError, public_line
+from tfeval.impact.balance.tables import NOT_BALANCED
+from tfeval.impact.design.design import Design
+from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.estimate import METHODS, estimate
 from tfeval.impact.effects.words import (
     decimals,
@@ -20,12 +26,17 @@ from tfeval.impact.effects.words import (
     status_notes,
     with_interval,
 )
+from tfeval.impact.plan.analysis_plan import AnalysisPlan
 from tfeval.impact.specification import DESIGNS, Specification
 from tfeval.impact.study.checks import CENSORING
 from tfeval.impact.study.study import study
-from tfeval.programme.outcomes import outcome, outcome_label
+from tfeval.money.appraisal_settings import Assumptions
+from tfeval.money.decay import Decay, decay
+from tfeval.programme.outcomes import outcome, outcome_label, outcome_words, reported_outcomes
 from tfeval.report.chapters.impact import Analysis, outcomes_shown
 from tfeval.report.chapters.linked import cohort_of, truth_of
+from tfeval.report.notebook_parts import Box, record_table
+from tfeval.report.record import Records, record
 
 #: Columns of the recorded table of specifications; `why` says why one has no effects.
 COLUMNS = ("comparison", "design", "estimator", "treatment", "censoring", "alike", "estimand",
@@ -285,3 +296,153 @@ def truth_table(found: Analysis) -> Table:
             *[f"No truth beside it: {text}." for text in without],
         ],
     )
+
+
+# How long effects last: over every window that the records hold, of the same families.
+
+#: Of those followed over the page's months, the least share followed over a longer window.
+_FOLLOWED = 0.5
+_WINDOW = ["outcome", "months", "estimand", "estimate", "std_error", "conf_low", "conf_high",
+           "freedom", "status"]  # fmt: skip
+
+
+def windows(found: Analysis) -> Effects:
+    """Estimate primary and valued outcomes over every window, of the same families in all.
+
+    Parameters
+    ----------
+    found : Analysis
+
+    Returns
+    -------
+    Effects
+        Of those followed over the longest window over which half of each group still are, by the
+        design chosen, made anew for them; so that who is compared changes from no window to the
+        next. They are not held to the plan. What could tell of few, by itself or beside the window
+        before, is left out; there is no row where no longer window can be compared. In settings,
+        `balance` is the design's verdict.
+    """
+    spec, none = found.specification, Effects(pd.DataFrame(columns=_WINDOW), np.empty((0, 0)))
+    try:
+        families = cohort_of(found.extract, spec.phase, spec.comparison, HORIZONS, spec.treatment)
+        spans = _spans(families, spec.horizon)
+        if max(spans) <= spec.horizon:
+            return none
+        held = study(families, months=max(spans)).named(families.labels)
+        design = DESIGNS[spec.design].make(held, spec.caliper)
+        outcomes = _in_all(families, design, spans, spec.horizon, found.plan)
+        if outcomes.empty:
+            return none
+        effects = estimate(design, outcomes, method=spec.estimator)
+    except TfevalError:
+        return none  # too few families: chapter 7 says that no longer window is known
+    kept = np.flatnonzero(~_tell_of_few(effects.frame, outcomes, design))
+    settings = {**effects.settings, "balance": design.balance().verdict().word}
+    return replace(effects, frame=effects.frame.iloc[kept], joint=effects.joint[np.ix_(kept, kept)],
+                   settings=settings, pooling=None)  # fmt: skip
+
+
+def _spans(families: Cohort, months: int) -> list[int]:
+    """Return the windows over which enough of either group are followed."""
+    treated = families.to_pandas()["treated"].to_numpy() == 1
+
+    def followed(span: int) -> np.ndarray:
+        inside = families.followed(span).to_numpy()
+        return np.array([inside[treated].sum(), inside[~treated].sum()])
+
+    least = _FOLLOWED * followed(months)
+    return [span for span in HORIZONS if span <= months or (followed(span) >= least).all()]
+
+
+def _in_all(
+    families: Cohort, design: Design, spans: Sequence[int], months: int, plan: AnalysisPlan
+) -> pd.DataFrame:
+    """Return outcomes of those in whom each is known over every window from the page's on."""
+    whole = families.outcomes()
+    frame = whole.loc[design.study.index]
+    arms = [(design.weights > 0) & arm for arm in (design.study.treated, ~design.study.treated)]
+    columns: dict[tuple[str, int], pd.Series] = {}
+    for name in reported_outcomes():
+        wanted = plan.role(name) == "primary" or not outcome(name).no_price
+        if not wanted or name not in frame.columns.get_level_values("outcome"):
+            continue
+        own = frame.loc[:, [(name, span) for span in spans]].set_axis(list(spans), axis=1)
+        later = own.loc[:, [span for span in spans if span >= months]]
+        own = own[later.notna().all(axis=1)].reindex(frame.index)
+        columns |= {
+            (name, span): own[span] for span in spans
+            if all(own.loc[arm, span].notna().sum() >= THRESHOLD for arm in arms)
+        }  # fmt: skip
+    found = pd.DataFrame(columns, index=frame.index)
+    found.columns = pd.MultiIndex.from_tuples(list(columns), names=whole.columns.names)
+    found.attrs = dict(whole.attrs)
+    return found
+
+
+def _tell_of_few(frame: pd.DataFrame, outcomes: pd.DataFrame, design: Design) -> np.ndarray:
+    """Return which windows tell of few: by themselves, or of whom they add to the one before."""
+    hidden = hidden_rows(frame)
+    treated, inside = design.study.treated, design.weights > 0
+    before: dict[str, pd.Series] = {}
+    for place, row in enumerate(frame.to_dict("records")):
+        name = row["outcome"]
+        own = outcomes[name, int(row["months"])]
+        if name in before:
+            both = inside & own.notna() & before[name].notna()
+            changed = both & (own != before[name])
+            told = {"mean_treated": [np.nan], "mean_comparison": [np.nan]}
+            for who, arm in (("treated", treated), ("comparison", ~treated)):
+                told[f"n_{who}"] = [float((both & arm).sum())]
+                told[f"events_{who}"] = [float((changed & arm).sum())]
+            hidden[place] |= hidden_rows(pd.DataFrame(told))[0]
+        if not hidden[place]:
+            before[name] = own
+    return hidden
+
+
+def record_windows(effects: Effects) -> None:
+    """Record effects over several windows, and how they vary together.
+
+    Parameters
+    ----------
+    effects : Effects
+        As from `windows`.
+    """
+    rows = effects.to_frame()[_WINDOW].replace({"freedom": {np.inf: np.nan}})
+    record_table("windows", rows)
+    record_table("windows_covariance", pd.DataFrame(effects.joint, columns=effects.names))
+    record("windows_balance", effects.settings.get("balance", ""))
+
+
+def lasting(impact: Records, assumptions: Assumptions) -> Decay:
+    """Return the share of an effect left each year, by the windows that chapter 4 recorded.
+
+    Parameters
+    ----------
+    impact : Records
+        Of chapter 4.
+    assumptions : Assumptions
+        Whose persistence is what is assumed before.
+    """
+    frame = impact.table("windows")
+    effects = Effects(
+        frame=frame, joint=impact.table("windows_covariance").to_numpy(dtype=float),
+        settings=outcome_words(frame["outcome"]), simulated=bool(impact["simulated"].value),
+    )  # fmt: skip
+    return decay(effects, persistence=assumptions.lasting, months=int(impact["horizon"].value))
+
+
+def lasting_words(found: Decay, impact: Records) -> Box:
+    """Say what is left of an effect, and where the groups followed for long are not alike.
+
+    Parameters
+    ----------
+    found : Decay
+        As from `lasting`.
+    impact : Records
+        Of chapter 4.
+    """
+    said = found.words()
+    if impact["windows_balance"].value == NOT_BALANCED:
+        said += " The groups followed for so long are NOT ALIKE, so this may be no effect at all."
+    return Box("note", (("", said),))
