@@ -187,12 +187,15 @@ class EvaluationCost:
         Pounds of the years of the contract.
     phase : str
         Whose contract it is: the phase asked for, or the first of which one was seen.
+    years : tuple of int
+        Financial years in which it was paid, by their first calendar year.
     sources : tuple of Source
     """
 
     value: float
     cash: float
     phase: str
+    years: tuple[int, ...]
     sources: tuple[Source, ...]
 
 
@@ -239,7 +242,9 @@ def evaluation_cost(appraisal: Appraisal, phase: str) -> EvaluationCost:
         for (year, amount), at in zip(paid, since, strict=True)
     )
     sources = dict.fromkeys(one for line in evaluation_lines(other) for one in line.sources)
-    return EvaluationCost(value, sum(amount for _, amount in paid), other.name, tuple(sources))
+    years = tuple(sorted({year for year, _ in paid}))
+    cash = sum(amount for _, amount in paid)
+    return EvaluationCost(value, cash, other.name, years, tuple(sources))
 
 
 # What a study of so many families would be worth: preposterior analysis.

@@ -24,8 +24,8 @@ from tfeval.report.chapters.specifications import KEYS, opinions
 from tfeval.report.chapters.value import Value
 
 _KEY = ("comparison", "horizon", "design", "estimator")
-#: Pounds below which knowing is called worth nothing.
-_NOTHING = 1.0
+#: Pounds, to all of the next families, below which knowing is called worth nothing.
+_NOTHING = 1_000.0
 KINDS = {"alike": "Same kind of comparison", "unbiased": "Comparison beyond doubt"}
 WEIGHTINGS = {
     "equal": "each design alike",
@@ -245,11 +245,11 @@ def _study_notes(found: Value, one: StudyValue) -> list[str]:
         "says rather than without it. Value and costs of a family are those of this page, "
         f"{one.following.years_later} years later. All pounds in prices of {financial_year(year)}, "
         f"discounted to {financial_year(base)}.",
-        f"Cost: the published ceiling of the contract of {phase_of(one.cost.phase).words}'s "
-        f"evaluation, {pounds(one.cost.cash)} in cash, {amount(one.cost.value)} in these prices, "
-        f"is taken to have bought {one.reference:,.0f} families a group, and to grow with them. "
-        "What a comparison beyond doubt would have cost was not published where looked: it is "
-        "taken to cost the same.",
+        f"Cost: the published ceiling of the national evaluation's contract of "
+        f"{one.cost.years[0]} to {one.cost.years[-1] + 1}, {pounds(one.cost.cash)} in cash, "
+        f"{amount(one.cost.value)} in these prices, is taken to have bought "
+        f"{one.reference:,.0f} families a group, and to grow with them. "
+        f"{_not_seen(found, one)} was not published where looked: it is taken to cost the same.",
         "A study of the same kind takes away chance, and leaves doubt about the comparison group "
         "as it is. No such study resolves unit costs, persistence or the programme's costs.",
     ]
@@ -257,6 +257,15 @@ def _study_notes(found: Value, one: StudyValue) -> list[str]:
         names = ", ".join(map(outcome_label, one.not_measured))
         notes.append(f"Not studied, since their spread between families is not known: {names}.")
     return notes
+
+
+def _not_seen(found: Value, one: StudyValue) -> str:
+    lot = "What a comparison beyond doubt would have cost"
+    return (
+        lot
+        if one.cost.phase == found.phase
+        else f"What this phase's evaluation cost, or {lot[:1].lower()}{lot[1:]},"
+    )
 
 
 def _whom(found: Value, one: StudyValue) -> str:
@@ -312,11 +321,11 @@ def _answer(found: Value, both: dict[str, StudyValue]) -> str:
                   "unbiased": "a comparison beyond doubt, as by lot"}[name]  # fmt: skip
     best = study.best
     if best is None:
-        top = study.frame.iloc[int(study.frame["net_benefit"].to_numpy().argmax())]
+        last = study.frame.iloc[-1]
         return (
             "What should have been studied: nothing, for this decision. No size pays for itself: "
-            f"the nearest to it, {top['families']:,.0f} families a group with {comparison}, "
-            f"would be worth {amount(top['next_value'])} and cost {amount(top['cost'])}."
+            f"{last['families']:,.0f} families a group, with {comparison}, would be worth "
+            f"{amount(last['next_value'])} and cost {amount(last['cost'])}."
         )
     first = study.by_outcome.iloc[0]
     return (
