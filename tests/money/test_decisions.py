@@ -328,6 +328,8 @@ def test_a_study_beyond_doubt_resolves_doubt_and_a_larger_one_of_the_kind_does_n
         (WORLDS.assign(weight=[1.0, 2.0, 1.0, 1.0]), "one weight"),
         (WORLDS.assign(weight=0.0), "above 0"),
         (WORLDS.iloc[:0], "one weight"),
+        (WORLDS.drop(columns="weight"), "weight missing"),
+        (pd.concat([WORLDS, WORLDS.iloc[:1]]), "some rows twice"),
     ],
 )
 def test_a_doubt_that_is_none_is_refused(doubt, message):

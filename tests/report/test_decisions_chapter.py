@@ -14,6 +14,7 @@ from tests.report.test_not_estimated import ASKED, KEYS, with_tables
 from tests.report.test_value_chapters import impact
 from tfeval.audit.summary import COLUMNS, PRIMARY_MEAN, KnownTruth
 from tfeval.audit.worlds import WORLDS
+from tfeval.errors import ParameterError
 from tfeval.report.chapters import decisions, value_tables
 
 #: What chapter 4 records of its own choices.
@@ -74,6 +75,18 @@ def test_doubt_has_each_world_alike_and_says_what_the_audit_lacks(found):
     assert doubted.model.estimate[0] == pytest.approx(found.appraisal.model.estimate[0] - off)
 
 
+def test_worlds_have_other_weights_where_these_are_said_of_all(found):
+    rows = decisions.doubts(found, AUDIT, {"nothing_wrong": 0.0, "crisis": 2.0})
+    assert set(rows["world"]) == {"crisis/rates", "crisis/histories"}
+    assert set(rows["weight"]) == {1.0}
+    asked = {"nothing_wrong": 3.0, "crisis": 1.0}
+    assert "75.0%" in decisions.doubt_worlds_table(found, AUDIT, asked).text()
+    assert "each as likely" not in decisions.doubt_table(found, AUDIT, asked).text()
+    for given in ({"crisis": 1.0}, {"nothing_wrong": 1.0, "crisis": -1.0}):
+        with pytest.raises(ParameterError, match="for each of nothing_wrong, crisis"):
+            decisions.doubts(found, AUDIT, given)
+
+
 def test_where_more_is_better_a_mean_error_is_turned_round(found):
     model = replace(found.appraisal.model, outcomes=("employment",))
     page = replace(found, appraisal=replace(found.appraisal, model=model))
@@ -92,6 +105,9 @@ def test_value_with_and_without_doubt_stand_side_by_side_named(found):
     assert "50.0%" in worlds
     assert "25.0%" in worlds
     assert "-20.0%, custodial sentences" in worlds
+    # No world is left out in silence.
+    assert all(world.words.capitalize() in worlds or world.words in worlds
+               for world in WORLDS.values())  # fmt: skip
 
 
 def test_without_a_world_of_this_comparison_the_page_says_so(found):

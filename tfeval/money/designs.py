@@ -300,6 +300,9 @@ def _mixture(
 
 # Doubt about the comparison group, which no interval of one design holds.
 
+#: Columns of a table of doubt.
+_DOUBT = ("world", "weight", "outcome", "relative")
+
 
 def with_doubt(
     appraisal: Appraisal, drawn: Uncertainty, doubt: pd.DataFrame, seed: int = 1
@@ -327,8 +330,8 @@ def with_doubt(
     Raises
     ------
     DataError
-        If a world lacks an effect, has several weights or one that is not above 0, or an effect
-        has no comparison mean.
+        If a column is missing or a row there twice, a world lacks an effect, has several weights
+        or one that is not above 0, or an effect has no comparison mean.
 
     Examples
     --------
@@ -342,10 +345,16 @@ def with_doubt(
     >>> with_doubt(found, found.uncertainty(100), doubt).model.estimate.round(3).tolist()
     [0.0]
     """
+    lacking = [name for name in _DOUBT if name not in doubt]
+    if lacking or doubt.duplicated(["world", "outcome"]).any():
+        raise DataError(
+            f"doubt: one row for each world and outcome, with columns {', '.join(_DOUBT)}: "
+            f"{', '.join(lacking) or 'some rows'} {'missing' if lacking else 'twice'}."
+        )
     names = list(appraisal.model.outcomes)
     mean = appraisal.found.effects["mean_comparison"].to_numpy(dtype=float)
-    relative = doubt.pivot_table(index="world", columns="outcome", values="relative", sort=False)
-    relative = relative.reindex(columns=names)
+    relative = doubt.set_index(["world", "outcome"])["relative"].unstack()  # noqa: PD010
+    relative = relative.reindex(index=doubt["world"].unique(), columns=names)
     weights = doubt.groupby("world", sort=False)["weight"].agg(["min", "max"])
     weights = weights.reindex(relative.index)
     if not len(doubt) or not (weights["min"] > 0).all() or (weights["min"] < weights["max"]).any():

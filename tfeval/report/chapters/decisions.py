@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, ParamSpec
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,7 @@ from tfeval.audit.worlds import NONE, WORLDS
 from tfeval.display.names import SIMULATED, capital
 from tfeval.display.tables import Table, table
 from tfeval.display.words import amount, chance, financial_year, pounds
-from tfeval.errors import DataError, TfevalError, public_line
+from tfeval.errors import DataError, ParameterError, TfevalError, public_line
 from tfeval.impact.balance.tables import BALANCED
 from tfeval.impact.study.checks import CENSORING
 from tfeval.money.decisions import SIZES, StudyValue, value_of_study
@@ -23,6 +25,9 @@ from tfeval.report.chapters.evidence import or_why
 from tfeval.report.chapters.specifications import KEYS, opinions
 from tfeval.report.chapters.value import Value
 
+P = ParamSpec("P")
+#: Of each world by its key; see `doubts`.
+Weights = Mapping[str, float] | None
 _KEY = ("comparison", "horizon", "design", "estimator")
 #: Pounds, to all of the next families, below which knowing is called worth nothing.
 _NOTHING = 1_000.0
@@ -38,22 +43,42 @@ def _marked(found: Value, notes: list[str]) -> list[str]:
     return [f"{SIMULATED}.", *notes] if found.appraisal.simulated else notes
 
 
+def _or_missing(caption: str) -> Callable[[Callable[P, Table]], Callable[P, Table]]:
+    """Make a table say in its place why it cannot be made."""
+
+    def wrap(shows: Callable[P, Table]) -> Callable[P, Table]:
+        @wraps(shows)
+        def shown(*rest: P.args, **more: P.kwargs) -> Table:
+            try:
+                return shows(*rest, **more)
+            except TfevalError as fault:
+                said = pd.DataFrame({"What is missing": [public_line(fault)]})
+                return table(said, caption)
+
+        return shown
+
+    return wrap
+
+
 # Doubt about the comparison group: how far off it is where the truth is known.
 
 
-def doubts(found: Value, audit: KnownTruth) -> pd.DataFrame:
+def doubts(found: Value, audit: KnownTruth, weights: Weights = None) -> pd.DataFrame:
     """Return how far off the page's own comparison is in each world of the audit.
 
     Parameters
     ----------
     found : Value
     audit : KnownTruth
+    weights : mapping of str to float, optional
+        Of each world, by its key: every world that the audit ran of this comparison, 0 to leave one
+        out. By default each world alike.
 
     Returns
     -------
     DataFrame
         As `with_doubt` takes it, one row a world, simulator and valued outcome: `world` (with its
-        simulator), `weight` (each world alike, divided among the simulators that make it),
+        simulator), `weight` (of its world, divided among the simulators that make it),
         `outcome`, `relative` (mean error over the comparison group's mean), `error` (Monte Carlo
         standard error), `audited` (False where the outcome is not in the audit, and the mean of the
         primary outcomes stands in its place, turned round where more is better).
@@ -62,6 +87,8 @@ def doubts(found: Value, audit: KnownTruth) -> pd.DataFrame:
     ------
     DataError
         If the audit has no world of the page's comparison group, design, estimator and horizon.
+    ParameterError
+        If a world has no weight, a weight no world, or one is below 0.
 
     Notes
     -----
@@ -81,22 +108,29 @@ def doubts(found: Value, audit: KnownTruth) -> pd.DataFrame:
             "far off such a comparison can be is not known. Run tfeval audit for these choices."
         )
     order, made = [name for name, _ in worlds], []
+    given = dict.fromkeys(order, 1.0) if weights is None else dict(weights)
+    if set(given) != set(order) or not all(weight >= 0 for weight in given.values()):
+        raise ParameterError(
+            f"weights: one, not below 0, for each of {', '.join(dict.fromkeys(order))}."
+        )
     for (world, simulator), part in worlds.items():
         for name in found.appraisal.model.outcomes:
             audited = name in part
             row = part[name if audited else PRIMARY_MEAN]
             turned = -1.0 if is_more_better(name) and not audited else 1.0
             made.append((
-                f"{world}/{simulator}", 1 / order.count(world), name,
+                f"{world}/{simulator}", given[world] / order.count(world), name,
                 turned * float(row["bias_percent"]) / 100,
                 float(row["bias_percent_error"]) / 100, audited,
             ))  # fmt: skip
     columns = ["world", "weight", "outcome", "relative", "error", "audited"]
-    return pd.DataFrame(made, columns=columns)
+    rows = pd.DataFrame(made, columns=columns)
+    return rows[rows["weight"] > 0]
 
 
 @or_why
-def doubt_table(found: Value, audit: KnownTruth) -> Table:
+@_or_missing("Value without and with doubt about the comparison group")
+def doubt_table(found: Value, audit: KnownTruth, weights: Weights = None) -> Table:
     """Return value without and with doubt about the comparison group, side by side.
 
     Parameters
@@ -104,12 +138,10 @@ def doubt_table(found: Value, audit: KnownTruth) -> Table:
     found : Value
     audit : KnownTruth
         Of which the errors are taken.
+    weights : mapping of str to float, optional
+        As in `doubts`.
     """
-    caption = "Value without and with doubt about the comparison group"
-    try:
-        rows = doubts(found, audit)
-    except TfevalError as fault:
-        return _why(found, caption, fault)
+    rows = doubts(found, audit, weights)
     sides = (found.drawn, with_doubt(found.appraisal, found.drawn, rows))
     share = f"{found.drawn.level:.0%} interval"
     lines = [
@@ -119,25 +151,26 @@ def doubt_table(found: Value, audit: KnownTruth) -> Table:
     ]
     columns = ["Measure", "Without doubt about the comparison group",
                "With doubt about the comparison group"]  # fmt: skip
-    weights = rows.drop_duplicates("world")
-    names = dict.fromkeys(WORLDS[name.partition("/")[0]].words for name in weights["world"])
+    names = dict.fromkeys(WORLDS[name.partition("/")[0]].words for name in rows["world"])
+    likely = "each as likely" if weights is None else "as likely as the next table says"
     notes = [
-        f"Doubt: in each draw one of {len(names)} worlds of the audit is taken for true, each "
-        "as likely, and the mean error that this comparison group, design and estimator have "
-        "there is taken off all effects together. The worlds: " + "; ".join(names) + ".",
-        "That these worlds are as likely is assumed; no record says which of them is ours.",
+        f"Doubt: in each draw one of {len(names)} worlds of the audit is taken for true, {likely}, "
+        "and the mean error that this comparison group, design and estimator have there is taken "
+        f"off all effects together. The worlds: {'; '.join(names)}.",
+        "How likely each world is, is assumed; no record says which of them is ours.",
     ]
-    return table(pd.DataFrame(lines, columns=columns), caption, notes=_marked(found, notes))
+    return table(
+        pd.DataFrame(lines, columns=columns),
+        "Value without and with doubt about the comparison group",
+        notes=_marked(found, notes),
+    )
 
 
 @or_why
-def doubt_worlds_table(found: Value, audit: KnownTruth) -> Table:
+@_or_missing("The worlds that doubt about the comparison group is made of")
+def doubt_worlds_table(found: Value, audit: KnownTruth, weights: Weights = None) -> Table:
     """Return the worlds of which the doubt is made, with weights, errors and value in each."""
-    caption = "The worlds that doubt about the comparison group is made of"
-    try:
-        rows = doubts(found, audit)
-    except TfevalError as fault:
-        return _why(found, caption, fault)
+    rows = doubts(found, audit, weights)
     lines, whole = [], rows.drop_duplicates("world")["weight"].sum()
     for world, part in rows.groupby("world", sort=False):
         name, _, simulator = str(world).partition("/")
@@ -160,24 +193,37 @@ def doubt_worlds_table(found: Value, audit: KnownTruth) -> Table:
         f"{min(middle, 1.0) ** 2:.0%} of the variance over worlds, so doubt is drawn too wide "
         "rather than too narrow. More draws of the audit lessen it.",
     ]
+    held = {str(name).partition("/")[0] for name in rows["world"]}
+    without = [world.words for name, world in WORLDS.items() if name not in held]
+    if without:
+        notes.append(
+            "Without weight, or not run of this comparison without an effect: "
+            f"{'; '.join(without)}."
+        )
     if taken:
         notes.append(
             "Not in the audit, so given the mean error of its primary outcomes: "
             f"{', '.join(taken)}."
         )
-    return table(pd.DataFrame(lines, columns=columns), caption, notes=_marked(found, notes))
+    return table(
+        pd.DataFrame(lines, columns=columns),
+        "The worlds that doubt about the comparison group is made of",
+        notes=_marked(found, notes),
+    )
 
 
 # What should have been studied, at what size, and worth what.
 
 
-def studies(found: Value, audit: KnownTruth) -> dict[str, StudyValue]:
+def studies(found: Value, audit: KnownTruth, weights: Weights = None) -> dict[str, StudyValue]:
     """Return what one more study would be worth by size: of the same kind, and beyond doubt.
 
     Parameters
     ----------
     found : Value
     audit : KnownTruth
+    weights : mapping of str to float, optional
+        As in `doubts`.
 
     Returns
     -------
@@ -192,7 +238,7 @@ def studies(found: Value, audit: KnownTruth) -> dict[str, StudyValue]:
         If the standard deviation of no outcome is known.
     """
     try:
-        drawn = with_doubt(found.appraisal, found.drawn, doubts(found, audit))
+        drawn = with_doubt(found.appraisal, found.drawn, doubts(found, audit, weights))
     except DataError:
         drawn = found.drawn
     followed = found.impact.get("families_followed")
@@ -209,19 +255,18 @@ def studies(found: Value, audit: KnownTruth) -> dict[str, StudyValue]:
 
 
 @or_why
-def study_table(found: Value, audit: KnownTruth) -> Table:
+@_or_missing("What should have been studied, and at what size?")
+def study_table(found: Value, audit: KnownTruth, weights: Weights = None) -> Table:
     """Return what studies of several sizes would be worth, what they cost and what is left.
 
     Parameters
     ----------
     found : Value
     audit : KnownTruth
+    weights : mapping of str to float, optional
+        As in `doubts`.
     """
-    caption = "What should have been studied, and at what size?"
-    try:
-        both = studies(found, audit)
-    except TfevalError as fault:
-        return _why(found, caption, fault)
+    both = studies(found, audit, weights)
     sizes = both["alike"].frame
     shown = pd.DataFrame({
         "Families in each group": [*(f"{size:,.0f}" for size in sizes["families"]), "without end"],
@@ -235,7 +280,12 @@ def study_table(found: Value, audit: KnownTruth) -> Table:
     if len(both) == 1:
         notes.append("How far off such a comparison can be the audit does not say: it is left out.")
     sources = list(both["alike"].cost.sources)
-    return table(shown, caption, notes=_marked(found, notes), sources=sources)
+    return table(
+        shown,
+        "What should have been studied, and at what size?",
+        notes=_marked(found, notes),
+        sources=sources,
+    )
 
 
 def _study_notes(found: Value, one: StudyValue) -> list[str]:
@@ -276,19 +326,10 @@ def _whom(found: Value, one: StudyValue) -> str:
 
 
 @or_why
-def study_outcomes_table(found: Value, audit: KnownTruth) -> Table:
-    """Return what a study of each outcome alone would be worth, the most first.
-
-    Parameters
-    ----------
-    found : Value
-    audit : KnownTruth
-    """
-    caption = "Which one outcome would it have been worth most to study?"
-    try:
-        name, one = list(studies(found, audit).items())[-1]
-    except TfevalError as fault:
-        return _why(found, caption, fault)
+@_or_missing("Which one outcome would it have been worth most to study?")
+def study_outcomes_table(found: Value, audit: KnownTruth, weights: Weights = None) -> Table:
+    """Return what a study of each outcome alone would be worth, the most first."""
+    name, one = list(studies(found, audit, weights).items())[-1]
     lines = [
         (outcome_label(row["outcome"]), f"{row['resolved']:.0%}", amount(row["next_value"]),
          amount(row["net_benefit"]))
@@ -304,7 +345,11 @@ def study_outcomes_table(found: Value, audit: KnownTruth) -> Table:
     ]
     if one.next_limit < _NOTHING:
         notes.insert(0, "Where the answer would not change, knowing is worth nothing: so here.")
-    return table(pd.DataFrame(lines, columns=columns), caption, notes=_marked(found, notes))
+    return table(
+        pd.DataFrame(lines, columns=columns),
+        "Which one outcome would it have been worth most to study?",
+        notes=_marked(found, notes),
+    )
 
 
 def _answer(found: Value, both: dict[str, StudyValue]) -> str:
@@ -397,13 +442,7 @@ def _audited(
 
 @or_why
 def averages_table(found: Value, audit: KnownTruth) -> Table:
-    """Return one answer over all designs, by several weightings that are said.
-
-    Parameters
-    ----------
-    found : Value
-    audit : KnownTruth
-    """
+    """Return one answer over all designs, by several weightings that are said."""
     averaged = average_designs(found.designs, design_weights(found, audit))
     lines = [
         (capital(WEIGHTINGS[row["weighting"]]), f"{row['designs']} of {len(averaged.weights)}",
@@ -426,13 +465,7 @@ def averages_table(found: Value, audit: KnownTruth) -> Table:
 
 @or_why
 def design_weights_table(found: Value, audit: KnownTruth) -> Table:
-    """Return the weight of every design by each weighting, and which have none.
-
-    Parameters
-    ----------
-    found : Value
-    audit : KnownTruth
-    """
+    """Return the weight of every design by each weighting, and which have none."""
     weights = average_designs(found.designs, design_weights(found, audit)).weights
     shown = weights.map(lambda share: f"{share:.1%}" if share > 0 else "none").reset_index()
     shown = shown.replace({"design": dict(found.designs.labels)})
@@ -449,8 +482,3 @@ def design_weights_table(found: Value, audit: KnownTruth) -> Table:
 
 def _ends(low: float, high: float) -> str:
     return f"{amount(low)} to {amount(high)}"
-
-
-def _why(found: Value, caption: str, fault: TfevalError) -> Table:
-    said = pd.DataFrame({"What is missing": [public_line(fault)]})
-    return table(said, caption, notes=_marked(found, []))
