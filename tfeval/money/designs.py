@@ -366,7 +366,9 @@ def with_doubt(
         )
     off = relative.to_numpy(dtype=float) * mean
     share = weights["min"].to_numpy(dtype=float) / weights["min"].sum()
-    world = np.random.default_rng(seed).choice(len(share), size=len(drawn.npv), p=share)
+    # A stream of its own: the draws may have been made with the same seed.
+    rng = np.random.default_rng([seed, len(share)])
+    world = rng.choice(len(share), size=len(drawn.npv), p=share)
     held = drawn.drawn.with_(effect=drawn.drawn.effect - off[world])
     middle = share @ off
     joint = drawn.model.covariance + (off - middle).T * share @ (off - middle)
