@@ -72,8 +72,16 @@ from tfeval.money.costs import costs_missing as costs_missing
 from tfeval.money.costs import programme_costs as programme_costs
 from tfeval.money.decay import Decay as Decay
 from tfeval.money.decay import decay as decay
+from tfeval.money.decisions import EvaluationCost as EvaluationCost
+from tfeval.money.decisions import StudyValue as StudyValue
+from tfeval.money.decisions import evaluation_cost as evaluation_cost
+from tfeval.money.decisions import value_of_information as value_of_information
+from tfeval.money.decisions import value_of_study as value_of_study
 from tfeval.money.designs import DesignAppraisals as DesignAppraisals
+from tfeval.money.designs import DesignAverages as DesignAverages
 from tfeval.money.designs import appraise_designs as appraise_designs
+from tfeval.money.designs import average_designs as average_designs
+from tfeval.money.designs import with_doubt as with_doubt
 from tfeval.money.evaluation_2019 import account_2019 as account_2019
 from tfeval.money.evaluation_2019 import appraise_2019 as appraise_2019
 from tfeval.money.monetised import same_pounds as same_pounds
@@ -99,8 +107,10 @@ from tfeval.programme.ledger import payments_due as payments_due
 from tfeval.programme.ledger_check import check_payments as check_payments
 from tfeval.programme.national import national_ledger as national_ledger
 from tfeval.programme.national import reconcile as reconcile
+from tfeval.programme.phases import NextCohort as NextCohort
 from tfeval.programme.phases import Phase as Phase
 from tfeval.programme.phases import eligible as eligible
+from tfeval.programme.phases import next_cohort as next_cohort
 from tfeval.programme.phases import phase as phase
 from tfeval.programme.programmes import programmes as programmes
 from tfeval.programme.published import check_published as check_published

@@ -1,4 +1,4 @@
-"""Draws, acceptability, the value of information, against closed forms and other routes."""
+"""Draws and acceptability, against closed forms and other routes."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from tests.money.appraised import (
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.effects.effects import Effects
 from tfeval.money.appraisal import worst_case_error
+from tfeval.money.decisions import value_of_information
 from tfeval.money.drawing import cost_position, normal_draws, triangular
-from tfeval.money.uncertainty import expected_given, perfect_information
 
 ALONE = {**PLAIN, "families": 1_000, "horizon": 1, "unit_cost_table": CRIME}
 
@@ -42,7 +42,7 @@ def test_draws_without_variance_are_the_estimate():
     assert np.allclose(drawn.benefit_cost_ratio, found.benefit_cost_ratio)
     assert (drawn.effects["turned_around"] == 0.1).all()
     assert drawn.interval() == pytest.approx((found.npv, found.npv))
-    assert drawn.information()["value"].abs().max() < 1e-6
+    assert value_of_information(found, drawn, phase="one")["value"].abs().max() < 1e-6
 
 
 def test_seeds_reproduce_and_differ():
@@ -77,45 +77,6 @@ def test_willingness_to_pay_for_a_result_without_a_price():
     curve = drawn.acceptability([200.0, 400.0, 800.0], "turned_around")["probability"]
     worth = [stats.norm(1_000 * 0.05 * w - 20_000, 30 * w).sf(0) for w in (200.0, 400.0, 800.0)]
     assert np.allclose(curve, worth, atol=0.004)
-
-
-@pytest.mark.parametrize("cost", [20_000, 60_000, 30_000])
-def test_perfect_information_about_a_normal_value_is_its_unit_normal_loss(cost):
-    found = only_the_effect(cost=cost)
-    drawn = found.uncertainty(draws=400_000)
-    mean, spread = found.npv, 22_500
-    z = abs(mean) / spread
-    loss = spread * (stats.norm.pdf(z) - z * stats.norm.sf(z))
-    table = drawn.information(evaluation_cost=1_000).set_index("known")
-    assert table.loc["everything", "value"] == pytest.approx(loss, rel=0.02)
-    # Nothing else is uncertain, so to know the effects is to know everything.
-    effects, everything = table.loc[["effects", "everything"], "value"]
-    assert effects == pytest.approx(everything, rel=1e-9)
-    assert table.loc["unit costs", "value"] == pytest.approx(0.0, abs=1e-6)
-    assert table.loc["everything", "evaluations"] == pytest.approx(loss / 1_000, rel=0.02)
-
-
-def test_expectations_given_one_group_match_regressions_of_the_draws():
-    table = price_list(("offences", "police", 150.0, "MoJ", "no"), spread=0.6)
-    found = only_the_effect(
-        unit_cost_table=table, horizon=4, persistence=(0.5, 0.1, 0.9), cost=40_000
-    )
-    drawn = found.uncertainty(draws=100_000)
-    known = expected_given(found.model, drawn.drawn)
-    inputs = {
-        "effects": drawn.drawn.effect[:, 0],
-        "unit costs": drawn.drawn.amount[:, 0],
-        "persistence": drawn.drawn.persistence[:, 0],
-    }
-    for name, given in inputs.items():
-        curve = np.polynomial.Polynomial.fit(given, drawn.npv, deg=5)(given)
-        assert np.corrcoef(curve, known[name])[0, 1] > 0.995
-        assert perfect_information(curve) == pytest.approx(
-            perfect_information(known[name]), abs=150
-        )
-    values = drawn.information().set_index("known")["value"]
-    assert (values >= 0).all()
-    assert (values.drop("everything") <= values["everything"] + 1e-9).all()
 
 
 def test_effects_are_drawn_with_their_covariance():

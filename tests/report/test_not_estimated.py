@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import tfeval as tf
 from tests.report.analyses import analysis, valued
 from tests.report.test_value_chapters import ASKED, NAMES, claims, impact
 from tfeval.errors import DataError
@@ -20,6 +21,7 @@ from tfeval.report import record
 from tfeval.report.chapters import (
     areas,
     corroboration,
+    decisions,
     linked,
     specifications,
     summary,
@@ -123,6 +125,10 @@ def test_where_nothing_can_be_valued_every_page_says_why(way, tmp_path):
         value.workbook(found, pd.DataFrame(), tmp_path), value_tables.break_even_table(found),
         value_tables.switching_table(found), value_tables.information_table(found),
         value_tables.not_monetised_table(found),
+        *(shows(found, tf.read_known_truth()) for shows in (
+            decisions.study_table, decisions.study_outcomes_table, decisions.doubt_table,
+            decisions.doubt_worlds_table, decisions.averages_table,
+            decisions.design_weights_table)),
     ]  # fmt: skip
     assert all("What is missing" in repr(one) or "missing" in one.text() for one in shown)
     assert not list(tmp_path.iterdir())

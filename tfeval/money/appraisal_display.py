@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,8 @@ from tfeval.impact.effects.words import (
 )
 from tfeval.money.account import PARTICIPANTS
 from tfeval.money.unit_costs import TAXPAYERS
+
+# What an appraisal says in them.
 
 #: An `Appraisal` or an `Uncertainty`, whose files import this one.
 Appraised = Any

@@ -196,7 +196,8 @@ def contribution_found() -> float:
     return _total(line, 0) / _total(line, 2)
 
 
-def _evaluation_lines(rules: Phase) -> list[CostLine]:
+def evaluation_lines(rules: Phase) -> list[CostLine]:
+    """Return who paid for the national evaluation, and what at most in each year."""
     years = _years(rules.start.year + 1, 3)
     contract = figure("budget", "evaluation_contract")
     lines = []
@@ -253,7 +254,7 @@ _MAKERS: dict[str, Callable[[Phase], list[CostLine]]] = {
     "department_for_work": _department_lines,
     "grants": _grant_lines,
     "contribution_expected": _expected_lines,
-    "evaluation": _evaluation_lines,
+    "evaluation": evaluation_lines,
     "allocations": _allocation_lines,
     "contribution_designed": _designed_lines,
 }

@@ -1,11 +1,12 @@
-"""Design uncertainty: the same appraisal under each comparison group and estimator."""
+"""Design uncertainty: the same appraisal under each design, averaged, and with doubt in it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from tfeval.display.figures import Chart
@@ -13,9 +14,10 @@ from tfeval.display.interval_charts import range_chart
 from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table, table
 from tfeval.display.words import amount, chance, marked
-from tfeval.errors import ParameterError
+from tfeval.errors import DataError, ParameterError
 from tfeval.money.appraisal import Appraisal
 from tfeval.money.appraise import appraise
+from tfeval.money.model import Array
 from tfeval.money.monetised import NothingValuedError
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class DesignAppraisals:
         Designs under which nothing can be valued, and why.
     labels : dict of str to str
         Designs in words, where they have any beside their key.
+    npvs : dict of str to ndarray, shape (draws,)
+        Net present value in each design's draws.
     """
 
     frame: pd.DataFrame
@@ -46,6 +50,7 @@ class DesignAppraisals:
     level: float
     left_out: dict[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    npvs: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def range(self) -> tuple[float, float]:
@@ -167,7 +172,7 @@ def appraise_designs(
     """
     if not designs:
         raise ParameterError("Give at least one design: a key and its effects.")
-    held, rows, left = {}, [], {}
+    held, rows, left, npvs = {}, [], {}, {}
     for key, effects in designs.items():
         try:
             found = appraise(effects, costs, **asked)
@@ -176,7 +181,7 @@ def appraise_designs(
             continue
         own = (drawn or {}).get(key) or found.uncertainty(draws, seed, level=level)
         low, high = own.interval()
-        held[key] = found
+        held[key], npvs[key] = found, own.npv
         rows.append((key, found.npv, low, high, found.benefit_cost_ratio,
                      own.probability(), len(found.model.outcomes)))  # fmt: skip
     if not rows:
@@ -186,5 +191,195 @@ def appraise_designs(
         )
     columns = ["design", "npv", "low", "high", "benefit_cost_ratio", "probability", "outcomes"]
     return DesignAppraisals(
-        pd.DataFrame(rows, columns=columns), held, level, left, dict(labels or {})
+        pd.DataFrame(rows, columns=columns), held, level, left, dict(labels or {}), npvs
     )
+
+
+# One answer over the designs, by weights that are said.
+
+
+@dataclass(frozen=True, eq=False)
+class DesignAverages:
+    """The designs' answers averaged by several weightings. From `average_designs`.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        One row a weighting: `weighting`, `npv` (mean of the mixture), `low`, `high`, `probability`
+        (of a net present value of at least 0), `between` (share of the variance that lies between
+        designs), `designs` (how many have weight).
+    weights : DataFrame
+        One row a design, one column a weighting; each column adds up to 1, and a design without
+        weight has 0.
+    level : float
+        Of the intervals.
+    """
+
+    frame: pd.DataFrame
+    weights: pd.DataFrame
+    level: float
+
+
+def average_designs(
+    designs: DesignAppraisals, weights: Mapping[str, Mapping[str, float]]
+) -> DesignAverages:
+    """Return the net present value as a mixture of the designs' draws.
+
+    Parameters
+    ----------
+    designs : DesignAppraisals
+    weights : mapping of str to mapping of str to float
+        Of each weighting, by its name, a weight of every design by its key: 0 leaves one out, and
+        a design that is not named is an error. They need not add up to 1.
+
+    Returns
+    -------
+    DesignAverages
+
+    Raises
+    ------
+    ParameterError
+        If a weight is missing, of no design, negative or not finite, or none is above 0.
+
+    Notes
+    -----
+    One design's draws, with a chance of its weight: the mean is the weighted mean, the probability
+    the weighted probability, and the variance that within designs and that between their means.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> frame = pd.DataFrame({"design": ["one", "two"]})
+    >>> held = {"one": np.array([-1.0, 1.0]), "two": np.array([3.0, 5.0])}
+    >>> found = average_designs(DesignAppraisals(frame, {}, 0.95, npvs=held),
+    ...                         {"equal": {"one": 1, "two": 1}})
+    >>> found.frame[["npv", "probability", "between"]].values.tolist()
+    [[2.0, 0.75, 0.8]]
+    """
+    held = list(designs.npvs)
+    shares = {name: _shares(name, given, held) for name, given in weights.items()}
+    rows = [(name, *_mixture([designs.npvs[key] for key in held], share, designs.level),
+             int((share > 0).sum())) for name, share in shares.items()]  # fmt: skip
+    columns = ["weighting", "npv", "low", "high", "probability", "between", "designs"]
+    return DesignAverages(
+        pd.DataFrame(rows, columns=columns),
+        pd.DataFrame(shares, index=pd.Index(held, name="design")), designs.level,
+    )  # fmt: skip
+
+
+def _shares(name: str, given: Mapping[str, float], held: list[str]) -> Array:
+    if set(given) != set(held):
+        missing, unknown = len(set(held) - set(given)), len(set(given) - set(held))
+        raise ParameterError(
+            f"weights[{name!r}]: {missing} designs have none and {unknown} are no designs: give "
+            "each design one, 0 where it is left out."
+        )
+    found = np.array([given[key] for key in held], dtype=float)
+    if not (np.isfinite(found).all() and (found >= 0).all() and found.sum() > 0):
+        raise ParameterError(f"weights[{name!r}]: weights are finite and not below 0, one above.")
+    return found / found.sum()
+
+
+def _mixture(
+    values: list[Array], share: Array, level: float
+) -> tuple[float, float, float, float, float]:
+    """Return mean, ends of the interval, probability and share of variance between."""
+    drawn = np.concatenate(values)
+    weight = np.repeat(share / np.array([len(one) for one in values]), [len(one) for one in values])
+    tail = (1 - level) / 2
+    kept = weight > 0
+    low, high = np.quantile(drawn[kept], [tail, 1 - tail], weights=weight[kept],
+                            method="inverted_cdf")  # fmt: skip
+    means = np.array([one.mean() for one in values])
+    mean = float(share @ means)
+    between = float(share @ (means - mean) ** 2)
+    whole = float(weight @ (drawn - mean) ** 2)
+    return (mean, float(low), float(high), float(weight @ (drawn >= 0)),
+            between / whole if whole > 0 else 0.0)  # fmt: skip
+
+
+# Doubt about the comparison group, which no interval of one design holds.
+
+#: Columns of a table of doubt.
+_DOUBT = ("world", "weight", "outcome", "relative")
+
+
+def with_doubt(
+    appraisal: Appraisal, drawn: Uncertainty, doubt: pd.DataFrame, seed: int = 1
+) -> Uncertainty:
+    """Return an appraisal's draws with doubt about its comparison group in them.
+
+    Parameters
+    ----------
+    appraisal : Appraisal
+        Its effects have a comparison mean.
+    drawn : Uncertainty
+        Its draws.
+    doubt : DataFrame
+        How far off such a comparison can be: `world`, `weight` (the same in all rows of a world,
+        above 0), `outcome` (every valued effect), `relative` (error over the comparison group's
+        mean: estimate less truth).
+    seed : int
+
+    Returns
+    -------
+    Uncertainty
+        In each draw one world, by its weight, has its errors taken off all effects together. Its
+        model has the mean and the covariance that follow.
+
+    Raises
+    ------
+    DataError
+        If a column is missing or a row there twice, a world lacks an effect, has several weights
+        or one that is not above 0, or an effect has no comparison mean.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tfeval.impact.effects.effects import Effects
+    >>> rows = pd.DataFrame({"outcome": ["offences"], "months": [12], "estimate": [-0.1],
+    ...                      "std_error": [0.0], "mean_comparison": [0.5]})
+    >>> found = appraise(Effects(rows, np.array([[0.0]])), 5e5, families=1_000)
+    >>> doubt = pd.DataFrame({"world": ["flattered"], "weight": [1.0], "outcome": ["offences"],
+    ...                       "relative": [-0.2]})
+    >>> with_doubt(found, found.uncertainty(100), doubt).model.estimate.round(3).tolist()
+    [0.0]
+    """
+    lacking = [name for name in _DOUBT if name not in doubt]
+    if lacking or doubt.duplicated(["world", "outcome"]).any():
+        raise DataError(
+            f"doubt: one row for each world and outcome, with columns {', '.join(_DOUBT)}: "
+            f"{', '.join(lacking) or 'some rows'} {'missing' if lacking else 'twice'}."
+        )
+    names = list(appraisal.model.outcomes)
+    mean = appraisal.found.effects["mean_comparison"].to_numpy(dtype=float)
+    relative = doubt.set_index(["world", "outcome"])["relative"].unstack()  # noqa: PD010
+    relative = relative.reindex(index=doubt["world"].unique(), columns=names)
+    weights = doubt.groupby("world", sort=False)["weight"].agg(["min", "max"])
+    weights = weights.reindex(relative.index)
+    if not len(doubt) or not (weights["min"] > 0).all() or (weights["min"] < weights["max"]).any():
+        raise DataError("doubt: each world has one weight, above 0, in all its rows.")
+    if not (np.isfinite(relative.to_numpy(dtype=float)).all() and np.isfinite(mean).all()):
+        raise DataError(
+            "doubt: every world needs an error (relative) of every valued effect, and every such "
+            "effect a comparison mean (mean_comparison): add them, or leave the effect out."
+        )
+    off = relative.to_numpy(dtype=float) * mean
+    share = weights["min"].to_numpy(dtype=float) / weights["min"].sum()
+    # A stream of its own: the draws may have been made with the same seed.
+    rng = np.random.default_rng([seed, len(share)])
+    world = rng.choice(len(share), size=len(drawn.npv), p=share)
+    held = drawn.drawn.with_(effect=drawn.drawn.effect - off[world])
+    middle = share @ off
+    joint = drawn.model.covariance + (off - middle).T * share @ (off - middle)
+    model = replace(
+        drawn.model, estimate=drawn.model.estimate - middle, covariance=joint,
+        std_error=np.sqrt(np.diag(joint)),
+    )  # fmt: skip
+    effects = drawn.effects.copy()
+    effects[names] = held.effect
+    benefits = model.by_outcome(held).sum(axis=1)
+    return replace(
+        drawn, model=model, drawn=held, effects=effects, benefits=benefits,
+        npv=benefits - drawn.costs,
+    )  # fmt: skip

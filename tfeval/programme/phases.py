@@ -10,7 +10,7 @@ import pandas as pd
 
 from tfeval.errors import DataError, ParameterError, SourceError, suggest
 from tfeval.programme.programmes import Programme, programmes
-from tfeval.programme.published import Figure, figure, published
+from tfeval.programme.published import Figure, Source, figure, published
 
 #: Needs of each phase, in order.
 CRITERIA = {name: tuple(need.name for need in one.needs) for name, one in programmes().items()}
@@ -165,6 +165,53 @@ def phase(name: str, folder: Path | None = None) -> Phase:
         tariff=_tariff(rules, folder),
         results=_results_test(name, folder),
     )
+
+
+# Whom the decision after a phase was about.
+
+
+@dataclass(frozen=True)
+class NextCohort:
+    """The families about whom is decided next. From `next_cohort`.
+
+    Attributes
+    ----------
+    phase : str
+        The phase that follows; the one asked for where none does.
+    families : float
+    years_later : int
+        Financial years from the start of the one to the start of the other.
+    sources : tuple of Source
+    """
+
+    phase: str
+    families: float
+    years_later: int
+    sources: tuple[Source, ...]
+
+
+def next_cohort(name: str) -> NextCohort:
+    """Return the families of the phase that follows, as `data/programmes` has it.
+
+    After the last phase there is none: then as many families as in it, as long after.
+
+    Examples
+    --------
+    >>> found = next_cohort("one")
+    >>> found.phase, found.families, found.years_later
+    ('two', 400000.0, 3)
+    >>> next_cohort("supporting_families").phase
+    'supporting_families'
+    """
+    own = phase(name)
+    folder = own.file.rpartition("/")[0]
+    after = [one for one in programmes().values()
+             if one.start > own.start and one.file.rpartition("/")[0] == folder]  # fmt: skip
+    if not after:
+        return NextCohort(name, own.families.value, len(own.years), own.families.sources)
+    following = phase(min(after, key=lambda one: one.start).name)
+    later = following.start.year - own.start.year
+    return NextCohort(following.name, following.families.value, later, following.families.sources)
 
 
 def period(name: str) -> str:

@@ -21,6 +21,7 @@ from tfeval.impact.effects.effects import Effects
 from tfeval.money import appraisal_display
 from tfeval.money.appraisal import Appraisal
 from tfeval.money.appraisal_settings import Assumptions
+from tfeval.money.decisions import value_of_information
 from tfeval.money.designs import DesignAppraisals, appraise_designs
 from tfeval.money.monetised import NothingValuedError
 from tfeval.money.uncertainty import Uncertainty
@@ -467,7 +468,8 @@ def record_value(found: Value | Unvalued) -> None:
 
 def information(found: Value) -> pd.DataFrame:
     """Return what it would be worth to know more, the most first."""
-    return found.drawn.information().sort_values("value", ascending=False, kind="stable")
+    rows = value_of_information(found.appraisal, found.drawn, phase=found.phase)
+    return rows.sort_values("value", ascending=False, kind="stable")
 
 
 def turning(found: Value) -> str:

@@ -19,9 +19,9 @@ from tfeval.impact.effects.power import detectable_effects
 from tfeval.impact.effects.words import decimals, number
 from tfeval.money.area_values import AreaAppraisals, appraise_areas
 from tfeval.money.unit_costs import TAXPAYERS, overlap_of
+from tfeval.money.decisions import evaluation_cost
 from tfeval.programme.outcomes import OUTCOMES, outcome_label
-from tfeval.programme.programmes import programmes
-from tfeval.programme.published import Source, figure
+from tfeval.programme.published import Source
 from tfeval.report.chapters.common import with_sources
 from tfeval.report.chapters.evidence import Unvalued, or_why
 from tfeval.report.chapters.impact import not_shown
@@ -99,25 +99,29 @@ def information_table(found: Value) -> Table:
     """Return what it would be worth to know more, beside what the evaluation cost."""
     frame = information(found)
     rows = [
-        (row["known"].capitalize(), amount(row["value"]), f"{row['evaluations']:,.1f}")
+        (row["known"].capitalize(), amount(row["value"]), amount(row["error"]),
+         f"{row['evaluations']:,.1f}")
         for row in frame.to_dict("records")
-    ]
-    columns = ["If this were known for certain", "It would be worth", "National evaluations"]
+    ]  # fmt: skip
+    columns = ["If this were known for certain", "It would be worth", "Monte Carlo error",
+               "National evaluations"]  # fmt: skip
     shown = pd.DataFrame(rows, columns=columns)
-    named = programmes()[found.phase].evaluation.cost_figure
     cited: tuple[Source, ...] = ()
     beside = "What a national evaluation of this phase cost was not published where looked."
-    if named:
-        cost = figure("budget", named)
+    cost = evaluation_cost(found.appraisal, found.phase)
+    if cost.phase == found.phase:
         cited = cost.sources
         beside = (
-            f"National evaluation: its contract's published ceiling, {pounds(cost.pounds()[0])}."
+            f"National evaluation: its contract's published ceiling, {pounds(cost.cash)} in cash, "
+            f"{amount(cost.value)} in the prices and at the year of all pounds here."
         )
     else:
         shown = shown.drop(columns=columns[-1])
     notes = _marked(found, [
         "Expected gain from deciding with the knowledge rather than without it. Where the answer "
         "is the same whatever one learns, knowing is worth nothing for this decision.",
+        f"Of {len(found.drawn.npv):,} draws: £0 without an error says that in none of them another "
+        "answer would have been better.",
         beside,
     ])  # fmt: skip
     return table(
