@@ -84,7 +84,7 @@ _Parts = tuple[Array, Array, Array, Array]
 
 
 def _parts(model: Model, drawn: Parameters) -> _Parts:
-    return (model.reduction(drawn.effect), model.years_of(drawn.persistence),
+    return (model.reduction(drawn.effect), model.years_of(drawn.powers),
             model.worth(drawn.amount), model.cost(drawn.cost))  # fmt: skip
 
 
@@ -351,9 +351,9 @@ def value_of_study(
     have the covariance S. What is then expected of the effects varies, before the study is seen,
     by P = K (K + S)^-1 K. Value is linear in the effects, so what is expected of it is normal with
     the variance w'Pw, and the study's worth is its unit normal loss. Unit costs, persistence and
-    the programme's costs stay at what is expected of them: no such study resolves them. With an
-    optimism bias value has a kink at 0, and w is its best straight line; a doubt that is no normal
-    is taken as one of its mean and covariance. Then the worth is approximate.
+    the programme's costs stay at what is expected of them: no such study resolves them. A
+    doubt that is no normal is taken as one of its mean and covariance: the worth is then
+    approximate.
 
     Costs and benefits of the next cohort are those of a family here, so many years later. Errors
     of outcomes go together in the study as in the appraisal.

@@ -18,8 +18,8 @@ from tfeval.impact.effects.areas import AreaEffects, pool_areas
 from tfeval.impact.effects.power import detectable_effects
 from tfeval.impact.effects.words import decimals, number
 from tfeval.money.area_values import AreaAppraisals, appraise_areas
-from tfeval.money.unit_costs import TAXPAYERS, overlap_of
 from tfeval.money.decisions import evaluation_cost
+from tfeval.money.unit_costs import TAXPAYERS, overlap_of
 from tfeval.programme.outcomes import OUTCOMES, outcome_label
 from tfeval.programme.published import Source
 from tfeval.report.chapters.common import with_sources

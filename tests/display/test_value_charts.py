@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tfeval.display.value_charts import acceptability_chart, stacked_chart, tornado_chart
 from tfeval.errors import ReportError
-from tfeval.money.appraisal_display import acceptability_chart, stacked_chart, tornado_chart
 
 WORDS = {"title": "What it is worth", "alt": "Chart that shows who gains and who loses, by year."}
 
