@@ -117,6 +117,8 @@ _PUBLIC = {
     "claim_by_deadweight": "tfeval.money.claimed",
     "appraise_2019": "tfeval.money.evaluation_2019",
     "account_2019": "tfeval.money.evaluation_2019",
+    "rebuilt_2019": "tfeval.money.rebuilt_2019",
+    "costs_of_a_family": "tfeval.money.could_know",
     "appraise": "tfeval.money.appraise",
     "appraise_areas": "tfeval.money.area_values",
     "appraise_designs": "tfeval.money.designs",
