@@ -59,7 +59,7 @@ def cost_of_a_family_2019() -> pd.DataFrame:
     Examples
     --------
     >>> rows = cost_of_a_family_2019().set_index("account")
-    >>> rows.loc["economic", "a_family"], round(rows.loc["fiscal", "benefit"])
+    >>> float(rows.loc["economic", "a_family"]), round(rows.loc["fiscal", "benefit"])
     (2300.0, 3473)
     """
     rules = phase("two")

@@ -206,8 +206,8 @@ def _worth_published(budget: Records, claims: Records) -> str:
     if "claimed_saving" in claims:
         return (
             f"a saving of {claims['claimed_saving']} was claimed against a budget of "
-            f"{budget['budget']}, which it pays for only if {break_even_words(claims)}: nobody "
-            "measured that."
+            f"{budget['budget']}, which it pays for only if {break_even_words(claims)}. Nobody "
+            "measured that share."
         )
     if "ratio_2019_total" in claims:
         ours = claims["ratio_2019_total"]
