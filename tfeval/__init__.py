@@ -119,6 +119,8 @@ _PUBLIC = {
     "claim_by_deadweight": "tfeval.money.claimed",
     "appraise_2019": "tfeval.money.evaluation_2019",
     "account_2019": "tfeval.money.evaluation_2019",
+    "rebuilt_2019": "tfeval.money.rebuilt_2019",
+    "costs_of_a_family": "tfeval.money.could_know",
     "appraise": "tfeval.money.appraise",
     "decay": "tfeval.money.decay",
     "appraise_areas": "tfeval.money.area_values",

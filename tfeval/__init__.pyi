@@ -70,6 +70,7 @@ from tfeval.money.costs import cost_sources as cost_sources
 from tfeval.money.costs import costs_against_budget as costs_against_budget
 from tfeval.money.costs import costs_missing as costs_missing
 from tfeval.money.costs import programme_costs as programme_costs
+from tfeval.money.could_know import costs_of_a_family as costs_of_a_family
 from tfeval.money.decay import Decay as Decay
 from tfeval.money.decay import decay as decay
 from tfeval.money.decisions import EvaluationCost as EvaluationCost
@@ -94,6 +95,7 @@ from tfeval.money.prices import equivalent_annual as equivalent_annual
 from tfeval.money.prices import present_value as present_value
 from tfeval.money.prices import price_years as price_years
 from tfeval.money.prices import proposals as proposals
+from tfeval.money.rebuilt_2019 import rebuilt_2019 as rebuilt_2019
 from tfeval.money.uncertainty import Uncertainty as Uncertainty
 from tfeval.money.unit_costs import check_unit_costs as check_unit_costs
 from tfeval.money.unit_costs import not_monetised as not_monetised

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import tfeval as tf
 from tfeval.errors import ParameterError
 from tfeval.impact.effects.published import published_effects
-from tfeval.money.additional import people_in_family
+from tfeval.money.additional import family_effects, people_in_family
 from tfeval.money.claimed import break_even_deadweight, implied_costs_2019
-from tfeval.money.evaluation_2019 import family_effects, needed_2019, published_ratios
+from tfeval.money.evaluation_2019 import needed_2019, published_ratios, views
 
 TWO = {"children": 2.0, "juveniles": 1.0, "adults": 1.0}
+PURSE = tf.Assumptions(perspective="fiscal")
+
+
+def of(**changed):
+    """Return the scenario with something changed, in the account of the public purse."""
+    return replace(PURSE, **changed)
+
+
+def unit(outcome):
+    """Return what one unit of an outcome costs in 2013-14."""
+    return float(tf.unit_costs(2013, [outcome])["amount"].sum())
 
 
 @pytest.fixture(scope="module")
@@ -47,28 +60,23 @@ def test_a_share_of_people_becomes_days_and_sentences_of_a_family():
 
 
 def test_looked_after_by_hand():
-    """0.8 in a hundred of 800,000 children for two years, at £51,080 a year (2013-14)."""
+    """0.8 in a hundred of 800,000 children, every day of two years and of five."""
     others = ("custody_adults", "custody_juveniles", "conviction", "jobseekers_allowance")
-    found = tf.appraise_2019(
-        people=TWO, persistence=0.0, without=others, price_year=2013, horizon=2
-    )
-    counted = found.parts[0].lines.query("kind == 'benefit'")["undiscounted"].sum()
-    assert counted == pytest.approx(0.008 * 800_000 * 2 * 51_080)
-    again = tf.appraise_2019(
-        people=TWO, persistence=1.0, without=others, price_year=2013, horizon=5
-    )
-    counted = again.parts[0].lines.query("kind == 'benefit'")["undiscounted"].sum()
-    assert counted == pytest.approx(0.008 * 800_000 * 5 * 51_080)
+    for share, years in ((0.0, 2), (1.0, 5)):
+        held = of(persistence=share, price_year=2013, appraisal_years=years)
+        found = tf.appraise_2019(held, people=TWO, without=others)
+        counted = found.parts[0].lines.query("kind == 'benefit'")["undiscounted"].sum()
+        days = 0.008 * 800_000 * years * 365
+        assert counted == pytest.approx(days * unit("looked_after"))
 
 
 def test_sentences_by_hand():
-    """0.4 in a hundred of 400,000 adults, 7.75 of 12 months at £33,785 a year (2013-14)."""
+    """0.4 in a hundred of 400,000 adults, a sentence each."""
     others = ("looked_after", "custody_juveniles", "conviction", "jobseekers_allowance")
-    found = tf.appraise_2019(
-        people=TWO, persistence=0.0, without=others, price_year=2013, horizon=2
-    )
+    held = of(persistence=0.0, price_year=2013, appraisal_years=2)
+    found = tf.appraise_2019(held, people=TWO, without=others)
     counted = found.parts[0].lines.query("kind == 'benefit'")["undiscounted"].sum()
-    assert counted == pytest.approx(0.004 * 400_000 * 33_785 * 7.75 / 12)
+    assert counted == pytest.approx(0.004 * 400_000 * unit("custody"))
 
 
 def test_parts_add_up_and_the_costs_count_once(reference):
@@ -82,9 +90,9 @@ def test_parts_add_up_and_the_costs_count_once(reference):
 
 
 def test_effects_that_began_later_are_worth_a_quarter_within_the_two_years():
-    made = {"persistence": 0.0, "without": ("custody_adults", "custody_juveniles", "conviction")}
-    whole = tf.appraise_2019(**made).parts[0].lines
-    late = tf.appraise_2019(begins="month_19", **made).parts[0].lines
+    without = ("custody_adults", "custody_juveniles", "conviction")
+    whole = tf.appraise_2019(of(persistence=0.0), without=without).parts[0].lines
+    late = tf.appraise_2019(of(persistence=0.0), without=without, begins="month_19").parts[0].lines
     total, part = (rows.query("kind == 'benefit'")["undiscounted"].sum() for rows in (whole, late))
     assert part == pytest.approx(total / 4)
 
@@ -95,7 +103,7 @@ def test_benefits_are_in_proportion_to_people_and_grow_with_persistence(referenc
     lasting = [reference.benefits_at(share) for share in (0.0, 0.5, 1.0)]
     assert lasting == sorted(lasting)
     assert lasting[1] == pytest.approx(reference.benefits)
-    assert lasting[2] == pytest.approx(tf.appraise_2019(persistence=1.0).benefits)
+    assert lasting[2] == pytest.approx(tf.appraise_2019(of(persistence=1.0)).benefits)
 
 
 def test_the_interval_is_the_widest_that_significance_allows(reference):
@@ -113,20 +121,26 @@ def test_the_account_turns_one_thing_at_a_time(reference):
     assert by[("How long effects last", "none")] < first[0] < by[("How long effects last", "all ")]
     assert by[("When they began", "in m")] < first[0]
     assert rows.query("turned == 'Child protection plans'")["total"].iloc[0] < first[0]
-    assert rows.query("turned == 'Whose account'")["total"].iloc[0] < first[0]
+    social = tf.appraise_2019(tf.Assumptions()).benefit_cost_ratio
+    assert rows.query("turned == 'Whose account'")["total"].iloc[0] == pytest.approx(social)
     shares = (rows["total"] / rows["central"]).to_numpy(dtype=float)
     assert np.allclose(shares, shares[0])  # only the costs differ between the views
 
 
 def test_what_would_be_needed_gives_the_published_ratio():
     needed = needed_2019().set_index("what")
-    share = needed.loc["Share of an effect left in each further year", "central"]
-    found = tf.appraise_2019(view="central", persistence=float(share))
-    assert found.benefit_cost_ratio == pytest.approx(1.51, abs=0.001)
+    for view in ("total", "central"):
+        share = float(needed.loc["Share of an effect left in each further year", view])
+        if not np.isnan(share):
+            found = tf.appraise_2019(of(costs=view, persistence=share))
+            assert found.benefit_cost_ratio == pytest.approx(1.51, abs=0.001)
+        else:
+            ends = [tf.appraise_2019(of(costs=view, persistence=end)).benefit_cost_ratio
+                    for end in (0.0, 1.0)]  # fmt: skip
+            assert not ends[0] <= 1.51 <= ends[1]
     times = float(needed.loc["People in a family, times those taken", "total"])
     people = {name: times * item.value for name, item in people_in_family().items()}
     assert tf.appraise_2019(people=people).benefit_cost_ratio == pytest.approx(1.51)
-    assert np.isnan(needed.loc["Share of an effect left in each further year", "total"])
 
 
 def test_published_ratios_imply_one_cost():
@@ -158,12 +172,34 @@ def test_the_break_even_of_the_appraisal_is_that_of_the_closed_form():
 
 
 def test_a_claims_ratio_does_not_hang_on_prices_or_discounting():
+    once = tf.Assumptions(appraisal_years=1)
     made = [
-        tf.appraise_claim(11_200, 5_214, 0.3, price_year=year, edition=edition)
-        for year, edition in ((2014, "2026"), (2024, "2026"), (2024, "2003"))
-    ]
+        tf.appraise_claim(11_200, 5_214, 0.3, assumptions=held)
+        for held in (None, once, replace(once, green_book_edition="2003", timing="end"),
+                     replace(once, base_year=2008))
+    ]  # fmt: skip
     assert len({round(found.benefit_cost_ratio, 9) for found in made}) == 1
-    assert made[1].costs > made[0].costs
+    assert made[1].costs > made[0].costs  # ten years' inflation, less three of discounting
+
+
+@pytest.mark.parametrize("held", [tf.Assumptions(), tf.Assumptions(costs="marginal")])
+def test_only_the_costs_differ_between_views_and_the_scenarios_stands_first(held):
+    rows = tf.account_2019(held)
+    assert list(rows.columns[2:]) == list(views(held))
+    assert views(held)[0] == held.costs
+    for view in views(held):
+        ratio = tf.appraise_2019(of(costs=view)).benefit_cost_ratio
+        assert rows.loc[0, view] == pytest.approx(ratio)
+
+
+def test_a_cohort_is_a_year_s_families_and_its_costs():
+    whole, one = tf.appraise_2019(PURSE), tf.appraise_2019(of(base_year=2015), cohort=2017)
+    assert one.families == pytest.approx(whole.families / 5)
+    spent = tf.programme_costs("two", "total", 2024)
+    spent = spent[spent["year"] == "2017-18"]["amount"].sum()
+    assert 0 < one.costs < spent  # discounted by two years
+    with pytest.raises(ParameterError, match="joined in 2015 to 2019, not in 2014"):
+        tf.appraise_2019(cohort=2014)
 
 
 def test_mistakes_are_named():

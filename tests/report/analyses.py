@@ -51,7 +51,7 @@ def valued(analysis: Any, *, phase: str = "one", **assumed: Any) -> value.Value 
     """Return what chapter 7 is about."""
     assumptions = tf.Assumptions(**assumed)
     effects = impact.read_effects(analysis)
-    costs = tf.programme_costs(phase, "total", assumptions.price_year)
+    costs = tf.programme_costs(phase, assumptions.costs, assumptions.price_year)
     asked = value.asked(analysis, effects, phase, assumptions)
     worth = value.or_why_not(tf.appraise, effects, costs, **asked)
     drawn = worth.uncertainty(draws=10_000)

@@ -13,6 +13,7 @@ from tfeval.errors import DataError, ParameterError
 from tfeval.report.chapters import linked
 
 PHASE = "supporting_families"
+HELD = tf.Assumptions()
 #: Numbers and words of the phases before it, none of which may stand on its pages.
 OTHERS = ("117,910", "116,654", "400,000", "£448", "£920", "1.3m", "turned around",
           "significant and sustained", "phase one", "phase two", "Phase one", "Phase two",
@@ -25,8 +26,9 @@ def published_pages(name: str) -> list[str]:
     shown = [
         made.funnel.eligibility_table(name), made.funnel.results_table(name),
         made.funnel.tariff_table(name), made.funnel.year_two_table(name),
-        made.ledger.ledger_table(name), made.budget.reconciliation_table(name),
-        made.budget.reconciliation_chart(name), made.budget.prices_table(name, 2024, "2026"),
+        made.budget.ledger_table(name), made.budget.reconciliation_table(name),
+        made.budget.reconciliation_chart(name), made.budget.prices_table(name, HELD),
+        made.budget.family_costs_table(name, HELD),
         made.claims.over_time_chart(name), made.claims.over_time_table(name),
         made.claims.funnel_chart(phase=name), made.claims.full_marks_table(phase=name),
         made.claims.claims_table(name=name), made.additional.findings_table(name),
@@ -34,7 +36,7 @@ def published_pages(name: str) -> list[str]:
             made.authority.progress_chart, made.authority.money_table,
             made.authority.place_table, made.corroboration.corroboration_table)),
     ]  # fmt: skip
-    said = [made.budget.headline(name), made.claims.headline(name),
+    said = [made.budget.headline(name), made.claims.headline(name, HELD),
             made.authority.headline("Wakefield", name)]  # fmt: skip
     return [*said, *(one.text() if hasattr(one, "text") else one.alt for one in shown)]
 

@@ -1,14 +1,16 @@
-"""From results claimed to results caused: who would have met the same tests anyway."""
+"""From people to families, and from results claimed to results caused."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tfeval.errors import DataError
+from tfeval.errors import DataError, ParameterError, suggest
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.words import not_estimated, status_words
+from tfeval.programme.outcomes import outcome_label
 from tfeval.programme.published import Source, figure
 
 # How many people a family has: what turns effects on people into effects on families.
@@ -86,6 +88,105 @@ def _poisson_mean(share: float) -> float:
     from scipy.stats import poisson  # noqa: PLC0415
 
     return float(brentq(lambda mean: poisson.sf(1, mean) - share, 1e-9, 50.0))
+
+
+# From effects on people to effects on a family: what a unit cost is for.
+
+#: When an effect on a state (in care, on an allowance) seen at months 19 to 24 began.
+BEGINS = {
+    "first_day": "held from the first day, though it was seen at months 19 to 24 only",
+    "month_19": "began when it was seen, in month 19",
+}
+#: Measure to the outcome of its unit cost, and whether it is a state (days) or an event (counts).
+VALUED_AS = {
+    "looked_after": ("looked_after", "state"),
+    "jobseekers_allowance": ("jobseekers_allowance", "state"),
+    "protection_plan": ("protection_plan", "state"),
+    "out_of_work": ("out_of_work", "state"),
+    "custody": ("custody", "event"),
+    "conviction": ("court_event", "event"),
+}
+#: Months followed, months in which a state was seen, and days in a year.
+WINDOW, SEEN, _YEAR = 24, 6, 365.0
+#: Outcomes that are a family's in two populations: one row each.
+_BY_POPULATION = {
+    ("custody", "adults"): "custody_adults",
+    ("custody", "juveniles"): "custody_juveniles",
+}
+#: Which unit cost values an effect on a family that is not named like it, for `appraise`.
+CONVERT = {
+    "custody_adults": ("custody", 1.0),
+    "custody_juveniles": ("custody_juvenile", 1.0),
+    "conviction": ("court_event", 1.0),
+}
+
+
+def family_effects(
+    effects: Effects, people: Mapping[str, float] | None = None, begins: str = "first_day"
+) -> Effects:
+    """Turn effects on shares of people into effects on a family, in the unit costs' units.
+
+    Parameters
+    ----------
+    effects : Effects
+        As from ``published_effects("2019")``.
+    people : mapping of str to float, optional
+        Children, juveniles and adults in a family; by default `people_in_family`.
+    begins : {"first_day", "month_19"}
+        When effects on states began.
+
+    Returns
+    -------
+    Effects
+        States in person-days, events in counts, over `months`: 24 from the first day, or for
+        states that began in month 19 the 6 that were seen.
+
+    Raises
+    ------
+    ParameterError
+        If people of a population are missing or not above 0, or `begins` is unknown.
+
+    Examples
+    --------
+    >>> from tfeval.impact.effects.published import published_effects
+    >>> two = {"children": 2.0, "juveniles": 1.0, "adults": 1.0}
+    >>> found = family_effects(published_effects("2019"), two).to_frame().set_index("outcome")
+    >>> round(float(found.loc["looked_after", "estimate"]), 2)  # -0.8% of 730 days, two children
+    -11.68
+    """
+    if begins not in BEGINS:
+        raise ParameterError(f"There is no beginning {begins}. {suggest(begins, BEGINS)}")
+    held = people_held(people)
+    frame = effects.to_frame()
+    states = np.array([VALUED_AS[name][1] == "state" for name in frame["outcome"]])
+    months = np.where(states & (begins == "month_19"), SEEN, WINDOW)
+    times = np.where(states, months / 12 * _YEAR, 1.0)
+    times = times * frame["population"].map(held).to_numpy(dtype=float)
+    for name in ("estimate", "std_error", "conf_low", "conf_high", "mean_treated",
+                 "mean_comparison"):  # fmt: skip
+        frame[name] = frame[name] * times
+    frame["months"] = months
+    pairs = list(zip(frame["outcome"], frame["population"], strict=True))
+    frame["outcome"] = [_BY_POPULATION.get(pair, pair[0]) for pair in pairs]
+    labels = {name: f"{outcome_label(own)}, {who}"
+              for name, (own, who) in zip(frame["outcome"], pairs, strict=True)}  # fmt: skip
+    joint = effects.joint * np.outer(times, times)
+    settings = {**effects.settings, "labels": labels, "who": "families", "units": {},
+                "title": "Effects on a family"}  # fmt: skip
+    frame["population"] = "all"
+    return replace(effects, frame=frame, joint=joint, settings=settings)
+
+
+def people_held(given: Mapping[str, float] | None) -> dict[str, float]:
+    """Return the people in a family by kind: those given, and `people_in_family` for the others."""
+    held = {name: item.value for name, item in people_in_family().items()}
+    for name, number in (given or {}).items():
+        if name not in held:
+            raise ParameterError(f"There are no {name} in a family. {suggest(name, held)}")
+        if not 0 < number < 20:
+            raise ParameterError(f"{name} in a family are a number above 0, not {number}.")
+        held[name] = float(number)
+    return held
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
+from tfeval.display.words import financial_year
 from tfeval.errors import ParameterError, suggest
 from tfeval.money.model import Given, Persistence, persistence_of
 from tfeval.money.prices import TIMINGS, edition_of, price_years, year_number
@@ -201,15 +203,44 @@ def _conversions(given: Mapping[str, tuple[str, float]]) -> dict[str, tuple[str,
     return found
 
 
-# What every appraisal of a report takes as given, and no record says.
+# What every appraisal of a report takes as given, and no record says: one scenario.
 
 #: By how much the share of an effect left each year may lie beside what is assumed.
 EITHER_SIDE = 0.5
+#: The words of a scenario: what is counted as cost, whose account, when money flows, what is left.
+_COSTS = {
+    "total": "all public costs, those of authorities among them",
+    "central": "central government's costs alone",
+    "marginal": "the costs that grow with the number of families",
+}
+_ACCOUNTS = {"social": "everybody's account", "fiscal": "the account of the public purse"}
+_FLOWS = {"mid": "in mid-year", "end": "at the end of the year"}
+_SHARES = {0.0: "nothing", 0.5: "half", 1.0: "all"}
+_BASE_YEARS = (1990, 2100)
 
 
 def _years() -> tuple[float, float]:
     low, high, _ = RANGES["horizon"]
     return low, high
+
+
+def _base_year(value: Any) -> int | None:
+    """Return the year to which money is discounted, as given; None leaves it to the phase."""
+    if value is None:
+        return None
+    low, high = _BASE_YEARS
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ParameterError(
+            f"The parameter base_year is a year between {low} and {high}, or none, not {value}."
+        )
+    return value
+
+
+@lru_cache(maxsize=16)
+def _first_spent(phase: str) -> int:
+    from tfeval.money.costs import programme_costs  # noqa: PLC0415 (it may read settings)
+
+    return min(map(year_number, programme_costs(phase)["year"]))
 
 
 @dataclass(frozen=True)
@@ -227,11 +258,21 @@ class Assumptions(Settings):
     persistence : float
         Share of an effect left in each further year; it may lie by a half on either side.
     perspective : {"social", "fiscal"}
+    costs : {"total", "central", "marginal"}
+        What counts as the programme's costs: a view of `programme_costs`.
+    timing : {"mid", "end"}
+        When in the year money flows.
+    base_year : int or None
+        The year to which money is discounted; None is the first in which the phase spends.
 
     Examples
     --------
     >>> Assumptions(persistence=0.8).lasting
     (0.8, 0.3, 1.0)
+    >>> print(Assumptions().words("one"))
+    Prices of 2024-25, discounted to 2011-12 at the rates of Green Book 2026, flows in mid-year. \
+Counted are 5 years from when a family joins, half of an effect left in each further year (between \
+nothing and all), all public costs, those of authorities among them, and everybody's account.
     """
 
     price_year: int = setting(
@@ -257,6 +298,22 @@ class Assumptions(Settings):
         "social: everybody's account; fiscal: the public purse",
         known=lambda: PERSPECTIVES,
     )
+    costs: str = setting(
+        "total",
+        "total: all public costs; central: central government's; marginal: those by family",
+        noun="view of costs",
+        known=lambda: _COSTS,
+    )
+    timing: str = setting(
+        "mid",
+        "mid: money flows in mid-year; end: at the end of the year",
+        known=lambda: TIMINGS,
+    )
+    base_year: int | None = setting(
+        None,
+        "year to which money is discounted; None: the first in which the phase spends",
+        official=_base_year,
+    )
 
     @property
     def lasting(self) -> tuple[float, float, float]:
@@ -268,10 +325,59 @@ class Assumptions(Settings):
         )
 
     @property
-    def appraisal(self) -> dict[str, object]:
-        """The same as `appraise` names its settings."""
+    def appraisal(self) -> dict[str, Any]:
+        """The same as `appraise` names its settings; `of_phase` settles the base year too."""
         return {
             "price_year": self.price_year, "edition": str(self.green_book_edition),
             "horizon": self.appraisal_years, "persistence": self.lasting,
-            "perspective": self.perspective,
+            "perspective": self.perspective, "timing": self.timing, "base_year": self.base_year,
         }  # fmt: skip
+
+    def discounted_to(self, phase: str) -> int:
+        """Return the year to which a phase's money is discounted: the same whichever costs count.
+
+        Examples
+        --------
+        >>> Assumptions().discounted_to("one"), Assumptions().discounted_to("two")
+        (2011, 2015)
+        """
+        return _first_spent(phase) if self.base_year is None else self.base_year
+
+    def of_phase(self, phase: str) -> dict[str, Any]:
+        """Return what `appraise` takes for a phase: `appraisal` with its own base year."""
+        return {**self.appraisal, "base_year": self.discounted_to(phase)}
+
+    def money_words(self, phase: str) -> str:
+        """Say in one sentence in what pounds a phase's money is."""
+        return (
+            f"Prices of {financial_year(self.price_year)}, discounted to "
+            f"{financial_year(self.discounted_to(phase))} at the rates of "
+            f"{edition_of(str(self.green_book_edition)).label}, flows {_FLOWS[self.timing]}."
+        )
+
+    def lasting_words(self) -> str:
+        """Say over how many years benefits count, and what is left of them in each."""
+        held, low, high = map(share_words, self.lasting)
+        years = f"{self.appraisal_years} year{'s' * (self.appraisal_years > 1)}"
+        return (
+            f"{years} from when a family joins, {held} of an effect left in each further year "
+            f"(between {low} and {high})"
+        )
+
+    def words(self, phase: str) -> str:
+        """Say the whole scenario of a phase in two sentences, for readers."""
+        return (
+            f"{self.money_words(phase)} Counted are {self.lasting_words()}, {_COSTS[self.costs]}, "
+            f"and {_ACCOUNTS[self.perspective]}."
+        )
+
+
+def share_words(share: float) -> str:
+    """Write a share of an effect.
+
+    Examples
+    --------
+    >>> share_words(0.5), share_words(0.8)
+    ('half', '80%')
+    """
+    return _SHARES.get(share, f"{100 * share:g}%")

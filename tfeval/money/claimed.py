@@ -12,9 +12,14 @@ import pandas as pd
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.effects.effects import Effects
 from tfeval.money.appraisal import Appraisal
+from tfeval.money.appraisal_settings import Assumptions
 from tfeval.money.appraise import appraise
 from tfeval.money.prices import deflate
 from tfeval.programme.published import figure, published
+
+#: The claims and costs that are held against each other.
+NATIONAL = "National claim"
+CENTRAL_COST, WHOLE_COST = "central only", "authority-contributed and central"
 
 
 def break_even_share(benefit: float, cost: float) -> float:
@@ -118,22 +123,34 @@ def implied_costs_2019() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["measure", "net", "ratio", "cost", "low", "high"])
 
 
-def break_even_2015() -> pd.DataFrame:
+def break_even_2015(assumptions: Assumptions | None = None) -> pd.DataFrame:
     """Return what share of the benefits claimed in 2015 must be the programme's own to break even.
 
     Two published pairs of benefit and cost a family (the report's and the press notice's), each
     against the whole cost and against central government's part of it; and the national claim
     against the budget, alone and with what authorities were expected to add.
 
+    Parameters
+    ----------
+    assumptions : Assumptions, optional
+        The scenario: how long a benefit lasts beyond the 12 months that were claimed. Money is
+        the public purse's, as the claim was.
+
     Returns
     -------
     DataFrame
-        `claim`, `cost_counted`, `benefit`, `cost` (pounds; a family or in all), `share`.
+        `claim`, `cost_counted`, `benefit`, `cost` (pounds; a family or in all), `share` (if the
+        benefit lasted the 12 months claimed and no longer), `lasting` (if it lasts as the scenario
+        has it), `lasting_low`, `lasting_high` (with all, and with the least of it left that the
+        scenario allows).
 
     Examples
     --------
-    >>> break_even_2015()["share"].round(3).tolist()
+    >>> rows = break_even_2015()
+    >>> rows["share"].round(3).tolist()
     [0.466, 0.339, 0.458, 0.317, 0.373, 0.873]
+    >>> bool((rows["lasting"] < rows["share"]).all())
+    True
     """
     benefit = figure("benefits_claim_2015", "gross_benefit_per_family")
     cost = figure("benefits_claim_2015", "average_cost_per_family")
@@ -143,18 +160,50 @@ def break_even_2015() -> pd.DataFrame:
     national = figure("benefits_claim_2015", "national_claim").pounds()[0]
     central = budget / families
     rows = [
-        ("Report, a family", "authority-contributed and central", benefit.low, cost.low),
-        ("Report, a family", "central only", benefit.low, central),
-        ("Press notice, a family", "authority-contributed and central", benefit.high, cost.high),
-        ("Press notice, a family", "central only", benefit.high, central),
-        ("National claim", "central only", national, budget),
-        ("National claim", "authority-contributed and central", national, budget + local),
+        ("Report, a family", WHOLE_COST, benefit.low, cost.low),
+        ("Report, a family", CENTRAL_COST, benefit.low, central),
+        ("Press notice, a family", WHOLE_COST, benefit.high, cost.high),
+        ("Press notice, a family", CENTRAL_COST, benefit.high, central),
+        (NATIONAL, CENTRAL_COST, national, budget),
+        (NATIONAL, WHOLE_COST, national, budget + local),
     ]
     frame = pd.DataFrame(rows, columns=["claim", "cost_counted", "benefit", "cost"])
     frame["share"] = [
         break_even_share(b, c) for b, c in zip(frame["benefit"], frame["cost"], strict=True)
     ]
-    return frame
+    times, least, most = times_lasting(assumptions or Assumptions())
+    return frame.assign(lasting=frame["share"] / times, lasting_low=frame["share"] / most,
+                        lasting_high=frame["share"] / least)  # fmt: skip
+
+
+@lru_cache(maxsize=16)
+def times_lasting(assumptions: Assumptions) -> tuple[float, float, float]:
+    """Return how many times its 12 months a benefit is worth, if it lasts as a scenario has it.
+
+    Parameters
+    ----------
+    assumptions : Assumptions
+
+    Returns
+    -------
+    tuple of float
+        With the share left in each further year as assumed, at least, and at most; present value
+        over that of the 12 months.
+
+    Examples
+    --------
+    >>> times_lasting(Assumptions(appraisal_years=1))
+    (1.0, 1.0, 1.0)
+    """
+    found = appraise_claim(1.0, 1.0, assumptions=assumptions)
+    once = appraise_claim(1.0, 1.0, assumptions=replace(assumptions, appraisal_years=1)).benefits
+    point = found.model.point()
+    least, most = (
+        round(float(found.model.by_outcome(
+            point.with_(powers=found.model.powers([share]))).sum()) / once, 12)
+        for share in assumptions.lasting[1:]
+    )  # fmt: skip
+    return round(found.benefits / once, 12), least, most
 
 
 def national_claim_rebuilt() -> pd.DataFrame:
@@ -194,8 +243,7 @@ def appraise_claim(
     deadweight: float = 0.0,
     *,
     families: float = 1.0,
-    price_year: int = _CLAIM_YEAR,
-    edition: str = "2026",
+    assumptions: Assumptions | None = None,
 ) -> Appraisal:
     """Appraise a claimed benefit, of which a share would have come anyway.
 
@@ -206,13 +254,14 @@ def appraise_claim(
     deadweight : float, default 0
         Share of the benefit, 0 to 1, that would have come without the programme.
     families : float, default 1
-    price_year : int, default 2014
-    edition : str
+    assumptions : Assumptions, optional
+        The scenario: in whose prices, and how long the benefit lasts. By default as claimed: the
+        twelve months and no longer, in 2014-15 prices.
 
     Returns
     -------
     Appraisal
-        Of twelve months, all in one year, as the claim was.
+        In the account of the public purse, as the claim was: who saves was not published.
 
     Raises
     ------
@@ -227,6 +276,10 @@ def appraise_claim(
     """
     if not 0 <= deadweight <= 1:
         raise ParameterError(f"deadweight lies between 0 and 1, not {deadweight}.")
+    held = assumptions or Assumptions(
+        price_year=_CLAIM_YEAR, appraisal_years=1, timing="end", base_year=_CLAIM_YEAR
+    )
+    asked = {**held.of_phase("one"), "perspective": "fiscal"}
     rows = pd.DataFrame(
         {
             "outcome": [_OUTCOME],
@@ -236,9 +289,8 @@ def appraise_claim(
         }
     )
     return appraise(
-        Effects(rows, np.zeros((1, 1))), deflate(cost * families, _CLAIM_YEAR, price_year),
-        families=families, first_year=_CLAIM_YEAR, horizon=1, persistence=0.0,
-        perspective="fiscal", price_year=price_year, edition=edition, unit_cost_table=_one_pound(),
+        Effects(rows, np.zeros((1, 1))), deflate(cost * families, _CLAIM_YEAR, held.price_year),
+        families=families, first_year=_CLAIM_YEAR, unit_cost_table=_one_pound(), **asked,
     )  # fmt: skip
 
 
@@ -257,7 +309,7 @@ def _one_pound() -> pd.DataFrame:
 
 
 def claim_by_deadweight(
-    shares: Sequence[float] = tuple(np.linspace(0, 1, 11)), **settings: object
+    shares: Sequence[float] = tuple(np.linspace(0, 1, 11)), assumptions: Assumptions | None = None
 ) -> pd.DataFrame:
     """Return the 2015 claims' value as the share that would have come anyway goes up.
 
@@ -265,8 +317,8 @@ def claim_by_deadweight(
     ----------
     shares : sequence of float
         Deadweight, 0 to 1.
-    **settings
-        `price_year`, `edition`.
+    assumptions : Assumptions, optional
+        As in `appraise_claim`: by default the twelve months claimed.
 
     Returns
     -------
@@ -285,7 +337,7 @@ def claim_by_deadweight(
         raise ParameterError("Shares that would have come anyway lie between 0 and 1.")
     found = []
     for row in break_even_2015().itertuples(index=False):
-        model = appraise_claim(row.benefit, row.cost, **settings).model
+        model = appraise_claim(row.benefit, row.cost, assumptions=assumptions).model
         point = model.point()
         # The appraisal's own arithmetic, with the effect alone moved.
         held = replace(
@@ -302,8 +354,13 @@ def claim_by_deadweight(
     return pd.DataFrame(found, columns=columns)
 
 
-def break_even_deadweight(**settings: object) -> pd.DataFrame:
+def break_even_deadweight(assumptions: Assumptions | None = None) -> pd.DataFrame:
     """Return the deadweight at which each 2015 claim just pays for itself, by the appraisal.
+
+    Parameters
+    ----------
+    assumptions : Assumptions, optional
+        As in `appraise_claim`: by default the twelve months claimed.
 
     Returns
     -------
@@ -312,8 +369,8 @@ def break_even_deadweight(**settings: object) -> pd.DataFrame:
     """
     rows = break_even_2015()
     needed = [
-        -appraise_claim(row.benefit, row.cost, **settings).break_even()["break_even"].iloc[0]
-        / row.benefit
+        -appraise_claim(row.benefit, row.cost, assumptions=assumptions)
+        .break_even()["break_even"].iloc[0] / row.benefit
         for row in rows.itertuples(index=False)
-    ]
+    ]  # fmt: skip
     return rows[["claim", "cost_counted"]].assign(deadweight=1 - np.array(needed))

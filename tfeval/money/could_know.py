@@ -1,4 +1,4 @@
-"""Could the 2016 study have known? What it could detect, beside what would have paid."""
+"""Could the 2016 study have known? What it could detect, what a family cost, and what pays."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tfeval.errors import ParameterError
+from tfeval.errors import ParameterError, suggest
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.power import ALLOCATIONS, minimum_detectable_effect, multiplier
 from tfeval.impact.effects.published import comparison_shares, phase_one_inputs
+from tfeval.money.additional import CONVERT, VALUED_AS, family_effects
+from tfeval.money.appraisal_settings import Assumptions
 from tfeval.money.appraise import appraise
-from tfeval.money.costs import programme_costs
-from tfeval.money.evaluation_2019 import VALUED_AS, family_effects
+from tfeval.money.costs import VIEWS, cost_sources, programme_costs
+from tfeval.money.evaluation_2019 import views
+from tfeval.money.prices import discount_factors, year_number
 from tfeval.programme.national import attached_by_year
+from tfeval.programme.phases import phase as phase_of
+from tfeval.programme.programmes import programmes
+from tfeval.programme.published import distinct_sources, published
 
 #: Outcomes of the 2016 study that a unit cost values, and whose share is counted.
 OUTCOMES = {
@@ -25,15 +31,12 @@ OUTCOMES = {
     "custody": "juveniles",
     "conviction": "juveniles",
 }
-VIEWS = ("total", "central")
-#: Grants to prepare were paid in 2011-12: all values are at that year.
-BASE_YEAR = 2011
 
 
+@lru_cache(maxsize=64)
 def worth_of_a_point(
-    outcome: str, population: str, *, price_year: int = 2024, edition: str = "2026",
-    horizon: int = 5, persistence: float = 0.5,
-) -> float:  # fmt: skip
+    outcome: str, population: str, assumptions: Assumptions | None = None
+) -> float:
     """Return what one person in a hundred less with an outcome is worth, for a phase one family.
 
     Parameters
@@ -41,31 +44,23 @@ def worth_of_a_point(
     outcome : str
         One of `OUTCOMES`.
     population : {"children", "juveniles", "adults"}
-    price_year, edition, horizon, persistence
-        As in `appraise`.
+    assumptions : Assumptions, optional
+        The scenario: its account, prices, years and persistence.
 
     Returns
     -------
     float
-        Pounds of public money, present value.
+        Pounds, present value: of public money in the account of the public purse.
     """
     if outcome not in VALUED_AS:
         raise ParameterError(f"No published effect on {outcome} can be valued.")
-    return _worth(outcome, population, price_year, edition, horizon, persistence)
-
-
-@lru_cache(maxsize=64)
-def _worth(outcome: str, population: str, *asked: float) -> float:
     rows = pd.DataFrame({"outcome": [outcome], "population": [population], "months": [24],
                          "estimate": [-0.01], "std_error": [0.0]})  # fmt: skip
-    price_year, edition, horizon, persistence = asked
     effects = family_effects(Effects(rows, np.zeros((1, 1))))
-    name = effects.to_frame()["outcome"].iloc[0]
-    families = families_one()
+    name, families = effects.to_frame()["outcome"].iloc[0], families_one()
     found = appraise(
-        effects, 0.0, families=families, price_year=int(price_year), edition=str(edition),
-        horizon=int(horizon), persistence=persistence, perspective="fiscal", base_year=BASE_YEAR,
-        convert={name: (VALUED_AS[outcome][0], 1.0)},
+        effects, 0.0, families=families, convert={name: CONVERT.get(name, (VALUED_AS[outcome][0], 1.0))},
+        **(assumptions or Assumptions()).of_phase("one"),
     )  # fmt: skip
     return found.benefits / sum(families.values())
 
@@ -77,23 +72,92 @@ def families_one() -> dict[int | str, float]:
 
 
 @lru_cache(maxsize=64)
-def cost_of_a_family(view: str, *, price_year: int = 2024, edition: str = "2026") -> float:
-    """Return what phase one cost a family, pounds of present value, by the appraisal.
+def cost_of_a_family(
+    view: str, assumptions: Assumptions | None = None, phase: str = "one"
+) -> float:
+    """Return what a phase cost a family, pounds of present value: what an appraisal counts.
 
     Parameters
     ----------
     view : {"total", "central", "marginal"}
-    price_year : int
-    edition : str
+    assumptions : Assumptions, optional
+        The scenario: its prices, and the year to which money is discounted.
+    phase : str, default "one"
     """
-    rows = pd.DataFrame({"outcome": ["looked_after"], "months": [12], "estimate": [0.0],
-                         "std_error": [0.0]})  # fmt: skip
-    families = families_one()
-    found = appraise(
-        Effects(rows, np.zeros((1, 1))), programme_costs("one", view, price_year),
-        families=families, price_year=price_year, edition=edition, base_year=BASE_YEAR,
-    )  # fmt: skip
-    return found.costs / sum(families.values())
+    held = assumptions or Assumptions()
+    rows = programme_costs(phase, view, held.price_year)
+    since = rows["year"].map(year_number).to_numpy() - held.discounted_to(phase)
+    factors = discount_factors(int(since.max()), str(held.green_book_edition), timing=held.timing)
+    return float(rows["amount"].to_numpy() @ factors[since]) / phase_of(phase).families.value
+
+
+#: Published costs a family: phase, table, figure, what is in it, and whose it is.
+_PUBLISHED_COSTS = (
+    ("one", "tariff", "maximum_per_family", "the most that central government paid for one, in "
+     "fees and results", "the department"),
+    ("one", "benefits_claim_2015", "average_cost_per_family", "the intervention: what authorities "
+     "contributed and central money together, in seven areas", "the department's report and its "
+     "press notice"),
+    ("one", "benefits_claim_2015", "average_cost_west_sussex", "phase one in one authority, by "
+     "its own account", "West Sussex"),
+    ("one", "budget", "assumed_cost_of_intervention", "a successful intervention, all public "
+     "bodies: assumed beforehand", "the department"),
+    ("two", "tariff", "maximum_per_family", "the most that central government paid for one, in "
+     "fees and results", "the department"),
+    ("two", "budget", "extension_average_investment", "all public bodies, as designed; central "
+     "government pays a part", "the department"),
+)  # fmt: skip
+
+
+def costs_of_a_family(assumptions: Assumptions | None = None) -> pd.DataFrame:
+    """Return every cost a family of a phase: those published, and ours, each with what is in it.
+
+    Parameters
+    ----------
+    assumptions : Assumptions, optional
+        The scenario: its costs, its prices and the year to which money is discounted.
+
+    Returns
+    -------
+    DataFrame
+        `phase`, `pounds`, `what` (is in it), `whose`, `money` ("cash", or "scenario": its prices
+        and present value), `view` (of `programme_costs`; empty for a published one), `used`
+        (whether the scenario counts it), `sources` (tuple of Source); by phase, the least first.
+
+    Examples
+    --------
+    >>> rows = costs_of_a_family()
+    >>> rows.loc[rows["used"], "view"].unique().tolist()
+    ['total']
+    """
+    held, rows = assumptions or Assumptions(), []
+    for name in programmes():
+        families, budget = phase_of(name).families, phase_of(name).budget
+        rows.append((name, budget.pounds()[0] / families.value, "central government's budget over "
+                     "the families to be reached", "the department", "cash", "", False,
+                     (*budget.sources, *families.sources)))  # fmt: skip
+        for view in views(held):
+            cash = float(programme_costs(name, view)["cash"].sum()) / families.value
+            now = cost_of_a_family(view, held, name)
+            rows += [
+                (name, pounds, f"{VIEWS[view]}, counted line by line", "ours", money, view,
+                 view == held.costs and money == "scenario", cost_sources(name))
+                for money, pounds in (("cash", cash), ("scenario", now))
+            ]  # fmt: skip
+    for name, sheet, key, what, whose in _PUBLISHED_COSTS:
+        found = published(sheet)
+        found = found[found["figure"] == key]
+        if "phase" in found:
+            found = found[found["phase"] == name]
+        for value, part in found.groupby("value"):
+            rows.append((name, float(str(value)), what, whose, "cash", "", False,
+                         tuple(distinct_sources(part))))  # fmt: skip
+    columns = ["phase", "pounds", "what", "whose", "money", "view", "used", "sources"]
+    frame = pd.DataFrame(rows, columns=columns)
+    order = frame["phase"].map({name: place for place, name in enumerate(programmes())})
+    return frame.assign(order=order).sort_values(
+        ["order", "pounds"], kind="stable", ignore_index=True
+    ).drop(columns="order")  # fmt: skip
 
 
 def could_have_known(
@@ -101,9 +165,7 @@ def could_have_known(
     icc: float | None = None,
     *,
     power: float = 0.8,
-    price_year: int = 2024,
-    edition: str = "2026",
-    persistence: float = 0.5,
+    assumptions: Assumptions | None = None,
 ) -> pd.DataFrame:
     """Set what the 2016 study could detect beside what would have paid for the programme.
 
@@ -114,32 +176,30 @@ def could_have_known(
     icc : float, optional
         Share of the variance between authorities; by default 0.02, assumed.
     power : float, default 0.8
-    price_year, edition, persistence
-        Of the appraisal that the break-even effects come from.
+    assumptions : Assumptions, optional
+        The scenario that the break-even effects come from.
 
     Returns
     -------
     DataFrame
         One row an outcome: `outcome`, `population`, `share` (comparison group), `share_basis`;
         `detectable_low` and `detectable_high` (points: families compared within authorities, and
-        between them); `break_even_central` and `break_even_total` (points at which this outcome
-        alone pays for what central government, or all public bodies, spent); `could` (whether an
-        effect that pays would have been found: "yes", "no", "it depends"; "cannot pay" where not
-        even a fall to nothing pays);
-        `possible` and `possible_total` (whether a fall can pay central, and all public, costs).
-        A fall is at most the share itself: points are missing where it would have to be more.
+        between them); for each view of costs (total, central, and the scenario's) `break_even_` and
+        its name (points at which this outcome alone pays for them) and `possible_` and its name
+        (whether any fall can); `could` (whether an effect that pays would have been found: "yes",
+        "no", "it depends"; "cannot pay" where not even a fall to nothing pays). A fall is at most
+        the share itself: points are missing where it would have to be more.
 
     Examples
     --------
-    >>> rows = could_have_known().set_index("outcome")
-    >>> rows.loc["out_of_work", "could"], rows.loc["looked_after", "could"]
-    ('yes', 'it depends')
+    >>> rows = could_have_known(assumptions=Assumptions(perspective="fiscal"))
+    >>> bool((rows["detectable_high"].fillna(0) <= 100 * rows["share"]).all())
+    True
     """
     shares, inputs = comparison_shares(), {item.name: item.value for item in phase_one_inputs()}
     half = (inputs["records"] if records is None else records) / 2
     alike = inputs["icc"] if icc is None else icc
-    money = {"price_year": price_year, "edition": edition}
-    costs = {view: cost_of_a_family(view, **money) for view in VIEWS}
+    names = views(assumptions)
     rows = []
     for outcome, population in OUTCOMES.items():
         share, basis = shares[outcome]
@@ -150,19 +210,25 @@ def could_have_known(
             )
             for allocation in ALLOCATIONS
         ]  # fmt: skip
-        point = worth_of_a_point(outcome, population, persistence=persistence, **money)  # type: ignore[arg-type]
-        needed = [costs[view] / point for view in ("central", "total")]
-        can = [bool(value <= 100 * share) for value in needed]
-        rows.append((outcome, population, share, basis, *possible_fall([*found, *needed], share),
-                     _could(found, needed, 100 * share), *can))  # fmt: skip
-    columns = ["outcome", "population", "share", "share_basis", "detectable_low",
-               "detectable_high", "break_even_central", "break_even_total", "could",
-               "possible", "possible_total"]  # fmt: skip
+        point = worth_of_a_point(outcome, population, assumptions)
+        needed = [
+            cost_of_a_family(view, assumptions) / point if point > 0 else np.inf for view in names
+        ]
+        seen, paid = possible_fall(found, share), possible_fall(needed, share)
+        rows.append((outcome, population, share, basis, *seen, *paid, *np.isfinite(paid),
+                     _could(seen, paid)))  # fmt: skip
+    columns = [
+        *("outcome", "population", "share", "share_basis", "detectable_low", "detectable_high"),
+        *(f"break_even_{view}" for view in names), *(f"possible_{view}" for view in names),
+        "could",
+    ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
 def possible_fall(points: Any, share: float) -> np.ndarray:
     """Return falls that can be, missing where more would have to fall than there is.
+
+    Every number of points of this module is made here, so that none is more than there is.
 
     Parameters
     ----------
@@ -180,13 +246,16 @@ def possible_fall(points: Any, share: float) -> np.ndarray:
     return np.where(given <= 100 * share, given, np.nan)
 
 
-def _could(found: list[float], needed: list[float], most: float) -> str:
-    """Say whether a fall that pays, of at most `most` points, would have been found."""
-    if min(needed) > most:
+def _could(seen: np.ndarray, paid: np.ndarray) -> str:
+    """Say whether a fall that pays would have been found; missing ones cannot be."""
+    least_paid = float(np.min(paid[np.isfinite(paid)], initial=np.inf))
+    if not np.isfinite(least_paid):
         return "cannot pay"
-    if max(found) <= min(needed):
+    if np.isfinite(seen).all() and float(np.max(seen)) <= least_paid:
         return "yes"
-    return "no" if min(found) > min(max(needed), most) else "it depends"
+    least_seen = float(np.min(seen[np.isfinite(seen)], initial=np.inf))
+    most_paid = np.inf if np.isnan(paid).any() else float(np.max(paid))
+    return "no" if least_seen > most_paid or not np.isfinite(least_seen) else "it depends"
 
 
 def detectable_curve(
@@ -232,15 +301,15 @@ def detectable_curve(
 
 def hidden_value(
     allocation: str = "within", *, records: float | None = None, icc: float | None = None,
-    price_year: int = 2024, edition: str = "2026", persistence: float = 0.5,
+    assumptions: Assumptions | None = None,
 ) -> pd.DataFrame:  # fmt: skip
-    """Return what effects that the 2016 study could not rule out would be worth together.
+    """Return what effects that the 2016 study could not rule out would be worth, by outcome.
 
     Parameters
     ----------
     allocation : {"within", "between"}
         How families were compared.
-    records, icc, price_year, edition, persistence
+    records, icc, assumptions
         As in `could_have_known`.
 
     Returns
@@ -248,9 +317,9 @@ def hidden_value(
     DataFrame
         `outcome`, `population`, `share`, `points` (the largest fall not ruled out: the end of the
         2016 interval, at most the share itself), `rise` (the largest rise: at most what is left
-        above the share), `worth` and `loss` (pounds a family of the fall, and of the rise).
+        above the share), `worth` and `loss` (pounds a family that could be gained, and lost).
         Outcomes that hold the same pounds are counted once: out-of-work benefits stand for the
-        allowance.
+        allowance. `together` adds them up.
     """
     shares, inputs = comparison_shares(), {item.name: item.value for item in phase_one_inputs()}
     half = (inputs["records"] if records is None else records) / 2
@@ -266,12 +335,52 @@ def hidden_value(
         )  # fmt: skip
         end = 100 * found * times
         fall, rise = min(end, 100 * share), min(end, 100 * (1 - share))
-        point = worth_of_a_point(
-            outcome, population, price_year=price_year, edition=edition, persistence=persistence
-        )
-        rows.append((outcome, population, share, fall, rise, fall * point, rise * point))
+        point = worth_of_a_point(outcome, population, assumptions)
+        # A fall that costs money, as one may in some account, is a loss, and a rise a gain.
+        ends = (fall * point, -rise * point)
+        rows.append((outcome, population, share, fall, rise, max(ends), -min(ends)))
     columns = ["outcome", "population", "share", "points", "rise", "worth", "loss"]
     return pd.DataFrame(rows, columns=columns)
+
+
+#: How the ends of several outcomes are taken together, in words.
+TOGETHER = {
+    "quadrature": "in quadrature: as if the outcomes' errors were independent",
+    "worst": "at worst: each at the same end",
+}
+
+
+def together(rows: pd.DataFrame, how: str = "quadrature") -> tuple[float, float]:
+    """Return what could be gained, and what lost, by all outcomes together.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        As from `hidden_value`.
+    how : {"quadrature", "worst"}
+        The root of the sum of squares, or the sum.
+
+    Returns
+    -------
+    tuple of float
+        Pounds a family: gained, and lost; neither below 0.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such way.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"worth": [3.0, 4.0], "loss": [6.0, 8.0]})
+    >>> together(rows), together(rows, "worst")
+    ((5.0, 10.0), (7.0, 14.0))
+    """
+    if how not in TOGETHER:
+        raise ParameterError(f"There is no way {how}. {suggest(how, TOGETHER)}")
+    ends = rows[["worth", "loss"]].to_numpy(dtype=float)
+    both = ends.sum(axis=0) if how == "worst" else np.sqrt((ends**2).sum(axis=0))
+    return float(both[0]), float(both[1])
 
 
 def _interval_over_detectable(clusters: float, allocation: str) -> float:

@@ -21,11 +21,14 @@ from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.effects.words import hidden_rows
 from tfeval.impact.specification import Specification
 from tfeval.money.additional import Range, Results, results_of
+from tfeval.money.appraisal_settings import Assumptions
 from tfeval.money.claimed import (
+    CENTRAL_COST,
+    NATIONAL,
+    WHOLE_COST,
     break_even_2015,
     break_even_deadweight,
     claim_by_deadweight,
-    implied_costs_2019,
     national_claim_rebuilt,
 )
 from tfeval.programme.phases import phase
@@ -38,7 +41,6 @@ from tfeval.report.chapters.common import (
     of_phase,
     percent,
     pounds,
-    span,
     with_sources,
 )
 from tfeval.report.chapters.linked import records_of
@@ -49,29 +51,42 @@ from tfeval.report.record import Record, keep, make_record
 
 
 @of_phase("one")
-def break_even_table() -> Table:
-    """Return the share of the claimed benefit that must be the programme's own to break even."""
-    frame = break_even_2015().rename(
-        columns={
-            "claim": "Claim",
-            "cost_counted": "Cost counted",
-            "benefit": "Gross benefit claimed",
-            "cost": "Cost",
-            "share": "Share that must be its own",
+def break_even_table(assumptions: Assumptions) -> Table:
+    """Return the share of the claimed benefit that must be the programme's own to break even.
+
+    Parameters
+    ----------
+    assumptions : Assumptions
+        The scenario: how long a benefit lasts beyond the 12 months claimed.
+    """
+    rows = break_even_2015(assumptions)
+    frame = pd.DataFrame(
+        {
+            "Claim": rows["claim"],
+            "Cost counted": rows["cost_counted"],
+            "Gross benefit claimed": rows["benefit"],
+            "Cost": rows["cost"],
+            "Share that must be its own: 12 months, as claimed": rows["share"],
+            "The same, if it lasts as this report takes effects to": [
+                f"{percent(row['lasting'])} ({percent(row['lasting_low'])} to "
+                f"{percent(row['lasting_high'])})"
+                for row in rows.to_dict("records")
+            ],
         }
     )
     return table(
         frame,
         caption="How much of the change must be the programme's own for it to break even",
-        formats={
-            "Gross benefit claimed": pounds,
-            "Cost": pounds,
-            "Share that must be its own": percent,
-        },
+        formats=dict.fromkeys(frame.columns[2:4], pounds) | {frame.columns[4]: percent},
         sources=claim_sources(),
-        notes="One less the share is the deadweight at which the programme just pays for itself. "
-        "Central cost a family is the whole budget over the families targeted. Benefits are gross, "
-        "over 12 months, from seven areas, with no comparison group.",
+        notes=[
+            "One less the share is the deadweight at which the programme just pays for itself. "
+            "Central cost a family is the whole budget over the families targeted. Benefits are "
+            "gross, over 12 months, from seven areas, with no comparison group.",
+            f"As this report takes effects to last: {assumptions.lasting_words()}; the range is "
+            "between these. The claim is of money of the public purse and stands in that account. "
+            f"{assumptions.money_words('one')}",
+        ],
     )
 
 
@@ -102,36 +117,6 @@ def claim_sources() -> list[Source]:
     budget = published("budget")
     money = budget[budget["figure"].isin(["phase_one_budget", "local_contribution_expected"])]
     return distinct_sources(used, money)
-
-
-def ratios_table() -> Table:
-    """Return the cost that each published ratio of the 2019 analysis implies."""
-    frame = implied_costs_2019()
-    shown = pd.DataFrame(
-        {
-            "Measure": frame["measure"].str.capitalize() + " benefit",
-            "For each £1": frame["ratio"],
-            "Net benefit (£m)": frame["net"],
-            "Implied cost (£m)": frame["cost"],
-            "Allowing for rounding (£m)": [
-                span(low, high, "{:.1f}".format)
-                for low, high in zip(frame["low"], frame["high"], strict=True)
-            ],
-        }
-    )
-    rows = published("evaluations")
-    rows = rows[rows["figure"].str.contains("economic|fiscal")]
-    return table(
-        shown,
-        caption="The 2019 cost-benefit analysis recomputed: cost = net benefit / (ratio - 1)",
-        formats={
-            "For each £1": "£{:.2f}",
-            "Net benefit (£m)": "{:,.0f}",
-            "Implied cost (£m)": "{:,.0f}",
-        },
-        sources=distinct_sources(rows),
-        notes="Both ratios imply one cost, once rounding is allowed for.",
-    )
 
 
 def findings_table(name: str, page: str = "") -> Table:
@@ -196,10 +181,9 @@ def effects_with_values() -> int:
 
 # Chapter 6, the 2015 claim as the share that would have come anyway goes from none to all.
 
-_NATIONAL = "National claim"
 _WORDS = {
-    "central only": "Net of central government's budget",
-    "authority-contributed and central": "Net of all costs expected",
+    CENTRAL_COST: "Net of central government's budget",
+    WHOLE_COST: "Net of all costs expected",
 }
 
 
@@ -207,10 +191,10 @@ _WORDS = {
 def deadweight_chart() -> Chart:
     """Draw the value of the claimed £1.2bn as the share that would have come anyway goes up."""
     rows = claim_by_deadweight()
-    rows = rows[rows["claim"] == _NATIONAL]
+    rows = rows[rows["claim"] == NATIONAL]
     wide = rows.pivot_table(index="deadweight", columns="cost_counted", values="npv")
     wide.index = pd.Index([round(100 * float(share), 6) for share in wide.index])
-    known = break_even_deadweight().query("claim == @_NATIONAL")
+    known = break_even_deadweight().query("claim == @NATIONAL")
     ends = dict(zip(known["cost_counted"], known["deadweight"], strict=True))
     listed = "; ".join(
         f"{_WORDS[name].lower()} it breaks even at {percent(ends[name])}" for name in _WORDS
@@ -220,7 +204,7 @@ def deadweight_chart() -> Chart:
         title="What the claimed £1.2bn is worth, as more of it would have come anyway",
         alt=f"Two falling lines of net value against the share that would have come "
         f"anyway: {listed}.",
-        y_label="Net value",
+        y_label="Net value, if it lasted 12 months",
         value_format=_whole_millions,
         x_label="Share of the claimed saving that would have come anyway, %",
         reference=0.0,
@@ -233,24 +217,33 @@ def _whole_millions(value: float) -> str:
 
 
 @of_phase("one")
-def deadweight_table() -> Table:
-    """Return all published pairs of claim and cost as deadweight goes from none to all."""
+def deadweight_table(assumptions: Assumptions) -> Table:
+    """Return all published pairs of claim and cost as deadweight goes from none to all.
+
+    Parameters
+    ----------
+    assumptions : Assumptions
+        The scenario, for a benefit that lasts.
+    """
     rows = claim_by_deadweight([0.0, 0.25, 0.5, 0.75, 1.0])
     wide = rows.pivot_table(
         index=["claim", "cost_counted"], columns="deadweight", values="ratio", sort=False
     )
     wide.columns = pd.Index([f"{share:.0%} anyway" for share in wide.columns])
     names = list(wide.columns)
-    keys = ["claim", "cost_counted"]
-    frame = wide.reset_index().merge(break_even_deadweight(), on=keys, validate="one_to_one")
-    frame.columns = pd.Index(["Claim", "Cost counted", *names, "Breaks even at"])
+    keys, frame = ["claim", "cost_counted"], wide.reset_index()
+    for own in (None, assumptions):
+        frame = frame.merge(break_even_deadweight(own), on=keys, validate="one_to_one")
+    ends = ["Breaks even at", "Breaks even at, if it lasts"]
+    frame.columns = pd.Index(["Claim", "Cost counted", *names, *ends])
     return table(
         frame,
         caption="Benefit for each £1 of cost, as more of the claimed benefit would have come "
         "anyway",
-        formats=dict.fromkeys(names, "£{:.2f}".format) | {"Breaks even at": percent},
+        formats=dict.fromkeys(names, "£{:.2f}".format) | dict.fromkeys(ends, percent),
         sources=claim_sources(),
-        notes="Through the same appraisal as every other number of benefits here. Nothing is "
+        notes="Through the same appraisal as every other number of benefits here, over the 12 "
+        f"months claimed; in the last column over {assumptions.lasting_words()}. Nothing is "
         "assumed of what the true share is: nobody measured it.",
     )
 

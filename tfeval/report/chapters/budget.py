@@ -11,21 +11,28 @@ from tfeval.display.charts import waterfall_chart
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
 from tfeval.display.words import Sentence, financial_year
+from tfeval.money.appraisal_settings import Assumptions
+from tfeval.money.could_know import costs_of_a_family
 from tfeval.money.prices import deflate, discount_rates, edition_of, present_value
-from tfeval.programme.ledger import maximum_payable
+from tfeval.programme.claims import authority
+from tfeval.programme.ledger import fundable, maximum_payable
 from tfeval.programme.ledger_check import check_payments
-from tfeval.programme.national import reconcile
-from tfeval.programme.phases import phase
+from tfeval.programme.national import ledger_by_year, ledger_sources, reconcile
+from tfeval.programme.phases import Phase, phase
 from tfeval.programme.programmes import programmes
 from tfeval.programme.published import distinct_sources, published
 from tfeval.report.chapters.common import (
+    MEASURE_NAMES,
     as_published,
+    of_phase,
     percent,
     pounds,
     span,
     with_sources,
 )
 from tfeval.report.record import Record, keep, make_record, record
+
+ALL = "all"
 
 
 def headline(name: str) -> Sentence:
@@ -229,30 +236,29 @@ def reconciliation_chart(name: str) -> Chart:
     )
 
 
-def prices_table(name: str, price_year: int, edition: str) -> Table:
+def prices_table(name: str, assumptions: Assumptions) -> Table:
     """Return the budget in cash, in another year's prices, and as present value.
 
     Parameters
     ----------
     name : str
         The phase.
-    price_year : int
-        Financial year by its first calendar year.
-    edition : str
-        Green Book edition whose discount rates apply.
+    assumptions : Assumptions
+        The scenario: its prices, rates, timing and the year to which money is discounted.
     """
-    rules = phase(name)
-    cash = rules.budget.pounds()[0]
+    rules, edition = phase(name), str(assumptions.green_book_edition)
+    cash, base = rules.budget.pounds()[0], assumptions.discounted_to(name)
     years = list(rules.years)
-    flows = [deflate(cash / len(years), year, price_year) for year in years]
-    values = [cash, sum(flows), present_value(np.array(flows), edition)]
-    label = financial_year(price_year)
+    flows = [deflate(cash / len(years), year, assumptions.price_year) for year in years]
+    held = [0.0] * (years[0] - base) + flows  # nothing of the budget before its first year
+    values = [cash, sum(flows), present_value(np.array(held), edition, timing=assumptions.timing)]
+    label = financial_year(assumptions.price_year)
     frame = pd.DataFrame(
         {
             "Basis": [
                 "Cash, as published",
                 f"In prices of {label}",
-                f"In prices of {label}, present value in {financial_year(years[0])}",
+                f"In prices of {label}, present value in {financial_year(base)}",
             ],
             "Amount": values,
             "How": [
@@ -273,7 +279,44 @@ def prices_table(name: str, price_year: int, edition: str) -> Table:
             *rules.budget.sources,
             *distinct_sources(deflators, discount_rates(edition)),
         ],
-        notes="The budget was not published by year: an even spread is our assumption.",
+        notes=[
+            "The budget was not published by year: an even spread is our assumption.",
+            assumptions.money_words(name),
+        ],
+    )
+
+
+def family_costs_table(name: str, assumptions: Assumptions) -> Table:
+    """Return every cost a family of this report: what is in each, whose it is, and which is used.
+
+    Parameters
+    ----------
+    name : str
+        The page's phase: a page says nothing of an earlier one.
+    assumptions : Assumptions
+        The scenario.
+    """
+    rows = costs_of_a_family(assumptions)
+    kept = [one for one in programmes() if phase(one).start >= phase(name).start]
+    rows = rows[rows["phase"].isin(kept)]
+    money = {"cash": "cash", "scenario": f"prices of {financial_year(assumptions.price_year)}, "
+             "present value"}  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "Phase": [phase(one).title for one in rows["phase"]],
+            "A family": rows["pounds"].to_numpy(),
+            "What is in it": rows["what"].to_numpy(),
+            "Whose figure": rows["whose"].to_numpy(),
+            "Pounds of": [money[one] for one in rows["money"]],
+            "Counted as the cost in this report": ["yes" if one else "no" for one in rows["used"]],
+        }
+    )
+    return table(
+        frame,
+        caption="What a family cost: every figure of this report",
+        formats={"A family": "£{:,.0f}".format},
+        sources=list(dict.fromkeys(source for cited in rows["sources"] for source in cited)),
+        notes=[f"{phase(one).title}: {assumptions.money_words(one)}" for one in kept],
     )
 
 
@@ -286,3 +329,98 @@ def _figures(rows: pd.DataFrame, caption: str) -> Table:
         }
     )
     return table(with_sources(frame, rows), caption=caption)
+
+
+# Chapter 1, the ledger: fees and payments due, beside every payment that was published.
+
+
+def ledger_table(name: str) -> Table:
+    """Return fees and payments due by year paid and kind.
+
+    Parameters
+    ----------
+    name : str
+        The phase. Where families were not published by year, only the most that its tariff could
+        pay is known.
+    """
+    rules = phase(name)
+    if not rules.costs.ledger:
+        return _most_payable(rules)
+    lines = ledger_by_year()
+    lines["text"] = [
+        span(low, high, pounds) for low, high in zip(lines["low"], lines["high"], strict=True)
+    ]
+    wide = lines.pivot_table(index="kind", columns="paid_year", values="text", aggfunc="first")
+    wide = wide.reindex(["attachment", *rules.result.paid]).rename(index=MEASURE_NAMES)
+    frame = wide.rename_axis(index="Paid for", columns=None).reset_index()
+    note = (
+        "Ranges come from the families worked with at the end of 2013-14, which were not "
+        "published: between the counts of December 2013 and June 2014. Families attached first "
+        "are taken to be claimed first; kinds of result keep the shares last published."
+    )
+    return table(
+        frame,
+        caption=f"Fees and payments due under the tariff, {rules.words}",
+        sources=ledger_sources(name),
+        notes=note,
+    )
+
+
+def _most_payable(rules: Phase) -> Table:
+    families, tariff = rules.families.value, rules.tariff
+    year = tariff.years[0]
+    fee = tariff.fee(year)
+    result = tariff.maximum(year) - fee
+    rows = [
+        ("Attachment fees", fee, families * fee),
+        ("Results payments", result, families * result),
+        ("Together", fee + result, families * (fee + result)),
+    ]
+    if not tariff.attachment_fee:
+        rows = rows[1:2]
+    return table(
+        pd.DataFrame(rows, columns=["Paid for", "A family", f"{families:,.0f} families"]),
+        caption=f"The most that the tariff could pay, {rules.words}",
+        formats={"A family": pounds, f"{families:,.0f} families": pounds},
+        sources=ledger_sources(rules.name),
+    )
+
+
+@of_phase("one")
+def payments_table(local_authority: str = ALL) -> Table:
+    """Return the ledger held against each payment that was published.
+
+    Parameters
+    ----------
+    local_authority : str, default "all"
+        Only those of this authority.
+    """
+    rows = check_payments()
+    if local_authority != ALL:
+        rows = rows[rows["area_code"] == authority(local_authority)["code"]]
+    rows = rows.sort_values(["area", "period"], kind="stable")
+    frame = pd.DataFrame(
+        {
+            "Authority": rows["area"],
+            "What": rows["definition"],
+            "Published": [as_published(row) for _, row in rows.iterrows()],
+            "The ledger": [
+                span(low, high, pounds) for low, high in zip(rows["low"], rows["high"], strict=True)
+            ],
+            "Verdict": [_verdict(row) for _, row in rows.iterrows()],
+        }
+    )
+    note = None if len(rows) else "No payment to this authority was found in a published source."
+    return table(
+        with_sources(frame, rows), caption="The ledger beside every published payment", notes=note
+    )
+
+
+def _verdict(row: pd.Series) -> str:
+    missed = "" if row["miss"] == 0 else f" by {pounds(abs(row['miss']))}"
+    return f"{row['verdict'].capitalize()}{missed}: {row['why']}"
+
+
+def funded_families(targeted: float, name: str = "one") -> int:
+    """Return how many of an authority's targeted families a phase funded."""
+    return int(fundable([targeted], phase(name).tariff.funded_share)[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,8 @@ from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import funnel_plot
 from tfeval.display.tables import Table, table
 from tfeval.display.words import Sentence
-from tfeval.money.claimed import break_even_2015
+from tfeval.money.appraisal_settings import Assumptions
+from tfeval.money.claimed import CENTRAL_COST, NATIONAL, WHOLE_COST, break_even_2015
 from tfeval.programme.claims import (
     FullMarks,
     authority,
@@ -40,24 +42,28 @@ from tfeval.report.record import Record, keep, make_record, record
 ALL = "all"
 
 
-def headline(name: str) -> Sentence:
+def headline(name: str, assumptions: Assumptions) -> Sentence:
     """Say in one sentence what was claimed in a phase, and what it takes to hold.
 
     Parameters
     ----------
     name : str
         The phase.
+    assumptions : Assumptions
+        The scenario: how long a benefit lasts.
     """
-    return Sentence(claim_sentence(facts(name)))
+    return Sentence(claim_sentence(facts(name, assumptions)))
 
 
-def facts(name: str) -> dict[str, Record]:
+def facts(name: str, assumptions: Assumptions) -> dict[str, Record]:
     """Return what is recorded of a phase's claims; where a figure was not published, nothing.
 
     Parameters
     ----------
     name : str
         The phase.
+    assumptions : Assumptions
+        The scenario: how long a benefit lasts.
     """
     claims = phase(name).claims
     rows = _national(name, [claims.latest]).sort_values("as_of")
@@ -69,27 +75,45 @@ def facts(name: str) -> dict[str, Record]:
         make_record("claimed_as", MEASURE_NAMES[claims.latest].lower(), subject=about),
         make_record("claimed_by", month(last["as_of"]), subject=about),
     ]  # fmt: skip
-    return {record.name: record for record in made + (_final() if claims.final else [])}
+    made += [*_final(), *_breaking_even(assumptions)] if claims.final else []
+    return {record.name: record for record in made}
 
 
 def _final() -> list[Record]:
-    found, shares = marks(), break_even_2015()["share"] * 100
+    found = marks()
     saving = figure("benefits_claim_2015", "national_claim").pounds()[0]
     number: list[tuple[str, float, str, int | None]] = [
         ("claimed_share", 100 * national_share(), "%", 3),
         ("claimed_saving", saving, "£", None),
+        ("claimed_against", phase("one").budget.pounds()[0], "£", None),
         ("full_marks_observed", found.observed, "", None),
         ("full_marks_known", found.known, "", None),
         ("full_marks_expected", found.expected, "", 2),
         ("full_marks_early", found.early, "", None),
-        ("break_even_low", float(min(shares[0], shares[2])), "%", 3),
-        ("break_even_high", float(max(shares[0], shares[2])), "%", 3),
-        ("break_even_national", float(shares[5]), "%", 3),
     ]
     return [
         make_record(name, value, unit, digits=digits, subject={"phase": "one"})
         for name, value, unit, digits in number
     ]
+
+
+def _breaking_even(assumptions: Assumptions) -> list[Record]:
+    """Record which share of the claims must be the programme's own, and on what condition."""
+    rows = break_even_2015(assumptions)
+    named = rows.set_index(["claim", "cost_counted"])["share"]
+    number = {
+        "break_even_pair": named[(NATIONAL, CENTRAL_COST)],
+        "break_even_national": named[(NATIONAL, WHOLE_COST)],
+        "break_even_low": rows["share"].min(), "break_even_high": rows["share"].max(),
+        "break_even_lasting_low": rows["lasting"].min(),
+        "break_even_lasting_high": rows["lasting"].max(),
+        "break_even_least": rows["lasting_low"].min(),
+        "break_even_most": rows["lasting_high"].max(),
+    }  # fmt: skip
+    about = {"phase": "one", **asdict(assumptions)}
+    made = [make_record(name, 100 * float(share), "%", digits=3, subject=about)
+            for name, share in number.items()]  # fmt: skip
+    return [*made, make_record("break_even_lasting", assumptions.lasting_words(), subject=about)]
 
 
 def claim_sentence(said: Mapping[str, Record]) -> str:
@@ -111,22 +135,41 @@ def claim_sentence(said: Mapping[str, Record]) -> str:
     return (
         f"{claimed} ({said['claimed_share']} of those targeted) were claimed as {what}, "
         f"{said['full_marks_observed']} of {said['full_marks_known']} authorities with a known "
-        f"final claim at exactly 100% (chance alone: {said['full_marks_expected']} of these); "
-        f"the claimed saving of {said['claimed_saving']} breaks even only if "
-        f"{said['break_even_low']} to {said['break_even_high']} of the change was the programme's "
-        "own."
+        f"final claim at exactly 100% (chance alone: {said['full_marks_expected']} of these). "
+        f"The claimed saving of {said['claimed_saving']} pays for the "
+        f"{said['claimed_against']} beside it only if {break_even_words(said)}."
     )
 
 
-def record_claims(name: str) -> None:
+def break_even_words(said: Mapping[str, Record]) -> str:
+    """Say what share of the claims must be the programme's own, on which conditions.
+
+    Parameters
+    ----------
+    said : mapping of str to Record
+        As from `facts`, or as chapter 6 recorded them.
+    """
+    return (
+        f"{said['break_even_pair']} of the change was the programme's own, if it lasted the 12 "
+        f"months claimed ({said['break_even_low']} to {said['break_even_high']} over all "
+        f"published pairs of benefit and cost). Over {said['break_even_lasting']}, it takes "
+        f"{said['break_even_lasting_low']} to {said['break_even_lasting_high']} "
+        f"({said['break_even_least']} to {said['break_even_most']})"
+    )
+
+
+def record_claims(name: str, assumptions: Assumptions) -> None:
     """Record what was claimed in a phase and what its evaluation found, for later chapters.
 
     Parameters
     ----------
     name : str
         The phase.
+    assumptions : Assumptions
+        The scenario.
     """
-    for made in facts(name).values():
+    record("scenario", assumptions.words(name))
+    for made in facts(name, assumptions).values():
         keep(made)
     if phase(name).claims.saving:
         record("evaluation_2016", finding_2016(), subject={"phase": "one"})

@@ -16,9 +16,9 @@ from tfeval.programme.phases import phase
 from tfeval.programme.published import Source, distinct_sources, figure, published, sources
 from tfeval.report.chapters import impact
 from tfeval.report.chapters.authority import bounds
+from tfeval.report.chapters.budget import funded_families
 from tfeval.report.chapters.common import as_published, month, of_phase, percent, pounds
 from tfeval.report.chapters.impact import Analysis
-from tfeval.report.chapters.ledger import funded_families
 from tfeval.report.chapters.specifications import opinions, repeats
 
 # Chapter 4: do other choices say the same? The headline that follows from the page's own rows.

@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache, wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+import numpy as np
 import pandas as pd
 
+from tfeval.display.charts import waterfall_chart
+from tfeval.display.figures import Chart
 from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table, table
 from tfeval.display.words import Sentence
-from tfeval.impact.effects.published import evaluation_sources, published_effects
+from tfeval.impact.effects.published import evaluation_sources
 from tfeval.money.additional import people_in_family
+from tfeval.money.appraisal_settings import Assumptions
 from tfeval.money.claimed import implied_costs_2019
 from tfeval.money.costs import cost_sources, programme_costs
 from tfeval.money.evaluation_2019 import (
     Published,
     account_2019,
     appraise_2019,
+    fiscal,
     needed_2019,
     published_ratios,
+    views,
 )
-from tfeval.money.unit_costs import unit_costs
-from tfeval.programme.outcomes import outcome_label
+from tfeval.money.rebuilt_2019 import (
+    BASES,
+    VARIES,
+    cost_of_a_family_2019,
+    intervals_2019,
+    rebuilt_2019,
+)
 from tfeval.programme.programmes import programmes
 from tfeval.programme.published import Source, distinct_sources, published
 from tfeval.report.chapters import additional, claims, known
 from tfeval.report.chapters.additional import Additional
 from tfeval.report.chapters.common import percent, pounds, span
+from tfeval.report.chapters.known import COST_WORDS
 from tfeval.report.record import Record, Records, keep, make_record
 
 # Chapter 7 where nothing can be valued: what stands in the place of pounds, and why.
@@ -131,7 +143,7 @@ def or_why(shows: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any,
 _COHORT_YEAR = "2017-18"
 
 
-def headline(phase: str, found: Additional, price_year: int, edition: str) -> Sentence:
+def headline(phase: str, found: Additional, assumptions: Assumptions) -> Sentence:
     """Say in short what was claimed, what of it was caused as far as known, and what it is worth.
 
     Parameters
@@ -139,29 +151,34 @@ def headline(phase: str, found: Additional, price_year: int, edition: str) -> Se
     phase : str
     found : Additional
         What the records say; simulated ones are not quoted.
-    price_year : int
-    edition : str
+    assumptions : Assumptions
+        The scenario.
     """
-    parts: list[str] = [claims.headline(phase)]
+    parts: list[str] = [claims.headline(phase, assumptions)]
     if not found.simulated:
         parts.append(additional.headline(found))
-    said = facts(price_year, edition)
-    total, central = said["ratio_2019_total"], said["ratio_2019_central"]
+    said, names = facts(assumptions), views(assumptions)
+    ours = [
+        f"{said[f'ratio_2019_{view}']:short} for each £1 of {COST_WORDS[view]} "
+        f"({_turned(said[f'ratio_2019_{view}'])})"
+        for view in names
+    ]
     parts.append(
-        f"By our unit costs the effects published in 2019, of phase two, are worth {total:short} "
-        f"for each £1 that all public bodies spent ({_turned(total)}) and {central:short} for each "
-        f"£1 of central government ({_turned(central)}), as one assumption at a time is turned; "
+        f"By our unit costs the effects published in 2019, of phase two, are worth "
+        f"{' and '.join(ours)} to the public purse, as one assumption at a time is turned; "
         f"{said['ratio_2019_published_fiscal']:short} was published."
     )
     if programmes()[phase].claims.saving:
-        said = known.facts(price_year, edition)
+        left, view = known.facts(assumptions), names[-1]
+        inside, across = (f"open_2016_{view}_{how}" for how in ("within", "between"))
         parts.append(
             "The 2016 finding of no consistent effect still leaves room for a gain of up to "
-            f"{said['open_2016_central_within']:short} for each £1 of central government or a loss "
-            f"of up to {said['open_2016_central_within_loss']:short}, or up to "
-            f"{said['open_2016_central_between']:short} and "
-            f"{said['open_2016_central_between_loss']:short} if families were compared only "
-            "between authorities."
+            f"{left[inside]:short} for each £1 of {COST_WORDS[view]} or a loss of up to "
+            f"{left[f'{inside}_loss']:short}, or up to {left[across]:short} and "
+            f"{left[f'{across}_loss']:short} if families were compared only between authorities: "
+            f"as if errors were independent; at worst {left[f'{inside}_worst']:short} and "
+            f"{left[f'{inside}_loss_worst']:short}, or {left[f'{across}_worst']:short} and "
+            f"{left[f'{across}_loss_worst']:short}."
         )
     return Sentence(" ".join(parts))
 
@@ -170,96 +187,56 @@ def _turned(ratio: Record) -> str:
     return f"{ratio.end('low'):short} to {ratio.end('high'):short}"
 
 
-def intervals_table() -> Table:
-    """Return the published effects of 2019 with the most that their errors can be."""
-    effects = published_effects("2019")
-    rows = effects.to_frame().to_dict("records")
-    frame = pd.DataFrame(
-        {
-            "Outcome": [f"{outcome_label(row['outcome'])} ({row['population']})" for row in rows],
-            "On the programme, and comparison": [
-                f"{row['mean_treated']:.1%} and {row['mean_comparison']:.1%}" for row in rows
-            ],
-            "Difference (points)": [_minus(f"{100 * row['estimate']:.1f}") for row in rows],
-            "Error, at most": [f"{100 * row['std_error']:.2f}" for row in rows],
-            "95% interval, at most": [
-                _minus(f"{100 * row['conf_low']:.1f} to {100 * row['conf_high']:.1f}")
-                for row in rows
-            ],
-            "People in each group, at least": [_implied(row) for row in rows],
-        }
-    )
-    return table(
-        frame,
-        caption="The effects published in 2019, as intervals",
-        sources=evaluation_sources("2019"),
-        notes=[
-            *effects.notes,
-            "People in each group: how many, if all were independent, give an error of that size "
-            "at the published shares. The sizes themselves were not published where seen.",
-        ],
-    )
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", "\N{MINUS SIGN}")
-
-
-def _implied(row: dict) -> str:
-    variance = sum(share * (1 - share) for share in (row["mean_treated"], row["mean_comparison"]))
-    return f"{round(variance / row['std_error'] ** 2, -2):,.0f}"
-
-
 @lru_cache(maxsize=8)
-def ours(price_year: int, edition: str, view: str = "total") -> Published:
-    """Return the 2019 effects through our unit costs: the reference of the account.
+def ours(assumptions: Assumptions, view: str) -> Published:
+    """Return the 2019 effects through our unit costs, in the account of the public purse."""
+    return appraise_2019(fiscal(assumptions, view))
+
+
+#: Each is asked for by several tables of one page.
+account, rebuilt, intervals = map(lru_cache(maxsize=8), (account_2019, rebuilt_2019,
+                                                         intervals_2019))  # fmt: skip
+
+
+def benefits_table(assumptions: Assumptions) -> Table:
+    """Return the 2019 effects through our unit costs, by outcome, beside the published ratios.
 
     Parameters
     ----------
-    price_year : int
-    edition : str
-    view : {"total", "central"}
-        Which costs are counted.
+    assumptions : Assumptions
+        The scenario, in the account of the public purse.
     """
-    return appraise_2019(price_year=price_year, edition=edition, view=view)
-
-
-def benefits_table(price_year: int, edition: str) -> Table:
-    """Return the 2019 effects through our unit costs, by outcome, beside the published ratios."""
-    found = ours(price_year, edition)
-    central, said = ours(price_year, edition, "central"), facts(price_year, edition)
-    rows = found.by_outcome()
-    counted = found.counted().set_index("outcome")
-    labels = found.labels
+    names, said = views(assumptions), facts(assumptions)
+    made = {view: ours(assumptions, view) for view in names}
+    found = made[names[0]]
+    counted, labels = found.counted().set_index("outcome"), found.labels
     lines: list[tuple] = [
         (labels[row["outcome"]], _quantity(counted.loc[row["outcome"]]), pounds(row["a_family"]),
-         row["benefits"] / found.costs, row["benefits"] / central.costs)
-        for row in rows.sort_values("benefits", ascending=False).to_dict("records")
+         *(row["benefits"] / made[view].costs for view in names))
+        for row in found.by_outcome().sort_values("benefits", ascending=False).to_dict("records")
     ]  # fmt: skip
     lines.append(
         ("All together", "", pounds(found.benefits / found.families),
-         f"{said['ratio_2019_total']:short}", f"{said['ratio_2019_central']:short}")
+         *(f"{said[f'ratio_2019_{view}']:short}" for view in names))
     )  # fmt: skip
-    lines.append(("The same, at worst and at best", "", "", _ends(found), _ends(central)))
-    fiscal = f"{said['ratio_2019_published_fiscal']:short}"
-    lines.append(("Published, fiscal", "", "", fiscal, fiscal))
-    frame = pd.DataFrame(
-        lines,
-        columns=["Effect", "Change a family, two years", "Worth a family over five years",
-                 "For each £1 of all public costs", "For each £1 of central costs"],
-    )  # fmt: skip
-    money = dict.fromkeys(frame.columns[3:], _ratio)
+    for row in intervals(assumptions).to_dict("records"):
+        ends = (span(row[f"{view}_low"], row[f"{view}_high"], _pound) for view in names)
+        lines.append((f"95% interval, {VARIES[row['varies']]}", "", "", *ends))
+    fiscal_ratio = f"{said['ratio_2019_published_fiscal']:short}"
+    lines.append(("Published, fiscal", "", "", *[fiscal_ratio] * len(names)))
+    columns = ["Effect", "Change a family, two years", "Worth a family, all years",
+               *(f"For each £1 of {COST_WORDS[view]}" for view in names)]  # fmt: skip
+    frame = pd.DataFrame(lines, columns=columns)
     return table(
         frame,
         caption="The effects published in 2019, through our own unit costs",
-        formats=money,
+        formats=dict.fromkeys(columns[3:], _ratio),
         sources=_sources_2019(),
         notes=[
-            "Public money, over five years from when a family joins; half of an effect is left "
-            "in each year after the two that were followed (assumed).",
-            "At worst and at best: errors were not published, only that effects were significant. "
-            "At most, that leaves each between none and twice what was found; the ends take all "
-            "to err one way (Vohra, 2024).",
+            f"{fiscal(assumptions).words('two')} The published ratio is of the public purse too.",
+            "Errors were not published, only that effects were significant. At most, that leaves "
+            "each between none and twice what was found. All errors one way: the widest that any "
+            "covariance allows (Vohra, 2024). Drawn together, errors of effects are independent.",
             f"People in a family: {_people()}.",
         ],
     )
@@ -269,9 +246,14 @@ def _ratio(value: object) -> str:
     return value if isinstance(value, str) else f"£{value:.2f}"
 
 
-def _ends(found: Published) -> str:
-    low, high = found.ratio_interval()
-    return f"£{max(low, 0):.2f} to £{high:.2f}"
+def _pound(value: float) -> str:
+    """Write pounds for each pound, nothing without a sign."""
+    held = round(value, 2) + 0.0
+    return _minus(f"£{held:.2f}" if held >= 0 else f"-£{-held:.2f}")
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _quantity(row: pd.Series) -> str:
@@ -303,56 +285,150 @@ def _ratio_sources() -> list[Source]:
     return distinct_sources(rows[rows["figure"].str.contains(names)])
 
 
-def account_table(price_year: int, edition: str) -> Table:
-    """Return what each assumption does to our ratio of the 2019 effects."""
-    rows = account_2019(price_year, edition)
-    ratios = published_ratios()
-    frame = pd.DataFrame(
-        {
-            "What is turned": rows["turned"],
-            "How": rows["how"],
-            "All public costs": rows["total"],
-            "Central costs": rows["central"],
-        }
-    )
-    money = "£{:.2f}".format
+def account_table(assumptions: Assumptions) -> Table:
+    """Return what each assumption does to our ratio of the 2019 effects.
+
+    Parameters
+    ----------
+    assumptions : Assumptions
+        The scenario, in the account of the public purse.
+    """
+    rows, names = account(assumptions), views(assumptions)
+    titles = [f"{COST_WORDS[view][:1].upper()}{COST_WORDS[view][1:]}" for view in names]
+    columns = ["turned", "how", *names]
+    frame = rows[columns].set_axis(["What is turned", "How", *titles], axis=1)
     return table(
         frame,
-        caption=f"Why ours is not £{ratios['fiscal']:.2f}: one assumption turned at a time, "
-        "benefit for each £1",
-        formats={"All public costs": money, "Central costs": money},
+        caption="What our ratio hangs on: one assumption turned at a time, benefit for each £1",
+        formats=dict.fromkeys(titles, "£{:.2f}".format),
         sources=_ratio_sources(),
-        notes=[_needed_words(price_year, edition)],
+        notes=[_needed_words(assumptions), fiscal(assumptions).words("two")],
     )
 
 
-def _needed_words(price_year: int, edition: str) -> str:
-    lasting, people = needed_2019(price_year, edition)[["total", "central"]].to_dict("records")
+def _needed_words(assumptions: Assumptions) -> str:
+    lasting, people = needed_2019(assumptions)[[*views(assumptions)]].to_dict("records")
     wanted = f"£{published_ratios()['fiscal']:.2f}"
-    found = {
-        view: f"{percent(share)} of an effect must be left in each further year"
+    found = [
+        f"with {COST_WORDS[str(view)]} {percent(share)} of an effect must be left in each further "
+        "year"
         if pd.notna(share)
-        else f"not even lasting effects give it: it would take {people[view]:.1f} times the people"
+        else f"with {COST_WORDS[str(view)]} no share left gives it: it would take "
+        f"{people[view]:.1f} times the people"
         for view, share in lasting.items()
-    }
-    return (
-        f"What it takes to be {wanted}: with central costs {found['central']}; with all public "
-        f"costs {found['total']}."
+    ]
+    return f"What it takes to be {wanted}: {'; '.join(found)}."
+
+
+# 2019 rebuilt: a step at a time from our ratio to those that were published.
+
+_ACCOUNTS = {"fiscal": "Fiscal", "economic": "Economic"}
+
+
+def rebuilt_2019_table(assumptions: Assumptions) -> Table:
+    """Return the way from our ratio to the published ones, one assumption a step.
+
+    Parameters
+    ----------
+    assumptions : Assumptions
+        The scenario from which it starts.
+    """
+    rows = rebuilt(assumptions)
+    fiscal_rows, more = (rows[rows["account"] == name] for name in ("fiscal", "economic"))
+    more = more[~more["step"].isin(fiscal_rows["step"]) | (more["basis"] == "unexplained")]
+    again = fiscal_rows.iloc[[-2]].assign(
+        step="From there again, to the economic ratio", basis="computed", change=np.nan,
+        times=np.nan, low=np.nan, high=np.nan,
+    )  # fmt: skip
+    lines = [
+        (_step_words(row), BASES[row["basis"]],
+         "" if pd.isna(row["change"]) else _signed(row["change"]),
+         "" if pd.isna(row["times"]) else f"× {row['times']:.2f}", _pound(row["ratio"]),
+         "" if pd.isna(row["low"]) else span(row["low"], row["high"], _pound))
+        for row in pd.concat([fiscal_rows, again, more]).to_dict("records")
+    ]  # fmt: skip
+    columns = ["Step", "Basis", "Adds", "Multiplies", "Ratio then", "Ratio, at either end"]
+    return table(
+        pd.DataFrame(lines, columns=columns),
+        caption="2019 rebuilt: from our ratio to the published ones, a step at a time",
+        sources=_sources_2019(),
+        notes=[
+            f"It starts from: {fiscal(assumptions).words('two')}",
+            "What steps add sums to the published ratio, and what they multiply by makes it, "
+            "exactly. Steps whose value in the evaluation was not read are taken as ours, so they "
+            "add nothing; beside them is the ratio if theirs lay at either end of our range.",
+        ],
     )
 
 
-def differences_table(price_year: int, edition: str) -> Table:
-    """Return, reason by reason, why the published ratios and ours differ, computed or sourced."""
+def _step_words(row: dict) -> str:
+    if row["basis"] != "unexplained":
+        return str(row["step"])
+    ratio = published_ratios()[row["account"]]
+    return f"{row['step']}, to the published £{ratio:.2f} ({_ACCOUNTS[row['account']].lower()})"
+
+
+def _signed(change: float) -> str:
+    return _minus(f"{change:+.2f}" if round(change, 2) else "0.00")
+
+
+def _others_words(rows: pd.DataFrame) -> str:
+    """Say what the difference of the published ratios is of: value to others, less transfers."""
+    ratios = published_ratios()
+    others = rows[(rows["account"] == "economic") & (rows["basis"] == "computed")]["change"]
+    gap, lost = ratios["economic"] - ratios["fiscal"], -float(others[others < 0].sum())
+    return (
+        f"The economic ratio is {_pound(gap)} above the fiscal one: what others than public bodies "
+        "gained, less what households lost where the purse saved a benefit payment. By our unit "
+        f"costs they lost {_pound(lost)} for each £1; if theirs were alike, others gained "
+        f"{_pound(gap + lost)}, of which our unit costs hold {_pound(others[others > 0].sum())}."
+    )
+
+
+def rebuilt_2019_chart(assumptions: Assumptions, account: str = "fiscal") -> Chart:
+    """Draw the steps from our ratio to a published one.
+
+    Parameters
+    ----------
+    assumptions : Assumptions
+        The scenario from which they start.
+    account : {"fiscal", "economic"}
+    """
+    rows = rebuilt(assumptions)
+    rows = rows[(rows["account"] == account) & (rows["basis"] != "not_read")]
+    ratio = published_ratios()[account]
+    first, *steps = rows[rows["basis"] != "unexplained"].to_dict("records")
+    listed = "; ".join(f"{row['step']} {_signed(row['change'])}" for row in steps)
+    left = float(rows["change"].iloc[-1])
+    return waterfall_chart(
+        [first["step"], *(row["step"] for row in steps)],
+        [first["ratio"], *(row["change"] for row in steps)],
+        total=ratio, total_label=f"Published, {account}", remainder_label="Not explained",
+        title=f"From our ratio to the published £{ratio:.2f}, for each £1",
+        alt=f"Waterfall chart. Ours is {_pound(first['ratio'])}; {listed}; not explained "
+        f"{_signed(left)}; published £{ratio:.2f}.",
+        value_format="{:.2f}", x_label="Benefit for each £1, pounds", sources=_ratio_sources(),
+    )  # fmt: skip
+
+
+def differences_table(assumptions: Assumptions) -> Table:
+    """Return, reason by reason, why the published ratios and ours differ, computed or sourced.
+
+    Parameters
+    ----------
+    assumptions : Assumptions
+        The scenario.
+    """
     implied = implied_costs_2019()
     cost = span(implied["low"].max(), implied["high"].min(), _millions)
     spent = {view: _spent_in_year(view) for view in ("central", "total")}
-    care = facts(price_year, edition)["care_share_2019"]
-    ratios = published_ratios()
-    layers = sorted(set(unit_costs(price_year)["party"]))
+    care = facts(assumptions)["care_share_2019"]
+    families = cost_of_a_family_2019()["families"].round(-2)
+    count = span(families.min(), families.max(), "{:,.0f}".format)
     lines = [
-        ("Costs", f"The two ratios imply {cost} for the {_COHORT_YEAR} cohort. That year's "
-         f"central costs were {_millions(spent['central'])} and all public costs "
-         f"{_millions(spent['total'])} here: what they counted lies between."),
+        ("Costs", f"The two ratios imply {cost}: {count} families at what central "
+         f"government paid for one (see above). That year it paid {_millions(spent['central'])} "
+         f"here, and all public bodies {_millions(spent['total'])}."),
         ("Where benefits arise", f"{_text('benefits_from')} Here children looked after are "
          f"{care} of them."),
         ("Outcomes", f"{_text('outcomes_counted')} Which these were was not read; only effects "
@@ -360,12 +436,9 @@ def differences_table(price_year: int, edition: str) -> Table:
          "protection plans are among those without a value, and would lower ours."),
         ("Health", f"{_text('not_linked')} So neither account holds any saving of the NHS from "
          "fewer admissions."),
-        ("Economic value", f"£{ratios['economic'] - ratios['fiscal']:.2f} of the "
-         f"£{ratios['economic']:.2f} was value to others than public bodies. Our unit costs hold "
-         f"{', '.join(layers)} values alone, so that part cannot be rebuilt here."),
+        ("Economic value", _others_words(rebuilt(assumptions))),
         ("Unit costs", "Theirs were not read. Ours take the average cost of a child in care; a "
-         "child kept out of care by a family worker may be one of the cheaper cases (see above)."),
-        ("Persistence", "How long they let effects last within five years was not read."),
+         "child kept out of care by a family worker may be one of the cheaper cases."),
     ]  # fmt: skip
     return table(
         pd.DataFrame(lines, columns=["Difference", "What is known of it"]),
@@ -389,36 +462,35 @@ def _spent_in_year(view: str) -> float:
 
 
 @lru_cache(maxsize=8)
-def facts(price_year: int, edition: str) -> dict[str, Record]:
+def facts(assumptions: Assumptions) -> dict[str, Record]:
     """Return what is recorded of the 2019 study, which is of phase two.
 
     Parameters
     ----------
-    price_year : int
-    edition : str
+    assumptions : Assumptions
 
     Returns
     -------
     dict of str to Record
         Our ratios have as their interval the least and the most over the rows of `account_table`.
     """
-    about = {"phase": "two", "price_year": price_year, "green_book_edition": edition}
-    unit, turned, made = "£ for each £1", account_2019(price_year, edition), []
-    for view in ("total", "central"):
-        ratio = ours(price_year, edition, view).benefit_cost_ratio
+    about = {"phase": "two", **asdict(assumptions)}
+    unit, turned, made = "£ for each £1", account(assumptions), []
+    for view in views(assumptions):
+        ratio = ours(assumptions, view).benefit_cost_ratio
         ends = [ratio, *turned[view].dropna()]
         made.append(make_record(f"ratio_2019_{view}", ratio, unit, interval=(min(ends), max(ends)),
                                 subject=about))  # fmt: skip
     for kind, ratio in published_ratios().items():
         made.append(make_record(f"ratio_2019_published_{kind}", ratio, unit, subject={
             "phase": "two"}))  # fmt: skip
-    rows = ours(price_year, edition).by_outcome().set_index("outcome")["benefits"]
+    rows = ours(assumptions, assumptions.costs).by_outcome().set_index("outcome")["benefits"]
     share = 100 * float(rows["looked_after"] / rows.sum())
     made.append(make_record("care_share_2019", share, "%", digits=3, subject=about))
     return {record.name: record for record in made}
 
 
-def record_evidence(price_year: int, edition: str) -> None:
+def record_evidence(assumptions: Assumptions) -> None:
     """Record the ratios of the 2019 effects by our unit costs, for later chapters."""
-    for made in facts(price_year, edition).values():
+    for made in facts(assumptions).values():
         keep(made)

@@ -12,7 +12,7 @@ from tfeval.display.interval_charts import narrowing_chart
 from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table, safe_count, table
 from tfeval.money.additional import Range, cost_per, surviving
-from tfeval.money.claimed import break_even_2015
+from tfeval.money.claimed import CENTRAL_COST, NATIONAL, WHOLE_COST, break_even_2015
 from tfeval.money.costs import cost_sources, programme_costs
 from tfeval.programme.ledger import year_two_release
 from tfeval.programme.national import reconcile
@@ -401,9 +401,9 @@ def surviving_table(found: Additional) -> Table:
         return table(pd.DataFrame({"": [why]}), caption="What survives of the claimed saving")
     claim = figure("benefits_claim_2015", "national_claim")
     held, saved = found.results, claim.pounds()[0]
-    costs = break_even_2015().set_index(["claim", "cost_counted"])["cost"].loc["National claim"]
-    own, central = surviving(saved, held.own, float(costs["central only"]))
-    _, whole = surviving(saved, held.own, float(costs["authority-contributed and central"]))
+    costs = break_even_2015().set_index(["claim", "cost_counted"])["cost"].loc[NATIONAL]
+    own, central = surviving(saved, held.own, float(costs[CENTRAL_COST]))
+    _, whole = surviving(saved, held.own, float(costs[WHOLE_COST]))
     kind = "simulated share" if found.simulated else "the records' share"
     lines = [
         ("Claimed in 2015: all of every family's change", pounds(saved), "published"),

@@ -1,7 +1,9 @@
-"""Chapter 6, the study of 2016: could it have known, and what did its silence leave open."""
+"""Chapter 6, what the studies could know: the errors of 2019, and what 2016 left open."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -14,52 +16,156 @@ from tfeval.impact.effects.published import (
     evaluation_sources,
     published_effects,
 )
+from tfeval.money.appraisal_settings import Assumptions
+from tfeval.money.claimed import implied_costs_2019
 from tfeval.money.costs import cost_sources
 from tfeval.money.could_know import (
+    TOGETHER,
     cost_of_a_family,
     could_have_known,
     hidden_value,
+    together,
 )
+from tfeval.money.evaluation_2019 import views
+from tfeval.money.rebuilt_2019 import cost_of_a_family_2019
 from tfeval.programme.outcomes import outcome_label
 from tfeval.programme.phases import phase as phase_of
 from tfeval.programme.published import Source, distinct_sources, published
 from tfeval.report.chapters.additional import Additional, nothing_table
-from tfeval.report.chapters.common import about, of_phase, pounds
+from tfeval.report.chapters.common import about, of_phase, pounds, span
 from tfeval.report.chapters.unmeasured import IMPOSSIBLE, design_sources
 from tfeval.report.chapters.unmeasured import curve_table as curve_table  # noqa: PLC0414 (one chapter)
 from tfeval.report.chapters.unmeasured import inputs_table as inputs_table  # noqa: PLC0414
 from tfeval.report.chapters.unmeasured import small_trials_table as small_trials_table  # noqa: PLC0414
 from tfeval.report.record import Record, keep, make_record
 
+#: Views of costs in a sentence.
+COST_WORDS = {
+    "total": "all public costs",
+    "central": "central costs",
+    "marginal": "costs that grow with families",
+}
+# The analysis of 2019: what its ratios imply, and its effects as intervals.
+
+
+def ratios_table() -> Table:
+    """Return the cost that each published ratio of 2019 implies, and of how many families."""
+    frame, each = implied_costs_2019(), cost_of_a_family_2019()
+    shown = pd.DataFrame(
+        {
+            "Measure": frame["measure"].str.capitalize() + " benefit",
+            "For each £1": frame["ratio"],
+            "Net benefit (£m)": frame["net"],
+            "Implied cost (£m)": frame["cost"],
+            "Allowing for rounding (£m)": [
+                span(low, high, "{:.1f}".format)
+                for low, high in zip(frame["low"], frame["high"], strict=True)
+            ],
+            "So many families, at a hypothesis of their cost": each["families"],
+            "Benefit a family, then": each["benefit"],
+        }
+    )
+    rows, rules = published("evaluations"), phase_of("two")
+    rows = rows[rows["figure"].str.contains("economic|fiscal")]
+    a_family, budget = each["a_family"].iloc[0], pounds(rules.budget.pounds()[0])
+    return table(
+        shown,
+        caption="The 2019 cost-benefit analysis recomputed: cost = net benefit / (ratio - 1)",
+        formats={
+            "For each £1": "£{:.2f}",
+            "Net benefit (£m)": "{:,.0f}",
+            "Implied cost (£m)": "{:,.0f}",
+            shown.columns[5]: lambda count: f"{round(count, -2):,.0f}",
+            shown.columns[6]: pounds,
+        },
+        sources=[*distinct_sources(rows), *rules.budget.sources, *rules.families.sources],
+        notes=[
+            "Both ratios imply one cost, once rounding is allowed for.",
+            f"Hypothesis: a family was costed at {pounds(a_family)}, which is {budget} over "
+            f"{rules.families.value:,.0f} families: central government's money alone. Then the "
+            "implied cost is of as many families as are shown. The arithmetic supports it; the "
+            "number of families in the analysis was not read.",
+        ],
+    )
+
+
+def intervals_table() -> Table:
+    """Return the published effects of 2019 with the most that their errors can be."""
+    effects = published_effects("2019")
+    rows = effects.to_frame().to_dict("records")
+    frame = pd.DataFrame(
+        {
+            "Outcome": [f"{outcome_label(row['outcome'])} ({row['population']})" for row in rows],
+            "On the programme, and comparison": [
+                f"{row['mean_treated']:.1%} and {row['mean_comparison']:.1%}" for row in rows
+            ],
+            "Difference (points)": [_minus(f"{100 * row['estimate']:.1f}") for row in rows],
+            "Error, at most": [f"{100 * row['std_error']:.2f}" for row in rows],
+            "95% interval, at most": [
+                _minus(f"{100 * row['conf_low']:.1f} to {100 * row['conf_high']:.1f}")
+                for row in rows
+            ],
+            "People in each group, at least": [_implied(row) for row in rows],
+        }
+    )
+    return table(
+        frame,
+        caption="The effects published in 2019, as intervals",
+        sources=evaluation_sources("2019"),
+        notes=[
+            *effects.notes,
+            "People in each group: how many, if all were independent, give an error of that size "
+            "at the published shares. The sizes themselves were not published where seen.",
+        ],
+    )
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _implied(row: dict) -> str:
+    variance = sum(share * (1 - share) for share in (row["mean_treated"], row["mean_comparison"]))
+    return f"{round(variance / row['std_error'] ** 2, -2):,.0f}"
+
+
+# The study of 2016: could it have known, and what did its silence leave open.
+
 
 @of_phase("one")
-def reach(price_year: int, edition: str) -> Chart:
+def reach(assumptions: Assumptions) -> Chart:
     """Draw what the 2016 study could detect beside what would have paid for the programme.
 
     Parameters
     ----------
-    price_year : int
-    edition : str
-        Of the Green Book.
+    assumptions : Assumptions
+        The scenario.
     """
-    rows = could_have_known(price_year=price_year, edition=edition)
+    rows = _reached(assumptions)
     labels = [_label(row) for row in rows.to_dict("records")]
     listed = "; ".join(
         f"{label}: of {100 * row['share']:.1f} at most; detectable "
         f"{_ends(row['detectable_low'], row['detectable_high'])}, needed "
-        f"{_ends(row['break_even_central'], row['break_even_total'])}"
+        f"{_ends(row['needed_low'], row['needed_high'])}"
         for label, row in zip(labels, rows.to_dict("records"), strict=True)
     )
     return reach_chart(
-        labels, rows["detectable_low"], rows["detectable_high"], rows["break_even_central"],
-        rows["break_even_total"], title="Could the 2016 study have seen an effect that pays?",
+        labels, rows["detectable_low"], rows["detectable_high"], rows["needed_low"],
+        rows["needed_high"], title="Could the 2016 study have seen an effect that pays?",
         alt=f"Two ranges for each outcome, in percentage points on a log scale, up to the share "
         f"that there is. {listed}.",
         most=100 * rows["share"], most_label="A fall to nothing: none can be larger",
         seen_label="Smallest change it would have seen: compared within authorities, to between",
-        needed_label="Change that would pay by itself: for central costs, to all public costs",
+        needed_label="Change that would pay by itself: for the least costs shown, to the most",
         x_label="Percentage points (each step is ten times the last)", sources=_sources(),
     )  # fmt: skip
+
+
+def _reached(assumptions: Assumptions) -> pd.DataFrame:
+    """Return what was detectable and what pays, with the ends over all costs that are shown."""
+    rows = could_have_known(assumptions=assumptions)
+    paid = rows[[f"break_even_{view}" for view in views(assumptions)]]
+    return rows.assign(needed_low=paid.min(axis=1), needed_high=paid.max(axis=1, skipna=False))
 
 
 def _ends(low: float, high: float) -> str:
@@ -92,30 +198,32 @@ _COULD = {
 
 
 @of_phase("one")
-def reach_table(price_year: int, edition: str) -> Table:
-    """Return detectable and break-even effects by outcome, and whether the study could tell."""
-    rows = could_have_known(price_year=price_year, edition=edition)
-    frame = pd.DataFrame(
-        {
-            "Outcome": [_label(row) for row in rows.to_dict("records")],
-            "Share without the programme": [
-                f"{row.share:.1%} ({row.share_basis})" for row in rows.itertuples()
-            ],
-            "Smallest change it would have seen (points)": [
-                _ends(row["detectable_low"], row["detectable_high"])
-                for row in rows.to_dict("records")
-            ],
-            "Change that pays for central costs (points)": [
-                _needed(value) for value in rows["break_even_central"]
-            ],
-            "Change that pays for all public costs (points)": [
-                _needed(value) for value in rows["break_even_total"]
-            ],
-            "Would it have been seen?": [_verdict(row) for row in rows.to_dict("records")],
-        }
-    )
+def reach_table(assumptions: Assumptions) -> Table:
+    """Return detectable and break-even effects by outcome, and whether the study could tell.
+
+    Parameters
+    ----------
+    assumptions : Assumptions
+        The scenario.
+    """
+    rows = could_have_known(assumptions=assumptions)
+    lines = rows.to_dict("records")
+    columns: dict[str, list[str]] = {
+        "Outcome": [_label(row) for row in lines],
+        "Share without the programme": [
+            f"{row['share']:.1%} ({row['share_basis']})" for row in lines
+        ],
+        "Smallest change it would have seen (points)": [
+            _ends(row["detectable_low"], row["detectable_high"]) for row in lines
+        ],
+    }
+    for view in views(assumptions):
+        columns[f"Change that pays for {COST_WORDS[view]} (points)"] = [
+            _needed(value) for value in rows[f"break_even_{view}"]
+        ]
+    columns["Would it have been seen?"] = [_verdict(row, views(assumptions)) for row in lines]
     return table(
-        frame,
+        pd.DataFrame(columns),
         caption="Could the 2016 study have known?",
         sources=design_sources(),
         notes=[
@@ -124,8 +232,7 @@ def reach_table(price_year: int, edition: str) -> Table:
             "the larger only between authorities.",
             "No share falls by more than itself: what would have to is said to be impossible, and "
             "is not a number.",
-            "Pays: this outcome alone would cover what was spent, over five years, with half of "
-            "an effect left in each further year. The money is public money.",
+            f"Pays: this outcome alone would cover what was spent. {assumptions.words('one')}",
         ],
     )
 
@@ -134,40 +241,49 @@ def _needed(points: float) -> str:
     return "impossible" if pd.isna(points) else f"{points:.1f}"
 
 
-def _verdict(row: dict) -> str:
+def _verdict(row: dict, names: Sequence[str]) -> str:
     """Say whether a fall that pays would have been seen, and what no fall could do."""
-    unseen = pd.isna(row["detectable_low"])
-    parts = [_COULD["cannot be seen" if unseen and row["possible"] else row["could"]]]
-    if unseen and not row["possible"]:
+    unseen, can = pd.isna(row["detectable_low"]), [row[f"possible_{view}"] for view in names]
+    parts = [_COULD["cannot be seen" if unseen and any(can) else row["could"]]]
+    if unseen and not any(can):
         parts.append("Nor would even that have been seen")
     elif not unseen and pd.isna(row["detectable_high"]):
         parts.append(
             "Compared only between authorities, not even a fall to nothing would have been seen"
         )
-    if row["possible"] and not row["possible_total"]:
-        parts.append("No fall could pay for all public costs")
+    if any(can):
+        parts += [
+            f"No fall could pay for {COST_WORDS[view]}"
+            for view, possible in zip(names, can, strict=True)
+            if not possible
+        ]
     return ". ".join(parts)
 
 
 @of_phase("one")
-def silence_table(price_year: int, edition: str) -> Table:
-    """Return what effects that the 2016 study could not rule out would be worth together."""
-    frames = {name: hidden_value(name, price_year=price_year, edition=edition)
-              for name in ("within", "between")}  # fmt: skip
+def silence_table(assumptions: Assumptions) -> Table:
+    """Return what effects that the 2016 study could not rule out would be worth together.
+
+    Parameters
+    ----------
+    assumptions : Assumptions
+        The scenario.
+    """
+    frames = {name: hidden_value(name, assumptions=assumptions) for name in ("within", "between")}
     rows: list[tuple[str, ...]] = []
     for pair in zip(*(frame.to_dict("records") for frame in frames.values()), strict=True):
         shown = [
             text for row in pair for text in (_points(row), _either(row["loss"], row["worth"]))
         ]
         rows.append((_label(pair[0]), *shown))
-    within, between = (
-        _either(float(frame["loss"].sum()), float(frame["worth"].sum()))
-        for frame in frames.values()
-    )
-    rows.append(("All together, each at the same end", "", within, "", between))
-    for view, words in (("central", "Central costs"), ("total", "All public costs")):
-        cost = pounds(cost_of_a_family(view, price_year=price_year, edition=edition))
-        rows.append((f"{words}, a family", "", cost, "", cost))
+    for how, words in TOGETHER.items():
+        within, between = (together(frame, how) for frame in frames.values())
+        rows.append((f"All together, {words}", "", _either(*reversed(within)), "",
+                     _either(*reversed(between))))  # fmt: skip
+    for view in views(assumptions):
+        cost = pounds(cost_of_a_family(view, assumptions))
+        words = COST_WORDS[view]
+        rows.append((f"{words[:1].upper()}{words[1:]}, a family", "", cost, "", cost))
     columns = ["Outcome", "Compared within authorities: not ruled out (points)",
                "Within: worth a family", "Compared between authorities: not ruled out (points)",
                "Between: worth a family"]  # fmt: skip
@@ -180,8 +296,9 @@ def silence_table(price_year: int, edition: str) -> Table:
             "Out-of-work benefits stand for the allowance, which is one of them. School absence "
             "and anti-social behaviour are not here: nothing was published to judge them by.",
             "No share falls by more than itself, so a fall stops at the share without the "
-            "programme.",
-            "Costs and unit costs: sources under the chart above.",
+            "programme. In quadrature: the root of the sum of squares; it is unlikely that every "
+            "outcome lies at the same end, and at worst they do.",
+            f"Costs and unit costs: sources under the chart above. {assumptions.words('one')}",
         ],
     )
 
@@ -194,31 +311,27 @@ def _either(loss: float, gain: float) -> str:
     return f"{about(-loss)} to {about(gain)}"
 
 
-def open_range(
-    price_year: int, edition: str, view: str = "central", side: str = "worth"
-) -> tuple[float, float]:
+def open_range(assumptions: Assumptions, view: str, how: str = "quadrature") -> pd.DataFrame:
     """Return what effects not ruled out in 2016 could bring, or lose, for each £1 spent.
 
     Parameters
     ----------
-    price_year : int
-    edition : str
-    view : {"central", "total"}
-        Whose £1.
-    side : {"worth", "loss"}
-        The gain that was not ruled out, or the loss; falls stop at nothing, so it is the larger.
+    assumptions : Assumptions
+    view : str
+        Whose £1: one of the views of costs.
+    how : {"quadrature", "worst"}
+        How the outcomes are taken together.
 
     Returns
     -------
-    tuple of float
-        If families were compared within authorities, and if only between them.
+    DataFrame
+        Index "within" and "between" (how families were compared); `worth` and `loss`, the larger
+        since falls stop at nothing.
     """
-    cost = cost_of_a_family(view, price_year=price_year, edition=edition)
-    inside, across = (
-        float(hidden_value(name, price_year=price_year, edition=edition)[side].sum()) / cost
-        for name in ("within", "between")
-    )
-    return inside, across
+    cost = cost_of_a_family(view, assumptions)
+    ends = {name: together(hidden_value(name, assumptions=assumptions), how)
+            for name in ("within", "between")}  # fmt: skip
+    return pd.DataFrame(ends, index=["worth", "loss"]).T / cost
 
 
 def records_table(found: Additional) -> Table:
@@ -251,42 +364,40 @@ def _errors(held: dict[Any, Any]) -> str:
     return f"Errors: {held['errors']}, {held['clusters']:.0f} of them."
 
 
-def facts(price_year: int, edition: str) -> dict[str, Record]:
+def facts(assumptions: Assumptions) -> dict[str, Record]:
     """Return what is recorded of the 2016 study: what it could see, and what it left open.
 
     Parameters
     ----------
-    price_year : int
-    edition : str
+    assumptions : Assumptions
     """
-    about = {"phase": "one", "price_year": price_year, "green_book_edition": edition}
-    rows = could_have_known(price_year=price_year, edition=edition).to_dict("records")
+    about, names = {"phase": "one", **asdict(assumptions)}, views(assumptions)
+    rows = could_have_known(assumptions=assumptions).to_dict("records")
     care = next(row for row in rows if row["outcome"] == "looked_after")
     made = [make_record("care_share", 100 * float(care["share"]), "%", digits=3, subject=about)]
-    for name in ("detectable_low", "detectable_high", "break_even_central", "break_even_total"):
+    for name in ("detectable_low", "detectable_high", *(f"break_even_{view}" for view in names)):
         value = float(care[name])
         said, unit = (IMPOSSIBLE, "") if pd.isna(value) else (value, "points")
         made.append(make_record(f"care_{name}", said, unit, digits=3, subject=about))
-    for view in ("central", "total"):
-        for side, word in (("worth", ""), ("loss", "_loss")):
-            ends = zip(("within", "between"), open_range(price_year, edition, view, side),
-                       strict=True)  # fmt: skip
-            made += [
-                make_record(f"open_2016_{view}_{how}{word}", end, "£ for each £1", subject=about)
-                for how, end in ends
-            ]
+    for view in names:
+        for how, mark in (("quadrature", ""), ("worst", "_worst")):
+            for place, ends in open_range(assumptions, view, how).iterrows():
+                made += [
+                    make_record(f"open_2016_{view}_{place}{word}{mark}", float(ends[side]),
+                                "£ for each £1", subject=about)
+                    for side, word in (("worth", ""), ("loss", "_loss"))
+                ]  # fmt: skip
     return {record.name: record for record in made}
 
 
-def record_known(phase: str, price_year: int, edition: str) -> None:
+def record_known(phase: str, assumptions: Assumptions) -> None:
     """Record what the 2016 study could see of children looked after, and what it left open.
 
     Parameters
     ----------
     phase : str
         The study is of phase one: a page of phase two says nothing of it.
-    price_year : int
-    edition : str
+    assumptions : Assumptions
     """
-    for made in facts(price_year, edition).values() if phase_of(phase).claims.saving else ():
+    for made in facts(assumptions).values() if phase_of(phase).claims.saving else ():
         keep(made)

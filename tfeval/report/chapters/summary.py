@@ -17,6 +17,7 @@ from tfeval.programme.outcomes import outcome_label
 from tfeval.report.chapters.additional import PER, read_words
 from tfeval.report.chapters.areas import authority_sentence, left_out, read_areas, why_not
 from tfeval.report.chapters.budget import remainder_sentence
+from tfeval.report.chapters.claims import break_even_words
 from tfeval.report.chapters.common import about
 from tfeval.report.chapters.unmeasured import sure_words
 from tfeval.report.chapters.value import designs_sentence
@@ -48,7 +49,10 @@ def open_row(claims: Records) -> Row | None:
         "What did the 2016 study leave open?",
         f"Up to {central[0]} for each £1 of central government if families were compared within "
         f"authorities; up to {central[1]} if only between them. For each £1 of all public costs: "
-        f"up to {whole[0]}; up to {whole[1]}.",
+        f"up to {whole[0]}; up to {whole[1]}. That is as if the outcomes' errors were independent; "
+        f"at worst, for each £1 of central government within authorities, "
+        f"{claims['open_2016_central_within_worst']:short} gained or "
+        f"{claims['open_2016_central_within_loss_worst']:short} lost.",
         f"Of children looked after, the smallest change it would have seen lies between "
         f"{claims['care_detectable_low']} and {claims['care_detectable_high']}, of "
         f"{claims['care_share']} who were. To pay for central costs alone takes a fall of "
@@ -82,7 +86,7 @@ def ratio_row(claims: Records) -> Row | None:
         f"to {ours.end('high'):short} as one assumption at a time is turned) and {central:short} "
         f"for each £1 of central government. Published: "
         f"{theirs['ratio_2019_published_fiscal']:short} to public bodies, "
-        f"{theirs['ratio_2019_published_economic']:short} with value to others.",
+        f"{theirs['ratio_2019_published_economic']:short} with value to others, less transfers.",
         f"{theirs['care_share_2019']} of our benefits rest on children looked after. Errors were "
         "not published. How long effects last is assumed.",
     )
@@ -202,9 +206,8 @@ def _worth_published(budget: Records, claims: Records) -> str:
     if "claimed_saving" in claims:
         return (
             f"a saving of {claims['claimed_saving']} was claimed against a budget of "
-            f"{budget['budget']}; it breaks even only if {claims['break_even_low']} to "
-            f"{claims['break_even_high']} of the change was the programme's own: nobody measured "
-            "that."
+            f"{budget['budget']}, which it pays for only if {break_even_words(claims)}. Nobody "
+            "measured that share."
         )
     if "ratio_2019_total" in claims:
         ours = claims["ratio_2019_total"]
@@ -281,9 +284,9 @@ def _break_even_row(claims: Records) -> tuple[str, str]:
     if "break_even_low" not in claims:
         return _NOT_PUBLISHED, "No saving was claimed that could be held against the costs."
     return (
-        f"Only if {claims['break_even_low']} to {claims['break_even_high']} of the claimed "
-        f"benefit a family was the programme's own; {claims['break_even_national']} with all "
-        "that authorities were expected to add.",
+        f"Against {claims['claimed_against']}, only if {break_even_words(claims)}; "
+        f"{claims['break_even_national']} over 12 months with all that authorities were expected "
+        "to add.",
         "The claimed benefit is gross, from seven areas, over 12 months, without a comparison "
         "group. The share that was the programme's own was not measured.",
     )

@@ -191,7 +191,7 @@ def asked(
     return {
         "families": families_by_year(phase), "months": int(impact["horizon"].value),
         "convert": conversions(effects, impact), "claims": claimed_results(phase),
-        **assumptions.appraisal,
+        **assumptions.of_phase(phase),
     }  # fmt: skip
 
 
