@@ -1,4 +1,4 @@
-"""What the tests of appraisals share: small effects, small unit costs, and a slow appraisal."""
+"""What the tests of appraisals share: small effects, and small unit costs."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import pandas as pd
 
 import tfeval as tf
 from tfeval.impact.effects.effects import Effects
-from tfeval.money.unit_costs import unit_costs
 
 OUTCOMES = {
     "offences": -0.10,
     "custody": -0.01,
     "asb_incidents": 0.20,
     "out_of_work": -20.0,
+    "employment": 12.0,
     "looked_after": -3.0,
     "emergency_admissions": -0.05,
     "ae_attendances": 0.10,
@@ -53,19 +53,23 @@ def correlated(effects: Effects, seed: int = 1) -> Effects:
     return Effects(effects.frame, held * np.outer(scale, scale))
 
 
-def price_list(*rows: tuple, year: str = "2012-13", spread: float = 0.0) -> pd.DataFrame:
-    """Return unit costs: rows of outcome, component, pounds, payer, transfer."""
+def price_list(*rows: tuple, year: str = "2012-13", spread: float = 0.0, **columns) -> pd.DataFrame:
+    """Return unit costs: rows of outcome, component, pounds, payer, transfer; wholly their own."""
     filled = [
         {
             "outcome": outcome, "component": component, "code": "T1", "price_year": year,
-            "payer": payer, "per": "unit", "times": 1.0, "divided_by": 1.0, "conversion": "none",
-            "low": float(value) * (1 - spread), "high": float(value) * (1 + spread),
-            "range_basis": "for a test", "layer": "fiscal", "transfer": transfer,
-            "cashability": "cashable" if transfer == "yes" else "capacity", "grade": "B",
-            "note": "", "value": float(value), "definition": "", "source_title": "A test",
+            "price_index": "gdp_deflator", "payer": payer, "per": "unit", "times": 1.0,
+            "divided_by": 1.0, "conversion": "none", "low": float(value) * (1 - spread),
+            "high": float(value) * (1 + spread), "range_basis": "for a test",
+            "transfer": transfer, "own": 1.0, "own_low": 1.0, "own_high": 1.0, "overlaps": "",
+            "cashable": cash, "cashable_low": cash, "cashable_high": cash,
+            "priced": "average", "made": "B", "reached": "second", "note": "",
+            "value": float(value), "definition": "", "source_title": "A test",
             "publisher": "A test", "date": "2026", "url": "https://example.org", "status": "read",
+            **columns,
         }
         for outcome, component, value, payer, transfer in rows
+        for cash in (float(transfer == "yes"),)
     ]  # fmt: skip
     return pd.DataFrame(filled)
 
@@ -76,51 +80,6 @@ CRIME = price_list(
 )
 BENEFIT = price_list(("out_of_work", "benefit payments", 30.0, "DWP", "yes"))
 PLAIN = {"price_year": 2012, "edition": "2022", "timing": "end", "persistence": 0.5}
-
-
-def slowly(appraisal) -> float:
-    """Return an appraisal's net present value by loops, from its settings and unit costs alone."""
-    asked = appraisal.settings
-    base = min([*asked.families, *appraisal.spent["year"]])
-    kept = set(appraisal.found.costs[["outcome", "component"]].itertuples(index=False, name=None))
-    prices = unit_costs(asked.price_year).to_dict("records")
-    total = 0.0
-    for effect in appraisal.found.effects.to_dict("records"):
-        for cost in prices:
-            if (
-                cost["outcome"] == effect["outcome"]
-                and (cost["outcome"], cost["component"]) in kept
-            ):
-                total += _worth(effect, cost, asked, base)
-    for cost in appraisal.spent.to_dict("records"):
-        total -= cost["amount"] * _factor(cost["year"] - base, asked.timing)
-    return total
-
-
-def _factor(years: int, timing: str) -> float:
-    """Return the discount factor at 3.5%, the rate of every edition for thirty years."""
-    if years == 0:
-        return 1.0
-    return 1.035 ** -(years - 0.5 if timing == "mid" else years)
-
-
-def _worth(effect: dict, cost: dict, asked, base: int) -> float:
-    """Return what one component of one effect is worth, month by month."""
-    if asked.cashable_only and cost["cashability"] != "cashable":
-        return 0.0
-    worth = cost["amount"]
-    if cost["transfer"] == "yes" and asked.perspective == "social":
-        worth -= cost["amount"] * asked.weight
-    total = 0.0
-    for joined, families in asked.families.items():
-        for month in range(asked.lag, 12 * asked.horizon):
-            since = month - asked.lag
-            after = 0 if since < effect["months"] else 1 + (since - effect["months"]) // 12
-            less = -effect["estimate"] / effect["months"] * families
-            less *= asked.persistence[""].share ** after
-            less *= 1 - asked.optimism_bias * np.sign(less * cost["amount"])
-            total += less * worth * _factor(joined + month // 12 - base, asked.timing)
-    return total
 
 
 def whole(**asked):

@@ -81,20 +81,36 @@ def test_the_annuity_beyond_the_kink_has_two_closed_forms_added():
 
 
 @pytest.mark.parametrize("edition", [*WHOLE, "2018", "2026-review"])
-def test_in_the_middle_of_the_year_is_worth_half_a_year_more(edition):
+def test_in_the_middle_of_the_year_is_half_a_year_later_and_years_are_a_year_apart(edition):
     rate = discount_rates(edition)["rate"].iloc[0]
-    end = discount_factors(30, edition)
-    mid = discount_factors(30, edition, timing="mid")
-    assert mid[0] == end[0] == 1.0
-    assert mid[1:] == pytest.approx(end[1:] * np.sqrt(1 + rate), rel=1e-12)
-    assert mid[1:] == pytest.approx(np.sqrt(end[1:] * end[:-1]), rel=1e-12)
+    end = discount_factors(29, edition)
+    mid = discount_factors(29, edition, timing="mid")
+    # Money of year t comes at t + 1/2, that of year 0 too: once it was not discounted at all,
+    # and lay half a year from that of year 1.
+    assert mid == pytest.approx((1 + rate) ** -(np.arange(30) + 0.5), rel=1e-12)
+    assert mid == pytest.approx(end / np.sqrt(1 + rate), rel=1e-12)
+    assert mid[:-1] / mid[1:] == pytest.approx(np.full(29, 1 + rate), rel=1e-12)
 
 
-def test_in_the_middle_of_year_31_the_new_rate_counts_for_half_a_year():
+def test_year_30_is_discounted_at_the_old_rate_and_then_half_a_year_at_the_new():
     mid = discount_factors(31, "2022", timing="mid")
-    assert mid[31] == pytest.approx(1.035**-30 * 1.03**-0.5)
+    assert mid[29] == pytest.approx(1.035**-29.5)
+    assert mid[30] == pytest.approx(1.035**-30 * 1.03**-0.5)
+    assert mid[31] == pytest.approx(1.035**-30 * 1.03**-1.5)
+    # Where the next band is not held the last rate goes on.
+    assert discount_factors(30, "2026-review", timing="mid")[30] == pytest.approx(1.03**-30.5)
     with pytest.raises(ParameterError, match="no timing start"):
         discount_factors(3, "2022", timing="start")
+
+
+@pytest.mark.parametrize("timing", ["end", "mid"])
+def test_an_even_flow_is_near_the_integral_of_continuous_discounting(timing):
+    # £1 a year, spread over each of 20 years: the integral of 1.035^-t from 0 to 20. Mid-year
+    # factors are that to a hundredth of a percent; end-of-year ones half a year too high.
+    whole = (1 - 1.035**-20) / np.log(1.035)
+    found = discount_factors(19, "2022", timing=timing).sum()
+    apart = 1.0 if timing == "mid" else 1.035**0.5
+    assert found / apart == pytest.approx(whole, rel=1e-4)
 
 
 def golden(call: str, schedule: str) -> pd.DataFrame:
@@ -196,8 +212,10 @@ def test_a_schedule_leaves_no_year_out():
 @pytest.mark.parametrize("timing", ["end", "mid"])
 def test_a_higher_rate_never_raises_a_later_value(timing):
     names = sorted([*editions(), *proposals()], key=lambda n: discount_rates(n)["rate"].iloc[0])
-    ladder = [discount_factors(30, "2022", "health", timing)]
-    ladder += [discount_factors(30, name, timing=timing) for name in names]
+    # In the middle of year 30 half a year of the next band counts, which some do not hold.
+    years = 30 if timing == "end" else 29
+    ladder = [discount_factors(years, "2022", "health", timing)]
+    ladder += [discount_factors(years, name, timing=timing) for name in names]
     for lower, higher in pairwise(ladder):
         assert (higher <= lower + 1e-15).all()
         assert (np.diff(higher) < 0).all()

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from scipy.integrate import quad
 
 import tfeval as tf
 from tests.money.appraised import (
@@ -22,8 +23,15 @@ from tfeval.errors import DataError, ParameterError
 from tfeval.impact.effects.effects import Effects
 from tfeval.money.appraisal import worst_case_error
 from tfeval.money.decisions import value_of_information
-from tfeval.money.drawing import cost_position, normal_draws, triangular
+from tfeval.money.drawing import cost_position, normal_draws
+from tfeval.money.model import persistence_of, split_uniform
 
+#: A day in work: £80 earned, of which between £10 and £70 is paid in tax.
+DAY = price_list(
+    ("employment", "earnings", 80.0, "participants", "no"),
+    ("employment", "tax", 20.0, "HMRC", "yes"),
+    times=-1.0,
+).assign(low=[40.0, 10.0], high=[85.0, 70.0])
 ALONE = {**PLAIN, "families": 1_000, "horizon": 1, "unit_cost_table": CRIME}
 
 
@@ -98,20 +106,120 @@ def test_a_singular_covariance_keeps_what_it_says():
         normal_draws(np.zeros(2), np.array([[1.0, 2.0], [2.0, 1.0]]), 10, np.random.default_rng(1))
 
 
-def test_triangular_quantiles_are_scipy_s():
-    share = np.linspace(0, 1, 101)
-    for low, middle, high in ((0.0, 1.0, 4.0), (-3.0, -3.0, 1.0), (2.0, 5.0, 5.0)):
-        own = stats.triang((middle - low) / (high - low), low, high - low)
-        assert np.allclose(triangular(share, low, middle, high), own.ppf(share))
-    assert (triangular(share, 2.0, 2.0, 2.0) == 2.0).all()
+RANGES = ((0.0, 1.0, 4.0), (-3.0, -1.0, 0.0), (2.0, 2.01, 5.0), (0.0, 0.5, 1.0))
 
 
-def test_costs_are_triangular_in_their_sum():
+@pytest.mark.parametrize(("low", "middle", "high"), RANGES)
+def test_split_uniform_has_its_middle_as_mean_and_is_what_its_density_says(low, middle, high):
+    share = np.linspace(0, 1, 1001)
+    drawn = split_uniform(share, low, middle, high)
+    assert (drawn[0], drawn[-1]) == (low, high)
+    assert (np.diff(drawn) > 0).all()
+    # The mean is the integral of the quantiles, and of x times the density.
+    below = (high - middle) / (high - low)
+    mean = quad(lambda at: float(split_uniform(np.array(at), low, middle, high)), 0, 1,
+                points=[below])[0]  # fmt: skip
+    assert mean == pytest.approx(middle, abs=1e-9)
+
+    def density(at):
+        return below / (middle - low) if at < middle else (1 - below) / (high - middle)
+
+    assert quad(density, low, high, points=[middle])[0] == pytest.approx(1.0)
+    assert quad(lambda at: at * density(at), low, high, points=[middle])[0] == pytest.approx(middle)
+    for at in (0.1, 0.5, 0.9, below):
+        end = float(split_uniform(np.array(at), low, middle, high))
+        assert quad(density, low, end, points=[min(middle, end)])[0] == pytest.approx(at)
+
+
+def test_split_uniform_is_certain_at_an_end_of_its_range():
+    share = np.linspace(0, 1, 11)
+    for low, middle, high in ((2.0, 2.0, 2.0), (0.0, 0.0, 1.0), (0.0, 1.0, 1.0)):
+        assert (split_uniform(share, low, middle, high) == middle).all()
+    # Ranges of several unit costs at once, one of them certain.
+    both = split_uniform(np.array([[0.75, 0.75]]), *np.array([[0.0, 5.0], [1.0, 5.0], [4.0, 5.0]]))
+    assert both.tolist() == [[1.0, 5.0]]
+
+
+@pytest.mark.parametrize("given", [(0.5, 0.0, 1.0), (0.2, 0.0, 1.0), (0.9, 0.5, 1.0), 0.3, 0, 1])
+def test_expected_powers_of_persistence_are_integrals(given):
+    held = persistence_of(given)
+    for power, found in enumerate(held.moments(12)):
+        mean = quad(lambda at, n=power: float(held.quantile(np.array(at))) ** n, 0, 1, limit=200)[0]
+        assert found == pytest.approx(mean, abs=1e-7)
+
+
+@pytest.mark.parametrize("share", [0, 1])
+def test_persistence_of_nothing_and_of_all_is_that_in_every_draw(share):
+    # Nothing left once drew a mean of 0.17 left, for its range was a third of what it might be.
+    flat = price_list(("offences", "police", 150.0, "MoJ", "no"))
+    asked = {**PLAIN, "families": 1_000, "horizon": 3, "unit_cost_table": flat}
+    for given in (share, (share, 0.0, 1.0), tf.Assumptions(persistence=share).lasting):
+        found = tf.appraise(effects_of({"offences": -0.2}), 0, **{**asked, "persistence": given})
+        # 30,000 a year: once, or three times.
+        years = [30_000 / 1.035**year for year in range(3)]
+        assert found.npv == pytest.approx(sum(years) if share else years[0])
+        drawn = found.uncertainty(draws=200)
+        assert drawn.npv == pytest.approx(np.full(200, found.npv))
+        assert (drawn.drawn.powers[:, :, 1:] == share).all()
+
+
+def test_costs_have_their_amount_as_mean_in_their_sum():
     model = whole().model
     share = np.linspace(0, 1, 101)
     low, middle, high = (float(model.cost(np.array([at]))[0]) for at in (-1.0, 0.0, 1.0))
-    own = stats.triang((middle - low) / (high - low), low, high - low)
-    assert np.allclose(model.cost(cost_position(model, share)), own.ppf(share))
+    drawn = model.cost(cost_position(model, share))
+    assert np.allclose(drawn, split_uniform(share, low, middle, high))
+    assert (drawn[0], drawn[-1]) == pytest.approx((low, high))
+
+
+LOPSIDED = price_list(
+    ("offences", "police", 100.0, "Home Office/police", "no"),
+    ("offences", "harm", 400.0, "victims", "no"),
+    ("out_of_work", "benefit payments", 30.0, "DWP", "yes"),
+).assign(low=[90.0, 100.0, 10.0], high=[600.0, 500.0, 31.0])
+
+
+@pytest.mark.parametrize("account", ["fiscal", "social"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"persistence": (0.2, 0.0, 1.0)},
+        {"persistence": {"offences": (0.9, 0.1, 1.0), "": 0.4}, "horizon": 8},
+        {"optimism_bias": {"B": 0.4}, "displacement": 0.3, "public_funds": 1.3},
+    ],
+)
+def test_the_headline_is_the_mean_of_the_draws_however_lopsided_the_ranges(asked, account):
+    rows = LOPSIDED.assign(own=[0.5, 1.0, 1.0], own_low=[0.0, 1.0, 1.0], overlaps="elsewhere")
+    table = pd.concat([rows, DAY])
+    costs = pd.DataFrame({"year": ["2012-13", "2013-14"], "amount": [4e4, 1e4], "low": [3e4, 0.0],
+                          "high": [2e5, 5e4], "price_year": "2012-13"})  # fmt: skip
+    effects = correlated(
+        effects_of({"offences": -0.2, "out_of_work": -1.0, "employment": 2.0}, 0.8)
+    )
+    found = tf.appraise(effects, costs, families=1_000, unit_cost_table=table, perspective=account,
+                        **{**PLAIN, "persistence": (0.6, 0.0, 1.0), **asked})  # fmt: skip
+    drawn = found.uncertainty(draws=60_000)
+    for name in ("benefits", "costs", "npv"):
+        values = getattr(drawn, name)
+        error = values.std() / np.sqrt(len(values))
+        assert abs(values.mean() - getattr(found, name)) < 4 * error, name
+    held = drawn.accounts().set_index("account").loc[account]
+    assert held["npv"] == pytest.approx(found.npv)
+    assert held["ratio"] == pytest.approx(found.benefits / found.costs)
+    assert (held["npv_low"], held["npv_high"]) == drawn.interval()
+    frame = drawn.to_frame().set_index("measure")["estimate"]
+    assert frame["npv"] == pytest.approx(found.npv)
+
+
+def test_accounts_come_from_the_same_draws_whichever_is_asked_for():
+    both = [whole(perspective=name).uncertainty(draws=400) for name in ("social", "fiscal")]
+    pd.testing.assert_frame_equal(both[0].accounts(), both[1].accounts())
+    for drawn in both:
+        rows = drawn.accounts().set_index("account").loc[drawn.model.account]
+        assert rows["probability"] == drawn.probability()
+        ratio = drawn.interval("benefit_cost_ratio")
+        assert (rows["ratio_low"], rows["ratio_high"]) == pytest.approx(ratio)
 
 
 def test_draws_of_years_and_payers_add_up():
@@ -120,10 +228,30 @@ def test_draws_of_years_and_payers_add_up():
     cells = drawn.by_year_payer()
     assert cells.shape == (300, len(found.model.years), len(found.model.payers))
     assert np.allclose(np.einsum("dyp,y->d", cells, found.model.discount), drawn.npv)
-    assert drawn.by_payer()["net"].sum() == pytest.approx(drawn.npv.mean())
+    by_payer = drawn.by_payer().set_index("payer")
+    assert by_payer["net"].sum() == pytest.approx(found.npv)
+    expected = found.by("payer").set_index("payer")["net"].reindex(by_payer.index, fill_value=0.0)
+    assert by_payer["net"].to_numpy() == pytest.approx(expected.to_numpy(), abs=0.01)
     held = drawn.drawn
     assert (held.amount >= found.model.low - 1e-9).all()
     assert (held.amount <= found.model.high + 1e-9).all()
+
+
+def test_unit_costs_of_one_outcome_move_together_whatever_their_grades():
+    rows = [
+        ("offences", "police", 100.0, "MoJ", "no"),
+        ("offences", "harm", 400.0, "victims", "no"),
+    ]
+    table = price_list(*rows, spread=0.5).assign(made=["B", "C"])
+    table = pd.concat([table, price_list(("employment", "pay", 80.0, "participants", "no"),
+                                         ("employment", "tax", 20.0, "HMRC", "yes"),
+                                         times=-1.0, spread=0.5)])  # fmt: skip
+    effects = effects_of({"offences": -0.1, "employment": 1.0})
+    found = tf.appraise(effects, 0, **{**ALONE, "unit_cost_table": table})
+    for asked in (0.0, 0.5, 1.0):
+        amount = found.uncertainty(draws=500, correlation=asked).drawn.amount
+        for at in (0, 2):
+            assert np.corrcoef(amount[:, at], amount[:, at + 1])[0, 1] == pytest.approx(1.0)
 
 
 def test_unit_costs_of_one_grade_go_together_as_far_as_asked():
@@ -140,22 +268,34 @@ def test_unit_costs_of_one_grade_go_together_as_far_as_asked():
         assert np.corrcoef(amount.T)[0, 1] == pytest.approx(asked, abs=0.03)
 
 
-def test_break_even_effects_give_a_value_of_nothing():
-    for asked in ({}, {"optimism_bias": 0.25}, {"perspective": "fiscal"}):
-        found = whole(**asked)
-        rows = found.break_even().set_index("outcome")
-        for at, outcome in enumerate(found.model.outcomes):
-            for column, others in (("break_even", 0.0), ("given_others", None)):
-                effect = rows.loc[outcome, column]
-                if np.isnan(effect):
-                    assert outcome == "out_of_work"  # a transfer, and nothing else kept
-                    continue
-                held = found.model.point().effect.copy()
-                if others is not None:
-                    held[:] = others
-                held[0, at] = effect
-                value = found.model.value(found.model.point().with_(effect=held))[0]
-                assert value == pytest.approx(0.0, abs=0.01)
+@pytest.mark.parametrize(
+    "asked", [{}, {"optimism_bias": 0.25, "displacement": 0.2}, {"perspective": "fiscal"}]
+)
+@pytest.mark.parametrize("spent", [1e6, 30.0])
+def test_break_even_effects_give_a_value_of_nothing(asked, spent):
+    # Appraised again: an effect that has to be a harm for the value to be nothing grows by the
+    # bias, as all harms do. Where little was spent the others pay for it, and harms are asked for.
+    asked = {"families": 1_000, "horizon": 3, **asked}
+    effects = effects_of(OUTCOMES, 0.5)
+    found = tf.appraise(effects, spent, **asked)
+    rows = found.break_even().set_index("outcome")
+    sides = set()
+    for outcome in found.model.outcomes:
+        for column, others in (("break_even", 0.0), ("given_others", 1.0)):
+            effect = rows.loc[outcome, column]
+            estimates = {name: value * others for name, value in OUTCOMES.items()}
+            again = tf.appraise(effects_of(estimates | {outcome: effect}), spent, **asked)
+            assert again.npv == pytest.approx(0.0, abs=0.01)
+            sides.add(np.sign(effect * OUTCOMES[outcome]))
+    assert sides == ({1.0, -1.0})
+
+
+def test_nothing_breaks_even_that_is_worth_nothing():
+    found = tf.appraise(
+        effects_of({"out_of_work": -1.0}), 10, **{**ALONE, "unit_cost_table": BENEFIT}
+    )
+    assert found.break_even()["break_even"].isna().all()
+    assert not found.break_even()["possible"].any()
 
 
 def test_switching_values_turn_the_answer():

@@ -183,7 +183,7 @@ def own_gains(frame: pd.DataFrame) -> tuple[float, float]:
     """
     rows = frame[(frame["kind"] == "benefit") & (frame["party"] != TAXPAYERS)]
     rows = rows[rows["transfer"] != "yes"]
-    worth = -rows["quantity"] * rows["unit_cost"] * rows["discount_factor"]
+    worth = -rows["quantity"] * rows["unit_cost"] * rows["kept"] * rows["discount_factor"]
     theirs = rows["party"] == PARTICIPANTS
     rest = float(worth[~theirs].sum())
     ends = sorted((0.0, float(worth[theirs].sum())))

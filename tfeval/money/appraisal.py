@@ -111,7 +111,8 @@ class Appraisal:
         profile x scale; `scale` is 1 unless converted, `factor` holds optimism bias and
         distributional weight.
         """
-        return self.frame[self.frame["counted"]].drop(columns="counted").reset_index(drop=True)
+        own = self.frame[self.frame["counted"]]
+        return own.drop(columns=["counted", "kept"]).reset_index(drop=True)
 
     def by(self, *columns: str) -> pd.DataFrame:
         """Return benefits, costs and net value by some of the lines' columns.
@@ -119,7 +120,7 @@ class Appraisal:
         Parameters
         ----------
         *columns : str
-            Such as "payer", "year", "layer", "outcome", "cashability", "grade".
+            Such as "payer", "year", "party", "outcome", "transfer", "grade".
 
         Returns
         -------
@@ -227,7 +228,7 @@ class Appraisal:
 
         What the support itself is worth to those served is not known: `valued_share` of its cost.
         """
-        own = self.settings.valued_share * self.costs
+        own = self.settings.valued_share * float(self.accounts()["costs"].iloc[0])
         low, high = measures.own_gains(self.frame)
         return low + own, high + own
 

@@ -82,7 +82,7 @@ def model_of(
         for months, _ in groups
     ]
     payers = tuple(dict.fromkeys([*rows["payer"], *spent["payer"]]))
-    kept, kept_gain = _biased(found, asked)
+    kept, kept_either = _biased(found, asked)
     return Model(
         outcomes=tuple(effects["name"]),
         estimate=effects["estimate"].to_numpy(dtype=float),
@@ -90,7 +90,7 @@ def model_of(
         covariance=covariance,
         scale=effects["scale"].to_numpy(dtype=float),
         kept=kept,
-        kept_gain=kept_gain,
+        kept_either=kept_either,
         amount=found.costs["amount"].to_numpy(dtype=float),
         low=found.costs["low"].to_numpy(dtype=float),
         high=found.costs["high"].to_numpy(dtype=float),
@@ -111,7 +111,7 @@ def model_of(
 
 
 def _biased(found: Valued, asked: AppraisalSettings) -> tuple[Array, Array]:
-    """Return what a unit of each effect counts after optimism bias, and would as a benefit.
+    """Return what a unit of each effect counts after optimism bias, and would either way.
 
     Its grade is the worst of its unit costs. A benefit shrinks by the bias and a harm grows,
     by the sign of the estimate; work that displaces others' counts less.
@@ -127,7 +127,9 @@ def _biased(found: Valued, asked: AppraisalSettings) -> tuple[Array, Array]:
     )
     moved = np.where(effects["outcome"].isin(WORK), 1 - asked.displacement, 1.0)
     signs = np.sign(gain.to_numpy(dtype=float))
-    return np.asarray((1 - bias * signs) * moved), np.asarray((1 - bias) * moved)
+    kept: Array = np.asarray((1 - bias * signs) * moved, dtype=float)
+    either: Array = np.asarray([(1 + bias) * moved, (1 - bias) * moved], dtype=float)
+    return kept, either
 
 
 def _span(row: dict, asked: AppraisalSettings) -> tuple[int, Any]:
@@ -153,7 +155,8 @@ def lines_of(
     Returns
     -------
     DataFrame
-        `LINE_COLUMNS` and `counted`, whether the perspective counts the row.
+        `LINE_COLUMNS`, `counted` (whether the perspective counts the row), and `kept` (what is
+        left of the effect after optimism bias and displacement, whoever gains).
     """
     cut = -model.estimate * model.scale
     spans = [_span(row, asked) for row in found.effects.to_dict("records")]
@@ -166,7 +169,7 @@ def lines_of(
             share = shares[of, since]
             part = rows.assign(
                 kind="benefit", joined=year, year=year + since, families=count, profile=share,
-                effect=model.estimate[of], factor=model.kept[of] * counts,
+                effect=model.estimate[of], kept=model.kept[of], factor=model.kept[of] * counts,
                 scale=model.scale[of], quantity=-cut[of] * count * share, counted=counts != 0,
             )  # fmt: skip
             parts.append(part[share > 0])
@@ -175,8 +178,8 @@ def lines_of(
     value = -frame["quantity"] * frame["unit_cost"] * frame["factor"]
     factors = model.discount[frame["year"].to_numpy(dtype=int) - model.years[0]]
     frame = frame.assign(undiscounted=value, discount_factor=factors, present_value=value * factors)
-    order = ["kind", "year", "joined"]
-    return frame.sort_values(order, kind="stable", ignore_index=True)[[*LINE_COLUMNS, "counted"]]
+    frame = frame.sort_values(["kind", "year", "joined"], kind="stable", ignore_index=True)
+    return frame[[*LINE_COLUMNS, "counted", "kept"]]
 
 
 def _spent_lines(spent: pd.DataFrame) -> pd.DataFrame:
@@ -314,11 +317,11 @@ def appraise(
     Examples
     --------
     >>> from tfeval.impact.effects.effects import Effects
-    >>> rows = pd.DataFrame({"outcome": ["offences"], "months": [12], "estimate": [-0.1],
+    >>> rows = pd.DataFrame({"outcome": ["ae_attendances"], "months": [12], "estimate": [-0.1],
     ...                      "std_error": [0.05]})
     >>> found = appraise(Effects(rows, np.array([[0.0025]])), 500_000, families=1_000, horizon=1)
     >>> round(found.benefits), round(found.npv)
-    (88445, -411555)
+    (17471, -474002)
     """
     asked = settings_of(
         families, first_year, persistence, convert, optimism_bias, months=months,

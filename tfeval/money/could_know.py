@@ -59,7 +59,8 @@ def worth_of_a_point(
     effects = family_effects(Effects(rows, np.zeros((1, 1))))
     name, families = effects.to_frame()["outcome"].iloc[0], families_one()
     found = appraise(
-        effects, 0.0, families=families, convert={name: CONVERT.get(name, (VALUED_AS[outcome][0], 1.0))},
+        effects, 0.0, families=families,
+        convert={name: CONVERT.get(name, (VALUED_AS[outcome][0], 1.0))},
         **(assumptions or Assumptions()).of_phase("one"),
     )  # fmt: skip
     return found.benefits / sum(families.values())

@@ -121,24 +121,25 @@ def parameters(
     Notes
     -----
     Every range has its amount as mean (`split_uniform`). Unit costs of one outcome move together,
-    for they come from one study; those of one grade are correlated (a normal copula), for they
-    share a method. Persistence is common to all outcomes. The programme's costs lie between the
-    sums of their lows and highs, which the sources give together.
+    for they come from one study; those of outcomes of one grade, the worst of an outcome's unit
+    costs, are correlated (a normal copula), for they share a method. Persistence is common to all
+    outcomes. The programme's costs lie between the sums of their lows and highs, which the
+    sources give together.
     """
     from scipy.special import ndtr  # noqa: PLC0415
 
     draws = len(effects)
     unit_outcome = np.zeros(len(model.amount), dtype=np.intp)
     unit_outcome[model.unit] = model.of
-    kinds = sorted(set(grades))
-    place = np.array([kinds.index(grade) for grade in grades], dtype=np.intp)
+    worst = [""] * len(model.outcomes)
+    for outcome, grade in zip(unit_outcome, grades, strict=True):
+        worst[outcome] = max(worst[outcome], grade)
+    kinds = sorted(set(worst))
     common = rng.standard_normal((draws, len(kinds)))
     own = rng.standard_normal((draws, len(model.outcomes)))
-    # Unit costs of one outcome and grade move together, so each such pair is drawn once.
-    pairs, pair = np.unique(np.stack([place, unit_outcome], axis=1), axis=0, return_inverse=True)
-    mixed = np.sqrt(correlation) * common[:, pairs[:, 0]]
-    mixed += np.sqrt(1 - correlation) * own[:, pairs[:, 1]]
-    share = ndtr(mixed)[:, pair.ravel()]
+    mixed = np.sqrt(correlation) * common[:, [kinds.index(grade) for grade in worst]]
+    mixed += np.sqrt(1 - correlation) * own
+    share = ndtr(mixed)[:, unit_outcome]
     # A day in work has a negative cost: dear is then the low end.
     share = np.where(model.amount < 0, 1 - share, share)
     lasting = rng.random(draws)

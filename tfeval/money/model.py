@@ -269,8 +269,8 @@ class Model:
     kept : ndarray, shape (k,)
         What a unit of the effect counts: less than 1 of a benefit taken to be overstated, more
         than 1 of a harm.
-    kept_gain : ndarray, shape (k,)
-        What a unit would count if it were a benefit.
+    kept_either : ndarray, shape (2, k)
+        What a unit would count if it were a harm, and if it were a benefit.
     amount, low, high : ndarray, shape (units,)
         Unit costs, pounds in the price year.
     unit : ndarray of int, shape (components,)
@@ -312,7 +312,7 @@ class Model:
     covariance: Array
     scale: Array
     kept: Array
-    kept_gain: Array
+    kept_either: Array
     amount: Array
     low: Array
     high: Array

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations, permutations, product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from tfeval.errors import DataError, ParameterError
 from tfeval.impact.effects.words import hidden_rows, not_estimated, status_words
 from tfeval.money.appraisal_settings import AppraisalSettings
 from tfeval.money.model import profile
+from tfeval.money.prices import discount_factors
 from tfeval.money.unit_costs import TAXPAYERS, no_price, unit_costs
 
 if TYPE_CHECKING:
@@ -75,24 +77,26 @@ def same_pounds() -> pd.DataFrame:
 
 
 def counted_once(
-    values: Mapping[str, float], on_overlap: str = "net"
-) -> dict[str, tuple[str, str]]:
-    """Return the outcomes to leave out so that no pound is counted twice.
+    values: Mapping[tuple[str, str], float], on_overlap: str = "net"
+) -> dict[tuple[str, str], tuple[str, str]]:
+    """Return what to leave out so that no public pound is counted twice.
 
-    Of two measures of the same pounds that move value the same way, the one that is worth less is
-    part of the other and goes. Where they move it apart, or one does not move it, both stay: a
-    harm is never left out for the sake of a gain, and an effect of nothing changes nothing.
+    Of outcomes that measure the same pounds of one payer and move its value the same way, those
+    are kept that are worth most together without a pair among them: the whole, or its parts if
+    they come to more. Where they move it apart, or one does not move it, both stay. So an effect
+    of nothing changes nothing, and a harm never raises value, whatever else is in the table. What
+    victims and others bear is nobody else's, and always stays.
 
     Parameters
     ----------
-    values : mapping of str to float
-        Value of each outcome, pounds.
+    values : mapping of (str, str) to float
+        Value of each outcome to each public payer, pounds.
     on_overlap : {"net", "refuse"}
 
     Returns
     -------
-    dict of str to (str, str)
-        Outcome left out to the one it is counted with, and why.
+    dict of (str, str) to (str, str)
+        Outcome and payer left out, to the outcome it is counted with, and why.
 
     Raises
     ------
@@ -101,27 +105,39 @@ def counted_once(
 
     Examples
     --------
-    >>> counted_once({"out_of_work": 10.0, "jobseekers_allowance": 4.0})["jobseekers_allowance"][0]
-    'out_of_work'
-    >>> counted_once({"out_of_work": 0.0, "jobseekers_allowance": 4.0})
+    >>> counted_once({("out_of_work", "DWP"): 10.0, ("jobseekers_allowance", "DWP"): 4.0})
+    {('jobseekers_allowance', 'DWP'): ('out_of_work', 'the allowance is one of the benefits')}
+    >>> counted_once({("offences", "MoJ"): 10.0, ("arrest", "Home Office/police"): 4.0})
     {}
     """
-    pairs = [rule for rule in _SAME if rule.wider in values and rule.narrower in values]
+    outcomes = {outcome for outcome, _ in values}
+    pairs = [rule for rule in _SAME if {rule.wider, rule.narrower} <= outcomes]
     if pairs and on_overlap == "refuse":
         listed = "; ".join(map(str, pairs))
         raise DataError(
             f"These outcomes are measures of the same pounds: {listed}. Leave one of each out, or "
             'choose on_overlap="net".'
         )
-    left: dict[str, tuple[str, str]] = {}
-    # From the pair that is worth most down: what is left out itself takes no other with it.
-    ends = [(abs(values[rule.wider]), abs(values[rule.narrower])) for rule in pairs]
-    for _, rule in sorted(zip(ends, pairs, strict=True), key=lambda pair: -max(pair[0])):
-        both = (rule.wider, rule.narrower)
-        if not set(both) & set(left) and values[rule.wider] * values[rule.narrower] > 0:
-            kept, gone = sorted(both, key=lambda name: -abs(values[name]))
-            left[gone] = kept, rule.reason
+    left: dict[tuple[str, str], tuple[str, str]] = {}
+    for payer, sign in product(dict.fromkeys(payer for _, payer in values), (1, -1)):
+        worth = {outcome: sign * value for (outcome, to), value in values.items()
+                 if to == payer and sign * value > 0}  # fmt: skip
+        rules = [rule for rule in pairs if {rule.wider, rule.narrower} <= set(worth)]
+        kept = _worth_most(worth, rules)
+        for rule in rules:
+            for gone, other in permutations((rule.wider, rule.narrower)):
+                if gone not in kept and other in kept:
+                    left.setdefault((gone, payer), (other, rule.reason))
     return left
+
+
+def _worth_most(worth: Mapping[str, float], rules: Sequence[SamePounds]) -> set[str]:
+    """Return the outcomes, no two of them of the same pounds, that are worth most together."""
+    tied = list(dict.fromkeys(name for rule in rules for name in (rule.wider, rule.narrower)))
+    sets = (set(names) for size in range(len(tied) + 1) for names in combinations(tied, size))
+    apart = (names for names in sets
+             if not any({rule.wider, rule.narrower} <= names for rule in rules))  # fmt: skip
+    return max(apart, key=lambda names: sum(worth[name] for name in names))
 
 
 _SMALL = (
@@ -329,11 +345,17 @@ def valued(
         )
     costs = unit_costs(asked.price_year, frame.loc[priced, "outcome"], table)
     gone = counted_once(_values(frame[priced], costs, asked), asked.on_overlap)
-    kept = priced & ~frame["outcome"].isin(gone)
-    dropped = frame[priced & ~kept].to_dict("records")
-    left += [_left(row, row["name"], "counted_elsewhere", gone[row["outcome"]][1],
-                   gone[row["outcome"]][0]) for row in dropped]  # fmt: skip
-    costs = costs[costs["outcome"].isin(frame.loc[kept, "outcome"])]
+    keys = pd.MultiIndex.from_frame(costs[["outcome", "payer"]])
+    twice = costs[keys.isin(list(gone))]
+    costs = costs.drop(twice.index)
+    kept = priced & frame["outcome"].isin(costs["outcome"])
+    for row in frame[priced & ~kept].to_dict("records"):
+        instead, reason = next(why for (name, _), why in gone.items() if name == row["outcome"])
+        left.append(_left(row, row["name"], "counted_elsewhere", reason, instead))
+    for row in twice[twice["outcome"].isin(costs["outcome"])].to_dict("records"):
+        instead, reason = gone[row["outcome"], row["payer"]]
+        left.append({"what": f"{row['outcome']}: {row['component']}", "kind": "counted_elsewhere",
+                     "reason": reason, "instead": instead, "share": 1.0})  # fmt: skip
     left += [
         {"what": f"{row['outcome']}: {row['component']}", "kind": "counted_elsewhere",
          "reason": row["overlaps"], "share": 1 - row["own"]}
@@ -353,18 +375,28 @@ def valued(
     )
 
 
-def _values(found: pd.DataFrame, costs: pd.DataFrame, asked: AppraisalSettings) -> dict[str, float]:
-    """Return what each outcome is worth to the public purse, pounds a family."""
-    each = costs[costs["party"] == TAXPAYERS].groupby("outcome")["amount"].sum()
-    years = [_years(row, asked) for row in found.to_dict("records")]
-    pounds = -found["estimate"] * found["scale"] * years * found["outcome"].map(each).fillna(0.0)
-    return {str(name): float(value) for name, value in
-            pounds.groupby(found["outcome"]).sum().items()}  # fmt: skip
+def _values(
+    found: pd.DataFrame, costs: pd.DataFrame, asked: AppraisalSettings
+) -> dict[tuple[str, str], float]:
+    """Return what each outcome is worth to each public payer, pounds a family."""
+    cut = pd.Series(
+        [-row["estimate"] * row["scale"] * _years(row, asked) for row in found.to_dict("records")],
+        index=found.index,
+    )
+    by_outcome = cut.groupby(found["outcome"]).sum()
+    public = costs[costs["party"] == TAXPAYERS]
+    pounds = public["amount"] * public["outcome"].map(by_outcome)
+    found: dict[tuple[str, str], float] = {}
+    for outcome, payer, value in zip(public["outcome"], public["payer"], pounds, strict=True):
+        found[outcome, payer] = found.get((outcome, payer), 0.0) + float(value)
+    return found
 
 
 def _years(row: dict, asked: AppraisalSettings) -> float:
+    """Return discounted years of an effect, from when a family joins."""
     lasting = asked.persistence.get(row["name"]) or asked.persistence[""]
-    return float(profile(int(row["months"]), asked.horizon, asked.lag, lasting).sum())
+    factors = discount_factors(asked.horizon - 1, asked.edition, asked.rate, asked.timing)
+    return float(profile(int(row["months"]), asked.horizon, asked.lag, lasting) @ factors)
 
 
 def _no_cost(row: dict) -> dict:

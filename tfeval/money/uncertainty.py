@@ -64,7 +64,8 @@ def break_even(model: Model, effects: pd.DataFrame) -> pd.DataFrame:
 
 def _needed(model: Model, pounds: Array, worth: Array) -> Array:
     """Return effects that are worth so many pounds, the optimism bias undone."""
-    unit = worth * model.kept_gain * model.scale
+    kept = np.where(pounds < 0, *model.kept_either)
+    unit = worth * kept * model.scale
     return -np.divide(pounds, unit, out=np.full(len(worth), _NONE), where=unit != 0)
 
 
