@@ -128,19 +128,21 @@ def _gptable(gptables: Any, sheet: Sheet, marks: str) -> Any:
         {column.heading: [_cell(value) for value in column.cells] for column in sheet.columns},
         dtype=object,
     )
-    styles = []
+    styles = [{"column": {"columns": list(range(len(sheet.columns))), "include_names": True,
+                          "format": {"text_wrap": True, "valign": "top"}}}]  # fmt: skip
     for at, column in enumerate(sheet.columns):
-        style = {"text_wrap": True, "valign": "top"}
-        style |= {"num_format": form} if (form := KINDS[column.kind][0]) else {}
-        style |= {"bg_color": _FILL} if column.turn else {}
-        styles.append({"column": {"columns": [at], "format": style, "include_names": False}})
-    wrapped = {"columns": list(range(len(sheet.columns))), "include_names": True,
-               "format": {"text_wrap": True, "valign": "top"}}  # fmt: skip
+        if form := KINDS[column.kind][0]:
+            styles.append({"column": {"columns": [at], "include_names": False,
+                                      "format": {"num_format": form}}})  # fmt: skip
+        turn = [column.turn] * len(sheet) if isinstance(column.turn, bool) else column.turn
+        # Rows count from 1: the headings are row 0.
+        styles += [{"cell": {"cells": (row, at), "format": {"bg_color": _FILL}}}
+                   for row, one in enumerate(turn, 1) if one]  # fmt: skip
     return gptables.GPTable(
         table=frame, table_name=sheet.name.lower().replace(" ", "_").replace("-", "_"),
         title=sheet.title + marks, index_columns={2: 0}, instructions=sheet.about,
         legend=[f"{NONE} not applicable"], table_row_index=HEADINGS,
-        additional_formatting=[{"column": wrapped}, *styles],
+        additional_formatting=styles,
     )  # fmt: skip
 
 
@@ -176,19 +178,26 @@ def _cell(value: Any) -> Any:
 def _of_values(name: str, frame: pd.DataFrame, text: str, words: dict[str, str]) -> Sheet:
     columns = []
     for key in map(str, frame.columns):
-        values = frame[key].tolist()
-        plain = key.replace("_", " ")
-        kind = "text"
+        cells = frame[key].tolist()
         if key in ("outcome", "instead", "what"):
-            values = [words.get(value, value) if key == "what" or value else value
-                      for value in values]  # fmt: skip
-        if any(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
-            large = any(isinstance(v, float) and np.isfinite(v) and abs(v) >= 1000 for v in values)
-            kind = "pounds" if key in _POUNDS or large else "any"
-        elif any(len(str(value)) > 30 for value in values):
-            kind = "long"
-        columns.append(Column(key, _HEADINGS.get(plain, said(plain)), values, kind))
+            cells = [_named(value, words) for value in cells]
+        plain = key.replace("_", " ")
+        columns.append(Column(key, _HEADINGS.get(plain, said(plain)), cells, _kind(key, cells)))
     return Sheet(name, text, _AS_RUN, tuple(columns))
+
+
+def _named(value: Any, words: dict[str, str]) -> Any:
+    """Return an outcome in words, alone or before a colon."""
+    name, colon, rest = str(value).partition(": ")
+    return f"{words[name]}{colon}{rest}" if name in words else value
+
+
+def _kind(key: str, cells: list[Any]) -> str:
+    numbers = [one for one in cells if isinstance(one, int | float) and not isinstance(one, bool)]
+    if numbers:
+        large = any(np.isfinite(one) and abs(one) >= 1000 for one in numbers)
+        return "pounds" if key in _POUNDS or large else "any"
+    return "long" if any(len(str(one)) > 30 for one in cells) else "text"
 
 
 def _told(appraised: Appraised, drawn: Appraised | None) -> dict[str, tuple[pd.DataFrame, str]]:
@@ -200,11 +209,34 @@ def _told(appraised: Appraised, drawn: Appraised | None) -> dict[str, tuple[pd.D
         ),
     }
     if drawn is not None:
-        rows = drawn.to_frame().rename(columns={"estimate": "expected"})
-        rows["measure"] = [
-            _HEADINGS.get(said(name).lower(), said(name)) for name in rows["measure"]
-        ]
-        rows.insert(0, "account", appraised.settings.perspective)
         share = f"{drawn.level:.0%} intervals from {drawn.settings['draws']:,} joint draws"
-        held["Uncertainty"] = (rows, share)
+        held["Uncertainty"] = (_intervals(drawn), share)
     return held
+
+
+def _intervals(drawn: Appraised) -> pd.DataFrame:
+    """Return both accounts with their intervals; of benefits and costs, the page's account."""
+    rows, own = [], drawn.to_frame().set_index("measure")
+    for one in drawn.accounts().to_dict("records"):
+        for name in ("npv", "ratio"):
+            rows.append(
+                (
+                    one["account"],
+                    _HEADINGS.get(name, _HEADINGS["benefit cost ratio"]),
+                    one[name],
+                    one[f"{name}_low"],
+                    one[f"{name}_high"],
+                )
+            )
+        rows.append(
+            (
+                one["account"],
+                "Probability that benefits are at least the costs",
+                one["probability"],
+                float("nan"),
+                float("nan"),
+            )
+        )
+    rows += [(drawn.model.account, said(name), *own.loc[name, ["estimate", "low", "high"]])
+             for name in ("benefits", "costs")]  # fmt: skip
+    return pd.DataFrame(rows, columns=["account", "measure", "expected", "low", "high"])

@@ -40,8 +40,8 @@ class Column:
         One of `KINDS` of `tfeval.money.workbook`.
     formula : str or list of str, optional
         One for all rows, or one a row; "" for a row that has none.
-    turn : bool
-        Whether a reader may turn it.
+    turn : bool or list of bool
+        Whether a reader may turn it; or which of its cells.
     """
 
     key: str
@@ -49,7 +49,7 @@ class Column:
     cells: Any
     kind: str = "text"
     formula: str | Sequence[str] = ""
-    turn: bool = False
+    turn: bool | Sequence[bool] = False
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,8 @@ def _assumptions(appraised: Appraised, book: Book) -> Sheet:
         "rates are turned in their own sheets.",
         (
             Column("name", "Assumption", [row[1] for row in rows], "long"),
-            Column("value", "Value", [row[2] for row in rows], "any", made, turn=True),
+            Column("value", "Value", [row[2] for row in rows], "any", made,
+                   [not row[3] for row in rows]),
             Column("unit", "Unit and range", [row[4] or NONE for row in rows], "long"),
             Column("how", "In this workbook", [turned.get(row[3], "follows") for row in rows]),
         ),

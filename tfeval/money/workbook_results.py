@@ -85,9 +85,10 @@ def _effects(appraised: Appraised, book: Book) -> Sheet:
         "a unit less = - effect x units x share counted. Standard errors do not move the value.",
         (
             Column("name", "Effect on", [words[name] for name in frame["outcome"]], "long"),
-            Column("estimate", "Effect a family", list(frame["estimate"]), "number", turn=True),
+            Column("estimate", "Effect a family", list(frame["estimate"]), "number",
+                   turn=valued),
             Column("scale", "Units of the unit cost for each", [*model.scale, *rest], "any",
-                   turn=True),
+                   turn=valued),
             Column("work", "Work, which may displace", [*work, *rest]),
             Column("grade", "Grade of its unit costs", [*grades, *rest]),
             Column("kept", "Share counted", [*model.kept, *rest], "number",
@@ -290,8 +291,8 @@ def _by_year(_: Appraised, book: Book) -> Sheet:
         # From the last year back: not below 0 now, nor in any year to come.
         paid = [f"IF(AND({{{total}}}>=-{PENNY},{{{back}+1}}=1),1,0)"] * (len(so_far) - 1)
         columns += [
-            Column(net, f"Net present value of the year, {name}, pounds", sums[net].to_numpy(), "pounds",
-                   f"SUMIFS({cells.span(net)},{cells.span('year')},{{year}})"),
+            Column(net, f"Net present value of the year, {name}, pounds", list(sums[net]),
+                   "pounds", f"SUMIFS({cells.span(net)},{cells.span('year')},{{year}})"),
             Column(total, f"So far, {name}, pounds", so_far, "pounds",
                    [f"{{{net}}}", *[f"{{{total}-1}}+{{{net}}}"] * (len(so_far) - 1)]),
             Column(back, f"Paid back from here on, {name} (1: yes)", flags, "year",
