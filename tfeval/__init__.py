@@ -27,7 +27,7 @@ _PUBLIC = {
     "results_met": "tfeval.programme.results",
     "payments_due": "tfeval.programme.ledger",
     "maximum_payable": "tfeval.programme.ledger",
-    "check_payments": "tfeval.programme.ledger_check",
+    "check_payments": "tfeval.programme.national",
     "reconcile": "tfeval.programme.national",
     "national_ledger": "tfeval.programme.national",
     "claims_by_authority": "tfeval.programme.claims",

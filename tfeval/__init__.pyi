@@ -106,7 +106,7 @@ from tfeval.programme.claims import final_claims as final_claims
 from tfeval.programme.claims import member_bounds as member_bounds
 from tfeval.programme.ledger import maximum_payable as maximum_payable
 from tfeval.programme.ledger import payments_due as payments_due
-from tfeval.programme.ledger_check import check_payments as check_payments
+from tfeval.programme.national import check_payments as check_payments
 from tfeval.programme.national import national_ledger as national_ledger
 from tfeval.programme.national import reconcile as reconcile
 from tfeval.programme.phases import NextCohort as NextCohort

@@ -13,7 +13,7 @@ from tests.impact.simulated import simulated
 from tfeval.impact.inference import bootstrap_counts
 from tfeval.impact.inference.bootstrap import Repeat, cluster_counts, replicates
 from tfeval.impact.inference.bootstrap_counts import by_counts
-from tfeval.impact.inference.inference import Asked
+from tfeval.impact.inference.rules import Asked
 from tfeval.impact.matching.ordering import ascending
 from tfeval.impact.means.means import weighted_means
 from tfeval.impact.means.methods import adjusted_means, covariance_adjusted_means

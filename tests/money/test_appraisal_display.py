@@ -1,11 +1,8 @@
-"""What readers see of an appraisal: tables, charts, the workbook; nothing of small numbers."""
+"""What readers see of an appraisal: tables and charts; nothing of small numbers."""
 
 from __future__ import annotations
 
-import re
-import zipfile
 from dataclasses import replace
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -13,97 +10,7 @@ import pytest
 import tfeval as tf
 from tests.money.appraised import CRIME, PLAIN, correlated, effects_of, whole
 from tfeval.display.words import amount
-from tfeval.errors import DataError, ParameterError, ReportError
-
-MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-
-
-def read_workbook(path) -> dict[str, list[list]]:
-    """Return the cells of each sheet, by its name."""
-    with zipfile.ZipFile(path) as book:
-        root = ElementTree.fromstring(book.read("xl/sharedStrings.xml"))
-        words = ["".join(part.itertext()) for part in root.iter(f"{MAIN}si")]
-        names = [
-            sheet.get("name")
-            for sheet in ElementTree.fromstring(book.read("xl/workbook.xml")).iter(f"{MAIN}sheet")
-        ]
-        found = {}
-        for at, name in enumerate(names, 1):
-            sheet = ElementTree.fromstring(book.read(f"xl/worksheets/sheet{at}.xml"))
-            found[name] = [
-                [_value(cell, words) for cell in row.iter(f"{MAIN}c")]
-                for row in sheet.iter(f"{MAIN}row")
-            ]
-    return found
-
-
-def _value(cell, words):
-    value = cell.find(f"{MAIN}v")
-    if value is None:
-        return None
-    return words[int(value.text)] if cell.get("t") == "s" else float(value.text)
-
-
-def table_of(rows: list[list]) -> list[dict]:
-    """Return a sheet's table: from the widest row on."""
-    width = max(len(row) for row in rows)
-    first = next(at for at, row in enumerate(rows) if len(row) == width)
-    return [dict(zip(rows[first], row, strict=True)) for row in rows[first + 1 :]]
-
-
-def test_every_pound_in_the_workbook_is_its_factors_and_they_add_up(tmp_path):
-    found = whole(claims=116_654, horizon=3)
-    drawn = found.uncertainty(draws=200)
-    path = found.to_workbook(tmp_path / "value.xlsx", drawn)
-    sheets = read_workbook(path)
-    assert list(sheets)[:2] == ["Cover", "Contents"]
-    lines = table_of(sheets["Lines"])
-    assert sum(row["Present value"] for row in lines) == pytest.approx(found.npv)
-    prices = {(row["Outcome"], row["Component"]): row for row in table_of(sheets["Unit costs"])}
-    for row in lines:
-        if row["Kind"] == "cost":
-            continue
-        quantity = row["Effect"] * row["Families"] * row["Profile"]
-        assert row["Quantity"] == pytest.approx(quantity)
-        pounds = -row["Quantity"] * row["Unit cost"] * row["Factor"]
-        assert row["Undiscounted"] == pytest.approx(pounds)
-        assert row["Present value"] == pytest.approx(pounds * row["Discount factor"])
-        price = prices[(row["Outcome"], row["Component"])]
-        assert abs(row["Unit cost"]) == pytest.approx(abs(price["Amount"]))
-        assert price["Source title"]
-        assert price["Url"].startswith("https://")
-    summary = {row["Measure"]: row["Value"] for row in table_of(sheets["Summary"])}
-    assert summary["net present value"] == pytest.approx(found.npv)
-    asked = {row["Parameter"]: row for row in table_of(sheets["Parameters"])}
-    assert asked["horizon"]["Value asked"] == "3"
-    assert asked["horizon"]["Range"] == "1 to 60 years"
-
-
-def test_the_workbook_is_accessible_and_the_same_again(tmp_path):
-    found = whole(horizon=2)
-    one, other = (found.to_workbook(tmp_path / f"{name}.xlsx") for name in "ab")
-    assert one.read_bytes() == other.read_bytes()
-    with zipfile.ZipFile(one) as book:
-        sheets = [name for name in book.namelist() if re.match(r"xl/worksheets/sheet\d+", name)]
-        tables = [name for name in book.namelist() if name.startswith("xl/tables/")]
-        assert not any(b"mergeCell" in book.read(name) for name in sheets)
-        assert b"Value for money" in book.read("docProps/core.xml")
-    assert len(tables) == len(sheets) - 1  # one a sheet, none on the cover
-    for name, rows in read_workbook(one).items():
-        if name not in ("Cover", "Contents", "Notes"):
-            cells = [value for row in table_of(rows) for value in row.values()]
-            assert all(value is not None for value in cells), name
-
-
-def test_a_workbook_needs_a_place_and_ten_families(tmp_path):
-    found = tf.appraise(effects_of({"offences": -0.1}), 1.0, families=20)
-    with pytest.raises(ReportError, match=r"an \.xlsx file"):
-        found.to_workbook(tmp_path / "value.csv")
-    with pytest.raises(ReportError, match="a folder that exists"):
-        found.to_workbook(tmp_path / "nowhere" / "value.xlsx")
-    few = tf.appraise(effects_of({"offences": -0.1}), 1.0, families=9)
-    with pytest.raises(DataError, match="fewer than 10 families"):
-        few.to_workbook(tmp_path / "value.xlsx")
+from tfeval.errors import DataError, ParameterError
 
 
 def test_effects_of_too_few_are_not_valued_and_their_size_is_not_told():

@@ -74,7 +74,7 @@ def test_expectations_given_one_group_match_regressions_of_the_draws():
     inputs = {
         "effects": drawn.drawn.effect[:, 0],
         "unit costs": drawn.drawn.amount[:, 0],
-        "persistence": drawn.drawn.persistence[:, 0],
+        "persistence": drawn.drawn.powers[:, 0, 1],
     }
     for name, given in inputs.items():
         curve = np.polynomial.Polynomial.fit(given, drawn.npv, deg=5)(given)

@@ -10,7 +10,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 import tfeval as tf
-from tests.report.test_value_chapters import sheets_of
+from tests.money.sheets import read_workbook
 from tfeval.display.words import fact
 from tfeval.report.execute import execute
 from tfeval.report.parameters import read_notebook
@@ -80,24 +80,31 @@ def test_every_fact_on_every_page_is_its_record_formatted_once(made):
 @pytest.mark.slow(reason="makes a whole report")
 def test_the_workbook_and_the_records_hold_the_same_numbers(made):
     folder = made["07_value_for_money"]
-    records, sheets = read(folder), sheets_of(folder / "value_for_money.xlsx")
-    rows = sheets["Summary"].set_index("Measure")["Value"]
-    pairs = {"benefits": "benefits", "costs": "costs", "npv": "net present value",
-             "benefit_cost_ratio": "benefit-cost ratio", "fiscal_return": "fiscal return",
-             "cost_per_family": "cost per family", "families": "families reached"}  # fmt: skip
-    for name, measure in pairs.items():
-        assert float(rows[measure]) == pytest.approx(records[name].number, rel=1e-9), name
-    drawn = sheets["Uncertainty"].set_index("Measure")
-    for side in ("low", "high"):
-        value = float(drawn.loc["npv", side.capitalize()])
+    records, sheets = read(folder), read_workbook(folder / "value_for_money.xlsx")
+    account = f"{sheets['Assumptions'].cell('Value', Assumption='Account of the page').value}"
+    column = f"{account.capitalize()} account"
+    pairs = {"benefits": "Benefits", "costs": "Costs", "npv": "Net present value",
+             "benefit_cost_ratio": "Benefit for each £1 of cost",
+             "families": "Families reached"}  # fmt: skip
+    shown = {name: sheets["Summary"].cell(column, Measure=measure).value
+             for name, measure in pairs.items()}  # fmt: skip
+    shown["cost_per_family"] = sheets["Summary"].cell(f"{column}, a family", Measure="Costs").value
+    shown["fiscal_return"] = sheets["Summary"].cell(
+        "Fiscal account", Measure=pairs["benefit_cost_ratio"]).value  # fmt: skip
+    for name, value in shown.items():
+        assert value == pytest.approx(records[name].number, rel=1e-9), name
+    for side, heading in (("low", "From"), ("high", "To")):
+        value = sheets["Uncertainty"].cell(heading, Account=account, Measure=pairs["npv"]).value
         assert value == pytest.approx(records["npv"].end(side).number, rel=1e-9)
-    designs = sheets["Designs"].set_index("Design")
-    assert designs["Npv"].min() == pytest.approx(records["npv_least_design"].number, rel=1e-9)
-    assert designs["Npv"].max() == pytest.approx(records["npv_most_design"].number, rel=1e-9)
+    designs = sheets["Designs"].table
+    net = [row["Net present value"].value for row in designs]
+    assert min(net) == pytest.approx(records["npv_least_design"].number, rel=1e-9)
+    assert max(net) == pytest.approx(records["npv_most_design"].number, rel=1e-9)
     # One interval has one pair of ends: the chosen design's is the page's own.
-    chosen = designs.loc["as chosen", ["Low", "High"]].to_numpy(dtype=float)
-    assert chosen == pytest.approx([records["npv"].low, records["npv"].high], rel=1e-9)
-    assert int((designs["Npv"] >= 0).sum()) == records["designs_paying"].number
+    chosen = next(row for row in designs if row["Design"].value == "as chosen")
+    ends = [chosen["From"].value, chosen["To"].value]
+    assert ends == pytest.approx([records["npv"].low, records["npv"].high], rel=1e-9)
+    assert sum(value >= 0 for value in net) == records["designs_paying"].number
 
 
 @pytest.mark.slow(reason="makes a whole report")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
-from xml.etree import ElementTree
-
 import numpy as np
 import pandas as pd
 import pytest
 
 import tfeval as tf
+from tests.money.sheets import read_workbook
 from tests.report.analyses import valued
 from tfeval.display.words import unmarked
 from tfeval.errors import ParameterError, ReportError
@@ -233,40 +231,13 @@ def test_the_workbook_holds_every_pound_of_the_page(tmp_path):
     found = valued(impact(), **ASKED)
     box = value.workbook(found, value_tables.area_values_record(None), tmp_path)
     assert f'href="{value.WORKBOOK}"' in box.html()
-    sheets = sheets_of(tmp_path / value.WORKBOOK)
-    wanted = {"Lines", "Costs", "Unit costs", "Uncertainty", "Designs", "Information"}
-    assert wanted <= set(sheets)
-    lines = sheets["Lines"]
-    assert lines["Present value"].sum() == pytest.approx(found.appraisal.npv)
-    product = -lines[["Quantity", "Unit cost", "Factor"]].prod(axis=1)
-    benefit = (lines["Kind"] == "benefit").to_numpy()
-    assert product[benefit].to_numpy() == pytest.approx(lines.loc[benefit, "Undiscounted"])
-    assert sheets["Designs"]["Npv"].iloc[0] == pytest.approx(found.appraisal.npv)
-
-
-def sheets_of(path) -> dict[str, pd.DataFrame]:
-    """Return a workbook's sheets, read from its XML: the longest rows are the table."""
-    space = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-    with zipfile.ZipFile(path) as book:
-        texts = ["".join(node.itertext())
-                 for node in ElementTree.fromstring(book.read("xl/sharedStrings.xml"))]  # fmt: skip
-        names = [node.attrib["name"]
-                 for node in ElementTree.fromstring(book.read("xl/workbook.xml"))
-                 .iter(f"{space}sheet")]  # fmt: skip
-        found = {}
-        for number, name in enumerate(names, start=1):
-            sheet = ElementTree.fromstring(book.read(f"xl/worksheets/sheet{number}.xml"))
-            rows = [[_cell(cell, texts, space) for cell in row.iter(f"{space}c")]
-                    for row in sheet.iter(f"{space}row")]  # fmt: skip
-            width = max(map(len, rows))
-            whole = [row for row in rows if len(row) == width]
-            found[name] = pd.DataFrame(whole[1:], columns=whole[0])
-    return found
-
-
-def _cell(cell, texts, space):
-    text = cell.findtext(f"{space}v", "")
-    return texts[int(text)] if cell.attrib.get("t") == "s" else float(text or "nan")
+    sheets = read_workbook(tmp_path / value.WORKBOOK)
+    assert {"Summary", "Lines", "Costs", "Unit costs", "Uncertainty", "Designs",
+            "Information"} <= set(sheets)  # fmt: skip
+    net = sheets["Summary"].cell("Social account", Measure="Net present value")
+    assert net.value == pytest.approx(found.appraisal.npv)
+    assert net.formula
+    assert sheets["Designs"].table[0]["Net present value"].value == pytest.approx(net.value)
 
 
 @pytest.mark.parametrize(

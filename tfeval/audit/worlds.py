@@ -15,8 +15,8 @@ from tfeval.cohort.cohort import cohort
 from tfeval.display.tables import THRESHOLD
 from tfeval.errors import DataError
 from tfeval.programme.outcomes import outcome
+from tfeval.records.simulation.events import LOCAL_TABLES
 from tfeval.records.simulation.settings import PROCESS_NAMES, SimulationSettings
-from tfeval.records.simulation.supply import LOCAL_TABLES
 from tfeval.records.store import Records
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from tfeval.errors import DataError
 from tfeval.money import account as measures
 from tfeval.money.appraisal_display import five_es_table, plot, summary_table
 from tfeval.money.appraisal_settings import AppraisalSettings, within
+from tfeval.money.card import card_chart, card_frame, card_table
 from tfeval.money.drawing import drawn
 from tfeval.money.model import ACCOUNTS, Model
 from tfeval.money.monetised import Valued
@@ -375,6 +376,24 @@ class Appraisal:
     def five_es(self, drawn: Uncertainty | None = None) -> Table:
         """Return economy, efficiency, effectiveness, equity and cost-effectiveness as evidence."""
         return five_es_table(self, drawn)
+
+    def card_frame(self, drawn: Uncertainty | None = None) -> pd.DataFrame:
+        """Return costs and benefits of one family in both accounts; see `card`."""
+        return card_frame(self, drawn)
+
+    def card(self, drawn: Uncertainty | None = None) -> Table:
+        """Return what the programme cost and brought for one family, and to whom.
+
+        Parameters
+        ----------
+        drawn : Uncertainty, optional
+            For the chances that it pays for itself and that it is worth more than it cost.
+        """
+        return card_table(self, drawn)
+
+    def card_plot(self) -> Chart:
+        """Draw benefits of one family by party and payer, beside its cost."""
+        return card_chart(self)
 
     def to_workbook(
         self,

@@ -39,6 +39,8 @@ UNITS = (
     "£/authority/year",
     "£/year",
     "£ per £1",
+    "US$/participant",
+    "US$ per US$1",
     "%",
     "percentage points",
     "fraction",
@@ -144,6 +146,12 @@ TABLES = {
             "Effects by outcome in the national evaluations",
             ("evaluation", "outcome", "population", "months", "treated", "comparison", "finding"),
             ("evaluation", "outcome", "population", "months", "source_title", "url"),
+        ),
+        PublishedTable(
+            "benchmarks",
+            "What other programmes were worth, to set a card beside",
+            ("benchmark",),
+            ("benchmark", "figure", "period", "source_title", "url"),
         ),
         PublishedTable("deflators", "GDP deflators"),
         PublishedTable(

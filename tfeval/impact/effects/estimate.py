@@ -20,7 +20,6 @@ from tfeval.impact.effects.columns import COLUMNS, check_level
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.inference.abadie_imbens import with_abadie_imbens
 from tfeval.impact.inference.bootstrap import Repeat, bootstrap_intervals, randomisation_intervals
-from tfeval.impact.inference.inference import Asked, caveats, chosen_errors, for_groups
 from tfeval.impact.inference.intervals import Intervals, influence_intervals
 from tfeval.impact.inference.pooled import for_pooling
 from tfeval.impact.inference.rules import (
@@ -30,7 +29,11 @@ from tfeval.impact.inference.rules import (
     FEWEST_CLUSTERS,
     FEWEST_UNITS,
     NO_VARIATION,
+    Asked,
     Ruling,
+    caveats,
+    chosen_errors,
+    for_groups,
 )
 from tfeval.impact.inference.wild import What, wild_intervals
 from tfeval.impact.means.estimates import Estimates, estimates_of

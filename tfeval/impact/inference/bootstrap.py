@@ -14,14 +14,13 @@ import numpy as np
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.design.design import Design
 from tfeval.impact.inference.bootstrap_counts import by_counts
-from tfeval.impact.inference.inference import Asked, codes_of
 from tfeval.impact.inference.intervals import (
     Intervals,
     from_spreads,
     influence_intervals,
     ruling_of,
 )
-from tfeval.impact.inference.rules import FEW_CLUSTERS
+from tfeval.impact.inference.rules import FEW_CLUSTERS, Asked, codes_of
 from tfeval.impact.inference.wild import What, sample_of
 from tfeval.impact.means.estimates import Estimates, Method, estimates_of
 from tfeval.impact.means.least_squares import cross_products, solved

@@ -9,13 +9,14 @@ import numpy as np
 from scipy.special import stdtr, stdtrit  # scipy.stats takes a second to import
 
 from tfeval.impact.design.design import Design
-from tfeval.impact.inference.inference import Asked, clusterings
 from tfeval.impact.inference.pooled import Moments, by_cluster, by_unit, together, unit_moments
 from tfeval.impact.inference.rules import (
     DETERMINED,
+    Asked,
     Ruling,
     check_clusters,
     check_fitted,
+    clusterings,
     counted_clusters,
     ruled,
 )

@@ -9,8 +9,8 @@ import numpy as np
 
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.design.design import Design
-from tfeval.impact.inference.inference import Asked, codes_of
 from tfeval.impact.inference.intervals import Intervals, influence_intervals, ruling_of
+from tfeval.impact.inference.rules import Asked, codes_of
 from tfeval.impact.means.estimates import Estimates
 from tfeval.impact.means.least_squares import cross_products, solved
 from tfeval.impact.means.means import Sample, of_design

@@ -9,7 +9,7 @@ from typing import Any
 
 from tfeval.cohort.analysis_table import COMPARISONS, HORIZONS, LEVELS, TREATMENTS
 from tfeval.errors import ParameterError, nearest, suggest
-from tfeval.impact.inference.inference import ERRORS, columns_of
+from tfeval.impact.inference.rules import ERRORS, columns_of
 from tfeval.impact.means.methods import METHODS, OUTCOME_MODELS, logistic_methods
 from tfeval.programme.outcomes import cohort_outcomes
 from tfeval.programme.phases import CRITERIA

@@ -14,7 +14,18 @@ import pyarrow.parquet as pq
 from tfeval.programme.programmes import programmes
 from tfeval.records.schema import ALL_CRITERIA, CLAIM_KINDS, PHASES, ROLES, TABLES
 from tfeval.records.simulation import processes
-from tfeval.records.simulation.events import event_tables
+from tfeval.records.simulation.events import (
+    COVERED_TABLES,
+    MISSED,
+    Coverage,
+    Happened,
+    Supply,
+    coverage,
+    event_tables,
+    links,
+    residence,
+    second_times,
+)
 from tfeval.records.simulation.outcomes import Worlds, truth_tables
 from tfeval.records.simulation.population import (
     Authorities,
@@ -38,17 +49,6 @@ from tfeval.records.simulation.school import (
     school_terms,
 )
 from tfeval.records.simulation.settings import SimulationSettings
-from tfeval.records.simulation.supply import (
-    COVERED_TABLES,
-    MISSED,
-    Coverage,
-    Happened,
-    Supply,
-    coverage,
-    links,
-    residence,
-    second_times,
-)
 
 # Write tables to Parquet as they come, one file a table.
 

@@ -16,8 +16,7 @@ from tfeval.money.could_know import costs_of_a_family
 from tfeval.money.prices import deflate, discount_rates, edition_of, present_value
 from tfeval.programme.claims import authority
 from tfeval.programme.ledger import fundable, maximum_payable
-from tfeval.programme.ledger_check import check_payments
-from tfeval.programme.national import ledger_by_year, ledger_sources, reconcile
+from tfeval.programme.national import check_payments, ledger_by_year, ledger_sources, reconcile
 from tfeval.programme.phases import Phase, phase
 from tfeval.programme.programmes import programmes
 from tfeval.programme.published import distinct_sources, published

@@ -1,0 +1,187 @@
+"""A card: what the programme cost and brought for one family, to whom, and how likely it paid."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tfeval.display.figures import Chart
+from tfeval.display.tables import Table, table
+from tfeval.display.value_charts import stacked_chart
+from tfeval.display.words import amount, chance
+from tfeval.money.account import payback_year
+from tfeval.money.appraisal_display import heading, notes_of
+from tfeval.money.model import ACCOUNTS, Model
+from tfeval.money.unit_costs import PARTIES, TAXPAYERS
+from tfeval.programme.published import published
+
+#: An `Appraisal` and an `Uncertainty`, whose files import this one.
+Appraised = Any
+_NONE = float("nan")
+_WORDS = {
+    "cost": "Cost", "benefits": "Benefits", "net": "Benefits less cost",
+    "ratio": "Benefit for each £1 of cost", "chance": "Chance that it is at least its cost",
+    "years": "Years until it is paid back",
+    "mvpf_low": "Marginal value of public funds, at least",
+    "mvpf_high": "Marginal value of public funds, at most",
+}  # fmt: skip
+#: What a card says of the chance, by account.
+_CHANCES = {"fiscal": "that it pays for itself", "social": "that it is worth more than it cost"}
+
+
+def card_frame(appraised: Appraised, drawn: Appraised | None = None) -> pd.DataFrame:
+    """Return what the programme cost and brought for one family, in both accounts.
+
+    Parameters
+    ----------
+    appraised : Appraisal
+    drawn : Uncertainty, optional
+        For the chance that benefits are at least the cost.
+
+    Returns
+    -------
+    DataFrame
+        `measure` ("cost"; "benefits" in all, of a `party`, and of each of its `payer`s; "net";
+        "ratio"; "chance", a share of draws; "years" from the first in which anything happens to
+        the end of the one from which it is paid back; "mvpf_low", "mvpf_high"), `party`, `payer`,
+        `fiscal`, `social` (expected present values, pounds a family; NaN where nothing is valued,
+        and where it is never paid back).
+    """
+    families, who = appraised.settings.total_families, appraised.who()
+    accounts = appraised.accounts().set_index("account")
+    rows = [_row("cost", accounts["costs"] / families),
+            _row("benefits", accounts["benefits"] / families)]  # fmt: skip
+    for party in (TAXPAYERS, *PARTIES):
+        each = who[who["party"] == party].set_index("payer")[list(ACCOUNTS)] / families
+        rows.append(_row("benefits", each.sum(min_count=1), party))
+        if party == TAXPAYERS:
+            rows += [_row("benefits", each.loc[payer], party, payer) for payer in each.index]
+    rows += [_row("net", accounts["npv"] / families), _row("ratio", accounts["ratio"])]
+    if drawn is not None:
+        rows.append(_row("chance", drawn.accounts().set_index("account")["probability"]))
+    rows.append(_row("years", pd.Series({name: years_to_break_even(appraised.model, name)
+                                         for name in ACCOUNTS})))  # fmt: skip
+    ends = zip(("low", "high"), appraised.marginal_value_of_public_funds, strict=True)
+    rows += [
+        _row(f"mvpf_{end}", pd.Series({"fiscal": _NONE, "social": value})) for end, value in ends
+    ]
+    return pd.DataFrame(rows, columns=["measure", "party", "payer", *ACCOUNTS])
+
+
+def _row(measure: str, value: Any, party: str = "", payer: str = "") -> tuple:
+    return (measure, party, payer, *(float(value[name]) for name in ACCOUNTS))
+
+
+def years_to_break_even(model: Model, account: str) -> float:
+    """Return years from the first to the end of the one from which it is paid back, or NaN.
+
+    Parameters
+    ----------
+    model : Model
+    account : {"fiscal", "social"}
+
+    Notes
+    -----
+    Money is discounted. Paid back is for good: the value so far is never again below 0.
+    """
+    held, point = replace(model, account=account), model.point()
+    net = (held.benefits(point) - held.spent(point.cost))[0].sum(axis=1) * model.discount
+    moved = np.flatnonzero(net)
+    if not len(moved):
+        return _NONE
+    first = int(moved[0])
+    found = payback_year(pd.DataFrame({"year": model.years, "present_value": net})[first:])
+    return _NONE if found is None else float(found - model.years[first] + 1)
+
+
+def card_table(appraised: Appraised, drawn: Appraised | None = None) -> Table:
+    """Return the card as a table for readers, beside what was found elsewhere."""
+    elsewhere = published("benchmarks")
+    beside = _beside(elsewhere)
+    rows = []
+    for row in card_frame(appraised, drawn).to_dict("records"):
+        key = row["measure"], row["party"]
+        told = [_written(row["measure"], row[name]) for name in ACCOUNTS]
+        rows.append((_label(row), *told, "" if row["payer"] else beside.get(key, "")))
+    shown = pd.DataFrame(rows, columns=["For one family", "Fiscal account", "Social account",
+                                        "Elsewhere, US dollars"])  # fmt: skip
+    notes = [
+        *notes_of(appraised),
+        "Fiscal: the public purse alone. Social: everybody; what is the public purse's gain and "
+        "the families' loss nets out.",
+        "Elsewhere: Washington State's card of a child welfare programme, a participant, with its "
+        "net cost as given there, and victims among others; and marginal values of public funds "
+        "over 133 policies of the United States. Other families, prices and years: for the shape "
+        "of a card, not for its size.",
+    ]
+    if drawn is not None:
+        notes.append(
+            f"Chances: the fiscal one {_CHANCES['fiscal']}, the social one {_CHANCES['social']}; "
+            f"{drawn.settings['draws']:,} joint draws."
+        )
+    caption = heading(appraised, "What the programme cost and brought for one family")
+    return table(shown.replace("", None), caption, notes=notes, sources=elsewhere,
+                 missing="not given")  # fmt: skip
+
+
+def _label(row: dict) -> str:
+    if row["payer"]:
+        return f"Of these, {row['payer']}"
+    if row["party"]:
+        kind = "public bodies" if row["party"] == TAXPAYERS else PARTIES[row["party"]]
+        return f"Benefits to {row['party']} ({kind})"
+    return _WORDS[row["measure"]]
+
+
+def _written(measure: str, value: float) -> str:
+    if measure == "years":
+        return "never" if np.isnan(value) else f"{value:.0f}"
+    if np.isnan(value):
+        return "nothing valued" if measure == "benefits" else ""
+    if measure == "chance":
+        return chance(value)
+    return amount(value, "£ for each £1" if measure in ("ratio", "mvpf_low", "mvpf_high") else "£")
+
+
+def _beside(rows: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """Return what was found elsewhere, by measure and party of a card."""
+    wsipp = rows[rows["benchmark"] == "wsipp_181"].set_index("figure")["value"]
+    funds = rows[rows["benchmark"] == "mvpf_us"].set_index("figure")["value"]
+    low, high = funds["adults_low"], funds["adults_high"]
+    return {
+        ("cost", ""): f"${wsipp['cost']:,.0f}",
+        ("benefits", ""): f"${wsipp['benefits']:,.0f}, ${wsipp['indirect']:,.0f} of it indirect",
+        **{("benefits", party): f"${wsipp[party]:,.0f}"
+           for party in (TAXPAYERS, "participants", "others")},
+        ("net", ""): f"${wsipp['benefits'] - wsipp['cost']:,.0f}",
+        ("chance", ""): chance(wsipp["chance"] / 100),
+        ("mvpf_low", ""): f"for adults {low:g} to {high:g}",
+        ("mvpf_high", ""): f"for low-income children at least {funds['children']:g}",
+    }  # fmt: skip
+
+
+def card_chart(appraised: Appraised) -> Chart:
+    """Draw benefits for one family by party and payer, in both accounts, beside the cost."""
+    frame = card_frame(appraised)
+    parts = frame[(frame["measure"] == "benefits") & (frame["party"] != "")]
+    parts = parts[
+        parts["social"].notna() & ((parts["payer"] != "") | (parts["party"] != TAXPAYERS))
+    ]
+    names = parts["payer"].where(parts["payer"] != "", parts["party"])
+    bars = parts.set_index(names)[list(ACCOUNTS)].T
+    cost = float(frame.loc[frame["measure"] == "cost", appraised.settings.perspective].sum())
+    cost_bar = pd.DataFrame({"Cost": [cost]}, ["Cost"])
+    labels = {name: f"Benefits, {name} account" for name in ACCOUNTS}
+    shown = pd.concat([bars.rename(index=labels), cost_bar]).fillna(0.0)
+    shown.index.name = "for one family"
+    totals = bars.sum(axis=1)
+    told = "; ".join(
+        f"{amount(totals[name])} of benefits in the {name} account" for name in ACCOUNTS
+    )
+    alt = f"Stacked bars for one family: {told}; beside them its cost, {amount(cost)}."
+    title = heading(appraised, "Benefits for one family, by whom they fall to, beside the cost")
+    return stacked_chart(shown, title=title, alt=alt, y_label="£ a family, present value",
+                         total_label="In all")  # fmt: skip
