@@ -15,9 +15,9 @@ from tfeval.display.figures import Chart
 from tfeval.display.tables import Table
 from tfeval.errors import DataError
 from tfeval.money import account as measures
-from tfeval.money.appraisal_display import five_es_table, plot, summary_table
+from tfeval.money.appraisal_display import plot, summary_table
 from tfeval.money.appraisal_settings import AppraisalSettings, within
-from tfeval.money.card import card_chart, card_frame, card_table
+from tfeval.money.card import card_chart, card_frame, card_table, five_es_table
 from tfeval.money.drawing import drawn
 from tfeval.money.model import ACCOUNTS, Model
 from tfeval.money.monetised import Valued

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.figures import Chart
+from tfeval.display.names import PAYS
 from tfeval.display.tables import Table, table
 from tfeval.display.value_charts import stacked_chart
 from tfeval.display.words import amount, chance
-from tfeval.money.account import payback_year
-from tfeval.money.appraisal_display import heading, notes_of
+from tfeval.money.account import PARTICIPANTS, payback_year
+from tfeval.money.appraisal_display import heading, labels_of, notes_of
 from tfeval.money.model import ACCOUNTS, Model
 from tfeval.money.unit_costs import PARTIES, TAXPAYERS
 from tfeval.programme.published import published
@@ -185,3 +186,104 @@ def card_chart(appraised: Appraised) -> Chart:
     title = heading(appraised, "Benefits for one family, by whom they fall to, beside the cost")
     return stacked_chart(shown, title=title, alt=alt, y_label="£ a family, present value",
                          total_label="In all")  # fmt: skip
+
+
+# The five Es as evidence, each with what it rests on; no scores.
+
+
+def five_es(appraised: Appraised, drawn: Appraised | None = None) -> pd.DataFrame:
+    """Return economy, efficiency, effectiveness, equity and cost-effectiveness as evidence.
+
+    Parameters
+    ----------
+    appraised : Appraisal
+    drawn : Uncertainty, optional
+        For intervals.
+
+    Returns
+    -------
+    DataFrame
+        `aspect`, `question`, `evidence`.
+
+    References
+    ----------
+    Economy, efficiency and effectiveness as the National Audit Office uses them; equity and
+    cost-effectiveness as the Department for International Development added (2011).
+    """
+    rows = [
+        ("Economy", "What did it cost?", _economy(appraised)),
+        ("Efficiency", "What was got for it, as counted by the programme?", _efficiency(appraised)),
+        ("Effectiveness", "What would not have happened otherwise?", _effects(appraised)),
+        ("Equity", "Who gains and who bears it?", _equity(appraised)),
+        ("Cost-effectiveness", "Was it worth it?", _worth(appraised, drawn)),
+    ]
+    return pd.DataFrame(rows, columns=["aspect", "question", "evidence"])
+
+
+def five_es_table(appraised: Appraised, drawn: Appraised | None = None) -> Table:
+    """Return the five Es as a table for readers; see `five_es`."""
+    rows = five_es(appraised, drawn)
+    rows.columns = pd.Index(["Aspect", "Question", "Evidence"])
+    return table(rows, heading(appraised, "Five aspects of value for money, as evidence"),
+                 notes=notes_of(appraised))  # fmt: skip
+
+
+def _economy(appraised: Appraised) -> str:
+    low, middle, high = (float(part) for part in _costs(appraised))
+    families = appraised.settings.total_families
+    return (
+        f"{amount(middle)} in present value (between {amount(low)} and {amount(high)}), "
+        f"{amount(middle / families)} for each of {families:,.0f} families."
+    )
+
+
+def _costs(appraised: Appraised) -> Any:
+    model = appraised.model
+    return (model.costs.sum(axis=2) * model.discount).sum(axis=1)
+
+
+def _efficiency(appraised: Appraised) -> str:
+    claims = appraised.settings.claims
+    if claims is None:
+        return "No claimed results were given, so none is costed."
+    return f"{amount(appraised.cost_per_claimed)} for each of {claims:,.0f} results claimed."
+
+
+def _effects(appraised: Appraised) -> str:
+    frame = appraised.effects.to_frame()
+    told = (frame["conf_low"] > 0) | (frame["conf_high"] < 0)
+    words = labels_of(appraised)
+    names = ", ".join(words[name] for name in frame.loc[told, "outcome"]) or "none"
+    text = f"Of {len(frame)} outcomes, {int(told.sum())} differ from the comparison: {names}."
+    if appraised.settings.result is not None:
+        extra, cost = appraised.additional_results, appraised.cost_per_additional
+        text += f" Additional results: {extra:,.0f}, at {amount(cost, '£')} each."
+    return text
+
+
+def _equity(appraised: Appraised) -> str:
+    who = appraised.who()
+    public = who[who["party"] == TAXPAYERS].set_index("payer")["fiscal"]
+    others = who[who["party"] != TAXPAYERS].set_index("payer")["social"]
+    most = public.idxmax() if len(public) else "nobody"
+    told = "; ".join(f"{name} {amount(value)}" for name, value in others.items())
+    weight = appraised.settings.weight
+    weighed = f"a pound of {PARTICIPANTS}' counting {weight:.2f}" if weight != 1 else "unweighted"
+    return (
+        f"Most savings of public money fall to {most}. Beside it: {told or 'nobody'} ({weighed}). "
+        "Effects by kind of family are not in this appraisal."
+    )
+
+
+def _worth(appraised: Appraised, drawn: Appraised | None) -> str:
+    text = (
+        f"Net present value {amount(appraised.npv)}, "
+        f"£{appraised.benefit_cost_ratio:.2f} of benefit for each £1"
+    )
+    if drawn is None:
+        return f"{text}; fiscal return £{appraised.fiscal_return:.2f} for each £1."
+    low, high = map(amount, drawn.interval())
+    return (
+        f"{text} ({drawn.level:.0%} interval of the net value {low} to {high}; the probability "
+        f"that it {PAYS[drawn.model.account]} is {chance(drawn.probability())})."
+    )

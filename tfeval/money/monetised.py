@@ -386,10 +386,10 @@ def _values(
     by_outcome = cut.groupby(found["outcome"]).sum()
     public = costs[costs["party"] == TAXPAYERS]
     pounds = public["amount"] * public["outcome"].map(by_outcome)
-    found: dict[tuple[str, str], float] = {}
+    values: dict[tuple[str, str], float] = {}
     for outcome, payer, value in zip(public["outcome"], public["payer"], pounds, strict=True):
-        found[outcome, payer] = found.get((outcome, payer), 0.0) + float(value)
-    return found
+        values[outcome, payer] = values.get((outcome, payer), 0.0) + float(value)
+    return values
 
 
 def _years(row: dict, asked: AppraisalSettings) -> float:

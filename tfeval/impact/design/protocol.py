@@ -11,7 +11,7 @@ import pandas as pd
 
 from tfeval.errors import DataError
 from tfeval.impact.design.design import KEPT, Design
-from tfeval.impact.design.set_weights import members_of_pairs
+from tfeval.impact.matching.ordering import members_of_pairs
 
 # Pairs of a matching with replacement, one row a member of each matched set.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from tfeval.errors import DataError
 from tfeval.impact.design.design import Design
-from tfeval.impact.design.set_weights import effective_sample_size
+from tfeval.impact.matching.ordering import effective_sample_size
 from tfeval.impact.means.means import Means, of_design
 from tfeval.impact.means.outcomes import Outcomes
 from tfeval.impact.means.variance import Influence, Through
