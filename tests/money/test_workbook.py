@@ -53,9 +53,9 @@ def written(tmp_path_factory):
 @pytest.fixture(scope="module")
 def engine(written):
     """Return a function that calculates every cell anew, some of them turned."""
-    formulas = pytest.importorskip(
-        "formulas", reason="calculates the workbook: install formulas (see pyproject.toml)"
-    )
+    why = "calculates the workbook: install formulas and openpyxl (see pyproject.toml)"
+    pytest.importorskip("openpyxl", reason=why)
+    formulas = pytest.importorskip("formulas", reason=why)
     _, path, _ = written
     model = formulas.ExcelModel().loads(str(path)).finish()
 
