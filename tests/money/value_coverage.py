@@ -11,6 +11,7 @@ together. An appraisal of the estimates then says an interval, and the truth lie
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -137,7 +138,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     found = simulate(asked.worlds, asked.draws, asked.seed, asked.spread)
-    print(found.round(4).to_string(index=False))
+    sys.stdout.write(f"{found.round(4).to_string(index=False)}\n")
 
 
 if __name__ == "__main__":

@@ -378,7 +378,7 @@ def _values(
         profile(int(row["months"]), asked.horizon, asked.lag, _lasting(row, asked)) @ factors
         for row in found.to_dict("records")
     ]
-    cut = -found["estimate"] * found["scale"] * years
+    cut = -found["estimate"] * found["scale"] * np.array(years)
     by_outcome = cut.groupby(found["outcome"]).sum()
     public = costs[costs["party"] == TAXPAYERS]
     pounds = public["amount"] * public["outcome"].map(by_outcome)
