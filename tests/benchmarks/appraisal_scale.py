@@ -18,10 +18,11 @@ import pandas as pd
 
 import tfeval as tf
 from tfeval.impact.effects.effects import Effects
-from tfeval.money.unit_costs import PAYERS
+from tfeval.money.model import ACCOUNTS
+from tfeval.money.unit_costs import PARTIES, PUBLIC
 
 OUTCOMES, YEARS, AREAS = 15, 10, 152
-EIGHT = (*PAYERS, "charities")
+EIGHT = (*PUBLIC[:5], *PARTIES)
 
 
 def unit_costs() -> pd.DataFrame:
@@ -36,8 +37,10 @@ def unit_costs() -> pd.DataFrame:
                     "outcome": f"outcome{outcome}", "component": payer, "code": "", "per": "unit",
                     "price_year": "2024-25", "times": 1.0, "divided_by": 1.0, "conversion": "none",
                     "value": value, "low": value * 0.6, "high": value * 1.8, "range_basis": "test",
-                    "payer": payer if payer in PAYERS else "households", "layer": "fiscal",
-                    "transfer": "no", "cashability": "partly", "grade": "ABC"[outcome % 3],
+                    "payer": payer, "transfer": "no", "cashable": 0.5, "cashable_low": 0.0,
+                    "cashable_high": 1.0, "own": 0.9, "own_low": 0.8, "own_high": 1.0,
+                    "overlaps": "test", "price_index": "gdp_deflator", "priced": "average",
+                    "made": "ABC"[outcome % 3], "reached": "first",
                     "note": "", "definition": "", "source_title": "test", "publisher": "test",
                     "date": "2026", "url": "https://example.org", "status": "read",
                 }
@@ -59,12 +62,11 @@ def effects() -> Effects:
 def loop(model, drawn, count: int) -> np.ndarray:
     """Return net value by draw, year and payer, one draw after the other, each with numpy."""
     net = np.zeros((count, len(model.years), len(model.payers)))
-    powers = np.arange(model.reach.shape[1])
     for draw in range(count):
-        share = drawn.persistence[draw][:, None] ** powers
-        families = np.array([part @ reach for part, reach in zip(share, model.reach, strict=True)])
+        both = zip(drawn.powers[draw], model.reach, strict=True)
+        families = np.array([powers @ reach for powers, reach in both])
         cut = -drawn.effect[draw] * model.scale
-        price = drawn.amount[draw, model.unit] * model.factor
+        price = drawn.amount[draw, model.unit] * model.factor[ACCOUNTS.index("social")]
         pounds = (cut[model.of] * price)[:, None] * families[model.group[model.of]]
         for payer in range(len(model.payers)):
             net[draw, :, payer] = pounds[model.payer == payer].sum(axis=0)

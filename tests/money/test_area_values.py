@@ -39,8 +39,8 @@ def test_areas_add_up_to_an_appraisal_of_the_mean_where_all_are_alike():
     whole = tf.appraise(
         effects_of({"offences": -0.3}), table_costs, families=sum(FAMILIES.values()), **FIXED
     )
-    drawn = whole.uncertainty(draws=100_000)
-    assert found.frame["npv"].sum() == pytest.approx(drawn.npv.mean(), rel=0.03)
+    # The mean over areas' draws is what is expected, to the error of 4,000 draws.
+    assert found.frame["npv"].sum() == pytest.approx(whole.npv, rel=0.03)
     assert found.frame["cost"].sum() == pytest.approx(whole.costs, rel=1e-9)
     each = found.frame["npv_per_family"]
     assert each.max() == pytest.approx(each.min(), rel=1e-5)

@@ -162,19 +162,19 @@ def lines_of(
     spans = [_span(row, asked) for row in found.effects.to_dict("records")]
     shares = np.stack([profile(months, asked.horizon, asked.lag, held) for months, held in spans])
     counts = rows[asked.perspective].to_numpy(dtype=float)
-    of = rows["of"].to_numpy()
-    parts = []
-    for since in range(asked.horizon):
-        for year, count in asked.families.items():
-            share = shares[of, since]
-            part = rows.assign(
-                kind="benefit", joined=year, year=year + since, families=count, profile=share,
-                effect=model.estimate[of], kept=model.kept[of], factor=model.kept[of] * counts,
-                scale=model.scale[of], quantity=-cut[of] * count * share, counted=counts != 0,
-            )  # fmt: skip
-            parts.append(part[share > 0])
+    # Every component, once for each year since joining and each year of joining.
+    cells = [(since, *one) for since in range(asked.horizon) for one in asked.families.items()]
+    since, year, count = (np.repeat(part, len(rows)) for part in zip(*cells, strict=True))
+    at = np.tile(np.arange(len(rows)), len(cells))
+    of, counts = rows["of"].to_numpy()[at], counts[at]
+    share = shares[of, since]
+    benefits = rows.iloc[at].assign(
+        kind="benefit", joined=year, year=year + since, families=count, profile=share,
+        effect=model.estimate[of], kept=model.kept[of], factor=model.kept[of] * counts,
+        scale=model.scale[of], quantity=-cut[of] * count * share, counted=counts != 0,
+    )[share > 0]  # fmt: skip
     spent = _spent_lines(spent).assign(factor=model.cost_factor[ACCOUNTS.index(asked.perspective)])
-    frame = pd.concat([*parts, spent], ignore_index=True)
+    frame = pd.concat([benefits, spent], ignore_index=True)
     value = -frame["quantity"] * frame["unit_cost"] * frame["factor"]
     factors = model.discount[frame["year"].to_numpy(dtype=int) - model.years[0]]
     frame = frame.assign(undiscounted=value, discount_factor=factors, present_value=value * factors)

@@ -14,7 +14,7 @@ from tfeval.display.tables import THRESHOLD
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.effects.words import hidden_rows, not_estimated, status_words
 from tfeval.money.appraisal_settings import AppraisalSettings
-from tfeval.money.model import profile
+from tfeval.money.model import Persistence, profile
 from tfeval.money.prices import discount_factors
 from tfeval.money.unit_costs import TAXPAYERS, no_price, unit_costs
 
@@ -147,20 +147,13 @@ _NO_ESTIMATE = "Its effect is not known."
 _NO_ERROR = "Its standard error is not known: it would count as certain."
 #: What an account lacks: the account, what, and why.
 LACKS = (
-    ("social", "Families' wellbeing, and health in life years", "No record counts either."),
-    ("social", "What care, custody and a plan do to child and family", "No sourced value."),
-    ("social", "Victims' harm and lost output of domestic abuse", "None by incident was read."),
-    ("social", "Neighbours' harm from anti-social behaviour", "No sourced value by incident."),
-    ("social", "Lost leisure of those who find work, and what employers gain", "Not valued here."),
-    (
-        "social",
-        "Later earnings after exclusion, care or custody",
-        "No effect on them was measured.",
-    ),
-    ("social", "Offences never proven, and their victims", "A proven offence counts as one."),
-    ("fiscal", "Care proceedings", "Records hold days in care, and no entries into it."),
-    ("fiscal", "Services that families were brought to", "Not in the records."),
+    ("social", "Families' own wellbeing", "No record holds it in points of life satisfaction."),
+    ("social", "Health and life years", "No record holds them in quality-adjusted life years."),
+    ("social", "Lost leisure of those who find work", "Not valued in departments' accounts."),
+    ("social", "Fear of crime, and neighbours", "No sourced value by incident was read."),
     ("both", "Children's later lives", "Beyond the horizon of the records."),
+    ("both", "What other programmes did for the same families", "Part of the comparison."),
+    ("fiscal", "Costs of other services that families were brought to", "Not in the records."),
 )
 
 
@@ -327,7 +320,8 @@ def valued(
     """
     frame = effects.to_frame()
     months = frame["months"].fillna(asked.months or np.nan).astype(float)
-    held = set(unit_costs(asked.price_year, table=table)["outcome"])
+    costs = unit_costs(asked.price_year, table=table)
+    held = set(costs["outcome"])
     pairs = [asked.convert.get(name, (name, 1.0)) for name in frame["outcome"]]
     strange = sorted({to for to, _ in asked.convert.values()} - held)
     if strange:
@@ -343,7 +337,7 @@ def valued(
             "None of these effects has a unit cost. "
             + " ".join(sorted({r["reason"] for r in left}))
         )
-    costs = unit_costs(asked.price_year, frame.loc[priced, "outcome"], table)
+    costs = costs[costs["outcome"].isin(frame.loc[priced, "outcome"])].reset_index(drop=True)
     gone = counted_once(_values(frame[priced], costs, asked), asked.on_overlap)
     keys = pd.MultiIndex.from_frame(costs[["outcome", "payer"]])
     twice = costs[keys.isin(list(gone))]
@@ -379,24 +373,23 @@ def _values(
     found: pd.DataFrame, costs: pd.DataFrame, asked: AppraisalSettings
 ) -> dict[tuple[str, str], float]:
     """Return what each outcome is worth to each public payer, pounds a family."""
-    cut = pd.Series(
-        [-row["estimate"] * row["scale"] * _years(row, asked) for row in found.to_dict("records")],
-        index=found.index,
-    )
+    factors = discount_factors(asked.horizon - 1, asked.edition, asked.rate, asked.timing)
+    years = [
+        profile(int(row["months"]), asked.horizon, asked.lag, _lasting(row, asked)) @ factors
+        for row in found.to_dict("records")
+    ]
+    cut = -found["estimate"] * found["scale"] * np.array(years)
     by_outcome = cut.groupby(found["outcome"]).sum()
     public = costs[costs["party"] == TAXPAYERS]
     pounds = public["amount"] * public["outcome"].map(by_outcome)
-    values: dict[tuple[str, str], float] = {}
+    worth: dict[tuple[str, str], float] = {}
     for outcome, payer, value in zip(public["outcome"], public["payer"], pounds, strict=True):
-        values[outcome, payer] = values.get((outcome, payer), 0.0) + float(value)
-    return values
+        worth[outcome, payer] = worth.get((outcome, payer), 0.0) + float(value)
+    return worth
 
 
-def _years(row: dict, asked: AppraisalSettings) -> float:
-    """Return discounted years of an effect, from when a family joins."""
-    lasting = asked.persistence.get(row["name"]) or asked.persistence[""]
-    factors = discount_factors(asked.horizon - 1, asked.edition, asked.rate, asked.timing)
-    return float(profile(int(row["months"]), asked.horizon, asked.lag, lasting) @ factors)
+def _lasting(row: dict, asked: AppraisalSettings) -> Persistence:
+    return asked.persistence.get(row["name"]) or asked.persistence[""]
 
 
 def _no_cost(row: dict) -> dict:

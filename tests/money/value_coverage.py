@@ -1,0 +1,145 @@
+"""How often do an appraisal's intervals hold the truth, in worlds drawn as an appraisal says?
+
+    python -m tests.money.value_coverage [--worlds 2000] [--draws 1000]
+
+In each world the truth is drawn by what is stated and nothing of tfeval.money: unit costs, what
+persists and what the programme cost from their ranges, with what moves together; effects from a
+wide normal, as good as flat. Estimates are normal around the true effects, with errors that go
+together. An appraisal of the estimates then says an interval, and the truth lies in it or not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+import tfeval as tf
+from tests.money import independent
+from tests.money.appraised import correlated, effects_of
+
+EFFECTS = {
+    "offences": -0.10, "custody": -0.01, "out_of_work": -20.0, "employment": 12.0,
+    "looked_after": -3.0, "domestic_abuse": -0.10, "permanent_exclusions": -0.01,
+}  # fmt: skip
+COSTS = pd.DataFrame(
+    {
+        "year": ["2012-13", "2013-14", "2013-14"],
+        "payer": ["central government", "central government", "local authority"],
+        "amount": [1.2e6, 8e5, 6e5], "low": [1.0e6, 8e5, 0.0], "high": [1.3e6, 9e5, 3.5e6],
+        "price_year": "2012-13",
+    }
+)  # fmt: skip
+ASKED = {"families": {2012: 600, 2013: 900}, "persistence": (0.4, 0.0, 1.0), "horizon": 5}
+MEASURES = ("npv", "ratio")
+
+
+def between(share: np.ndarray, low, middle, high) -> np.ndarray:
+    """Return what a range says: below its middle so often that the middle is its mean."""
+    width = np.where(high > low, high - low, 1.0)
+    below = np.where(high > low, (high - middle) / width, 1.0)
+    part = np.where(below > 0, share / np.where(below > 0, below, 1.0), 1.0)
+    rest = (share - below) / np.where(below < 1, 1 - below, 1.0)
+    return np.where(share < below, low + (middle - low) * part, middle + (high - middle) * rest)
+
+
+def true_prices(rows: pd.DataFrame, worlds: int, rng: np.random.Generator) -> np.ndarray:
+    """Return unit costs in each world: an outcome's move together, a grade's half as much."""
+    outcome = rows["outcome"].to_numpy()
+    grade = rows.groupby("outcome")["grade"].transform("max").to_numpy()
+    covariance = 0.5 * (grade[:, None] == grade) + 0.5 * (outcome[:, None] == outcome)
+    size, turn = np.linalg.eigh(covariance)
+    root = turn * np.sqrt(np.maximum(size, 0.0))
+    share = norm.cdf(rng.standard_normal((worlds, len(rows))) @ root.T)
+    share = np.where(rows["price"].to_numpy() < 0, 1 - share, share)
+    return between(share, *(rows[name].to_numpy() for name in ("low", "price", "high")))
+
+
+def simulate(worlds: int, draws: int, seed: int = 1, spread: float = 10.0) -> pd.DataFrame:
+    """Return how often intervals hold the truth.
+
+    Parameters
+    ----------
+    worlds, draws : int
+        Truths, and draws of each appraisal.
+    seed : int
+    spread : float
+        Of true effects, in standard errors.
+
+    Returns
+    -------
+    DataFrame
+        `account`, `measure`, `covered`, `below`, `above` (shares of worlds: the truth is in the
+        interval, under it, over it), `error` (Monte Carlo, of the share).
+    """
+    rng = np.random.default_rng(seed)
+    effects = correlated(effects_of(EFFECTS, 0.5))
+    found = tf.appraise(effects, COSTS, **ASKED)
+    held = independent.pieces(effects.to_frame(), COSTS, **ASKED)
+    rows = held.rows.drop_duplicates("unit").reset_index(drop=True)
+    prices = true_prices(rows, worlds, rng)
+    low, share, high = independent.ends(ASKED["persistence"])
+    lasting = between(rng.random(worlds), low, share, high)
+    error = effects.frame["std_error"].to_numpy()
+    truth = rng.normal(size=(worlds, len(error))) * error * spread
+    noise = rng.multivariate_normal(np.zeros(len(error)), effects.joint, worlds, method="eigh")
+    spent = between(rng.random(worlds), *(float(held.costs("fiscal", end) @ held.discount)
+                                          for end in ("low", "amount", "high")))  # fmt: skip
+    powers = lasting[:, None] ** np.arange(ASKED["horizon"] + 1)
+    years = np.stack([powers @ (flow @ held.discount) for flow in held.flows], axis=1)
+    place = {unit: at for at, unit in enumerate(rows["unit"])}
+    gained = {}
+    for account in ("fiscal", "social"):
+        parts = [
+            -truth[:, row["of"]] * years[:, row["of"]] * prices[:, place[row["unit"]]]
+            * row[account] for row in held.rows.to_dict("records")
+        ]  # fmt: skip
+        gained[account] = np.sum(parts, axis=0)
+    sides = np.zeros((2, 2, 3, worlds), dtype=bool)
+    order = [list(effects.frame["outcome"]).index(name) for name in found.model.outcomes]
+    for world in range(worlds):
+        estimate = truth[world] + noise[world]
+        frame = effects.frame.assign(estimate=estimate)
+        model = replace(found.model, estimate=estimate[order])
+        here = replace(found, model=model, effects=replace(effects, frame=frame))
+        said = here.uncertainty(draws=draws, seed=world).accounts().set_index("account")
+        for row, account in enumerate(gained):
+            value, cost = gained[account][world], spent[world]
+            for column, (name, true) in enumerate(
+                zip(MEASURES, (value - cost, value / cost), strict=True)
+            ):
+                ends = said.loc[account, [f"{name}_low", f"{name}_high"]].to_numpy(dtype=float)
+                sides[row, column, :, world] = (
+                    ends[0] <= true <= ends[1], true < ends[0], true > ends[1]
+                )  # fmt: skip
+    return pd.DataFrame(
+        [
+            {
+                "account": account, "measure": name, "covered": share[0], "below": share[1],
+                "above": share[2], "error": float(np.sqrt(share[0] * (1 - share[0]) / worlds)),
+            }
+            for row, account in enumerate(gained)
+            for column, name in enumerate(MEASURES)
+            for share in (sides[row, column].mean(axis=1),)
+        ]
+    )  # fmt: skip
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--worlds", type=int, default=2_000)
+    parser.add_argument("--draws", type=int, default=1_000)
+    parser.add_argument("--spread", type=float, default=10.0)
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    found = simulate(asked.worlds, asked.draws, asked.seed, asked.spread)
+    sys.stdout.write(f"{found.round(4).to_string(index=False)}\n")
+
+
+if __name__ == "__main__":
+    main()
