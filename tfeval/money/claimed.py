@@ -14,7 +14,6 @@ from tfeval.impact.effects.effects import Effects
 from tfeval.money.appraisal import Appraisal
 from tfeval.money.appraisal_settings import Assumptions
 from tfeval.money.appraise import appraise
-from tfeval.money.model import Given
 from tfeval.money.prices import deflate
 from tfeval.programme.published import figure, published
 from tfeval.programme.published_tables import SOURCE_COLUMNS
@@ -197,11 +196,13 @@ def times_lasting(assumptions: Assumptions) -> tuple[float, float, float]:
     >>> times_lasting(Assumptions(appraisal_years=1))
     (1.0, 1.0, 1.0)
     """
+    found = appraise_claim(1.0, 1.0, assumptions=assumptions)
     once = appraise_claim(1.0, 1.0, assumptions=replace(assumptions, appraisal_years=1)).benefits
+    point = found.model.point()
     held, least, most = (
-        round(appraise_claim(1.0, 1.0, assumptions=assumptions, persistence=left).benefits / once,
-              12)
-        for left in (assumptions.lasting, *assumptions.lasting[1:])
+        round(float(found.model.by_outcome(
+            point.with_(persistence=np.full_like(point.persistence, share))).sum()) / once, 12)
+        for share in assumptions.lasting
     )  # fmt: skip
     return held, least, most
 
@@ -244,7 +245,6 @@ def appraise_claim(
     *,
     families: float = 1.0,
     assumptions: Assumptions | None = None,
-    persistence: Given | None = None,
 ) -> Appraisal:
     """Appraise a claimed benefit, of which a share would have come anyway.
 
@@ -258,8 +258,6 @@ def appraise_claim(
     assumptions : Assumptions, optional
         The scenario: in whose prices, and how long the benefit lasts. By default as claimed: the
         twelve months and no longer, in 2014-15 prices.
-    persistence : float or (share, low, high), optional
-        Instead of the scenario's.
 
     Returns
     -------
@@ -283,8 +281,6 @@ def appraise_claim(
         price_year=_CLAIM_YEAR, appraisal_years=1, timing="end", base_year=_CLAIM_YEAR
     )
     asked = {**held.of_phase("one"), "perspective": "fiscal"}
-    if persistence is not None:
-        asked["persistence"] = persistence
     rows = pd.DataFrame(
         {
             "outcome": [_OUTCOME],
@@ -343,9 +339,17 @@ def claim_by_deadweight(
         raise ParameterError("Shares that would have come anyway lie between 0 and 1.")
     found = []
     for row in break_even_2015().itertuples(index=False):
-        whole = appraise_claim(row.benefit, row.cost, assumptions=assumptions)
-        for share in asked:
-            gained, spent = whole.benefits * (1 - share), whole.costs
+        model = appraise_claim(row.benefit, row.cost, assumptions=assumptions).model
+        point = model.point()
+        # The appraisal's own arithmetic, with the effect alone moved.
+        held = replace(
+            point, effect=np.outer(1 - asked, model.estimate),
+            amount=np.repeat(point.amount, len(asked), axis=0),
+            persistence=np.repeat(point.persistence, len(asked), axis=0),
+            cost=np.zeros(len(asked)),
+        )  # fmt: skip
+        benefits, costs = model.by_outcome(held).sum(axis=1), model.cost(held.cost)
+        for share, gained, spent in zip(asked, benefits, costs, strict=True):
             found.append((row.claim, row.cost_counted, share, gained, spent, gained - spent,
                           gained / spent))  # fmt: skip
     columns = ["claim", "cost_counted", "deadweight", "benefits", "costs", "npv", "ratio"]

@@ -230,9 +230,9 @@ def intervals_2019(
 
 def _variance(part: Appraisal) -> float:
     """Return the variance of a part's benefits if its effects' errors are independent."""
-    model = part.model
-    value = model.by_outcome(model.point())[0]  # in proportion to the effects
-    return float(((value * model.std_error / model.estimate) ** 2).sum())
+    point = part.model.point()
+    worth = (part.model.years_of(point.persistence) * part.model.worth(point.amount))[0]
+    return float(((worth * part.model.scale * part.model.std_error) ** 2).sum())
 
 
 def _drawn_ratios(held: Assumptions, draws: int, seed: int) -> np.ndarray:
