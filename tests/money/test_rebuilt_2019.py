@@ -145,7 +145,6 @@ def test_with_nothing_else_uncertain_everything_is_the_effects_alone(monkeypatch
             point = self.model.point()
             drawn = made.drawn.with_(
                 amount=np.repeat(point.amount, len(made.drawn), axis=0),
-                persistence=np.repeat(point.persistence, len(made.drawn), axis=0),
                 cost=np.zeros(len(made.drawn)),
             )  # fmt: skip
             return replace(made, drawn=drawn, costs=self.model.cost(drawn.cost))

@@ -276,11 +276,11 @@ def _turned(held: Assumptions) -> Iterator[tuple[str, str, Published]]:
     years = f"to year {held.appraisal_years}"
     yield "As here", held.lasting_words(), appraise_2019(held)
     yield ("How long effects last", "none after the two years",
-           appraise_2019(replace(held, persistence=0.0)))  # fmt: skip
+           appraise_2019(held, persistence=0.0))  # fmt: skip
     yield (
         "How long effects last",
         f"all of it {years}",
-        appraise_2019(replace(held, persistence=1.0)),
+        appraise_2019(held, persistence=1.0),
     )
     yield ("When they began", "in month 19, when they were seen",
            appraise_2019(held, begins="month_19"))  # fmt: skip

@@ -147,7 +147,7 @@ def _not_read(held: Assumptions) -> Iterator[tuple[str, tuple[Published, ...]]]:
     people = people_in_family()
     ends = ("low", "high")
     yield ("How long effects last", tuple(
-        appraise_2019(replace(held, persistence=share), cohort=COHORT)
+        appraise_2019(held, cohort=COHORT, persistence=share)
         for share in held.lasting[1:]
     ))  # fmt: skip
     yield ("When effects began", tuple(
