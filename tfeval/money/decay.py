@@ -152,6 +152,11 @@ class Decay:
         """Draw the share before and after, and the fit of the five effects furthest from none."""
         return decay_plot(self)
 
+    def __str__(self) -> str:
+        """Return the expected share with its interval, as `Persistence` does."""
+        low, high = self.interval
+        return f"{self.mean:.0%} ({low:.0%} to {high:.0%}, as the records leave it)"
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return self.table()._repr_mimebundle_()
 

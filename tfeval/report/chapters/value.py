@@ -21,6 +21,7 @@ from tfeval.impact.effects.effects import Effects
 from tfeval.money import appraisal_display
 from tfeval.money.appraisal import Appraisal
 from tfeval.money.appraisal_settings import Assumptions
+from tfeval.money.decay import Decay
 from tfeval.money.decisions import value_of_information
 from tfeval.money.designs import DesignAppraisals, appraise_designs
 from tfeval.money.monetised import NothingValuedError
@@ -175,8 +176,9 @@ class Value:
 
 
 def asked(
-    impact: Records, effects: Effects, phase: str, assumptions: Assumptions
-) -> dict[str, Any]:
+    impact: Records, effects: Effects, phase: str, assumptions: Assumptions,
+    lasting: Decay | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Return what every appraisal of the page is asked for, as `appraise` names it.
 
     Parameters
@@ -187,11 +189,14 @@ def asked(
         That it recorded.
     phase : str
     assumptions : Assumptions
+    lasting : Decay, optional
+        What the records say of how long effects last; without, it is as assumed.
     """
+    known = {} if lasting is None else {"persistence": lasting}
     return {
         "families": families_by_year(phase), "months": int(impact["horizon"].value),
         "convert": conversions(effects, impact), "claims": claimed_results(phase),
-        **assumptions.of_phase(phase),
+        **assumptions.of_phase(phase), **known,
     }  # fmt: skip
 
 
@@ -409,6 +414,12 @@ def accounts_table(found: Value) -> Table:
 def who_table(found: Value) -> Table:
     """Return benefits by who they fall to, in both accounts."""
     return appraisal_display.who_table(found.appraisal)
+
+
+@or_why
+def card(found: Value) -> Table:
+    """Return cost, benefits and chances of one family, beside benchmarks."""
+    return found.appraisal.card(found.drawn)
 
 
 @or_why
