@@ -221,7 +221,7 @@ def test_the_fit_and_the_appraisal_let_effects_run_on_alike():
 
 def test_moments_are_those_of_the_draws():
     found = tf.decay(effects(expected([3.0], 0.6), covariance(1)), persistence=(0.3, 0.1, 0.9))
-    drawn = found.draws(200_000, np.random.default_rng(6))
+    drawn = found.quantile(np.random.default_rng(6).random(200_000))
     assert drawn.shape == (200_000,)
     powers = drawn[:, None] ** np.arange(4)
     error = powers.std(axis=0) / np.sqrt(200_000)
@@ -244,7 +244,7 @@ def test_a_share_without_a_range_is_not_updated(given):
     share = given if isinstance(given, float) else given[0]
     assert found.certain
     assert found.moments(3).tolist() == [share**power for power in range(4)]
-    assert set(found.draws(5, np.random.default_rng(8))) == {share}
+    assert set(found.quantile(np.random.default_rng(8).random(5))) == {share}
     assert "no say" in found.words()
     assert found.outcomes["chi_square"].notna().all()
     found.plot()

@@ -132,10 +132,6 @@ class Decay:
         """Return shares left below which so much of the probability lies."""
         return _quantiles(self.edges, self.posterior, np.asarray(share, dtype=float))
 
-    def draws(self, count: int, rng: np.random.Generator) -> Array:
-        """Return draws of the share, shape (count,)."""
-        return self.quantile(rng.random(count))
-
     def to_frame(self) -> pd.DataFrame:
         """Return the columns of `windows`, then those of `outcomes`: exact, for computing."""
         return self.windows.merge(self.outcomes, on="outcome", how="left")
