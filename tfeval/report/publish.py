@@ -23,6 +23,7 @@ from tfeval.report.fingerprint import source
 from tfeval.report.notebook_parts import TABLE_MIME, finish, is_simulated
 from tfeval.report.plan import notices, without_plans
 from tfeval.report.record import RECORD_MIME
+from tfeval.report.task import Accepted
 
 # A cell's outputs as HTML: charts as figures with their data, text, tables, errors.
 
@@ -172,6 +173,8 @@ class Page:
         What went wrong.
     private : str
         The file beside the page that holds the traceback; empty for none.
+    accepted : Accepted, optional
+        Faults of the records that the page rests on.
     """
 
     title: str
@@ -182,6 +185,7 @@ class Page:
     failed_in: int | None = None
     message: str = ""
     private: str = ""
+    accepted: Accepted | None = None
 
     def shown(self, notebook: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the template shows."""
