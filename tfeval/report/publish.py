@@ -23,7 +23,6 @@ from tfeval.report.fingerprint import source
 from tfeval.report.notebook_parts import TABLE_MIME, finish, is_simulated
 from tfeval.report.plan import notices, without_plans
 from tfeval.report.record import RECORD_MIME
-from tfeval.report.task import Accepted
 
 # A cell's outputs as HTML: charts as figures with their data, text, tables, errors.
 
@@ -173,8 +172,9 @@ class Page:
         What went wrong.
     private : str
         The file beside the page that holds the traceback; empty for none.
-    accepted : Accepted, optional
-        Faults of the records that the page rests on.
+    accepted : mapping, optional
+        Of the records that the page rests on: `faults`, one line each, and the `reason` why they
+        were accepted.
     """
 
     title: str
@@ -185,7 +185,7 @@ class Page:
     failed_in: int | None = None
     message: str = ""
     private: str = ""
-    accepted: Accepted | None = None
+    accepted: Mapping[str, Any] | None = None
 
     def shown(self, notebook: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the template shows."""

@@ -210,7 +210,7 @@ class Task:
             "scope": scope_words(self.job.scope, self.job.values, self.job.changed()),
             "made": tuple(made),
             "home": "../../index.html",
-            "accepted": self.accepted,
+            "accepted": self._accepted().get("accepted_faults"),
         }
 
     def _rests_on(self) -> dict[str, Any]:
