@@ -119,6 +119,10 @@ Notebooks = Annotated[
 Out = Annotated[Path, typer.Option("--out", help="Folder for the reports.")]
 Force = Annotated[bool, typer.Option("--force", help="Run again even what is up to date.")]
 Workers = Annotated[int, typer.Option("--jobs", min=1, help="Notebooks at a time.")]
+Accept = Annotated[
+    str | None,
+    typer.Option("--accept-faults", metavar="REASON", help="Why to run on an extract with faults."),
+]
 
 
 def _version(wanted: bool) -> None:
@@ -150,6 +154,7 @@ def run_command(  # noqa: PLR0917 - the command line names its options
     force: Force = False,
     jobs: Workers = 2,
     notebooks: Notebooks = None,
+    accept_faults: Accept = None,
 ) -> None:
     """Run notebooks into reports: by default the national chapters."""
     folder = _folder(notebooks)
@@ -160,7 +165,7 @@ def run_command(  # noqa: PLR0917 - the command line names its options
         if AREA in given:
             raise ParameterError(f"Give --area or -p {AREA}=, not both.")
         planned = _for_areas(notebook or [AREA_NOTEBOOK], _areas(area), given, folder)
-    _run(planned, out, force, jobs)
+    _run(planned, out, force, jobs, accept_faults)
 
 
 @app.command("report")
@@ -169,12 +174,13 @@ def report_command(
     force: Force = False,
     jobs: Workers = 2,
     notebooks: Notebooks = None,
+    accept_faults: Accept = None,
 ) -> None:
     """Make the national report and the pages of four local authorities."""
     folder = _folder(notebooks)
     planned = plan(_chapters(folder), {}, folder)
     planned += _for_areas([AREA_NOTEBOOK], list(REPORT_AREAS), {}, folder)
-    _run(planned, out, force, jobs)
+    _run(planned, out, force, jobs, accept_faults)
 
 
 @app.command("store")
@@ -346,10 +352,13 @@ def _for_areas(
     return list({job.key: job for job in planned}.values())
 
 
-def _run(planned: list[Job], out: Path, force: bool, workers: int) -> None:
+def _run(planned: list[Job], out: Path, force: bool, workers: int, accept: str | None) -> None:
     """Run, show where the pages are, write the index; fail at the end if a notebook failed."""
+    if accept is not None and not accept.strip():
+        raise ParameterError("--accept-faults needs the reason why, which every page then says.")
     with follow(len(planned)) as tell:
-        outcomes = run_jobs(planned, out, force=force, workers=workers, report=tell)
+        outcomes = run_jobs(planned, out, force=force, workers=workers, report=tell,
+                            accept_faults=accept or "")  # fmt: skip
     index = write_index(out)
     bad = [outcome for outcome in outcomes if not outcome.good]
     if bad:

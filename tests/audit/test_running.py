@@ -189,7 +189,8 @@ def test_a_cluster_s_results_are_kept_under_their_own_task(tmp_path, monkeypatch
 
 @pytest.mark.engine
 def test_a_worker_of_a_cluster_that_dies_loses_nothing(tmp_path):
-    distributed = pytest.importorskip("distributed")
+    import distributed
+
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
     ) as cluster:

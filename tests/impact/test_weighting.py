@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import linprog
 from sklearn.linear_model import LogisticRegression
 
 import tfeval as tf
@@ -399,3 +401,93 @@ def test_weights_recover_a_known_effect():
 def test_it_is_public():
     assert tf.weight is weight
     assert "Inverse propensity weights" in repr(tf.weight(study_of("lalonde")))
+
+
+def weights_exist(x: np.ndarray, mean: np.ndarray) -> bool:
+    """Say by linear programming whether weights above 0 give rows of x a mean."""
+    z = (x - mean) / np.where(x.std(axis=0) > 0, x.std(axis=0), 1.0)
+    count = len(z)
+    found = linprog(
+        np.r_[np.zeros(count), -1.0],  # the least of the weights, as large as can be
+        A_ub=np.c_[-np.eye(count), np.ones(count)], b_ub=np.zeros(count),
+        A_eq=np.c_[np.c_[z, np.ones(count)].T, np.zeros(z.shape[1] + 1)],
+        b_eq=np.r_[np.zeros(z.shape[1]), 1.0], bounds=[(0, None)] * count + [(None, None)],
+    )  # fmt: skip
+    return found.status == 0 and found.x[-1] * count > 1e-9
+
+
+def apart(seed: int) -> pd.DataFrame:
+    """Return units of which some of the treated lie away from the others, in heavy tails."""
+    rng = np.random.default_rng(seed)
+    size, count = rng.choice([20, 60, 200]), rng.integers(1, 8)
+    x = rng.normal(size=(size, count))
+    for place, kind in enumerate(rng.random(count)):
+        if kind < 0.3:
+            x[:, place] = np.exp(rng.uniform(0.5, 2.5) * x[:, place])
+        elif kind < 0.5:
+            x[:, place] = rng.random(size) < 0.15
+    treated = np.r_[True, False, rng.random(size - 2) < rng.choice([0.1, 0.5, 0.9])]
+    push = rng.choice([0.3, 1, 2, 3]) * (rng.random(count) < 0.5)
+    x[treated] += push * np.maximum(x.std(axis=0), 0.1)
+    return pd.DataFrame(x).add_prefix("x").assign(treated=treated)
+
+
+def test_entropy_finds_weights_where_they_exist_and_says_where_they_do_not():
+    outcomes = {True: 0, False: 0}
+    for seed in range(160):
+        frame = apart(seed)
+        names = [name for name in frame if name != "treated" and frame[name].nunique() > 1]
+        made = study(frame, covariates=names)
+        x, arm = made.covariates.matrix, made.treated
+        exist = weights_exist(x[~arm], x[arm].mean(axis=0))
+        outcomes[exist] += 1
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            if exist:
+                w = weight(made, "entropy").weights[~arm]
+                gap = np.average(x[~arm], axis=0, weights=w) - x[arm].mean(axis=0)
+                assert (np.abs(gap) <= 1e-7 * x.std(axis=0)).all(), seed
+            else:
+                with pytest.raises(DataError, match=r"no weights|No weights"):
+                    weight(made, "entropy")
+    assert min(outcomes.values()) > 40
+
+
+def tilted(seed: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return units whose treated have the means of a known, extreme tilt of the others."""
+    rng = np.random.default_rng(seed)
+    size, count = int(rng.choice([10, 60, 200, 1000, 8000, 40000])), int(rng.integers(1, 8))
+    x = rng.normal(size=(size, count))
+    for place in range(count):
+        kind = rng.random()
+        if kind < 0.3:
+            x[:, place] = np.exp(rng.uniform(0.5, 3) * x[:, place])
+        elif kind < 0.5:
+            x[:, place] = rng.random(size) < 0.15
+    strength, slope = rng.choice([1, 3, 6, 10, 20]), rng.normal(size=count)
+    z = (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-9)
+    tilt = z @ (strength * slope / np.linalg.norm(slope))
+    known = np.exp(tilt - tilt.max())
+    known /= known.sum()
+    frame = pd.DataFrame(np.r_[x, [known @ x] * 2]).add_prefix("x")
+    return frame.assign(treated=np.arange(size + 2) >= size), known
+
+
+# The first four by Newton's method from equal weights; from there it does not reach the others.
+@pytest.mark.parametrize("seed", [1, 9, 26, 33, 16, 70, 163, 191, 328, 331, 359])
+def test_entropy_finds_extreme_weights_that_are_known(seed):
+    frame, known = tilted(seed)
+    names = [name for name in frame if name != "treated"]
+    found = weight(study(frame, covariates=names), "entropy").weights[: len(known)]
+    np.testing.assert_allclose(found / found.sum(), known, atol=1e-8)
+
+
+def test_odds_without_end_are_an_error_and_not_a_weight():
+    frame, names = simulated(400)
+    made = study(frame, covariates=names)
+    fitted = fit_propensity(made)
+    sure = replace(fitted, linear=np.where(np.arange(400) == np.argmin(made.treated), 800.0,
+                                           fitted.linear))  # fmt: skip
+    with pytest.raises(DataError, match="endless for fewer than 10 units"):
+        weight(made, propensity=sure)
+    assert weight(made, propensity=sure, trim=0.9).weights.max() < 1e3

@@ -219,6 +219,17 @@ class Fault:
     rows: int | None = field(default=None, compare=False)
     advice: str = field(default="", compare=False)
 
+    def text(self, *, exact: bool = False) -> str:
+        """Return one line; its count exact only inside the secure environment.
+
+        Examples
+        --------
+        >>> Fault("people", "sex", "unknown value", 4, "Correct it.").text()
+        'people.sex: unknown value, fewer than 10 rows'
+        """
+        counted = "" if self.rows is None else f", {shown(self.rows, exact=exact)} rows"
+        return f"{self.table}{'.' if self.column else ''}{self.column}: {self.kind}{counted}"
+
 
 @dataclass(frozen=True)
 class CheckReport:
@@ -290,10 +301,7 @@ class CheckReport:
             "No fault found." if self.clean else f"{len(self.faults)} kinds of fault, by place:"
         )
         lines += [
-            "  "
-            + f"{one.table}{'.' if one.column else ''}{one.column}: {one.kind}"
-            + (f", {shown(one.rows, exact=exact)} rows" if one.rows is not None else "")
-            + (f". {one.advice}" if one.advice else "")
+            f"  {one.text(exact=exact)}" + (f". {one.advice}" if one.advice else "")
             for one in self.faults
         ]
         return "\n".join(lines)

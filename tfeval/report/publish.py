@@ -172,6 +172,9 @@ class Page:
         What went wrong.
     private : str
         The file beside the page that holds the traceback; empty for none.
+    accepted : mapping, optional
+        Of the records that the page rests on: `faults`, one line each, and the `reason` why they
+        were accepted.
     """
 
     title: str
@@ -182,6 +185,7 @@ class Page:
     failed_in: int | None = None
     message: str = ""
     private: str = ""
+    accepted: Mapping[str, Any] | None = None
 
     def shown(self, notebook: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the template shows."""

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from tfeval.display.names import SIMULATED
-from tfeval.errors import ParameterError
+from tfeval.errors import DataError, ParameterError
 from tfeval.report.fingerprint import clean_leftovers, code_hash, data_files, read_manifest
 from tfeval.report.plan import Job, scope_words
-from tfeval.report.task import Basis, Outcome, Task
+from tfeval.report.subject import SIMULATED as SIMULATED_EXTRACTS
+from tfeval.report.task import Accepted, Basis, Outcome, Task
 
 if TYPE_CHECKING:
     from tfeval.report.task import Outcome
@@ -104,6 +105,7 @@ def run_jobs(
     force: bool = False,
     workers: int = 2,
     report: Callable[[Outcome], None] | None = None,
+    accept_faults: str = "",
 ) -> list[Outcome]:
     """Run jobs, each after what it reads; what is up to date is kept.
 
@@ -119,6 +121,8 @@ def run_jobs(
         Notebooks at a time, each with a kernel of its own.
     report : callable, optional
         Called with each outcome as it is known.
+    accept_faults : str, optional
+        Why the jobs run though their extract has faults; each page that rests on it says so.
 
     Returns
     -------
@@ -129,10 +133,17 @@ def run_jobs(
     ------
     ParameterError
         If `workers` is not positive.
+    DataError
+        If an extract has faults and no reason to accept them is given: nothing is run then.
+
+    Notes
+    -----
+    An extract is checked once, before any notebook starts.
     """
     if workers < 1:
         raise ParameterError(f"--jobs needs at least 1, not {workers}.")
     jobs = list(jobs)
+    accepted = _accepted(jobs, accept_faults.strip())
     basis = Basis.now()
     for scope in {job.scope for job in jobs}:
         clean_leftovers(out / scope)
@@ -144,7 +155,8 @@ def run_jobs(
         while waiting or running:
             for key in [key for key, job in waiting.items() if all(n in done for n in job.needs)]:
                 failed = [name for name in waiting[key].needs if not done[name].good]
-                task = Task(waiting.pop(key), out, basis, force, failed[0][1] if failed else "")
+                broken = failed[0][1] if failed else ""
+                task = Task(waiting.pop(key), out, basis, force, broken, accepted.get(key))
                 running[pool.submit(task.run)] = key
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 outcome = done[running.pop(future)] = future.result()
@@ -155,6 +167,42 @@ def run_jobs(
         raise
     pool.shutdown()
     return [done[job.key] for job in jobs]
+
+
+#: Kinds of fault named in one line; `tfeval check` has them all.
+_NAMED = 4
+
+
+def _accepted(jobs: list[Job], reason: str) -> dict[Key, Accepted]:
+    """Check each extract that is to be read; return the faults that each job rests on."""
+    found: dict[Key, Accepted] = {}
+    checked: dict[str, Accepted | None] = {}
+    for job in jobs:  # each after what it reads
+        extract = str(job.values.get("extract", "simulated"))
+        if extract not in SIMULATED_EXTRACTS:
+            if extract not in checked:
+                checked[extract] = _checked(extract, reason)
+            own = [checked[extract]]
+        else:
+            own = [found.get(key) for key in job.needs]
+        if faulty := [one for one in own if one]:
+            found[job.key] = faulty[0]
+    return found
+
+
+def _checked(extract: str, reason: str) -> Accepted | None:
+    from tfeval.records.check import check_records  # noqa: PLC0415 - heavy, and often not needed
+
+    faults = tuple(fault.text() for fault in check_records(extract).faults)
+    if not faults:
+        return None
+    if not reason:
+        more = f"; and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
+        raise DataError(
+            f"{Path(extract).name} has faults: {'; '.join(faults[:_NAMED])}{more}. tfeval check "
+            'says what to do; mend them, or give a reason with --accept-faults "REASON".'
+        )
+    return Accepted(reason, faults)
 
 
 def _abandon(pool: ThreadPoolExecutor, stop: Event) -> None:
@@ -217,6 +265,8 @@ def _entry(folder: Path, manifest: Mapping[str, Any], code: str) -> dict[str, An
     changed = {n: i["value"] for n, i in manifest["parameters"].items() if not i["default"]}
     earlier = manifest["rests_on"].get("code") != code
     state = _STATES.get(manifest["status"], manifest["status"])
+    if manifest["rests_on"].get("accepted_faults"):
+        state += ", faults of the records accepted"
     return {
         "scope": folder.parent.name,
         "title": manifest["title"],

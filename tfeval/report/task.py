@@ -82,6 +82,22 @@ class Basis:
 
 
 @dataclass(frozen=True)
+class Accepted:
+    """Faults of an extract that its user accepted.
+
+    Attributes
+    ----------
+    reason : str
+        Why, in the user's words.
+    faults : tuple of str
+        One line each: table, column, kind, and how many rows, small counts hidden.
+    """
+
+    reason: str
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Task:
     """One job on its way from source to a finished folder.
 
@@ -97,6 +113,8 @@ class Task:
         Run even what is up to date.
     broken_input : str
         A chapter that it reads and that failed; empty if none.
+    accepted : Accepted, optional
+        Faults of the records that it rests on.
     """
 
     job: Job
@@ -104,6 +122,7 @@ class Task:
     basis: Basis
     force: bool
     broken_input: str
+    accepted: Accepted | None = None
 
     @property
     def folder(self) -> Path:
@@ -166,6 +185,7 @@ class Task:
             "notebook": chapter.name,
             "parameters": Subject.of(self.job.values).parameters(),
             "records": [record.content() for record in found.values()],
+            **self._accepted(),
         }
         if tables := tables_of(notebook, chapter.name):
             content["tables"] = tables
@@ -190,6 +210,7 @@ class Task:
             "scope": scope_words(self.job.scope, self.job.values, self.job.changed()),
             "made": tuple(made),
             "home": "../../index.html",
+            "accepted": self._accepted().get("accepted_faults"),
         }
 
     def _rests_on(self) -> dict[str, Any]:
@@ -215,7 +236,14 @@ class Task:
             "parameters": self.job.values,
             "inputs": inputs,
             "extract": extract_state(str(self.job.values.get("extract", ""))),
+            **self._accepted(),
         }
+
+    def _accepted(self) -> dict[str, Any]:
+        if self.accepted is None:
+            return {}
+        told = {"reason": self.accepted.reason, "faults": list(self.accepted.faults)}
+        return {"accepted_faults": told}
 
     def _write_manifest(
         self, stage: Path, rests_on: Mapping[str, Any], status: str, error: str

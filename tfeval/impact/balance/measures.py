@@ -303,10 +303,12 @@ def standardised(difference: float, sd: float, span: float) -> float:
 
     Examples
     --------
-    >>> standardised(1.0, 2.0, 10.0), standardised(0.0, 0.0, 10.0)
-    (0.5, 0.0)
+    >>> standardised(1.0, 2.0, 10.0), standardised(0.0, 0.0, 10.0), standardised(-1.0, 0.0, 10.0)
+    (0.5, 0.0, -inf)
     """
-    return 0.0 if abs(difference) <= ROUNDING * span else difference / sd
+    if abs(difference) <= ROUNDING * span:
+        return 0.0
+    return difference / sd if sd else float(np.copysign(np.inf, difference))
 
 
 def _product(one: np.ndarray, other: np.ndarray) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.display.tables import THRESHOLD, Table, table
-from tfeval.errors import ParameterError
+from tfeval.errors import ParameterError, suggest
 from tfeval.impact.design.design import Design
 from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.effects.words import decimals, in_full, label_of, number
@@ -161,9 +162,12 @@ def by_statsmodels(
     numbers = aligned(design.study, outcomes, months)
     known = list(numbers.names)
     wanted = known if only is None else [str(name) for name in only]
+    for name in wanted:
+        if name not in known:
+            raise ParameterError(f"There is no outcome {name}. {suggest(name, known)}")
     codes = design.study.clusters.get(cluster) if cluster else None
     rows = []
-    for name in wanted:
+    for name in (one for one in wanted if one in found.index):
         row: dict[str, Any] = {"outcome": name, "estimate": found.loc[name, "estimate"],
                "std_error": found.loc[name, "std_error"],
                "std_error_same_terms": alike.loc[name, "std_error"],
@@ -198,10 +202,13 @@ def _fitted(
     independent = _independent(columns)
     if independent.shape[1] >= len(rows):  # nothing is left over to take an error from
         return np.nan, np.nan
-    fit = sm.WLS(y[rows], independent, weights=design.weights[rows]).fit()
     by_cluster = {} if codes is None else {"groups": codes[rows]}
-    robust = fit.get_robustcov_results("cluster" if by_cluster else "HC1", **by_cluster)
-    return float(robust.params[1]), float(robust.bse[1])
+    # Nearly redundant columns move no effect; an error that is none is missing.
+    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
+        warnings.filterwarnings("ignore", message="The design matrix is rank-deficient")
+        fit = sm.WLS(y[rows], independent, weights=design.weights[rows]).fit()
+        robust = fit.get_robustcov_results("cluster" if by_cluster else "HC1", **by_cluster)
+        return float(robust.params[1]), float(robust.bse[1])
 
 
 def _independent(columns: list[np.ndarray]) -> np.ndarray:

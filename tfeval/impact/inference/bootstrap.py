@@ -148,10 +148,10 @@ def bootstrap_intervals(
                       if pair.shape[1] == size])  # fmt: skip
     covariance = np.atleast_2d(np.cov(means[:, 0] - means[:, 1], rowvar=False))
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = np.log(means[:, 0] / means[:, 1])
+        ratio_error = np.std(np.log(means[:, 0] / means[:, 1]), axis=0, ddof=1)
     count = np.full(size, float(counts.shape[1]))
     spread = Spread(covariance, count - 1.0, count)
-    return from_spreads(held, spread, np.std(ratios, axis=0, ddof=1), level, ruling)
+    return from_spreads(held, spread, ratio_error, level, ruling)
 
 
 def replicates(

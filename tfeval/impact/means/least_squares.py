@@ -261,4 +261,4 @@ def half_of(gram: np.ndarray) -> np.ndarray:
     if not scale.all():
         return np.zeros(gram.shape)  # nobody has weight
     values, vectors = np.linalg.eigh(gram / np.outer(scale, scale))
-    return vectors / np.sqrt(np.maximum(values, np.finfo(float).tiny)) / scale[:, None]
+    return vectors / np.sqrt(np.maximum(values, np.finfo(float).eps ** 2)) / scale[:, None]

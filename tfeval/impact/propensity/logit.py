@@ -90,7 +90,13 @@ def fit_logit(
     )
     score, residual = scores(found.linear, treated, weight)
     return LogitFit(
-        found.coefficients, found.information, found.linear, found.redundant, score, residual
+        found.coefficients,
+        found.information,
+        found.linear,
+        found.redundant,
+        found.left,
+        score,
+        residual,
     )
 
 

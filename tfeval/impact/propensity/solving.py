@@ -146,7 +146,7 @@ def newton(
     found, last, value = start, start, np.inf
     for count in range(STEPS):
         sums = sweep(rows, found, terms)
-        more = sums.value + 0.5 * held @ found**2
+        more = sums.value + 0.5 * float(np.sum((np.sqrt(held) * found) ** 2))
         if not np.isfinite(more) and value == np.inf:
             break
         if not more <= value + 1e-10 * abs(value):
@@ -217,12 +217,16 @@ class Solution:
         Linear predictor.
     redundant : tuple of str
         Covariates that are a combination of those before them.
+    left : float
+        Largest of the summed residuals times x, in standard deviations of x: rounding, where
+        there is a solution.
     """
 
     coefficients: np.ndarray
     information: np.ndarray
     linear: np.ndarray
     redundant: tuple[str, ...]
+    left: float
 
 
 def solve(
@@ -231,6 +235,8 @@ def solve(
     intercept: float,
     watch: Callable[[], None],
     failed: Callable[[np.ndarray], Exception],
+    *,
+    rescue: Callable[[Reader], np.ndarray] | None = None,
 ) -> Solution:
     """Find the coefficients.
 
@@ -246,6 +252,9 @@ def solve(
     failed : callable
         From the size of the coefficients, in standard deviations and in the covariates' order,
         to the error to raise where there is no solution.
+    rescue : callable, optional
+        Slower steps from the start, where these fail: returns coefficients near the solution, or
+        raises `NotConvergedError`.
     """
     with one_blas_thread(covariates.size >= LARGE):
         terms = terms_of(EVERYONE)
@@ -257,17 +266,17 @@ def solve(
             start = _start(replace(covariates, columns=columns), terms_of, intercept)
         rows, places = start.rows, np.r_[0, 1 + kept]
         try:
-            found, information = _found(start, terms, intercept, watch)
+            found, information = _found(start, terms, intercept, watch, rescue)
+            found, linear, left = _settled(rows, terms, found, information)
         except NotConvergedError as error:
             sizes = np.zeros(1 + covariates.count)
             sizes[places] = np.abs(error.coefficients) * rows.scale
             raise failed(sizes[1:]) from None
-        found, linear = _settled(rows, terms, found, information)
     coefficients = np.zeros(1 + covariates.count)
     coefficients[places] = rows.unshifted(found)
     names = tuple(name for place, name in enumerate(covariates.names) if place not in kept)
     whole = _whole(rows.unshifted_information(information), places, squares)
-    return Solution(coefficients, whole, linear, names)
+    return Solution(coefficients, whole, linear, names, left)
 
 
 @dataclass(frozen=True, eq=False)
@@ -314,20 +323,27 @@ def _start(covariates: Covariates, terms_of: TermsOf, intercept: float) -> _Star
 
 
 def _found(
-    start: _Start, terms: Terms, intercept: float, watch: Callable[[], None]
+    start: _Start,
+    terms: Terms,
+    intercept: float,
+    watch: Callable[[], None],
+    rescue: Callable[[Reader], np.ndarray] | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     rows, near = start.rows, start.coefficients
-    if not start.sampled:
-        return newton(rows, terms, near, watch=watch)
+    plain = np.r_[intercept, np.zeros(len(near) - 1)]
+    if start.sampled:
+        try:
+            if start.information is not None:
+                near = approach(rows, terms, near, start.information, CLOSE)
+            return newton(rows, terms, near, near=CLOSE, watch=watch)
+        except NotConvergedError:
+            near = plain  # the sample led astray
     try:
-        if start.information is not None:
-            near = approach(rows, terms, near, start.information, CLOSE)
-        return newton(rows, terms, near, near=CLOSE, watch=watch)
+        return newton(rows, terms, near, watch=watch)
     except NotConvergedError:
-        # The sample led astray.
-        plain = np.zeros(len(near))
-        plain[0] = intercept
-        return newton(rows, terms, plain, watch=watch)
+        if rescue is None:
+            raise
+        return newton(rows, terms, rescue(rows), watch=watch)
 
 
 def _largest_squares(rows: Reader) -> np.ndarray:
@@ -349,16 +365,19 @@ def _redundant(start: _Start, terms: Terms) -> np.ndarray:
 
 def _settled(
     rows: Reader, terms: Terms, found: np.ndarray, information: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, float]:
     # The last reading gives the linear predictor, and proves that the equations hold there.
     linear = np.empty(rows.size)
     for _ in range(5):
         sums = sweep(rows, found, terms, curvature=False, linear=linear)
         step = solved(information, sums.gradient)
-        if step_size(step, found, rows.scale) < TOLERANCE:
+        size = step_size(step, found, rows.scale)
+        if size < TOLERANCE:
             break
+        if not size < np.inf:
+            raise NotConvergedError(found)
         found = found + step
-    return found, linear
+    return found, linear, float(np.max(np.abs(sums.gradient) / rows.scale))
 
 
 def _whole(information: np.ndarray, places: np.ndarray, squares: np.ndarray) -> np.ndarray:

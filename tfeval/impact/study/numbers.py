@@ -16,6 +16,10 @@ from tfeval.errors import DataError
 
 #: Share of a column's variance that the intercept and the columns before must leave unexplained.
 ALIASED = 1e-10
+#: Numbers beyond this are no measurements, and their squares and products overflow.
+LARGEST = 1e50
+#: A sum of squares below this is none: its inverse overflows.
+NOTHING = 1e-100
 #: Squared standard deviation, as a share of the mean square about 0, that is rounding alone.
 ROUNDING = 1e-24
 
@@ -55,7 +59,7 @@ def aliased(gram: np.ndarray, magnitude: np.ndarray | None = None) -> np.ndarray
         return ~found
     left -= np.outer(left[:, 0], left[0]) / left[0, 0]
     own, square = np.diagonal(left).copy(), np.diagonal(gram)
-    floor = ROUNDING * (square[1:] if magnitude is None else magnitude)
+    floor = np.maximum(ROUNDING * (square[1:] if magnitude is None else magnitude), NOTHING)
     for place in range(1, count + 1):
         pivot = left[place, place]
         if not pivot > max(ALIASED * own[place], floor[place - 1]) or not own[place] > (
@@ -207,7 +211,8 @@ def numbers_of(series: pd.Series, what: str) -> np.ndarray:
     Raises
     ------
     DataError
-        If it holds anything else: dates, durations, periods, complex numbers, text.
+        If it holds anything else: dates, durations, periods, complex numbers, text; or finite
+        numbers beyond `LARGEST`.
 
     Examples
     --------
@@ -227,9 +232,10 @@ age in years for a date of birth, or the days since a date.
         kind = CATEGORY if kind == TEXT else kind
     if kind != NUMBERS:
         raise DataError(refusal(series, what, kind))
-    if held.dtype != object:
-        return held.to_numpy()
-    return _floats(held.to_numpy(), what)
+    values = held.to_numpy() if held.dtype != object else _floats(held.to_numpy(), what)
+    if values.dtype.kind == "f":
+        _refuse_huge(values, what)
+    return values
 
 
 def floats_of(series: pd.Series, what: str) -> np.ndarray:
@@ -250,6 +256,17 @@ def refusal(series: pd.Series, what: str, kind: str) -> str:
         f"{what} is not a number ({series.dtype}, {kind}). Give numbers, such as 0 and 1 for no "
         "and yes."
     )
+
+
+def _refuse_huge(values: np.ndarray, what: str) -> None:
+    # Those that are infinite are each caller's to refuse, in its own words.
+    most = max(np.fmax.reduce(values, initial=0.0), -np.fmin.reduce(values, initial=0.0))
+    if LARGEST < most < np.inf:
+        rows = int(np.count_nonzero(np.abs(values) > LARGEST))
+        where = f"{rows:,} rows" if rows >= 10 else "fewer than 10 rows"
+        raise DataError(
+            f"{what} is beyond {LARGEST:.0e} in {where}. Correct it, or give it in another unit."
+        )
 
 
 def _floats(values: np.ndarray, what: str) -> np.ndarray:

@@ -353,7 +353,8 @@ def study(
         Of these families. Left out, the others answer for families who would not be treated
         meanwhile. Weighted, each family followed stands for those alike who were treated too: the
         inverse of its chance to be followed, given the covariates, is its sampling weight, and the
-        estimate answers for all who were at risk on the index date.
+        estimate answers for all who were at risk on the index date. The covariates are those of
+        the index date alone: what happened afterwards, and led to being treated, is not weighed.
 
     Returns
     -------

@@ -9,10 +9,19 @@ import numpy as np
 from tfeval.errors import DataError, ParameterError, names_settings, suggest
 from tfeval.impact.design.design import KEPT, NOT_ASKED, Design, WeightModel
 from tfeval.impact.propensity.propensity import Propensity
-from tfeval.impact.propensity.solving import Terms, solve
+from tfeval.impact.propensity.solving import (
+    NEAR,
+    NotConvergedError,
+    Terms,
+    solve,
+    solved,
+    step_size,
+    sweep,
+)
 from tfeval.impact.study.checks import sources_of
 from tfeval.impact.study.covariates import Covariates
-from tfeval.impact.study.numbers import ROUNDING
+from tfeval.impact.study.numbers import LARGEST, ROUNDING
+from tfeval.impact.study.rows import Reader
 from tfeval.impact.study.study import Study, check_study
 
 # The design in which nobody is matched or weighted: what all others are measured against.
@@ -100,6 +109,7 @@ def inverse_propensity(
     Returns
     -------
     weights : ndarray, shape (n,)
+        Odds beyond `LARGEST` are taken for it.
     slope : ndarray, shape (n,)
         Their derivative with respect to the log odds.
 
@@ -117,7 +127,7 @@ def inverse_propensity(
     """
     # The odds of the unit's other arm; from log odds they keep their digits near 0 and 1.
     other = np.where(treated, -linear, linear)
-    np.exp(other, out=other)
+    np.exp(np.minimum(other, np.log(LARGEST), out=other), out=other)
     sign = np.where(treated, -1.0, 1.0)
     if estimand == "ATE":
         return 1.0 + other, sign * other
@@ -129,6 +139,8 @@ def inverse_propensity(
 
 #: Logarithm of a weight that no solution has.
 FAR = 300.0
+#: Difference of means that is no rounding, in standard deviations.
+UNSOLVED = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,12 +222,57 @@ def balance_arm(covariates: Covariates, base: np.ndarray, target: np.ndarray) ->
         float(np.log(target.sum() / base.sum())),
         lambda: _refuse_outside(covariates, base, target),
         lambda sizes: _not_converged(covariates, sizes),
+        rescue=lambda rows: _damped(rows, base, target),
     )
-    weights = base * np.exp(found.linear)
+    if not found.left <= UNSOLVED * target.sum():
+        _refuse_outside(covariates, base, target)
+        raise _not_converged(covariates, np.abs(found.coefficients[1:]))
+    # Units outside the arm may lie anywhere.
+    weights = base * np.exp(np.where(base > 0, found.linear, 0.0))
     residual = target - weights
     if found.redundant:
         _refuse_unbalanced(covariates, found.redundant, residual, target)
     return EntropyFit(weights, residual, found.coefficients, found.information)
+
+
+#: Steps of the damped method, and halvings of each, after which there is no solution.
+DAMPED, HALVINGS = 100, 40
+
+
+def _damped(rows: Reader, base: np.ndarray, target: np.ndarray) -> np.ndarray:
+    # The same dual with its intercept always at its best, so the logarithm of a sum of
+    # exponentials: it overflows nowhere, and every step must lower it. Its value is minus the
+    # weights' divergence from the base; below `deepest` there are none.
+    total, inside = target.sum(), base > 0
+    log_base = np.log(base[inside] / base.sum())
+    deepest = log_base.min() - 1.0
+
+    def at(place: np.ndarray) -> tuple[float, float, np.ndarray]:
+        linear, weights = np.empty(rows.size), np.zeros(rows.size)
+        sweep(rows, place, lambda eta, *_: (0.0, np.zeros(len(eta)), None), False, linear)
+        own = linear[inside] + log_base
+        level = own.max() + np.log(np.exp(own - own.max()).sum())
+        weights[inside] = total * np.exp(own - level)
+        return float(level - linear @ target / total), float(level), weights
+
+    place = np.zeros(1 + rows.covariates.count)
+    value, level, weights = at(place)
+    for _ in range(DAMPED):
+        residual = target - weights
+        sums = sweep(rows, place, lambda _eta, rows, _: (0.0, residual[rows], weights[rows]))  # noqa: B023
+        step = solved(sums.matrix, sums.gradient)
+        if not np.isfinite(step).all() or not value > deepest:
+            break
+        if step_size(step, place, rows.scale) < NEAR:
+            place[0] += np.log(total / base.sum()) - level
+            return place
+        least = 1e-4 * float(step @ sums.gradient) / total
+        for share in 0.5 ** np.arange(HALVINGS):
+            lower, level, weights = at(place + share * step)
+            if lower <= value - share * least + 1e-14 * abs(value):
+                break
+        place, value = place + share * step, lower
+    raise NotConvergedError(place)
 
 
 def _refuse_outside(covariates: Covariates, base: np.ndarray, target: np.ndarray) -> None:
@@ -397,6 +454,8 @@ def trimmed(
     looked_at = found.weights > 0
     if estimand in ("ATT", "ATC"):
         looked_at &= study.treated == (estimand == "ATC")
+    if not looked_at.any():
+        raise DataError("trim: no unit has an estimated weight, so none is extreme. Leave it out.")
     # An observed weight, as R's type 3: capping then changes no weight but the extreme ones.
     bound = float(np.quantile(found.weights[looked_at], quantile, method="closest_observation"))
     extreme = looked_at & (found.weights > bound)

@@ -13,6 +13,7 @@ from tfeval.display.tables import safe_count
 from tfeval.errors import DataError, ParameterError, names_settings, suggest
 from tfeval.impact.design.design import KEPT, LONE_STRATUM, OFF_SUPPORT, TRIMMED, Design, of_whole
 from tfeval.impact.propensity.propensity import Classifier, Propensity, fit_propensity, on_support
+from tfeval.impact.study.numbers import LARGEST
 from tfeval.impact.study.rows import of_rows, rows_that_count
 from tfeval.impact.study.study import Study, check_study
 from tfeval.impact.weighting.estimated import AS_KNOWN, Estimated, by_entropy, by_propensity
@@ -216,6 +217,7 @@ def _design(  # noqa: PLR0917
     fate: np.ndarray,
     settings: dict[str, Any],
 ) -> Design:
+    _refuse_endless(method, found.weights)
     scored = found.propensity
     target = study.sampling * (fate == KEPT)
     if estimand in ("ATT", "ATC"):
@@ -230,6 +232,16 @@ def _design(  # noqa: PLR0917
         folds=None if scored is None else scored.folds,
         notes=(*found.notes, *_warnings(study, found.weights, estimand, fate, settings)),
     )  # fmt: skip
+
+
+def _refuse_endless(method: str, weights: np.ndarray) -> None:
+    # Sampling weights and shares have made them smaller, by ten digits at most.
+    if endless := int(np.count_nonzero(weights >= 1e-10 * LARGEST)):
+        raise DataError(
+            f"{capital(DESIGNS[method])}: the odds of the other arm are endless for "
+            f"{safe_count(endless)} units: covariates tell them from all others. Leave them out "
+            'with support="both", cap weights with trim, or leave out the covariate.'
+        )
 
 
 def _warnings(
