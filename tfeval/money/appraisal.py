@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 
 # The five Es as evidence, each with what it rests on; no scores.
 
-#: An `Appraisal` and an `Uncertainty`.
-Appraised = Any
+Appraised = Any  # an `Appraisal`, or an `Uncertainty`
 
 
 def five_es(appraised: Appraised, drawn: Appraised | None = None) -> pd.DataFrame:
@@ -74,17 +73,13 @@ def five_es_table(appraised: Appraised, drawn: Appraised | None = None) -> Table
 
 
 def _economy(appraised: Appraised) -> str:
-    low, middle, high = (float(part) for part in _costs(appraised))
+    model = appraised.model
+    low, middle, high = np.einsum("eyp,y->e", model.costs, model.discount).tolist()
     families = appraised.settings.total_families
     return (
         f"{amount(middle)} in present value (between {amount(low)} and {amount(high)}), "
         f"{amount(middle / families)} for each of {families:,.0f} families."
     )
-
-
-def _costs(appraised: Appraised) -> Any:
-    model = appraised.model
-    return (model.costs.sum(axis=2) * model.discount).sum(axis=1)
 
 
 def _efficiency(appraised: Appraised) -> str:
@@ -281,10 +276,9 @@ class Appraisal:
             `payer`, `party` (taxpayers for a public body), `fiscal`, `social` (expected present
             values, pounds; of the social account a transfer is one's gain and another's loss).
         """
-        point, model = self.model.point(), self.model
+        model = self.model
         rows = pd.DataFrame({"payer": model.payers, "party": map(party_of, model.payers)})
-        for account in ACCOUNTS:
-            rows[account] = model.by_payer(point, account)[0]
+        rows = rows.assign(**{name: model.by_payer(model.point(), name)[0] for name in ACCOUNTS})
         return rows[(rows[list(ACCOUNTS)] != 0).any(axis=1)].reset_index(drop=True)
 
     @property
