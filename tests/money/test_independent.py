@@ -18,7 +18,7 @@ from tfeval.programme.outcomes import OUTCOMES
 
 PRICED = sorted(unit_costs(2024)["outcome"].unique())
 TIED = sorted({*tf.same_pounds()["wider"], *tf.same_pounds()["narrower"]})
-ROUNDS = 60
+ROUNDS = 40
 
 
 def random_effects(rng: np.random.Generator):

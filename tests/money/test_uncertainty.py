@@ -245,13 +245,16 @@ def test_unit_costs_of_one_outcome_move_together_whatever_their_grades():
     table = price_list(*rows, spread=0.5).assign(made=["B", "C"])
     table = pd.concat([table, price_list(("employment", "pay", 80.0, "participants", "no"),
                                          ("employment", "tax", 20.0, "HMRC", "yes"),
-                                         times=-1.0, spread=0.5)])  # fmt: skip
+                                         times=-1.0, spread=0.5, made="C")])  # fmt: skip
     effects = effects_of({"offences": -0.1, "employment": 1.0})
     found = tf.appraise(effects, 0, **{**ALONE, "unit_cost_table": table})
     for asked in (0.0, 0.5, 1.0):
         amount = found.uncertainty(draws=500, correlation=asked).drawn.amount
         for at in (0, 2):
             assert np.corrcoef(amount[:, at], amount[:, at + 1])[0, 1] == pytest.approx(1.0)
+    # One grade, wholly correlated: a dear offence goes with well-paid work, which costs less than
+    # nothing, by more.
+    assert np.corrcoef(amount[:, 0], -amount[:, 2])[0, 1] == pytest.approx(1.0)
 
 
 def test_unit_costs_of_one_grade_go_together_as_far_as_asked():
@@ -269,13 +272,17 @@ def test_unit_costs_of_one_grade_go_together_as_far_as_asked():
 
 
 @pytest.mark.parametrize(
-    "asked", [{}, {"optimism_bias": 0.25, "displacement": 0.2}, {"perspective": "fiscal"}]
+    ("asked", "spent"),
+    [
+        ({"perspective": "fiscal"}, 1e6),
+        ({"optimism_bias": 0.25, "displacement": 0.2}, 1e6),
+        ({"optimism_bias": 0.25, "displacement": 0.2}, 30.0),
+    ],
 )
-@pytest.mark.parametrize("spent", [1e6, 30.0])
 def test_break_even_effects_give_a_value_of_nothing(asked, spent):
     # Appraised again: an effect that has to be a harm for the value to be nothing grows by the
     # bias, as all harms do. Where little was spent the others pay for it, and harms are asked for.
-    asked = {"families": 1_000, "horizon": 3, **asked}
+    asked = {"families": 1_000, "horizon": 2, **asked}
     effects = effects_of(OUTCOMES, 0.5)
     found = tf.appraise(effects, spent, **asked)
     rows = found.break_even().set_index("outcome")

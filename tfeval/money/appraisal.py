@@ -176,10 +176,9 @@ class Appraisal:
             `payer`, `party` (taxpayers for a public body), `fiscal`, `social` (expected present
             values, pounds; of the social account a transfer is one's gain and another's loss).
         """
-        point, model = self.model.point(), self.model
+        model = self.model
         rows = pd.DataFrame({"payer": model.payers, "party": map(party_of, model.payers)})
-        for account in ACCOUNTS:
-            rows[account] = model.by_payer(point, account)[0]
+        rows = rows.assign(**{name: model.by_payer(model.point(), name)[0] for name in ACCOUNTS})
         return rows[(rows[list(ACCOUNTS)] != 0).any(axis=1)].reset_index(drop=True)
 
     @property
