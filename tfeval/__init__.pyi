@@ -89,12 +89,16 @@ from tfeval.money.uncertainty import Uncertainty as Uncertainty
 from tfeval.money.unit_costs import check_unit_costs as check_unit_costs
 from tfeval.money.unit_costs import not_monetised as not_monetised
 from tfeval.money.unit_costs import unit_costs as unit_costs
+from tfeval.programme.areas import area_measures as area_measures
+from tfeval.programme.areas import area_statistics as area_statistics
+from tfeval.programme.areas import doses as doses
+from tfeval.programme.areas import nation_statistics as nation_statistics
 from tfeval.programme.claims import claims_by_authority as claims_by_authority
 from tfeval.programme.claims import final_claims as final_claims
 from tfeval.programme.claims import member_bounds as member_bounds
 from tfeval.programme.ledger import maximum_payable as maximum_payable
 from tfeval.programme.ledger import payments_due as payments_due
-from tfeval.programme.ledger_check import check_payments as check_payments
+from tfeval.programme.national import check_payments as check_payments
 from tfeval.programme.national import national_ledger as national_ledger
 from tfeval.programme.national import reconcile as reconcile
 from tfeval.programme.phases import Phase as Phase

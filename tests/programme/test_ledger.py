@@ -16,8 +16,7 @@ from tfeval.programme.ledger import (
     payments_due,
     year_two_release,
 )
-from tfeval.programme.ledger_check import check_payments
-from tfeval.programme.national import ledger_by_year, national_ledger, reconcile
+from tfeval.programme.national import check_payments, ledger_by_year, national_ledger, reconcile
 from tfeval.programme.phases import phase
 from tfeval.programme.published import figure, published
 

@@ -13,8 +13,7 @@ from tfeval.display.tables import Table, table
 from tfeval.display.words import Sentence, financial_year
 from tfeval.money.prices import deflate, discount_rates, edition_of, present_value
 from tfeval.programme.ledger import maximum_payable
-from tfeval.programme.ledger_check import check_payments
-from tfeval.programme.national import reconcile
+from tfeval.programme.national import check_payments, reconcile
 from tfeval.programme.phases import phase
 from tfeval.programme.programmes import programmes
 from tfeval.programme.published import distinct_sources, published

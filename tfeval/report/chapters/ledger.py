@@ -7,8 +7,7 @@ import pandas as pd
 from tfeval.display.tables import Table, table
 from tfeval.programme.claims import authority
 from tfeval.programme.ledger import fundable
-from tfeval.programme.ledger_check import check_payments
-from tfeval.programme.national import ledger_by_year, ledger_sources
+from tfeval.programme.national import check_payments, ledger_by_year, ledger_sources
 from tfeval.programme.phases import Phase, phase
 from tfeval.report.chapters.common import (
     MEASURE_NAMES,
