@@ -19,7 +19,7 @@ def area_measures(*, role: str | None = None, rank: str | None = None) -> pd.Dat
 
     Parameters
     ----------
-    role : {"outcome", "count", "population", "covariate", "dose"}, optional
+    role : {"outcome", "count", "population", "covariate", "dose", "place"}, optional
         Only these.
     rank : {"first", "second"}, optional
         Of the first rank are those that may carry an effect; the second is for description.

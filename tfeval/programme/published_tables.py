@@ -355,7 +355,7 @@ def _progress_faults(frame: pd.DataFrame) -> Iterator[str]:
 
 # Statistics of the authorities and of the nations: wide tables, described in a table beside them.
 
-ROLES = ("outcome", "count", "population", "covariate", "dose")
+ROLES = ("outcome", "count", "population", "covariate", "dose", "place")
 RANKS = ("first", "second")
 _PANELS = ("area_years", "area_facts")
 _WHOLE = ("people", "pupils", "children", "exclusions", "episodes", "referrals", "£000")
