@@ -101,6 +101,10 @@ from tfeval.money.unit_costs import check_unit_costs as check_unit_costs
 from tfeval.money.unit_costs import not_monetised as not_monetised
 from tfeval.money.unit_costs import second_opinions as second_opinions
 from tfeval.money.unit_costs import unit_costs as unit_costs
+from tfeval.programme.areas import area_measures as area_measures
+from tfeval.programme.areas import area_statistics as area_statistics
+from tfeval.programme.areas import doses as doses
+from tfeval.programme.areas import nation_statistics as nation_statistics
 from tfeval.programme.claims import claims_by_authority as claims_by_authority
 from tfeval.programme.claims import final_claims as final_claims
 from tfeval.programme.claims import member_bounds as member_bounds

@@ -72,7 +72,11 @@ class PublishedTable:
     key : tuple of str
         Columns that together may occur once only.
     common : bool
-        Whether rows are figures with value and unit (False: the list of authorities).
+        Whether rows are figures with value and unit (False: the list of authorities, and statistics
+        of areas).
+    described_by : str
+        The table that says of each of this one's series, or of its further columns, what it is and
+        where it was published; empty where every row has its own source.
     """
 
     name: str
@@ -80,12 +84,13 @@ class PublishedTable:
     extra: tuple[str, ...] = ()
     key: tuple[str, ...] = ("figure", "period", "source_title", "url")
     common: bool = True
+    described_by: str = ""
 
     @property
     def columns(self) -> tuple[str, ...]:
         """All columns, in the order of the file."""
         figures = FIGURE_COLUMNS if self.common else ()
-        return (*self.extra, *figures, *SOURCE_COLUMNS)
+        return (*self.extra, *figures, *(() if self.described_by else SOURCE_COLUMNS))
 
 
 _AREA_KEY = ("area_code", "figure", "as_of", "period", "source_title", "url")
@@ -171,11 +176,61 @@ TABLES = {
             ),
             ("outcome", "component", "figure", "source_title", "url"),
         ),
+        PublishedTable(
+            "area_measures",
+            "What each statistic of the authorities is",
+            (
+                *("measure", "label", "table", "role", "rank", "unit", "year_means"),
+                *("first_treated", "first_year", "last_year", "authorities", "cells"),
+                *("low", "high", "rounding", "suppression", "use"),
+            ),
+            ("measure",),
+            common=False,
+        ),
+        PublishedTable(
+            "area_years",
+            "Statistics of the authorities by year",
+            ("code", "year"),
+            ("code", "year"),
+            common=False,
+            described_by="area_measures",
+        ),
+        PublishedTable(
+            "area_facts",
+            "Statistics of the authorities of one year",
+            ("code",),
+            ("code",),
+            common=False,
+            described_by="area_measures",
+        ),
+        PublishedTable(
+            "nation_series",
+            "What each series of a nation is",
+            (
+                *("series", "measure", "label", "nation", "unit", "year_means", "use"),
+                *("first_year", "last_year"),
+            ),
+            ("series",),
+            common=False,
+        ),
+        PublishedTable(
+            "nation_years",
+            "Series of the nations by year",
+            ("series", "year", "value"),
+            ("series", "year"),
+            common=False,
+            described_by="nation_series",
+        ),
     )
 }
 
 
-def faults(table: PublishedTable, frame: pd.DataFrame, authorities: pd.DataFrame) -> Iterator[str]:
+def faults(
+    table: PublishedTable,
+    frame: pd.DataFrame,
+    authorities: pd.DataFrame,
+    described: pd.DataFrame | None = None,
+) -> Iterator[str]:
     """Yield one sentence for each kind of fault in a published table.
 
     Parameters
@@ -186,15 +241,21 @@ def faults(table: PublishedTable, frame: pd.DataFrame, authorities: pd.DataFrame
         The file's rows, every column as text.
     authorities : DataFrame
         The 152 authorities, with `code` and `name`.
+    described : DataFrame, optional
+        The table that says what this one's columns or series are, as text.
     """
-    missing = [name for name in table.columns if name not in frame.columns]
-    unknown = [name for name in frame.columns if name not in table.columns]
+    columns = (*table.columns, *_measures_of(table, described))
+    missing = [name for name in columns if name not in frame.columns]
+    unknown = [name for name in frame.columns if name not in columns]
     if missing or unknown:
         lacks = f"column {', '.join(missing)} is missing" if missing else ""
         strange = f"column {', '.join(unknown)} is not known" if unknown else ""
         yield f"{' and '.join(filter(None, (lacks, strange)))}: name the columns as defined."
         return
-    yield from _source_faults(frame)
+    if not table.described_by:
+        yield from _source_faults(frame)
+    if table.name in ("area_measures", "nation_series"):
+        yield from _description_faults(frame)
     repeated = int(frame.duplicated(list(table.key)).sum())
     if repeated:
         yield f"repeated {', '.join(table.key)} in {_rows(repeated)}: keep one of each."
@@ -204,6 +265,8 @@ def faults(table: PublishedTable, frame: pd.DataFrame, authorities: pd.DataFrame
         yield from _area_faults(frame, authorities)
     if table.name in ("progress_local", "progress_areas"):
         yield from _progress_faults(frame)
+    if described is not None:
+        yield from _statistics_faults(table, frame, authorities, described)
 
 
 def _rows(count: int) -> str:
@@ -297,3 +360,126 @@ def _progress_faults(frame: pd.DataFrame) -> Iterator[str]:
             f"column value: fewer families turned around than before in {_rows(fallen)}, though "
             "the count only grows: check the dates and qualifiers of both."
         )
+
+
+# Statistics of the authorities and of the nations: wide tables, described in a table beside them.
+
+ROLES = ("outcome", "count", "population", "covariate", "dose", "place")
+RANKS = ("first", "second")
+_PANELS = ("area_years", "area_facts")
+_WHOLE = ("people", "pupils", "children", "exclusions", "episodes", "referrals", "£000")
+#: Rates and what they are of: numerator, denominator, per, half a unit of the rate's last digit.
+RATES = {
+    "fixed_exclusion_rate": ("fixed_exclusions", "pupils", 100, 0.005),
+    "permanent_exclusion_rate": ("permanent_exclusions", "pupils", 100, 0.005),
+}
+
+
+def _measures_of(table: PublishedTable, described: pd.DataFrame | None) -> tuple[str, ...]:
+    if described is None or table.described_by != "area_measures":
+        return ()
+    return tuple(described.loc[described["table"] == table.name, "measure"])
+
+
+def _statistics_faults(
+    table: PublishedTable,
+    frame: pd.DataFrame,
+    authorities: pd.DataFrame,
+    described: pd.DataFrame,
+) -> Iterator[str]:
+    if table.described_by == "area_measures":
+        own = described[described["table"] == table.name].set_index("measure")
+        yield from _panel_faults(frame, own, authorities)
+    else:
+        yield from _series_faults(frame, described.set_index("series"))
+
+
+def _description_faults(frame: pd.DataFrame) -> Iterator[str]:
+    areas = "measure" in frame and "role" in frame
+    words = ("label", "unit", "year_means", "use") + (("rounding", "suppression") if areas else ())
+    for name in words:
+        empty = int((frame[name].str.strip() == "").sum())
+        if empty:
+            yield f"column {name}: empty in {_rows(empty)}: say it."
+    allowed = {"role": ROLES, "rank": RANKS, "table": _PANELS} if areas else {}
+    for name, values in allowed.items():
+        odd = int((~frame[name].isin(values)).sum())
+        if odd:
+            yield f"column {name}: none of {', '.join(values)} in {_rows(odd)}: use one."
+    numbers = ("first_year", "last_year", *(("authorities", "cells", "low", "high") * areas))
+    for name in numbers:
+        unread = int(pd.to_numeric(frame[name], errors="coerce").isna().sum())
+        if unread:
+            yield f"column {name}: not a number in {_rows(unread)}: write digits only."
+
+
+def _panel_faults(
+    frame: pd.DataFrame, measures: pd.DataFrame, authorities: pd.DataFrame
+) -> Iterator[str]:
+    """Yield the faults of a table with a row an authority (and year) and a column a measure."""
+    strange = int((~frame["code"].isin(authorities["code"])).sum())
+    if strange:
+        yield (
+            f"column code: unknown authority in {_rows(strange)}: "
+            "use the codes of local_authorities.csv."
+        )
+    if "year" in frame:
+        odd = int((~frame["year"].str.fullmatch(r"20\d\d")).sum())
+        if odd:
+            yield f"column year: not a year in {_rows(odd)}: write YYYY."
+            return
+    values = frame[list(measures.index)].apply(pd.to_numeric, errors="coerce")
+    for name, told in measures.iterrows():
+        yield from _measure_faults(frame, values[name], told)
+    for rate, (count, whole, per, half) in RATES.items():
+        if {rate, count, whole} <= set(values):
+            off = per * values[count] / values[whole] - values[rate]
+            wrong = int((off.abs() > half + 1e-9).sum())
+            if wrong:
+                yield f"column {rate}: not {count} over {whole} in {_rows(wrong)}: check all three."
+
+
+def _measure_faults(frame: pd.DataFrame, value: pd.Series, told: pd.Series) -> Iterator[str]:
+    name = told.name
+    unread = int(((frame[name] != "") & value.isna()).sum())
+    if unread:
+        yield f"column {name}: not a number in {_rows(unread)}: leave what is suppressed empty."
+    outside = int(((value < float(told["low"])) | (value > float(told["high"]))).sum())
+    if outside:
+        yield f"column {name}: beyond {told['low']} to {told['high']} in {_rows(outside)}: check."
+    if told["unit"] in _WHOLE:
+        broken = int((value.notna() & (value % 1 != 0)).sum())
+        if broken:
+            yield f"column {name}: a count in fractions in {_rows(broken)}: use whole numbers."
+    seen = frame[value.notna()]
+    said = int(told["authorities"]), int(told["cells"])
+    if (seen["code"].nunique(), len(seen)) != said:
+        yield (
+            f"column {name}: {len(seen)} values of {seen['code'].nunique()} authorities where "
+            f"area_measures.csv says {said[1]} of {said[0]}: a value was lost, added or made 0."
+        )
+    if "year" in frame and len(seen):
+        years = (seen["year"].min(), seen["year"].max())
+        if years != (told["first_year"], told["last_year"]):
+            yield (
+                f"column {name}: years {years[0]} to {years[1]} where area_measures.csv says "
+                f"{told['first_year']} to {told['last_year']}: correct either."
+            )
+
+
+def _series_faults(frame: pd.DataFrame, series: pd.DataFrame) -> Iterator[str]:
+    strange = int((~frame["series"].isin(series.index)).sum())
+    if strange:
+        yield f"column series: not in nation_series.csv in {_rows(strange)}: describe it there."
+    silent = sorted(set(series.index) - set(frame["series"]))
+    if silent:
+        yield f"column series: no value of {', '.join(silent)}: give them, or drop the series."
+    value = pd.to_numeric(frame["value"], errors="coerce")
+    unread = int((value.isna() | (value < 0)).sum())
+    if unread:
+        yield f"column value: no number of 0 or more in {_rows(unread)}: leave out what is missing."
+    known = frame[frame["series"].isin(series.index)]
+    first, last = (known["series"].map(series[name]) for name in ("first_year", "last_year"))
+    outside = int(((known["year"] < first) | (known["year"] > last)).sum())
+    if outside:
+        yield f"column year: beyond the series' years in {_rows(outside)}: correct either."
