@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
-from tfeval.display.sources import citation, citations
-from tfeval.display.tables import table
+from tfeval.display.tables import citation, citations, table
 from tfeval.errors import ReportError, SourceError
 
 FRAME = pd.DataFrame(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from tfeval.display.sources import Citation, source_line
+from tfeval.display.tables import Citation, source_line
 from tfeval.display.words import plain
 from tfeval.errors import ReportError
 

@@ -26,7 +26,7 @@ from tfeval.display.figures import (
     Chart,
     drawing,
 )
-from tfeval.display.sources import citations
+from tfeval.display.tables import citations
 from tfeval.display.words import Format, written
 from tfeval.errors import ReportError
 

@@ -16,8 +16,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from tfeval.display.figures import CHART_MIME
 from tfeval.display.names import SIMULATED
-from tfeval.display.sources import Citation, source_line
-from tfeval.display.tables import table
+from tfeval.display.tables import Citation, source_line, table
 from tfeval.errors import ReportError
 from tfeval.report.fingerprint import source
 from tfeval.report.notebook_parts import TABLE_MIME, finish, is_simulated
