@@ -408,7 +408,7 @@ def test_what_cannot_be_valued_is_listed_with_its_reason():
         ({"price_year": 1990}, "price_year lies between 2002 and"),
         ({"edition": "2021"}, "There is no Green Book edition 2021"),
         ({"rate": "health"}, "There is no rate health"),
-        ({"edition": "2022", "rate": "sensitivity"}, "has no sensitivity rate"),
+        ({"edition": "2018", "rate": "sensitivity"}, "has no sensitivity rate"),
         ({"timing": "start"}, "There is no timing start"),
         ({"perspective": "private"}, "There is no perspective private"),
         ({"on_overlap": "add"}, "There is no on_overlap add"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import tfeval as tf
@@ -57,10 +58,25 @@ def test_better_effects_rank_higher_and_intervals_hold_ranks():
     assert again.frame.equals(frame)
 
 
-def test_own_costs_of_areas_take_the_place_of_a_share():
-    own = {name: 1_000.0 * (at + 1) for at, name in enumerate(NAMES)}
-    found = tf.appraise_areas(both(), 1e5, families=FAMILIES, area_costs=own, draws=200, **FIXED)
-    assert found.frame["cost"].tolist() == list(own.values())
+def test_what_no_area_shows_is_at_the_nation_s_effect_and_costs_are_shared_with_their_doubt():
+    costs = pd.DataFrame({"year": [2012], "amount": [1e5], "low": [5e4], "high": [3e5],
+                          "price_year": [2024]})  # fmt: skip
+    asked = {"families": FAMILIES, "reached": {2012: 20_000.0}, "draws": 4_000, **FIXED}
+    alone = tf.appraise_areas(both(), costs, **asked)
+    nation = effects_of({"emergency_admissions": -0.5, "offences": 9.0}, 0.1)
+    found = tf.appraise_areas(both(), costs, national=nation, **asked)
+    assert found.by_area == ("offences", "looked_after")  # and not the nation's offences
+    assert found.national == ("emergency_admissions",)
+    whole = tf.appraise(
+        nation.select(["emergency_admissions"]), costs, families={2012: 20_000.0}, **FIXED
+    )
+    more = (found.frame["npv"] - alone.frame["npv"]) / found.frame["families"]
+    assert np.allclose(more, whole.benefits / 20_000)
+    # Every family bears the same cost, whose doubt does not fall with the number of areas.
+    assert np.allclose(found.frame["cost"] / found.frame["families"], whole.costs / 20_000)
+    width = (alone.frame["high"] - alone.frame["low"]) / alone.frame["families"]
+    assert (width > (2.5e5 * 0.9 / 20_000)).all()
+    assert "At the nation's effect: Emergency admissions." in found.counted()
 
 
 def test_small_areas_count_and_are_not_shown():

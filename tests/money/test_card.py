@@ -42,11 +42,10 @@ def test_parties_add_up_to_all_and_payers_to_taxpayers(found):
         assert parties[account].sum() == pytest.approx(measure(frame, "benefits")[account])
         payers = rows.loc[rows["payer"] != "", account].sum()
         assert payers == pytest.approx(measure(frame, "benefits", "taxpayers")[account])
-    # Of a transfer what the public purse gains the families lose; taxpayers' pounds count 1.1.
-    lost = measure(frame, "benefits", "participants")
-    saved = found.who().set_index("payer")["fiscal"]["DWP"] / 50_000
-    assert lost["social"] == pytest.approx(-saved)
-    assert lost["fiscal"] == 0
+    theirs = measure(frame, "benefits", "participants")
+    own = found.who().set_index("payer")["social"]["participants"] / 50_000
+    assert theirs["social"] == pytest.approx(own)
+    assert theirs["fiscal"] == 0
 
 
 def test_chances_are_of_the_same_draws_in_both_accounts(found):
@@ -106,5 +105,6 @@ def test_the_chart_draws_the_card(found):
         total = bars.loc[f"Benefits, {account} account", "In all"]
         assert total == pytest.approx(measure(frame, "benefits")[account])
     assert bars.loc["Cost", "In all"] == pytest.approx(found.cost_per_family)
-    assert bars.loc["Benefits, social account", "participants"] < 0
+    own = found.who().set_index("payer")["social"]["participants"] / 50_000
+    assert bars.loc["Benefits, social account", "participants"] == pytest.approx(own)
     assert replace(found, simulated=True).card_plot().title.startswith("Simulated records")

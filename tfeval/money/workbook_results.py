@@ -109,6 +109,8 @@ def _sources(appraised: Appraised, _: Book) -> Sheet:
     titles: dict[str, list[str]] = {}
     for name in published_tables():
         rows = published(name)
+        if "source_title" not in rows:  # statistics of areas, whose measures have the sources
+            continue
         for title, url in zip(rows["source_title"], rows["url"], strict=True):
             titles.setdefault(url, []).append(title)
     found = []
@@ -178,8 +180,7 @@ def _lines(appraised: Appraised, book: Book) -> Sheet:
     turned = rows["turned"].to_numpy(dtype=float)
     public = (rows["party"] == TAXPAYERS).to_numpy()
     worth = cut * reached * model.amount[unit] * turned
-    own = np.where(public | (rows["transfer"] == "yes"), 0.0,
-                   -(model.estimate * model.scale)[of] * model.amount[unit] * reached)  # fmt: skip
+    own = np.where(public | (rows["transfer"] == "yes"), 0.0, cut * model.amount[unit] * reached)
     cash = [f'IF({book.assumed("cash")}="yes",{priced.cell("cash", at)},1)' for at in unit]
     theirs = f'IF({book.assumed("cash")}="yes",0,1)'
     weigh = [f"{book.assumed('weight')}*{theirs}" if party == "participants" else theirs
@@ -214,10 +215,8 @@ def _lines(appraised: Appraised, book: Book) -> Sheet:
                      cut * model.amount[unit] * turned * rows[name].to_numpy(dtype=float),
                      "pounds", f"{{cut}}*{{amount}}*{{sign}}*{{{name}}}") for name in ACCOUNTS),
             Column("own", "Gain of others than taxpayers, no transfer, pounds", own, "pounds",
-                   ["0" if not_own else f"-{effects.cell('estimate', at)}*"
-                    f"{effects.cell('scale', at)}*{{reached}}*{{amount}}"
-                    for at, not_own in zip(of, public | (rows["transfer"] == "yes"),
-                                           strict=True)]),
+                   ["0" if not_own else "{cut}*{reached}*{amount}"
+                    for not_own in public | (rows["transfer"] == "yes")]),
         ),
     )  # fmt: skip
 
@@ -446,7 +445,7 @@ def _willing(rows: _Rows, appraised: Appraised, book: Book) -> None:
     lines = book["Lines"]
     theirs = f'SUMIFS({lines.span("own")},{lines.span("party")},"participants")'
     rest = f"SUM({lines.span('own')})-{theirs}"
-    own = f"{book.assumed('valued')}*{rows.at('Costs', appraised.settings.perspective)}"
+    own = f"{book.assumed('valued')}*{rows.at('Costs', 'fiscal')}"
     net = f"({rows.at('Costs', 'fiscal')}-{rows.at('Benefits', 'fiscal')})"
     ends = list(zip(("at least", "at most"), ("MIN", "MAX"), appraised.willingness_to_pay,
                     appraised.marginal_value_of_public_funds, strict=True))  # fmt: skip
