@@ -147,13 +147,20 @@ _NO_ESTIMATE = "Its effect is not known."
 _NO_ERROR = "Its standard error is not known: it would count as certain."
 #: What an account lacks: the account, what, and why.
 LACKS = (
-    ("social", "Families' own wellbeing", "No record holds it in points of life satisfaction."),
-    ("social", "Health and life years", "No record holds them in quality-adjusted life years."),
-    ("social", "Lost leisure of those who find work", "Not valued in departments' accounts."),
-    ("social", "Fear of crime, and neighbours", "No sourced value by incident was read."),
+    ("social", "Families' wellbeing, and health in life years", "No record counts either."),
+    ("social", "What care, custody and a plan do to child and family", "No sourced value."),
+    ("social", "Victims' harm and lost output of domestic abuse", "None by incident was read."),
+    ("social", "Neighbours' harm from anti-social behaviour", "No sourced value by incident."),
+    ("social", "Lost leisure of those who find work, and what employers gain", "Not valued here."),
+    (
+        "social",
+        "Later earnings after exclusion, care or custody",
+        "No effect on them was measured.",
+    ),
+    ("social", "Offences never proven, and their victims", "A proven offence counts as one."),
+    ("fiscal", "Care proceedings", "Records hold days in care, and no entries into it."),
+    ("fiscal", "Services that families were brought to", "Not in the records."),
     ("both", "Children's later lives", "Beyond the horizon of the records."),
-    ("both", "What other programmes did for the same families", "Part of the comparison."),
-    ("fiscal", "Costs of other services that families were brought to", "Not in the records."),
 )
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tfeval.audit.summary import PRIMARY_MEAN, KnownTruth
 from tfeval.audit.worlds import NONE, WORLDS
-from tfeval.display.names import SIMULATED, capital
+from tfeval.display.names import PAYS, SIMULATED, capital
 from tfeval.display.tables import Table, table
 from tfeval.display.words import amount, chance, financial_year, pounds
 from tfeval.errors import DataError, ParameterError, TfevalError, public_line
@@ -147,7 +147,10 @@ def doubt_table(found: Value, audit: KnownTruth, weights: Weights = None) -> Tab
     lines = [
         ("Net present value, mean", *(amount(float(one.npv.mean())) for one in sides)),
         (f"Net present value, {share}", *(_ends(*one.interval()) for one in sides)),
-        ("Probability that it pays for itself", *(chance(one.probability()) for one in sides)),
+        (
+            f"Probability that it {PAYS[found.drawn.model.account]}",
+            *(chance(one.probability()) for one in sides),
+        ),
     ]
     columns = ["Measure", "Without doubt about the comparison group",
                "With doubt about the comparison group"]  # fmt: skip
