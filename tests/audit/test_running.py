@@ -117,14 +117,22 @@ def start(folder, workers):
                             env=environment, cwd=ROOT)  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    """Four replications of this process, one after the other."""
+    folder = tmp_path_factory.mktemp("here")
+    run(few(4), folder, PLAN)
+    return frames(folder)
+
+
 def frames(folder):
     return [pd.read_parquet(part).sort_values(KEYS, ignore_index=True)
             for part in held_parts(folder, 300, 1, {})]  # fmt: skip
 
 
 @pytest.mark.slow(reason="new processes, each of which loads the package")
-def test_killed_and_resumed_by_other_workers_the_numbers_are_the_same(tmp_path):
-    one, two = tmp_path / "one", tmp_path / "two"
+def test_killed_and_resumed_by_other_workers_the_numbers_are_the_same(tmp_path, here):
+    two = tmp_path / "two"
     killed = start(two, 1)
     while killed.poll() is None and not list(two.rglob("*.parquet")):
         time.sleep(0.05)
@@ -135,8 +143,7 @@ def test_killed_and_resumed_by_other_workers_the_numbers_are_the_same(tmp_path):
     done = subprocess.run([sys.executable, str(tmp_path / "run.py"), str(two), "2"], cwd=ROOT,
                           env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)  # fmt: skip
     assert done.returncode == 0
-    run(few(3), one, PLAN)
-    for first, second in zip(frames(one), frames(two), strict=True):
+    for first, second in zip(here[:3], frames(two), strict=True):
         pd.testing.assert_frame_equal(first, second, check_exact=True)
 
 
@@ -188,7 +195,7 @@ def test_a_cluster_s_results_are_kept_under_their_own_task(tmp_path, monkeypatch
 
 
 @pytest.mark.engine
-def test_a_worker_of_a_cluster_that_dies_loses_nothing(tmp_path):
+def test_a_worker_of_a_cluster_that_dies_loses_nothing(tmp_path, here):
     import distributed
 
     with distributed.LocalCluster(
@@ -200,8 +207,6 @@ def test_a_worker_of_a_cluster_that_dies_loses_nothing(tmp_path):
             if done == 1:
                 os.kill(victims[0], signal.SIGKILL)
 
-        run(few(4), tmp_path / "cluster", PLAN, scheduler=cluster.scheduler_address, tell=kill)
-    run(few(4), tmp_path / "here", PLAN)
-    assert len(frames(tmp_path / "cluster")) == 4
-    for first, second in zip(frames(tmp_path / "cluster"), frames(tmp_path / "here"), strict=True):
+        run(few(4), tmp_path, PLAN, scheduler=cluster.scheduler_address, tell=kill)
+    for first, second in zip(frames(tmp_path), here, strict=True):
         pd.testing.assert_frame_equal(first, second, check_exact=True)

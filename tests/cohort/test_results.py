@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import cache
 
 import pandas as pd
 import pytest
@@ -143,6 +144,19 @@ def slow_results(  # noqa: C901, PLR0912, PLR0915 - a clerk works through it in 
     return {"continuous_employment": employed, "sustained_progress": employed or everything}
 
 
+@cache
+def families_read(phase, seed):
+    """Return nasty records, their cohort and the slow reading; the same for every reading."""
+    asked = {"phase": phase, "comparison": "not_yet_treated", "horizon": 12}
+    plain = as_records(tables_of(simulate(families=150, seed=seed).records), ENDS_ON)
+    first = cohort(plain, **asked).units.select("family_id", "index_on").to_pandas()
+    days = dict(zip(first["family_id"], pd.to_datetime(first["index_on"]).dt.date, strict=True))
+    tables = nasty(seed, 150, days)
+    records = as_records(tables, ENDS_ON)
+    slow = Slow({n: t.to_pandas(date_as_object=True) for n, t in tables.items()}, ENDS_ON)
+    return records, cohort(records, **asked), slow
+
+
 AGAIN = pytest.mark.slow(reason="another draw of records, read family by family")
 
 
@@ -153,15 +167,8 @@ AGAIN = pytest.mark.slow(reason="another draw of records, read family by family"
 )  # fmt: skip
 @pytest.mark.parametrize("reading", ["published", "after_entry"])
 def test_results_equal_a_clerk_s_reading(phase, seed, reading):
-    plain = simulate(families=150, seed=seed).records
-    first = cohort(plain, phase=phase, comparison="not_yet_treated").units
-    first = first.select("family_id", "index_on").to_pandas()
-    days = dict(zip(first["family_id"], pd.to_datetime(first["index_on"]).dt.date, strict=True))
-    tables = nasty(seed, 150, days)
-    records = as_records(tables, ENDS_ON)
-    found = cohort(records, phase=phase, comparison="not_yet_treated", horizon=12)
+    records, found, slow = families_read(phase, seed)
     got = results_tests(records, found, 12, reading=reading).set_index("unit")
-    slow = Slow({n: t.to_pandas(date_as_object=True) for n, t in tables.items()}, ENDS_ON)
     counts = {True: 0, False: 0, None: 0}
     # A child out of school has no rate of absence, but its counts are known.
     counted = [name for name in found.baseline() if not name.endswith("absence")]

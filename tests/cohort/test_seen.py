@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from datetime import date
 
 import pandas as pd
@@ -39,8 +41,7 @@ def test_who_was_not_found_is_missing_and_all_others_are_as_if_everybody_was(who
     pd.testing.assert_series_equal(after["asb_incidents_12"], before["asb_incidents_12"])
 
 
-def test_a_flag_that_the_extract_lacks_hides_nobody_and_an_empty_one_everybody(whole):
-    tables = tables_of(simulate(**WORLD, missed_link_share=0.0).records)
+def test_a_flag_that_the_extract_lacks_hides_nobody_and_an_empty_one_everybody(whole, tables):
     people = tables["people"]
     without = tables | {"people": people.drop_columns(["linked_school"])}
     found = cohort(as_records(without, date(2019, 12, 31))).to_pandas()
@@ -84,22 +85,34 @@ UNREADABLE = [
 ]
 
 
+@pytest.fixture(scope="module")
+def tables():
+    return tables_of(simulate(**WORLD, missed_link_share=0.0).records)
+
+
+@pytest.fixture(scope="module")
+def as_text(tables, tmp_path_factory):
+    """Return a folder with all tables as text."""
+    folder = tmp_path_factory.mktemp("csv")
+    for name, one in tables.items():
+        one.to_pandas(date_as_object=True).to_csv(folder / f"{name}.csv", index=False)
+    (folder / "about.json").write_text('{"simulated": true, "records_to": "2019-12-31"}')
+    return folder
+
+
 @pytest.mark.parametrize(("table", "column", "value"), UNREADABLE)
 def test_a_value_that_cannot_be_read_is_missing_and_never_none(
-    table, column, value, tmp_path_factory, whole
+    table, column, value, *, tmp_path, tables, as_text, whole
 ):
-    tables = tables_of(simulate(**WORLD, missed_link_share=0.0).records)
-    folder = tmp_path_factory.mktemp("csv")
+    folder = shutil.copytree(as_text, tmp_path / "csv", copy_function=os.link)
     people = tables["people"].to_pandas().set_index("person_id")["family_id"]
     spoilt = tables[table].to_pandas(date_as_object=True).astype(object)
     rows = range(0, len(spoilt), 40)
     spoilt.iloc[list(rows), spoilt.columns.get_loc(column)] = value
     hit = spoilt.iloc[list(rows)]
     hit = set(hit["family_id"] if "family_id" in hit else people.reindex(hit["person_id"]))
-    for name, one in tables.items():
-        frame = spoilt if name == table else one.to_pandas(date_as_object=True)
-        frame.to_csv(folder / f"{name}.csv", index=False)
-    (folder / "about.json").write_text('{"simulated": true, "records_to": "2019-12-31"}')
+    (folder / f"{table}.csv").unlink()
+    spoilt.to_csv(folder / f"{table}.csv", index=False)
     found = cohort(open_records(folder)).to_pandas().set_index("unit")
     before = whole.to_pandas().set_index("unit").reindex(found.index)
     own = list(whole.columns.query("source_table == @table and outcome != ''")["name"])

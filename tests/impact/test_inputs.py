@@ -622,6 +622,8 @@ def test_who_weighs_nothing_has_no_say(name, unit):
         assert not whole.weights[~counted].any() and (whole.fate[~counted] == NOT_ASKED).all()
         assert not whole.target[~counted].any()
         assert whole.notes == alone.notes and whole.ess == pytest.approx(alone.ess)
+        if unit is None:
+            return  # the same design; what is estimated from it asks nobody's name
         for method in ("adjusted", "difference", "doubly_robust"):
             effects = [
                 tf.estimate(design, each["y"], method=method, errors="robust").to_frame()
