@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -49,17 +50,26 @@ CSV = {
 }
 
 
-def csv_extract(base: Path, target: Path, how: Callable[[str], str], packed: bool = False) -> Path:
-    """Write the records as CSV, people.csv spoilt."""
+@cache
+def _texts(base: Path) -> dict[str, str]:
+    return {path.stem: pd.read_parquet(path).to_csv(index=False)
+            for path in sorted(base.glob("*.parquet"))}  # fmt: skip
+
+
+def csv_extract(
+    base: Path, target: Path, how: Callable[[str], str], packed: bool = False,
+    only: Iterable[str] = (),
+) -> Path:  # fmt: skip
+    """Write the records, or some tables of them, as CSV, people.csv spoilt."""
     target.mkdir(parents=True)
-    for path in sorted(base.glob("*.parquet")):
-        text = pd.read_parquet(path).to_csv(index=False)
-        text = how(text) if path.stem == "people" else text
+    for name in only or _texts(base):
+        whole = _texts(base)[name]
+        text = how(whole) if name == "people" else whole
         content = text.encode("utf-8", "surrogateescape")
         if packed:
-            (target / f"{path.stem}.csv.gz").write_bytes(gzip.compress(content))
+            (target / f"{name}.csv.gz").write_bytes(gzip.compress(content, 1))
         else:
-            (target / f"{path.stem}.csv").write_bytes(content)
+            (target / f"{name}.csv").write_bytes(content)
     return target
 
 

@@ -15,6 +15,7 @@ from tfeval.cohort.cohort import cohort
 from tfeval.errors import DataError, TfevalError, in_own_words, public_line
 from tfeval.records.check import check_records
 from tfeval.records.pseudonyms import pseudonymise
+from tfeval.records.simulate import simulate_to
 from tfeval.records.store import open_records
 
 
@@ -39,6 +40,14 @@ def everything(extract: Path, target: Path) -> list[str]:
     return out
 
 
+@pytest.fixture(scope="module")
+def few(tmp_path_factory) -> Path:
+    """So few families that reading them four ways takes no time; where a fault lies is the same."""
+    return simulate_to(tmp_path_factory.mktemp("few") / "records", families=60, seed=7)[0]
+
+
+#: The fault with which an extract can be opened.
+READABLE = "dates that are none"
 PACKED = pytest.mark.slow(reason="every fault once more, in a compressed file")
 
 
@@ -46,9 +55,13 @@ PACKED = pytest.mark.slow(reason="every fault once more, in a compressed file")
     "packed", [pytest.param(False, id="plain"), pytest.param(True, id="gzip", marks=PACKED)]
 )
 @pytest.mark.parametrize("fault", CSV)
-def test_no_row_of_a_malformed_csv_leaves(folder, tmp_path, fault, packed):
-    extract = csv_extract(folder, tmp_path / "extract", CSV[fault], packed)
-    for text in everything(extract, tmp_path / "new"):
+def test_no_row_of_a_malformed_csv_leaves(few, tmp_path, fault, packed):
+    # Where people cannot be read, no way in comes to the tables after them.
+    only = () if fault == READABLE else ("families", "people")
+    extract = csv_extract(few, tmp_path / "extract", CSV[fault], packed, only)
+    texts = everything(extract, tmp_path / "new")
+    assert ("Traceback" in texts[0]) == (fault != READABLE)
+    for text in texts:
         assert not seen(text), text
 
 
