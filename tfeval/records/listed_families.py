@@ -455,13 +455,17 @@ class Areas:
     moved_to: Array
 
 
+#: The City of London, whose 25 families were read once draws were kept: they stay as they were.
+_READ_LATER = "E09000001"
+
+
 def _authorities(
     settings: HistorySettings, calendar: Calendar, begin: int, homes: int, rng: np.random.Generator
 ) -> Areas:
     """Draw authorities, families' among them by published targets, beginnings, speeds, moves."""
     known, n = authority_codes(), settings.authorities
     chosen = np.sort(rng.permutation(len(known))[:n])
-    rows = published("progress_local").query("figure == 'targeted'")
+    rows = published("progress_local").query("figure == 'targeted' and area_code != @_READ_LATER")
     targets = rows.groupby("area_code")["value"].max().astype(float)
     sizes = targets.reindex([known[one] for one in chosen]).fillna(targets.median()).to_numpy()
     authority = rng.choice(len(chosen), homes, p=sizes / sizes.sum())

@@ -146,7 +146,8 @@ def newton(
     found, last, value = start, start, np.inf
     for count in range(STEPS):
         sums = sweep(rows, found, terms)
-        more = sums.value + 0.5 * float(np.sum((np.sqrt(held) * found) ** 2))
+        with np.errstate(over="ignore", invalid="ignore"):
+            more = sums.value + 0.5 * held @ found**2
         if not np.isfinite(more) and value == np.inf:
             break
         if not more <= value + 1e-10 * abs(value):

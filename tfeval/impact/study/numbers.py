@@ -260,7 +260,7 @@ def refusal(series: pd.Series, what: str, kind: str) -> str:
 
 def _refuse_huge(values: np.ndarray, what: str) -> None:
     # Those that are infinite are each caller's to refuse, in its own words.
-    most = max(np.fmax.reduce(values, initial=0.0), -np.fmin.reduce(values, initial=0.0))
+    most = float(max(np.fmax.reduce(values, initial=0.0), -np.fmin.reduce(values, initial=0.0)))
     if LARGEST < most < np.inf:
         rows = int(np.count_nonzero(np.abs(values) > LARGEST))
         where = f"{rows:,} rows" if rows >= 10 else "fewer than 10 rows"
