@@ -390,7 +390,7 @@ def test_what_cannot_be_valued_is_listed_with_its_reason():
     assert "No sourced cost" in found.loc["fixed_exclusions", "reason"]
     assert found.loc["wellbeing", "kind"] == "no_unit_cost"
     assert found.loc["wellbeing", "estimate"] == 0.1
-    assert "Families' own wellbeing" in found.index
+    assert "Families' wellbeing, and health in life years" in found.index
 
 
 @pytest.mark.parametrize(
