@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pandas as pd
 import pytest
 
@@ -18,6 +19,11 @@ from tfeval.report.chapters import linked
 # Workers inherit it: linear algebra on all cores in each of them made them wait for one another.
 for _library in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_library, "1")
+
+
+# An example that is the first to read a file takes longer than the rest: that is no fault.
+hypothesis.settings.register_profile("tfeval", deadline=None)
+hypothesis.settings.load_profile("tfeval")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
