@@ -22,10 +22,10 @@ from tests.impact.golden import (
     study_of,
     weights,
 )
+from tfeval.impact.balance.rows import effective_sample_size
 from tfeval.impact.design.design import Design
 from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.matching.match import match
-from tfeval.impact.matching.ordering import effective_sample_size
 from tfeval.impact.propensity.propensity import fit_propensity
 from tfeval.impact.study.study import study
 from tfeval.impact.weighting.weight import weight

@@ -89,7 +89,7 @@ def test_the_workbook_and_the_records_hold_the_same_numbers(made):
     shown = {name: sheets["Summary"].cell(column, Measure=measure).value
              for name, measure in pairs.items()}  # fmt: skip
     shown["cost_per_family"] = sheets["Summary"].cell(f"{column}, a family", Measure="Costs").value
-    shown["fiscal_return"] = sheets["Summary"].cell(
+    shown["fiscal_ratio"] = sheets["Summary"].cell(
         "Fiscal account", Measure=pairs["benefit_cost_ratio"]).value  # fmt: skip
     for name, value in shown.items():
         assert value == pytest.approx(records[name].number, rel=1e-9), name

@@ -45,7 +45,7 @@ _NAMES = {
 _FACTS = {
     "families reached": "families", "benefits": "benefits", "costs": "costs",
     "net present value": "npv", "benefit-cost ratio": "benefit_cost_ratio",
-    "fiscal return": "fiscal_return", "cost per family": "cost_per_family",
+    "fiscal return": "fiscal_ratio", "cost per family": "cost_per_family",
     "cost per claimed result": "cost_per_claimed",
 }  # fmt: skip
 

@@ -14,7 +14,7 @@ from tfeval.display.names import FATES as NAMES_OF_FATES
 from tfeval.display.names import design_words, estimand_words
 from tfeval.display.tables import Table, safe_count, table
 from tfeval.errors import DataError, ParameterError, names_settings
-from tfeval.impact.matching.ordering import effective_sample_size, members_of_pairs
+from tfeval.impact.balance.rows import effective_sample_size, members_of_pairs
 from tfeval.impact.study.covariates import free_name
 from tfeval.impact.study.study import Study
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from tfeval.errors import DataError
+from tfeval.impact.balance.rows import members_of_pairs
 from tfeval.impact.design.design import KEPT, Design
-from tfeval.impact.matching.ordering import members_of_pairs
 
 # Pairs of a matching with replacement, one row a member of each matched set.
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from tfeval.display.names import MODELS, cluster_key, method_words
 from tfeval.errors import ParameterError, suggest
-from tfeval.impact.matching.ordering import effective_sample_size
+from tfeval.impact.balance.rows import effective_sample_size
 
 #: What a coefficient is where it is no difference in the outcome's own unit, by model or link.
 SCALES = {

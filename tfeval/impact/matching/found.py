@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tfeval.errors import ParameterError, suggest
+from tfeval.impact.balance.rows import weights_from_pairs, weights_from_sets
 from tfeval.impact.design.design import LONE_STRATUM, NONE_LEFT, NOT_NEEDED, OUTSIDE_CALIPER
 from tfeval.impact.matching.boxes import arms_of, nearest_places, rows_of
 from tfeval.impact.matching.full_loops import nearest_other, optimal_pairs, stars_on_a_line
@@ -23,8 +24,6 @@ from tfeval.impact.matching.nearest_loops import TOO_FAR
 from tfeval.impact.matching.ordering import (
     matching_order,
     sorted_arm,
-    weights_from_pairs,
-    weights_from_sets,
 )
 from tfeval.impact.matching.settings import Settings
 from tfeval.impact.study.checks import known_names

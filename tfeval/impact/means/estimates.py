@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfeval.errors import DataError
+from tfeval.impact.balance.rows import effective_sample_size
 from tfeval.impact.design.design import Design
-from tfeval.impact.matching.ordering import effective_sample_size
 from tfeval.impact.means.means import Means, of_design
 from tfeval.impact.means.outcomes import Outcomes
 from tfeval.impact.means.variance import Influence, Through
