@@ -21,7 +21,7 @@ from tfeval.impact.design import design
 from tfeval.impact.diagnostics import diagnose, placebos
 from tfeval.impact.effects import areas, coefficients, multiple, pooling, published
 from tfeval.impact.effects.effects import Effects
-from tfeval.impact.inference import inference, rules
+from tfeval.impact.inference import rules
 from tfeval.impact.matching import settings as matching
 from tfeval.impact.means.methods import METHODS, OUTCOME_MODELS
 from tfeval.impact.plan.analysis_plan import FILE, AnalysisPlan, read_plan
@@ -39,7 +39,7 @@ REGISTRIES = {
     "DESIGNS": {*matching.METHODS, *weight.METHODS, "unweighted"},
     "METHODS": {*METHODS, published.METHOD},
     "OUTCOME_MODELS": set(OUTCOME_MODELS),
-    "ERRORS": {*inference.ERRORS, *coefficients.ERRORS, published.BY_SIGNIFICANCE,
+    "ERRORS": {*rules.ERRORS, *coefficients.ERRORS, published.BY_SIGNIFICANCE,
                published.BY_DESIGN},
     "ESTIMANDS": {*(one for several in weight.METHODS.values() for one in several),
                   *estimated.ESTIMANDS},
@@ -244,7 +244,7 @@ TEXT = (project_folder("data") / FILE).read_text(encoding="utf-8")
 CLUSTERS = {"two_way": ["local_authority", "region"]}
 WAYS = [
     (method, model, errors, stacked)
-    for method, errors, stacked in product(METHODS, inference.ERRORS, (True, False))
+    for method, errors, stacked in product(METHODS, rules.ERRORS, (True, False))
     for model in METHODS[method].outcome_models
 ]
 
@@ -266,11 +266,11 @@ def planned_as(design: dict | None = None, **estimate: object) -> AnalysisPlan:
 
 @pytest.mark.parametrize(("method", "model", "errors", "stacked"), WAYS)
 def test_an_analysis_as_planned_is_never_exploratory(method, model, errors, stacked):
-    wanted = inference.columns_of(errors)
+    wanted = rules.columns_of(errors)
     clusters = ["local_authority", "region"][:wanted]
     plan = planned_as(method=method, outcome_model=model, errors=errors, cluster=clusters)
     for order in (clusters, clusters[::-1]):
-        asked = inference.Asked(errors, tuple(order), stacked)
+        asked = rules.Asked(errors, tuple(order), stacked)
         kind, cluster = asked.keys_of(np.array(["cr1"]))[0]
         row = {"method": method, "outcome_model": model if METHODS[method].adjusts else "",
                "errors": kind, "cluster": cluster}  # fmt: skip

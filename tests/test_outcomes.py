@@ -17,7 +17,7 @@ from tests.test_architecture import FILES
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.plan.analysis_plan import load_plan, read_plan
 from tfeval.impact.plan.rules import plan_faults
-from tfeval.money.monetised import OVERLAPS
+from tfeval.money.monetised import same_pounds
 from tfeval.money.unit_costs import not_monetised, unit_costs
 from tfeval.programme.outcomes import (
     NOT_SIMULATED,
@@ -129,7 +129,7 @@ def test_the_truth_has_every_outcome_that_says_so():
 def test_overlaps_and_unit_costs_name_outcomes_of_the_registry():
     costed = set(unit_costs(2014)["outcome"])
     assert costed <= set(OUTCOMES)
-    assert {name for rule in OVERLAPS for name in (rule.larger, rule.smaller)} <= costed
+    assert set(same_pounds()[["wider", "narrower"]].to_numpy().ravel()) <= costed
     assert {name for name, row in OUTCOMES.items() if not row.no_price} == costed
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from tfeval.impact.inference.inference import ERRORS
+from tfeval.impact.inference.rules import ERRORS
 
 import tfeval as tf
 from tfeval.impact.effects.estimate import METHODS
