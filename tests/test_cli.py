@@ -159,7 +159,7 @@ def planned(notebooks, monkeypatch, tmp_path):
     )
     found = []
     monkeypatch.setattr(
-        cli, "_run", lambda jobs, out, force, workers: found.extend("/".join(j.key) for j in jobs)
+        cli, "_run", lambda jobs, *_: found.extend("/".join(job.key) for job in jobs)
     )
 
     def run(*arguments):
