@@ -159,7 +159,9 @@ def planned(notebooks, monkeypatch, tmp_path):
     )
     found = []
     monkeypatch.setattr(
-        cli, "_run", lambda jobs, out, force, workers: found.extend("/".join(j.key) for j in jobs)
+        cli,
+        "_run",
+        lambda jobs, out, force, workers, accept: found.extend("/".join(j.key) for j in jobs),
     )
 
     def run(*arguments):
