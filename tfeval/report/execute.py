@@ -22,12 +22,12 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets import Bool
 from traitlets.config import Config
 
-from tfeval.errors import NOT_SHOWN, ReportError, TfevalError, public_line
+from tfeval.errors import NOT_SHOWN, ReportError
 from tfeval.report.fingerprint import (
-    IMPORTED,
+    FOREIGN,
+    OWN,
     STDERR,
     TRACEBACK,
-    imported,
     keep_private,
     source,
     trace,
@@ -35,47 +35,8 @@ from tfeval.report.fingerprint import (
 from tfeval.report.plan import notebook_names, plan
 from tfeval.settings import KEEPS_FILES
 
-# What a report's kernel lets out: of an exception this package's own line or a type; its imports.
-# Loaded into the kernel as an IPython extension, so that a library's text, which may quote a row,
-# does not even reach the notebook that is being written.
-
-#: Stands in a notebook where the traceback would: the exception was made fit to be shown.
-OWN, FOREIGN = "shown by tfeval: own words", "shown by tfeval: type alone"
-
-
-def load_ipython_extension(shell: Any) -> None:
-    """Let a kernel show exceptions in this package's words and say what it has imported.
-
-    Parameters
-    ----------
-    shell : ipykernel.zmqshell.ZMQInteractiveShell
-        The kernel's shell; its working folder is the run's own.
-    """
-    send, private = shell._showtraceback, Path.cwd() / TRACEBACK
-    names = Path.cwd() / IMPORTED
-
-    def show(kind: type[BaseException], fault: BaseException, lines: list[str]) -> None:
-        own = isinstance(fault, TfevalError)
-        text = public_line(fault) if own else NOT_SHOWN
-        if NOT_SHOWN in text:  # else the line says all
-            keep_private("\n".join(lines), private)
-        shown = type(kind.__name__, (Exception,), {})
-        send(shown, shown(text), [OWN if own else FOREIGN])
-
-    def show_any(
-        _: Any, kind: type[BaseException], fault: BaseException, *__: Any, **___: Any
-    ) -> None:
-        show(kind, fault, [trace(fault)])
-
-    shell.events.register(
-        "post_run_cell", lambda _: names.write_text(json.dumps(imported()), encoding="utf-8")
-    )
-    shell._showtraceback = show
-    # IPython prints some tracebacks itself (of groups), and such a cell would pass for a good one.
-    shell.set_custom_exc((Exception, BaseExceptionGroup), show_any)
-
-
 INJECTED = "injected-parameters"
+_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _PACKAGE_PARENT = Path(__file__).resolve().parent.parent.parent
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _ERROR_MARKER = "papermill-error-cell-tag"
@@ -134,7 +95,7 @@ class _ThisPython(AsyncKernelManager):
                 *(sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"),
                 # A shutdown interrupts the idle kernel first, which it would log as an error.
                 f"--IPKernelApp.log_level={logging.CRITICAL}",
-                "--IPKernelApp.extra_extensions=tfeval.report.execute",
+                "--IPKernelApp.extra_extensions=tfeval.report.fingerprint",
             ],
             display_name="Python 3",
             language="python",
@@ -142,6 +103,8 @@ class _ThisPython(AsyncKernelManager):
                 "MPLBACKEND": "module://matplotlib_inline.backend_inline",
                 "PYTHONPATH": path,
                 "PYTHONHASHSEED": "0",
+                # Kernels run side by side: threads of each would wait for those of the others.
+                **{name: os.environ.get(name, "1") for name in _THREADS},
                 # The kernel works in the run's own folder; an extract is named from here.
                 "TFEVAL_STARTED_IN": str(Path.cwd()),
                 **({KEEPS_FILES: "yes"} if self.keeps_files else {}),
