@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from tfeval.impact.inference.rules import ERRORS
 
 import tfeval as tf
 from tfeval.impact.effects.estimate import METHODS
+from tfeval.impact.inference.rules import ERRORS
 
 DESIGNS: dict[str, Callable[[tf.Study], tf.Design]] = {
     "unweighted": tf.unweighted,
