@@ -15,9 +15,9 @@ import pytest
 from tfeval.programme import published as module
 from tfeval.programme.published import published_folder
 from tfeval.report.chapters import linked
+from tfeval.settings import THREADS
 
-# Workers inherit it: linear algebra on all cores in each of them made them wait for one another.
-for _library in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+for _library in THREADS:  # workers inherit it
     os.environ.setdefault(_library, "1")
 
 

@@ -20,6 +20,7 @@ from tfeval.audit.replication import Task, settings_of, tasks
 from tfeval.audit.worlds import SIMULATORS
 from tfeval.cohort.analysis_table import COMPARISONS
 from tfeval.errors import DataError, ParameterError, suggest
+from tfeval.settings import THREADS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 PARTS = "parts"
 _META = b"tfeval"
-#: Threads of linear algebra fight where processes already fill the cores.
-_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -172,8 +171,8 @@ def _backend(workers: int, scheduler: str) -> Iterator[Callable[..., Iterator[An
     elif workers == 1:
         yield lambda work, jobs: ((job, work(job)) for job in jobs)
     else:
-        for name in _THREADS:
-            os.environ.setdefault(name, "1")  # read by a process as it starts
+        for name in (*THREADS, "NUMBA_NUM_THREADS"):
+            os.environ.setdefault(name, "1")
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, mp_context=context) as pool:
             try:

@@ -33,10 +33,9 @@ from tfeval.report.fingerprint import (
     trace,
 )
 from tfeval.report.plan import notebook_names, plan
-from tfeval.settings import KEEPS_FILES
+from tfeval.settings import KEEPS_FILES, THREADS
 
 INJECTED = "injected-parameters"
-_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _PACKAGE_PARENT = Path(__file__).resolve().parent.parent.parent
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _ERROR_MARKER = "papermill-error-cell-tag"
@@ -103,8 +102,7 @@ class _ThisPython(AsyncKernelManager):
                 "MPLBACKEND": "module://matplotlib_inline.backend_inline",
                 "PYTHONPATH": path,
                 "PYTHONHASHSEED": "0",
-                # Kernels run side by side: threads of each would wait for those of the others.
-                **{name: os.environ.get(name, "1") for name in _THREADS},
+                **{name: os.environ.get(name, "1") for name in THREADS},
                 # The kernel works in the run's own folder; an extract is named from here.
                 "TFEVAL_STARTED_IN": str(Path.cwd()),
                 **({KEEPS_FILES: "yes"} if self.keeps_files else {}),
