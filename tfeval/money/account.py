@@ -10,6 +10,7 @@ import pandas as pd
 
 from tfeval.errors import DataError, ParameterError, suggest
 from tfeval.money.appraisal_settings import AppraisalSettings
+from tfeval.money.model import ACCOUNTS, Model
 from tfeval.money.prices import in_prices, year_number
 from tfeval.money.unit_costs import TAXPAYERS
 
@@ -168,6 +169,16 @@ def ratio(over: float, under: float) -> float:
     (1.5, nan)
     """
     return over / under if under else float("nan")
+
+
+def accounts(model: Model) -> pd.DataFrame:
+    """Return what is expected of each account; see `Appraisal.accounts`."""
+    rows, point = [], model.point()
+    for name in ACCOUNTS:
+        benefits = float(model.by_outcome(point, name).sum())
+        costs = float(model.cost(point.cost, name)[0])
+        rows.append((name, benefits, costs, benefits - costs, ratio(benefits, costs)))
+    return pd.DataFrame(rows, columns=["account", "benefits", "costs", "npv", "ratio"])
 
 
 def own_gains(frame: pd.DataFrame) -> tuple[float, float]:

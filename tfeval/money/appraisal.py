@@ -159,13 +159,7 @@ class Appraisal:
         DataFrame
             `account`, `benefits`, `costs`, `npv` (expected present values, pounds), `ratio`.
         """
-        rows, point = [], self.model.point()
-        for account in ACCOUNTS:
-            benefits = float(self.model.by_outcome(point, account).sum())
-            costs = float(self.model.cost(point.cost, account)[0])
-            rows.append((account, benefits, costs, benefits - costs,
-                         measures.ratio(benefits, costs)))  # fmt: skip
-        return pd.DataFrame(rows, columns=["account", "benefits", "costs", "npv", "ratio"])
+        return measures.accounts(self.model)
 
     def who(self) -> pd.DataFrame:
         """Return benefits by who they fall to, in both accounts.
@@ -345,9 +339,7 @@ class Appraisal:
         """
         from scipy.special import ndtri  # noqa: PLC0415
 
-        point = self.model.point()
-        worth = (self.model.years_of(point.powers) * self.model.worth(point.amount))[0]
-        slope = worth * self.model.scale * self.model.kept
+        slope = self.model.slope(self.model.point())[0]
         half = float(ndtri((1 + within("level", level)) / 2)) * worst_case_error(
             slope, self.model.std_error
         )

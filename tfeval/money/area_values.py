@@ -235,27 +235,20 @@ def _means(effects: Mapping[str, AreaEffects], national: Effects | None, months:
 
 def _valued(model: Model, held: Parameters, by_area: Mapping[str, Array]) -> Array:
     """Return benefits, shape (draws, areas), as if all families were in each area."""
-    worth = model.years_of(held.powers) * model.worth(held.amount) * model.scale * model.kept
-    benefit = np.zeros((len(held), 1))
+    slope, benefit = model.slope(held), np.zeros((len(held), 1))
     for at, outcome in enumerate(model.outcomes):
-        benefit = benefit - by_area.get(outcome, held.effect[:, [at]]) * worth[:, [at]]
+        benefit = benefit + by_area.get(outcome, held.effect[:, [at]]) * slope[:, [at]]
     return benefit
 
 
 def _expected(model: Model, effects: Mapping[str, AreaEffects], names: list[str]) -> Array:
     """Return expected benefits, shape (areas,), as if all families were in each area."""
     point = model.point()
-    worth = (model.years_of(point.powers) * model.worth(point.amount))[0] * model.scale * model.kept
-    benefit = np.zeros(len(names))
-    for at, outcome in enumerate(model.outcomes):
-        held = effects.get(outcome)
-        means = model.estimate[at] if held is None else _posterior(held, names)
-        benefit = benefit - means * worth[at]
-    return benefit
-
-
-def _posterior(held: AreaEffects, names: list[str]) -> Array:
-    return held.frame.set_index("name").loc[names, "pooled"].to_numpy(dtype=float)
+    means = {
+        outcome: held.frame.set_index("name").loc[names, "pooled"].to_numpy(dtype=float)[None]
+        for outcome, held in effects.items()
+    }
+    return np.broadcast_to(_valued(model, point, means), (1, len(names)))[0]
 
 
 def _summarised(

@@ -18,7 +18,7 @@ from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.words import hidden_rows
 from tfeval.money.appraisal_display import decay_plot, decay_table, decay_words
 from tfeval.money.appraisal_settings import DEFAULT_PERSISTENCE
-from tfeval.money.model import Array, Given, persistence_of
+from tfeval.money.model import Array, Given, chance_below, persistence_of, uniform_moments
 from tfeval.programme.outcomes import OUTCOMES, SHARE
 
 #: Parts of each side of the prior's mean over which shares are taken as equally likely.
@@ -167,10 +167,10 @@ def _prior(persistence: Given) -> tuple[Array, Array]:
     """Return the edges of the parts and their probability; the mean is the share given."""
     given = persistence_of(persistence)
     low, share, high = given.low, given.share, given.high
-    if not low < share < high:
+    if given.certain:
         return np.array([share, share]), np.ones(1)
     edges = np.r_[np.linspace(low, share, _PARTS + 1), np.linspace(share, high, _PARTS + 1)[1:]]
-    below = (high - share) / (high - low)
+    below = float(chance_below(low, share, high))
     return edges, np.repeat([below / _PARTS, (1 - below) / _PARTS], _PARTS)
 
 
@@ -179,12 +179,9 @@ def _middles(edges: Array) -> Array:
 
 
 def _moments(edges: Array, weights: Array, most: int) -> Array:
-    powers = np.arange(most + 1)[:, None]
     if len(weights) == 1:
-        return edges[:1] ** powers[:, 0]
-    start, end = edges[:-1], edges[1:]
-    within = (end ** (powers + 1) - start ** (powers + 1)) / ((powers + 1) * (end - start))
-    return within @ weights
+        return np.asarray(edges[0] ** np.arange(most + 1), dtype=float)
+    return uniform_moments(edges, weights, most)
 
 
 def _quantiles(edges: Array, weights: Array, share: Array) -> Array:

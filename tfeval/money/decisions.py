@@ -453,15 +453,10 @@ def _reference(appraisal: Appraisal) -> float:
 
 def _linear(drawn: Uncertainty) -> tuple[float, Array]:
     """Return the value expected, and its slope in each effect with all else at its mean."""
-    cut, years, worth, _ = _parts(drawn.model, drawn.drawn)
-    effect = drawn.drawn.effect
-    centred = effect - effect.mean(axis=0)
-    square = (centred**2).sum(axis=0)
-    # By least squares: exact where a reduction is a straight line, with an optimism bias nearly so.
-    each = np.divide((centred * cut).sum(axis=0), square,
-                     out=np.zeros(len(square)), where=square > 0)  # fmt: skip
-    mean = float(expected_given(drawn.model, drawn.drawn)["effects"].mean())
-    return mean, each * years.mean(axis=0) * worth.mean(axis=0)
+    model = drawn.model
+    _, years, worth, _ = _parts(model, drawn.drawn)
+    mean = float(expected_given(model, drawn.drawn)["effects"].mean())
+    return mean, -model.scale * model.kept * years.mean(axis=0) * worth.mean(axis=0)
 
 
 def _sampling(model: Model, error: Array) -> Array:

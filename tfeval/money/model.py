@@ -20,6 +20,32 @@ Array = npt.NDArray[np.float64]
 # Ranges whose value is their mean: what a page prints is what is expected.
 
 
+def chance_below(low: Any, middle: Any, high: Any) -> Array:
+    """Return the probability of the part below the middle, of which the middle is the mean."""
+    width = np.asarray(high - low, dtype=float)
+    return np.divide(high - middle, width, out=np.ones(width.shape), where=width > 0)
+
+
+def uniform_moments(edges: Array, weights: Array, most: int) -> Array:
+    """Return expected powers 0 to `most` of what is uniform within parts, shape (most + 1,).
+
+    Parameters
+    ----------
+    edges : ndarray, shape (parts + 1,)
+        Rising.
+    weights : ndarray, shape (parts,)
+        Probability of each part.
+
+    Examples
+    --------
+    >>> uniform_moments(np.array([0.0, 1.0]), np.array([1.0]), 2).round(3).tolist()
+    [1.0, 0.5, 0.333]
+    """
+    powers, start, end = np.arange(1, most + 2)[:, None], edges[:-1], edges[1:]
+    within = (end**powers - start**powers) / (powers * (end - start))
+    return np.asarray(within @ weights, dtype=float)
+
+
 def split_uniform(share: Array, low: Any, middle: Any, high: Any) -> Array:
     """Return quantiles of a distribution between low and high whose mean is the middle.
 
@@ -39,8 +65,7 @@ def split_uniform(share: Array, low: Any, middle: Any, high: Any) -> Array:
     [0.0, 1.0, 4.0]
     """
     low, middle, high = (np.asarray(end, dtype=float) for end in (low, middle, high))
-    width = high - low
-    below = np.divide(high - middle, width, out=np.ones(np.shape(width)), where=width > 0)
+    below = chance_below(low, middle, high)
     part = np.divide(share, below, out=np.ones(np.broadcast_shapes(np.shape(share), below.shape)),
                      where=below > 0)  # fmt: skip
     rest = np.divide(share - below, 1 - below, out=np.zeros_like(part), where=below < 1)
@@ -81,16 +106,11 @@ class Persistence:
         >>> Persistence(0.5, 0.0, 1.0).moments(2).round(3).tolist()
         [1.0, 0.5, 0.333]
         """
-        powers = np.arange(most + 1)
         if self.certain:
-            return np.asarray(self.share**powers, dtype=float)
-        below = (self.high - self.share) / (self.high - self.low)
-        parts = [
-            np.asarray(end ** (powers + 1) - start ** (powers + 1), dtype=float)
-            / ((powers + 1) * (end - start))
-            for start, end in ((self.low, self.share), (self.share, self.high))
-        ]
-        return np.asarray(below * parts[0] + (1 - below) * parts[1], dtype=float)
+            return np.asarray(self.share ** np.arange(most + 1), dtype=float)
+        below = float(chance_below(self.low, self.share, self.high))
+        edges = np.array([self.low, self.share, self.high])
+        return uniform_moments(edges, np.array([below, 1 - below]), most)
 
     def quantile(self, share: Array) -> Array:
         """Return shares left, from uniform draws."""
@@ -368,10 +388,14 @@ class Model:
         moved = middle + _moved(position, low - middle, high - middle)
         return moved * self.cost_factor[self._at(account)]
 
+    def slope(self, held: Parameters, account: str = "") -> Array:
+        """Return the present value of one unit more of each effect, shape (draws, k)."""
+        years = self.years_of(held.powers)
+        return -self.scale * self.kept * years * self.worth(held.amount, account)
+
     def by_outcome(self, held: Parameters, account: str = "") -> Array:
         """Return the present value of benefits, shape (draws, k)."""
-        years = self.years_of(held.powers)
-        return self.reduction(held.effect) * years * self.worth(held.amount, account)
+        return held.effect * self.slope(held, account)
 
     def value(self, held: Parameters, account: str = "") -> Array:
         """Return the net present value, shape (draws,)."""

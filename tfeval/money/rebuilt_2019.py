@@ -231,9 +231,8 @@ def intervals_2019(
 
 def _variance(part: Appraisal) -> float:
     """Return the variance of a part's benefits if its effects' errors are independent."""
-    point = part.model.point()
-    worth = (part.model.years_of(point.powers) * part.model.worth(point.amount))[0]
-    return float(((worth * part.model.scale * part.model.kept * part.model.std_error) ** 2).sum())
+    slope = part.model.slope(part.model.point())[0]
+    return float(((slope * part.model.std_error) ** 2).sum())
 
 
 def _drawn_ratios(held: Assumptions, draws: int, seed: int) -> np.ndarray:

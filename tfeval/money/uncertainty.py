@@ -11,6 +11,7 @@ import pandas as pd
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table
 from tfeval.errors import ParameterError, suggest
+from tfeval.money.account import accounts
 from tfeval.money.appraisal_display import acceptability_plot, uncertainty_table
 from tfeval.money.model import ACCOUNTS, Array, Model, Parameters
 from tfeval.money.prices import discount_factors, edition_of, editions, proposals
@@ -271,20 +272,15 @@ class Uncertainty:
             intervals `npv_low`, `npv_high`, `ratio_low`, `ratio_high`, and `probability` (that
             benefits are at least the costs).
         """
-        rows, tail, point = [], (1 - self.level) / 2, self.model.point()
+        rows, tail = [], (1 - self.level) / 2
         for account in ACCOUNTS:
             gained = self.model.by_outcome(self.drawn, account).sum(axis=1)
             spent = self.model.cost(self.drawn.cost, account)
             ratio = np.divide(gained, spent, out=np.full(len(spent), _NONE), where=spent > 0)
-            benefits = float(self.model.by_outcome(point, account).sum())
-            costs = float(self.model.cost(point.cost, account)[0])
             ends = [np.quantile(one, [tail, 1 - tail]) for one in (gained - spent, ratio)]
-            rows.append((account, benefits, costs, benefits - costs,
-                         benefits / costs if costs > 0 else _NONE, *ends[0], *ends[1],
-                         float(np.mean(gained >= spent))))  # fmt: skip
-        columns = ["account", "benefits", "costs", "npv", "ratio", "npv_low", "npv_high",
-                   "ratio_low", "ratio_high", "probability"]  # fmt: skip
-        return pd.DataFrame(rows, columns=columns)
+            rows.append((*ends[0], *ends[1], float(np.mean(gained >= spent))))
+        columns = ["npv_low", "npv_high", "ratio_low", "ratio_high", "probability"]
+        return accounts(self.model).join(pd.DataFrame(rows, columns=columns))
 
     def by_year_payer(self) -> Array:
         """Return undiscounted net value, shape (draws, years, payers).
