@@ -10,7 +10,7 @@ import tfeval as tf
 from tests.report.analyses import results
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table
-from tfeval.report.chapters import additional, evidence, funnel, known, linked
+from tfeval.report.chapters import additional, evidence, funnel, known, linked, unmeasured
 
 PRICED = (
     evidence.benefits_table,
@@ -29,9 +29,9 @@ ALONE = (
     additional.deadweight_chart,
     known.intervals_table,
     known.ratios_table,
-    known.inputs_table,
-    known.curve_table,
-    known.small_trials_table,
+    unmeasured.inputs_table,
+    unmeasured.curve_table,
+    unmeasured.small_trials_table,
 )
 
 

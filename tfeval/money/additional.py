@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +11,7 @@ from tfeval.errors import DataError, ParameterError, suggest
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.words import not_estimated, status_words
 from tfeval.programme.outcomes import outcome_label
-from tfeval.programme.published import Source, figure
+from tfeval.programme.published import Source, distinct_sources, figure, published
 
 # How many people a family has: what turns effects on people into effects on families.
 # Neither evaluation's numbers of people in a family were seen. What was published is that four in
@@ -97,14 +97,14 @@ BEGINS = {
     "first_day": "held from the first day, though it was seen at months 19 to 24 only",
     "month_19": "began when it was seen, in month 19",
 }
-#: Measure to the outcome of its unit cost, and whether it is a state (days) or an event (counts).
+#: Published effects that a unit cost values: states, which last for days, and events, counted.
 VALUED_AS = {
-    "looked_after": ("looked_after", "state"),
-    "jobseekers_allowance": ("jobseekers_allowance", "state"),
-    "protection_plan": ("protection_plan", "state"),
-    "out_of_work": ("out_of_work", "state"),
-    "custody": ("custody", "event"),
-    "conviction": ("court_event", "event"),
+    "looked_after": "state",
+    "jobseekers_allowance": "state",
+    "protection_plan": "state",
+    "out_of_work": "state",
+    "custody": "event",
+    "conviction": "event",
 }
 #: Months followed, months in which a state was seen, and days in a year.
 WINDOW, SEEN, _YEAR = 24, 6, 365.0
@@ -119,6 +119,25 @@ CONVERT = {
     "custody_juveniles": ("custody_juvenile", 1.0),
     "conviction": ("court_event", 1.0),
 }
+
+
+def priced_as(outcome: str, population: str) -> str:
+    """Return the outcome whose unit cost values a published effect on some people.
+
+    Examples
+    --------
+    >>> priced_as("custody", "juveniles"), priced_as("looked_after", "children")
+    ('custody_juvenile', 'looked_after')
+    """
+    name = _BY_POPULATION.get((outcome, population), outcome)
+    return CONVERT.get(name, (name, 1.0))[0]
+
+
+def sources_of_prices(pairs: Iterable[tuple[str, str]]) -> list[Source]:
+    """Return the sources of the unit costs that value effects on (outcome, population)."""
+    costs = published("unit_costs")
+    names = {priced_as(outcome, population) for outcome, population in pairs}
+    return distinct_sources(costs[costs["outcome"].isin(names)])
 
 
 def family_effects(
@@ -158,7 +177,7 @@ def family_effects(
         raise ParameterError(f"There is no beginning {begins}. {suggest(begins, BEGINS)}")
     held = people_held(people)
     frame = effects.to_frame()
-    states = np.array([VALUED_AS[name][1] == "state" for name in frame["outcome"]])
+    states = np.array([VALUED_AS[name] == "state" for name in frame["outcome"]])
     months = np.where(states & (begins == "month_19"), SEEN, WINDOW)
     times = np.where(states, months / 12 * _YEAR, 1.0)
     times = times * frame["population"].map(held).to_numpy(dtype=float)

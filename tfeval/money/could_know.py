@@ -12,7 +12,7 @@ from tfeval.errors import ParameterError, suggest
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.power import ALLOCATIONS, minimum_detectable_effect, multiplier
 from tfeval.impact.effects.published import comparison_shares, phase_one_inputs
-from tfeval.money.additional import CONVERT, VALUED_AS, family_effects
+from tfeval.money.additional import VALUED_AS, family_effects, priced_as
 from tfeval.money.appraisal_settings import Assumptions
 from tfeval.money.appraise import appraise
 from tfeval.money.costs import VIEWS, cost_sources, programme_costs
@@ -60,7 +60,7 @@ def worth_of_a_point(
     name, families = effects.to_frame()["outcome"].iloc[0], families_one()
     found = appraise(
         effects, 0.0, families=families,
-        convert={name: CONVERT.get(name, (VALUED_AS[outcome][0], 1.0))},
+        convert={name: (priced_as(outcome, population), 1.0)},
         **(assumptions or Assumptions()).of_phase("one"),
     )  # fmt: skip
     return found.benefits / sum(families.values())

@@ -39,6 +39,7 @@ _CHOICES = {
     "made": GRADES,
     "reached": tuple(REACHED),
     "priced": ("average", "marginal"),
+    "price_index": ("gdp_deflator",),  # the one that all prices are put into one year by
     "transfer": ("yes", "no"),
 }
 _MONEY = ["amount", "low", "high"]

@@ -15,8 +15,8 @@ from tfeval.display.figures import Chart
 from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table, table
 from tfeval.display.words import Sentence
-from tfeval.impact.effects.published import evaluation_sources
-from tfeval.money.additional import people_in_family
+from tfeval.impact.effects.published import evaluation_sources, published_effects
+from tfeval.money.additional import people_in_family, sources_of_prices
 from tfeval.money.appraisal_settings import Assumptions
 from tfeval.money.claimed import implied_costs_2019
 from tfeval.money.costs import cost_sources, programme_costs
@@ -270,11 +270,10 @@ def _people() -> str:
 
 
 def _sources_2019() -> list[Source]:
-    costs = published("unit_costs")
-    used = costs[costs["outcome"].isin(["looked_after", "jobseekers_allowance", "custody",
-                                        "court_event"])]  # fmt: skip
+    rows = published_effects("2019").to_frame()
+    prices = sources_of_prices(zip(rows["outcome"], rows["population"], strict=True))
     people = [source for item in people_in_family().values() for source in item.sources]
-    found = [*evaluation_sources("2019"), *_ratio_sources(), *distinct_sources(used), *people,
+    found = [*evaluation_sources("2019"), *_ratio_sources(), *prices, *people,
              *cost_sources("two")]  # fmt: skip
     return list(dict.fromkeys(found))
 

@@ -16,10 +16,12 @@ from tfeval.impact.effects.published import (
     evaluation_sources,
     published_effects,
 )
+from tfeval.money.additional import sources_of_prices
 from tfeval.money.appraisal_settings import Assumptions
 from tfeval.money.claimed import implied_costs_2019
 from tfeval.money.costs import cost_sources
 from tfeval.money.could_know import (
+    OUTCOMES,
     TOGETHER,
     cost_of_a_family,
     could_have_known,
@@ -34,9 +36,6 @@ from tfeval.programme.published import Source, distinct_sources, published
 from tfeval.report.chapters.additional import Additional, nothing_table
 from tfeval.report.chapters.common import about, of_phase, pounds, span
 from tfeval.report.chapters.unmeasured import IMPOSSIBLE, design_sources
-from tfeval.report.chapters.unmeasured import curve_table as curve_table  # noqa: PLC0414 (one chapter)
-from tfeval.report.chapters.unmeasured import inputs_table as inputs_table  # noqa: PLC0414
-from tfeval.report.chapters.unmeasured import small_trials_table as small_trials_table  # noqa: PLC0414
 from tfeval.report.record import Record, keep, make_record
 
 #: Views of costs in a sentence.
@@ -180,10 +179,7 @@ def _label(row: dict) -> str:
 
 
 def _sources() -> list[Source]:
-    costs = published("unit_costs")
-    used = costs[costs["outcome"].isin(["looked_after", "out_of_work", "custody", "court_event",
-                                        "jobseekers_allowance"])]  # fmt: skip
-    found = [*design_sources(), *evaluation_sources("2019"), *distinct_sources(used),
+    found = [*design_sources(), *evaluation_sources("2019"), *sources_of_prices(OUTCOMES.items()),
              *cost_sources("one")]  # fmt: skip
     return list(dict.fromkeys(found))
 
