@@ -199,10 +199,11 @@ def pounds(value: float) -> str:
     --------
     >>> pounds(448e6), pounds(382_604_600), pounds(1.2e9), pounds(585_600)
     ('£448m', '£382.6m', '£1.2bn', '£585,600')
-    >>> pounds(-1_400) == MINUS + "£1,400"
-    True
+    >>> pounds(-1_400) == MINUS + "£1,400", pounds(-0.3)
+    (True, '£0')
     """
-    sign, size = (MINUS if value < 0 else ""), abs(settled(value))
+    size = abs(settled(value))
+    sign = MINUS if value < 0 and round(size) else ""  # nothing has none
     if size >= 1e9:
         return f"{sign}£{_trimmed(f'{size / 1e9:,.2f}')}bn"
     if size >= 1e7:
@@ -242,7 +243,8 @@ def amount(value: float, unit: str = "£") -> str:
     if unit == "year":
         return financial_year(round(value))
     if unit.startswith("£"):
-        return f"{MINUS if value < 0 else ''}£{abs(settled(value)):.2f}"
+        text = f"£{abs(settled(value)):.2f}"
+        return f"{MINUS}{text}" if value < 0 and float(text[1:]) else text
     return f"{value:,.0f}"
 
 

@@ -136,6 +136,7 @@ def priced_as(outcome: str, population: str) -> str:
 def sources_of_prices(pairs: Iterable[tuple[str, str]]) -> list[Source]:
     """Return the sources of the unit costs that value effects on (outcome, population)."""
     costs = published("unit_costs")
+    costs = costs[costs["figure"] != "unit_cost_other"]  # shown elsewhere, never computed with
     names = {priced_as(outcome, population) for outcome, population in pairs}
     return distinct_sources(costs[costs["outcome"].isin(names)])
 

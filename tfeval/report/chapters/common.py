@@ -83,6 +83,11 @@ def span(low: float, high: float, how: Callable[[float], str]) -> str:
     return first if first == last else f"{first} to {last}"
 
 
+def minus(text: str) -> str:
+    """Return a text of numbers with minus signs in place of hyphens."""
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
 def percent(share: float) -> str:
     """Write a share with one decimal.
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tfeval.audit.summary import PRIMARY_MEAN, KnownTruth
 from tfeval.audit.worlds import NONE, WORLDS
-from tfeval.display.names import PAYS, SIMULATED, capital
+from tfeval.display.names import PAYS, capital
 from tfeval.display.tables import Table, table
 from tfeval.display.words import amount, chance, financial_year, pounds
 from tfeval.errors import DataError, ParameterError, TfevalError, public_line
@@ -37,10 +37,6 @@ WEIGHTINGS = {
     "balanced": "each design alike, those whose groups are balanced",
     "audit": "by the inverse of the error in the audit",
 }
-
-
-def _marked(found: Value, notes: list[str]) -> list[str]:
-    return [f"{SIMULATED}.", *notes] if found.appraisal.simulated else notes
 
 
 def _or_missing(caption: str) -> Callable[[Callable[P, Table]], Callable[P, Table]]:
@@ -165,7 +161,7 @@ def doubt_table(found: Value, audit: KnownTruth, weights: Weights = None) -> Tab
     return table(
         pd.DataFrame(lines, columns=columns),
         "Value without and with doubt about the comparison group",
-        notes=_marked(found, notes),
+        notes=found.marked(notes),
     )
 
 
@@ -211,7 +207,7 @@ def doubt_worlds_table(found: Value, audit: KnownTruth, weights: Weights = None)
     return table(
         pd.DataFrame(lines, columns=columns),
         "The worlds that doubt about the comparison group is made of",
-        notes=_marked(found, notes),
+        notes=found.marked(notes),
     )
 
 
@@ -286,7 +282,7 @@ def study_table(found: Value, audit: KnownTruth, weights: Weights = None) -> Tab
     return table(
         shown,
         "What should have been studied, and at what size?",
-        notes=_marked(found, notes),
+        notes=found.marked(notes),
         sources=sources,
     )
 
@@ -351,7 +347,7 @@ def study_outcomes_table(found: Value, audit: KnownTruth, weights: Weights = Non
     return table(
         pd.DataFrame(lines, columns=columns),
         "Which one outcome would it have been worth most to study?",
-        notes=_marked(found, notes),
+        notes=found.marked(notes),
     )
 
 
@@ -457,7 +453,7 @@ def averages_table(found: Value, audit: KnownTruth) -> Table:
                "Probability that it pays", "Of its variance, between designs"]  # fmt: skip
     return table(
         pd.DataFrame(lines, columns=columns), "One answer over the designs",
-        notes=_marked(found, [
+        notes=found.marked([
             "A mixture: draws of each design, as many as its weight. The interval holds what one "
             "design leaves open and how far designs lie apart.",
             "Designs that share an error agree, and are no less wrong: doubt about the comparison "
@@ -475,7 +471,7 @@ def design_weights_table(found: Value, audit: KnownTruth) -> Table:
     shown.columns = pd.Index(["Design", *(capital(WEIGHTINGS[str(name)]) for name in weights)])
     return table(
         shown, "How much each design counts",
-        notes=_marked(found, [
+        notes=found.marked([
             "The error in the audit: root mean square of the primary outcomes' mean error, over "
             "the worlds without an effect that were run for every comparison group here. None: "
             "the audit did not run that design, or, second weighting, its groups are not balanced.",

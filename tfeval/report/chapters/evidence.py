@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import lru_cache, wraps
+from functools import lru_cache, partial, wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
@@ -14,7 +14,7 @@ from tfeval.display.charts import waterfall_chart
 from tfeval.display.figures import Chart
 from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table, table
-from tfeval.display.words import Sentence
+from tfeval.display.words import Sentence, amount
 from tfeval.impact.effects.published import evaluation_sources, published_effects
 from tfeval.money.additional import people_in_family, sources_of_prices
 from tfeval.money.appraisal_settings import Assumptions
@@ -40,7 +40,7 @@ from tfeval.programme.programmes import programmes
 from tfeval.programme.published import Source, distinct_sources, published
 from tfeval.report.chapters import additional, claims, known
 from tfeval.report.chapters.additional import Additional
-from tfeval.report.chapters.common import percent, pounds, span
+from tfeval.report.chapters.common import minus, percent, pounds, span
 from tfeval.report.chapters.known import COST_WORDS
 from tfeval.report.record import Record, Records, keep, make_record
 
@@ -246,14 +246,7 @@ def _ratio(value: object) -> str:
     return value if isinstance(value, str) else f"£{value:.2f}"
 
 
-def _pound(value: float) -> str:
-    """Write pounds for each pound, nothing without a sign."""
-    held = round(value, 2) + 0.0
-    return _minus(f"£{held:.2f}" if held >= 0 else f"-£{-held:.2f}")
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", "\N{MINUS SIGN}")
+_pound = partial(amount, unit="£ for each £1")
 
 
 def _quantity(row: pd.Series) -> str:
@@ -368,7 +361,7 @@ def _step_words(row: dict) -> str:
 
 
 def _signed(change: float) -> str:
-    return _minus(f"{change:+.2f}" if round(change, 2) else "0.00")
+    return minus(f"{change:+.2f}" if round(change, 2) else "0.00")
 
 
 def _others_words(rows: pd.DataFrame) -> str:

@@ -34,7 +34,7 @@ from tfeval.programme.outcomes import outcome_label
 from tfeval.programme.phases import phase as phase_of
 from tfeval.programme.published import Source, distinct_sources, published
 from tfeval.report.chapters.additional import Additional, nothing_table
-from tfeval.report.chapters.common import about, of_phase, pounds, span
+from tfeval.report.chapters.common import about, minus, of_phase, pounds, span
 from tfeval.report.chapters.unmeasured import IMPOSSIBLE, design_sources
 from tfeval.report.record import Record, keep, make_record
 
@@ -98,10 +98,10 @@ def intervals_table() -> Table:
             "On the programme, and comparison": [
                 f"{row['mean_treated']:.1%} and {row['mean_comparison']:.1%}" for row in rows
             ],
-            "Difference (points)": [_minus(f"{100 * row['estimate']:.1f}") for row in rows],
+            "Difference (points)": [minus(f"{100 * row['estimate']:.1f}") for row in rows],
             "Error, at most": [f"{100 * row['std_error']:.2f}" for row in rows],
             "95% interval, at most": [
-                _minus(f"{100 * row['conf_low']:.1f} to {100 * row['conf_high']:.1f}")
+                minus(f"{100 * row['conf_low']:.1f} to {100 * row['conf_high']:.1f}")
                 for row in rows
             ],
             "People in each group, at least": [_implied(row) for row in rows],
@@ -117,10 +117,6 @@ def intervals_table() -> Table:
             "at the published shares. The sizes themselves were not published where seen.",
         ],
     )
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _implied(row: dict) -> str:

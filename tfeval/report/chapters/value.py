@@ -174,6 +174,10 @@ class Value:
         """What must stand before every sentence on simulated records."""
         return "Simulated records: " if self.appraisal.simulated else ""
 
+    def marked(self, notes: list[str]) -> list[str]:
+        """Return notes, first whether records are simulated."""
+        return [f"{SIMULATED}.", *notes] if self.appraisal.simulated else notes
+
 
 def asked(
     impact: Records, effects: Effects, phase: str, assumptions: Assumptions,

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import range_chart
-from tfeval.display.names import NOT_VALUED, SIMULATED
+from tfeval.display.names import NOT_VALUED
 from tfeval.display.tables import Table, table
 from tfeval.display.words import amount, chance, financial_year, pounds
 from tfeval.errors import TfevalError, public_line
@@ -30,10 +30,6 @@ from tfeval.report.record import Records
 
 _FEWEST_AREAS = 3
 _SMALL = "In one group too few families have it, or lack it: its value would tell of them."
-
-
-def _marked(found: Value, notes: list[str]) -> list[str]:
-    return [f"{SIMULATED}.", *notes] if found.appraisal.simulated else notes
 
 
 @or_why
@@ -75,7 +71,7 @@ def break_even_table(found: Value) -> Table:
         "Alone: with no other outcome changed, over the years of the appraisal.",
     ]
     caption = "The effect that would pay for the programme, beside what could have been known"
-    return table(pd.DataFrame(rows, columns=columns), caption=caption, notes=_marked(found, notes))
+    return table(pd.DataFrame(rows, columns=columns), caption=caption, notes=found.marked(notes))
 
 
 @or_why
@@ -90,7 +86,7 @@ def switching_table(found: Value) -> Table:
     columns = ["Parameter", "Taken as", "Value turns at", "Unit"]
     return table(
         pd.DataFrame(rows, columns=columns), caption="What would turn the answer",
-        notes=_marked(found, []),
+        notes=found.marked([]),
     )  # fmt: skip
 
 
@@ -117,7 +113,7 @@ def information_table(found: Value) -> Table:
         )
     else:
         shown = shown.drop(columns=columns[-1])
-    notes = _marked(found, [
+    notes = found.marked([
         "Expected gain from deciding with the knowledge rather than without it. Where the answer "
         "is the same whatever one learns, knowing is worth nothing for this decision.",
         f"Of {len(found.drawn.npv):,} draws: £0 without an error says that in none of them another "
@@ -144,7 +140,7 @@ def not_monetised_table(found: Value) -> Table:
     ]
     return table(
         pd.DataFrame(rows, columns=["What", "Why it is not counted", "Reason"]),
-        caption="What could not be valued, or is counted elsewhere", notes=_marked(found, []),
+        caption="What could not be valued, or is counted elsewhere", notes=found.marked([]),
     )  # fmt: skip
 
 
