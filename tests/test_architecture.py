@@ -27,8 +27,8 @@ ROOMS = (
 )
 #: Within `impact`, too, imports go one way.
 IMPACT = ("study", "propensity", "balance", "design", "matching", "weighting", "means",
-          "inference", "effects", "sensitivity", "imputation", "diagnostics", "plan",
-          "specification", "compile_kernels")  # fmt: skip
+          "inference", "effects", "panel", "sensitivity", "imputation", "diagnostics",
+          "plan", "specification", "compile_kernels")  # fmt: skip
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 

@@ -74,6 +74,8 @@ _PUBLIC = {
     "minimum_detectable_effect": "tfeval.impact.effects.power",
     "detectable_effects": "tfeval.impact.effects.power",
     "published_effects": "tfeval.impact.effects.published",
+    "panel": "tfeval.impact.panel.panel",
+    "Panel": "tfeval.impact.panel.panel",
     "sensitivity": "tfeval.impact.sensitivity.unmeasured",
     "unobserved": "tfeval.impact.sensitivity.unmeasured",
     "diagnose": "tfeval.impact.diagnostics.diagnose",

@@ -1,0 +1,1 @@
+"""Designs over time: panels of units, group-time effects, synthetic comparisons, thresholds."""
