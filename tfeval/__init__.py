@@ -96,6 +96,9 @@ _PUBLIC = {
     "Diagnostics": "tfeval.impact.diagnostics.diagnose",
     "Confidence": "tfeval.impact.diagnostics.diagnose",
     "Imputations": "tfeval.impact.imputation.impute",
+    "area_panel": "tfeval.impact.plan.areas",
+    "area_analysis": "tfeval.impact.plan.areas",
+    "AreaAnalysis": "tfeval.impact.plan.areas",
     "AnalysisPlan": "tfeval.impact.plan.analysis_plan",
     "Registration": "tfeval.impact.plan.register",
     # money

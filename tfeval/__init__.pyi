@@ -44,6 +44,9 @@ from tfeval.impact.panel.panel import panel as panel
 from tfeval.impact.plan.analysis_plan import AnalysisPlan as AnalysisPlan
 from tfeval.impact.plan.analysis_plan import read_plan as read_plan
 from tfeval.impact.plan.analysis_plan import register_plan as register_plan
+from tfeval.impact.plan.areas import AreaAnalysis as AreaAnalysis
+from tfeval.impact.plan.areas import area_analysis as area_analysis
+from tfeval.impact.plan.areas import area_panel as area_panel
 from tfeval.impact.plan.register import Registration as Registration
 from tfeval.impact.propensity.propensity import Propensity as Propensity
 from tfeval.impact.propensity.propensity import fit_propensity as fit_propensity

@@ -33,6 +33,19 @@ DESIGNS = {
     "entropy": "entropy balancing",
     "unweighted": "no matching or weighting",
 }
+#: What the registered plan of the areas can answer, and the rules of a finding.
+AREA_ANSWERS = {
+    "moved": "Moved with the programme",
+    "nothing_found": "No effect found",
+    "not_answerable": "Not answerable by this design",
+}
+FINDING_RULES = {
+    "pre_trend": "the trend before",
+    "adjusted_p": "p, corrected",
+    "randomisation_p": "p, by chance",
+    "same_sign": "one sign",
+    "bounds": "the bounds",
+}
 METHODS = {
     "difference": "difference of weighted means",
     "adjusted": "regression-adjusted (g-computation)",

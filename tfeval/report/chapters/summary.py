@@ -19,6 +19,7 @@ from tfeval.report.chapters.areas import authority_sentence, left_out, read_area
 from tfeval.report.chapters.budget import remainder_sentence
 from tfeval.report.chapters.claims import break_even_words
 from tfeval.report.chapters.common import about
+from tfeval.report.chapters.over_time import areas_row
 from tfeval.report.chapters.unmeasured import sure_words
 from tfeval.report.chapters.value import designs_sentence
 from tfeval.report.chapters.value_tables import area_value_sentence
@@ -226,19 +227,20 @@ def _chosen(claims: Records) -> str:
     return f"{claims['full_marks_early']} are known only because they stand there. "
 
 
-def published_table(budget: Records, claims: Records) -> Table:
+def published_table(budget: Records, claims: Records, areas: Records | None = None) -> Table:
     """Return what was claimed, caused and worth by published figures, with how sure we can be.
 
     Parameters
     ----------
-    budget, claims : Records
-        Of chapters 1 and 6. Rows are of their own phase alone; where a figure of it was not
+    budget, claims, areas : Records
+        Of chapters 1, 6 and 5. Rows are of their own phase alone; where a figure of it was not
         published, they say so.
     """
     rows = [
         ("What was claimed?", *_claimed_row(claims)),
         ("What did it cost?", *_cost_row(budget)),
         ("What was caused?", *_caused_row(claims)),
+        areas_row(areas),
         open_row(claims),
         ("Was it worth the money?", *_break_even_row(claims)),
         ratio_row(claims),

@@ -1,0 +1,321 @@
+"""Chapter 5: what a reviewer objects to public statistics over time, each answered by numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from tfeval.display.charts import line_chart
+from tfeval.display.figures import Chart
+from tfeval.display.tables import Table, table
+from tfeval.impact.plan.areas import COMPLETED, GRANT, MAIN, NAIVE, WEIGHTED, AreaAnalysis
+from tfeval.programme.areas import area_measures, area_statistics, doses, nation_statistics
+from tfeval.programme.published import distinct_sources, published
+from tfeval.report.chapters.common import minus, of_phase, percent
+from tfeval.report.chapters.over_time import UNITS, change, interval_words, labels, size, sources_of
+
+# The first objections, each with its number.
+
+
+def _cells(found: AreaAnalysis, key: str) -> dict[str, str]:
+    """Return one analysis of every outcome: estimate and error, where it was made."""
+    rows = found.summaries[found.summaries["analysis"] == key]
+    return dict.fromkeys(UNITS, "") | _with_errors(rows)
+
+
+def _with_errors(rows: pd.DataFrame) -> dict[str, str]:
+    numbers = zip(rows["outcome"], rows["estimate"], rows["std_error"], strict=True)
+    return {name: f"{change(name, value)} ({size(name, error)})" for name, value, error in numbers}
+
+
+def _answers(found: AreaAnalysis, column: str, form: str) -> dict[str, str]:
+    rows = found.answers.set_index("outcome")[column]
+    return {name: form.format(rows[name]) for name in UNITS}
+
+
+def _least_and_most(found: AreaAnalysis) -> dict[str, str]:
+    grouped = found.regions.groupby("outcome")["estimate"]
+    return {name: f"{change(name, grouped.min()[name])} to {change(name, grouped.max()[name])}"
+            for name in UNITS}  # fmt: skip
+
+
+def _later(found: AreaAnalysis) -> dict[str, str]:
+    rows = found.coefficients
+    return _with_errors(rows[(rows["analysis"] == MAIN) & (rows["time"] == 2016)])
+
+
+@of_phase("one")
+def objections_table(found: AreaAnalysis) -> Table:
+    """Return what a reviewer objects first, what was done about it, and what it changes.
+
+    Parameters
+    ----------
+    found : AreaAnalysis
+    """
+    left, cuts = dose_and_cuts(found)
+    rows: list[tuple[str, str, dict[str, str]]] = [
+        ("", "The estimate (its error)", _cells(found, MAIN)),
+        ("Deprivation", "Not held equal at all", _cells(found, NAIVE)),
+        ("Deprivation", "Held equal along a curve", _cells(found, "deprivation, curved")),
+        ("Deprivation", "Held equal in five domains", _cells(found, "five domains")),
+        ("Austerity", "Each authority's own trend before, carried on", _cells(found, "own trends")),
+        ("Other reforms", "Compared within regions", _cells(found, "region by year")),
+        ("The choice of dose", "Targets completed by a model", _cells(found, COMPLETED)),
+        ("The choice of dose", "For £1 of grant a child, 2013-14", _cells(found, GRANT)),
+        ("The choice of outcomes", "A child counts, not an authority",
+         _cells(found, "weighted by children")),
+        ("The choice of outcomes", "Children of one year beneath the rate",
+         _cells(found, "one population")),
+        ("The window", "The year 2016 in place of 2013 to 2015", _later(found)),
+        ("The window", "Before from 2001", _cells(found, "long trend")),
+        ("Few authorities", "Degrees of freedom of the error",
+         _answers(found, "freedom", "{:.0f}")),
+        ("Spatial correlation", "p, doses exchanged within regions",
+         _answers(found, "randomisation_p", "{:.2f}")),
+        ("Spatial correlation", "Without each region: least to most", _least_and_most(found)),
+        ("Known targets alone", "Weighted to be like all authorities", _cells(found, WEIGHTED)),
+        ("Many tests", "p before correction", _answers(found, "p_value", "{:.2f}")),
+        ("Many tests", "p after it (Holm)", _answers(found, "holm_p", "{:.2f}")),
+        ("Suppressed numbers", "Each taken for 1", _cells(found, "rate_1")),
+        ("Suppressed numbers", "Each taken for 2", _cells(found, "rate_2")),
+    ]  # fmt: skip
+    named = labels()
+    frame = pd.DataFrame(
+        [{"Objection": what, "What was done": how,
+          **{f"{named[name]} ({UNITS[name][0]})": cells[name] for name in UNITS}}
+         for what, how, cells in rows]
+    )  # fmt: skip
+    analyses = len(found.summaries) + len(found.regions) + len(found.thirds)
+    return table(
+        frame,
+        caption="What a reviewer objects first, each answered by numbers",
+        sources=sources_of(),
+        missing="not of this outcome",
+        notes=[
+            f"Everything that was run is on this page: {analyses} summaries of {len(UNITS)} "
+            "outcomes, as the plan lists them.",
+            f"Austerity: cuts followed deprivation, which is held equal by year. What is left of "
+            f"the dose and the change in spending on family support from 2010-11 to 2012-13 have a "
+            f"correlation of {minus(f'{cuts:+.2f}')} ({left} authorities). Spending after that may "
+            "have been changed by the programme.",
+        ],
+    )
+
+
+def dose_and_cuts(found: AreaAnalysis) -> tuple[int, float]:
+    """Return over how many authorities, and how, the dose left goes with cuts in spending.
+
+    Parameters
+    ----------
+    found : AreaAnalysis
+
+    Returns
+    -------
+    count : int
+    correlation : float
+        Of the target rate given deprivation with the change in spending on family support,
+        given deprivation.
+    """
+    spent = area_statistics(["family_support_spending"], [2011, 2013], wide=True)
+    spent = spent.pivot_table(index="code", columns="year", values="family_support_spending")
+    frame = pd.DataFrame({
+        "dose": doses().set_index("code")[found.plan["doses"]["main"]],
+        "change": spent[2013] - spent[2011],
+        "deprivation": published("area_facts").set_index("code")["deprivation_2010"],
+        "name": published("local_authorities").set_index("code")["name"],
+    }).dropna()  # fmt: skip
+    frame = frame[~frame["name"].isin(found.plan["unit"]["excluded"])]
+    terms = np.column_stack([np.ones(len(frame)), frame["deprivation"]])
+    left = [frame[name] - terms @ np.linalg.lstsq(terms, frame[name], rcond=None)[0]
+            for name in ("dose", "change")]  # fmt: skip
+    return len(frame), float(np.corrcoef(*left)[0, 1])
+
+
+def explained(found: AreaAnalysis) -> float:
+    """Return the share of the dose's variance that deprivation explains.
+
+    Parameters
+    ----------
+    found : AreaAnalysis
+    """
+    frame = doses().set_index("name")[[found.plan["doses"]["main"], "code"]].dropna()
+    frame = frame.drop(index=[*found.plan["unit"]["excluded"]], errors="ignore")
+    deprived = frame["code"].map(published("area_facts").set_index("code")["deprivation_2010"])
+    return float(np.corrcoef(frame[found.plan["doses"]["main"]], deprived)[0, 1] ** 2)
+
+
+# How firm it is: trends that were not parallel, other ways to cut the dose, who is known.
+
+
+@of_phase("one")
+def bounds_table(found: AreaAnalysis) -> Table:
+    """Return intervals that allow for trends that were not parallel.
+
+    Parameters
+    ----------
+    found : AreaAnalysis
+    """
+    rows = found.bounds
+    named = labels()
+    shown = []
+    for name in UNITS:
+        own = rows[rows["outcome"] == name]
+        shown.append({
+            "Outcome": f"{named[name]} ({UNITS[name][0]})",
+            **{f"{row['multiple']:g} times": f"{change(name, row['conf_low'])} to "
+               f"{change(name, row['conf_high'])}" for row in own.to_dict("records")},
+        })  # fmt: skip
+    return table(
+        pd.DataFrame(shown),
+        caption="95% intervals where trends were not parallel",
+        notes="A step from a year to the next may depart from parallel by so many times the "
+        "largest such step before the programme (Rambachan and Roth 2023, relative magnitudes).",
+    )
+
+
+@of_phase("one")
+def thirds_table(found: AreaAnalysis) -> Table:
+    """Return the middle and highest third of the dose against the lowest.
+
+    Parameters
+    ----------
+    found : AreaAnalysis
+    """
+    rows, named = found.thirds.to_dict("records"), labels()
+    told = {(row["outcome"], row["analysis"]): interval_words(row) for row in rows}
+    shown = [
+        {
+            "Outcome": f"{named[name]} ({UNITS[name][0]})",
+            "Middle third": told[name, "second_third"],
+            "Highest third": told[name, "third_third"],
+        }
+        for name in UNITS
+    ]
+    scale = found.plan["doses"]["scale"]
+    middle, highest = (scale * row["dose"] for row in rows[:2])
+    return table(
+        pd.DataFrame(shown),
+        caption="Thirds of the dose against the lowest third, deprivation held equal",
+        notes=f"Targeted families for each 10,000 children, mean of the third: "
+        f"{middle:.0f} and {highest:.0f}. A line through doses mixes such steps; the "
+        "weights that it gives to doses are not those of the authorities.",
+    )
+
+
+@of_phase("one")
+def selection_table(found: AreaAnalysis) -> Table:
+    """Return authorities with a known target beside all, before and after weighting.
+
+    Parameters
+    ----------
+    found : AreaAnalysis
+    """
+    rows = found.selection
+    words = {"log_children": "Children (logarithm)", "deprivation_2010": "Deprivation, 2010"}
+    shown = pd.DataFrame({
+        "Measure": [words.get(name, f"In {name}") for name in rows["measure"]],
+        "All": rows["all"], "Target known": rows["known"], "Known, weighted": rows["weighted"],
+    })  # fmt: skip
+    formats = dict.fromkeys(shown.columns[1:], "{:.2f}")
+    known = int(doses()["target"].notna().sum()) - len(found.plan["unit"]["excluded"])
+    return table(
+        shown, caption=f"The {known} authorities whose target is known, and all",
+        formats=formats,
+        notes="A target is known where a newspaper, a councillor or a council page printed it. "
+        f"The smallest fitted chance of being known is {percent(rows['least_chance'].iloc[0])}.",
+    )  # fmt: skip
+
+
+# What has no estimate: nations without the programme, and outcomes of the second rank.
+
+_NATIONS = ("England", "Scotland", "Wales", "Northern Ireland")
+
+
+@of_phase("one")
+def nations_chart(measure: str = "claimant_rate", years: range = range(2005, 2018)) -> Chart:
+    """Draw England beside nations without the programme, as indices of 2012.
+
+    Parameters
+    ----------
+    measure : str, default "claimant_rate"
+    years : range
+    """
+    rows = nation_statistics([measure], years, base=2012)
+    wide = rows[rows["nation"].isin(_NATIONS)].pivot_table(
+        index="year", columns="nation", values="value"
+    )
+    wide = wide[[name for name in _NATIONS if name in wide]]
+    england = float(wide["England"][2015])
+    others = wide.drop(columns="England").loc[2015]
+    return line_chart(
+        wide, title=f"{rows['label'].iloc[0]}, index, 2012 = 100",
+        alt=f"A line a nation. In 2015 England stands at {england:.0f}, and the "
+        f"nations without the programme from {others.min():.0f} to {others.max():.0f}.",
+        reference=100.0, sources=distinct_sources(rows),
+    )  # fmt: skip
+
+
+@of_phase("one")
+def nations_table(years: Sequence[int] = (2009, 2012, 2015, 2016)) -> Table:
+    """Return every series that England has beside a nation without the programme, as indices.
+
+    Parameters
+    ----------
+    years : sequence of int
+    """
+    rows = nation_statistics(base=2012)
+    rows = rows[rows["nation"].isin(_NATIONS)].dropna(subset="value")
+    both = rows.groupby("measure")["nation"].agg(lambda held: {"England"} < set(held))
+    rows = rows[rows["measure"].map(both)]
+    wide = rows.pivot_table(index=["label", "nation"], columns="year", values="value", sort=False)
+    wide = wide[[year for year in years if year in wide]].reset_index()
+    shown = wide.rename(columns={"label": "Measure", "nation": "Nation"})
+    return table(
+        shown, caption="England beside nations without the programme, 2012 = 100",
+        formats=dict.fromkeys(shown.columns[2:], "{:.0f}"), sources=distinct_sources(rows),
+        notes="Nations count differently, so levels are not comparable, and each had reforms of "
+        "its own. Four series cannot carry an effect: this shows whether England broke away, and "
+        "no more.",
+    )  # fmt: skip
+
+
+@of_phase("one")
+def second_rank_table() -> Table:
+    """Return outcomes that are described and not estimated: means of authorities, and why."""
+    rows = area_measures(role="outcome", rank="second")
+    held = area_statistics(list(rows["measure"]), wide=True)
+    shown = []
+    for row in rows.to_dict("records"):
+        years = held.groupby("year")[row["measure"]].mean().dropna()
+        first, last = int(years.index[0]), int(years.index[-1])
+        shown.append({
+            "Outcome": f"{row['label']} ({row['unit']})", "Years": f"{first} to {last}",
+            "First": years[first], "2013": years.get(2013, np.nan), "Last": years[last],
+            "Why no estimate": row["use"],
+        })  # fmt: skip
+    return table(
+        pd.DataFrame(shown), caption="Outcomes of the second rank: means over authorities",
+        formats=dict.fromkeys(("First", "2013", "Last"), "{:,.3g}"),
+        sources=distinct_sources(rows),
+    )  # fmt: skip
+
+
+@of_phase("one")
+def seen_table(found: AreaAnalysis) -> Table:
+    """Return what had been estimated on these figures before the plan, and was read.
+
+    Parameters
+    ----------
+    found : AreaAnalysis
+    """
+    rows = pd.DataFrame([
+        {"Look": one["look"].capitalize(), "Authorities": one["authorities"] or np.nan,
+         "Tests": one["tests"] or np.nan, "What": " ".join(one["what"].split())}
+        for one in found.plan["seen"]
+    ])  # fmt: skip
+    return table(
+        rows, caption="The plan is not blind: what was known when it was written",
+        formats={"Authorities": "{:.0f}", "Tests": "{:.0f}"}, missing="",
+    )  # fmt: skip

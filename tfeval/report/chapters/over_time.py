@@ -1,0 +1,469 @@
+"""Chapter 5, first half: what public statistics by authority say, by the registered plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tfeval.display.figures import Chart
+from tfeval.display.interval_charts import marks_chart, years_chart
+from tfeval.display.names import AREA_ANSWERS, FINDING_RULES
+from tfeval.display.tables import Table, table
+from tfeval.display.words import Sentence
+from tfeval.impact.plan.areas import (
+    MAIN,
+    MOVED,
+    NAIVE,
+    NOT_ANSWERABLE,
+    NOTHING_FOUND,
+    AreaAnalysis,
+    area_benchmarks,
+)
+from tfeval.money.appraisal_settings import Assumptions
+from tfeval.money.could_know import cost_of_a_family
+from tfeval.money.unit_costs import TAXPAYERS, unit_costs
+from tfeval.programme.areas import area_measures
+from tfeval.programme.published import Source, distinct_sources, published
+from tfeval.report.chapters.common import about, minus, of_phase
+from tfeval.report.record import Records, keep, make_record
+
+#: What an outcome's changes are counted in, and the digits shown.
+UNITS = {
+    "claimant_rate": ("points", 3),
+    "persistent_absence": ("points", 3),
+    "fixed_exclusion_rate": ("per 100 pupils", 3),
+    "permanent_exclusion_rate": ("per 100 pupils", 4),
+    "looked_after_rate": ("per 10,000 children", 2),
+}
+#: Outcomes that have a unit cost, and which it is.
+_PRICED = {
+    "claimant_rate": "jobseekers_allowance",
+    "permanent_exclusion_rate": "permanent_exclusions",
+    "looked_after_rate": "looked_after",
+}
+_BENCHMARKS = {
+    "claim_2015": "What the claim of 2015 would be, at most",
+    "found_2019": "What the 2019 study found",
+    "break_even": "What would repay the cost in a year",
+}
+_DAYS = 365
+
+
+def labels() -> dict[str, str]:
+    """Return the names of the areas' outcomes, by key."""
+    rows = area_measures(role="outcome")
+    return dict(zip(rows["measure"], rows["label"], strict=True))
+
+
+def sources_of(*measures: str) -> tuple[Source, ...]:
+    """Return where the measures were published; by default, of the first rank with the doses."""
+    rows = published("area_measures")
+    return distinct_sources(rows[rows["measure"].isin(measures or [*UNITS, "deprivation_2010"])])
+
+
+def change(outcome: str, value: float) -> str:
+    """Write a change with its sign, by the outcome's digits.
+
+    Examples
+    --------
+    >>> change("looked_after_rate", -1.25), change("claimant_rate", 0.01)
+    ('\N{MINUS SIGN}1.25', '+0.010')
+    """
+    return "" if pd.isna(value) else minus(f"{value:+.{UNITS[outcome][1]}f}")
+
+
+def size(outcome: str, value: float) -> str:
+    """Write a size without its sign.
+
+    Examples
+    --------
+    >>> size("looked_after_rate", -1.25)
+    '1.25'
+    """
+    return f"{abs(value):.{UNITS[outcome][1]}f}"
+
+
+def interval_words(row: Any) -> str:
+    """Write an estimate with its interval; of a row with `outcome` and the numbers."""
+    name = row["outcome"]
+    low, high = (change(name, row[end]) for end in ("conf_low", "conf_high"))
+    return f"{change(name, row['estimate'])} ({low} to {high})"
+
+
+def headline(found: AreaAnalysis, phase: str = "one") -> Sentence:
+    """Say in how many outcomes authorities with more of the programme moved differently.
+
+    Parameters
+    ----------
+    found : AreaAnalysis
+    phase : str, default "one"
+        Of the page.
+    """
+    if phase != "one":
+        return Sentence("Not published: how much of this phase each authority had.")
+    rows, named = found.answers, labels()
+    groups = {key: [named[name] for name in rows.loc[rows["answer"] == key, "outcome"]]
+              for key in AREA_ANSWERS}  # fmt: skip
+    moved, silent, never = (groups[key] for key in (MOVED, NOTHING_FOUND, NOT_ANSWERABLE))
+    said = [
+        f"Of {len(rows)} outcomes with figures before and after, "
+        + (f"{_listed(moved)} moved with the programme." if moved
+           else "none is shown to have moved with the programme.")
+    ]  # fmt: skip
+    if silent:
+        said.append(f"No effect was found on {_listed(silent)}.")
+    if never:
+        said.append(f"The design cannot answer for {_listed(never)}: the trend before differs.")
+    seen = [named[name] for name in _could_see(found, "claim_2015")]
+    said.append(
+        f"A change as large as the claim of 2015 implies would have been seen in {_listed(seen)}."
+        if seen else "In none could a change as large as the claim of 2015 implies have been seen."
+    )  # fmt: skip
+    return Sentence(" ".join(said))
+
+
+def _listed(names: Sequence[str]) -> str:
+    lower = [f"{name[:1].lower()}{name[1:]}" for name in names]
+    return " and ".join([", ".join(lower[:-1]), lower[-1]] if len(lower) > 1 else lower)
+
+
+def _could_see(found: AreaAnalysis, benchmark: str) -> list[str]:
+    """Return the answerable outcomes in which a change as large as a benchmark would be seen."""
+    told = found.plan["benchmarks"][benchmark]
+    return [
+        str(row["outcome"]) for row in found.answers.to_dict("records")
+        if row["answer"] != NOT_ANSWERABLE
+        and row["detectable"] <= abs(told.get(row["outcome"], 0.0))
+    ]  # fmt: skip
+
+
+@of_phase("one")
+def verdict_table(found: AreaAnalysis) -> Table:
+    """Return the answer of each outcome, with the numbers that its rule looks at.
+
+    Parameters
+    ----------
+    found : AreaAnalysis
+    """
+    named = labels()
+    rows = [
+        {
+            "Outcome": f"{named[row['outcome']]} ({UNITS[row['outcome']][0]})",
+            "Change (95% interval)": interval_words(row),
+            "Trend before: p": f"{row['pre_p']:.3f}",
+            "p, corrected": f"{row['holm_p']:.3f}",
+            "p, by chance": f"{row['randomisation_p']:.3f}",
+            "One sign": "yes" if row["same_sign"] else "no",
+            "Breaks down at": f"{row['breakdown']:.2g}",
+            "Answer": AREA_ANSWERS[row["answer"]],
+        }
+        for row in found.answers.to_dict("records")
+    ]
+    rule = found.plan["finding"]
+    return table(
+        pd.DataFrame(rows),
+        caption="Change in the rate of a whole authority, for 10 more targeted families for each "
+        "10,000 children",
+        sources=sources_of(),
+        notes=[
+            f"An outcome moved only if all five hold: p of the trend before at least "
+            f"{rule['pre_trend']:.2f}; p corrected (Holm, {len(rows)} outcomes) below "
+            f"{rule['adjusted_p']:.2f}; p by chance (doses exchanged between authorities of a "
+            f"region, {found.plan['randomisation']['draws']:,} times) below "
+            f"{rule['randomisation_p']:.2f}; one sign without each region, weighted, and with "
+            f"completed targets; and the bounds for trends that were not parallel leave 0 out at "
+            f"{rule['bounds']:g} times the largest break before.",
+            f"Authorities: {_range(found.answers['units'])}. Deprivation of 2010 has a coefficient "
+            "of its own in each year. Errors are by authority, with few authorities allowed for "
+            "(CR2).",
+            f"The plan was {found.registration}.",
+        ],
+    )
+
+
+def _range(values: pd.Series) -> str:
+    low, high = int(values.min()), int(values.max())
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+@of_phase("one")
+def naive_chart(found: AreaAnalysis, outcome: str = "claimant_rate") -> Chart:
+    """Draw the version that fails its own check beside the one that holds deprivation equal.
+
+    Parameters
+    ----------
+    found : AreaAnalysis
+    outcome : str, default "claimant_rate"
+    """
+    rows = found.coefficients[found.coefficients["outcome"] == outcome]
+    headings = {NAIVE: "Places with more of it, as they are", MAIN: "Deprivation held equal"}
+    last = rows[rows["analysis"] == NAIVE].set_index("time")["estimate"].iloc[-1]
+    return years_chart(
+        {words: rows[rows["analysis"] == key] for key, words in headings.items()},
+        since=dict.fromkeys(headings.values(), found.plan["windows"][outcome]["base"] + 0.5),
+        title=f"{labels()[outcome]}: what looks like success is deprivation",
+        alt=f"Two event studies of the same outcome. As places are, the last year is {last:+.2f} "
+        "against the year before the programme, with differences before it; with deprivation "
+        "held equal little is left.",
+        y_label=UNITS[outcome][0],
+        sources=sources_of(outcome, "deprivation_2010"),
+    )
+
+
+@of_phase("one")
+def naive_table(found: AreaAnalysis) -> Table:
+    """Return each outcome as it is read off and with deprivation held equal, trends before beside.
+
+    Parameters
+    ----------
+    found : AreaAnalysis
+    """
+    rows = found.summaries.to_dict("records")
+    held = {(row["outcome"], row["analysis"]): row for row in rows}
+    named = labels()
+    shown = [
+        {
+            "Outcome": f"{named[name]} ({unit})",
+            "As places are": interval_words(held[name, NAIVE]),
+            "Trend before: p ": f"{held[name, NAIVE]['pre_p']:.3f}",
+            "Deprivation held equal": interval_words(held[name, MAIN]),
+            "Trend before: p": f"{held[name, MAIN]['pre_p']:.3f}",
+        }
+        for name, (unit, _) in UNITS.items()
+    ]
+    return table(
+        pd.DataFrame(shown),
+        caption="What is read off when places are compared as they are, and what is left",
+        sources=sources_of(),
+        notes="The first is how a claim is read off trends, and is never a finding.",
+    )
+
+
+@of_phase("one")
+def event_chart(found: AreaAnalysis) -> Chart:
+    """Draw every first-rank outcome over the years, deprivation held equal.
+
+    Parameters
+    ----------
+    found : AreaAnalysis
+    """
+    rows = found.coefficients[found.coefficients["analysis"] == MAIN]
+    named = labels()
+    panels = {f"{named[name]} ({UNITS[name][0]})": rows[rows["outcome"] == name]
+              for name in found.answers["outcome"]}  # fmt: skip
+    since = [found.plan["windows"][name]["base"] + 0.5 for name in found.answers["outcome"]]
+    return years_chart(
+        panels, since=dict(zip(panels, since, strict=True)),
+        title="Change for 10 more families for each 10,000 children, year by year",
+        alt="An event study for each of five outcomes; before the line the authorities' trends "
+        "should lie about 0, and after it an effect would show.",
+        sources=sources_of(),
+    )  # fmt: skip
+
+
+# What could have been seen.
+
+
+def benchmarks(found: AreaAnalysis, assumptions: Assumptions) -> pd.DataFrame:
+    """Return what could have been seen beside what was claimed, found and needed, by outcome.
+
+    Parameters
+    ----------
+    found : AreaAnalysis
+    assumptions : Assumptions
+        The scenario: its price year.
+
+    Returns
+    -------
+    DataFrame
+        `outcome`, `level`, `detectable`, `conf_low`, `answer`, and the benchmarks: falls below 0.
+    """
+    costs = unit_costs(assumptions.price_year)
+    costs = costs[costs["party"] == TAXPAYERS]
+    a_year = costs["amount"] * costs["own"] * np.where(costs["per"] == "person-day", _DAYS, 1)
+    prices = a_year.groupby(costs["outcome"]).sum()
+    made = area_benchmarks(
+        found.plan, {name: float(prices[key]) for name, key in _PRICED.items()},
+        cost_of_a_family("central", assumptions),
+    )  # fmt: skip
+    kept = ["outcome", "level", "detectable", "conf_low", "conf_high", "answer", "trend_unseen"]
+    return found.answers[kept].merge(made, on="outcome")
+
+
+@of_phase("one")
+def reach_chart(found: AreaAnalysis, assumptions: Assumptions) -> Chart:
+    """Draw what could have been seen beside what was claimed, found and needed.
+
+    Parameters
+    ----------
+    found : AreaAnalysis
+    assumptions : Assumptions
+    """
+    rows, named = benchmarks(found, assumptions), labels()
+    level = rows["level"] / 100
+    return marks_chart(
+        [named[name] for name in rows["outcome"]],
+        {"Too small to be seen (80% power)": rows["detectable"] / level,
+         **{words: rows[key].abs() / level for key, words in _BENCHMARKS.items()}},
+        title="What these figures could have seen, and what was said",
+        alt="For each outcome a bar of changes too small to be seen, with marks for the claim of "
+        "2015, the study of 2019 and what would repay the cost.",
+        x_label="Fall, % of the rate before the programme, for 10 more families for each 10,000 "
+        "children",
+        value_format="{:.2g}%", sources=sources_of(),
+    )  # fmt: skip
+
+
+@of_phase("one")
+def reach_table(found: AreaAnalysis, assumptions: Assumptions) -> Table:
+    """Return what could have been seen beside what was claimed, found and needed, in figures.
+
+    Parameters
+    ----------
+    found : AreaAnalysis
+    assumptions : Assumptions
+    """
+    rows, named = benchmarks(found, assumptions), labels()
+    shown = []
+    for row in rows.to_dict("records"):
+        name = row["outcome"]
+        shown.append({
+            "Outcome": f"{named[name]} ({UNITS[name][0]})",
+            "Before": f"{row['level']:.3g}",
+            "Smallest change seen": size(name, row["detectable"]),
+            "Smallest trend seen before": size(name, row["trend_unseen"]),
+            **{words: _said(row, key) for key, words in _BENCHMARKS.items()},
+        })  # fmt: skip
+    told = found.plan["benchmarks"]
+    return table(
+        pd.DataFrame(shown),
+        caption="What could have been seen, for 10 more families for each 10,000 children",
+        sources=sources_of(),
+        missing="no value",
+        notes=[
+            " ".join(str(told["claim_2015"]["why"]).split()),
+            f"Assumed, since not published: {told['children_per_family']} children and "
+            f"{told['adults_per_family']} adults a family, {told['residents_16_64_per_child']:g} "
+            "residents aged 16 to 64 for each child.",
+            f"To repay: what a family cost central government "
+            f"({about(cost_of_a_family('central', assumptions))}, prices of "
+            f"{assumptions.price_year}) by this outcome alone within a year, at this report's unit "
+            "costs to public bodies. Fixed exclusions and absence have none for a year.",
+            "Ruled out: the 95% interval leaves a fall of that size out, if trends given "
+            "deprivation are parallel. Smallest trend seen before: carried to the middle of the "
+            "years averaged; a smaller one passes the check, and would be taken for an effect.",
+        ],
+    )
+
+
+@of_phase("one")
+def rulings_table(found: AreaAnalysis) -> Table:
+    """Return what public statistics say of the claim of 2015: ruled out, or not to be seen.
+
+    Parameters
+    ----------
+    found : AreaAnalysis
+    """
+    told, named = found.plan["benchmarks"]["claim_2015"], labels()
+    shown = [
+        {
+            "Outcome": f"{named[row['outcome']]} ({UNITS[row['outcome']][0]})",
+            "If the claim were all the programme's own": change(row["outcome"],
+                                                                told[row["outcome"]]),
+            "Change (95% interval)": interval_words(row),
+            "A change as large as claimed is": _ruling(row, told[row["outcome"]]),
+        }
+        for row in found.answers.to_dict("records")
+    ]  # fmt: skip
+    return table(
+        pd.DataFrame(shown),
+        caption="The claim of 2015 against public statistics, for 10 more targeted families for "
+        "each 10,000 children",
+        sources=sources_of(),
+        notes=[
+            "Chapter 5 has the design, the plan and its limits. What stands in the second column "
+            "is the most that the claim can mean for the rate of a whole authority.",
+        ],
+    )
+
+
+def _said(row: dict[str, Any], key: str) -> str | None:
+    """Write a benchmark, and what the interval says of it."""
+    value = row[key]
+    if pd.isna(value):
+        return None
+    return f"{change(row['outcome'], value)}: {_ruling(row, value)}"
+
+
+def _ruling(row: dict[str, Any], value: float) -> str:
+    if row["answer"] == NOT_ANSWERABLE:
+        return "cannot be told"
+    if row["conf_low"] > value:
+        return "ruled out"
+    return "not ruled out" if row["detectable"] <= abs(value) else "too small to be seen"
+
+
+@of_phase("one")
+def failed_words(found: AreaAnalysis) -> Table:
+    """Return which rules of a finding each outcome fails.
+
+    Parameters
+    ----------
+    found : AreaAnalysis
+    """
+    named = labels()
+    rows = [{"Outcome": named[row["outcome"]], "Answer": AREA_ANSWERS[row["answer"]],
+             "Fails": "; ".join(FINDING_RULES[key] for key in row["failed"]) or "none"}
+            for row in found.answers.to_dict("records")]  # fmt: skip
+    return table(pd.DataFrame(rows), caption="Which of the five rules each outcome fails")
+
+
+def record_areas(found: AreaAnalysis, phase: str = "one") -> None:
+    """Record the answer, its bound and what could have been seen, for chapters 6 and 8.
+
+    Parameters
+    ----------
+    found : AreaAnalysis
+    phase : str, default "one"
+        Of the page: of another phase there is nothing to record.
+    """
+    if phase != "one":
+        return
+    counts = found.answers["answer"].value_counts()
+    subject = {"phase": "one"}
+    for key in AREA_ANSWERS:
+        keep(make_record(f"areas_{key}", int(counts.get(key, 0)), "outcomes", subject=subject))
+    keep(make_record("areas_outcomes", len(found.answers), "outcomes", subject=subject))
+    for row in found.answers.to_dict("records"):
+        name, (unit, digits) = row["outcome"], UNITS[row["outcome"]]
+        keep(make_record(f"areas_{name}", float(row["estimate"]), unit, digits=digits,
+                         interval=(float(row["conf_low"]), float(row["conf_high"])),
+                         subject=subject))  # fmt: skip
+        keep(make_record(f"areas_{name}_detectable", float(row["detectable"]), unit,
+                         digits=digits, subject=subject))  # fmt: skip
+
+
+def areas_row(areas: Records | None) -> tuple[str, str, str] | None:
+    """Return what public statistics by authority say, and what they could have seen.
+
+    Parameters
+    ----------
+    areas : Records, optional
+        Of chapter 5; it records nothing on the page of a phase that it is not of.
+    """
+    if areas is None or "areas_outcomes" not in areas:
+        return None
+    care, seen = areas["areas_looked_after_rate"], areas["areas_looked_after_rate_detectable"]
+    return (
+        "Did authorities with more of it change more?",
+        f"Of {areas['areas_outcomes']} with public figures before and after, "
+        f"{areas['areas_moved']:short} moved with the programme; in "
+        f"{areas['areas_nothing_found']:short} no effect was found; "
+        f"{areas['areas_not_answerable']:short} cannot be answered.",
+        f"Whole authorities, deprivation held equal, by a plan registered beforehand. Children "
+        f"looked after: {care.interval()} {care.unit} for 10 more families for each 10,000 "
+        f"children; a change below {seen:short} would not have been seen.",
+    )
