@@ -39,8 +39,14 @@ from tfeval.impact.imputation.impute import Imputations as Imputations
 from tfeval.impact.imputation.impute import impute as impute
 from tfeval.impact.imputation.pool import pool_imputations as pool_imputations
 from tfeval.impact.matching.match import match as match
+from tfeval.impact.panel.event_study import EventEstimates as EventEstimates
+from tfeval.impact.panel.event_study import EventStudy as EventStudy
+from tfeval.impact.panel.event_study import event_study as event_study
 from tfeval.impact.panel.panel import Panel as Panel
 from tfeval.impact.panel.panel import panel as panel
+from tfeval.impact.panel.randomise import Randomised as Randomised
+from tfeval.impact.panel.randomise import leave_out as leave_out
+from tfeval.impact.panel.randomise import randomise as randomise
 from tfeval.impact.plan.analysis_plan import AnalysisPlan as AnalysisPlan
 from tfeval.impact.plan.analysis_plan import read_plan as read_plan
 from tfeval.impact.plan.analysis_plan import register_plan as register_plan

@@ -52,6 +52,7 @@ METHODS = {
     "covariance_adjusted": "analysis of covariance",
     "doubly_robust": "doubly robust (augmented weighting)",
     "published": "propensity score matching, as published",
+    "event_study": "event study with unit and period effects",
 }
 OUTCOME_MODELS = {"linear": "linear model", "logistic": "logistic model"}
 #: Outcome models that are not said.
@@ -89,9 +90,10 @@ ESTIMANDS = {
     "ATC": "the average effect on the comparison units, had they been treated",
     "ATO": "the average effect where both arms overlap",
 }
-#: Estimands of another package's model; {term} is the coefficient's name there.
+#: Estimands of another package's model, where {term} is the coefficient's name, and of a dose.
 COEFFICIENTS = {
     "coefficient": "coefficient of {term}",
+    "dose_slope": "the difference that goes with one more unit of {term}",
     "coefficient_at_zero": "coefficient of {term}, where what it interacts with is 0",
 }
 #: What a coefficient is, where it is no difference in the outcome's own unit.

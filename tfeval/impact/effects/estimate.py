@@ -116,7 +116,8 @@ def contrast_effects(
     return Effects(
         frame=frame.assign(**kept), joint=np.where(np.outer(known, known), covariance, np.nan),
         level=level, settings={"design": design.kind, "clusters": name},
-        notes=(f"Assumed: {design.assumption}", *design.notes), simulated=design.simulated,
+        notes=(f"Assumed: {design.assumption}", *design.notes),
+        simulated=design.simulated or bool(getattr(outcomes, "simulated", False)),
     )  # fmt: skip
 
 

@@ -1,0 +1,203 @@
+"""Doses permuted among units, and estimates without some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tfeval.errors import DataError, ParameterError, names_settings
+from tfeval.impact.panel.event_study import EventStudy
+from tfeval.impact.panel.panel import Panel
+from tfeval.impact.panel.prepared import Prepared
+
+#: Draws taken at a time, so that memory stays small.
+_CHUNK = 1000
+#: Statistics this close are the same.
+_SAME = 1e-9
+#: From doses, shape (draws, units), to summaries.
+Statistic = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Randomised:
+    """A test by permuted doses.
+
+    Attributes
+    ----------
+    p_value : float
+        (1 + draws at least as far from nought as what was seen) / (1 + draws).
+    draws : int
+    statistics : ndarray, shape (draws,)
+        The summary, by permuted doses.
+    observed : float
+    """
+
+    p_value: float
+    draws: int
+    statistics: np.ndarray
+    observed: float
+
+
+@names_settings
+def randomise(
+    design: EventStudy,
+    panel: Panel,
+    outcome: str,
+    *,
+    within: str | None = None,
+    draws: int = 9999,
+    seed: int = 1,
+) -> Randomised:
+    """Test an event study's summary by permuting doses among units.
+
+    What is left of the dose, given the covariates by period, is permuted among the units of a
+    stratum, and the whole regression is fitted again with each permuted dose: exactly, with missing
+    cells too.
+
+    Parameters
+    ----------
+    design : EventStudy
+    panel : Panel
+    outcome : str
+    within : str, optional
+        Column of strata, fixed by unit; by default doses go among all units.
+    draws, seed : int
+
+    Returns
+    -------
+    Randomised
+
+    Raises
+    ------
+    DataError
+        If a unit has no stratum, or every stratum is of one unit.
+    ParameterError
+        If there are no draws.
+
+    References
+    ----------
+    Kennedy (1995), Randomization tests in econometrics, Journal of Business and Economic
+    Statistics 13, on residuals that are permuted.
+
+    Examples
+    --------
+    >>> from tfeval.impact.panel.event_study import event_study
+    >>> rng = np.random.default_rng(1)
+    >>> dose = rng.uniform(size=40)
+    >>> rate = rng.normal(size=(40, 4)) + np.outer(dose, [0, 0, 3, 3])
+    >>> made = Panel(pd.RangeIndex(40), np.arange(4), {"rate": rate}, pd.DataFrame({"dose": dose}))
+    >>> randomise(event_study("dose", base=1, post=[2, 3]), made, "rate", draws=999).p_value
+    0.001
+    """
+    if draws < 1:
+        raise ParameterError(f"draws is at least 1, not {draws}.")
+    prepared = design.prepared(panel, outcome)
+    strata = _strata(panel, prepared, within)
+    dose = prepared.residual_dose()
+    summary = np.isin(prepared.dated, design.post) / len(design.post)
+    statistic = _whole if prepared.cells.whole else _with_missing
+    by = statistic(prepared, summary)
+    observed = float(by(dose[None, :])[0])
+    rng, drawn = np.random.default_rng(seed), np.empty(draws)
+    for start in range(0, draws, _CHUNK):
+        part = slice(start, min(start + _CHUNK, draws))
+        doses = np.empty((part.stop - start, len(dose)))
+        for own in strata:
+            doses[:, own] = rng.permuted(np.broadcast_to(dose[own], doses[:, own].shape), axis=1)
+        drawn[part] = by(doses)
+    far = int((np.abs(drawn) >= abs(observed) * (1 - _SAME)).sum())
+    return Randomised((1 + far) / (1 + draws), draws, drawn, observed)
+
+
+@names_settings
+def leave_out(design: EventStudy, panel: Panel, outcome: str, by: str) -> pd.DataFrame:
+    """Return an event study's summary without each level of a column.
+
+    Parameters
+    ----------
+    design : EventStudy
+    panel : Panel
+    outcome : str
+    by : str
+        Column fixed by unit, such as the region. A unit without a value is never left out.
+
+    Returns
+    -------
+    DataFrame
+        One row a level: left_out, units, estimate, std_error, freedom, conf_low, conf_high,
+        p_value.
+    """
+    held = panel.column(by)
+    rows = []
+    for level in pd.unique(pd.Series(held).dropna().sort_values()):
+        found = design.fit(panel.take(held != level), outcome)
+        rows.append({"left_out": level, "units": found.units, "estimate": found.estimate,
+                     "std_error": found.std_error, "freedom": found.freedom,
+                     "conf_low": found.conf_low, "conf_high": found.conf_high,
+                     "p_value": found.p_value})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _strata(panel: Panel, prepared: Prepared, within: str | None) -> list[np.ndarray]:
+    if within is None:
+        return [np.arange(len(prepared.units))]
+    codes = pd.factorize(panel.column(within)[prepared.units])[0]
+    if (codes < 0).any():
+        raise DataError(f"{int((codes < 0).sum())} units have no {within} to permute doses within.")
+    strata = [np.flatnonzero(codes == code) for code in range(codes.max() + 1)]
+    if max(map(len, strata)) < 2:
+        raise DataError(f"Each {within} has one unit: no doses can be permuted. Use another.")
+    return strata
+
+
+def _whole(prepared: Prepared, summary: np.ndarray) -> Statistic:
+    """Return the summary as a function of doses, shape (draws, units), no cell missing.
+
+    The regression is then one cross-section of each unit's mean change since the base.
+    """
+    cells, outcome = prepared.cells, prepared.cells.outcome
+    change = np.delete(outcome - outcome[:, [cells.base]], cells.base, axis=1) @ summary
+    root = np.sqrt(cells.weights)
+    basis = np.linalg.qr(cells.regressors[:, :-1] * root[:, None])[0]
+    change = change * root
+    change = (change - basis @ (basis.T @ change)) * root
+
+    def of(doses: np.ndarray) -> np.ndarray:
+        rooted = doses * root
+        return (doses @ change) / ((rooted**2).sum(axis=1) - ((rooted @ basis) ** 2).sum(axis=1))
+
+    return of
+
+
+def _with_missing(prepared: Prepared, summary: np.ndarray) -> Statistic:
+    """Return the same where cells are missing: all columns but the dose's are projected out."""
+    cells = prepared.cells
+    rows, weights = cells.regressors[:, :-1], cells.weights
+    count, k, times = len(rows), rows.shape[1], len(summary)
+    grams, values = np.empty((count, times, times)), np.empty((count, times))
+    for own in cells.patterns:
+        grams[own.units] = own.regressors.T @ own.regressors
+        values[own.units] = own.outcome @ own.regressors
+    grams *= weights[:, None, None]
+    values *= weights[:, None]
+    others = np.einsum("ij,ist,il->jslt", rows, grams, rows, optimize=True).reshape(k * times, -1)
+    size, vectors = np.linalg.eigh(others)
+    sure = size > size.max() * 1e-11
+    root = vectors[:, sure] / np.sqrt(size[sure])
+    right = root.T @ np.einsum("ij,is->js", rows, values).ravel()
+    # The products of a dose with the others are linear in it, and with itself quadratic.
+    crossed = np.einsum("ij,ist->ijst", rows, grams).reshape(count, k * times, times)
+    crossed = np.tensordot(crossed, root, axes=(1, 0)).reshape(count, -1)
+
+    def of(doses: np.ndarray) -> np.ndarray:
+        both = (doses @ crossed).reshape(len(doses), times, -1)
+        own = (doses**2 @ grams.reshape(count, -1)).reshape(-1, times, times)
+        matrix = own - both @ both.transpose(0, 2, 1)
+        return (
+            np.linalg.solve(matrix, (doses @ values - both @ right)[:, :, None])[:, :, 0] @ summary
+        )
+
+    return of

@@ -1,0 +1,450 @@
+"""Two-way fixed effects of units by periods: coefficients by period, with CR2 errors, exactly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from tfeval.errors import DataError
+from tfeval.impact.means.variance import sums_by
+
+# Units have columns r (a constant, covariates, the dose last), which stand in the regression with a
+# coefficient of their own in each period but the base. Demeaned within a unit, the regressors of
+# unit i are B_S (x) r_i', where B_S depends on the periods S in which it was seen alone. Sums over
+# cells are thus sums over patterns of missing cells, and no matrix of cells is ever made. Weights
+# are those of units, so demeaning is plain and the unit effects stand in no other formula.
+
+#: Eigenvalues below this are nought.
+_NOTHING = 1e-10
+#: Up to so many different clusters their joint moments are taken pair by pair.
+_BY_PAIR = 2000
+_CHUNK = 20_000
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """An outcome of units over periods, with what the regression takes from it.
+
+    Attributes
+    ----------
+    outcome : ndarray, shape (units, times)
+        NaN where missing. Each unit has two values or more, each period one.
+    regressors : ndarray, shape (units, k)
+        A constant, covariates, and the dose last; no column follows from those before it.
+    weights : ndarray, shape (units,)
+    base : int
+        Column of the period left out.
+    """
+
+    outcome: np.ndarray
+    regressors: np.ndarray
+    weights: np.ndarray
+    base: int
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether no cell is missing."""
+        return bool(np.isfinite(self.outcome).all())
+
+    @cached_property
+    def patterns(self) -> list[Pattern]:
+        """Return units by the periods in which they were seen."""
+        seen = np.isfinite(self.outcome)
+        if self.whole:
+            rows = [(seen[0], np.arange(len(seen)))]
+        else:
+            kinds, codes = np.unique(np.packbits(seen, axis=1), axis=0, return_inverse=True)
+            order = np.argsort(codes.ravel(), kind="stable")
+            ends = np.cumsum(np.bincount(codes.ravel(), minlength=len(kinds)))[:-1]
+            rows = [(seen[own[0]], own) for own in np.split(order, ends)]
+        return [self._pattern(*one) for one in rows]
+
+    def _pattern(self, seen: np.ndarray, units: np.ndarray) -> Pattern:
+        count = int(seen.sum())
+        # An orthonormal basis of what is left when a unit's mean is taken off.
+        rotation = np.linalg.qr(np.eye(count) - 1 / count)[0][:, : count - 1]
+        regressors = np.delete(np.eye(self.outcome.shape[1]), self.base, axis=1)[seen]
+        values = self.outcome[units] if len(units) < len(self.outcome) else self.outcome
+        return Pattern(units, rotation.T @ regressors, values[:, seen] @ rotation)
+
+
+@dataclass(frozen=True, eq=False)
+class Pattern:
+    """Units seen in the same periods, their own means taken off by a rotation.
+
+    Attributes
+    ----------
+    units : ndarray of int
+    regressors : ndarray, shape (seen - 1, times - 1)
+        Of each period but the base.
+    outcome : ndarray, shape (units, seen - 1)
+    """
+
+    units: np.ndarray
+    regressors: np.ndarray
+    outcome: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """Coefficients of all columns in all periods but the base.
+
+    Attributes
+    ----------
+    coefficients : ndarray, shape (times - 1, k)
+    inverse, middle : ndarray, shape ((times - 1) k, (times - 1) k)
+        M = (Z'WZ)^-1, generalised, and M Z'WWZ M.
+    residuals : list of ndarray, shape (units, seen - 1)
+        By pattern, in its rotation.
+    """
+
+    cells: Cells
+    coefficients: np.ndarray
+    inverse: np.ndarray
+    middle: np.ndarray
+    residuals: list[np.ndarray]
+
+    @property
+    def dose(self) -> np.ndarray:
+        """The dose's coefficients, one a period but the base."""
+        return self.coefficients[:, -1]
+
+    @cached_property
+    def levers(self) -> np.ndarray:
+        """Return M's columns of the dose, shape ((times - 1) k, times - 1)."""
+        k = self.cells.regressors.shape[1]
+        return self.inverse[:, k - 1 :: k]
+
+
+def fitted(cells: Cells) -> Fit:
+    """Return the weighted least squares fit.
+
+    Raises
+    ------
+    DataError
+        If a coefficient of the dose cannot be told from the others.
+    """
+    k, times = cells.regressors.shape[1], cells.outcome.shape[1] - 1
+    size = k * times
+    normal, square, right = np.zeros((size, size)), np.zeros((size, size)), np.zeros((times, k))
+    for own in cells.patterns:
+        rows, weights = cells.regressors[own.units], cells.weights[own.units, None]
+        weighted = rows * weights
+        gram = own.regressors.T @ own.regressors
+        normal += np.kron(gram, rows.T @ weighted)
+        square += np.kron(gram, weighted.T @ weighted)
+        right += own.regressors.T @ (own.outcome.T @ weighted)
+    # For a whole panel the product of two small inverses would do; this costs nothing either.
+    inverse = np.linalg.pinv(normal, rcond=1e-11, hermitian=True)
+    kept = normal @ inverse
+    places = np.arange(k - 1, size, k)
+    lost = np.abs(kept[:, places] - np.eye(size)[:, places]).max(axis=0) > 1e-6
+    if lost.any():
+        raise DataError(
+            f"The dose has no coefficient of its own in {int(lost.sum())} periods: the covariates, "
+            "or missing cells, determine it there. Leave covariates or periods out."
+        )
+    coefficients = (inverse @ right.ravel()).reshape(times, k)
+    residuals = [
+        own.outcome - (cells.regressors[own.units] @ coefficients.T) @ own.regressors.T
+        for own in cells.patterns
+    ]
+    return Fit(cells, coefficients, inverse, inverse @ square @ inverse, residuals)
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """What CR2 variances vary by: quadratic forms of the clusters under independent errors.
+
+    For cluster g and coefficient s let q be the adjusted lever; the covariance of the sums of two
+    clusters is delta D + F C F'. Clusters that are alike are held once, with their count.
+
+    Attributes
+    ----------
+    own : ndarray, shape (kinds, coefficients, coefficients)
+        D.
+    factors : ndarray, shape (kinds, coefficients, width)
+        F.
+    core : ndarray, shape (width, width)
+        C.
+    count : ndarray, shape (kinds,)
+    """
+
+    own: np.ndarray
+    factors: np.ndarray
+    core: np.ndarray
+    count: np.ndarray
+
+    def combined(self, by: np.ndarray) -> Moments:
+        """Return those of linear combinations, shape (combinations, coefficients)."""
+        return Moments(by @ self.own @ by.T, by @ self.factors, self.core, self.count)
+
+    @cached_property
+    def expected(self) -> np.ndarray:
+        """Return the expected covariance, shape (coefficients, coefficients)."""
+        return np.einsum("g,gst->st", self.count, self.own + self._alone)
+
+    @cached_property
+    def _alone(self) -> np.ndarray:
+        return self.factors @ self.core @ self.factors.transpose(0, 2, 1)
+
+    def product(self, s: int, t: int, u: int, v: int) -> float:
+        """Return the sum over pairs of clusters of P_st times P_uv."""
+        one, two = self.own[:, s, t], self.own[:, u, v]
+        diagonal = one * two + one * self._alone[:, u, v] + two * self._alone[:, s, t]
+        first, second = self.factors[:, s], self.factors[:, u]
+        if len(self.count) <= _BY_PAIR:
+            left = first @ self.core @ self.factors[:, t].T
+            right = second @ self.core @ self.factors[:, v].T
+            apart = float(self.count @ (left * right) @ self.count)
+        else:
+            weighted = self.count[:, None]
+            rows = (weighted * first).T @ second
+            columns = (weighted * self.factors[:, t]).T @ self.factors[:, v]
+            apart = float(np.sum((self.core.T @ rows @ self.core) * columns))
+        return float(self.count @ diagonal) + apart
+
+
+@dataclass(frozen=True, eq=False)
+class Errors:
+    """Covariance of the dose's coefficients, and degrees of freedom of what is made of them.
+
+    Attributes
+    ----------
+    influence : ndarray, shape (units, coefficients)
+        Adjusted: sums over clusters have the covariance as the sum of their squares.
+    covariance : ndarray, shape (coefficients, coefficients)
+    clusters : int
+    moments : Moments, optional
+        None without Satterthwaite's degrees of freedom.
+    same : float
+        Degrees of freedom of every combination, where there is one for all.
+    """
+
+    influence: np.ndarray
+    covariance: np.ndarray
+    clusters: int
+    moments: Moments | None = None
+    same: float = field(default=np.nan)
+
+    def scaled(self, by: float) -> Errors:
+        """Return the errors of the coefficients times a number."""
+        return replace(self, influence=self.influence * by, covariance=self.covariance * by**2)
+
+    def freedom(self, by: np.ndarray) -> float:
+        """Return the degrees of freedom of a linear combination of the coefficients."""
+        if self.moments is None:
+            return self.same
+        own = self.moments.combined(by[None, :])
+        return float(own.expected[0, 0] ** 2 / own.product(0, 0, 0, 0))
+
+    def wald(self, values: np.ndarray, by: np.ndarray, *, exact: bool) -> tuple[float, float]:
+        """Return the F statistic of combinations all nought, and its second degrees of freedom.
+
+        Parameters
+        ----------
+        values : ndarray, shape (coefficients,)
+        by : ndarray, shape (combinations, coefficients)
+        exact : bool
+            Hotelling's with the degrees of freedom of HTZ, else the plain F.
+        """
+        count = len(by)
+        apart = by @ values
+        squared = float(apart @ np.linalg.solve(by @ self.covariance @ by.T, apart))
+        if not exact:
+            return squared / count, self.same
+        freedom = self.same
+        if self.moments is not None:
+            own = self.moments.combined(by)
+            rooted = _inverse_root(own.expected[None])[0]
+            own = own.combined(rooted)
+            total = sum(
+                own.product(s, s, t, t) + own.product(s, t, t, s)
+                for s in range(count)
+                for t in range(count)
+            )
+            freedom = count * (count + 1) / total
+        left = freedom - count + 1
+        return (left / freedom / count * squared if left > 0 else np.nan), left
+
+
+def errors_of(fit: Fit, codes: np.ndarray | None, small_sample: str) -> Errors:
+    """Return the errors by unit, or by cluster of units.
+
+    Parameters
+    ----------
+    fit : Fit
+    codes : ndarray of int, shape (units,), optional
+        Clusters from 0; without them by unit.
+    small_sample : {"cr2", "cr1"}
+        Bell and McCaffrey's with independent errors of one variance as the working model, or
+        G/(G - 1) (n - 1)/(n - k), where unit effects are not in k.
+    """
+    scores = _scores(fit) @ fit.levers
+    count = len(scores) if codes is None else int(codes.max()) + 1
+    if small_sample == "cr1":
+        observed = int(np.isfinite(fit.cells.outcome).sum())
+        rank = int(np.linalg.matrix_rank(fit.inverse, hermitian=True)) + 1
+        scores *= np.sqrt(count / (count - 1) * (observed - 1) / (observed - rank))
+        return Errors(scores, _covariance(scores, codes), count, same=float(count - 1))
+    if codes is not None:
+        scores, moments = _of_clusters(fit, codes, count)
+    elif fit.cells.whole:
+        room, moments = _of_whole(fit)
+        scores *= _root(room)[:, None]
+        return Errors(scores, scores.T @ scores, count, same=_satterthwaite(moments))
+    else:
+        scores, moments = _of_units(fit)
+    return Errors(scores, _covariance(scores, codes), count, moments)
+
+
+def sums_of(fit: Fit, by: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what a bootstrap of one combination of the dose's coefficients needs of each unit.
+
+    Parameters
+    ----------
+    fit : Fit
+    by : ndarray, shape (coefficients,)
+
+    Returns
+    -------
+    lever : ndarray, shape (columns,)
+        The combination as a sum of Z'Wy.
+    scores, products : ndarray, shape (units, columns)
+        Z'W times the residuals, and Z'WZ times the lever.
+    """
+    lever = fit.levers @ by
+    cells, products = fit.cells, np.empty((len(fit.cells.outcome), len(lever)))
+    wide = lever.reshape(fit.coefficients.shape)
+    for own in cells.patterns:
+        rows = cells.regressors[own.units]
+        moved = (rows @ wide.T) @ (own.regressors.T @ own.regressors)
+        products[own.units] = _outer(moved, rows) * cells.weights[own.units, None]
+    return lever, _scores(fit), products
+
+
+def _scores(fit: Fit) -> np.ndarray:
+    """Return each unit's Z'W times its residuals, shape (units, columns)."""
+    cells = fit.cells
+    scores = np.empty((len(cells.outcome), fit.coefficients.size))
+    for own, residuals in zip(cells.patterns, fit.residuals, strict=True):
+        rows = cells.regressors[own.units] * cells.weights[own.units, None]
+        scores[own.units] = _outer(residuals @ own.regressors, rows)
+    return scores
+
+
+def _outer(by_time: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    return (by_time[:, :, None] * rows[:, None, :]).reshape(len(rows), -1)
+
+
+def _covariance(influence: np.ndarray, codes: np.ndarray | None) -> np.ndarray:
+    sums = influence if codes is None else sums_by(influence, codes)
+    return sums.T @ sums
+
+
+def _satterthwaite(moments: Moments) -> float:
+    return float(moments.expected[0, 0] ** 2 / moments.product(0, 0, 0, 0))
+
+
+def _root(values: np.ndarray) -> np.ndarray:
+    """Return 1/sqrt, nought where there is nothing."""
+    sure = values > _NOTHING
+    return np.where(sure, 1 / np.sqrt(np.where(sure, values, 1.0)), 0.0)
+
+
+def _inverse_root(matrices: np.ndarray) -> np.ndarray:
+    values, vectors = np.linalg.eigh(matrices)
+    return vectors * _root(values)[:, None, :] @ vectors.transpose(0, 2, 1)
+
+
+def _core(inverse: np.ndarray, middle: np.ndarray) -> np.ndarray:
+    return np.block([[middle, -inverse], [-inverse, np.zeros_like(inverse)]])
+
+
+def _of_whole(fit: Fit) -> tuple[np.ndarray, Moments]:
+    """Return what a unit's residuals keep of their variance, and the moments, no cell missing.
+
+    All periods have the same regressors, so the regression is one cross-section for each
+    difference between periods, and what holds of one holds of each combination.
+    """
+    cells = fit.cells
+    rows, weights = cells.regressors, cells.weights
+    weighted = rows * weights[:, None]
+    inverse = np.linalg.inv(rows.T @ weighted)
+    middle = inverse @ (weighted.T @ weighted) @ inverse
+    room = 1 - 2 * np.einsum("ij,jk,ik->i", weighted, inverse, rows, optimize=True)
+    room += np.einsum("ij,jk,ik->i", rows, middle, rows, optimize=True)
+    lever = weights * (rows @ inverse[:, -1]) * _root(room)
+    factors = np.concatenate([rows, weighted], axis=1) * lever[:, None]
+    core = _core(inverse, middle)
+    return room, Moments((lever**2)[:, None, None], factors[:, None, :], core, np.ones(len(rows)))
+
+
+def _of_units(fit: Fit) -> tuple[np.ndarray, Moments]:
+    """Return adjusted scores of units, and the moments; units that are alike are taken once."""
+    cells, times = fit.cells, len(fit.coefficients)
+    k = cells.regressors.shape[1]
+    scores = np.empty((len(cells.outcome), times))
+    inverse, middle = (
+        one.reshape(times, k, times, k).transpose(1, 3, 0, 2).reshape(k * k, times * times)
+        for one in (fit.inverse, fit.middle)
+    )
+    wide = fit.levers.reshape(times, k, times)
+    kinds = []
+    for own, residuals in zip(cells.patterns, fit.residuals, strict=True):
+        described = np.column_stack([cells.regressors[own.units], cells.weights[own.units]])
+        alike, codes, count = np.unique(described, axis=0, return_inverse=True, return_counts=True)
+        rows, weights = alike[:, :-1], alike[:, -1]
+        pairs = _outer(rows, rows)
+        spread = (2 * weights[:, None] * (pairs @ inverse) - pairs @ middle).reshape(
+            -1, times, times
+        )
+        room = np.eye(len(own.regressors)) - own.regressors @ spread @ own.regressors.T
+        lever = np.einsum("at,tjq,uj->uaq", own.regressors, wide, rows, optimize=True)
+        lever = _inverse_root(room) @ (lever * weights[:, None, None])
+        back = own.regressors.T @ lever
+        first = (back[:, :, None, :] * rows[:, None, :, None]).reshape(len(rows), times * k, times)
+        factors = np.concatenate([first, first * weights[:, None, None]], axis=1)
+        kinds.append((lever.transpose(0, 2, 1) @ lever, factors.transpose(0, 2, 1), count))
+        codes = codes.ravel()
+        for start in range(0, len(codes), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            moved = residuals[part, None, :] @ lever[codes[part]]
+            scores[own.units[part]] = moved[:, 0]
+    moved_own, factors, count = (np.concatenate(one) for one in zip(*kinds, strict=True))
+    return scores, Moments(moved_own, factors, _core(fit.inverse, fit.middle), count)
+
+
+def _of_clusters(fit: Fit, codes: np.ndarray, count: int) -> tuple[np.ndarray, Moments]:
+    """Return adjusted scores of units, and the moments, by clusters of several units."""
+    cells = fit.cells
+    scores = np.empty((len(cells.outcome), len(fit.coefficients)))
+    kinds = []
+    for code in range(count):
+        inside, parts, residuals, weights = [], [], [], []
+        for own, left in zip(cells.patterns, fit.residuals, strict=True):
+            places = np.flatnonzero(codes[own.units] == code)
+            units = own.units[places]
+            rows = cells.regressors[units]
+            parts.append(np.einsum("at,uj->uatj", own.regressors, rows).reshape(
+                -1, fit.coefficients.size))  # fmt: skip
+            inside.append(np.repeat(units, len(own.regressors)))
+            residuals.append(left[places].ravel())
+            weights.append(np.repeat(cells.weights[units], len(own.regressors)))
+        z, unit, residual, weight = map(np.concatenate, (parts, inside, residuals, weights))
+        weighted = z * weight[:, None]
+        both = np.concatenate([z, weighted], axis=1)
+        # What is adjusted lies in the span of both, which is small where a cluster is large.
+        basis = np.linalg.qr(both)[0] if len(z) > both.shape[1] else np.eye(len(z))
+        near, far = basis.T @ z, basis.T @ weighted
+        lost = far @ fit.inverse @ near.T
+        room = np.eye(basis.shape[1]) - lost - lost.T + near @ fit.middle @ near.T
+        lever = basis @ (_inverse_root(room[None])[0] @ (far @ fit.levers))
+        factors = np.concatenate([z.T @ lever, weighted.T @ lever])
+        kinds.append((lever.T @ lever, factors.T))
+        places, where = np.unique(unit, return_inverse=True)
+        scores[places] = sums_by(lever * residual[:, None], where)
+    own_moments, all_factors = (np.stack(one) for one in zip(*kinds, strict=True))
+    return scores, Moments(own_moments, all_factors, _core(fit.inverse, fit.middle), np.ones(count))
