@@ -39,6 +39,10 @@ from tfeval.impact.imputation.impute import Imputations as Imputations
 from tfeval.impact.imputation.impute import impute as impute
 from tfeval.impact.imputation.pool import pool_imputations as pool_imputations
 from tfeval.impact.matching.match import match as match
+from tfeval.impact.panel.bounds import PreTrend as PreTrend
+from tfeval.impact.panel.bounds import TrendBounds as TrendBounds
+from tfeval.impact.panel.bounds import pre_trend as pre_trend
+from tfeval.impact.panel.bounds import trend_bounds as trend_bounds
 from tfeval.impact.panel.panel import Panel as Panel
 from tfeval.impact.panel.panel import panel as panel
 from tfeval.impact.plan.analysis_plan import AnalysisPlan as AnalysisPlan
