@@ -14,8 +14,10 @@ import pandas as pd
 from tfeval.impact.effects.multiple import stepped
 from tfeval.impact.effects.power import multiplier
 from tfeval.impact.panel.bounds import pre_trend, trend_bounds
-from tfeval.impact.panel.event_study import EventEstimates, EventStudy, event_study, leave_out
-from tfeval.impact.panel.event_study import randomise as permuted
+from tfeval.impact.panel.event_estimates import EventEstimates
+from tfeval.impact.panel.event_study import EventStudy, event_study
+from tfeval.impact.panel.randomise import leave_out
+from tfeval.impact.panel.randomise import randomise as permuted
 from tfeval.impact.panel.panel import Panel, panel
 from tfeval.impact.plan.analysis_plan import content_hash
 from tfeval.impact.plan.register import Registration, register_beside, registration_of
