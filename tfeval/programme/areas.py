@@ -366,12 +366,14 @@ def rake(
             )
         if open_codes:
             parts.append((open_codes, left))
+    places = [(values.index.get_indexer(codes), left) for codes, left in parts]
+    scaled = values.to_numpy(copy=True)
     for _ in range(rounds):
         worst = 0.0
-        for codes, left in parts:
-            factor = left / values[codes].sum()
-            values[codes] *= factor
+        for members, left in places:
+            factor = left / scaled[members].sum()
+            scaled[members] *= factor
             worst = max(worst, abs(factor - 1))
         if worst < 1e-12:
-            return values
+            return pd.Series(scaled, values.index)
     raise DataError("The published targets of groups contradict one another: no scaling meets all.")

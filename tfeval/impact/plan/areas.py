@@ -28,6 +28,8 @@ from tfeval.settings import project_folder
 FILE = "area_analysis_plan.toml"
 #: Analyses that the plan names apart from its sensitivity analyses.
 MAIN, NAIVE, WEIGHTED, COMPLETED, GRANT = "main", "naive", "selection", "completed", "grant"
+#: Numbers that were suppressed, each taken for one or for two: the key ends in which.
+SUPPRESSED = "suppressed_"
 #: Answers of the plan's rule: `finding` in the file.
 MOVED, NOTHING_FOUND, NOT_ANSWERABLE = "moved", "nothing_found", "not_answerable"
 _DOSES = {"completed_rate": COMPLETED, "grant_per_child": GRANT}
@@ -51,7 +53,8 @@ class AreaAnalysis:
         `freedom`, `conf_low`, `conf_high`, `p_value`, `units`, `cells`, `missing`; `pre_p`,
         `holm_p`, `randomisation_p`, `same_sign`, `breakdown`; `detectable` (smallest effect seen
         with 80% power), `trend_unseen` (smallest trend before that would have been seen, carried
-        to the middle of the years averaged); `level` (mean of the outcome in the base year);
+        to the middle of the years averaged) and `trend_passing` (the trend that the joint test of
+        the years before lets pass in half of cases, as it would bias the estimate); `level` (mean of the outcome in the base year);
         `answer` and `failed` (the rules of a finding that do not hold).
     summaries : DataFrame
         One row an outcome and analysis: the same estimate with one thing changed.
@@ -240,7 +243,8 @@ def _outcome(plan: Mapping[str, Any], areas: Panel, outcome: str) -> dict[str, p
     signs = np.sign([*regions["estimate"], others[WEIGHTED].estimate, others[COMPLETED].estimate])
     answer = _row(MAIN, found).assign(
         randomisation_p=chance.p_value, same_sign=bool((signs == np.sign(found.estimate)).all()),
-        breakdown=robust.breakdown, trend_unseen=found.slope_before, trend_power=before.bias_80,
+        breakdown=robust.breakdown, trend_unseen=found.slope_before,
+        trend_passing=before.frame.set_index("power").loc[0.5, "bias"],
         level=np.nanmean(window.outcome(outcome)[:, window.place[told["base"]]]),
         detectable=float(multiplier(np.inf, plan["could_not_see"]["power"])) * found.std_error,
     )  # fmt: skip
@@ -289,7 +293,7 @@ def _others(
     if outcome in plan["suppressed"]:
         for name in (_suppressed(1), _suppressed(2)):
             part = _during(plan, areas, outcome, main, named=name)
-            yield name.removeprefix(f"{outcome}_"), _design(plan, outcome, main).fit(part, name)
+            yield SUPPRESSED + name[-1], _design(plan, outcome, main).fit(part, name)
     for one in plan["sensitivity"]:
         changed = _changed(one, outcome)
         if changed is not None:
@@ -400,4 +404,3 @@ def area_benchmarks(plan: Mapping[str, Any], prices: Mapping[str, float],
          "break_even": -cost / prices[name] * scale / PER * per[name] if name in prices else np.nan}
         for name in plan["outcomes"]["first_rank"]
     ])  # fmt: skip
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from tfeval.display.interval_charts import marks_chart, years_chart
 from tfeval.display.names import AREA_ANSWERS, FINDING_RULES
 from tfeval.display.tables import Table, table
 from tfeval.display.words import Sentence
+from tfeval.impact.effects.power import multiplier
 from tfeval.impact.plan.areas import (
     MAIN,
     MOVED,
@@ -32,8 +33,8 @@ from tfeval.report.record import Records, keep, make_record
 
 #: What an outcome's changes are counted in, and the digits shown.
 UNITS = {
-    "claimant_rate": ("points", 3),
-    "persistent_absence": ("points", 3),
+    "claimant_rate": ("percentage points", 3),
+    "persistent_absence": ("percentage points", 3),
     "fixed_exclusion_rate": ("per 100 pupils", 3),
     "permanent_exclusion_rate": ("per 100 pupils", 4),
     "looked_after_rate": ("per 10,000 children", 2),
@@ -117,27 +118,24 @@ def headline(found: AreaAnalysis, phase: str = "one") -> Sentence:
         said.append(f"No effect was found on {_listed(silent)}.")
     if never:
         said.append(f"The design cannot answer for {_listed(never)}: the trend before differs.")
-    seen = [named[name] for name in _could_see(found, "claim_2015")]
-    said.append(
-        f"A change as large as the claim of 2015 implies would have been seen in {_listed(seen)}."
-        if seen else "In none could a change as large as the claim of 2015 implies have been seen."
-    )  # fmt: skip
+    told = found.plan["benchmarks"]["claim_2015"]
+    ruled: dict[str, list[str]] = {}
+    for row in rows.to_dict("records"):
+        name = str(row["outcome"])
+        ruled.setdefault(ruling(found, row, told[name]), []).append(named[name])
+    if out := ruled.get(RULED_OUT):
+        said.append(f"A change as large as the claim of 2015 implies is ruled out for "
+                    f"{_listed(out)}.")  # fmt: skip
+    if out := ruled.get(IF_PARALLEL):
+        said.append(f"For {_listed(out)} it is ruled out only if trends were parallel.")
+    if out := ruled.get(TOO_SMALL):
+        said.append(f"For {_listed(out)} it would be too small to be seen.")
     return Sentence(" ".join(said))
 
 
 def _listed(names: Sequence[str]) -> str:
     lower = [f"{name[:1].lower()}{name[1:]}" for name in names]
     return " and ".join([", ".join(lower[:-1]), lower[-1]] if len(lower) > 1 else lower)
-
-
-def _could_see(found: AreaAnalysis, benchmark: str) -> list[str]:
-    """Return the answerable outcomes in which a change as large as a benchmark would be seen."""
-    told = found.plan["benchmarks"][benchmark]
-    return [
-        str(row["outcome"]) for row in found.answers.to_dict("records")
-        if row["answer"] != NOT_ANSWERABLE
-        and row["detectable"] <= abs(told.get(row["outcome"], 0.0))
-    ]  # fmt: skip
 
 
 @of_phase("one")
@@ -335,7 +333,7 @@ def reach_table(found: AreaAnalysis, assumptions: Assumptions) -> Table:
             "Before": f"{row['level']:.3g}",
             "Smallest change seen": size(name, row["detectable"]),
             "Smallest trend seen before": size(name, row["trend_unseen"]),
-            **{words: _said(row, key) for key, words in _BENCHMARKS.items()},
+            **{words: _said(found, row, key) for key, words in _BENCHMARKS.items()},
         })  # fmt: skip
     told = found.plan["benchmarks"]
     return table(
@@ -352,8 +350,11 @@ def reach_table(found: AreaAnalysis, assumptions: Assumptions) -> Table:
             f"({about(cost_of_a_family('central', assumptions))}, prices of "
             f"{assumptions.price_year}) by this outcome alone within a year, at this report's unit "
             "costs to public bodies. Fixed exclusions and absence have none for a year.",
-            "Ruled out: the 95% interval leaves a fall of that size out, if trends given "
-            "deprivation are parallel. Smallest trend seen before: carried to the middle of the "
+            f"Ruled out: the 95% interval leaves a fall of that size out, and so does the one for "
+            f"trends that were not parallel ({found.plan['finding']['bounds']:g} times the largest "
+            "break before). Smallest change seen: 2.8 errors, as the plan has it; with "
+            f"{found.answers['freedom'].min():.0f} degrees of freedom it is "
+            f"{float(multiplier(found.answers['freedom'].min())):.2f}. Smallest trend seen before: carried to the middle of the "
             "years averaged; a smaller one passes the check, and would be taken for an effect.",
         ],
     )
@@ -374,7 +375,7 @@ def rulings_table(found: AreaAnalysis) -> Table:
             "If the claim were all the programme's own": change(row["outcome"],
                                                                 told[row["outcome"]]),
             "Change (95% interval)": interval_words(row),
-            "A change as large as claimed is": _ruling(row, told[row["outcome"]]),
+            "A change as large as claimed is": ruling(found, row, told[row["outcome"]]),
         }
         for row in found.answers.to_dict("records")
     ]  # fmt: skip
@@ -390,20 +391,44 @@ def rulings_table(found: AreaAnalysis) -> Table:
     )
 
 
-def _said(row: dict[str, Any], key: str) -> str | None:
+def _said(found: AreaAnalysis, row: dict[str, Any], key: str) -> str | None:
     """Write a benchmark, and what the interval says of it."""
     value = row[key]
     if pd.isna(value):
         return None
-    return f"{change(row['outcome'], value)}: {_ruling(row, value)}"
+    return f"{change(row['outcome'], value)}: {ruling(found, row, value)}"
 
 
-def _ruling(row: dict[str, Any], value: float) -> str:
+#: What an interval says of a change of a certain size.
+RULED_OUT, IF_PARALLEL = "ruled out", "ruled out only if trends were parallel"
+NOT_RULED_OUT, TOO_SMALL, NOT_TOLD = "not ruled out", "too small to be seen", "cannot be told"
+
+
+def ruling(found: AreaAnalysis, row: Mapping[str, Any], value: float) -> str:
+    """Return what the figures say of a fall as large as a benchmark.
+
+    Parameters
+    ----------
+    found : AreaAnalysis
+    row : mapping
+        One of `answers`.
+    value : float
+        The benchmark, below 0.
+
+    Returns
+    -------
+    str
+        Ruled out where the interval leaves it out, and so does the one that allows for trends as
+        far from parallel as the rule of a finding asks.
+    """
     if row["answer"] == NOT_ANSWERABLE:
-        return "cannot be told"
-    if row["conf_low"] > value:
-        return "ruled out"
-    return "not ruled out" if row["detectable"] <= abs(value) else "too small to be seen"
+        return NOT_TOLD
+    if row["conf_low"] <= value:
+        return NOT_RULED_OUT if row["detectable"] <= abs(value) else TOO_SMALL
+    wide = found.bounds
+    wide = wide[(wide["outcome"] == row["outcome"])
+                & (wide["multiple"] == found.plan["finding"]["bounds"])]  # fmt: skip
+    return RULED_OUT if float(wide["conf_low"].iloc[0]) > value else IF_PARALLEL
 
 
 @of_phase("one")
