@@ -9,7 +9,7 @@ process of its own: one round that is not counted, then the median of the rounds
 peer's seconds over ours in the same run; on a machine that others use too, the ratio of processor
 seconds says more. Errors are by unit, CR1 in both, and CR2 with Satterthwaite's degrees of freedom
 in ours. The one regressor of pyfixest's first line is what ours gives as a combination of the
-coefficients. Numbers that should agree are under `check`. Ours counts the panel made from the frame.
+coefficients. Numbers that should agree are under `check`. Ours counts making the panel.
 """
 
 from __future__ import annotations
