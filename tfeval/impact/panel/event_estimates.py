@@ -81,11 +81,6 @@ class EventEstimates:
         Whether the dose is 0 or 1.
     treated : int
         Units with a dose above 0.
-    residual_dose : Series
-        By unit: the dose less what a constant and the covariates say of it.
-    dose_weights : DataFrame
-        Dose, and the weight that the regression gives to the slope between it and the dose below;
-        they add up to 1. `density` is the weight for each unit of dose.
     """
 
     outcome: str
@@ -106,9 +101,8 @@ class EventEstimates:
     left_out: int
     binary: bool
     treated: int
-    residual_dose: pd.Series
-    dose_weights: pd.DataFrame
     level: float
+    _prepared: Prepared
     _errors: Errors
     _labels: pd.Index
 
@@ -117,6 +111,30 @@ class EventEstimates:
         """Each unit's influence on each coefficient: sums by cluster squared are `covariance`."""
         return pd.DataFrame(
             self._errors.influence, index=self._labels, columns=self.covariance.columns
+        )
+
+    @cached_property
+    def residual_dose(self) -> pd.Series:
+        """By unit, the dose less what a constant and the covariates say of it."""
+        rest = self._prepared.residual_dose()
+        return pd.Series(rest, index=self._labels, name="residual_dose")
+
+    @cached_property
+    def dose_weights(self) -> pd.DataFrame:
+        """How the regression weights slopes along the dose.
+
+        Columns dose; `weight`, of the slope between it and the dose below, which add up to 1; and
+        `density`, the weight for each unit of dose. With covariates some may be negative. Yitzhaki
+        (1996), On using linear regressions in welfare economics, Journal of Business and Economic
+        Statistics 14; Callaway, Goodman-Bacon and Sant'Anna (2024).
+        """
+        prepared = self._prepared
+        weighted = prepared.cells.weights * prepared.residual_dose()
+        levels, place = np.unique(prepared.dose, return_inverse=True)
+        sums = np.bincount(place, weighted, len(levels))
+        above = np.cumsum(sums[::-1])[::-1][1:] / (weighted @ prepared.dose)
+        return pd.DataFrame(
+            {"dose": levels[1:], "weight": above * np.diff(levels), "density": above}
         )
 
     def combine(self, weights: Mapping[int, float]) -> Combination:
@@ -188,21 +206,22 @@ def estimates_of(
     inside = {
         name: np.array([windows[int(time)] == name for time in dated]) for name in ("pre", "post")
     }
-    rows = []
-    for time, window in windows.items():
-        row = {"time": time, "window": window}
+    rows = np.full((len(windows), len(_FIELDS)), np.nan)
+    for place, (time, window) in enumerate(windows.items()):
         if window == "base":
-            row["estimate"] = 0.0
+            rows[place, 0] = 0.0
         elif time in dated:
             own = (dated == time).astype(float)
-            row |= vars(_combined(values, errors, own, level))
-        rows.append(row)
+            rows[place] = tuple(vars(_combined(values, errors, own, level)).values())
+    coefficients = pd.DataFrame(rows, columns=list(_FIELDS))
+    coefficients.insert(0, "time", list(windows))
+    coefficients.insert(1, "window", list(windows.values()))
     tested = np.flatnonzero(inside["pre"])[int(trends) :]  # with trends the first follows
     seen = np.isfinite(prepared.cells.outcome)
     labels = known["labels"]
     return EventEstimates(
         outcome=known["outcome"],
-        coefficients=pd.DataFrame(rows, columns=["time", "window", *_FIELDS]),
+        coefficients=coefficients,
         covariance=pd.DataFrame(errors.covariance, index=dated, columns=dated),
         **vars(_combined(values, errors, inside["post"] / inside["post"].sum(), level)),
         pre_trend=_pre_trend(values, errors, np.eye(len(dated))[tested], exact=exact),
@@ -214,9 +233,8 @@ def estimates_of(
         left_out=known["left_out"],
         binary=bool(np.isin(prepared.dose, (0, 1)).all()),
         treated=int((prepared.dose > 0).sum()),
-        residual_dose=pd.Series(prepared.residual_dose(), index=labels, name="residual_dose"),
-        dose_weights=_dose_weights(prepared),
         level=level,
+        _prepared=prepared,
         _errors=errors,
         _labels=labels,
     )
@@ -240,13 +258,3 @@ def _slope_before(prepared: Prepared, errors: Errors, inside: dict[str, np.ndarr
     by = apart / ((apart**2).sum() + (base - middle) ** 2)
     error = float(np.sqrt(by @ errors.covariance @ by))
     return DETECTABLE * error * float(dated[inside["post"]].mean() - base)
-
-
-def _dose_weights(prepared: Prepared) -> pd.DataFrame:
-    """Return the weights of slopes along the dose, as Yitzhaki (1996) has them."""
-    weighted = prepared.cells.weights * prepared.residual_dose()
-    levels, place = np.unique(prepared.dose, return_inverse=True)
-    sums = np.bincount(place.ravel(), weighted, len(levels))
-    above = np.cumsum(sums[::-1])[::-1][1:] / (weighted @ prepared.dose)
-    steps = np.diff(levels)
-    return pd.DataFrame({"dose": levels[1:], "weight": above * steps, "density": above})

@@ -160,24 +160,30 @@ def panel(
             raise ParameterError(f"The table has no column {name}. {suggest(name, known)}")
     if frame[[unit, time]].isna().to_numpy().any():
         raise DataError(f"Columns {unit} and {time} of a panel may not be missing.")
-    twice = int(frame.duplicated([unit, time]).sum())
-    if twice:
-        raise DataError(
-            f"{twice} rows of the table repeat a {unit} and {time}: a panel has one row for each."
-        )
     whole = pd.to_numeric(frame[time], errors="coerce")
     if not (whole % 1 == 0).all():
         raise DataError(f"Column {time} must hold whole numbers of periods.")
     rows, units = pd.factorize(frame[unit], sort=True)
     columns, times = pd.factorize(whole.astype("int64"), sort=True)
+    cells = np.bincount(rows * len(times) + columns)
+    twice = len(frame) - np.count_nonzero(cells)
+    if twice:
+        raise DataError(
+            f"{twice} rows of the table repeat a {unit} and {time}: a panel has one row for each."
+        )
     held = {}
     for name in outcomes:
         values = np.full((len(units), len(times)), np.nan)
         values[rows, columns] = pd.to_numeric(frame[name]).to_numpy(dtype=float, na_value=np.nan)
         held[name] = values
-    grouped = frame[fixed].groupby(rows)
-    changing = [name for name in fixed if (grouped[name].nunique(dropna=False) > 1).any()]
+    opening = np.empty(len(units), dtype=np.int64)
+    opening[rows[::-1]] = np.arange(len(rows))[::-1]  # the first row of each unit is written last
+    changing = []
+    for name in fixed:
+        codes = pd.factorize(frame[name])[0]
+        if (codes != codes[opening][rows]).any():
+            changing.append(name)
     if changing:
         raise DataError(f"Within a {unit}, {', '.join(changing)} must not change over {time}.")
-    first = frame[fixed].iloc[np.unique(rows, return_index=True)[1]].reset_index(drop=True)
+    first = frame[fixed].iloc[opening].reset_index(drop=True)
     return Panel(pd.Index(units), np.asarray(times, dtype=np.int64), held, first, simulated)

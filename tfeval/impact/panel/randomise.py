@@ -77,6 +77,12 @@ def randomise(
     ParameterError
         If there are no draws.
 
+    Notes
+    -----
+    The test is of no effect on any unit, and holds where units could have changed places: where
+    those with a high dose vary more for other reasons, p is too small, and errors by cluster say
+    more.
+
     References
     ----------
     Kennedy (1995), Randomization tests in econometrics, Journal of Business and Economic

@@ -282,7 +282,7 @@ def errors_of(fit: Fit, codes: np.ndarray | None, small_sample: str) -> Errors:
         Bell and McCaffrey's with independent errors of one variance as the working model, or
         G/(G - 1) (n - 1)/(n - k), where unit effects are not in k.
     """
-    scores = _scores(fit) @ fit.levers
+    scores = _influence(fit)
     count = len(scores) if codes is None else int(codes.max()) + 1
     if small_sample == "cr1":
         observed = int(np.isfinite(fit.cells.outcome).sum())
@@ -333,6 +333,20 @@ def _scores(fit: Fit) -> np.ndarray:
         rows = cells.regressors[own.units] * cells.weights[own.units, None]
         scores[own.units] = _outer(residuals @ own.regressors, rows)
     return scores
+
+
+def _influence(fit: Fit) -> np.ndarray:
+    """Return those times the dose's levers, shape (units, coefficients), without making them."""
+    cells = fit.cells
+    wide = fit.levers.reshape(*fit.coefficients.shape, -1)
+    influence = np.empty((len(cells.outcome), len(fit.coefficients)))
+    for own, residuals in zip(cells.patterns, fit.residuals, strict=True):
+        rows = cells.regressors[own.units] * cells.weights[own.units, None]
+        total = np.zeros((len(rows), wide.shape[2]))
+        for place in range(rows.shape[1]):
+            total += rows[:, [place]] * (residuals @ (own.regressors @ wide[:, place]))
+        influence[own.units] = total
+    return influence
 
 
 def _outer(by_time: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -392,11 +406,15 @@ def _of_units(fit: Fit) -> tuple[np.ndarray, Moments]:
         for one in (fit.inverse, fit.middle)
     )
     wide = fit.levers.reshape(times, k, times)
-    kinds = []
+    kinds, kind_of = [], np.zeros(len(cells.outcome), dtype=np.int64)
+    for column in (cells.weights, *cells.regressors.T):
+        values, codes = np.unique(column, return_inverse=True)
+        kind_of = np.unique(kind_of * len(values) + codes, return_inverse=True)[1]
     for own, residuals in zip(cells.patterns, fit.residuals, strict=True):
-        described = np.column_stack([cells.regressors[own.units], cells.weights[own.units]])
-        alike, codes, count = np.unique(described, axis=0, return_inverse=True, return_counts=True)
-        rows, weights = alike[:, :-1], alike[:, -1]
+        _, first, codes, count = np.unique(
+            kind_of[own.units], return_index=True, return_inverse=True, return_counts=True
+        )
+        rows, weights = cells.regressors[own.units[first]], cells.weights[own.units[first]]
         pairs = _outer(rows, rows)
         spread = (2 * weights[:, None] * (pairs @ inverse) - pairs @ middle).reshape(
             -1, times, times
@@ -408,13 +426,12 @@ def _of_units(fit: Fit) -> tuple[np.ndarray, Moments]:
         first = (back[:, :, None, :] * rows[:, None, :, None]).reshape(len(rows), times * k, times)
         factors = np.concatenate([first, first * weights[:, None, None]], axis=1)
         kinds.append((lever.transpose(0, 2, 1) @ lever, factors.transpose(0, 2, 1), count))
-        codes = codes.ravel()
         for start in range(0, len(codes), _CHUNK):
             part = slice(start, start + _CHUNK)
             moved = residuals[part, None, :] @ lever[codes[part]]
             scores[own.units[part]] = moved[:, 0]
-    moved_own, factors, count = (np.concatenate(one) for one in zip(*kinds, strict=True))
-    return scores, Moments(moved_own, factors, _core(fit.inverse, fit.middle), count)
+    square, factors, count = (np.concatenate(one) for one in zip(*kinds, strict=True))
+    return scores, Moments(square, factors, _core(fit.inverse, fit.middle), count)
 
 
 def _of_clusters(fit: Fit, codes: np.ndarray, count: int) -> tuple[np.ndarray, Moments]:
