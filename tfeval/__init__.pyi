@@ -39,13 +39,13 @@ from tfeval.impact.imputation.impute import Imputations as Imputations
 from tfeval.impact.imputation.impute import impute as impute
 from tfeval.impact.imputation.pool import pool_imputations as pool_imputations
 from tfeval.impact.matching.match import match as match
-from tfeval.impact.panel.event_study import EventEstimates as EventEstimates
-from tfeval.impact.panel.event_study import EventStudy as EventStudy
-from tfeval.impact.panel.event_study import event_study as event_study
 from tfeval.impact.panel.bounds import PreTrend as PreTrend
 from tfeval.impact.panel.bounds import TrendBounds as TrendBounds
 from tfeval.impact.panel.bounds import pre_trend as pre_trend
 from tfeval.impact.panel.bounds import trend_bounds as trend_bounds
+from tfeval.impact.panel.event_study import EventEstimates as EventEstimates
+from tfeval.impact.panel.event_study import EventStudy as EventStudy
+from tfeval.impact.panel.event_study import event_study as event_study
 from tfeval.impact.panel.panel import Panel as Panel
 from tfeval.impact.panel.panel import panel as panel
 from tfeval.impact.panel.randomise import Randomised as Randomised

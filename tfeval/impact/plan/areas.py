@@ -16,9 +16,9 @@ from tfeval.impact.effects.power import multiplier
 from tfeval.impact.panel.bounds import pre_trend, trend_bounds
 from tfeval.impact.panel.event_estimates import EventEstimates
 from tfeval.impact.panel.event_study import EventStudy, event_study
+from tfeval.impact.panel.panel import Panel, panel
 from tfeval.impact.panel.randomise import leave_out
 from tfeval.impact.panel.randomise import randomise as permuted
-from tfeval.impact.panel.panel import Panel, panel
 from tfeval.impact.plan.analysis_plan import content_hash
 from tfeval.impact.plan.register import Registration, register_beside, registration_of
 from tfeval.programme.areas import PER, area_statistics, doses
@@ -54,8 +54,9 @@ class AreaAnalysis:
         `holm_p`, `randomisation_p`, `same_sign`, `breakdown`; `detectable` (smallest effect seen
         with 80% power), `trend_unseen` (smallest trend before that would have been seen, carried
         to the middle of the years averaged) and `trend_passing` (the trend that the joint test of
-        the years before lets pass in half of cases, as it would bias the estimate); `level` (mean of the outcome in the base year);
-        `answer` and `failed` (the rules of a finding that do not hold).
+        the years before lets pass in half of cases, as it would bias the estimate); `level` (mean
+        of the outcome in the base year) and `mean_dose` (in the plan's scale); `answer` and
+        `failed` (the rules of a finding that do not hold).
     summaries : DataFrame
         One row an outcome and analysis: the same estimate with one thing changed.
     coefficients : DataFrame
@@ -246,6 +247,7 @@ def _outcome(plan: Mapping[str, Any], areas: Panel, outcome: str) -> dict[str, p
         breakdown=robust.breakdown, trend_unseen=found.slope_before,
         trend_passing=before.frame.set_index("power").loc[0.5, "bias"],
         level=np.nanmean(window.outcome(outcome)[:, window.place[told["base"]]]),
+        mean_dose=window.column(main).mean(),
         detectable=float(multiplier(np.inf, plan["could_not_see"]["power"])) * found.std_error,
     )  # fmt: skip
     coefficients = pd.concat([one.coefficients.assign(analysis=name)

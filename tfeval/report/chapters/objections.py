@@ -225,7 +225,9 @@ def weights_table(found: AreaAnalysis) -> Table:
     words = ["Lowest third", "Middle third", "Highest third"]
     given = found.dose_weights
     parts = pd.cut(given["dose"] * scale, ends, labels=words)
-    shares = given["weight"].groupby([parts, given["outcome"]], observed=False).sum().unstack()
+    shares = given.assign(part=parts).pivot_table(
+        index="part", columns="outcome", values="weight", aggfunc="sum", observed=False
+    )
     least, most = shares.min(axis=1), shares.max(axis=1)
     held = known.groupby(pd.cut(known, ends, labels=words), observed=False)
     shown = pd.DataFrame({

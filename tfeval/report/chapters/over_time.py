@@ -28,7 +28,7 @@ from tfeval.money.could_know import cost_of_a_family
 from tfeval.money.unit_costs import TAXPAYERS, unit_costs
 from tfeval.programme.areas import area_measures
 from tfeval.programme.published import Source, distinct_sources, published
-from tfeval.report.chapters.common import about, minus, of_phase
+from tfeval.report.chapters.common import about, minus, of_phase, percent
 from tfeval.report.record import Records, keep, make_record
 
 #: What an outcome's changes are counted in, and the digits shown.
@@ -123,6 +123,9 @@ def headline(found: AreaAnalysis, phase: str = "one") -> Sentence:
     for row in rows.to_dict("records"):
         name = str(row["outcome"])
         ruled.setdefault(ruling(found, row, told[name]), []).append(named[name])
+    if out := ruled.get(MORE_THAN_ALL):
+        said.append(f"All that was claimed in 2015 would be more than there was of "
+                    f"{_listed(out)}.")  # fmt: skip
     if out := ruled.get(RULED_OUT):
         said.append(f"A change as large as the claim of 2015 implies is ruled out for "
                     f"{_listed(out)}.")  # fmt: skip
@@ -157,6 +160,7 @@ def verdict_table(found: AreaAnalysis) -> Table:
             "One sign": "yes" if row["same_sign"] else "no",
             "Breaks down at": f"{row['breakdown']:.2g}",
             "Answer": AREA_ANSWERS[row["answer"]],
+            "Rules that do not hold": "; ".join(FINDING_RULES[key] for key in row["failed"]),
         }
         for row in found.answers.to_dict("records")
     ]
@@ -287,7 +291,8 @@ def benchmarks(found: AreaAnalysis, assumptions: Assumptions) -> pd.DataFrame:
         found.plan, {name: float(prices[key]) for name, key in _PRICED.items()},
         cost_of_a_family("central", assumptions),
     )  # fmt: skip
-    kept = ["outcome", "level", "detectable", "conf_low", "conf_high", "answer", "trend_unseen"]
+    kept = ["outcome", "level", "mean_dose", "detectable", "conf_low", "conf_high", "answer",
+            "trend_unseen"]  # fmt: skip
     return found.answers[kept].merge(made, on="outcome")
 
 
@@ -350,12 +355,13 @@ def reach_table(found: AreaAnalysis, assumptions: Assumptions) -> Table:
             f"({about(cost_of_a_family('central', assumptions))}, prices of "
             f"{assumptions.price_year}) by this outcome alone within a year, at this report's unit "
             "costs to public bodies. Fixed exclusions and absence have none for a year.",
+            "More than there was: at the mean dose the fall would exceed the rate before. "
             f"Ruled out: the 95% interval leaves a fall of that size out, and so does the one for "
             f"trends that were not parallel ({found.plan['finding']['bounds']:g} times the largest "
             "break before). Smallest change seen: 2.8 errors, as the plan has it; with "
             f"{found.answers['freedom'].min():.0f} degrees of freedom it is "
-            f"{float(multiplier(found.answers['freedom'].min())):.2f}. Smallest trend seen before: carried to the middle of the "
-            "years averaged; a smaller one passes the check, and would be taken for an effect.",
+            f"{float(multiplier(found.answers['freedom'].min())):.2f}. Smallest trend seen "
+            "before: carried to the middle of the years averaged; a smaller one passes the check.",
         ],
     )
 
@@ -369,26 +375,46 @@ def rulings_table(found: AreaAnalysis) -> Table:
     found : AreaAnalysis
     """
     told, named = found.plan["benchmarks"]["claim_2015"], labels()
-    shown = [
-        {
-            "Outcome": f"{named[row['outcome']]} ({UNITS[row['outcome']][0]})",
-            "If the claim were all the programme's own": change(row["outcome"],
-                                                                told[row["outcome"]]),
+    shown = []
+    for row in found.answers.to_dict("records"):
+        name, value = row["outcome"], told[row["outcome"]]
+        shown.append({
+            "Outcome": f"{named[name]} ({UNITS[name][0]})",
+            "The claim, at most": change(name, value),
+            "At the mean dose, of the rate before":
+                percent(-value * row["mean_dose"] / row["level"]),
             "Change (95% interval)": interval_words(row),
-            "A change as large as claimed is": ruling(found, row, told[row["outcome"]]),
-        }
-        for row in found.answers.to_dict("records")
-    ]  # fmt: skip
+            "Of the claim, at most left": _left(row["conf_low"], value, row),
+            "If trends were not parallel": _left(wide_interval(found, name), value, row),
+            "A change of that size is": ruling(found, row, value),
+        })  # fmt: skip
     return table(
         pd.DataFrame(shown),
         caption="The claim of 2015 against public statistics, for 10 more targeted families for "
         "each 10,000 children",
         sources=sources_of(),
         notes=[
-            "Chapter 5 has the design, the plan and its limits. What stands in the second column "
-            "is the most that the claim can mean for the rate of a whole authority.",
+            "The claim, at most: what it can mean for the rate of a whole authority, were all of "
+            "it the programme's own; above 100% of the rate it cannot be. Of the claim, at most "
+            "left: the largest fall that the interval holds, as a share of it; none where the "
+            "interval holds no fall. Chapter 5 has the design, the plan and its limits.",
         ],
     )
+
+
+def _left(low: float, value: float, row: Mapping[str, Any]) -> str:
+    """Write the share of a claimed fall that an interval leaves."""
+    if row["answer"] == NOT_ANSWERABLE:
+        return NOT_TOLD
+    return "all of it" if low <= value else percent(max(low / value, 0.0))
+
+
+def wide_interval(found: AreaAnalysis, outcome: str) -> float:
+    """Return the low end for trends as far from parallel as the rule of a finding asks."""
+    rows = found.bounds
+    rows = rows[(rows["outcome"] == outcome)
+                & (rows["multiple"] == found.plan["finding"]["bounds"])]  # fmt: skip
+    return float(rows["conf_low"].iloc[0])
 
 
 def _said(found: AreaAnalysis, row: dict[str, Any], key: str) -> str | None:
@@ -402,6 +428,7 @@ def _said(found: AreaAnalysis, row: dict[str, Any], key: str) -> str | None:
 #: What an interval says of a change of a certain size.
 RULED_OUT, IF_PARALLEL = "ruled out", "ruled out only if trends were parallel"
 NOT_RULED_OUT, TOO_SMALL, NOT_TOLD = "not ruled out", "too small to be seen", "cannot be told"
+MORE_THAN_ALL = "more than there was"
 
 
 def ruling(found: AreaAnalysis, row: Mapping[str, Any], value: float) -> str:
@@ -418,32 +445,17 @@ def ruling(found: AreaAnalysis, row: Mapping[str, Any], value: float) -> str:
     Returns
     -------
     str
-        Ruled out where the interval leaves it out, and so does the one that allows for trends as
-        far from parallel as the rule of a finding asks.
+        More than there was, if at the mean dose the fall exceeds the rate before. Ruled out where
+        the interval leaves it out, and so does the one that allows for trends as far from parallel
+        as the rule of a finding asks.
     """
+    if -value * row["mean_dose"] > row["level"]:
+        return MORE_THAN_ALL
     if row["answer"] == NOT_ANSWERABLE:
         return NOT_TOLD
     if row["conf_low"] <= value:
         return NOT_RULED_OUT if row["detectable"] <= abs(value) else TOO_SMALL
-    wide = found.bounds
-    wide = wide[(wide["outcome"] == row["outcome"])
-                & (wide["multiple"] == found.plan["finding"]["bounds"])]  # fmt: skip
-    return RULED_OUT if float(wide["conf_low"].iloc[0]) > value else IF_PARALLEL
-
-
-@of_phase("one")
-def failed_words(found: AreaAnalysis) -> Table:
-    """Return which rules of a finding each outcome fails.
-
-    Parameters
-    ----------
-    found : AreaAnalysis
-    """
-    named = labels()
-    rows = [{"Outcome": named[row["outcome"]], "Answer": AREA_ANSWERS[row["answer"]],
-             "Fails": "; ".join(FINDING_RULES[key] for key in row["failed"]) or "none"}
-            for row in found.answers.to_dict("records")]  # fmt: skip
-    return table(pd.DataFrame(rows), caption="Which of the five rules each outcome fails")
+    return RULED_OUT if wide_interval(found, row["outcome"]) > value else IF_PARALLEL
 
 
 def record_areas(found: AreaAnalysis, phase: str = "one") -> None:
