@@ -45,6 +45,7 @@ REGISTRIES = {
     "ESTIMANDS": {*(one for several in weight.METHODS.values() for one in several),
                   *estimated.ESTIMANDS},
     "COEFFICIENTS": {coefficients.COEFFICIENT, coefficients.AT_ZERO, event_study.ESTIMANDS[False]},
+    "WINDOWS": set(event_study.WINDOWS),
     "SCALES": {*coefficients.SCALES.values()} - {""},
     "STATUSES": set(rules.NOT_ESTIMATED),
     "SMALL_SAMPLES": set(rules.SMALL_SAMPLES),

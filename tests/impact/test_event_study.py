@@ -352,11 +352,13 @@ def test_permuted_p_values_are_level_where_the_dose_does_nothing_to_units_alike(
 # ------------------------------------------------------------------ wild bootstrap
 
 
-@pytest.mark.parametrize("gaps", [0.0, 0.15])
-def test_the_wild_bootstrap_is_a_refit_for_every_sign(gaps):
-    panel = drawn(units=8, gaps=gaps, seed=8)
-    made = design(weights="w")
+@pytest.mark.parametrize(("gaps", "cluster"), [(0.0, None), (0.15, None), (0.15, "region")])
+def test_the_wild_bootstrap_is_a_refit_for_every_sign(gaps, cluster):
+    panel = drawn(units=8 if cluster is None else 24, gaps=gaps, seed=8)
+    made = design(weights="w", cluster=cluster)
     x, y, weights, unit, at = dummies(panel, 2010, weights="w")
+    if cluster is not None:
+        unit = pd.factorize(panel.column(cluster))[0][unit]
     inverse = np.linalg.pinv(x.T @ (x * weights[:, None]))
     by = np.zeros(x.shape[1])
     by[at[-2:]] = 0.5
@@ -372,7 +374,7 @@ def test_the_wild_bootstrap_is_a_refit_for_every_sign(gaps):
         seen, bent = t_value(y, null), y - x @ held
         drawn_ = np.array([
             abs(t_value(x @ held + bent * np.array(signs)[unit], null))
-            for signs in product((-1, 1), repeat=8)
+            for signs in product((-1, 1), repeat=unit.max() + 1)
         ])  # fmt: skip
         tied = np.isclose(drawn_, abs(seen), rtol=1e-8)
         return ((drawn_ > abs(seen)) & ~tied).mean() + 0.5 * tied.mean()
@@ -432,6 +434,20 @@ def test_what_is_missing_is_left_out_and_counted():
     found = design(by_time=["x"]).fit(holed, "y")
     assert (found.units, found.left_out, found.cells, found.missing_cells) == (17, 3, 101, 1)
     same(found, design(by_time=["x"]).fit(holed.take(np.r_[1, 4:20]), "y"))
+
+
+def test_a_table_and_a_chart_show_every_period_and_hide_few_units():
+    found = design(pre=[2009]).fit(replace(drawn(units=12, gaps=0.1), simulated=True), "y")
+    shown = found.table().text()
+    assert shown == repr(found)
+    for words in ("Simulated records", "2010", "nought by design", "Mean after", "12 units over 6",
+                  "units left out: fewer than 10", "four times in five"):  # fmt: skip
+        assert words in shown
+    chart = found.plot()
+    assert len(chart.data) == 6
+    assert "(simulated records)" in chart.title
+    assert "of 1 periods before" in chart.alt
+    assert "fewer than 10 units over 6" in design().fit(drawn(units=9), "y").table().text()
 
 
 def test_windows_name_every_period():

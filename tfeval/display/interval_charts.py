@@ -29,6 +29,7 @@ from tfeval.display.figures import (
     Chart,
     drawing,
 )
+from tfeval.display.names import WINDOWS
 from tfeval.display.tables import citations
 from tfeval.display.words import Format, written
 from tfeval.errors import ReportError
@@ -236,6 +237,63 @@ def event_chart(
         axes.grid(axis="y")
         figure.legend(loc="outside lower left", ncols=3)
     return Chart(figure, title, alt, data, citations(sources))
+
+
+#: How a period's coefficient is drawn: colour, filled, what the legend says.
+_PERIODS = {
+    "earlier": (DARK_GREY, False, WINDOWS["earlier"]),
+    "pre": (DARK_GREY, True, WINDOWS["pre"]),
+    "base": (DARK_PINK, True, WINDOWS["base"]),
+    "partly": (ORANGE, False, WINDOWS["partly"]),
+    "post": (DARK_BLUE, True, WINDOWS["post"]),
+    "later": (DARK_BLUE, False, WINDOWS["later"]),
+}
+
+
+def period_chart(
+    times: Numbers,
+    values: Numbers,
+    low: Numbers,
+    high: Numbers,
+    windows: Sequence[str],
+    *,
+    title: str,
+    alt: str,
+    y_label: str = "",
+) -> Chart:
+    """Draw the coefficients of an event study with their intervals, by period.
+
+    Parameters
+    ----------
+    times, values : sequence of float
+    low, high : sequence of float
+        Ends of the intervals; missing for the base period.
+    windows : sequence of str
+        Keys of `names.WINDOWS`.
+    title, alt, y_label
+        As in `bar_chart`.
+
+    Returns
+    -------
+    Chart
+        Its data: time, value, low, high, window.
+    """
+    data = chart_frame({"time": times, "value": values, "low": low, "high": high})
+    data = data.assign(window=list(windows))
+    with drawing(title, 4.4, alt) as (figure, axes):
+        axes.axhline(0, color=DARK_GREY, linewidth=1)
+        for window, (colour, filled, label) in _PERIODS.items():
+            own = data[data["window"] == window]
+            if len(own):
+                axes.vlines(own["time"], own["low"], own["high"], color=colour)
+                axes.plot(own["time"], own["value"], "o", color=colour, label=label,
+                          markerfacecolor=colour if filled else "white")  # fmt: skip
+        axes.locator_params(axis="x", integer=True)
+        number_axis(axes.yaxis, "{:,.3g}")
+        axes.set_ylabel(y_label)
+        axes.grid(axis="y")
+        figure.legend(loc="outside lower left", ncols=3)
+    return Chart(figure, title, alt, data)
 
 
 # Claims beside what is left of them.

@@ -96,6 +96,15 @@ COEFFICIENTS = {
     "dose_slope": "the difference that goes with one more unit of {term}",
     "coefficient_at_zero": "coefficient of {term}, where what it interacts with is 0",
 }
+#: Where a period stands in an event study.
+WINDOWS = {
+    "earlier": "earlier, in no window",
+    "pre": "before",
+    "base": "last before",
+    "partly": "partly treated, in no window",
+    "post": "after, averaged",
+    "later": "later, in no window",
+}
 #: What a coefficient is, where it is no difference in the outcome's own unit.
 SCALES = {
     "log_odds_ratio": "log odds ratio",

@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import fdtrc, stdtr, stdtrit
 
+from tfeval.display.names import SIMULATED, WINDOWS
+from tfeval.display.tables import THRESHOLD, Table, safe_count, table
 from tfeval.errors import ParameterError
+from tfeval.impact.effects.words import decimals, label_of, number, p_words, with_interval
 from tfeval.impact.panel.prepared import Prepared
 from tfeval.impact.panel.two_way import Errors, Fit
+
+if TYPE_CHECKING:
+    from tfeval.display.figures import Chart
 
 #: Errors of a trend that 80% power at a 5% test asks for.
 DETECTABLE = 2.8
@@ -102,6 +108,7 @@ class EventEstimates:
     binary: bool
     treated: int
     level: float
+    simulated: bool
     _prepared: Prepared
     _errors: Errors
     _labels: pd.Index
@@ -136,6 +143,61 @@ class EventEstimates:
         return pd.DataFrame(
             {"dose": levels[1:], "weight": above * np.diff(levels), "density": above}
         )
+
+    def table(self) -> Table:
+        """Return the coefficients and their summary as a table for readers."""
+        digits = decimals(self.std_error)
+        share = f"{self.level:.0%}"
+        lines = []
+        rows: list[Any] = self.coefficients.to_dict("records")
+        for row in [*rows, {"time": "Mean after", **vars(self)}]:
+            known = row["estimate"], row["conf_low"], row["conf_high"]
+            told = "nought by design" if row.get("window") == "base" else "not estimated"
+            lines.append([str(row["time"]), WINDOWS.get(row.get("window", ""), ""),
+                          told if np.isnan(known[2]) else with_interval(*known, digits),
+                          "" if np.isnan(row["p_value"]) else p_words(row["p_value"])])  # fmt: skip
+        notes = [f"{SIMULATED}."] * self.simulated
+        few = self.units < THRESHOLD  # units may be families
+        notes.append(f"{safe_count(self.units) if few else self.units} units over "
+                     f"{len(self.covariance) + 1} periods, {self.missing_cells:,} cells missing; "
+                     f"units left out: {safe_count(self.left_out)}.")  # fmt: skip
+        test = self.pre_trend
+        if np.isfinite(test.p_value):
+            notes.append(f"All coefficients before nought: p {p_words(test.p_value)}.")
+        if np.isfinite(self.slope_before):
+            seen = number(self.slope_before, digits)
+            notes.append(f"A trend before that brings {seen} by the periods averaged would have "
+                         "been seen four times in five; a smaller one probably not.")  # fmt: skip
+        columns = ["Period", "Window", f"Difference ({share} interval)", "p"]
+        heading = f"{label_of(self.outcome, {})}: change since the base period, by the dose"
+        return table(pd.DataFrame(lines, columns=columns), heading, notes=notes)
+
+    def plot(self) -> Chart:
+        """Return the coefficients with their intervals as a chart."""
+        from tfeval.display.interval_charts import period_chart  # noqa: PLC0415
+
+        rows = self.coefficients.dropna(subset="estimate")
+        told = {}
+        for name in ("pre", "post"):
+            own = rows[rows["window"] == name]
+            apart = int(((own["conf_low"] > 0) | (own["conf_high"] < 0)).sum())
+            told[name] = f"{apart} of {len(own)}"
+        label = label_of(self.outcome, {})
+        marked = " (simulated records)" if self.simulated else ""
+        return period_chart(
+            rows["time"], rows["estimate"], rows["conf_low"], rows["conf_high"],
+            rows["window"].tolist(),
+            title=f"{label}: change since the base period, by the dose{marked}",
+            alt=f"Points with intervals by period, and a line at nought. Intervals leave nought "
+            f"out in {told['pre']} periods before and in {told['post']} averaged after.",
+            y_label="By one unit of the dose",
+        )  # fmt: skip
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return self.table()._repr_mimebundle_()
+
+    def __repr__(self) -> str:
+        return self.table().text()
 
     def combine(self, weights: Mapping[int, float]) -> Combination:
         """Return a linear combination of the coefficients, by period.
@@ -200,7 +262,7 @@ def estimates_of(
     trends : bool
         Whether units' own trends were taken off.
     **known
-        `outcome`, `windows` (of each period of the panel), `left_out`, `labels`.
+        `outcome`, `windows` (of each period of the panel), `left_out`, `labels`, `simulated`.
     """
     values, dated, windows = fit.dose * prepared.scale, prepared.dated, known["windows"]
     inside = {
@@ -234,6 +296,7 @@ def estimates_of(
         binary=bool(np.isin(prepared.dose, (0, 1)).all()),
         treated=int((prepared.dose > 0).sum()),
         level=level,
+        simulated=known["simulated"],
         _prepared=prepared,
         _errors=errors,
         _labels=labels,

@@ -23,6 +23,8 @@ KIND = "event_study"
 #: What is estimated: of a dose of 0 or 1, and of any other.
 ESTIMANDS = {True: "ATT", False: "dose_slope"}
 SMALL_SAMPLES = ("cr2", "cr1")
+#: Where a period may stand.
+WINDOWS = ("earlier", "pre", "base", "partly", "post", "later")
 #: Clusters that a wild bootstrap takes, whose memory grows with their square.
 _MOST_CLUSTERS = 5000
 
@@ -118,6 +120,7 @@ class EventStudy:
             trends=self.trends, outcome=outcome,
             windows={int(time): self.window(int(time)) for time in panel.times},
             left_out=len(panel.units) - len(prepared.units), labels=panel.units[prepared.units],
+            simulated=panel.simulated,
         )  # fmt: skip
 
     def wild(self, panel: Panel, outcome: str, *, draws: int = 9999, seed: int = 1) -> Wild:
@@ -156,17 +159,18 @@ class EventStudy:
     def contrasts(self, outcomes: Panel, months: int | None = None) -> Contrasts:
         """Return the summary of each outcome of a panel, with influences."""
         rows, influence = [], np.zeros((len(outcomes.units), len(outcomes.outcomes)))
+        codes = np.arange(len(outcomes.units))
+        if self.cluster is not None:
+            codes = pd.factorize(outcomes.column(self.cluster))[0]
         for place, name in enumerate(outcomes.outcomes):
             found = self.fit(outcomes, name)
             post = found.influence[list(self.post)].mean(axis=1)
             # An effect's variance is n/(n - 1) times the sum of squares, of n units or clusters.
-            count = len(outcomes.units) if self.cluster is None else found.clusters
+            count = len(codes) if self.cluster is None else len(np.unique(codes))
             own = outcomes.units.get_indexer(post.index)
             influence[own, place] = post * np.sqrt((count - 1) / count)
             rows.append(_row(self, name, found))
-        clusters = {}
-        if self.cluster is not None:
-            clusters[self.cluster] = pd.factorize(outcomes.column(self.cluster))[0]
+        clusters = {} if self.cluster is None else {self.cluster: codes}
         return Contrasts(pd.DataFrame(rows), influence, clusters)
 
     def diagnostic(self, panel: Panel | None = None) -> pd.DataFrame:
