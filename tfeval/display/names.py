@@ -39,6 +39,9 @@ METHODS = {
     "covariance_adjusted": "analysis of covariance",
     "doubly_robust": "doubly robust (augmented weighting)",
     "published": "propensity score matching, as published",
+    "synthetic_difference_in_differences": "synthetic difference-in-differences",
+    "synthetic_control": "synthetic control",
+    "difference_in_differences": "difference-in-differences",
 }
 OUTCOME_MODELS = {"linear": "linear model", "logistic": "logistic model"}
 #: Outcome models that are not said.
@@ -56,6 +59,9 @@ ERRORS = {
     "bootstrap": "cluster bootstrap that repeats design and estimate",
     "wild": "wild cluster bootstrap",
     "randomisation": "randomisation of the treatment",
+    "placebo": "the spread of effects on untreated units",
+    "permutation": "rank among effects on untreated units",
+    "jackknife": "jackknife over units, weights held",
     # Of other packages' models.
     "iid": "one variance for all",
     "hc0": "robust to unequal variances (HC0)",

@@ -86,8 +86,13 @@ def contrast_effects(
     Raises
     ------
     ParameterError
-        If the errors or clusters are not the design's.
+        If the errors or clusters are not the design's, or its own intervals have another level.
     """
+    own = getattr(design, "level", level)
+    if own != level:
+        raise ParameterError(
+            f"This design's own intervals are at {own}: give estimate level={own}."
+        )
     found = design.contrasts(outcomes, months)
     codes, name = _codes(found, errors, cluster)
     sums = found.influence if codes is None else _summed(found.influence, codes)
@@ -116,7 +121,8 @@ def contrast_effects(
     return Effects(
         frame=frame.assign(**kept), joint=np.where(np.outer(known, known), covariance, np.nan),
         level=level, settings={"design": design.kind, "clusters": name},
-        notes=(f"Assumed: {design.assumption}", *design.notes), simulated=design.simulated,
+        notes=(f"Assumed: {design.assumption}", *design.notes),
+        simulated=design.simulated or bool(getattr(outcomes, "simulated", False)),
     )  # fmt: skip
 
 
