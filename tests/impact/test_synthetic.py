@@ -518,6 +518,28 @@ def test_nations_are_too_few_for_an_interval_and_it_says_so_by_having_none():
     assert tf.estimate(design, held).simulated
 
 
+def test_the_chart_draws_the_path_and_says_what_it_shows():
+    held = drawn(19, effect=3.0)
+    found = fit(tf.Panel(held.units, held.times, held.outcomes, held.fixed, simulated=True))
+    chart = found.plot()
+    assert chart.data["Treated"].tolist() == found.path["treated"].tolist()
+    assert chart.data["Weighted comparison"].to_numpy() == pytest.approx(found.path["synthetic"])
+    assert chart.title.startswith("Simulated records: rate") and " above " in chart.alt
+    assert "synthetic difference-in-differences" in repr(found)
+    both = tf.synthetic("pilot", first="first").fit(staggered(), "rate")
+    gap = both.plot().data
+    shares = np.repeat([10 / 19, 9 / 19], 12)
+    mean = (both.path["treated"] * shares).groupby(both.path["time"]).sum()
+    assert gap["Treated"].to_numpy() == pytest.approx(mean.to_numpy())
+
+
+def test_outcomes_that_do_not_vary_have_no_error():
+    flat = made(np.repeat(np.arange(14.0)[:, None], 12, axis=1), 2)
+    row = tf.estimate(tf.synthetic("pilot", first=2010), flat).to_frame().iloc[0]
+    assert row["status"] == "no_variation"
+    assert row["estimate"] == pytest.approx(0, abs=1e-12) and np.isnan(row["p_value"])
+
+
 def test_missing_cells_are_refused_or_their_units_counted():
     values = drawn(20).outcome("rate").copy()
     values[2, 4] = np.nan

@@ -73,7 +73,8 @@ class Synthetic:
         notes = ["Units are areas, each counted once however large."]
         if self.errors in ("placebo", "permutation"):
             notes.append(
-                "Errors take effects of nothing on comparison units to vary as the estimate does."
+                "Errors are the spread of effects on units without the programme: they hold if the "
+                "treated vary as much."
             )
         if self.covariates:
             notes.append("The covariates' slopes are taken as known.")
@@ -122,6 +123,7 @@ class Synthetic:
             first=tuple(start for start, _ in groups), blocks=blocks,
             solved=tuple(fitted(blocks)), dropped=int(lacking.sum()), slopes=slopes,
             errors=self.errors, draws=self.draws, seed=self.seed, level=self.level,
+            simulated=panel.simulated,
         )  # fmt: skip
 
     def _starts(self, panel: Panel) -> tuple[np.ndarray, np.ndarray]:

@@ -10,8 +10,12 @@ from math import comb
 import numpy as np
 import pandas as pd
 
+from tfeval.display.charts import line_chart
+from tfeval.display.figures import Chart
+from tfeval.display.names import METHODS, words
+from tfeval.display.words import significant
 from tfeval.errors import ParameterError
-from tfeval.impact.inference.rules import ESTIMATED, NO_ERROR
+from tfeval.impact.inference.rules import ESTIMATED, NO_ERROR, NO_VARIATION
 from tfeval.impact.panel.two_way_weights import (
     Block,
     Drawn,
@@ -29,6 +33,8 @@ from tfeval.impact.panel.two_way_weights import (
 POOR_FIT = 2.0
 #: One unit with more than this share of the weight carries the comparison.
 MOST_OF_THE_WEIGHT = 0.5
+#: An error this small, relative to the outcome, is rounding.
+_NOTHING = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +59,8 @@ class SyntheticEffect:
         Of the covariates, by name.
     errors, draws, seed, level
         As in `synthetic`.
+    simulated : bool
+        Whether the records are simulated.
     """
 
     outcome: str
@@ -67,6 +75,7 @@ class SyntheticEffect:
     draws: int
     seed: int
     level: float
+    simulated: bool
 
     @property
     def n_treated(self) -> int:
@@ -180,8 +189,7 @@ class SyntheticEffect:
         return resampled(self.blocks, np.stack(kept))
 
     @cached_property
-    def std_error(self) -> float:
-        """The standard error; that of permutations is the placebos'. NaN if there is none."""
+    def _spread(self) -> float:
         if self.errors in ("placebo", "permutation"):
             return float(self.drawn.effect.std())
         if min(len(block.treated) for block in self.blocks) < 2:
@@ -189,9 +197,21 @@ class SyntheticEffect:
                 f"Errors {self.errors} need two treated units or more with each first treated "
                 'period: take errors="placebo" or "permutation".'
             )
-        if self.errors == "bootstrap":
-            return float(self.bootstrap.std())
-        return _jackknife_error(self.jackknife)
+        values = self.bootstrap if self.errors == "bootstrap" else self.jackknife
+        inflated = 1.0 if self.errors == "bootstrap" else len(values) - 1.0
+        return float(np.sqrt(inflated) * values.std())
+
+    @property
+    def status(self) -> str:
+        """Whether it has an error, or why not: a key of `inference.rules`."""
+        if self._spread <= _NOTHING * np.abs(self.path["treated"]).max():
+            return NO_VARIATION
+        return ESTIMATED if np.isfinite(self._spread) else NO_ERROR
+
+    @property
+    def std_error(self) -> float:
+        """The standard error; that of permutations is the placebos'. NaN if there is none."""
+        return self._spread if self.status == ESTIMATED else float("nan")
 
     @property
     def freedom(self) -> float:
@@ -201,10 +221,10 @@ class SyntheticEffect:
     @cached_property
     def p_value(self) -> float:
         """The two-sided p-value; of permutations the share of sets, the treated among them."""
+        if self.status != ESTIMATED:
+            return float("nan")
         if self.errors == "permutation":
             return _share_at_least(np.abs(self.drawn.effect), abs(self.estimate))
-        if not self.std_error > 0:
-            return float("nan")
         from scipy.special import stdtr  # noqa: PLC0415
 
         return float(2 * stdtr(self.freedom, -abs(self.estimate) / self.std_error))
@@ -212,7 +232,7 @@ class SyntheticEffect:
     @cached_property
     def _reach(self) -> float:
         level = self.level
-        if self.errors != "permutation":
+        if self.errors != "permutation" or self.status != ESTIMATED:
             from scipy.special import stdtrit  # noqa: PLC0415
 
             return float(stdtrit(self.freedom, (1 + level) / 2)) * self.std_error
@@ -278,19 +298,16 @@ class SyntheticEffect:
     def influence(self) -> np.ndarray:
         """Each unit's influence on the estimate, in the order of `units`.
 
-        Jackknife pseudo-values with weights held, less their mean; with one treated unit, which
-        cannot be left out, the placebo effects of the comparison units. Scaled so that the sum of
-        squares times n/(n - 1) is the variance by the errors that were asked for: the scale is
-        theirs, and how outcomes vary together is the jackknife's.
+        Jackknife pseudo-values with weights held, less their mean; where there are none, as with
+        one treated unit, the effects of each comparison unit treated in turn. Scaled so that the
+        sum of squares times n/(n - 1) is the variance by the errors that were asked for: the scale
+        is theirs, and how outcomes vary together is the jackknife's.
         """
-        size = len(self.units)
-        values = np.zeros(size)
-        if np.isnan(self.jackknife).any():
-            known = placebo(self.blocks, np.arange(self.n_comparison)[:, None]).effect \
-                if self.n_treated == 1 else np.full(self.n_comparison, np.nan)  # fmt: skip
-            values[: self.n_comparison] = known - known.mean()
-        else:
-            values = self.jackknife.mean() - self.jackknife
+        size, held = len(self.units), self.n_comparison
+        values = self.jackknife.mean() - self.jackknife
+        if np.isnan(values).any():
+            alone = self.placebos["estimate"].to_numpy()[1:]
+            values = np.append(alone - alone.mean(), np.zeros(size - held))
         spread = np.sqrt((values**2).sum() * size / (size - 1))
         return values * (self.std_error / spread if spread > 0 else np.nan)
 
@@ -329,19 +346,46 @@ class SyntheticEffect:
         last = self.path["time"] >= self.path["first"]
         late = self.path[last].groupby("first")[["treated", "synthetic"]].mean()
         treated, synthetic = self._shares @ late.to_numpy()
-        known = np.isfinite(self.std_error)
         return {
             "outcome": self.outcome, "estimate": self.estimate, "std_error": self.std_error,
             "conf_low": self.conf_low, "conf_high": self.conf_high, "p_value": self.p_value,
             "errors": self.errors, "freedom": self.freedom, "mean_treated": treated,
             "mean_comparison": synthetic, "ess_comparison": self.effective_units,
-            "n_missing": self.dropped, "status": ESTIMATED if known else NO_ERROR,
+            "n_missing": self.dropped, "status": self.status,
         }  # fmt: skip
 
+    # ------------------------------------------------------------------ for readers
 
-def _jackknife_error(values: np.ndarray) -> float:
-    size = len(values)
-    return float(np.sqrt((size - 1) / size * ((values - values.mean()) ** 2).sum()))
+    def plot(self, title: str | None = None) -> Chart:
+        """Draw the treated beside the weighted comparison; over blocks, by their treated cells.
+
+        Parameters
+        ----------
+        title : str, optional
+        """
+        blocks = self.path.groupby("first", sort=True)[["treated", "synthetic"]]
+        parts = [block.to_numpy() for _, block in blocks]
+        values = np.tensordot(self._shares, np.stack(parts), axes=1)
+        frame = pd.DataFrame(
+            values, pd.Index(self.times, name="period"), ["Treated", "Weighted comparison"]
+        )
+        began = ", ".join(map(str, self.first))
+        heading = title or f"{self.outcome} of the treated, from {began}, and of their comparison"
+        heading = f"Simulated records: {heading}" if self.simulated else heading
+        gap = self.estimate
+        alt = (
+            f"Line chart of two lines over {len(self.times)} periods. After {began} the treated "
+            f"are on average {significant(abs(gap), 3)} {'above' if gap > 0 else 'below'} the "
+            "weighted comparison."
+        )
+        return line_chart(frame, title=heading, alt=alt, value_format="{:,.4g}")
+
+    def __repr__(self) -> str:
+        kind = words(METHODS, self.blocks[0].kind)
+        return (
+            f"{self.outcome}: effect {significant(self.estimate, 4)} by {kind}, beside "
+            f"{significant(self.effective_units, 3)} effective comparison units"
+        )
 
 
 def _share_at_least(sizes: np.ndarray, own: float) -> float:

@@ -15,7 +15,7 @@ KINDS = (SYNTHETIC_DID, SYNTHETIC_CONTROL, DID)
 #: Of the noise: a penalty that only makes weights unique, as in synthdid.
 _LEAST = 1e-6
 #: Penalties below this part of the points' mean squared length go to non-negative least squares.
-_STRONG = 1e-6
+_STRONG = 1e-4
 #: Newton steps; what has not ended by then goes to non-negative least squares.
 _STEPS = 60
 #: Numbers held at a time by a batch of samples.
