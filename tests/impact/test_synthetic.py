@@ -339,26 +339,22 @@ def worlds(count, *, effect=1.0):
 
 
 def test_synthetic_comparisons_find_a_known_effect_where_parallel_trends_fail():
-    found = {kind: [] for kind in core.KINDS}
-    for held in worlds(80):
-        for kind in core.KINDS:
-            one = tf.synthetic("pilot", first=2021, kind=kind, draws=30).fit(held, "rate")
-            found[kind].append((one.estimate, one.conf_low < 1.0 < one.conf_high))
-    mean = {kind: np.mean([estimate for estimate, _ in found[kind]]) for kind in found}
-    error = {
-        kind: np.std([estimate for estimate, _ in found[kind]]) / np.sqrt(80) for kind in found
-    }
-    assert mean[DID] - 1 > 8 * error[DID]
-    assert abs(mean[SDID] - 1) < 0.25 * (mean[DID] - 1)
-    assert abs(mean[SC] - 1) < 0.25 * (mean[DID] - 1)
-    cover = {kind: np.mean([inside for _, inside in found[kind]]) for kind in found}
-    assert cover[SDID] > 0.86
-    assert cover[SC] > 0.86
+    count, kinds = 100, (DID, SDID, SC)
+    effect, inside = np.empty((count, 3)), np.empty((count, 3), dtype=bool)
+    for world, held in enumerate(worlds(count)):
+        for place, kind in enumerate(kinds):
+            one = tf.synthetic("pilot", first=2021, kind=kind, draws=40).fit(held, "rate")
+            effect[world, place] = one.estimate
+            inside[world, place] = kind == DID or one.conf_low < 1.0 < one.conf_high
+    bias, error = effect.mean(axis=0) - 1, effect.std(axis=0) / np.sqrt(count)
+    assert bias[0] > 8 * error[0]
+    assert (np.abs(bias[1:]) < 0.15 * bias[0]).all()
+    assert (inside.mean(axis=0)[1:] > 0.88).all()  # 94% and 92% over 300 worlds
 
 
 def test_placebo_intervals_hold_at_their_level_where_trends_are_parallel():
     rng, inside, ranks = np.random.default_rng(30), [], []
-    for _ in range(200):
+    for _ in range(150):
         held = made(rng.normal(size=(20, 1)) + rng.normal(size=(20, 8)), 1)
         one = tf.synthetic("pilot", first=2006, kind=DID).fit(held, "rate")
         inside.append(one.conf_low < 0 < one.conf_high)
@@ -524,7 +520,7 @@ def test_the_chart_draws_the_path_and_says_what_it_shows():
     chart = found.plot()
     assert chart.data["Treated"].tolist() == found.path["treated"].tolist()
     assert chart.data["Weighted comparison"].to_numpy() == pytest.approx(found.path["synthetic"])
-    assert chart.title.startswith("Simulated records: rate") and " above " in chart.alt
+    assert chart.title.startswith("Simulated records: Rate") and " above " in chart.alt
     assert "synthetic difference-in-differences" in repr(found)
     both = tf.synthetic("pilot", first="first").fit(staggered(), "rate")
     gap = both.plot().data

@@ -12,7 +12,7 @@ import pandas as pd
 
 from tfeval.display.charts import line_chart
 from tfeval.display.figures import Chart
-from tfeval.display.names import METHODS, words
+from tfeval.display.names import METHODS, capital, words
 from tfeval.display.words import significant
 from tfeval.errors import ParameterError
 from tfeval.impact.inference.rules import ESTIMATED, NO_ERROR, NO_VARIATION
@@ -370,11 +370,14 @@ class SyntheticEffect:
             values, pd.Index(self.times, name="period"), ["Treated", "Weighted comparison"]
         )
         began = ", ".join(map(str, self.first))
-        heading = title or f"{self.outcome} of the treated, from {began}, and of their comparison"
+        heading = (
+            title
+            or f"{capital(self.outcome)} of the treated, from {began}, and of their comparison"
+        )
         heading = f"Simulated records: {heading}" if self.simulated else heading
         gap = self.estimate
         alt = (
-            f"Line chart of two lines over {len(self.times)} periods. After {began} the treated "
+            f"Line chart of two lines over {len(self.times)} periods. From {began} on the treated "
             f"are on average {significant(abs(gap), 3)} {'above' if gap > 0 else 'below'} the "
             "weighted comparison."
         )
