@@ -24,7 +24,7 @@ from tfeval.impact.effects.effects import Effects
 from tfeval.impact.inference import rules
 from tfeval.impact.matching import settings as matching
 from tfeval.impact.means.methods import METHODS, OUTCOME_MODELS
-from tfeval.impact.panel import event_study
+from tfeval.impact.panel import event_study, synthetic
 from tfeval.impact.plan.analysis_plan import FILE, AnalysisPlan, read_plan
 from tfeval.impact.plan.deviations import Analysis
 from tfeval.impact.plan.rules import CORRECTIONS, plan_faults, varied
@@ -38,9 +38,9 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 REGISTRIES = {
     "DESIGNS": {*matching.METHODS, *weight.METHODS, "unweighted"},
-    "METHODS": {*METHODS, published.METHOD, event_study.KIND},
+    "METHODS": {*METHODS, published.METHOD, event_study.KIND, *synthetic.KINDS},
     "OUTCOME_MODELS": set(OUTCOME_MODELS),
-    "ERRORS": {*rules.ERRORS, *coefficients.ERRORS, published.BY_SIGNIFICANCE,
+    "ERRORS": {*rules.ERRORS, *coefficients.ERRORS, *synthetic.ERRORS, published.BY_SIGNIFICANCE,
                published.BY_DESIGN},
     "ESTIMANDS": {*(one for several in weight.METHODS.values() for one in several),
                   *estimated.ESTIMANDS},

@@ -51,6 +51,9 @@ from tfeval.impact.panel.panel import panel as panel
 from tfeval.impact.panel.randomise import Randomised as Randomised
 from tfeval.impact.panel.randomise import leave_out as leave_out
 from tfeval.impact.panel.randomise import randomise as randomise
+from tfeval.impact.panel.synthetic import Synthetic as Synthetic
+from tfeval.impact.panel.synthetic import synthetic as synthetic
+from tfeval.impact.panel.synthetic_effect import SyntheticEffect as SyntheticEffect
 from tfeval.impact.plan.analysis_plan import AnalysisPlan as AnalysisPlan
 from tfeval.impact.plan.analysis_plan import read_plan as read_plan
 from tfeval.impact.plan.analysis_plan import register_plan as register_plan

@@ -53,6 +53,9 @@ METHODS = {
     "doubly_robust": "doubly robust (augmented weighting)",
     "published": "propensity score matching, as published",
     "event_study": "event study with unit and period effects",
+    "synthetic_difference_in_differences": "synthetic difference-in-differences",
+    "synthetic_control": "synthetic control",
+    "difference_in_differences": "difference-in-differences",
 }
 OUTCOME_MODELS = {"linear": "linear model", "logistic": "logistic model"}
 #: Outcome models that are not said.
@@ -70,6 +73,9 @@ ERRORS = {
     "bootstrap": "cluster bootstrap that repeats design and estimate",
     "wild": "wild cluster bootstrap",
     "randomisation": "randomisation of the treatment",
+    "placebo": "the spread of effects on untreated units",
+    "permutation": "rank among effects on untreated units",
+    "jackknife": "jackknife over units, weights held",
     # Of other packages' models.
     "iid": "one variance for all",
     "hc0": "robust to unequal variances (HC0)",

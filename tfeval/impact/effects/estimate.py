@@ -86,8 +86,13 @@ def contrast_effects(
     Raises
     ------
     ParameterError
-        If the errors or clusters are not the design's.
+        If the errors or clusters are not the design's, or its own intervals have another level.
     """
+    own = getattr(design, "level", level)
+    if own != level:
+        raise ParameterError(
+            f"This design's own intervals are at {own}: give estimate level={own}."
+        )
     found = design.contrasts(outcomes, months)
     codes, name = _codes(found, errors, cluster)
     sums = found.influence if codes is None else _summed(found.influence, codes)
