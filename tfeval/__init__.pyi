@@ -41,6 +41,9 @@ from tfeval.impact.imputation.pool import pool_imputations as pool_imputations
 from tfeval.impact.matching.match import match as match
 from tfeval.impact.panel.panel import Panel as Panel
 from tfeval.impact.panel.panel import panel as panel
+from tfeval.impact.panel.threshold import Threshold as Threshold
+from tfeval.impact.panel.threshold import threshold as threshold
+from tfeval.impact.panel.threshold_checks import ThresholdChecks as ThresholdChecks
 from tfeval.impact.plan.analysis_plan import AnalysisPlan as AnalysisPlan
 from tfeval.impact.plan.analysis_plan import read_plan as read_plan
 from tfeval.impact.plan.analysis_plan import register_plan as register_plan

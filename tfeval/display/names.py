@@ -32,6 +32,7 @@ DESIGNS = {
     "overlap": "overlap weights",
     "entropy": "entropy balancing",
     "unweighted": "no matching or weighting",
+    "threshold": "regression discontinuity",
 }
 METHODS = {
     "difference": "difference of weighted means",
@@ -39,6 +40,11 @@ METHODS = {
     "covariance_adjusted": "analysis of covariance",
     "doubly_robust": "doubly robust (augmented weighting)",
     "published": "propensity score matching, as published",
+    "local_polynomial": "local polynomial with its bias taken off (Calonico, Cattaneo and "
+    "Titiunik)",
+    "honest_local_linear": "local linear, interval honest to a bound on curvature (Kolesár and "
+    "Rothe)",
+    "local_randomisation": "difference between the values next to the cutoff, as if drawn by lot",
 }
 OUTCOME_MODELS = {"linear": "linear model", "logistic": "logistic model"}
 #: Outcome models that are not said.
@@ -56,6 +62,7 @@ ERRORS = {
     "bootstrap": "cluster bootstrap that repeats design and estimate",
     "wild": "wild cluster bootstrap",
     "randomisation": "randomisation of the treatment",
+    "neighbours": "by nearest neighbours in the running variable",
     # Of other packages' models.
     "iid": "one variance for all",
     "hc0": "robust to unequal variances (HC0)",
@@ -75,6 +82,8 @@ ESTIMANDS = {
     "ATE": "the average effect on all units",
     "ATC": "the average effect on the comparison units, had they been treated",
     "ATO": "the average effect where both arms overlap",
+    "SRD": "the average effect on units at the cutoff (sharp)",
+    "FRD": "the average effect on units at the cutoff whom it moves to the programme (fuzzy)",
 }
 #: Estimands of another package's model; {term} is the coefficient's name there.
 COEFFICIENTS = {
@@ -102,6 +111,11 @@ STATUSES = {
     "determined": "No interval: the covariates determine the outcome, so nothing is left to "
     "chance.",
     "no_error": "No interval: the model gives no error.",
+    "few_support": "No interval: the running variable has too few values within the bandwidth on a "
+    "side of the cutoff (at least {fewest_support} are needed for a local polynomial's own error, "
+    "2 for one honest to a bound on curvature).",
+    "weak_first_stage": "No interval: the cutoff moves too few {who} to the programme for a ratio "
+    "(its F is below {fewest_f}).",
 }
 #: Forms of the error that small numbers call for.
 SMALL_SAMPLES = {

@@ -76,6 +76,7 @@ def contrast_effects(
     cluster : str, optional
         One of the design's clusters.
     level : float, default 0.95
+        Where the design gives intervals itself, its own level stands.
 
     Returns
     -------
@@ -89,6 +90,8 @@ def contrast_effects(
         If the errors or clusters are not the design's.
     """
     found = design.contrasts(outcomes, months)
+    if "conf_low" in found.rows:
+        level = getattr(design, "level", level)
     codes, name = _codes(found, errors, cluster)
     sums = found.influence if codes is None else _summed(found.influence, codes)
     count, fewest = len(sums), FEWEST_UNITS if codes is None else FEWEST_CLUSTERS
