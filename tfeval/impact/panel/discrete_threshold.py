@@ -387,6 +387,9 @@ class Estimator:
             found = self._found(points, curvature, curvature_treated)
         if found is None:
             return None, FEW_SUPPORT if self.mode == "honest" else FEW_UNITS
+        events = found.used & (points.outcome != 0)
+        sides = ((events & side).sum() for side in (points.x < 0, points.x >= 0))
+        found = replace(found, events=(int(next(sides)), int(next(sides))))
         status = self._status(points, found)
         if status == ESTIMATED and points.treated is not None:
             taken = replace(points, outcome=points.treated, treated=None)

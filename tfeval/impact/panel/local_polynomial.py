@@ -88,6 +88,8 @@ class Jump:
         Of Student's t; infinite for the normal.
     p_randomisation : float
         By permutation; NaN where none was drawn.
+    events : tuple of int
+        Units used whose outcome is not 0, below and above.
     """
 
     estimate: float
@@ -109,6 +111,7 @@ class Jump:
     bias_bound: float = math.nan
     freedom: float = math.inf
     p_randomisation: float = math.nan
+    events: tuple[int, int] = (0, 0)
 
 
 def kernel_weights(distance: np.ndarray, kernel: str) -> np.ndarray:

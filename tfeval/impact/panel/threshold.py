@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.cohort.analysis_table import CAVEATS, Cohort
+from tfeval.display.names import plain
 from tfeval.errors import DataError, ParameterError, names_settings, suggest
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
@@ -20,6 +21,7 @@ from tfeval.impact.means.outcomes import Outcomes, aligned
 from tfeval.impact.panel.discrete_threshold import METHODS, Estimator
 from tfeval.impact.panel.local_polynomial import Jump, Points
 from tfeval.impact.panel.threshold_checks import Asked, ThresholdChecks, checked
+from tfeval.impact.study.numbers import floats_of
 from tfeval.impact.study.study import Study, study
 
 KIND = "threshold"
@@ -59,11 +61,9 @@ class Threshold:
         Names of the numbers adjusted for.
     cluster : str or None
     curvature : float or mapping of str to float, or None
-        Bound on the second derivative of outcomes.
     estimator : Estimator
         Which way to an estimate, with its settings.
     estimand : {"SRD", "FRD"}
-        Of all at the cutoff; or, fuzzy, of those there whom the cutoff moves.
     assumption : str
     notes : tuple of str
     simulated : bool
@@ -115,11 +115,10 @@ class Threshold:
         Returns
         -------
         Contrasts
-            `rows` has, beside the usual columns, `bandwidth`, `bias_bandwidth`, `conventional`
-            (the estimate before its bias is taken off), `curvature` and `bias_bound`,
-            `first_stage`, `support_below` and `support_above` (values used of the running
-            variable), `p_randomisation`. Units without an outcome are left out of it alone, and
-            counted in `n_missing`.
+            `rows` has also `bandwidth`, `bias_bandwidth`, `conventional` (the estimate before its
+            bias is taken off), `curvature`, `bias_bound`, `first_stage`, `support_below` and
+            `support_above` (values used of the running variable), `p_randomisation`. Units without
+            an outcome are left out of it alone, and counted in `n_missing`.
         """
         held = aligned(self.study, outcomes, months)
         bounds = self._bounds(held.names)
@@ -149,7 +148,7 @@ class Threshold:
         return Contrasts(frame, influence * math.sqrt((count - 1) / count), clusters)
 
     def _described(self, points: Points, found: Jump | None, status: str) -> dict[str, Any]:
-        """Return the columns of an effect that was found, and of one that was not."""
+        """Return an effect's columns, whether it was found or not."""
         below = points.x < 0
         row: dict[str, Any] = {
             "estimand": self.estimand, "design": KIND, "method": METHODS[self.estimator.mode],
@@ -165,13 +164,12 @@ class Threshold:
         }  # fmt: skip
         if found is None:
             return row
-        events = found.used & (points.outcome != 0)
+        positive = found.below > 0 and not self.fuzzy
         row |= {
             "estimate": found.estimate, "mean_treated": found.above, "mean_comparison": found.below,
             "n_treated": found.n_above, "n_comparison": found.n_below,
-            "events_treated": int((events & ~below).sum()),
-            "events_comparison": int((events & below).sum()),
-            "relative": found.estimate / found.below if found.below > 0 else math.nan,
+            "events_treated": found.events[1], "events_comparison": found.events[0],
+            "relative": found.estimate / found.below if positive else math.nan,
             "bandwidth": found.bandwidth, "bias_bandwidth": found.bias_bandwidth,
             "conventional": found.conventional, "bias_bound": found.bias_bound,
             "first_stage": found.first_stage, "support_below": found.support[0],
@@ -241,17 +239,12 @@ class Threshold:
             held = aligned(self.study, outcomes, months)
             values = _by_name(held)
             bounds = self._bounds(held.names)
-        asked = Asked(
-            self.points, self.estimator, self.cutoff, self.covariates, bounds, frequencies
-        )
-        return checked(asked, values, simulated=self.simulated)
+        asked = (self.points, self.estimator, self.cutoff, self.covariates, bounds, frequencies)
+        return checked(Asked(*asked), values, simulated=self.simulated)
 
     def __repr__(self) -> str:
-        sharp = "fuzzy" if self.fuzzy else "sharp"
-        return (
-            f"Threshold: {self.running} at {self.cutoff:g}, {sharp}, "
-            f"{METHODS[self.estimator.mode].replace('_', ' ')}"
-        )
+        how = "fuzzy" if self.fuzzy else "sharp", plain(METHODS[self.estimator.mode])
+        return f"Threshold: {self.running} at {self.cutoff:g}, {', '.join(how)}"
 
 
 @names_settings
@@ -327,14 +320,12 @@ def threshold(
 
     Notes
     -----
-    The effect is of units at the cutoff, and says nothing of families far above it. Estimates of
-    "continuous" have their bias taken off; `conventional` is the one before. An honest interval is
-    wider than its error times 1.96, since it counts the worst bias: what is made of the error
-    alone, such as an appraisal, takes the bias for nought.
+    The effect is of units at the cutoff, and says nothing of those far above it. An honest
+    interval counts the worst bias, and its error does not: an appraisal, made of estimates and
+    errors, takes that bias for nought.
 
-    A cohort compares the treated with one group chosen from those who were not, so one with
-    families below the threshold has above it only families who joined: who was identified above
-    and never joined is in none of its rows. A frame of all who were assessed has no such gap.
+    A cohort that compares with families below the threshold has above it only those who joined;
+    a frame of all who were assessed has everybody.
 
     References
     ----------
@@ -370,15 +361,15 @@ def threshold(
     _check_bounds(discrete, curvature, treated is not None)
     made, x = _units(records, (running, float(cutoff)), treated, names, cluster)
     sides = tuple(len(np.unique(x[side])) for side in (x < 0, x >= 0))
-    if min(sides) == 0:
-        raise DataError(f"All units are on one side of {cutoff:g} in {running}: none to compare.")
     mode = discrete
     if discrete == AUTO:
-        few = "adjacent" if curvature is None else "honest"
-        mode = "continuous" if min(sides) >= FEWEST_SUPPORT else few
+        mode = "adjacent" if curvature is None else "honest"
+        mode = "continuous" if min(sides) >= FEWEST_SUPPORT else mode
     own = {one.name for one in made.covariates.columns if one.source in names}
     held = tuple(name for name in made.covariates.names if name in own)
     clusters = cluster if cluster is not None else next(iter(made.clusters), None)
+    if clusters is not None:
+        made.cluster(clusters)  # refused if the study has none of the name
     return Threshold(
         study=made, running=running, cutoff=float(cutoff), x=x, fuzzy=treated is not None,
         covariates=held, cluster=clusters, curvature=curvature if mode == "honest" else None,
@@ -406,10 +397,11 @@ def _units(
     records: pd.DataFrame | Study | Cohort, rule: tuple[str, float], treated: str | None,
     covariates: list[str], cluster: str | None,
 ) -> tuple[Study, np.ndarray]:  # fmt: skip
-    """Return the study of the units and their running variable less the cutoff."""
+    """Return the study of the units, and the running variable less the cutoff."""
     running, cutoff = rule
     if isinstance(records, Study):
         x = _of_study(records, running, covariates) - cutoff
+        _check_sides(x, running, cutoff)
         _check_treated(records.treated, x, treated, records.treated_name)
         return records, x
     simulated = False
@@ -427,6 +419,7 @@ def _units(
             known = suggest(name, map(str, frame.columns))
             raise ParameterError(f"The table has no column {name}. {known}")
     x = _numbers(frame[running], running) - cutoff
+    _check_sides(x, running, cutoff)
     if isinstance(records, Cohort):
         _check_treated(frame["treated"].to_numpy(dtype=bool), x, treated, "treated")
     if treated is None:
@@ -449,15 +442,12 @@ def _of_study(made: Study, running: str, covariates: Iterable[str]) -> np.ndarra
             raise ParameterError(f"{name} is no covariate of the study. {suggest(name, sources)}")
     own = [one for one in made.covariates.columns if one.source == running]
     if own[0].level is not None:
-        raise DataError(f"{running} holds categories: a running variable holds numbers.")
+        raise DataError(f"Running variable {running} holds categories: it must hold numbers.")
     return _numbers(pd.Series(own[0].held), running)
 
 
 def _numbers(column: pd.Series, name: str) -> np.ndarray:
-    try:
-        values = pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
-    except (TypeError, ValueError):
-        raise DataError(f"{name} holds text: a running variable holds numbers.") from None
+    values = floats_of(column, f"Running variable {name}")
     lacking = int((~np.isfinite(values)).sum())
     if lacking:
         some = f"{lacking:,}" if lacking >= 10 else "fewer than 10"
@@ -465,6 +455,11 @@ def _numbers(column: pd.Series, name: str) -> np.ndarray:
             f"{name} is missing or infinite in {some} rows: leave out who has no side, and say so."
         )
     return values
+
+
+def _check_sides(x: np.ndarray, running: str, cutoff: float) -> None:
+    if (x < 0).all() or (x >= 0).all():
+        raise DataError(f"All units are on one side of {cutoff:g} in {running}: none to compare.")
 
 
 def _check_treated(arms: np.ndarray, x: np.ndarray, treated: str | None, known: str) -> None:
@@ -484,16 +479,21 @@ def _notes(
     found = []
     if min(sides) < FEWEST_SUPPORT:
         found.append(
-            f"{running} has {sides[0]} values below the cutoff and {sides[1]} above: too few for a "
-            "bandwidth to shrink, so a local polynomial has no error of its own."
+            f"Values of {running}: {sides[0]} below the cutoff, {sides[1]} above. That is too few "
+            "for a bandwidth to have a meaning, so a local polynomial has no error of its own."
         )
     if mode == "honest":
         bounds = curvature if isinstance(curvature, Mapping) else {"all outcomes": curvature}
         listed = ", ".join(f"{name} {bound:g}" for name, bound in bounds.items())
         found.append(f"Bound on curvature (K), chosen and not estimated: {listed}. The interval "
                      "counts the worst bias within it; the error does not.")  # fmt: skip
+    found.append("Treated and comparison are here the units above and below, within the bandwidth; "
+                 "means are those at the cutoff.")  # fmt: skip
     if mode == "continuous":
         found.append("Estimates have their bias taken off; intervals count that it is estimated.")
     if (group := made.cohort.get("comparison")) in CAVEATS:
         found.append(CAVEATS[group])
+    if made.cohort:
+        found.append("Whoever met enough criteria and never joined may be in no arm of the cohort, "
+                     "so those above the cutoff are not all who came above it.")  # fmt: skip
     return tuple(found)

@@ -15,7 +15,14 @@ from tfeval.display.names import CHECK_VERDICTS, SIMULATED
 from tfeval.display.tables import Table, safe_count, table
 from tfeval.display.threshold_names import THRESHOLD_CHECKS, THRESHOLD_REASONS
 from tfeval.impact.effects.multiple import stepped
-from tfeval.impact.effects.words import decimals, number, p_words, with_interval
+from tfeval.impact.effects.words import (
+    HIDDEN,
+    decimals,
+    hidden_rows,
+    number,
+    p_words,
+    with_interval,
+)
 from tfeval.impact.inference.rules import ESTIMATED, FEWEST_F
 from tfeval.impact.panel.discrete_threshold import Estimator
 from tfeval.impact.panel.local_polynomial import Jump, Points, summed_squares
@@ -27,6 +34,9 @@ CHECKS = ("density", "heap", "covariates", "first_stage", "curvature", "placebo_
           "bandwidths")  # fmt: skip
 PASSED, FAILED, CANNOT = "passed", "failed", "cannot_be_judged"
 REASONS = ("differs", "alike", "strong", "weak", "no_bound", "too_few")
+#: Columns of `ThresholdChecks.frame`.
+COLUMNS = ("check", "what", "at", "estimate", "std_error", "conf_low", "conf_high", "p_value",
+           "p_adjusted", "n_below", "n_above", "hidden", "verdict", "reason")  # fmt: skip
 #: A check fails where its p-value, corrected over all of its rows by Holm, is below.
 _LEVEL = 0.05
 #: Bandwidths tried, over the one used; part of it that the donut leaves out.
@@ -42,7 +52,8 @@ class ThresholdChecks:
     frame : DataFrame
         One row a test: `check`, a key; `what` it is of, a covariate or an outcome; `at`, the
         cutoff, bandwidth or width it takes; `estimate`, `std_error`, `conf_low`, `conf_high`,
-        `p_value`, and `p_adjusted` by Holm over the check; `n_below` and `n_above`, exact; its
+        `p_value`, and `p_adjusted` by Holm over the check; `n_below` and `n_above`, exact, and
+        `hidden`, whether few of them, or few with or without what it is of, hide the numbers; its
         `verdict` ("passed", "failed", "cannot_be_judged") and `reason`, keys. Of "donut" and
         "bandwidths" the numbers are of the change from the effect itself.
     level : float
@@ -89,8 +100,8 @@ class ThresholdChecks:
 def _difference(row: Mapping[Any, Any]) -> str:
     if math.isnan(row["estimate"]):
         return "not estimable"
-    if min(row["n_below"], row["n_above"]) < 10:
-        return "hidden"
+    if row["hidden"]:
+        return HIDDEN
     if math.isnan(row["conf_low"]):
         return number(row["estimate"], 3)
     return with_interval(
@@ -152,7 +163,10 @@ def checked(
     beyond = frame["p_adjusted"] < _LEVEL
     frame.loc[open_rows, "verdict"] = np.where(beyond, FAILED, PASSED)[open_rows]
     frame.loc[open_rows, "reason"] = np.where(beyond, "differs", "alike")[open_rows]
-    return ThresholdChecks(frame, asked.estimator.level, simulated)
+    arms = {f"{what}_{side}": f"{what}_{arm}" for what in ("n", "events", "mean")
+            for side, arm in (("below", "comparison"), ("above", "treated"))}  # fmt: skip
+    frame.insert(0, "hidden", hidden_rows(frame.rename(columns=arms)))
+    return ThresholdChecks(frame[list(COLUMNS)], asked.estimator.level, simulated)
 
 
 def _row(
@@ -167,10 +181,15 @@ def _row(
     row: dict[str, Any] = {
         "check": check, "what": what, "at": at, "estimate": math.nan, "std_error": math.nan,
         "conf_low": math.nan, "conf_high": math.nan, "p_value": math.nan, "n_below": 0,
-        "n_above": 0, "verdict": "", "reason": "",
+        "n_above": 0, "events_below": math.nan, "events_above": math.nan, "mean_below": math.nan,
+        "mean_above": math.nan, "verdict": "", "reason": "",
     }  # fmt: skip
     if jump is not None:
-        row |= {"n_below": jump.n_below, "n_above": jump.n_above}
+        row |= {
+            "n_below": jump.n_below, "n_above": jump.n_above, "mean_below": jump.below,
+            "mean_above": jump.above, "events_below": jump.events[0], "events_above":
+            jump.events[1],
+        }  # fmt: skip
     if jump is None or status != ESTIMATED:
         row |= {"verdict": CANNOT, "reason": "too_few"}
     else:
