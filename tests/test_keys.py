@@ -24,7 +24,7 @@ from tfeval.impact.effects.effects import Effects
 from tfeval.impact.inference import rules
 from tfeval.impact.matching import settings as matching
 from tfeval.impact.means.methods import METHODS, OUTCOME_MODELS
-from tfeval.impact.panel import event_study, synthetic
+from tfeval.impact.panel import discrete_threshold, event_study, synthetic, threshold
 from tfeval.impact.plan.analysis_plan import FILE, AnalysisPlan, read_plan
 from tfeval.impact.plan.deviations import Analysis
 from tfeval.impact.plan.rules import CORRECTIONS, plan_faults, varied
@@ -37,13 +37,14 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # ------------------------------------------------------------------ every key has words
 
 REGISTRIES = {
-    "DESIGNS": {*matching.METHODS, *weight.METHODS, "unweighted"},
-    "METHODS": {*METHODS, published.METHOD, event_study.KIND, *synthetic.KINDS},
+    "DESIGNS": {*matching.METHODS, *weight.METHODS, "unweighted", threshold.KIND},
+    "METHODS": {*METHODS, published.METHOD, event_study.KIND, *synthetic.KINDS,
+                *discrete_threshold.METHODS.values()},
     "OUTCOME_MODELS": set(OUTCOME_MODELS),
     "ERRORS": {*rules.ERRORS, *coefficients.ERRORS, *synthetic.ERRORS, published.BY_SIGNIFICANCE,
-               published.BY_DESIGN},
+               published.BY_DESIGN, threshold.NEIGHBOURS},
     "ESTIMANDS": {*(one for several in weight.METHODS.values() for one in several),
-                  *estimated.ESTIMANDS},
+                  *estimated.ESTIMANDS, *threshold.ESTIMANDS},
     "COEFFICIENTS": {coefficients.COEFFICIENT, coefficients.AT_ZERO, event_study.ESTIMANDS[False]},
     "WINDOWS": set(event_study.WINDOWS),
     "SCALES": {*coefficients.SCALES.values()} - {""},

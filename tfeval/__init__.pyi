@@ -54,6 +54,9 @@ from tfeval.impact.panel.randomise import randomise as randomise
 from tfeval.impact.panel.synthetic import Synthetic as Synthetic
 from tfeval.impact.panel.synthetic import synthetic as synthetic
 from tfeval.impact.panel.synthetic_effect import SyntheticEffect as SyntheticEffect
+from tfeval.impact.panel.threshold import Threshold as Threshold
+from tfeval.impact.panel.threshold import threshold as threshold
+from tfeval.impact.panel.threshold_checks import ThresholdChecks as ThresholdChecks
 from tfeval.impact.plan.analysis_plan import AnalysisPlan as AnalysisPlan
 from tfeval.impact.plan.analysis_plan import read_plan as read_plan
 from tfeval.impact.plan.analysis_plan import register_plan as register_plan

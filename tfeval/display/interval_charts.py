@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tfeval.display.charts import (
-    MARKERS,
     Numbers,
     chart_frame,
     limit_lines,
@@ -25,7 +26,6 @@ from tfeval.display.figures import (
     DARK_PINK,
     ORANGE,
     PALE,
-    PALETTE,
     Chart,
     drawing,
 )
@@ -251,49 +251,66 @@ _PERIODS = {
 
 
 def period_chart(
-    times: Numbers,
-    values: Numbers,
-    low: Numbers,
-    high: Numbers,
-    windows: Sequence[str],
+    panels: Mapping[str, pd.DataFrame],
     *,
     title: str,
     alt: str,
     y_label: str = "",
+    alike: bool = False,
+    sources: object = None,
 ) -> Chart:
-    """Draw the coefficients of an event study with their intervals, by period.
+    """Draw the coefficients of event studies with their intervals, a small chart for each.
 
     Parameters
     ----------
-    times, values : sequence of float
-    low, high : sequence of float
-        Ends of the intervals; missing for the base period.
-    windows : sequence of str
-        Keys of `names.WINDOWS`.
-    title, alt, y_label
+    panels : mapping of str to DataFrame
+        By heading: `time`, `window` (a key of `names.WINDOWS`), `estimate`, `conf_low` and
+        `conf_high`; the ends of the base period's interval are missing.
+    alike : bool, default False
+        Draw all on one scale.
+    title, alt, y_label, sources
         As in `bar_chart`.
 
     Returns
     -------
     Chart
-        Its data: time, value, low, high, window.
+        Its data: panel and the columns above.
+
+    Raises
+    ------
+    ReportError
+        If there is no panel.
     """
-    data = chart_frame({"time": times, "value": values, "low": low, "high": high})
-    data = data.assign(window=list(windows))
-    with drawing(title, 4.4, alt) as (figure, axes):
-        axes.axhline(0, color=DARK_GREY, linewidth=1)
-        for window, (colour, filled, label) in _PERIODS.items():
-            own = data[data["window"] == window]
-            if len(own):
-                axes.vlines(own["time"], own["low"], own["high"], color=colour)
-                axes.plot(own["time"], own["value"], "o", color=colour, label=label,
-                          markerfacecolor=colour if filled else "white")  # fmt: skip
-        axes.locator_params(axis="x", integer=True)
-        number_axis(axes.yaxis, "{:,.3g}")
-        axes.set_ylabel(y_label)
-        axes.grid(axis="y")
-        figure.legend(loc="outside lower left", ncols=3)
-    return Chart(figure, title, alt, data)
+    if not panels:
+        raise ReportError("A chart of periods needs an event study.")
+    across = min(len(panels), 2)
+    down = -(-len(panels) // across)
+    with drawing(title, 1.6 + 2.6 * down + 0.2 * (2 - across), alt) as (figure, axes):
+        axes.remove()
+        grid = figure.subplots(down, across, squeeze=False, sharey=alike).ravel()
+        drawn: dict[str, Any] = {}
+        for place, (heading, rows) in zip(grid, panels.items(), strict=False):
+            place.axhline(0, color=DARK_GREY, linewidth=1)
+            for window, (colour, filled, label) in _PERIODS.items():
+                own = rows[rows["window"] == window]
+                if len(own):
+                    place.vlines(own["time"], own["conf_low"], own["conf_high"], color=colour,
+                                 linewidth=3)  # fmt: skip
+                    (drawn[label],) = place.plot(
+                        own["time"], own["estimate"], "o", color=colour, label=label,
+                        markerfacecolor=colour if filled else "white",
+                    )  # fmt: skip
+            place.set_title(textwrap.fill(heading, 34), loc="left", fontsize=11)
+            place.locator_params(axis="x", integer=True, nbins=6)
+            number_axis(place.yaxis, "{:,.3g}")
+            place.set_ylabel(y_label)
+            place.grid(axis="y")
+        for place in grid[len(panels) :]:
+            place.remove()
+        figure.legend(handles=list(drawn.values()), loc="outside lower left", ncols=3)
+    columns = ["panel", "time", "window", "estimate", "conf_low", "conf_high"]
+    data = pd.concat([rows.assign(panel=heading) for heading, rows in panels.items()])
+    return Chart(figure, title, alt, data[columns].reset_index(drop=True), citations(sources))
 
 
 # Claims beside what is left of them.
@@ -433,125 +450,3 @@ def reach_chart(
         axes.set_xlabel(x_label, loc="left")
         figure.legend(loc="outside lower left", ncols=1)
     return Chart(figure, title, alt, data, citations(sources))
-
-
-def marks_chart(
-    labels: Sequence[str],
-    marks: Mapping[str, Numbers],
-    *,
-    title: str,
-    alt: str,
-    x_label: str = "",
-    value_format: Format = "{:,.0f}",
-    sources: object = None,
-) -> Chart:
-    """Draw several named values a row as marks, on a log scale: what could be seen, what was said.
-
-    Parameters
-    ----------
-    labels : sequence of str
-        One a row, the first at the top.
-    marks : mapping of str to sequence of float
-        By name in the legend, six at most: one value a row, above 0; missing where there is none.
-        The first is drawn as a bar from the left: what lies within it could not be told from 0.
-    title, alt, x_label, value_format, sources
-        As in `bar_chart`.
-
-    Returns
-    -------
-    Chart
-
-    Raises
-    ------
-    ReportError
-        If there are more than six marks, lengths differ or a value is not above 0.
-    """
-    if not 1 <= len(marks) <= len(PALETTE):
-        raise ReportError(f"A chart of marks takes 1 to {len(PALETTE)} of them, not {len(marks)}.")
-    data = chart_frame({"label": labels, **marks})
-    values = data.drop(columns="label")
-    if not ((values > 0) | values.isna()).all(axis=None):
-        raise ReportError("A chart on a log scale takes values above 0.")
-    places = np.arange(len(data))
-    least = float(np.nanmin(values.to_numpy(dtype=float))) / 2
-    names = list(marks)
-    shifts = np.linspace(0.24, -0.24, max(len(names) - 1, 1))
-    with drawing(title, 2.0 + 0.7 * len(data), alt) as (figure, axes):
-        axes.barh(places, data[names[0]] - least, left=least, height=0.72, color=PALE,
-                  label=names[0])  # fmt: skip
-        rest = zip(names[1:], PALETTE, MARKERS, shifts, strict=False)
-        for name, colour, marker, shift in rest:
-            axes.scatter(data[name], places + shift, s=70, color=colour, marker=marker, zorder=3,
-                         label=name)  # fmt: skip
-            for place, value in zip(places, data[name], strict=True):
-                if np.isfinite(value):
-                    axes.annotate(minus(written(value, value_format)), (value, place + shift),
-                                  (9, 0), textcoords="offset points", va="center",
-                                  fontsize=10)  # fmt: skip
-        name_rows(axes, data["label"])
-        axes.set_xscale("log")
-        axes.set_xlim(left=least)
-        axes.margins(x=0.15)
-        axes.xaxis.set_major_formatter(lambda value, _: minus(written(value, value_format)))
-        axes.set_xlabel(x_label, loc="left")
-        figure.legend(loc="outside lower left", ncols=2)
-    return Chart(figure, title, alt, data, citations(sources))
-
-
-def years_chart(
-    panels: Mapping[str, pd.DataFrame],
-    *,
-    since: Mapping[str, float],
-    title: str,
-    alt: str,
-    y_label: str = "",
-    sources: object = None,
-) -> Chart:
-    """Draw coefficients over years with their intervals, a small chart an outcome or model.
-
-    Parameters
-    ----------
-    panels : mapping of str to DataFrame
-        By heading: `time`, `estimate`, `conf_low`, `conf_high`; the base year has 0 and no
-        interval.
-    since : mapping of str to float
-        By heading, where the treated years start: a line is drawn there.
-    title, alt, y_label, sources
-        As in `bar_chart`.
-
-    Returns
-    -------
-    Chart
-        Its data: panel, time, estimate, conf_low, conf_high.
-
-    Raises
-    ------
-    ReportError
-        If there is no panel.
-    """
-    if not panels:
-        raise ReportError("A chart of years needs a panel.")
-    lines = -(-len(panels) // 2)
-    with drawing(title, 1.0 + 2.5 * lines, alt) as (figure, axes):
-        axes.remove()
-        grid = figure.subplots(lines, 2, squeeze=False).ravel()
-        for place, (heading, given) in zip(grid, panels.items(), strict=False):
-            rows = given.sort_values("time")
-            spread = np.vstack([rows["estimate"] - rows["conf_low"],
-                                rows["conf_high"] - rows["estimate"]])  # fmt: skip
-            before = rows["time"] < since[heading]
-            place.axhline(0.0, color=DARK_GREY, linewidth=1)
-            place.axvline(since[heading], color=DARK_PINK, linewidth=2)
-            for part, colour, marker in ((before, DARK_GREY, "s"), (~before, DARK_BLUE, "o")):
-                place.errorbar(rows["time"][part], rows["estimate"][part],
-                               yerr=np.nan_to_num(spread[:, part.to_numpy()]), fmt=marker,
-                               color=colour, capsize=3)  # fmt: skip
-            place.set_title(heading, loc="left", fontsize=11)
-            place.xaxis.get_major_locator().set_params(integer=True, nbins=6)
-            number_axis(place.yaxis, "{:,.3g}")
-            place.set_ylabel(y_label)
-        for place in grid[len(panels) :]:
-            place.remove()
-    columns = ["panel", "time", "estimate", "conf_low", "conf_high"]
-    data = pd.concat([rows.assign(panel=heading) for heading, rows in panels.items()])
-    return Chart(figure, title, alt, data.reset_index(drop=True)[columns], citations(sources))

@@ -32,6 +32,7 @@ DESIGNS = {
     "overlap": "overlap weights",
     "entropy": "entropy balancing",
     "unweighted": "no matching or weighting",
+    "threshold": "regression discontinuity",
 }
 #: What the registered plan of the areas can answer, and the rules of a finding.
 AREA_ANSWERS = {
@@ -56,6 +57,11 @@ METHODS = {
     "synthetic_difference_in_differences": "synthetic difference-in-differences",
     "synthetic_control": "synthetic control",
     "difference_in_differences": "difference-in-differences",
+    "local_polynomial": "local polynomial with its bias taken off (Calonico, Cattaneo and "
+    "Titiunik)",
+    "honest_local_linear": "local linear, interval honest to a bound on curvature (Kolesár and "
+    "Rothe)",
+    "local_randomisation": "difference between the values next to the cutoff, as if drawn by lot",
 }
 OUTCOME_MODELS = {"linear": "linear model", "logistic": "logistic model"}
 #: Outcome models that are not said.
@@ -76,6 +82,7 @@ ERRORS = {
     "placebo": "the spread of effects on untreated units",
     "permutation": "rank among effects on untreated units",
     "jackknife": "jackknife over units, weights held",
+    "neighbours": "by nearest neighbours in the running variable",
     # Of other packages' models.
     "iid": "one variance for all",
     "hc0": "robust to unequal variances (HC0)",
@@ -95,6 +102,8 @@ ESTIMANDS = {
     "ATE": "the average effect on all units",
     "ATC": "the average effect on the comparison units, had they been treated",
     "ATO": "the average effect where both arms overlap",
+    "SRD": "the average effect on units at the cutoff (sharp)",
+    "FRD": "the average effect on units at the cutoff whom it moves to the programme (fuzzy)",
 }
 #: Estimands of another package's model, where {term} is the coefficient's name, and of a dose.
 COEFFICIENTS = {
@@ -132,6 +141,11 @@ STATUSES = {
     "determined": "No interval: the covariates determine the outcome, so nothing is left to "
     "chance.",
     "no_error": "No interval: the model gives no error.",
+    "few_support": "No interval: the running variable has too few values within the bandwidth on a "
+    "side of the cutoff (at least {fewest_support} are needed for a local polynomial's own error, "
+    "2 for one honest to a bound on curvature).",
+    "weak_first_stage": "No interval: the cutoff moves too few {who} to the programme for a ratio "
+    "(its F is below {fewest_f}).",
 }
 #: Forms of the error that small numbers call for.
 SMALL_SAMPLES = {
@@ -205,6 +219,26 @@ CHECK_REASONS = {
     "treated within the horizon; no effect would leave its interval",
 }
 CONFIDENCES = {"high": "high", "moderate": "moderate", "low": "low", "none": "none"}
+#: Checks of a threshold, and what each asks.
+THRESHOLD_CHECKS = {
+    "density": "Do units heap on one side of the cutoff?",
+    "heap": "Are there more, or fewer, units at the cutoff's value than its neighbours let expect?",
+    "covariates": "Does a covariate jump at the cutoff?",
+    "first_stage": "Does the cutoff move units to the programme?",
+    "curvature": "Does the outcome curve more than the bound says?",
+    "placebo_cutoffs": "Is there an “effect” of another cutoff?",
+    "donut": "Does the effect change without the units nearest to the cutoff?",
+    "bandwidths": "Does the effect change with the bandwidth?",
+}
+#: Why a check of a threshold has its verdict.
+THRESHOLD_REASONS = {
+    "differs": "more than by chance",
+    "alike": "no more than by chance",
+    "strong": "enough of them",
+    "weak": "too few of them",
+    "no_bound": "not said how unevenly the frequencies may lie",
+    "too_few": "too few units, or values of the running variable",
+}
 #: How strong something unmeasured would have to be.
 UNMEASURED = {
     "stronger_than_any": "something unmeasured would have to be stronger than any covariate that "
@@ -439,73 +473,3 @@ SOURCES = {
     "hospital_episodes": "Hospitals",
     "domestic_abuse_incidents": "Domestic abuse",
 }
-# What is said of a table of effects that was held to a plan.
-
-_SHOWN = 12
-
-
-def shown(value: Any) -> str:
-    """Return a value of a plan, or what was done in its place, as text."""
-    if isinstance(value, tuple | list):
-        more = f" and {len(value) - 5} more" if len(value) > 5 else ""
-        return ", ".join(map(str, value[:5])) + more or "none"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {one}" for name, one in value.items()) or "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if value is None or value == NOT_KNOWN:
-        return "none" if value is None else plain(NOT_KNOWN)
-    return str(value)
-
-
-def plan_summary(said: Mapping[str, Any]) -> str:
-    """Return in one line how many effects were planned.
-
-    Examples
-    --------
-    >>> plan_summary({"planned": ["a"], "sensitivity": {}, "exploratory": ["b"]})
-    '1 of 2 effects as planned, 1 exploratory'
-    """
-    checks = sum(len(what) for what in said["sensitivity"].values())
-    others = len(said["exploratory"])
-    parts = [f"{len(said['planned'])} of {len(said['planned']) + checks + others} effects as "
-             "planned"]  # fmt: skip
-    parts += [f"{checks} in planned sensitivity analyses"] if checks else []
-    return ", ".join([*parts, *([f"{others} exploratory"] if others else [])])
-
-
-def plan_notes(said: Mapping[str, Any]) -> list[str]:
-    """Return what a reader must know of a table held to a plan, a sentence each.
-
-    Examples
-    --------
-    >>> plan_notes({"planned": ["a"], "sensitivity": {}, "exploratory": ["b"], "absent": [],
-    ...             "reasons": [{"why": "months: 24, where 12 was planned", "what": ["b"]}]})
-    ['Exploratory, not planned: b (months: 24, where 12 was planned).']
-    """
-    checks = sum(len(what) for what in said["sensitivity"].values())
-    rows = len(said["planned"]) + checks + len(said["exploratory"])
-
-    def which(what: list[str]) -> str:
-        return "all effects here" if len(what) == rows else listed(what)
-
-    found = list(said.get("standing", ()))
-    found += [f'Planned as sensitivity analysis "{name}": {which(what)}.'
-             for name, what in said["sensitivity"].items()]  # fmt: skip
-    found += [f"Exploratory, not planned: {which(item['what'])} ({item['why']})."
-              for item in said["reasons"]]  # fmt: skip
-    if said["absent"]:
-        found.append(f"Planned primary outcomes that are not here: {listed(said['absent'])}.")
-    return found
-
-
-def listed(names: list[str]) -> str:
-    """Return names as they stand in a sentence, the first of many.
-
-    Examples
-    --------
-    >>> listed(["absence", "offences"])
-    'absence, offences'
-    """
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

@@ -11,6 +11,7 @@ import pandas as pd
 
 from tfeval.display.charts import (
     LINES,
+    MARKERS,
     Numbers,
     chart_frame,
     minus,
@@ -24,6 +25,7 @@ from tfeval.display.figures import (
     DARK_PINK,
     INK,
     ORANGE,
+    PALE,
     PALETTE,
     Chart,
     drawing,
@@ -312,3 +314,66 @@ def _window_panel(place: Any, heading: str, measured: pd.DataFrame, fitted: pd.D
     place.set_xticks(sorted({0, *measured["x"]}))
     number_axis(place.yaxis, "{:,.3g}")
     place.set_xlabel("Months from the index date")
+
+
+def marks_chart(
+    labels: Sequence[str],
+    marks: Mapping[str, Numbers],
+    *,
+    title: str,
+    alt: str,
+    x_label: str = "",
+    value_format: Format = "{:,.0f}",
+    sources: object = None,
+) -> Chart:
+    """Draw several named values a row as marks, on a log scale: what could be seen, what was said.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        One a row, the first at the top.
+    marks : mapping of str to sequence of float
+        By name in the legend, six at most: one value a row, above 0; missing where there is none.
+        The first is drawn as a bar from the left: what lies within it could not be told from 0.
+    title, alt, x_label, value_format, sources
+        As in `bar_chart`.
+
+    Returns
+    -------
+    Chart
+
+    Raises
+    ------
+    ReportError
+        If there are more than six marks, lengths differ or a value is not above 0.
+    """
+    if not 1 <= len(marks) <= len(PALETTE):
+        raise ReportError(f"A chart of marks takes 1 to {len(PALETTE)} of them, not {len(marks)}.")
+    data = chart_frame({"label": labels, **marks})
+    values = data.drop(columns="label")
+    if not ((values > 0) | values.isna()).all(axis=None):
+        raise ReportError("A chart on a log scale takes values above 0.")
+    places = np.arange(len(data))
+    least = float(np.nanmin(values.to_numpy(dtype=float))) / 2
+    names = list(marks)
+    shifts = np.linspace(0.24, -0.24, max(len(names) - 1, 1))
+    with drawing(title, 2.0 + 0.7 * len(data), alt) as (figure, axes):
+        axes.barh(places, data[names[0]] - least, left=least, height=0.72, color=PALE,
+                  label=names[0])  # fmt: skip
+        rest = zip(names[1:], PALETTE, MARKERS, shifts, strict=False)
+        for name, colour, marker, shift in rest:
+            axes.scatter(data[name], places + shift, s=70, color=colour, marker=marker, zorder=3,
+                         label=name)  # fmt: skip
+            for place, value in zip(places, data[name], strict=True):
+                if np.isfinite(value):
+                    axes.annotate(minus(written(value, value_format)), (value, place + shift),
+                                  (9, 0), textcoords="offset points", va="center",
+                                  fontsize=10)  # fmt: skip
+        name_rows(axes, data["label"])
+        axes.set_xscale("log")
+        axes.set_xlim(left=least)
+        axes.margins(x=0.15)
+        axes.xaxis.set_major_formatter(lambda value, _: minus(written(value, value_format)))
+        axes.set_xlabel(x_label, loc="left")
+        figure.legend(loc="outside lower left", ncols=1)
+    return Chart(figure, title, alt, data, citations(sources))

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from tfeval.display.figures import PLAN_MIME, SHORT
-from tfeval.display.names import plan_notes, plan_summary
+from tfeval.display.plan_words import plan_notes, plan_summary
 from tfeval.errors import ReportError, suggest
 from tfeval.report.fingerprint import source
 from tfeval.report.parameters import (

@@ -76,6 +76,7 @@ def contrast_effects(
     cluster : str, optional
         One of the design's clusters.
     level : float, default 0.95
+        Where the design gives intervals itself, its own level stands.
 
     Returns
     -------
@@ -94,6 +95,8 @@ def contrast_effects(
             f"This design's own intervals are at {own}: give estimate level={own}."
         )
     found = design.contrasts(outcomes, months)
+    if "conf_low" in found.rows:
+        level = getattr(design, "level", level)
     codes, name = _codes(found, errors, cluster)
     sums = found.influence if codes is None else _summed(found.influence, codes)
     count, fewest = len(sums), FEWEST_UNITS if codes is None else FEWEST_CLUSTERS

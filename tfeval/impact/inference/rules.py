@@ -39,6 +39,10 @@ ENOUGH_MATCHES = 30
 FEWEST_EVENTS = 5
 #: Up to so many of them the interval of two values is by score, not by the normal.
 RARE_EVENTS = 15
+#: Values of a running variable on either side of a cutoff for a local polynomial's own error.
+FEWEST_SUPPORT = 8
+#: F of a first stage from which a ratio has an interval.
+FEWEST_F = 10
 #: Treated units, and events, of an area that counts in pooling, whose errors are pooled.
 FEWEST_POOLED, FEWEST_EVENTS_POOLED = 5, 2
 
@@ -50,14 +54,16 @@ FEW_CLUSTERS = "few_clusters"
 FEW_EVENTS = "few_events"
 DETERMINED = "determined"
 NO_ERROR = "no_error"
+FEW_SUPPORT = "few_support"
+WEAK_FIRST_STAGE = "weak_first_stage"
 #: Why an effect, or its error, is missing.
 NOT_ESTIMATED = (NO_VARIATION, NOT_FITTED, FEW_UNITS, FEW_CLUSTERS, FEW_EVENTS, DETERMINED,
-                 NO_ERROR)  # fmt: skip
+                 NO_ERROR, FEW_SUPPORT, WEAK_FIRST_STAGE)  # fmt: skip
 #: The numbers that say why in words.
 LIMITS = {
     "fewest_units": FEWEST_UNITS, "enough_units": ENOUGH_UNITS, "fewest_clusters": FEWEST_CLUSTERS,
     "enough_clusters": ENOUGH_CLUSTERS, "enough_to_draw": ENOUGH_TO_DRAW,
-    "fewest_events": FEWEST_EVENTS,
+    "fewest_events": FEWEST_EVENTS, "fewest_support": FEWEST_SUPPORT, "fewest_f": FEWEST_F,
 }  # fmt: skip
 #: Forms of the error for few units, clusters or events.
 SMALL_SAMPLES = ("hc2", "hc3", "cr2", "cr3", "score")

@@ -185,8 +185,7 @@ class EventEstimates:
         label = label_of(self.outcome, {})
         marked = " (simulated records)" if self.simulated else ""
         return period_chart(
-            rows["time"], rows["estimate"], rows["conf_low"], rows["conf_high"],
-            rows["window"].tolist(),
+            {label: rows},
             title=f"{label}: change since the base period, by the dose{marked}",
             alt=f"Points with intervals by period, and a line at nought. Intervals leave nought "
             f"out in {told['pre']} periods before and in {told['post']} averaged after.",

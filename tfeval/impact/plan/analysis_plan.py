@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfeval.display.figures import SHORT, show_plan
-from tfeval.display.names import plan_summary, shown
+from tfeval.display.plan_words import plan_summary, shown
 from tfeval.errors import ParameterError
 from tfeval.impact.plan.deviations import MAIN, Analysis
 from tfeval.impact.plan.register import (

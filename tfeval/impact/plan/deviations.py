@@ -14,12 +14,10 @@ from tfeval.display.names import (
     OPENINGS,
     cluster_key,
     errors_words,
-    listed,
     method_words,
     plain,
-    plan_notes,
-    shown,
 )
+from tfeval.display.plan_words import listed, plan_notes, shown
 from tfeval.errors import ParameterError, suggest
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.means.methods import METHODS

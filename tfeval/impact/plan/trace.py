@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from tfeval.cohort.analysis_table import Origin, cohort_hash, column_hash
-from tfeval.display.names import listed, plain
+from tfeval.display.names import plain
+from tfeval.display.plan_words import listed
 from tfeval.display.tables import THRESHOLD
 from tfeval.errors import TfevalError
 from tfeval.impact.design.design import Design

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.figures import Chart
-from tfeval.display.interval_charts import marks_chart, years_chart
+from tfeval.display.interval_charts import period_chart
 from tfeval.display.names import AREA_ANSWERS, FINDING_RULES
 from tfeval.display.tables import Table, table
-from tfeval.display.words import Sentence
+from tfeval.display.value_charts import marks_chart
+from tfeval.display.words import Sentence, significant
 from tfeval.impact.effects.power import multiplier
 from tfeval.impact.plan.areas import (
     MAIN,
@@ -26,7 +27,6 @@ from tfeval.impact.plan.areas import (
 from tfeval.money.appraisal_settings import Assumptions
 from tfeval.money.could_know import cost_of_a_family
 from tfeval.money.unit_costs import TAXPAYERS, unit_costs
-from tfeval.programme.areas import area_measures
 from tfeval.programme.published import Source, distinct_sources, published
 from tfeval.report.chapters.common import about, minus, of_phase, percent
 from tfeval.report.record import Records, keep, make_record
@@ -55,14 +55,13 @@ _DAYS = 365
 
 def labels() -> dict[str, str]:
     """Return the names of the areas' outcomes, by key."""
-    rows = area_measures(role="outcome")
-    return dict(zip(rows["measure"], rows["label"], strict=True))
+    return published("area_measures").set_index("measure")["label"].to_dict()
 
 
 def sources_of(*measures: str) -> tuple[Source, ...]:
-    """Return where the measures were published; by default, of the first rank with the doses."""
-    rows = published("area_measures")
-    return distinct_sources(rows[rows["measure"].isin(measures or [*UNITS, "deprivation_2010"])])
+    """Return where measures were published; by default those of the plan's estimates."""
+    rows = published("area_measures").set_index("measure")
+    return distinct_sources(rows.loc[list(measures or (*UNITS, "deprivation_2010"))])
 
 
 def change(outcome: str, value: float) -> str:
@@ -198,14 +197,14 @@ def naive_chart(found: AreaAnalysis, outcome: str = "claimant_rate") -> Chart:
     Parameters
     ----------
     found : AreaAnalysis
-    outcome : str, default "claimant_rate"
+    outcome : str
     """
     rows = found.coefficients[found.coefficients["outcome"] == outcome]
     headings = {NAIVE: "Places with more of it, as they are", MAIN: "Deprivation held equal"}
-    last = rows[rows["analysis"] == NAIVE].set_index("time")["estimate"].iloc[-1]
-    return years_chart(
+    last = rows.loc[rows["analysis"] == NAIVE, "estimate"].iloc[-1]
+    return period_chart(
         {words: rows[rows["analysis"] == key] for key, words in headings.items()},
-        since=dict.fromkeys(headings.values(), found.plan["windows"][outcome]["base"] + 0.5),
+        alike=True,
         title=f"{labels()[outcome]}: what looks like success is deprivation",
         alt=f"Two event studies of the same outcome. As places are, the last year is {last:+.2f} "
         "against the year before the programme, with differences before it; with deprivation "
@@ -256,9 +255,8 @@ def event_chart(found: AreaAnalysis) -> Chart:
     named = labels()
     panels = {f"{named[name]} ({UNITS[name][0]})": rows[rows["outcome"] == name]
               for name in found.answers["outcome"]}  # fmt: skip
-    since = [found.plan["windows"][name]["base"] + 0.5 for name in found.answers["outcome"]]
-    return years_chart(
-        panels, since=dict(zip(panels, since, strict=True)),
+    return period_chart(
+        panels,
         title="Change for 10 more families for each 10,000 children, year by year",
         alt="An event study for each of five outcomes; before the line the authorities' trends "
         "should lie about 0, and after it an effect would show.",
@@ -281,7 +279,7 @@ def benchmarks(found: AreaAnalysis, assumptions: Assumptions) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `outcome`, `level`, `detectable`, `conf_low`, `answer`, and the benchmarks: falls below 0.
+        Of `answers`, with `claim_2015`, `found_2019` and `break_even`: falls below 0.
     """
     costs = unit_costs(assumptions.price_year)
     costs = costs[costs["party"] == TAXPAYERS]
@@ -314,9 +312,8 @@ def reach_chart(found: AreaAnalysis, assumptions: Assumptions) -> Chart:
         title="What these figures could have seen, and what was said",
         alt="For each outcome a bar of changes too small to be seen, with marks for the claim of "
         "2015, the study of 2019 and what would repay the cost.",
-        x_label="Fall, % of the rate before the programme, for 10 more families for each 10,000 "
-        "children",
-        value_format="{:.2g}%", sources=sources_of(),
+        x_label="Fall, % of the rate before the programme",
+        value_format=lambda value: f"{significant(value, 2):,g}%", sources=sources_of(),
     )  # fmt: skip
 
 
@@ -334,8 +331,7 @@ def reach_table(found: AreaAnalysis, assumptions: Assumptions) -> Table:
     for row in rows.to_dict("records"):
         name = row["outcome"]
         shown.append({
-            "Outcome": f"{named[name]} ({UNITS[name][0]})",
-            "Before": f"{row['level']:.3g}",
+            "Outcome": f"{named[name]} ({UNITS[name][0]})", "Before": f"{row['level']:.3g}",
             "Smallest change seen": size(name, row["detectable"]),
             "Smallest trend seen before": size(name, row["trend_unseen"]),
             **{words: _said(found, row, key) for key, words in _BENCHMARKS.items()},
@@ -411,10 +407,8 @@ def _left(low: float, value: float, row: Mapping[str, Any]) -> str:
 
 def wide_interval(found: AreaAnalysis, outcome: str) -> float:
     """Return the low end for trends as far from parallel as the rule of a finding asks."""
-    rows = found.bounds
-    rows = rows[(rows["outcome"] == outcome)
-                & (rows["multiple"] == found.plan["finding"]["bounds"])]  # fmt: skip
-    return float(rows["conf_low"].iloc[0])
+    rows = found.bounds.set_index(["outcome", "multiple"])["conf_low"]
+    return float(rows[outcome, found.plan["finding"]["bounds"]])
 
 
 def _said(found: AreaAnalysis, row: dict[str, Any], key: str) -> str | None:
@@ -471,9 +465,9 @@ def record_areas(found: AreaAnalysis, phase: str = "one") -> None:
         return
     counts = found.answers["answer"].value_counts()
     subject = {"phase": "one"}
-    for key in AREA_ANSWERS:
-        keep(make_record(f"areas_{key}", int(counts.get(key, 0)), "outcomes", subject=subject))
-    keep(make_record("areas_outcomes", len(found.answers), "outcomes", subject=subject))
+    told = {"outcomes": len(found.answers), **{key: counts.get(key, 0) for key in AREA_ANSWERS}}
+    for key, count in told.items():
+        keep(make_record(f"areas_{key}", int(count), "outcomes", subject=subject))
     for row in found.answers.to_dict("records"):
         name, (unit, digits) = row["outcome"], UNITS[row["outcome"]]
         keep(make_record(f"areas_{name}", float(row["estimate"]), unit, digits=digits,

@@ -1,0 +1,499 @@
+"""Regression discontinuity: units on either side of a cutoff in a running variable."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tfeval.cohort.analysis_table import CAVEATS, Cohort
+from tfeval.display.names import plain
+from tfeval.errors import DataError, ParameterError, names_settings, suggest
+from tfeval.impact.design.protocol import Contrasts
+from tfeval.impact.effects.columns import check_level
+from tfeval.impact.inference.rules import ESTIMATED, FEWEST_SUPPORT
+from tfeval.impact.means.outcomes import Outcomes, aligned
+from tfeval.impact.panel.discrete_threshold import METHODS, Estimator
+from tfeval.impact.panel.local_polynomial import Jump, Points
+from tfeval.impact.panel.threshold_checks import Asked, ThresholdChecks, checked
+from tfeval.impact.study.numbers import floats_of
+from tfeval.impact.study.study import Study, study
+
+KIND = "threshold"
+#: Errors from the nearest values of the running variable.
+NEIGHBOURS = "neighbours"
+#: Whose effect it is: of a sharp cutoff, and of one that not all obey.
+ESTIMANDS = ("SRD", "FRD")
+#: Number of criteria a family met at identification: made from a cohort where it is asked for.
+CRITERIA_MET = "criteria_met"
+AUTO = "auto"
+_ASSUMPTIONS = {
+    "continuous": "without the programme, outcomes would change smoothly across the cutoff, and "
+    "nobody chose on which side of it to come",
+    "honest": "without the programme, outcomes would curve no more than the bound says on either "
+    "side of the cutoff, and nobody chose on which side of it to come",
+    "adjacent": "who came just above the cutoff and who just below was as good as drawn by lot",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Threshold:
+    """A comparison across a cutoff. Made by `threshold`; `estimate` takes it.
+
+    Attributes
+    ----------
+    study : Study
+        The units, with treatment and covariates; outcomes are aligned to it.
+    running : str
+        The running variable.
+    cutoff : float
+        Who has it or more is above.
+    x : ndarray of float, shape (n,)
+        The running variable less the cutoff.
+    fuzzy : bool
+        Whether some are treated below, or not treated above.
+    covariates : tuple of str
+        Names of the numbers adjusted for.
+    cluster : str or None
+    curvature : float or mapping of str to float, or None
+    estimator : Estimator
+        Which way to an estimate, with its settings.
+    estimand : {"SRD", "FRD"}
+    assumption : str
+    notes : tuple of str
+    simulated : bool
+    """
+
+    study: Study
+    running: str
+    cutoff: float
+    x: np.ndarray
+    fuzzy: bool
+    covariates: tuple[str, ...]
+    cluster: str | None
+    curvature: float | Mapping[str, float] | None
+    estimator: Estimator
+    estimand: str
+    assumption: str
+    notes: tuple[str, ...] = ()
+    simulated: bool = False
+    kind: str = field(default=KIND, init=False)
+
+    @property
+    def level(self) -> float:
+        """Of the intervals."""
+        return self.estimator.level
+
+    @cached_property
+    def points(self) -> Points:
+        """The units, with an outcome of 0."""
+        held = self.study.covariates
+        numbers = [held.column(name) for name in self.covariates]
+        return Points(
+            self.x, np.zeros(len(self.x)),
+            self.study.treated.astype(float) if self.fuzzy else None,
+            np.column_stack(numbers) if numbers else np.empty((len(self.x), 0)),
+            None if self.cluster is None else self.study.cluster(self.cluster),
+        )  # fmt: skip
+
+    def contrasts(
+        self, outcomes: pd.DataFrame | pd.Series | Cohort, months: int | None = None
+    ) -> Contrasts:
+        """Return the jump of each outcome at the cutoff.
+
+        Parameters
+        ----------
+        outcomes : DataFrame, Series or Cohort
+            As `estimate` takes them.
+        months : int, optional
+
+        Returns
+        -------
+        Contrasts
+            `rows` has also `bandwidth`, `bias_bandwidth`, `conventional` (the estimate before its
+            bias is taken off), `curvature`, `bias_bound`, `first_stage`, `support_below` and
+            `support_above` (values used of the running variable), `p_randomisation`. Units without
+            an outcome are left out of it alone, and counted in `n_missing`.
+        """
+        held = aligned(self.study, outcomes, months)
+        bounds = self._bounds(held.names)
+        rows, influence = [], np.zeros((len(self.x), len(held.names)))
+        for place, (name, values) in enumerate(_by_name(held)):
+            known = ~np.isnan(values)
+            points = replace(self.points.some(known), outcome=values[known])
+            bound = bounds.get(name, 0.0)
+            found, status = self.estimator.jump(points, bound, bounds.get("treated", 0.0))
+            row = {
+                "outcome": name,
+                "months": held.months[place],
+                "status": status,
+                "n_missing": int((~known).sum()),
+                "curvature": bounds.get(name, math.nan),
+            }
+            rows.append(row | self._described(points, found, status))
+            if found is None or status != ESTIMATED:
+                influence[:, place] = np.nan
+            else:
+                influence[known, place] = found.influence
+        clusters = {} if self.cluster is None else {self.cluster: self.study.cluster(self.cluster)}
+        frame = pd.DataFrame(rows)
+        frame["months"] = frame["months"].astype("Int64")
+        count = min([len(self.x), *(len(np.unique(codes)) for codes in clusters.values())])
+        # What is made of influences is n/(n - 1) times their squares: errors here are without.
+        return Contrasts(frame, influence * math.sqrt((count - 1) / count), clusters)
+
+    def _described(self, points: Points, found: Jump | None, status: str) -> dict[str, Any]:
+        """Return an effect's columns, whether it was found or not."""
+        below = points.x < 0
+        row: dict[str, Any] = {
+            "estimand": self.estimand, "design": KIND, "method": METHODS[self.estimator.mode],
+            "errors": "cluster" if self.cluster else "hc2" if self.estimator.mode == "adjacent"
+            else NEIGHBOURS, "cluster": self.cluster or "",
+            **dict.fromkeys(("estimate", "std_error", "conf_low", "conf_high", "p_value",
+                             "relative", "freedom", "mean_treated", "mean_comparison",
+                             "bandwidth", "bias_bandwidth", "conventional", "bias_bound",
+                             "first_stage", "p_randomisation"), math.nan),
+            "n_treated": int((~below).sum()), "n_comparison": int(below.sum()),
+            "support_below": len(np.unique(points.x[below])),
+            "support_above": len(np.unique(points.x[~below])),
+        }  # fmt: skip
+        if found is None:
+            return row
+        positive = found.below > 0 and not self.fuzzy
+        row |= {
+            "estimate": found.estimate, "mean_treated": found.above, "mean_comparison": found.below,
+            "n_treated": found.n_above, "n_comparison": found.n_below,
+            "events_treated": found.events[1], "events_comparison": found.events[0],
+            "relative": found.estimate / found.below if positive else math.nan,
+            "bandwidth": found.bandwidth, "bias_bandwidth": found.bias_bandwidth,
+            "conventional": found.conventional, "bias_bound": found.bias_bound,
+            "first_stage": found.first_stage, "support_below": found.support[0],
+            "support_above": found.support[1],
+        }  # fmt: skip
+        if status == ESTIMATED:
+            row |= {
+                "std_error": found.std_error, "conf_low": found.low, "conf_high": found.high,
+                "p_value": found.p_value, "freedom": found.freedom,
+                "p_randomisation": found.p_randomisation,
+            }  # fmt: skip
+            if points.clusters is not None:
+                row["clusters"] = len(np.unique(points.clusters[found.used]))
+        return row
+
+    def _bounds(self, names: Iterable[str]) -> dict[str, float]:
+        """Return the curvature of each outcome, and of the treatment where it is fuzzy."""
+        if self.curvature is None:
+            return {}
+        wanted = [*names, *(["treated"] if self.fuzzy else [])]
+        if not isinstance(self.curvature, Mapping):
+            return dict.fromkeys(wanted, float(self.curvature))
+        lacking = [name for name in wanted if name not in self.curvature]
+        if lacking:
+            raise ParameterError(
+                f"curvature has no bound for {', '.join(lacking)}: each outcome needs one, and "
+                '"treated" where the threshold is fuzzy.'
+            )
+        return {name: float(self.curvature[name]) for name in wanted}
+
+    def diagnostic(
+        self,
+        outcomes: pd.DataFrame | pd.Series | Cohort | None = None,
+        *,
+        months: int | None = None,
+        frequencies: float | None = None,
+    ) -> ThresholdChecks:
+        """Return the checks that the design could fail.
+
+        Parameters
+        ----------
+        outcomes : DataFrame, Series or Cohort, optional
+            Without them: whether units heap at the cutoff, whether covariates jump there, and
+            whether it moves units to the programme. With them also: jumps at other cutoffs, the
+            effect without the units nearest to the cutoff and with other bandwidths, and, with a
+            bound on curvature, whether the means bend more.
+        months : int, optional
+        frequencies : float, optional
+            Where the running variable has few values: how far, as a share, the frequency of a
+            value may lie from the mean of its neighbours' without anybody's doing. Without it
+            nothing can be said of heaps.
+
+        Returns
+        -------
+        ThresholdChecks
+
+        Raises
+        ------
+        ParameterError
+            If frequencies is not from 0 to below 1.
+        """
+        if frequencies is not None and not 0 <= frequencies < 1:
+            raise ParameterError(f"frequencies lies from 0 to below 1, not {frequencies!r}.")
+        values: list[tuple[str, np.ndarray]] = []
+        bounds: dict[str, float] = {}
+        if outcomes is not None:
+            held = aligned(self.study, outcomes, months)
+            values = _by_name(held)
+            bounds = self._bounds(held.names)
+        asked = (self.points, self.estimator, self.cutoff, self.covariates, bounds, frequencies)
+        return checked(Asked(*asked), values, simulated=self.simulated)
+
+    def __repr__(self) -> str:
+        how = "fuzzy" if self.fuzzy else "sharp", plain(METHODS[self.estimator.mode])
+        return f"Threshold: {self.running} at {self.cutoff:g}, {', '.join(how)}"
+
+
+@names_settings
+def threshold(
+    records: pd.DataFrame | Study | Cohort,
+    running: str,
+    cutoff: float,
+    *,
+    treated: str | None = None,
+    bandwidth: float | None = None,
+    kernel: str = "triangular",
+    order: int = 1,
+    covariates: str | Iterable[str] = (),
+    cluster: str | None = None,
+    level: float = 0.95,
+    discrete: str = AUTO,
+    curvature: float | Mapping[str, float] | None = None,
+    draws: int = 999,
+    seed: int = 1,
+) -> Threshold:
+    """Compare units on either side of a cutoff, such as the number of criteria that is needed.
+
+    Parameters
+    ----------
+    records : DataFrame, Study or Cohort
+        One row a unit. A study has the running variable among its covariates. A cohort has the
+        number of criteria a family met at identification, as "criteria_met", too.
+    running : str
+        The running variable: numbers, none missing.
+    cutoff : float
+        Who has it or more is above.
+    treated : str, optional
+        Who was treated, 0 or 1, where not all above were, or some below: the design is then fuzzy,
+        and the effect is the jump of the outcome over that of the treatment. Without it, whoever
+        is above counts as treated.
+    bandwidth : float, optional
+        In units of the running variable. By default the one with the least (greatest) mean
+        squared error, one for each outcome; between adjacent values, these alone.
+    kernel : {"triangular", "epanechnikov", "uniform"}
+    order : int, default 1
+        Of the local polynomial, up to 3; honest intervals are of order 1.
+    covariates : str or iterable of str
+        Measured before, adjusted for: they make errors smaller, and cannot mend a jump of theirs.
+    cluster : str, optional
+        For a cohort by default the local authority.
+    level : float, default 0.95
+        Of the intervals, which are the design's own: a level given to `estimate` does not move
+        them.
+    discrete : {"auto", "continuous", "honest", "adjacent"}
+        What to do about a running variable of few values. "continuous" is a local polynomial with
+        a robust interval, and has none where there are fewer than 8 values within the bandwidth on
+        a side. "honest" is a line on either side, with an interval that holds for any curve up to
+        `curvature`. "adjacent" takes the values next to the cutoff alone, as if drawn by lot.
+        "auto" is "continuous" from 8 values on each side; with fewer "honest" where a curvature is
+        given, else "adjacent".
+    curvature : float or mapping of str to float, optional
+        Bound K on the second derivative of the outcome's mean, in the outcome's unit over squared
+        units of the running variable; by outcome, and "treated" where fuzzy. It is chosen from
+        what is known, never from these data; the table of effects shows it.
+    draws, seed : int
+        Of permutations, between adjacent values.
+
+    Returns
+    -------
+    Threshold
+
+    Raises
+    ------
+    ParameterError
+        If a setting or column is unknown, or settings do not fit together.
+    DataError
+        If the running variable is missing somewhere, or all units are on one side.
+
+    Notes
+    -----
+    The effect is of units at the cutoff, and says nothing of those far above it. An honest
+    interval counts the worst bias, and its error does not: an appraisal, made of estimates and
+    errors, takes that bias for nought.
+
+    A cohort that compares with families below the threshold has above it only those who joined;
+    a frame of all who were assessed has everybody.
+
+    References
+    ----------
+    Calonico, Cattaneo and Titiunik (2014), Econometrica 82; Kolesár and Rothe (2018), American
+    Economic Review 108; Cattaneo, Frandsen and Titiunik (2015), Journal of Causal Inference 3.
+
+    Examples
+    --------
+    >>> from tfeval.impact.effects.estimate import estimate
+    >>> rng = np.random.default_rng(1)
+    >>> frame = pd.DataFrame({"score": rng.uniform(-1, 1, 2000)})
+    >>> frame["offences"] = 2 + frame["score"] - (frame["score"] >= 0) + rng.normal(size=2000)
+    >>> design = threshold(frame, "score", 0)
+    >>> design
+    Threshold: score at 0, sharp, local polynomial
+    >>> estimate(design, frame["offences"]).to_frame()["conf_high"].lt(0).tolist()
+    [True]
+    >>> design.diagnostic().failed
+    ()
+
+    Few values: those next to the cutoff, or a bound on how the outcome may curve.
+
+    >>> frame["criteria"] = (2 * frame["score"]).round() + 2
+    >>> threshold(frame, "criteria", 2)
+    Threshold: criteria at 2, sharp, local randomisation
+    >>> threshold(frame, "criteria", 2, curvature=0.1)
+    Threshold: criteria at 2, sharp, honest local linear
+    """
+    check_level(level)
+    names = [covariates] if isinstance(covariates, str) else list(covariates)
+    if not isinstance(draws, int | np.integer) or draws < 99:
+        raise ParameterError(f"draws: at least 99 are needed, not {draws!r}.")
+    _check_bounds(discrete, curvature, treated is not None)
+    made, x = _units(records, (running, float(cutoff)), treated, names, cluster)
+    sides = tuple(len(np.unique(x[side])) for side in (x < 0, x >= 0))
+    mode = discrete
+    if discrete == AUTO:
+        mode = "adjacent" if curvature is None else "honest"
+        mode = "continuous" if min(sides) >= FEWEST_SUPPORT else mode
+    own = {one.name for one in made.covariates.columns if one.source in names}
+    held = tuple(name for name in made.covariates.names if name in own)
+    clusters = cluster if cluster is not None else next(iter(made.clusters), None)
+    if clusters is not None:
+        made.cluster(clusters)  # refused if the study has none of the name
+    return Threshold(
+        study=made, running=running, cutoff=float(cutoff), x=x, fuzzy=treated is not None,
+        covariates=held, cluster=clusters, curvature=curvature if mode == "honest" else None,
+        estimator=Estimator(mode, kernel, order, bandwidth, level, draws, seed),
+        estimand=ESTIMANDS[treated is not None], assumption=_ASSUMPTIONS[mode],
+        notes=_notes(mode, sides, running, curvature, made), simulated=made.simulated,
+    )  # fmt: skip
+
+
+def _check_bounds(
+    discrete: str, curvature: float | Mapping[str, float] | None, fuzzy: bool
+) -> None:
+    if discrete == "honest" and curvature is None:
+        raise ParameterError("An honest interval needs a bound: give curvature.")
+    if fuzzy and isinstance(curvature, int | float):
+        raise ParameterError(
+            'A fuzzy threshold needs two bounds: curvature={"OUTCOME": ..., "treated": ...}.'
+        )
+    bounds = curvature.values() if isinstance(curvature, Mapping) else [curvature or 0.0]
+    if not all(0 <= bound < math.inf for bound in bounds):
+        raise ParameterError("curvature is a bound of 0 or more, for each outcome.")
+
+
+def _units(
+    records: pd.DataFrame | Study | Cohort, rule: tuple[str, float], treated: str | None,
+    covariates: list[str], cluster: str | None,
+) -> tuple[Study, np.ndarray]:  # fmt: skip
+    """Return the study of the units, and the running variable less the cutoff."""
+    running, cutoff = rule
+    if isinstance(records, Study):
+        x = _of_study(records, running, covariates) - cutoff
+        _check_sides(x, running, cutoff)
+        _check_treated(records.treated, x, treated, records.treated_name)
+        return records, x
+    simulated = False
+    if isinstance(records, Cohort):
+        frame, simulated = records.to_pandas(), records.simulated
+        met = [name for name in frame if str(name).startswith("met_")]
+        frame = frame.assign(**{CRITERIA_MET: frame[met].sum(axis=1)})
+        cluster = "local_authority" if cluster is None else cluster
+    elif isinstance(records, pd.DataFrame):
+        frame = records
+    else:
+        raise ParameterError("A threshold is made from a DataFrame, a study or a cohort.")
+    for name in (running, *covariates, *([treated] if treated else [])):
+        if name not in frame:
+            known = suggest(name, map(str, frame.columns))
+            raise ParameterError(f"The table has no column {name}. {known}")
+    x = _numbers(frame[running], running) - cutoff
+    _check_sides(x, running, cutoff)
+    if isinstance(records, Cohort):
+        _check_treated(frame["treated"].to_numpy(dtype=bool), x, treated, "treated")
+    if treated is None:
+        treated = f"{running} of {cutoff:g} or more"
+        frame = frame.assign(**{treated: x >= 0})
+    made = study(frame, treated=treated, covariates=[running, *covariates], cluster=cluster)
+    return replace(made, simulated=simulated or made.simulated), x
+
+
+def _by_name(held: Outcomes) -> list[tuple[str, np.ndarray]]:
+    return list(zip(held.names, held.values.T, strict=True))  # noqa: PD011
+
+
+def _of_study(made: Study, running: str, covariates: Iterable[str]) -> np.ndarray:
+    if made.weight is not None or made.strata is not None:
+        raise ParameterError("A threshold takes no sampling weights and no strata.")
+    sources = {column.source for column in made.covariates.columns}
+    for name in (running, *covariates):
+        if name not in sources:
+            raise ParameterError(f"{name} is no covariate of the study. {suggest(name, sources)}")
+    own = [one for one in made.covariates.columns if one.source == running]
+    if own[0].level is not None:
+        raise DataError(f"Running variable {running} holds categories: it must hold numbers.")
+    return _numbers(pd.Series(own[0].held), running)
+
+
+def _numbers(column: pd.Series, name: str) -> np.ndarray:
+    values = floats_of(column, f"Running variable {name}")
+    lacking = int((~np.isfinite(values)).sum())
+    if lacking:
+        some = f"{lacking:,}" if lacking >= 10 else "fewer than 10"
+        raise DataError(
+            f"{name} is missing or infinite in {some} rows: leave out who has no side, and say so."
+        )
+    return values
+
+
+def _check_sides(x: np.ndarray, running: str, cutoff: float) -> None:
+    if (x < 0).all() or (x >= 0).all():
+        raise DataError(f"All units are on one side of {cutoff:g} in {running}: none to compare.")
+
+
+def _check_treated(arms: np.ndarray, x: np.ndarray, treated: str | None, known: str) -> None:
+    """Refuse to take who is above for who was treated, where the records say otherwise."""
+    if treated is None and (arms != (x >= 0)).any():
+        raise ParameterError(
+            f'Some are treated below the cutoff, or not treated above: say treated="{known}".'
+        )
+    if treated is not None and treated != known:
+        raise ParameterError(f'Who was treated is "{known}" here, not "{treated}".')
+
+
+def _notes(
+    mode: str, sides: tuple[int, ...], running: str,
+    curvature: float | Mapping[str, float] | None, made: Study,
+) -> tuple[str, ...]:  # fmt: skip
+    found = []
+    if min(sides) < FEWEST_SUPPORT:
+        found.append(
+            f"Values of {running}: {sides[0]} below the cutoff, {sides[1]} above. That is too few "
+            "for a bandwidth to have a meaning, so a local polynomial has no error of its own."
+        )
+    if mode == "honest":
+        bounds = curvature if isinstance(curvature, Mapping) else {"all outcomes": curvature}
+        listed = ", ".join(f"{name} {bound:g}" for name, bound in bounds.items())
+        found.append(f"Bound on curvature (K), chosen and not estimated: {listed}. The interval "
+                     "counts the worst bias within it; the error does not.")  # fmt: skip
+    found.append("Treated and comparison are here the units above and below, within the bandwidth; "
+                 "means are those at the cutoff.")  # fmt: skip
+    if mode == "continuous":
+        found.append("Estimates have their bias taken off; intervals count that it is estimated.")
+    if (group := made.cohort.get("comparison")) in CAVEATS:
+        found.append(CAVEATS[group])
+    if made.cohort:
+        found.append("Whoever met enough criteria and never joined may be in no arm of the cohort, "
+                     "so those above the cutoff are not all who came above it.")  # fmt: skip
+    return tuple(found)

@@ -1,0 +1,340 @@
+"""Checks of a threshold: heaps of units, jumps of covariates, other cutoffs and bandwidths."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtr, ndtri
+
+from tfeval.display.names import CHECK_VERDICTS, SIMULATED, THRESHOLD_CHECKS, THRESHOLD_REASONS
+from tfeval.display.tables import Table, safe_count, table
+from tfeval.impact.effects.multiple import stepped
+from tfeval.impact.effects.words import (
+    HIDDEN,
+    decimals,
+    hidden_rows,
+    number,
+    p_words,
+    with_interval,
+)
+from tfeval.impact.inference.rules import ESTIMATED, FEWEST_F
+from tfeval.impact.panel.discrete_threshold import Estimator
+from tfeval.impact.panel.local_polynomial import Jump, Points, summed_squares
+from tfeval.impact.panel.threshold_density import density_test, heap_test
+
+# What a threshold can be asked before and after its outcomes are read.
+
+CHECKS = ("density", "heap", "covariates", "first_stage", "curvature", "placebo_cutoffs", "donut",
+          "bandwidths")  # fmt: skip
+PASSED, FAILED, CANNOT = "passed", "failed", "cannot_be_judged"
+REASONS = ("differs", "alike", "strong", "weak", "no_bound", "too_few")
+#: Columns of `ThresholdChecks.frame`.
+COLUMNS = ("check", "what", "at", "estimate", "std_error", "conf_low", "conf_high", "p_value",
+           "p_adjusted", "n_below", "n_above", "hidden", "verdict", "reason")  # fmt: skip
+#: A check fails where its p-value, corrected over all of its rows by Holm, is below.
+_LEVEL = 0.05
+#: Bandwidths tried, over the one used; part of it that the donut leaves out.
+_WIDER, _DONUT = (0.5, 0.75, 1.5, 2.0), 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class ThresholdChecks:
+    """Checks of a threshold and what came of each. From `Threshold.diagnostic`.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        One row a test: `check`, a key; `what` it is of, a covariate or an outcome; `at`, the
+        cutoff, bandwidth or width it takes; `estimate`, `std_error`, `conf_low`, `conf_high`,
+        `p_value`, and `p_adjusted` by Holm over the check; `n_below` and `n_above`, exact, and
+        `hidden`, whether few of them, or few with or without what it is of, hide the numbers; its
+        `verdict` ("passed", "failed", "cannot_be_judged") and `reason`, keys. Of "donut" and
+        "bandwidths" the numbers are of the change from the effect itself.
+    level : float
+        Of the intervals.
+    simulated : bool
+        Whether the records are simulated.
+    """
+
+    frame: pd.DataFrame
+    level: float = 0.95
+    simulated: bool = False
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The checks that failed, by key: each speaks against the design."""
+        return tuple(dict.fromkeys(self.frame.loc[self.frame["verdict"] == FAILED, "check"]))
+
+    def table(self) -> Table:
+        """Return the checks as a table for readers, small numbers hidden."""
+        shown = [
+            {
+                "Check": THRESHOLD_CHECKS[row["check"]], "Of": row["what"] or "all units",
+                "At": "" if math.isnan(row["at"]) else f"{row['at']:.4g}",
+                f"Difference ({self.level:.0%} interval)": _difference(row),
+                "Units below": safe_count(row["n_below"]),
+                "Units above": safe_count(row["n_above"]),
+                "p, adjusted": p_words(row["p_adjusted"]),
+                "Verdict": f"{CHECK_VERDICTS[row['verdict']]}: "
+                f"{THRESHOLD_REASONS[row['reason']]}",
+            }
+            for row in self.frame.to_dict("records")
+        ]  # fmt: skip
+        notes = [SIMULATED + "."] if self.simulated else []
+        notes.append("No difference beyond chance is no proof that there is none.")
+        return table(pd.DataFrame(shown), "Checks of the threshold", notes=notes)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return self.table()._repr_mimebundle_()
+
+    def __repr__(self) -> str:
+        return self.table().text()
+
+
+def _difference(row: Mapping[Any, Any]) -> str:
+    if math.isnan(row["estimate"]):
+        return "not estimable"
+    if row["hidden"]:
+        return HIDDEN
+    if math.isnan(row["conf_low"]):
+        return number(row["estimate"], 3)
+    return with_interval(
+        row["estimate"], row["conf_low"], row["conf_high"], decimals(row["std_error"])
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A threshold as its checks see it.
+
+    Attributes
+    ----------
+    points : Points
+        With an outcome that is not looked at.
+    estimator : Estimator
+    cutoff : float
+    names : tuple of str
+        Of the covariates.
+    curvature : mapping of str to float
+        By outcome, and by the treatment where fuzzy.
+    frequencies : float or None
+        How far a frequency may lie from its neighbours'; see `heap_test`.
+    """
+
+    points: Points
+    estimator: Estimator
+    cutoff: float
+    names: tuple[str, ...]
+    curvature: Mapping[str, float]
+    frequencies: float | None
+
+
+def checked(
+    asked: Asked, outcomes: Iterable[tuple[str, np.ndarray]], *, simulated: bool = False
+) -> ThresholdChecks:
+    """Return the checks of a threshold.
+
+    Parameters
+    ----------
+    asked : Asked
+    outcomes : iterable of name and ndarray of float, shape (n,)
+        Missing values are left out. Without any: only what can be asked before they are read.
+    simulated : bool, default False
+    """
+    rows = [_frequencies(asked), *_covariates(asked), *_first_stage(asked)]
+    for name, values in outcomes:
+        known = ~np.isnan(values)
+        points = replace(asked.points.some(known), outcome=values[known])
+        plain = replace(points, treated=None)
+        rows += [*_curvature(asked, name, plain), *_placebos(asked, name, plain),
+                 *_changes(asked, name, points)]  # fmt: skip
+    frame = pd.DataFrame(rows).reset_index(drop=True)
+    frame["p_adjusted"] = np.nan
+    for places in frame.groupby("check").indices.values():
+        known = places[frame["p_value"].iloc[places].notna().to_numpy()]
+        frame.loc[known, "p_adjusted"] = stepped(frame["p_value"].to_numpy()[known], "holm")
+    open_rows = frame["verdict"] == ""
+    beyond = frame["p_adjusted"] < _LEVEL
+    frame.loc[open_rows, "verdict"] = np.where(beyond, FAILED, PASSED)[open_rows]
+    frame.loc[open_rows, "reason"] = np.where(beyond, "differs", "alike")[open_rows]
+    arms = {f"{what}_{side}": f"{what}_{arm}" for what in ("n", "events", "mean")
+            for side, arm in (("below", "comparison"), ("above", "treated"))}  # fmt: skip
+    frame.insert(0, "hidden", hidden_rows(frame.rename(columns=arms)))
+    return ThresholdChecks(frame[list(COLUMNS)], asked.estimator.level, simulated)
+
+
+def _row(
+    check: str,
+    what: str,
+    at: float,
+    jump: Jump | None = None,
+    status: str = ESTIMATED,
+    **more: Any,
+) -> dict[str, Any]:
+    """Return a row; its verdict is by its p-value, unless nothing could be estimated."""
+    row: dict[str, Any] = {
+        "check": check, "what": what, "at": at, "estimate": math.nan, "std_error": math.nan,
+        "conf_low": math.nan, "conf_high": math.nan, "p_value": math.nan, "n_below": 0,
+        "n_above": 0, "events_below": math.nan, "events_above": math.nan, "mean_below": math.nan,
+        "mean_above": math.nan, "verdict": "", "reason": "",
+    }  # fmt: skip
+    if jump is not None:
+        row |= {
+            "n_below": jump.n_below, "n_above": jump.n_above, "mean_below": jump.below,
+            "mean_above": jump.above, "events_below": jump.events[0], "events_above":
+            jump.events[1],
+        }  # fmt: skip
+    if jump is None or status != ESTIMATED:
+        row |= {"verdict": CANNOT, "reason": "too_few"}
+    else:
+        row |= {"estimate": jump.estimate, "std_error": jump.std_error, "conf_low": jump.low,
+                "conf_high": jump.high, "p_value": jump.p_value}  # fmt: skip
+    return row | more
+
+
+def _frequencies(asked: Asked) -> dict[str, Any]:
+    x = asked.points.x
+    sides: dict[str, Any] = {"n_below": int((x < 0).sum()), "n_above": int((x >= 0).sum())}
+    if asked.estimator.mode == "continuous":
+        test = density_test(x)
+        sides = {"n_below": test.units[0], "n_above": test.units[1]}
+        return _row("density", "", asked.cutoff, verdict="", reason="", **sides,
+                    estimate=test.above - test.below, p_value=test.p_value)  # fmt: skip
+    if asked.frequencies is None:
+        return _row("heap", "", asked.cutoff, reason="no_bound", **sides)
+    share, p = heap_test(x, asked.frequencies)
+    if math.isnan(p):
+        return _row("heap", "", asked.cutoff, **sides)
+    return _row("heap", "", asked.cutoff, verdict="", reason="", estimate=share, p_value=p, **sides)
+
+
+def _covariates(asked: Asked) -> Iterator[dict[str, Any]]:
+    way = asked.estimator
+    if way.mode == "honest":  # no bound is said for a covariate
+        way = replace(way, mode="adjacent", bandwidth=None)
+    none = np.empty((len(asked.points.x), 0))
+    for place, name in enumerate(asked.names):
+        values = asked.points.covariates[:, place]
+        alone = replace(asked.points, outcome=values, treated=None, covariates=none)
+        yield _row("covariates", name, asked.cutoff, *replace(way, draws=0).jump(alone))
+
+
+def _first_stage(asked: Asked) -> Iterator[dict[str, Any]]:
+    taken = asked.points.treated
+    if taken is None:
+        return
+    points = replace(asked.points, outcome=taken, treated=None)
+    way = replace(asked.estimator, draws=0)
+    jump, status = way.jump(points, curvature=asked.curvature.get("treated", 0.0))
+    row = _row("first_stage", "", asked.cutoff, jump, status)
+    if jump is not None and status == ESTIMATED:
+        strong = jump.estimate**2 > FEWEST_F * jump.std_error**2
+        row |= {"verdict": PASSED, "reason": "strong"} if strong else {
+            "verdict": FAILED, "reason": "weak"}  # fmt: skip
+    yield row
+
+
+def _curvature(asked: Asked, name: str, points: Points) -> Iterator[dict[str, Any]]:
+    """Yield, for each three values of a side, how much more than the bound the means bend."""
+    if asked.estimator.mode != "honest":
+        return
+    bound = asked.curvature[name]
+    for side in (points.some(points.x < 0), points.some(points.x >= 0)):
+        values, codes, counts = np.unique(side.x, return_inverse=True, return_counts=True)
+        means = np.bincount(codes, side.outcome) / counts
+        spread = np.bincount(codes, (side.outcome - means[codes]) ** 2)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            variance = spread / (counts - 1) / counts
+        for place in range(1, len(values) - 1):
+            some = slice(place - 1, place + 2)
+            a, b, c = values[some]
+            # Twice the divided difference is the second derivative somewhere between them.
+            part = 2 / np.array([(a - b) * (a - c), (b - a) * (b - c), (c - a) * (c - b)])
+            bend = float(part @ means[some])
+            error = math.sqrt(float(part**2 @ variance[some]))
+            at, n = asked.cutoff + float(b), int(counts[some].sum())
+            row = _row("curvature", name, at, n_below=n, n_above=n, estimate=bend)
+            if counts[some].min() >= 12 and error > 0:
+                reach = float(ndtri((1 + asked.estimator.level) / 2)) * error
+                size, worst = abs(bend) / error, bound / error
+                row |= {"verdict": "", "reason": "", "std_error": error, "conf_low": bend - reach,
+                        "conf_high": bend + reach,
+                        "p_value": float(ndtr(worst - size) + ndtr(-worst - size))}  # fmt: skip
+            yield row
+
+
+def _placebos(asked: Asked, name: str, points: Points) -> Iterator[dict[str, Any]]:
+    """Yield jumps where nothing changes, each of units on one side of the cutoff alone."""
+    way = replace(asked.estimator, draws=0)
+    for side in (points.some(points.x < 0), points.some(points.x >= 0)):
+        if way.mode == "continuous":
+            cutoffs = [float(np.median(side.x))]
+            way = replace(way, bandwidth=None)
+        else:
+            cutoffs = [float(one) for one in np.unique(side.x)[1:]]
+            way = replace(way, mode="adjacent", bandwidth=None)
+        for one in cutoffs:
+            moved = replace(side, x=side.x - one)
+            yield _row("placebo_cutoffs", name, asked.cutoff + one, *way.jump(moved))
+
+
+def _changes(asked: Asked, name: str, points: Points) -> Iterator[dict[str, Any]]:
+    """Yield how an effect changes without the nearest units, and with other bandwidths."""
+    way, treated = replace(asked.estimator, draws=0), asked.curvature.get("treated", 0.0)
+    bounds = (asked.curvature.get(name, 0.0), treated)
+    main, status = way.jump(points, *bounds)
+    if main is None or status != ESTIMATED or way.mode == "adjacent":
+        return
+    if way.mode == "honest":
+        yield from _other_bandwidths(asked, name, points, main, bounds)
+        return
+    same = replace(way, bandwidth=main.bandwidth)
+    width = _DONUT * main.bandwidth
+    kept = np.abs(points.x) > width
+    yield _change(("donut", name, width), points, main, same.jump(points.some(kept)), kept)
+    everybody = np.ones(len(kept), dtype=bool)
+    for factor in _WIDER:
+        at = factor * main.bandwidth
+        other = replace(way, bandwidth=at).jump(points)
+        yield _change(("bandwidths", name, at), points, main, other, everybody)
+
+
+def _change(
+    asked: tuple[str, str, float], points: Points, main: Jump, other: tuple[Jump | None, str],
+    kept: np.ndarray,
+) -> dict[str, Any]:  # fmt: skip
+    found, status = other
+    if found is None or status != ESTIMATED:
+        return _row(*asked, found, status)
+    influence = -main.influence
+    influence[kept] += found.influence
+    change = found.estimate - main.estimate
+    error = math.sqrt(summed_squares(influence, points.clusters))
+    reach = error * (main.high - main.estimate) / main.std_error
+    p = 2 * float(ndtr(-abs(change) / error)) if error > 0 else 1.0
+    moved = replace(found, estimate=change, std_error=error, low=change - reach,
+                    high=change + reach, p_value=p)  # fmt: skip
+    return _row(*asked, moved)
+
+
+def _other_bandwidths(
+    asked: Asked, name: str, points: Points, main: Jump, bounds: tuple[float, float]
+) -> Iterator[dict[str, Any]]:
+    """Yield honest effects with more and fewer values: their intervals hold the same effect."""
+    way = replace(asked.estimator, kernel="uniform")
+    reaches = np.unique(np.abs(points.x))
+    for at in reaches[reaches > 0]:
+        jump, status = replace(way, bandwidth=float(at)).jump(points, *bounds)
+        row = _row("bandwidths", name, float(at), jump, status, p_value=math.nan)
+        if jump is not None and status == ESTIMATED:
+            meet = jump.low <= main.high and main.low <= jump.high
+            row |= {"verdict": PASSED, "reason": "alike"} if meet else {
+                "verdict": FAILED, "reason": "differs"}  # fmt: skip
+            row |= {"estimate": jump.estimate - main.estimate, "conf_low": math.nan,
+                    "conf_high": math.nan}  # fmt: skip
+        yield row
