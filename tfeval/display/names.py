@@ -114,8 +114,8 @@ COEFFICIENTS = {
 #: Where a period stands in an event study.
 WINDOWS = {
     "earlier": "earlier, in no window",
-    "pre": "before",
-    "base": "last before",
+    "pre": "before, tested",
+    "base": "compared with",
     "partly": "partly treated, in no window",
     "post": "after, averaged",
     "later": "later, in no window",
