@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from scipy.optimize import minimize
+from scipy.stats import t as student
 
 import tfeval as tf
 from tfeval.impact.panel import two_way_weights as core
@@ -251,6 +252,10 @@ def test_placebos_are_fits_with_others_in_place_of_the_treated(kind):
     assert found.sets.tolist() == [list(pair) for pair in combinations(range(6), 2)]
     assert found.drawn.effect == pytest.approx(slow, abs=1e-6)
     assert found.std_error == pytest.approx(np.std(slow), rel=1e-6)
+    over = found.estimate / found.std_error
+    assert found.p_value == pytest.approx(2 * student.sf(abs(over), 5), rel=1e-9)
+    reach = student.ppf(0.975, 5) * found.std_error
+    assert found.conf_high - found.estimate == pytest.approx(reach, rel=1e-9)
     turn = found.placebos
     for at in range(6):
         units = [other for other in range(6) if other != at] + [at]
