@@ -33,6 +33,7 @@ DESIGNS = {
     "entropy": "entropy balancing",
     "unweighted": "no matching or weighting",
     "threshold": "regression discontinuity",
+    "support_dose": "dose of support",
 }
 METHODS = {
     "difference": "difference of weighted means",
@@ -45,6 +46,7 @@ METHODS = {
     "honest_local_linear": "local linear, interval honest to a bound on curvature (Kolesár and "
     "Rothe)",
     "local_randomisation": "difference between the values next to the cutoff, as if drawn by lot",
+    "support_dose": "cross-fitted regression on the dose, covariates taken out",
 }
 OUTCOME_MODELS = {"linear": "linear model", "logistic": "logistic model"}
 #: Outcome models that are not said.
@@ -84,6 +86,7 @@ ESTIMANDS = {
     "ATO": "the average effect where both arms overlap",
     "SRD": "the average effect on units at the cutoff (sharp)",
     "FRD": "the average effect on units at the cutoff whom it moves to the programme (fuzzy)",
+    "APE": "the average difference for one more unit of dose",
 }
 #: Estimands of another package's model; {term} is the coefficient's name there.
 COEFFICIENTS = {
