@@ -28,6 +28,7 @@ from tfeval.impact.panel import discrete_threshold, event_study, synthetic, thre
 from tfeval.impact.plan.analysis_plan import FILE, AnalysisPlan, read_plan
 from tfeval.impact.plan.deviations import Analysis
 from tfeval.impact.plan.rules import CORRECTIONS, plan_faults, varied
+from tfeval.impact.sensitivity import support_dose
 from tfeval.impact.weighting import estimated, weight
 from tfeval.settings import project_folder
 
@@ -37,14 +38,15 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # ------------------------------------------------------------------ every key has words
 
 REGISTRIES = {
-    "DESIGNS": {*matching.METHODS, *weight.METHODS, "unweighted", threshold.KIND},
+    "DESIGNS": {*matching.METHODS, *weight.METHODS, "unweighted", threshold.KIND,
+                support_dose.KIND},
     "METHODS": {*METHODS, published.METHOD, event_study.KIND, *synthetic.KINDS,
-                *discrete_threshold.METHODS.values()},
+                *discrete_threshold.METHODS.values(), support_dose.KIND},
     "OUTCOME_MODELS": set(OUTCOME_MODELS),
     "ERRORS": {*rules.ERRORS, *coefficients.ERRORS, *synthetic.ERRORS, published.BY_SIGNIFICANCE,
                published.BY_DESIGN, threshold.NEIGHBOURS},
     "ESTIMANDS": {*(one for several in weight.METHODS.values() for one in several),
-                  *estimated.ESTIMANDS, *threshold.ESTIMANDS},
+                  *estimated.ESTIMANDS, *threshold.ESTIMANDS, support_dose.ESTIMAND},
     "COEFFICIENTS": {coefficients.COEFFICIENT, coefficients.AT_ZERO, event_study.ESTIMANDS[False]},
     "WINDOWS": set(event_study.WINDOWS),
     "SCALES": {*coefficients.SCALES.values()} - {""},

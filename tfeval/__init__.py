@@ -93,6 +93,8 @@ _PUBLIC = {
     "Threshold": "tfeval.impact.panel.threshold",
     "ThresholdChecks": "tfeval.impact.panel.threshold_checks",
     "sensitivity": "tfeval.impact.sensitivity.unmeasured",
+    "support_dose": "tfeval.impact.sensitivity.support_dose",
+    "SupportDose": "tfeval.impact.sensitivity.support_dose",
     "unobserved": "tfeval.impact.sensitivity.unmeasured",
     "diagnose": "tfeval.impact.diagnostics.diagnose",
     "confidence": "tfeval.impact.diagnostics.diagnose",

@@ -67,6 +67,8 @@ from tfeval.impact.plan.register import Registration as Registration
 from tfeval.impact.propensity.propensity import Propensity as Propensity
 from tfeval.impact.propensity.propensity import fit_propensity as fit_propensity
 from tfeval.impact.sensitivity.regression import Sensitivity as Sensitivity
+from tfeval.impact.sensitivity.support_dose import SupportDose as SupportDose
+from tfeval.impact.sensitivity.support_dose import support_dose as support_dose
 from tfeval.impact.sensitivity.unmeasured import sensitivity as sensitivity
 from tfeval.impact.sensitivity.unmeasured import unobserved as unobserved
 from tfeval.impact.specification import Specification as Specification

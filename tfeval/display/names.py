@@ -33,6 +33,7 @@ DESIGNS = {
     "entropy": "entropy balancing",
     "unweighted": "no matching or weighting",
     "threshold": "regression discontinuity",
+    "support_dose": "dose of support",
 }
 #: What the registered plan of the areas can answer, and the rules of a finding.
 AREA_ANSWERS = {
@@ -62,6 +63,7 @@ METHODS = {
     "honest_local_linear": "local linear, interval honest to a bound on curvature (Kolesár and "
     "Rothe)",
     "local_randomisation": "difference between the values next to the cutoff, as if drawn by lot",
+    "support_dose": "cross-fitted regression on the dose, covariates taken out",
 }
 OUTCOME_MODELS = {"linear": "linear model", "logistic": "logistic model"}
 #: Outcome models that are not said.
@@ -104,6 +106,7 @@ ESTIMANDS = {
     "ATO": "the average effect where both arms overlap",
     "SRD": "the average effect on units at the cutoff (sharp)",
     "FRD": "the average effect on units at the cutoff whom it moves to the programme (fuzzy)",
+    "APE": "the average difference for one more unit of dose",
 }
 #: Estimands of another package's model, where {term} is the coefficient's name, and of a dose.
 COEFFICIENTS = {

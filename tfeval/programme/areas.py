@@ -366,13 +366,14 @@ def rake(
             )
         if open_codes:
             parts.append((open_codes, left))
-    places = [(values.index.get_indexer(codes), left) for codes, left in parts]
+    row = {code: place for place, code in enumerate(values.index)}
+    places = [(np.array([row[code] for code in codes]), left) for codes, left in parts]
     scaled = values.to_numpy(copy=True)
     for _ in range(rounds):
         worst = 0.0
-        for members, left in places:
-            factor = left / scaled[members].sum()
-            scaled[members] *= factor
+        for own, left in places:
+            factor = left / scaled[own].sum()
+            scaled[own] *= factor
             worst = max(worst, abs(factor - 1))
         if worst < 1e-12:
             return pd.Series(scaled, values.index)

@@ -316,13 +316,23 @@ def benchmark_rows(
             else:
                 given = benchmark_strength(strength.r2_treatment, with_outcome.r2_outcome, many)
                 row["reason"] = "" if given else "it would explain the whole treatment"
-            rows.append({**row, **_moved(found, given, critical)})
+            rows.append({**row, **with_confounder(found, given, critical)})
     return rows
 
 
-def _moved(
+def with_confounder(
     found: Regression, given: tuple[float, float] | None, critical: float
 ) -> dict[str, float]:
+    """Return the estimate and its interval had a confounder of a strength been included.
+
+    Parameters
+    ----------
+    found : Regression
+    given : (float, float) or None
+        Its partial R2 with treatment and outcome, as from `benchmark_strength`.
+    critical : float
+        Of t.
+    """
     names = ("r2_treatment", "r2_outcome", "estimate", "std_error", "conf_low", "conf_high")
     if given is None:
         return dict.fromkeys(names, NAN)
