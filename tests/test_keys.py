@@ -24,7 +24,7 @@ from tfeval.impact.effects.effects import Effects
 from tfeval.impact.inference import rules
 from tfeval.impact.matching import settings as matching
 from tfeval.impact.means.methods import METHODS, OUTCOME_MODELS
-from tfeval.impact.panel import discrete_threshold, event_study, synthetic, threshold
+from tfeval.impact.panel import bounds, discrete_threshold, event_study, synthetic, threshold
 from tfeval.impact.plan.analysis_plan import FILE, AnalysisPlan, read_plan
 from tfeval.impact.plan.deviations import Analysis
 from tfeval.impact.plan.rules import CORRECTIONS, plan_faults, varied
@@ -63,6 +63,7 @@ REGISTRIES = {
     "UNMEASURED": set(diagnose.BOUNDS),
     "POOLINGS": set(areas.ESTIMATORS),
     "PRIORS": set(pooling.LOG_PRIORS),
+    "RESTRICTIONS": set(bounds.RESTRICTIONS),
 }  # fmt: skip
 
 

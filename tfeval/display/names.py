@@ -255,6 +255,11 @@ UNMEASURED = {
 #: Estimators of the variance between areas, and priors of its root.
 POOLINGS = {"reml": "restricted maximum likelihood", "paule_mandel": "Paule and Mandel"}
 PRIORS = {"half_cauchy": "half-Cauchy", "half_normal": "half-normal", "flat": "flat"}
+#: How trends may differ, heading what bounds it.
+RESTRICTIONS = {
+    "relative_magnitudes": "Steps after, as a multiple of the largest before",
+    "smoothness": "Bend of the difference in trend, a period",
+}
 #: Why an outcome is not in an appraisal.
 NOT_VALUED = {
     "too_few": "too few to show",

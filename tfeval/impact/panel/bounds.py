@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
-from scipy.optimize import brentq
 
+from tfeval.display.names import RESTRICTIONS as WORDS
+from tfeval.display.tables import Table, table
 from tfeval.errors import DataError, ParameterError, names_settings, suggest
-from tfeval.impact.panel.robust_sets import RelativeMagnitudes, Smoothness, Windows
+from tfeval.impact.effects.words import decimals, number, p_words
+from tfeval.impact.panel.robust_sets import (
+    RelativeMagnitudes,
+    Smoothness,
+    Wald,
+    Windows,
+    breakdown,
+)
 
 RESTRICTIONS = ("relative_magnitudes", "smoothness")
 #: Powers at which `pre_trend` says what it would detect.
 _POWERS = (0.5, 0.8)
 #: Multiples beyond which relative magnitudes are not searched.
 _MOST = 100.0
-_SCAN = 16
-_HALVINGS = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +65,51 @@ class TrendBounds:
     def to_frame(self) -> pd.DataFrame:
         """Return one row a multiple: exact, for computing."""
         return self.frame.copy()
+
+    def table(self) -> Table:
+        """Return one row a multiple as a table for readers."""
+        digits = decimals(self.std_error)
+        bent = self.restriction == "smoothness"
+        shown = {
+            WORDS[self.restriction]: [
+                number(one, digits + 1) if bent else f"{one:g}" for one in self.frame["multiple"]
+            ],
+            f"{self.level:.0%} interval": [
+                f"{number(low, digits)} to {number(high, digits)}"
+                for low, high in zip(self.frame["conf_low"], self.frame["conf_high"], strict=True)
+            ],
+            "Leaves out nought": [
+                "yes" if one else "no" for one in self.frame["excludes_zero"]
+            ],
+        }  # fmt: skip
+        return table(
+            pd.DataFrame(shown), "The mean effect when trends may differ", notes=self._notes(digits)
+        )
+
+    def _notes(self, digits: int) -> list[str]:
+        bent = self.restriction == "smoothness"
+        far = digits + 1 if bent else 2
+        if self.breakdown == 0:
+            kept = "differ by a straight line alone" if bent else "are parallel"
+            said = f"The interval has nought even if trends {kept}."
+        elif self.breakdown < self.searched:
+            said = f"Nought comes in at {number(self.breakdown, far)}."
+        else:
+            said = f"Nought is left out up to {number(self.searched, far)}, as far as was looked."
+        notes = [f"If trends are parallel: {number(self.estimate, digits)}.", said]
+        for words, periods in (
+            ("Not in the mean, but trends go on through", self.weights.index[self.weights == 0]),
+            ("Left out", self.dropped),
+        ):
+            if len(periods):
+                notes.append(f"{words}: {', '.join(map(str, periods))}.")
+        return notes
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return self.table()._repr_mimebundle_()
+
+    def __repr__(self) -> str:
+        return self.table().text()
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +152,27 @@ class PreTrend:
     def to_frame(self) -> pd.DataFrame:
         """Return one row a power: exact, for computing."""
         return self.frame.copy()
+
+    def table(self) -> Table:
+        """Return one row a power as a table for readers."""
+        digits = decimals(float(self.frame["slope"].min())) + 1
+        headings = {
+            "slope": "Straight trend, a period",
+            "bias": "Its bias in the mean after",
+            "bias_if_passed": "Bias expected where the test passes",
+        }
+        shown = {"Chance that the test sees it": [f"{one:.0%}" for one in self.frame["power"]]}
+        for name, heading in headings.items():
+            if self.frame[name].notna().all():
+                shown[heading] = [number(one, digits) for one in self.frame[name]]
+        joint = f"All {self.periods} coefficients before are nought: p {p_words(self.p_value)}."
+        return table(pd.DataFrame(shown), "Trends that the test before would miss", notes=[joint])
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return self.table()._repr_mimebundle_()
+
+    def __repr__(self) -> str:
+        return self.table().text()
 
 
 @names_settings
@@ -214,6 +285,8 @@ def trend_bounds(
         coefficients, covariance,
         times=times, base=base, pre=pre, post=post, post_weights=post_weights,
     )  # fmt: skip
+    if not len(windows.weights):
+        raise ParameterError("post must name at least one period after the base.")
     sets: RelativeMagnitudes | Smoothness
     if restriction == "smoothness":
         if len(set(windows.gaps)) > 1:
@@ -235,7 +308,7 @@ def trend_bounds(
     after = pd.Index(windows.times[windows.before + 1 :], name="period")
     return TrendBounds(
         frame=pd.DataFrame(rows, columns=columns),
-        breakdown=_breakdown(sets.excludes_zero, searched),
+        breakdown=breakdown(sets.excludes_zero, searched),
         searched=float(searched),
         estimate=windows.estimate,
         std_error=windows.std_error,
@@ -244,21 +317,6 @@ def trend_bounds(
         weights=pd.Series(windows.weights, after, name="weight"),
         dropped=dropped,
     )
-
-
-def _breakdown(excludes_zero: Callable[[float], bool], searched: float) -> float:
-    """Return where nought first comes in, from below."""
-    if not excludes_zero(0.0):
-        return 0.0
-    tried = np.linspace(0.0, searched, _SCAN + 1)
-    within = next((at for at, one in enumerate(tried) if at and not excludes_zero(one)), None)
-    if within is None:
-        return float(searched)
-    low, high = tried[within - 1], tried[within]
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if excludes_zero(middle) else (low, middle)
-    return float(low)
 
 
 @names_settings
@@ -334,7 +392,7 @@ def pre_trend(
     inverse = np.linalg.inv(inner)
     beta = windows.beta[:before]
     statistic = float(beta @ inverse @ beta)
-    test = _Wald(before, np.inf if freedom is None else float(freedom), 1 - level)
+    test = Wald(before, np.inf if freedom is None else float(freedom), 1 - level)
     trend = np.delete(windows.times - windows.times[before], before).astype(float)
     carried = float(windows.contrast @ trend)
     onward = windows.contrast @ windows.sigma[:, :before] @ inverse @ trend[:before]
@@ -345,7 +403,7 @@ def pre_trend(
         slope = np.sqrt(noncentral / unit)
         bias, moved = slope * carried, slope * onward * (test.shrunk(noncentral) - 1)
         rows.append((power, slope, *((bias, bias + moved) if carried else (np.nan, np.nan))))
-    tail = _Wald(before, np.inf, 1 - level).tail(statistic)
+    tail = Wald(before, np.inf, 1 - level).tail(statistic)
     return PreTrend(
         statistic=statistic,
         periods=before,
@@ -355,46 +413,6 @@ def pre_trend(
         level=float(level),
         frame=pd.DataFrame(rows, columns=["power", "slope", "bias", "bias_if_passed"]),
     )
-
-
-@dataclass(frozen=True)
-class _Wald:
-    """A Wald test of several coefficients, by chi-squared or, with finite freedom, by F."""
-
-    count: int
-    freedom: float
-    size: float
-
-    def below(self, value: float, noncentral: float = 0.0, more: int = 0) -> float:
-        """Return P(statistic < value), with so many more degrees of freedom above."""
-        count = self.count + more
-        if np.isinf(self.freedom):
-            return float(stats.ncx2.cdf(value, count, noncentral))
-        return float(stats.ncf.cdf(value / count, count, self.freedom, noncentral))
-
-    def tail(self, value: float) -> float:
-        """Return the p-value."""
-        if np.isinf(self.freedom):
-            return float(stats.chi2.sf(value, self.count))
-        return float(stats.f.sf(value / self.count, self.count, self.freedom))
-
-    @property
-    def critical(self) -> float:
-        if np.isinf(self.freedom):
-            return float(stats.chi2.isf(self.size, self.count))
-        return float(self.count * stats.f.isf(self.size, self.count, self.freedom))
-
-    def noncentral(self, power: float) -> float:
-        """Return the noncentrality at which the test has a power."""
-        critical, most = self.critical, 1.0
-        while self.below(critical, most) > 1 - power:
-            most *= 2
-        return float(brentq(lambda at: self.below(critical, at) - (1 - power), 0.0, most))
-
-    def shrunk(self, noncentral: float) -> float:
-        """Return what is left of the coefficients' mean in the samples that pass."""
-        critical = self.critical
-        return self.below(critical, noncentral, more=2) / self.below(critical, noncentral)
 
 
 def _check_level(level: float) -> None:
@@ -447,7 +465,7 @@ def _windows(
 def _weights(after: list[int], given: Iterable[float] | None) -> dict[int, float]:
     if len(set(after)) < len(after):
         raise ParameterError("post must name each period once.")
-    held = [1 / len(after)] * len(after) if given is None else [float(one) for one in given]
+    held = [1 / len(after) for _ in after] if given is None else [float(one) for one in given]
     if len(held) != len(after):
         raise ParameterError(f"{len(held)} post_weights for {len(after)} periods of post.")
     if after and (not np.isfinite(held).all() or not any(held)):
