@@ -24,6 +24,7 @@ from tfeval.impact.effects.effects import Effects
 from tfeval.impact.inference import rules
 from tfeval.impact.matching import settings as matching
 from tfeval.impact.means.methods import METHODS, OUTCOME_MODELS
+from tfeval.impact.panel import group_time
 from tfeval.impact.plan.analysis_plan import FILE, AnalysisPlan, read_plan
 from tfeval.impact.plan.deviations import Analysis
 from tfeval.impact.plan.rules import CORRECTIONS, plan_faults, varied
@@ -37,7 +38,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 REGISTRIES = {
     "DESIGNS": {*matching.METHODS, *weight.METHODS, "unweighted"},
-    "METHODS": {*METHODS, published.METHOD},
+    "METHODS": {*METHODS, published.METHOD, group_time.KIND},
     "OUTCOME_MODELS": set(OUTCOME_MODELS),
     "ERRORS": {*rules.ERRORS, *coefficients.ERRORS, published.BY_SIGNIFICANCE,
                published.BY_DESIGN},

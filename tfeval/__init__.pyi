@@ -39,6 +39,9 @@ from tfeval.impact.imputation.impute import Imputations as Imputations
 from tfeval.impact.imputation.impute import impute as impute
 from tfeval.impact.imputation.pool import pool_imputations as pool_imputations
 from tfeval.impact.matching.match import match as match
+from tfeval.impact.panel.group_time import GroupTime as GroupTime
+from tfeval.impact.panel.group_time import group_time as group_time
+from tfeval.impact.panel.group_time_effects import GroupTimeEffects as GroupTimeEffects
 from tfeval.impact.panel.panel import Panel as Panel
 from tfeval.impact.panel.panel import panel as panel
 from tfeval.impact.plan.analysis_plan import AnalysisPlan as AnalysisPlan

@@ -39,6 +39,7 @@ METHODS = {
     "covariance_adjusted": "analysis of covariance",
     "doubly_robust": "doubly robust (augmented weighting)",
     "published": "propensity score matching, as published",
+    "group_time": "group-time effects (Callaway and Sant'Anna)",
 }
 OUTCOME_MODELS = {"linear": "linear model", "logistic": "logistic model"}
 #: Outcome models that are not said.
@@ -102,6 +103,12 @@ STATUSES = {
     "determined": "No interval: the covariates determine the outcome, so nothing is left to "
     "chance.",
     "no_error": "No interval: the model gives no error.",
+    "no_treated": "Not estimable: none of the group is seen in both periods.",
+    "no_comparison": "Not estimable: nobody to compare the group with is seen in both periods.",
+    "no_overlap": "Not estimable: the covariates tell some of the group from all they are compared "
+    "with.",
+    "collinear": "Not estimable: among those compared with, some covariates determine others.",
+    "reference": "The period that others are set against: 0 by construction.",
 }
 #: Forms of the error that small numbers call for.
 SMALL_SAMPLES = {

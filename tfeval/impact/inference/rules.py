@@ -50,9 +50,14 @@ FEW_CLUSTERS = "few_clusters"
 FEW_EVENTS = "few_events"
 DETERMINED = "determined"
 NO_ERROR = "no_error"
+#: Of a group in a period: nobody of it, or nobody to compare with, is seen in both periods; it has
+#: no overlap in covariates; these determine one another; it is the period others are set against.
+NO_TREATED, NO_COMPARISON, NO_OVERLAP = "no_treated", "no_comparison", "no_overlap"
+COLLINEAR, REFERENCE = "collinear", "reference"
 #: Why an effect, or its error, is missing.
 NOT_ESTIMATED = (NO_VARIATION, NOT_FITTED, FEW_UNITS, FEW_CLUSTERS, FEW_EVENTS, DETERMINED,
-                 NO_ERROR)  # fmt: skip
+                 NO_ERROR, NO_TREATED, NO_COMPARISON, NO_OVERLAP, COLLINEAR,
+                 REFERENCE)  # fmt: skip
 #: The numbers that say why in words.
 LIMITS = {
     "fewest_units": FEWEST_UNITS, "enough_units": ENOUGH_UNITS, "fewest_clusters": FEWEST_CLUSTERS,

@@ -160,24 +160,37 @@ def panel(
             raise ParameterError(f"The table has no column {name}. {suggest(name, known)}")
     if frame[[unit, time]].isna().to_numpy().any():
         raise DataError(f"Columns {unit} and {time} of a panel may not be missing.")
-    twice = int(frame.duplicated([unit, time]).sum())
-    if twice:
-        raise DataError(
-            f"{twice} rows of the table repeat a {unit} and {time}: a panel has one row for each."
-        )
     whole = pd.to_numeric(frame[time], errors="coerce")
     if not (whole % 1 == 0).all():
         raise DataError(f"Column {time} must hold whole numbers of periods.")
     rows, units = pd.factorize(frame[unit], sort=True)
     columns, times = pd.factorize(whole.astype("int64"), sort=True)
+    met = np.zeros((len(units), len(times)), dtype=bool)
+    met[rows, columns] = True
+    twice = len(rows) - int(met.sum())
+    if twice:
+        raise DataError(
+            f"{twice} rows of the table repeat a {unit} and {time}: a panel has one row for each."
+        )
     held = {}
     for name in outcomes:
         values = np.full((len(units), len(times)), np.nan)
         values[rows, columns] = pd.to_numeric(frame[name]).to_numpy(dtype=float, na_value=np.nan)
         held[name] = values
-    grouped = frame[fixed].groupby(rows)
-    changing = [name for name in fixed if (grouped[name].nunique(dropna=False) > 1).any()]
+    places = np.empty(len(units), dtype=np.int64)
+    places[rows[::-1]] = np.arange(len(rows))[::-1]  # the last written is a unit's first row
+    changing = [name for name in fixed if _changes(frame[name], places[rows])]
     if changing:
         raise DataError(f"Within a {unit}, {', '.join(changing)} must not change over {time}.")
-    first = frame[fixed].iloc[np.unique(rows, return_index=True)[1]].reset_index(drop=True)
+    first = frame[fixed].iloc[places].reset_index(drop=True)
     return Panel(pd.Index(units), np.asarray(times, dtype=np.int64), held, first, simulated)
+
+
+def _changes(column: pd.Series, first: np.ndarray) -> bool:
+    """Tell whether some row's value is not that of its unit's first row."""
+    plain = isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf"
+    values = column.to_numpy() if plain else pd.factorize(column)[0]
+    differs = values != values[first]
+    if plain and column.dtype.kind == "f":
+        differs &= ~(np.isnan(values) & np.isnan(values[first]))
+    return bool(differs.any())
