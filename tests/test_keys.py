@@ -24,7 +24,14 @@ from tfeval.impact.effects.effects import Effects
 from tfeval.impact.inference import rules
 from tfeval.impact.matching import settings as matching
 from tfeval.impact.means.methods import METHODS, OUTCOME_MODELS
-from tfeval.impact.panel import bounds, discrete_threshold, event_study, synthetic, threshold
+from tfeval.impact.panel import (
+    bounds,
+    discrete_threshold,
+    event_study,
+    group_time,
+    synthetic,
+    threshold,
+)
 from tfeval.impact.plan.analysis_plan import FILE, AnalysisPlan, read_plan
 from tfeval.impact.plan.deviations import Analysis
 from tfeval.impact.plan.rules import CORRECTIONS, plan_faults, varied
@@ -41,7 +48,7 @@ REGISTRIES = {
     "DESIGNS": {*matching.METHODS, *weight.METHODS, "unweighted", threshold.KIND,
                 support_dose.KIND},
     "METHODS": {*METHODS, published.METHOD, event_study.KIND, *synthetic.KINDS,
-                *discrete_threshold.METHODS.values(), support_dose.KIND},
+                *discrete_threshold.METHODS.values(), support_dose.KIND, group_time.KIND},
     "OUTCOME_MODELS": set(OUTCOME_MODELS),
     "ERRORS": {*rules.ERRORS, *coefficients.ERRORS, *synthetic.ERRORS, published.BY_SIGNIFICANCE,
                published.BY_DESIGN, threshold.NEIGHBOURS},

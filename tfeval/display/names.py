@@ -64,6 +64,7 @@ METHODS = {
     "Rothe)",
     "local_randomisation": "difference between the values next to the cutoff, as if drawn by lot",
     "support_dose": "cross-fitted regression on the dose, covariates taken out",
+    "group_time": "group-time effects (Callaway and Sant'Anna)",
 }
 OUTCOME_MODELS = {"linear": "linear model", "logistic": "logistic model"}
 #: Outcome models that are not said.
@@ -149,6 +150,12 @@ STATUSES = {
     "2 for one honest to a bound on curvature).",
     "weak_first_stage": "No interval: the cutoff moves too few {who} to the programme for a ratio "
     "(its F is below {fewest_f}).",
+    "no_treated": "Not estimable: none of the group is seen in both periods.",
+    "no_comparison": "Not estimable: nobody to compare the group with is seen in both periods.",
+    "no_overlap": "Not estimable: the covariates tell some of the group from all they are compared "
+    "with.",
+    "collinear": "Not estimable: among those compared with, some covariates determine others.",
+    "reference": "The period that others are set against: 0 by construction.",
 }
 #: Forms of the error that small numbers call for.
 SMALL_SAMPLES = {

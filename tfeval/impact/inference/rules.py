@@ -56,9 +56,14 @@ DETERMINED = "determined"
 NO_ERROR = "no_error"
 FEW_SUPPORT = "few_support"
 WEAK_FIRST_STAGE = "weak_first_stage"
+#: Of a group in a period: nobody of it, or nobody to compare with, is seen in both periods; it has
+#: no overlap in covariates; these determine one another; it is the period others are set against.
+NO_TREATED, NO_COMPARISON, NO_OVERLAP = "no_treated", "no_comparison", "no_overlap"
+COLLINEAR, REFERENCE = "collinear", "reference"
 #: Why an effect, or its error, is missing.
 NOT_ESTIMATED = (NO_VARIATION, NOT_FITTED, FEW_UNITS, FEW_CLUSTERS, FEW_EVENTS, DETERMINED,
-                 NO_ERROR, FEW_SUPPORT, WEAK_FIRST_STAGE)  # fmt: skip
+                 NO_ERROR, FEW_SUPPORT, WEAK_FIRST_STAGE, NO_TREATED, NO_COMPARISON, NO_OVERLAP,
+                 COLLINEAR, REFERENCE)  # fmt: skip
 #: The numbers that say why in words.
 LIMITS = {
     "fewest_units": FEWEST_UNITS, "enough_units": ENOUGH_UNITS, "fewest_clusters": FEWEST_CLUSTERS,

@@ -1,0 +1,423 @@
+"""Staggered entry: effects by group and period, each against those who are not treated yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from tfeval.display.tables import safe_count
+from tfeval.errors import DataError, ParameterError, names_settings, suggest
+from tfeval.impact.design.protocol import Contrasts
+from tfeval.impact.effects.columns import check_level
+from tfeval.impact.panel.cross_sections import fill_repeated
+from tfeval.impact.panel.group_time_effects import (
+    AVERAGES,
+    GroupTimeEffects,
+    Held,
+    Units,
+    complete,
+)
+from tfeval.impact.panel.panel import Panel
+from tfeval.impact.panel.two_by_two import METHODS, Arms, Cell, Sample, fill_panel
+
+KIND = "group_time"
+NEVER, NOT_YET = "never_treated", "not_yet_treated"
+VARYING, UNIVERSAL = "varying", "universal"
+_ASSUMPTIONS = {
+    NEVER: "without the programme, each group would have changed as those never treated did",
+    NOT_YET: "without the programme, each group would have changed as those not treated yet did",
+}
+_CHOICES = {"comparison": (NEVER, NOT_YET), "method": METHODS, "base": (VARYING, UNIVERSAL),
+            "aggregate": AVERAGES}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class GroupTime:
+    """The design of `group_time`; its settings are described there.
+
+    Attributes
+    ----------
+    kind, estimand, assumption, notes, simulated
+        What every design says of itself; see `AnyDesign`.
+    """
+
+    first_treated: str
+    comparison: str = NOT_YET
+    covariates: tuple[str, ...] = ()
+    method: str = METHODS[0]
+    anticipation: int = 0
+    base: str = VARYING
+    aggregate: str = "event"
+    balance_event: int | None = None
+    min_event: int | None = None
+    max_event: int | None = None
+    cluster: str | None = None
+    weights: str | None = None
+    level: float = 0.95
+    draws: int = 999
+    seed: int = 1
+    repeated: bool = False
+    notes: tuple[str, ...] = ()
+    simulated: bool = False
+    kind: str = KIND
+    estimand: str = "ATT"
+
+    def __post_init__(self) -> None:
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                given = getattr(self, name)
+                raise ParameterError(f"{name} {given!r} is unknown. {suggest(str(given), known)}")
+        if not isinstance(self.anticipation, int | np.integer) or self.anticipation < 0:
+            raise ParameterError("anticipation is a number of periods: 0, 1, 2, ...")
+        if not isinstance(self.draws, int | np.integer) or self.draws < 99:
+            raise ParameterError(f"draws: at least 99 are needed, not {self.draws!r}.")
+        check_level(self.level)
+
+    @property
+    def assumption(self) -> str:
+        """What must be true, in one sentence."""
+        alike = " had they the same covariates" if self.covariates else ""
+        early = (
+            f", and nobody changed more than {self.anticipation} periods before"
+            if self.anticipation
+            else ", and nobody changed before treatment"
+        )
+        return f"{_ASSUMPTIONS[self.comparison]}{alike}{early}"
+
+    def fit(self, panel: Panel, outcome: str) -> GroupTimeEffects:
+        """Return the effects by group and period on one outcome.
+
+        Parameters
+        ----------
+        panel : Panel
+        outcome : str
+
+        Returns
+        -------
+        GroupTimeEffects
+
+        Raises
+        ------
+        ParameterError
+            If the panel lacks a column or the outcome.
+        DataError
+            If no group has a period before treatment and somebody to be compared with, or columns
+            hold no numbers.
+        """
+        frame = self._entrants(panel, panel.outcome(outcome))
+        values = panel.outcome(outcome)[frame.places][:, frame.columns]
+        sample = Sample(
+            frame.x, frame.units.weight, np.ascontiguousarray(values.T), frame.units.starts
+        )
+        plan = self._plan(frame)
+        if not plan:
+            raise DataError("No group has a period before its treatment and anybody to compare.")
+        fill = fill_repeated if self.repeated else fill_panel
+        rows, influence = fill(sample, plan, self.method)
+        table = pd.DataFrame(
+            {"group": [cell.group for cell in plan], "time": [cell.time for cell in plan]}
+        )
+        table["event"] = table["time"] - table["group"]
+        held = Held(
+            table.join(pd.DataFrame(rows)), tuple(cell.arms for cell in plan), influence,
+            frame.units, panel.times[frame.columns], float(np.nanstd(sample.y)),
+        )  # fmt: skip
+        return complete(held, KIND, self, outcome=outcome, notes=frame.notes,
+                        simulated=panel.simulated)  # fmt: skip
+
+    def contrasts(self, outcomes: Panel, months: int | None = None) -> Contrasts:
+        """Return the chosen averages for each outcome of a panel, and what they come to in all.
+
+        Parameters
+        ----------
+        outcomes : Panel
+        months : None
+
+        Returns
+        -------
+        Contrasts
+            Rows have `population` ("event:2", "group:2014", "time:2015", "average"), `group`,
+            `time`, `event`, and the simultaneous `band_low` and `band_high` at the design's level.
+        """
+        if months is not None:
+            raise ParameterError("A panel has its own periods: leave months out.")
+        rows, influence = [], []
+        for name in outcomes.outcomes:
+            found = self.averages(outcomes, name)
+            frame = found.frame
+            if self.aggregate != "overall":
+                last = found.average.to_frame().T
+                frame = pd.concat([frame, last.astype(frame.dtypes)], ignore_index=True)
+                influence.append(np.column_stack([found.influence, found.average_influence]))
+            else:
+                influence.append(found.influence)
+            rows.append(frame.assign(
+                outcome=name, population=[_population(row) for row in frame.to_dict("records")]
+            ))  # fmt: skip
+        kept = ["outcome", "population", "group", "time", "event", "estimate", "band_low",
+                "band_high", "n_treated", "n_comparison", "status"]  # fmt: skip
+        clusters = {}
+        if self.cluster is not None:
+            clusters[self.cluster] = pd.factorize(outcomes.column(self.cluster))[0]
+        return Contrasts(
+            pd.concat(rows, ignore_index=True)[kept], np.column_stack(influence), clusters
+        )
+
+    def averages(self, panel: Panel, outcome: str) -> GroupTimeEffects:
+        """Return the averages that the design names, on one outcome."""
+        return self.fit(panel, outcome).aggregate(
+            self.aggregate, balance_event=self.balance_event, min_event=self.min_event,
+            max_event=self.max_event,
+        )  # fmt: skip
+
+    def diagnostic(self, outcomes: Panel | None = None) -> pd.DataFrame:
+        """Return the joint test of effects before treatment, one row an outcome.
+
+        Parameters
+        ----------
+        outcomes : Panel
+
+        Raises
+        ------
+        ParameterError
+            If no panel is given: the design holds none.
+        """
+        if outcomes is None:
+            raise ParameterError("The design holds no records: give the panel to test trends in.")
+        return pd.DataFrame(
+            {name: self.fit(outcomes, name).pre_trend for name in outcomes.outcomes}
+        ).T.rename_axis("outcome")
+
+    def _entrants(self, panel: Panel, values: np.ndarray) -> Entrants:
+        """Return who is compared, by group, and in which periods."""
+        first = _numbers(panel, self.first_treated)
+        first = np.where(np.isnan(first), np.inf, first)
+        if (first[np.isfinite(first)] % 1 != 0).any():
+            raise DataError(f"Column {self.first_treated} must hold whole numbers of periods.")
+        times, early = panel.times.astype(float), self.anticipation
+        first[first > times[-1] + early] = np.inf
+        covariates = np.array([_numbers(panel, name) for name in self.covariates])
+        covariates = covariates.reshape(len(self.covariates), len(first))
+        incomplete = ~np.isfinite(covariates).all(axis=0)
+        already = first <= times[0] + early
+        kept = ~(incomplete | already)
+        if not kept.any():
+            raise DataError("No unit is untreated in the first period, with all its covariates.")
+        columns = np.arange(len(times))
+        last = first[kept].max()
+        if np.isfinite(last):  # nobody is never treated: the last group is, until it is treated
+            columns = columns[times < last - early]
+            if self.comparison == NEVER:
+                first[first == last] = np.inf
+        if len(columns) < 2:
+            raise DataError(
+                "Fewer than two periods in which anybody is untreated: none to compare."
+            )
+        unseen = ~np.isfinite(values[:, columns]).any(axis=1)
+        kept &= ~unseen
+        notes = [
+            f"{safe_count(count)} units left out: {why}."
+            for count, why in (
+                (int(already.sum()), "treated before any period to compare with"),
+                (int((incomplete & ~already).sum()), "a covariate is missing"),
+                (int((unseen & ~incomplete & ~already).sum()), "the outcome is never seen"),
+            )
+            if count
+        ]
+        places = np.flatnonzero(kept)
+        places = places[np.argsort(first[places], kind="stable")]
+        groups, starts = np.unique(first[places], return_index=True)
+        x = covariates[:, places]
+        spread = x.std(axis=1, keepdims=True)
+        x = (x - x.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
+        units = Units(
+            places, len(first), np.append(starts, len(places)), self._weights(panel)[places],
+            self._clusters(panel, places),
+        )  # fmt: skip
+        return Entrants(
+            units, np.concatenate([np.ones((1, len(places))), x]), groups, columns,
+            times[columns], np.isfinite(last) and self.comparison == NOT_YET, tuple(notes),
+        )  # fmt: skip
+
+    def _weights(self, panel: Panel) -> np.ndarray:
+        if self.weights is None:
+            return np.ones(len(panel.units))
+        found = _numbers(panel, self.weights)
+        wrong = int((~(np.isfinite(found) & (found > 0))).sum())
+        if wrong:
+            raise DataError(
+                f"Column {self.weights}: {wrong} weights are missing or not above 0; give each one."
+            )
+        return found
+
+    def _clusters(self, panel: Panel, places: np.ndarray) -> np.ndarray | None:
+        if self.cluster is None:
+            return None
+        given = panel.column(self.cluster)[places]
+        missing = int(pd.isna(given).sum())
+        if missing:
+            raise DataError(f"Column {self.cluster}: {missing} units are in no cluster.")
+        return pd.factorize(given)[0]
+
+    def _plan(self, entrants: Entrants) -> list[Cell]:
+        """Return the groups and periods to estimate, by group and time."""
+        groups, times, early = entrants.groups, entrants.times, self.anticipation
+        treated = [code for code, group in enumerate(groups) if np.isfinite(group)]
+        if entrants.last_compares_only:
+            treated = treated[:-1]
+        found = []
+        for code in treated:
+            group = groups[code]
+            usual = int(np.flatnonzero(times + early < group)[-1])
+            for later in range(self.base == VARYING, len(times)):
+                base = later - 1 if self.base == VARYING and times[later] < group else usual
+                until = times[max(later, base)] + early
+                others = [
+                    other for other, first in enumerate(groups)
+                    if other != code and (first == np.inf or (self.comparison == NOT_YET
+                                                              and first > until))
+                ]  # fmt: skip
+                found.append(Cell(
+                    int(group), int(times[later]), later, base, Arms((code,), tuple(others))
+                ))  # fmt: skip
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Entrants:
+    """Who is compared, in the order of their groups, and in which periods."""
+
+    units: Units
+    x: np.ndarray
+    groups: np.ndarray
+    columns: np.ndarray
+    times: np.ndarray
+    last_compares_only: bool
+    notes: tuple[str, ...]
+
+    @property
+    def places(self) -> np.ndarray:
+        """Rows of the panel."""
+        return self.units.places
+
+
+def _numbers(panel: Panel, name: str) -> np.ndarray:
+    try:
+        return pd.to_numeric(pd.Series(panel.column(name))).to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise DataError(
+            f"Column {name} holds no numbers: give a category as columns of 0 and 1."
+        ) from None
+
+
+def _population(row: dict[Any, Any]) -> str:
+    for name in ("event", "group", "time"):
+        if not pd.isna(row[name]):
+            return f"{name}:{row[name]}"
+    return "average"
+
+
+@names_settings
+def group_time(
+    first_treated: str,
+    *,
+    comparison: Literal["never_treated", "not_yet_treated"] = "not_yet_treated",
+    covariates: Iterable[str] = (),
+    method: Literal["doubly_robust", "regression", "inverse_weighting"] = "doubly_robust",
+    anticipation: int = 0,
+    base: Literal["varying", "universal"] = "varying",
+    aggregate: Literal["overall", "event", "group", "calendar"] = "event",
+    balance_event: int | None = None,
+    min_event: int | None = None,
+    max_event: int | None = None,
+    cluster: str | None = None,
+    weights: str | None = None,
+    level: float = 0.95,
+    draws: int = 999,
+    seed: int = 1,
+    repeated: bool = False,
+) -> GroupTime:
+    """Design a comparison of groups that are treated from different periods on.
+
+    Each group, of those first treated in one period, is compared in each period with units that
+    are not treated by then: how much more it changed since its last period before treatment. The
+    programme's effect may differ by group and by time; two-way fixed effects would weigh some of
+    it negatively.
+
+    Parameters
+    ----------
+    first_treated : str
+        Column of `Panel.fixed`: the first period of treatment, missing for those never treated.
+        Who is treated from the panel's first period on is left out and counted.
+    comparison : {"never_treated", "not_yet_treated"}
+        With whom. If nobody is never treated, the last group stands in until it is treated.
+    covariates : iterable of str, optional
+        Columns of `Panel.fixed`, numbers measured before treatment, given which groups would have
+        changed alike. Units that lack one are left out and counted.
+    method : {"doubly_robust", "regression", "inverse_weighting"}
+        How covariates are made alike.
+    anticipation : int, default 0
+        Periods before treatment in which units may already change.
+    base : {"varying", "universal"}
+        Before treatment, periods are set against the one before, or all against the last one.
+    aggregate : {"overall", "event", "group", "calendar"}
+        What `estimate` averages; see `GroupTimeEffects.aggregate`, also for `balance_event`,
+        `min_event` and `max_event`.
+    cluster, weights : str, optional
+        Columns of `Panel.fixed`: what errors are clustered by, and sampling weights.
+    level : float, default 0.95
+        Of intervals and of the band that holds all effects at once.
+    draws, seed : int
+        Of the multiplier bootstrap, for the band.
+    repeated : bool, default False
+        Repeated cross-sections, or a panel with gaps in which every observation is to be used:
+        the means of whoever is seen before and after, in place of units' own changes.
+
+    Returns
+    -------
+    GroupTime
+        `.fit(panel, outcome)` gives the effects by group and period; `tf.estimate(design, panel)`
+        their averages in the one table of effects, where errors count n/(n - 1) and t with n - 1
+        degrees of freedom.
+
+    Raises
+    ------
+    ParameterError
+        If a setting is unknown or out of its range.
+
+    Notes
+    -----
+    As R's did. A unit that is not seen in both periods of a comparison is left out of it, and
+    counted (`n_left_out`); nothing is filled in. Where R's did drops such units everywhere, give
+    it a panel without them. What cannot be estimated has no number, and `status` says why.
+
+    References
+    ----------
+    Callaway and Sant'Anna (2021), Difference-in-differences with multiple time periods, Journal of
+    Econometrics 225. Sant'Anna and Zhao (2020), Doubly robust difference-in-differences
+    estimators, Journal of Econometrics 219.
+
+    Examples
+    --------
+    >>> from tfeval.impact.panel.panel import panel
+    >>> rng = np.random.default_rng(1)
+    >>> rows = pd.MultiIndex.from_product([range(300), range(2011, 2016)], names=["unit", "year"])
+    >>> rows = rows.to_frame(index=False)
+    >>> rows["first"] = np.array([2013, 2014, np.nan])[rows["unit"] % 3]
+    >>> since = (rows["year"] - rows["first"]).fillna(-1)
+    >>> rows["y"] = 0.2 * rows["year"] + (since >= 0) * (1 + since) + rng.normal(size=len(rows))
+    >>> made = panel(rows, unit="unit", time="year", outcomes=["y"], fixed=["first"])
+    >>> effects = group_time("first").fit(made, "y")
+    >>> effects.aggregate("event").frame[["event", "estimate"]].round(1).to_numpy().tolist()
+    [[-2, 0.1], [-1, -0.0], [0, 0.8], [1, 2.0], [2, 2.9]]
+    >>> bool(effects.pre_trend["p_value"] > 0.05)
+    True
+    """
+    return GroupTime(
+        first_treated, comparison, tuple(covariates), method, anticipation, base, aggregate,
+        balance_event, min_event, max_event, cluster, weights, level, draws, seed, repeated,
+    )  # fmt: skip

@@ -1,0 +1,442 @@
+"""Group-time effects and their averages: errors, simultaneous bands, the joint test of trends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import chdtrc, ndtri  # scipy.stats takes a second to import
+
+from tfeval.errors import ParameterError
+from tfeval.impact.inference.rules import (
+    ESTIMATED,
+    FEW_CLUSTERS,
+    FEW_UNITS,
+    FEWEST_CLUSTERS,
+    FEWEST_UNITS,
+    NO_TREATED,
+    NO_VARIATION,
+    REFERENCE,
+)
+from tfeval.impact.panel.two_by_two import Arms
+
+#: How group-time effects are averaged: the keys of `aggregate`.
+AVERAGES = ("overall", "event", "group", "calendar")
+#: The column that tells the rows of an average apart.
+_AT = {"event": "event", "group": "group", "calendar": "time"}
+#: Why there is no joint test of trends before treatment.
+NONE_BEFORE, SINGULAR = "none_before", "singular"
+#: An error this small, relative to the outcome's standard deviation, is rounding.
+_NOTHING = 1e-10
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """Those who were compared, in the order of their groups.
+
+    Attributes
+    ----------
+    places : ndarray of int, shape (n,)
+        Their rows in the panel.
+    size : int
+        Rows of the panel.
+    starts : ndarray of int, shape (groups + 1,)
+        Group g holds units starts[g] to starts[g + 1].
+    weight : ndarray, shape (n,)
+        Sampling weights.
+    clusters : ndarray of int, shape (n,), optional
+        Codes from 0.
+    """
+
+    places: np.ndarray
+    size: int
+    starts: np.ndarray
+    weight: np.ndarray
+    clusters: np.ndarray | None
+
+    @cached_property
+    def totals(self) -> np.ndarray:
+        """Weight by group."""
+        return np.diff(np.concatenate([[0.0], np.cumsum(self.weight)])[self.starts])
+
+    @cached_property
+    def _present(self) -> np.ndarray:
+        assert self.clusters is not None
+        groups = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+        found = np.zeros((len(self.starts) - 1, int(self.clusters.max()) + 1), dtype=bool)
+        found[groups, self.clusters] = True
+        return found
+
+    def count(self, groups: Iterable[int]) -> int:
+        """Return how many units some groups have."""
+        return int(np.diff(self.starts)[list(groups)].sum())
+
+    def count_clusters(self, groups: Iterable[int]) -> int:
+        """Return how many clusters have units of some groups."""
+        return int(self._present[list(groups)].any(axis=0).sum())
+
+    def covariance(self, held: np.ndarray) -> np.ndarray:
+        """Return the joint covariance of estimates from influences, shape (estimates, n)."""
+        if self.clusters is not None and len(held):
+            held = np.stack([np.bincount(self.clusters, weights=row) for row in held])
+        return held @ held.T
+
+    def by_row(self, held: np.ndarray) -> np.ndarray:
+        """Return influences by row of the panel: (rows, estimates)."""
+        full = np.zeros((len(held), self.size))
+        full[:, self.places] = held
+        return full.T
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Estimates before they have errors: what is known of them, their arms, their influences.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        With the columns `_COLUMNS`.
+    arms : tuple of Arms, shape (rows,)
+    influence : ndarray, shape (rows, n)
+        In the order of `units`.
+    units : Units
+    periods : ndarray of int
+        Those of the panel that were used.
+    spread : float
+        The outcome's standard deviation.
+    """
+
+    frame: pd.DataFrame
+    arms: tuple[Arms, ...]
+    influence: np.ndarray
+    units: Units
+    periods: np.ndarray
+    spread: float
+
+
+_COLUMNS = ["group", "time", "event", "estimate", "n_treated", "n_comparison", "n_left_out",
+            "status"]  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class GroupTimeEffects:
+    """Effects of a programme by group and period, or averages of them.
+
+    Attributes
+    ----------
+    outcome : str
+    kind : {"group_time", "overall", "event", "group", "calendar"}
+        What a row is.
+    frame : DataFrame
+        One row an effect: `group` (first treated), `time` and `event` (periods since) as far as
+        they tell rows apart; `estimate`, `std_error`, `conf_low`, `conf_high` (pointwise, by the
+        normal), `band_low`, `band_high` (all rows at once); `n_treated`, `n_comparison`: units,
+        and of repeated cross-sections by group-time observations; `n_left_out`: units seen in
+        only one of the two periods, and of averages the group-times without an estimate;
+        `status`, "estimated" or why there is no estimate or no error.
+    covariance : ndarray, shape (rows, rows)
+        NaN where there is no error.
+    critical : float
+        Half the width of the band, in standard errors.
+    settings : GroupTime
+        The design.
+    notes : tuple of str
+    simulated : bool
+    """
+
+    outcome: str
+    kind: str
+    frame: pd.DataFrame
+    covariance: np.ndarray
+    critical: float
+    settings: Any
+    held: Held
+    notes: tuple[str, ...] = ()
+    simulated: bool = False
+
+    @property
+    def influence(self) -> np.ndarray:
+        """Influence of each row of the panel on each effect, shape (units, effects).
+
+        Those who were left out have none. Influences sum to 0, and their squares, of sums by
+        cluster where there are clusters, to the variance.
+        """
+        return self.held.units.by_row(self.held.influence)
+
+    @cached_property
+    def average(self) -> pd.Series:
+        """All rows in one: events from 0 alike, groups by size, periods alike.
+
+        Of group-times it is the overall average after treatment. The same columns.
+        """
+        found = complete(self._averaged, "overall", self.settings, outcome=self.outcome)
+        return found.frame.iloc[0]
+
+    @property
+    def average_influence(self) -> np.ndarray:
+        """Influence of each row of the panel on the average, shape (units,)."""
+        return self.held.units.by_row(self._averaged.influence)[:, 0]
+
+    @cached_property
+    def _averaged(self) -> Held:
+        held, frame = self.held, self.frame
+        rows = np.isfinite(frame["estimate"].to_numpy(dtype=float))
+        if self.kind in ("event", "group_time"):
+            rows &= (frame["event"] >= 0).to_numpy(dtype=bool)
+        return averaged(
+            held, {None: np.flatnonzero(rows)}, by_size=self.kind in ("group", "group_time")
+        )
+
+    @property
+    def pre_trend(self) -> pd.Series:
+        """The joint test that all effects before treatment, and its anticipation, are 0.
+
+        `statistic` is Wald's, chi-squared with `freedom`; `status` is "estimated", "none_before"
+        where no period can be tested, or "singular" where the effects determine one another, as
+        with fewer clusters than effects.
+
+        Raises
+        ------
+        ParameterError
+            If the rows are averages that hold no period before treatment.
+        """
+        frame = self.frame
+        if self.kind not in ("group_time", "event"):
+            raise ParameterError(
+                f"Averages by {self.kind} hold no period before treatment: test those by event."
+            )
+        before = (frame["event"] < -self.settings.anticipation).to_numpy(dtype=bool)
+        rows = np.flatnonzero(before & (frame["status"] == ESTIMATED).to_numpy())
+        told = {"statistic": np.nan, "freedom": float(len(rows)), "p_value": np.nan}
+        if not len(rows):
+            return pd.Series({**told, "status": NONE_BEFORE})
+        variance = self.covariance[np.ix_(rows, rows)]
+        if not np.linalg.cond(variance) < 1 / np.finfo(float).eps:
+            return pd.Series({**told, "status": SINGULAR})
+        estimate = frame["estimate"].to_numpy(dtype=float)[rows]
+        told["statistic"] = float(estimate @ np.linalg.solve(variance, estimate))
+        told["p_value"] = float(chdtrc(len(rows), told["statistic"]))
+        return pd.Series({**told, "status": ESTIMATED})
+
+    def aggregate(
+        self,
+        kind: str,
+        *,
+        balance_event: int | None = None,
+        min_event: int | None = None,
+        max_event: int | None = None,
+    ) -> GroupTimeEffects:
+        """Return averages of the group-time effects.
+
+        Parameters
+        ----------
+        kind : {"overall", "event", "group", "calendar"}
+            All effects after treatment, weighted by the size of their groups; by periods since
+            treatment, weighted so; by group, its periods alike; by period, weighted so.
+        balance_event : int, optional
+            By event: only groups that are seen this long after treatment, and only up to then, so
+            that all rows after treatment are of the same groups.
+        min_event, max_event : int, optional
+            Periods since treatment, first and last; those after the last enter no average.
+
+        Returns
+        -------
+        GroupTimeEffects
+            Errors count that the sizes of groups are estimated. Group-times that cannot be
+            estimated are left out, and counted.
+
+        Raises
+        ------
+        ParameterError
+            If these are averages already, or the kind is unknown.
+        """
+        if self.kind != "group_time":
+            raise ParameterError("These are averages already: aggregate the group-time effects.")
+        if kind not in AVERAGES:
+            raise ParameterError(f"aggregate is one of {', '.join(AVERAGES)}, not {kind!r}.")
+        rows = _chosen(self.held, kind, balance_event, min_event, max_event)
+        held = averaged(self.held, rows, by_size=True, column=_AT.get(kind))
+        return complete(held, kind, self.settings, outcome=self.outcome, notes=self.notes,
+                        simulated=self.simulated)  # fmt: skip
+
+    def __repr__(self) -> str:
+        return (
+            f"GroupTimeEffects of {self.outcome} by {self.kind}: {len(self.frame)} rows; "
+            ".frame, .average, .aggregate(kind), .pre_trend"
+        )
+
+
+def _chosen(
+    held: Held,
+    kind: str,
+    balance_event: int | None,
+    min_event: int | None,
+    max_event: int | None,
+) -> dict[int | None, np.ndarray]:
+    """Return the group-times of each row of an average."""
+    names = ("group", "time", "event")
+    group, time, event = (held.frame[name].to_numpy(dtype=int) for name in names)
+    kept = event <= (np.inf if max_event is None else max_event)
+    if kind == "event":
+        kept &= event >= (-np.inf if min_event is None else min_event)
+        if balance_event is not None:
+            first, last = held.periods[[0, -1]]
+            kept &= (last - group >= balance_event) & (event <= balance_event)
+            kept &= event >= balance_event - last + first
+    else:
+        kept &= event >= 0
+    at = {"event": event, "group": group, "calendar": time}.get(kind)
+    if at is None:
+        return {None: np.flatnonzero(kept)}
+    return {int(one): np.flatnonzero(kept & (at == one)) for one in np.unique(at[kept])}
+
+
+def averaged(
+    held: Held,
+    rows: dict[int | None, np.ndarray],
+    *,
+    by_size: bool,
+    column: str | None = None,
+) -> Held:
+    """Return averages of some estimates, weighted by the sizes of their groups or alike.
+
+    Parameters
+    ----------
+    held : Held
+    rows : dict of int to ndarray of int
+        The estimates of each average.
+    by_size : bool
+    column : str, optional
+        Where the key of `rows` stands.
+
+    Notes
+    -----
+    A weight is the group's share of all whose effects are averaged, and is estimated (Callaway
+    and Sant'Anna 2021, section 4.2). What that adds to the influence of a unit is its own weight
+    times what its group's estimates lie above the mean, over all weight; the rest of the paper's
+    terms cancel.
+    """
+    estimate = held.frame["estimate"].to_numpy(dtype=float)
+    status, told, arms = held.frame["status"].to_numpy(), [], []
+    shares, above = np.zeros((len(rows), len(estimate))), np.zeros((len(rows), len(held.frame)))
+    for number, (at, places) in enumerate(rows.items()):
+        known = places[np.isfinite(estimate[places])]
+        used = known if len(known) else places
+        own = [held.arms[place] for place in used]
+        both = Arms(
+            tuple(sorted({code for arm in own for code in arm.treated})),
+            tuple(sorted({code for arm in own for code in arm.comparison})),
+        )
+        mean = np.nan
+        if len(known):
+            size = np.ones(len(known))
+            if by_size:
+                size = held.units.totals[[held.arms[place].treated[0] for place in known]]
+            shares[number, known] = size / size.sum()
+            mean = float(shares[number, known] @ estimate[known])
+            if by_size:
+                above[number, known] = (estimate[known] - mean) / size.sum()
+        row: dict[str, Any] = dict.fromkeys(_COLUMNS[:3], pd.NA)
+        if column is not None:
+            row[column] = at
+        real = len(known) and (status[known] != REFERENCE).any()
+        told.append({
+            **row, "estimate": mean, "n_treated": held.units.count(both.treated),
+            "n_comparison": held.units.count(both.comparison),
+            "n_left_out": len(places) - len(known),
+            "status": ESTIMATED if real else (status[used[0]] if len(used) else NO_TREATED),
+        })  # fmt: skip
+        arms.append(both)
+    influence = shares @ held.influence
+    for place in np.flatnonzero(above.any(axis=0)):
+        code = held.arms[place].treated[0]
+        part = slice(int(held.units.starts[code]), int(held.units.starts[code + 1]))
+        influence[:, part] += np.outer(above[:, place], held.units.weight[part])
+    frame = pd.DataFrame(told, columns=_COLUMNS)
+    return replace(held, frame=frame, arms=tuple(arms), influence=influence)
+
+
+def complete(
+    held: Held,
+    kind: str,
+    settings: Any,
+    *,
+    outcome: str,
+    notes: tuple[str, ...] = (),
+    simulated: bool = False,
+) -> GroupTimeEffects:
+    """Return effects with errors, intervals and a band, from estimates and influences."""
+    covariance = held.units.covariance(held.influence)
+    status = _status(held, np.sqrt(np.diag(covariance)))
+    known = status == ESTIMATED
+    covariance = np.where(np.outer(known, known), covariance, np.nan)
+    error = np.sqrt(np.diag(covariance))
+    usual = float(ndtri((1 + settings.level) / 2))
+    critical = usual
+    if known.sum() > 1:
+        some = covariance[np.ix_(known, known)]
+        critical = max(
+            usual, critical_value(some, settings.level, draws=settings.draws, seed=settings.seed)
+        )
+    estimate = held.frame["estimate"].to_numpy(dtype=float)
+    frame = held.frame.assign(
+        std_error=error, conf_low=estimate - usual * error, conf_high=estimate + usual * error,
+        band_low=estimate - critical * error, band_high=estimate + critical * error, status=status,
+    )  # fmt: skip
+    for name in _COLUMNS[:3]:
+        frame[name] = frame[name].astype("Int64")
+    return GroupTimeEffects(
+        outcome, kind, frame[[*_COLUMNS[:4], *_WITH, *_COLUMNS[4:]]], covariance, critical,
+        settings, held, notes, simulated,
+    )  # fmt: skip
+
+
+_WITH = ["std_error", "conf_low", "conf_high", "band_low", "band_high"]
+
+
+def _status(held: Held, error: np.ndarray) -> np.ndarray:
+    """Return the statuses with what is too few, or does not vary, for an error."""
+    status = held.frame["status"].to_numpy(dtype=object).copy()
+    few = held.frame[["n_treated", "n_comparison"]].min(axis=1).to_numpy() < FEWEST_UNITS
+    status[(status == ESTIMATED) & few] = FEW_UNITS
+    if held.units.clusters is not None:
+        clusters = np.array(
+            [[held.units.count_clusters(arm.treated), held.units.count_clusters(arm.comparison)]
+             for arm in held.arms]
+        ).min(axis=1)  # fmt: skip
+        status[(status == ESTIMATED) & (clusters < FEWEST_CLUSTERS)] = FEW_CLUSTERS
+    status[(status == ESTIMATED) & ~(error > _NOTHING * held.spread)] = NO_VARIATION
+    return status
+
+
+def critical_value(covariance: np.ndarray, level: float, *, draws: int, seed: int) -> float:
+    """Return how many standard errors wide a band is that holds all effects at once.
+
+    Parameters
+    ----------
+    covariance : ndarray, shape (effects, effects)
+    level : float
+    draws, seed : int
+        Of the multiplier bootstrap.
+
+    Notes
+    -----
+    Callaway and Sant'Anna (2021), algorithm 1: influences of units, or of clusters, times
+    multipliers of mean 0 and variance 1. Multipliers that are standard normal make every draw a
+    normal one with the influences' own covariance, so it is drawn from that: the same
+    distribution, at no cost by unit.
+
+    Examples
+    --------
+    >>> round(critical_value(np.eye(4), 0.95, draws=20_000, seed=1), 1)
+    2.5
+    """
+    error = np.sqrt(np.diag(covariance))
+    values, vectors = np.linalg.eigh(covariance / np.outer(error, error))
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    drawn = np.random.default_rng(seed).standard_normal((draws, len(error))) @ root.T
+    return float(np.quantile(np.abs(drawn).max(axis=1), level, method="inverted_cdf"))

@@ -1,0 +1,433 @@
+"""One group against others between two periods: estimates, and each unit's influence on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from tfeval.impact.inference.rules import (
+    COLLINEAR,
+    ESTIMATED,
+    NO_COMPARISON,
+    NO_OVERLAP,
+    NO_TREATED,
+    REFERENCE,
+)
+
+#: How the comparison is made alike: the keys of `method`.
+DOUBLY_ROBUST, REGRESSION, WEIGHTING = "doubly_robust", "regression", "inverse_weighting"
+METHODS = (DOUBLY_ROBUST, REGRESSION, WEIGHTING)
+#: A linear predictor from which a unit's probability of the group is 0.999: no overlap.
+FAR = float(np.log(0.999 / 0.001))
+#: Condition of the covariates' products, scaled, from which they count as collinear.
+SINGULAR = 1e10
+#: A coefficient, of a covariate in standard deviations, that a fit does not come back from.
+ENDLESS = 50.0
+#: Units read at a time: what is made of them stays in the processor's cache.
+BLOCK = 8192
+#: Units of a propensity score from which its fit starts from that of some, and how many.
+MANY, FIRST_FIT = 20_000, 6000
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Units in the order of their groups.
+
+    Attributes
+    ----------
+    x : ndarray, shape (1 + covariates, n)
+        Ones, then the covariates.
+    weight : ndarray, shape (n,)
+        Sampling weights.
+    y : ndarray, shape (times, n)
+    starts : ndarray of int, shape (groups + 1,)
+        Group g holds units starts[g] to starts[g + 1].
+    """
+
+    x: np.ndarray
+    weight: np.ndarray
+    y: np.ndarray
+    starts: np.ndarray
+
+    def groups(self, wanted: tuple[int, ...]) -> list[slice]:
+        """Return where groups stand; those side by side in one."""
+        found: list[slice] = []
+        for group in sorted(wanted):
+            start, stop = int(self.starts[group]), int(self.starts[group + 1])
+            if found and found[-1].stop == start:
+                found[-1] = slice(found[-1].start, stop)
+            else:
+                found.append(slice(start, stop))
+        return [part for part in found if part.stop > part.start]
+
+    def among(self, kept: np.ndarray, times: list[int]) -> Sample:
+        """Return the sample of some units (a mask) and periods."""
+        starts = np.concatenate([[0], np.cumsum(kept)])[self.starts]
+        return Sample(self.x[:, kept], self.weight[kept], self.y[times][:, kept], starts)
+
+    @cached_property
+    def single(self) -> tuple[np.ndarray, np.ndarray]:
+        """Covariates and weights in single precision, for steps that need no more."""
+        return self.x.astype(np.float32), self.weight.astype(np.float32)
+
+    @cached_property
+    def products(self) -> tuple[np.ndarray, np.ndarray]:
+        """Weighted products of x with x and y: (groups, k, k) and (groups, k, times)."""
+        k, count = len(self.x), len(self.starts) - 1
+        xx, xy = np.zeros((count, k, k)), np.zeros((count, k, len(self.y)))
+        for group in range(count):
+            for block in blocks(self.groups((group,))):
+                weighted = self.x[:, block] * self.weight[block]
+                xx[group] += weighted @ self.x[:, block].T
+                xy[group] += weighted @ self.y[:, block].T
+        return xx, xy
+
+
+def blocks(parts: list[slice]) -> Iterator[slice]:
+    """Return slices in blocks that fit the cache."""
+    for part in parts:
+        for start in range(part.start, part.stop, BLOCK):
+            yield slice(start, min(start + BLOCK, part.stop))
+
+
+@dataclass(frozen=True)
+class Arms:
+    """The groups whose effect a row is, and those they are compared with."""
+
+    treated: tuple[int, ...]
+    comparison: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A group in a period, and since which period it changed; both as places among the periods."""
+
+    group: int
+    time: int
+    later: int
+    base: int
+    arms: Arms
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """What a period set against itself is."""
+        return {"estimate": 0.0, "n_left_out": 0, "status": REFERENCE}
+
+
+def fill_panel(
+    sample: Sample, plan: list[Cell], method: str
+) -> tuple[list[dict[str, Any]], np.ndarray]:
+    """Return rows of estimates and influences, (cells, n), from units' own changes."""
+    influence = np.zeros((len(plan), sample.x.shape[1]))
+    seen = np.isfinite(sample.y)
+    whole, rows, start = bool(seen.all()), [], 0
+    # Group-times of one group and the same comparison share all but the outcomes.
+    for (arms, fixed, _), cells in groupby(
+        plan, key=lambda cell: (cell.arms, cell.later == cell.base, whole or cell)
+    ):
+        some = list(cells)
+        out = influence[start : start + len(some)]
+        start += len(some)
+        counts = counted(sample.starts, arms)
+        if fixed:
+            rows += [{**cell.row, **counts} for cell in some]
+        elif whole:
+            later, base = (tuple(cell.later for cell in some), tuple(cell.base for cell in some))
+            pairs = Pairs(arms.treated[0], arms.comparison, later, base)
+            fit = panel_fit(sample, pairs, method, out)
+            rows += [{"estimate": one, **counts, "n_left_out": 0, "status": fit.status}
+                     for one in fit.estimate]  # fmt: skip
+        else:
+            both = [some[0].later, some[0].base]
+            kept = seen[both].all(axis=0)
+            part = sample.among(kept, both)
+            own = np.zeros((1, int(kept.sum())))
+            fit = panel_fit(part, Pairs(arms.treated[0], arms.comparison, (0,), (1,)), method, own)
+            out[0, kept] = own[0]
+            had = counted(part.starts, arms)
+            rows.append({"estimate": fit.estimate[0], **had, "status": fit.status,
+                         "n_left_out": sum(counts.values()) - sum(had.values())})  # fmt: skip
+    return rows, influence
+
+
+def counted(starts: np.ndarray, arms: Arms) -> dict[str, int]:
+    """Return how many units either arm has."""
+    sizes = np.diff(starts)
+    return {"n_treated": int(sizes[list(arms.treated)].sum()),
+            "n_comparison": int(sizes[list(arms.comparison)].sum())}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """A group, those it is compared with, and pairs of periods, as rows of y."""
+
+    treated: int
+    comparison: tuple[int, ...]
+    later: tuple[int, ...]
+    base: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """What two by two groups and periods give.
+
+    Attributes
+    ----------
+    estimate : ndarray, shape (pairs,)
+    status : str
+        `ESTIMATED`, or why there is none; for all pairs.
+    """
+
+    estimate: np.ndarray
+    status: str = ESTIMATED
+
+
+def panel_fit(sample: Sample, pairs: Pairs, method: str, out: np.ndarray) -> Fit:
+    """Return a group's effects in some periods, from changes since their bases.
+
+    Parameters
+    ----------
+    sample : Sample
+        Without missing outcomes in the periods.
+    pairs : Pairs
+    method : str
+        One of `METHODS`.
+    out : ndarray, shape (pairs, n)
+        Where the influences are written; the sum of squares is the variance.
+
+    Notes
+    -----
+    Sant'Anna and Zhao (2020), equations 2.2 to 2.5 and 3.1, with normalised weights, a logistic
+    propensity score by maximum likelihood and a linear outcome model by least squares. All that
+    depends on the covariates alone is computed once for all periods: products of covariates and
+    outcomes by group add up to any comparison group.
+    """
+    nothing = np.full(len(pairs.later), np.nan)
+    own, others = sample.groups((pairs.treated,)), sample.groups(pairs.comparison)
+    if not own or not others:
+        return Fit(nothing, NO_COMPARISON if own else NO_TREATED)
+    xx, xy = sample.products
+    later, base, among = list(pairs.later), list(pairs.base), list(pairs.comparison)
+    changes, gram = xy[:, :, later] - xy[:, :, base], xx[among].sum(axis=0)
+    if len(sample.x) == 1:
+        method = REGRESSION  # without covariates all three are the difference of mean changes
+    if method != WEIGHTING and is_singular(gram):
+        return Fit(nothing, COLLINEAR)
+    total = float(xx[pairs.treated][0, 0])
+    mean = xx[pairs.treated][0] / total
+    beta, along = np.zeros((len(gram), len(later))), np.zeros(len(gram))
+    if method != WEIGHTING:
+        beta = np.linalg.solve(gram, changes[among].sum(axis=0))
+    first = changes[pairs.treated][0] / total - mean @ beta
+    odds = None
+    if method != REGRESSION:
+        odds = odds_of(sample, pairs, beta)
+        if odds is None:
+            return Fit(nothing, NO_OVERLAP)
+    if method != WEIGHTING:
+        along = np.linalg.solve(gram, mean if odds is None else mean - odds.covariates)
+    _write(sample, pairs, Fitted(beta, first, along, total), odds, out)
+    return Fit(first if odds is None else first - odds.mean - odds.left)
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """The comparison's regression of changes, and what the group changed beyond it.
+
+    Attributes
+    ----------
+    beta : ndarray, shape (k, pairs)
+    first : ndarray, shape (pairs,)
+        Mean of the group's changes less their regression.
+    along : ndarray, shape (k,)
+        How the estimates answer to the regression's scores.
+    total : float
+        The group's weight.
+    """
+
+    beta: np.ndarray
+    first: np.ndarray
+    along: np.ndarray
+    total: float
+
+
+@dataclass(frozen=True, eq=False)
+class Odds:
+    """Comparison units weighted by the odds of being in the group.
+
+    Attributes
+    ----------
+    coefficients : ndarray, shape (k,)
+        Of the logistic regression of the group on the covariates.
+    weights : ndarray, shape (n,)
+        Odds times sampling weights, where there are comparison units.
+    chances : ndarray, shape (n,)
+        Probabilities times sampling weights, there.
+    total : float
+        Sum of the weights.
+    covariates : ndarray, shape (k,)
+        Weighted means.
+    mean : ndarray, shape (pairs,)
+        Weighted means of the changes less their regression.
+    slope : ndarray, shape (k, pairs)
+        How the estimates answer to the scores of the logistic regression.
+    left : ndarray, shape (pairs,)
+        What these scores, which are nearly 0, still add.
+    """
+
+    coefficients: np.ndarray
+    weights: np.ndarray
+    chances: np.ndarray
+    total: float
+    covariates: np.ndarray
+    mean: np.ndarray
+    slope: np.ndarray
+    left: np.ndarray
+
+
+def odds_of(sample: Sample, pairs: Pairs, beta: np.ndarray) -> Odds | None:
+    """Return the comparison units' odds, or None where the group does not overlap with them."""
+    own, others = sample.groups((pairs.treated,)), sample.groups(pairs.comparison)
+    many = sum(part.stop - part.start for part in (*own, *others)) > MANY
+    x_all, weight_all = sample.single if many else (sample.x, sample.weight)
+    fitted = logit([
+        (x_all[:, part], weight_all[part], arm)
+        for parts, arm in ((own, 1.0), (others, 0.0)) for part in parts
+    ])  # fmt: skip
+    if fitted is None:
+        return None
+    coefficients, information = fitted
+    k, later, base = len(beta), list(pairs.later), list(pairs.base)
+    products, changes, score = np.zeros((k, k)), np.zeros((k, len(later))), np.zeros(k)
+    weights, chances = np.empty((2, sample.x.shape[1]))
+    highest = -np.inf
+    for block in blocks(own):
+        x = sample.x[:, block]
+        linear = coefficients @ x
+        highest = max(highest, float(linear.max()))
+        score += x @ (sample.weight[block] / (1.0 + np.exp(linear)))
+    for block in blocks(others):
+        x, weight = sample.x[:, block], sample.weight[block]
+        linear = coefficients @ x
+        highest = max(highest, float(linear.max()))
+        odds = np.multiply(np.exp(linear, out=linear), weight, out=weights[block])
+        chance = np.multiply(odds, weight, out=chances[block])
+        chance /= odds + weight
+        score -= x @ chance
+        weighted = x * odds
+        products += weighted @ x.T
+        changes += weighted @ (sample.y[later, block] - sample.y[base, block]).T
+    if highest >= FAR:
+        return None
+    total = products[0, 0]
+    mean = (changes[0] - products[0] @ beta) / total
+    slope = changes - products @ beta - np.outer(products[0], mean)
+    slope = np.linalg.solve(information, slope / total)
+    return Odds(
+        coefficients, weights, chances, total, products[0] / total, mean, slope, score @ slope
+    )  # fmt: skip
+
+
+def _write(
+    sample: Sample, pairs: Pairs, fitted: Fitted, odds: Odds | None, out: np.ndarray
+) -> None:
+    """Write the influences of the group's units, and of those it is compared with."""
+    later, base, count = list(pairs.later), list(pairs.base), len(pairs.later)
+    both = fitted.beta if odds is None else np.concatenate([fitted.beta, odds.slope], axis=1)
+    for block in blocks(sample.groups((pairs.treated,))):
+        x, weight = sample.x[:, block], sample.weight[block]
+        along = both.T @ x
+        part = np.subtract(sample.y[later, block], sample.y[base, block], out=out[:, block])
+        part -= along[:count]
+        part -= fitted.first[:, None]
+        part *= weight / fitted.total
+        if odds is not None:
+            part -= along[count:] * (weight / (1.0 + np.exp(odds.coefficients @ x)))
+    for block in blocks(sample.groups(pairs.comparison)):
+        x, weight = sample.x[:, block], sample.weight[block]
+        along = both.T @ x
+        part = np.subtract(sample.y[later, block], sample.y[base, block], out=out[:, block])
+        part -= along[:count]
+        share = fitted.along @ x
+        share *= weight
+        if odds is None:
+            part *= -share
+            continue
+        along[count:] *= odds.chances[block]
+        ratio = odds.weights[block] / odds.total
+        share += ratio
+        part *= -share
+        part += along[count:]
+        part += odds.mean[:, None] * ratio
+
+
+Arm = tuple[np.ndarray, np.ndarray, float]
+
+
+def logit(arms: list[Arm]) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return a logistic regression's coefficients and information, or None where it has none.
+
+    Parameters
+    ----------
+    arms : list of (covariates, weights, 1.0 or 0.0)
+        Blocks of units, each all in the group or all outside it.
+
+    Notes
+    -----
+    Of few units to machine precision. Of many, by Newton's steps from the fit of some of them and
+    in single precision, until the next step would be about the square of 0.002: what the scores
+    still add to an estimate is added there to first order.
+    """
+    count = sum(arm[0].shape[1] for arm in arms)
+    start = np.zeros(len(arms[0][0]))
+    inside = sum(arm[1].sum() for arm in arms if arm[2])
+    start[0] = np.log(inside / sum(arm[1].sum() for arm in arms if not arm[2]))
+    if count <= MANY:
+        return _newton(arms, start, 1e-9)
+    every = slice(None, None, count // FIRST_FIT)
+    some = _newton([(x[:, every], weight[every], arm) for x, weight, arm in arms], start, 1e-2)
+    return _newton(arms, start if some is None else some[0], 2e-3)
+
+
+def _newton(
+    arms: list[Arm], start: np.ndarray, near: float
+) -> tuple[np.ndarray, np.ndarray] | None:
+    coefficients, k = start, len(start)
+    for _ in range(40):
+        gradient, information = np.zeros(k), np.zeros((k, k))
+        for x_all, weights, arm in arms:
+            own = coefficients.astype(x_all.dtype)
+            for block in blocks([slice(0, x_all.shape[1])]):
+                x = x_all[:, block]
+                score = own @ x
+                with np.errstate(over="ignore"):
+                    np.exp(np.negative(score, out=score), out=score)
+                score += 1.0
+                np.reciprocal(score, out=score)
+                curved = weights[block] * score
+                gradient += x @ (weights[block] - curved if arm else -curved)
+                curved *= np.subtract(1.0, score, out=score)
+                information += (x * curved) @ x.T
+        if is_singular(information):
+            return None
+        step = np.linalg.solve(information, gradient)
+        coefficients = coefficients + step
+        if not np.abs(coefficients).max() < ENDLESS:
+            return None
+        if np.abs(step).max() < near:
+            return coefficients, information
+    return None
+
+
+def is_singular(gram: np.ndarray) -> bool:
+    """Tell whether covariates, by their products, determine one another."""
+    size = np.sqrt(np.diag(gram))
+    if not (size > 0).all():
+        return True
+    values = np.linalg.eigvalsh(gram / np.outer(size, size))
+    return not values[0] > values[-1] / SINGULAR
