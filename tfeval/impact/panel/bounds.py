@@ -234,10 +234,11 @@ def trend_bounds(
     Notes
     -----
     Differences in trend go on through every period. One between the base and the last of `post`
-    that is not in `post`, such as a year treated in part, stays as a period of weight 0; if it
-    has no coefficient, the step over it may be as much larger as it is longer. Periods after the
-    last of `post` say nothing of the mean before them and are left out, and so are those before
-    the base that are not in `pre`. Smoothness needs every period.
+    that is not in `post`, such as a year treated in part, stays as a period of weight 0. Where a
+    period has no coefficient, the step over it counts by its length, before and after: what may
+    have gone up and down again within a step before is not seen. Periods after the last of `post`
+    say nothing of the mean before them and are left out, and so are those before the base that
+    are not in `pre`. Smoothness needs every period.
 
     Intervals take coefficients as normal with the covariance given. Relative magnitudes have
     the conditional test with a first stage of a tenth of its size at least favourable critical
