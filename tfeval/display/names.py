@@ -48,6 +48,15 @@ FINDING_RULES = {
     "same_sign": "one sign",
     "bounds": "the bounds",
 }
+#: What figures say of a change as large as one that was claimed.
+RULINGS = {
+    "more_than_all": "more than there was",
+    "ruled_out": "ruled out",
+    "if_parallel": "ruled out only if trends were parallel",
+    "not_ruled_out": "not ruled out",
+    "too_small": "too small to be seen",
+    "not_told": "cannot be told",
+}
 METHODS = {
     "difference": "difference of weighted means",
     "adjusted": "regression-adjusted (g-computation)",

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import period_chart
-from tfeval.display.names import AREA_ANSWERS, FINDING_RULES
+from tfeval.display.names import AREA_ANSWERS, FINDING_RULES, RULINGS
 from tfeval.display.tables import Table, table
 from tfeval.display.value_charts import marks_chart
 from tfeval.display.words import Sentence, significant
@@ -382,7 +382,7 @@ def rulings_table(found: AreaAnalysis) -> Table:
             "Change (95% interval)": interval_words(row),
             "Of the claim, at most left": _left(row["conf_low"], value, row),
             "If trends were not parallel": _left(wide_interval(found, name), value, row),
-            "A change of that size is": ruling(found, row, value),
+            "A change of that size is": RULINGS[ruling(found, row, value)],
         })  # fmt: skip
     return table(
         pd.DataFrame(shown),
@@ -401,7 +401,7 @@ def rulings_table(found: AreaAnalysis) -> Table:
 def _left(low: float, value: float, row: Mapping[str, Any]) -> str:
     """Write the share of a claimed fall that an interval leaves."""
     if row["answer"] == NOT_ANSWERABLE:
-        return NOT_TOLD
+        return RULINGS[NOT_TOLD]
     return "all of it" if low <= value else percent(max(low / value, 0.0))
 
 
@@ -416,13 +416,12 @@ def _said(found: AreaAnalysis, row: dict[str, Any], key: str) -> str | None:
     value = row[key]
     if pd.isna(value):
         return None
-    return f"{change(row['outcome'], value)}: {ruling(found, row, value)}"
+    return f"{change(row['outcome'], value)}: {RULINGS[ruling(found, row, value)]}"
 
 
-#: What an interval says of a change of a certain size.
-RULED_OUT, IF_PARALLEL = "ruled out", "ruled out only if trends were parallel"
-NOT_RULED_OUT, TOO_SMALL, NOT_TOLD = "not ruled out", "too small to be seen", "cannot be told"
-MORE_THAN_ALL = "more than there was"
+#: What figures say of a change of a certain size: keys of `names.RULINGS`.
+MORE_THAN_ALL, RULED_OUT, IF_PARALLEL = "more_than_all", "ruled_out", "if_parallel"
+NOT_RULED_OUT, TOO_SMALL, NOT_TOLD = "not_ruled_out", "too_small", "not_told"
 
 
 def ruling(found: AreaAnalysis, row: Mapping[str, Any], value: float) -> str:
@@ -439,7 +438,7 @@ def ruling(found: AreaAnalysis, row: Mapping[str, Any], value: float) -> str:
     Returns
     -------
     str
-        More than there was, if at the mean dose the fall exceeds the rate before. Ruled out where
+        A key: more than there was, if at the mean dose the fall exceeds the rate before. Ruled out where
         the interval leaves it out, and so does the one that allows for trends as far from parallel
         as the rule of a finding asks.
     """
