@@ -438,9 +438,9 @@ def ruling(found: AreaAnalysis, row: Mapping[str, Any], value: float) -> str:
     Returns
     -------
     str
-        A key: more than there was, if at the mean dose the fall exceeds the rate before. Ruled out where
-        the interval leaves it out, and so does the one that allows for trends as far from parallel
-        as the rule of a finding asks.
+        A key: more than there was, if at the mean dose the fall exceeds the rate before. Ruled out
+        where the interval leaves it out, and so does the one that allows for trends as far from
+        parallel as the rule of a finding asks.
     """
     if -value * row["mean_dose"] > row["level"]:
         return MORE_THAN_ALL
