@@ -15,9 +15,9 @@ One row a design and world. `bias` is in standard deviations of the outcome with
 truth); `flagged` how often the design's own diagnostic says that something is wrong, by its usual
 rule (`RULES`), and the columns after `verdict` how often each check does; `misled` how often the
 interval leaves the truth out and nothing is flagged. `verdict` is "holds" where intervals hold the
-truth in 92% of draws or more, else "seen" where more than half of the draws are flagged, and a
-quarter more of them than in the design's clean world, else "silent"; or "refused" where most draws
-have no interval.
+truth in 90% of draws or more; else "seen" where a quarter more draws are flagged than in the
+design's clean world, and either more than half of all or whatever would mislead but 5%; else
+"silent"; or "refused" where most draws have no interval.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ LEVEL = 0.05
 RULES = {
     "pre_trend": "p below 0.05 in the joint test of coefficients before",
     "bounds": "nought within the bounds: with steps as large as the largest before, or any line",
-    "checks": "any check failed at p below 0.05, corrected over the rows of the check; but those "
+    "checks": "any check failed at p below 0.05, corrected over the rows of the check, but those "
     "at other cutoffs of a threshold with a bound, which flag any slope, do not count",
     "fit": "poor fit before, most of the weight on one unit, or the sign turns without one unit",
     "strength": "nought within the interval, were something unmeasured like the strongest need",
@@ -255,26 +255,27 @@ def cells() -> list[Cell]:
     add("event_study", worlds.doses, _event, 400, {"clusters_ignored": _CLUSTERED["clusters"]})
     add("event_study", worlds.doses, partial(_event, cluster="cluster"), 400, _CLUSTERED)
     add("permutation", worlds.doses, _permuted, 600, some(_DOSES, "clean", "trend", "spread"))
-    for name, restriction, multiple in (
-        ("bounds_steps", "relative_magnitudes", 1.0), ("bounds_line", "smoothness", 0.0),
+    for name, restriction, multiple, draws in (
+        ("bounds_steps", "relative_magnitudes", 1.0, 150), ("bounds_line", "smoothness", 0.0, 200),
     ):  # fmt: skip
         bounded = partial(_bounded, restriction=restriction, multiple=multiple)
         own = some(_DOSES, "clean", "trend", "small_trend", "break", "anticipation")
-        add(name, worlds.doses, bounded, 200, own)
+        add(name, worlds.doses, bounded, draws, own)
     staggered = {name: one for name, one in _ENTRANTS.items() if name != "missing"}
     add("two_way", worlds.entrants, _two_way, 1000, staggered)
-    add("group_time", worlds.entrants, _group_time, 400, _ENTRANTS)
+    add("group_time", worlds.entrants, _group_time, 300, _ENTRANTS)
     clustered = partial(_group_time, cluster="cluster")
-    add("group_time", worlds.entrants, clustered, 400, {"clusters": {"clusters": 16}})
+    add("group_time", worlds.entrants, clustered, 300, {"clusters": {"clusters": 16}})
     for kind in KINDS:
-        add(kind, worlds.areas, partial(_synthetic, kind=kind), 400, _AREAS)
+        draws = 400 if kind == "difference_in_differences" else 300
+        add(kind, worlds.areas, partial(_synthetic, kind=kind), draws, _AREAS)
         dropped = partial(_synthetic, kind=kind, missing="drop")
-        add(kind, worlds.areas, dropped, 400, {"missing": _MISSING})
-    add("threshold", worlds.scored, partial(_threshold, kind="continuous"), 200, _SCORED)
+        add(kind, worlds.areas, dropped, draws, {"missing": _MISSING})
+    add("threshold", worlds.scored, partial(_threshold, kind="continuous"), 150, _SCORED)
     sloped = _COUNTED | {"sloped": {"slope": 0.2}}
-    add("threshold_adjacent", worlds.counted, partial(_threshold, kind="adjacent"), 400, sloped)
+    add("threshold_adjacent", worlds.counted, partial(_threshold, kind="adjacent"), 300, sloped)
     bent = _COUNTED | {"bent": {"bend": 0.6}}
-    add("threshold_honest", worlds.counted, partial(_threshold, kind="honest"), 300, bent,
+    add("threshold_honest", worlds.counted, partial(_threshold, kind="honest"), 200, bent,
         slope=0.2, bend=0.1)  # fmt: skip
     add("support_dose", worlds.supported, _support, 400, _SUPPORTED)
     few = {"clusters_ignored": {"clusters": 12}}
@@ -288,7 +289,7 @@ def cells() -> list[Cell]:
 
 IDS = ["design", "world"]
 NUMBERS = ["draw", "truth", "estimate", "conf_low", "conf_high"]
-HOLDS, SEEN, MORE = 0.92, 0.5, 0.25
+HOLDS, SEEN, MORE = 0.90, 0.5, 0.25
 _COLUMNS = ["draws", "given", "truth", "bias", "bias_error", "spread", "coverage", "coverage_error",
             "flagged", "flagged_error", "misled", "misled_error", "verdict"]  # fmt: skip
 
@@ -310,8 +311,8 @@ def verdict(row: dict[str, Any], false_alarms: float) -> str:
         return "refused"
     if row["coverage"] >= HOLDS:
         return "holds"
-    seen = row["flagged"] > SEEN and row["flagged"] > false_alarms + MORE
-    return "seen" if seen else "silent"
+    told = row["flagged"] > SEEN or row["misled"] <= LEVEL
+    return "seen" if told and row["flagged"] > false_alarms + MORE else "silent"
 
 
 def _summarised(part: pd.DataFrame, checks: list[str]) -> dict[str, Any]:
@@ -340,12 +341,16 @@ def _summarised(part: pd.DataFrame, checks: list[str]) -> dict[str, Any]:
 
 
 def run(cell: Cell, keep: Path | None = None, draws: int | None = None) -> pd.DataFrame:
-    """Return the draws of a cell, from where they are kept if they are."""
+    """Return the draws of a cell, from where they are kept if as many are."""
+    wanted = draws or cell.draws
     kept = keep and keep / f"{cell.design}_{cell.world}.parquet"
     if kept and kept.is_file():
-        return pd.read_parquet(kept)
+        found = pd.read_parquet(kept)
+        if len(found) >= wanted:
+            found.attrs["seconds"] *= wanted / len(found)
+            return found[:wanted]
     started = time.process_time()
-    found = pd.DataFrame([cell.run(number) for number in range(draws or cell.draws)])
+    found = pd.DataFrame([cell.run(number) for number in range(wanted)])
     found.attrs["seconds"] = time.process_time() - started
     if kept:
         kept.parent.mkdir(parents=True, exist_ok=True)
