@@ -15,6 +15,7 @@ from tfeval.display.tables import Table, table
 from tfeval.display.value_charts import marks_chart
 from tfeval.display.words import Sentence, significant
 from tfeval.impact.effects.power import multiplier
+from tfeval.impact.effects.words import p_words
 from tfeval.impact.plan.areas import (
     MAIN,
     MOVED,
@@ -51,6 +52,9 @@ _BENCHMARKS = {
     "break_even": "What would repay the cost in a year",
 }
 _DAYS = 365
+#: What figures say of a change of a certain size: keys of `names.RULINGS`.
+MORE_THAN_ALL, RULED_OUT, IF_PARALLEL = "more_than_all", "ruled_out", "if_parallel"
+NOT_RULED_OUT, TOO_SMALL, NOT_TOLD = "not_ruled_out", "too_small", "not_told"
 
 
 def labels() -> dict[str, str]:
@@ -108,31 +112,28 @@ def headline(found: AreaAnalysis, phase: str = "one") -> Sentence:
     groups = {key: [named[name] for name in rows.loc[rows["answer"] == key, "outcome"]]
               for key in AREA_ANSWERS}  # fmt: skip
     moved, silent, never = (groups[key] for key in (MOVED, NOTHING_FOUND, NOT_ANSWERABLE))
-    said = [
-        f"Of {len(rows)} outcomes with figures before and after, "
-        + (f"{_listed(moved)} moved with the programme." if moved
-           else "none is shown to have moved with the programme.")
-    ]  # fmt: skip
-    if silent:
-        said.append(f"No effect was found on {_listed(silent)}.")
-    if never:
-        said.append(f"The design cannot answer for {_listed(never)}: the trend before differs.")
+    first = f"{_listed(moved)} moved" if moved else "none is shown to have moved"
+    said = [f"Of {len(rows)} outcomes {first} with the programme."]
+    said += [f"No effect was found on {_listed(silent)}."] if silent else []
+    said += [f"The design cannot answer for {_listed(never)}."] if never else []
     told = found.plan["benchmarks"]["claim_2015"]
     ruled: dict[str, list[str]] = {}
     for row in rows.to_dict("records"):
         name = str(row["outcome"])
         ruled.setdefault(ruling(found, row, told[name]), []).append(named[name])
-    if out := ruled.get(MORE_THAN_ALL):
-        said.append(f"All that was claimed in 2015 would be more than there was of "
-                    f"{_listed(out)}.")  # fmt: skip
-    if out := ruled.get(RULED_OUT):
-        said.append(f"A change as large as the claim of 2015 implies is ruled out for "
-                    f"{_listed(out)}.")  # fmt: skip
-    if out := ruled.get(IF_PARALLEL):
-        said.append(f"For {_listed(out)} it is ruled out only if trends were parallel.")
-    if out := ruled.get(TOO_SMALL):
-        said.append(f"For {_listed(out)} it would be too small to be seen.")
+    for key, sentence in _OF_CLAIM.items():
+        if key in ruled:
+            said.append(sentence.format(_listed(ruled[key])))
     return Sentence(" ".join(said))
+
+
+#: What the headline says of a change as large as the whole claim of 2015.
+_OF_CLAIM = {
+    MORE_THAN_ALL: "All that was claimed in 2015 would be more than there was of {}.",
+    RULED_OUT: "A change of that size is ruled out for {}.",
+    IF_PARALLEL: "For {} it is ruled out only if trends were parallel.",
+    TOO_SMALL: "For {} it would be too small to be seen.",
+}
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -153,9 +154,9 @@ def verdict_table(found: AreaAnalysis) -> Table:
         {
             "Outcome": f"{named[row['outcome']]} ({UNITS[row['outcome']][0]})",
             "Change (95% interval)": interval_words(row),
-            "Trend before: p": f"{row['pre_p']:.3f}",
-            "p, corrected": f"{row['holm_p']:.3f}",
-            "p, by chance": f"{row['randomisation_p']:.3f}",
+            "Trend before: p": p_words(row["pre_p"]),
+            "p, corrected": p_words(row["holm_p"]),
+            "p, by chance": p_words(row["randomisation_p"]),
             "One sign": "yes" if row["same_sign"] else "no",
             "Breaks down at": f"{row['breakdown']:.2g}",
             "Answer": AREA_ANSWERS[row["answer"]],
@@ -179,7 +180,7 @@ def verdict_table(found: AreaAnalysis) -> Table:
             f"{rule['bounds']:g} times the largest break before.",
             f"Authorities: {_range(found.answers['units'])}. Deprivation of 2010 has a coefficient "
             "of its own in each year. Errors are by authority, with few authorities allowed for "
-            "(CR2).",
+            "(CR2). P by chance is too small where outcomes scatter more at high doses.",
             f"The plan was {found.registration}.",
         ],
     )
@@ -229,9 +230,9 @@ def naive_table(found: AreaAnalysis) -> Table:
         {
             "Outcome": f"{named[name]} ({unit})",
             "As places are": interval_words(held[name, NAIVE]),
-            "Trend before: p ": f"{held[name, NAIVE]['pre_p']:.3f}",
+            "Trend before: p ": p_words(held[name, NAIVE]["pre_p"]),
             "Deprivation held equal": interval_words(held[name, MAIN]),
-            "Trend before: p": f"{held[name, MAIN]['pre_p']:.3f}",
+            "Trend before: p": p_words(held[name, MAIN]["pre_p"]),
         }
         for name, (unit, _) in UNITS.items()
     ]
@@ -417,11 +418,6 @@ def _said(found: AreaAnalysis, row: dict[str, Any], key: str) -> str | None:
     if pd.isna(value):
         return None
     return f"{change(row['outcome'], value)}: {RULINGS[ruling(found, row, value)]}"
-
-
-#: What figures say of a change of a certain size: keys of `names.RULINGS`.
-MORE_THAN_ALL, RULED_OUT, IF_PARALLEL = "more_than_all", "ruled_out", "if_parallel"
-NOT_RULED_OUT, TOO_SMALL, NOT_TOLD = "not_ruled_out", "too_small", "not_told"
 
 
 def ruling(found: AreaAnalysis, row: Mapping[str, Any], value: float) -> str:
