@@ -51,7 +51,8 @@ class AreaAnalysis:
     answers : DataFrame
         One row an outcome of the first rank: `outcome`; the main `estimate`, `std_error`,
         `freedom`, `conf_low`, `conf_high`, `p_value`, `units`, `cells`, `missing`; `pre_p`,
-        `holm_p`, `randomisation_p`, `same_sign`, `breakdown`; `detectable` (smallest effect seen
+        `holm_p`, `randomisation_p`, `same_sign`, `breakdown`; `region_p` (errors by region, wild
+        bootstrap: not in the plan); `detectable` (smallest effect seen
         with 80% power), `trend_unseen` (smallest trend before that would have been seen, carried
         to the middle of the years averaged) and `trend_passing` (the trend that the joint test of
         the years before lets pass in half of cases, as it would bias the estimate); `level` (mean
@@ -230,6 +231,8 @@ def _outcome(plan: Mapping[str, Any], areas: Panel, outcome: str) -> dict[str, p
     drawn = plan["randomisation"]
     chance = permuted(design, window, outcome, within="region", draws=drawn["draws"],
                       seed=drawn["seed"])  # fmt: skip
+    by_region = replace(design, cluster="region")
+    wild = by_region.wild(window, outcome, draws=drawn["draws"], seed=drawn["seed"])
     times, told = found.covariance.index, plan["windows"][outcome]
     later = [time for time in told["later"] if time in set(times)]
     kept = [time for time in times if time not in later]
@@ -243,7 +246,8 @@ def _outcome(plan: Mapping[str, Any], areas: Panel, outcome: str) -> dict[str, p
                            {MAIN: found, NAIVE: naive, **others}.items()])  # fmt: skip
     signs = np.sign([*regions["estimate"], others[WEIGHTED].estimate, others[COMPLETED].estimate])
     answer = _row(MAIN, found).assign(
-        randomisation_p=chance.p_value, same_sign=bool((signs == np.sign(found.estimate)).all()),
+        randomisation_p=chance.p_value, region_p=wild.p_value,
+        same_sign=bool((signs == np.sign(found.estimate)).all()),
         breakdown=robust.breakdown, trend_unseen=found.slope_before,
         trend_passing=before.frame.set_index("power").loc[0.5, "bias"],
         level=np.nanmean(window.outcome(outcome)[:, window.place[told["base"]]]),

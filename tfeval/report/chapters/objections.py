@@ -82,6 +82,8 @@ def objections_table(found: AreaAnalysis) -> Table:
          _answers(found, "freedom", "{:.0f}")),
         ("Spatial correlation", "p, doses exchanged within regions",
          _answers(found, "randomisation_p", "{:.2f}")),
+        ("Spatial correlation", "p, errors by region (wild; not in the plan)",
+         _answers(found, "region_p", "{:.2f}")),
         ("Spatial correlation", "Without each region: least to most", _least_and_most(found)),
         ("Known targets alone", "Weighted to be like all authorities", _cells(found, WEIGHTED)),
         ("Many tests", "p before correction", _answers(found, "p_value", "{:.2f}")),
