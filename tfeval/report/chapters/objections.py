@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -27,10 +27,10 @@ from tfeval.report.chapters.over_time import UNITS, change, interval_words, labe
 # The first objections, each with its number.
 
 
-def _cells(found: AreaAnalysis, key: str) -> dict[str, str]:
+def _cells(found: AreaAnalysis, key: str) -> dict[str, str | None]:
     """Return one analysis of every outcome: estimate and error, where it was made."""
     rows = found.summaries[found.summaries["analysis"] == key]
-    return dict.fromkeys(UNITS, "") | _with_errors(rows)
+    return {**dict.fromkeys(UNITS), **_with_errors(rows)}
 
 
 def _with_errors(rows: pd.DataFrame) -> dict[str, str]:
@@ -63,7 +63,7 @@ def objections_table(found: AreaAnalysis) -> Table:
     found : AreaAnalysis
     """
     left, cuts = dose_and_cuts(found)
-    rows: list[tuple[str, str, dict[str, str]]] = [
+    rows: list[tuple[str, str, Mapping[str, str | None]]] = [
         ("", "The estimate (its error)", _cells(found, MAIN)),
         ("Deprivation", "Not held equal at all", _cells(found, NAIVE)),
         ("Deprivation", "Held equal along a curve", _cells(found, "deprivation, curved")),
@@ -102,7 +102,7 @@ def objections_table(found: AreaAnalysis) -> Table:
         frame,
         caption="What a reviewer objects first, each answered by numbers",
         sources=sources_of(),
-        missing="not of this outcome",
+        missing="not asked",
         notes=[
             f"Everything that was run is on this page: {analyses} summaries of {len(UNITS)} "
             "outcomes, as the plan lists them.",

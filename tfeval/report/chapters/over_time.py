@@ -76,7 +76,8 @@ def change(outcome: str, value: float) -> str:
     >>> change("looked_after_rate", -1.25), change("claimant_rate", 0.01)
     ('\N{MINUS SIGN}1.25', '+0.010')
     """
-    return "" if pd.isna(value) else minus(f"{value:+.{UNITS[outcome][1]}f}")
+    digits = UNITS[outcome][1]
+    return minus(f"{value:+.{digits}f}") if round(value, digits) else f"{0:.{digits}f}"
 
 
 def size(outcome: str, value: float) -> str:
