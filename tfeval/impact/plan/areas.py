@@ -160,7 +160,7 @@ def _area_panel(plan: Mapping[str, Any]) -> tuple[Panel, pd.DataFrame]:
         frame[_suppressed(number)] = frame["permanent_exclusion_rate"].mask(gone, filled)
     frame["looked_after_one_population"] = PER * frame["looked_after"] / frame["children"]
     outcomes = [*first, _suppressed(1), _suppressed(2), "looked_after_one_population"]
-    fixed = ["region", *(name for name in facts if name != "code")]
+    fixed = ["region", *map(str, facts.columns.drop("code"))]
     return panel(frame, unit="code", time="year", outcomes=outcomes, fixed=fixed), balance
 
 
@@ -249,7 +249,7 @@ def _outcome(plan: Mapping[str, Any], areas: Panel, outcome: str) -> dict[str, p
         randomisation_p=chance.p_value, region_p=wild.p_value,
         same_sign=bool((signs == np.sign(found.estimate)).all()),
         breakdown=robust.breakdown, trend_unseen=found.slope_before,
-        trend_passing=before.frame.set_index("power").loc[0.5, "bias"],
+        trend_passing=before.frame.set_index("power")["bias"][0.5],
         level=np.nanmean(window.outcome(outcome)[:, window.place[told["base"]]]),
         mean_dose=window.column(main).mean(),
         detectable=float(multiplier(np.inf, plan["could_not_see"]["power"])) * found.std_error,
@@ -365,8 +365,9 @@ def _answered(plan: Mapping[str, Any], rows: pd.DataFrame) -> pd.DataFrame:
     })  # fmt: skip
     answer = np.select([~holds["pre_trend"], holds.all(axis=1)], [NOT_ANSWERABLE, MOVED],
                        default=NOTHING_FOUND)  # fmt: skip
-    failed = [tuple(str(name) for name in holds if not row[name]) for _, row in holds.iterrows()]
-    return rows.assign(answer=answer, failed=failed)
+    failed = [tuple(str(name) for name, good in row.items() if not good)
+              for row in holds.to_dict("records")]  # fmt: skip
+    return rows.assign(answer=answer, failed=pd.Series(failed, rows.index))
 
 
 def area_benchmarks(plan: Mapping[str, Any], prices: Mapping[str, float],

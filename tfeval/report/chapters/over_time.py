@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,10 +59,11 @@ NOT_RULED_OUT, TOO_SMALL, NOT_TOLD = "not_ruled_out", "too_small", "not_told"
 
 def labels() -> dict[str, str]:
     """Return the names of the areas' outcomes, by key."""
-    return published("area_measures").set_index("measure")["label"].to_dict()
+    rows = published("area_measures")
+    return dict(zip(rows["measure"], rows["label"], strict=True))
 
 
-def sources_of(*measures: str) -> tuple[Source, ...]:
+def sources_of(*measures: str) -> list[Source]:
     """Return where measures were published; by default those of the plan's estimates."""
     rows = published("area_measures").set_index("measure")
     return distinct_sources(rows.loc[list(measures or (*UNITS, "deprivation_2010"))])
@@ -400,7 +401,7 @@ def rulings_table(found: AreaAnalysis) -> Table:
     )
 
 
-def _left(low: float, value: float, row: Mapping[str, Any]) -> str:
+def _left(low: float, value: float, row: Mapping[Hashable, Any]) -> str:
     """Write the share of a claimed fall that an interval leaves."""
     if row["answer"] == NOT_ANSWERABLE:
         return RULINGS[NOT_TOLD]
@@ -413,7 +414,7 @@ def wide_interval(found: AreaAnalysis, outcome: str) -> float:
     return float(rows[outcome, found.plan["finding"]["bounds"]])
 
 
-def _said(found: AreaAnalysis, row: dict[str, Any], key: str) -> str | None:
+def _said(found: AreaAnalysis, row: Mapping[Hashable, Any], key: str) -> str | None:
     """Write a benchmark, and what the interval says of it."""
     value = row[key]
     if pd.isna(value):
@@ -421,7 +422,7 @@ def _said(found: AreaAnalysis, row: dict[str, Any], key: str) -> str | None:
     return f"{change(row['outcome'], value)}: {RULINGS[ruling(found, row, value)]}"
 
 
-def ruling(found: AreaAnalysis, row: Mapping[str, Any], value: float) -> str:
+def ruling(found: AreaAnalysis, row: Mapping[Hashable, Any], value: float) -> str:
     """Return what the figures say of a fall as large as a benchmark.
 
     Parameters
