@@ -50,6 +50,8 @@ class Units:
         Sampling weights.
     clusters : ndarray of int, shape (n,), optional
         Codes from 0.
+    missing : int
+        Others, whose covariates or outcomes are missing.
     """
 
     places: np.ndarray
@@ -57,6 +59,7 @@ class Units:
     starts: np.ndarray
     weight: np.ndarray
     clusters: np.ndarray | None
+    missing: int
 
     @cached_property
     def totals(self) -> np.ndarray:
