@@ -158,12 +158,12 @@ def panel(
         if name not in frame:
             known = map(str, frame.columns)
             raise ParameterError(f"The table has no column {name}. {suggest(name, known)}")
-    if frame[[unit, time]].isna().to_numpy().any():
+    if frame[unit].isna().any() or frame[time].isna().any():
         raise DataError(f"Columns {unit} and {time} of a panel may not be missing.")
     whole = pd.to_numeric(frame[time], errors="coerce")
     if not (whole % 1 == 0).all():
         raise DataError(f"Column {time} must hold whole numbers of periods.")
-    rows, units = pd.factorize(frame[unit], sort=True)
+    rows, units = _codes(frame[unit])
     columns, times = pd.factorize(whole.astype("int64"), sort=True)
     met = np.zeros((len(units), len(times)), dtype=bool)
     met[rows, columns] = True
@@ -182,8 +182,20 @@ def panel(
     changing = [name for name in fixed if _changes(frame[name], places[rows])]
     if changing:
         raise DataError(f"Within a {unit}, {', '.join(changing)} must not change over {time}.")
-    first = frame[fixed].iloc[places].reset_index(drop=True)
-    return Panel(pd.Index(units), np.asarray(times, dtype=np.int64), held, first, simulated)
+    first = pd.DataFrame(
+        {name: frame[name].array[places] for name in fixed}, index=range(len(units))
+    )
+    return Panel(units, np.asarray(times, dtype=np.int64), held, first, simulated)
+
+
+def _codes(column: pd.Series) -> tuple[np.ndarray, pd.Index]:
+    """Return the place of each label among all in order, and these."""
+    if not column.is_monotonic_increasing:
+        rows, labels = pd.factorize(column, sort=True)
+        return rows, pd.Index(labels)
+    values = column.to_numpy()
+    new = np.append(np.ones(min(len(values), 1), dtype=bool), values[1:] != values[:-1])
+    return np.cumsum(new) - 1, pd.Index(column[new], name=None)
 
 
 def _changes(column: pd.Series, first: np.ndarray) -> bool:
@@ -191,6 +203,6 @@ def _changes(column: pd.Series, first: np.ndarray) -> bool:
     plain = isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf"
     values = column.to_numpy() if plain else pd.factorize(column)[0]
     differs = values != values[first]
-    if plain and column.dtype.kind == "f":
+    if plain and column.dtype.kind == "f" and differs.any():
         differs &= ~(np.isnan(values) & np.isnan(values[first]))
     return bool(differs.any())
