@@ -131,9 +131,11 @@ def test_an_average_counts_that_the_sizes_of_groups_are_estimated():
         np.testing.assert_allclose(average.influence[unit], (sides[0] - sides[1]) / 2e-5, atol=1e-8)
 
 
-def test_many_units_are_fitted_as_few(monkeypatch):
+@pytest.mark.parametrize("repeated", [False, True])
+@pytest.mark.parametrize("method", ["doubly_robust", "inverse_weighting"])
+def test_many_units_are_fitted_as_few(monkeypatch, method, repeated):
     panel = drawn(2_000)
-    design = tf.group_time("first", covariates=["x"])
+    design = tf.group_time("first", covariates=["x"], method=method, repeated=repeated)
     exact = design.fit(panel, "y")
     monkeypatch.setattr(two_by_two, "MANY", 300)
     monkeypatch.setattr(two_by_two, "FIRST_FIT", 150)
@@ -321,6 +323,9 @@ def test_it_is_a_design_whose_effects_lead_on():
     effects = tf.estimate(design, panel)
     frame = effects.to_frame()
     event = design.averages(panel, "y")
+    np.testing.assert_array_equal(
+        numbers(event), numbers(design.fit(panel, "y").aggregate("event"))
+    )
     own = frame[frame["outcome"] == "y"]
     assert own["event"].tolist()[:-1] == event.frame["event"].tolist()
     assert own["population"].iloc[-1] == "average"

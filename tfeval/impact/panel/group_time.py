@@ -20,6 +20,7 @@ from tfeval.impact.panel.group_time_effects import (
     GroupTimeEffects,
     Held,
     Units,
+    aggregated,
     complete,
 )
 from tfeval.impact.panel.panel import Panel
@@ -109,6 +110,22 @@ class GroupTime:
             If no group has a period before treatment and somebody to be compared with, or columns
             hold no numbers.
         """
+        held, notes = self._estimates(panel, outcome)
+        return complete(
+            held, KIND, self, outcome=outcome, notes=notes, simulated=panel.simulated
+        )  # fmt: skip
+
+    def averages(self, panel: Panel, outcome: str) -> GroupTimeEffects:
+        """Return the averages that the design names, on one outcome."""
+        held, notes = self._estimates(panel, outcome)
+        limits = self.balance_event, self.min_event, self.max_event
+        return aggregated(
+            held, self.aggregate, self, limits, outcome=outcome, notes=notes,
+            simulated=panel.simulated,
+        )  # fmt: skip
+
+    def _estimates(self, panel: Panel, outcome: str) -> tuple[Held, tuple[str, ...]]:
+        """Return the estimates by group and period, and what must be known of them."""
         frame = self._entrants(panel, panel.outcome(outcome))
         values = panel.outcome(outcome)[frame.places][:, frame.columns]
         sample = Sample(
@@ -127,8 +144,7 @@ class GroupTime:
             table.join(pd.DataFrame(rows)), tuple(cell.arms for cell in plan), influence,
             frame.units, panel.times[frame.columns], float(np.nanstd(sample.y)),
         )  # fmt: skip
-        return complete(held, KIND, self, outcome=outcome, notes=frame.notes,
-                        simulated=panel.simulated)  # fmt: skip
+        return held, frame.notes
 
     def contrasts(self, outcomes: Panel, months: int | None = None) -> Contrasts:
         """Return the chosen averages for each outcome of a panel, and what they come to in all.
@@ -172,13 +188,6 @@ class GroupTime:
         return Contrasts(
             pd.concat(rows, ignore_index=True)[kept], np.column_stack(influence), clusters
         )
-
-    def averages(self, panel: Panel, outcome: str) -> GroupTimeEffects:
-        """Return the averages that the design names, on one outcome."""
-        return self.fit(panel, outcome).aggregate(
-            self.aggregate, balance_event=self.balance_event, min_event=self.min_event,
-            max_event=self.max_event,
-        )  # fmt: skip
 
     def diagnostic(self, outcomes: Panel | None = None) -> pd.DataFrame:
         """Return the joint test of effects before treatment, one row an outcome.
