@@ -6,11 +6,12 @@
 100,000 units, 10 periods, 6 groups and those never treated, 4 covariates: doubly robust, analytic
 errors, against those never treated and those not treated yet. PYTHON of --peers is that of an
 environment with `pip install moderndid csdid diff-diff numba pyarrow`; FOLDER of --r-library holds
-R's did, here without its fast mode, whose check of arguments needs a package that is not to be had
-(by its authors 2.5 to 3 times as fast). What is absent is said and left out. Each line runs in a process of its own, with one
-thread for linear algebra: one round of a tenth of the units that is not counted, then the median
-of the rounds. On a machine that others use too, the ratio of processor seconds says more. `worst`
-is the largest difference from our effects by event, `error` that of standard errors, relative.
+R's did, here without its fast mode (by its authors 2.5 to 3 times as fast), whose check of
+arguments needs a package that could not be had. What is absent is said and left out. Each line
+runs in a process of its own, with one thread for linear algebra: one round of a tenth of the units
+that is not counted, then the median of the rounds. On a machine that others use too, the ratio of
+processor seconds says more. `worst` is the largest difference from our effects by event, `error`
+that of standard errors, relative to the smallest.
 """
 
 from __future__ import annotations
