@@ -324,3 +324,31 @@ def worded(text: str, labels: Mapping[str, str]) -> str:
     for column in sorted(labels, key=len, reverse=True):
         text = text.replace(column, labels[column])
     return text
+
+
+def moment_words(event: Any, group: Any, time: Any) -> str:
+    """Say what an effect over time is of: periods since treatment, a group, a period, or all.
+
+    Parameters
+    ----------
+    event, group, time : int or missing
+        Periods since treatment, the first treated period, the period.
+
+    Examples
+    --------
+    >>> [moment_words(event, None, None) for event in (-1, 0, 2)]
+    ['1 period before treatment', 'first period of treatment', '2 periods after the first']
+    >>> moment_words(None, 2013, None), moment_words(None, None, 2015)
+    ('treated from 2013', 'in 2015')
+    >>> moment_words(None, None, None)
+    'average'
+    """
+    if not is_missing(event):
+        count = int(event)
+        if count == 0:
+            return "first period of treatment"
+        periods = "1 period" if abs(count) == 1 else f"{abs(count)} periods"
+        return f"{periods} after the first" if count > 0 else f"{periods} before treatment"
+    if not is_missing(group):
+        return f"treated from {group}"
+    return "average" if is_missing(time) else f"in {time}"
