@@ -74,6 +74,7 @@ _PUBLIC = {
     "minimum_detectable_effect": "tfeval.impact.effects.power",
     "detectable_effects": "tfeval.impact.effects.power",
     "published_effects": "tfeval.impact.effects.published",
+    "family_panel": "tfeval.impact.panel.families",
     "panel": "tfeval.impact.panel.panel",
     "Panel": "tfeval.impact.panel.panel",
     "event_study": "tfeval.impact.panel.event_study",

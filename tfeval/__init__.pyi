@@ -46,6 +46,7 @@ from tfeval.impact.panel.bounds import trend_bounds as trend_bounds
 from tfeval.impact.panel.event_study import EventEstimates as EventEstimates
 from tfeval.impact.panel.event_study import EventStudy as EventStudy
 from tfeval.impact.panel.event_study import event_study as event_study
+from tfeval.impact.panel.families import family_panel as family_panel
 from tfeval.impact.panel.group_time import GroupTime as GroupTime
 from tfeval.impact.panel.group_time import group_time as group_time
 from tfeval.impact.panel.group_time_effects import GroupTimeEffects as GroupTimeEffects
