@@ -1,4 +1,4 @@
-"""Families by period since they were identified, as a panel: outcomes, and when each was attached."""
+"""Families by period since they were identified, as a panel: outcomes, and first treatment."""
 
 from __future__ import annotations
 
@@ -135,4 +135,4 @@ def _period_of(since: pd.Series, day: pd.Series, months: int) -> pd.Series:
     whole = (end.dt.year - start.dt.year) * 12 + end.dt.month - start.dt.month
     # A month is over on its own day, or on the last day of a shorter month.
     own = np.minimum(start.dt.day, end.dt.days_in_month)
-    return np.floor((whole - (end.dt.day < own)) / months).where(end.notna())
+    return ((whole - (end.dt.day < own)) // months).where(end.notna())
