@@ -48,6 +48,8 @@ class AreaAnalysis:
         The plan's file as it stands.
     registration : Registration
         Whether it is registered as it stands.
+    phase : str
+        Of which phase it is.
     answers : DataFrame
         One row an outcome of the first rank: `outcome`; the main `estimate`, `std_error`,
         `freedom`, `conf_low`, `conf_high`, `p_value`, `units`, `cells`, `missing`; `pre_p`,
@@ -84,6 +86,7 @@ class AreaAnalysis:
     thirds: pd.DataFrame
     dose_weights: pd.DataFrame
     selection: pd.DataFrame
+    phase: str = "one"
 
     def to_frame(self) -> pd.DataFrame:
         """Return `answers`."""

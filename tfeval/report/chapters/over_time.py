@@ -108,7 +108,7 @@ def headline(found: AreaAnalysis, phase: str = "one") -> Sentence:
     phase : str, default "one"
         Of the page.
     """
-    if phase != "one":
+    if phase != found.phase:
         return Sentence("Not published: how much of this phase each authority had.")
     rows, named = found.answers, labels()
     groups = {key: [named[name] for name in rows.loc[rows["answer"] == key, "outcome"]]
@@ -458,10 +458,10 @@ def record_areas(found: AreaAnalysis, phase: str = "one") -> None:
     phase : str, default "one"
         Of the page: of another phase there is nothing to record.
     """
-    if phase != "one":
+    if phase != found.phase:
         return
     counts = found.answers["answer"].value_counts()
-    subject = {"phase": "one"}
+    subject = {"phase": found.phase}
     told = {"outcomes": len(found.answers), **{key: counts.get(key, 0) for key in AREA_ANSWERS}}
     for key, count in told.items():
         keep(make_record(f"areas_{key}", int(count), "outcomes", subject=subject))
