@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tfeval.display.names import SIMULATED
+from tfeval.display.names import ACCOUNTS, PAY_FOR, SIMULATED
 from tfeval.display.tables import Table, table
 from tfeval.display.words import Sentence
 from tfeval.impact.effects.areas import AreaEffects
@@ -46,9 +46,11 @@ def open_row(claims: Records) -> Row | None:
         for view in ("central", "total")
     )
     paying = [f"{claims[f'care_break_even_{view}']}" for view in ("central", "total")]
+    account = _account(claims["care_share"])
     return (
         "What did the 2016 study leave open?",
-        f"Up to {central[0]} for each £1 of central government if families were compared within "
+        f"To {ACCOUNTS[account]}, up to {central[0]} for each £1 of central government if families "
+        f"were compared within "
         f"authorities; up to {central[1]} if only between them. For each £1 of all public costs: "
         f"up to {whole[0]}; up to {whole[1]}. That is as if the outcomes' errors were independent; "
         f"at worst, for each £1 of central government within authorities, "
@@ -56,9 +58,14 @@ def open_row(claims: Records) -> Row | None:
         f"{claims['open_2016_central_within_loss_worst']:short} lost.",
         f"Of children looked after, the smallest change it would have seen lies between "
         f"{claims['care_detectable_low']} and {claims['care_detectable_high']}, of "
-        f"{claims['care_share']} who were. To pay for central costs alone takes a fall of "
-        f"{paying[0]}; for all public costs, {paying[1]}.",
+        f"{claims['care_share']} who were. Alone, to {PAY_FOR[account]} central costs takes a fall "
+        f"of {paying[0]}; to {PAY_FOR[account]} all public costs, {paying[1]}.",
     )
+
+
+def _account(said: Record) -> str:
+    """Return whose account a recorded value is of; empty where its page had no such choice."""
+    return str(said.subject.parameters().get("perspective", ""))
 
 
 def _open(claims: Records, name: str) -> str:
@@ -327,9 +334,15 @@ def _worth(value: Records) -> tuple[str, str, str]:
     return (
         question,
         said,
-        f"Benefits {value['benefits']} beside costs of {value['costs']} for {value['families']}; "
-        f"{value['fiscal_ratio']:short} came back to the public purse for each £1.",
+        f"Benefits {value['benefits']}{_whose(value)} beside costs of {value['costs']} for "
+        f"{value['families']}; {value['fiscal_ratio']:short} came back to the public purse for "
+        "each £1.",
     )
+
+
+def _whose(value: Records) -> str:
+    account = _account(value["npv"])
+    return f" to {ACCOUNTS[account]}" if account else ""
 
 
 def _changes(value: Records) -> tuple[str, str]:
@@ -337,8 +350,8 @@ def _changes(value: Records) -> tuple[str, str]:
         return "Records of more families, or with errors that hold.", f"{value['value_unknown']}"
     return (
         f"Value would turn with {value['turning']}.",
-        f"{designs_sentence(value)} To know everything that is uncertain would be worth "
-        f"{value['information_value']} to the decision.",
+        f"{designs_sentence(value, _account(value['npv']))} To know everything that is uncertain "
+        f"would be worth {value['information_value']} to the decision.",
     )
 
 
@@ -353,6 +366,7 @@ def area_table(area: str, impact: Records, value: Records) -> Table:
         Of chapters 4 and 7.
     """
     simulated = bool(value["simulated"].value)
+    account = _account(value["npv"]) if "npv" in value else ""
     areas, values = read_areas(impact), value.table("area_values")
     if area == "all":
         rows = [(f"Effects: {name}", text) for name, text in _spread(areas)]
@@ -361,7 +375,7 @@ def area_table(area: str, impact: Records, value: Records) -> Table:
     else:
         rows = [
             ("Effects", authority_sentence(areas, area)),
-            ("Value", area_value_sentence(values, area, simulated)),
+            ("Value", area_value_sentence(values, area, simulated, account)),
         ]
         caption = f"In {area}"
     notes = [f"{SIMULATED}."] * simulated + [

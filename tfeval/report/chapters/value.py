@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.figures import Chart
-from tfeval.display.names import SIMULATED, plain
+from tfeval.display.names import ACCOUNTS, SIMULATED, plain
 from tfeval.display.tables import Table
 from tfeval.display.words import Sentence
 from tfeval.errors import public_line
@@ -374,23 +374,26 @@ def headline(found: Value | Unvalued) -> Sentence:
         f"{said['social_npv'].interval()}; probability that it was worth more than it cost "
         f"{said['social_probability']}), and {said['fiscal_ratio']:short} back to the public purse "
         f"(probability that it paid for itself {said['fiscal_probability']}). "
-        f"{designs_sentence(said)}{_not_in_it(found)}"
+        f"{designs_sentence(said, found.appraisal.settings.perspective)}{_not_in_it(found)}"
     )
 
 
-def designs_sentence(said: Mapping[str, Record]) -> str:
-    """Say over how many designs value was taken, in how many it paid, and from what to what.
+def designs_sentence(said: Mapping[str, Record], account: str = "") -> str:
+    """Say over how many designs value was taken, in how many it reached the costs, and its range.
 
     Parameters
     ----------
     said : mapping of str to Record
         As from `facts`, or as chapter 7 recorded them.
+    account : str, optional
+        Whose account they are of, by its key.
     """
     count, paying = said["designs"], said["designs_paying"]
     if count.number < 2:
         return "No other comparison group, design or estimator gives a value to set beside it."
+    whose = f" to {ACCOUNTS[account]}" if account else ""
     return (
-        f"Benefits reach the costs in {paying} of {count} comparison groups, designs and "
+        f"Benefits{whose} reach the costs in {paying} of {count} comparison groups, designs and "
         f"estimators, whose net present value runs from {said['npv_least_design']} to "
         f"{said['npv_most_design']}."
     )
