@@ -232,8 +232,17 @@ def reach_table(assumptions: Assumptions) -> Table:
             "is not a number.",
             f"{capital(PAYS_FOR[account])}: this outcome alone, to {ACCOUNTS[account]}, comes to "
             f"what was spent. {assumptions.words('one')}",
+            *_victims(account),
         ],
     )
+
+
+def _victims(account: str) -> list[str]:
+    """Say what the price of a conviction leaves out of everybody's account."""
+    return [
+        "Convictions and sentences are priced at what courts and prisons cost: what the victims "
+        "of the offences behind them suffered is not in it, so to everybody they are worth more."
+    ] * (account == "social")
 
 
 def _needed(points: float) -> str:
@@ -300,6 +309,7 @@ def silence_table(assumptions: Assumptions) -> Table:
             "programme. In quadrature: the root of the sum of squares; it is unlikely that every "
             "outcome lies at the same end, and at worst they do.",
             f"Costs and unit costs: sources under the chart above. {assumptions.words('one')}",
+            *_victims(assumptions.perspective),
         ],
     )
 

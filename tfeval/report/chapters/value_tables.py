@@ -22,7 +22,7 @@ from tfeval.money.decisions import evaluation_cost
 from tfeval.money.unit_costs import TAXPAYERS, overlap_of
 from tfeval.programme.outcomes import OUTCOMES, outcome_label
 from tfeval.programme.published import Source
-from tfeval.report.chapters.common import with_sources
+from tfeval.report.chapters.common import about, with_sources
 from tfeval.report.chapters.evidence import Unvalued, or_why
 from tfeval.report.chapters.impact import not_shown
 from tfeval.report.chapters.value import Value, information
@@ -312,12 +312,12 @@ def area_value_sentence(rows: pd.DataFrame, area: str, simulated: bool, account:
             "was worth there; the national answer stands in its place."
         )
     row = own.iloc[0]
-    ends = f"{amount(row['low'])} to {amount(row['high'])}"
+    ends = f"{about(row['low'])} to {about(row['high'])}"
     ranks = f"anything from {row['rank_low']:.0f} to {row['rank_high']:.0f}"
     whose = f" to {ACCOUNTS[account]}" if account else ""
     return (
         f"{label}in {area} the net value{whose} is "
-        f"{amount(row['npv_per_family'])} a family ({ends}); the probability that benefits reach "
+        f"{about(row['npv_per_family'])} a family ({ends}); the probability that benefits reach "
         f"the costs is {chance(row['probability'])}; rank {row['rank']:.0f} of {row['of']:.0f}, "
         f"but {ranks}."
     )
