@@ -261,7 +261,7 @@ def test_pages_never_show_an_effect_that_cannot_be(held):
         can = [row["possible_central"], row["possible_total"]]
         told = verdicts[row["outcome"]]
         words = PAY_FOR[held.perspective]
-        assert (f"Alone it could never {words} any" in told) == (
+        assert (f"Alone, at its price here, it could never {words} any" in told) == (
             not any(can) and not row.get("possible_marginal")
         )
         assert (f"No fall could {words} all public costs" in told) == (can == [True, False])

@@ -187,8 +187,8 @@ _COULD = {
     "yes": "Yes, if it {pays_for} central costs or more",
     "no": "No",
     "it depends": "Yes if families were compared within authorities, else perhaps not",
-    "cannot pay": "Alone it could never {pay_for} any of these costs, not even by a fall to "
-    "nothing",
+    "cannot pay": "Alone, at its price here, it could never {pay_for} any of these costs, not even "
+    "by a fall to nothing",
     "cannot be seen": "It could not have been seen, even if it fell to nothing",
 }
 
@@ -232,16 +232,18 @@ def reach_table(assumptions: Assumptions) -> Table:
             "is not a number.",
             f"{capital(PAYS_FOR[account])}: this outcome alone, to {ACCOUNTS[account]}, comes to "
             f"what was spent. {assumptions.words('one')}",
-            *_victims(account),
+            *_social(account),
         ],
     )
 
 
-def _victims(account: str) -> list[str]:
-    """Say what the price of a conviction leaves out of everybody's account."""
+def _social(account: str) -> list[str]:
+    """Say what everybody's account holds, and leaves out, of what is priced here."""
     return [
+        "A benefit no longer claimed is the public purse's gain and the claimant's loss: to "
+        "everybody it is worth only the health that comes with work.",
         "Convictions and sentences are priced at what courts and prisons cost: what the victims "
-        "of the offences behind them suffered is not in it, so to everybody they are worth more."
+        "of the offences behind them suffered is not in it, so to everybody they are worth more.",
     ] * (account == "social")
 
 
@@ -309,7 +311,7 @@ def silence_table(assumptions: Assumptions) -> Table:
             "programme. In quadrature: the root of the sum of squares; it is unlikely that every "
             "outcome lies at the same end, and at worst they do.",
             f"Costs and unit costs: sources under the chart above. {assumptions.words('one')}",
-            *_victims(assumptions.perspective),
+            *_social(assumptions.perspective),
         ],
     )
 
