@@ -287,6 +287,9 @@ NOT_VALUED = {
 #: Accounts of an appraisal: whose they are, and what benefits of at least the costs are called.
 ACCOUNTS = {"fiscal": "the public purse", "social": "everybody"}
 PAYS = {"fiscal": "pays for itself", "social": "is worth more than it costs"}
+#: The same before costs that are named, as said of what does and of what could.
+PAYS_FOR = {"fiscal": "pays for", "social": "is worth"}
+PAY_FOR = {"fiscal": "pay for", "social": "be worth"}
 #: What a register says of a plan.
 REGISTRATIONS = {
     "registered": "registered as version {version} on {date} in line {line}, unchanged since",

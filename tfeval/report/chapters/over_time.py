@@ -286,7 +286,7 @@ def benchmarks(found: AreaAnalysis, assumptions: Assumptions) -> pd.DataFrame:
     """
     costs = unit_costs(assumptions.price_year)
     costs = costs[costs["party"] == TAXPAYERS]
-    a_year = costs["amount"] * costs["own"] * np.where(costs["per"] == "person-day", _DAYS, 1)
+    a_year = costs["amount"] * np.where(costs["per"] == "person-day", _DAYS, 1)
     prices = a_year.groupby(costs["outcome"]).sum()
     made = area_benchmarks(
         found.plan, {name: float(prices[key]) for name, key in _PRICED.items()},
