@@ -190,7 +190,7 @@ def execute(
             papermill.execute_notebook(
                 escaped, escaped, dict(parameters), kernel_name="python3", progress_bar=False,
                 start_timeout=120, kernel_manager_class=_ThisPython, config=config,
-                execution_timeout=math.ceil(60 * cell_minutes), log_output=False,
+                execution_timeout=math.ceil(60 * cell_minutes),
                 resources={"metadata": {"path": str(folder)}},
             )  # fmt: skip
         except PapermillExecutionError:
@@ -218,7 +218,9 @@ def _mark_late(notebook: dict[str, Any], message: str) -> None:
              and cell["metadata"].get("papermill", {}).get("start_time")]  # fmt: skip
     error = {"output_type": "error", "ename": "CellTimeoutError", "evalue": message,
              "traceback": [OWN]}  # fmt: skip
-    begun[-1]["outputs"].append(error)
+    # Its end interrupted it, which is not what went wrong.
+    kept = [output for output in begun[-1]["outputs"] if output["output_type"] != "error"]
+    begun[-1]["outputs"] = [*kept, error]
 
 
 def _withhold(notebook: dict[str, Any], folder: Path) -> None:

@@ -315,8 +315,10 @@ def put_in_place(stage: Path, folder: Path) -> None:
         if stepped:
             aside.rename(folder)
         raise
-    _to_disk(folder.parent)
-    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        _to_disk(folder.parent)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _to_disk(path: Path) -> None:
@@ -378,9 +380,7 @@ def alone(folder: Path, stopped: Callable[[], bool], wait: Callable[[], None]) -
     try:
         yield
     finally:
-        if fcntl:
-            path.unlink(missing_ok=True)
-        os.close(handle)
+        _unlock(path, handle)
 
 
 def _locked(path: Path) -> int | None:
@@ -401,6 +401,12 @@ def _locked(path: Path) -> int | None:
             return handle
     os.close(handle)
     return None
+
+
+def _unlock(path: Path, handle: int) -> None:
+    if fcntl:
+        path.unlink(missing_ok=True)
+    os.close(handle)
 
 
 #: What a file system says when it takes no more.
@@ -432,10 +438,15 @@ def clean_leftovers(scope: Path) -> None:
         name, pid, kind = path.name[1:].rsplit(".", 2)
         if pid.isdigit() and _is_running(int(pid)):
             continue
+        lock = scope / f".{name}.lock"
+        handle = _locked(lock)
+        if handle is None:  # another run is making it, on another machine perhaps
+            continue
         if kind == "old" and not (scope / name).exists():
             path.rename(scope / name)
         else:
             shutil.rmtree(path, ignore_errors=True)
+        _unlock(lock, handle)
 
 
 def _is_running(pid: int) -> bool:

@@ -189,7 +189,8 @@ class Task:
         if failure:
             page |= {"failed_in": failure.cell, "message": failure.shown()}
             page["private"] = TRACEBACK if (stage / TRACEBACK).is_file() else ""
-        error = error or self._publish(notebook, page, stage)
+        unpublished = self._publish(notebook, page, stage)
+        error = error or unpublished
         return ("failed" if error else "ok"), error
 
     def _publish(self, notebook: Mapping[str, Any], page: dict[str, Any], stage: Path) -> str:
