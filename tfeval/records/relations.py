@@ -174,7 +174,9 @@ def cast(value: ibis.Value, wanted: str) -> ibis.Value:
         # An empty field is how CSV writes null.
         return _read(value.strip().nullif(""), wanted)
     if wanted == "int64" and (is_now.is_floating() or is_now.is_decimal()):
-        value = ibis.ifelse(value == value.floor(), value, ibis.null(is_now))
+        whole = value.try_cast(wanted)
+        exact = whole.cast("float64") == value.cast("float64")
+        return ibis.ifelse(exact, whole, ibis.null(wanted))
     if is_now == ibis.dtype(wanted) or (is_now.is_integer() and wanted == "int64"):
         return value if is_now == ibis.dtype(wanted) else value.cast(wanted)
     return value.try_cast(wanted)

@@ -358,7 +358,11 @@ def connect(
         connection = ibis.duckdb.connect(path, read_only=True, **limits)
     except Exception as fault:
         raise DataError(database_cure(path.name, fault)) from None
-    return _from_connection(connection, path.name, read_about(path.with_suffix(".json")))
+    try:
+        return _from_connection(connection, path.name, read_about(path.with_suffix(".json")))
+    except DataError:
+        connection.disconnect()  # else the file stays open for as long as the fault is held
+        raise
 
 
 def from_tables(tables: Mapping[str, Any], *, about: Mapping[str, Any], source: str) -> Records:
