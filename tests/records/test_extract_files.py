@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from tfeval.errors import DataError
+from tfeval.errors import DataError, in_own_words
 from tfeval.records.check import check_records
 from tfeval.records.files import encoding_cure, passed_over
 from tfeval.records.relations import cast
@@ -278,3 +278,13 @@ def test_what_is_damaged_or_no_database_is_said_to_be(database):
     assert "is damaged or not whole" in refused(database)
     database.write_bytes(b"hello" * 2_000)
     assert "is not a DuckDB file: give one, or a folder" in refused(database)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
+def test_a_full_disk_is_said_to_be_full():
+    @in_own_words("The extract cannot be pseudonymised")
+    def write() -> None:
+        duckdb.connect().execute("COPY (FROM range(100000)) TO '/dev/full' (FORMAT csv)")
+
+    with pytest.raises(DataError, match=r"text is withheld\): the disk is full, so make room\.$"):
+        write()
