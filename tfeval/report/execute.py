@@ -50,6 +50,8 @@ _PYTHON = {"name": "python", "mimetype": "text/x-python", "file_extension": ".py
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 _running: set[_ThisPython] = set()
 _lock = threading.Lock()
+# That a kernel died or ran out of time is told in our words, not on stderr as well.
+logging.getLogger("papermill").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)
