@@ -121,6 +121,14 @@ def test_half_a_night_and_the_first_day_of_1900_are_faults(few, extract):
     assert found["people.birth_month: 1 January 1900, which programs write for no date"] == 4
 
 
+def test_a_later_code_of_an_authority_is_told_which_codes_are_meant(extract):
+    families = pd.read_parquet(extract / "families.parquet")
+    families.loc[families.index[:12], "local_authority"] = "E08000037"
+    families.to_parquet(extract / "families.parquet")
+    told = check_records(extract, only=["families"]).text()
+    assert "families.local_authority: unknown authority, 10 rows. Codes are those of April" in told
+
+
 def test_faults_count_rows_of_their_table_and_not_of_those_it_is_joined_to(extract):
     people = pd.read_parquet(extract / "people.parquet")
     spells = pd.read_parquet(extract / "benefit_spells.parquet")

@@ -335,6 +335,11 @@ def shown(count: int | None, *, exact: bool) -> str:
     return f"{round(count, -1):,}"
 
 
+#: What to do about faults of rows that their name does not say.
+_ADVICE = {
+    "unknown authority": "Codes are those of April 2011, as data/published/local_authorities.csv "
+    "has them: give an authority whose code changed later its earlier one."
+}
 _PSEUDONYMISE = "Replace it with `tfeval pseudonymise`, or drop the column."
 
 
@@ -449,7 +454,7 @@ def _row_faults(records: Records, name: str) -> tuple[list[Fault], int]:
     sums = {f"r{place}": expression.sum() for place, (_, _, expression) in enumerate(rules)}
     counted = raw.aggregate(n=raw.count(), **sums).to_pyarrow().to_pylist()[0]
     faults = [
-        Fault(name, column, kind, int(counted[f"r{place}"]))
+        Fault(name, column, kind, int(counted[f"r{place}"]), _ADVICE.get(kind, ""))
         for place, (column, kind, _) in enumerate(rules)
         if counted[f"r{place}"]
     ]
