@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,8 +15,8 @@ from tfeval.programme.claims import authorities
 from tfeval.report.fingerprint import keep_private, tfeval_version, trace
 from tfeval.report.parameters import parse_options
 from tfeval.report.plan import AREA, Job, national_chapters, plan
-from tfeval.report.run import counting, follow, run_jobs, write_index
-from tfeval.settings import project_folder
+from tfeval.report.run import counting, ending_with_index, follow, run_jobs, write_index
+from tfeval.settings import CELL_MINUTES, project_folder
 
 # The commands of `tfeval` that work on linked records.
 
@@ -123,6 +124,9 @@ Accept = Annotated[
     str | None,
     typer.Option("--accept-faults", metavar="REASON", help="Why to run on an extract with faults."),
 ]
+CellMinutes = Annotated[
+    float, typer.Option("--cell-minutes", help="How long a cell may take before its page fails.")
+]
 
 
 def _version(wanted: bool) -> None:
@@ -155,6 +159,7 @@ def run_command(  # noqa: PLR0917 - the command line names its options
     jobs: Workers = 2,
     notebooks: Notebooks = None,
     accept_faults: Accept = None,
+    cell_minutes: CellMinutes = CELL_MINUTES,
 ) -> None:
     """Run notebooks into reports: by default the national chapters."""
     folder = _folder(notebooks)
@@ -165,22 +170,23 @@ def run_command(  # noqa: PLR0917 - the command line names its options
         if AREA in given:
             raise ParameterError(f"Give --area or -p {AREA}=, not both.")
         planned = _for_areas(notebook or [AREA_NOTEBOOK], _areas(area), given, folder)
-    _run(planned, out, force, jobs, accept_faults)
+    _run(planned, out, force, jobs, accept_faults, cell_minutes)
 
 
 @app.command("report")
-def report_command(
+def report_command(  # noqa: PLR0917 - the command line names its options
     out: Out = Path("reports"),
     force: Force = False,
     jobs: Workers = 2,
     notebooks: Notebooks = None,
     accept_faults: Accept = None,
+    cell_minutes: CellMinutes = CELL_MINUTES,
 ) -> None:
     """Make the national report and the pages of four local authorities."""
     folder = _folder(notebooks)
     planned = plan(_chapters(folder), {}, folder)
     planned += _for_areas([AREA_NOTEBOOK], list(REPORT_AREAS), {}, folder)
-    _run(planned, out, force, jobs, accept_faults)
+    _run(planned, out, force, jobs, accept_faults, cell_minutes)
 
 
 @app.command("store")
@@ -352,13 +358,19 @@ def _for_areas(
     return list({job.key: job for job in planned}.values())
 
 
-def _run(planned: list[Job], out: Path, force: bool, workers: int, accept: str | None) -> None:
+def _run(  # noqa: PLR0917 - as the command line gives them
+    planned: list[Job], out: Path, force: bool, workers: int, accept: str | None, minutes: float
+) -> None:
     """Run, show where the pages are, write the index; fail at the end if a notebook failed."""
     if accept is not None and not accept.strip():
         raise ParameterError("--accept-faults needs the reason why, which every page then says.")
-    with follow(len(planned)) as tell:
-        outcomes = run_jobs(planned, out, force=force, workers=workers, report=tell,
-                            accept_faults=accept or "")  # fmt: skip
+    try:
+        with ending_with_index(out), follow(len(planned)) as tell:
+            outcomes = run_jobs(planned, out, force=force, workers=workers, report=tell,
+                                accept_faults=accept or "", cell_minutes=minutes)  # fmt: skip
+    except KeyboardInterrupt as asked:
+        typer.echo("tfeval: stopped. What is whole is kept; run the same again to go on.", err=True)
+        raise typer.Exit(128 + (asked.args[0] if asked.args else signal.SIGINT)) from None
     index = write_index(out)
     bad = [outcome for outcome in outcomes if not outcome.good]
     if bad:

@@ -16,6 +16,8 @@ KEEPS_FILES = "TFEVAL_KEEPS_FILES"
 #: What says how many threads linear algebra takes: on all cores they wait for one another where
 #: processes run side by side. Read by a process as it starts.
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+#: How long a cell of a report may take unless more is asked for.
+CELL_MINUTES = 60.0
 _PACKAGE = Path(__file__).resolve().parent
 
 

@@ -7,13 +7,13 @@ from datetime import date
 import ibis
 import pytest
 
+from tfeval.records.between_rows import relations
 from tfeval.records.check import row_rules
 from tfeval.records.relations import (
     KINDS,
     as_text,
     cast,
     looks_like,
-    relations,
     scanned_columns,
     suspect,
     typed,

@@ -139,7 +139,7 @@ def test_real_identifiers_are_refused(database, sql: str, says: str) -> None:
 
 
 def test_what_is_not_an_extract_is_named(tmp_path: Path, folder: Path) -> None:
-    with pytest.raises(DataError, match="no extract at"):
+    with pytest.raises(DataError, match="no extract nowhere: give"):
         open_records(tmp_path / "nowhere")
     (tmp_path / "text.txt").write_text("hello")
     with pytest.raises(DataError, match="not a DuckDB file"):

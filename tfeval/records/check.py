@@ -15,12 +15,12 @@ import pandas as pd
 from tfeval.errors import ParameterError, in_own_words, suggest
 from tfeval.programme.outcomes import PROVEN_OUTCOMES
 from tfeval.programme.programmes import programmes
+from tfeval.records.between_rows import relations
 from tfeval.records.relations import (
     as_text,
     cast,
     count_kinds,
     identifying_names,
-    relations,
     scanned_columns,
     suspect,
 )
@@ -91,7 +91,9 @@ def _column_rules(
     elif kind == "count":
         yield name, "negative", value < 0
     elif kind in ("date", "month"):
-        yield name, "before 1900", value < ibis.date(EARLIEST.date().isoformat())
+        earliest = ibis.date(EARLIEST.date().isoformat())
+        yield name, "before 1900", value < earliest
+        yield name, "1 January 1900, which programs write for no date", value == earliest
         yield name, "after the records end", value > ibis.date(ends_on.isoformat())
     if kind == "month":
         yield name, "not the first day of a month", value.day() != 1
@@ -247,6 +249,8 @@ class CheckReport:
         Rows of each table.
     narrowed : mapping of str to str
         What the extract lacks without being at fault, and what can therefore not be answered.
+    ignored : tuple of str
+        Files that were passed over: hidden, or left by a program beside one it has open.
 
     Notes
     -----
@@ -260,6 +264,7 @@ class CheckReport:
     faults: tuple[Fault, ...]
     rows: Mapping[str, int]
     narrowed: Mapping[str, str]
+    ignored: tuple[str, ...] = ()
 
     @property
     def clean(self) -> bool:
@@ -294,6 +299,8 @@ class CheckReport:
         lines += [
             f"  {name}: {shown(number, exact=exact)} rows" for name, number in self.rows.items()
         ]
+        if self.ignored:
+            lines.append(f"Not read, hidden or left by a program: {', '.join(self.ignored)}")
         if self.narrowed:
             lines.append("Not in the extract, so it narrows what can be answered:")
             lines += [f"  {name}: {what}" for name, what in self.narrowed.items()]
@@ -328,6 +335,11 @@ def shown(count: int | None, *, exact: bool) -> str:
     return f"{round(count, -1):,}"
 
 
+#: What to do about faults of rows that their name does not say.
+_ADVICE = {
+    "unknown authority": "Codes are those of April 2011, as data/published/local_authorities.csv "
+    "has them: give an authority whose code changed later its earlier one."
+}
 _PSEUDONYMISE = "Replace it with `tfeval pseudonymise`, or drop the column."
 
 
@@ -375,6 +387,7 @@ def check_records(
         faults=tuple(sorted(faults)),
         rows=rows,
         narrowed={**found.missing, **_optional(found)},
+        ignored=found.ignored,
     )
 
 
@@ -441,7 +454,7 @@ def _row_faults(records: Records, name: str) -> tuple[list[Fault], int]:
     sums = {f"r{place}": expression.sum() for place, (_, _, expression) in enumerate(rules)}
     counted = raw.aggregate(n=raw.count(), **sums).to_pyarrow().to_pylist()[0]
     faults = [
-        Fault(name, column, kind, int(counted[f"r{place}"]))
+        Fault(name, column, kind, int(counted[f"r{place}"]), _ADVICE.get(kind, ""))
         for place, (column, kind, _) in enumerate(rules)
         if counted[f"r{place}"]
     ]

@@ -20,6 +20,7 @@ import ibis
 from ibis.common.exceptions import TableNotFound
 
 from tfeval.errors import DataError, ParameterError, in_own_words, suggest
+from tfeval.records.files import database_cure, encoding_cure, in_schemas, passed_over
 from tfeval.records.relations import kept, refuse_identifiers, typed
 from tfeval.records.schema import TABLES
 
@@ -164,6 +165,8 @@ def _header(path: Path, known: set[str]) -> tuple[list[str], str]:
     line = line.splitlines()[0] if line.strip() else ""
     delimiter = max(_DELIMITERS, key=line.count)
     names = next(csv.reader([line], delimiter=delimiter), [])
+    if not known & set(names) and (cure := encoding_cure(path)):
+        raise DataError(cure)
     if not known & set(names):
         raise DataError(
             f"{path.name} does not begin with the names of its columns: its first line must name "
@@ -204,6 +207,8 @@ class Records:
         What `about.json` says (for a folder or beside a file), if there is one.
     unknown : tuple of str
         Tables in a folder that the schema does not know.
+    ignored : tuple of str
+        Files in a folder that are hidden, or that a program left beside one it has open.
     """
 
     tables: Mapping[str, ibis.Table]
@@ -213,6 +218,7 @@ class Records:
     simulated: bool
     about: Mapping[str, Any] = field(repr=False)
     unknown: tuple[str, ...] = field(default=(), repr=False)
+    ignored: tuple[str, ...] = field(default=(), repr=False)
 
     def table(self, name: str) -> ibis.Table:
         """Return a table as an Ibis expression.
@@ -347,12 +353,16 @@ def connect(
     if path.is_dir():
         return _from_folder(path, limits)
     if not path.is_file():
-        raise DataError(f"There is no extract at {path}: give a folder or a DuckDB file.")
+        raise DataError(f"There is no extract {path.name}: give a folder or a DuckDB file.")
     try:
         connection = ibis.duckdb.connect(path, read_only=True, **limits)
-    except Exception:
-        raise DataError(f"{path.name} is not a DuckDB file: give one, or a folder.") from None
-    return _from_connection(connection, path.name, read_about(path.with_suffix(".json")))
+    except Exception as fault:
+        raise DataError(database_cure(path.name, fault)) from None
+    try:
+        return _from_connection(connection, path.name, read_about(path.with_suffix(".json")))
+    except DataError:
+        connection.disconnect()  # else the file stays open for as long as the fault is held
+        raise
 
 
 def from_tables(tables: Mapping[str, Any], *, about: Mapping[str, Any], source: str) -> Records:
@@ -378,6 +388,8 @@ def table_paths(folder: Path) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     for path in sorted(folder.iterdir()):
         name = path.name.split(".")[0]
+        if passed_over(path.name):
+            continue
         if path.is_dir() and any(path.glob("*.parquet")):
             place = (str(path / _PARTS), "parquet")
         elif path.is_file() and path.name.endswith(_SUFFIXES):
@@ -409,6 +421,8 @@ def _from_folder(folder: Path, limits: dict[str, str]) -> Records:
         except DataError:
             raise
         except Exception as error:
+            if kind == "csv" and (cure := encoding_cure(Path(place))):
+                raise DataError(cure) from None
             # Of the library's text only the number of the line leaves.
             line = re.search(r"CSV Error on Line: ([0-9]+)", str(error))
             where = f" from line {line[1]} on" if line else ""
@@ -416,7 +430,8 @@ def _from_folder(folder: Path, limits: dict[str, str]) -> Records:
                 f"{name} in {folder.name} cannot be read as {kind}{where}: {_CURES[kind]}."
             ) from None
     found = _from_connection(connection, folder.name, read_about(folder / _ABOUT))
-    return replace(found, unknown=tuple(unknown))
+    ignored = sorted(path.name for path in folder.iterdir() if passed_over(path.name))
+    return replace(found, unknown=tuple(unknown), ignored=tuple(ignored))
 
 
 def _refuse_unlike(place: Path, name: str) -> None:
@@ -443,10 +458,11 @@ def unknown_tables(records: Records) -> dict[str, str]:
 def _from_connection(connection: Any, source: str, about: Mapping[str, Any]) -> Records:
     about = checked_about(about)
     raw = {}
+    elsewhere = in_schemas(connection, source)
     for name in TABLES:
         # Asked one by one: ibis 12.0 cannot list the tables of duckdb 2.0.
         with suppress(TableNotFound):
-            raw[name] = connection.table(name)
+            raw[name] = connection.table(name, database=elsewhere.get(name))
     for name, table in raw.items():
         if not set(table.columns) & set(TABLES[name].columns):
             raise DataError(
