@@ -35,7 +35,7 @@ DESIGNS = {
     "threshold": "regression discontinuity",
     "support_dose": "dose of support",
 }
-#: What the registered plan of the areas can answer, and the rules of a finding.
+#: What the plan of the areas can answer, and the rules of a finding.
 AREA_ANSWERS = {
     "moved": "Moved with the programme",
     "nothing_found": "No effect found",
@@ -67,10 +67,8 @@ METHODS = {
     "synthetic_difference_in_differences": "synthetic difference-in-differences",
     "synthetic_control": "synthetic control",
     "difference_in_differences": "difference-in-differences",
-    "local_polynomial": "local polynomial with its bias taken off (Calonico, Cattaneo and "
-    "Titiunik)",
-    "honest_local_linear": "local linear, interval honest to a bound on curvature (Kolesár and "
-    "Rothe)",
+    "local_polynomial": "local polynomial, bias taken off (Calonico, Cattaneo and Titiunik)",
+    "honest_local_linear": "local linear, honest to a bound on curvature (Kolesár and Rothe)",
     "local_randomisation": "difference between the values next to the cutoff, as if drawn by lot",
     "support_dose": "cross-fitted regression on the dose, covariates taken out",
     "group_time": "group-time effects (Callaway and Sant'Anna)",

@@ -149,8 +149,9 @@ def _is_year(year: object) -> bool:
             return year_number(year) > 0
         except DataError:
             return False
-    whole = isinstance(year, int | float | np.integer) and not isinstance(year, bool)
-    return whole and float(year) == np.floor(float(year))
+    if isinstance(year, bool) or not isinstance(year, int | float | np.integer):
+        return False
+    return float(year).is_integer()
 
 
 # Measures of value for money, from an appraisal's lines.

@@ -119,8 +119,9 @@ def area_analysis() -> AreaAnalysis:
         for name, rows in _outcome(plan, areas, outcome).items():
             parts.setdefault(name, []).append(rows.assign(outcome=outcome))
     held = {name: _first(pd.concat(rows, ignore_index=True)) for name, rows in parts.items()}
-    answers = _answered(plan, held["answers"])
-    return AreaAnalysis(plan, said, **{**held, "answers": answers}, selection=balance)
+    held["answers"] = _answered(plan, held["answers"])
+    tables: dict[str, Any] = {**held, "selection": balance}
+    return AreaAnalysis(plan, said, **tables)
 
 
 def area_panel() -> Panel:
