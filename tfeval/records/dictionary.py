@@ -15,8 +15,8 @@ _INTRODUCTION = """## Linked records
 An extract holds these tables, one Parquet or CSV file each (`families.parquet`), or as tables of
 a DuckDB file or another database. Only `families` and `people` are needed: a missing table narrows
 what can be answered. Dates are days, written YYYY-MM-DD in CSV, with an empty field for none; a
-time with a zone counts as its day in London. Flags are true or false. A file `about.json` beside
-the tables may say `"simulated": true`, and in `"records_to"` the last day of the
+timestamp with a zone counts as its day in London. Flags are true or false. A file `about.json`
+beside the tables may say `"simulated": true`, and in `"records_to"` the last day of the
 records (else it is today).
 
 - A spell is half-open: `started_on` is its first day, `ended_on` the first day on which it no

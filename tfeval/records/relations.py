@@ -168,8 +168,7 @@ def cast(value: ibis.Value, wanted: str) -> ibis.Value:
     """Return a column as a type, null where it cannot be."""
     is_now = value.type()
     if wanted == "date" and is_now.is_timestamp():
-        late = value.hour() == _LAST_HOUR
-        return value.date() if is_now.timezone is None else _in_london(value.date(), late)
+        return value.date() if is_now.timezone is None else _in_london(value)
     if is_now.is_string() and wanted != "string":
         # An empty field is how CSV writes null.
         return _read(value.strip().nullif(""), wanted)
@@ -182,41 +181,39 @@ def cast(value: ibis.Value, wanted: str) -> ibis.Value:
     return value.try_cast(wanted)
 
 
-#: How text must be written to be a date (a time after it is passed over) or a whole number. An
-#: engine left to itself takes "2013-06-01x", "epoch" and 2.5, which it rounds.
-_DAY = r"^[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2}"
-_CLOCK = r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?"
-_DATE = _DAY + _CLOCK + r" ?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?$"
-_LATE = _DAY + r"[T ]23:.*(Z|[+-]00(:?00)?)$"
+#: How text must be written to be a date or a whole number. A time after the day is passed over;
+#: one with a zone must be midnight, or the day could be another one here. An engine left to
+#: itself takes "2013-06-01x", "epoch" and 2.5, which it rounds.
+_DATE = r"^[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?|"
+_DATE += r"[T ]00:00(:00([.]0+)?)? ?(Z|[+-][0-9]{2}(:?[0-9]{2})?))?$"
 _WHOLE = r"^[+-]?[0-9]+([.]0*)?$"
-_LAST_HOUR = 23
 
 
 def _read(text: ibis.Value, wanted: str) -> ibis.Value:
     """Return text as a type, null where it is not written as that."""
     if wanted == "date":
-        day = ibis.ifelse(text.re_search(_DATE), text, ibis.null("string")).try_cast("date")
-        return _in_london(day, text.re_search(_LATE))
+        return ibis.ifelse(text.re_search(_DATE), text, ibis.null("string")).try_cast("date")
     if wanted == "int64":
         whole = ibis.ifelse(text.re_search(_WHOLE), text, ibis.null("string"))
         return whole.re_replace(r"[.]0*$", "").try_cast("int64")
     return text.try_cast(wanted)
 
 
-def _in_london(day: ibis.Value, late: ibis.Value) -> ibis.Value:
-    """Return a day by Greenwich as a day in London: the next one, late on a summer's day.
+def _in_london(at: ibis.Value) -> ibis.Value:
+    """Return the day in London of a time: by Greenwich, or of the hour after it in summer.
 
     An hour ahead from the last Sunday of March to that of October (of 1968 to 1971 all the year;
     before 1996 other Sundays, of which no month hangs), so midnights in London keep their date.
     """
-    year, date = day.year(), day.month() * 100 + day.day()
+    year, date = at.year(), at.month() * 100 + at.day()
     # Days from the last Sunday to the month's end; five quarters of a year are its weekdays.
     turn = ((5 * year) / 4).floor().cast("int64")
     march, october = 331 - (turn + 4) % 7, 1031 - (turn + 1) % 7
     always = ((year == 1968) & (date >= 218)) | year.between(1969, 1970)
     always = always | ((year == 1971) & (date < 1031))
     summer = always | ((date >= march) & (date < october))
-    return ibis.ifelse(late & summer, day + ibis.interval(days=1), day)
+    late = (at.hour() == 23) & summer  # at other hours the day is the same
+    return ibis.ifelse(late, at + ibis.interval(hours=1), at).date()
 
 
 def unread(value: ibis.Value, column: Column) -> ibis.BooleanValue:

@@ -154,7 +154,7 @@ def told(name: str, value: Any) -> Any:
     Examples
     --------
     >>> told("extract", "/secure/place/records")
-    'records#c2ff01fc9aad'
+    'records#7945313723f8'
     >>> told("extract", "simulated"), told("horizon", 12)
     ('simulated', 12)
     """
