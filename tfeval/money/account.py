@@ -133,8 +133,10 @@ def _check_costs(frame: pd.DataFrame, money: pd.DataFrame) -> None:
         "low and high: not around the amount (low, amount, high rise)":
             (low > middle + _PENNY) | (middle > high + _PENNY),
         f"payer: none of {', '.join(PUBLIC)}": ~frame["payer"].isin(PUBLIC),
-        "year: no financial year, such as 2014-15": ~year.map(_is_year),
-        "price_year: no financial year, such as 2014-15": ~price.map(_is_year),
+        "year: no financial year, such as 2014-15":
+            ~np.array([_is_year(one) for one in year.tolist()]),
+        "price_year: no financial year, such as 2014-15":
+            ~np.array([_is_year(one) for one in price.tolist()]),
     }  # fmt: skip
     for what, odd in faults.items():
         if odd.any():
@@ -149,8 +151,8 @@ def _is_year(year: object) -> bool:
             return year_number(year) > 0
         except DataError:
             return False
-    whole = isinstance(year, int | float | np.integer) and not isinstance(year, bool)
-    return whole and float(year) == np.floor(float(year))
+    number = isinstance(year, int | float) and not isinstance(year, bool)
+    return number and float(str(year)).is_integer()
 
 
 # Measures of value for money, from an appraisal's lines.

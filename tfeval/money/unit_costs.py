@@ -282,9 +282,9 @@ def _faults(table: pd.DataFrame) -> Iterator[str]:
         )
     odd = int((~table["price_year"].map(_known_year)).sum())
     if odd:
-        known = price_years()
+        years = price_years()
         yield (
-            f"column price_year: no financial year with a deflator, {known[0]} to {known[-1]}, in "
+            f"column price_year: no financial year with a deflator, {years[0]} to {years[-1]}, in "
             f"{odd} rows: write it as 2014-15."
         )
     yield from _direction_faults(table)
