@@ -266,10 +266,9 @@ UNMEASURED = {
     "to undo, though it could hide one",
     "not_known": "how strong something unmeasured would have to be is not known",
 }
-#: Estimators of the variance between areas, and priors of its root.
 POOLINGS = {"reml": "restricted maximum likelihood", "paule_mandel": "Paule and Mandel"}
 PRIORS = {"half_cauchy": "half-Cauchy", "half_normal": "half-normal", "flat": "flat"}
-#: How trends may differ, heading what bounds it.
+#: Above: estimators of variance between areas, priors of its root. Here: how trends may differ.
 RESTRICTIONS = {
     "relative_magnitudes": "Steps after, as a multiple of the largest before",
     "smoothness": "Bend of the difference in trend, a period",
@@ -282,10 +281,9 @@ NOT_VALUED = {
     "counted_elsewhere": "counted elsewhere",
     "not_in_account": "not in the account",
 }
-#: Accounts of an appraisal: whose they are, and what benefits of at least the costs are called.
+#: Accounts of an appraisal: whose, and how benefits of at least the costs (named, after) are said.
 ACCOUNTS = {"fiscal": "the public purse", "social": "everybody"}
 PAYS = {"fiscal": "pays for itself", "social": "is worth more than it costs"}
-#: The same before costs that are named, as said of what does and of what could.
 PAYS_FOR = {"fiscal": "pays for", "social": "is worth"}
 PAY_FOR = {"fiscal": "pay for", "social": "be worth"}
 #: What a register says of a plan.
