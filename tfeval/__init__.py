@@ -40,7 +40,10 @@ _PUBLIC = {
     # records
     "open_records": "tfeval.records.store",
     "check_records": "tfeval.records.check",
+    "new_key": "tfeval.records.pseudonyms",
+    "read_key": "tfeval.records.pseudonyms",
     "pseudonymise": "tfeval.records.pseudonyms",
+    "anonymity": "tfeval.records.anonymity",
     "simulate": "tfeval.records.simulate",
     "simulate_to": "tfeval.records.simulate",
     "simulate_histories": "tfeval.records.simulate_histories",
@@ -50,6 +53,7 @@ _PUBLIC = {
     "Truth": "tfeval.records.simulate",
     "CheckReport": "tfeval.records.check",
     "Pseudonymised": "tfeval.records.pseudonyms",
+    "Anonymity": "tfeval.records.anonymity",
     # cohort
     "cohort": "tfeval.cohort.cohort",
     "comparison_groups": "tfeval.cohort.cohort",

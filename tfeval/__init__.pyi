@@ -151,10 +151,14 @@ from tfeval.programme.published import figure as figure
 from tfeval.programme.published import published as published
 from tfeval.programme.published import published_tables as published_tables
 from tfeval.programme.results import results_met as results_met
+from tfeval.records.anonymity import Anonymity as Anonymity
+from tfeval.records.anonymity import anonymity as anonymity
 from tfeval.records.check import CheckReport as CheckReport
 from tfeval.records.check import check_records as check_records
 from tfeval.records.pseudonyms import Pseudonymised as Pseudonymised
+from tfeval.records.pseudonyms import new_key as new_key
 from tfeval.records.pseudonyms import pseudonymise as pseudonymise
+from tfeval.records.pseudonyms import read_key as read_key
 from tfeval.records.simulate import SimulatedRecords as SimulatedRecords
 from tfeval.records.simulate import Truth as Truth
 from tfeval.records.simulate import read_truth as read_truth

@@ -28,6 +28,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     app.command("check")(check_command)
     app.command("simulate")(simulate_command)
+    app.command("new-key")(new_key_command)
     app.command("pseudonymise")(pseudonymise_command)
 
 
@@ -71,20 +72,42 @@ def simulate_command(
     typer.echo(f"Truth: {truth} (keep it away from what estimates)")
 
 
+def new_key_command(
+    file: Annotated[Path, typer.Argument(help="A new file; what is there is never overwritten.")],
+) -> None:
+    """Draw a key for pseudonyms and write it into a new file that only you may read."""
+    from tfeval.records.pseudonyms import new_key  # noqa: PLC0415
+
+    typer.echo(
+        f"Key: {new_key(file)}, for you alone. Keep it apart from the extracts made with it."
+    )
+
+
 def pseudonymise_command(
     source: Annotated[Path, typer.Argument(help="The extract with real identifiers.")],
     target: Annotated[Path, typer.Argument(help="A new folder for the pseudonymised extract.")],
     key_file: Annotated[
         Path | None, typer.Option("--key-file", help="File with the key; else the environment.")
     ] = None,
+    set_missing: Annotated[
+        bool,
+        typer.Option(
+            "--set-missing", help="Set missing, and count, what the schema does not allow."
+        ),
+    ] = False,
+    birth: Annotated[
+        str, typer.Option("--birth", help="Period of birth that is kept: month, quarter or year.")
+    ] = "month",
 ) -> None:
-    """Replace identifiers by keyed pseudonyms, and dates of birth by months; keep no key."""
+    """Write what the schema allows, with keyed pseudonyms for identifiers, for you alone.
+
+    Identifiers become pseudonyms, dates of birth months; days, numbers and codes pass if they are
+    the schema's, and nothing else does. Keeps no key. Says how many stand alone all the same.
+    """
     from tfeval.records.pseudonyms import pseudonymise, read_key  # noqa: PLC0415
 
-    done = pseudonymise(source, target, read_key(key_file))
-    typer.echo(f"Written: {done.folder}, {len(done.rows)} tables")
-    if done.left_out:
-        typer.echo(f"Not copied, unknown to the schema: {', '.join(done.left_out)}")
+    key = read_key(key_file)
+    typer.echo(pseudonymise(source, target, key, set_missing=set_missing, birth=birth).text())
 
 
 def _setting(text: str) -> tuple[str, Any]:

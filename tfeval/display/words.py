@@ -12,6 +12,21 @@ from typing import Any
 
 import pandas as pd
 
+#: What others may know of a family or a person in an extract, by key (`tf.anonymity`).
+QUASI_IDENTIFIERS = {
+    "all": "all together",
+    "authority": "authority",
+    "children": "number of children",
+    "child_births": "births of the children",
+    "child_sexes": "sexes of the children",
+    "adults": "number of adults",
+    "adult_births": "births of the adults",
+    "adult_sexes": "sexes of the adults",
+    "birth": "birth",
+    "sex": "sex",
+    "role": "role",
+}
+
 # A recorded fact inside a sentence: its words, and beside them the record that they come from.
 # Words travel as plain text through sentences and cells of tables. A mark around them says which
 # record they state; HTML keeps it as a `data` element, plain text drops it.

@@ -16,14 +16,14 @@ from tfeval.errors import ParameterError, in_own_words, suggest
 from tfeval.programme.outcomes import PROVEN_OUTCOMES
 from tfeval.programme.programmes import programmes
 from tfeval.records.between_rows import relations
-from tfeval.records.relations import (
+from tfeval.records.identifiers import (
     as_text,
-    cast,
     count_kinds,
     identifying_names,
     scanned_columns,
     suspect,
 )
+from tfeval.records.relations import cast
 from tfeval.records.schema import ALL_CRITERIA, EARLIEST, TABLES, Column, Table, authority_codes
 from tfeval.records.store import Records, connect, unknown_tables
 
@@ -31,8 +31,6 @@ from tfeval.records.store import Records, connect, unknown_tables
 
 #: A fault of a row: its column, its kind, and the expression that is true of a row at fault.
 Rule = tuple[str, str, ibis.Value]
-#: No term of an English school has more half-day sessions; a school year has about 380.
-_MOST_SESSIONS = 200
 _LONGEST_TERM = 150
 
 
@@ -88,8 +86,9 @@ def _column_rules(
         yield name, "unknown value", ~blank & value.notin(list(column.allowed))
     elif kind == "authority":
         yield name, "unknown authority", ~blank & value.notin(list(authority_codes()))
-    elif kind == "count":
+    elif column.most is not None:
         yield name, "negative", value < 0
+        yield name, f"more than {column.most:,}", value > column.most
     elif kind in ("date", "month"):
         earliest = ibis.date(EARLIEST.date().isoformat())
         yield name, "before 1900", value < earliest
@@ -106,7 +105,6 @@ def _sessions(typed: Callable[[str], ibis.Value]) -> Iterator[Rule]:
     yield "sessions_unauthorised", "more sessions missed than possible", missed > possible
     attended = possible - missed
     yield "sessions_possible", "attendance above 100%", (attended > possible) & (possible >= 0)
-    yield "sessions_possible", "more than a term has", possible > _MOST_SESSIONS
 
 
 def _long_terms(typed: Callable[[str], ibis.Value]) -> Iterator[Rule]:
@@ -466,9 +464,8 @@ def _identifiers(name: str, raw: ibis.Table) -> Iterator[Fault]:
         # Each value once: patterns cost more than grouping, and a person has many rows.
         values = raw.group_by(raw[column].name("value")).aggregate(times=raw.count())
         doubtful = values.filter(suspect(as_text(values.value)))
-        if doubtful.count().to_pyarrow().as_py():
-            for kind, rows in count_kinds(doubtful).items():
-                yield Fault(name, column, f"looks like a {kind}", rows, _PSEUDONYMISE)
+        for kind, rows in count_kinds(doubtful, name, column).items():
+            yield Fault(name, column, f"looks like a {kind}", rows, _PSEUDONYMISE)
 
 
 def _between_rows(records: Records, name: str) -> Iterator[Fault]:

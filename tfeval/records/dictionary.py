@@ -101,6 +101,8 @@ def _row(name: str, column: Column) -> str:
     holds = column.kind
     if column.allowed:
         holds = ", ".join(f"`{value}`" for value in column.allowed)
+    if column.most is not None:
+        holds = f"{holds}, 0 to {column.most:,}"
     if column.link:
         holds = f"{holds}, found in `{column.link}`"
     empty = "yes" if column.nullable else "no"
