@@ -365,7 +365,7 @@ def connect(
         _refuse_views(connection, path.name)
         return _from_connection(connection, path.name, read_about(path.with_suffix(".json")))
     except DataError:
-        connection.disconnect()  # else the file stays open for as long as the fault is held
+        connection.disconnect()  # else the file stays open while the fault is held
         raise
 
 
@@ -419,8 +419,8 @@ def _from_folder(folder: Path, connection: Any) -> Records:
                 places = [glob.escape(str(file)) for file in files]
                 connection.read_parquet(places, table_name=name, hive_partitioning=False)
             else:
-                # As text: a wrong value must be a counted fault, not a failed read. And read in
-                # once, because every question would else parse the file again.
+                # As text: a wrong value is a counted fault, no failed read. Once: each question
+                # would else parse the file again.
                 read = read_csv(connection, files[0], set(TABLES[name].columns))
                 connection.create_table(name, read)
         except DataError:
@@ -428,9 +428,8 @@ def _from_folder(folder: Path, connection: Any) -> Records:
         except Exception as error:
             if kind == "csv" and (cure := encoding_cure(files[0])):
                 raise DataError(cure) from None
-            # Of the library's text only the number of the line leaves.
             line = re.search(r"CSV Error on Line: ([0-9]+)", str(error))
-            where = f" from line {line[1]} on" if line else ""
+            where = f" from line {line[1]} on" if line else ""  # all of its text that leaves
             raise DataError(
                 f"{name} in {folder.name} cannot be read as {kind}{where}: {_CURES[kind]}."
             ) from None
