@@ -271,6 +271,9 @@ def test_births_can_be_coarser(folder: Path, tmp_path: Path, birth: str) -> None
     assert set(born.dt.month) == first
     source = pd.to_datetime(_frame(folder, "people")["birth_month"])
     assert sorted(born.dt.year) == sorted(source.dt.year)
+    # All that it breaks: who is taken for older than a table's people can be.
+    older = {"an adult in the school table", "18 or older"}
+    assert {fault.kind for fault in check_records(done.folder).faults} <= older
     with pytest.raises(ParameterError, match="Did you mean month"):
         pseudonymise(folder, tmp_path / "other", KEY, birth="months")
 

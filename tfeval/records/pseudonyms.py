@@ -261,7 +261,8 @@ def pseudonymise(
         refused. It is refused all the same where an empty value would say that something never
         happened (a day or a flag that may be empty).
     birth : {"month", "quarter", "year"}
-        The period of birth that is kept, written as its first day.
+        The period of birth that is kept, written as its first day. By a coarser one people are up
+        to 2 or 11 months too old, and checks may find a few at ages that cannot be.
 
     Returns
     -------
