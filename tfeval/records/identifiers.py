@@ -145,25 +145,29 @@ def _checks(number: str) -> bool:
     return sum(weight * one for weight, one in zip(range(10, 0, -1), digits, strict=True)) % 11 == 0
 
 
-def suspect(value: ibis.Value) -> ibis.Value:
+def suspect(value: ibis.Value, *, many: bool = True) -> ibis.Value:
     """Return whether text may look like a real identifier: quick, and never wrongly false.
 
     Parameters
     ----------
     value : ibis string expression
         A text column.
+    many : bool, default True
+        Whether there are many: ten-digit keys, which are usual, are then passed over where they
+        do not check. For few rows to say so takes longer than to look at each.
     """
     words = value.re_replace(r"[^0-9A-Za-z@]+", " ").strip().upper()
-    others = [one.pattern for one in _IN_WORDS.values()]
+    patterns = [one.pattern for one in _IN_WORDS.values()]
+    spaced = value.re_search(_SPACED) & words.re_search("^[A-Z]+( [A-Z]+){1,3}$")
+    written = value.re_search("|".join([*_AS_WRITTEN.values(), "[^ -~]"]))
+    if not many:
+        patterns.append(_as_words(PATTERNS["NHS number"]))
+        return words.re_search("|".join(patterns)) | spaced | written
     tight = words.replace(" ", "")
-    # Ten-digit keys are usual: those that do not check are passed over here.
     total = sum((tight.substr(i, 1).ascii_str() - 48) * (10 - i) for i in range(10))
     whole = tight.re_search("^[0-9]{10}$")
     number = words.re_search(_as_words(PATTERNS["NHS number"])) & (~whole | (total % 11 == 0))
-    spaced = value.re_search(_SPACED) & words.re_search("^[A-Z]+( [A-Z]+){1,3}$")
-    foreign = value.re_search("[^ -~]")
-    written = value.re_search("|".join(_AS_WRITTEN.values()))
-    return words.re_search("|".join(others)) | number | spaced | written | foreign
+    return words.re_search("|".join(patterns)) | number | spaced | written
 
 
 #: Columns that by their name hold identifying facts, whatever is in them.
@@ -228,11 +232,12 @@ def _in_first_rows(name: str, table: ibis.Table) -> Iterator[tuple[str, str]]:
     if not columns:
         return
     first = table.select(*columns).limit(_FIRST_ROWS)
-    counts = first.aggregate(**{c: suspect(as_text(first[c])).sum() for c in columns}).to_pyarrow()
+    doubtful = {column: suspect(as_text(first[column]), many=False) for column in columns}
+    counts = first.aggregate(**{column: one.sum() for column, one in doubtful.items()}).to_pyarrow()
     for column in columns:
         if counts[column][0].as_py():
-            values = first.select(value=first[column], times=ibis.literal(1))
-            kinds = count_kinds(values.filter(suspect(as_text(values.value))), name, column)
+            values = first.filter(doubtful[column]).select(value=column, times=ibis.literal(1))
+            kinds = count_kinds(values, name, column)
             if kinds:
                 yield column, " or ".join(kinds)
 
