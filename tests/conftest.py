@@ -17,6 +17,9 @@ from tfeval.programme.published import published_folder
 from tfeval.report.chapters import linked
 from tfeval.settings import THREADS
 
+#: Scripts that make golden numbers, with packages that the project has not.
+collect_ignore_glob = ["golden/make_*.py"]
+
 for _library in THREADS:  # workers inherit it
     os.environ.setdefault(_library, "1")
 

@@ -122,13 +122,15 @@ AWAKE = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.mark.slow(reason="a command in a process of its own waits for its kernel to begin")
 @pytest.mark.skipif(os.name == "nt", reason="signals differ")
-def test_an_interrupt_is_quiet_and_leaves_nothing(notebooks, tmp_path):
+@pytest.mark.parametrize("asked", ["SIGINT", "SIGTERM"])
+def test_a_run_that_is_stopped_is_quiet_and_leaves_an_index(notebooks, tmp_path, asked):
     marker = tmp_path / "begun"
     code = f"import pathlib, time\npathlib.Path({str(marker)!r}).touch()\ntime.sleep(60)"
     write(notebooks, "02_slow", code)
     process = subprocess.Popen(
-        [sys.executable, "-c", AWAKE + RUN + "    pass\n", "run", "02_slow",
-         "--notebooks", str(notebooks), "--out", str(tmp_path / "reports")],
+        [sys.executable, "-c", AWAKE + RUN + "    pass\n", "run", "01_programme_and_budget",
+         "02_slow", "--jobs", "1", "--notebooks", str(notebooks),
+         "--out", str(tmp_path / "reports")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
@@ -137,11 +139,13 @@ def test_an_interrupt_is_quiet_and_leaves_nothing(notebooks, tmp_path):
             break
         time.sleep(0.1)
     assert marker.exists()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(getattr(signal, asked))
     _, told = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert "Traceback" not in told
-    assert list((tmp_path / "reports").rglob("*.*")) == []
+    assert process.returncode == 128 + getattr(signal, asked)
+    assert told == "tfeval: stopped. What is whole is kept; run the same again to go on.\n"
+    out = tmp_path / "reports"
+    assert "national/01_programme_and_budget/report.html" in (out / "index.html").read_text()
+    assert [path.name for path in out.glob("*/*")] == ["01_programme_and_budget"]
 
 
 @pytest.fixture

@@ -73,17 +73,21 @@ def test_mistakes_are_one_line(extract, tmp_path):
     assert not (tmp_path / "y").exists()
 
 
-def test_pseudonymise_writes_an_extract_that_passes(extract, tmp_path):
-    key = tmp_path / "key"
-    key.write_text("0123456789abcdef" * 3 + "the rest of a long key")
-    target = tmp_path / "safe"
+def test_a_key_is_drawn_and_an_extract_written_that_passes(extract, tmp_path):
+    key, target = tmp_path / "key", tmp_path / "safe"
+    drawn = tfeval("new-key", key)
+    assert drawn.returncode == 0, drawn.stderr
+    assert key.read_text().strip() not in drawn.stdout
+    assert tfeval("new-key", key).stderr.count("overwritten") == 1
     done = tfeval("pseudonymise", extract, target, "--key-file", key)
     assert done.returncode == 0, done.stderr
+    assert "families, by authority" in done.stdout
+    assert "fewer than 10" in done.stdout
     assert tfeval("check", target).returncode == 0
     before = set(pd.read_parquet(extract / "people.parquet")["person_id"])
-    after = set(pd.read_parquet(target / "people.parquet")["person_id"])
-    assert len(before) == len(after)
-    assert not before & after
+    people = pd.read_parquet(target / "people.parquet")
+    assert len(before) == people["person_id"].nunique()
+    assert not before & set(people["person_id"])
 
 
 def test_audit_runs_resumes_and_says_how_far_off(tmp_path):

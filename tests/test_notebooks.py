@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import json
+import re
 from dataclasses import fields
 
 import pytest
@@ -130,6 +131,15 @@ def test_parameters_mean_what_is_defined_once(path):
         if item.name in meanings:
             assert item.help == meanings[item.name].words
             assert item.default == defaults[item.name]
+
+
+@pytest.mark.parametrize("path", STORED, ids=[path.stem for path in STORED])
+def test_a_notebook_names_the_chapters_it_reads(path):
+    """What the runner runs first is what the cells read."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    cells = ["".join(cell["source"]) for cell in content["cells"] if cell["cell_type"] == "code"]
+    read = set(re.findall(r'tf\.read_records\("(\w+)"', "\n".join(cells)))
+    assert read == set(content["metadata"].get("tfeval", {}).get("reads", ()))
 
 
 def calls():

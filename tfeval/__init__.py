@@ -40,7 +40,10 @@ _PUBLIC = {
     # records
     "open_records": "tfeval.records.store",
     "check_records": "tfeval.records.check",
+    "new_key": "tfeval.records.pseudonyms",
+    "read_key": "tfeval.records.pseudonyms",
     "pseudonymise": "tfeval.records.pseudonyms",
+    "anonymity": "tfeval.records.anonymity",
     "simulate": "tfeval.records.simulate",
     "simulate_to": "tfeval.records.simulate",
     "simulate_histories": "tfeval.records.simulate_histories",
@@ -50,6 +53,7 @@ _PUBLIC = {
     "Truth": "tfeval.records.simulate",
     "CheckReport": "tfeval.records.check",
     "Pseudonymised": "tfeval.records.pseudonyms",
+    "Anonymity": "tfeval.records.anonymity",
     # cohort
     "cohort": "tfeval.cohort.cohort",
     "comparison_groups": "tfeval.cohort.cohort",
@@ -74,6 +78,7 @@ _PUBLIC = {
     "minimum_detectable_effect": "tfeval.impact.effects.power",
     "detectable_effects": "tfeval.impact.effects.power",
     "published_effects": "tfeval.impact.effects.published",
+    "family_panel": "tfeval.impact.panel.families",
     "panel": "tfeval.impact.panel.panel",
     "Panel": "tfeval.impact.panel.panel",
     "event_study": "tfeval.impact.panel.event_study",

@@ -46,6 +46,7 @@ from tfeval.impact.panel.bounds import trend_bounds as trend_bounds
 from tfeval.impact.panel.event_study import EventEstimates as EventEstimates
 from tfeval.impact.panel.event_study import EventStudy as EventStudy
 from tfeval.impact.panel.event_study import event_study as event_study
+from tfeval.impact.panel.families import family_panel as family_panel
 from tfeval.impact.panel.group_time import GroupTime as GroupTime
 from tfeval.impact.panel.group_time import group_time as group_time
 from tfeval.impact.panel.group_time_effects import GroupTimeEffects as GroupTimeEffects
@@ -150,10 +151,14 @@ from tfeval.programme.published import figure as figure
 from tfeval.programme.published import published as published
 from tfeval.programme.published import published_tables as published_tables
 from tfeval.programme.results import results_met as results_met
+from tfeval.records.anonymity import Anonymity as Anonymity
+from tfeval.records.anonymity import anonymity as anonymity
 from tfeval.records.check import CheckReport as CheckReport
 from tfeval.records.check import check_records as check_records
 from tfeval.records.pseudonyms import Pseudonymised as Pseudonymised
+from tfeval.records.pseudonyms import new_key as new_key
 from tfeval.records.pseudonyms import pseudonymise as pseudonymise
+from tfeval.records.pseudonyms import read_key as read_key
 from tfeval.records.simulate import SimulatedRecords as SimulatedRecords
 from tfeval.records.simulate import Truth as Truth
 from tfeval.records.simulate import read_truth as read_truth

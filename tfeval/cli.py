@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,8 +15,8 @@ from tfeval.programme.claims import authorities
 from tfeval.report.fingerprint import keep_private, tfeval_version, trace
 from tfeval.report.parameters import parse_options
 from tfeval.report.plan import AREA, Job, national_chapters, plan
-from tfeval.report.run import counting, follow, run_jobs, write_index
-from tfeval.settings import project_folder
+from tfeval.report.run import counting, ending_with_index, follow, run_jobs, write_index
+from tfeval.settings import CELL_MINUTES, project_folder
 
 # The commands of `tfeval` that work on linked records.
 
@@ -27,6 +28,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     app.command("check")(check_command)
     app.command("simulate")(simulate_command)
+    app.command("new-key")(new_key_command)
     app.command("pseudonymise")(pseudonymise_command)
 
 
@@ -70,20 +72,42 @@ def simulate_command(
     typer.echo(f"Truth: {truth} (keep it away from what estimates)")
 
 
+def new_key_command(
+    file: Annotated[Path, typer.Argument(help="A new file; what is there is never overwritten.")],
+) -> None:
+    """Draw a key for pseudonyms and write it into a new file that only you may read."""
+    from tfeval.records.pseudonyms import new_key  # noqa: PLC0415
+
+    typer.echo(
+        f"Key: {new_key(file)}, for you alone. Keep it apart from the extracts made with it."
+    )
+
+
 def pseudonymise_command(
     source: Annotated[Path, typer.Argument(help="The extract with real identifiers.")],
     target: Annotated[Path, typer.Argument(help="A new folder for the pseudonymised extract.")],
     key_file: Annotated[
         Path | None, typer.Option("--key-file", help="File with the key; else the environment.")
     ] = None,
+    set_missing: Annotated[
+        bool,
+        typer.Option(
+            "--set-missing", help="Set missing, and count, what the schema does not allow."
+        ),
+    ] = False,
+    birth: Annotated[
+        str, typer.Option("--birth", help="Period of birth that is kept: month, quarter or year.")
+    ] = "month",
 ) -> None:
-    """Replace identifiers by keyed pseudonyms, and dates of birth by months; keep no key."""
+    """Write what the schema allows, with keyed pseudonyms for identifiers, for you alone.
+
+    Identifiers become pseudonyms, dates of birth months; days, numbers and codes pass if they are
+    the schema's, and nothing else does. Keeps no key. Says how many stand alone all the same.
+    """
     from tfeval.records.pseudonyms import pseudonymise, read_key  # noqa: PLC0415
 
-    done = pseudonymise(source, target, read_key(key_file))
-    typer.echo(f"Written: {done.folder}, {len(done.rows)} tables")
-    if done.left_out:
-        typer.echo(f"Not copied, unknown to the schema: {', '.join(done.left_out)}")
+    key = read_key(key_file)
+    typer.echo(pseudonymise(source, target, key, set_missing=set_missing, birth=birth).text())
 
 
 def _setting(text: str) -> tuple[str, Any]:
@@ -123,6 +147,9 @@ Accept = Annotated[
     str | None,
     typer.Option("--accept-faults", metavar="REASON", help="Why to run on an extract with faults."),
 ]
+CellMinutes = Annotated[
+    float, typer.Option("--cell-minutes", help="How long a cell may take before its page fails.")
+]
 
 
 def _version(wanted: bool) -> None:
@@ -155,6 +182,7 @@ def run_command(  # noqa: PLR0917 - the command line names its options
     jobs: Workers = 2,
     notebooks: Notebooks = None,
     accept_faults: Accept = None,
+    cell_minutes: CellMinutes = CELL_MINUTES,
 ) -> None:
     """Run notebooks into reports: by default the national chapters."""
     folder = _folder(notebooks)
@@ -165,22 +193,23 @@ def run_command(  # noqa: PLR0917 - the command line names its options
         if AREA in given:
             raise ParameterError(f"Give --area or -p {AREA}=, not both.")
         planned = _for_areas(notebook or [AREA_NOTEBOOK], _areas(area), given, folder)
-    _run(planned, out, force, jobs, accept_faults)
+    _run(planned, out, force, jobs, accept_faults, cell_minutes)
 
 
 @app.command("report")
-def report_command(
+def report_command(  # noqa: PLR0917 - the command line names its options
     out: Out = Path("reports"),
     force: Force = False,
     jobs: Workers = 2,
     notebooks: Notebooks = None,
     accept_faults: Accept = None,
+    cell_minutes: CellMinutes = CELL_MINUTES,
 ) -> None:
     """Make the national report and the pages of four local authorities."""
     folder = _folder(notebooks)
     planned = plan(_chapters(folder), {}, folder)
     planned += _for_areas([AREA_NOTEBOOK], list(REPORT_AREAS), {}, folder)
-    _run(planned, out, force, jobs, accept_faults)
+    _run(planned, out, force, jobs, accept_faults, cell_minutes)
 
 
 @app.command("store")
@@ -352,13 +381,19 @@ def _for_areas(
     return list({job.key: job for job in planned}.values())
 
 
-def _run(planned: list[Job], out: Path, force: bool, workers: int, accept: str | None) -> None:
+def _run(  # noqa: PLR0917 - as the command line gives them
+    planned: list[Job], out: Path, force: bool, workers: int, accept: str | None, minutes: float
+) -> None:
     """Run, show where the pages are, write the index; fail at the end if a notebook failed."""
     if accept is not None and not accept.strip():
         raise ParameterError("--accept-faults needs the reason why, which every page then says.")
-    with follow(len(planned)) as tell:
-        outcomes = run_jobs(planned, out, force=force, workers=workers, report=tell,
-                            accept_faults=accept or "")  # fmt: skip
+    try:
+        with ending_with_index(out), follow(len(planned)) as tell:
+            outcomes = run_jobs(planned, out, force=force, workers=workers, report=tell,
+                                accept_faults=accept or "", cell_minutes=minutes)  # fmt: skip
+    except KeyboardInterrupt as asked:
+        typer.echo("tfeval: stopped. What is whole is kept; run the same again to go on.", err=True)
+        raise typer.Exit(128 + (asked.args[0] if asked.args else signal.SIGINT)) from None
     index = write_index(out)
     bad = [outcome for outcome in outcomes if not outcome.good]
     if bad:

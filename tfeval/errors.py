@@ -102,8 +102,10 @@ run tfeval check on it.
                 raise
             except Exception as foreign:
                 text, place = public_line(foreign), foreign.__traceback__
+                full = "no space left" in str(foreign).lower()
             # Raised out here, where nothing of the library's can be chained to it.
-            raise DataError(f"{what} ({text}): run tfeval check on it.").with_traceback(place)
+            cure = "the disk is full, so make room" if full else "run tfeval check on it"
+            raise DataError(f"{what} ({text}): {cure}.").with_traceback(place)
 
         return guarded
 

@@ -16,6 +16,8 @@ KEEPS_FILES = "TFEVAL_KEEPS_FILES"
 #: What says how many threads linear algebra takes: on all cores they wait for one another where
 #: processes run side by side. Read by a process as it starts.
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+#: How long a cell of a report may take unless more is asked for.
+CELL_MINUTES = 60.0
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -62,6 +64,8 @@ class Meaning:
         Of a number.
     why : str
         For what lies outside the range.
+    whole : bool
+        Whether it is a whole number.
     """
 
     words: str
@@ -71,6 +75,7 @@ class Meaning:
     between: Callable[[], tuple[float, float]] | None = None
     unit: str = ""
     why: str = ""
+    whole: bool = False
 
     def checked(self, name: str, value: Any) -> Any:
         """Return a value in its official form.
@@ -98,6 +103,8 @@ class Meaning:
 
     def _within(self, name: str, value: Any, low: float, high: float) -> Any:
         number = isinstance(value, int | float) and not isinstance(value, bool)
+        if number and self.whole and value != value // 1:
+            raise ParameterError(f"The parameter {name} is a whole number, not {value:g}.")
         if number and low <= value <= high:
             return value
         unit, why = (f" {self.unit}" if self.unit else ""), (f"{self.why}" if self.why else "")

@@ -3,7 +3,7 @@
 # did was built without fastglm and dreamerr (its check of overlap fits by stats::glm.fit instead;
 # arguments are matched only in its fast mode, which is off here), BMisc without caret, which serves
 # a function that is not called.
-# R_LIBS=... Rscript tests/golden/make_group_time_golden.R   (from the project; two minutes)
+# R_LIBS=... Rscript tests/golden/make_group_time_golden.R   (from the project; half a minute)
 suppressMessages(library(did))
 here <- "tests/golden/"
 set.seed(20260)

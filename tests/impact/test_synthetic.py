@@ -596,7 +596,9 @@ def test_first_periods_must_go_with_the_treated():
     held = tf.Panel(held.units, held.times, held.outcomes, held.fixed.assign(start=2010.0))
     with pytest.raises(tf.DataError, match="12 units have a first treated period"):
         tf.synthetic("pilot", first="start").fit(held, "rate")
+    own = tf.synthetic("pilot", first=2010, level=0.9)
+    assert tf.estimate(own, held).level == 0.9
     with pytest.raises(tf.ParameterError, match=r"give estimate level=0\.9"):
-        tf.estimate(tf.synthetic("pilot", first=2010, level=0.9), held)
+        tf.estimate(own, held, level=0.8)
     with pytest.raises(tf.ParameterError, match="give diagnostic a panel"):
         tf.synthetic("pilot", first=2010).diagnostic()

@@ -28,6 +28,7 @@ SAME = (
     {"first_time_entry", "arrest"},
     {"first_time_entry", "court_event"},
     {"first_time_entry", "custody"},
+    {"first_time_entry", "custody_juvenile"},
 )
 DEFAULTS: dict[str, Any] = {
     "price_year": 2024, "edition": "2026", "rate": "standard", "timing": "mid", "horizon": 5,
@@ -297,9 +298,10 @@ def _flows(effect: dict, asked: dict, years: list[int]) -> np.ndarray:
 def _once(
     found: pd.DataFrame, held: pd.DataFrame, powers: list, asked: dict, near: np.ndarray
 ) -> pd.DataFrame:
-    """Return the unit costs that count: payer by payer, no two of the same pounds that move alike.
+    """Return the unit costs that count: no two of the same pounds that move alike.
 
-    Of all sets of outcomes that hold no two measures of the same pounds, the one worth most.
+    Of all sets of prices that hold no two measures of the same pounds, the one worth most. Pounds
+    are one payer's; those of a first entry are of all of them together.
     """
     held = held[held["outcome"].isin(found["outcome"])]
     each = {**asked, "families": {0: 1.0}}
@@ -311,20 +313,26 @@ def _once(
             less = -row["estimate"] * row["scale"] * lasts * price.sum()
             worth[key] = worth.get(key, 0.0) + less
     gone = set()
-    for payer in set(held["payer"]) - set(PARTIES):
-        for sign in (1, -1):
-            own = {name: sign * value for (name, at), value in worth.items()
-                   if at == payer and sign * value > 0}  # fmt: skip
-            sets = [
-                names
-                for size in range(len(own) + 1)
-                for names in combinations(own, size)
-                if not any(pair <= set(names) for pair in SAME)
-            ] if any(pair <= set(own) for pair in SAME) else [tuple(own)]  # fmt: skip
-            best = max(sets, key=lambda names: sum(own[name] for name in names))
-            gone |= {(name, payer) for name in own if name not in best}
+    for sign in (1, -1):
+        own = {key: sign * value for key, value in worth.items()
+               if key[1] not in PARTIES and sign * value > 0}  # fmt: skip
+        clash = [two for two in combinations(own, 2) if _same(*two)]
+        tied = sorted({key for two in clash for key in two})
+        sets = (
+            keys
+            for size in range(len(tied) + 1)
+            for keys in map(set, combinations(tied, size))
+            if not any(set(two) <= keys for two in clash)
+        )
+        best = max(sets, key=lambda keys: sum(own[key] for key in keys))
+        gone |= set(tied) - best
     keys = pd.Series(list(zip(held["outcome"], held["payer"], strict=True)), index=held.index)
     return held[~keys.isin(gone)]
+
+
+def _same(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    pair = {one[0], other[0]}
+    return pair in SAME and ("first_time_entry" in pair or one[1] == other[1])
 
 
 def _kept(effect: dict, held: pd.DataFrame, asked: dict) -> float:

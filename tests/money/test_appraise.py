@@ -439,7 +439,7 @@ def test_other_mistakes_get_a_message():
     with pytest.raises(DataError, match="lack price_year"):
         tf.appraise(effects, pd.DataFrame({"year": [2012], "amount": [1.0]}), families=10)
     rows = pd.DataFrame({"year": [2012], "amount": ["?"], "price_year": [2012]})
-    with pytest.raises(DataError, match="not numbers"):
+    with pytest.raises(DataError, match="not a number of pounds"):
         tf.appraise(effects, rows, families=10)
     with pytest.raises(ParameterError, match="not grouped by region"):
         tf.appraise(effects, 0, families=10).by("region")

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tfeval as tf
+from tfeval.display.names import PAY_FOR
 from tfeval.errors import ParameterError
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.published import (
@@ -218,7 +219,9 @@ def test_no_effect_is_larger_than_the_share_there_is(records, icc, persistence):
         assert (row["could"] == "cannot pay") == (not paid)
         if paid and not seen:
             assert row["could"] == "no"
-            assert "even if it fell to nothing" in known._verdict(row, ("central", "total"))
+            assert "even if it fell to nothing" in known._verdict(
+                row, ("central", "total"), "fiscal"
+            )
         if row["could"] == "yes":
             assert row["detectable_high"] <= row["break_even_central"]
     for allocation in ("within", "between"):
@@ -257,8 +260,11 @@ def test_pages_never_show_an_effect_that_cannot_be(held):
     for row in rows.to_dict("records"):
         can = [row["possible_central"], row["possible_total"]]
         told = verdicts[row["outcome"]]
-        assert ("never pay alone" in told) == (not any(can) and not row.get("possible_marginal"))
-        assert ("No fall could pay for all public costs" in told) == (can == [True, False])
+        words = PAY_FOR[held.perspective]
+        assert (f"Alone, at its price here, it could never {words} any" in told) == (
+            not any(can) and not row.get("possible_marginal")
+        )
+        assert (f"No fall could {words} all public costs" in told) == (can == [True, False])
     chart = known.reach(held)
     ends = chart.data[["seen_low", "seen_high", "needed_low", "needed_high"]]
     assert not ends.gt(chart.data["most"] + 1e-9, axis=0).any(axis=None)

@@ -132,7 +132,7 @@ def test_the_summary_is_the_page(written):
         for measure in ("willingness to pay", "marginal value of public funds"):
             value = shown[f"{measure[0].upper()}{measure[1:]}, {end}"]
             assert value == pytest.approx(page[f"{measure}, {end}"])
-    assert shown["First year from which it is paid back"] == "never"
+    assert shown["First year from which benefits so far reach the costs"] == "never"
     lines = sheets["Lines"].table
     assert {row["Falls to"].value for row in lines} == set(found.who()["payer"])
     worth = sum(row["Present value, social account, pounds"].value for row in lines)
@@ -143,7 +143,7 @@ def test_the_year_of_payback_is_the_page_s(tmp_path):
     found = appraisal(effects={"offences": -2.0}, costs=COSTS.assign(amount=1e5, high=1e6, low=0),
                       relative_income=None)  # fmt: skip
     sheets = read_workbook(found.to_workbook(tmp_path / "value.xlsx"))
-    measure = "First year from which it is paid back"
+    measure = "First year from which benefits so far reach the costs"
     shown = sheets["Summary"].cell("Social account", Measure=measure)
     assert found.payback_year is not None
     assert shown.value[:4] == str(found.payback_year)

@@ -20,7 +20,7 @@ from scipy.stats import norm
 
 import tfeval as tf
 from tests.money import independent
-from tests.money.appraised import correlated, effects_of
+from tests.money.appraised import correlated, effects_of, price_list
 
 EFFECTS = {
     "offences": -0.10, "custody": -0.01, "out_of_work": -20.0, "employment": 12.0,
@@ -127,6 +127,59 @@ def simulate(worlds: int, draws: int, seed: int = 1, spread: float = 10.0) -> pd
             for share in (sides[row, column].mean(axis=1),)
         ]
     )  # fmt: skip
+
+
+#: Windows of effects, in months; errors of twelve months are 1 and of months independent.
+WINDOWS = (12, 18, 24)
+
+
+def simulate_lasting(worlds: int, draws: int, seed: int = 1, spread: float = 3.0) -> pd.DataFrame:
+    """Return how often intervals hold the truth where what persists is fitted from the records.
+
+    In each world a share left each year is drawn from what is assumed of it, and effects over all
+    windows are seen with errors that go together; `tf.decay` fits the share, and an appraisal of
+    the effects of twelve months takes it. Unit costs are certain.
+
+    Parameters
+    ----------
+    worlds, draws, seed, spread
+        As in `simulate`.
+
+    Returns
+    -------
+    DataFrame
+        One row: `covered`, `below`, `above`, and `correlation` (between the error of the effects
+        and of what persists, over worlds: what independent draws leave out).
+    """
+    rng = np.random.default_rng(seed)
+    names, prices = ["offences", "in_need"], {"offences": 100.0, "in_need": 40.0}
+    joint = np.kron(0.3 + 0.7 * np.eye(2), np.minimum.outer(WINDOWS, WINDOWS) / 12)
+    table = price_list(*((name, "all", price, "MoJ", "no") for name, price in prices.items()),
+                       year="2012-13")  # fmt: skip
+    asked = {"families": 1_000, "horizon": 4, "price_year": 2012, "perspective": "fiscal",
+             "unit_cost_table": table}  # fmt: skip
+    rows = pd.DataFrame({"outcome": np.repeat(names, 3), "months": [*WINDOWS] * 2,
+                         "std_error": np.sqrt(np.diag(joint))})  # fmt: skip
+    places, kept, errors = [0, 3], np.zeros((3, worlds), dtype=bool), np.zeros((2, worlds))
+    worth = np.array([prices[name] for name in names]) * 1_000
+    factors = 1.035 ** -(np.arange(4) + 0.5)
+    for world in range(worlds):
+        share, rates = rng.random(), rng.normal(size=2) * spread
+        sums = [sum(share ** (month // 12) for month in range(window)) / 12 for window in WINDOWS]
+        seen = np.kron(rates, sums) + rng.multivariate_normal(np.zeros(6), joint)
+        effects = tf.Effects(rows.assign(estimate=seen), joint)
+        lasting = tf.decay(effects)
+        frame = rows.assign(estimate=seen).iloc[places].reset_index(drop=True)
+        own = tf.Effects(frame, joint[np.ix_(places, places)])
+        drawn = tf.appraise(own, 0.0, persistence=lasting, **asked).uncertainty(draws, world)
+        true = -(rates @ worth) * (share ** np.arange(4) @ factors)
+        low, high = drawn.interval()
+        kept[:, world] = low <= true <= high, true < low, true > high
+        errors[:, world] = (seen[places] - rates) @ worth * np.sign(rates @ worth), (
+            lasting.mean - share)  # fmt: skip
+    covered, below, above = kept.mean(axis=1)
+    return pd.DataFrame([{"covered": covered, "below": below, "above": above,
+                          "correlation": float(np.corrcoef(errors)[0, 1])}])  # fmt: skip
 
 
 def main() -> None:

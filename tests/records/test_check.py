@@ -122,7 +122,7 @@ PLANTED = [
      some("school_terms", "sessions_unauthorised = sessions_possible + 1")),
     ("school_terms", "sessions_possible", "attendance above 100%",
      some("school_terms", "sessions_authorised = -5, sessions_unauthorised = 0")),
-    ("school_terms", "sessions_possible", "more than a term has",
+    ("school_terms", "sessions_possible", "more than 200",
      some("school_terms", "sessions_possible = 380")),
     ("benefit_spells", "ended_on", "not after started_on",
      some("benefit_spells", "ended_on = started_on")),

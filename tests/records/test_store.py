@@ -139,7 +139,7 @@ def test_real_identifiers_are_refused(database, sql: str, says: str) -> None:
 
 
 def test_what_is_not_an_extract_is_named(tmp_path: Path, folder: Path) -> None:
-    with pytest.raises(DataError, match="no extract at"):
+    with pytest.raises(DataError, match="no extract nowhere: give"):
         open_records(tmp_path / "nowhere")
     (tmp_path / "text.txt").write_text("hello")
     with pytest.raises(DataError, match="not a DuckDB file"):
@@ -175,7 +175,7 @@ def test_limits_on_memory_reach_duckdb(folder: Path, tmp_path: Path, small) -> N
         "SELECT current_setting('memory_limit'), current_setting('temp_directory')"
     ).fetchall()[0]
     assert limit.startswith("476")  # MiB
-    assert place == str(tmp_path / "spill")
+    assert Path(place).is_relative_to(tmp_path / "spill")
     assert _sums(records) == _sums(small.records)
     with pytest.raises(ParameterError, match="on the connection itself"):
         open_records(ibis.duckdb.connect(), memory_limit="1GB")

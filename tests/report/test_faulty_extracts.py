@@ -140,11 +140,21 @@ def test_accepted_faults_stand_on_every_page_that_rests_on_them(clean, notebooks
         assert told == records["accepted_faults"]
         assert told["reason"] == WHY and told["faults"] == sorted(told["faults"])
     index = write_index(out).read_text(encoding="utf-8")
+    is_told_by_name(extract, made["02_takes"])
     assert index.count("complete, faults of the records accepted") == 2
     again = run_jobs(jobs, out, accept_faults=WHY)
     assert [one.status for one in again] == ["kept"] * 2
     (other,) = run_jobs(jobs[:1], out, accept_faults="Another reason")
     assert (other.notebook, other.status) == ("02_takes", "ok")
+
+
+def is_told_by_name(extract: Path, made) -> None:
+    """Find an extract's name on its page and in its folder's, and where it lies nowhere."""
+    page = made.page.read_text(encoding="utf-8")
+    assert f"<dt>Parameters</dt><dd>extract = {extract.name}</dd>" in page
+    assert made.scope.partition("~")[0] == "national--extract-records"
+    for path in (path for path in made.page.parents[2].rglob("*") if path.is_file()):
+        assert str(extract.parent) not in path.read_text(encoding="utf-8"), path
 
 
 def test_the_command_ends_with_one_line_and_an_error(clean, notebooks, tmp_path):

@@ -219,7 +219,7 @@ def test_the_summary_keeps_simulated_answers_apart(tmp_path):
     assert "Simulated records: of 1,000 families" in shown.text()
     assert "NOT findings about the programme" in shown.text()
     assert (
-        "Benefits reach the costs in 0 of 2 comparison groups, designs and estimators"
+        "Benefits to everybody reach the costs in 0 of 2 comparison groups, designs and estimators"
         in shown.text()
     )
     assert "can be told from the mean" in summary.area_table("all", held, records).text()

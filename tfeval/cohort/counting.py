@@ -298,8 +298,32 @@ def outcomes_around(
     >>> again["offences"].equals(found.outcomes(12)["offences"])
     True
     """
+    return counts_around(families.units, records, spans, censored=censored)
+
+
+def counts_around(
+    units: ibis.Table,
+    records: Records,
+    spans: Mapping[str, tuple[int, int]],
+    *,
+    censored: bool = True,
+) -> pd.DataFrame:
+    """Count outcomes of any units over months around their index dates; as `outcomes_around`.
+
+    Parameters
+    ----------
+    units : ibis.Table
+        `unit`, `family_id`, `local_authority`, `index_on`, `treated` and `attached_on`.
+    records, spans, censored
+        As of `outcomes_around`.
+
+    Returns
+    -------
+    DataFrame
+        One row a unit, in the order of `unit`.
+    """
     edges = {month: f"edge_{at}" for at, month in enumerate(sorted({*chain(*spans.values())}))}
-    units = records.keep(_edged, families.units, tuple(edges.items()), censored)
+    units = records.keep(_edged, units, tuple(edges.items()), censored)
     made = tuple(
         Window(name, edges[start], edges[end], end - start) for name, (start, end) in spans.items()
     )

@@ -101,7 +101,7 @@ def candidates(records: Records, settings: Settings, rules: Phase) -> ibis.Table
     Hernán (2013), Observational data for comparative effectiveness research, Statistical Methods
     in Medical Research 22(1): sequential trials.
     """
-    families = records.keep(_assessed, records, settings, rules)
+    families = records.keep(assessed, records, settings, rules)
     waits = kept_frame(records.connection, _waits(records, families, settings, rules))
     low = kept_frame(records.connection, _low_authorities(records, families, settings))
     return records.keep(_candidates, families, waits, low, (settings, rules), first_day(records))
@@ -174,7 +174,7 @@ def _left(found: ibis.Table) -> ibis.Table:
     return found.aggregate(**counts)
 
 
-def _assessed(records: Records, settings: Settings, rules: Phase) -> ibis.Table:
+def assessed(records: Records, settings: Settings, rules: Phase) -> ibis.Table:
     """Return the phase's families with criteria counted and when first treated in any phase."""
     families = records.table("families")
     supported = families["lead_practitioner_on"].notnull()
@@ -374,9 +374,9 @@ def units_of(records: Records, families: ibis.Table) -> ibis.Table:
     """Name the units, and find the authority in which each lived on its index date."""
     arm = ibis.ifelse(families["treated"] == 1, "treated", "comparison")
     units = families.mutate(unit=families["family_id"].concat(":", arm))
-    assessed = records.table("families").select("family_id", "local_authority", "identified_on")
-    first = assessed.group_by("family_id").aggregate(identified_on=_.identified_on.min())
-    home = assessed.inner_join(first, ["family_id", "identified_on"])
+    places = records.table("families").select("family_id", "local_authority", "identified_on")
+    first = places.group_by("family_id").aggregate(identified_on=_.identified_on.min())
+    home = places.inner_join(first, ["family_id", "identified_on"])
     home = home.group_by("family_id").aggregate(first_home=_.local_authority.min())
     units = units.left_join(home, "family_id").drop("family_id_right")
     if "family_moves" not in records.tables:

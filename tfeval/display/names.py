@@ -35,7 +35,7 @@ DESIGNS = {
     "threshold": "regression discontinuity",
     "support_dose": "dose of support",
 }
-#: What the registered plan of the areas can answer, and the rules of a finding.
+#: What the plan of the areas can answer, and the rules of a finding.
 AREA_ANSWERS = {
     "moved": "Moved with the programme",
     "nothing_found": "No effect found",
@@ -67,10 +67,8 @@ METHODS = {
     "synthetic_difference_in_differences": "synthetic difference-in-differences",
     "synthetic_control": "synthetic control",
     "difference_in_differences": "difference-in-differences",
-    "local_polynomial": "local polynomial with its bias taken off (Calonico, Cattaneo and "
-    "Titiunik)",
-    "honest_local_linear": "local linear, interval honest to a bound on curvature (Kolesár and "
-    "Rothe)",
+    "local_polynomial": "local polynomial, bias taken off (Calonico, Cattaneo and Titiunik)",
+    "honest_local_linear": "local linear, honest to a bound on curvature (Kolesár and Rothe)",
     "local_randomisation": "difference between the values next to the cutoff, as if drawn by lot",
     "support_dose": "cross-fitted regression on the dose, covariates taken out",
     "group_time": "group-time effects (Callaway and Sant'Anna)",
@@ -268,10 +266,9 @@ UNMEASURED = {
     "to undo, though it could hide one",
     "not_known": "how strong something unmeasured would have to be is not known",
 }
-#: Estimators of the variance between areas, and priors of its root.
 POOLINGS = {"reml": "restricted maximum likelihood", "paule_mandel": "Paule and Mandel"}
 PRIORS = {"half_cauchy": "half-Cauchy", "half_normal": "half-normal", "flat": "flat"}
-#: How trends may differ, heading what bounds it.
+#: Above: estimators of variance between areas, priors of its root. Here: how trends may differ.
 RESTRICTIONS = {
     "relative_magnitudes": "Steps after, as a multiple of the largest before",
     "smoothness": "Bend of the difference in trend, a period",
@@ -284,9 +281,11 @@ NOT_VALUED = {
     "counted_elsewhere": "counted elsewhere",
     "not_in_account": "not in the account",
 }
-#: Accounts of an appraisal: whose they are, and what benefits of at least the costs are called.
+#: Accounts of an appraisal: whose, and how benefits of at least the costs (named, after) are said.
 ACCOUNTS = {"fiscal": "the public purse", "social": "everybody"}
 PAYS = {"fiscal": "pays for itself", "social": "is worth more than it costs"}
+PAYS_FOR = {"fiscal": "pays for", "social": "is worth"}
+PAY_FOR = {"fiscal": "pay for", "social": "be worth"}
 #: What a register says of a plan.
 REGISTRATIONS = {
     "registered": "registered as version {version} on {date} in line {line}, unchanged since",

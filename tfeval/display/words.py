@@ -12,6 +12,21 @@ from typing import Any
 
 import pandas as pd
 
+#: What others may know of a family or a person in an extract, by key (`tf.anonymity`).
+QUASI_IDENTIFIERS = {
+    "all": "all together",
+    "authority": "authority",
+    "children": "number of children",
+    "child_births": "births of the children",
+    "child_sexes": "sexes of the children",
+    "adults": "number of adults",
+    "adult_births": "births of the adults",
+    "adult_sexes": "sexes of the adults",
+    "birth": "birth",
+    "sex": "sex",
+    "role": "role",
+}
+
 # A recorded fact inside a sentence: its words, and beside them the record that they come from.
 # Words travel as plain text through sentences and cells of tables. A mark around them says which
 # record they state; HTML keeps it as a `data` element, plain text drops it.
@@ -324,3 +339,31 @@ def worded(text: str, labels: Mapping[str, str]) -> str:
     for column in sorted(labels, key=len, reverse=True):
         text = text.replace(column, labels[column])
     return text
+
+
+def moment_words(event: Any, group: Any, time: Any) -> str:
+    """Say what an effect over time is of: periods since treatment, a group, a period, or all.
+
+    Parameters
+    ----------
+    event, group, time : int or missing
+        Periods since treatment, the first treated period, the period.
+
+    Examples
+    --------
+    >>> [moment_words(event, None, None) for event in (-1, 0, 2)]
+    ['1 period before treatment', 'first period of treatment', '2 periods after the first']
+    >>> moment_words(None, 2013, None), moment_words(None, None, 2015)
+    ('treated from 2013', 'in 2015')
+    >>> moment_words(None, None, None)
+    'average'
+    """
+    if not is_missing(event):
+        count = int(event)
+        if count == 0:
+            return "first period of treatment"
+        periods = "1 period" if abs(count) == 1 else f"{abs(count)} periods"
+        return f"{periods} after the first" if count > 0 else f"{periods} before treatment"
+    if not is_missing(group):
+        return f"treated from {group}"
+    return "average" if is_missing(time) else f"in {time}"

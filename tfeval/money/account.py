@@ -12,7 +12,7 @@ from tfeval.errors import DataError, ParameterError, suggest
 from tfeval.money.appraisal_settings import AppraisalSettings
 from tfeval.money.model import ACCOUNTS, Model
 from tfeval.money.prices import in_prices, year_number
-from tfeval.money.unit_costs import TAXPAYERS
+from tfeval.money.unit_costs import PUBLIC, TAXPAYERS
 
 PARTICIPANTS = "participants"
 PROGRAMME = "programme costs"
@@ -79,7 +79,8 @@ def programme_lines(costs: Any, asked: AppraisalSettings) -> pd.DataFrame:
     Raises
     ------
     DataError
-        If a column is missing, or an amount is not a number of pounds.
+        If a column is missing, an amount is not a number of pounds from 0 on, lies outside its
+        low and high, or its payer or year is none.
     """
     if isinstance(costs, int | float) and not isinstance(costs, bool):
         first = min(asked.families)
@@ -101,14 +102,56 @@ def programme_lines(costs: Any, asked: AppraisalSettings) -> pd.DataFrame:
     for name, text in defaults.items():
         if name not in frame:
             frame[name] = text
-    money = frame[["amount", "low", "high"]].apply(pd.to_numeric, errors="coerce")
-    if not np.isfinite(money.to_numpy(dtype=float)).all():
-        raise DataError("The programme's costs hold amounts that are not numbers: give pounds.")
-    years = [
-        year_number(year) if isinstance(year, str) else int(year) for year in frame["year"].tolist()
-    ]
-    frame = in_prices(frame.assign(year=years), ["amount", "low", "high"], asked.price_year)
+    money = frame[["amount", "low", "high"]].apply(pd.to_numeric, errors="coerce").astype(float)
+    _check_costs(frame, money)
+    for name in ("year", "price_year"):
+        frame[name] = [year_number(year) if isinstance(year, str) else int(year)
+                       for year in frame[name].tolist()]  # fmt: skip
+    frame = frame.assign(**dict(money.items()))
+    frame = in_prices(frame, ["amount", "low", "high"], asked.price_year)
     return frame[["year", "line", "payer", "amount", "low", "high", *list(defaults)[2:]]]
+
+
+#: A penny of rounding is no fault of a range.
+_PENNY = 0.005
+
+
+def _check_costs(frame: pd.DataFrame, money: pd.DataFrame) -> None:
+    """Refuse costs that are none: the first fault, in one line.
+
+    Ends of published rows, which name their sources, go together over years and lines
+    (`CostLine`), so that in one year a low may lie above a high: they are judged by payer.
+    """
+    apart = frame["sources"].astype(str) == ""
+    by_payer = money.groupby(frame["payer"]).transform("sum")
+    low, middle, high = (money[name].where(apart, by_payer[name])
+                         for name in ("low", "amount", "high"))  # fmt: skip
+    year, price = frame["year"], frame["price_year"]
+    faults = {
+        "amount, low or high: not a number of pounds": ~np.isfinite(money).all(axis=1),
+        "amount, low or high: below 0": (money < 0).any(axis=1),
+        "low and high: not around the amount (low, amount, high rise)":
+            (low > middle + _PENNY) | (middle > high + _PENNY),
+        f"payer: none of {', '.join(PUBLIC)}": ~frame["payer"].isin(PUBLIC),
+        "year: no financial year, such as 2014-15": ~year.map(_is_year),
+        "price_year: no financial year, such as 2014-15": ~price.map(_is_year),
+    }  # fmt: skip
+    for what, odd in faults.items():
+        if odd.any():
+            raise DataError(
+                f"The programme's costs, {what}, in {int(odd.sum())} rows: correct these."
+            )
+
+
+def _is_year(year: object) -> bool:
+    if isinstance(year, str):
+        try:
+            return year_number(year) > 0
+        except DataError:
+            return False
+    if isinstance(year, bool) or not isinstance(year, int | float | np.integer):
+        return False
+    return float(year).is_integer()
 
 
 # Measures of value for money, from an appraisal's lines.

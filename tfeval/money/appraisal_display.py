@@ -10,7 +10,7 @@ import pandas as pd
 
 from tfeval.display.charts import waterfall_chart
 from tfeval.display.figures import Chart
-from tfeval.display.names import ACCOUNTS, PAYS, SIMULATED
+from tfeval.display.names import ACCOUNTS, PAYS, SIMULATED, capital
 from tfeval.display.tables import Table, table
 from tfeval.display.value_charts import (
     acceptability_chart,
@@ -48,6 +48,8 @@ _FACTS = {
     "fiscal return": "fiscal_ratio", "cost per family": "cost_per_family",
     "cost per claimed result": "cost_per_claimed",
 }  # fmt: skip
+#: Measures in words, where the name is of one account alone.
+_MEASURES = {"payback year": "First year from which benefits so far reach the costs"}
 
 
 def _fact(key: str, words: str) -> str:
@@ -88,7 +90,7 @@ def summary_table(appraised: Appraised) -> Table:
     rows = rows[rows["value"].notna() | (rows["unit"] == "year")]
     shown = pd.DataFrame(
         {
-            "Measure": rows["measure"].str.capitalize(),
+            "Measure": [capital(_MEASURES.get(name, name)) for name in rows["measure"]],
             "Value": [
                 _fact(_FACTS.get(row["measure"], ""), amount(row["value"], row["unit"]))
                 for row in rows.to_dict("records")
@@ -119,7 +121,7 @@ def uncertainty_table(drawn: Appraised) -> Table:
     ]
     if drawn.simulated:
         notes.insert(0, f"{SIMULATED}.")
-    caption = heading(drawn, "Value for money with its uncertainty")
+    caption = heading(drawn, f"Value for money with its uncertainty, {drawn.model.account} account")
     return table(pd.DataFrame(rows, columns=columns), caption, notes=notes)
 
 
@@ -237,7 +239,9 @@ def acceptability_plot(drawn: Appraised, outcome: str | None, most: float | None
     """Draw the acceptability curve; see `Uncertainty.plot`."""
     if outcome is None:
         at = np.linspace(0, most or 3.0, 121)
-        what, mark, words = "Benefit asked for each £1 of cost", 1.0, PAYS[drawn.model.account]
+        account = drawn.model.account
+        what = f"Benefit to {ACCOUNTS[account]} asked for each £1 of cost"
+        mark, words = 1.0, PAYS[account]
     else:
         at = np.linspace(0, most or 50_000.0, 121)
         what, mark, words = f"Worth of one unit of {outcome}", None, ""

@@ -280,6 +280,7 @@ nothing and all), all public costs, those of authorities among them, and everybo
         "financial year of prices, by its first calendar year",
         between=price_years_offered,
         why=": there is no deflator for it",
+        whole=True,
     )
     green_book_edition: str = setting(
         "2026", "Green Book edition whose discount rates apply", official=edition
@@ -289,6 +290,7 @@ nothing and all), all public costs, those of authorities among them, and everybo
         "years of benefits counted from when a family joins, 1 to 60",
         between=_years,
         unit="years",
+        whole=True,
     )
     persistence: float = setting(
         0.5, "share of an effect left in each further year, 0 to 1", between=lambda: (0, 1)

@@ -22,6 +22,7 @@ from tfeval.money.model import ACCOUNTS, Array, Given, Model, profile, reached, 
 from tfeval.money.monetised import Valued, chosen, valued, without_error, without_small
 from tfeval.money.prices import TIMINGS, discount_factors, edition_of
 from tfeval.money.unit_costs import TAXPAYERS
+from tfeval.programme.outcomes import OUTCOMES
 
 if TYPE_CHECKING:
     from tfeval.impact.effects.effects import Effects
@@ -265,7 +266,8 @@ def appraise(
         What to do where two effects are measures of the same pounds; see `same_pounds`.
     optimism_bias : float or mapping of grade to float, default 0
         Share, 0 to 1, by which benefits are taken to be overstated; harms grow by it. By grade
-        of evidence: the worst of the outcome's unit costs.
+        of evidence: the worst of the outcome's unit costs. No published shares by grade were read;
+        the Green Book has none for benefits.
     displacement : float, default 0
         Share of gains in work, 0 to 1, that others lose.
     public_funds : float, default 1
@@ -334,6 +336,7 @@ def appraise(
     shown, small = without_small(chosen(effects, months))
     taken, unknown = without_error(shown)
     _check_result(taken, result, unknown)
+    _check_lasting(effects, asked)
     found = valued(taken, asked, unit_cost_table, small, unknown)
     rows = account(found.effects, found.costs, asked)
     spent = programme_lines(costs, asked)
@@ -353,6 +356,16 @@ def _check_result(effects: Effects, result: str | None, unknown: list[dict]) -> 
     held = list(effects.to_frame()["outcome"])
     if result is not None and result not in held:
         raise ParameterError(f"There is no effect on {result}. {suggest(result, held)}")
+
+
+def _check_lasting(effects: Effects, asked: AppraisalSettings) -> None:
+    known = set(effects.to_frame()["outcome"])
+    for name in asked.persistence:
+        # What is no effect here may be one elsewhere; what is no outcome is a slip of the pen.
+        if name and name not in known and name not in OUTCOMES:
+            raise ParameterError(
+                f"persistence: there is no effect on {name}. {suggest(name, known)}"
+            )
 
 
 def _notes(

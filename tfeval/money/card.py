@@ -1,4 +1,4 @@
-"""A card: what the programme cost and brought for one family, to whom, and how likely it paid."""
+"""A card: what one family cost and brought, to whom, and how likely it was worth its cost."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NONE = float("nan")
 _WORDS = {
     "cost": "Cost", "benefits": "Benefits", "net": "Benefits less cost",
     "ratio": "Benefit for each £1 of cost", "chance": "Chance that it is at least its cost",
-    "years": "Years until it is paid back",
+    "years": "Years until benefits so far reach the cost, for good",
     "mvpf_low": "Marginal value of public funds, at least",
     "mvpf_high": "Marginal value of public funds, at most",
 }  # fmt: skip
@@ -47,9 +47,9 @@ def card_frame(appraised: Appraised, drawn: Appraised | None = None) -> pd.DataF
     DataFrame
         `measure` ("cost"; "benefits" in all, of a `party`, and of each of its `payer`s; "net";
         "ratio"; "chance", a share of draws; "years" from the first in which anything happens to
-        the end of the one from which it is paid back; "mvpf_low", "mvpf_high"), `party`, `payer`,
-        `fiscal`, `social` (expected present values, pounds a family; NaN where nothing is valued,
-        and where it is never paid back).
+        the end of the one from which benefits so far reach the cost for good; "mvpf_low",
+        "mvpf_high"), `party`, `payer`, `fiscal`, `social` (expected present values, pounds a
+        family; NaN where nothing is valued, and where benefits never reach the cost).
     """
     families, who = appraised.settings.total_families, appraised.who()
     accounts = appraised.accounts().set_index("account")
@@ -77,7 +77,7 @@ def _row(measure: str, value: Any, party: str = "", payer: str = "") -> tuple:
 
 
 def years_to_break_even(model: Model, account: str) -> float:
-    """Return years from the first to the end of the one from which it is paid back, or NaN.
+    """Return years from the first to the end of the one in which benefits reach the cost, or NaN.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def years_to_break_even(model: Model, account: str) -> float:
 
     Notes
     -----
-    Money is discounted. Paid back is for good: the value so far is never again below 0.
+    Money is discounted. For good: the value so far is never again below 0.
     """
     held, point = replace(model, account=account), model.point()
     net = (held.benefits(point) - held.spent(point.cost))[0].sum(axis=1) * model.discount

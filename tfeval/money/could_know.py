@@ -1,4 +1,4 @@
-"""Could the 2016 study have known? What it could detect, what a family cost, and what pays."""
+"""Could the 2016 study have known? What it could detect, and what is worth a family's cost."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ def worth_of_a_point(
     Returns
     -------
     float
-        Pounds, present value: of public money in the account of the public purse.
+        Pounds, present value, in the scenario's account: what everybody gains, or what public
+        bodies no longer spend.
     """
     if outcome not in VALUED_AS:
         raise ParameterError(f"No published effect on {outcome} can be valued.")
@@ -168,7 +169,7 @@ def could_have_known(
     power: float = 0.8,
     assumptions: Assumptions | None = None,
 ) -> pd.DataFrame:
-    """Set what the 2016 study could detect beside what would have paid for the programme.
+    """Set what the 2016 study could detect beside effects whose value reaches the costs.
 
     Parameters
     ----------
@@ -178,7 +179,9 @@ def could_have_known(
         Share of the variance between authorities; by default 0.02, assumed.
     power : float, default 0.8
     assumptions : Assumptions, optional
-        The scenario that the break-even effects come from.
+        The scenario that the break-even effects come from. They are of its account: only in
+        that of the public purse does an effect of their size pay for the programme; in
+        everybody's it is worth as much.
 
     Returns
     -------
@@ -186,10 +189,10 @@ def could_have_known(
         One row an outcome: `outcome`, `population`, `share` (comparison group), `share_basis`;
         `detectable_low` and `detectable_high` (points: families compared within authorities, and
         between them); for each view of costs (total, central, and the scenario's) `break_even_` and
-        its name (points at which this outcome alone pays for them) and `possible_` and its name
-        (whether any fall can); `could` (whether an effect that pays would have been found: "yes",
-        "no", "it depends"; "cannot pay" where not even a fall to nothing pays). A fall is at most
-        the share itself: points are missing where it would have to be more.
+        its name (points at which this outcome alone is worth them) and `possible_` and its name
+        (whether any fall can be); `could` (whether an effect worth its cost would have been found:
+        "yes", "no", "it depends"; "cannot pay" where not even a fall to nothing is worth it). A
+        fall is at most the share itself: points are missing where it would have to be more.
 
     Examples
     --------
@@ -248,7 +251,7 @@ def possible_fall(points: Any, share: float) -> np.ndarray:
 
 
 def _could(seen: np.ndarray, paid: np.ndarray) -> str:
-    """Say whether a fall that pays would have been found; missing ones cannot be."""
+    """Say whether a fall worth the costs would have been found; missing ones cannot be."""
     least_paid = float(np.min(paid[np.isfinite(paid)], initial=np.inf))
     if not np.isfinite(least_paid):
         return "cannot pay"

@@ -290,7 +290,7 @@ class StudyValue:
 
     @property
     def best(self) -> pd.Series | None:
-        """The size of highest net benefit; None where no size pays for itself."""
+        """The size of highest net benefit; None where no size is worth its cost."""
         row = self.frame.iloc[int(self.frame["net_benefit"].to_numpy().argmax())]
         return row if row["net_benefit"] > 0 else None
 

@@ -123,7 +123,11 @@ def parameters(
     Every range has its amount as mean (`split_uniform`). Unit costs of one outcome move together,
     for they come from one study; those of outcomes of one grade, the worst of an outcome's unit
     costs, are correlated (a normal copula), for they share a method. Persistence is common to all
-    outcomes. The programme's costs lie between the sums of their lows and highs, which the
+    outcomes. What `decay` fitted of it from the same records is drawn apart from the effects all
+    the same: the two err against each other (a first year seen too large leaves too little for
+    the second), so that intervals are wider than they need be and not narrower
+    (`tests/money/value_coverage.py`), and the value at the means stays the expected one. The
+    programme's costs lie between the sums of their lows and highs, which the
     sources give together.
     """
     from scipy.special import ndtr  # noqa: PLC0415

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, permutations, product
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,11 +35,15 @@ class SamePounds:
     wider, narrower : str
         Outcomes.
     reason : str
+    whole : bool
+        Whether one row of the wider holds the pounds of several payers, so that it holds the
+        narrower's whoever pays them.
     """
 
     wider: str
     narrower: str
     reason: str
+    whole: bool = False
 
     def __str__(self) -> str:
         """Return the pair as it is named in a message."""
@@ -52,10 +56,10 @@ _SAME = (
     SamePounds("out_of_work", "jobseekers_allowance", "the allowance is one of the benefits"),
     SamePounds("offences", "arrest", _CRIME),
     SamePounds("offences", "court_event", _CRIME),
-    SamePounds("first_time_entry", "offences", _ENTRY),
-    SamePounds("first_time_entry", "arrest", _ENTRY),
-    SamePounds("first_time_entry", "court_event", _ENTRY),
-    SamePounds("first_time_entry", "custody", _ENTRY),
+    *(
+        SamePounds("first_time_entry", name, _ENTRY, whole=True)
+        for name in ("offences", "arrest", "court_event", "custody", "custody_juvenile")
+    ),
 )
 
 
@@ -81,11 +85,12 @@ def counted_once(
 ) -> dict[tuple[str, str], tuple[str, str]]:
     """Return what to leave out so that no public pound is counted twice.
 
-    Of outcomes that measure the same pounds of one payer and move its value the same way, those
-    are kept that are worth most together without a pair among them: the whole, or its parts if
-    they come to more. Where they move it apart, or one does not move it, both stay. So an effect
-    of nothing changes nothing, and a harm never raises value, whatever else is in the table. What
-    victims and others bear is nobody else's, and always stays.
+    Of outcomes that measure the same pounds and move value the same way, those are kept that are
+    worth most together without a pair among them: the whole, or its parts if they come to more.
+    Pounds are the same where one payer's are, or where one row holds those of several payers.
+    Where outcomes move value apart, or one does not move it, both stay. So an effect of nothing
+    changes nothing, and a harm never raises value, whatever else is in the table. What victims and
+    others bear is nobody else's, and always stays.
 
     Parameters
     ----------
@@ -119,25 +124,34 @@ def counted_once(
             'choose on_overlap="net".'
         )
     left: dict[tuple[str, str], tuple[str, str]] = {}
-    for payer, sign in product(dict.fromkeys(payer for _, payer in values), (1, -1)):
-        worth = {outcome: sign * value for (outcome, to), value in values.items()
-                 if to == payer and sign * value > 0}  # fmt: skip
-        rules = [rule for rule in pairs if {rule.wider, rule.narrower} <= set(worth)]
-        kept = _worth_most(worth, rules)
-        for rule in rules:
-            for gone, other in permutations((rule.wider, rule.narrower)):
-                if gone not in kept and other in kept:
-                    left.setdefault((gone, payer), (other, rule.reason))
+    for sign in (1, -1):
+        worth = {key: sign * value for key, value in values.items() if sign * value > 0}
+        same = {(one, other): rule for one, other in permutations(worth, 2) for rule in pairs
+                if {one[0], other[0]} == {rule.wider, rule.narrower}
+                and (rule.whole or one[1] == other[1])}  # fmt: skip
+        clash = {key: {other for one, other in same if one == key} for key in worth}
+        kept = _worth_most(worth, clash, frozenset(worth))
+        for (gone, other), rule in same.items():
+            if gone not in kept and other in kept:
+                left.setdefault(gone, (other[0], rule.reason))
     return left
 
 
-def _worth_most(worth: Mapping[str, float], rules: Sequence[SamePounds]) -> set[str]:
-    """Return the outcomes, no two of them of the same pounds, that are worth most together."""
-    tied = list(dict.fromkeys(name for rule in rules for name in (rule.wider, rule.narrower)))
-    sets = (set(names) for size in range(len(tied) + 1) for names in combinations(tied, size))
-    apart = (names for names in sets
-             if not any({rule.wider, rule.narrower} <= names for rule in rules))  # fmt: skip
-    return max(apart, key=lambda names: sum(worth[name] for name in names))
+_Key = tuple[str, str]
+
+
+def _worth_most(
+    worth: Mapping[_Key, float], clash: Mapping[_Key, set[_Key]], among: frozenset[_Key]
+) -> frozenset[_Key]:
+    """Return those, no two of which are of the same pounds, that are worth most together."""
+    tied = [key for key in worth if key in among and clash[key] & among]
+    if not tied:
+        return among
+    # One is in or out; the one with most ties settles most.
+    one = max(tied, key=lambda key: len(clash[key] & among))
+    ways = (_worth_most(worth, clash, among - clash[one]),
+            _worth_most(worth, clash, among - {one}))  # fmt: skip
+    return max(ways, key=lambda keys: sum(worth[key] for key in keys))
 
 
 _SMALL = (
@@ -162,6 +176,13 @@ LACKS = (
     ("fiscal", "Services that families were brought to", "Not in the records."),
     ("both", "Children's later lives", "Beyond the horizon of the records."),
 )
+#: Outcomes that stand for offences and whose price leaves victims out; and what then is lacking.
+WITHOUT_VICTIMS = ("arrest", "court_event", "first_time_entry", "custody", "custody_juvenile")
+_VICTIMS = (
+    "social", "Victims' harm of the offences behind convictions, arrests and sentences",
+    "Their prices are of police, courts and prisons alone; it is counted with offences, which are "
+    "not in this account.",
+)  # fmt: skip
 
 
 class NothingValuedError(DataError, ParameterError):
@@ -365,7 +386,7 @@ def valued(
     left += unknown
     left += [{"what": name, "kind": "too_few", "reason": _SMALL} for name in small]
     never = [{"what": what, "kind": "not_in_account", "reason": why, "account": account}
-             for account, what, why in LACKS]  # fmt: skip
+             for account, what, why in (*LACKS, *_without_victims(costs))]  # fmt: skip
     columns = ["what", "kind", "reason", "instead", "share", "account", "estimate", "conf_low",
                "conf_high"]  # fmt: skip
     return Valued(
@@ -374,6 +395,11 @@ def valued(
         costs=costs.reset_index(drop=True),
         left_out=pd.DataFrame([*left, *never], columns=columns),
     )
+
+
+def _without_victims(costs: pd.DataFrame) -> tuple[tuple[str, str, str], ...]:
+    held = set(costs["outcome"])
+    return (_VICTIMS,) if held & set(WITHOUT_VICTIMS) and "offences" not in held else ()
 
 
 def _values(

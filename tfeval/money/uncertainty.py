@@ -23,7 +23,7 @@ _NONE = float("nan")
 
 
 def break_even(model: Model, effects: pd.DataFrame) -> pd.DataFrame:
-    """Return the effect on each outcome at which the programme would just pay for itself.
+    """Return the effect on each outcome at which benefits just reach the costs, in one account.
 
     Parameters
     ----------

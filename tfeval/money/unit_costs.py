@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from tfeval.errors import DataError, ParameterError, SourceError, suggest
-from tfeval.money.prices import in_prices
-from tfeval.programme.outcomes import OUTCOMES
+from tfeval.money.prices import in_prices, price_years, year_number
+from tfeval.programme.outcomes import OUTCOMES, is_more_better
 from tfeval.programme.published import published
 from tfeval.programme.published_tables import SOURCE_COLUMNS
 
@@ -253,7 +253,8 @@ def check_unit_costs(table: pd.DataFrame) -> None:
 def _number_faults(table: pd.DataFrame) -> Iterator[str]:
     shares = (name + end for name in _SHARES for end in ("", "_low", "_high"))
     for column in ("value", "low", "high", "times", "divided_by", *shares):
-        odd = int(pd.to_numeric(table[column], errors="coerce").isna().sum())
+        numbers = pd.to_numeric(table[column], errors="coerce").to_numpy(dtype=float)
+        odd = int((~np.isfinite(numbers)).sum())
         if odd or table[column].dtype == object:
             yield f"column {column}: not a number in {odd or len(table)} rows: give digits only."
 
@@ -273,6 +274,20 @@ def _faults(table: pd.DataFrame) -> Iterator[str]:
     odd = int((~inside).sum())
     if odd:
         yield f"columns low and high: not around the value in {odd} rows: give a range of the mean."
+    odd = int((table["low"] < 0).sum())
+    if odd:
+        yield (
+            f"column low: below 0 in {odd} rows: give pounds, and a gain by times below 0, such as "
+            "-1."
+        )
+    odd = int((~table["price_year"].map(_known_year)).sum())
+    if odd:
+        years = price_years()
+        yield (
+            f"column price_year: no financial year with a deflator, {years[0]} to {years[-1]}, in "
+            f"{odd} rows: write it as 2014-15."
+        )
+    yield from _direction_faults(table)
     yield from _share_faults(table)
     odd = int((~(table["divided_by"] > 0) | ~(table["times"].abs() > 0)).sum())
     if odd:
@@ -280,6 +295,30 @@ def _faults(table: pd.DataFrame) -> Iterator[str]:
     repeated = int(table.duplicated(["outcome", "component"]).sum())
     if repeated:
         yield f"repeated outcome and component in {repeated} rows: keep one of each."
+
+
+def _known_year(year: object) -> bool:
+    try:
+        return (year if isinstance(year, int) else year_number(str(year))) in price_years()
+    except DataError:
+        return False
+
+
+def _direction_faults(table: pd.DataFrame) -> Iterator[str]:
+    """Yield what turns a gain into a harm, or makes one outcome's units two."""
+    known = table[table["outcome"].isin(OUTCOMES)]
+    odd = int((known["outcome"].map(is_more_better) != (known["times"] < 0)).sum())
+    if odd:
+        yield (
+            f"column times: of the wrong sign in {odd} rows: below 0 where more of the outcome is "
+            "better, above 0 where it is worse."
+        )
+    odd = int((table.groupby("outcome")["per"].nunique() > 1).sum())
+    if odd:
+        yield f"column per: of several units in {odd} outcomes: give one for each outcome."
+    odd = int(((table["transfer"] == "yes") & table["payer"].isin(PARTIES)).sum())
+    if odd:
+        yield f"column transfer: of no public body in {odd} rows: say no, or name the body."
 
 
 def _share_faults(table: pd.DataFrame) -> Iterator[str]:

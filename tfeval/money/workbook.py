@@ -29,7 +29,7 @@ _HEADINGS = {
     "benefit cost ratio": "Benefit for each pound of cost", "of": "Of how many",
     "conf low": "Interval from", "conf high": "Interval to", "low": "From", "high": "To",
     "rank low": "Rank from", "rank high": "Rank to", "name": "Authority",
-    "value": "Worth, pounds", "evaluations": "Evaluations that it would pay for",
+    "value": "Worth, pounds", "evaluations": "National evaluations of that cost",
     "what": "What is not valued", "kind": "Why, in short", "estimate": "Effect estimated",
     "break even": "Effect that breaks even", "relative": "Over the comparison's mean",
     "given others": "Effect that breaks even, the others as estimated",

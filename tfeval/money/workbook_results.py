@@ -275,7 +275,7 @@ def _of_year(lines: Sheet, years: Sheet, rows: list[int], name: str) -> str:
 
 
 def _by_year(_: Appraised, book: Book) -> Sheet:
-    """Return what the programme has brought by each year, and whether it is paid back for good."""
+    """Return what the programme has brought by each year, and whether that is its cost for good."""
     cells = book["Years and payers"]
     held = pd.DataFrame({column.key: list(column.cells) for column in cells.columns})
     sums = held.groupby("year", sort=True)[["fiscal_net", "social_net"]].sum()
@@ -294,7 +294,8 @@ def _by_year(_: Appraised, book: Book) -> Sheet:
                    "pounds", f"SUMIFS({cells.span(net)},{cells.span('year')},{{year}})"),
             Column(total, f"So far, {name}, pounds", so_far, "pounds",
                    [f"{{{net}}}", *[f"{{{total}-1}}+{{{net}}}"] * (len(so_far) - 1)]),
-            Column(back, f"Paid back from here on, {name} (1: yes)", flags, "year",
+            Column(back, f"Benefits so far reach the costs from here on, {name} (1: yes)", flags,
+                   "year",
                    [*paid, f"IF({{{total}}}>=-{PENNY},1,0)"]),
         ]  # fmt: skip
     return Sheet(
@@ -342,7 +343,7 @@ def _summary(appraised: Appraised, book: Book) -> Sheet:
         [_over(rows.at("Benefits", name), rows.at("Costs", name)) for name in ACCOUNTS],
     )
     back = [(by_year.span(f"{name}_back"), by_year.span("label")) for name in ACCOUNTS]
-    rows.add("First year from which it is paid back", "year", _payback(by_year),
+    rows.add("First year from which benefits so far reach the costs", "year", _payback(by_year),
              [f'IF(SUM({flags})=0,"never",INDEX({labels},MATCH(1,{flags},0)))'
               for flags, labels in back])  # fmt: skip
     claims, place = appraised.settings.claims, book.assumed("claims")

@@ -15,15 +15,15 @@ import pandas as pd
 from tfeval.errors import ParameterError, in_own_words, suggest
 from tfeval.programme.outcomes import PROVEN_OUTCOMES
 from tfeval.programme.programmes import programmes
-from tfeval.records.relations import (
+from tfeval.records.between_rows import relations
+from tfeval.records.identifiers import (
     as_text,
-    cast,
     count_kinds,
     identifying_names,
-    relations,
     scanned_columns,
     suspect,
 )
+from tfeval.records.relations import cast
 from tfeval.records.schema import ALL_CRITERIA, EARLIEST, TABLES, Column, Table, authority_codes
 from tfeval.records.store import Records, connect, unknown_tables
 
@@ -31,8 +31,6 @@ from tfeval.records.store import Records, connect, unknown_tables
 
 #: A fault of a row: its column, its kind, and the expression that is true of a row at fault.
 Rule = tuple[str, str, ibis.Value]
-#: No term of an English school has more half-day sessions; a school year has about 380.
-_MOST_SESSIONS = 200
 _LONGEST_TERM = 150
 
 
@@ -88,10 +86,13 @@ def _column_rules(
         yield name, "unknown value", ~blank & value.notin(list(column.allowed))
     elif kind == "authority":
         yield name, "unknown authority", ~blank & value.notin(list(authority_codes()))
-    elif kind == "count":
+    elif column.most is not None:
         yield name, "negative", value < 0
+        yield name, f"more than {column.most:,}", value > column.most
     elif kind in ("date", "month"):
-        yield name, "before 1900", value < ibis.date(EARLIEST.date().isoformat())
+        earliest = ibis.date(EARLIEST.date().isoformat())
+        yield name, "before 1900", value < earliest
+        yield name, "1 January 1900, which programs write for no date", value == earliest
         yield name, "after the records end", value > ibis.date(ends_on.isoformat())
     if kind == "month":
         yield name, "not the first day of a month", value.day() != 1
@@ -104,7 +105,6 @@ def _sessions(typed: Callable[[str], ibis.Value]) -> Iterator[Rule]:
     yield "sessions_unauthorised", "more sessions missed than possible", missed > possible
     attended = possible - missed
     yield "sessions_possible", "attendance above 100%", (attended > possible) & (possible >= 0)
-    yield "sessions_possible", "more than a term has", possible > _MOST_SESSIONS
 
 
 def _long_terms(typed: Callable[[str], ibis.Value]) -> Iterator[Rule]:
@@ -247,6 +247,8 @@ class CheckReport:
         Rows of each table.
     narrowed : mapping of str to str
         What the extract lacks without being at fault, and what can therefore not be answered.
+    ignored : tuple of str
+        Files that were passed over: hidden, or left by a program beside one it has open.
 
     Notes
     -----
@@ -260,6 +262,7 @@ class CheckReport:
     faults: tuple[Fault, ...]
     rows: Mapping[str, int]
     narrowed: Mapping[str, str]
+    ignored: tuple[str, ...] = ()
 
     @property
     def clean(self) -> bool:
@@ -294,6 +297,8 @@ class CheckReport:
         lines += [
             f"  {name}: {shown(number, exact=exact)} rows" for name, number in self.rows.items()
         ]
+        if self.ignored:
+            lines.append(f"Not read, hidden or left by a program: {', '.join(self.ignored)}")
         if self.narrowed:
             lines.append("Not in the extract, so it narrows what can be answered:")
             lines += [f"  {name}: {what}" for name, what in self.narrowed.items()]
@@ -328,6 +333,11 @@ def shown(count: int | None, *, exact: bool) -> str:
     return f"{round(count, -1):,}"
 
 
+#: What to do about faults of rows that their name does not say.
+_ADVICE = {
+    "unknown authority": "Codes are those of April 2011, as data/published/local_authorities.csv "
+    "has them: give an authority whose code changed later its earlier one."
+}
 _PSEUDONYMISE = "Replace it with `tfeval pseudonymise`, or drop the column."
 
 
@@ -375,6 +385,7 @@ def check_records(
         faults=tuple(sorted(faults)),
         rows=rows,
         narrowed={**found.missing, **_optional(found)},
+        ignored=found.ignored,
     )
 
 
@@ -441,7 +452,7 @@ def _row_faults(records: Records, name: str) -> tuple[list[Fault], int]:
     sums = {f"r{place}": expression.sum() for place, (_, _, expression) in enumerate(rules)}
     counted = raw.aggregate(n=raw.count(), **sums).to_pyarrow().to_pylist()[0]
     faults = [
-        Fault(name, column, kind, int(counted[f"r{place}"]))
+        Fault(name, column, kind, int(counted[f"r{place}"]), _ADVICE.get(kind, ""))
         for place, (column, kind, _) in enumerate(rules)
         if counted[f"r{place}"]
     ]
@@ -453,9 +464,8 @@ def _identifiers(name: str, raw: ibis.Table) -> Iterator[Fault]:
         # Each value once: patterns cost more than grouping, and a person has many rows.
         values = raw.group_by(raw[column].name("value")).aggregate(times=raw.count())
         doubtful = values.filter(suspect(as_text(values.value)))
-        if doubtful.count().to_pyarrow().as_py():
-            for kind, rows in count_kinds(doubtful).items():
-                yield Fault(name, column, f"looks like a {kind}", rows, _PSEUDONYMISE)
+        for kind, rows in count_kinds(doubtful, name, column).items():
+            yield Fault(name, column, f"looks like a {kind}", rows, _PSEUDONYMISE)
 
 
 def _between_rows(records: Records, name: str) -> Iterator[Fault]:

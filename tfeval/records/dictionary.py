@@ -14,9 +14,10 @@ _INTRODUCTION = """## Linked records
 
 An extract holds these tables, one Parquet or CSV file each (`families.parquet`), or as tables of
 a DuckDB file or another database. Only `families` and `people` are needed: a missing table narrows
-what can be answered. Dates are days, written YYYY-MM-DD in CSV, with an empty field for none;
-flags are true or false. A file `about.json` beside the tables may say `"simulated": true`, and in
-`"records_to"` the last day of the records (else it is today).
+what can be answered. Dates are days, written YYYY-MM-DD in CSV, with an empty field for none; a
+timestamp with a zone counts as its day in London. Flags are true or false. A file `about.json`
+beside the tables may say `"simulated": true`, and in `"records_to"` the last day of the
+records (else it is today).
 
 - A spell is half-open: `started_on` is its first day, `ended_on` the first day on which it no
   longer held, empty if it still did when the records end.
@@ -100,6 +101,8 @@ def _row(name: str, column: Column) -> str:
     holds = column.kind
     if column.allowed:
         holds = ", ".join(f"`{value}`" for value in column.allowed)
+    if column.most is not None:
+        holds = f"{holds}, 0 to {column.most:,}"
     if column.link:
         holds = f"{holds}, found in `{column.link}`"
     empty = "yes" if column.nullable else "no"

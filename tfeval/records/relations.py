@@ -1,60 +1,21 @@
-"""Tables of records: written whole, kept in an engine, typed; and what must hold between rows."""
+"""Tables of records: written whole, kept in an engine, typed."""
 
 from __future__ import annotations
 
 import re
-import shutil
-import uuid
 import weakref
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import count as count_up
-from pathlib import Path
 from typing import Any
 
 import ibis
 import ibis.expr.operations as ops
 import pandas as pd
 
-from tfeval.errors import DataError, TfevalError
-from tfeval.records.schema import TABLES, Column, Table
-
-# Recognise real-world identifiers, which have no place in an extract.
-
-# Write folders whole or not at all.
-
-
-@contextmanager
-def written_whole(*targets: Path) -> Iterator[list[Path]]:
-    """Give folders to write in, which take their names only when all is written.
-
-    Parameters
-    ----------
-    *targets : Path
-        Folders to be made; none may exist, so nothing is ever overwritten.
-
-    Raises
-    ------
-    TfevalError
-        If one exists.
-    """
-    for target in targets:
-        if target.exists():
-            raise TfevalError(f"{target} exists already: remove it, or choose another folder.")
-        target.parent.mkdir(parents=True, exist_ok=True)
-    drafts = [target.with_name(f".{target.name}-{uuid.uuid4().hex[:12]}") for target in targets]
-    try:
-        for draft in drafts:
-            draft.mkdir()
-        yield drafts
-        for draft, target in zip(drafts, targets, strict=True):
-            draft.rename(target)
-    finally:
-        for draft in drafts:
-            shutil.rmtree(draft, ignore_errors=True)
-
+from tfeval.records.schema import Column, Table
 
 # Steps of a query, worked out once for all extracts of one form and settings.
 
@@ -168,13 +129,52 @@ def cast(value: ibis.Value, wanted: str) -> ibis.Value:
     """Return a column as a type, null where it cannot be."""
     is_now = value.type()
     if wanted == "date" and is_now.is_timestamp():
-        return value.date()
+        return value.date() if is_now.timezone is None else _in_london(value)
     if is_now.is_string() and wanted != "string":
         # An empty field is how CSV writes null.
-        return value.strip().nullif("").try_cast(wanted)
+        return _read(value.strip().nullif(""), wanted)
+    if wanted == "int64" and (is_now.is_floating() or is_now.is_decimal()):
+        whole = value.try_cast(wanted)
+        exact = whole.cast("float64") == value.cast("float64")
+        return ibis.ifelse(exact, whole, ibis.null(wanted))
     if is_now == ibis.dtype(wanted) or (is_now.is_integer() and wanted == "int64"):
         return value if is_now == ibis.dtype(wanted) else value.cast(wanted)
     return value.try_cast(wanted)
+
+
+#: How text must be written to be a date or a whole number. A time after the day is passed over;
+#: one with a zone must be midnight, or the day could be another one here. An engine left to
+#: itself takes "2013-06-01x", "epoch" and 2.5, which it rounds.
+_DATE = r"^[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?|"
+_DATE += r"[T ]00:00(:00([.]0+)?)? ?(Z|[+-][0-9]{2}(:?[0-9]{2})?))?$"
+_WHOLE = r"^[+-]?[0-9]+([.]0*)?$"
+
+
+def _read(text: ibis.Value, wanted: str) -> ibis.Value:
+    """Return text as a type, null where it is not written as that."""
+    if wanted == "date":
+        return ibis.ifelse(text.re_search(_DATE), text, ibis.null("string")).try_cast("date")
+    if wanted == "int64":
+        whole = ibis.ifelse(text.re_search(_WHOLE), text, ibis.null("string"))
+        return whole.re_replace(r"[.]0*$", "").try_cast("int64")
+    return text.try_cast(wanted)
+
+
+def _in_london(at: ibis.Value) -> ibis.Value:
+    """Return the day in London of a time: by Greenwich, or of the hour after it in summer.
+
+    An hour ahead from the last Sunday of March to that of October (of 1968 to 1971 all the year;
+    before 1996 other Sundays, of which no month hangs), so midnights in London keep their date.
+    """
+    year, date = at.year(), at.month() * 100 + at.day()
+    # Days from the last Sunday to the month's end; five quarters of a year are its weekdays.
+    turn = ((5 * year) / 4).floor().cast("int64")
+    march, october = 331 - (turn + 4) % 7, 1031 - (turn + 1) % 7
+    always = ((year == 1968) & (date >= 218)) | year.between(1969, 1970)
+    always = always | ((year == 1971) & (date < 1031))
+    summer = always | ((date >= march) & (date < october))
+    late = (at.hour() == 23) & summer  # at other hours the day is the same
+    return ibis.ifelse(late, at + ibis.interval(hours=1), at).date()
 
 
 def unread(value: ibis.Value, column: Column) -> ibis.BooleanValue:
@@ -193,308 +193,3 @@ def unread(value: ibis.Value, column: Column) -> ibis.BooleanValue:
         there = value.strip().nullif("").notnull() if value.type().is_string() else value.notnull()
     wrong = there & read.isnull()
     return wrong | ~read.isin(column.allowed).fill_null(True) if column.allowed else wrong
-
-
-#: Patterns of whole values, for the regular expressions of DuckDB, PostgreSQL and Spark alike.
-PATTERNS = {
-    "UPN": r"^[A-Za-z][0-9]{11}[0-9A-Za-z]$",
-    "National Insurance number": (
-        r"^[A-CEGHJ-PR-TW-Za-ceghj-pr-tw-z][A-CEGHJ-NPR-TW-Za-ceghj-npr-tw-z] ?"
-        r"[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-Da-d]$"
-    ),
-    "full postcode": r"^[A-Za-z]{1,2}[0-9][0-9A-Za-z]? ?[0-9][A-Za-z]{2}$",
-    "email address": r"^[^@ ]+@[^@ ]+[.][^@ ]+$",
-    "name": r"^[A-Z][A-Za-z'-]+,? ([A-Z][.]? )?[A-Z][A-Za-z'-]+$",
-    "full date of birth": r"^([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{2}/[0-9]{2}/[0-9]{4})$",
-}
-_TEN_DIGITS = r"^[0-9]{3} ?[0-9]{3} ?[0-9]{4}$"
-#: Columns that by their name hold identifying facts, whatever is in them.
-IDENTIFYING_COLUMNS = (
-    r"(?i)(^|_)(forename|surname|first_?name|last_?name|full_?name|name|post_?code"
-)
-IDENTIFYING_COLUMNS += r"|address|nhs(_?(no|number|id))?|upn|nino|ni_?(no|number)"
-IDENTIFYING_COLUMNS += r"|date_?of_?birth|birth_?date|dob|e_?mail|phone|telephone|mobile|uprn)($|_)"
-KINDS = ("NHS number", *PATTERNS)
-_FIRST_ROWS = 1000
-
-
-def looks_like(value: ibis.Value, kind: str) -> ibis.Value:
-    """Return whether text looks like a kind of real identifier.
-
-    Parameters
-    ----------
-    value : ibis string expression
-        A text column.
-    kind : str
-        One of `KINDS`.
-    """
-    if kind == "NHS number":
-        return _nhs_number(value)
-    return value.re_search(PATTERNS[kind])
-
-
-def suspect(value: ibis.Value) -> ibis.Value:
-    """Return whether text may look like a real identifier: quick, and never wrongly false."""
-    return value.re_search("|".join([*PATTERNS.values(), _TEN_DIGITS]))
-
-
-def _nhs_number(value: ibis.Value) -> ibis.Value:
-    # Ten digits whose weighted sum, the check digit with weight one, is a multiple of 11: any
-    # ten-digit key would match a looser pattern. By character code, so that text cannot fail.
-    digits = value.replace(" ", "")
-    total = sum((digits.substr(i, 1).ascii_str() - 48) * (10 - i) for i in range(10))
-    return value.re_search(_TEN_DIGITS) & (total % 11 == 0)
-
-
-def scanned_columns(name: str, table: ibis.Table) -> list[str]:
-    """Return the columns of a table in which a real identifier could stand.
-
-    Dates that the schema asks for, and codes of authorities, are not among them.
-    """
-    known = TABLES[name].columns
-    dated = {column for column, one in known.items() if one.kind in ("date", "month")}
-    return [
-        column
-        for column, kind in table.schema().items()
-        if (kind.is_string() or kind.is_integer())
-        and column not in dated
-        and (column not in known or known[column].kind in ("identifier", "category"))
-    ]
-
-
-def as_text(value: ibis.Value) -> ibis.Value:
-    """Return a column as text without space around it."""
-    return (value if value.type().is_string() else value.cast("string")).strip()
-
-
-def refuse_identifiers(tables: Mapping[str, ibis.Table]) -> None:
-    """Refuse tables whose first rows, or names of columns, look identifying.
-
-    Parameters
-    ----------
-    tables : mapping of str to ibis.Table
-        The tables as they came.
-
-    Raises
-    ------
-    DataError
-        Naming table, column and kind of identifier; never a value.
-    """
-    found = [
-        f"{name}.{column} (its name)"
-        for name, table in tables.items()
-        for column in identifying_names(name, table)
-    ]
-    for name, table in tables.items():
-        found += [f"{name}.{column} ({kinds})" for column, kinds in _in_first_rows(name, table)]
-    if found:
-        raise DataError(
-            f"Real identifiers are refused: {', '.join(found)}. Replace them with "
-            "`tfeval pseudonymise`, or drop the column, and open the result."
-        )
-
-
-def _in_first_rows(name: str, table: ibis.Table) -> Iterator[tuple[str, str]]:
-    columns = scanned_columns(name, table)
-    if not columns:
-        return
-    first = table.select(*columns).limit(_FIRST_ROWS)
-    counts = first.aggregate(**{c: suspect(as_text(first[c])).sum() for c in columns}).to_pyarrow()
-    for column in columns:
-        if counts[column][0].as_py():
-            values = first.select(value=first[column], times=ibis.literal(1))
-            kinds = count_kinds(values)
-            if kinds:
-                yield column, " or ".join(kinds)
-
-
-def count_kinds(values: ibis.Table) -> dict[str, int]:
-    """Return how many rows look like each kind of real identifier, kinds without any left out.
-
-    Parameters
-    ----------
-    values : ibis.Table
-        `value`, and `times` that it comes.
-    """
-    text = as_text(values.value)
-    counts = values.aggregate(
-        **{
-            f"k{place}": looks_like(text, kind).ifelse(values.times, 0).sum()
-            for place, kind in enumerate(KINDS)
-        }
-    ).to_pyarrow()
-    found = {kind: counts[f"k{place}"][0].as_py() for place, kind in enumerate(KINDS)}
-    return {kind: int(number) for kind, number in found.items() if number}
-
-
-def identifying_names(name: str, table: ibis.Table) -> list[str]:
-    """Return columns that are not in the schema and have an identifying name."""
-    known = TABLES[name].columns
-    return [
-        column
-        for column in table.columns
-        if column not in known and re.search(IDENTIFYING_COLUMNS, column)
-    ]
-
-
-#: A fault between rows: its column, its kind, and the expression that counts the rows.
-Count = tuple[str, str, ibis.Value]
-_FOREVER = "9999-12-31"
-
-
-def relations(name: str, tables: Mapping[str, ibis.Table]) -> Iterator[Count]:
-    """Return the counts of faults between a table's rows and the rest of the extract.
-
-    Parameters
-    ----------
-    name : str
-        The table.
-    tables : mapping of str to ibis.Table
-        Every table of the extract, typed.
-    """
-    definition, table = TABLES[name], tables[name]
-    present = set(table.columns)
-    if set(definition.key) <= present:
-        yield ", ".join(definition.key), "duplicate key", _duplicates(table, definition.key)
-    for column, target in definition.links.items():
-        other, key = target.split(".")
-        if column in present and other in tables and key in tables[other].columns:
-            yield column, f"not in {other}", _orphans(table, column, tables[other], key)
-    spell = {definition.event_on, definition.ends_on, *definition.no_overlap}
-    if definition.no_overlap and spell <= present:
-        yield _begins(definition), "overlaps an earlier one", _overlaps(definition, table)
-    if name == "families":
-        yield from _families(tables)
-    if definition.event_on in present:
-        yield from _ages(definition, tables)
-        yield from _covered(definition, tables)
-        yield from _same_family(table, tables)
-        yield from _unlinked(name, table, tables)
-    if name == "family_moves":
-        yield from _moves(tables)
-
-
-def _begins(definition: Table) -> str:
-    return str(definition.event_on)
-
-
-def _duplicates(table: ibis.Table, key: tuple[str, ...]) -> ibis.Value:
-    """Count the rows beyond the first of each key."""
-    whole = table.filter([table[column].notnull() for column in key])
-    counted = whole.group_by(list(key)).aggregate(times=whole.count())
-    return (counted.times - 1).sum()
-
-
-def _orphans(table: ibis.Table, column: str, other: ibis.Table, key: str) -> ibis.Value:
-    known = other.select(found=other[key]).distinct()
-    ours = table.filter(table[column].notnull()).select(sought=table[column])
-    return ours.anti_join(known, ours.sought == known.found).count()
-
-
-def _overlaps(definition: Table, table: ibis.Table) -> ibis.Value:
-    begins, ends = str(definition.event_on), str(definition.ends_on)
-    until = ibis.coalesce(table[ends], ibis.date(_FOREVER))
-    spells = table.filter(table[begins].notnull()).select(
-        *definition.no_overlap, begins=table[begins], until=until
-    )
-    before = ibis.window(
-        group_by=list(definition.no_overlap),
-        order_by=[spells.begins, spells.until],
-        rows=(None, -1),
-    )
-    marked = spells.mutate(reach=spells.until.max().over(before))
-    touch = marked.begins <= marked.reach if definition.closed else marked.begins < marked.reach
-    return touch.sum()
-
-
-def _families(tables: Mapping[str, ibis.Table]) -> Iterator[Count]:
-    families, people = tables["families"], tables.get("people")
-    if people is not None and {"family_id"} <= set(people.columns) & set(families.columns):
-        yield (
-            "family_id",
-            "a family without people",
-            _orphans(families, "family_id", people, "family_id"),
-        )
-
-
-def _ages(definition: Table, tables: Mapping[str, ibis.Table]) -> Iterator[Count]:
-    people, table = tables.get("people"), tables[definition.name]
-    if people is None or not {"person_id", "birth_month"} <= set(people.columns):
-        return
-    if "person_id" not in table.columns:
-        return
-    born = people.select(person=people.person_id, born=people.birth_month)
-    events = table.select(person_id=table.person_id, on=table[definition.event_on])
-    aged = events.inner_join(born, events.person_id == born.person)
-    column = _begins(definition)
-    yield column, "before the person was born", (aged.on < aged.born).sum()
-    if definition.ages is None:
-        return
-    youngest, too_old = definition.ages
-    if youngest:
-        young = (aged.on >= aged.born) & (aged.on < aged.born + ibis.interval(years=youngest))
-        yield column, f"younger than {youngest}", young.sum()
-    old = aged.on >= aged.born + ibis.interval(years=too_old)
-    kind = "an adult in the school table" if definition.name == "school_terms" else (
-        f"{too_old} or older"
-    )  # fmt: skip
-    yield column, kind, old.sum()
-
-
-def _covered(definition: Table, tables: Mapping[str, ibis.Table]) -> Iterator[Count]:
-    """Count events after the last day that any authority is said to have sent of the table.
-
-    Only a table that nobody is said to have sent, or one wholly past its coverage, is surely at
-    fault: a family's authority on a day is for the cohort to work out.
-    """
-    window, table = tables.get("coverage"), tables[definition.name]
-    needed = {"source_table", "covered_from", "covered_to"}
-    if window is None or not needed <= set(window.columns):
-        return
-    mine = window.filter(window.source_table == definition.name)
-    last = mine.aggregate(last=mine.covered_to.max())
-    events = table.select(on=table[definition.event_on])
-    late = events.cross_join(last)
-    yield (
-        _begins(definition),
-        "after all coverage of the table",
-        (late.last.isnull() | (late.on > late.last)).sum(),
-    )
-
-
-def _same_family(table: ibis.Table, tables: Mapping[str, ibis.Table]) -> Iterator[Count]:
-    people = tables.get("people")
-    if people is None or not {"person_id", "family_id"} <= set(table.columns) & set(people.columns):
-        return
-    homes = people.select(person=people.person_id, home=people.family_id)
-    events = table.select(person_id=table.person_id, family_id=table.family_id)
-    joined = events.inner_join(homes, events.person_id == homes.person)
-    yield "person_id", "a person of another family", (joined.family_id != joined.home).sum()
-
-
-def _unlinked(name: str, table: ibis.Table, tables: Mapping[str, ibis.Table]) -> Iterator[Count]:
-    flag, people = TABLES[name].linked, tables.get("people")
-    if not flag or people is None or flag not in people.columns:
-        return
-    if "person_id" not in set(table.columns) & set(people.columns):
-        return
-    absent = people.filter(~people[flag]).select(person=people.person_id)
-    rows = table.select(person_id=table.person_id)
-    found = rows.semi_join(absent, rows.person_id == absent.person).count()
-    yield "person_id", f"records of a person said not to be found ({flag})", found
-
-
-def _moves(tables: Mapping[str, ibis.Table]) -> Iterator[Count]:
-    moves, families = tables["family_moves"], tables.get("families")
-    needed = {"family_id", "local_authority"}
-    if families is None or not needed <= set(families.columns) & set(moves.columns):
-        return
-    if "moved_on" not in moves.columns:
-        return
-    home = ibis.window(group_by="family_id", order_by=moves.moved_on)
-    again = moves.mutate(before=moves.local_authority.lag().over(home))
-    yield (
-        "local_authority",
-        "a move to the authority the family was in",
-        (again.local_authority == again.before).sum(),
-    )

@@ -62,6 +62,8 @@ class Column:
         "table.column" in which every value must be found.
     allowed : tuple of str
         Values that a category may take.
+    most : int or None
+        The largest that a count may be; a larger number counts something else.
     """
 
     kind: str
@@ -71,6 +73,7 @@ class Column:
     required: bool = True
     link: str | None = None
     allowed: tuple[str, ...] = ()
+    most: int | None = None
 
     @property
     def type(self) -> str:
@@ -174,9 +177,9 @@ def authority(description: str) -> Column:
     return Column("authority", "ONS code", description)
 
 
-def count(description: str, unit: str, *, empty: bool = False, needed: bool = True) -> Column:
-    """Return a column of whole numbers from zero up."""
-    return Column("count", unit, description, empty, needed)
+def count(description: str, unit: str, *, most: int, needed: bool = True) -> Column:
+    """Return a column of whole numbers from zero up to the most that one can be."""
+    return Column("count", unit, description, required=needed, most=most)
 
 
 def flag(description: str, *, empty: bool = False, needed: bool = True) -> Column:
@@ -235,6 +238,10 @@ def _criterion(name: str) -> Column:
 
 #: Compulsory schooling; and from the first age at which work or a benefit is on record to pension.
 _SCHOOL_AGES, _WORKING_AGES = (5, 16), (16, 66)
+#: No term of an English school has more half-day sessions; a school year has about 380.
+_SESSIONS = 200
+#: Over 27 years: a sentence or a stay beyond it is written so. Six digits are no length of time.
+_DAYS = 10_000
 
 _SPELL: dict[str, Any] = {
     "event_on": "started_on",
@@ -326,11 +333,15 @@ _TABLES = (
             "person_id": _person(),
             "term_start": day("First day of term."),
             "term_end": day("Last day of term."),
-            "sessions_possible": count("Sessions the pupil could attend.", "half days"),
-            "sessions_authorised": count("Sessions missed with authorisation.", "half days"),
-            "sessions_unauthorised": count("Sessions missed without authorisation.", "half days"),
-            "fixed_exclusions": count("Fixed-period exclusions begun.", "exclusions"),
-            "permanent_exclusions": count("Permanent exclusions.", "exclusions"),
+            "sessions_possible": count("Sessions the pupil could attend.", "half days",
+                                       most=_SESSIONS),
+            "sessions_authorised": count("Sessions missed with authorisation.", "half days",
+                                         most=_SESSIONS),
+            "sessions_unauthorised": count("Sessions missed without authorisation.", "half days",
+                                           most=_SESSIONS),
+            "fixed_exclusions": count("Fixed-period exclusions begun.", "exclusions",
+                                      most=_SESSIONS),
+            "permanent_exclusions": count("Permanent exclusions.", "exclusions", most=9),
             "alternative_provision": flag("In alternative provision or a pupil referral unit."),
             "free_school_meals": flag("Eligible for free school meals.", needed=False),
             "special_needs": flag("Has special educational needs.", needed=False),
@@ -356,7 +367,7 @@ _TABLES = (
             "outcome": category("How it ended.", OFFENCE_OUTCOMES),
             "outcome_on": day("Day on which it ended; empty if pending.", empty=True),
             "custody_days": count("Length of custodial sentence, given on outcome_on; 0 if none.",
-                                  "days"),
+                                  "days", most=_DAYS),
         },
         key=("offence_id",),
         event_on="offence_on",
@@ -421,7 +432,7 @@ _TABLES = (
             "person_id": _person(),
             "arrived_on": day("Day of arrival."),
             "kind": category("Kind.", HOSPITAL_KINDS),
-            "bed_days": count("Nights in hospital.", "days", needed=False),
+            "bed_days": count("Nights in hospital.", "days", most=_DAYS, needed=False),
         },
         key=("episode_id",),
         event_on="arrived_on",

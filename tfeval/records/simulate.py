@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from tfeval.errors import ParameterError, TfevalError, names_settings, suggest
-from tfeval.records.relations import written_whole
+from tfeval.records.private import written_whole
 from tfeval.records.schema import TABLES
 from tfeval.records.simulation.block import (
     BLOCK_FAMILIES,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import glob
 import gzip
 import json
 import re
@@ -20,7 +21,10 @@ import ibis
 from ibis.common.exceptions import TableNotFound
 
 from tfeval.errors import DataError, ParameterError, in_own_words, suggest
-from tfeval.records.relations import kept, refuse_identifiers, typed
+from tfeval.records.files import database_cure, encoding_cure, in_schemas, passed_over
+from tfeval.records.identifiers import refuse_identifiers
+from tfeval.records.private import duckdb_connection
+from tfeval.records.relations import kept, typed
 from tfeval.records.schema import TABLES
 
 # What `about.json` says of an extract, held to its types before anything rests on it.
@@ -149,7 +153,7 @@ def read_csv(connection: Any, path: Path, known: set[str]) -> ibis.Table:
     """
     names, delimiter = _header(path, known)
     return connection.read_csv(
-        str(path),
+        glob.escape(str(path)), hive_partitioning=False,
         columns=dict.fromkeys(names, "VARCHAR"),
         auto_detect=False, header=True, delim=delimiter, quote='"', escape='"',
         null_padding=False, ignore_errors=False,
@@ -164,6 +168,8 @@ def _header(path: Path, known: set[str]) -> tuple[list[str], str]:
     line = line.splitlines()[0] if line.strip() else ""
     delimiter = max(_DELIMITERS, key=line.count)
     names = next(csv.reader([line], delimiter=delimiter), [])
+    if not known & set(names) and (cure := encoding_cure(path)):
+        raise DataError(cure)
     if not known & set(names):
         raise DataError(
             f"{path.name} does not begin with the names of its columns: its first line must name "
@@ -175,7 +181,6 @@ def _header(path: Path, known: set[str]) -> tuple[list[str], str]:
 
 
 _ABOUT = "about.json"
-_PARTS = "*.parquet"
 _CURES = {
     "csv": "see that every line has as many fields as the first, that text with commas stands in "
     "quotes, and that it is UTF-8",
@@ -204,6 +209,8 @@ class Records:
         What `about.json` says (for a folder or beside a file), if there is one.
     unknown : tuple of str
         Tables in a folder that the schema does not know.
+    ignored : tuple of str
+        Files in a folder that are hidden, or that a program left beside one it has open.
     """
 
     tables: Mapping[str, ibis.Table]
@@ -213,6 +220,7 @@ class Records:
     simulated: bool
     about: Mapping[str, Any] = field(repr=False)
     unknown: tuple[str, ...] = field(default=(), repr=False)
+    ignored: tuple[str, ...] = field(default=(), repr=False)
 
     def table(self, name: str) -> ibis.Table:
         """Return a table as an Ibis expression.
@@ -277,8 +285,9 @@ def open_records(
     memory_limit : str, optional
         How much memory DuckDB may take, such as "1GB"; what needs more goes to disk.
     spill_to : path, optional
-        The folder for that, which must be as safe as the records; DuckDB's own choice is `.tmp`
-        where the work is done.
+        The folder for that, which must be as safe as the records; by default the system's for
+        temporary files (`TMPDIR`). In it a folder that nobody else can enter is made and, at the
+        end, removed; what a killed process left is removed by the next.
 
     Returns
     -------
@@ -288,8 +297,9 @@ def open_records(
     Raises
     ------
     DataError
-        If nothing is there, a needed table or column is missing, or identifiers look like real
-        ones (names, NHS numbers, full postcodes...): `pseudonymise` replaces them.
+        If nothing is there, a needed table or column is missing, a view of a DuckDB file reads
+        other files, or identifiers look like real ones (names, NHS numbers, full postcodes...):
+        `pseudonymise` replaces them.
 
     Notes
     -----
@@ -337,22 +347,26 @@ def connect(
     source, memory_limit, spill_to
         As for `open_records`.
     """
-    given = {"memory_limit": memory_limit, "temp_directory": spill_to and str(spill_to)}
-    limits = {name: value for name, value in given.items() if value}
     if not isinstance(source, str | Path):
-        if limits:
+        if memory_limit or spill_to:
             raise ParameterError("Set limits on the connection itself, where you made it.")
         return _from_connection(source, "a connection to " + str(source.name), {})
     path = Path(source)
     if path.is_dir():
-        return _from_folder(path, limits)
+        held = duckdb_connection(memory_limit=memory_limit, spill_to=spill_to)
+        return _from_folder(path, held)
     if not path.is_file():
-        raise DataError(f"There is no extract at {path}: give a folder or a DuckDB file.")
+        raise DataError(f"There is no extract {path.name}: give a folder or a DuckDB file.")
     try:
-        connection = ibis.duckdb.connect(path, read_only=True, **limits)
-    except Exception:
-        raise DataError(f"{path.name} is not a DuckDB file: give one, or a folder.") from None
-    return _from_connection(connection, path.name, read_about(path.with_suffix(".json")))
+        connection = duckdb_connection(path, memory_limit=memory_limit, spill_to=spill_to)
+    except Exception as fault:
+        raise DataError(database_cure(path.name, fault)) from None
+    try:
+        _refuse_views(connection, path.name)
+        return _from_connection(connection, path.name, read_about(path.with_suffix(".json")))
+    except DataError:
+        connection.disconnect()  # else the file stays open while the fault is held
+        raise
 
 
 def from_tables(tables: Mapping[str, Any], *, about: Mapping[str, Any], source: str) -> Records:
@@ -367,21 +381,23 @@ def from_tables(tables: Mapping[str, Any], *, about: Mapping[str, Any], source: 
     source : str
         What to call them.
     """
-    connection = ibis.duckdb.connect()
+    connection = duckdb_connection()
     for name, table in tables.items():
         connection.create_table(name, table)
     return _from_connection(connection, source, about)
 
 
-def table_paths(folder: Path) -> dict[str, tuple[str, str]]:
-    """Return the tables in a folder: name to (path or pattern, "parquet" or "csv")."""
-    found: dict[str, tuple[str, str]] = {}
+def table_paths(folder: Path) -> dict[str, tuple[list[Path], str]]:
+    """Return the tables in a folder: name to (files, "parquet" or "csv")."""
+    found: dict[str, tuple[list[Path], str]] = {}
     for path in sorted(folder.iterdir()):
         name = path.name.split(".")[0]
-        if path.is_dir() and any(path.glob("*.parquet")):
-            place = (str(path / _PARTS), "parquet")
+        if passed_over(path.name):
+            continue
+        if path.is_dir() and (parts := sorted(path.glob("*.parquet"))):
+            place = (parts, "parquet")
         elif path.is_file() and path.name.endswith(_SUFFIXES):
-            place = (str(path), "parquet" if path.suffix == ".parquet" else "csv")
+            place = ([path], "parquet" if path.suffix == ".parquet" else "csv")
         else:
             continue
         if name in found:
@@ -390,40 +406,55 @@ def table_paths(folder: Path) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _from_folder(folder: Path, limits: dict[str, str]) -> Records:
-    connection = ibis.duckdb.connect(**limits)
+def _from_folder(folder: Path, connection: Any) -> Records:
     unknown = []
-    for name, (place, kind) in table_paths(folder).items():
+    for name, (files, kind) in table_paths(folder).items():
         if name not in TABLES:
             unknown.append(name)
             continue
         try:
             if kind == "parquet":
-                _refuse_unlike(Path(place), name)
-                connection.read_parquet(place, table_name=name)
+                _refuse_unlike(files, name)
+                # Names are taken as they stand: neither as patterns nor, with a =, as columns.
+                places = [glob.escape(str(file)) for file in files]
+                connection.read_parquet(places, table_name=name, hive_partitioning=False)
             else:
-                # As text: a wrong value must be a counted fault, not a failed read. And read in
-                # once, because every question would else parse the file again.
-                read = read_csv(connection, Path(place), set(TABLES[name].columns))
+                # As text: a wrong value is a counted fault, no failed read. Once: each question
+                # would else parse the file again.
+                read = read_csv(connection, files[0], set(TABLES[name].columns))
                 connection.create_table(name, read)
         except DataError:
             raise
         except Exception as error:
-            # Of the library's text only the number of the line leaves.
+            if kind == "csv" and (cure := encoding_cure(files[0])):
+                raise DataError(cure) from None
             line = re.search(r"CSV Error on Line: ([0-9]+)", str(error))
-            where = f" from line {line[1]} on" if line else ""
+            where = f" from line {line[1]} on" if line else ""  # all of its text that leaves
             raise DataError(
                 f"{name} in {folder.name} cannot be read as {kind}{where}: {_CURES[kind]}."
             ) from None
     found = _from_connection(connection, folder.name, read_about(folder / _ABOUT))
-    return replace(found, unknown=tuple(unknown))
+    ignored = sorted(path.name for path in folder.iterdir() if passed_over(path.name))
+    return replace(found, unknown=tuple(unknown), ignored=tuple(ignored))
 
 
-def _refuse_unlike(place: Path, name: str) -> None:
+def _refuse_views(connection: Any, source: str) -> None:
+    """Refuse a view that reads what is not in the file: it would read whatever its opener may."""
+    views = connection.raw_sql("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
+    for name in sorted({view for (view,) in views} & set(TABLES)):
+        try:
+            connection.raw_sql(f'DESCRIBE SELECT * FROM "{name}"')
+        except Exception:
+            raise DataError(
+                f"{name} in {source} is a view that reads other files, or cannot be read: make it "
+                "a table."
+            ) from None
+
+
+def _refuse_unlike(parts: list[Path], name: str) -> None:
     """Refuse parts of one table whose columns or types differ: they would fail row by row."""
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    parts = sorted(place.parent.glob(place.name)) if place.name == _PARTS else [place]
     schemas = [{(one.name, str(one.type)) for one in pq.read_schema(part)} for part in parts]
     for other in schemas[1:]:
         differ = schemas[0] ^ other
@@ -443,10 +474,11 @@ def unknown_tables(records: Records) -> dict[str, str]:
 def _from_connection(connection: Any, source: str, about: Mapping[str, Any]) -> Records:
     about = checked_about(about)
     raw = {}
+    elsewhere = in_schemas(connection, source)
     for name in TABLES:
         # Asked one by one: ibis 12.0 cannot list the tables of duckdb 2.0.
         with suppress(TableNotFound):
-            raw[name] = connection.table(name)
+            raw[name] = connection.table(name, database=elsewhere.get(name))
     for name, table in raw.items():
         if not set(table.columns) & set(TABLES[name].columns):
             raise DataError(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
+import math
 import os
 import re
 import sys
@@ -17,7 +19,7 @@ from typing import Any
 import papermill
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
-from nbclient.exceptions import DeadKernelError
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from traitlets import Bool
 from traitlets.config import Config
@@ -28,16 +30,19 @@ from tfeval.report.fingerprint import (
     OWN,
     STDERR,
     TRACEBACK,
+    is_full,
     keep_private,
     source,
     trace,
 )
 from tfeval.report.plan import notebook_names, plan
-from tfeval.settings import KEEPS_FILES, THREADS
+from tfeval.report.subject import EXTRACT, told
+from tfeval.settings import CELL_MINUTES, KEEPS_FILES, THREADS
 
 INJECTED = "injected-parameters"
 _PACKAGE_PARENT = Path(__file__).resolve().parent.parent.parent
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_EXTRACT = re.compile(rf"^({EXTRACT}) = (.+)$", re.MULTILINE)
 _ERROR_MARKER = "papermill-error-cell-tag"
 _PYTHON = {"name": "python", "mimetype": "text/x-python", "file_extension": ".py",
            "pygments_lexer": "ipython3", "codemirror_mode": {"name": "ipython", "version": 3},
@@ -45,6 +50,8 @@ _PYTHON = {"name": "python", "mimetype": "text/x-python", "file_extension": ".py
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 _running: set[_ThisPython] = set()
 _lock = threading.Lock()
+# That a kernel died or ran out of time is told in our words, not on stderr as well.
+logging.getLogger("papermill").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)
@@ -141,7 +148,7 @@ def stop_kernels() -> None:
 
 def execute(
     content: Mapping[str, Any], parameters: Mapping[str, Any], folder: Path, *,
-    keeps_files: bool = False,
+    keeps_files: bool = False, cell_minutes: float = CELL_MINUTES,
 ) -> tuple[dict[str, Any], Failure | None]:  # fmt: skip
     """Run a notebook in a kernel of its own.
 
@@ -155,6 +162,8 @@ def execute(
         The kernel's working folder; `notebook.ipynb` is written there.
     keeps_files : bool, default False
         Whether the folder is a report's, in which what a page writes beside it stays.
+    cell_minutes : float, default 60
+        How long a cell may take.
 
     Returns
     -------
@@ -162,12 +171,17 @@ def execute(
         The executed notebook, normalised; up to the failing cell where one failed.
     failure : Failure or None
         Why it failed.
+
+    Raises
+    ------
+    OSError
+        If the disk is full.
     """
     prepared = _prepared(content)
     path = folder / "notebook.ipynb"
     write_notebook(prepared, path)
     escaped = str(path).replace("{", "{{").replace("}", "}}")
-    died = None
+    died = late = None
     with tempfile.TemporaryDirectory(prefix="tfeval-") as private:
         config = Config()
         # Sockets as private files: nobody else on a shared server can read them.
@@ -178,19 +192,37 @@ def execute(
             papermill.execute_notebook(
                 escaped, escaped, dict(parameters), kernel_name="python3", progress_bar=False,
                 start_timeout=120, kernel_manager_class=_ThisPython, config=config,
+                execution_timeout=math.ceil(60 * cell_minutes),
                 resources={"metadata": {"path": str(folder)}},
             )  # fmt: skip
         except PapermillExecutionError:
             pass
+        except CellTimeoutError:
+            late = f"A cell took longer than {cell_minutes:g} minutes, which is as long as it may"
         except Exception as fault:
+            if is_full(fault):
+                raise
             own = isinstance(fault, DeadKernelError)
             died = Failure(0, type(fault).__name__, "The kernel died." if own else NOT_SHOWN, own)
             keep_private(trace(fault), folder / TRACEBACK)
     done = json.loads(path.read_text(encoding="utf-8"))
+    if late:
+        _mark_late(done, f"{late}: see that it ends, or give it more with --cell-minutes.")
     _withhold(done, folder)
     done = _normalised(done, prepared)
     write_notebook(done, path)
     return done, _failure(done) or died
+
+
+def _mark_late(notebook: dict[str, Any], message: str) -> None:
+    """Let the cell that was running say that its time ran out, in our own words."""
+    begun = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"
+             and cell["metadata"].get("papermill", {}).get("start_time")]  # fmt: skip
+    error = {"output_type": "error", "ename": "CellTimeoutError", "evalue": message,
+             "traceback": [OWN]}  # fmt: skip
+    # Its end interrupted it, which is not what went wrong.
+    kept = [output for output in begun[-1]["outputs"] if output["output_type"] != "error"]
+    begun[-1]["outputs"] = [*kept, error]
 
 
 def _withhold(notebook: dict[str, Any], folder: Path) -> None:
@@ -246,6 +278,7 @@ def _normalised(done: dict[str, Any], prepared: Mapping[str, Any]) -> dict[str, 
         kept = {**cell, "source": source(cell)}
         if INJECTED in tags:
             kept |= {"id": INJECTED, "metadata": {"tags": [INJECTED]}}
+            kept["source"] = _EXTRACT.sub(_told_line, kept["source"])
             kept["source"] = kept["source"].replace("# Parameters\n", "# Parameters of this run\n")
         else:
             original = next(identities)
@@ -254,6 +287,12 @@ def _normalised(done: dict[str, Any], prepared: Mapping[str, Any]) -> dict[str, 
             kept["outputs"] = _outputs(cell["outputs"])
         cells.append(kept)
     return {**prepared, "cells": cells}
+
+
+def _told_line(line: re.Match[str]) -> str:
+    """Return a parameter's line with an extract's name in the place of its path."""
+    name, value = line[1], ast.literal_eval(line[2])
+    return f"{name} = {json.dumps(told(name, value), ensure_ascii=False)}"
 
 
 def _outputs(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:

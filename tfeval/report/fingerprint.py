@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import json
 import os
@@ -10,9 +11,11 @@ import platform
 import re
 import shutil
 import sys
+import time
 import tomllib
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
@@ -21,6 +24,11 @@ from typing import Any
 
 from tfeval.errors import NOT_SHOWN, TfevalError, public_line
 from tfeval.settings import project_folder
+
+try:
+    import fcntl
+except ImportError:  # Windows has none: two runs in one folder at once are not kept apart there
+    fcntl = None  # type: ignore[assignment]
 
 # Text that may hold rows: kept in private files beside a run, never on a page.
 
@@ -294,12 +302,134 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 
 def put_in_place(stage: Path, folder: Path) -> None:
-    """Move a finished folder to its name; an older one steps aside first and then goes."""
+    """Move a finished folder, once it is on the disk, to its name; an older one then goes."""
+    for path in (*(one for one in stage.rglob("*") if one.is_file()), stage):
+        _to_disk(path)
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    if folder.exists():
+    stepped = folder.exists()
+    if stepped:
         folder.rename(aside)
-    stage.rename(folder)
-    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        stage.rename(folder)
+    except OSError:
+        if stepped:
+            aside.rename(folder)
+        raise
+    try:
+        _to_disk(folder.parent)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _to_disk(path: Path) -> None:
+    if path.is_dir() and os.name == "nt":
+        return
+    handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    except OSError as fault:
+        if fault.errno != errno.EINVAL:  # a file system that cannot be asked
+            raise
+    finally:
+        os.close(handle)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file so that its name holds all of it, or what it held before."""
+    stage = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        stage.write_text(text, encoding="utf-8")
+        _to_disk(stage)
+        stage.replace(path)
+    finally:
+        stage.unlink(missing_ok=True)
+
+
+#: Seconds between two looks at a folder that another run is making.
+_LOOK = 0.2
+
+
+@contextmanager
+def alone(folder: Path, stopped: Callable[[], bool], wait: Callable[[], None]) -> Iterator[None]:
+    """Keep other runs away from a folder while it is made; wait for one that is making it.
+
+    Parameters
+    ----------
+    folder : Path
+        To be made; what it lies in is made if need be.
+    stopped : callable
+        Whether to give up waiting.
+    wait : callable
+        Called once if another run must be waited for.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If `stopped` says so while it waits.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    path = folder.with_name(f".{folder.name}.lock")
+    handle = _locked(path)
+    if handle is None:
+        wait()
+    while handle is None:
+        if stopped():
+            raise KeyboardInterrupt
+        time.sleep(_LOOK)
+        handle = _locked(path)
+    try:
+        yield
+    finally:
+        _unlock(path, handle)
+
+
+def _locked(path: Path) -> int | None:
+    """Return an open file that nobody else has locked, None where somebody has."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    if not fcntl:
+        return handle
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    except OSError:  # a file system without locks
+        return handle
+    # The file may be one that its holder has taken away meanwhile: it keeps nobody out.
+    with suppress(FileNotFoundError):
+        if os.path.samestat(os.fstat(handle), path.stat()):
+            return handle
+    os.close(handle)
+    return None
+
+
+def _unlock(path: Path, handle: int) -> None:
+    if fcntl:
+        path.unlink(missing_ok=True)
+    os.close(handle)
+
+
+#: What a file system says when it takes no more.
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+#: With fewer bytes than this left a page cannot be written.
+_LEAST_ROOM = 1 << 16
+
+
+def is_full(fault: BaseException | None, *folders: Path) -> bool:
+    """Tell whether something failed because a disk is full.
+
+    Parameters
+    ----------
+    fault : BaseException or None
+        What was raised, with what it is chained to; None where only a kernel knows it.
+    *folders : Path
+        Where the room that is left is looked at.
+    """
+    while fault is not None:
+        if isinstance(fault, OSError) and fault.errno in _FULL:
+            return True
+        fault = fault.__cause__ or fault.__context__
+    return any(shutil.disk_usage(one).free < _LEAST_ROOM for one in folders if one.is_dir())
 
 
 def clean_leftovers(scope: Path) -> None:
@@ -308,10 +438,15 @@ def clean_leftovers(scope: Path) -> None:
         name, pid, kind = path.name[1:].rsplit(".", 2)
         if pid.isdigit() and _is_running(int(pid)):
             continue
+        lock = scope / f".{name}.lock"
+        handle = _locked(lock)
+        if handle is None:  # another run is making it, on another machine perhaps
+            continue
         if kind == "old" and not (scope / name).exists():
             path.rename(scope / name)
         else:
             shutil.rmtree(path, ignore_errors=True)
+        _unlock(lock, handle)
 
 
 def _is_running(pid: int) -> bool:

@@ -21,7 +21,7 @@ from tfeval.display.words import fact_html, significant, unmarked
 from tfeval.errors import ReportError
 from tfeval.impact.plan.analysis_plan import AnalysisPlan
 from tfeval.report.fingerprint import code_hash, data_files, imported, installed_versions
-from tfeval.report.subject import Subject, page_subject, shell
+from tfeval.report.subject import Subject, page_subject, shell, told
 
 # Recorded tables: what later chapters and the pages of authorities look rows up in.
 
@@ -455,7 +455,7 @@ def provenance(**parameters: object) -> Table:
     rows = [
         ("Analysis plan, SHA-256", f"{value.title}, version {value.version}", value.hash)
         if isinstance(value, AnalysisPlan)
-        else ("Parameter", name, str(value))
+        else ("Parameter", name, str(told(name, value)))
         for name, value in parameters.items()
     ]
     rows += [("Code", "tfeval, SHA-256", code_hash()[:12])]

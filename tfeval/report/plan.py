@@ -22,6 +22,7 @@ from tfeval.report.parameters import (
     refuse_unknown,
     resolve,
 )
+from tfeval.report.subject import EXTRACT, told
 
 # The analysis plans that a notebook was held to, and what in it is exploratory.
 
@@ -131,6 +132,8 @@ def _together(said: list[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 _MARK = "~"
+#: Kernels that say no language, by their name.
+_LANGUAGES = {"ir": "R", "bash": "Bash", "sas": "SAS", "stata": "Stata"}
 _CHAPTER = re.compile(r"\d\d_.+")
 AREA = "local_authority"
 
@@ -231,6 +234,7 @@ def read_chapter(name: str, folder: Path) -> Chapter:
         hint = suggest(name, known) if known else "The folder of notebooks is empty."
         raise ReportError(f"There is no notebook {name}. {hint}")
     content = read_notebook(folder / f"{name}.ipynb")
+    _refuse_other_language(content, name)
     parameters = notebook_parameters(content, name)
     reads = tuple(content["metadata"].get("tfeval", {}).get("reads", ()))
     if reads and RUNNER_SETS not in {item.name for item in parameters}:
@@ -239,6 +243,18 @@ def read_chapter(name: str, folder: Path) -> Chapter:
             f'add {RUNNER_SETS}: str = "stored"  # where the chapters it reads are.'
         )
     return Chapter(name, notebook_title(content, name), content, parameters, reads)
+
+
+def _refuse_other_language(content: Mapping[str, Any], name: str) -> None:
+    """Refuse a notebook that its own metadata say is not Python: its cells would run as that."""
+    told_by = (content["metadata"].get("language_info"), content["metadata"].get("kernelspec"))
+    info, kernel = (one if isinstance(one, Mapping) else {} for one in told_by)
+    language = info.get("name") or kernel.get("language") or _LANGUAGES.get(str(kernel.get("name")))
+    if language and not str(language).casefold().startswith(("python", "ipython")):
+        raise ReportError(
+            f"{name} is a notebook in {language}, and a report runs Python: write it in Python, "
+            "or take it out of the folder."
+        )
 
 
 def notebook_title(content: Mapping[str, Any], name: str) -> str:
@@ -317,7 +333,7 @@ def _scope(chapter: Chapter, chapters: Iterable[Chapter], given: Mapping[str, st
         if any(value != default for value, default in asked):
             # Chapters that declare it with several types may each read another value.
             read = list(dict.fromkeys((type(value).__name__, value) for value, _ in asked))
-            parts.append(f"{name}-{slug(read[0][1] if len(read) == 1 else read)}")
+            parts.append(f"{name}-{_part(name, read[0][1]) if len(read) == 1 else slug(read)}")
     return "--".join(parts)
 
 
@@ -347,10 +363,23 @@ def slug(value: object) -> str:
     """
     plain = isinstance(value, bool) or value is None
     text = str(value).lower() if plain else str(value)
-    short = re.sub(r"[^a-z0-9._]+", "-", text.casefold().replace("'", "")).strip("-._")
+    short = _short(text)
     if short and text == short and len(short) <= 60 and not re.search(r"--|[^ -~]", text):
         return short
     return f"{short[:40]}{_MARK}{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _short(text: str) -> str:
+    return re.sub(r"[^a-z0-9._]+", "-", text.casefold().replace("'", "")).strip("-._")
+
+
+def _part(name: str, value: object) -> str:
+    """Return a value as part of a folder's name: of an extract not where it lies."""
+    shown = told(name, value)
+    if shown == value:
+        return slug(value)
+    short, _, place = shown.rpartition("#")
+    return f"{_short(short)[:40]}{_MARK}{place}"
 
 
 def scope_words(scope: str, values: Mapping[str, Any], changed: Mapping[str, Any]) -> str:
@@ -364,7 +393,7 @@ def scope_words(scope: str, values: Mapping[str, Any], changed: Mapping[str, Any
     'England; price year 2015'
     >>> scope_words("sefton--horizon-18", {"local_authority": "Sefton"}, {})
     'Sefton; horizon 18'
-    >>> scope_words("national--extract-data-x", {}, {"extract": "/data/x"})  # not where it lies
+    >>> scope_words("national--extract-x", {}, {"extract": "x#0123456789ab"})  # its name alone
     'England; extract x'
     """
     area = values.get("local_authority", "all")
@@ -375,10 +404,13 @@ def scope_words(scope: str, values: Mapping[str, Any], changed: Mapping[str, Any
     others = {name: value.partition(_MARK)[0] for name, _, value in parts} | dict(changed)
     others.pop("local_authority", None)
     return "; ".join(
-        [area, *(f"{name.replace('_', ' ')} {_last(value)}" for name, value in others.items())]
+        [area, *(f"{one.replace('_', ' ')} {named(one, value)}" for one, value in others.items())]
     )
 
 
-def _last(value: object) -> object:
-    # Of an extract its name alone: where it lies is nobody's business.
-    return PurePath(value).name or value if isinstance(value, str) else value
+def named(name: str, value: object) -> object:
+    """Return a parameter's value in words: of what lies somewhere, such as an extract, its name."""
+    if not isinstance(value, str):
+        return value
+    short = PurePath(value).name or value
+    return short.partition("#")[0] if name == EXTRACT else short

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from tfeval.display.names import SIMULATED
-from tfeval.errors import DataError, ParameterError
-from tfeval.report.fingerprint import clean_leftovers, code_hash, data_files, read_manifest
+from tfeval.errors import DataError, ParameterError, ReportError
+from tfeval.report.fingerprint import (
+    clean_leftovers,
+    code_hash,
+    data_files,
+    is_full,
+    read_manifest,
+    write_whole,
+)
 from tfeval.report.plan import Job, scope_words
 from tfeval.report.subject import SIMULATED as SIMULATED_EXTRACTS
 from tfeval.report.task import Accepted, Basis, Outcome, Task
+from tfeval.settings import CELL_MINUTES
 
 if TYPE_CHECKING:
     from tfeval.report.task import Outcome
@@ -106,6 +115,7 @@ def run_jobs(
     workers: int = 2,
     report: Callable[[Outcome], None] | None = None,
     accept_faults: str = "",
+    cell_minutes: float = CELL_MINUTES,
 ) -> list[Outcome]:
     """Run jobs, each after what it reads; what is up to date is kept.
 
@@ -123,6 +133,8 @@ def run_jobs(
         Called with each outcome as it is known.
     accept_faults : str, optional
         Why the jobs run though their extract has faults; each page that rests on it says so.
+    cell_minutes : float, default 60
+        How long a cell may take; its page then says so, and other pages are made.
 
     Returns
     -------
@@ -132,16 +144,19 @@ def run_jobs(
     Raises
     ------
     ParameterError
-        If `workers` is not positive.
+        If `workers` or `cell_minutes` is not positive.
     DataError
         If an extract has faults and no reason to accept them is given: nothing is run then.
 
     Notes
     -----
-    An extract is checked once, before any notebook starts.
+    An extract is checked once, before any notebook starts. Two runs may share a folder: a page
+    that one is making the other waits for, and then keeps.
     """
     if workers < 1:
         raise ParameterError(f"--jobs needs at least 1, not {workers}.")
+    if not cell_minutes > 0:
+        raise ParameterError(f"--cell-minutes is more than 0, not {cell_minutes:g}.")
     jobs = list(jobs)
     accepted = _accepted(jobs, accept_faults.strip())
     basis = Basis.now()
@@ -156,7 +171,8 @@ def run_jobs(
             for key in [key for key, job in waiting.items() if all(n in done for n in job.needs)]:
                 failed = [name for name in waiting[key].needs if not done[name].good]
                 broken = failed[0][1] if failed else ""
-                task = Task(waiting.pop(key), out, basis, force, broken, accepted.get(key))
+                task = Task(waiting.pop(key), out, basis, force, broken, accepted.get(key),
+                            cell_minutes)  # fmt: skip
                 running[pool.submit(task.run)] = key
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 outcome = done[running.pop(future)] = future.result()
@@ -240,11 +256,67 @@ def write_index(out: Path) -> Path:
     entries, versions = _found(out)
     html = finish(_render(entries, versions), TITLE)
     path = out / "index.html"
-    stage = out / f".index.html.{os.getpid()}.tmp"
     out.mkdir(parents=True, exist_ok=True)
-    stage.write_text(html, encoding="utf-8")
-    stage.replace(path)
+    write_whole(path, html)
     return path
+
+
+@contextmanager
+def ending_with_index(out: Path) -> Iterator[None]:
+    """Let a run that is stopped, by a signal or a fault, leave an index of what is whole.
+
+    Parameters
+    ----------
+    out : Path
+        The folder of reports. A run that ends well writes its index itself.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        In place of the end of the process, with the signal's number, where it is asked to end.
+    ReportError
+        In place of the system's own error, where the disk is full.
+    """
+    with _asked_to_end():
+        try:
+            yield
+        except BaseException as fault:
+            with suppress(Exception):  # whatever ends the run is what is told
+                if out.is_dir():
+                    write_index(out)
+            if is_full(fault):
+                raise ReportError(
+                    f"The disk is full, so not every page is in {out}: make room and run the "
+                    "same again. What is whole is kept."
+                ) from None
+            raise
+
+
+#: How a process is asked to end: by another, and by a terminal that goes.
+_ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+@contextmanager
+def _asked_to_end() -> Iterator[None]:
+    """End as by Ctrl-C when asked to, once; asked again, at once."""
+    before: dict[int, Any] = {}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def end(number: int, _: object) -> None:
+        restore()
+        raise KeyboardInterrupt(number)
+
+    if threading.current_thread() is threading.main_thread():
+        # What the process was started to ignore, as by nohup, it ignores.
+        asked = [number for number in _ENDS if signal.getsignal(number) is not signal.SIG_IGN]
+        before |= {number: signal.signal(number, end) for number in asked}
+    try:
+        yield
+    finally:
+        restore()
 
 
 def _found(out: Path) -> tuple[list[dict[str, Any]], str]:

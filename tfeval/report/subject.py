@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
@@ -16,7 +17,7 @@ from tfeval.report.parameters import declared
 
 #: The parameter that the runner sets says where records are, not what they are about.
 NO_SUBJECT = "records"
-_AREA, _EXTRACT = "local_authority", "extract"
+_AREA, EXTRACT = "local_authority", "extract"
 #: Extracts of simulated records: made on the spot, and any that was opened and says so.
 SIMULATED = {"simulated"}
 _OWN = ("phase", _AREA, "horizon", "price_year")
@@ -84,13 +85,13 @@ class Subject:
                 f"A subject is made from a mapping of parameters or a specification, not a {kind}."
             )
         given = {
-            str(name): _told(str(name), value)
+            str(name): told(str(name), value)
             for name, value in (parameters or {}).items()
             if value not in (None, "") and name != NO_SUBJECT
         }
         basis = "published"
-        if _EXTRACT in given:
-            basis = "simulated" if given[_EXTRACT] in SIMULATED else "extract"
+        if EXTRACT in given:
+            basis = "simulated" if given[EXTRACT] in SIMULATED else "extract"
         months, year = given.get("horizon"), given.get("price_year")
         return cls(
             phase=str(given.get("phase", "")), area=str(given.get(_AREA, "")),
@@ -144,15 +145,23 @@ READ: dict[str, tuple[Subject, str | Path]] = {}
 
 def simulated_extract(extract: str) -> None:
     """Note that an extract that was opened holds simulated records."""
-    SIMULATED.add(_told(_EXTRACT, extract))
+    SIMULATED.add(told(EXTRACT, extract))
 
 
-def _told(name: str, value: Any) -> Any:
-    """Return a parameter's value as a record may tell it: an extract without its folder."""
-    if name != _EXTRACT or value in SIMULATED:
+def told(name: str, value: Any) -> Any:
+    """Return a parameter's value as it may be told: of an extract its name and a hash of its place.
+
+    Examples
+    --------
+    >>> told("extract", "/secure/place/records")
+    'records#7945313723f8'
+    >>> told("extract", "simulated"), told("horizon", 12)
+    ('simulated', 12)
+    """
+    if name != EXTRACT or value in SIMULATED:
         return value
     text = str(value)
-    if "#" in text:  # told already
+    if re.fullmatch(r"[^/\\]*#[0-9a-f]{12}", text):  # told already
         return text
     return f"{PurePath(text).name}#{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +20,14 @@ from tfeval.report.fingerprint import (
     PAGE,
     PRIVATE,
     TRACEBACK,
+    alone,
     code_hash,
     data_files,
     extract_state,
     file_hash,
     installed_versions,
     is_current,
+    is_full,
     keep_private,
     notebook_hash,
     put_in_place,
@@ -34,8 +38,9 @@ from tfeval.report.fingerprint import (
 )
 from tfeval.report.notebook_parts import headline_of, shows_simulated
 from tfeval.report.parameters import RUNNER_SETS, read_notebook
-from tfeval.report.plan import Job, scope_words
-from tfeval.report.subject import Subject
+from tfeval.report.plan import Job, named, scope_words
+from tfeval.report.subject import Subject, told
+from tfeval.settings import CELL_MINUTES
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,8 @@ class Task:
         A chapter that it reads and that failed; empty if none.
     accepted : Accepted, optional
         Faults of the records that it rests on.
+    cell_minutes : float
+        How long one of its cells may take.
     """
 
     job: Job
@@ -123,6 +130,7 @@ class Task:
     force: bool
     broken_input: str
     accepted: Accepted | None = None
+    cell_minutes: float = CELL_MINUTES
 
     @property
     def folder(self) -> Path:
@@ -131,8 +139,21 @@ class Task:
 
     def run(self) -> Outcome:
         """Run the notebook unless it is up to date, and put the whole folder in place."""
+        if self._is_current(self._rests_on()):
+            return self._outcome("kept")
+        with alone(self.folder, self.basis.stop.is_set, self._tell_waiting):
+            return self._run_alone()
+
+    def _is_current(self, rests_on: Mapping[str, Any]) -> bool:
+        return not self.force and not self.broken_input and is_current(self.folder, rests_on)
+
+    def _tell_waiting(self) -> None:
+        name = f"{self.job.scope}/{self.job.chapter.name}"
+        sys.stderr.write(f"Another run is making {name}: waiting for it.\n")
+
+    def _run_alone(self) -> Outcome:
         rests_on = self._rests_on()
-        if not self.force and not self.broken_input and is_current(self.folder, rests_on):
+        if self._is_current(rests_on):  # another run has made it meanwhile
             return self._outcome("kept")
         stage = stage_for(self.folder)
         try:
@@ -153,34 +174,48 @@ class Task:
 
     def _make(self, stage: Path) -> tuple[str, str]:
         from tfeval.report.execute import execute  # noqa: PLC0415 - heavy, and often not needed
-        from tfeval.report.notebook_parts import tables_of  # noqa: PLC0415
-        from tfeval.report.publish import publish  # noqa: PLC0415
-        from tfeval.report.record import records_of  # noqa: PLC0415
 
         chapter = self.job.chapter
         changed = self.job.changed()
         if RUNNER_SETS in {item.name for item in chapter.parameters}:
             changed[RUNNER_SETS] = self.job.reads_from
-        notebook, failure = execute(chapter.content, changed, stage, keeps_files=True)
+        notebook, failure = execute(
+            chapter.content, changed, stage, keeps_files=True, cell_minutes=self.cell_minutes
+        )
+        if failure and is_full(None, stage):
+            raise OSError(errno.ENOSPC, "The disk is full")
         error = failure.public() if failure else ""
         page = self._page(stage)
         if failure:
             page |= {"failed_in": failure.cell, "message": failure.shown()}
             page["private"] = TRACEBACK if (stage / TRACEBACK).is_file() else ""
+        unpublished = self._publish(notebook, page, stage)
+        error = error or unpublished
+        return ("failed" if error else "ok"), error
+
+    def _publish(self, notebook: Mapping[str, Any], page: dict[str, Any], stage: Path) -> str:
+        """Write a run's page, and its records where nothing failed; return what went wrong."""
+        from tfeval.report.notebook_parts import tables_of  # noqa: PLC0415
+        from tfeval.report.publish import publish  # noqa: PLC0415
+        from tfeval.report.record import records_of  # noqa: PLC0415
+
+        chapter, error = self.job.chapter, ""
         try:
             found = records_of(notebook, chapter.name)
             html = publish(notebook, _new_page(page))
         except Exception as fault:
+            if is_full(fault):
+                raise
             own = isinstance(fault, TfevalError)
             if not own:
                 keep_private(trace(fault), stage / TRACEBACK)
                 page["private"] = TRACEBACK
-            told = public_line(fault)
-            error = f"{told} ({type(fault).__name__} in publication)" if own else told
-            html = _failed_page(page, told)
+            line = public_line(fault)
+            error = f"{line} ({type(fault).__name__} in publication)" if own else line
+            html = _failed_page(page, line)
         (stage / "report.html").write_text(html, encoding="utf-8")
-        if error:
-            return "failed", error
+        if error or "failed_in" in page:
+            return error
         content: dict[str, Any] = {
             "notebook": chapter.name,
             "parameters": Subject.of(self.job.values).parameters(),
@@ -190,7 +225,7 @@ class Task:
         if tables := tables_of(notebook, chapter.name):
             content["tables"] = tables
         write_json(stage / "records.json", content)
-        return "ok", ""
+        return ""
 
     def _skip(self, stage: Path) -> tuple[str, str]:
         error = f"It reads {self.broken_input}, which failed; run it again when that is mended."
@@ -199,7 +234,7 @@ class Task:
 
     def _page(self, stage: Path) -> dict[str, Any]:
         made = [
-            ("Parameters", _sentence(self.job.values) or "none"),
+            ("Parameters", _sentence({n: named(n, v) for n, v in self._told.items()}) or "none"),
             ("Notebook, SHA-256", notebook_hash(self.job.chapter.content)[:12]),
             ("Code, SHA-256", self.basis.code[:12]),
             ("Data", f"{len(self.basis.data)} files, each with its SHA-256 in manifest.json"),
@@ -207,11 +242,19 @@ class Task:
         ]
         return {
             "title": self.job.chapter.title,
-            "scope": scope_words(self.job.scope, self.job.values, self.job.changed()),
+            "scope": scope_words(self.job.scope, self._told, self._changed()),
             "made": tuple(made),
             "home": "../../index.html",
             "accepted": self._accepted().get("accepted_faults"),
         }
+
+    @property
+    def _told(self) -> dict[str, Any]:
+        """Its parameters as they may be told."""
+        return {name: told(name, value) for name, value in self.job.values.items()}
+
+    def _changed(self) -> dict[str, Any]:
+        return {name: self._told[name] for name in self.job.changed()}
 
     def _rests_on(self) -> dict[str, Any]:
         inputs = {
@@ -233,7 +276,7 @@ class Task:
             "data": self.basis.data,
             # Of what its run imported: only a run can say what that is.
             "versions": installed_versions(before["rests_on"].get("versions", ())),
-            "parameters": self.job.values,
+            "parameters": self._told,
             "inputs": inputs,
             "extract": extract_state(str(self.job.values.get("extract", ""))),
             **self._accepted(),
@@ -242,16 +285,15 @@ class Task:
     def _accepted(self) -> dict[str, Any]:
         if self.accepted is None:
             return {}
-        told = {"reason": self.accepted.reason, "faults": list(self.accepted.faults)}
-        return {"accepted_faults": told}
+        given = {"reason": self.accepted.reason, "faults": list(self.accepted.faults)}
+        return {"accepted_faults": given}
 
     def _write_manifest(
         self, stage: Path, rests_on: Mapping[str, Any], status: str, error: str
     ) -> None:
         from tfeval.report.plan import plans_of  # noqa: PLC0415
 
-        changed = self.job.changed()
-        values = self.job.values.items()
+        changed, values = self.job.changed(), self._told.items()
         run = stage / "notebook.ipynb"
         made = read_notebook(run) if run.is_file() else {"cells": [], "metadata": {}}
         # Of a private file not even the hash: a short text could be found from it.

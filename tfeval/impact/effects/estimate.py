@@ -50,6 +50,8 @@ from tfeval.programme.outcomes import outcome_words
 
 # Effects of designs that make their own contrasts, by sums of their units' influences.
 
+#: The level that is meant where none is given.
+_LEVEL = 0.95
 #: An error this small, relative to the outcome's standard deviation, is rounding.
 _NOTHING = 1e-10
 
@@ -76,7 +78,7 @@ def contrast_effects(
     cluster : str, optional
         One of the design's clusters.
     level : float, default 0.95
-        Where the design gives intervals itself, its own level stands.
+        A design that has a level of its own keeps it, and is asked for no other.
 
     Returns
     -------
@@ -90,13 +92,12 @@ def contrast_effects(
         If the errors or clusters are not the design's, or its own intervals have another level.
     """
     own = getattr(design, "level", level)
-    if own != level:
+    if level not in (own, _LEVEL):
         raise ParameterError(
             f"This design's own intervals are at {own}: give estimate level={own}."
         )
+    level = own
     found = design.contrasts(outcomes, months)
-    if "conf_low" in found.rows:
-        level = getattr(design, "level", level)
     codes, name = _codes(found, errors, cluster)
     sums = found.influence if codes is None else _summed(found.influence, codes)
     count, fewest = len(sums), FEWEST_UNITS if codes is None else FEWEST_CLUSTERS

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from tfeval.display.tables import safe_count
+from tfeval.display.words import moment_words
 from tfeval.errors import DataError, ParameterError, names_settings, suggest
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
@@ -19,6 +20,7 @@ from tfeval.impact.panel.group_time_effects import (
     GroupTimeEffects,
     Held,
     Units,
+    aggregated,
     complete,
 )
 from tfeval.impact.panel.panel import Panel
@@ -80,7 +82,7 @@ class GroupTime:
     @property
     def assumption(self) -> str:
         """What must be true, in one sentence."""
-        alike = " had they the same covariates" if self.covariates else ""
+        alike = ", given the covariates" if self.covariates else ""
         early = (
             f", and nobody changed more than {self.anticipation} periods before"
             if self.anticipation
@@ -108,6 +110,22 @@ class GroupTime:
             If no group has a period before treatment and somebody to be compared with, or columns
             hold no numbers.
         """
+        held, notes = self._estimates(panel, outcome)
+        return complete(
+            held, KIND, self, outcome=outcome, notes=notes, simulated=panel.simulated
+        )  # fmt: skip
+
+    def averages(self, panel: Panel, outcome: str) -> GroupTimeEffects:
+        """Return the averages that the design names, on one outcome."""
+        held, notes = self._estimates(panel, outcome)
+        limits = self.balance_event, self.min_event, self.max_event
+        return aggregated(
+            held, self.aggregate, self, limits, outcome=outcome, notes=notes,
+            simulated=panel.simulated,
+        )  # fmt: skip
+
+    def _estimates(self, panel: Panel, outcome: str) -> tuple[Held, tuple[str, ...]]:
+        """Return the estimates by group and period, and what must be known of them."""
         frame = self._entrants(panel, panel.outcome(outcome))
         values = panel.outcome(outcome)[frame.places][:, frame.columns]
         sample = Sample(
@@ -126,8 +144,7 @@ class GroupTime:
             table.join(pd.DataFrame(rows)), tuple(cell.arms for cell in plan), influence,
             frame.units, panel.times[frame.columns], float(np.nanstd(sample.y)),
         )  # fmt: skip
-        return complete(held, KIND, self, outcome=outcome, notes=frame.notes,
-                        simulated=panel.simulated)  # fmt: skip
+        return held, frame.notes
 
     def contrasts(self, outcomes: Panel, months: int | None = None) -> Contrasts:
         """Return the chosen averages for each outcome of a panel, and what they come to in all.
@@ -140,8 +157,8 @@ class GroupTime:
         Returns
         -------
         Contrasts
-            Rows have `population` ("event:2", "group:2014", "time:2015", "average"), `group`,
-            `time`, `event`, and the simultaneous `band_low` and `band_high` at the design's level.
+            Rows have `event`, `group` and `time` as far as they tell rows apart, the same in words
+            as `population`, and the simultaneous `band_low` and `band_high` of the design's level.
         """
         if months is not None:
             raise ParameterError("A panel has its own periods: leave months out.")
@@ -155,24 +172,22 @@ class GroupTime:
                 influence.append(np.column_stack([found.influence, found.average_influence]))
             else:
                 influence.append(found.influence)
-            rows.append(frame.assign(
-                outcome=name, population=[_population(row) for row in frame.to_dict("records")]
-            ))  # fmt: skip
+            moments = frame[["event", "group", "time"]].to_numpy()
+            rows.append(
+                frame.assign(
+                    outcome=name,
+                    population=[moment_words(*row) for row in moments],
+                    n_missing=found.held.units.missing,
+                )
+            )
         kept = ["outcome", "population", "group", "time", "event", "estimate", "band_low",
-                "band_high", "n_treated", "n_comparison", "status"]  # fmt: skip
+                "band_high", "n_treated", "n_comparison", "n_missing", "status"]  # fmt: skip
         clusters = {}
         if self.cluster is not None:
             clusters[self.cluster] = pd.factorize(outcomes.column(self.cluster))[0]
         return Contrasts(
             pd.concat(rows, ignore_index=True)[kept], np.column_stack(influence), clusters
         )
-
-    def averages(self, panel: Panel, outcome: str) -> GroupTimeEffects:
-        """Return the averages that the design names, on one outcome."""
-        return self.fit(panel, outcome).aggregate(
-            self.aggregate, balance_event=self.balance_event, min_event=self.min_event,
-            max_event=self.max_event,
-        )  # fmt: skip
 
     def diagnostic(self, outcomes: Panel | None = None) -> pd.DataFrame:
         """Return the joint test of effects before treatment, one row an outcome.
@@ -236,7 +251,7 @@ class GroupTime:
         x = (x - x.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
         units = Units(
             places, len(first), np.append(starts, len(places)), self._weights(panel)[places],
-            self._clusters(panel, places),
+            self._clusters(panel, places), int((~kept & ~already).sum()),
         )  # fmt: skip
         return Entrants(
             units, np.concatenate([np.ones((1, len(places))), x]), groups, columns,
@@ -312,13 +327,6 @@ def _numbers(panel: Panel, name: str) -> np.ndarray:
         raise DataError(
             f"Column {name} holds no numbers: give a category as columns of 0 and 1."
         ) from None
-
-
-def _population(row: dict[Any, Any]) -> str:
-    for name in ("event", "group", "time"):
-        if not pd.isna(row[name]):
-            return f"{name}:{row[name]}"
-    return "average"
 
 
 @names_settings

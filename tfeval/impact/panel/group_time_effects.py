@@ -50,6 +50,8 @@ class Units:
         Sampling weights.
     clusters : ndarray of int, shape (n,), optional
         Codes from 0.
+    missing : int
+        Others, whose covariates or outcomes are missing.
     """
 
     places: np.ndarray
@@ -57,6 +59,7 @@ class Units:
     starts: np.ndarray
     weight: np.ndarray
     clusters: np.ndarray | None
+    missing: int
 
     @cached_property
     def totals(self) -> np.ndarray:
@@ -256,12 +259,10 @@ class GroupTimeEffects:
         """
         if self.kind != "group_time":
             raise ParameterError("These are averages already: aggregate the group-time effects.")
-        if kind not in AVERAGES:
-            raise ParameterError(f"aggregate is one of {', '.join(AVERAGES)}, not {kind!r}.")
-        rows = _chosen(self.held, kind, balance_event, min_event, max_event)
-        held = averaged(self.held, rows, by_size=True, column=_AT.get(kind))
-        return complete(held, kind, self.settings, outcome=self.outcome, notes=self.notes,
-                        simulated=self.simulated)  # fmt: skip
+        return aggregated(
+            self.held, kind, self.settings, (balance_event, min_event, max_event),
+            outcome=self.outcome, notes=self.notes, simulated=self.simulated,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return (
@@ -270,14 +271,24 @@ class GroupTimeEffects:
         )
 
 
-def _chosen(
-    held: Held,
-    kind: str,
-    balance_event: int | None,
-    min_event: int | None,
-    max_event: int | None,
-) -> dict[int | None, np.ndarray]:
+#: `balance_event`, `min_event` and `max_event`.
+Limits = tuple[int | None, int | None, int | None]
+
+
+def aggregated(
+    held: Held, kind: str, settings: Any, limits: Limits, **told: Any
+) -> GroupTimeEffects:
+    """Return averages of group-time estimates; see `GroupTimeEffects.aggregate`."""
+    if kind not in AVERAGES:
+        raise ParameterError(f"aggregate is one of {', '.join(AVERAGES)}, not {kind!r}.")
+    rows = _chosen(held, kind, limits)
+    made = averaged(held, rows, by_size=True, column=_AT.get(kind))
+    return complete(made, kind, settings, **told)
+
+
+def _chosen(held: Held, kind: str, limits: Limits) -> dict[int | None, np.ndarray]:
     """Return the group-times of each row of an average."""
+    balance_event, min_event, max_event = limits
     names = ("group", "time", "event")
     group, time, event = (held.frame[name].to_numpy(dtype=int) for name in names)
     kept = event <= (np.inf if max_event is None else max_event)

@@ -158,12 +158,12 @@ def panel(
         if name not in frame:
             known = map(str, frame.columns)
             raise ParameterError(f"The table has no column {name}. {suggest(name, known)}")
-    if frame[[unit, time]].isna().to_numpy().any():
+    if frame[unit].isna().any() or frame[time].isna().any():
         raise DataError(f"Columns {unit} and {time} of a panel may not be missing.")
     whole = pd.to_numeric(frame[time], errors="coerce")
     if not (whole % 1 == 0).all():
         raise DataError(f"Column {time} must hold whole numbers of periods.")
-    rows, units = pd.factorize(frame[unit], sort=True)
+    rows, units = _codes(frame[unit])
     columns, times = pd.factorize(whole.astype("int64"), sort=True)
     cells = np.bincount(rows * len(times) + columns)
     twice = len(frame) - np.count_nonzero(cells)
@@ -176,14 +176,32 @@ def panel(
         values = np.full((len(units), len(times)), np.nan)
         values[rows, columns] = pd.to_numeric(frame[name]).to_numpy(dtype=float, na_value=np.nan)
         held[name] = values
-    opening = np.empty(len(units), dtype=np.int64)
-    opening[rows[::-1]] = np.arange(len(rows))[::-1]  # the first row of each unit is written last
-    changing = []
-    for name in fixed:
-        codes = pd.factorize(frame[name])[0]
-        if (codes != codes[opening][rows]).any():
-            changing.append(name)
+    places = np.empty(len(units), dtype=np.int64)
+    places[rows[::-1]] = np.arange(len(rows))[::-1]  # the last written is a unit's first row
+    changing = [name for name in fixed if _changes(frame[name], places[rows])]
     if changing:
         raise DataError(f"Within a {unit}, {', '.join(changing)} must not change over {time}.")
-    first = frame[fixed].iloc[opening].reset_index(drop=True)
-    return Panel(pd.Index(units), np.asarray(times, dtype=np.int64), held, first, simulated)
+    first = pd.DataFrame(
+        {name: frame[name].array[places] for name in fixed}, index=range(len(units))
+    )
+    return Panel(units, np.asarray(times, dtype=np.int64), held, first, simulated)
+
+
+def _codes(column: pd.Series) -> tuple[np.ndarray, pd.Index]:
+    """Return the place of each label among all in order, and these."""
+    if not column.is_monotonic_increasing:
+        rows, labels = pd.factorize(column, sort=True)
+        return rows, pd.Index(labels)
+    values = column.to_numpy()
+    new = np.append(np.ones(min(len(values), 1), dtype=bool), values[1:] != values[:-1])
+    return np.cumsum(new) - 1, pd.Index(column[new], name=None)
+
+
+def _changes(column: pd.Series, first: np.ndarray) -> bool:
+    """Tell whether some row's value is not that of its unit's first row."""
+    plain = isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf"
+    values = column.to_numpy() if plain else pd.factorize(column)[0]
+    differs = values != values[first]
+    if plain and column.dtype.kind == "f" and differs.any():
+        differs &= ~(np.isnan(values) & np.isnan(values[first]))
+    return bool(differs.any())

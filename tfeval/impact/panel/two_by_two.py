@@ -30,6 +30,8 @@ SINGULAR = 1e10
 ENDLESS = 50.0
 #: Units read at a time: what is made of them stays in the processor's cache.
 BLOCK = 8192
+#: A step from which the fit of a propensity score of many units takes no other.
+NEAR = 0.01
 #: Units of a propensity score from which its fit starts from that of some, and how many.
 MANY, FIRST_FIT = 20_000, 6000
 
@@ -119,40 +121,54 @@ class Cell:
         return {"estimate": 0.0, "n_left_out": 0, "status": REFERENCE}
 
 
-def fill_panel(
-    sample: Sample, plan: list[Cell], method: str
-) -> tuple[list[dict[str, Any]], np.ndarray]:
+Rows = list[dict[str, Any]]
+
+
+def fill_panel(sample: Sample, plan: list[Cell], method: str) -> tuple[Rows, np.ndarray]:
     """Return rows of estimates and influences, (cells, n), from units' own changes."""
     influence = np.zeros((len(plan), sample.x.shape[1]))
-    seen = np.isfinite(sample.y)
-    whole, rows, start = bool(seen.all()), [], 0
-    # Group-times of one group and the same comparison share all but the outcomes.
-    for (arms, fixed, _), cells in groupby(
-        plan, key=lambda cell: (cell.arms, cell.later == cell.base, whole or cell)
-    ):
+    if not np.isfinite(sample.y).all():
+        pairs = zip(plan, influence, strict=True)
+        return [_fill_seen(sample, cell, method, out) for cell, out in pairs], influence
+    rows: Rows = []
+    for _, cells in groupby(plan, key=lambda cell: cell.arms.treated):
         some = list(cells)
-        out = influence[start : start + len(some)]
-        start += len(some)
+        rows += _fill_group(sample, some, method, influence[len(rows) : len(rows) + len(some)])
+    return rows, influence
+
+
+def _fill_group(sample: Sample, plan: list[Cell], method: str, influence: np.ndarray) -> Rows:
+    """Fill in one group: periods with the same comparison share all but the outcomes."""
+    rows: Rows = []
+    near: Near | None = None
+    for (arms, fixed), cells in groupby(plan, lambda cell: (cell.arms, cell.later == cell.base)):
+        some, start = list(cells), len(rows)
         counts = counted(sample.starts, arms)
         if fixed:
             rows += [{**cell.row, **counts} for cell in some]
-        elif whole:
-            later, base = (tuple(cell.later for cell in some), tuple(cell.base for cell in some))
-            pairs = Pairs(arms.treated[0], arms.comparison, later, base)
-            fit = panel_fit(sample, pairs, method, out)
-            rows += [{"estimate": one, **counts, "n_left_out": 0, "status": fit.status}
-                     for one in fit.estimate]  # fmt: skip
-        else:
-            both = [some[0].later, some[0].base]
-            kept = seen[both].all(axis=0)
-            part = sample.among(kept, both)
-            own = np.zeros((1, int(kept.sum())))
-            fit = panel_fit(part, Pairs(arms.treated[0], arms.comparison, (0,), (1,)), method, own)
-            out[0, kept] = own[0]
-            had = counted(part.starts, arms)
-            rows.append({"estimate": fit.estimate[0], **had, "status": fit.status,
-                         "n_left_out": sum(counts.values()) - sum(had.values())})  # fmt: skip
-    return rows, influence
+            continue
+        later, base = tuple(cell.later for cell in some), tuple(cell.base for cell in some)
+        pairs = Pairs(arms.treated[0], arms.comparison, later, base)
+        fit = panel_fit(sample, pairs, method, influence[start : start + len(some)], near)
+        near = fit.near
+        rows += [{"estimate": one, **counts, "n_left_out": 0, "status": fit.status}
+                 for one in fit.estimate]  # fmt: skip
+    return rows
+
+
+def _fill_seen(sample: Sample, cell: Cell, method: str, out: np.ndarray) -> dict[str, Any]:
+    """Fill in one group and period from the units that are seen in both of its periods."""
+    counts, both = counted(sample.starts, cell.arms), [cell.later, cell.base]
+    if cell.later == cell.base:
+        return {**cell.row, **counts}
+    kept = np.isfinite(sample.y[both]).all(axis=0)
+    part, own = sample.among(kept, both), np.zeros((1, int(kept.sum())))
+    pairs = Pairs(cell.arms.treated[0], cell.arms.comparison, (0,), (1,))
+    fit = panel_fit(part, pairs, method, own)
+    out[kept] = own[0]
+    had = counted(part.starts, cell.arms)
+    return {"estimate": fit.estimate[0], **had, "status": fit.status,
+            "n_left_out": sum(counts.values()) - sum(had.values())}  # fmt: skip
 
 
 def counted(starts: np.ndarray, arms: Arms) -> dict[str, int]:
@@ -181,13 +197,22 @@ class Fit:
     estimate : ndarray, shape (pairs,)
     status : str
         `ESTIMATED`, or why there is none; for all pairs.
+    near : Near, optional
+        Where a fit of the same group may start.
     """
 
     estimate: np.ndarray
     status: str = ESTIMATED
+    near: Near | None = None
 
 
-def panel_fit(sample: Sample, pairs: Pairs, method: str, out: np.ndarray) -> Fit:
+#: Coefficients of a logistic regression, and the weight of those outside the group.
+Near = tuple[np.ndarray, float]
+
+
+def panel_fit(
+    sample: Sample, pairs: Pairs, method: str, out: np.ndarray, near: Near | None = None
+) -> Fit:
     """Return a group's effects in some periods, from changes since their bases.
 
     Parameters
@@ -199,6 +224,8 @@ def panel_fit(sample: Sample, pairs: Pairs, method: str, out: np.ndarray) -> Fit
         One of `METHODS`.
     out : ndarray, shape (pairs, n)
         Where the influences are written; the sum of squares is the variance.
+    near : Near, optional
+        Of the same group with another comparison.
 
     Notes
     -----
@@ -226,13 +253,18 @@ def panel_fit(sample: Sample, pairs: Pairs, method: str, out: np.ndarray) -> Fit
     first = changes[pairs.treated][0] / total - mean @ beta
     odds = None
     if method != REGRESSION:
-        odds = odds_of(sample, pairs, beta)
+        odds = odds_of(sample, pairs, beta, near, out)
         if odds is None:
+            out[:] = 0.0
             return Fit(nothing, NO_OVERLAP)
     if method != WEIGHTING:
         along = np.linalg.solve(gram, mean if odds is None else mean - odds.covariates)
     _write(sample, pairs, Fitted(beta, first, along, total), odds, out)
-    return Fit(first if odds is None else first - odds.mean - odds.left)
+    if odds is None:
+        return Fit(first)
+    return Fit(
+        first - odds.mean - odds.left, near=(odds.coefficients, float(xx[among, 0, 0].sum()))
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -290,22 +322,27 @@ class Odds:
     left: np.ndarray
 
 
-def odds_of(sample: Sample, pairs: Pairs, beta: np.ndarray) -> Odds | None:
-    """Return the comparison units' odds, or None where the group does not overlap with them."""
+def odds_of(
+    sample: Sample, pairs: Pairs, beta: np.ndarray, near: Near | None, out: np.ndarray
+) -> Odds | None:
+    """Return the comparison units' odds, or None where the group does not overlap with them.
+
+    Their changes less the regression are left in `out`.
+    """
     own, others = sample.groups((pairs.treated,)), sample.groups(pairs.comparison)
     many = sum(part.stop - part.start for part in (*own, *others)) > MANY
     x_all, weight_all = sample.single if many else (sample.x, sample.weight)
-    fitted = logit([
+    arms = [
         (x_all[:, part], weight_all[part], arm)
         for parts, arm in ((own, 1.0), (others, 0.0)) for part in parts
-    ])  # fmt: skip
+    ]  # fmt: skip
+    fitted = logit(arms, near)
     if fitted is None:
         return None
     coefficients, information = fitted
-    k, later, base = len(beta), list(pairs.later), list(pairs.base)
-    products, changes, score = np.zeros((k, k)), np.zeros((k, len(later))), np.zeros(k)
+    totals, score, highest = np.zeros(len(beta)), np.zeros(len(beta)), -np.inf
+    changes = np.zeros((len(beta), len(pairs.later)))
     weights, chances = np.empty((2, sample.x.shape[1]))
-    highest = -np.inf
     for block in blocks(own):
         x = sample.x[:, block]
         linear = coefficients @ x
@@ -319,79 +356,87 @@ def odds_of(sample: Sample, pairs: Pairs, beta: np.ndarray) -> Odds | None:
         chance = np.multiply(odds, weight, out=chances[block])
         chance /= odds + weight
         score -= x @ chance
-        weighted = x * odds
-        products += weighted @ x.T
-        changes += weighted @ (sample.y[later, block] - sample.y[base, block]).T
+        totals += x @ odds
+        changes += x @ (_changes(sample, pairs, beta, block, out) * odds).T
     if highest >= FAR:
         return None
-    total = products[0, 0]
-    mean = (changes[0] - products[0] @ beta) / total
-    slope = changes - products @ beta - np.outer(products[0], mean)
-    slope = np.linalg.solve(information, slope / total)
-    return Odds(
-        coefficients, weights, chances, total, products[0] / total, mean, slope, score @ slope
-    )  # fmt: skip
+    total = totals[0]
+    mean = changes[0] / total
+    slope = np.linalg.solve(information, (changes - np.outer(totals, mean)) / total)
+    return Odds(coefficients, weights, chances, total, totals / total, mean, slope, score @ slope)
+
+
+def _changes(
+    sample: Sample, pairs: Pairs, beta: np.ndarray, block: slice, out: np.ndarray
+) -> np.ndarray:
+    """Write units' changes less their regression into `out`; return them."""
+    later, base = list(pairs.later), list(pairs.base)
+    part = np.subtract(sample.y[later, block], sample.y[base, block], out=out[:, block])
+    part -= beta.T @ sample.x[:, block]
+    return part
 
 
 def _write(
     sample: Sample, pairs: Pairs, fitted: Fitted, odds: Odds | None, out: np.ndarray
 ) -> None:
     """Write the influences of the group's units, and of those it is compared with."""
-    later, base, count = list(pairs.later), list(pairs.base), len(pairs.later)
-    both = fitted.beta if odds is None else np.concatenate([fitted.beta, odds.slope], axis=1)
     for block in blocks(sample.groups((pairs.treated,))):
         x, weight = sample.x[:, block], sample.weight[block]
-        along = both.T @ x
-        part = np.subtract(sample.y[later, block], sample.y[base, block], out=out[:, block])
-        part -= along[:count]
+        part = _changes(sample, pairs, fitted.beta, block, out)
         part -= fitted.first[:, None]
         part *= weight / fitted.total
         if odds is not None:
-            part -= along[count:] * (weight / (1.0 + np.exp(odds.coefficients @ x)))
+            part -= (odds.slope.T @ x) * (weight / (1.0 + np.exp(odds.coefficients @ x)))
     for block in blocks(sample.groups(pairs.comparison)):
-        x, weight = sample.x[:, block], sample.weight[block]
-        along = both.T @ x
-        part = np.subtract(sample.y[later, block], sample.y[base, block], out=out[:, block])
-        part -= along[:count]
+        x = sample.x[:, block]
         share = fitted.along @ x
-        share *= weight
+        share *= sample.weight[block]
         if odds is None:
-            part *= -share
+            _changes(sample, pairs, fitted.beta, block, out)
+            out[:, block] *= -share
             continue
-        along[count:] *= odds.chances[block]
+        part = out[:, block]  # as `odds_of` left it
         ratio = odds.weights[block] / odds.total
         share += ratio
         part *= -share
-        part += along[count:]
+        scored = odds.slope.T @ x
+        scored *= odds.chances[block]
+        part += scored
         part += odds.mean[:, None] * ratio
 
 
 Arm = tuple[np.ndarray, np.ndarray, float]
 
 
-def logit(arms: list[Arm]) -> tuple[np.ndarray, np.ndarray] | None:
+def logit(arms: list[Arm], near: Near | None = None) -> tuple[np.ndarray, np.ndarray] | None:
     """Return a logistic regression's coefficients and information, or None where it has none.
 
     Parameters
     ----------
     arms : list of (covariates, weights, 1.0 or 0.0)
         Blocks of units, each all in the group or all outside it.
+    near : Near, optional
+        Where to start: the fit of the same group with others outside it.
 
     Notes
     -----
     Of few units to machine precision. Of many, by Newton's steps from the fit of some of them and
-    in single precision, until the next step would be about the square of 0.002: what the scores
+    in single precision, until the next step would be about the square of 0.01: what the scores
     still add to an estimate is added there to first order.
     """
     count = sum(arm[0].shape[1] for arm in arms)
+    inside, outside = (sum(float(one[1].sum()) for one in arms if one[2] == arm) for arm in (1, 0))
     start = np.zeros(len(arms[0][0]))
-    inside = sum(arm[1].sum() for arm in arms if arm[2])
-    start[0] = np.log(inside / sum(arm[1].sum() for arm in arms if not arm[2]))
+    start[0] = np.log(inside / outside)
     if count <= MANY:
         return _newton(arms, start, 1e-9)
+    if near is not None:
+        start = near[0].copy()
+        start[0] += np.log(near[1] / outside)
+        return _newton(arms, start, NEAR)
     every = slice(None, None, count // FIRST_FIT)
-    some = _newton([(x[:, every], weight[every], arm) for x, weight, arm in arms], start, 1e-2)
-    return _newton(arms, start if some is None else some[0], 2e-3)
+    some = _newton([(x[:, every], weight[every], arm) for x, weight, arm in arms], start, NEAR)
+    return _newton(arms, start if some is None else some[0], NEAR)
 
 
 def _newton(

@@ -48,10 +48,13 @@ class AreaAnalysis:
         The plan's file as it stands.
     registration : Registration
         Whether it is registered as it stands.
+    phase : str
+        Of which phase it is.
     answers : DataFrame
         One row an outcome of the first rank: `outcome`; the main `estimate`, `std_error`,
         `freedom`, `conf_low`, `conf_high`, `p_value`, `units`, `cells`, `missing`; `pre_p`,
-        `holm_p`, `randomisation_p`, `same_sign`, `breakdown`; `detectable` (smallest effect seen
+        `holm_p`, `randomisation_p`, `same_sign`, `breakdown`; `region_p` (errors by region, wild
+        bootstrap: not in the plan); `detectable` (smallest effect seen
         with 80% power), `trend_unseen` (smallest trend before that would have been seen, carried
         to the middle of the years averaged) and `trend_passing` (the trend that the joint test of
         the years before lets pass in half of cases, as it would bias the estimate); `level` (mean
@@ -83,6 +86,7 @@ class AreaAnalysis:
     thirds: pd.DataFrame
     dose_weights: pd.DataFrame
     selection: pd.DataFrame
+    phase: str = "one"
 
     def to_frame(self) -> pd.DataFrame:
         """Return `answers`."""
@@ -115,8 +119,9 @@ def area_analysis() -> AreaAnalysis:
         for name, rows in _outcome(plan, areas, outcome).items():
             parts.setdefault(name, []).append(rows.assign(outcome=outcome))
     held = {name: _first(pd.concat(rows, ignore_index=True)) for name, rows in parts.items()}
-    answers = _answered(plan, held["answers"])
-    return AreaAnalysis(plan, said, **{**held, "answers": answers}, selection=balance)
+    held["answers"] = _answered(plan, held["answers"])
+    tables: dict[str, Any] = {**held, "selection": balance}
+    return AreaAnalysis(plan, said, **tables)
 
 
 def area_panel() -> Panel:
@@ -159,7 +164,7 @@ def _area_panel(plan: Mapping[str, Any]) -> tuple[Panel, pd.DataFrame]:
         frame[_suppressed(number)] = frame["permanent_exclusion_rate"].mask(gone, filled)
     frame["looked_after_one_population"] = PER * frame["looked_after"] / frame["children"]
     outcomes = [*first, _suppressed(1), _suppressed(2), "looked_after_one_population"]
-    fixed = ["region", *(name for name in facts if name != "code")]
+    fixed = ["region", *map(str, facts.columns.drop("code"))]
     return panel(frame, unit="code", time="year", outcomes=outcomes, fixed=fixed), balance
 
 
@@ -230,6 +235,8 @@ def _outcome(plan: Mapping[str, Any], areas: Panel, outcome: str) -> dict[str, p
     drawn = plan["randomisation"]
     chance = permuted(design, window, outcome, within="region", draws=drawn["draws"],
                       seed=drawn["seed"])  # fmt: skip
+    by_region = replace(design, cluster="region")
+    wild = by_region.wild(window, outcome, draws=drawn["draws"], seed=drawn["seed"])
     times, told = found.covariance.index, plan["windows"][outcome]
     later = [time for time in told["later"] if time in set(times)]
     kept = [time for time in times if time not in later]
@@ -243,9 +250,10 @@ def _outcome(plan: Mapping[str, Any], areas: Panel, outcome: str) -> dict[str, p
                            {MAIN: found, NAIVE: naive, **others}.items()])  # fmt: skip
     signs = np.sign([*regions["estimate"], others[WEIGHTED].estimate, others[COMPLETED].estimate])
     answer = _row(MAIN, found).assign(
-        randomisation_p=chance.p_value, same_sign=bool((signs == np.sign(found.estimate)).all()),
+        randomisation_p=chance.p_value, region_p=wild.p_value,
+        same_sign=bool((signs == np.sign(found.estimate)).all()),
         breakdown=robust.breakdown, trend_unseen=found.slope_before,
-        trend_passing=before.frame.set_index("power").loc[0.5, "bias"],
+        trend_passing=before.frame.set_index("power")["bias"][0.5],
         level=np.nanmean(window.outcome(outcome)[:, window.place[told["base"]]]),
         mean_dose=window.column(main).mean(),
         detectable=float(multiplier(np.inf, plan["could_not_see"]["power"])) * found.std_error,
@@ -361,8 +369,9 @@ def _answered(plan: Mapping[str, Any], rows: pd.DataFrame) -> pd.DataFrame:
     })  # fmt: skip
     answer = np.select([~holds["pre_trend"], holds.all(axis=1)], [NOT_ANSWERABLE, MOVED],
                        default=NOTHING_FOUND)  # fmt: skip
-    failed = [tuple(str(name) for name in holds if not row[name]) for _, row in holds.iterrows()]
-    return rows.assign(answer=answer, failed=failed)
+    failed = [tuple(str(name) for name, good in row.items() if not good)
+              for row in holds.to_dict("records")]  # fmt: skip
+    return rows.assign(answer=answer, failed=pd.Series(failed, rows.index))
 
 
 def area_benchmarks(plan: Mapping[str, Any], prices: Mapping[str, float],

@@ -13,6 +13,7 @@ from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import funnel_plot
 from tfeval.display.tables import Table, table
 from tfeval.display.words import Sentence
+from tfeval.money.additional import Range, cost_per
 from tfeval.money.appraisal_settings import Assumptions
 from tfeval.money.claimed import CENTRAL_COST, NATIONAL, WHOLE_COST, break_even_2015
 from tfeval.programme.claims import (
@@ -26,10 +27,11 @@ from tfeval.programme.claims import (
 )
 from tfeval.programme.phases import period, phase
 from tfeval.programme.published import Figure, distinct_sources, figure, published
-from tfeval.report.chapters.additional import effects_with_values, finding_2016
+from tfeval.report.chapters.additional import PER, effects_with_values, finding_2016
 from tfeval.report.chapters.common import (
     MEASURE_NAMES,
     QUALIFIERS,
+    about,
     as_published,
     month,
     of_phase,
@@ -37,7 +39,7 @@ from tfeval.report.chapters.common import (
     with_sources,
 )
 from tfeval.report.chapters.comparison import group_table as group_table  # noqa: PLC0414
-from tfeval.report.record import Record, keep, make_record, record
+from tfeval.report.record import Record, Records, keep, make_record, record
 
 ALL = "all"
 
@@ -150,8 +152,8 @@ def break_even_words(said: Mapping[str, Record]) -> str:
         As from `facts`, or as chapter 6 recorded them.
     """
     return (
-        f"{said['break_even_pair']} of the change was the programme's own, if it lasted the 12 "
-        f"months claimed ({said['break_even_low']} to {said['break_even_high']} over all "
+        f"at least {said['break_even_pair']} of the change was the programme's own, if it lasted "
+        f"the 12 months claimed ({said['break_even_low']} to {said['break_even_high']} over all "
         f"published pairs of benefit and cost). Over {said['break_even_lasting']}, it takes "
         f"{said['break_even_lasting_low']} to {said['break_even_lasting_high']} "
         f"({said['break_even_least']} to {said['break_even_most']})"
@@ -411,3 +413,59 @@ def claims_table(local_authority: str = ALL, name: str = "one") -> Table:
         formats={"Targeted": whole, result: whole, "Share": percent},
         notes=None if len(rows) else "No claim with a target was found in a published source.",
     )
+
+
+# What each result that was the programme's own cost, for the summary.
+
+
+def additional_cost(value: Records, claims: Records) -> Range | None:
+    """Return what one additional result cost, pounds; None where the records cannot say.
+
+    Parameters
+    ----------
+    value, claims : Records
+        Of chapters 7 (what a family cost) and 6 (families with an additional result).
+    """
+    if "results_unknown" in claims or "cost_per_family" not in value:
+        return None
+    more = claims["results_additional"]
+    share = Range(*(one.number / PER for one in (more, more.end("low"), more.end("high"))))
+    return cost_per(value["cost_per_family"].number, share)
+
+
+def cost_words(cost: Range | None) -> str:
+    """Write a cost for each result with its ends, one of which there may not be.
+
+    Examples
+    --------
+    >>> cost_words(Range(448_900.0, 205_500.0, float("inf")))
+    '£449,000 (at least £206,000; no upper end, for there may be none)'
+    >>> cost_words(Range(448_900.0, 205_500.0, 900_000.0))
+    '£449,000 (£206,000 to £900,000)'
+    """
+    if cost is None:
+        return "not known"
+    none = float("inf")
+    middle = "no number" if cost.value == none else about(cost.value)
+    if cost.low == none:
+        return f"{middle}: none can be shown"
+    if cost.high == none:
+        return f"{middle} (at least {about(cost.low)}; no upper end, for there may be none)"
+    return f"{middle} ({about(cost.low)} to {about(cost.high)})"
+
+
+def each_cost(cost: Range | None) -> str:
+    """Say what each additional result cost, or that at the estimate there is none to cost.
+
+    Parameters
+    ----------
+    cost : Range or None
+        As from `additional_cost`.
+    """
+    none = float("inf")
+    if cost is not None and cost.value == none and cost.low != none:
+        return (
+            "At the estimate none was additional, so none can be costed; at the most that the "
+            f"interval allows, each cost {about(cost.low)}."
+        )
+    return f"Each cost {cost_words(cost)}."

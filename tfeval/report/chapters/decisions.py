@@ -367,7 +367,7 @@ def _answer(found: Value, both: dict[str, StudyValue]) -> str:
     if best is None:
         last = study.frame.iloc[-1]
         return (
-            "What should have been studied: nothing, for this decision. No size pays for itself: "
+            "What should have been studied: nothing, for this decision. No size is worth its cost: "
             f"{last['families']:,.0f} families a group, with {comparison}, would be worth "
             f"{amount(last['next_value'])} and cost {amount(last['cost'])}."
         )
@@ -450,7 +450,8 @@ def averages_table(found: Value, audit: KnownTruth) -> Table:
         for row in averaged.frame.to_dict("records")
     ]  # fmt: skip
     columns = ["Weights", "Designs", "Net present value, mean", f"{averaged.level:.0%} interval",
-               "Probability that it pays", "Of its variance, between designs"]  # fmt: skip
+               f"Probability that it {PAYS[found.drawn.model.account]}",
+               "Of its variance, between designs"]  # fmt: skip
     return table(
         pd.DataFrame(lines, columns=columns), "One answer over the designs",
         notes=found.marked([

@@ -12,7 +12,7 @@ import pandas as pd
 
 from tfeval.display.charts import waterfall_chart
 from tfeval.display.figures import Chart
-from tfeval.display.names import SIMULATED
+from tfeval.display.names import ACCOUNTS, SIMULATED
 from tfeval.display.tables import Table, table
 from tfeval.display.words import Sentence, amount
 from tfeval.impact.effects.published import evaluation_sources, published_effects
@@ -172,7 +172,8 @@ def headline(phase: str, found: Additional, assumptions: Assumptions) -> Sentenc
         left, view = known.facts(assumptions), names[-1]
         inside, across = (f"open_2016_{view}_{how}" for how in ("within", "between"))
         parts.append(
-            "The 2016 finding of no consistent effect still leaves room for a gain of up to "
+            "The 2016 finding of no consistent effect still leaves room for a gain to "
+            f"{ACCOUNTS[assumptions.perspective]} of up to "
             f"{left[inside]:short} for each £1 of {COST_WORDS[view]} or a loss of up to "
             f"{left[f'{inside}_loss']:short}, or up to {left[across]:short} and "
             f"{left[f'{across}_loss']:short} if families were compared only between authorities: "

@@ -10,6 +10,7 @@ import pandas as pd
 
 from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import reach_chart
+from tfeval.display.names import ACCOUNTS, PAY_FOR, PAYS_FOR, capital
 from tfeval.display.tables import Table, table
 from tfeval.impact.effects.power import detectable_effects
 from tfeval.impact.effects.published import (
@@ -129,14 +130,14 @@ def _implied(row: dict) -> str:
 
 @of_phase("one")
 def reach(assumptions: Assumptions) -> Chart:
-    """Draw what the 2016 study could detect beside what would have paid for the programme.
+    """Draw what the 2016 study could detect beside changes whose value reaches the costs.
 
     Parameters
     ----------
     assumptions : Assumptions
         The scenario.
     """
-    rows = _reached(assumptions)
+    rows, account = _reached(assumptions), assumptions.perspective
     labels = [_label(row) for row in rows.to_dict("records")]
     listed = "; ".join(
         f"{label}: of {100 * row['share']:.1f} at most; detectable "
@@ -146,18 +147,20 @@ def reach(assumptions: Assumptions) -> Chart:
     )
     return reach_chart(
         labels, rows["detectable_low"], rows["detectable_high"], rows["needed_low"],
-        rows["needed_high"], title="Could the 2016 study have seen an effect that pays?",
+        rows["needed_high"], title="Could the 2016 study have seen an effect that "
+        f"{PAYS_FOR[account]} what was spent?",
         alt=f"Two ranges for each outcome, in percentage points on a log scale, up to the share "
         f"that there is. {listed}.",
         most=100 * rows["share"], most_label="A fall to nothing: none can be larger",
         seen_label="Smallest change it would have seen: compared within authorities, to between",
-        needed_label="Change that would pay by itself: for the least costs shown, to the most",
+        needed_label=f"Change that alone would {PAY_FOR[account]} what was spent: the least of "
+        "the costs shown, to the most",
         x_label="Percentage points (each step is ten times the last)", sources=_sources(),
     )  # fmt: skip
 
 
 def _reached(assumptions: Assumptions) -> pd.DataFrame:
-    """Return what was detectable and what pays, with the ends over all costs that are shown."""
+    """Return what was detectable and what reaches the costs, over all costs that are shown."""
     rows = could_have_known(assumptions=assumptions)
     paid = rows[[f"break_even_{view}" for view in views(assumptions)]]
     return rows.assign(needed_low=paid.min(axis=1), needed_high=paid.max(axis=1, skipna=False))
@@ -181,10 +184,11 @@ def _sources() -> list[Source]:
 
 
 _COULD = {
-    "yes": "Yes, if it pays for central costs or more",
+    "yes": "Yes, if it {pays_for} central costs or more",
     "no": "No",
     "it depends": "Yes if families were compared within authorities, else perhaps not",
-    "cannot pay": "It could never pay alone, not even by a fall to nothing",
+    "cannot pay": "Alone, at its price here, it could never {pay_for} any of these costs, not even "
+    "by a fall to nothing",
     "cannot be seen": "It could not have been seen, even if it fell to nothing",
 }
 
@@ -198,7 +202,7 @@ def reach_table(assumptions: Assumptions) -> Table:
     assumptions : Assumptions
         The scenario.
     """
-    rows = could_have_known(assumptions=assumptions)
+    rows, account = could_have_known(assumptions=assumptions), assumptions.perspective
     lines = rows.to_dict("records")
     columns: dict[str, list[str]] = {
         "Outcome": [_label(row) for row in lines],
@@ -210,10 +214,12 @@ def reach_table(assumptions: Assumptions) -> Table:
         ],
     }
     for view in views(assumptions):
-        columns[f"Change that pays for {COST_WORDS[view]} (points)"] = [
+        columns[f"Change that {PAYS_FOR[account]} {COST_WORDS[view]} (points)"] = [
             _needed(value) for value in rows[f"break_even_{view}"]
         ]
-    columns["Would it have been seen?"] = [_verdict(row, views(assumptions)) for row in lines]
+    columns["Would it have been seen?"] = [
+        _verdict(row, views(assumptions), account) for row in lines
+    ]
     return table(
         pd.DataFrame(columns),
         caption="Could the 2016 study have known?",
@@ -224,19 +230,32 @@ def reach_table(assumptions: Assumptions) -> Table:
             "the larger only between authorities.",
             "No share falls by more than itself: what would have to is said to be impossible, and "
             "is not a number.",
-            f"Pays: this outcome alone would cover what was spent. {assumptions.words('one')}",
+            f"{capital(PAYS_FOR[account])}: this outcome alone, to {ACCOUNTS[account]}, comes to "
+            f"what was spent. {assumptions.words('one')}",
+            *_social(account),
         ],
     )
+
+
+def _social(account: str) -> list[str]:
+    """Say what everybody's account holds, and leaves out, of what is priced here."""
+    return [
+        "A benefit no longer claimed is the public purse's gain and the claimant's loss: to "
+        "everybody it is worth only the health that comes with work.",
+        "Convictions and sentences are priced at what courts and prisons cost: what the victims "
+        "of the offences behind them suffered is not in it, so to everybody they are worth more.",
+    ] * (account == "social")
 
 
 def _needed(points: float) -> str:
     return "impossible" if pd.isna(points) else f"{points:.1f}"
 
 
-def _verdict(row: dict, names: Sequence[str]) -> str:
-    """Say whether a fall that pays would have been seen, and what no fall could do."""
+def _verdict(row: dict, names: Sequence[str], account: str) -> str:
+    """Say whether a fall worth the costs would have been seen, and what no fall could do."""
     unseen, can = pd.isna(row["detectable_low"]), [row[f"possible_{view}"] for view in names]
-    parts = [_COULD["cannot be seen" if unseen and any(can) else row["could"]]]
+    told = _COULD["cannot be seen" if unseen and any(can) else row["could"]]
+    parts = [told.format(pays_for=PAYS_FOR[account], pay_for=PAY_FOR[account])]
     if unseen and not any(can):
         parts.append("Nor would even that have been seen")
     elif not unseen and pd.isna(row["detectable_high"]):
@@ -245,7 +264,7 @@ def _verdict(row: dict, names: Sequence[str]) -> str:
         )
     if any(can):
         parts += [
-            f"No fall could pay for {COST_WORDS[view]}"
+            f"No fall could {PAY_FOR[account]} {COST_WORDS[view]}"
             for view, possible in zip(names, can, strict=True)
             if not possible
         ]
@@ -281,7 +300,8 @@ def silence_table(assumptions: Assumptions) -> Table:
                "Between: worth a family"]  # fmt: skip
     return table(
         pd.DataFrame(rows, columns=columns),
-        caption="What “no consistent evidence of an effect” left open in 2016",
+        caption="What “no consistent evidence of an effect” left open in 2016, in money to "
+        f"{ACCOUNTS[assumptions.perspective]}",
         sources=design_sources(),
         notes=[
             *published_effects("2016").notes[:2],
@@ -291,6 +311,7 @@ def silence_table(assumptions: Assumptions) -> Table:
             "programme. In quadrature: the root of the sum of squares; it is unlikely that every "
             "outcome lies at the same end, and at worst they do.",
             f"Costs and unit costs: sources under the chart above. {assumptions.words('one')}",
+            *_social(assumptions.perspective),
         ],
     )
 

@@ -25,7 +25,7 @@ from tfeval.cohort.analysis_table import Cohort
 from tfeval.cohort.cohort import cohort
 from tfeval.errors import TfevalError
 from tfeval.programme.programmes import programmes
-from tfeval.records.relations import written_whole
+from tfeval.records.private import written_whole
 from tfeval.records.simulate import SimulatedRecords, Truth, read_truth, simulate
 from tfeval.records.simulation.settings import PHASE_SHARES
 from tfeval.records.store import Records, open_records

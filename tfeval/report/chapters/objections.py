@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -27,10 +27,10 @@ from tfeval.report.chapters.over_time import UNITS, change, interval_words, labe
 # The first objections, each with its number.
 
 
-def _cells(found: AreaAnalysis, key: str) -> dict[str, str]:
+def _cells(found: AreaAnalysis, key: str) -> dict[str, str | None]:
     """Return one analysis of every outcome: estimate and error, where it was made."""
     rows = found.summaries[found.summaries["analysis"] == key]
-    return dict.fromkeys(UNITS, "") | _with_errors(rows)
+    return {**dict.fromkeys(UNITS), **_with_errors(rows)}
 
 
 def _with_errors(rows: pd.DataFrame) -> dict[str, str]:
@@ -63,7 +63,7 @@ def objections_table(found: AreaAnalysis) -> Table:
     found : AreaAnalysis
     """
     left, cuts = dose_and_cuts(found)
-    rows: list[tuple[str, str, dict[str, str]]] = [
+    rows: list[tuple[str, str, Mapping[str, str | None]]] = [
         ("", "The estimate (its error)", _cells(found, MAIN)),
         ("Deprivation", "Not held equal at all", _cells(found, NAIVE)),
         ("Deprivation", "Held equal along a curve", _cells(found, "deprivation, curved")),
@@ -82,6 +82,8 @@ def objections_table(found: AreaAnalysis) -> Table:
          _answers(found, "freedom", "{:.0f}")),
         ("Spatial correlation", "p, doses exchanged within regions",
          _answers(found, "randomisation_p", "{:.2f}")),
+        ("Spatial correlation", "p, errors by region (wild; not in the plan)",
+         _answers(found, "region_p", "{:.2f}")),
         ("Spatial correlation", "Without each region: least to most", _least_and_most(found)),
         ("Known targets alone", "Weighted to be like all authorities", _cells(found, WEIGHTED)),
         ("Many tests", "p before correction", _answers(found, "p_value", "{:.2f}")),
@@ -100,7 +102,7 @@ def objections_table(found: AreaAnalysis) -> Table:
         frame,
         caption="What a reviewer objects first, each answered by numbers",
         sources=sources_of(),
-        missing="not of this outcome",
+        missing="not asked",
         notes=[
             f"Everything that was run is on this page: {analyses} summaries of {len(UNITS)} "
             "outcomes, as the plan lists them.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from tfeval.display.tables import Table, table
 from tfeval.display.value_charts import marks_chart
 from tfeval.display.words import Sentence, significant
 from tfeval.impact.effects.power import multiplier
+from tfeval.impact.effects.words import p_words
 from tfeval.impact.plan.areas import (
     MAIN,
     MOVED,
@@ -51,14 +52,18 @@ _BENCHMARKS = {
     "break_even": "What would repay the cost in a year",
 }
 _DAYS = 365
+#: What figures say of a change of a certain size: keys of `names.RULINGS`.
+MORE_THAN_ALL, RULED_OUT, IF_PARALLEL = "more_than_all", "ruled_out", "if_parallel"
+NOT_RULED_OUT, TOO_SMALL, NOT_TOLD = "not_ruled_out", "too_small", "not_told"
 
 
 def labels() -> dict[str, str]:
     """Return the names of the areas' outcomes, by key."""
-    return published("area_measures").set_index("measure")["label"].to_dict()
+    rows = published("area_measures")
+    return dict(zip(rows["measure"], rows["label"], strict=True))
 
 
-def sources_of(*measures: str) -> tuple[Source, ...]:
+def sources_of(*measures: str) -> list[Source]:
     """Return where measures were published; by default those of the plan's estimates."""
     rows = published("area_measures").set_index("measure")
     return distinct_sources(rows.loc[list(measures or (*UNITS, "deprivation_2010"))])
@@ -72,7 +77,8 @@ def change(outcome: str, value: float) -> str:
     >>> change("looked_after_rate", -1.25), change("claimant_rate", 0.01)
     ('\N{MINUS SIGN}1.25', '+0.010')
     """
-    return "" if pd.isna(value) else minus(f"{value:+.{UNITS[outcome][1]}f}")
+    digits = UNITS[outcome][1]
+    return minus(f"{value:+.{digits}f}") if round(value, digits) else f"{0:.{digits}f}"
 
 
 def size(outcome: str, value: float) -> str:
@@ -102,37 +108,34 @@ def headline(found: AreaAnalysis, phase: str = "one") -> Sentence:
     phase : str, default "one"
         Of the page.
     """
-    if phase != "one":
+    if phase != found.phase:
         return Sentence("Not published: how much of this phase each authority had.")
     rows, named = found.answers, labels()
     groups = {key: [named[name] for name in rows.loc[rows["answer"] == key, "outcome"]]
               for key in AREA_ANSWERS}  # fmt: skip
     moved, silent, never = (groups[key] for key in (MOVED, NOTHING_FOUND, NOT_ANSWERABLE))
-    said = [
-        f"Of {len(rows)} outcomes with figures before and after, "
-        + (f"{_listed(moved)} moved with the programme." if moved
-           else "none is shown to have moved with the programme.")
-    ]  # fmt: skip
-    if silent:
-        said.append(f"No effect was found on {_listed(silent)}.")
-    if never:
-        said.append(f"The design cannot answer for {_listed(never)}: the trend before differs.")
+    first = f"{_listed(moved)} moved" if moved else "none is shown to have moved"
+    said = [f"Of {len(rows)} outcomes {first} with the programme."]
+    said += [f"No effect was found on {_listed(silent)}."] if silent else []
+    said += [f"The design cannot answer for {_listed(never)}."] if never else []
     told = found.plan["benchmarks"]["claim_2015"]
     ruled: dict[str, list[str]] = {}
     for row in rows.to_dict("records"):
         name = str(row["outcome"])
         ruled.setdefault(ruling(found, row, told[name]), []).append(named[name])
-    if out := ruled.get(MORE_THAN_ALL):
-        said.append(f"All that was claimed in 2015 would be more than there was of "
-                    f"{_listed(out)}.")  # fmt: skip
-    if out := ruled.get(RULED_OUT):
-        said.append(f"A change as large as the claim of 2015 implies is ruled out for "
-                    f"{_listed(out)}.")  # fmt: skip
-    if out := ruled.get(IF_PARALLEL):
-        said.append(f"For {_listed(out)} it is ruled out only if trends were parallel.")
-    if out := ruled.get(TOO_SMALL):
-        said.append(f"For {_listed(out)} it would be too small to be seen.")
+    for key, sentence in _OF_CLAIM.items():
+        if key in ruled:
+            said.append(sentence.format(_listed(ruled[key])))
     return Sentence(" ".join(said))
+
+
+#: What the headline says of a change as large as the whole claim of 2015.
+_OF_CLAIM = {
+    MORE_THAN_ALL: "All that was claimed in 2015 would be more than there was of {}.",
+    RULED_OUT: "A change of that size is ruled out for {}.",
+    IF_PARALLEL: "For {} it is ruled out only if trends were parallel.",
+    TOO_SMALL: "For {} it would be too small to be seen.",
+}
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -153,9 +156,9 @@ def verdict_table(found: AreaAnalysis) -> Table:
         {
             "Outcome": f"{named[row['outcome']]} ({UNITS[row['outcome']][0]})",
             "Change (95% interval)": interval_words(row),
-            "Trend before: p": f"{row['pre_p']:.3f}",
-            "p, corrected": f"{row['holm_p']:.3f}",
-            "p, by chance": f"{row['randomisation_p']:.3f}",
+            "Trend before: p": p_words(row["pre_p"]),
+            "p, corrected": p_words(row["holm_p"]),
+            "p, by chance": p_words(row["randomisation_p"]),
             "One sign": "yes" if row["same_sign"] else "no",
             "Breaks down at": f"{row['breakdown']:.2g}",
             "Answer": AREA_ANSWERS[row["answer"]],
@@ -179,7 +182,7 @@ def verdict_table(found: AreaAnalysis) -> Table:
             f"{rule['bounds']:g} times the largest break before.",
             f"Authorities: {_range(found.answers['units'])}. Deprivation of 2010 has a coefficient "
             "of its own in each year. Errors are by authority, with few authorities allowed for "
-            "(CR2).",
+            "(CR2). P by chance is too small where outcomes scatter more at high doses.",
             f"The plan was {found.registration}.",
         ],
     )
@@ -229,9 +232,9 @@ def naive_table(found: AreaAnalysis) -> Table:
         {
             "Outcome": f"{named[name]} ({unit})",
             "As places are": interval_words(held[name, NAIVE]),
-            "Trend before: p ": f"{held[name, NAIVE]['pre_p']:.3f}",
+            "Trend before: p ": p_words(held[name, NAIVE]["pre_p"]),
             "Deprivation held equal": interval_words(held[name, MAIN]),
-            "Trend before: p": f"{held[name, MAIN]['pre_p']:.3f}",
+            "Trend before: p": p_words(held[name, MAIN]["pre_p"]),
         }
         for name, (unit, _) in UNITS.items()
     ]
@@ -283,7 +286,7 @@ def benchmarks(found: AreaAnalysis, assumptions: Assumptions) -> pd.DataFrame:
     """
     costs = unit_costs(assumptions.price_year)
     costs = costs[costs["party"] == TAXPAYERS]
-    a_year = costs["amount"] * costs["own"] * np.where(costs["per"] == "person-day", _DAYS, 1)
+    a_year = costs["amount"] * np.where(costs["per"] == "person-day", _DAYS, 1)
     prices = a_year.groupby(costs["outcome"]).sum()
     made = area_benchmarks(
         found.plan, {name: float(prices[key]) for name, key in _PRICED.items()},
@@ -398,7 +401,7 @@ def rulings_table(found: AreaAnalysis) -> Table:
     )
 
 
-def _left(low: float, value: float, row: Mapping[str, Any]) -> str:
+def _left(low: float, value: float, row: Mapping[Hashable, Any]) -> str:
     """Write the share of a claimed fall that an interval leaves."""
     if row["answer"] == NOT_ANSWERABLE:
         return RULINGS[NOT_TOLD]
@@ -411,7 +414,7 @@ def wide_interval(found: AreaAnalysis, outcome: str) -> float:
     return float(rows[outcome, found.plan["finding"]["bounds"]])
 
 
-def _said(found: AreaAnalysis, row: dict[str, Any], key: str) -> str | None:
+def _said(found: AreaAnalysis, row: Mapping[Hashable, Any], key: str) -> str | None:
     """Write a benchmark, and what the interval says of it."""
     value = row[key]
     if pd.isna(value):
@@ -419,12 +422,7 @@ def _said(found: AreaAnalysis, row: dict[str, Any], key: str) -> str | None:
     return f"{change(row['outcome'], value)}: {RULINGS[ruling(found, row, value)]}"
 
 
-#: What figures say of a change of a certain size: keys of `names.RULINGS`.
-MORE_THAN_ALL, RULED_OUT, IF_PARALLEL = "more_than_all", "ruled_out", "if_parallel"
-NOT_RULED_OUT, TOO_SMALL, NOT_TOLD = "not_ruled_out", "too_small", "not_told"
-
-
-def ruling(found: AreaAnalysis, row: Mapping[str, Any], value: float) -> str:
+def ruling(found: AreaAnalysis, row: Mapping[Hashable, Any], value: float) -> str:
     """Return what the figures say of a fall as large as a benchmark.
 
     Parameters
@@ -460,10 +458,10 @@ def record_areas(found: AreaAnalysis, phase: str = "one") -> None:
     phase : str, default "one"
         Of the page: of another phase there is nothing to record.
     """
-    if phase != "one":
+    if phase != found.phase:
         return
     counts = found.answers["answer"].value_counts()
-    subject = {"phase": "one"}
+    subject = {"phase": found.phase}
     told = {"outcomes": len(found.answers), **{key: counts.get(key, 0) for key in AREA_ANSWERS}}
     for key, count in told.items():
         keep(make_record(f"areas_{key}", int(count), "outcomes", subject=subject))

@@ -8,17 +8,20 @@ from pathlib import Path
 
 import pandas as pd
 
-from tfeval.display.names import SIMULATED
+from tfeval.display.names import ACCOUNTS, PAY_FOR, SIMULATED
 from tfeval.display.tables import Table, table
 from tfeval.display.words import Sentence
 from tfeval.impact.effects.areas import AreaEffects
-from tfeval.money.additional import Range, cost_per
 from tfeval.programme.outcomes import outcome_label
 from tfeval.report.chapters.additional import PER, read_words
 from tfeval.report.chapters.areas import authority_sentence, left_out, read_areas, why_not
 from tfeval.report.chapters.budget import remainder_sentence
-from tfeval.report.chapters.claims import break_even_words
-from tfeval.report.chapters.common import about
+from tfeval.report.chapters.claims import (
+    additional_cost,
+    break_even_words,
+    cost_words,
+    each_cost,
+)
 from tfeval.report.chapters.over_time import areas_row
 from tfeval.report.chapters.unmeasured import sure_words
 from tfeval.report.chapters.value import designs_sentence
@@ -46,9 +49,11 @@ def open_row(claims: Records) -> Row | None:
         for view in ("central", "total")
     )
     paying = [f"{claims[f'care_break_even_{view}']}" for view in ("central", "total")]
+    account = _account(claims["care_share"])
     return (
         "What did the 2016 study leave open?",
-        f"Up to {central[0]} for each £1 of central government if families were compared within "
+        f"To {ACCOUNTS[account]}, up to {central[0]} for each £1 of central government if families "
+        f"were compared within "
         f"authorities; up to {central[1]} if only between them. For each £1 of all public costs: "
         f"up to {whole[0]}; up to {whole[1]}. That is as if the outcomes' errors were independent; "
         f"at worst, for each £1 of central government within authorities, "
@@ -56,9 +61,14 @@ def open_row(claims: Records) -> Row | None:
         f"{claims['open_2016_central_within_loss_worst']:short} lost.",
         f"Of children looked after, the smallest change it would have seen lies between "
         f"{claims['care_detectable_low']} and {claims['care_detectable_high']}, of "
-        f"{claims['care_share']} who were. To pay for central costs alone takes a fall of "
-        f"{paying[0]}; for all public costs, {paying[1]}.",
+        f"{claims['care_share']} who were. Alone, to {PAY_FOR[account]} central costs takes a fall "
+        f"of {paying[0]}; to {PAY_FOR[account]} all public costs, {paying[1]}.",
     )
+
+
+def _account(said: Record) -> str:
+    """Return whose account a recorded value is of; empty where its page had no such choice."""
+    return str(said.subject.parameters().get("perspective", ""))
 
 
 def _open(claims: Records, name: str) -> str:
@@ -83,50 +93,14 @@ def ratio_row(claims: Records) -> Row | None:
     ours, central = theirs["ratio_2019_total"], theirs["ratio_2019_central"]
     return (
         question,
-        f"By our unit costs, {ours:short} for each £1 of all public costs ({ours.end('low'):short} "
-        f"to {ours.end('high'):short} as one assumption at a time is turned) and {central:short} "
-        f"for each £1 of central government. Published: "
+        f"By our unit costs, to the public purse, {ours:short} for each £1 of all public costs "
+        f"({ours.end('low'):short} to {ours.end('high'):short} as one assumption at a time is "
+        f"turned) and {central:short} for each £1 of central government. Published: "
         f"{theirs['ratio_2019_published_fiscal']:short} to public bodies, "
         f"{theirs['ratio_2019_published_economic']:short} with value to others, less transfers.",
         f"{theirs['care_share_2019']} of our benefits rest on children looked after. Errors were "
         "not published. How long effects last is assumed.",
     )
-
-
-def additional_cost(value: Records, claims: Records) -> Range | None:
-    """Return what one additional result cost, pounds; None where the records cannot say.
-
-    Parameters
-    ----------
-    value, claims : Records
-        Of chapters 7 (what a family cost) and 6 (families with an additional result).
-    """
-    if "results_unknown" in claims or "cost_per_family" not in value:
-        return None
-    more = claims["results_additional"]
-    share = Range(*(one.number / PER for one in (more, more.end("low"), more.end("high"))))
-    return cost_per(value["cost_per_family"].number, share)
-
-
-def cost_words(cost: Range | None) -> str:
-    """Write a cost for each result with its ends, one of which there may not be.
-
-    Examples
-    --------
-    >>> cost_words(Range(448_900.0, 205_500.0, float("inf")))
-    '£449,000 (at least £206,000; no upper end, for there may be none)'
-    >>> cost_words(Range(448_900.0, 205_500.0, 900_000.0))
-    '£449,000 (£206,000 to £900,000)'
-    """
-    if cost is None:
-        return "not known"
-    none = float("inf")
-    middle = "no number" if cost.value == none else about(cost.value)
-    if cost.low == none:
-        return f"{middle}: none can be shown"
-    if cost.high == none:
-        return f"{middle} (at least {about(cost.low)}; no upper end, for there may be none)"
-    return f"{middle} ({about(cost.low)} to {about(cost.high)})"
 
 
 def results_row(value: Records, claims: Records) -> Row:
@@ -146,12 +120,12 @@ def results_row(value: Records, claims: Records) -> Row:
         f"{label} {PER:,} families on the programme, {claims['results_claimed']:short} were "
         f"claimed. {claims['results_met']:short} met the tests; "
         f"{claims['results_anyway']:short} would have anyway. "
-        f"{claims['results_additional'].interval()} were additional{read_words(claims)}. Each cost "
-        f"{cost_words(additional_cost(value, claims))}.",
+        f"{claims['results_additional'].interval()} were additional{read_words(claims)}. "
+        f"{each_cost(additional_cost(value, claims))}",
         f"Intervals of 95%. The programme's own share of the results met is "
         f"{claims['own_share'].interval()}. "
-        "The rate of similar families stands for “anyway”. The cost is all that the public "
-        "spent on a family, in the prices of chapter 7; chapter 6 gives it in cash.",
+        "The rate of similar families stands for “anyway”. The cost is what chapter 7 counts for a "
+        "family, in its prices; chapter 6 gives it in cash.",
     )
 
 
@@ -206,17 +180,17 @@ def _caused(claims: Records) -> str:
 def _worth_published(budget: Records, claims: Records) -> str:
     if "claimed_saving" in claims:
         return (
-            f"a saving of {claims['claimed_saving']} was claimed against a budget of "
-            f"{budget['budget']}, which it pays for only if {break_even_words(claims)}. Nobody "
+            f"a saving of {claims['claimed_saving']} of public money was claimed against a budget "
+            f"of {budget['budget']}, which it pays for only if {break_even_words(claims)}. Nobody "
             "measured that share."
         )
     if "ratio_2019_total" in claims:
         ours = claims["ratio_2019_total"]
         return (
-            f"effects with a value bring {ours:short} for each £1 of all public costs by our unit "
-            f"costs, {ours.end('low'):short} to {ours.end('high'):short} as one assumption at a "
-            f"time is turned; {claims['ratio_2019_published_fiscal']:short} was published. The "
-            f"budget was {budget['budget']}."
+            f"effects with a value bring the public purse {ours:short} for each £1 of all public "
+            f"costs by our unit costs, {ours.end('low'):short} to {ours.end('high'):short} as one "
+            f"assumption at a time is turned; {claims['ratio_2019_published_fiscal']:short} was "
+            f"published. The budget was {budget['budget']}."
         )
     return _NOT_PUBLISHED
 
@@ -327,9 +301,15 @@ def _worth(value: Records) -> tuple[str, str, str]:
     return (
         question,
         said,
-        f"Benefits {value['benefits']} beside costs of {value['costs']} for {value['families']}; "
-        f"{value['fiscal_ratio']:short} came back to the public purse for each £1.",
+        f"Benefits {value['benefits']}{_whose(value)} beside costs of {value['costs']} for "
+        f"{value['families']}; {value['fiscal_ratio']:short} came back to the public purse for "
+        "each £1.",
     )
+
+
+def _whose(value: Records) -> str:
+    account = _account(value["npv"])
+    return f" to {ACCOUNTS[account]}" if account else ""
 
 
 def _changes(value: Records) -> tuple[str, str]:
@@ -337,8 +317,8 @@ def _changes(value: Records) -> tuple[str, str]:
         return "Records of more families, or with errors that hold.", f"{value['value_unknown']}"
     return (
         f"Value would turn with {value['turning']}.",
-        f"{designs_sentence(value)} To know everything that is uncertain would be worth "
-        f"{value['information_value']} to the decision.",
+        f"{designs_sentence(value, _account(value['npv']))} To know everything that is uncertain "
+        f"would be worth {value['information_value']} to the decision.",
     )
 
 
@@ -353,6 +333,7 @@ def area_table(area: str, impact: Records, value: Records) -> Table:
         Of chapters 4 and 7.
     """
     simulated = bool(value["simulated"].value)
+    account = _account(value["npv"]) if "npv" in value else ""
     areas, values = read_areas(impact), value.table("area_values")
     if area == "all":
         rows = [(f"Effects: {name}", text) for name, text in _spread(areas)]
@@ -361,7 +342,7 @@ def area_table(area: str, impact: Records, value: Records) -> Table:
     else:
         rows = [
             ("Effects", authority_sentence(areas, area)),
-            ("Value", area_value_sentence(values, area, simulated)),
+            ("Value", area_value_sentence(values, area, simulated, account)),
         ]
         caption = f"In {area}"
     notes = [f"{SIMULATED}."] * simulated + [

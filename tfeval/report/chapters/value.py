@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.figures import Chart
-from tfeval.display.names import SIMULATED, plain
+from tfeval.display.names import ACCOUNTS, SIMULATED, plain
 from tfeval.display.tables import Table
 from tfeval.display.words import Sentence
 from tfeval.errors import public_line
@@ -39,7 +39,7 @@ from tfeval.settings import KEEPS_FILES
 
 
 def design_effects(rows: pd.DataFrame, main: Effects) -> dict[str, Effects]:
-    """Return the effects under each specification, by its key.
+    """Return the effects under each specification, by its key; the naive difference is none.
 
     Parameters
     ----------
@@ -47,10 +47,6 @@ def design_effects(rows: pd.DataFrame, main: Effects) -> dict[str, Effects]:
         As chapter 4 records its specifications; the first is the one chosen.
     main : Effects
         Of the chosen one: how outcomes vary together is taken from it.
-
-    Notes
-    -----
-    The naive difference is what designs are for, and none of them: it is not appraised.
     """
     correlation = pd.DataFrame(
         main.correlation(), index=main.frame["outcome"], columns=main.frame["outcome"]
@@ -111,9 +107,8 @@ def design_labels(rows: pd.DataFrame) -> dict[str, str]:
             for name, value, mine in zip(KEYS, keys, own, strict=True)
             if value != mine
         ]
-        words = ", ".join(changed) or "as chosen"
-        if keys[1] == UNWEIGHTED:
-            words = "regression adjustment alone"
+        one = keys[1] == UNWEIGHTED
+        words = "regression adjustment alone" if one else ", ".join(changed) or "as chosen"
         alike = part["alike"].iloc[0] != NOT_BALANCED
         found[key] = words if alike else f"{words} (groups NOT ALIKE)"
     return found
@@ -342,7 +337,6 @@ def facts(found: Value) -> dict[str, Record]:
     least, most = found.designs.range
     number: dict[str, tuple[float, str]] = {
         "npv_least_design": (least, "£"), "npv_most_design": (most, "£"),
-        "information_value": (float(information(found)["value"].iloc[0]), "£"),
         "cost_per_family": (held.cost_per_family, "£"),
         "cost_per_claimed": (held.cost_per_claimed, "£"),
         "probability": (drawn.probability(), "probability"),
@@ -360,6 +354,10 @@ def facts(found: Value) -> dict[str, Record]:
         number[f"{row['account']}_probability"] = (row["probability"], "probability")
     made += [make_record(name, value, unit) for name, (value, unit) in number.items()
              if not np.isnan(value)]  # fmt: skip
+    # More digits of it would hang on the draws.
+    made.append(
+        make_record("information_value", information(found)["value"].iloc[0], "£", digits=2)
+    )
     return {record.name: record for record in made}
 
 
@@ -374,25 +372,27 @@ def headline(found: Value | Unvalued) -> Sentence:
         f"{said['social_npv'].interval()}; probability that it was worth more than it cost "
         f"{said['social_probability']}), and {said['fiscal_ratio']:short} back to the public purse "
         f"(probability that it paid for itself {said['fiscal_probability']}). "
-        f"{designs_sentence(said)}{_not_in_it(found)}"
+        f"{designs_sentence(said, found.appraisal.settings.perspective)}{_not_in_it(found)}"
     )
 
 
-def designs_sentence(said: Mapping[str, Record]) -> str:
-    """Say over how many designs value was taken, in how many it paid, and from what to what.
+def designs_sentence(said: Mapping[str, Record], account: str = "") -> str:
+    """Say over how many designs value was taken, in how many it reached costs, and its range.
 
     Parameters
     ----------
     said : mapping of str to Record
         As from `facts`, or as chapter 7 recorded them.
+    account : str, optional
+        Whose account they are of, by its key.
     """
     count, paying = said["designs"], said["designs_paying"]
     if count.number < 2:
         return "No other comparison group, design or estimator gives a value to set beside it."
     return (
-        f"Benefits reach the costs in {paying} of {count} comparison groups, designs and "
-        f"estimators, whose net present value runs from {said['npv_least_design']} to "
-        f"{said['npv_most_design']}."
+        f"Benefits{account and ' to ' + ACCOUNTS[account]} reach the costs in {paying} of {count} "
+        "comparison groups, designs and estimators, whose net present value runs from "
+        f"{said['npv_least_design']} to {said['npv_most_design']}."
     )
 
 

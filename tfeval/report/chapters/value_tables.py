@@ -10,7 +10,7 @@ import pandas as pd
 
 from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import range_chart
-from tfeval.display.names import NOT_VALUED
+from tfeval.display.names import ACCOUNTS, NOT_VALUED, PAY_FOR
 from tfeval.display.tables import Table, table
 from tfeval.display.words import amount, chance, financial_year, pounds
 from tfeval.errors import TfevalError, public_line
@@ -22,7 +22,7 @@ from tfeval.money.decisions import evaluation_cost
 from tfeval.money.unit_costs import TAXPAYERS, overlap_of
 from tfeval.programme.outcomes import OUTCOMES, outcome_label
 from tfeval.programme.published import Source
-from tfeval.report.chapters.common import with_sources
+from tfeval.report.chapters.common import about, with_sources
 from tfeval.report.chapters.evidence import Unvalued, or_why
 from tfeval.report.chapters.impact import not_shown
 from tfeval.report.chapters.value import Value, information
@@ -60,17 +60,23 @@ def break_even_table(found: Value) -> Table:
             number(detectable, digits),
             "none would" if np.isnan(needed) else number(needed, decimals(abs(needed) / 10)), told,
         ))  # fmt: skip
+    account = found.appraisal.settings.perspective
     columns = ["Outcome", "Effect estimated", "Smallest effect the study could see",
-               "Effect that alone would pay for all", "Could it have been seen?"]  # fmt: skip
+               f"Effect that alone would {PAY_FOR[account]} all the costs",
+               "Could it have been seen?"]  # fmt: skip
     times = " to ".join(
         dict.fromkeys(f"{end:.2f}" for end in seen["multiplier"].agg(["min", "max"]))
     )
     notes = [
         "Could see: found at the 5% level four times in five, "
         f"{times} standard errors (Bloom 1995).",
-        "Alone: with no other outcome changed, over the years of the appraisal.",
+        "Alone: with no other outcome changed, over the years of the appraisal, in money to "
+        f"{ACCOUNTS[account]}.",
     ]
-    caption = "The effect that would pay for the programme, beside what could have been known"
+    caption = (
+        f"The effect that would {PAY_FOR[account]} the programme's costs, beside what could have "
+        "been known"
+    )
     return table(pd.DataFrame(rows, columns=columns), caption=caption, notes=found.marked(notes))
 
 
@@ -234,7 +240,9 @@ def area_values_record(areas: AreaAppraisals | str | None) -> pd.DataFrame:
     return frame.loc[~frame["hidden"].astype(bool), columns]
 
 
-def area_values_chart(rows: pd.DataFrame, simulated: bool, area: str = "") -> Chart | Table:
+def area_values_chart(
+    rows: pd.DataFrame, simulated: bool, area: str = "", account: str = ""
+) -> Chart | Table:
     """Draw the authorities' net value a family, the best and the worst with one marked.
 
     Parameters
@@ -244,8 +252,11 @@ def area_values_chart(rows: pd.DataFrame, simulated: bool, area: str = "") -> Ch
     simulated : bool
     area : str, optional
         The authority to show among them.
+    account : str, optional
+        Whose account values are of, by its key.
     """
-    title = "Net value a family by authority, partly pooled"
+    whose = f" to {ACCOUNTS[account]}" if account else ""
+    title = f"Net value{whose} a family by authority, partly pooled"
     if rows.empty:
         said = pd.DataFrame({"": ["No value by authority is known: too few have enough families."]})
         return table(said, caption=title)
@@ -275,7 +286,7 @@ def area_values_chart(rows: pd.DataFrame, simulated: bool, area: str = "") -> Ch
     )  # fmt: skip
 
 
-def area_value_sentence(rows: pd.DataFrame, area: str, simulated: bool) -> str:
+def area_value_sentence(rows: pd.DataFrame, area: str, simulated: bool, account: str = "") -> str:
     """Say what the programme was worth in one authority, or why that cannot be said.
 
     Parameters
@@ -285,6 +296,8 @@ def area_value_sentence(rows: pd.DataFrame, area: str, simulated: bool) -> str:
     area : str
         Official name.
     simulated : bool
+    account : str, optional
+        Whose account values are of, by its key.
     """
     label = "Simulated records: " if simulated else ""
     own = rows[rows["name"] == area] if len(rows) else rows
@@ -299,11 +312,12 @@ def area_value_sentence(rows: pd.DataFrame, area: str, simulated: bool) -> str:
             "was worth there; the national answer stands in its place."
         )
     row = own.iloc[0]
-    ends = f"{amount(row['low'])} to {amount(row['high'])}"
+    ends = f"{about(row['low'])} to {about(row['high'])}"
     ranks = f"anything from {row['rank_low']:.0f} to {row['rank_high']:.0f}"
+    whose = f" to {ACCOUNTS[account]}" if account else ""
     return (
-        f"{label}in {area} the net value is "
-        f"{amount(row['npv_per_family'])} a family ({ends}); the probability that benefits reach "
+        f"{label}in {area} the net value{whose} is "
+        f"{about(row['npv_per_family'])} a family ({ends}); the probability that benefits reach "
         f"the costs is {chance(row['probability'])}; rank {row['rank']:.0f} of {row['of']:.0f}, "
         f"but {ranks}."
     )

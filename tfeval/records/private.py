@@ -1,0 +1,206 @@
+"""Files for their owner alone: folders written whole, keys, and where DuckDB may spill."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import stat
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import ibis
+
+from tfeval.errors import ParameterError, TfevalError
+
+_FOLDER, _FILE = 0o700, 0o600
+
+
+@contextmanager
+def written_whole(*targets: Path, private: bool = False) -> Iterator[list[Path]]:
+    """Give folders to write in, which take their names only when all is written.
+
+    Parameters
+    ----------
+    *targets : Path
+        Folders to be made; none may exist, so nothing is ever overwritten.
+    private : bool, default False
+        Whether nobody but the owner may enter them (mode 0700) or read what is in them (0600), at
+        any time.
+
+    Raises
+    ------
+    TfevalError
+        If one exists.
+    """
+    for target in targets:
+        if os.path.lexists(target):
+            raise TfevalError(f"{target} exists already: remove it, or choose another folder.")
+        _make_parents(target, private)
+    drafts = [target.with_name(f".{target.name}-{uuid.uuid4().hex[:12]}") for target in targets]
+    try:
+        for draft in drafts:
+            draft.mkdir(mode=_FOLDER if private else 0o777)
+        yield drafts
+        for draft, target in zip(drafts, targets, strict=True):
+            if private:
+                _close(draft)
+            draft.rename(target)
+    finally:
+        for draft in drafts:
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def _make_parents(target: Path, private: bool) -> None:
+    for parent in reversed([one for one in target.parents if not one.exists()]):
+        parent.mkdir(mode=_FOLDER if private else 0o777, exist_ok=True)
+
+
+def _close(folder: Path) -> None:
+    # Who may not enter the folder never could read its files, whatever their mode was.
+    for path in folder.rglob("*"):
+        path.chmod(_FOLDER if path.is_dir() else _FILE)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a new file that only its owner may read (mode 0600).
+
+    Parameters
+    ----------
+    path : Path
+        It must not exist, not even as a link.
+    text : str
+        What it holds.
+
+    Raises
+    ------
+    ParameterError
+        If it exists, or its folder does not.
+    """
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE)
+    except FileExistsError:
+        raise ParameterError(
+            f"{path} exists already and is not overwritten: name another file."
+        ) from None
+    except FileNotFoundError:
+        raise ParameterError(f"There is no folder {path.parent}: make it first.") from None
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        stream.write(text)
+
+
+def open_to_others(path: Path) -> bool:
+    """Return whether anybody but its owner may read or change a file; never so on Windows."""
+    return os.name == "posix" and bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+
+
+# DuckDB puts what its memory cannot hold into files of mode 0644, by default where the work is
+# done, and leaves them there when it is killed. It is given a folder that nobody else can enter.
+
+_PREFIX = "tfeval-spill-"
+_LOCK = "held"
+_numbers = count()
+#: By process, since a fork shares the others and must not remove them, and place: folder, lock.
+_roots: dict[tuple[int, Path], tuple[Path, Any]] = {}
+
+
+def duckdb_connection(
+    database: Path | None = None,
+    *,
+    memory_limit: str | None = None,
+    spill_to: str | Path | None = None,
+) -> Any:
+    """Connect to DuckDB so that it spills in private; a file, for reading it and nothing else.
+
+    Parameters
+    ----------
+    database : Path, optional
+        A DuckDB file; without one the connection is to memory.
+    memory_limit : str, optional
+        How much memory it may take, such as "1GB".
+    spill_to : path, optional
+        The folder in which the private one is made; by default the system's for temporary files
+        (`TMPDIR`).
+
+    Notes
+    -----
+    With a file, nothing that it holds (a view, a macro) reaches other files: DuckDB's
+    `enable_external_access` is off, and stays off for as long as the file is open.
+    """
+    limits = {"memory_limit": memory_limit} if memory_limit else {}
+    if database is None:
+        connection = ibis.duckdb.connect(**limits)
+    else:
+        connection = ibis.duckdb.connect(database, read_only=True, **limits)
+    asked = "SELECT current_setting('enable_external_access')"
+    if not connection.raw_sql(asked).fetchall()[0][0]:  # the file is open in this process already
+        return connection
+    connection.raw_sql(f"SET temp_directory = {_quoted(_spill_folder(spill_to))}")
+    if database is not None:
+        for name in ("autoload_known_extensions", "autoinstall_known_extensions",
+                     "enable_external_access"):  # fmt: skip
+            connection.raw_sql(f"SET {name} = false")
+    return connection
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
+
+
+def _spill_folder(spill_to: str | Path | None) -> Path:
+    """Return a place for one connection's files, which DuckDB makes only if it needs it."""
+    if spill_to is None:
+        return _root(Path(tempfile.gettempdir())) / str(next(_numbers))
+    Path(spill_to).mkdir(mode=_FOLDER, parents=True, exist_ok=True)
+    return _root(Path(spill_to).absolute()) / str(next(_numbers))
+
+
+def _root(place: Path) -> Path:
+    key = (os.getpid(), place)
+    if key not in _roots or not _roots[key][0].is_dir():
+        _remove_left(place)
+        while True:
+            made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
+            lock = (made / _LOCK).open("w")
+            if _lock(lock) and made.is_dir():  # nobody else took it for one left behind
+                break
+            lock.close()
+        _roots[key] = (made, lock)
+    return _roots[key][0]
+
+
+def _lock(stream: Any) -> bool:
+    """Take a lock that the system gives back when its holder ends, however it ends."""
+    try:
+        import fcntl  # noqa: PLC0415
+
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ImportError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _remove_left(place: Path) -> None:
+    """Remove what killed processes of this user left: its lock is free."""
+    for left in place.glob(f"{_PREFIX}*") if os.name == "posix" else ():
+        with suppress(OSError):
+            mine = left.is_dir() and not left.is_symlink() and left.stat().st_uid == os.getuid()
+            if mine and (left / _LOCK).is_file():
+                with (left / _LOCK).open("a") as stream:
+                    if _lock(stream):
+                        shutil.rmtree(left, ignore_errors=True)
+
+
+@atexit.register
+def _remove_own() -> None:
+    for (process, _), (folder, lock) in list(_roots.items()):
+        if process == os.getpid():
+            lock.close()
+            shutil.rmtree(folder, ignore_errors=True)
