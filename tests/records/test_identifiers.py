@@ -52,8 +52,8 @@ FORMS = {
     "full date of birth": [
         "1980-05-17", "17/05/1980", "17.05.1980", "17-5-1980", "1980/05/17", "17 05 1980",
         "17\u00a005\u00a01980", "17 May 1980", "17th May 1980", "17th of May 1980", "May 17, 1980",
-        "17-MAY-80", "17May1980", "17/05/80", "17.5.80", "born 17/05/1980 in Bootle",
-        "１７/０５/１９８０",
+        "17-MAY-80", "17May1980", "17thofSeptember1980", "17/05/80", "17.5.80",
+        "born 17/05/1980 in Bootle", "１７/０５/１９８０",
         "1980 May 17",
     ],
 }  # fmt: skip
@@ -107,9 +107,8 @@ def test_what_the_database_passes_over_holds_nothing() -> None:
     for start in range(0, len(texts), 1000):
         part = texts[start : start + 1000]
         table = ibis.memtable({"text": part})
-        seen = table.mutate(many=suspect(table.text), few=suspect(table.text, many=False))
-        for row in seen.to_pandas().itertuples():
-            assert (row.many and row.few) or not kinds_in(row.text, keys=True), ascii(row.text)
+        for row in table.mutate(doubtful=suspect(table.text)).to_pandas().itertuples():
+            assert row.doubtful or not kinds_in(row.text, keys=True), ascii(row.text)
 
 
 def test_folding_makes_one_of_every_way_to_write() -> None:

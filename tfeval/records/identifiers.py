@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 import ibis
@@ -62,7 +63,7 @@ PATTERNS = {
     "|(00 ?)?44 (0 ?)?[1-9]( ?[0-9]){8,9}|0044( ?[0-9]){9,11}",
     "name": f"({_TITLES}) [A-Z]+( [A-Z]+)*",
     "full date of birth": (
-        f"{_Y} {_M} {_D}|{_D} {_M} {_Y}|{_D} ?(ST|ND|RD|TH)? ?(OF )?{_MONTH} ?({_Y}|[0-9]{{2}})"
+        f"{_Y} {_M} {_D}|{_D} {_M} {_Y}|{_D} ?(ST|ND|RD|TH)? ?(OF ?)?{_MONTH} ?({_Y}|[0-9]{{2}})"
         f"|{_MONTH} {_D} ?(ST|ND|RD|TH)? {_Y}|{_Y} {_MONTH} {_D}"
     ),
 }  # fmt: skip
@@ -74,6 +75,8 @@ _AS_WRITTEN = {
     "name": r"^[A-Z][A-Za-z'-]+,? +([A-Z][.]? +)?[A-Z][A-Za-z'-]+$",
 }
 _SPACED = r"[ ,.]"
+#: One word of a pattern is no longer than this ("17thofSeptember1980"): a pseudonym is.
+_LONGEST = 20
 #: Where no long number has a place: dates, mobile and landline numbers without anything between.
 _LOOSE_TEN = re.compile(f"(?<![0-9]){_TEN_DIGITS}(?![0-9])")
 _LOOSE = {
@@ -118,6 +121,8 @@ def kinds_in(text: str, *, keys: bool = False) -> tuple[str, ...]:
     >>> kinds_in("1943/4765919"), kinds_in("ann  other", keys=True)
     ((), ('name',))
     """
+    if keys and len(text) > _LONGEST and text.isascii() and text.isalnum():
+        return ()
     words = folded(text)
     shape = unicodedata.normalize("NFKC", text).strip()
     found = {kind for kind, pattern in _IN_WORDS.items() if pattern.search(words)}
@@ -145,24 +150,19 @@ def _checks(number: str) -> bool:
     return sum(weight * one for weight, one in zip(range(10, 0, -1), digits, strict=True)) % 11 == 0
 
 
-def suspect(value: ibis.Value, *, many: bool = True) -> ibis.Value:
+def suspect(value: ibis.Value) -> ibis.Value:
     """Return whether text may look like a real identifier: quick, and never wrongly false.
 
     Parameters
     ----------
     value : ibis string expression
         A text column.
-    many : bool, default True
-        Whether there are many: ten-digit keys, which are usual, are then passed over where they
-        do not check. For few rows to say so takes longer than to look at each.
     """
     words = value.re_replace(r"[^0-9A-Za-z@]+", " ").strip().upper()
     patterns = [one.pattern for one in _IN_WORDS.values()]
     spaced = value.re_search(_SPACED) & words.re_search("^[A-Z]+( [A-Z]+){1,3}$")
     written = value.re_search("|".join([*_AS_WRITTEN.values(), "[^ -~]"]))
-    if not many:
-        patterns.append(_as_words(PATTERNS["NHS number"]))
-        return words.re_search("|".join(patterns)) | spaced | written
+    # Ten-digit keys are usual: those that do not check are passed over here.
     tight = words.replace(" ", "")
     total = sum((tight.substr(i, 1).ascii_str() - 48) * (10 - i) for i in range(10))
     whole = tight.re_search("^[0-9]{10}$")
@@ -231,15 +231,13 @@ def _in_first_rows(name: str, table: ibis.Table) -> Iterator[tuple[str, str]]:
     columns = scanned_columns(name, table)
     if not columns:
         return
-    first = table.select(*columns).limit(_FIRST_ROWS)
-    doubtful = {column: suspect(as_text(first[column]), many=False) for column in columns}
-    counts = first.aggregate(**{column: one.sum() for column, one in doubtful.items()}).to_pyarrow()
+    # So few are looked at one by one: to put the question to the database would take longer.
+    first = table.select(**{column: as_text(table[column]) for column in columns})
+    held = first.limit(_FIRST_ROWS).to_pyarrow()
     for column in columns:
-        if counts[column][0].as_py():
-            values = first.filter(doubtful[column]).select(value=column, times=ibis.literal(1))
-            kinds = count_kinds(values, name, column)
-            if kinds:
-                yield column, " or ".join(kinds)
+        kinds = _tallied(Counter(held[column].to_pylist()).items(), name, column)
+        if kinds:
+            yield column, " or ".join(kinds)
 
 
 def count_kinds(values: ibis.Table, name: str, column: str) -> dict[str, int]:
@@ -252,11 +250,15 @@ def count_kinds(values: ibis.Table, name: str, column: str) -> dict[str, int]:
     name, column : str
         Of what table and column: values that the schema knows are no identifiers.
     """
-    known = TABLES[name].columns.get(column)
     held = values.mutate(value=as_text(values.value)).to_pyarrow()
-    keys = known is None or known.kind == "identifier"
     pairs = zip(held["value"].to_pylist(), held["times"].to_pylist(), strict=True)
+    return _tallied(pairs, name, column)
+
+
+def _tallied(pairs: Iterable[tuple[str | None, int]], name: str, column: str) -> dict[str, int]:
+    known = TABLES[name].columns.get(column)
     allowed = known.allowed if known else ()
+    keys = known is None or known.kind == "identifier"
     return tally((pair for pair in pairs if pair[0] not in allowed), keys=keys)
 
 
