@@ -78,9 +78,8 @@ def new_key_command(
     """Draw a key for pseudonyms and write it into a new file that only you may read."""
     from tfeval.records.pseudonyms import new_key  # noqa: PLC0415
 
-    typer.echo(
-        f"Key: {new_key(file)}, for you alone. Keep it apart from the extracts made with it."
-    )
+    new_key(file)
+    typer.echo(f"Key: {file}, for you alone. Keep it apart from the extracts made with it.")
 
 
 def pseudonymise_command(

@@ -78,7 +78,9 @@ def base(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def key(tmp_path_factory) -> Path:
-    return new_key(tmp_path_factory.mktemp("key") / "key")
+    file = tmp_path_factory.mktemp("key") / "key"
+    new_key(file)
+    return file
 
 
 def planted(base: Path, target: Path, *, needed: bool) -> Path:

@@ -55,18 +55,14 @@ _KEPT_ABOUT = ("simulated", "records_from", "records_to")
 _ROWS_AT_ONCE = 200_000
 
 
-def new_key(file: str | Path) -> Path:
+def new_key(file: str | Path) -> None:
     """Draw a key of 256 bits and write it into a new file that only its owner may read.
 
     Parameters
     ----------
     file : path
-        It must not exist: what was made with a key cannot be made again without it.
-
-    Returns
-    -------
-    Path
-        The file; its mode is 0600.
+        It must not exist: what was made with a key cannot be made again without it. Its mode
+        will be 0600.
 
     Raises
     ------
@@ -76,11 +72,12 @@ def new_key(file: str | Path) -> Path:
     Examples
     --------
     >>> from tempfile import mkdtemp
-    >>> len(read_key(new_key(Path(mkdtemp()) / "key")))
+    >>> file = Path(mkdtemp()) / "key"
+    >>> new_key(file)
+    >>> len(read_key(file))
     64
     """
     write_private(Path(file), secrets.token_hex(32) + "\n")
-    return Path(file)
 
 
 def read_key(file: str | Path | None = None, *, variable: str = KEY_VARIABLE) -> bytes:
