@@ -183,3 +183,7 @@ def test_each_objection_has_a_number_for_each_outcome(found):
     for words in ("Deprivation", "Austerity", "Other reforms", "dose", "outcomes", "window",
                   "Few authorities", "Spatial", "Known targets", "Many tests"):  # fmt: skip
         assert words in text
+    assert "nan" not in text.lower().split()
+    count, correlation = objections.dose_and_cuts(found)
+    assert 85 <= count <= len(found.areas.fixed["target_rate"].dropna())
+    assert -1 < correlation < 1

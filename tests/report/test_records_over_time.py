@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -49,3 +51,60 @@ def test_few_families_are_not_shown(entry, matched):
     rare = matched.to_frame().assign(n_treated=9)
     told = records_over_time.beside_table(entry, tf.Effects(rare, np.array([[0.01]])), 3).text()
     assert HIDDEN in told and "0.150" not in told
+
+
+def test_what_cannot_be_estimated_says_why(entry, matched):
+    nobody = {**entry, NAMES[0]: "The outcome is seen of no unit that could be compared."}
+    why = tf.table(pd.DataFrame({"": ["no"]}), caption="Not possible")
+    told = records_over_time.beside_table(nobody, why, 3).text()
+    assert "seen of no unit" in told and "not in it" in told
+    chart = records_over_time.entry_chart(nobody, tuple(NAMES))
+    assert chart.data["panel"].nunique() == 1
+    none = records_over_time.entry_chart({NAMES[0]: nobody[NAMES[0]]}, (NAMES[0],))
+    assert "No period has an effect" in none.text()
+
+
+def test_rare_outcomes_are_hidden_though_families_are_many():
+    panel = _rare_panel(per_arm=300, having=6)
+    design = tf.group_time("first_treated", aggregate="event")
+    found = records_over_time.fits(design, panel)
+    rows = found["arrest"].aggregate("overall").frame
+    assert rows["n_treated"].iloc[0] == 300
+    assert rows["events_treated"].iloc[0] <= 6
+    chart = records_over_time.entry_chart(found, ("arrest",))
+    assert "No period has an effect" in chart.text()
+    often = records_over_time.fits(design, _rare_panel(per_arm=300, having=120))
+    assert len(records_over_time.entry_chart(often, ("arrest",)).data)
+
+
+def _rare_panel(per_arm: int, having: int) -> tf.Panel:
+    """Return units of which the first `having` of either arm have the outcome, in turn."""
+    units = np.arange(2 * per_arm)
+    times = np.arange(1, 6)
+    frame = pd.DataFrame(
+        [(unit, time, float(unit % per_arm < having and (unit + time) % 2))
+         for unit in units for time in times], columns=["unit", "time", "arrest"],
+    )  # fmt: skip
+    frame["first_treated"] = np.where(frame["unit"] < per_arm, 4.0, np.nan)
+    return tf.panel(frame, unit="unit", time="time", outcomes=["arrest"], fixed=["first_treated"])
+
+
+def test_events_are_counted_at_least_as_a_slow_count_has_them(entry):
+    found = entry[NAMES[0]]
+    panel_events = found.frame[["events_treated", "events_comparison"]].to_numpy()
+    sizes = found.frame[["n_treated", "n_comparison"]].to_numpy()
+    assert (panel_events <= sizes).all() and (panel_events >= 0).all()
+    rows = found.aggregate("event").frame
+    for _, row in rows.iterrows():
+        own = found.frame[found.frame["event"] == row["event"]]
+        assert row["events_treated"] == own["events_treated"].sum()
+        assert row["events_comparison"] == own["events_comparison"].max()
+
+
+def test_one_authority_has_errors_by_family():
+    records = tf.simulate(families=1_500, seed=2, phase_shares={"one": 1.0}).records
+    panel = tf.family_panel(records, outcomes=NAMES[:1], before=1, after=2)
+    one = panel.fixed.assign(local_authority="E08000014")
+    design = tf.group_time("first_treated", cluster="local_authority")
+    found = records_over_time.fits(design, dataclasses.replace(panel, fixed=one))
+    assert found[NAMES[0]].settings.cluster is None

@@ -1,4 +1,4 @@
-"""Chapters 3, 4, 7 and 8 on few families and on one authority: run to the end, and say why."""
+"""Chapters 3, 4, 5, 7 and 8 on few families and on one authority: run to the end, and say why."""
 
 from __future__ import annotations
 
@@ -39,9 +39,10 @@ def one(tmp_path_factory):
 
 
 def pages(extract: Path, kept: Kept) -> dict[str, str]:
-    """Run chapters 3, 4 and 7 and the parts of 8 that read them."""
+    """Run chapters 3, 4, 5 and 7 and the parts of 8 that read them."""
     names = ("03_comparison_group", "04_impact", "07_value_for_money")
-    found = {name[:2]: run(name, kept, extract=str(extract)) for name in names}
+    found = {name[:2]: run(name, kept, extract=str(extract))
+             for name in (*names, "05_areas_and_time")}  # fmt: skip
     comparison, impact, worth = (kept.read(name) for name in names)
     found["08"] = "\n".join([
         summary.records_answers(comparison, impact, worth, claims()).text(),

@@ -100,25 +100,28 @@ class Contrasts:
 class AnyDesign(Protocol):
     """A design that makes its own contrasts: a panel, areas, a threshold.
 
-    Attributes
-    ----------
-    kind : str
-        Its key, such as "difference_in_differences".
-    estimand : str
-        Whose effect it is.
-    assumption : str
-        What must be true for the contrast to be an effect, in one sentence.
-    notes : tuple of str
-        What a reader must know.
-    simulated : bool
-        Whether the records are simulated.
+    What it says of itself may be attributes, frozen or not, or properties.
     """
 
-    kind: str
-    estimand: str
-    assumption: str
-    notes: tuple[str, ...]
-    simulated: bool
+    @property
+    def kind(self) -> str:
+        """Its key, such as "difference_in_differences"."""
+
+    @property
+    def estimand(self) -> str:
+        """Whose effect it is."""
+
+    @property
+    def assumption(self) -> str:
+        """What must be true for the contrast to be an effect, in one sentence."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know."""
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the records are simulated."""
 
     def contrasts(self, outcomes: Any, months: int | None) -> Contrasts:
         """Return the estimates for outcomes, with influences."""

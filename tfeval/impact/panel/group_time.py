@@ -141,8 +141,9 @@ class GroupTime:
         )
         table["event"] = table["time"] - table["group"]
         held = Held(
-            table.join(pd.DataFrame(rows)), tuple(cell.arms for cell in plan), influence,
-            frame.units, panel.times[frame.columns], float(np.nanstd(sample.y)),
+            table.join([pd.DataFrame(rows), _with_outcome(sample, plan)]),
+            tuple(cell.arms for cell in plan), influence, frame.units,
+            panel.times[frame.columns], float(np.nanstd(sample.y)),
         )  # fmt: skip
         return held, frame.notes
 
@@ -181,7 +182,8 @@ class GroupTime:
                 )
             )
         kept = ["outcome", "population", "group", "time", "event", "estimate", "band_low",
-                "band_high", "n_treated", "n_comparison", "n_missing", "status"]  # fmt: skip
+                "band_high", "n_treated", "n_comparison", "events_treated", "events_comparison",
+                "n_missing", "status"]  # fmt: skip
         clusters = {}
         if self.cluster is not None:
             clusters[self.cluster] = pd.factorize(outcomes.column(self.cluster))[0]
@@ -209,11 +211,7 @@ class GroupTime:
 
     def _entrants(self, panel: Panel, values: np.ndarray) -> Entrants:
         """Return who is compared, by group, and in which periods."""
-        first = _numbers(panel, self.first_treated)
-        first = np.where(np.isnan(first), np.inf, first)
-        if (first[np.isfinite(first)] % 1 != 0).any():
-            raise DataError(f"Column {self.first_treated} must hold whole numbers of periods.")
-        times, early = panel.times.astype(float), self.anticipation
+        first, times, early = self._first(panel), panel.times.astype(float), self.anticipation
         first[first > times[-1] + early] = np.inf
         covariates = np.array([_numbers(panel, name) for name in self.covariates])
         covariates = covariates.reshape(len(self.covariates), len(first))
@@ -244,6 +242,8 @@ class GroupTime:
             if count
         ]
         places = np.flatnonzero(kept)
+        if not len(places):
+            raise DataError("The outcome is seen of no unit that could be compared.")
         places = places[np.argsort(first[places], kind="stable")]
         groups, starts = np.unique(first[places], return_index=True)
         x = covariates[:, places]
@@ -257,6 +257,13 @@ class GroupTime:
             units, np.concatenate([np.ones((1, len(places))), x]), groups, columns,
             times[columns], np.isfinite(last) and self.comparison == NOT_YET, tuple(notes),
         )  # fmt: skip
+
+    def _first(self, panel: Panel) -> np.ndarray:
+        """Return the first period of treatment, infinite for those never treated."""
+        first = _numbers(panel, self.first_treated)
+        if (first[np.isfinite(first)] % 1 != 0).any():
+            raise DataError(f"Column {self.first_treated} must hold whole numbers of periods.")
+        return np.where(np.isnan(first), np.inf, first)
 
     def _weights(self, panel: Panel) -> np.ndarray:
         if self.weights is None:
@@ -318,6 +325,19 @@ class Entrants:
     def places(self) -> np.ndarray:
         """Rows of the panel."""
         return self.units.places
+
+
+def _with_outcome(sample: Sample, plan: list[Cell]) -> pd.DataFrame:
+    """Return how many units of either arm have the outcome in either period of each cell."""
+    seen, had = np.isfinite(sample.y), np.nan_to_num(sample.y) != 0
+    by_group: dict[tuple[int, int], np.ndarray] = {}
+    for pair in {(cell.later, cell.base) for cell in plan}:
+        units = seen[list(pair)].all(axis=0) & had[list(pair)].any(axis=0)
+        by_group[pair] = np.diff(np.concatenate([[0], np.cumsum(units)])[sample.starts])
+    return pd.DataFrame([
+        {f"events_{name}": int(by_group[cell.later, cell.base][list(codes)].sum())
+         for name, codes in vars(cell.arms).items()} for cell in plan
+    ])  # fmt: skip
 
 
 def _numbers(panel: Panel, name: str) -> np.ndarray:

@@ -121,8 +121,8 @@ class Held:
     spread: float
 
 
-_COLUMNS = ["group", "time", "event", "estimate", "n_treated", "n_comparison", "n_left_out",
-            "status"]  # fmt: skip
+_COLUMNS = ["group", "time", "event", "estimate", "n_treated", "n_comparison",
+            "events_treated", "events_comparison", "n_left_out", "status"]  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,8 +138,9 @@ class GroupTimeEffects:
         One row an effect: `group` (first treated), `time` and `event` (periods since) as far as
         they tell rows apart; `estimate`, `std_error`, `conf_low`, `conf_high` (pointwise, by the
         normal), `band_low`, `band_high` (all rows at once); `n_treated`, `n_comparison`: units,
-        and of repeated cross-sections by group-time observations; `n_left_out`: units seen in
-        only one of the two periods, and of averages the group-times without an estimate;
+        and of repeated cross-sections by group-time observations; `events_treated`,
+        `events_comparison`: how many of them, at least, have the outcome; `n_left_out`: units
+        seen in only one of the two periods, and of averages the group-times without an estimate;
         `status`, "estimated" or why there is no estimate or no error.
     covariance : ndarray, shape (rows, rows)
         NaN where there is no error.
@@ -357,7 +358,7 @@ def averaged(
         real = len(known) and (status[known] != REFERENCE).any()
         told.append({
             **row, "estimate": mean, "n_treated": held.units.count(both.treated),
-            "n_comparison": held.units.count(both.comparison),
+            "n_comparison": held.units.count(both.comparison), **_at_least(held, used),
             "n_left_out": len(places) - len(known),
             "status": ESTIMATED if real else (status[used[0]] if len(used) else NO_TREATED),
         })  # fmt: skip
@@ -369,6 +370,22 @@ def averaged(
         influence[:, part] += np.outer(above[:, place], held.units.weight[part])
     frame = pd.DataFrame(told, columns=_COLUMNS)
     return replace(held, frame=frame, arms=tuple(arms), influence=influence)
+
+
+def _at_least(held: Held, used: np.ndarray) -> dict[str, int]:
+    """Return how many units of either arm, at least, have the outcome in some group-times.
+
+    Groups are different units, a group's periods and the comparisons may be the same ones.
+    """
+    by_group: dict[int, int] = {}
+    treated, comparison = (
+        held.frame[name].to_numpy()[used] for name in ("events_treated", "events_comparison")
+    )
+    for place, count in zip(used, treated, strict=True):
+        code = held.arms[place].treated[0]
+        by_group[code] = max(by_group.get(code, 0), int(count))
+    return {"events_treated": sum(by_group.values()),
+            "events_comparison": int(comparison.max(initial=0))}  # fmt: skip
 
 
 def complete(

@@ -33,9 +33,6 @@ SUPPRESSED = "suppressed_"
 #: Answers of the plan's rule: `finding` in the file.
 MOVED, NOTHING_FOUND, NOT_ANSWERABLE = "moved", "nothing_found", "not_answerable"
 _DOSES = {"completed_rate": COMPLETED, "grant_per_child": GRANT}
-#: Fewer clusters than this, and the plan asks for wild cluster errors.
-_FEW = 40
-_CHILDREN = 2012
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +71,8 @@ class AreaAnalysis:
         The weight that the main regression gives to each dose, by outcome.
     selection : DataFrame
         Authorities with a known target beside all, before and after weighting.
+    areas : Panel
+        That of `area_panel`.
     """
 
     plan: Mapping[str, Any]
@@ -86,6 +85,7 @@ class AreaAnalysis:
     thirds: pd.DataFrame
     dose_weights: pd.DataFrame
     selection: pd.DataFrame
+    areas: Panel
     phase: str = "one"
 
     def to_frame(self) -> pd.DataFrame:
@@ -121,7 +121,7 @@ def area_analysis() -> AreaAnalysis:
     held = {name: _first(pd.concat(rows, ignore_index=True)) for name, rows in parts.items()}
     held["answers"] = _answered(plan, held["answers"])
     tables: dict[str, Any] = {**held, "selection": balance}
-    return AreaAnalysis(plan, said, **tables)
+    return AreaAnalysis(plan, said, areas=areas, **tables)
 
 
 def area_panel() -> Panel:

@@ -127,11 +127,8 @@ def primary_outcomes(outcomes: pd.DataFrame, plan: AnalysisPlan) -> pd.DataFrame
     return outcomes[[name for name in outcomes if plan.role(str(name)) == "primary"]]
 
 
-def or_why_not(
-    verb: Callable[..., Any], design: Design, outcomes: pd.DataFrame, *, title: str = "",
-    **settings: Any,
-) -> Any:  # fmt: skip
-    """Return what a verb makes of a design and outcomes, or a table that says why it cannot.
+def or_why_not(verb: Callable[..., Any], *given: Any, title: str = "", **settings: Any) -> Any:
+    """Return what a verb makes of what it is given, or a table that says why it cannot.
 
     Parameters
     ----------
@@ -139,11 +136,11 @@ def or_why_not(
         Such as `estimate` or `by_statsmodels`.
     title : str, optional
         In place of the result's own.
-    design, outcomes, **settings
-        As it takes them.
+    *given, **settings
+        As it takes them, such as a design and outcomes.
     """
     try:
-        made = verb(design, outcomes, **settings)
+        made = verb(*given, **settings)
         return replace(made, settings={**made.settings, "title": title}) if title else made
     except TfevalError as fault:
         said = pd.DataFrame({"": [public_line(fault)]})

@@ -19,8 +19,8 @@ from tfeval.impact.plan.areas import (
     WEIGHTED,
     AreaAnalysis,
 )
-from tfeval.programme.areas import area_measures, area_statistics, doses, nation_statistics
-from tfeval.programme.published import distinct_sources, published
+from tfeval.programme.areas import area_measures, area_statistics, nation_statistics
+from tfeval.programme.published import distinct_sources
 from tfeval.report.chapters.common import minus, of_phase, percent
 from tfeval.report.chapters.over_time import UNITS, change, interval_words, labels, size, sources_of
 
@@ -130,30 +130,16 @@ def dose_and_cuts(found: AreaAnalysis) -> tuple[int, float]:
     """
     spent = area_statistics(["family_support_spending"], [2011, 2013], wide=True)
     spent = spent.pivot_table(index="code", columns="year", values="family_support_spending")
+    fixed = found.areas.fixed.set_axis(found.areas.units)
     frame = pd.DataFrame({
-        "dose": doses().set_index("code")[found.plan["doses"]["main"]],
-        "change": spent[2013] - spent[2011],
-        "deprivation": published("area_facts").set_index("code")["deprivation_2010"],
-        "name": published("local_authorities").set_index("code")["name"],
+        "dose": fixed[found.plan["doses"]["main"]],
+        "change": (spent[2013] - spent[2011]).reindex(fixed.index),
+        "deprivation": fixed["deprivation_2010"],
     }).dropna()  # fmt: skip
-    frame = frame[~frame["name"].isin(found.plan["unit"]["excluded"])]
     terms = np.column_stack([np.ones(len(frame)), frame["deprivation"]])
     left = [frame[name] - terms @ np.linalg.lstsq(terms, frame[name], rcond=None)[0]
             for name in ("dose", "change")]  # fmt: skip
     return len(frame), float(np.corrcoef(*left)[0, 1])
-
-
-def explained(found: AreaAnalysis) -> float:
-    """Return the share of the dose's variance that deprivation explains.
-
-    Parameters
-    ----------
-    found : AreaAnalysis
-    """
-    frame = doses().set_index("name")[[found.plan["doses"]["main"], "code"]].dropna()
-    frame = frame.drop(index=[*found.plan["unit"]["excluded"]], errors="ignore")
-    deprived = frame["code"].map(published("area_facts").set_index("code")["deprivation_2010"])
-    return float(np.corrcoef(frame[found.plan["doses"]["main"]], deprived)[0, 1] ** 2)
 
 
 # How firm it is: trends that were not parallel, other ways to cut the dose, who is known.
@@ -222,7 +208,7 @@ def weights_table(found: AreaAnalysis) -> Table:
     found : AreaAnalysis
     """
     main, scale = found.plan["doses"]["main"], found.plan["doses"]["scale"]
-    known = doses().set_index("name")[main].drop(index=found.plan["unit"]["excluded"]).dropna()
+    known = scale * found.areas.fixed[main].dropna()
     ends = [-np.inf, *np.quantile(known, [1 / 3, 2 / 3]), np.inf]
     words = ["Lowest third", "Middle third", "Highest third"]
     given = found.dose_weights
@@ -268,7 +254,7 @@ def selection_table(found: AreaAnalysis) -> Table:
         "All": rows["all"], "Target known": rows["known"], "Known, weighted": rows["weighted"],
     })  # fmt: skip
     formats = dict.fromkeys(shown.columns[1:], "{:.2f}")
-    known = int(doses()["target"].notna().sum()) - len(found.plan["unit"]["excluded"])
+    known = int(found.areas.fixed[found.plan["doses"]["main"]].notna().sum())
     return table(
         shown, caption=f"The {known} authorities whose target is known, and all",
         formats=formats,

@@ -2,115 +2,159 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from tfeval.cohort.analysis_table import Cohort
 from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import period_chart
 from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table, table
+from tfeval.errors import DataError, public_line
 from tfeval.impact.effects.effects import Effects
-from tfeval.impact.effects.words import HIDDEN, decimals, p_words, with_interval
-from tfeval.impact.inference.rules import ESTIMATED
+from tfeval.impact.effects.estimate import estimate
+from tfeval.impact.effects.words import HIDDEN, decimals, hidden_rows, p_words, status_words
+from tfeval.impact.effects.words import with_interval as interval_words
+from tfeval.impact.inference.rules import ESTIMATED, FEWEST_CLUSTERS
 from tfeval.impact.panel.group_time import GroupTime
 from tfeval.impact.panel.group_time_effects import GroupTimeEffects
 from tfeval.impact.panel.panel import Panel
+from tfeval.impact.panel.threshold import threshold
+from tfeval.impact.plan.analysis_plan import read_plan
+from tfeval.impact.sensitivity.support_dose import support_dose
 from tfeval.programme.outcomes import outcome_label
+from tfeval.records.store import Records
+from tfeval.report.chapters.impact import or_why_not, primary_outcomes
 
-#: Fewer families than this in an arm, and nothing of them is shown.
-_FEWEST = 10
+#: The effects by group and period of each outcome, or why there are none.
+Fits = Mapping[str, GroupTimeEffects | str]
 
 
-def fits(design: GroupTime, panel: Panel) -> dict[str, GroupTimeEffects]:
-    """Return the effects by group and period of each outcome of a panel.
+def fits(design: GroupTime, panel: Panel) -> Fits:
+    """Return the effects by group and period of each outcome of a panel, or why there are none.
 
     Parameters
     ----------
     design : GroupTime
+        Where the panel has too few of its clusters for errors by cluster, those are by family.
     panel : Panel
     """
-    return {name: design.fit(panel, name) for name in panel.outcomes}
+    by = design.cluster
+    if by is not None and len(pd.unique(pd.Series(panel.column(by)))) < FEWEST_CLUSTERS:
+        design = replace(design, cluster=None)
+    return {name: _fit_or_why(design, panel, name) for name in panel.outcomes}
 
 
-def _shown(row: Any) -> bool:
-    return row["status"] == ESTIMATED and min(row["n_treated"], row["n_comparison"]) >= _FEWEST
+def _fit_or_why(design: GroupTime, panel: Panel, name: str) -> GroupTimeEffects | str:
+    try:
+        return design.fit(panel, name)
+    except DataError as fault:
+        return public_line(fault)
 
 
-def _average(found: GroupTimeEffects) -> str:
-    row = found.aggregate("overall").frame.iloc[0]
-    if not _shown(row):
+def _hidden(frame: pd.DataFrame) -> np.ndarray:
+    means = {"mean_treated": np.nan, "mean_comparison": np.nan}
+    return hidden_rows(frame if set(means) <= set(frame) else frame.assign(**means))
+
+
+def _overall(found: GroupTimeEffects | str) -> str:
+    if isinstance(found, str):
+        return found
+    return _words(found.aggregate("overall").frame, 1.0)
+
+
+def _words(rows: pd.DataFrame, share: float) -> str:
+    """Return the first row's effect in words, or why it is not shown."""
+    row = rows.iloc[0]
+    if _hidden(rows)[0]:
         return HIDDEN
-    return _words(row, 1.0)
-
-
-def _words(row: Any, share: float) -> str:
+    if not np.isfinite(row["std_error"]):
+        return status_words(row["status"], "families")
     value, low, high, error = (
         share * float(row[name]) for name in ("estimate", "conf_low", "conf_high", "std_error")
     )
-    return with_interval(value, low, high, decimals(error))
+    return interval_words(value, low, high, decimals(error))
 
 
-def beside_table(found: dict[str, GroupTimeEffects], matched: Effects, months: int) -> Table:
+def _trend_before(found: GroupTimeEffects | str) -> str:
+    return p_words(np.nan if isinstance(found, str) else float(found.pre_trend["p_value"]))
+
+
+def beside_table(found: Fits, matched: Effects | Table, months: int) -> Table:
     """Return the average effect by staggered entry beside that of matched families.
 
     Parameters
     ----------
-    found : dict of str to GroupTimeEffects
+    found : Fits
         As from `fits`.
-    matched : Effects
-        Of chapter 4's design over a year.
+    matched : Effects or Table
+        Of chapter 4's design over a year; or the table that says why there are none.
     months : int
         In a period of the panel.
     """
-    rows = matched.to_frame()
-    share, shown = months / float(rows["months"].iloc[0]), []
-    beside = {row["outcome"]: row for row in rows.to_dict("records")}
+    rows = matched.to_frame() if isinstance(matched, Effects) else pd.DataFrame({"outcome": []})
+    shown = []
     for name, one in found.items():
-        own = beside.get(name)
+        own = rows[rows["outcome"] == name]
         shown.append({
             "Outcome": outcome_label(name),
-            "By staggered entry": _average(one),
-            "Trend before: p": p_words(float(one.pre_trend["p_value"])),
-            "Matched families": None if own is None else _scaled(own, share),
+            "By staggered entry": _overall(one),
+            "Trend before: p": _trend_before(one),
+            "Matched families": None if own.empty else _words(own, months / own["months"].iloc[0]),
         })  # fmt: skip
-    simulated = any(one.simulated for one in found.values())
     return table(
         pd.DataFrame(shown),
         caption=f"Effect in a period of {months} months (95% interval), two designs on the same "
         "records",
         missing="not in it",
         notes=[
-            *([SIMULATED] if simulated else []),
+            *([SIMULATED] if _simulated(found) else []),
             "By staggered entry: families attached in the same period since they were identified, "
             "beside those not attached yet, change against change (Callaway and Sant'Anna 2021); "
-            "errors by authority. Matched families: chapter 4's design over a year, its effect "
-            "spread evenly over the periods. The first needs parallel trends, the second nothing "
-            "unrecorded that matters; where they part, one of these is wrong.",
+            f"errors by {_errors_by(found)}. Matched families: chapter 4's design over a year, its "
+            "effect spread evenly over the periods. The first needs parallel trends, the second "
+            "nothing unrecorded that matters; where they part, one of these is wrong.",
         ],
     )
 
 
-def _scaled(row: Any, share: float) -> str:
-    few = min(row["n_treated"], row["n_comparison"]) < _FEWEST
-    return HIDDEN if few or not np.isfinite(row["std_error"]) else _words(row, share)
+def _estimated(found: Fits) -> list[GroupTimeEffects]:
+    return [one for one in found.values() if not isinstance(one, str)]
 
 
-def entry_chart(found: dict[str, GroupTimeEffects], outcomes: tuple[str, ...]) -> Chart:
+def _simulated(found: Fits) -> bool:
+    return any(one.simulated for one in _estimated(found))
+
+
+def _errors_by(found: Fits) -> str:
+    by = {one.settings.cluster for one in _estimated(found)} - {None}
+    return "authority" if by else "family"
+
+
+def entry_chart(found: Fits, outcomes: tuple[str, ...]) -> Chart | Table:
     """Draw effects by period from attachment, with bands that hold all periods at once.
 
     Parameters
     ----------
-    found : dict of str to GroupTimeEffects
+    found : Fits
         As from `fits`.
     outcomes : tuple of str
-        Which of them to draw.
+        Which of them to draw; those without an effect that may be shown are left out. A table
+        says so where none is left.
     """
     panels, apart = {}, 0
     for name in outcomes:
-        rows = found[name].aggregate("event").frame
-        rows = rows[[_shown(row) for _, row in rows.iterrows()]]
+        one = found[name]
+        if isinstance(one, str):
+            continue
+        rows = one.aggregate("event").frame
+        rows = rows[rows["status"].eq(ESTIMATED).to_numpy() & ~_hidden(rows)]
+        if rows.empty:
+            continue
         low, high = rows["band_low"].astype(float), rows["band_high"].astype(float)
         before = rows["event"].to_numpy(dtype=float) < 0
         apart += int(((low > 0) | (high < 0))[before].sum())
@@ -118,9 +162,40 @@ def entry_chart(found: dict[str, GroupTimeEffects], outcomes: tuple[str, ...]) -
             "time": rows["event"].astype(int), "window": np.where(before, "pre", "post"),
             "estimate": rows["estimate"].astype(float), "conf_low": low, "conf_high": high,
         })  # fmt: skip
-    mark = " (simulated records)" if any(one.simulated for one in found.values()) else ""
+    if not panels:
+        said = {"": ["No period has an effect, of enough families, that may be shown."]}
+        return table(pd.DataFrame(said), caption="Effects by period from attachment")
+    mark = " (simulated records)" if _simulated(found) else ""
     return period_chart(
         panels, title=f"Effects by period from attachment{mark}",
         alt="Points with bands by period since attachment, for some outcomes. Bands before "
         f"attachment leave nought out in {apart} periods.",
     )  # fmt: skip
+
+
+def dose_effects(families: Cohort, records: Records) -> Effects | Table:
+    """Return what more months of support went with, of the plan's primary outcomes, or why not.
+
+    Parameters
+    ----------
+    families : Cohort
+    records : Records
+        Of the same extract.
+    """
+    chosen = primary_outcomes(families.outcomes(12), read_plan())
+    return or_why_not(lambda: estimate(support_dose(families, extract=records), chosen, months=12))
+
+
+def threshold_checks(families: Cohort, needed: int) -> Any:
+    """Return the checks of a threshold in the number of criteria met, or why there are none.
+
+    Parameters
+    ----------
+    families : Cohort
+        With the comparison "below_threshold".
+    needed : int
+        Criteria that admit a family.
+    """
+    return or_why_not(
+        lambda: threshold(families, "criteria_met", needed, treated="treated").diagnostic()
+    )
