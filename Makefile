@@ -26,8 +26,8 @@ setup: $(COMPILED) ## Make the environment in .venv that a report needs
 
 setup-dev: $(COMPILED) $(DEVELOPED) ## Add to it what tests and JupyterLab need
 
-lab: $(COMPILED) $(DEVELOPED) ## Open JupyterLab on the notebooks
-	@$(BIN)/jupyter lab notebooks
+lab: $(COMPILED) $(DEVELOPED) ## Open JupyterLab on the notebook for trying choices
+	@cd notebooks && ../$(BIN)/jupyter lab explore.ipynb
 
 report: $(COMPILED) ## Run the national report and four authorities into reports/
 	@$(BIN)/tfeval report

@@ -22,6 +22,7 @@ ROOMS = (
     "money",
     "audit",
     "report",
+    "explorer",
     "cli_records",
     "cli",
 )

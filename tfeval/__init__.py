@@ -56,6 +56,7 @@ _PUBLIC = {
     "Anonymity": "tfeval.records.anonymity",
     # cohort
     "cohort": "tfeval.cohort.cohort",
+    "add_covariates": "tfeval.cohort.expressions",
     "comparison_groups": "tfeval.cohort.cohort",
     "treatments": "tfeval.cohort.cohort",
     "results_tests": "tfeval.cohort.results",
@@ -187,6 +188,9 @@ _PUBLIC = {
     "read_records": "tfeval.report.record",
     "records_of": "tfeval.report.chapters.linked",
     "chapters": "tfeval.report.chapters",
+    # explorer
+    "explore": "tfeval.explorer.explore",
+    "Explorer": "tfeval.explorer.explore",
     # errors
     "TfevalError": "tfeval.errors",
     "DataError": "tfeval.errors",

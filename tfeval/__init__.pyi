@@ -6,6 +6,7 @@ from tfeval.cohort.analysis_table import Cohort as Cohort
 from tfeval.cohort.cohort import cohort as cohort
 from tfeval.cohort.cohort import comparison_groups as comparison_groups
 from tfeval.cohort.cohort import treatments as treatments
+from tfeval.cohort.expressions import add_covariates as add_covariates
 from tfeval.cohort.results import results_tests as results_tests
 from tfeval.display.figures import Chart as Chart
 from tfeval.display.tables import Table as Table
@@ -15,6 +16,8 @@ from tfeval.errors import ParameterError as ParameterError
 from tfeval.errors import ReportError as ReportError
 from tfeval.errors import SourceError as SourceError
 from tfeval.errors import TfevalError as TfevalError
+from tfeval.explorer.explore import Explorer as Explorer
+from tfeval.explorer.explore import explore as explore
 from tfeval.impact.balance.balance import Balance as Balance
 from tfeval.impact.balance.balance import balance as balance
 from tfeval.impact.design.design import Design as Design

@@ -15,6 +15,7 @@ import pandas as pd
 
 from tfeval.audit.replication import FURTHER, KEYS, PAGE, PRIMARY
 from tfeval.audit.worlds import NONE, PHASE
+from tfeval.display.rich import Rich
 from tfeval.errors import DataError
 from tfeval.impact.balance.tables import BALANCED, NOT_BALANCED
 from tfeval.impact.effects.effects import Effects
@@ -216,7 +217,7 @@ def _ratios(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class KnownTruth:
+class KnownTruth(Rich):
     """A table of an audit and how it was made.
 
     Attributes

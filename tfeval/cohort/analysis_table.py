@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 
 import pandas as pd
 
+from tfeval.display.rich import Rich
 from tfeval.errors import ParameterError, in_own_words, suggest
 from tfeval.programme.outcomes import OUTCOMES
 from tfeval.programme.phases import CRITERIA
@@ -244,7 +245,7 @@ class Registrable(Protocol):
 
 
 @dataclass(frozen=True)
-class Cohort:
+class Cohort(Rich):
     """An analysis table, not yet read, and how it came about.
 
     Attributes

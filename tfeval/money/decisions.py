@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from tfeval.display.rich import Rich
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.effects.power import ClusteredDesign
 from tfeval.money.appraisal import Appraisal
@@ -176,7 +177,7 @@ def value_of_information(appraisal: Appraisal, drawn: Uncertainty, *, phase: str
 
 
 @dataclass(frozen=True)
-class EvaluationCost:
+class EvaluationCost(Rich):
     """What a national evaluation cost at most. From `evaluation_cost`.
 
     Attributes
@@ -254,7 +255,7 @@ SIZES = (250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000)
 
 
 @dataclass(frozen=True, eq=False)
-class StudyValue:
+class StudyValue(Rich):
     """What studies of several sizes would be worth before deciding. From `value_of_study`.
 
     Attributes

@@ -12,6 +12,7 @@ import pandas as pd
 from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import range_chart
 from tfeval.display.names import SIMULATED
+from tfeval.display.rich import Rich
 from tfeval.display.tables import Table, table
 from tfeval.display.words import amount, chance, marked
 from tfeval.errors import DataError, ParameterError
@@ -199,7 +200,7 @@ def appraise_designs(
 
 
 @dataclass(frozen=True, eq=False)
-class DesignAverages:
+class DesignAverages(Rich):
     """The designs' answers averaged by several weightings. From `average_designs`.
 
     Attributes

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tfeval.display.rich import Rich
 from tfeval.errors import DataError, ParameterError, SourceError, suggest
 from tfeval.programme.programmes import Programme, programmes
 from tfeval.programme.published import Figure, Source, figure, published
@@ -96,7 +97,7 @@ class ResultsTest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Phase(Programme):
+class Phase(Programme, Rich):
     """One phase of the programme: what its file says, with the published figures it names.
 
     Attributes
@@ -171,7 +172,7 @@ def phase(name: str, folder: Path | None = None) -> Phase:
 
 
 @dataclass(frozen=True)
-class NextCohort:
+class NextCohort(Rich):
     """The families about whom is decided next. From `next_cohort`.
 
     Attributes

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tfeval.display.rich import Rich
 from tfeval.errors import DataError, SourceError, suggest
 from tfeval.programme.published_tables import SOURCE_COLUMNS, TABLES, PublishedTable, faults
 from tfeval.settings import project_folder
@@ -23,7 +24,7 @@ _NUMERIC = (
 
 
 @dataclass(frozen=True)
-class Source:
+class Source(Rich):
     """Where a figure was published.
 
     Attributes
@@ -46,7 +47,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Figure:
+class Figure(Rich):
     """A published figure: one value, or a range where its sources disagree.
 
     Attributes

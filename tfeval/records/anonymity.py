@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tfeval.display.rich import Rich
 from tfeval.display.tables import BASE, THRESHOLD, safe_count
 from tfeval.display.words import QUASI_IDENTIFIERS
 from tfeval.errors import DataError, ParameterError, in_own_words, suggest
@@ -38,7 +39,7 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, repr=False)
-class Anonymity:
+class Anonymity(Rich):
     """How many stand alone in an extract. Its counts are exact; what it shows hides small ones.
 
     Attributes

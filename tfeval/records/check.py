@@ -12,6 +12,7 @@ from typing import Any
 import ibis
 import pandas as pd
 
+from tfeval.display.rich import Rich
 from tfeval.errors import ParameterError, in_own_words, suggest
 from tfeval.programme.outcomes import PROVEN_OUTCOMES
 from tfeval.programme.programmes import programmes
@@ -232,7 +233,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class CheckReport:
+class CheckReport(Rich):
     """All that the checks of an extract found.
 
     Attributes

@@ -28,6 +28,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tfeval.display.rich import Rich
 from tfeval.display.tables import safe_count
 from tfeval.errors import DataError, ParameterError, in_own_words, suggest
 from tfeval.records.allow_list import (
@@ -174,7 +175,7 @@ def _bare(identifier: str) -> str:
 
 
 @dataclass(frozen=True, repr=False)
-class Pseudonymised:
+class Pseudonymised(Rich):
     """What `pseudonymise` did. It shows itself with small counts hidden.
 
     Attributes

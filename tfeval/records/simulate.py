@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from tfeval.display.rich import Rich
 from tfeval.errors import ParameterError, TfevalError, names_settings, suggest
 from tfeval.records.private import written_whole
 from tfeval.records.schema import TABLES
@@ -43,7 +44,7 @@ POPULATIONS = {"people": (0, 200), "children": (0, 18), "juveniles": (10, 18), "
 
 
 @dataclass(frozen=True)
-class Truth:
+class Truth(Rich):
     """What was true of simulated families; never part of their records.
 
     Attributes
@@ -192,7 +193,7 @@ def _means(rows: pd.DataFrame, population: str, by: str | None) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class SimulatedRecords:
+class SimulatedRecords(Rich):
     """Simulated records, with the truth kept apart from them.
 
     Attributes

@@ -20,6 +20,7 @@ from typing import Any
 import ibis
 from ibis.common.exceptions import TableNotFound
 
+from tfeval.display.rich import Rich
 from tfeval.errors import DataError, ParameterError, in_own_words, suggest
 from tfeval.records.files import database_cure, encoding_cure, in_schemas, passed_over
 from tfeval.records.identifiers import refuse_identifiers
@@ -28,7 +29,6 @@ from tfeval.records.relations import kept, typed
 from tfeval.records.schema import TABLES
 
 # What `about.json` says of an extract, held to its types before anything rests on it.
-
 #: Fields that something rests on, and how each is written.
 _FLAGS = ("simulated", "pseudonymised")
 _DAYS = ("records_from", "records_to")
@@ -190,7 +190,7 @@ _SUFFIXES = (".parquet", ".csv", ".csv.gz")
 
 
 @dataclass(frozen=True)
-class Records:
+class Records(Rich):
     """An extract of linked records, open for questions and not yet read.
 
     Attributes

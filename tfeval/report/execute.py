@@ -308,8 +308,14 @@ def _outputs(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         elif output["output_type"] == "error":
             kept.append({**output, "evalue": _clean(output["evalue"])})
         else:
-            kept.append(output)
+            # Widgets live in a kernel: without one, what is shown beside them stands for them.
+            data = {kind: held for kind, held in output.get("data", {}).items()
+                    if kind != WIDGET_MIME}  # fmt: skip
+            kept.append({**output, "data": data} if "data" in output else output)
     return kept
+
+
+WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 
 
 def _last_streams(kept: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -277,9 +277,10 @@ def _contents(soup: BeautifulSoup, main: Tag) -> None:
 #: What an output says that is a box.
 BOX_MIME = "application/vnd.tfeval.box+json"
 HEADLINE, SECTION = "Headline", "section"
-# JupyterLab has no style sheet of ours; on the page its variables stand in for these values.
+# JupyterLab has no style sheet of ours: its own colour there, light or dark, ours on the page.
 _ANSWER = (
-    "margin: 0 0 2rem; padding: var(--answer, 1rem 1.2rem); background: var(--pale, #f2f6f8); "
+    "margin: 0 0 2rem; padding: var(--answer, 1rem 1.2rem); "
+    "background: var(--pale, var(--jp-layout-color2, #f2f6f8)); "
     "border-left: .4rem solid var(--teal, #28a197)"
 )
 _LARGE = ' style="margin: 0; font-size: var(--headline, 1.25em); font-weight: 650"'

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import pandas as pd
 
+from tfeval.display.rich import Rich
 from tfeval.errors import DataError
 from tfeval.impact.balance.rows import members_of_pairs
 from tfeval.impact.design.design import KEPT, Design
@@ -60,7 +61,7 @@ def stacked_pairs(design: Design) -> tuple[Design, np.ndarray]:
 
 
 @dataclass(frozen=True, eq=False)
-class Contrasts:
+class Contrasts(Rich):
     """What a design estimated, and how each of its units bears on it.
 
     Attributes

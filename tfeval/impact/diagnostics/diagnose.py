@@ -17,6 +17,7 @@ from tfeval.display.names import (
     SIMULATED,
     capital,
 )
+from tfeval.display.rich import Rich
 from tfeval.display.tables import THRESHOLD, Table, safe_count, table
 from tfeval.errors import DataError, ParameterError, names_settings, suggest
 from tfeval.impact.balance.tables import BALANCED, NOT_BALANCED
@@ -294,7 +295,7 @@ BOUNDS = ("stronger_than_any", "like_a_covariate", "nothing_to_undo", "not_known
 
 
 @dataclass(frozen=True)
-class Confidence:
+class Confidence(Rich):
     """How sure a comparison lets us be. Made by `confidence`.
 
     Attributes

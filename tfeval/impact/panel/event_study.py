@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from tfeval.display.rich import Rich
 from tfeval.errors import DataError, ParameterError, names_settings
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
@@ -38,7 +39,7 @@ class Wild(NamedTuple):
 
 
 @dataclass(frozen=True)
-class EventStudy:
+class EventStudy(Rich):
     """A design over time: settings only, so that a plan can hold it. Made by `event_study`."""
 
     dose: str

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from tfeval.display.rich import Rich
 from tfeval.display.tables import safe_count
 from tfeval.display.words import moment_words
 from tfeval.errors import DataError, ParameterError, names_settings, suggest
@@ -38,7 +39,7 @@ _CHOICES = {"comparison": (NEVER, NOT_YET), "method": METHODS, "base": (VARYING,
 
 
 @dataclass(frozen=True)
-class GroupTime:
+class GroupTime(Rich):
     """The design of `group_time`; its settings are described there.
 
     Attributes

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc, ndtri  # scipy.stats takes a second to import
 
+from tfeval.display.rich import Rich
 from tfeval.errors import ParameterError
 from tfeval.impact.inference.rules import (
     ESTIMATED,
@@ -126,7 +127,7 @@ _COLUMNS = ["group", "time", "event", "estimate", "n_treated", "n_comparison",
 
 
 @dataclass(frozen=True, eq=False)
-class GroupTimeEffects:
+class GroupTimeEffects(Rich):
     """Effects of a programme by group and period, or averages of them.
 
     Attributes

@@ -9,11 +9,12 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from tfeval.display.rich import Rich
 from tfeval.errors import DataError, ParameterError, suggest
 
 
 @dataclass(frozen=True, eq=False)
-class Panel:
+class Panel(Rich):
     """Outcomes of units over periods, and what is fixed for each unit.
 
     Attributes

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from tfeval.display.rich import Rich
 from tfeval.errors import DataError, ParameterError, names_settings
 from tfeval.impact.panel.event_study import EventStudy
 from tfeval.impact.panel.panel import Panel
@@ -22,7 +23,7 @@ Statistic = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
-class Randomised:
+class Randomised(Rich):
     """A test by permuted doses.
 
     Attributes

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from tfeval.display.rich import Rich
 from tfeval.errors import DataError, ParameterError, names_settings, suggest
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
@@ -38,7 +39,7 @@ _ASSUMPTIONS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Synthetic:
+class Synthetic(Rich):
     """A comparison of areas with weighted areas, made for any outcome of a panel.
 
     Attributes

@@ -13,6 +13,7 @@ import pandas as pd
 from tfeval.display.charts import line_chart
 from tfeval.display.figures import Chart
 from tfeval.display.names import METHODS, capital, words
+from tfeval.display.rich import Rich
 from tfeval.display.words import significant
 from tfeval.errors import ParameterError
 from tfeval.impact.inference.rules import ESTIMATED, NO_ERROR, NO_VARIATION
@@ -38,7 +39,7 @@ _NOTHING = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
-class SyntheticEffect:
+class SyntheticEffect(Rich):
     """An effect on treated units, beside their weighted comparison.
 
     Attributes

@@ -13,6 +13,7 @@ import pandas as pd
 
 from tfeval.cohort.analysis_table import CAVEATS, Cohort
 from tfeval.display.names import plain
+from tfeval.display.rich import Rich
 from tfeval.errors import DataError, ParameterError, names_settings, suggest
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
@@ -42,7 +43,7 @@ _ASSUMPTIONS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Threshold:
+class Threshold(Rich):
     """A comparison across a cutoff. Made by `threshold`; `estimate` takes it.
 
     Attributes

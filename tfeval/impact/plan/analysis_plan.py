@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfeval.display.figures import SHORT, show_plan
 from tfeval.display.plan_words import plan_summary, shown
+from tfeval.display.rich import Rich
 from tfeval.errors import ParameterError
 from tfeval.impact.plan.deviations import MAIN, Analysis
 from tfeval.impact.plan.register import (
@@ -105,7 +106,7 @@ ROLES = ("primary", "secondary", "exploratory")
 
 
 @dataclass(frozen=True, eq=False)
-class AnalysisPlan:
+class AnalysisPlan(Rich):
     """What was to be estimated, and how, before outcomes were seen. Made by `read_plan`.
 
     Attributes

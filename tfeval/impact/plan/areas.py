@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tfeval.display.rich import Rich
 from tfeval.impact.effects.multiple import stepped
 from tfeval.impact.effects.power import multiplier
 from tfeval.impact.panel.bounds import pre_trend, trend_bounds
@@ -36,7 +37,7 @@ _DOSES = {"completed_rate": COMPLETED, "grant_per_child": GRANT}
 
 
 @dataclass(frozen=True, eq=False)
-class AreaAnalysis:
+class AreaAnalysis(Rich):
     """What the registered plan of the areas found. Made by `area_analysis`.
 
     Attributes

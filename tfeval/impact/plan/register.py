@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tfeval.display.names import registration_words
+from tfeval.display.rich import Rich
 from tfeval.errors import ParameterError
 
 #: Ends the name of the register that lies beside a plan.
@@ -25,7 +26,7 @@ _SECONDS = 10
 
 
 @dataclass(frozen=True)
-class Registration:
+class Registration(Rich):
     """What a register says of a plan as it stands.
 
     Attributes

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from tfeval.display.rich import Rich
 from tfeval.errors import DataError, ParameterError, names_settings
 from tfeval.impact.propensity.logit import fit_logit, linear_out_of_fold, scores
 from tfeval.impact.study.checks import sources_of
@@ -220,7 +221,7 @@ class Classifier(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Propensity:
+class Propensity(Rich):
     """Who was likely to be treated. Made by `fit_propensity`.
 
     Attributes

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
+from tfeval.display.rich import Rich
 from tfeval.errors import DataError, ParameterError, in_own_words, names_settings, suggest
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
@@ -46,7 +47,7 @@ class Regressor(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class SupportDose:
+class SupportDose(Rich):
     """Outcomes of supported families by their dose of support. Made by `support_dose`.
 
     Attributes

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort, Origin, origin_of
+from tfeval.cohort.expressions import evaluated
+from tfeval.display.rich import Rich
 from tfeval.errors import DataError, ParameterError, names_settings, suggest
 from tfeval.impact.study.checks import (
     CENSORED,
@@ -120,7 +122,7 @@ def _give_back() -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class Study:
+class Study(Rich):
     """Who is compared with whom, on what. Made by `study`.
 
     Attributes
@@ -313,6 +315,7 @@ def study(
     fewest: int | None = None,
     months: int | None = None,
     censoring: str = "left_out",
+    subset: str | None = None,
 ) -> Study:
     """Name the roles of a frame's columns, and check them.
 
@@ -355,6 +358,9 @@ def study(
         inverse of its chance to be followed, given the covariates, is its sampling weight, and the
         estimate answers for all who were at risk on the index date. The covariates are those of
         the index date alone: what happened afterwards, and led to being treated, is not weighed.
+    subset : str, optional
+        Only units of which this holds: an expression of columns known on the index date, as in
+        `add_covariates`, such as 'local_authority == "E08000014"'. Not of a file.
 
     Returns
     -------
@@ -390,8 +396,7 @@ def study(
         weight = _weight_for(censoring, weight)
     else:
         _refuse_of_frames(months, censoring)
-    if not isinstance(frame, pd.DataFrame | str | Path):
-        raise ParameterError("A study is made from a DataFrame, a cohort or a Parquet file.")
+    frame = _chosen(frame, subset, timing)
     named = _named(covariates, by)
     clusters, strata_names = names_of(cluster), names_of(strata)
     singles = [name for name in (weight, unit, family) if name is not None]
@@ -423,6 +428,22 @@ def study(
         treated_name=str(treated),
         origin=origin_of(told.get("origin")),
     )
+
+
+def _chosen(frame: Any, subset: str | None, timing: Mapping[str, str]) -> Any:
+    """Return the frame, or the units of it that a subset names; a file stays a file."""
+    if not isinstance(frame, pd.DataFrame | str | Path):
+        raise ParameterError("A study is made from a DataFrame, a cohort or a Parquet file.")
+    if subset is None:
+        return frame
+    if not isinstance(frame, pd.DataFrame):
+        raise ParameterError("subset goes with a cohort or a frame: read the file with pandas.")
+    kept = frame[evaluated(frame, subset, timing) == 1]
+    if not len(kept):
+        raise DataError(f"Of no unit it holds that {subset}: there is nobody to compare.")
+    if told := frame.attrs.get("cohort"):
+        kept.attrs = {**frame.attrs, "cohort": {**told, "units": len(kept)}}
+    return kept
 
 
 def _weight_for(censoring: str, given: str | None) -> str | None:

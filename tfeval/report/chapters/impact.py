@@ -74,7 +74,7 @@ class Analysis:
 
 
 def outcomes_shown(
-    families: Cohort, design: Design, months: int, plan: AnalysisPlan
+    families: Cohort, design: Design, months: int, plan: AnalysisPlan | None = None
 ) -> pd.DataFrame:
     """Return the outcomes shown: those recorded for enough families of both groups.
 
@@ -85,8 +85,9 @@ def outcomes_shown(
         Of a study of these families.
     months : int
         After the index date.
-    plan : AnalysisPlan
-        Which outcomes come first: the primary ones, then the secondary.
+    plan : AnalysisPlan, optional
+        Which outcomes come first: the primary ones, then the secondary. Without one they come
+        in the order of the registry.
 
     Raises
     ------
@@ -107,6 +108,8 @@ def outcomes_shown(
             f"No outcome over {months} months is recorded for {THRESHOLD} families or more of "
             "both groups: choose another horizon, comparison group or design."
         )
+    if plan is None:
+        return frame[kept]
     return frame[sorted(kept, key=lambda name: ROLES.index(plan.role(str(name))))]
 
 

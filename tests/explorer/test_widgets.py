@@ -1,0 +1,155 @@
+"""Widgets: each moved, in this process and over a kernel's own messages; errors in one line."""
+
+from __future__ import annotations
+
+import json
+import queue
+
+import pytest
+
+import tfeval as tf
+from tfeval.explorer.widgets import Panel, panel
+
+widgets = pytest.importorskip("ipywidgets")
+MOVES = {
+    "local_authority": "Birmingham",
+    "outcome": "offences",
+    "horizon": 6,
+    "comparison": "below_threshold",
+    "design": "entropy",
+    "caliper": 0.4,
+    "estimator": "difference",
+}
+
+
+@pytest.fixture(scope="module")
+def shown(extract):
+    return Panel(tf.explore(extract), widgets)
+
+
+def text(shown) -> str:
+    return "".join(one.value for one in shown.parts.values())
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_each_widget_moves_what_is_shown_and_back(shown, name):
+    before, was = text(shown), shown.controls[name].value
+    shown.controls[name].value = MOVES[name]
+    assert "Done in" in shown.line.value
+    assert text(shown) != before
+    assert getattr(shown.explorer.choice, name, None) == MOVES[name] or (
+        getattr(shown.explorer.choice.specification, name) == MOVES[name]
+    )
+    shown.controls[name].value = was
+    assert text(shown) == before
+
+
+def test_every_choice_offered_is_one_that_can_be_taken(shown):
+    choice = shown.explorer.choice
+    for name, control in shown.controls.items():
+        for _words, value in getattr(control, "options", ()):
+            choice.but({name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("extract", "nowhere", "There is no extract nowhere"),
+        ("local_authority", "Rutland", ""),
+        ("phase", "supporting_families", ""),
+    ],
+)
+def test_an_error_is_one_line_and_nothing_of_another_choice_stands_under_it(
+    shown, name, value, said
+):
+    before, was = text(shown), shown.controls[name].value
+    shown.controls[name].value = value
+    assert shown.line.value.count('role="alert"') == 1
+    assert said in shown.line.value
+    assert "\n" not in shown.line.value
+    assert text(shown) == ""
+    shown.controls[name].value = was
+    assert text(shown) == before
+
+
+def test_a_fault_of_a_library_is_told_without_its_text(shown, monkeypatch):
+    def failing(*_given, **_settings):
+        raise ValueError("could not convert 'Jane Doe'")
+
+    monkeypatch.setattr("tfeval.explorer.shown.alert_html", failing)
+    shown.controls["caliper"].value = 0.35
+    assert "ValueError" in shown.line.value
+    assert "Jane" not in shown.line.value + text(shown)
+    monkeypatch.undo()
+    shown.controls["caliper"].value = 0.2
+    assert "Done in" in shown.line.value
+
+
+def test_a_choice_in_a_cell_moves_the_widgets(shown):
+    shown.explorer.choose(design="overlap", caliper=0.3)
+    assert (shown.controls["design"].value, shown.controls["caliper"].value) == ("overlap", 0.3)
+    assert "&quot;overlap&quot;" in text(shown)
+    shown.explorer.choose(design="nearest", caliper=0.2)
+
+
+def test_no_count_below_ten_is_shown(shown):
+    """Effects of one authority: what the table of exact effects has below ten is hidden."""
+    shown.explorer.choose(local_authority="Birmingham", outcome="all", design="entropy")
+    exact = shown.explorer.effects.to_frame()
+    rare = exact[(exact["events_treated"] < 10) | (exact["events_comparison"] < 10)]
+    assert len(rare)
+    assert shown.parts["effects"].value.count("hidden") >= 2 * len(rare)
+    for estimate in rare["estimate"].dropna():
+        assert f"{abs(estimate):.3f}"[:5] not in shown.parts["effects"].value or estimate == 0
+    shown.explorer.choose(local_authority="all", outcome="primary", design="nearest")
+
+
+def test_without_ipywidgets_the_choice_is_shown_as_it_is(extract, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "ipywidgets", None)
+    looked = tf.explore(extract, design="entropy")
+    assert panel(looked) is None
+    bundle = looked._repr_mimebundle_()
+    assert set(bundle) == {"text/html", "text/plain"}
+    assert "Are they alike?" in bundle["text/html"]
+
+
+@pytest.mark.slow(reason="starts a kernel, which imports everything")
+def test_a_kernel_answers_the_widgets_own_messages(extract, tmp_path):
+    """As a page would move them: comm messages in, new HTML out, no error in between."""
+    manager = pytest.importorskip("jupyter_client.manager")
+    kernel, client = manager.start_new_kernel(kernel_name="python3", cwd=str(tmp_path))
+    try:
+        code = f"import tfeval as tf\nlooked = tf.explore({extract!r}, design='entropy')\nlooked"
+        opened = outputs(client, client.execute(code))
+        models = {one["content"]["comm_id"]: one["content"]["data"]["state"] for one in opened
+                  if one["msg_type"] == "comm_open"}  # fmt: skip
+        by_label = {state.get("description"): (comm, state) for comm, state in models.items()}
+        comm, state = by_label["Estimator"]
+        other = (state["index"] + 1) % len(state["_options_labels"])
+        update = {"method": "update", "state": {"index": other}, "buffer_paths": []}
+        message = client.session.msg("comm_msg", {"comm_id": comm, "data": update})
+        client.shell_channel.send(message)
+        answered = outputs(client, message["header"]["msg_id"])
+        html = [one["content"]["data"]["state"].get("value", "") for one in answered
+                if one["msg_type"] == "comm_msg" and "state" in one["content"]["data"]]  # fmt: skip
+        assert any("What was caused?" in str(one) for one in html)
+        assert any("Done in" in str(one) for one in html)
+    finally:
+        client.stop_channels()
+        kernel.shutdown_kernel(now=True)
+
+
+def outputs(client, asked) -> list:
+    """Return what a kernel says in answer to a message, until it is idle; no error among it."""
+    found = []
+    while True:
+        try:
+            one = client.get_iopub_msg(timeout=60)
+        except queue.Empty:
+            raise AssertionError("the kernel does not answer") from None
+        if one["parent_header"].get("msg_id") != asked:
+            continue
+        assert one["msg_type"] not in ("error", "stream"), json.dumps(one["content"])
+        if one["msg_type"] == "status" and one["content"]["execution_state"] == "idle":
+            return found
+        found.append(one)

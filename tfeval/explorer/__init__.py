@@ -1,0 +1,1 @@
+"""The analysis with its choices on widgets, for JupyterLab: what is chosen, what is kept, shown."""
