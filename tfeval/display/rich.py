@@ -16,6 +16,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tfeval.display.names import SIMULATED
@@ -91,11 +92,12 @@ def said(value: Any, name: str = "") -> str:
             return how(value)
     if is_source(value):
         return citation(value).text()
-    # Settings within settings are named; what says itself in words does so.
+    # Settings within settings are named; of ours, what says itself in words does so.
     if isinstance(own := getattr(value, "name", None), str):
         return own
-    words = type(value).__str__ is not object.__str__
-    return str(value) if words and not callable(value) else type(value).__name__
+    kind = type(value)
+    ours = kind.__module__.startswith("tfeval") and kind.__str__ is not object.__str__
+    return str(value) if ours else kind.__name__
 
 
 def _number(value: Any) -> str:
@@ -123,7 +125,7 @@ _HOW: tuple[tuple[Any, Callable[[Any], str]], ...] = (
     (date, str),
     (Path, lambda value: value.name),
     (pd.DataFrame, _frame),
-    (pd.Series | pd.Index, lambda _value: "column"),
+    (pd.Series | pd.Index | np.ndarray, lambda _value: "values"),
     (Mapping, lambda value: _several(map(str, value))),
     (tuple | list | set | frozenset, _several),
 )
