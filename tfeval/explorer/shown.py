@@ -93,4 +93,5 @@ def picture(chart: Chart) -> str:
     """Return a chart as HTML that needs nothing beside it."""
     source = base64.b64encode(chart.png()).decode()
     words = escape(chart.alt, quote=True)
-    return f'<img alt="{words}" src="data:image/png;base64,{source}" style="max-width: 100%">'
+    image = f'<img alt="{words}" src="data:image/png;base64,{source}" style="max-width: 100%">'
+    return f'<figure style="margin: 0">{image}</figure>'
