@@ -78,6 +78,14 @@ def test_a_choice_gone_back_to_is_kept_and_another_is_made(looked):
     assert looked.choose(design="entropy").balance is balance
 
 
+def test_a_slip_in_a_covariate_is_told_in_its_cell_and_changes_nothing(looked):
+    assert len(looked.families.covariates)
+    before = looked.choice
+    with pytest.raises(tf.ParameterError, match=r"Did you mean offences_before\?"):
+        looked.add("mine", "offence_before > 0")
+    assert looked.choice == before
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

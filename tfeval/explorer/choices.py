@@ -192,6 +192,13 @@ class Results:
             self._refuse_lacking(choice)
         return self._made(every, name)
 
+    def holds(self, choice: Choice, name: str) -> bool:
+        """Return whether the result of one step is there already."""
+        return self._key(steps(choice), name) in self._kept
+
+    def _key(self, every: Mapping[str, Step], name: str) -> tuple[str, ...]:
+        return name, *(every[one].call for one in _all_needs(every, name))
+
     def _refuse_lacking(self, choice: Choice) -> None:
         held = self._made(steps(choice), "outcomes")
         if choice.outcome in (EVERY, PRIMARY) or choice.outcome in held:
@@ -203,7 +210,7 @@ class Results:
         )
 
     def _made(self, every: Mapping[str, Step], name: str) -> Any:
-        key = (name, *(every[one].call for one in _all_needs(every, name)))
+        key = self._key(every, name)
         if key not in self._kept:
             step = every[name]
             before = {one: self._made(every, one) for one in step.needs}

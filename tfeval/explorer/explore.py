@@ -112,13 +112,22 @@ class Explorer:
         expression : str
             Of what was known before the index date; see `add_covariates`.
 
+        Raises
+        ------
+        ParameterError
+            If the families are there and it is no such expression; nothing is changed then.
+
         Examples
         --------
         >>> explore().add("any_offence", "offences_before > 0").choice.added
         (('any_offence', 'offences_before > 0'),)
         """
         added = {**dict(self.choice.added), name: expression}
-        return self._take(self.choice.but({"added": tuple(added.items())}))
+        choice = self.choice.but({"added": tuple(added.items())})
+        # A slip is told where it was made, in the cell, and not under the widgets.
+        if self._results.holds(self.choice, "families"):
+            self._results.of(choice, "families")
+        return self._take(choice)
 
     def remove(self, name: str) -> Explorer:
         """Take away a covariate that was added."""
