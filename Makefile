@@ -11,13 +11,15 @@ DEVELOPED := $(VENV)/.developed
 COMPILED := $(VENV)/.compiled
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PINNED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+# One worker more than there are cores: some wait for a kernel, a browser or a database.
+export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 # Files in their order, the many small ones of examples last: the cores then end together.
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 DOCS := .venv-docs
 LOOPS := $(wildcard tfeval/impact/*/*_loops.py) tfeval/impact/compile_kernels.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev lab report test test-all lint types unit unit-all notebooks store docs lock clean
+.PHONY: help setup setup-dev lab report test test-all lint types unit unit-all fuzz notebooks store docs lock clean
 
 help: ## List what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -48,6 +50,9 @@ unit: $(COMPILED) ## Tests and the examples in docstrings, without the long ones
 
 unit-all: $(COMPILED) ## All tests and the examples in docstrings
 	@$(PYTEST)
+
+fuzz: $(COMPILED) $(DEVELOPED) ## 500 extracts spoilt by chance; `make test-all` tries 200
+	@TFEVAL_SPOILT_EXTRACTS=500 $(BIN)/python -m pytest tests/test_fuzz.py
 
 # One core a kernel: together they would wait for each other's threads, three times as long.
 notebooks: $(COMPILED) ## Stored notebooks run again and compared with their outputs

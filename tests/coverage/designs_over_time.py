@@ -55,8 +55,7 @@ LEVEL = 0.05
 RULES = {
     "pre_trend": "p below 0.05 in the joint test of coefficients before",
     "bounds": "nought within the bounds: with steps as large as the largest before, or any line",
-    "checks": "any check failed at p below 0.05, corrected over the rows of the check, but those "
-    "at other cutoffs of a threshold with a bound, which flag any slope, do not count",
+    "checks": "any check failed at p below 0.05, corrected over all rows of all checks",
     "fit": "poor fit before, most of the weight on one unit, or the sign turns without one unit",
     "strength": "nought within the interval, were something unmeasured like the strongest need",
 }
@@ -172,7 +171,7 @@ def _synthetic(drawn: Drawn, *, kind: str, missing: str = "refuse") -> Outcome:
 THRESHOLDS = {
     "continuous": ("density", "covariates", "placebo_cutoffs", "donut", "bandwidths"),
     "adjacent": ("heap", "covariates", "placebo_cutoffs"),
-    "honest": ("heap", "covariates", "curvature", "bandwidths"),
+    "honest": ("heap", "covariates", "curvature", "placebo_cutoffs", "bandwidths"),
 }
 
 

@@ -412,6 +412,13 @@ def test_estimate_takes_it_with_its_errors_and_joint_influence():
     binary = tf.estimate(design("treated"), panel).to_frame()
     assert set(binary["estimand"]) == {"ATT"}
     assert binary["n_treated"][0] == panel.column("treated").sum()
+    # Of 0s but for a few: as many units as have it in a period compared, and no others.
+    rare, made = np.zeros_like(panel.outcome("y")), design("treated")
+    on = np.flatnonzero(panel.column("treated") == 1)
+    rare[on[:3], panel.place[made.base]] = 1.0
+    rare[on[3], [place for time, place in panel.place.items() if made.window(time) == "pre"]] = 1
+    rows = tf.estimate(made, replace(panel, outcomes={"y": rare})).to_frame()
+    assert (rows["events_treated"][0], rows["events_comparison"][0]) == (3, 0)
 
 
 def test_a_summary_without_a_level_is_that_of_the_others():

@@ -160,12 +160,12 @@ def test_a_shorter_window_has_no_say_and_is_shown():
 # ------------------------------------------------------------------ calibration over many draws
 
 
-@pytest.mark.slow(reason="2,000 draws, each fitted whole")
+@pytest.mark.slow(reason="1,200 draws, each fitted whole")
 def test_intervals_hold_the_share_drawn_from_the_prior():
     rng = np.random.default_rng(3)
     joint, held, little = covariance(6), 0, 0
     root, given = np.linalg.cholesky(joint), (0.4, 0.0, 1.0)
-    for _ in range(2_000):
+    for _ in range(1_200):
         half = rng.random() < 0.6  # below 0.4 with probability (1 - 0.4) / 1
         share = rng.uniform(0.0, 0.4) if half else rng.uniform(0.4, 1.0)
         rates = rng.normal(size=6) * [0, 0, 0, 3, 3, 6]
@@ -174,22 +174,22 @@ def test_intervals_hold_the_share_drawn_from_the_prior():
         low, high = found.interval
         held += low <= share <= high
         little += found.says_little
-    assert 0.93 <= held / 2_000 <= 0.97
-    assert little < 1_500  # intervals are no narrower only where there is little to learn
+    assert 0.935 <= held / 1_200 <= 0.965
+    assert little < 900  # intervals are no narrower only where there is little to learn
 
 
-@pytest.mark.slow(reason="1,000 draws, each fitted whole")
+@pytest.mark.slow(reason="600 draws, each fitted whole")
 def test_intervals_hold_where_the_covariance_is_estimated_from_few_clusters():
     rng = np.random.default_rng(4)
     joint, held, freedom = covariance(2), 0, 14
     root = np.linalg.cholesky(joint)
-    for _ in range(1_000):
+    for _ in range(600):
         share = rng.random()
         values = expected([4.0, -4.0], share) + root @ rng.normal(size=6)
         seen = wishart.rvs(freedom, joint / freedom, random_state=rng)
         low, high = tf.decay(effects(values, seen, freedom=freedom)).interval
         held += low <= share <= high
-    assert 0.93 <= held / 1_000 <= 0.97
+    assert 0.93 <= held / 600 <= 0.97
 
 
 def test_the_fit_is_a_chi_square_on_its_degrees_of_freedom():
@@ -243,7 +243,7 @@ def test_a_share_without_a_range_is_not_updated(given):
     found = tf.decay(effects(expected([9.0], 0.7), covariance(1) * 1e-4), persistence=given)
     share = given if isinstance(given, float) else given[0]
     assert found.certain
-    assert found.moments(3).tolist() == [share**power for power in range(4)]
+    assert found.moments(3) == pytest.approx([share**power for power in range(4)], rel=1e-15)
     assert set(found.quantile(np.random.default_rng(8).random(5))) == {share}
     assert "no say" in found.words()
     assert found.outcomes["chi_square"].notna().all()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
@@ -108,7 +108,8 @@ def contrast_effects(
     few = FEW_UNITS if codes is None else FEW_CLUSTERS
     status = np.where(count < fewest, few, ESTIMATED)
     spread = _spreads(outcomes, frame["outcome"], estimate)
-    status = np.where(error <= _NOTHING * spread, NO_VARIATION, status)
+    still = (error <= _NOTHING * spread) | (spread == 0)
+    status = np.where(still, NO_VARIATION, status)
     known = (status == ESTIMATED) & np.isfinite(estimate)
     error = np.where(known, error, np.nan)
     reach = float(stdtrit(count - 1, (1 + level) / 2)) * error
@@ -122,6 +123,8 @@ def contrast_effects(
         "clusters": np.nan if codes is None else float(count),
     }  # fmt: skip
     kept = {key: value for key, value in computed.items() if key not in found.rows}
+    own = [key for key in ("std_error", "conf_low", "conf_high", "p_value") if key in frame]
+    frame.loc[still, own] = np.nan  # rounding is no error
     return Effects(
         frame=frame.assign(**kept), joint=np.where(np.outer(known, known), covariance, np.nan),
         level=level, settings={"design": design.kind, "clusters": name},
@@ -148,10 +151,22 @@ def _codes(
 
 
 def _spreads(outcomes: Any, names: Iterable[str], estimate: np.ndarray) -> np.ndarray:
-    """Return the outcomes' standard deviations; where they are not to be had, the estimates."""
-    held = outcomes.std() if isinstance(outcomes, pd.DataFrame) else pd.Series(dtype=float)
-    found = pd.Series([held.get(name, np.nan) for name in names], dtype=float)
-    return found.fillna(pd.Series(np.abs(estimate))).to_numpy()
+    """Return the outcomes' standard deviations; where they are not to be had, the estimates.
+
+    What varies by no more than rounding has none.
+    """
+    held = getattr(outcomes, "outcomes", outcomes)  # of a panel, or a frame
+    if not isinstance(held, Mapping | pd.DataFrame):
+        return np.abs(estimate)
+    found = []
+    for name, own in zip(names, np.abs(estimate), strict=True):
+        if name not in held:
+            found.append(own)
+            continue
+        values = pd.array(np.ravel(held[name])).to_numpy(dtype=float, na_value=np.nan)
+        spread, size = np.nanstd(values), np.nanmax(np.abs(values), initial=0.0)
+        found.append(spread if spread > _NOTHING * size else 0.0)
+    return np.array(found)
 
 
 def _summed(influence: np.ndarray, codes: np.ndarray) -> np.ndarray:

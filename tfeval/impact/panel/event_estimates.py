@@ -27,7 +27,7 @@ _FIELDS = ("estimate", "std_error", "freedom", "conf_low", "conf_high", "p_value
 
 
 @dataclass(frozen=True)
-class PreTrend:
+class JointTest:
     """The joint test that all coefficients before are nought.
 
     Attributes
@@ -74,7 +74,7 @@ class EventEstimates:
         Over the periods with a coefficient.
     estimate, std_error, freedom, conf_low, conf_high, p_value : float
         Of the summary, the mean of the post coefficients.
-    pre_trend : PreTrend
+    pre_trend : JointTest
         That the pre coefficients are all nought; missing values if there are none to test.
     slope_before : float
         The smallest linear trend over the pre window that would have been seen in 80% of cases
@@ -98,7 +98,7 @@ class EventEstimates:
     conf_low: float
     conf_high: float
     p_value: float
-    pre_trend: PreTrend
+    pre_trend: JointTest
     slope_before: float
     units: int
     clusters: int
@@ -302,12 +302,12 @@ def estimates_of(
     )
 
 
-def _pre_trend(values: np.ndarray, errors: Errors, by: np.ndarray, *, exact: bool) -> PreTrend:
+def _pre_trend(values: np.ndarray, errors: Errors, by: np.ndarray, *, exact: bool) -> JointTest:
     if not len(by):
-        return PreTrend(np.nan, 0, np.nan, np.nan)
+        return JointTest(np.nan, 0, np.nan, np.nan)
     statistic, freedom = errors.wald(values, by, exact=exact)
     p = float(fdtrc(len(by), freedom, statistic)) if np.isfinite(statistic) else np.nan
-    return PreTrend(statistic, len(by), freedom, p)
+    return JointTest(statistic, len(by), freedom, p)
 
 
 def _slope_before(prepared: Prepared, errors: Errors, inside: dict[str, np.ndarray]) -> float:

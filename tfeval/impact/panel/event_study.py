@@ -170,9 +170,23 @@ class EventStudy(Rich):
             count = len(codes) if self.cluster is None else len(np.unique(codes))
             own = outcomes.units.get_indexer(post.index)
             influence[own, place] = post * np.sqrt((count - 1) / count)
-            rows.append(_row(self, name, found))
+            rows.append(_row(self, name, found) | self._with_outcome(outcomes, name, own, found))
         clusters = {} if self.cluster is None else {self.cluster: codes}
         return Contrasts(pd.DataFrame(rows), influence, clusters)
+
+    def _with_outcome(
+        self, panel: Panel, name: str, units: np.ndarray, found: EventEstimates
+    ) -> dict[str, int]:
+        """Return how many units of either arm have the outcome in a period compared."""
+        if not found.binary:
+            return {}
+        compared = [panel.place[time] for time in (self.base, *self.post)]
+        had = (np.nan_to_num(panel.outcome(name)[np.ix_(units, np.array(compared))]) != 0).any(
+            axis=1
+        )
+        treated = pd.to_numeric(pd.Series(panel.column(self.dose)[units])).to_numpy() == 1
+        return {"events_treated": int((had & treated).sum()),
+                "events_comparison": int((had & ~treated).sum())}  # fmt: skip
 
     def diagnostic(self, panel: Panel | None = None) -> pd.DataFrame:
         """Return what bears on the assumption: each outcome's trend before.

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import chdtrc, ndtri  # scipy.stats takes a second to import
+from scipy.special import chdtrc, fdtrc, ndtri  # scipy.stats takes a second to import
 
 from tfeval.display.rich import Rich
 from tfeval.errors import ParameterError
@@ -71,7 +71,7 @@ class Units:
     def _present(self) -> np.ndarray:
         assert self.clusters is not None
         groups = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
-        found = np.zeros((len(self.starts) - 1, int(self.clusters.max()) + 1), dtype=bool)
+        found = np.zeros((len(self.starts) - 1, self.cluster_count or 0), dtype=bool)
         found[groups, self.clusters] = True
         return found
 
@@ -82,6 +82,11 @@ class Units:
     def count_clusters(self, groups: Iterable[int]) -> int:
         """Return how many clusters have units of some groups."""
         return int(self._present[list(groups)].any(axis=0).sum())
+
+    @property
+    def cluster_count(self) -> int | None:
+        """How many clusters there are, if any."""
+        return None if self.clusters is None else int(self.clusters.max()) + 1
 
     def covariance(self, held: np.ndarray) -> np.ndarray:
         """Return the joint covariance of estimates from influences, shape (estimates, n)."""
@@ -200,9 +205,11 @@ class GroupTimeEffects(Rich):
     def pre_trend(self) -> pd.Series:
         """The joint test that all effects before treatment, and its anticipation, are 0.
 
-        `statistic` is Wald's, chi-squared with `freedom`; `status` is "estimated", "none_before"
-        where no period can be tested, or "singular" where the effects determine one another, as
-        with fewer clusters than effects.
+        `statistic` is Wald's; `freedom` is the number of effects. Its `p_value` is by chi-squared;
+        with G clusters by Hotelling's test of q means from G draws, F(q, G - q) of the statistic
+        times (G - q) / (G q), since few clusters give too small a covariance. `status` is
+        "estimated", "none_before" where no period can be tested, or "singular" where the effects
+        determine one another, or there are no more clusters than effects.
 
         Raises
         ------
@@ -219,12 +226,19 @@ class GroupTimeEffects(Rich):
         told = {"statistic": np.nan, "freedom": float(len(rows)), "p_value": np.nan}
         if not len(rows):
             return pd.Series({**told, "status": NONE_BEFORE})
+        clusters = self.held.units.cluster_count
         variance = self.covariance[np.ix_(rows, rows)]
+        if clusters is not None and clusters <= len(rows):
+            return pd.Series({**told, "status": SINGULAR})
         if not np.linalg.cond(variance) < 1 / np.finfo(float).eps:
             return pd.Series({**told, "status": SINGULAR})
         estimate = frame["estimate"].to_numpy(dtype=float)[rows]
         told["statistic"] = float(estimate @ np.linalg.solve(variance, estimate))
         told["p_value"] = float(chdtrc(len(rows), told["statistic"]))
+        if clusters is not None:
+            left = clusters - len(rows)
+            scaled = told["statistic"] * left / (clusters * len(rows))
+            told["p_value"] = float(fdtrc(len(rows), left, scaled))
         return pd.Series({**told, "status": ESTIMATED})
 
     def aggregate(

@@ -36,7 +36,7 @@ REASONS = ("differs", "alike", "strong", "weak", "no_bound", "too_few")
 #: Columns of `ThresholdChecks.frame`.
 COLUMNS = ("check", "what", "at", "estimate", "std_error", "conf_low", "conf_high", "p_value",
            "p_adjusted", "n_below", "n_above", "hidden", "verdict", "reason")  # fmt: skip
-#: A check fails where its p-value, corrected over all of its rows by Holm, is below.
+#: A check fails where its p-value, corrected over all rows of all checks by Holm, is below.
 _LEVEL = 0.05
 #: Bandwidths tried, over the one used; part of it that the donut leaves out.
 _WIDER, _DONUT = (0.5, 0.75, 1.5, 2.0), 0.1
@@ -51,7 +51,7 @@ class ThresholdChecks:
     frame : DataFrame
         One row a test: `check`, a key; `what` it is of, a covariate or an outcome; `at`, the
         cutoff, bandwidth or width it takes; `estimate`, `std_error`, `conf_low`, `conf_high`,
-        `p_value`, and `p_adjusted` by Holm over the check; `n_below` and `n_above`, exact, and
+        `p_value`, and `p_adjusted` by Holm over all rows; `n_below` and `n_above`, exact, and
         `hidden`, whether few of them, or few with or without what it is of, hide the numbers; its
         `verdict` ("passed", "failed", "cannot_be_judged") and `reason`, keys. Of "donut" and
         "bandwidths" the numbers are of the change from the effect itself.
@@ -154,10 +154,9 @@ def checked(
         rows += [*_curvature(asked, name, plain), *_placebos(asked, name, plain),
                  *_changes(asked, name, points)]  # fmt: skip
     frame = pd.DataFrame(rows).reset_index(drop=True)
+    known = frame["p_value"].notna()
     frame["p_adjusted"] = np.nan
-    for places in frame.groupby("check").indices.values():
-        known = places[frame["p_value"].iloc[places].notna().to_numpy()]
-        frame.loc[known, "p_adjusted"] = stepped(frame["p_value"].to_numpy()[known], "holm")
+    frame.loc[known, "p_adjusted"] = stepped(frame.loc[known, "p_value"].to_numpy(), "holm")
     open_rows = frame["verdict"] == ""
     beyond = frame["p_adjusted"] < _LEVEL
     frame.loc[open_rows, "verdict"] = np.where(beyond, FAILED, PASSED)[open_rows]
@@ -270,17 +269,16 @@ def _curvature(asked: Asked, name: str, points: Points) -> Iterator[dict[str, An
 
 def _placebos(asked: Asked, name: str, points: Points) -> Iterator[dict[str, Any]]:
     """Yield jumps where nothing changes, each of units on one side of the cutoff alone."""
-    way = replace(asked.estimator, draws=0)
+    way = replace(asked.estimator, draws=0, bandwidth=None)
+    bound = asked.curvature.get(name, 0.0)
     for side in (points.some(points.x < 0), points.some(points.x >= 0)):
         if way.mode == "continuous":
             cutoffs = [float(np.median(side.x))]
-            way = replace(way, bandwidth=None)
         else:
             cutoffs = [float(one) for one in np.unique(side.x)[1:]]
-            way = replace(way, mode="adjacent", bandwidth=None)
         for one in cutoffs:
             moved = replace(side, x=side.x - one)
-            yield _row("placebo_cutoffs", name, asked.cutoff + one, *way.jump(moved))
+            yield _row("placebo_cutoffs", name, asked.cutoff + one, *way.jump(moved, bound))
 
 
 def _changes(asked: Asked, name: str, points: Points) -> Iterator[dict[str, Any]]:

@@ -243,6 +243,8 @@ class Errors:
     def wald(self, values: np.ndarray, by: np.ndarray, *, exact: bool) -> tuple[float, float]:
         """Return the F statistic of combinations all nought, and its second degrees of freedom.
 
+        NaN where the combinations' covariance is singular.
+
         Parameters
         ----------
         values : ndarray, shape (coefficients,)
@@ -250,9 +252,10 @@ class Errors:
         exact : bool
             Hotelling's with the degrees of freedom of HTZ, else the plain F.
         """
-        count = len(by)
-        apart = by @ values
-        squared = float(apart @ np.linalg.solve(by @ self.covariance @ by.T, apart))
+        count, apart, joint = len(by), by @ values, by @ self.covariance @ by.T
+        if np.linalg.matrix_rank(joint, hermitian=True) < count:
+            return np.nan, self.same  # as where nobody's outcome moved in a period
+        squared = float(apart @ np.linalg.solve(joint, apart))
         if not exact:
             return squared / count, self.same
         freedom = self.same

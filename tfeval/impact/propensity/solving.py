@@ -344,7 +344,12 @@ def _found(
     except NotConvergedError:
         if rescue is None:
             raise
-        return newton(rows, terms, rescue(rows), watch=watch)
+        near = rescue(rows)
+    try:
+        return newton(rows, terms, near, watch=watch)
+    except NotConvergedError:
+        # So little curvature that rounding moves the coefficients: what is left decides.
+        return near, sweep(rows, near, terms).matrix
 
 
 def _largest_squares(rows: Reader) -> np.ndarray:

@@ -237,6 +237,8 @@ def balance_arm(covariates: Covariates, base: np.ndarray, target: np.ndarray) ->
 
 #: Steps of the damped method, and halvings of each, after which there is no solution.
 DAMPED, HALVINGS = 100, 40
+#: Added to the scaled information of the damped method.
+_HELD = 1e-14
 
 
 def _damped(rows: Reader, base: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -260,7 +262,9 @@ def _damped(rows: Reader, base: np.ndarray, target: np.ndarray) -> np.ndarray:
     for _ in range(DAMPED):
         residual = target - weights
         sums = sweep(rows, place, lambda _eta, rows, _: (0.0, residual[rows], weights[rows]))  # noqa: B023
-        step = solved(sums.matrix, sums.gradient)
+        # So little is added that only a direction along which rounding decides is held back.
+        held = _HELD * np.diag(np.diagonal(sums.matrix))
+        step = solved(sums.matrix + held, sums.gradient)
         if not np.isfinite(step).all() or not value > deepest:
             break
         if step_size(step, place, rows.scale) < NEAR:
