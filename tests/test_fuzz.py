@@ -337,4 +337,4 @@ def test_a_spoilt_extract_is_answered_or_refused(run):
 
 @pytest.mark.slow(reason="each of many extracts is spoilt in another way")
 def test_many_spoilt_extracts_too(run):
-    run(range(60, int(os.environ.get(COUNT, 200))))
+    run(range(60, int(os.environ.get(COUNT, "200"))))
