@@ -11,7 +11,7 @@ from conftest import notebook
 from tfeval.display.names import SIMULATED
 from tfeval.errors import ReportError
 from tfeval.report.finish import finish
-from tfeval.report.notebook_parts import answer, provenance, simulated_banner
+from tfeval.report.notebook_parts import answer, provenance, section_banner, simulated_banner
 from tfeval.report.publish import Page, math_html, publish
 
 
@@ -121,6 +121,23 @@ def test_a_source_is_numbered_listed_once_and_leads_back():
     for link in page.select("a.ref, a.back"):
         assert len(page.find_all(id=link["href"][1:])) == 1
     assert len(page.select("#source-1 .back")) == 2
+
+
+def test_one_minus_stands_before_every_number_and_code_keeps_its_own():
+    text = "<p>-5 (–£3) 2012-15 x-1 −2</p><pre>-5</pre><table><tr><td>-0.1% to -2</td></tr></table>"
+    page = shown(html(text))
+    assert page.main.p.string == "−5 (−£3) 2012-15 x-1 −2"
+    assert page.main.pre.string == "-5" and page.main.td.string == "−0.1% to −2"
+
+
+def test_the_answer_stands_before_all_but_the_page_s_own_banner():
+    said = {"data": answer("?", "Published", "Adding up", "£448m.")._repr_mimebundle_()}
+    banner = {"data": section_banner(True)._repr_mimebundle_()}
+    own = {"data": simulated_banner()._repr_mimebundle_()}
+    page = shown(own, html("<p>First</p>"), banner, said, page=Page("T?", simulated=True))
+    order = [" ".join(tag.get("class", [])) for tag in page.main.find_all(True, recursive=False)]
+    assert order[:2] == ["banner", "tfeval-answer"] and order.count("banner") == 2
+    assert page.main.get_text().count(SIMULATED) == 2  # the page's and the section's, no third
 
 
 def test_records_and_provenance_come_last_and_folded_and_a_chapter_without_a_page_is_no_link():

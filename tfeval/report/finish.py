@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import takewhile
 from urllib.parse import urlsplit
 
 from bs4 import BeautifulSoup, Tag
@@ -14,6 +15,8 @@ from tfeval.report.page_sources import number_sources
 _NBCONVERT_FILLER = "No description has been provided for this image"
 _FORBIDDEN = ("script", "iframe", "object", "embed", "base", "form", "frame", "audio", "video",
               "applet", "source", "track")  # fmt: skip
+#: A hyphen or a dash that stands for a minus: before a number and behind none.
+_HYPHEN = re.compile(r"(?<![\w–-])[-–](?=£?\d)")
 #: Sections about how a page was made, and rows from which a table is folded.
 _WORKINGS = ("Records", "Provenance")
 _LONG = 10
@@ -46,7 +49,9 @@ def finish(html: str, title: str, places: Mapping[str, str] | None = None) -> st
     _remove_foreign(main)
     _check_images(main, title)
     _rewrite_links(main, places)
+    _one_minus(main)
     _answer_first(main)
+    _say_once(main)
     number_sources(soup, main)
     _fold_workings(main)
     _fold_tables(soup, main)
@@ -101,6 +106,13 @@ def _rewrite_links(main: Tag, places: Mapping[str, str] | None) -> None:
             link.attrs.pop(name, None)
 
 
+def _one_minus(main: Tag) -> None:
+    """Write one sign for less than nothing, whoever wrote the number."""
+    for text in main.find_all(string=_HYPHEN):
+        if text.find_parent(["pre", "code"]) is None:
+            text.replace_with(_HYPHEN.sub("\N{MINUS SIGN}", text))
+
+
 def _answer_first(main: Tag) -> None:
     """Put the answer before all else but what says how far it can be trusted."""
     answer = main.find("dl", class_="tfeval-answer")
@@ -110,12 +122,24 @@ def _answer_first(main: Tag) -> None:
     if isinstance(said, Tag) and len(said.get_text()) > _WORDY:
         said["class"] = "wordy"
     answer.extract()
-    before = [one for one in main.find_all(True, recursive=False)
-              if {"banner", "failure"} & set(one.get("class") or [])]  # fmt: skip
+    before = list(takewhile(_warns, main.find_all(True, recursive=False)))
     if before:
         before[-1].insert_after(answer)
     else:
         main.insert(0, answer)
+
+
+def _warns(tag: Tag) -> bool:
+    return bool({"banner", "failure"} & set(tag.get("class") or []))
+
+
+def _say_once(main: Tag) -> None:
+    """Leave out what a notebook says word for word as the page's own banner does."""
+    first = main.find(True, recursive=False)
+    if isinstance(first, Tag) and _warns(first):
+        for said in main.find_all("p", class_="tfeval-simulated"):
+            if said.get_text(strip=True) == first.get_text(strip=True):
+                said.decompose()
 
 
 def _fold_workings(main: Tag) -> None:
