@@ -68,6 +68,8 @@ def table_faults(page: BeautifulSoup) -> list[str]:
 def link_faults(path: Path, pages: dict[Path, BeautifulSoup]) -> list[str]:
     """Return links and anchors of a page that lead nowhere, and sources that lead to none."""
     page, found = pages[path], []
+    places = {one: {str(tag["id"]) for tag in held.find_all(id=True)}
+              for one, held in pages.items()}  # fmt: skip
     ids = [str(tag["id"]) for tag in page.find_all(id=True)]
     found += [f"the id {one} stands twice" for one in sorted(set(ids)) if ids.count(one) > 1]
     for link in page.find_all("a", href=True):
@@ -77,7 +79,7 @@ def link_faults(path: Path, pages: dict[Path, BeautifulSoup]) -> list[str]:
         target = (path.parent / unquote(parts.path)).resolve() if parts.path else path.resolve()
         if not target.is_file():
             found.append(f"{link['href']}: there is no such page")
-        elif parts.fragment and target in pages and not pages[target].find(id=parts.fragment):
+        elif parts.fragment and parts.fragment not in places.get(target, {parts.fragment}):
             found.append(f"{link['href']}: there is no such place")
     return found
 
