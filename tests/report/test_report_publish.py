@@ -12,7 +12,7 @@ from tfeval.display.names import SIMULATED
 from tfeval.errors import ReportError
 from tfeval.report.finish import finish
 from tfeval.report.notebook_parts import answer, provenance, section_banner, simulated_banner
-from tfeval.report.publish import Page, math_html, publish
+from tfeval.report.publish import SIMULATED_PARTS, Page, math_html, publish
 
 
 def shown(*outputs, cells=(), page=None, **metadata):
@@ -128,6 +128,26 @@ def test_one_minus_stands_before_every_number_and_code_keeps_its_own():
     page = shown(html(text))
     assert page.main.p.string == "−5 (−£3) 2012-15 x-1 −2"
     assert page.main.pre.string == "-5" and page.main.td.string == "−0.1% to −2"
+
+
+def test_a_table_without_a_row_is_words():
+    one = "<thead><tr><th>A</th></tr></thead><tbody>{}</tbody>"
+    page = shown(*(html(
+        f'<div class="tfeval-table"><table><caption>C</caption>{one.format(row)}</table>'
+        '<div class="tfeval-under"><p>None was found.</p></div></div>'
+    ) for row in ("", "<tr><td>1</td></tr>")))  # fmt: skip
+    assert len(page.main.find_all("table")) == 1
+    assert "C: nothing to show. None was found." in page.main.get_text(" ", strip=True)
+
+
+def test_every_printed_sheet_says_what_is_simulated():
+    section = {"data": section_banner(True)._repr_mimebundle_()}
+    for outputs, whole, said in (((), True, SIMULATED), ((section,), False, SIMULATED_PARTS),
+                                 ((), False, "")):  # fmt: skip
+        style = shown(*outputs, page=Page("T?", simulated=whole)).style.string
+        rules = re.findall(r'@top-left { content: "(.+?)"; }', style)
+        assert rules == ([said] if said else [])
+        assert "size: A4" in style and "counter(page)" in style
 
 
 def test_the_answer_stands_before_all_but_the_page_s_own_banner():

@@ -52,6 +52,7 @@ def finish(html: str, title: str, places: Mapping[str, str] | None = None) -> st
     _one_minus(main)
     _answer_first(main)
     _say_once(main)
+    _no_empty_tables(soup, main)
     number_sources(soup, main)
     _fold_workings(main)
     _fold_tables(soup, main)
@@ -140,6 +141,16 @@ def _say_once(main: Tag) -> None:
         for said in main.find_all("p", class_="tfeval-simulated"):
             if said.get_text(strip=True) == first.get_text(strip=True):
                 said.decompose()
+
+
+def _no_empty_tables(soup: BeautifulSoup, main: Tag) -> None:
+    """Put words in the place of a table without a row: its caption, and what stands under it."""
+    for grid in main.select(".tfeval-table > table"):
+        caption = grid.find("caption")
+        if isinstance(caption, Tag) and not grid.select("tbody > tr"):
+            told = soup.new_tag("p")
+            told.string = f"{caption.get_text(' ', strip=True)}: nothing to show."
+            grid.replace_with(told)
 
 
 def _fold_workings(main: Tag) -> None:

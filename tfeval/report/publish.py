@@ -22,7 +22,7 @@ from tfeval.display.tables import Citation, source_line, table
 from tfeval.errors import ReportError
 from tfeval.report.fingerprint import source
 from tfeval.report.finish import finish
-from tfeval.report.notebook_parts import TABLE_MIME, is_simulated
+from tfeval.report.notebook_parts import TABLE_MIME, is_simulated, shows_simulated
 from tfeval.report.plan import notices, without_plans
 from tfeval.report.record import RECORD_MIME
 
@@ -170,6 +170,8 @@ _SHOWN: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], str]] = {
 }
 
 
+#: What runs along each printed sheet of a page that is about simulated records in part.
+SIMULATED_PARTS = "Sections marked so are about simulated records: not findings"
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
@@ -230,10 +232,13 @@ class Page:
                 where += f" The traceback is beside this page, in {self.private}, for its owner."
             failure = {"message": self.message, "where": where}
         plans = notices(notebook)
+        whole = self.simulated or is_simulated(notebook)
+        parts = SIMULATED_PARTS if shows_simulated(notebook) else ""
         return {
             **vars(self),
             "made": (*self.made, *(plan.made for plan in plans)),
-            "simulated": SIMULATED if self.simulated or is_simulated(notebook) else "",
+            "simulated": SIMULATED if whole else "",
+            "running": SIMULATED if whole else parts,
             "failure": failure,
             "plans": plans,
         }
