@@ -83,6 +83,7 @@ def test_each_sentence_has_one_word_of_confidence_and_tiles_lead_to_chapters():
     assert all(line.count("Confidence: ") == 1 for line in said)
     tiles = brief.tiles(found)
     assert len(tiles.lines) == 5 and all(name.endswith(".ipynb") for name, _ in tiles.lines)
+    assert "over 90,000" in brief.tiles(made("two")).text()
     expected = figure("budget", "local_contribution_expected").value
     assert f"£{expected:.0f}m" in tiles.text() and "£600m" not in brief.tiles(made("two")).text()
 

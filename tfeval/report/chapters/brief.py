@@ -234,7 +234,9 @@ def tiles(brief: Brief) -> Box:
     brief : Brief
     """
     budget, claims, areas = brief.budget, brief.claims, brief.areas
-    share = claims.get("claimed_share", claims.get("claimed_families"))
+    share = _told(claims.get("claimed_share", claims.get("claimed_families")))
+    if "claimed_share" not in claims and "claimed_mark" in claims:
+        share = f"{claims['claimed_mark']!s}{share}"
     if "areas_moved" in areas:
         caused = f"{areas['areas_moved']:short} of {areas['areas_outcomes']:short}"
         found = (_AREAS, caused, "public outcomes moved with the programme")
@@ -248,7 +250,7 @@ def tiles(brief: Brief) -> Box:
     rows = (
         (_BUDGET, _told(budget.get("budget")), "of central budget"),
         (_BUDGET, _expected(brief.phase), "expected of authorities beside it"),
-        (_CLAIMS, _told(share), "claimed of the families targeted"
+        (_CLAIMS, share, "claimed of the families targeted"
          if "claimed_share" in claims else "claimed"),
         found,
         worth,
