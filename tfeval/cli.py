@@ -211,6 +211,19 @@ def report_command(  # noqa: PLR0917 - the command line names its options
     _run(planned, out, force, jobs, accept_faults, cell_minutes)
 
 
+@app.command("brief")
+def brief_command(
+    reports: Annotated[Path, typer.Argument(help="Folder of reports.")] = Path("reports"),
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The PDF; by default brief.pdf among the reports.")
+    ] = None,
+) -> None:
+    """Print the summary as a tagged PDF of two sheets, by the system's Chromium."""
+    from tfeval.report.print_pdf import brief  # noqa: PLC0415
+
+    typer.echo(f"Brief: {brief(reports, out)}")
+
+
 @app.command("store")
 def store_command(notebook: Names = None, notebooks: Notebooks = None) -> None:
     """Run the project's notebooks on their defaults and keep them with their outputs."""

@@ -201,7 +201,7 @@ def test_areas_left_out_are_counted_on_every_page_and_have_no_rank():
     rows = {row[0].text: row[1].text for row in areas.values_table(held, worth).rows}
     assert list(rows.values()) == ["5", "1", "1"]
     spread = summary.area_table("all", held, value_records(held, worth)).text()
-    assert "5 of 7 authorities can be shown, 1 were left out" in spread
+    assert "5 of 7 authorities can be shown, 1 was left out" in spread
     assert "Not known by authority. Pooling needs" in spread
 
 

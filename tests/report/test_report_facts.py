@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -11,16 +13,20 @@ from bs4 import BeautifulSoup
 
 import tfeval as tf
 from tests.money.sheets import read_workbook
+from tests.report import page_gate
+from tests.report.test_report_browser import chromium
 from tfeval.display.words import fact
+from tfeval.programme.claims import claims_by_authority
 from tfeval.report.execute import execute
 from tfeval.report.parameters import read_notebook
 from tfeval.report.plan import plan
 from tfeval.report.record import Record, from_content, make_record
-from tfeval.report.run import run_jobs
+from tfeval.report.run import run_jobs, write_index
 from tfeval.settings import project_folder
 
 MARKS = ("\ue000", "\ue001", "\ue002")
-PAGES = ("01_programme_and_budget", "06_claims_against_impact", "07_value_for_money", "08_summary")
+PAGES = ("01_programme_and_budget", "06_claims_against_impact", "07_value_for_money", "08_summary",
+         "08_annex")  # fmt: skip
 
 
 def faults(html: str, own: str, records: dict[str, dict[str, Record]]) -> list[str]:
@@ -49,15 +55,45 @@ def read(folder: Path) -> dict[str, Record]:
     return {row["name"]: from_content(row) for row in content["records"]}
 
 
+@contextmanager
+def printing():
+    """Give functions for how many sheets a page prints to, and how high it stands at a width."""
+    path = chromium()
+    if path is None:
+        pytest.skip("no Chromium: install chromium, or set CHROMIUM to its path")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        tab = browser.new_page()
+
+        def sheets(file: Path) -> int:
+            tab.goto(file.as_uri())
+            pdf = tab.pdf(prefer_css_page_size=True)
+            return max(int(count) for count in re.findall(rb"/Type /Pages\s*/Count (\d+)", pdf))
+
+        def height(file: Path, width: int) -> int:
+            tab.set_viewport_size({"width": width, "height": 900})
+            tab.goto(file.as_uri())
+            return int(tab.evaluate("document.documentElement.scrollHeight"))
+
+        yield sheets, height
+        browser.close()
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> dict[str, Path]:
     """The summary, an authority's page and all that they read, on a small extract."""
     folder = tmp_path_factory.mktemp("report")
     tf.simulate_to(folder / "records", families=4_000, seed=3)
-    jobs = plan(["08_summary", "local_authority"], {"extract": str(folder / "records")},
+    jobs = plan(["08_summary", "08_annex"], {"extract": str(folder / "records")},
                 project_folder("notebooks"))  # fmt: skip
+    jobs += [job for job in plan(["local_authority"], {
+        "extract": str(folder / "records"), "local_authority": "Sefton"},
+        project_folder("notebooks")) if job.chapter.name == "local_authority"]  # fmt: skip
     outcomes = run_jobs(jobs, folder / "out")
     assert [item.error for item in outcomes if not item.good] == []
+    write_index(folder / "out")
     return {item.notebook: item.page.parent for item in outcomes}
 
 
@@ -129,6 +165,113 @@ def test_a_notebook_opened_by_hand_refuses_stored_records_of_another_phase(tmp_p
     assert "records of phase one" in failure.message
     assert "this page asks for phase two" in failure.message
     assert not list(tmp_path.glob("*.xlsx"))
+
+
+@pytest.fixture(scope="module")
+def opened(made) -> dict[Path, BeautifulSoup]:
+    """All pages of that report and its index, read."""
+    pages = [folder / "report.html" for folder in made.values()]
+    paths = [*pages, made["08_summary"].parent.parent / "index.html"]
+    return {path.resolve(): BeautifulSoup(
+        re.sub(r'src="data:[^"]*"', 'src="data:,"', path.read_text(encoding="utf-8")),
+        "html.parser") for path in paths}  # fmt: skip
+
+
+@pytest.mark.slow(reason="makes a whole report")
+def test_no_page_contradicts_itself_or_leads_nowhere(made, opened):
+    records = {name: read(folder) for name, folder in made.items()}
+    found = {
+        path.parent.name: [
+            *page_gate.word_faults(page), *page_gate.table_faults(page),
+            *page_gate.link_faults(path, opened),
+            *(page_gate.unsourced(page, path.parent.name, records)
+              if path.parent.name in records else []),
+        ]
+        for path, page in opened.items()
+    }  # fmt: skip
+    found |= {f"{name}, records": page_gate.record_faults(held) for name, held in records.items()}
+    assert {name: told for name, told in found.items() if told} == {}
+    titles = [page.title.string for page in opened.values()]
+    assert len(titles) == len(set(titles))
+    area = opened[(made["local_authority"] / "report.html").resolve()]
+    assert area.h1.string.startswith("Sefton: ") and area.title.string.startswith("Sefton: ")
+
+
+@pytest.mark.slow(reason="makes a whole report")
+def test_the_summary_states_published_facts_alone_and_the_index_lists_it_first(made, opened):
+    records = {name: read(folder) for name, folder in made.items()}
+    page = opened[(made["08_summary"] / "report.html").resolve()]
+    stated = [one["value"].split(".")[0].rpartition("/") for one in page.find_all("data")]
+    bases = {records[book][name].subject.basis for book, _, name in stated}
+    assert len(stated) > 20 and bases == {"published"}
+    index = opened[(made["08_summary"].parent.parent / "index.html").resolve()]
+    assert "08_summary" in index.main.table.find("a")["href"]
+
+
+@pytest.mark.slow(reason="makes a whole report")
+@pytest.mark.browser
+def test_pages_keep_to_their_budgets(made, opened):
+    budgets = {"08_summary": 2}
+    with printing() as (sheets, height):
+        for path in opened:
+            name, size = path.parent.name, path.stat().st_size
+            assert sheets(path) <= budgets.get(name, 20), name
+            assert size < 1_000_000, f"{name}: {size}"
+        assert height(made["06_claims_against_impact"] / "report.html", 1200) < 15_000
+
+
+def test_the_gate_finds_what_it_is_for(tmp_path):
+    def page(text: str) -> BeautifulSoup:
+        return BeautifulSoup(f'<main id="main">{text}</main>', "html.parser")
+
+    bad = ("1 families", "a authority", "it fell by -5", "it fell (–£3)", "£448.0m", "a nan here",
+           "the the end")  # fmt: skip
+    for text in bad:
+        assert len(page_gate.word_faults(page(f"<p>{text}</p>"))) == 1, text
+    good = ("11 families, £1 families, 1 of 5 outcomes, an authority, 2012-15, −5 to −3, £448m, "
+            "none known, 0.1 points")  # fmt: skip
+    assert page_gate.word_faults(page(f"<p>{good}</p><pre>-5 nan</pre>")) == []
+    grid = (
+        "<table><thead><tr><th>Share</th></tr></thead><tbody><tr><td>{}%</td></tr></tbody></table>"
+    )
+    assert page_gate.table_faults(page(grid.format("98.9"))) == []
+    assert page_gate.table_faults(page(grid.format("100.4"))) == ["share of 100.4%"]
+    path = (tmp_path / "report.html").resolve()
+    path.touch()
+    there = page(
+        '<a href="#main">a</a><a href="report.html#main">b</a><a href="https://a.uk">c</a>'
+    )
+    assert page_gate.link_faults(path, {path: there}) == []
+    gone = page('<a href="#gone">a</a><a href="../x/report.html">b</a><i id="main"></i>')
+    assert len(page_gate.link_faults(path, {path: gone})) == 3
+    impossible = (("a", 1.2, "probability"), ("b_share", 101.0, "%"), ("c", -1, "families"))
+    held = {name: make_record(name, value, unit, subject={"phase": "one"})
+            for name, value, unit in impossible}  # fmt: skip
+    assert len(page_gate.record_faults(held)) == 3
+    assert page_gate.falls([("2014-05", 300.0), ("2015-02", 727.0), ("2015-05", 700.0)]) == [
+        "2015-05: 700 after 727"]  # fmt: skip
+    books = {"06": {"n": make_record("n", 1, source="https://a.uk/", subject={"phase": "one"})}}
+    said = '<data value="06/n">1</data>'
+    assert len(page_gate.unsourced(page(said), "08", books)) == 1
+    linked = f'{said}<a href="../06/report.html">6</a>'
+    assert page_gate.unsourced(page(linked), "08", books) == []
+    assert len(page_gate.unsourced(page(said.replace("06/", "")), "06", books)) == 2
+
+
+def test_an_authority_s_chart_ends_where_its_headline_does_and_never_falls():
+    claims = claims_by_authority()
+    claims = claims[claims["area"].isin(("Wirral", "Bristol", "Wakefield", "Leeds", "Kent"))]
+    drawn = 0
+    for row in claims.itertuples():
+        chart = tf.chapters.authority.progress_chart(row.area)
+        said = getattr(chart, "alt", "")
+        if not said:
+            continue
+        drawn += 1
+        assert f"Turned around {row.turned_around:,.0f}" in said, row.area
+        one = chart.data["Turned around"].dropna()
+        assert page_gate.falls(zip(one.index.astype(str), one, strict=True)) == [], row.area
+    assert drawn >= 3
 
 
 def test_a_number_that_is_not_its_record_is_found():

@@ -10,8 +10,9 @@ from conftest import notebook
 
 from tfeval.display.names import SIMULATED
 from tfeval.errors import ReportError
-from tfeval.report.notebook_parts import answer, finish, provenance, simulated_banner
-from tfeval.report.publish import Page, math_html, publish
+from tfeval.report.finish import finish
+from tfeval.report.notebook_parts import answer, provenance, section_banner, simulated_banner
+from tfeval.report.publish import SIMULATED_PARTS, Page, math_html, publish
 
 
 def shown(*outputs, cells=(), page=None, **metadata):
@@ -36,7 +37,9 @@ def test_the_document_is_html5_in_british_english_with_landmarks(built, page):
     text = built.outcomes["01_ok"].page.read_text(encoding="utf-8")
     assert text.startswith("<!DOCTYPE html>")
     assert page.html["lang"] == "en-GB" and page.title.string.startswith("What did it cost?")
-    assert [len(page.find_all(tag)) for tag in ("header", "nav", "main", "footer")] == [1] * 4
+    assert [len(page.find_all(tag)) for tag in ("header", "main", "footer")] == [1] * 3
+    assert [nav["aria-label"] for nav in page.find_all("nav")] == [
+        "Contents", "Previous and next page"]  # fmt: skip
     assert page.body.find("a")["href"] == "#main" and page.find(id="main").name == "main"
 
 
@@ -60,7 +63,8 @@ def test_one_first_heading_and_no_level_is_skipped(page):
 def test_contents_lead_to_the_second_level_headings(page):
     links = [(a.string, a["href"]) for a in page.nav.find_all("a")]
     assert links == [("Budget", "#budget"),
-                     ("A second first-level heading", "#a-second-first-level-heading")]  # fmt: skip
+                     ("A second first-level heading", "#a-second-first-level-heading"),
+                     ("Sources", "#sources")]  # fmt: skip
     assert all(page.find(id=target[1:]) for _, target in links)
 
 
@@ -68,7 +72,10 @@ def test_code_is_folded_away_but_there(page):
     blocks = page.main.find_all("pre", attrs={"aria-label": re.compile("^Code")})
     assert blocks and all(block.find_parent("details") for block in blocks)
     summaries = [tag.string for tag in page.main.find_all("summary")]
-    assert {"Code", "Parameters", "Recorded values", "Data behind this figure"} <= set(summaries)
+    code = [text for text in summaries if "code" in text]
+    assert len(code) == 1 and "Data behind this figure" in summaries  # one control for all code
+    steps = [tag.string for tag in page.select("details.code .step")]
+    assert {"Parameters", "Recorded values"} <= set(steps)
     assert not [tag for tag in page.find_all("details") if "open" in tag.attrs]
 
 
@@ -90,9 +97,81 @@ def test_a_chart_is_a_figure_with_words_source_and_data(page):
     image = page.main.figure.img
     assert image["alt"] == "Bar chart: department A paid 100.5, B is not published."
     caption = page.main.figure.figcaption
-    assert caption.a["href"] == "https://www.parliament.uk/"
+    assert page.find(id=caption.a["href"][1:]).a["href"] == "https://www.parliament.uk/"
     cells = [cell.get_text() for cell in caption.table.find_all(["th", "td"])]
     assert cells == ["label", "value", "A", "100.5", "B", "not published"]
+
+
+CITED = (
+    '<table><thead><tr><th>Area</th><th>Source</th></tr></thead><tbody><tr><td>A</td><td>'
+    '<a href="https://a.uk/">One; two &amp; three</a>, PAC</td></tr><tr><td>B</td><td>'
+    '<a href="https://b.uk/">B</a>; <a href="https://a.uk/">One; two &amp; three</a>, PAC</td></tr>'
+    '<tr><td>C</td><td><em>not published</em></td></tr></tbody></table>'
+    '<div class="tfeval-under"><p>Sources: Unlinked, 2014; <a href="https://b.uk/">B</a></p></div>'
+)  # fmt: skip
+
+
+def test_a_source_is_numbered_listed_once_and_leads_back():
+    page = shown(html(f'<div class="tfeval-table">{CITED}</div>'))
+    listed = {item["id"]: item for item in page.select(".sources li")}
+    said = [item.get_text().replace("↩", "").strip() for item in listed.values()]
+    assert said == ["One; two & three, PAC", "B", "Unlinked, 2014"]
+    cells = [row.find_all("td")[-1].get_text() for row in page.select("tbody tr")]
+    assert cells == ["[1]", "[2] [1]", "not published"]
+    for link in page.select("a.ref, a.back"):
+        assert len(page.find_all(id=link["href"][1:])) == 1
+    assert len(page.select("#source-1 .back")) == 2
+
+
+def test_one_minus_stands_before_every_number_and_code_keeps_its_own():
+    text = "<p>-5 (–£3) 2012-15 x-1 −2</p><pre>-5</pre><table><tr><td>-0.1% to -2</td></tr></table>"
+    page = shown(html(text))
+    assert page.main.p.string == "−5 (−£3) 2012-15 x-1 −2"
+    assert page.main.pre.string == "-5" and page.main.td.string == "−0.1% to −2"
+
+
+def test_a_table_without_a_row_is_words():
+    one = "<thead><tr><th>A</th></tr></thead><tbody>{}</tbody>"
+    page = shown(*(html(
+        f'<div class="tfeval-table"><table><caption>C</caption>{one.format(row)}</table>'
+        '<div class="tfeval-under"><p>None was found.</p></div></div>'
+    ) for row in ("", "<tr><td>1</td></tr>")))  # fmt: skip
+    assert len(page.main.find_all("table")) == 1
+    assert "C: nothing to show. None was found." in page.main.get_text(" ", strip=True)
+
+
+def test_every_printed_sheet_says_what_is_simulated():
+    section = {"data": section_banner(True)._repr_mimebundle_()}
+    for outputs, whole, said in (((), True, SIMULATED), ((section,), False, SIMULATED_PARTS),
+                                 ((), False, "")):  # fmt: skip
+        style = shown(*outputs, page=Page("T?", simulated=whole)).style.string
+        rules = re.findall(r'@top-left { content: "(.+?)"; }', style)
+        assert rules == ([said] if said else [])
+        assert "size: A4" in style and "counter(page)" in style
+
+
+def test_the_answer_stands_before_all_but_the_page_s_own_banner():
+    said = {"data": answer("?", "Published", "Adding up", "£448m.")._repr_mimebundle_()}
+    banner = {"data": section_banner(True)._repr_mimebundle_()}
+    own = {"data": simulated_banner()._repr_mimebundle_()}
+    page = shown(own, html("<p>First</p>"), banner, said, page=Page("T?", simulated=True))
+    order = [" ".join(tag.get("class", [])) for tag in page.main.find_all(True, recursive=False)]
+    assert order[:2] == ["banner", "tfeval-answer"] and order.count("banner") == 2
+    assert page.main.get_text().count(SIMULATED) == 2  # the page's and the section's, no third
+
+
+def test_records_and_provenance_come_last_and_folded_and_a_chapter_without_a_page_is_no_link():
+    cells = ["# T?", ("code", "1"), "## Limits\n\n[there](01_a.ipynb#x), [gone](02_b.ipynb)",
+             "## Records\n\nFor others.", ("code", "2"), "## Provenance"]  # fmt: skip
+    page = BeautifulSoup(
+        publish(notebook(cells), Page("T?", places={"01_a": "../01_a/report.html"})), "html.parser"
+    )
+    inside = page.main.find("details", class_="code")
+    assert [tag.get_text() for tag in inside.find_all("h2")] == ["Records", "Provenance"]
+    assert page.main.find_all(True, recursive=False)[-1] is inside
+    assert [a.get_text() for a in page.nav.find_all("a")] == ["Limits"]
+    links = {a.get_text(): a.get("href") for a in page.main.find_all("a")}
+    assert links == {"there": "../01_a/report.html#x", "gone": None}
 
 
 def test_tables_have_scopes_and_boxes_that_a_keyboard_reaches(page):
@@ -128,7 +207,8 @@ def test_long_output_is_shortened_with_that_said(page):
 def test_the_footer_says_how_the_page_was_made(page):
     text = page.footer.get_text(" ")
     assert "phase = one, price_year = 2014" in text and "SHA-256" in text
-    assert page.footer.find("a")["href"] == "../../index.html"
+    assert [a["href"] for a in page.footer.find_all("a")] == [
+        "../02_reads/report.html", "../../index.html"]  # fmt: skip
 
 
 def test_the_answer_s_text_is_escaped(page):

@@ -270,7 +270,7 @@ def test_what_is_imported_is_seen_when_it_is():
 
 def test_what_makes_a_page_is_what_its_modules_import():
     third = set()
-    for name in ("execute", "publish", "notebook_parts"):
+    for name in ("execute", "publish", "notebook_parts", "finish", "page_sources"):
         path = Path(execute.__file__).with_name(f"{name}.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else []

@@ -276,6 +276,10 @@ def chance(share: float) -> str:
     return "over 99%" if share > 0.99 else f"{share:.0%}"
 
 
+#: Units of which there is one.
+_ONE = {"families": "family", "outcomes": "outcome", "months": "month"}
+
+
 def fact(value: Any, unit: str = "", digits: int | None = None, *, short: bool = False) -> str:
     """Write a recorded value: the one way in which a fact is rounded and written.
 
@@ -295,6 +299,8 @@ def fact(value: Any, unit: str = "", digits: int | None = None, *, short: bool =
     --------
     >>> fact(448.0, "£m"), fact(-1.3e9, "£"), fact(0.0603, "£ for each £1"), fact(98.935, "%", 3)
     ('£448m', '−\u2060£1.3bn', '£0.06 for each £1', '98.9%')
+    >>> fact(1, "outcomes"), fact(2, "outcomes")
+    ('1 outcome', '2 outcomes')
     >>> fact(-0.91, "%"), fact(0.0003, "probability"), fact(116654.0, "families", short=True)
     ('−0.91%', 'under 1%', '116,654')
     """
@@ -314,6 +320,7 @@ def fact(value: Any, unit: str = "", digits: int | None = None, *, short: bool =
     if unit == "points":
         value, digits = round(value, 1), 6
     text = written(significant(value, digits or 6)).replace("-", "\N{MINUS SIGN}")
+    unit = _ONE.get(unit, unit) if abs(value) == 1 else unit
     return f"{text}%" if unit == "%" else f"{text} {'' if short else unit}".rstrip()
 
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 import numbers
-import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Any
-from urllib.parse import urlsplit
 
 import pandas as pd
-from bs4 import BeautifulSoup, Tag
 
 from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table, table
@@ -122,158 +119,6 @@ def _plain(value: Any, where: str, digits: int) -> Any:
     raise ReportError(f"The table {where}, holds what is no finite number, text or True/False.")
 
 
-# The last pass over a page: nothing foreign, headings in order, tables and figures accessible.
-
-_NBCONVERT_FILLER = "No description has been provided for this image"
-_FORBIDDEN = ("script", "iframe", "object", "embed", "base", "form", "frame", "audio", "video",
-              "applet", "source", "track")  # fmt: skip
-_FETCHING = ("src", "srcset", "poster", "background", "data", "action", "formaction")
-
-
-def finish(html: str, title: str) -> str:
-    """Return the page cleaned, completed and checked.
-
-    Parameters
-    ----------
-    html : str
-        A document made from the layout template.
-    title : str
-        For messages.
-
-    Raises
-    ------
-    ReportError
-        If an image has no alternative text or would have to be fetched.
-    """
-    soup = BeautifulSoup(html, "html.parser")
-    main = soup.find("main")
-    if not isinstance(main, Tag):
-        raise ReportError(f'The page "{title}" has no main part.')
-    _remove_foreign(main)
-    _check_images(main, title)
-    _rewrite_links(main)
-    _order_headings(main)
-    _complete_tables(soup, main)
-    _focusable_blocks(main)
-    _contents(soup, main)
-    return str(soup).replace("\r\n", "\n").strip() + "\n"
-
-
-def _remove_foreign(main: Tag) -> None:
-    for tag in main.find_all([*_FORBIDDEN, "style", "link", "meta"]):
-        tag.decompose()
-    for tag in main.find_all(True):
-        for name in list(tag.attrs):
-            if name.startswith("on") or name in ("style", "border", "ping", "align", "width"):
-                del tag[name]
-        if tag.name != "img":
-            for name in _FETCHING:
-                if name in tag.attrs:
-                    del tag[name]
-
-
-def _check_images(main: Tag, title: str) -> None:
-    for number, image in enumerate(main.find_all("img"), start=1):
-        alt = str(image.get("alt", "")).strip()
-        if not alt or alt == _NBCONVERT_FILLER:
-            raise ReportError(
-                f'Figure {number} of "{title}" has no alternative text: draw it with a chart '
-                "function of tfeval, or give the image's alt in its metadata or markdown."
-            )
-        if not str(image.get("src", "")).startswith("data:") or "srcset" in image.attrs:
-            raise ReportError(
-                f'Figure {number} of "{title}" would have to be fetched from elsewhere: '
-                "attach the picture to the notebook."
-            )
-
-
-def _rewrite_links(main: Tag) -> None:
-    for link in main.find_all("a"):
-        target = str(link.get("href", "")).strip()
-        parts = urlsplit(target)
-        if parts.scheme not in ("", "http", "https", "mailto"):
-            del link["href"]
-        elif not parts.scheme and parts.path.endswith(".ipynb"):
-            name = parts.path.rsplit("/", 1)[-1].removesuffix(".ipynb")
-            link["href"] = f"../{name}/report.html"
-        for name in ("target", "download"):
-            link.attrs.pop(name, None)
-
-
-def _order_headings(main: Tag) -> None:
-    """Leave first-level headings to the page's title, skip no level, give each an id."""
-    used = {str(tag["id"]) for tag in main.find_all(id=True)}
-    level = 1
-    for heading in main.find_all(re.compile(r"h[1-6]")):
-        level = max(2, min(int(heading.name[1]), level + 1))
-        heading.name = f"h{level}"
-        if "id" not in heading.attrs:
-            heading["id"] = _free_id(heading.get_text(), used)
-
-
-def _free_id(text: str, used: set[str]) -> str:
-    base = re.sub(r"[^a-z0-9]+", "-", text.casefold()).strip("-") or "section"
-    name, number = base, 2
-    while name in used or name == "main":
-        name, number = f"{base}-{number}", number + 1
-    used.add(name)
-    return name
-
-
-def _complete_tables(soup: BeautifulSoup, main: Tag) -> None:
-    """Give headers a scope, and each table a box of its own to scroll in."""
-    labels: dict[str, int] = {}
-    for grid in main.find_all("table"):
-        for cell in grid.find_all("th"):
-            in_head = cell.find_parent("thead") is not None
-            if not cell.get_text(strip=True):
-                cell.name = "td"
-                cell.attrs.pop("scope", None)
-            elif "scope" not in cell.attrs:
-                cell["scope"] = "col" if in_head else "row"
-        caption = grid.find("caption")
-        label = caption.get_text(" ", strip=True) if caption else "Table"
-        box = soup.new_tag("div", attrs={"class": "scroll"})
-        box.attrs.update(_region(label, labels))
-        grid.wrap(box)
-
-
-def _focusable_blocks(main: Tag) -> None:
-    labels: dict[str, int] = {}
-    for block in main.find_all("pre"):
-        label = "Output" if "stream" in (block.get("class") or []) else "Code"
-        block.attrs.update(_region(label, labels))
-
-
-def _region(label: str, labels: dict[str, int]) -> dict[str, str]:
-    """Return what lets a keyboard reach a box that scrolls; its name is unique on the page."""
-    labels[label] = labels.get(label, 0) + 1
-    numbered = label if labels[label] == 1 else f"{label} ({labels[label]})"
-    return {"role": "region", "aria-label": numbered, "tabindex": "0"}
-
-
-def _contents(soup: BeautifulSoup, main: Tag) -> None:
-    nav = soup.find("nav", class_="contents")
-    headings = main.find_all("h2")
-    if not isinstance(nav, Tag):
-        return
-    if not headings:
-        nav.decompose()
-        return
-    box = soup.new_tag("div")
-    title = soup.new_tag("h2", attrs={"id": "contents"})
-    title.string = "On this page"
-    listed = soup.new_tag("ol")
-    for heading in headings:
-        item, link = soup.new_tag("li"), soup.new_tag("a", attrs={"href": f"#{heading['id']}"})
-        link.string = heading.get_text(" ", strip=True)
-        item.append(link)
-        listed.append(item)
-    nav.clear()
-    box.extend([title, listed])
-    nav.append(box)
-
-
 #: What an output says that is a box.
 BOX_MIME = "application/vnd.tfeval.box+json"
 HEADLINE, SECTION = "Headline", "section"
@@ -292,10 +137,11 @@ class Box:
 
     Attributes
     ----------
-    kind : {"answer", "simulated", "alarm", "file", "section", "note"}
+    kind : {"answer", "simulated", "alarm", "file", "section", "note", "tiles"}
         Which box.
     lines : tuple of (term, text)
-        What it says; an empty term stands for a plain sentence.
+        What it says; an empty term stands for a plain sentence. Of tiles: where each leads, and
+        its number and words, a line each.
     simulated : bool
         Whether it says that records are simulated: of a section, or of all of the page.
     """
@@ -310,6 +156,8 @@ class Box:
             name, text = self.lines[0]
             link = f'<a href="{escape(name, quote=True)}">{escape(text)}</a>'
             return f'<p class="tfeval-file">{link}</p>'
+        if self.kind == "tiles":
+            return f'<ul class="tfeval-tiles">\n{"".join(map(_tile, self.lines))}</ul>'
         if self.kind == "note":
             return f"<p>{fact_html(self.lines[0][1])}</p>"
         if self.kind == SECTION:
@@ -327,7 +175,8 @@ class Box:
 
     def text(self) -> str:
         """Return the box as plain text."""
-        lines = (f"{term}: {text}" if term else text for term, text in self.lines)
+        told = self.kind != "tiles"  # where a tile leads is no word of it
+        lines = (f"{term}: {text}" if term and told else text for term, text in self.lines)
         return unmarked("\n".join(lines))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
@@ -340,6 +189,12 @@ class Box:
 
     def __repr__(self) -> str:
         return self.text()
+
+
+def _tile(line: tuple[str, str]) -> str:
+    number, _, words = (fact_html(part) for part in line[1].partition("\n"))
+    link = f'<a href="{escape(line[0], quote=True)}">'
+    return f"<li>{link}<strong>{number}</strong> <span>{words}</span></a></li>\n"
 
 
 def boxes_of(notebook: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -136,6 +136,8 @@ _MARK = "~"
 _LANGUAGES = {"ir": "R", "bash": "Bash", "sas": "SAS", "stata": "Stata"}
 _CHAPTER = re.compile(r"\d\d_.+")
 AREA = "local_authority"
+#: The notebook that is read first.
+SUMMARY = "08_summary"
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,12 +183,15 @@ class Job:
         All its parameters, without what the runner sets.
     reads : dict of str to str
         Chapters whose records it reads, to the report that each is in.
+    beside : tuple of (name, title)
+        Chapters of the same report that are made with it, in the order in which they are read.
     """
 
     chapter: Chapter
     scope: str
     values: dict[str, Any]
     reads: dict[str, str]
+    beside: tuple[tuple[str, str], ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -302,7 +307,24 @@ def plan(names: Iterable[str], given: Mapping[str, str], folder: Path) -> list[J
         reads = {read: scopes[read] for read in chapters[name].reads}
         job = Job(chapters[name], scopes[name], values, reads)
         jobs.setdefault(job.key, job)
-    return list(jobs.values())
+    return [replace(job, beside=_beside(job.scope, jobs.values())) for job in jobs.values()]
+
+
+def _beside(scope: str, jobs: Iterable[Job]) -> tuple[tuple[str, str], ...]:
+    """Return the chapters of a report in the order in which they are read: the summary first."""
+    told = [(job.chapter.name, job.chapter.title) for job in jobs if job.scope == scope]
+    return tuple(sorted(told, key=lambda one: reading_place(one[0])))
+
+
+def reading_place(name: str) -> tuple[bool, str]:
+    """Return what sorts notebooks into the order in which they are read: the summary first.
+
+    Examples
+    --------
+    >>> sorted(["01_budget", "08_annex", "08_summary"], key=reading_place)
+    ['08_summary', '01_budget', '08_annex']
+    """
+    return name != SUMMARY, name
 
 
 def _reading_order(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +21,16 @@ from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Citation, source_line, table
 from tfeval.errors import ReportError
 from tfeval.report.fingerprint import source
-from tfeval.report.notebook_parts import TABLE_MIME, finish, is_simulated
+from tfeval.report.finish import finish
+from tfeval.report.notebook_parts import TABLE_MIME, is_simulated, shows_simulated
 from tfeval.report.plan import notices, without_plans
 from tfeval.report.record import RECORD_MIME
 
 # A cell's outputs as HTML: charts as figures with their data, text, tables, errors.
 
 _SHOWN_LINES = 200
+#: Colours of a chart on a page: its own, and the shades at edges of letters and lines.
+_COLOURS = 64
 
 
 def render_output(output: Mapping[str, Any]) -> str:
@@ -82,7 +87,26 @@ def _figure(data: Mapping[str, Any], _: Mapping[str, Any]) -> str:
 
 def _image(content: str | list[str], kind: str, alt: str) -> str:
     packed = "".join(_text(content).split())
+    packed = _lighter(packed) if kind == "image/png" else packed
     return f'<img src="data:{kind};base64,{packed}" alt="{escape(alt, quote=True)}">'
+
+
+def _lighter(packed: str) -> str:
+    """Return a PNG in a palette of its own colours, where that is smaller: charts have few."""
+    from PIL import Image  # noqa: PLC0415 - comes with matplotlib, which drew it
+
+    try:
+        with Image.open(BytesIO(b64decode(packed))) as drawn:
+            flat = Image.new("RGB", drawn.size, "white")
+            whole = drawn.convert("RGBA")
+            flat.paste(whole, mask=whole)
+    except (OSError, ValueError):  # not one that can be read: it stays as it is
+        return packed
+    made = BytesIO()
+    few = flat.quantize(_COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    few.save(made, "PNG", optimize=True)
+    light = b64encode(made.getvalue()).decode("ascii")
+    return light if len(light) < len(packed) else packed
 
 
 def _stream(output: Mapping[str, Any]) -> str:
@@ -146,6 +170,8 @@ _SHOWN: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], str]] = {
 }
 
 
+#: What runs along each printed sheet of a page that is about simulated records in part.
+SIMULATED_PARTS = "Sections marked so are about simulated records: not findings"
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
@@ -159,6 +185,8 @@ class Page:
         The one first-level heading.
     scope : str
         What the report is about: "England" or an authority, and changed parameters.
+    date : str
+        The day on which it was made, as readers write it.
     made : tuple of (term, text)
         For the footer: parameters, versions, hashes.
     home : str
@@ -174,10 +202,15 @@ class Page:
     accepted : mapping, optional
         Of the records that the page rests on: `faults`, one line each, and the `reason` why they
         were accepted.
+    places : mapping of str to str, optional
+        Where the pages of other notebooks are, by their names.
+    before, after : tuple of (link, title), optional
+        The pages that are read before and after this one.
     """
 
     title: str
     scope: str = ""
+    date: str = ""
     made: tuple[tuple[str, str], ...] = ()
     home: str = ""
     simulated: bool = False
@@ -185,6 +218,9 @@ class Page:
     message: str = ""
     private: str = ""
     accepted: Mapping[str, Any] | None = None
+    places: Mapping[str, str] | None = None
+    before: tuple[str, str] | None = None
+    after: tuple[str, str] | None = None
 
     def shown(self, notebook: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the template shows."""
@@ -196,10 +232,13 @@ class Page:
                 where += f" The traceback is beside this page, in {self.private}, for its owner."
             failure = {"message": self.message, "where": where}
         plans = notices(notebook)
+        whole = self.simulated or is_simulated(notebook)
+        parts = SIMULATED_PARTS if shows_simulated(notebook) else ""
         return {
             **vars(self),
             "made": (*self.made, *(plan.made for plan in plans)),
-            "simulated": SIMULATED if self.simulated or is_simulated(notebook) else "",
+            "simulated": SIMULATED if whole else "",
+            "running": SIMULATED if whole else parts,
             "failure": failure,
             "plans": plans,
         }
@@ -255,7 +294,7 @@ def publish(notebook: Mapping[str, Any], page: Page) -> str:
     exporter.register_filter("render_output", render_output)
     exporter.register_filter("only_records", only_records)
     html, _ = exporter.from_notebook_node(node, {"page": page.shown(notebook)})
-    return finish(html, page.title)
+    return finish(html, page.title, page.places)
 
 
 def _without_title(notebook: Mapping[str, Any], page: Page) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from tfeval.report.fingerprint import (
     read_manifest,
     write_whole,
 )
-from tfeval.report.plan import Job, scope_words
+from tfeval.report.plan import Job, reading_place, scope_words
 from tfeval.report.subject import SIMULATED as SIMULATED_EXTRACTS
 from tfeval.report.task import Accepted, Basis, Outcome, Task
 from tfeval.settings import CELL_MINUTES
@@ -251,7 +251,7 @@ def write_index(out: Path) -> Path:
     Path
         The index.
     """
-    from tfeval.report.notebook_parts import finish  # noqa: PLC0415
+    from tfeval.report.finish import finish  # noqa: PLC0415
 
     entries, versions = _found(out)
     html = finish(_render(entries, versions), TITLE)
@@ -341,6 +341,7 @@ def _entry(folder: Path, manifest: Mapping[str, Any], code: str) -> dict[str, An
         state += ", faults of the records accepted"
     return {
         "scope": folder.parent.name,
+        "name": folder.name,
         "title": manifest["title"],
         "about": scope_words(folder.parent.name, values, changed),
         "headline": manifest.get("headline", ""),
@@ -391,6 +392,8 @@ def _groups(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
             national.setdefault(entry["scope"], []).append(entry | {"label": entry["title"]})
         else:
             areas.append(entry | {"label": f"{entry['about']}: {entry['title']}"})
+    for found in national.values():
+        found.sort(key=lambda entry: reading_place(entry["name"]))
     reports = [
         {
             "about": found[-1]["about"],

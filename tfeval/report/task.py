@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import errno
 import json
+import os
 import shutil
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from typing import Any
+from urllib.parse import quote
 
+from tfeval.display.words import day
 from tfeval.errors import TfevalError, public_line
 from tfeval.impact.plan.register import register_beside
 from tfeval.report.fingerprint import (
@@ -38,7 +43,7 @@ from tfeval.report.fingerprint import (
 )
 from tfeval.report.notebook_parts import headline_of, shows_simulated
 from tfeval.report.parameters import RUNNER_SETS, read_notebook
-from tfeval.report.plan import Job, named, scope_words
+from tfeval.report.plan import AREA, Job, named, scope_words
 from tfeval.report.subject import Subject, told
 from tfeval.settings import CELL_MINUTES
 
@@ -241,11 +246,34 @@ class Task:
             ("Versions", _sentence(_versions(stage), " ")),
         ]
         return {
-            "title": self.job.chapter.title,
+            "title": self._title,
+            **self._places(),
             "scope": scope_words(self.job.scope, self._told, self._changed()),
+            "date": day(_today()),
             "made": tuple(made),
             "home": "../../index.html",
             "accepted": self._accepted().get("accepted_faults"),
+        }
+
+    @property
+    def _title(self) -> str:
+        """The page's heading: of one authority's page it names the authority."""
+        title, area = self.job.chapter.title, self.job.values.get(AREA, "all")
+        return title if area == "all" else f"{area}: {title}"
+
+    def _places(self) -> dict[str, Any]:
+        """Return where other pages of the run are, and which are read before and after it."""
+        scope, names = self.job.scope, [name for name, _ in self.job.beside]
+        links = [(f"../{name}/report.html", title) for name, title in self.job.beside]
+        places = {name: f"../{name}/report.html" for name in names}
+        for name, other in self.job.reads.items():
+            places[name] = f"../{name}/report.html" if other == scope else (
+                f"../../{quote(other)}/{name}/report.html")  # fmt: skip
+        own = names.index(self.job.chapter.name) if self.job.chapter.name in names else -1
+        return {
+            "places": places,
+            "before": links[own - 1] if own > 0 else None,
+            "after": links[own + 1] if 0 <= own < len(links) - 1 else None,
         }
 
     @property
@@ -315,6 +343,13 @@ class Task:
         if plans := plans_of(made):
             content["plans"] = plans
         write_json(stage / MANIFEST, content)
+
+
+def _today() -> str:
+    """Return the day on which a page is made; that of SOURCE_DATE_EPOCH where it is set."""
+    given = os.environ.get("SOURCE_DATE_EPOCH", "")
+    now = dt.datetime.fromtimestamp(int(given) if given.isdigit() else time.time(), dt.UTC)
+    return now.date().isoformat()
 
 
 def _versions(stage: Path) -> dict[str, str]:

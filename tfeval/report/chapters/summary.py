@@ -1,4 +1,4 @@
-"""Chapter 8: one page from the records of the others; no number that is not made from these."""
+"""The annex of chapter 8, from the records of the others; no number that is not made from these."""
 
 from __future__ import annotations
 
@@ -135,25 +135,15 @@ _VALUE = "07_value_for_money"
 _NOT_PUBLISHED = "Not published for this phase."
 
 
-def headline(
-    budget: Records, claims: Records, impact: Records | None = None, value: Records | None = None
-) -> Sentence:
-    """Say what was claimed, what was caused and whether it was worth the money.
-
-    Of a real extract what was caused and worth comes from its records; simulated ones are not
-    quoted, and published evaluations stand in their place.
+def headline(impact: Records, value: Records) -> Sentence:
+    """Say what linked records say was caused and worth; both say it where they are simulated.
 
     Parameters
     ----------
-    budget, claims : Records
-        Of chapters 1 and 6.
-    impact, value : Records, optional
+    impact, value : Records
         Of chapters 4 and 7.
     """
-    caused, worth = _caused(claims), _worth_published(budget, claims)
-    if impact is not None and value is not None and not impact["simulated"].value:
-        caused, worth = str(impact["headline"]), str(value["headline"])
-    return Sentence(f"Claimed: {_claimed(claims)} Caused: {caused} Worth: {worth}")
+    return Sentence(f"{impact['headline']} {value['headline']}")
 
 
 def _claimed(claims: Records) -> str:
@@ -362,7 +352,11 @@ def _spread(areas: Mapping[str, AreaEffects]) -> list[tuple[str, str]]:
         )
         out = len(left_out(found))
         text = f"{len(shown)} of {len(frame) + out} authorities can be shown"
-        text += f", {out} were left out for want of an error that holds" if out else ""
+        text += (
+            f", {out} {'was' if out == 1 else 'were'} left out for want of an error that holds"
+            if out
+            else ""
+        )
         if len(shown):
             text += f"; {apart} can be told from the mean of all"
         rows.append((outcome_label(name), f"{text}."))
