@@ -20,6 +20,7 @@ from tfeval.display.tables import Table, table
 from tfeval.display.words import fact_html, significant, unmarked
 from tfeval.errors import ReportError
 from tfeval.impact.plan.analysis_plan import AnalysisPlan
+from tfeval.report.drawings import name_drawings
 from tfeval.report.fingerprint import code_hash, data_files, imported, installed_versions
 from tfeval.report.subject import Subject, page_subject, shell, told
 
@@ -127,6 +128,7 @@ def _plain(value: Any, where: str, digits: int) -> Any:
 _NBCONVERT_FILLER = "No description has been provided for this image"
 _FORBIDDEN = ("script", "iframe", "object", "embed", "base", "form", "frame", "audio", "video",
               "applet", "source", "track")  # fmt: skip
+_UNWANTED = ("style", "border", "ping", "align", "width")
 _FETCHING = ("src", "srcset", "poster", "background", "data", "action", "formaction")
 
 
@@ -151,6 +153,7 @@ def finish(html: str, title: str) -> str:
         raise ReportError(f'The page "{title}" has no main part.')
     _remove_foreign(main)
     _check_images(main, title)
+    name_drawings(main, title)
     _rewrite_links(main)
     _order_headings(main)
     _complete_tables(soup, main)
@@ -164,7 +167,8 @@ def _remove_foreign(main: Tag) -> None:
         tag.decompose()
     for tag in main.find_all(True):
         for name in list(tag.attrs):
-            if name.startswith("on") or name in ("style", "border", "ping", "align", "width"):
+            kept = name == "width" and tag.find_parent("svg") is not None
+            if name.startswith("on") or (name in _UNWANTED and not kept):
                 del tag[name]
         if tag.name != "img":
             for name in _FETCHING:

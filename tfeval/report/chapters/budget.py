@@ -225,7 +225,10 @@ def reconciliation_chart(name: str) -> Chart:
         total=found.budget / 1e6,
         total_label="Budget",
         remainder_label="Left unexplained",
-        title=f"What the payment rules explain of {pounds(found.budget)}, low ends (£ million)",
+        title=f"{pounds(left)} of {pounds(found.budget)} is left unexplained"
+        if left >= 0
+        else f"The parts exceed {pounds(found.budget)} by {pounds(-left)}",
+        subtitle="What the budget went on, each part at its low end, £ million",
         alt=f"Waterfall chart of the budget of {pounds(found.budget)}: {listed}; "
         f"left unexplained {pounds(left)}.",
         sources=[
