@@ -309,15 +309,15 @@ def reach_chart(found: AreaAnalysis, assumptions: Assumptions) -> Chart:
     assumptions : Assumptions
     """
     rows, named = benchmarks(found, assumptions), labels()
-    level = rows["level"] / 100
-    seen = (rows["claim_2015"].abs() > rows["detectable"]).sum()
+    level, seen = rows["level"] / 100, (rows["claim_2015"].abs() > rows["detectable"]).sum()
     return marks_chart(
         [named[name] for name in rows["outcome"]],
         {"Too small to be seen (80% power)": rows["detectable"] / level,
          **{words: rows[key].abs() / level for key, words in _BENCHMARKS.items()}},
         title=f"The claim of 2015 would have been seen in {seen} of {len(rows)} outcomes",
         subtitle="What these figures could have seen, and what was said",
-        alt="For each outcome a bar of changes too small to be seen, with marks for what was said.",
+        alt="For each outcome a bar of changes too small to be seen, with marks for the claim of "
+        "2015, the study of 2019 and what would repay the cost.",
         x_label="Fall, % of the rate before the programme",
         value_format=lambda value: f"{significant(value, 2):,g}%", sources=sources_of(),
     )  # fmt: skip
