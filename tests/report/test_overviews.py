@@ -104,3 +104,14 @@ def test_choices_without_an_interval_say_so():
         plan = SimpleNamespace(role=lambda _, role=role: role)
         found = SimpleNamespace(plan=plan, horizon=12, study=SimpleNamespace(simulated=True))
         assert "nothing to draw" in overviews.choices(found, rows).text()
+
+
+def test_effects_of_2019_stand_with_those_of_which_no_value_was_read():
+    chart = overviews.effects_2019()
+    rows = published("evaluation_outcomes")
+    rows = rows[rows["evaluation"] == "2019 phase two"]
+    assert len(chart.data) == len(rows) and chart.data["Comparison"].notna().sum() == 5
+    assert chart.title.endswith("read with their values, all of them falls; 3 were not")
+    unread = chart.data[chart.data["On the programme"].isna()]["what"]
+    assert unread.tolist() == rows[rows["treated"].isna()]["finding"].tolist()
+    assert faults_of(chart.svg()) == []

@@ -87,8 +87,8 @@ class Rows:
 
 
 def lay_rows(
-    labels: Sequence[str] | pd.Series, least: float = 0.4, *, inches: float = LABEL,
-    gap: float = 0.13, bold: bool = False,
+    labels: Sequence[str] | pd.Series, least: float | Sequence[float] = 0.4, *,
+    inches: float = LABEL, gap: float = 0.13, bold: bool = False,
 ) -> Rows:  # fmt: skip
     r"""Return rows of at least a height, and higher where a label has more lines.
 
@@ -99,7 +99,7 @@ def lay_rows(
     (2, [0.2, 0.75])
     """
     lines = [broken(str(label), inches, bold=bold) for label in labels]
-    sizes = np.array([max(least, LINE * len(one) + gap) for one in lines])
+    sizes = np.maximum(least, [LINE * len(one) + gap for one in lines])
     wide = max((text_inches(each, bold=bold) for one in lines for each in one), default=0.0)
     made = tuple("\n".join(one) for one in lines)
     return Rows(made, np.cumsum(sizes) - sizes / 2, float(sizes.sum()), wide)

@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tfeval.display.axes import LINE, Numbers, lay_rows, name_rows, number_axis
+from tfeval.display.axes import (
+    LINE,
+    Numbers,
+    chart_frame,
+    lay_rows,
+    name_rows,
+    name_values,
+    number_axis,
+    x_words,
+)
 from tfeval.display.figures import (
     DARK_BLUE,
     DARK_GREY,
@@ -336,3 +345,59 @@ def _apart(true: Numbers, heights: Numbers, tall: float) -> np.ndarray:
         at[i] = min(at[i], limit - half[i])
         limit = at[i] - half[i]
     return at
+
+
+def pairs_chart(
+    labels: Sequence[str],
+    pairs: Mapping[str, Numbers],
+    texts: Sequence[str],
+    *,
+    title: str,
+    alt: str,
+    subtitle: str = "",
+    x_label: str = "",
+    sources: object = None,
+) -> Chart:
+    """Draw two values a row as two marks with a line between, and words beside them.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        One a row, the first at the top.
+    pairs : mapping of str to sequence of float
+        Two, by their names in the legend; missing where a row has none.
+    texts : sequence of str
+        What stands beside each row.
+    title, alt, subtitle, x_label, sources
+        As in `bar_chart`.
+
+    Returns
+    -------
+    Chart
+        Its data: label, both values, what.
+
+    Raises
+    ------
+    ReportError
+        If there are not two series, or lengths differ.
+    """
+    if len(pairs) != 2:
+        raise ReportError(f"A chart of pairs takes two values a row, not {len(pairs)}.")
+    data = chart_frame({"label": labels, **pairs})
+    if len(texts) != len(data):
+        raise ReportError(f"There are {len(data)} rows and {len(texts)} texts: give one each.")
+    words = [broken(text, 1.45) for text in texts]
+    rows = lay_rows(data["label"], [LINE * len(one) + 0.15 for one in words], inches=1.75)
+    (first, start), (second, end) = ((name, data[name]) for name in pairs)
+    with drawing(title, rows.space(x_label, legend=2), alt, subtitle) as (figure, axes):
+        axes.hlines(rows.places, start, end, color=PALE, linewidth=5, zorder=1)
+        axes.scatter(start, rows.places, s=60, color="white", edgecolor=DARK_GREY, linewidth=1.8,
+                     marker="s", zorder=3, label=first)  # fmt: skip
+        axes.scatter(end, rows.places, s=60, color=DARK_BLUE, zorder=3, label=second)
+        name_rows(axes, rows)
+        name_values(axes, rows, ["\n".join(one) for one in words])
+        axes.set_xlim(left=0.0)
+        x_words(axes, x_label, rows)
+        figure.legend(loc="outside lower left", ncols=1)
+    data["what"] = list(texts)
+    return Chart(figure, title, alt, data, citations(sources), subtitle)

@@ -196,7 +196,7 @@ def over_time_chart(name: str) -> Chart:
     listed = "; ".join(f"{label} {value:,.0f}" for label, value in last.items())
     return line_chart(
         wide.rename_axis(None, axis=1),
-        title=f"{_rise(wide)}",
+        title=_rise(wide),
         subtitle=f"Families claimed over time, {phase(name).title}. Few counts stay unjoined",
         alt=f"Line chart of families by month of the count. Last counts: {listed}.",
         y_label="Families",
@@ -208,7 +208,9 @@ def _rise(wide: pd.DataFrame) -> str:
     """Say how far the measure with the most counts rose."""
     told = wide[wide.count().idxmax()].dropna()
     ends = [f"{told.iloc[at]:,.0f} in {told.index[at]:%B %Y}" for at in (0, -1)]
-    return f"{told.name}: from {ends[0]} to {ends[1]}"
+    return (
+        f"{told.name}: from {ends[0]} to {ends[1]}" if len(told) > 1 else f"{told.name}: {ends[0]}"
+    )
 
 
 def over_time_table(name: str) -> Table:

@@ -12,7 +12,13 @@ import pandas as pd
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.display.charts import waterfall_chart
 from tfeval.display.figures import Chart
-from tfeval.display.pictures import choices_chart, flow_chart, tile_chart, time_chart
+from tfeval.display.pictures import (
+    choices_chart,
+    flow_chart,
+    pairs_chart,
+    tile_chart,
+    time_chart,
+)
 from tfeval.display.tables import Table, safe_count, table
 from tfeval.display.words import financial_year, pounds
 from tfeval.impact.design.design import Design
@@ -61,7 +67,31 @@ def claims_map(name: str) -> Chart:
         "where we looked",
         subtitle=f"Latest published claim of each authority, {phase(name).title}",
         alt=f"Map of England in tiles of one size, an authority each. {listed}.",
-        sources=distinct_sources(claims),
+    )  # fmt: skip
+
+
+def effects_2019() -> Chart:
+    """Draw what the study of 2019 published of each outcome, read with its values or not."""
+    rows = published("evaluation_outcomes")
+    rows = rows[rows["evaluation"] == phase("two").evaluation.name]
+    known = rows[rows["treated"].notna() & rows["comparison"].notna()]
+    rest = rows.drop(known.index)
+    falls = int((known["treated"] < known["comparison"]).sum())
+    shown = pd.concat([known, rest])
+    labels = [f"{row['outcome'][0].upper()}{row['outcome'][1:]} ({row['population']}, months "
+              f"{row['months']})" for row in shown.to_dict("records")]  # fmt: skip
+    texts = [f"{row['treated']:.1f}% against {row['comparison']:.1f}%"
+             for row in known.to_dict("records")]  # fmt: skip
+    texts += [str(text) for text in rest["finding"]]
+    return pairs_chart(
+        labels, {"Comparison": shown["comparison"], "On the programme": shown["treated"]}, texts,
+        title=f"{len(known)} effects of 2019 were read with their values, "
+        f"{'all' if falls == len(known) else falls} of them falls; {len(rest)} were not",
+        subtitle="Published results of the second study; errors were not published where we looked",
+        alt="Two marks a row, the comparison's share and that of those on the programme. "
+        + "; ".join(f"{label}: {text}" for label, text in zip(labels, texts, strict=True)) + ".",
+        x_label="% of people with the outcome",
+        sources=distinct_sources(shown),
     )  # fmt: skip
 
 
