@@ -91,6 +91,8 @@ def _outputs_of(cell: dict[str, Any]) -> str:
 def _shown(data: dict[str, Any]) -> str:
     if "text/html" in data:
         return "".join(data["text/html"])
+    if "image/svg+xml" in data:
+        return "".join(data["image/svg+xml"])
     if "image/png" in data:
         words = html.escape(data.get(CHART, {}).get("alt", ""), quote=True)
         source = "".join(data["image/png"]).replace("\n", "")

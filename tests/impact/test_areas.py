@@ -12,6 +12,7 @@ import pytest
 from statsmodels.stats.meta_analysis import combine_effects
 
 from tests.impact.golden import numbers
+from tfeval.display.figures import SMALL
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.effects.areas import pool_areas
 from tfeval.impact.effects.pooling import (
@@ -261,17 +262,19 @@ def test_small_areas_are_hidden_and_still_count():
         pooled(hidden=[True] * 4).plot()
 
 
-def test_a_chart_of_many_areas_names_those_asked_for():
+def test_a_chart_of_many_areas_names_all_and_marks_those_asked_for():
     rng = np.random.default_rng(2)
     found = pool_areas(rng.normal(size=60), np.full(60, 0.5), names(60))
     chart = found.plot(label=["Area 7"])
     axes = chart.figure.axes[0]
-    assert [tick.get_text() for tick in axes.get_yticklabels() if tick.get_text()] == ["Area 7"]
+    ticks = axes.get_yticklabels()
+    assert len(ticks) == 60 and all(tick.get_text() for tick in ticks)
+    assert [tick.get_text() for tick in ticks if tick.get_weight() == "bold"] == ["Area 7"]
     assert chart.png() == found.plot(label=["Area 7"]).png()
     assert chart.data["value"].is_monotonic_increasing
     assert np.allclose(chart.data["value"], found.frame["pooled"].sort_values())
     sizes = [text.get_fontsize() for text in chart.figure.findobj(mpl.text.Text) if text.get_text()]
-    assert min(sizes) >= 12
+    assert min(sizes) >= SMALL
 
 
 def test_areas_without_an_estimate_are_left_out_and_named():

@@ -17,6 +17,7 @@ from matplotlib.text import Text
 
 import tfeval as tf
 from tests.impact.golden import weights as golden_weights
+from tfeval.display.figures import SMALL
 from tfeval.display.tables import hidden_parts
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.balance.balance import prognostic_scores
@@ -474,7 +475,7 @@ def test_charts_of_every_kind_of_covariate_have_words_and_json(people):
         assert chart.png()[:4] == b"\x89PNG"
         texts = [text for text in chart.figure.findobj(Text) if text.get_text()]
         sizes = [text.get_fontsize() for text in texts]
-        assert min(sizes) >= 12
+        assert min(sizes) >= SMALL
         json.dumps(chart.content(), allow_nan=False)
     assert charts[0].png() == design.balance().plot().png()
     with pytest.raises(ParameterError, match="Did you mean region"):

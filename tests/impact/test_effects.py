@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import norm
 
 from tests.impact.simulated import simulated
+from tfeval.display.figures import SMALL
 from tfeval.display.names import SIMULATED
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.effects.effects import COLUMNS, Effects, combine_effects
@@ -303,7 +304,7 @@ def test_charts_are_the_same_again_large_enough_to_read_and_in_words():
     chart = correct(effects(), "holm").plot("own", title="What it did")
     assert chart.png() == correct(effects(), "holm").plot("own", title="What it did").png()
     sizes = [text.get_fontsize() for text in chart.figure.findobj(mpl.text.Text) if text.get_text()]
-    assert min(sizes) >= 12 and chart.title == "What it did"
+    assert min(sizes) >= SMALL and chart.title == "What it did"
     assert len(chart.figure.axes) == 3  # events, percentage points, and a unit of its own
     assert "below 0: Proven offences −0.110 (−0.169 to −0.051)" in chart.alt
 

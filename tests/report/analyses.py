@@ -7,6 +7,8 @@ import json
 from typing import Any
 
 import tfeval as tf
+from tests.display.text_boxes import faults_of
+from tfeval.display.figures import Chart
 from tfeval.report.chapters import additional, families, impact, value
 from tfeval.report.chapters.linked import cohort_of
 from tfeval.report.notebook_parts import content_of
@@ -90,5 +92,7 @@ def run(name: str, kept: Kept, **parameters) -> str:
             made = eval(compile(ast.Expression(last.value), name, "eval"), space)
             if hasattr(made, "_repr_mimebundle_"):
                 made._repr_mimebundle_()
+            if isinstance(made, Chart):
+                assert faults_of(made.svg()) == [], made.title
             shown.append(made.text() if hasattr(made, "text") else repr(made))
     return "\n".join(shown)

@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from tests.display.text_boxes import ABOVE, BELOW, Words
 from tfeval.report.publish import Page, publish
 from tfeval.report.run import write_index
 from tfeval.settings import project_folder
@@ -97,13 +98,44 @@ def test_no_request_and_no_accessibility_fault(browser, axe, request, which, wid
     context.close()
 
 
+#: Every line of words in every drawing: how large it is shown, and where, in the drawing's units.
+DRAWN = """[...document.querySelectorAll('figure > svg')].map(svg => {
+  const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+  return [svg.querySelector('title').textContent, svg.viewBox.baseVal.width,
+    [...svg.querySelectorAll('text')].filter(one => one.textContent.trim()).map(one => {
+      const box = one.getBBox(), size = Number(one.getAttribute('font-size'));
+      const base = Number(one.getAttribute('y'));
+      return [one.textContent, size * scale, box.x, box.x + box.width,
+              base - ABOVE * size, base + BELOW * size]})]})"""
+#: Pixels at which words can be read.
+LEAST = 9
+
+
+def test_words_in_drawings_can_be_read_on_a_telephone_and_do_not_touch(browser, chapters):
+    page, seen = browser.new_page(viewport={"width": 390, "height": 800}), 0
+    for path in chapters:
+        page.goto(path.as_uri())
+        script = DRAWN.replace("ABOVE", str(ABOVE)).replace("BELOW", str(BELOW))
+        for title, wide, words in page.evaluate(script):
+            seen += 1
+            boxes = [Words(text, size, left, top, right, bottom)
+                     for text, size, left, right, top, bottom in words]  # fmt: skip
+            assert min(one.size for one in boxes) >= LEAST, title
+            assert [one.text for one in boxes if one.left < -1 or one.right > wide + 1] == [], title
+            met = [(one.text, other.text) for place, one in enumerate(boxes)
+                   for other in boxes[place + 1 :] if one.meets(other)]  # fmt: skip
+            assert met == [], title
+    assert seen > 25
+    page.close()
+
+
 def test_a_page_needs_no_script(browser, pages):
     context = browser.new_context(java_script_enabled=False)
     path = next(path for path in pages if path.parent.name == "01_ok")
     requests: list[str] = []
     page = opened(context, path, requests)
     assert page.locator("h1").inner_text() == "What did it cost?"
-    assert page.locator("figure img").first.is_visible()
+    assert page.locator("figure > svg").first.is_visible()
     assert not page.locator("details.code pre").first.is_visible()
     page.locator("details.code summary").first.click()
     assert page.locator("details.code pre").first.is_visible()
@@ -126,5 +158,5 @@ def test_print_hides_code_and_keeps_figures(browser, pages):
     page.goto(next(path for path in pages if path.parent.name == "01_ok").as_uri())
     page.emulate_media(media="print")
     assert not page.locator("details.code").first.is_visible()
-    assert page.locator("figure img").first.is_visible()
+    assert page.locator("figure > svg").first.is_visible()
     page.close()

@@ -94,8 +94,14 @@ def shown_code(made):
 
 
 def test_a_chart_is_a_figure_with_words_source_and_data(page):
-    image = page.main.figure.img
-    assert image["alt"] == "Bar chart: department A paid 100.5, B is not published."
+    drawn = page.main.figure.svg
+    assert drawn.desc.string == "Bar chart: department A paid 100.5, B is not published."
+    assert drawn["role"] == "img" and "not published" in [
+        one.string for one in drawn.find_all("text")
+    ]
+    assert [page.find(id=name).name for name in drawn["aria-labelledby"].split()] == [
+        "title", "desc",
+    ]  # fmt: skip
     caption = page.main.figure.figcaption
     assert page.find(id=caption.a["href"][1:]).a["href"] == "https://www.parliament.uk/"
     cells = [cell.get_text() for cell in caption.table.find_all(["th", "td"])]

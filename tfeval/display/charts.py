@@ -2,139 +2,48 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from tfeval.display.axes import (
+    BAR,
+    LINES,
+    MARKERS,
+    Numbers,
+    chart_frame,
+    date_axis,
+    lay_rows,
+    leave_room,
+    minus,
+    name_line_ends,
+    name_rows,
+    number_axis,
+    signed,
+    whiskers,
+    x_words,
+    y_words,
+)
 from tfeval.display.figures import (
     DARK_BLUE,
     DARK_GREY,
     DARK_PINK,
     GRID,
     INK,
-    LIGHT_PURPLE,
     ORANGE,
     PALE,
     PALETTE,
+    SMALL,
     TURQUOISE,
     Chart,
+    broken,
     drawing,
 )
 from tfeval.display.tables import citations
 from tfeval.display.words import Format, written
 from tfeval.errors import ReportError
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-
-# Axes, labels and marks that the charts share.
-
-#: What a chart takes for numbers.
-Numbers = Sequence[float] | np.ndarray | pd.Series
-
-MARKERS = ("o", "s", "^", "D", "v", "P")
-LINES = ("-", "--", "-.", ":", (0, (6, 2)), (0, (3, 1, 1, 1)))
-
-# The palette's lighter colours are too pale for words on white (WCAG asks for 4.5 to 1).
-_WORDS = {TURQUOISE: "#1B6E67", ORANGE: "#B5450C", LIGHT_PURPLE: "#6A47A8"}
-
-
-def chart_frame(columns: Mapping[str, Sequence[Any] | Numbers | None]) -> pd.DataFrame:
-    """Return the arrays as columns; refuse arrays of different lengths."""
-    given = {name: list(values) for name, values in columns.items() if values is not None}
-    lengths = {name: len(values) for name, values in given.items()}
-    if len(set(lengths.values())) != 1 or not next(iter(lengths.values())):
-        listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
-        raise ReportError(f"A chart needs arrays of one length, at least 1; here: {listed}.")
-    if ("low" in given and "high" not in given) or ("high" in given and "low" not in given):
-        raise ReportError("Give both low and high, or neither.")
-    text = ("label", "name")
-    return pd.DataFrame(
-        {name: [str(v) for v in vs] if name in text else np.asarray(vs, dtype=float)
-         for name, vs in given.items()}
-    )  # fmt: skip
-
-
-def name_rows(axes: Axes, labels: pd.Series, bold: Sequence[bool] | None = None) -> None:
-    """Name the rows, the first at the top, and draw the light grid along the values."""
-    axes.set_yticks(np.arange(len(labels)), [textwrap.fill(label, 30) for label in labels])
-    for tick, strong in zip(axes.get_yticklabels(), bold or [], strict=False):
-        tick.set_fontweight("bold" if strong else "normal")
-    axes.tick_params(axis="y", length=0, pad=8)
-    axes.set_ylim(len(labels) - 0.45, -0.55)
-    axes.spines["left"].set_color(GRID)
-    axes.spines["bottom"].set_visible(False)
-    axes.tick_params(axis="x", length=0)
-    axes.grid(axis="x")
-    axes.locator_params(axis="x", nbins=5)
-    number_axis(axes.xaxis, None)
-
-
-def number_axis(axis: Any, how: Format | None) -> None:
-    """Write an axis's numbers with thousands separators, or in a given format."""
-    axis.set_major_formatter(lambda value, _: minus(written(round(value, 10), how)))
-
-
-def minus(text: str) -> str:
-    """Put a true minus sign before a negative number or amount."""
-    return text.replace("-", "\N{MINUS SIGN}", 1) if text.startswith(("-", "£-")) else text
-
-
-def date_axis(axes: Axes) -> None:
-    """Write months over years, at most seven."""
-    from matplotlib.dates import AutoDateLocator, DateFormatter  # noqa: PLC0415
-
-    axes.xaxis.set_major_locator(AutoDateLocator(minticks=2, maxticks=7))
-    axes.xaxis.set_major_formatter(DateFormatter("%b\n%Y"))
-
-
-def whiskers(axes: Axes, places: np.ndarray, data: pd.DataFrame) -> None:
-    """Draw error ranges that can be seen on and beside the bars."""
-    spread = np.vstack([data["value"] - data["low"], data["high"] - data["value"]])
-    if (spread < 0).any():
-        raise ReportError("A bar's value lies outside its range.")
-    for colour, width in (("white", 5), (INK, 2)):
-        axes.errorbar(data["value"], places, xerr=spread, fmt="none", ecolor=colour,
-                      elinewidth=width, capsize=width + 3, capthick=width)  # fmt: skip
-
-
-def name_line_ends(axes: Axes, ends: list[tuple[Any, float, str, Any]]) -> None:
-    """Name each line at its end; names that would overlap are moved apart."""
-    low, high = axes.get_ylim()
-    step = 0.062 * (high - low)
-    at = -np.inf
-    for x, y, text, colour in sorted(ends, key=lambda end: end[1]):
-        at = max(y, at + step)
-        axes.annotate(textwrap.fill(text, 26), (x, at), (12, 0), textcoords="offset points",
-                      va="center", color=_WORDS.get(colour, colour), fontweight="bold",
-                      annotation_clip=False)  # fmt: skip
-
-
-def limit_lines(axes: Axes, at: np.ndarray, limits: Mapping[str, tuple[Numbers, Numbers]]) -> None:
-    """Draw control limits, named in a legend."""
-    styles = (("--", TURQUOISE), ("-", DARK_PINK), (":", DARK_GREY))
-    for (name, (low, high)), (line, colour) in zip(limits.items(), styles, strict=False):
-        axes.plot(at, low, linestyle=line, color=colour, linewidth=1.8, label=f"{name} limits")
-        axes.plot(at, high, linestyle=line, color=colour, linewidth=1.8)
-    axes.legend(loc="lower right")
-
-
-def name_points(axes: Axes, marked: pd.DataFrame) -> None:
-    """Write names beside the marked points."""
-    for name, size, share in zip(marked["name"], marked["size"], marked["share"], strict=True):
-        axes.annotate(name, (size, share), (9, -13), textcoords="offset points",
-                      fontweight="bold")  # fmt: skip
-
-
-def percent_axis(axes: Axes, shares: Numbers) -> None:
-    """Write shares as percentages, from a little below the lowest; none above 100%."""
-    low = min(shares)
-    axes.set_ylim(max(0.0, low - 0.08), 1.02 if max(shares) > 0.9 else max(shares) + 0.08)
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}" if value <= 1 else "")
 
 
 def bar_chart(
@@ -143,6 +52,7 @@ def bar_chart(
     *,
     title: str,
     alt: str,
+    subtitle: str = "",
     x_label: str = "",
     highlight: str | None = None,
     low: Numbers | None = None,
@@ -158,8 +68,9 @@ def bar_chart(
         One a bar.
     values : sequence of float
         Lengths; a missing one is written "not published".
-    title, alt : str
-        Heading, and the description for who cannot see the picture.
+    title, alt, subtitle : str
+        Heading, the description for who cannot see the picture, and what is drawn if the
+        heading is a finding.
     x_label : str, optional
         What the values are, with unit.
     highlight : str, optional
@@ -185,23 +96,24 @@ def bar_chart(
     if highlight is not None and highlight not in set(data["label"]):
         raise ReportError(f"There is no bar {highlight} to highlight.")
     bold = [highlight in (None, label) for label in data["label"]]
-    places = np.arange(len(data))
-    with drawing(title, 1.4 + 0.42 * len(data), alt) as (figure, axes):
+    rows = lay_rows(data["label"], bold=highlight is not None)
+    texts = ["not published" if np.isnan(value) else minus(written(value, value_format))
+             for value in data["value"]]  # fmt: skip
+    with drawing(title, rows.space(x_label), alt, subtitle) as (figure, axes):
         colours = [DARK_BLUE if strong else PALE for strong in bold]
-        axes.barh(places, data["value"].fillna(0), color=colours, height=0.68)
+        axes.barh(rows.places, data["value"].fillna(0), color=colours, height=BAR)
         ends = data["value"].clip(lower=0).fillna(0)
         if "low" in data:
-            whiskers(axes, places, data)
+            whiskers(axes, rows.places, data)
             ends = ends.where(ends > data["high"], data["high"])
-        for place, end, value, strong in zip(places, ends, data["value"], bold, strict=True):
-            text = "not published" if np.isnan(value) else minus(written(value, value_format))
+        for place, end, text, strong in zip(rows.places, ends, texts, bold, strict=True):
             axes.annotate(text, (end, place), (6, 0), textcoords="offset points", va="center",
                           fontweight="bold" if highlight and strong else "normal")  # fmt: skip
-        name_rows(axes, data["label"], bold if highlight else None)
-        axes.set_xlabel(x_label, loc="left")
-        axes.margins(x=0.14)
+        name_rows(axes, rows, bold if highlight else None)
+        x_words(axes, x_label, rows)
         axes.set_xlim(left=min(0.0, float(np.nanmin(np.r_[data.get("low", data["value"]), 0.0]))))
-    return Chart(figure, title, alt, data, citations(sources))
+        leave_room(axes, ends, texts, rows.plot)
+    return Chart(figure, title, alt, data, citations(sources), subtitle)
 
 
 def line_chart(
@@ -209,6 +121,7 @@ def line_chart(
     *,
     title: str,
     alt: str,
+    subtitle: str = "",
     y_label: str = "",
     x_label: str = "",
     reference: float | None = None,
@@ -220,10 +133,12 @@ def line_chart(
     Parameters
     ----------
     frame : DataFrame
-        Index of dates or numbers; one column a series (six at most); missing values are skipped.
+        Index of dates or numbers; one column a series (six at most). A series that has a value
+        at half of them or more is joined across what is missing; one with fewer is left as
+        points, for a line would say what happened between them.
     reference : float, optional
         A level to mark with a line.
-    title, alt, y_label, x_label, value_format, sources
+    title, alt, subtitle, y_label, x_label, value_format, sources
         As in `bar_chart`.
 
     Returns
@@ -239,16 +154,18 @@ def line_chart(
     if not 1 <= frame.shape[1] <= len(PALETTE):
         raise ReportError(f"A line chart takes 1 to {len(PALETTE)} series, not {frame.shape[1]}.")
     data = frame.sort_index()
-    with drawing(title, 4.4, alt) as (figure, axes):
+    with drawing(title, 3.6, alt, subtitle) as (figure, axes):
         ends = []
         for name, colour, marker, line in zip(data, PALETTE, MARKERS, LINES, strict=False):
             series = data[name].dropna()
-            axes.plot(series.index, series, color=colour, marker=marker, linestyle=line)
+            sparse = 2 * len(series) < len(data)
+            axes.plot(series.index, series, color=colour, marker=marker, clip_on=False,
+                      linestyle="none" if sparse else line, zorder=3)  # fmt: skip
             if len(series):
                 last = f"{name} {minus(written(series.iloc[-1], value_format))}"
                 ends.append((series.index[-1], float(series.iloc[-1]), last, colour))
-        axes.set_ylabel(y_label)
-        axes.set_xlabel(x_label)
+        x_lines = broken(x_label, 4.0) if x_label else []
+        axes.set_xlabel("\n".join(x_lines), loc="left")
         axes.grid(axis="y")
         if reference is not None:
             axes.axhline(reference, color=DARK_GREY, linewidth=1.5)
@@ -257,9 +174,10 @@ def line_chart(
         number_axis(axes.yaxis, value_format)
         if isinstance(data.index, pd.DatetimeIndex):
             date_axis(axes)
+        y_words(axes, y_label)
         name_line_ends(axes, ends)
     shown = data.rename_axis(str(data.index.name or "date")).reset_index()
-    return Chart(figure, title, alt, shown, citations(sources))
+    return Chart(figure, title, alt, shown, citations(sources), subtitle)
 
 
 def heat_chart(
@@ -270,6 +188,7 @@ def heat_chart(
     *,
     title: str,
     alt: str,
+    subtitle: str = "",
     limit: float,
 ) -> Chart:
     """Draw a map of numbers: stronger in colour the further they are from 0, each written out.
@@ -282,7 +201,7 @@ def heat_chart(
         A missing one has no colour.
     texts : sequence of sequence of str
         What stands in each cell: colour alone says nothing to some readers.
-    title, alt : str
+    title, alt, subtitle : str
         As in `bar_chart`.
     limit : float
         Distance from 0 at which the colour is strongest.
@@ -296,28 +215,49 @@ def heat_chart(
     cells = [(row, column, float(numbers[i, j]), texts[i][j])
              for i, row in enumerate(rows) for j, column in enumerate(columns)]  # fmt: skip
     data = pd.DataFrame(cells, columns=["row", "column", "value", "text"])
-    with drawing(title, 1.6 + 0.62 * len(rows), alt) as (figure, axes):
+    lines = lay_rows(rows, 0.5, inches=2.2)
+    cell = lines.plot / len(columns) - 0.1
+    heads = [broken(name, cell) for name in columns]
+    above = max(len(head) for head in heads)
+    with drawing(title, lines.space(above=above), alt, subtitle) as (figure, axes):
+        tops = np.r_[0.0, _ends(lines.places)]
         for i, j in np.ndindex(numbers.shape):
             value = float(numbers[i, j])
             strength = float(np.nan_to_num(np.clip(abs(value) / limit, 0.0, 1.0)))
-            colour = DARK_BLUE if value < 0 else ORANGE
-            axes.barh(i, 1.0, left=j, height=1.0, color=colour, alpha=0.85 * strength,
-                      edgecolor="none")  # fmt: skip
-            axes.barh(i, 1.0, left=j, height=1.0, color="none", edgecolor=GRID, linewidth=1.0)
-            white = value < 0 and strength > 0.6
-            axes.annotate(minus(texts[i][j]), (j + 0.5, i), ha="center", va="center", fontsize=10,
-                          color="white" if white else INK)  # fmt: skip
-        name_rows(axes, pd.Series(list(rows)))
-        axes.set_xticks(np.arange(len(columns)) + 0.5,
-                        [textwrap.fill(name, 14) for name in columns])  # fmt: skip
+            place = {"left": j, "height": tops[i + 1] - tops[i], "linewidth": 1.0}
+            # Never so dark that black words on it could not be read.
+            colour = _mixed(DARK_BLUE if value < 0 else ORANGE, 0.6 * strength)
+            missing = bool(np.isnan(value))
+            axes.barh(lines.places[i], 1.0, color="white" if missing else colour,
+                      edgecolor=GRID, **place)  # fmt: skip
+            words = "\n".join(broken(minus(texts[i][j]), cell))
+            axes.annotate(words, (j + 0.5, lines.places[i]), ha="center",
+                          va="center", fontsize=SMALL, color=INK)  # fmt: skip
+        name_rows(axes, lines)
+        axes.set_xticks(np.arange(len(columns)) + 0.5, ["\n".join(head) for head in heads])
         axes.xaxis.tick_top()
         axes.tick_params(length=0)
         axes.set_xlim(0, len(columns))
-        axes.set_ylim(len(rows) - 0.5, -0.5)
         for side in ("left", "bottom"):
             axes.spines[side].set_visible(False)
         axes.grid(visible=False)
-    return Chart(figure, title, alt, data)
+    return Chart(figure, title, alt, data, (), subtitle)
+
+
+def _ends(places: np.ndarray) -> np.ndarray:
+    """Return where rows end, from their middles."""
+    ends, last = [], 0.0
+    for place in places:
+        last = 2 * place - last
+        ends.append(last)
+    return np.array(ends)
+
+
+def _mixed(colour: str, strength: float) -> tuple[float, ...]:
+    """Return a colour laid over white."""
+    from matplotlib.colors import to_rgb  # noqa: PLC0415
+
+    return tuple(1 - strength * (1 - part) for part in to_rgb(colour))
 
 
 def waterfall_chart(
@@ -326,9 +266,11 @@ def waterfall_chart(
     *,
     title: str,
     alt: str,
+    subtitle: str = "",
     total: float | None = None,
     total_label: str = "Total",
     remainder_label: str = "Not explained",
+    subtotals: Mapping[int, str] | None = None,
     x_label: str = "",
     value_format: Format = "{:,.1f}",
     sources: object = None,
@@ -344,7 +286,9 @@ def waterfall_chart(
         the sum of the parts.
     total_label, remainder_label : str
         Names of the last two bars.
-    title, alt, x_label, value_format, sources
+    subtotals : mapping of int to str, optional
+        After how many parts their sum so far stands as a bar of its own, and its name.
+    title, alt, subtitle, x_label, value_format, sources
         As in `bar_chart`.
 
     Returns
@@ -359,29 +303,49 @@ def waterfall_chart(
         names, kinds = [*names, remainder_label], [*kinds, "remainder"]
         amounts.append(float(total) - float(np.sum(amounts)))
     ends = np.cumsum(amounts)
-    data = pd.DataFrame(
-        {
-            "label": [*names, total_label],
-            "value": [*amounts, ends[-1]],
-            "start": [*(ends - amounts), 0.0],
-            "end": [*ends, ends[-1]],
-            "kind": [*kinds, "total"],
-        }
-    )
-    colours = {"part": TURQUOISE, "remainder": ORANGE, "total": DARK_BLUE}
-    with drawing(title, 1.4 + 0.46 * len(data), alt) as (figure, axes):
-        for place, (start, end, kind) in enumerate(
-            zip(data["start"], data["end"], data["kind"], strict=True)
-        ):
-            axes.barh(place, end - start, left=start, height=0.62, color=colours[kind],
-                      hatch="///" if kind == "remainder" else None, edgecolor="white")  # fmt: skip
-            if kind != "total":
-                axes.plot([end] * 2, [place, place + 1], color=DARK_GREY, linewidth=1, zorder=0)
-            text = minus(written(end - start, value_format))
-            axes.annotate(text, (max(start, end), place), (6, 0), textcoords="offset points",
-                          va="center")  # fmt: skip
-        name_rows(axes, data["label"], [kind == "total" for kind in data["kind"]])
-        axes.set_xlabel(x_label, loc="left")
-        axes.margins(x=0.14)
-        axes.set_xlim(left=min(0.0, float(data[["start", "end"]].min().min())))
-    return Chart(figure, title, alt, data, citations(sources))
+    bars = []
+    for place, (name, amount, end, kind) in enumerate(zip(names, amounts, ends, kinds,
+                                                          strict=True), start=1):  # fmt: skip
+        bars.append((name, amount, end - amount, end, kind))
+        if subtotals and place in subtotals:
+            bars.append((subtotals[place], end, 0.0, end, "total"))
+    bars.append((total_label, ends[-1], 0.0, ends[-1], "total"))
+    data = pd.DataFrame(bars, columns=["label", "value", "start", "end", "kind"])
+    rows = lay_rows(data["label"], bold=True)
+    tops = data[["start", "end"]].max(axis=1)
+    texts = [minus(written(value, value_format)) if kind == "total"
+             else signed(written(value, value_format))
+             for value, kind in zip(data["value"], data["kind"], strict=True)]  # fmt: skip
+    with drawing(title, rows.space(x_label, legend=1), alt, subtitle) as (figure, axes):
+        for place, row in zip(rows.places, data.to_dict("records"), strict=True):
+            colour, hatch, words = _PARTS[_part(row)]
+            axes.barh(place, row["end"] - row["start"], left=row["start"], height=BAR,
+                      color=colour, hatch=hatch, edgecolor="white", label=words)  # fmt: skip
+        for here, after, end in zip(rows.places[:-1], rows.places[1:], data["end"], strict=False):
+            axes.plot([end] * 2, [here, after], color=DARK_GREY, linewidth=1, zorder=0)
+        for place, top, text in zip(rows.places, tops, texts, strict=True):
+            axes.annotate(text, (top, place), (6, 0), textcoords="offset points", va="center")
+        name_rows(axes, rows, [kind == "total" for kind in data["kind"]])
+        x_words(axes, x_label, rows)
+        low = float(data[["start", "end"]].min().min())
+        axes.set_xlim(low - 0.02 * (float(tops.max()) - low) if low < 0 else 0.0)
+        leave_room(axes, tops, texts, rows.plot)
+        handles, names = axes.get_legend_handles_labels()
+        named = dict(zip(names, handles, strict=True))
+        chosen = [name for _, _, name in _PARTS.values() if name in named]
+        figure.legend([named[name] for name in chosen], chosen, loc="outside lower left",
+                      ncols=4, columnspacing=1.2)  # fmt: skip
+    return Chart(figure, title, alt, data, citations(sources), subtitle)
+
+
+#: How a bar of a waterfall is drawn: colour, hatch, what the legend says.
+_PARTS = {
+    "gain": (TURQUOISE, None, "Adds"),
+    "loss": (DARK_PINK, "\\\\\\", "Takes away"),
+    "remainder": (ORANGE, "xx", "Not explained"),
+    "total": (DARK_BLUE, None, "Sum"),
+}
+
+
+def _part(row: Mapping[Any, Any]) -> str:
+    return str(row["kind"]) if row["kind"] != "part" else "loss" if row["value"] < 0 else "gain"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import sys
-import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -19,6 +19,7 @@ from tfeval.errors import ReportError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 
@@ -54,8 +55,14 @@ def show_plan(content: Mapping[str, Any], text: str) -> None:
 
 
 CHART_MIME = "application/vnd.tfeval.chart+json"
-DPI = 144
-WIDTH = 7.5  # inches: 720 CSS pixels, the width of a page's text
+SVG_MIME = "image/svg+xml"
+DPI = 96
+#: Inches: 576 CSS pixels. A page of 390 pixels has 366 for a picture, so that words of `SMALL`
+#: are 9.5 pixels high there: one picture serves a desk and a telephone.
+WIDTH = 6.0
+#: Points. Nothing is written smaller.
+SMALL, TEXT, TITLE = 11.25, 11.5, 13.0
+_EDGE, _GAP = 0.08, 0.1  # inches: around a heading, and between it and what is drawn
 
 # Government Analysis Function, "Data visualisation: colours in charts" (main palette).
 DARK_BLUE = "#12436D"
@@ -71,10 +78,15 @@ INK = "#0B0C0C"
 
 _STYLE: Any = {
     "font.family": ["DejaVu Sans"],  # comes with matplotlib: the same picture on every machine
-    "font.size": 12,
-    "axes.titlesize": 13,
+    "font.size": TEXT,
+    "axes.titlesize": TEXT,
     "axes.titleweight": "bold",
-    "axes.labelsize": 12,
+    "axes.labelsize": TEXT,
+    "xtick.labelsize": TEXT,
+    "ytick.labelsize": TEXT,
+    "legend.fontsize": TEXT,
+    "legend.handlelength": 1.6,
+    "legend.borderaxespad": 0.2,
     "axes.edgecolor": DARK_GREY,
     "axes.labelcolor": INK,
     "axes.spines.top": False,
@@ -106,7 +118,7 @@ class Chart:
     figure : matplotlib.figure.Figure
         The picture.
     title : str
-        What it shows, as a heading.
+        The finding, where the data hold one; else what is shown.
     alt : str
         What a reader who cannot see it needs: the kind of chart and its message. At least 20
         characters, and not the title again.
@@ -114,6 +126,8 @@ class Chart:
         What is drawn, in the order drawn.
     sources : tuple of Citation
         Where the data were published; empty for computed data.
+    subtitle : str
+        What is shown, under a title that is a finding.
     """
 
     figure: Figure
@@ -121,15 +135,26 @@ class Chart:
     alt: str
     data: pd.DataFrame
     sources: tuple[Citation, ...] = field(default=())
+    subtitle: str = ""
 
     def __post_init__(self) -> None:
         check_words(self.title, self.alt)
+
+    def svg(self) -> str:
+        """Return the picture as SVG with its words, the same text on every run."""
+        return self._written
 
     def png(self) -> bytes:
         """Return the picture as PNG, the same bytes on every run with the same libraries."""
         return self._drawn
 
-    # Kept, because matplotlib's layout moves by a hair when a figure is drawn again.
+    @cached_property
+    def _written(self) -> str:
+        from tfeval.display.svg import write_svg  # noqa: PLC0415
+
+        with chart_style():
+            return write_svg(self.figure, self.title, self.alt)
+
     @cached_property
     def _drawn(self) -> bytes:
         from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
@@ -144,6 +169,7 @@ class Chart:
         rows = [[plain(value) for value in row] for row in self.data.itertuples(index=False)]
         return {
             "title": self.title,
+            "subtitle": self.subtitle,
             "alt": self.alt,
             "data": {"columns": [str(name) for name in self.data.columns], "rows": rows},
             "sources": [vars(source) for source in self.sources],
@@ -151,16 +177,17 @@ class Chart:
 
     def text(self) -> str:
         """Return title, description and sources as plain text."""
-        return "\n".join(
-            part for part in (self.title, self.alt, source_line(self.sources, html=False)) if part
-        )
+        cited = source_line(self.sources, html=False)
+        return "\n".join(part for part in (self.title, self.subtitle, self.alt, cited) if part)
 
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         wide, high = self.figure.get_size_inches()
         shown = {"alt": self.alt, "width": round(wide * 96), "height": round(high * 96)}
+        # JupyterLab shows SVG in notebooks that it trusts, and PNG in the others.
         bundle = {
+            SVG_MIME: self.svg(),
             "image/png": self.png(),
             CHART_MIME: self.content(),
             "text/plain": self.text(),
@@ -205,25 +232,96 @@ def chart_style() -> Iterator[None]:
 
 
 @contextmanager
-def drawing(title: str, height: float, alt: str) -> Iterator[tuple[Figure, Axes]]:
-    """Give a figure and its one set of axes in the house style, with the title set.
+def drawing(
+    title: str, height: float, alt: str, subtitle: str = ""
+) -> Iterator[tuple[Figure, Axes]]:
+    """Give a figure and its one set of axes in the house style, and lay it out afterwards.
 
     Parameters
     ----------
     title : str
         Drawn bold and to the left.
     height : float
-        Inches; the width is fixed.
+        Inches under the heading; the width is fixed.
     alt : str
         Checked before anything is drawn.
+    subtitle : str
+        Drawn under the title.
     """
     check_words(title, alt)
     from matplotlib.figure import Figure  # noqa: PLC0415
     from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: PLC0415
 
     with chart_style():
-        layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
-        figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout=layout)
+        lines = [(line, TITLE, "bold") for line in broken(title, WIDTH - 0.2, TITLE, bold=True)]
+        if subtitle:
+            lines += [(line, TEXT, "normal") for line in broken(subtitle, WIDTH - 0.2)]
+        head = _EDGE + sum(1.3 * size / 72 for _, size, _ in lines) + _GAP
+        whole = height + head
+        layout = ConstrainedLayoutEngine(
+            w_pad=0.06, h_pad=0.06, rect=(0, 0, 1, height / whole)
+        )  # fmt: skip
+        figure = Figure(figsize=(WIDTH, whole), dpi=DPI, layout=layout)
         axes = figure.add_subplot()
         yield figure, axes
-        figure.suptitle(textwrap.fill(title, 68), x=0.01, ha="left", fontsize=13, fontweight="bold")
+        down = _EDGE
+        for line, size, weight in lines:
+            figure.text(0.1 / WIDTH, 1 - down / whole, line, fontsize=size, fontweight=weight,
+                        va="top").set_in_layout(False)  # fmt: skip
+            down += 1.3 * size / 72
+        # Once, for matplotlib's layout moves by a hair when a figure is drawn again.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        _thin_ticks(figure)
+
+
+def broken(text: str, inches: float, size: float = TEXT, *, bold: bool = False) -> list[str]:
+    """Return a text in lines that are no wider than that in the widest font readers may have.
+
+    Examples
+    --------
+    >>> broken("Attachment fees and results payments", 2.0)
+    ['Attachment fees and', 'results payments']
+    """
+    lines: list[str] = []
+    for paragraph in text.split("\n"):
+        line = ""
+        for word in paragraph.split():
+            longer = f"{line} {word}".strip()
+            if line and text_inches(longer, size, bold=bold) > inches:
+                lines.append(line)
+                longer = word
+            line = longer
+        lines.append(line)
+    return lines
+
+
+def text_inches(text: str, size: float = TEXT, *, bold: bool = False) -> float:
+    """Return how wide a line of text is."""
+    from matplotlib.font_manager import FontProperties  # noqa: PLC0415
+    from matplotlib.textpath import text_to_path  # noqa: PLC0415
+
+    font = FontProperties(family="DejaVu Sans", size=size, weight="bold" if bold else "normal")
+    return text_to_path.get_text_width_height_descent(text, font, ismath=False)[0] / 72
+
+
+def _thin_ticks(figure: Figure) -> None:
+    """Take numbers off axes along which they would touch."""
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
+
+    for axes in figure.axes:
+        for axis, along in ((axes.xaxis, "x"), (axes.yaxis, "y")):
+            locator = axis.get_major_locator()
+            most = 7
+            while isinstance(locator, MaxNLocator) and most > 1 and _touch(axis, along):
+                most -= 1
+                locator.set_params(nbins=most)
+
+
+def _touch(axis: Axis, along: str) -> bool:
+    low, high = sorted(axis.get_view_interval())
+    shown = [tick.label1 for tick in axis.get_major_ticks()
+             if low <= tick.get_loc() <= high and tick.label1.get_text()]  # fmt: skip
+    ends = sorted(tuple(getattr(one.get_window_extent(), f"interval{along}")) for one in shown)
+    gap = 8.0 if along == "x" else 2.0
+    return any(after[0] < before[1] + gap for before, after in pairwise(ends))

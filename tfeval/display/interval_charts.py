@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tfeval.display.charts import (
+from tfeval.display.axes import (
+    BAR,
+    LINE,
     Numbers,
     chart_frame,
+    lay_rows,
+    leave_room,
     limit_lines,
     minus,
     name_points,
     name_rows,
+    name_values,
     number_axis,
     percent_axis,
     whiskers,
+    x_words,
+    y_words,
 )
 from tfeval.display.figures import (
     DARK_BLUE,
@@ -26,7 +32,9 @@ from tfeval.display.figures import (
     DARK_PINK,
     ORANGE,
     PALE,
+    WIDTH,
     Chart,
+    broken,
     drawing,
 )
 from tfeval.display.names import WINDOWS
@@ -41,6 +49,7 @@ def funnel_plot(
     *,
     title: str,
     alt: str,
+    subtitle: str = "",
     centre: float,
     limit_sizes: Numbers,
     limits: Mapping[str, tuple[Numbers, Numbers]],
@@ -66,10 +75,11 @@ def funnel_plot(
     names : sequence of str, optional
         Names of the units.
     label : sequence of str, optional
-        Which of `names` to mark and name.
+        Which of `names` to mark and name. Those below the last limits are named too, where
+        there is room.
     exact : sequence of bool, optional
         Which shares rest on exact counts; the others are drawn hollow.
-    title, alt, x_label, y_label, sources
+    title, alt, subtitle, x_label, y_label, sources
         As in `bar_chart`.
 
     Returns
@@ -92,7 +102,7 @@ def funnel_plot(
     if not data["share"].dropna().between(0, 1).all():
         raise ReportError("Shares in a funnel plot lie between 0 and 1.")
     marked = data[data["name"].isin(label)]
-    with drawing(title, 4.8, alt) as (figure, axes):
+    with drawing(title, 4.2, alt, subtitle) as (figure, axes):
         firm = np.ones(len(data), bool) if exact is None else np.asarray(exact, dtype=bool)
         axes.scatter(data["size"][firm], data["share"][firm], s=30, color=DARK_BLUE, alpha=0.55,
                      linewidth=0)  # fmt: skip
@@ -110,13 +120,18 @@ def funnel_plot(
         limit_lines(axes, np.asarray(limit_sizes, dtype=float), limits)
         axes.scatter(marked["size"], marked["share"], s=95, marker="D", color=ORANGE,
                      edgecolor="black", zorder=4)  # fmt: skip
-        name_points(axes, marked)
         percent_axis(axes, [*data["share"].dropna(), centre])
         number_axis(axes.xaxis, None)
-        axes.set_xlabel(x_label)
-        axes.set_ylabel(y_label)
+        axes.set_xlabel(x_label, loc="left")
+        y_words(axes, y_label)
         axes.grid(axis="y")
-    return Chart(figure, title, alt, data, citations(sources))
+        if len(limit_sizes):
+            floor = np.asarray(list(limits.values())[-1][0], dtype=float)
+            below = data["share"] < np.interp(data["size"], limit_sizes, floor)
+            rest = data[below & ~data["name"].isin(label)].sort_values("size", ascending=False)
+            told = pd.concat([marked, rest])
+            name_points(axes, told["size"], told["share"], told["name"].tolist())
+    return Chart(figure, title, alt, data, citations(sources), subtitle)
 
 
 def range_chart(
@@ -126,6 +141,7 @@ def range_chart(
     *,
     title: str,
     alt: str,
+    subtitle: str = "",
     x_label: str = "",
     reference: float | None = None,
     reference_label: str = "",
@@ -140,7 +156,7 @@ def range_chart(
         One interval a category, the first at the top; equal ends are drawn as one dot.
     reference : float, optional
         A vertical line, named `reference_label`.
-    title, alt, x_label, value_format, sources
+    title, alt, subtitle, x_label, value_format, sources
         As in `bar_chart`.
 
     Returns
@@ -156,27 +172,33 @@ def range_chart(
     data = chart_frame({"label": labels, "low": low, "high": high})
     if (data["low"] > data["high"]).any():
         raise ReportError("A range has its low end above its high end.")
-    places = np.arange(len(data))
-    with drawing(title, 1.5 + 0.5 * len(data), alt) as (figure, axes):
-        axes.hlines(places, data["low"], data["high"], color=DARK_BLUE, linewidth=5, alpha=0.45)
-        axes.scatter(data["low"], places, s=80, color=DARK_BLUE, zorder=3)
-        axes.scatter(data["high"], places, s=80, color=DARK_BLUE, zorder=3)
-        for place, start, end in zip(places, data["low"], data["high"], strict=True):
+    rows = lay_rows(data["label"], inches=1.75)
+    with drawing(title, rows.space(x_label, above=reference is not None), alt, subtitle) as (
+        figure, axes,
+    ):  # fmt: skip
+        axes.hlines(rows.places, data["low"], data["high"], color=DARK_BLUE, linewidth=5,
+                    alpha=0.45)  # fmt: skip
+        for end in ("low", "high"):
+            axes.scatter(data[end], rows.places, s=70, color=DARK_BLUE, zorder=3)
+        texts = []
+        for start, end in zip(data["low"], data["high"], strict=True):
             first, last = (minus(written(at, value_format)) for at in (start, end))
-            text = first if first == last else f"{first} to {last}"
-            axes.annotate(text, (end, place), (10, 0), textcoords="offset points", va="center")
+            texts.append(first if first == last else f"{first} to {last}")
+        name_values(axes, rows, texts)
         if reference is not None:
             axes.axvline(reference, color=DARK_PINK, linestyle="--", linewidth=2)
-            axes.annotate(reference_label, (reference, 1), (0, 4), ha="center",
-                          color=DARK_PINK, xycoords=("data", "axes fraction"),
-                          textcoords="offset points")  # fmt: skip
-        name_rows(axes, data["label"])
-        axes.set_xlabel(x_label, loc="left")
-        axes.margins(x=0.2)
+        name_rows(axes, rows)
+        x_words(axes, x_label, rows)
+        axes.margins(x=0.06)
         least, most = float(data["low"].min()), float(data["high"].max())
         # A dot at the end is drawn whole.
-        axes.set_xlim(left=least - 0.03 * (most - least) if least < 0 else 0.0)
-    return Chart(figure, title, alt, data, citations(sources))
+        axes.set_xlim(left=least - 0.06 * (most - least) if least < 0 else 0.0)
+        if reference is not None:
+            left = reference < sum(axes.get_xlim()) / 2
+            axes.annotate(reference_label, (reference, 1), (0, 4), ha="left" if left else "right",
+                          color=DARK_PINK, xycoords=("data", "axes fraction"),
+                          textcoords="offset points")  # fmt: skip
+    return Chart(figure, title, alt, data, citations(sources), subtitle)
 
 
 def event_chart(
@@ -188,6 +210,7 @@ def event_chart(
     *,
     title: str,
     alt: str,
+    subtitle: str = "",
     y_label: str = "",
     sources: object = None,
 ) -> Chart:
@@ -201,7 +224,7 @@ def event_chart(
         Mean outcomes.
     low, high : sequence of float
         The band: where the treated would lie were the arms apart by chance alone.
-    title, alt, y_label, sources
+    title, alt, subtitle, y_label, sources
         As in `bar_chart`.
 
     Returns
@@ -219,7 +242,7 @@ def event_chart(
     )
     if (data["low"] > data["high"]).any():
         raise ReportError("A band has its low end above its high end.")
-    with drawing(title, 4.4, alt) as (figure, axes):
+    with drawing(title, 4.2, alt, subtitle) as (figure, axes):
         axes.fill_between(data["month"], data["low"], data["high"], color=DARK_GREY, alpha=0.18,
                           linewidth=0, label="Compared: 95% band")  # fmt: skip
         axes.plot(data["month"], data["comparison"], color=DARK_GREY, marker="s", linestyle="--",
@@ -232,11 +255,11 @@ def event_chart(
         axes.set_ylim(bottom=min(0.0, float(data["low"].min())))
         axes.margins(y=0.15)
         number_axis(axes.yaxis, "{:,.3g}")
-        axes.set_xlabel("Months from the index date")
-        axes.set_ylabel(y_label)
+        axes.set_xlabel("Months from the index date", loc="left")
+        y_words(axes, y_label)
         axes.grid(axis="y")
-        figure.legend(loc="outside lower left", ncols=3)
-    return Chart(figure, title, alt, data, citations(sources))
+        figure.legend(loc="outside lower left", ncols=2)
+    return Chart(figure, title, alt, data, citations(sources), subtitle)
 
 
 #: How a period's coefficient is drawn: colour, filled, what the legend says.
@@ -255,6 +278,7 @@ def period_chart(
     *,
     title: str,
     alt: str,
+    subtitle: str = "",
     y_label: str = "",
     alike: bool = False,
     sources: object = None,
@@ -268,7 +292,7 @@ def period_chart(
         `conf_high`; the ends of the base period's interval are missing.
     alike : bool, default False
         Draw all on one scale.
-    title, alt, y_label, sources
+    title, alt, subtitle, y_label, sources
         As in `bar_chart`.
 
     Returns
@@ -285,7 +309,7 @@ def period_chart(
         raise ReportError("A chart of periods needs an event study.")
     across = min(len(panels), 2)
     down = -(-len(panels) // across)
-    with drawing(title, 1.6 + 2.6 * down + 0.2 * (2 - across), alt) as (figure, axes):
+    with drawing(title, 1.0 + 2.3 * down + 0.4 * (2 - across), alt, subtitle) as (figure, axes):
         axes.remove()
         grid = figure.subplots(down, across, squeeze=False, sharey=alike).ravel()
         drawn: dict[str, Any] = {}
@@ -300,17 +324,18 @@ def period_chart(
                         own["time"], own["estimate"], "o", color=colour, label=label,
                         markerfacecolor=colour if filled else "white",
                     )  # fmt: skip
-            place.set_title(textwrap.fill(heading, 34), loc="left", fontsize=11)
-            place.locator_params(axis="x", integer=True, nbins=6)
+            words = broken(heading, 5.0 if across == 1 else 2.2, bold=True)
+            place.set_title("\n".join([*words, *([y_label] if y_label else [])]), loc="left")
+            place.locator_params(axis="x", integer=True, nbins=5)
             number_axis(place.yaxis, "{:,.3g}")
-            place.set_ylabel(y_label)
             place.grid(axis="y")
         for place in grid[len(panels) :]:
             place.remove()
-        figure.legend(handles=list(drawn.values()), loc="outside lower left", ncols=3)
+        figure.legend(handles=list(drawn.values()), loc="outside lower left", ncols=2)
     columns = ["panel", "time", "window", "estimate", "conf_low", "conf_high"]
     data = pd.concat([rows.assign(panel=heading) for heading, rows in panels.items()])
-    return Chart(figure, title, alt, data[columns].reset_index(drop=True), citations(sources))
+    return Chart(figure, title, alt, data[columns].reset_index(drop=True), citations(sources),
+                 subtitle)  # fmt: skip
 
 
 # Claims beside what is left of them.
@@ -323,6 +348,7 @@ def narrowing_chart(
     *,
     title: str,
     alt: str,
+    subtitle: str = "",
     low: Numbers | None = None,
     high: Numbers | None = None,
     x_label: str = "",
@@ -339,7 +365,7 @@ def narrowing_chart(
         A second line beside each bar, such as what was paid for each; may be empty.
     low, high : sequence of float, optional
         Ends of an interval on each bar; equal to the value where there is none.
-    title, alt, x_label, value_format, sources
+    title, alt, subtitle, x_label, value_format, sources
         As in `bar_chart`.
 
     Returns
@@ -355,25 +381,28 @@ def narrowing_chart(
     data = chart_frame({"label": labels, "value": values, "low": low, "high": high})
     if len(texts) != len(data):
         raise ReportError(f"There are {len(data)} steps and {len(texts)} texts: give one each.")
-    places = np.arange(len(data))
     colours = [PALE, *[DARK_BLUE] * (len(data) - 2), ORANGE][: len(data)]
-    with drawing(title, 1.3 + 0.72 * len(data), alt) as (figure, axes):
-        axes.barh(places, data["value"], color=colours, height=0.62)
+    words = [minus(written(value, value_format)) + (f"\n{text}" if text else "")
+             for value, text in zip(data["value"], texts, strict=True)]  # fmt: skip
+    least = max(text.count("\n") + 1 for text in words) * LINE * 1.1 + 0.1
+    rows = lay_rows(data["label"], least, bold=True)
+    with drawing(title, rows.space(x_label), alt, subtitle) as (figure, axes):
+        axes.barh(rows.places, data["value"], color=colours, height=1.3 * BAR)
         ends = data["value"].clip(lower=0)
         if "low" in data:
             spread = data["low"] < data["high"]
             if spread.any():
-                whiskers(axes, places[spread], data[spread])
+                whiskers(axes, rows.places[spread], data[spread])
             ends = ends.where(ends > data["high"], data["high"])
-        for place, end, value, text in zip(places, ends, data["value"], texts, strict=True):
-            words = minus(written(value, value_format)) + (f"\n{text}" if text else "")
-            axes.annotate(words, (end, place), (8, 0), textcoords="offset points", va="center",
-                          fontsize=11, linespacing=1.25)  # fmt: skip
-        name_rows(axes, data["label"], [place == len(data) - 1 for place in places])
-        axes.set_xlabel(x_label, loc="left")
-        least = float(np.nanmin(data["low"])) if "low" in data else 0.0
-        axes.set_xlim(min(0.0, least * 1.1), float(np.nanmax(ends)) * 1.42)
-    return Chart(figure, title, alt, data, citations(sources))
+        for place, end, text in zip(rows.places, ends, words, strict=True):
+            axes.annotate(text, (end, place), (8, 0), textcoords="offset points", va="center",
+                          linespacing=1.1)  # fmt: skip
+        name_rows(axes, rows, [place == len(data) - 1 for place in range(len(data))])
+        x_words(axes, x_label, rows)
+        lowest = float(np.nanmin(data["low"])) if "low" in data else 0.0
+        axes.set_xlim(min(0.0, lowest * 1.1))
+        leave_room(axes, ends, words, rows.plot)
+    return Chart(figure, title, alt, data, citations(sources), subtitle)
 
 
 def reach_chart(
@@ -385,6 +414,7 @@ def reach_chart(
     *,
     title: str,
     alt: str,
+    subtitle: str = "",
     seen_label: str,
     needed_label: str,
     most: Numbers | None = None,
@@ -407,7 +437,7 @@ def reach_chart(
         it are given as missing: the range is drawn up to it, and no such end is marked.
     seen_label, needed_label, most_label : str
         Names in the legend.
-    title, alt, x_label, sources
+    title, alt, subtitle, x_label, sources
         As in `bar_chart`.
 
     Returns
@@ -430,23 +460,26 @@ def reach_chart(
         raise ReportError("A chart on a log scale takes values above 0.")
     if most is not None and values.gt(data["most"] * (1 + 1e-9), axis=0).any(axis=None):
         raise ReportError("An effect is larger than the most that there can be: leave it out.")
-    places = np.arange(len(data))
-    rows = (("seen", DARK_BLUE, "o", seen_label, -0.14),
-            ("needed", DARK_PINK, "D", needed_label, 0.14))  # fmt: skip
-    with drawing(title, 2.2 + 0.62 * len(data), alt) as (figure, axes):
-        for name, colour, marker, label, shift in rows:
+    lines = lay_rows(data["label"], 0.55)
+    kinds = (("seen", DARK_BLUE, "o", seen_label, -0.1),
+             ("needed", DARK_PINK, "D", needed_label, 0.1))  # fmt: skip
+    wide = WIDTH - 0.9
+    with drawing(title, lines.space(x_label, legend=5), alt, subtitle) as (figure, axes):
+        for name, colour, marker, label, shift in kinds:
             low, high = data[f"{name}_low"], data[f"{name}_high"]
-            at = places + shift
+            at = lines.places + shift
             until = high.fillna(data["most"]) if most is not None else high
             axes.hlines(at, low, until, color=colour, linewidth=4, alpha=0.45)
-            axes.scatter(low, at, s=55, color=colour, marker=marker, zorder=3, label=label)
+            axes.scatter(low, at, s=55, color=colour, marker=marker, zorder=3,
+                         label="\n".join(broken(label, wide)))  # fmt: skip
             axes.scatter(high, at, s=55, color=colour, marker=marker, zorder=3)
         if most is not None:
-            axes.vlines(data["most"], places - 0.3, places + 0.3, color=DARK_GREY, linewidth=3,
-                        label=most_label)  # fmt: skip
-        name_rows(axes, data["label"])
+            axes.vlines(data["most"], lines.places - 0.18, lines.places + 0.18, color=DARK_GREY,
+                        linewidth=3, label="\n".join(broken(most_label, wide)))  # fmt: skip
+        name_rows(axes, lines)
         axes.set_xscale("log")
+        axes.margins(x=0.06)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.set_xlabel(x_label, loc="left")
+        x_words(axes, x_label, lines)
         figure.legend(loc="outside lower left", ncols=1)
-    return Chart(figure, title, alt, data, citations(sources))
+    return Chart(figure, title, alt, data, citations(sources), subtitle)

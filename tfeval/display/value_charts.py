@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tfeval.display.charts import (
+from tfeval.display.axes import (
+    BAR,
     LINES,
     MARKERS,
     Numbers,
     chart_frame,
+    lay_rows,
     minus,
     name_line_ends,
     name_rows,
+    name_values,
     number_axis,
+    x_words,
+    y_words,
 )
 from tfeval.display.figures import (
     DARK_BLUE,
@@ -27,7 +31,9 @@ from tfeval.display.figures import (
     ORANGE,
     PALE,
     PALETTE,
+    SMALL,
     Chart,
+    broken,
     drawing,
 )
 from tfeval.display.tables import citations
@@ -43,6 +49,7 @@ def stacked_chart(
     *,
     title: str,
     alt: str,
+    subtitle: str = "",
     y_label: str = "",
     total_label: str = "Net",
     value_format: Format = "{:,.0f}",
@@ -54,8 +61,9 @@ def stacked_chart(
     ----------
     frame : DataFrame
         One row a bar (its index names it), one column a series; no missing values.
-    title, alt : str
-        Heading, and the description for who cannot see the picture.
+    title, alt, subtitle : str
+        Heading, the description for who cannot see the picture, and what is drawn if the
+        heading is a finding.
     y_label : str, optional
         What the values are, with unit.
     total_label : str
@@ -81,7 +89,11 @@ def stacked_chart(
     if frame.shape[1] > len(PALETTE) * len(_HATCHES):
         raise ReportError(f"A stacked chart takes 24 series at most, not {frame.shape[1]}.")
     places = np.arange(len(frame))
-    with drawing(title, 5.4, alt) as (figure, axes):
+    bars = [str(label) for label in frame.index]
+    if len(bars) > 7:  # a financial year on two lines
+        bars = [label.replace("-", "-\n") for label in bars]
+    lines = -(-(frame.shape[1] + 1) // 2)
+    with drawing(title, 3.6 + 0.24 * lines, alt, subtitle) as (figure, axes):
         above, below = np.zeros(len(frame)), np.zeros(len(frame))
         for at, name in enumerate(frame):
             gain, loss = np.maximum(values[:, at], 0), np.minimum(values[:, at], 0)
@@ -99,14 +111,14 @@ def stacked_chart(
         axes.axhline(0, color=INK, linewidth=1.2)
         axes.use_sticky_edges = False
         axes.margins(y=0.06)
-        axes.set_xticks(places, [str(label) for label in frame.index])
-        axes.set_ylabel(y_label)
+        axes.set_xticks(places, bars)
+        y_words(axes, y_label)
         axes.grid(axis="y")
         number_axis(axes.yaxis, value_format)
         figure.legend(loc="outside lower left", ncols=2)
     shown = frame.rename_axis(str(frame.index.name or "label")).reset_index()
     shown[total_label] = values.sum(axis=1)
-    return Chart(figure, title, alt, shown, citations(sources))
+    return Chart(figure, title, alt, shown, citations(sources), subtitle)
 
 
 def acceptability_chart(
@@ -115,6 +127,7 @@ def acceptability_chart(
     *,
     title: str,
     alt: str,
+    subtitle: str = "",
     x_label: str,
     reference: float | None = None,
     reference_label: str = "",
@@ -133,7 +146,7 @@ def acceptability_chart(
         What one is willing to pay for.
     reference : float, optional
         A vertical line, named `reference_label`.
-    title, alt, value_format, sources
+    title, alt, subtitle, value_format, sources
         As in `stacked_chart`.
 
     Returns
@@ -152,7 +165,7 @@ def acceptability_chart(
     curves = data.drop(columns="willingness")
     if not ((curves >= 0) & (curves <= 1)).to_numpy().all():
         raise ReportError("Probabilities in an acceptability chart lie between 0 and 1.")
-    with drawing(title, 4.6, alt) as (figure, axes):
+    with drawing(title, 3.9, alt, subtitle) as (figure, axes):
         ends = []
         for name, colour, line in zip(curves, PALETTE, LINES, strict=False):
             axes.plot(data["willingness"], curves[name], color=colour, linestyle=line)
@@ -163,16 +176,16 @@ def acceptability_chart(
         if reference is not None:
             axes.axvline(reference, color=DARK_PINK, linestyle="--", linewidth=1.8)
             axes.annotate(
-                reference_label, (reference, 1), (4, 4), color=DARK_PINK,
+                reference_label, (reference, 1), (5, -4), color=DARK_PINK, va="top",
                 xycoords=("data", "axes fraction"), textcoords="offset points",
             )  # fmt: skip
-        axes.set_xlabel(x_label, loc="left")
-        axes.set_ylabel("Probability that it is worth it")
+        axes.set_xlabel("\n".join(broken(x_label, 4.2)), loc="left")
+        y_words(axes, "Probability that it is worth it")
         axes.grid(axis="y")
         number_axis(axes.xaxis, value_format)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}" if value <= 1 else "")
         name_line_ends(axes, ends)
-    return Chart(figure, title, alt, data, citations(sources))
+    return Chart(figure, title, alt, data, citations(sources), subtitle)
 
 
 def tornado_chart(
@@ -183,6 +196,7 @@ def tornado_chart(
     centre: float,
     title: str,
     alt: str,
+    subtitle: str = "",
     x_label: str = "",
     value_format: Format = "{:,.0f}",
     sources: object = None,
@@ -197,7 +211,7 @@ def tornado_chart(
         The answer with the parameter at its low and at its high end.
     centre : float
         The answer with all at their estimates.
-    title, alt, x_label, value_format, sources
+    title, alt, subtitle, x_label, value_format, sources
         As in `stacked_chart`; `value_format` writes the ends too.
 
     Returns
@@ -208,27 +222,27 @@ def tornado_chart(
     data = chart_frame({"label": labels, "at_low": at_low, "at_high": at_high})
     widest = (data["at_high"] - data["at_low"]).abs().sort_values(ascending=False, kind="stable")
     data = data.loc[widest.index].reset_index(drop=True)
-    places = np.arange(len(data))
-    with drawing(title, 2.0 + 0.46 * len(data), alt) as (figure, axes):
-        for name, column, colour in (
-            ("At its low end", "at_low", DARK_BLUE),
-            ("At its high end", "at_high", ORANGE),
+    rows = lay_rows(data["label"], 0.42, inches=1.85)
+    texts = [" to ".join(minus(written(value, value_format)) for value in sorted(pair))
+             for pair in zip(data["at_low"], data["at_high"], strict=True)]  # fmt: skip
+    with drawing(title, rows.space(x_label, legend=2), alt, subtitle) as (figure, axes):
+        for name, column, colour, hatch in (
+            ("At its low end", "at_low", DARK_BLUE, None),
+            ("At its high end", "at_high", ORANGE, "///"),
         ):
-            axes.barh(places, data[column] - centre, left=centre, height=0.62, color=colour,
-                      label=name, alpha=0.9)  # fmt: skip
-        axes.axvline(centre, color=INK, linewidth=1.4)
-        axes.axvline(0, color=DARK_PINK, linewidth=1.6, linestyle="--")
-        for place, row in zip(places, data.to_dict("records"), strict=True):
-            for value, side in zip(sorted((row["at_low"], row["at_high"])), (-1, 1), strict=True):
-                axes.annotate(minus(written(value, value_format)), (value, place), (6 * side, 0),
-                              textcoords="offset points", va="center", fontsize=10,
-                              ha="left" if side > 0 else "right")  # fmt: skip
-        name_rows(axes, data["label"])
+            axes.barh(rows.places, data[column] - centre, left=centre, height=BAR, color=colour,
+                      label=name, hatch=hatch, edgecolor="white")  # fmt: skip
+        middle = f"All at their estimates: {minus(written(centre, value_format))}"
+        axes.axvline(centre, color=INK, linewidth=1.4, label=middle)
+        axes.axvline(0, color=DARK_PINK, linewidth=1.8, linestyle="--",
+                     label="Benefits reach costs")  # fmt: skip
+        name_values(axes, rows, texts)
+        name_rows(axes, rows)
         number_axis(axes.xaxis, value_format)
-        axes.set_xlabel(x_label, loc="left")
-        axes.margins(x=0.3)
+        x_words(axes, x_label, rows)
+        axes.margins(x=0.06)
         figure.legend(loc="outside lower left", ncols=2)
-    return Chart(figure, title, alt, data, citations(sources))
+    return Chart(figure, title, alt, data, citations(sources), subtitle)
 
 
 def lasting_chart(
@@ -239,6 +253,7 @@ def lasting_chart(
     *,
     title: str,
     alt: str,
+    subtitle: str = "",
 ) -> Chart:
     """Draw how likely each share left is, before and after, and effects by window beside a fit.
 
@@ -251,7 +266,7 @@ def lasting_chart(
         Probabilities.
     panels : sequence of (heading, measured, fitted)
         One a small chart; both frames have `x` (months), `value`, `low` and `high`.
-    title, alt : str
+    title, alt, subtitle : str
         As in `stacked_chart`.
 
     Returns
@@ -263,13 +278,13 @@ def lasting_chart(
     held = {"as assumed": prior, "by the records": posterior}
     parts = [_shares(edges, weights).assign(series=name) for name, weights in held.items()]
     lines = -(-(len(panels) + 1) // 2)
-    with drawing(title, 1.2 + 2.5 * lines, alt) as (figure, axes):
+    with drawing(title, 0.9 + 2.35 * lines, alt, subtitle) as (figure, axes):
         axes.remove()
         first, *others = figure.subplots(lines, 2, squeeze=False).ravel()
         for part, colour, line in zip(parts, (DARK_GREY, DARK_BLUE), ("--", "-"), strict=True):
             first.stairs(part["value"], _BINS, color=colour, linestyle=line, linewidth=2,
                          label=f"Share, {part['series'].iloc[0]}")  # fmt: skip
-        first.set_title(parts[0]["panel"].iloc[0], loc="left", fontsize=11)
+        first.set_title("\n".join(broken(parts[0]["panel"].iloc[0], 2.1, bold=True)), loc="left")
         for axis in (first.xaxis, first.yaxis):
             axis.set_major_formatter(lambda value, _: f"{value:.0%}")
         first.set_ylim(bottom=0.0)
@@ -283,7 +298,7 @@ def lasting_chart(
                    for one in place.get_legend_handles_labels()[0]]  # fmt: skip
         figure.legend(handles=handles, loc="outside lower left", ncols=2)
     columns = ["panel", "series", "x", "value", "low", "high"]
-    return Chart(figure, title, alt, pd.concat(parts).reindex(columns=columns), ())
+    return Chart(figure, title, alt, pd.concat(parts).reindex(columns=columns), (), subtitle)
 
 
 #: Shares between which probabilities are drawn.
@@ -310,10 +325,10 @@ def _window_panel(place: Any, heading: str, measured: pd.DataFrame, fitted: pd.D
     place.errorbar(measured["x"], measured["value"], yerr=spread, fmt="o", color=INK, capsize=4,
                    label="Effect, measured")  # fmt: skip
     place.axhline(0.0, color=DARK_GREY, linewidth=1)
-    place.set_title(textwrap.fill(heading, 30), loc="left", fontsize=11)
+    place.set_title("\n".join(broken(heading, 2.1, bold=True)), loc="left")
     place.set_xticks(sorted({0, *measured["x"]}))
     number_axis(place.yaxis, "{:,.3g}")
-    place.set_xlabel("Months from the index date")
+    place.set_xlabel("Months from index date", loc="left")
 
 
 def marks_chart(
@@ -322,6 +337,7 @@ def marks_chart(
     *,
     title: str,
     alt: str,
+    subtitle: str = "",
     x_label: str = "",
     value_format: Format = "{:,.0f}",
     sources: object = None,
@@ -335,7 +351,7 @@ def marks_chart(
     marks : mapping of str to sequence of float
         By name in the legend, six at most: one value a row, above 0; missing where there is none.
         The first is drawn as a bar from the left: what lies within it could not be told from 0.
-    title, alt, x_label, value_format, sources
+    title, alt, subtitle, x_label, value_format, sources
         As in `bar_chart`.
 
     Returns
@@ -353,27 +369,28 @@ def marks_chart(
     values = data.drop(columns="label")
     if not ((values > 0) | values.isna()).all(axis=None):
         raise ReportError("A chart on a log scale takes values above 0.")
-    places = np.arange(len(data))
     least = float(np.nanmin(values.to_numpy(dtype=float))) / 2
     names = list(marks)
-    shifts = np.linspace(0.24, -0.24, max(len(names) - 1, 1))
-    with drawing(title, 2.0 + 0.7 * len(data), alt) as (figure, axes):
-        axes.barh(places, data[names[0]] - least, left=least, height=0.72, color=PALE,
-                  label=names[0])  # fmt: skip
+    step = 0.22
+    lines = lay_rows(data["label"], step * max(len(names) - 1, 1) + 0.2, inches=1.7)
+    shifts = step * (np.arange(len(names) - 1) - (len(names) - 2) / 2)
+    with drawing(title, lines.space(x_label, legend=len(names)), alt, subtitle) as (figure, axes):
+        axes.barh(lines.places, data[names[0]] - least, left=least,
+                  height=step * len(names) - 0.1, color=PALE, label=names[0])  # fmt: skip
         rest = zip(names[1:], PALETTE, MARKERS, shifts, strict=False)
         for name, colour, marker, shift in rest:
-            axes.scatter(data[name], places + shift, s=70, color=colour, marker=marker, zorder=3,
-                         label=name)  # fmt: skip
-            for place, value in zip(places, data[name], strict=True):
+            axes.scatter(data[name], lines.places + shift, s=60, color=colour, marker=marker,
+                         zorder=3, label=name)  # fmt: skip
+            for place, value in zip(lines.places, data[name], strict=True):
                 if np.isfinite(value):
                     axes.annotate(minus(written(value, value_format)), (value, place + shift),
                                   (9, 0), textcoords="offset points", va="center",
-                                  fontsize=10)  # fmt: skip
-        name_rows(axes, data["label"])
+                                  fontsize=SMALL)  # fmt: skip
+        name_rows(axes, lines)
         axes.set_xscale("log")
-        axes.set_xlim(left=least)
-        axes.margins(x=0.15)
+        most = float(np.nanmax(values.to_numpy(dtype=float)))
+        axes.set_xlim(least, most * (most / least) ** 0.25)
         axes.xaxis.set_major_formatter(lambda value, _: minus(written(value, value_format)))
-        axes.set_xlabel(x_label, loc="left")
+        x_words(axes, x_label, lines)
         figure.legend(loc="outside lower left", ncols=1)
-    return Chart(figure, title, alt, data, citations(sources))
+    return Chart(figure, title, alt, data, citations(sources), subtitle)

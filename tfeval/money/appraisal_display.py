@@ -70,7 +70,7 @@ def listed(names: Sequence[str], most: int = 5) -> str:
 
 def heading(appraised: Appraised, text: str) -> str:
     """Return a heading that says where records are simulated."""
-    return f"Simulated records: {text}" if appraised.simulated else text
+    return f"Simulated records: {text}" if appraised.simulated else capital(text)
 
 
 def notes_of(appraised: Appraised) -> list[str]:
@@ -192,9 +192,11 @@ def _waterfall(appraised: Appraised) -> Chart:
         f"Waterfall of benefits of {amount(appraised.benefits)}, by payer, less costs of "
         f"{amount(appraised.costs)}, by line: a net present value of {amount(appraised.npv)}."
     )
-    title = heading(appraised, "From benefits to net present value")
+    more = ("costs", "benefits") if appraised.npv < 0 else ("benefits", "costs")
+    title = heading(appraised, f"{more[0]} exceed {more[1]} by {amount(abs(appraised.npv))}")
     return waterfall_chart(
         labels, [*(benefit / 1e6), *(-spent / 1e6)], title=title, alt=alt,
+        subtitle="From benefits to net present value",
         total_label="Net present value", x_label="£m, present value",
     )  # fmt: skip
 
@@ -210,8 +212,14 @@ def _payers(appraised: Appraised) -> Chart:
         f"{amount(appraised.benefits)} in all; most falls to {most}, "
         f"{amount(float(rows[most].sum()) * 1e6)}."
     )
-    title = heading(appraised, "Benefits by payer and year")
-    return stacked_chart(rows, title=title, alt=alt, y_label="£m, present value")
+    title = heading(appraised, f"most of the benefit falls to: {most}")
+    return stacked_chart(
+        rows,
+        title=title,
+        alt=alt,
+        subtitle="Benefits by payer and year",
+        y_label="£m, present value",
+    )
 
 
 def _tornado(appraised: Appraised, most: int = 12) -> Chart:
@@ -224,7 +232,8 @@ def _tornado(appraised: Appraised, most: int = 12) -> Chart:
     )
     return tornado_chart(
         names, rows["at_low"] / 1e6, rows["at_high"] / 1e6, centre=appraised.npv / 1e6,
-        title=heading(appraised, "What moves the net present value"), alt=alt,
+        title=heading(appraised, f"what moves the value most: {names[0]}"), alt=alt,
+        subtitle="Net present value with one parameter at its ends",
         x_label="Net present value, £m", value_format="{:,.1f}",
     )  # fmt: skip
 
@@ -252,8 +261,13 @@ def acceptability_plot(drawn: Appraised, outcome: str | None, most: float | None
         f"Curve of the probability that the programme is worth it, from {found.iloc[0]:.0%} at £0 "
         f"to {found.iloc[-1]:.0%} at £{at[-1]:,.2f}; {turn}."
     )
+    title = subtitle = "How likely is it to be worth it?"
+    if mark is None:
+        subtitle = ""
+    else:
+        title = f"the chance that it {words} is {chance(float(np.interp(mark, at, found)))}"
     return acceptability_chart(
-        at, {"Worth it": found}, title=heading(drawn, "How likely is it to be worth it?"), alt=alt,
+        at, {"Worth it": found}, title=heading(drawn, title), alt=alt, subtitle=subtitle,
         x_label=what, reference=mark, reference_label=words,
         value_format="£{:,.1f}" if outcome is None else "£{:,.0f}",
     )  # fmt: skip
@@ -425,5 +439,6 @@ def decay_plot(found: Appraised) -> Chart:
     )
     return lasting_chart(
         found.edges, found.prior, found.posterior, panels, alt=alt,
-        title=f"{label}How long effects lasted",
+        title=f"{label}{mean} of an effect is left each further year, {low} to {high}",
+        subtitle="How long effects lasted",
     )  # fmt: skip

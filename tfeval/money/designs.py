@@ -11,7 +11,7 @@ import pandas as pd
 
 from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import range_chart
-from tfeval.display.names import SIMULATED
+from tfeval.display.names import SIMULATED, capital
 from tfeval.display.rich import Rich
 from tfeval.display.tables import Table, table
 from tfeval.display.words import amount, chance, marked
@@ -106,10 +106,15 @@ class DesignAppraisals:
             f"Interval chart of the net present value under {len(self.frame)} designs, from "
             f"{amount(self.frame['low'].min())} to {amount(self.frame['high'].max())}."
         )
-        title = "Net present value under each design"
+        reached = int((self.frame["high"] >= 0).sum())
+        title = (
+            f"{reached or 'none'} of {len(self.frame)} designs have benefits that may reach costs"
+        )
         return range_chart(
             self.in_words()["design"].tolist(), self.frame["low"] / 1e6, self.frame["high"] / 1e6,
-            title=f"Simulated records: {title}" if self.simulated else title, alt=alt,
+            title=f"Simulated records: {title}" if self.simulated else capital(title),
+            alt=alt, subtitle="Net present value under each design, "
+            f"{self.level:.0%} intervals",
             x_label="£m, present value", reference=0.0, reference_label="benefits reach costs",
             value_format="{:,.0f}",
         )  # fmt: skip

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from bs4 import BeautifulSoup, Tag
 
 from tfeval.errors import ReportError
+from tfeval.report.drawings import name_drawings
 from tfeval.report.page_sources import number_sources
 
 _NBCONVERT_FILLER = "No description has been provided for this image"
@@ -22,6 +23,7 @@ _WORKINGS = ("Records", "Provenance")
 _LONG = 10
 #: Letters from which an answer is no headline any more, and is set as text.
 _WORDY = 360
+_UNWANTED = ("style", "border", "ping", "align", "width")
 _FETCHING = ("src", "srcset", "poster", "background", "data", "action", "formaction")
 
 
@@ -48,6 +50,7 @@ def finish(html: str, title: str, places: Mapping[str, str] | None = None) -> st
         raise ReportError(f'The page "{title}" has no main part.')
     _remove_foreign(main)
     _check_images(main, title)
+    name_drawings(main, title)
     _rewrite_links(main, places)
     _one_minus(main)
     _answer_first(main)
@@ -68,7 +71,8 @@ def _remove_foreign(main: Tag) -> None:
         tag.decompose()
     for tag in main.find_all(True):
         for name in list(tag.attrs):
-            if name.startswith("on") or name in ("style", "border", "ping", "align", "width"):
+            kept = name == "width" and tag.find_parent("svg") is not None
+            if name.startswith("on") or (name in _UNWANTED and not kept):
                 del tag[name]
         if tag.name != "img":
             for name in _FETCHING:

@@ -16,7 +16,7 @@ import pandas as pd
 from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-from tfeval.display.figures import CHART_MIME
+from tfeval.display.figures import CHART_MIME, SVG_MIME
 from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Citation, source_line, table
 from tfeval.errors import ReportError
@@ -79,10 +79,17 @@ def _figure(data: Mapping[str, Any], _: Mapping[str, Any]) -> str:
     frame = pd.DataFrame(drawn["rows"], columns=drawn["columns"])
     behind = table(frame, f"Data: {chart['title']}").html()
     return (
-        f"<figure>{_image(data['image/png'], 'image/png', chart['alt'])}\n<figcaption>{line}"
+        f"<figure>{_drawing(data, chart['alt'])}\n<figcaption>{line}"
         f"<details><summary>Data behind this figure</summary>{behind}</details>"
         "</figcaption></figure>"
     )
+
+
+def _drawing(data: Mapping[str, Any], alt: str) -> str:
+    # Records of earlier runs may hold no SVG.
+    if SVG_MIME not in data:
+        return _image(data["image/png"], "image/png", alt)
+    return _text(data[SVG_MIME]).strip()
 
 
 def _image(content: str | list[str], kind: str, alt: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tfeval.display.charts import Numbers, chart_frame, name_rows, number_axis
+from tfeval.display.axes import Numbers, chart_frame, lay_rows, name_rows, number_axis
 from tfeval.display.figures import (
     DARK_BLUE,
     DARK_GREY,
@@ -16,7 +16,10 @@ from tfeval.display.figures import (
     GRID,
     INK,
     ORANGE,
+    TEXT,
+    WIDTH,
     Chart,
+    broken,
     drawing,
 )
 from tfeval.display.tables import THRESHOLD, hidden_parts
@@ -80,9 +83,12 @@ def love_plot(
             f"{int((after > limit).sum())} over the limit of {limit:g}."
         )
     part = "" if len(sizes) == len(frame) else f", the {len(sizes)} least alike of {len(frame)}"
+    was, left = (int((open_[when] > good).sum()) for when in ("smd_before", "smd_after"))
+    title = f"{was} differences over {good:g} before, {left} after"
+    heading = f"Differences between the arms before and after{part}: {method}"
     return love_chart(
         shown["covariate"].tolist(), sizes["smd_before"], sizes["smd_after"],
-        title=f"Differences between the arms before and after{part}: {method}", alt=alt,
+        title=title if len(open_) else heading, alt=alt, subtitle=heading if len(open_) else "",
         good=good, limit=limit, missing="hidden: small numbers",
         x_label=_over(denominator),
     )  # fmt: skip
@@ -199,7 +205,7 @@ def _numbers_plot(design: Compared, values: np.ndarray, name: str, x_label: str)
         note += f" Bars of fewer than {THRESHOLD} are not shown."
     return mirrored_chart(
         edges, shown, x_label=f"{x_label}\n{note}", alt=_overlap_words(name, shares),
-        title=f"Distribution of {name} by arm, before and after: {design.title}",
+        title=_overlap(shares), subtitle=f"Distribution of {name}: {design.title}",
     )  # fmt: skip
 
 
@@ -229,7 +235,7 @@ def _levels_plot(
     part = "" if len(top) == len(found) else f" ({len(top)} of {len(found)} levels)"
     return levels_chart(
         [names[row] for row in top], shown, alt=_overlap_words(name, exact),
-        title=f"Distribution of {name} by arm, before and after{part}: {design.title}",
+        title=_overlap(exact), subtitle=f"Distribution of {name}{part}: {design.title}",
     )  # fmt: skip
 
 
@@ -244,15 +250,20 @@ def _shares(codes: np.ndarray, size: int, arms: Arms) -> tuple[Shares, Shares]:
     return shares, hidden
 
 
-def _overlap_words(name: str, shares: Shares) -> str:
+def _overlap(shares: Shares) -> str:
     # What both arms have in common: the sum of the smaller share in each bar.
     common = []
     for when in ("before", "after"):
         both = np.minimum(shares[when, "treated"], shares[when, "comparison"])
         common.append(f"{float(both.sum()):.0%} {when}")
+    return f"The arms have {common[0]} and {common[1]} in common"
+
+
+def _overlap_words(name: str, shares: Shares) -> str:
+    found = _overlap(shares)
     return (
-        f"Bars of {name}, treated against comparison units, before and after the design. In these "
-        f"bars the two arms have {common[0]} and {common[1]} in common."
+        f"Bars of {name}, treated against comparison units, before and after the design. "
+        f"{found}, in these bars."
     )
 
 
@@ -269,6 +280,7 @@ def love_chart(
     *,
     title: str,
     alt: str,
+    subtitle: str = "",
     good: float,
     limit: float,
     x_label: str = "Absolute standardised difference",
@@ -280,7 +292,7 @@ def love_chart(
     ----------
     labels, before, after : sequence
         One a covariate; a missing difference is written as `missing`.
-    title, alt : str
+    title, alt, subtitle : str
         As in `bar_chart`.
     good, limit : float
         Thresholds, drawn as lines.
@@ -295,9 +307,10 @@ def love_chart(
     data = chart_frame({"label": labels, "before": before, "after": after})
     values = data[["before", "after"]].abs()
     edge = 1.08 * max(float(np.nanmax(np.r_[values.to_numpy().ravel(), 0.0])), 1.3 * limit)
-    height = 0.48 if data["label"].str.len().max() > 30 else 0.34
-    places = np.arange(len(data))
-    with drawing(title, 1.9 + height * len(data), alt) as (figure, axes):
+    rows = lay_rows(data["label"], 0.3, gap=0.1)
+    places = rows.places
+    height = rows.height + 0.5 + 0.24 * (x_label.count("\n") + 1) + 0.55
+    with drawing(title, height, alt, subtitle) as (figure, axes):
         axes.hlines(places, values["before"], values["after"], color=GRID, linewidth=3, zorder=1)
         axes.axvline(good, color=DARK_GREY, linestyle="--", linewidth=1.6, zorder=1,
                      label=f"{good:g}: good up to here")  # fmt: skip
@@ -309,11 +322,11 @@ def love_chart(
         for place in places[values.isna().any(axis=1)]:
             axes.annotate(missing, (0.02 * edge, place), va="center", style="italic",
                           color=DARK_GREY, backgroundcolor="white")  # fmt: skip
-        name_rows(axes, data["label"])
+        name_rows(axes, rows)
         axes.set_xlim(-0.012 * edge, edge)
         axes.set_xlabel(x_label, loc="left")
         _legend(figure, axes, [2, 3, 0, 1])
-    return Chart(figure, title, alt, data)
+    return Chart(figure, title, alt, data, (), subtitle)
 
 
 def mirrored_chart(
@@ -322,6 +335,7 @@ def mirrored_chart(
     *,
     title: str,
     alt: str,
+    subtitle: str = "",
     x_label: str,
 ) -> Chart:
     """Draw two distributions, the treated upwards and the comparison units downwards.
@@ -333,7 +347,7 @@ def mirrored_chart(
     shares : mapping of (when, arm) to sequence of float, length bins
         For when "before" and "after", and arm "treated" and "comparison"; a missing share is not
         drawn.
-    title, alt, x_label : str
+    title, alt, subtitle, x_label : str
         As in `bar_chart`.
 
     Returns
@@ -349,7 +363,7 @@ def mirrored_chart(
         for (when, arm), values in held.items()
         for low, high, share in zip(ends[:-1], ends[1:], values, strict=True)
     )
-    with drawing(title, 4.8, alt) as (figure, axes):
+    with drawing(title, 4.0, alt, subtitle) as (figure, axes):
         axes.remove()
         _apart(figure)
         top = 1.25 * max(float(np.nanmax(np.r_[values, 0.01])) for values in held.values())
@@ -364,16 +378,15 @@ def mirrored_chart(
                               color=DARK_BLUE if side > 0 else "#B5450C")  # fmt: skip
             panel.axhline(0, color=INK, linewidth=1.2)
             panel.set_ylim(-top, top)
-            panel.set_title(when.capitalize(), loc="left", fontsize=12)
+            panel.set_title(f"{when.capitalize()}, share of the arm", loc="left")
             panel.grid(axis="y")
             panel.locator_params(axis="x", nbins=5)
             panel.locator_params(axis="y", nbins=7)
             number_axis(panel.xaxis, None)
             panel.yaxis.set_major_formatter(lambda value, _: f"{100 * abs(value):.3g}%")
-        figure.supxlabel(x_label, x=0.02, ha="left", fontsize=12,
-                       linespacing=1.4)  # fmt: skip
-        figure.axes[0].set_ylabel("Share of the arm")
-    return Chart(figure, title, alt, data)
+        words = "\n".join(broken(x_label, WIDTH - 0.4))
+        figure.supxlabel(words, x=0.1 / WIDTH, ha="left", fontsize=TEXT)
+    return Chart(figure, title, alt, data, (), subtitle)
 
 
 def levels_chart(
@@ -382,6 +395,7 @@ def levels_chart(
     *,
     title: str,
     alt: str,
+    subtitle: str = "",
     x_label: str = "Share of the arm",
 ) -> Chart:
     """Draw the share of each level of a category, by arm, before and after.
@@ -392,7 +406,7 @@ def levels_chart(
         Levels, the first at the top.
     shares : mapping of (when, arm) to sequence of float
         As in `mirrored_chart`, one share a level; a missing one is written "hidden".
-    title, alt, x_label : str
+    title, alt, subtitle, x_label : str
         As in `bar_chart`.
 
     Returns
@@ -407,29 +421,29 @@ def levels_chart(
         for (when, arm), values in held.items()
         for label, share in zip(labels, values, strict=True)
     )
-    places = np.arange(len(labels))
-    with drawing(title, 2.1 + 0.62 * len(labels), alt) as (figure, axes):
+    rows = lay_rows(labels, 0.6, inches=1.3)
+    with drawing(title, rows.space(x_label, legend=1) + 0.25, alt, subtitle) as (figure, axes):
         axes.remove()
         _apart(figure)
-        top = 1.3 * max(float(np.nanmax(np.r_[values, 0.01])) for values in held.values())
+        top = 1.5 * max(float(np.nanmax(np.r_[values, 0.01])) for values in held.values())
         for panel, when in zip(figure.subplots(1, 2, sharey=True), _WHEN, strict=True):
-            for (arm, (colour, hatch)), shift in zip(_ARMS.items(), (-0.2, 0.2), strict=True):
-                values = held[when, arm]
-                panel.barh(places + shift, np.nan_to_num(values), height=0.38, color=colour,
+            for (arm, (colour, hatch)), shift in zip(_ARMS.items(), (-0.12, 0.12), strict=True):
+                values, places = held[when, arm], rows.places + shift
+                panel.barh(places, np.nan_to_num(values), height=0.21, color=colour,
                           hatch=hatch, edgecolor="white", linewidth=0.6,
                           label=arm.capitalize())  # fmt: skip
-                for place, value in zip(places + shift, values, strict=True):
+                for place, value in zip(places, values, strict=True):
                     text = "hidden" if np.isnan(value) else _percent(value)
                     panel.annotate(text, (np.nan_to_num(value), place), (5, 0), va="center",
                                   textcoords="offset points")  # fmt: skip
-            name_rows(panel, pd.Series([str(label) for label in labels]))
+            name_rows(panel, rows)
             panel.set_xlim(0, top)
             panel.locator_params(axis="x", nbins=3)
             panel.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
-            panel.set_title(when.capitalize(), loc="left", fontsize=12)
+            panel.set_title(when.capitalize(), loc="left")
         figure.axes[0].set_xlabel(x_label, loc="left")
         _legend(figure, figure.axes[0], [0, 1])
-    return Chart(figure, title, alt, data)
+    return Chart(figure, title, alt, data, (), subtitle)
 
 
 def _check_arms(shares: Mapping[tuple[str, str], np.ndarray], length: int) -> None:
@@ -452,5 +466,5 @@ def _apart(figure: Figure) -> None:
 def _legend(figure: Figure, axes: Axes, order: Sequence[int]) -> None:
     handles, names = axes.get_legend_handles_labels()
     chosen: Any = [handles[place] for place in order], [names[place] for place in order]
-    figure.legend(*chosen, loc="outside lower left", ncols=len(order), columnspacing=1.4,
+    figure.legend(*chosen, loc="outside lower left", ncols=2, columnspacing=1.4,
                   handletextpad=0.5)  # fmt: skip

@@ -121,8 +121,9 @@ class Diagnostics:
             rows["mean_treated"], rows["mean_comparison"],
             rows["mean_comparison"] + rows["conf_low"] - rows["estimate"],
             rows["mean_comparison"] + rows["conf_high"] - rows["estimate"],
-            title=f"{label_of(name, self.settings.get('labels', {}))} by quarter around the index "
-            "date" + (" (simulated records)" if self.simulated else ""),
+            title=("Simulated records: the" if self.simulated else "The")
+            + f" arms differ in {told[0]} and {told[1]} the index date",
+            subtitle=f"{label_of(name, self.settings.get('labels', {}))} by quarter",
             alt=f"Two lines over the quarters around the index date, of families on the programme "
             f"and of those they are compared with, and a band around the second. The first lies "
             f"outside the band in {told[0]} the index date and in {told[1]}.",

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tfeval.display.charts import name_rows, number_axis
+from tfeval.display.axes import Rows, lay_rows, name_rows, number_axis, x_words
 from tfeval.display.figures import DARK_BLUE, DARK_GREY, DARK_PINK, INK, PALE, Chart, drawing
-from tfeval.display.names import POOLINGS, PRIORS, SIMULATED
+from tfeval.display.names import POOLINGS, PRIORS, SIMULATED, capital
 from tfeval.display.tables import THRESHOLD, Table, safe_count, table
 from tfeval.errors import DataError, ParameterError, suggest
 from tfeval.impact.effects.pooling import (
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 # Partly pooled effects of areas, as a table and as a chart.
 
-#: More areas than this are drawn without their names.
-_NAMED = 40
 #: Areas left out that a note names before it only counts them.
 _LEFT_OUT = 5
 
@@ -115,7 +113,7 @@ def caterpillar_chart(
     ----------
     pooled : AreaEffects
     label : sequence of str
-        Areas to name, where there are too many to name all.
+        Areas to name in bold.
     title : str, optional
 
     Returns
@@ -140,43 +138,51 @@ def caterpillar_chart(
     data = frame[["name", "estimate", "pooled", "pooled_low", "pooled_high"]].copy()
     data.columns = pd.Index(["label", "own", "value", "low", "high"])
     words = pooled.settings.get("label", "Difference")
-    heading = title or f"{words} by area, partly pooled"
-    heading = f"Simulated records: {heading}" if pooled.simulated else heading
-    step = 0.42 if len(data) <= _NAMED else max(7.0 / len(data), 0.055)
-    with drawing(heading, 2.2 + step * len(data), _alt(pooled, data)) as (figure, axes):
-        _draw(axes, pooled, data, set(label))
-        axes.set_xlabel(words, loc="left")
+    heading = f"{words} by area, partly pooled"
+    found = title or _finding(pooled, data)
+    rows = lay_rows(data["label"], 0.22, gap=0.03, bold=bool(label))
+    with drawing(found, rows.space(words, legend=5), _alt(pooled, data), heading) as (
+        figure, axes,
+    ):  # fmt: skip
+        _draw(axes, pooled, data, rows)
+        name_rows(axes, rows, [name in set(label) for name in data["label"]])
+        number_axis(axes.xaxis, None)
+        axes.set_xlim(*_ends(pooled, data))
+        x_words(axes, words, rows)
         figure.legend(loc="outside lower left", ncols=1)
-    return Chart(figure, heading, _alt(pooled, data), data.reset_index(drop=True))
+    return Chart(figure, found, _alt(pooled, data), data.reset_index(drop=True), (), heading)
 
 
-def _draw(axes: Any, pooled: Pooled, data: pd.DataFrame, named: set[str]) -> None:
-    places = np.arange(len(data))
-    few = len(data) <= _NAMED
+def _finding(pooled: Pooled, data: pd.DataFrame) -> str:
+    """Return in a sentence how many areas can be told from 0."""
+    told = int(((data["low"] > 0) | (data["high"] < 0)).sum())
+    text = f"{told or 'no'} of {len(data)} areas can be told from 0"
+    return f"Simulated records: {text}" if pooled.simulated else capital(text)
+
+
+def _draw(axes: Any, pooled: Pooled, data: pd.DataFrame, rows: Rows) -> None:
+    places = rows.places
     told = ((data["low"] > 0) | (data["high"] < 0)).to_numpy()
     axes.axvspan(pooled.mean_low, pooled.mean_high, color=PALE, alpha=0.45, linewidth=0,
-                 label="Mean over areas, with its interval")  # fmt: skip
-    axes.axvline(pooled.mean, color=DARK_PINK, linestyle="--", linewidth=1.8)
+                 label=f"Its {pooled.level:.0%} interval")  # fmt: skip
+    axes.axvline(pooled.mean, color=DARK_PINK, linestyle="--", linewidth=1.8,
+                 label="Mean over areas")  # fmt: skip
     axes.axvline(0, color=INK, linewidth=1.2)
     low, high = _ends(pooled, data)
     beyond = int(((data["own"] < low) | (data["own"] > high)).sum())
     more = f" ({beyond} beyond the edges)" if beyond else ""
-    axes.scatter(data["own"], places, s=32 if few else 10, marker="x", color=DARK_GREY,
-                 linewidth=1.2 if few else 0.8, label=f"Own estimate{more}", zorder=2)  # fmt: skip
+    axes.scatter(data["own"], places, s=20, marker="x", color=DARK_GREY, linewidth=1.0,
+                 label=f"Own estimate{more}", zorder=2)  # fmt: skip
     for kind, colour, words in (
         (told, DARK_BLUE, "Partly pooled: differs from 0"),
         (~told, DARK_GREY, "Partly pooled: cannot be told from 0"),
     ):
         if kind.any():
             axes.hlines(places[kind], data["low"][kind], data["high"][kind], color=colour,
-                        linewidth=2.5 if few else 1.2, alpha=0.8, zorder=3)  # fmt: skip
-            axes.scatter(data["value"][kind], places[kind], s=60 if few else 14, edgecolor=colour,
+                        linewidth=1.6, alpha=0.8, zorder=3)  # fmt: skip
+            axes.scatter(data["value"][kind], places[kind], s=26, edgecolor=colour,
                          color=colour if kind is told else "white", label=words,
-                         linewidth=1.8 if few else 1.0, zorder=4)  # fmt: skip
-    shown = data["label"].where(few | data["label"].isin(named), "")
-    name_rows(axes, shown, [name in named for name in shown])
-    number_axis(axes.xaxis, None)
-    axes.set_xlim(low, high)
+                         linewidth=1.2, zorder=4)  # fmt: skip
 
 
 def _ends(pooled: Pooled, data: pd.DataFrame) -> tuple[float, float]:

@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tfeval.display.charts import name_rows
-from tfeval.display.figures import DARK_BLUE, DARK_GREY, INK, ORANGE, Chart, drawing
+from tfeval.display.axes import lay_rows, name_rows
+from tfeval.display.figures import (
+    DARK_BLUE,
+    DARK_GREY,
+    INK,
+    ORANGE,
+    Chart,
+    broken,
+    drawing,
+)
 from tfeval.errors import DataError, ParameterError, suggest
 from tfeval.impact.effects.words import (
     caption,
@@ -87,12 +95,12 @@ def forest_chart(
     if scale not in SCALES:
         raise ParameterError(f"There is no scale {scale}. {suggest(scale, SCALES)}")
     data = _drawn(frame, settings, scale, group, 1 - level)
-    heading = title or caption(frame, settings)
-    heading = f"Simulated records: {heading}" if simulated else heading
+    heading = caption(frame, settings)
     alt = _alt(data, len(frame) - len(data), scale, level)
     panels = [rows for _, rows in data.groupby("panel", sort=False)]
-    heights = [len(rows) + _headings(rows) + (1.3 if len(panels) > 1 else 0) for rows in panels]
-    with drawing(heading, 1.9 + 0.52 * sum(heights), alt) as (figure, axes):
+    heights = [lay_rows(_labels(rows)[0], inches=_LABEL).height for rows in panels]
+    found = title or _finding(data, simulated)
+    with drawing(found, 0.8 + sum(heights) + 0.65 * len(panels), alt, heading) as (figure, axes):
         axes.remove()
         grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
         for place, rows in zip(grid, panels, strict=True):
@@ -100,7 +108,8 @@ def forest_chart(
         states = [state for state in _MARKS if (data["state"] == state).any()]
         handles = [_handle(state, bool(data["p_adjusted"].notna().any())) for state in states]
         figure.legend(handles=handles, loc="outside lower left", ncols=1)
-    return Chart(figure, heading, alt, data.drop(columns=["panel", "axis", "digits", "suffix"]))
+    shown = data.drop(columns=["panel", "axis", "digits", "suffix"])
+    return Chart(figure, found, alt, shown, (), heading)
 
 
 def _suited(frame: pd.DataFrame) -> str:
@@ -191,28 +200,38 @@ def _states(frame: pd.DataFrame, alpha: float) -> np.ndarray:
     return np.select([after, before], ["after", "before"], "none")
 
 
-def _headings(rows: pd.DataFrame) -> int:
-    return len(set(rows["group"]) - {""})
+#: Inches of a label.
+_LABEL = 1.75
+
+
+def _labels(rows: pd.DataFrame) -> tuple[list[str], list[bool]]:
+    """Return the labels of a panel, each group's name over its rows, and which are names."""
+    labels: list[str] = []
+    bold: list[bool] = []
+    for name, part in rows.groupby("group", sort=False):
+        own = ([str(name)] if name else []) + part["label"].tolist()
+        bold += [True] * bool(name) + [False] * len(part)
+        labels += own
+    return labels, bold
 
 
 def _panel(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw the rows of one unit, each group under its name."""
-    labels: list[str] = []
-    bold: list[bool] = []
-    for name, part in rows.groupby("group", sort=False):
-        if name:
-            labels, bold = [*labels, str(name)], [*bold, True]
-        for row in part.to_dict("records"):
-            _effect(axes, len(labels), row)
-            labels, bold = [*labels, row["label"]], [*bold, False]
+    labels, bold = _labels(rows)
+    lines = lay_rows(labels, inches=_LABEL)
+    effects = [row for _, part in rows.groupby("group", sort=False)
+               for row in part.to_dict("records")]  # fmt: skip
+    places = lines.places[~np.array(bold)]
+    for place, row in zip(places, effects, strict=True):
+        _effect(axes, float(place), row)
     axes.axvline(0, color=INK, linewidth=1.2, zorder=1)
-    name_rows(axes, pd.Series(labels), bold)
+    name_rows(axes, lines, bold)
     axes.locator_params(axis="x", nbins=4)
-    axes.set_xlabel(rows["axis"].iloc[0], loc="left")
+    axes.set_xlabel("\n".join(broken(rows["axis"].iloc[0], 3.4)), loc="left")
     axes.margins(x=0.08)
 
 
-def _effect(axes: Axes, place: int, row: Mapping[Any, Any]) -> None:
+def _effect(axes: Axes, place: float, row: Mapping[Any, Any]) -> None:
     colour, marker, filled = _MARKS[row["state"]]
     axes.hlines(place, row["low"], row["high"], color=colour, linewidth=2.5, zorder=2)
     axes.scatter(row["value"], place, s=75, marker=marker, edgecolor=colour, linewidth=2,
@@ -220,6 +239,16 @@ def _effect(axes: Axes, place: int, row: Mapping[Any, Any]) -> None:
     text = with_interval(row["value"], row["low"], row["high"], row["digits"], row["suffix"])
     axes.annotate(text, (1.03, place), xycoords=("axes fraction", "data"), va="center",
                   annotation_clip=False)  # fmt: skip
+
+
+def _finding(data: pd.DataFrame, simulated: bool) -> str:
+    """Return in a sentence how many effects can be told from 0."""
+    told, before = (int((data["state"] == state).sum()) for state in ("after", "before"))
+    is_adjusted = bool(data["p_adjusted"].notna().any())
+    text = f"{told or 'None'} of {len(data)} effects can be told from 0"
+    text += " with p adjusted" if is_adjusted else ""
+    text += f", {before} more without" if before else ""
+    return f"Simulated records: {text[0].lower()}{text[1:]}" if simulated else text
 
 
 def _handle(state: str, is_adjusted: bool) -> Any:

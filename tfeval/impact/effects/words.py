@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tfeval.display.charts import minus
+from tfeval.display.axes import minus
 from tfeval.display.names import (
     CORRECTIONS,
     DESIGNS,

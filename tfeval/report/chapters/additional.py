@@ -201,7 +201,9 @@ def deadweight_chart() -> Chart:
     )
     return line_chart(
         wide[list(_WORDS)].rename(columns=_WORDS),
-        title="What the claimed £1.2bn is worth, as more of it would have come anyway",
+        title=f"If {percent(ends[CENTRAL_COST])} would have come anyway, the claimed £1.2bn is "
+        "worth no more than central government's budget",
+        subtitle="Net value of the claim, as more of it would have come anyway",
         alt=f"Two falling lines of net value against the share that would have come "
         f"anyway: {listed}.",
         y_label="Net value, if it lasted 12 months",

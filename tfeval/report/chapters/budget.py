@@ -225,7 +225,9 @@ def reconciliation_chart(name: str) -> Chart:
         total=found.budget / 1e6,
         total_label="Budget",
         remainder_label="Left unexplained",
-        title=f"What the payment rules explain of {pounds(found.budget)}, low ends (£ million)",
+        title=f"The parts, at their low ends, come to {1 - left / found.budget:.0%} of "
+        f"{pounds(found.budget)}",
+        subtitle="What the budget went on, each part at its low end, £ million",
         alt=f"Waterfall chart of the budget of {pounds(found.budget)}: {listed}; "
         f"left unexplained {pounds(left)}.",
         sources=[

@@ -196,10 +196,20 @@ def over_time_chart(name: str) -> Chart:
     listed = "; ".join(f"{label} {value:,.0f}" for label, value in last.items())
     return line_chart(
         wide.rename_axis(None, axis=1),
-        title=f"Families claimed over time, {phase(name).title}",
+        title=_rise(wide),
+        subtitle=f"Families claimed over time, {phase(name).title}. Few counts stay unjoined",
         alt=f"Line chart of families by month of the count. Last counts: {listed}.",
         y_label="Families",
         sources=distinct_sources(_national(name, measures)),
+    )
+
+
+def _rise(wide: pd.DataFrame) -> str:
+    """Say how far the measure with the most counts rose."""
+    told = wide[wide.count().idxmax()].dropna()
+    ends = [f"{told.iloc[at]:,.0f} in {told.index[at]:%B %Y}" for at in (0, -1)]
+    return (
+        f"{told.name}: from {ends[0]} to {ends[1]}" if len(told) > 1 else f"{told.name}: {ends[0]}"
     )
 
 
@@ -248,7 +258,9 @@ def funnel_chart(local_authority: str = ALL) -> Chart:
         centre=centre,
         limit_sizes=sizes,
         limits=limits,
-        title="Families claimed as turned around at the end of phase one, by authority",
+        title=f"{full} of {claims['exact'].sum()} authorities with an exact final claim claimed "
+        "100%",
+        subtitle="Families claimed as turned around at the end of phase one, by authority",
         alt=f"Funnel plot of {len(claims)} authorities with a final claim published: share "
         f"turned around against families targeted. {full} stand at exactly 100%. "
         f"{below_limits()}",

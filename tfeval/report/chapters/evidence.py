@@ -397,7 +397,9 @@ def rebuilt_2019_chart(assumptions: Assumptions, account: str = "fiscal") -> Cha
         [first["step"], *(row["step"] for row in steps)],
         [first["ratio"], *(row["change"] for row in steps)],
         total=ratio, total_label=f"Published, {account}", remainder_label="Not explained",
-        title=f"From our ratio to the published £{ratio:.2f}, for each £1",
+        title=f"{len(steps)} changes of assumption leave {_signed(left)} between our "
+        f"{_pound(first['ratio'])} and the published £{ratio:.2f}",
+        subtitle="One assumption a step: benefit for each £1",
         alt=f"Waterfall chart. Ours is {_pound(first['ratio'])}; {listed}; not explained "
         f"{_signed(left)}; published £{ratio:.2f}.",
         value_format="{:.2f}", x_label="Benefit for each £1, pounds", sources=_ratio_sources(),

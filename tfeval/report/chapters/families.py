@@ -270,10 +270,12 @@ def attached_chart(families: Families) -> Chart | Table:
         )
     rounded = (shown / 5).round() * 5
     listed = "; ".join(f"{year} {count:,.0f}" for year, count in rounded.items())
+    label = "Simulated records: " if families.records.simulated else ""
     return bar_chart(
         [str(year) for year in rounded.index],
         list(rounded),
-        title="Families on the programme, by year of attachment",
+        title=f"{label}{rounded.idxmax()} saw most families attached",
+        subtitle="Families on the programme, by year of attachment",
         alt=f"Bar chart of families in the cohort by year of attachment: {listed}.",
         x_label="Families, rounded to five",
     )

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import pandas as pd
 
+from tfeval.display.axes import minus
 from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import narrowing_chart
 from tfeval.display.names import SIMULATED
@@ -202,10 +203,13 @@ def funnel_chart(found: Additional) -> Chart | Table:
         f"{label} {share.value:,.0f}" for (label, _), share in zip(rows, shares, strict=True)
     )
     low, high = shares[-1].low, shares[-1].high
+    ends = " to ".join(minus(f"{round(end):,}") for end in (low, high))
     return narrowing_chart(
         [label for label, _ in rows], [share.value for share in shares], words,
         low=[share.low for share in shares], high=[share.high for share in shares],
-        title=_titled("From families claimed to families changed", found.simulated),
+        title=_titled(f"Of {shares[1].value:,.0f} families claimed, {ends} changed because of "
+                      "the programme", found.simulated),
+        subtitle=f"From families claimed to families changed, of {PER:,} on the programme",
         alt=f"Bars that narrow, per {PER:,} families on the programme: {listed}, with a 95% "
         f"interval from {low:,.0f} to {high:,.0f}.",
         x_label=f"Families, of {PER:,} on the programme",

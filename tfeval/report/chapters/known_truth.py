@@ -94,6 +94,10 @@ def headline(found: KnownTruth, spec: Specification) -> str:
     return f"Simulated records: {'; '.join(parts)}."
 
 
+#: Percent of the comparison's mean from which a title counts an error.
+_FAR = 5
+
+
 def bias_chart(found: KnownTruth, spec: Specification) -> Chart:
     """Draw the error of an estimate by world and comparison group, as a map of colours.
 
@@ -116,9 +120,12 @@ def bias_chart(found: KnownTruth, spec: Specification) -> Chart:
                                  zip(groups, texts, strict=True))
         for label, texts in zip(labels, shown, strict=True)
     )  # fmt: skip
+    far = int((rows["bias_percent"].abs() > _FAR).sum())
     return heat_chart(
         labels, [_words(name) for name in groups], values, shown,
-        title=f"How far off is the effect over {spec.horizon} months? (% of the comparison mean)",
+        title=f"Simulated worlds: {far} of {rows['bias_percent'].count()} comparisons are off "
+        f"by more than {_FAR}%",
+        subtitle=f"How far off is the effect over {spec.horizon} months? % of the comparison mean",
         alt="A map of colours, one row a world and one column a comparison group: the mean error "
         "of the primary outcomes' effects as a share of the comparison group's mean, with two "
         f"Monte Carlo errors; below 0 flatters the programme. {told}.",

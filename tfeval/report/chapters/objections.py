@@ -285,7 +285,9 @@ def nations_chart(measure: str = "claimant_rate", years: range = range(2005, 201
     england = float(wide["England"][2015])
     others = wide.drop(columns="England").loc[2015]
     return line_chart(
-        wide, title=f"{rows['label'].iloc[0]}, index, 2012 = 100",
+        wide, title=f"{rows['label'].iloc[0]}: {england:.0f} in England in 2015, "
+        f"{others.min():.0f} to {others.max():.0f} without the programme",
+        subtitle="Index, 2012 = 100",
         alt=f"A line a nation. In 2015 England stands at {england:.0f}, and the "
         f"nations without the programme from {others.min():.0f} to {others.max():.0f}.",
         reference=100.0, sources=distinct_sources(rows),

@@ -258,9 +258,11 @@ def event_chart(found: AreaAnalysis) -> Chart:
     named = labels()
     panels = {f"{named[name]} ({UNITS[name][0]})": rows[rows["outcome"] == name]
               for name in found.answers["outcome"]}  # fmt: skip
+    moved = int((found.answers["answer"] == MOVED).sum())
     return period_chart(
         panels,
-        title="Change for 10 more families for each 10,000 children, year by year",
+        title=f"{moved or 'None'} of {len(found.answers)} outcomes moved with the programme",
+        subtitle="Change for 10 more families for each 10,000 children, year by year",
         alt="An event study for each of five outcomes; before the line the authorities' trends "
         "should lie about 0, and after it an effect would show.",
         sources=sources_of(),
@@ -307,12 +309,13 @@ def reach_chart(found: AreaAnalysis, assumptions: Assumptions) -> Chart:
     assumptions : Assumptions
     """
     rows, named = benchmarks(found, assumptions), labels()
-    level = rows["level"] / 100
+    level, seen = rows["level"] / 100, (rows["claim_2015"].abs() > rows["detectable"]).sum()
     return marks_chart(
         [named[name] for name in rows["outcome"]],
         {"Too small to be seen (80% power)": rows["detectable"] / level,
          **{words: rows[key].abs() / level for key, words in _BENCHMARKS.items()}},
-        title="What these figures could have seen, and what was said",
+        title=f"The claim of 2015 would have been seen in {seen} of {len(rows)} outcomes",
+        subtitle="What these figures could have seen, and what was said",
         alt="For each outcome a bar of changes too small to be seen, with marks for the claim of "
         "2015, the study of 2019 and what would repay the cost.",
         x_label="Fall, % of the rate before the programme",

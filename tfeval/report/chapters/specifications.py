@@ -133,7 +133,7 @@ def specifications_table(found: Analysis, rows: pd.DataFrame) -> Table:
                if name and found.plan.role(name) == "primary"]  # fmt: skip
     lines, failed = [], []
     for keys, part in rows.groupby(list(KEYS), sort=False):
-        what, key = _changed(keys, _own(found.specification))
+        what, key = changed(keys, _own(found.specification))
         if part["why"].iloc[0]:
             failed.append(f"{what}, {key}: {part['why'].iloc[0]}")
             lines.append([what, key, "not known", *["no effect: see below"] * len(primary)])
@@ -178,7 +178,8 @@ def opinions(rows: pd.DataFrame) -> Iterator[tuple[tuple[str, ...], pd.DataFrame
             yield keys, part
 
 
-def _changed(keys: Any, own: tuple[str, ...]) -> tuple[str, str]:
+def changed(keys: Any, own: tuple[str, ...]) -> tuple[str, str]:
+    """Return which choice a specification changes, and to what."""
     if keys[1] == UNWEIGHTED:
         return "Without a design", _UNADJUSTED[keys[2]]
     for what, key, mine in zip(KEYS, keys, own, strict=True):
@@ -217,8 +218,8 @@ def interval_words(row: dict[Any, Any]) -> str:
 def _repeated(rows: pd.DataFrame, own: tuple[str, ...]) -> list[str]:
     told: dict[str, list[str]] = {}
     for keys, twin in repeats(rows).items():
-        other = "chosen" if twin == own else _changed(twin, own)[1]
-        told.setdefault(other, []).append(_changed(keys, own)[1])
+        other = "chosen" if twin == own else changed(twin, own)[1]
+        told.setdefault(other, []).append(changed(keys, own)[1])
     return [
         f"The same estimates as {other}, so no second opinion: {', '.join(same)}."
         for other, same in told.items()

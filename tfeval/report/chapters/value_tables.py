@@ -10,7 +10,7 @@ import pandas as pd
 
 from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import range_chart
-from tfeval.display.names import ACCOUNTS, NOT_VALUED, PAY_FOR
+from tfeval.display.names import ACCOUNTS, NOT_VALUED, PAY_FOR, capital
 from tfeval.display.tables import Table, table
 from tfeval.display.words import amount, chance, financial_year, pounds
 from tfeval.errors import TfevalError, public_line
@@ -276,11 +276,13 @@ def area_values_chart(
         f"{best['rank_low']:.0f} and {best['rank_high']:.0f}."
     )
     heading = f"{title}{part}"
+    paying = int((rows["high"] >= 0).sum())
+    told = f"in {paying or 'none'} of {len(rows)} authorities benefits may reach costs"
     # Where nobody is near to paying, a line at 0 would leave the intervals no room.
     near = shown["high"].max() + 2 * (shown["high"].max() - shown["low"].min()) >= 0
     return range_chart(
         ranks, shown["low"], shown["high"], alt=alt,
-        title=f"Simulated records: {heading}" if simulated else heading,
+        title=f"Simulated records: {told}" if simulated else capital(told), subtitle=heading,
         x_label="£ a family less its cost, with 95% intervals", reference=0.0 if near else None,
         reference_label="benefits reach costs", value_format="{:,.0f}",
     )  # fmt: skip
