@@ -22,6 +22,7 @@ ROOMS = (
     "money",
     "audit",
     "report",
+    "release",
     "cli_records",
     "cli",
 )
