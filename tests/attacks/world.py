@@ -53,9 +53,11 @@ def families(count: int = 14_000, seed: int = 1) -> pd.DataFrame:
     return frame
 
 
-def cells_of(frame: pd.DataFrame, *, areas: bool = True) -> Cells:
+def cells_of(
+    frame: pd.DataFrame, *, areas: bool = True, regions: dict[str, str] = REGIONS
+) -> Cells:
     """Return the cells of some families, one arm."""
-    maker = Maker(frame["family"], frame["area"], REGIONS)
+    maker = Maker(frame["family"], frame["area"], regions)
     for level, area, parent, inside in maker.areas if areas else maker.areas[:1]:
         place = {"level": level, "area": area, "parent": parent, "arm": "treated", "months": 12}
         maker.count(inside, number="families", **place)

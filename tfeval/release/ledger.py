@@ -62,6 +62,7 @@ class Ledger:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
         self._numbers: dict[str, _Numbers] = {}
+        self._values: dict[str, set[tuple[float, float]]] = {}
         self._new: list[tuple[str, np.ndarray, dict[str, Any]]] = []
         if folder is None:
             self.key = secrets.token_bytes(_BYTES)
@@ -118,9 +119,21 @@ class Ledger:
                 best = {**held.said[place], "apart": differ}
         return best
 
+    def has(self, kind: str, number: str, value: str, unit: float) -> bool:
+        """Tell whether a printed number was released, of whatever families."""
+        named = "count" if kind == "count" else number
+        held = self._values.setdefault(named, set())
+        if not held:
+            for key, numbers in self._numbers.items():
+                if key == named or key.startswith(f"{named}:"):
+                    held |= {(float(one["released"]), float(one["unit"])) for one in numbers.said}
+        digits = len(value.partition(".")[2])
+        return any(one == unit and f"{said:.{digits}f}" == value for said, one in held)
+
     def add(self, number: str, families: np.ndarray, said: Mapping[str, Any]) -> None:
         """Note that a number is released."""
         row = dict(said)
+        self._values.clear()
         self._take(number, families, row)
         self._new.append((number, families, row))
 

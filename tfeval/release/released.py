@@ -133,15 +133,12 @@ def _say(frame: pd.DataFrame, sets: list[np.ndarray], ledger: Ledger) -> dict[in
     errors, apart = released.copy(), np.full(len(frame), -1)
     units = frame["unit"].to_numpy(dtype=float).copy()
     fresh: dict[int, dict[str, Any]] = {}
-    now = Ledger()  # of this release alone: what is hidden later never enters the other
     for place in map(int, np.flatnonzero(frame["shown"])):
         families = sets[frame["set"].iloc[place]]
         number = _number(frame, place)
-        said = ledger.answer(number, families) or now.answer(number, families)
+        said = ledger.answer(number, families)
         if said is None:
-            said = _fresh(frame.iloc[place], number, families, ledger.key)
-            fresh[place] = said
-            now.add(number, families, said)
+            said = fresh[place] = _fresh(frame.iloc[place], number, families, ledger.key)
         else:
             apart[place] = said["apart"]
         released[place], units[place] = said["released"], said["unit"]

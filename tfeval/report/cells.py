@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -253,8 +253,7 @@ class Maker:
         return Cells(frame, self._families, members, starts, about)
 
 
-def keep_cells(cells: Cells, folder: Path | None = None) -> None:
-    """Write cells beside a report's page; elsewhere, as in JupyterLab, nothing is written."""
-    if folder is None and KEEPS_FILES not in os.environ:
-        return
-    cells.save((folder or Path()) / FILE)
+def keep_cells(make: Callable[[], Cells], folder: Path | None = None) -> None:
+    """Write cells beside a report's page; elsewhere, as in JupyterLab, none are made."""
+    if folder is not None or KEEPS_FILES in os.environ:
+        make().save((folder or Path()) / FILE)

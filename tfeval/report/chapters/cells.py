@@ -32,7 +32,7 @@ def regions() -> dict[str, str]:
 
 def keep_families(found: Families) -> None:
     """Keep the cells of chapter 2 beside its page: families by arm and area, and their results."""
-    keep_cells(families_cells(found))
+    keep_cells(lambda: families_cells(found))
 
 
 def families_cells(found: Families) -> Cells:
@@ -82,7 +82,7 @@ def _results(found: Families, months: int, frame: pd.DataFrame) -> pd.DataFrame:
 
 def keep_impact(found: Analysis) -> None:
     """Keep the cells of chapter 4 beside its page."""
-    keep_cells(impact_cells(found))
+    keep_cells(lambda: impact_cells(found))
 
 
 def impact_cells(found: Analysis) -> Cells:
