@@ -33,9 +33,8 @@ READ = (
     "worked out. It is not said which.",
     "Intervals are of 95%, from the released effect and error; the error counts the rounding.",
 )
-SHARE_OF_ERROR = (
-    "Of the squared errors of effects shown here, rounding makes {share} (the middle one of them)."
-)
+SHARE_OF_ERROR = "Of the squared errors of effects {where}, rounding makes {share} (the median)."
+HERE, BY_AUTHORITY = "shown here", "of authorities"
 STAYS = (
     "The pages of these chapters stay inside, since their numbers are not released one by one: "
     "{titles}. Nothing of their text, charts or spreadsheets is here."

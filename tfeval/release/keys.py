@@ -67,7 +67,7 @@ def unit_of(largest: float, drop: float) -> float:
     Parameters
     ----------
     largest, drop : float
-        What one family, and what any nine, can move it by.
+        The largest contribution of a family, and the most that leaving out any nine moves it.
 
     Notes
     -----

@@ -24,7 +24,7 @@ REGISTER, ABOUT, INDEX = "cells.csv", "about.csv", "index.html"
 COLUMNS = ("id", "kind", "number", "outcome", "months", "arm", "level", "area", "name", "parent",
            "base", "within", "exhaustive", "guarded", "signed", "shown", "value", "unit", "error",
            "low", "high", "unit_of")  # fmt: skip
-_ENGLAND = "england"
+_ENGLAND, _AUTHORITY = "england", "authority"
 
 
 def register_of(released: Released) -> pd.DataFrame:
@@ -89,19 +89,21 @@ def pages_of(register: pd.DataFrame, about: Mapping[str, str]) -> dict[str, str]
             continue
         name = f"{quote(str(area).replace(' ', '_'), safe='')}.html"
         title = str(rows["name"].iloc[0])
-        files[name] = _page(title, rows, about)
+        files[name] = _page(title, rows, about, [words.READ[1], *_rounding(rows)])
         links.append((level, name, title))
     links.sort(key=lambda one: (one[0] != "region", one[2]))
     england = register[register["level"] == _ENGLAND]
-    files[INDEX] = _page(words.TITLE, england, about, [(link, title) for _, link, title in links])
+    areas = register[register["level"] == _AUTHORITY]
+    lines = [*words.READ, *_rounding(england), *_rounding(areas, words.BY_AUTHORITY)]
+    listed = [(link, title) for _, link, title in links]
+    files[INDEX] = _page(words.TITLE, england, about, lines, listed)
     return files
 
 
 def _page(
-    title: str, rows: pd.DataFrame, about: Mapping[str, str],
+    title: str, rows: pd.DataFrame, about: Mapping[str, str], lines: list[str],
     links: Iterable[tuple[str, str]] = (),
 ) -> str:  # fmt: skip
-    lines = [*words.READ, *_rounding(rows)] if links else [words.READ[1], *_rounding(rows)]
     return render(
         title=title, about=words.about_words(about), lines=lines, links=list(links),
         links_title="Areas",
@@ -120,14 +122,14 @@ def render(**parts: Any) -> str:
     return f"{made.strip()}\n"
 
 
-def _rounding(rows: pd.DataFrame) -> list[str]:
+def _rounding(rows: pd.DataFrame, where: str = words.HERE) -> list[str]:
     """Say how much of the errors is rounding: from released numbers alone."""
     own = rows[rows["kind"].eq("effect") & rows["error"].ne("")]
     if own.empty:
         return []
     unit, error = own["unit"].astype(float), own["error"].astype(float)
     share = float(np.median(np.minimum(unit**2 / 12 / error**2, 1.0)))
-    return [words.SHARE_OF_ERROR.format(share=f"{share:.0%}")]
+    return [words.SHARE_OF_ERROR.format(where=where, share=f"{share:.0%}")]
 
 
 def _table(kind: str, rows: pd.DataFrame) -> dict[str, Any] | None:

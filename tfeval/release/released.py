@@ -72,11 +72,11 @@ def release_cells(cells: Cells, ledger: Ledger) -> Released:
     frame = cells.frame.copy()
     frame["exact"] = frame["value"]
     frame["unit_of"] = frame["unit"]
-    frame["unit"] = [
-        float(COUNT_UNIT) if kind == "count" else unit_of(largest, drop)
-        for kind, largest, drop in zip(frame["kind"], frame["largest"], frame["drop"], strict=True)
-    ]
     frame["sensitive"] = frame["least"] < THRESHOLD
+    # What is hidden is protected by its largest contribution alone.
+    drops = frame["drop"].where(~frame["sensitive"], 0.0)
+    units = [unit_of(*pulls) for pulls in zip(frame["largest"], drops, strict=True)]
+    frame["unit"] = np.where(frame["kind"] == "count", float(COUNT_UNIT), units)
     frame["guarded"] = frame["kind"].eq("count") & frame["outcome"].ne("")
     frame["exhaustive"] = _exhaustive(frame)
     no_unit = frame["unit"].isna()
@@ -188,7 +188,8 @@ def printed(value: float, unit: float, kind: str) -> str:
     """
     if math.isnan(value):
         return ""
-    return f"{value:.{3 if kind == 'share' else digits_of(unit)}f}"
+    digits = 3 if kind == "share" else digits_of(unit)
+    return f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def ends(value: float, error: float) -> tuple[float, float]:

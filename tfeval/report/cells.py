@@ -44,9 +44,10 @@ class Cells:
         `outcome`, `months`, `arm`; `level` of its `area`, and the `parent` that holds the area;
         `base`, the number of those among whom it counts; `within`, the number that it is a part
         of; `value`, exact, with its standard `error`; `n` families, `events` of them with the
-        outcome; `least`, the smallest count that it would give away; `largest`, what the one
-        family that moves it most moves it by, and `drop`, the most that nine can (`error_drop`
-        the same of the error); `signed`, whether it can be below 0; `unit`; `set`, whose it is.
+        outcome; `least`, the smallest count that it would give away; `largest`, the largest
+        contribution of one family, and `drop`, the most that leaving out any nine moves it
+        (`error_drop` the same of the error); `signed`, whether it can be below 0; `unit`; `set`,
+        whose it is.
     families : ndarray of uint64, shape (families,)
         A hash of each family's pseudonym.
     members : ndarray of uint32
@@ -159,7 +160,7 @@ def most(contributions: np.ndarray, count: int = FEW) -> float:
 
 
 def moved_by(values: np.ndarray, weights: np.ndarray | None = None) -> tuple[float, float, float]:
-    """Return a mean, how far one family can move it, and how far any nine together.
+    """Return a mean, the largest contribution to it, and how far any nine families can move it.
 
     Parameters
     ----------
@@ -169,8 +170,9 @@ def moved_by(values: np.ndarray, weights: np.ndarray | None = None) -> tuple[flo
     Returns
     -------
     mean, largest, drop : float
-        Bounds that hold exactly: leaving families out moves a weighted mean by the sum of their
-        weights times distances from it, over the weight that is left.
+        A contribution is a family's distance from the mean times its share of the weight. `drop`
+        holds exactly: leaving families out moves a weighted mean by the sum of their weights times
+        distances, over the weight that is left.
 
     Examples
     --------
@@ -180,11 +182,10 @@ def moved_by(values: np.ndarray, weights: np.ndarray | None = None) -> tuple[flo
     """
     weights = np.ones(len(values)) if weights is None else weights
     mean = float(np.average(values, weights=weights))
+    pulls = weights * np.abs(values - mean)
     left = weights.sum() - most(weights)
-    if left <= 0:
-        return mean, np.inf, np.inf
-    pulls = weights * np.abs(values - mean) / left
-    return mean, float(pulls.max()), most(pulls)
+    drop = most(pulls) / left if left > 0 else np.inf
+    return mean, float(pulls.max() / weights.sum()), drop
 
 
 class Maker:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from tfeval.cohort.results import results_tests
 from tfeval.errors import TfevalError
+from tfeval.impact.design.design import Design
 from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.means.estimates import Estimates, estimates_of
 from tfeval.impact.means.methods import METHODS
@@ -113,7 +114,7 @@ def impact_cells(found: Analysis) -> Cells:
             maker.count(own, number="compared", arm=arm, **place)
             for name in outcomes.columns if area == ENGLAND else primary:
                 values = outcomes[name].to_numpy(dtype=float)
-                _add_outcome(maker, str(name), values, own, design.weights, arm=arm, **place)
+                _add_outcome(maker, str(name), values, own, design, arm=arm, **place)
     _add_effects(maker, found, outcomes, "", found.specification.estimator)
     codes = frame["local_authority"].astype(str)
     for level, by in (("region", codes.map(regions()).fillna("")), ("authority", codes)):
@@ -125,7 +126,7 @@ def impact_cells(found: Analysis) -> Cells:
 
 
 def _add_outcome(
-    maker: Maker, name: str, values: np.ndarray, own: np.ndarray, weights: np.ndarray, **cell: Any
+    maker: Maker, name: str, values: np.ndarray, own: np.ndarray, design: Design, **cell: Any
 ) -> None:
     known = own & ~np.isnan(values)
     if not known.any():
@@ -136,9 +137,9 @@ def _add_outcome(
     if np.isin(values[known], (0.0, 1.0)).all():
         return  # its mean is the share of those with it
     n, events = int(known.sum()), int(having.sum())
-    mean, largest, drop = moved_by(values[known], weights[known])
-    maker.add(known, kind="mean", number=f"mean:{name}", outcome=name, value=mean, n=n,
-              events=events, least=_least(n, events, mean), largest=largest, drop=drop,
+    mean, largest, drop = moved_by(values[known], design.weights[known])
+    maker.add(known, kind="mean", number=f"mean:{name}:{design.method}", outcome=name, value=mean,
+              n=n, events=events, least=_least(n, events, mean), largest=largest, drop=drop,
               unit=registered(name).per, signed=bool((values[known] < 0).any()),
               **cell)  # fmt: skip
 
@@ -175,7 +176,7 @@ def _add_effects(  # noqa: PLR0917
         line = frame.loc[key]
         if not np.isfinite(line["estimate"]):
             continue
-        members, pulls = _pulls(held, place, found)
+        members, own_pulls, pulls = _pulls(held, place, found)
         error = float(line["std_error"])
         squares = _squares(pulls, found, members if by is None else None)
         left = max(error**2 - most(squares), 0.0) if np.isfinite(error) else np.nan
@@ -184,12 +185,13 @@ def _add_effects(  # noqa: PLR0917
         values = known[row["outcome"]]
         whole = bool(np.isin(values[~np.isnan(values)], (0.0, 1.0)).all())
         maker.add(
-            members, kind="effect", number=f"effect:{row['outcome']}:{method}:{design.estimand}",
+            members, kind="effect",
+            number=f"effect:{row['outcome']}:{design.method}:{method}:{design.estimand}",
             outcome=str(row["outcome"]), months=found.horizon, arm="both",
             level=level or "england", area=area, parent=parents[area],
             value=float(line["estimate"]), error=error, n=float(line["n_treated"]),
             events=float(line["events_treated"]), least=min(own),
-            largest=float(np.abs(pulls).max()), drop=most(pulls), error_drop=error - left**0.5,
+            largest=float(np.abs(own_pulls).max()), drop=most(pulls), error_drop=error - left**0.5,
             signed=True, unit="share" if whole else registered(str(row["outcome"])).per,
         )  # fmt: skip
 
@@ -204,8 +206,10 @@ def _squares(pulls: np.ndarray, found: Analysis, members: np.ndarray | None) -> 
     return 2 * np.abs(sums[place] * pulls) + pulls**2
 
 
-def _pulls(held: Estimates, place: int, found: Analysis) -> tuple[np.ndarray, np.ndarray]:
-    """Return the units of an effect, and how far leaving each out moves it."""
+def _pulls(
+    held: Estimates, place: int, found: Analysis
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the units of an effect, what each contributes, and how far leaving it out moves it."""
     part = held.part[:, place]
     psi = (held.psi_treated - held.psi_comparison)[:, place]
     moved = part & (psi != 0)
@@ -217,4 +221,4 @@ def _pulls(held: Estimates, place: int, found: Analysis) -> tuple[np.ndarray, np
         share = most(weights) / weights.sum() if len(weights) else 0.0
         # What is left out takes its weight with it.
         grown[arm] = 1.0 / (1.0 - min(share, 0.5))
-    return members, (psi * grown)[members]
+    return members, psi[members], (psi * grown)[members]
