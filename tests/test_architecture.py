@@ -23,6 +23,7 @@ ROOMS = (
     "audit",
     "report",
     "explorer",
+    "release",
     "cli_records",
     "cli",
 )

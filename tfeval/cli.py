@@ -324,6 +324,41 @@ def _listed(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
+@app.command("release")
+def release_command(
+    reports: Annotated[Path, typer.Argument(help="A folder of finished reports: it stays inside.")],
+    outside: Annotated[Path, typer.Argument(help="A new folder: the only thing that may leave.")],
+    ledger: Annotated[
+        Path, typer.Option("--ledger", help="The one ledger of these records; made if need be.")
+    ],
+) -> None:
+    """Release the numbers of reports as cells: rounded, hidden, and held to earlier releases."""
+    from tfeval.release.release import release  # noqa: PLC0415
+
+    typer.echo(release(reports, outside, ledger).text())
+
+
+@app.command("check-release")
+def check_release_command(
+    folder: Annotated[Path, typer.Argument(help="What is about to leave.")],
+    ledger: Annotated[
+        Path | None, typer.Option("--ledger", help="Every number must stand in this ledger too.")
+    ] = None,
+) -> None:
+    """Look through what is about to leave: one line a fault."""
+    from tfeval.release.ledger import Ledger  # noqa: PLC0415
+    from tfeval.release.scan import faults  # noqa: PLC0415
+
+    if ledger is not None and not ledger.exists():
+        raise ParameterError(f"There is no ledger {ledger}.")
+    found = faults(folder, None if ledger is None else Ledger(ledger))
+    for fault in found:
+        typer.echo(fault)
+    if found:
+        raise typer.Exit(1)
+    typer.echo("No fault found.")
+
+
 @app.command("plan")
 def plan_command(
     file: Annotated[

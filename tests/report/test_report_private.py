@@ -129,3 +129,23 @@ def test_the_command_line_shows_no_traceback(tmp_path):
     (kept,) = tmp_path.glob("tfeval-*.txt")
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert "Zebediah" in kept.read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")
+def test_a_report_is_for_its_owner_alone(write, facts, tmp_path):
+    cells = [
+        "# A?",
+        ("code", "import os\nopen('made.txt', 'w').write('a')\nos.chmod('made.txt', 0o666)"),
+    ]
+    write(tmp_path / "n", "01_a", cells)
+    before = os.umask(0)
+    try:
+        run_jobs(plan(["01_a"], {}, tmp_path / "n"), tmp_path / "deep" / "out")
+        write_index(tmp_path / "deep" / "out")
+    finally:
+        os.umask(before)
+    made = [tmp_path / "deep", *(tmp_path / "deep").rglob("*")]
+    assert {path.name for path in made} >= {"out", "index.html", "report.html", "made.txt"}
+    for path in made:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode == (0o700 if path.is_dir() else 0o600), path

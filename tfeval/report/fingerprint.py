@@ -270,13 +270,35 @@ def source(cell: Mapping[str, Any]) -> str:
 # Folders of finished runs: put in place whole, checked by hash, cleaned after a kill.
 
 MANIFEST = "manifest.json"
+#: Reports are for those inside: what may leave is released from them.
+_FOLDER, _FILE = 0o700, 0o600
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder, and those that it lies in, for its owner alone; those there stay as they are.
+
+    Parameters
+    ----------
+    folder : Path
+    """
+    for one in (*reversed([one for one in folder.parents if not one.exists()]), folder):
+        one.mkdir(mode=_FOLDER, exist_ok=True)
+
+
+def close_to_others(folder: Path) -> None:
+    """Let nobody but its owner enter a folder or read what is in it."""
+    folder.chmod(_FOLDER)
+    for path in folder.rglob("*"):
+        if not path.is_symlink():
+            path.chmod(_FOLDER if path.is_dir() else _FILE)
 
 
 def stage_for(folder: Path) -> Path:
     """Return a new, empty folder beside `folder`, to be filled and then put in its place."""
     stage = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     shutil.rmtree(stage, ignore_errors=True)
-    stage.mkdir(parents=True)
+    make_private(stage.parent)
+    stage.mkdir(mode=_FOLDER)
     return stage
 
 
@@ -302,7 +324,11 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 
 def put_in_place(stage: Path, folder: Path) -> None:
-    """Move a finished folder, once it is on the disk, to its name; an older one then goes."""
+    """Move a finished folder, once it is on the disk, to its name; an older one then goes.
+
+    It is for its owner alone, whatever wrote what is in it.
+    """
+    close_to_others(stage)
     for path in (*(one for one in stage.rglob("*") if one.is_file()), stage):
         _to_disk(path)
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.old")
@@ -335,9 +361,10 @@ def _to_disk(path: Path) -> None:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text file so that its name holds all of it, or what it held before."""
+    """Write a text file for its owner: its name holds all of it, or what it held before."""
     stage = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        stage.touch(mode=_FILE)
         stage.write_text(text, encoding="utf-8")
         _to_disk(stage)
         stage.replace(path)
@@ -367,7 +394,7 @@ def alone(folder: Path, stopped: Callable[[], bool], wait: Callable[[], None]) -
     KeyboardInterrupt
         If `stopped` says so while it waits.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_private(folder.parent)
     path = folder.with_name(f".{folder.name}.lock")
     handle = _locked(path)
     if handle is None:

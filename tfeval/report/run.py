@@ -20,6 +20,7 @@ from tfeval.report.fingerprint import (
     code_hash,
     data_files,
     is_full,
+    make_private,
     read_manifest,
     write_whole,
 )
@@ -256,7 +257,7 @@ def write_index(out: Path) -> Path:
     entries, versions = _found(out)
     html = finish(_render(entries, versions), TITLE)
     path = out / "index.html"
-    out.mkdir(parents=True, exist_ok=True)
+    make_private(out)
     write_whole(path, html)
     return path
 

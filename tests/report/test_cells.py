@@ -1,0 +1,120 @@
+"""Cells that chapters write beside their pages, against the families themselves."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from tests.report.analyses import analysis, page
+from tfeval.report.cells import (
+    FILE,
+    family_hashes,
+    keep_cells,
+    most,
+    moved_by,
+    read_cells,
+    together,
+)
+from tfeval.report.chapters import cells as chapter
+from tfeval.report.chapters import linked
+
+
+@pytest.fixture(scope="module")
+def found():
+    with linked.simulated_families(3_000):
+        return analysis()
+
+
+@pytest.fixture(scope="module")
+def cells(found):
+    return chapter.impact_cells(found)
+
+
+def members(cells, place: int) -> set[int]:
+    return set(cells.families[cells.rows_of(int(cells.frame["set"].iloc[place]))].tolist())
+
+
+def test_counts_and_sets_are_the_families(found, cells):
+    frame = found.families.to_pandas().loc[found.study.index].reset_index(drop=True)
+    frame["offences"] = found.outcomes()["offences"].to_numpy()
+    own = frame[(found.design.weights > 0) & (frame["treated"] == 1)]
+    wanted = {"compared": own, "known:offences": own[own["offences"].notna()],
+              "with:offences": own[own["offences"] > 0]}  # fmt: skip
+    rows = cells.frame
+    for number, families in wanted.items():
+        codes = families["local_authority"]
+        regions = codes.map(chapter.regions())
+        for area, kept in (("England", codes.notna()), ("London", regions == "London"),
+                           (codes.iloc[0], codes == codes.iloc[0])):  # fmt: skip
+            (place,) = np.flatnonzero((rows["number"] == number) & (rows["arm"] == "treated")
+                                      & (rows["area"] == area))  # fmt: skip
+            assert rows["value"].iloc[place] == kept.sum()
+            assert members(cells, place) == set(
+                family_hashes(families.loc[kept, "family_id"]).tolist())  # fmt: skip
+
+
+def test_areas_hold_each_other(cells):
+    rows = cells.frame[(cells.frame["kind"] == "count") & (cells.frame["arm"] == "treated")]
+    for number in ("compared", "with:offences"):
+        own = rows[rows["number"] == number]
+        levels = [own.loc[own["level"] == level, "value"].sum()
+                  for level in ("authority", "region", "england")]  # fmt: skip
+        assert all(first == second for first, second in pairwise(levels))
+
+
+def test_effects_are_the_pages_and_few_families_move_them_by_no_more(found, cells):
+    rows = cells.frame[(cells.frame["kind"] == "effect") & (cells.frame["level"] == "england")]
+    page_rows = found.effects.to_frame().set_index("outcome")
+    assert np.allclose(rows["value"], page_rows.loc[rows["outcome"], "estimate"])
+    # With the plain difference the bound is exact, whichever nine are left out.
+    region = cells.frame[(cells.frame["kind"] == "effect") & (cells.frame["area"] == "London")]
+    row = region[region["outcome"] == "asb_incidents"].iloc[0]
+    codes = found.families.to_pandas().loc[found.study.index, "local_authority"].astype(str)
+    part = (codes.map(chapter.regions()) == "London").to_numpy() & found.study.treated
+    pairs = found.design.pairs[part[found.design.pairs[:, 0]]]
+    values = found.outcomes()["asb_incidents"].to_numpy()
+    arms = [values[pairs[:, side]] for side in (0, 1)]
+    arms = [one[~np.isnan(one)] for one in arms]
+    effect = arms[0].mean() - arms[1].mean()
+    assert row["value"] == pytest.approx(effect)
+    assert row["largest"] == pytest.approx(
+        max(np.abs(one - one.mean()).max() / len(one) for one in arms))  # fmt: skip
+    top = np.argsort(arms[0])[-9:]
+    moved = abs(np.delete(arms[0], top).mean() - arms[1].mean() - effect)
+    assert 0 < moved <= row["drop"] * (1 + 1e-9)
+
+
+def test_results_nest(tmp_path):
+    with linked.simulated_families(3_000):
+        made = chapter.families_cells(page())
+    rows = made.frame[(made.frame["area"] == "England") & (made.frame["arm"] == "treated")]
+    value = rows.set_index("number")["value"]
+    parts = rows[rows["within"] == "result:turned_around"]["number"]
+    assert len(parts) == 2
+    assert 0 < value[parts].sum() <= value["result:turned_around"] <= value["families"]
+
+
+def test_cells_are_kept_and_read_again(cells, tmp_path, monkeypatch):
+    monkeypatch.delenv("TFEVAL_KEEPS_FILES", raising=False)
+    monkeypatch.chdir(tmp_path)
+    keep_cells(lambda: pytest.fail("made for nobody"))
+    keep_cells(lambda: cells, tmp_path)
+    again = read_cells(tmp_path / FILE)
+    assert again.frame.equals(cells.frame)
+    assert (again.members == cells.members).all() and again.about["simulated"]
+    both = together([again, cells])
+    assert len(both.frame) == len(cells.frame)  # the same cells, once
+
+
+def test_a_bound_is_that_of_the_worst_nine():
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        values, weights = rng.pareto(1.5, 30), rng.uniform(0.5, 2, 30)
+        mean, largest, drop = moved_by(values, weights)
+        for _ in range(30):
+            out = rng.choice(30, int(rng.integers(1, 10)), replace=False)
+            left = np.delete(np.arange(30), out)
+            assert abs(np.average(values[left], weights=weights[left]) - mean) <= drop * (1 + 1e-9)
+        assert largest <= drop and most(values, 1) == values.max()

@@ -1,0 +1,73 @@
+"""What a release says of its numbers: each key in words, and how to read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+ARMS = {"treated": "On the programme", "comparison": "Comparison families", "both": "Difference"}
+#: Numbers of families, by what stands before the colon of their key.
+COUNTED = {
+    "families": "Families followed",
+    "compared": "Families compared",
+    "known": "{outcome}: families for whom it is known",
+    "with": "{outcome}: families with any",
+    "judged": "{outcome}: families that can be judged",
+    "result": "{outcome}: families that met the test",
+}
+TABLES = {
+    "effect": "Effects: difference between the groups compared",
+    "mean": "Means, by group compared",
+    "share": "Shares of families, from the counts below",
+    "count": "Families, to the nearest ten",
+}
+TITLE = "Released results of linked records"
+HIDDEN = "hidden"
+NO_INTERVAL = "no interval"
+READ = (
+    "Every number here was released as a cell and stands in cells.csv. Counts go to the nearest "
+    "ten. A mean or an effect goes to a unit so wide that no family makes a tenth of it and that "
+    "any nine families more or less move it by one unit at most. How a number falls at the edge "
+    "hangs on which families it is of, and on nothing else: the same families have the same number "
+    "in every table and edition. So parts do not add up to their whole.",
+    "Hidden: the number would tell of fewer than ten families, or would let such a number be "
+    "worked out. It is not said which.",
+    "Intervals are of 95%, from the released effect and error; the error counts the rounding.",
+)
+SHARE_OF_ERROR = "Of the squared errors of effects {where}, rounding makes {share} (the median)."
+HERE, BY_AUTHORITY = "shown here", "of authorities"
+STAYS = (
+    "The pages of these chapters stay inside, since their numbers are not released one by one: "
+    "{titles}. Nothing of their text, charts or spreadsheets is here."
+)
+SIMULATED_NOTE = "From simulated records: no number here is a finding about the programme."
+
+
+def number_words(number: str, outcome: str) -> str:
+    """Say what a number of families counts.
+
+    Parameters
+    ----------
+    number : str
+        Its key.
+    outcome : str
+        The outcome's name for readers.
+
+    Examples
+    --------
+    >>> number_words("with:custody", "Custody"), number_words("families", "")
+    ('Custody: families with any', 'Families followed')
+    """
+    first = number.removeprefix("share:").partition(":")[0]
+    return COUNTED.get(first, "{outcome}").format(outcome=outcome)
+
+
+def about_words(about: Mapping[str, str]) -> str:
+    """Say which choices a release rests on.
+
+    Examples
+    --------
+    >>> about_words({"phase": "one", "horizon": "12", "simulated": "yes"})
+    'phase one; horizon 12'
+    """
+    return "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in about.items()
+                     if name != "simulated")  # fmt: skip

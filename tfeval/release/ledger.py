@@ -1,0 +1,172 @@
+"""The ledger of releases: which number of which families has left, so that none leaves twice."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfeval.errors import DataError, TfevalError
+from tfeval.records.private import open_to_others, write_private, written_whole
+from tfeval.report.cells import FEW
+
+KEY, RELEASES = "key", "releases"
+_BYTES = 32
+#: Families are counted in so many heaps, whose differences bound that of two sets.
+_HEAPS = 32
+
+
+@dataclass
+class _Numbers:
+    """What has left of one number: its sets, their sizes and heaps, and what was said."""
+
+    sets: list[np.ndarray] = field(default_factory=list)
+    said: list[dict[str, Any]] = field(default_factory=list)
+    _heaps: np.ndarray = field(default_factory=lambda: np.zeros((8, _HEAPS), dtype=np.int64))
+
+    def take(self, families: np.ndarray, said: dict[str, Any]) -> None:
+        """Add a set."""
+        if len(self.sets) == len(self._heaps):
+            self._heaps = np.concatenate([self._heaps, np.zeros_like(self._heaps)])
+        self._heaps[len(self.sets)] = _heaps(families)
+        self.sets.append(families)
+        self.said.append(said)
+
+    def near(self, families: np.ndarray) -> np.ndarray:
+        """Return the places of all sets that may differ by few families, and of some others."""
+        apart = np.abs(self._heaps[: len(self.sets)] - _heaps(families)).sum(axis=1)
+        return np.flatnonzero(apart <= FEW)
+
+
+class Ledger:
+    """Numbers released, with the sets of families that they are of.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Where it is kept, with its key; made if it is not there. Without one it forgets, and its
+        key is drawn anew.
+
+    Raises
+    ------
+    TfevalError
+        If others than its owner can read it, or it cannot be read.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+        self._numbers: dict[str, _Numbers] = {}
+        self._values: dict[str, set[tuple[float, float]]] = {}
+        self._new: list[tuple[str, np.ndarray, dict[str, Any]]] = []
+        if folder is None:
+            self.key = secrets.token_bytes(_BYTES)
+            return
+        if not folder.exists():
+            with written_whole(folder, private=True) as (draft,):
+                write_private(draft / KEY, secrets.token_hex(_BYTES))
+                (draft / RELEASES).mkdir()
+        for path in (folder, folder / KEY):
+            if not path.exists():
+                raise TfevalError(f"{folder} is no ledger of releases: it has no {KEY}.")
+            if open_to_others(path):
+                raise TfevalError(f"{path} is open to others than its owner: chmod go= it first.")
+        self.key = bytes.fromhex((folder / KEY).read_text(encoding="utf-8"))
+        for path in sorted((folder / RELEASES).glob("*.npz")):
+            self._read(path)
+
+    def _read(self, path: Path) -> None:
+        try:
+            with np.load(path, allow_pickle=False) as held:
+                rows = json.loads(str(held["told"]))["numbers"]
+                members, starts = held["members"], held["starts"]
+        except (OSError, ValueError, KeyError):
+            raise DataError(f"{path} cannot be read: put back the ledger's copy of it.") from None
+        for row in rows:
+            place = row["set"]
+            self._take(row["number"], members[starts[place] : starts[place + 1]], row)
+
+    def _take(self, number: str, families: np.ndarray, said: dict[str, Any]) -> None:
+        self._numbers.setdefault(number, _Numbers()).take(families, said)
+
+    def answer(self, number: str, families: np.ndarray) -> Mapping[str, Any] | None:
+        """Return what was said of this number for these families, or for all but a few of them.
+
+        Parameters
+        ----------
+        number : str
+        families : ndarray of uint64
+            Record keys, sorted.
+
+        Returns
+        -------
+        mapping or None
+            Of the nearest set that differs by at most nine families, with `apart`, by how many.
+        """
+        held = self._numbers.get(number)
+        if held is None:
+            return None
+        best: Mapping[str, Any] | None = None
+        for place in held.near(families):
+            other = held.sets[place]
+            differ = len(np.setxor1d(families, other, assume_unique=True))
+            if differ <= FEW and (best is None or differ < best["apart"]):
+                best = {**held.said[place], "apart": differ}
+        return best
+
+    def has(self, kind: str, number: str, value: str, unit: float) -> bool:
+        """Tell whether a printed number was released, of whatever families."""
+        named = "count" if kind == "count" else number
+        held = self._values.setdefault(named, set())
+        if not held:
+            for key, numbers in self._numbers.items():
+                if key == named or key.startswith(f"{named}:"):
+                    held |= {(float(one["released"]), float(one["unit"])) for one in numbers.said}
+        digits = len(value.partition(".")[2])
+        return any(one == unit and f"{said:.{digits}f}" == value for said, one in held)
+
+    def add(self, number: str, families: np.ndarray, said: Mapping[str, Any]) -> None:
+        """Note that a number is released."""
+        row = dict(said)
+        self._values.clear()
+        self._take(number, families, row)
+        self._new.append((number, families, row))
+
+    def save(self) -> str:
+        """Keep what was added; return the release's name."""
+        if self.folder is None:
+            return ""
+        releases = self.folder / RELEASES
+        name = f"{len(list(releases.glob('*.npz'))) + 1:04d}"
+        sets: dict[bytes, int] = {}
+        parts: list[np.ndarray] = []
+        rows = []
+        for number, families, row in self._new:
+            own = families.tobytes()
+            if own not in sets:
+                sets[own] = len(parts)
+                parts.append(families)
+            rows.append({**row, "number": number, "set": sets[own]})
+        told = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "numbers": rows}
+        path = releases / f"{name}.npz"
+        write_private(path, "")
+        with path.open("wb") as stream:
+            np.savez_compressed(
+                stream, told=np.array(json.dumps(told)), members=_joined(parts),
+                starts=np.cumsum([0, *(len(one) for one in parts)]),
+            )  # fmt: skip
+        self._new = []
+        return name
+
+
+def _heaps(families: np.ndarray) -> np.ndarray:
+    return np.bincount((families % _HEAPS).astype(np.int64), minlength=_HEAPS)
+
+
+def _joined(parts: Iterable[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.zeros(0, dtype=np.uint64), *parts])

@@ -1,0 +1,209 @@
+"""Released cells as files: a table of them, and pages that are made from that table alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pandas as pd
+
+import tfeval.report
+from tfeval.display import release_words as words
+from tfeval.errors import TfevalError
+from tfeval.programme.claims import authorities
+from tfeval.programme.outcomes import outcome_label
+from tfeval.release.released import Released, ends, printed
+
+REGISTER, ABOUT, INDEX = "cells.csv", "about.csv", "index.html"
+#: What of a cell may leave: nothing exact, no number of families but as a count of its own.
+COLUMNS = ("id", "kind", "number", "outcome", "months", "arm", "level", "area", "name", "parent",
+           "base", "within", "exhaustive", "guarded", "signed", "shown", "value", "unit", "error",
+           "low", "high", "unit_of")  # fmt: skip
+_ENGLAND, _AUTHORITY = "england", "authority"
+
+
+def register_of(released: Released) -> pd.DataFrame:
+    """Return the table of what leaves, all as text."""
+    names = authorities()
+    rows = []
+    for row in released.frame.to_dict("records"):
+        own: dict[str, Any] = {name: row.get(name, "") for name in COLUMNS}
+        shown = bool(row["shown"])
+        unit, value, error = row["unit"], row["released"], row["released_error"]
+        own |= {
+            "id": "|".join(map(str, (row["number"], row["months"], row["arm"], row["area"]))),
+            "name": names.get(row["area"], row["area"]),
+            "value": printed(value, unit, row["kind"]) if shown else "",
+            "unit": repr(float(unit)) if shown else "", "error": "", "low": "", "high": "",
+        }  # fmt: skip
+        if shown and np.isfinite(error):
+            own["error"] = f"{error:.4g}"
+            for name, end in zip(("low", "high"), ends(value, error), strict=True):
+                own[name] = printed(end, unit, row["kind"])
+        flags = ("exhaustive", "guarded", "signed", "shown")
+        rows.append(own | {name: "yes" if bool(row[name]) else "no" for name in flags})
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(str)
+
+
+def read_register(path: Path) -> pd.DataFrame:
+    """Return a written table of cells, all as text."""
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    if list(frame.columns) != list(COLUMNS):
+        raise TfevalError(f"{path.name} is no table of released cells: its columns are others.")
+    return frame
+
+
+def read_about(path: Path) -> dict[str, str]:
+    """Return the choices that a release rests on."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        return {row["name"]: row["value"] for row in csv.DictReader(stream)}
+
+
+def files_of(register: pd.DataFrame, about: Mapping[str, str]) -> dict[str, str]:
+    """Return every file of one scope, by name: made from the table of cells and nothing else."""
+    return {
+        REGISTER: register.to_csv(index=False, lineterminator="\n"),
+        ABOUT: _csv(("name", "value"), about.items()),
+        **pages_of(register, about),
+    }
+
+
+def _csv(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def pages_of(register: pd.DataFrame, about: Mapping[str, str]) -> dict[str, str]:
+    """Return a page for each area of which anything is shown; that of England is the index."""
+    files, links = {}, []
+    for (level, area), rows in register.groupby(["level", "area"], sort=True):
+        if level == _ENGLAND or not rows["shown"].eq("yes").any():
+            continue
+        name = f"{quote(str(area).replace(' ', '_'), safe='')}.html"
+        title = str(rows["name"].iloc[0])
+        files[name] = _page(title, rows, about, [words.READ[1], *_rounding(rows)])
+        links.append((level, name, title))
+    links.sort(key=lambda one: (one[0] != "region", one[2]))
+    england = register[register["level"] == _ENGLAND]
+    areas = register[register["level"] == _AUTHORITY]
+    lines = [*words.READ, *_rounding(england), *_rounding(areas, words.BY_AUTHORITY)]
+    listed = [(link, title) for _, link, title in links]
+    files[INDEX] = _page(words.TITLE, england, about, lines, listed)
+    return files
+
+
+def _page(
+    title: str, rows: pd.DataFrame, about: Mapping[str, str], lines: list[str],
+    links: Iterable[tuple[str, str]] = (),
+) -> str:  # fmt: skip
+    return render(
+        title=title, about=words.about_words(about), lines=lines, links=list(links),
+        links_title="Areas",
+        tables=[table for kind in words.TABLES if (table := _table(kind, rows))],
+        simulated=words.SIMULATED_NOTE if about.get("simulated") == "yes" else "",
+    )  # fmt: skip
+
+
+def render(**parts: Any) -> str:
+    """Return a page of the release's template."""
+    from jinja2 import Environment, FileSystemLoader  # noqa: PLC0415 - not needed to compute
+
+    folder = Path(tfeval.report.__file__).resolve().parent / "templates"
+    pages = Environment(loader=FileSystemLoader(folder), autoescape=False)
+    made = pages.get_template("page/release.html.j2").render(**parts)
+    return f"{made.strip()}\n"
+
+
+def _rounding(rows: pd.DataFrame, where: str = words.HERE) -> list[str]:
+    """Say how much of the errors is rounding: from released numbers alone."""
+    own = rows[rows["kind"].eq("effect") & rows["error"].ne("")]
+    if own.empty:
+        return []
+    unit, error = own["unit"].astype(float), own["error"].astype(float)
+    share = float(np.median(np.minimum(unit**2 / 12 / error**2, 1.0)))
+    return [words.SHARE_OF_ERROR.format(where=where, share=f"{share:.0%}")]
+
+
+def _table(kind: str, rows: pd.DataFrame) -> dict[str, Any] | None:
+    own = rows[rows["kind"] == kind]
+    if own.empty:
+        return None
+    arms = [arm for arm in words.ARMS if arm in set(own["arm"])]
+    made = []
+    for number, held in own.groupby("number", sort=False):
+        by_arm = {str(row["arm"]): row for _, row in held.iterrows()}
+        first = held.iloc[0]
+        none = {"id": "", "text": words.HIDDEN, "more": ""}
+        cells = [_cell(by_arm[arm]) if arm in by_arm else none for arm in arms]
+        units = [f"{float(one):.2g}" for one in dict.fromkeys(held["unit"]) if one]
+        rounded = {"id": "", "text": " and ".join(units) or words.HIDDEN, "more": ""}
+        told = [rounded] if kind in ("mean", "effect") else []
+        made.append({"label": _label(kind, str(number), first), "cells": [*cells, *told]})
+    headings = [words.ARMS[arm] for arm in arms]
+    if kind in ("mean", "effect"):
+        headings.append("Rounded to")
+    return {"title": words.TABLES[kind], "columns": ["What", *headings], "rows": made}
+
+
+def _cell(row: pd.Series) -> dict[str, str]:
+    if row["shown"] != "yes":
+        return {"id": "", "text": words.HIDDEN, "more": ""}
+    more = f" ({row['low']} to {row['high']})" if row["low"] else ""
+    if row["kind"] == "effect" and not more:
+        more = f" ({words.NO_INTERVAL})"
+    return {"id": row["id"], "text": row["value"], "more": more}
+
+
+def _label(kind: str, number: str, row: pd.Series) -> str:
+    months = f", {row['months']} months"
+    if kind in ("mean", "effect"):
+        return f"{outcome_name(row['outcome'])}, {row['unit_of']}{months}"
+    named = outcome_name(number.rpartition(":")[2]) if ":" in number else ""
+    return words.number_words(number, named) + months
+
+
+def outcome_name(name: str) -> str:
+    """Return an outcome's or a result's name for readers."""
+    try:
+        return outcome_label(name)
+    except TfevalError:
+        text = name.replace("_", " ")
+        return text[:1].upper() + text[1:]
+
+
+def is_multiple(value: str, unit: float) -> bool:
+    """Tell whether a printed number is a multiple of its unit, up to the digits that it has.
+
+    Examples
+    --------
+    >>> is_multiple("-0.28", 2**-5), is_multiple("0.29", 2**-5), is_multiple("1231", 10)
+    (True, False, False)
+    """
+    number, digits = float(value), len(value.partition(".")[2])
+    return abs(number - unit * round(number / unit)) <= 0.5 * 10**-digits * (digits > 0) + 1e-9
+
+
+def index_of(folder: Path) -> str:
+    """Return the page that lists the reports of a release."""
+    scopes = sorted(path.parent for path in folder.glob(f"*/{INDEX}"))
+    abouts = [read_about(path / ABOUT) for path in scopes]
+    simulated = any(about.get("simulated") == "yes" for about in abouts)
+    links = [(f"{path.name}/{INDEX}", words.about_words(about) or path.name)
+             for path, about in zip(scopes, abouts, strict=True)]  # fmt: skip
+    return render(title=words.TITLE, about="", lines=words.READ, tables=[], links=links,
+                  links_title="Reports",
+                  simulated=words.SIMULATED_NOTE if simulated else "")  # fmt: skip
+
+
+def count_of(register: pd.DataFrame) -> tuple[int, int]:
+    """Return how many cells are shown, and how many hidden."""
+    shown = int(np.count_nonzero(register["shown"] == "yes"))
+    return shown, len(register) - shown

@@ -1,0 +1,136 @@
+"""From a folder of reports, which stays inside, to a folder that may leave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfeval.errors import ReportError, TfevalError
+from tfeval.records.private import written_whole
+from tfeval.release.checker import write_checker
+from tfeval.release.ledger import Ledger
+from tfeval.release.pages import INDEX, count_of, files_of, index_of, register_of
+from tfeval.release.released import Released, release_cells
+from tfeval.release.scan import faults
+from tfeval.report.cells import FILE, read_cells, together
+from tfeval.report.fingerprint import close_to_others, file_hash, read_manifest
+
+CHECKER = "checker"
+#: Parameters that may be told: of an extract only that it is one.
+_EXTRACT = "extract"
+_TOLD_FAULTS = 5
+
+
+@dataclass(frozen=True)
+class Release:
+    """What was released.
+
+    Attributes
+    ----------
+    outside : Path
+        What may leave.
+    checker : Path
+        For the output checker; it stays inside.
+    name : str
+        Of the release in the ledger.
+    scopes : tuple of (str, int, int)
+        Each report, with the numbers shown and hidden.
+    """
+
+    outside: Path
+    checker: Path
+    name: str
+    scopes: tuple[tuple[str, int, int], ...]
+
+    def text(self) -> str:
+        """Return a line for each report, and where things are."""
+        lines = [f"{scope}: {shown:,} numbers released, {hidden:,} hidden"
+                 for scope, shown, hidden in self.scopes]  # fmt: skip
+        return "\n".join([*lines, f"Release {self.name}: {self.outside}",
+                          f"For the output checker, inside: {self.checker}"])  # fmt: skip
+
+
+def release(reports: Path, outside: Path, ledger: Path) -> Release:
+    """Release the numbers of finished reports as cells.
+
+    Parameters
+    ----------
+    reports : Path
+        As `tfeval run` writes it. It is closed to all but its owner.
+    outside : Path
+        A new folder: what may leave.
+    ledger : Path
+        Of all releases from these records; made, with its key, if it is not there.
+
+    Raises
+    ------
+    TfevalError
+        If there is no report with cells, `outside` exists, or anything in it would be at fault.
+    """
+    if not reports.is_dir():
+        raise TfevalError(f"There is no folder {reports} of reports.")
+    if outside.resolve().is_relative_to(reports.resolve()):
+        raise TfevalError(f"{outside} lies inside {reports}, which stays inside: choose another.")
+    close_to_others(reports)
+    found = _scopes(reports)
+    if not found:
+        raise TfevalError(
+            f"No page in {reports} has cells to release: chapters 2 and 4 write them. Run those."
+        )
+    held = Ledger(ledger)
+    made: dict[str, Released] = {}
+    with written_whole(outside, private=True) as (draft,):
+        for scope, pages in found.items():
+            cells = together(read_cells(folder / FILE) for folder, _ in pages)
+            made[scope] = release_cells(cells, held)
+            (draft / scope).mkdir(mode=0o700)
+            about = _about(pages, made[scope])
+            for name, text in files_of(register_of(made[scope]), about).items():
+                _write(draft / scope / name, text)
+        _write(draft / INDEX, index_of(draft))
+        if wrong := faults(draft, held):
+            more = f"; and {len(wrong) - _TOLD_FAULTS} more" * (len(wrong) > _TOLD_FAULTS)
+            raise ReportError(f"Nothing is released: {'; '.join(wrong[:_TOLD_FAULTS])}{more}.")
+        name = held.save()
+        checker = reports / CHECKER / name
+        write_checker(checker, made, draft, name, stays=_stays(reports))
+    counts = tuple((scope, *count_of(register_of(one))) for scope, one in made.items())
+    return Release(outside, checker, name, counts)
+
+
+def _write(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")
+
+
+Pages = list[tuple[Path, Mapping[str, Any]]]
+
+
+def _scopes(reports: Path) -> dict[str, Pages]:
+    """Return by report the pages that have cells, as they were made."""
+    found: dict[str, Pages] = {}
+    for path in sorted(reports.glob(f"[!.]*/[!.]*/{FILE}")):
+        manifest = read_manifest(path.parent)
+        if manifest is None or manifest["status"] != "ok":
+            continue
+        if manifest["outputs"].get(FILE) != file_hash(path):
+            raise TfevalError(f"{path} is not as its page made it: run the page again.")
+        found.setdefault(path.parent.parent.name, []).append((path.parent, manifest))
+    return found
+
+
+def _stays(reports: Path) -> list[str]:
+    """Return the pages that are not released, by their titles."""
+    manifests = (read_manifest(one.parent) for one in sorted(reports.glob("*/*/manifest.json")))
+    return sorted({str(one["title"]) for one in manifests if one})
+
+
+def _about(pages: Pages, released: Released) -> dict[str, str]:
+    told: dict[str, str] = {}
+    for _, manifest in pages:
+        for name, item in manifest["parameters"].items():
+            if name not in (_EXTRACT, "local_authority", "records"):
+                told.setdefault(name, str(item["value"]))
+    return told | {"simulated": "yes" if released.simulated else "no"}

@@ -1,0 +1,197 @@
+"""From exact cells to numbers that may leave: rounded by key, hidden, or said as before."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tfeval.display.tables import THRESHOLD
+from tfeval.release.hiding import Reach, hide_more
+from tfeval.release.keys import (
+    COUNT_UNIT,
+    MOVED,
+    cell_key,
+    digits_of,
+    noise,
+    record_keys,
+    rounded,
+    unit_of,
+)
+from tfeval.release.ledger import Ledger
+from tfeval.report.cells import Cells
+
+#: Why a cell is hidden.
+SMALL, NO_UNIT, SECONDARY = "small", "no_unit", "secondary"
+#: Standard errors to either side of a 95% interval.
+_WIDE = 1.96
+
+
+@dataclass(frozen=True, eq=False)
+class Released:
+    """Numbers that may leave, beside what they were made from: for those inside.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        The cells, with `released`, `unit`, `released_error`, `shown`, `reason` ("" where shown),
+        `apart` (by how many families an earlier release differs whose number stands here; 0 for
+        the same families, -1 where the number is new), and `exact`. Shares are made here, from
+        released counts.
+    reached : tuple of Reach
+        How near a reader of all that is shown comes to each number of fewer than ten.
+    simulated : bool
+    """
+
+    frame: pd.DataFrame
+    reached: tuple[Reach, ...] = field(default=())
+    simulated: bool = False
+
+
+def release_cells(cells: Cells, ledger: Ledger) -> Released:
+    """Return what may leave of some cells.
+
+    Parameters
+    ----------
+    cells : Cells
+        Of all pages together.
+    ledger : Ledger
+        What left before; what leaves now is added, and kept when the ledger is saved.
+
+    Notes
+    -----
+    First what rests on fewer than ten is hidden; then numbers are rounded by their key, or said as
+    they were said before of the same families or of all but nine; then more is hidden until linear
+    programming finds no hidden number to within its unit.
+    """
+    keys = record_keys(cells.families, ledger.key)
+    sets = [np.sort(keys[cells.rows_of(place)]) for place in range(len(cells.starts) - 1)]
+    frame = cells.frame.copy()
+    frame["exact"] = frame["value"]
+    frame["unit_of"] = frame["unit"]
+    frame["sensitive"] = frame["least"] < THRESHOLD
+    # What is hidden is protected by its largest contribution alone.
+    drops = frame["drop"].where(~frame["sensitive"], 0.0)
+    units = [unit_of(*pulls) for pulls in zip(frame["largest"], drops, strict=True)]
+    frame["unit"] = np.where(frame["kind"] == "count", float(COUNT_UNIT), units)
+    frame["guarded"] = frame["kind"].eq("count") & frame["outcome"].ne("")
+    frame["exhaustive"] = _exhaustive(frame)
+    no_unit = frame["unit"].isna()
+    frame["shown"] = ~frame["sensitive"] & ~no_unit
+    frame["reason"] = np.where(frame["sensitive"], SMALL, np.where(no_unit, NO_UNIT, ""))
+    _fill_units(frame)
+    fresh = _say(frame, sets, ledger)
+    more, reached = hide_more(frame)
+    frame.loc[more, "reason"] = SECONDARY
+    frame["shown"] &= ~more
+    for place, said in fresh.items():
+        if frame["shown"].iloc[place]:
+            ledger.add(_number(frame, place), sets[frame["set"].iloc[place]], said)
+    hidden = ~frame["shown"]
+    frame.loc[hidden, ["released", "released_error"]] = np.nan
+    simulated = bool(cells.about.get("simulated", False))
+    return Released(_with_shares(frame), tuple(reached), simulated)
+
+
+def _exhaustive(frame: pd.DataFrame) -> np.ndarray:
+    """Return which counts are parts that make up their whole in every area: whoever reads knows."""
+    at = ["months", "arm", "area"]
+    parts = frame[frame["kind"].eq("count") & frame["within"].ne("")]
+    wholes = frame[frame["number"].isin(set(parts["within"]))].set_index(["number", *at])["exact"]
+    sums = parts.groupby(["within", *at])["exact"].sum()
+    gaps = (wholes.reindex(sums.index.set_names(["number", *at])).to_numpy() - sums).abs()
+    open_to = {str(name) for name, gap in gaps.groupby(level=0).max().items() if gap != 0}
+    found = frame["within"].ne("") & ~frame["within"].isin(open_to)
+    return found.to_numpy(dtype=bool)
+
+
+def _fill_units(frame: pd.DataFrame) -> None:
+    """Give a number of too few families the unit of the area around it: it is hidden by as much."""
+    by_area = frame.drop_duplicates(["number", "months", "arm", "area"]).set_index(
+        ["number", "months", "arm", "area"])["unit"]  # fmt: skip
+    units = frame["unit"].to_numpy(dtype=float).copy()
+    for place in np.flatnonzero(np.isnan(units)):
+        row = frame.iloc[int(place)]
+        around = by_area.get((row["number"], row["months"], row["arm"], row["parent"]), np.nan)
+        least = max(abs(row["exact"]), 1e-9) if np.isfinite(row["exact"]) else 1.0
+        units[place] = around if around > 0 else least
+    frame["unit"] = units
+
+
+def _number(frame: pd.DataFrame, place: int) -> str:
+    """Return a number's name in the ledger: all counts of families have one."""
+    row = frame.iloc[place]
+    return "count" if row["kind"] == "count" else f"{row['number']}:{row['months']}:{row['arm']}"
+
+
+def _say(frame: pd.DataFrame, sets: list[np.ndarray], ledger: Ledger) -> dict[int, dict[str, Any]]:
+    """Add the numbers that are said; return those that the ledger does not have."""
+    released = np.full(len(frame), np.nan)
+    errors, apart = released.copy(), np.full(len(frame), -1)
+    units = frame["unit"].to_numpy(dtype=float).copy()
+    fresh: dict[int, dict[str, Any]] = {}
+    for place in map(int, np.flatnonzero(frame["shown"])):
+        families = sets[frame["set"].iloc[place]]
+        number = _number(frame, place)
+        said = ledger.answer(number, families)
+        if said is None:
+            said = fresh[place] = _fresh(frame.iloc[place], number, families, ledger.key)
+        else:
+            apart[place] = said["apart"]
+        released[place], units[place] = said["released"], said["unit"]
+        errors[place] = np.nan if said["error"] is None else said["error"]
+    frame["released"], frame["released_error"], frame["unit"] = released, errors, units
+    frame["apart"] = apart
+    return fresh
+
+
+def _fresh(row: pd.Series, number: str, families: np.ndarray, key: bytes) -> dict[str, Any]:
+    cell, unit = cell_key(families), float(row["unit"])
+    released = rounded(float(row["exact"]), unit, noise(number, cell, key))
+    error: float | None = None
+    if np.isfinite(row["error"]) and row["error_drop"] > 0:
+        step = 2.0 ** math.ceil(math.log2(row["error_drop"] / MOVED))
+        # Rounding is an error too: evenly spread over a unit.
+        whole = math.hypot(row["error"], unit / math.sqrt(12))
+        error = rounded(whole, step, noise(f"error:{number}", cell, key)) or step
+    return {"released": released, "unit": unit, "error": error}
+
+
+def _with_shares(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add the shares that released counts make: whoever has the two counts has the share."""
+    at = ["number", "months", "arm", "area"]
+    shown = frame[frame["shown"] & frame["kind"].eq("count")].drop_duplicates(at)
+    bases = shown.set_index(at)["released"]
+    parts = shown[shown["guarded"]]
+    base = [bases.get(key, np.nan) for key in zip(parts["base"], parts["months"], parts["arm"],
+                                                  parts["area"], strict=True)]  # fmt: skip
+    shares = parts.assign(
+        kind="share", number="share:" + parts["number"], unit_of="share", guarded=False,
+        released=np.round(np.minimum(parts["released"] / base, 1.0), 3), released_error=np.nan,
+        unit=COUNT_UNIT / np.maximum(np.array(base) - COUNT_UNIT, COUNT_UNIT), sensitive=False,
+        within="", exact=np.nan,
+    )  # fmt: skip
+    shares = shares[shares["released"].notna()]
+    return pd.concat([frame, shares], ignore_index=True)
+
+
+def printed(value: float, unit: float, kind: str) -> str:
+    """Write a released number with the digits that it has, and no more.
+
+    Examples
+    --------
+    >>> printed(1230.0, 10.0, "count"), printed(0.4, 0.1, "share"), printed(-0.28125, 2**-5, "mean")
+    ('1230', '0.400', '-0.28')
+    """
+    if math.isnan(value):
+        return ""
+    digits = 3 if kind == "share" else digits_of(unit)
+    return f"{round(value, digits) + 0.0:.{digits}f}"
+
+
+def ends(value: float, error: float) -> tuple[float, float]:
+    """Return the ends of a 95% interval, from released numbers alone."""
+    return value - _WIDE * error, value + _WIDE * error

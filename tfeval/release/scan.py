@@ -1,0 +1,279 @@
+"""What is about to leave, looked through: every number a cell, and nothing beside them."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import zipfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from tfeval.display.tables import THRESHOLD
+from tfeval.errors import ReportError, TfevalError
+from tfeval.programme.published import published
+from tfeval.records.identifiers import KINDS, kinds_in
+from tfeval.release.hiding import reach
+from tfeval.release.ledger import Ledger
+from tfeval.release.pages import (
+    ABOUT,
+    INDEX,
+    REGISTER,
+    files_of,
+    index_of,
+    is_multiple,
+    read_about,
+    read_register,
+)
+from tfeval.report.cells import ENGLAND
+
+_NUMBER = re.compile(r"(?<![\w.])[-\u2212]?\d[\d,]*(?:\.\d+)?")
+_PATH = re.compile(r"(?<![\w/.])/(?:home|Users|root|tmp|mnt|media|srv|data|work|opt|var)/\w|"
+                   r"\b[A-Za-z]:\\\w|\\\\\w+\\\w")  # fmt: skip
+_PSEUDONYM = re.compile(r"\b(?=[a-z2-7]*[2-7])(?=[a-z2-7]*[a-z])[a-z2-7]{26}\b")
+_EMBEDDED = re.compile(
+    r"data:(?!,)[\w/+.-]*[;,]|<script|<object|<embed|<iframe|[A-Za-z0-9+/]{200,}"
+)
+_FEW = re.compile(rf"\b[1-{THRESHOLD - 1}]\s+(?:famil|pe(?:rson|ople)|child|pupil|adult|case)",
+                  re.IGNORECASE)  # fmt: skip
+_FORMULA = re.compile(r"^\s*(?:[=@\t\r]|[+-](?![\d.]))")
+#: Of identifiers those that a table of names of places does not look like.
+_WANTED = tuple(kind for kind in KINDS if kind != "name")
+_TEXT = (".html", ".csv", ".json", ".ipynb", ".txt", ".md", ".xml", ".svg")
+_BOOKS = (".xlsx", ".xlsm", ".docx", ".pptx", ".ods")
+#: Shares have three digits.
+_HALF_DIGIT = 0.0005 + 1e-9
+#: Faults of a kind that are named by line before they are only counted.
+_NAMED = 5
+
+
+def faults(folder: Path, ledger: Ledger | None = None) -> list[str]:
+    """Return what is wrong with a folder that is about to leave, one line a fault.
+
+    Parameters
+    ----------
+    folder : Path
+        As `tfeval release` writes it.
+    ledger : Ledger, optional
+        Of releases: every number must stand in it too.
+
+    Notes
+    -----
+    A page must be, byte for byte, what its cells make. Whatever else lies there is a fault, and is
+    looked through for identifiers, numbers that are no cell, small counts, embedded data, paths
+    and formulas. No value is told.
+    """
+    if not folder.is_dir():
+        raise TfevalError(f"There is no folder {folder} to check.")
+    found = [f".: {fault}" for fault in _mode(folder)]
+    made: dict[Path, str] = {}
+    registered: set[str] = set()
+    for path in sorted(folder.rglob(REGISTER)):
+        try:
+            register = read_register(path)
+            about = read_about(path.with_name(ABOUT))
+            own = files_of(register, about)
+        except (TfevalError, OSError, ValueError, KeyError) as fault:
+            told = str(fault) if isinstance(fault, TfevalError) else "cannot be read"
+            found.append(f"{path.relative_to(folder)}: {told}")
+            continue
+        made |= {path.with_name(name): text for name, text in own.items()}
+        registered |= {value.lstrip("-") for name in ("value", "low", "high", "error")
+                       for value in register[name]}  # fmt: skip
+        found += [f"{path.relative_to(folder)}: {fault}" for fault in _cells(register, ledger)]
+        told = "\n".join(f"{name} {value}" for name, value in about.items())
+        where = path.with_name(ABOUT).relative_to(folder)
+        found += [f"{where}: what looks like a {kind}" for kind in _identifiers(told)]
+        found += [f"{where}: {_PLACE}"] * bool(_PATH.search(told))
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        found += [f"{name}: {fault}" for fault in _mode(path)]
+        found += [f"{name}: its name looks like a {kind}" for kind in _identifiers(path.name)]
+        if path.is_file() and not path.is_symlink():
+            found += [f"{name}: {fault}" for fault in _file(path, made.get(path), registered)]
+    return found
+
+
+def _mode(path: Path) -> Iterator[str]:
+    if path.is_symlink():
+        yield "is a link to elsewhere"
+    elif os.name == "posix" and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        yield "is open to others than its owner"
+
+
+def _identifiers(text: str) -> list[str]:
+    found = [kind for kind in kinds_in(text) if kind in _WANTED]
+    return [*found, *["pseudonym"] * bool(_PSEUDONYM.search(text))]
+
+
+# Cells.
+
+
+def _cells(register: pd.DataFrame, ledger: Ledger | None) -> Iterator[str]:
+    """Return what is wrong with the cells themselves, and what they give away together."""
+    shown = register[register["shown"] == "yes"]
+    if register["id"].duplicated().any():
+        yield "a cell stands there twice"
+    hidden = register[register["shown"] != "yes"]
+    if (hidden[["value", "unit", "error", "low", "high"]] != "").to_numpy().any():
+        yield "a hidden cell has a number"
+    yield from _numbers(shown, ledger)
+    yield from _shares(shown)
+    yield from _texts(register)
+    try:
+        near = [one for one in reach(_as_read(register)) if not one.safe and one.low < THRESHOLD]
+    except ReportError:
+        return  # earlier numbers stand beside new ones, and do not add up to the unit
+    if near:
+        yield f"{len(near)} hidden counts can be worked out to within their unit from those shown"
+
+
+def _numbers(shown: pd.DataFrame, ledger: Ledger | None) -> Iterator[str]:
+    for where, row in _rows(shown):
+        kind, value = row["kind"], row["value"]
+        try:
+            unit, number = float(row["unit"]), float(value)
+        except ValueError:
+            yield f"{where}: no number, or no unit"
+            continue
+        if kind == "share":
+            continue
+        if not is_multiple(value, unit):
+            yield f"{where}: more digits than its unit has"
+        if kind == "count" and number < THRESHOLD:
+            yield f"{where}: a count under {THRESHOLD}"
+        if ledger is not None and not ledger.has(kind, row["number"], value, unit):
+            yield f"{where}: a number that the ledger has not released"
+
+
+def _rows(register: pd.DataFrame) -> Iterator[tuple[str, dict[str, str]]]:
+    for place, row in zip(register.index, register.to_dict("records"), strict=True):
+        yield f"cell {int(place) + 1}", {str(name): str(value) for name, value in row.items()}
+
+
+def _texts(register: pd.DataFrame) -> Iterator[str]:
+    """Return texts that are none of the package's own: areas, outcomes, arms."""
+    frame = published("local_authorities")
+    places = {ENGLAND, "", *frame["code"], *frame["name"], *frame["region"]}
+    for column in ("area", "name", "parent"):
+        if not set(register[column]) <= places:
+            yield f"column {column}: not of the published areas"
+    for column in ("kind", "number", "outcome", "months", "arm", "level", "base", "within"):
+        if not register[column].str.fullmatch(r"[A-Za-z0-9_:]*").all():
+            yield f"column {column}: no key"
+
+
+def _shares(shown: pd.DataFrame) -> Iterator[str]:
+    at = ["number", "months", "arm", "area"]
+    counts = shown[shown["kind"] == "count"].drop_duplicates(at).set_index(at)["value"]
+    for where, row in _rows(shown[shown["kind"] == "share"]):
+        place = (row["months"], row["arm"], row["area"])
+        part = counts.get((row["number"].removeprefix("share:"), *place))
+        whole = counts.get((row["base"], *place))
+        if part is None or whole is None:
+            yield f"{where}: a share whose counts are not both shown"
+        elif abs(min(float(part) / float(whole), 1.0) - float(row["value"])) > _HALF_DIGIT:
+            yield f"{where}: a share that is not that of the counts shown"
+
+
+def _as_read(register: pd.DataFrame) -> pd.DataFrame:
+    """Return counts as a reader has them; of hidden ones all may be of fewer than ten."""
+    frame = register[register["kind"] == "count"].reset_index(drop=True)
+    flags = {name: frame[name].eq("yes") for name in ("shown", "signed", "guarded", "exhaustive")}
+    frame = frame.assign(**flags, released=pd.to_numeric(frame["value"], errors="coerce"),
+                         unit=float(THRESHOLD), n=0.0)  # fmt: skip
+    return frame.assign(sensitive=~frame["shown"])
+
+
+# Files.
+
+
+def _file(path: Path, made: str | None, registered: set[str]) -> Iterator[str]:
+    suffix = path.suffix.lower()
+    if suffix in _BOOKS:
+        yield "was not written by tfeval release"
+        yield from _book(path, registered)
+        return
+    if suffix not in _TEXT:
+        yield "was not written by tfeval release, and cannot be looked through"
+        return
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if made is not None and text == made:
+        return  # all of it follows from the cells, which were looked through
+    if made is None and not _is_index(path, text):
+        yield "was not written by tfeval release"
+        yield from _lines(text, registered, formulas=suffix == ".csv")
+    elif made is not None:
+        yield "is not what its cells make"
+        yield from _lines(text, registered, formulas=suffix == ".csv")
+
+
+def _is_index(path: Path, text: str) -> bool:
+    """Tell whether a page is the list of scopes, which has no number of its own."""
+    return path.name == INDEX and index_of(path.parent) == text
+
+
+_PLACE, _PACKED = "a path of a machine", "embedded data or a script"
+#: Looked for in a page's source too, and not in what it shows alone.
+_RAW = (_PLACE, _PACKED)
+
+
+def _visible(text: str) -> str:
+    """Return what a page shows, line by line; of another text all of it."""
+    if "</style>" in text:
+        text = re.sub(r"<style.*?</style>", lambda one: "\n" * one[0].count("\n"), text,
+                      flags=re.DOTALL)  # fmt: skip
+    return re.sub(r"<[^>\n]*>", " ", text)
+
+
+def _looks_like(kind: str, line: str) -> bool:
+    return kind in kinds_in(line)
+
+
+def _lines(text: str, registered: set[str], *, formulas: bool) -> Iterator[str]:
+    tests: dict[str, Callable[[str], bool]] = {
+        _PLACE: lambda line: bool(_PATH.search(line)),
+        _PACKED: lambda line: bool(_EMBEDDED.search(line)),
+        f"a count under {THRESHOLD}": lambda line: bool(_FEW.search(line)),
+        "a number that is no registered cell": lambda line: any(
+            one.replace(",", "").lstrip("-\u2212") not in registered
+            for one in _NUMBER.findall(line)),
+        "a live formula": lambda line: formulas and any(
+            _FORMULA.match(part.strip('"')) for part in line.split(",")),
+    }  # fmt: skip
+    raw, seen = text.splitlines(), _visible(text).splitlines()
+    for kind in _WANTED:
+        tests[f"what looks like a {kind}"] = partial(_looks_like, kind)
+    tests["what looks like a pseudonym"] = lambda line: bool(_PSEUDONYM.search(line))
+    for words, test in tests.items():
+        lines = raw if words in _RAW else seen
+        at = [place for place, line in enumerate(lines, start=1) if test(line)]
+        yield from (f"line {place}: {words}" for place in at[:_NAMED])
+        if len(at) > _NAMED:
+            yield f"{words}: {len(at) - _NAMED} more lines"
+
+
+def _book(path: Path, registered: set[str]) -> Iterator[str]:
+    """Look through an office document's parts: formulas, numbers, who made it."""
+    try:
+        with zipfile.ZipFile(path) as held:
+            parts = {name: held.read(name).decode("utf-8", "replace")
+                     for name in held.namelist() if name.endswith((".xml", ".rels"))}  # fmt: skip
+    except (OSError, zipfile.BadZipFile):
+        yield "cannot be looked through"
+        return
+    for name, text in sorted(parts.items()):
+        if re.search(r"<f[ >/]", text):
+            yield f"{name}: a live formula"
+        values = re.findall(r"<v>([^<]*)</v>", text)
+        if name.startswith("xl/worksheets/") and any(
+            one.lstrip("-") not in registered for one in values
+        ):
+            yield f"{name}: a number that is no registered cell"
+        if re.search(r"<(?:dc:creator|cp:lastModifiedBy)>[^<]+<", text):
+            yield f"{name}: who made it"
+        plain = re.sub(r"<[^>]*>", " ", text)
+        yield from (f"{name}: what looks like a {kind}" for kind in _identifiers(plain))

@@ -1,0 +1,260 @@
+"""Typed cells: every number about families that a page may show, with what a release asks of it.
+
+A page is for those inside. What may leave is made from cells, which a chapter writes beside its
+page: each number with how many families it rests on, how far a few of them can move it, and which
+families they are. The file stays inside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tfeval.display.tables import THRESHOLD
+from tfeval.errors import DataError
+from tfeval.settings import KEEPS_FILES
+
+FILE = "cells.npz"
+KINDS = ("count", "mean", "effect")
+LEVELS = ("authority", "region", "england")
+ENGLAND = "England"
+#: A number must not tell apart sets that differ by fewer families than may be counted.
+FEW = THRESHOLD - 1
+COLUMNS = ("kind", "number", "outcome", "months", "arm", "level", "area", "parent", "base",
+           "within", "value", "error", "n", "events", "least", "largest", "drop", "error_drop",
+           "signed", "unit", "set")  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Cells of one or several pages.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        One row a cell, `COLUMNS`: `kind`; `number`, what is counted or estimated, as a key;
+        `outcome`, `months`, `arm`; `level` of its `area`, and the `parent` that holds the area;
+        `base`, the number of those among whom it counts; `within`, the number that it is a part
+        of; `value`, exact, with its standard `error`; `n` families, `events` of them with the
+        outcome; `least`, the smallest count that it would give away; `largest`, the largest
+        contribution of one family, and `drop`, the most that leaving out any nine moves it
+        (`error_drop` the same of the error); `signed`, whether it can be below 0; `unit`; `set`,
+        whose it is.
+    families : ndarray of uint64, shape (families,)
+        A hash of each family's pseudonym.
+    members : ndarray of uint32
+        Places in `families`, set after set.
+    starts : ndarray of int64, shape (sets + 1,)
+        Where each set begins.
+    about : mapping
+        Notebook, parameters, whether the records are simulated.
+    """
+
+    frame: pd.DataFrame
+    families: np.ndarray
+    members: np.ndarray
+    starts: np.ndarray
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def rows_of(self, number: int) -> np.ndarray:
+        """Return the places in `families` of a set."""
+        return self.members[self.starts[number] : self.starts[number + 1]]
+
+    def save(self, path: Path) -> None:
+        """Write the cells; inside only."""
+        rows = self.frame.astype(object).where(self.frame.notna(), None)
+        told = {"about": dict(self.about), "rows": rows.to_numpy().tolist()}
+        with path.open("wb") as stream:
+            np.savez_compressed(stream, told=np.array(json.dumps(told)), families=self.families,
+                                members=self.members, starts=self.starts)  # fmt: skip
+
+
+def read_cells(path: Path) -> Cells:
+    """Read what `Cells.save` wrote.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            told = json.loads(str(held["told"]))
+            frame = pd.DataFrame(told["rows"], columns=list(COLUMNS))
+            made = Cells(_typed(frame), held["families"], held["members"], held["starts"],
+                         told["about"])  # fmt: skip
+    except (OSError, ValueError, KeyError):
+        raise DataError(f"{path.name} holds no cells: run its page again.") from None
+    return made
+
+
+_TEXT = ("kind", "number", "outcome", "arm", "level", "area", "parent", "base", "within", "unit")
+_WHOLE = ("months", "set")
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    kinds: dict[str, Any] = dict.fromkeys(_TEXT, str) | dict.fromkeys(_WHOLE, int)
+    kinds |= {name: float for name in COLUMNS if name not in kinds}
+    return frame.astype(kinds | {"signed": bool})
+
+
+def together(several: Iterable[Cells]) -> Cells:
+    """Return the cells of several pages as one."""
+    parts = list(several)
+    if not parts:
+        none = np.zeros(0, dtype=np.uint64)
+        empty = _typed(pd.DataFrame(columns=list(COLUMNS)))
+        return Cells(empty, none, none.astype(np.uint32), np.zeros(1, dtype=np.int64))
+    families, place = np.unique(np.concatenate([one.families for one in parts]),
+                                return_inverse=True)  # fmt: skip
+    ends = np.cumsum([0, *(len(one.families) for one in parts)])
+    frames, members, starts, sets, held = [], [], [np.zeros(1, dtype=np.int64)], 0, 0
+    for one, begin in zip(parts, ends[:-1], strict=True):
+        frames.append(one.frame.assign(set=one.frame["set"] + sets))
+        members.append(place[begin + one.members.astype(np.int64)].astype(np.uint32))
+        starts.append(one.starts[1:] + held)
+        sets, held = sets + len(one.starts) - 1, held + len(one.members)
+    frame = pd.concat(frames, ignore_index=True)
+    # Two pages may show one number of one population: it is one cell.
+    first = ~frame.duplicated(["number", "months", "arm", "area"])
+    simulated = any(one.about.get("simulated", False) for one in parts)
+    return Cells(frame[first].reset_index(drop=True), families, np.concatenate(members),
+                 np.concatenate(starts), {"simulated": simulated})  # fmt: skip
+
+
+def family_hashes(identifiers: Iterable[object]) -> np.ndarray:
+    """Return 64 bits of each family's pseudonym, shape (families,).
+
+    Examples
+    --------
+    >>> first, other, same = family_hashes(["a", "b", "a"])
+    >>> bool(first == same), bool(first == other)
+    (True, False)
+    """
+    packed = b"".join(
+        hashlib.blake2b(str(one).encode(), digest_size=8).digest() for one in identifiers
+    )
+    return np.frombuffer(packed, dtype="<u8").astype(np.uint64)
+
+
+def most(contributions: np.ndarray, count: int = FEW) -> float:
+    """Return the sum of the largest few contributions, in size.
+
+    Examples
+    --------
+    >>> most(np.array([-3.0, 1.0, 2.0]), 2)
+    5.0
+    """
+    size = np.abs(contributions)
+    if len(size) > count:
+        size = np.partition(size, len(size) - count)[-count:]
+    return float(size.sum())
+
+
+def moved_by(values: np.ndarray, weights: np.ndarray | None = None) -> tuple[float, float, float]:
+    """Return a mean, the largest contribution to it, and how far any nine families can move it.
+
+    Parameters
+    ----------
+    values : ndarray of float, shape (n,)
+    weights : ndarray of float, shape (n,), optional
+
+    Returns
+    -------
+    mean, largest, drop : float
+        A contribution is a family's distance from the mean times its share of the weight. `drop`
+        holds exactly: leaving families out moves a weighted mean by the sum of their weights times
+        distances, over the weight that is left.
+
+    Examples
+    --------
+    >>> mean, largest, drop = moved_by(np.array([0.0] * 50 + [1.0] * 50))
+    >>> round(mean, 2), round(drop, 4)
+    (0.5, 0.0495)
+    """
+    weights = np.ones(len(values)) if weights is None else weights
+    mean = float(np.average(values, weights=weights))
+    pulls = weights * np.abs(values - mean)
+    left = weights.sum() - most(weights)
+    drop = most(pulls) / left if left > 0 else np.inf
+    return mean, float(pulls.max() / weights.sum()), drop
+
+
+class Maker:
+    """Gathers the cells of one page.
+
+    Parameters
+    ----------
+    families : iterable of str
+        Pseudonyms; a cell names its families by their places here.
+    authorities : iterable of str
+        Of each family, by ONS code.
+    regions : mapping of str to str
+        Authority to region.
+    """
+
+    def __init__(
+        self, families: Iterable[object], authorities: Iterable[object], regions: Mapping[str, str]
+    ) -> None:
+        hashes, self._place = np.unique(family_hashes(families), return_inverse=True)
+        self._families = hashes
+        self._rows: list[dict[str, Any]] = []
+        self._sets: list[np.ndarray] = []
+        self._known: dict[bytes, int] = {}
+        codes = np.array([str(one) for one in authorities], dtype=object)
+        region = np.array([regions.get(code, "") for code in codes], dtype=object)
+        self.areas: list[tuple[str, str, str, np.ndarray]] = [
+            ("england", ENGLAND, "", np.ones(len(codes), dtype=bool))
+        ]
+        for name in sorted({*region} - {""}):
+            self.areas.append(("region", name, ENGLAND, region == name))
+        for code in sorted({*codes} & {*regions}):
+            self.areas.append(("authority", code, regions[code], codes == code))
+
+    def add(self, rows: np.ndarray, **cell: Any) -> None:
+        """Add a cell of some families.
+
+        Parameters
+        ----------
+        rows : ndarray of int or bool
+            Places among the families given.
+        **cell
+            Columns of `COLUMNS`; those left out are empty.
+        """
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows
+        members = np.unique(self._place[rows]).astype(np.uint32)
+        own = members.tobytes()
+        if own not in self._known:
+            self._known[own] = len(self._sets)
+            self._sets.append(members)
+        blank: dict[str, Any] = dict.fromkeys(_TEXT, "") | {"months": 0, "signed": False}
+        self._rows.append({**dict.fromkeys(COLUMNS, np.nan), **blank, **cell,
+                           "set": self._known[own]})  # fmt: skip
+
+    def count(self, rows: np.ndarray, among: np.ndarray | None = None, **cell: Any) -> None:
+        """Add a count of families, and of how many it says that they have not what is counted."""
+        held = int(np.count_nonzero(rows))
+        least = held if among is None else min(held, int(np.count_nonzero(among)) - held)
+        self.add(rows, kind="count", value=held, n=held, events=held, least=least, largest=1.0,
+                 drop=float(FEW), unit="families", **cell)  # fmt: skip
+
+    def made(self, **about: Any) -> Cells:
+        """Return the cells gathered."""
+        starts = np.cumsum([0, *(len(one) for one in self._sets)]).astype(np.int64)
+        members = np.concatenate([np.zeros(0, dtype=np.uint32), *self._sets])
+        frame = _typed(pd.DataFrame(self._rows, columns=list(COLUMNS)))
+        return Cells(frame, self._families, members, starts, about)
+
+
+def keep_cells(make: Callable[[], Cells], folder: Path | None = None) -> None:
+    """Write cells beside a report's page; elsewhere, as in JupyterLab, none are made."""
+    if folder is not None or KEEPS_FILES in os.environ:
+        make().save((folder or Path()) / FILE)

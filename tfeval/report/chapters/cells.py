@@ -1,0 +1,224 @@
+"""The cells of the chapters that read linked records: what a release may be made from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tfeval.cohort.results import results_tests
+from tfeval.errors import TfevalError
+from tfeval.impact.design.design import Design
+from tfeval.impact.effects.estimate import estimate
+from tfeval.impact.means.estimates import Estimates, estimates_of
+from tfeval.impact.means.methods import METHODS
+from tfeval.impact.means.outcomes import aligned, populations
+from tfeval.programme.outcomes import outcome as registered
+from tfeval.programme.programmes import programmes
+from tfeval.programme.published import published
+from tfeval.report.cells import ENGLAND, Cells, Maker, keep_cells, most, moved_by
+from tfeval.report.chapters.families import Families
+from tfeval.report.chapters.impact import Analysis, primary_outcomes
+from tfeval.report.subject import Subject
+
+ARMS = {"treated": True, "comparison": False}
+
+
+def regions() -> dict[str, str]:
+    """Return the region of each authority, by ONS code."""
+    frame = published("local_authorities")
+    return dict(zip(frame["code"], frame["region"], strict=True))
+
+
+def keep_families(found: Families) -> None:
+    """Keep the cells of chapter 2 beside its page: families by arm and area, and their results."""
+    keep_cells(lambda: families_cells(found))
+
+
+def families_cells(found: Families) -> Cells:
+    """Return the cells of chapter 2: of all authorities, whichever the page shows.
+
+    Parameters
+    ----------
+    found : Families
+    """
+    settings = found.cohort.settings
+    months = settings.horizons[-1]
+    frame = found.cohort.to_pandas()
+    followed = found.cohort.followed(months).to_numpy(dtype=bool)
+    frame = frame[followed].reset_index(drop=True)
+    maker = Maker(frame["family_id"], frame["local_authority"], regions())
+    treated = frame["treated"].to_numpy() == 1
+    rules = programmes()[settings.phase]
+    met = _results(found, months, frame)
+    for level, area, parent, inside in maker.areas:
+        place: dict[str, Any] = {"level": level, "area": area, "parent": parent, "months": months}
+        for arm, which in ARMS.items():
+            own = inside & (treated == which)
+            if not own.any():
+                continue
+            maker.count(own, number="families", arm=arm, **place)
+            for name in met:
+                known = own & met[name].notna().to_numpy()
+                maker.count(known, number=f"judged:{name}", arm=arm, base="families", **place)
+                total = rules.result.name
+                maker.count(known & (met[name].to_numpy() == 1), known, number=f"result:{name}",
+                            arm=arm, base=f"judged:{name}", outcome=name,
+                            within="" if name == total else f"result:{total}", **place)  # fmt: skip
+    about = {"phase": settings.phase, "comparison": settings.comparison, "horizon": months}
+    return maker.made(notebook="02_families_and_data", parameters=about,
+                      simulated=found.records.simulated)  # fmt: skip
+
+
+def _results(found: Families, months: int, frame: pd.DataFrame) -> pd.DataFrame:
+    rules = programmes()[found.cohort.settings.phase].result
+    try:
+        tests = results_tests(found.records, found.cohort, months).set_index("unit")
+    except TfevalError:  # without the tables that they look at there are none
+        return pd.DataFrame(index=frame.index)
+    names = [name for name in (rules.name, rules.behaviour, rules.employment) if name in tests]
+    return tests.loc[frame["unit"], names].reset_index(drop=True)
+
+
+def keep_impact(found: Analysis) -> None:
+    """Keep the cells of chapter 4 beside its page."""
+    keep_cells(lambda: impact_cells(found))
+
+
+def impact_cells(found: Analysis) -> Cells:
+    """Return the cells of chapter 4: families, means and effects in England; by area the primary.
+
+    Parameters
+    ----------
+    found : Analysis
+
+    Notes
+    -----
+    How far families move an effect is the sum of their influences: exact for weighted means, to
+    first order where a regression stands behind it, and with the design held, not made again.
+    """
+    study, design = found.study, found.design
+    frame = found.families.to_pandas().loc[study.index].reset_index(drop=True)
+    maker = Maker(frame["family_id"], frame["local_authority"], regions())
+    outcomes = found.outcomes()
+    primary = [str(name) for name in primary_outcomes(outcomes, found.plan)]
+    kept = design.weights > 0
+    for level, area, parent, inside in maker.areas:
+        place: dict[str, Any] = {"level": level, "area": area, "parent": parent,
+                                 "months": found.horizon}  # fmt: skip
+        for arm, which in ARMS.items():
+            own = kept & (study.treated == which) & inside
+            if not own.any():
+                continue
+            maker.count(own, number="compared", arm=arm, **place)
+            for name in outcomes.columns if area == ENGLAND else primary:
+                values = outcomes[name].to_numpy(dtype=float)
+                _add_outcome(maker, str(name), values, own, design, arm=arm, **place)
+    _add_effects(maker, found, outcomes, "", found.specification.estimator)
+    codes = frame["local_authority"].astype(str)
+    for level, by in (("region", codes.map(regions()).fillna("")), ("authority", codes)):
+        if primary and by.ne("").any():
+            _add_effects(maker, found, outcomes[primary], level, "difference",
+                         by.set_axis(study.index))  # fmt: skip
+    return maker.made(notebook="04_impact", parameters=Subject.of(found.specification).parameters(),
+                      simulated=study.simulated)  # fmt: skip
+
+
+def _add_outcome(
+    maker: Maker, name: str, values: np.ndarray, own: np.ndarray, design: Design, **cell: Any
+) -> None:
+    known = own & ~np.isnan(values)
+    if not known.any():
+        return
+    having = known & (values != 0)
+    maker.count(known, number=f"known:{name}", base="compared", **cell)
+    maker.count(having, known, number=f"with:{name}", outcome=name, base=f"known:{name}", **cell)
+    if np.isin(values[known], (0.0, 1.0)).all():
+        return  # its mean is the share of those with it
+    n, events = int(known.sum()), int(having.sum())
+    mean, largest, drop = moved_by(values[known], design.weights[known])
+    maker.add(known, kind="mean", number=f"mean:{name}:{design.method}", outcome=name, value=mean,
+              n=n, events=events, least=_least(n, events, mean), largest=largest, drop=drop,
+              unit=registered(name).per, signed=bool((values[known] < 0).any()),
+              **cell)  # fmt: skip
+
+
+def _least(n: int, events: int, mean: float) -> int:
+    """Return the smallest count that a mean gives away; that none lacks it, only if it is a 1."""
+    lacking = n - events
+    return min(n, events) if lacking == 0 and not np.isclose(mean, 1.0) else min(events, lacking)
+
+
+def _add_effects(  # noqa: PLR0917
+    maker: Maker, found: Analysis, outcomes: pd.DataFrame, level: str, method: str,
+    by: pd.Series | None = None,
+) -> None:  # fmt: skip
+    design = found.design
+    try:
+        held = estimates_of(
+            design, aligned(found.study, outcomes, found.horizon), populations(design, by),
+            METHODS[method].means("linear", False), stacked=False,
+        )  # fmt: skip
+        effects = found.effects if by is None else estimate(
+            design, outcomes, months=found.horizon, method=method, errors="robust", by=by
+        )  # fmt: skip
+    except TfevalError:  # no area has both arms
+        return
+    frame = effects.to_frame().set_index(["population", "outcome"])
+    parents = {area: parent for _, area, parent, _ in maker.areas}
+    known = {str(name): outcomes[name].to_numpy(dtype=float) for name in outcomes}
+    for place, row in enumerate(held.rows):
+        area = ENGLAND if by is None else str(row["population"])
+        key = (row["population"], row["outcome"])
+        if area not in parents or key not in frame.index:
+            continue
+        line = frame.loc[key]
+        if not np.isfinite(line["estimate"]):
+            continue
+        members, own_pulls, pulls = _pulls(held, place, found)
+        error = float(line["std_error"])
+        squares = _squares(pulls, found, members if by is None else None)
+        left = max(error**2 - most(squares), 0.0) if np.isfinite(error) else np.nan
+        own = [_least(int(line[f"n_{arm}"]), int(line[f"events_{arm}"]), float(line[f"mean_{arm}"]))
+               for arm in ARMS]  # fmt: skip
+        values = known[row["outcome"]]
+        whole = bool(np.isin(values[~np.isnan(values)], (0.0, 1.0)).all())
+        maker.add(
+            members, kind="effect",
+            number=f"effect:{row['outcome']}:{design.method}:{method}:{design.estimand}",
+            outcome=str(row["outcome"]), months=found.horizon, arm="both",
+            level=level or "england", area=area, parent=parents[area],
+            value=float(line["estimate"]), error=error, n=float(line["n_treated"]),
+            events=float(line["events_treated"]), least=min(own),
+            largest=float(np.abs(own_pulls).max()), drop=most(pulls), error_drop=error - left**0.5,
+            signed=True, unit="share" if whole else registered(str(row["outcome"])).per,
+        )  # fmt: skip
+
+
+def _squares(pulls: np.ndarray, found: Analysis, members: np.ndarray | None) -> np.ndarray:
+    """Return what leaving each out takes off the squared error; clustered if members are given."""
+    if members is None:
+        return pulls**2
+    codes = found.families.to_pandas().loc[found.study.index[members], "local_authority"]
+    _, place = np.unique(codes.astype(str), return_inverse=True)
+    sums = np.bincount(place, weights=pulls)
+    return 2 * np.abs(sums[place] * pulls) + pulls**2
+
+
+def _pulls(
+    held: Estimates, place: int, found: Analysis
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the units of an effect, what each contributes, and how far leaving it out moves it."""
+    part = held.part[:, place]
+    psi = (held.psi_treated - held.psi_comparison)[:, place]
+    moved = part & (psi != 0)
+    members = np.flatnonzero(part)
+    grown = np.ones(found.study.size)
+    for which in ARMS.values():
+        arm = moved & (found.study.treated == which)
+        weights = found.design.weights[arm]
+        share = most(weights) / weights.sum() if len(weights) else 0.0
+        # What is left out takes its weight with it.
+        grown[arm] = 1.0 / (1.0 - min(share, 0.5))
+    return members, psi[members], (psi * grown)[members]
