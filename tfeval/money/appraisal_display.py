@@ -192,8 +192,7 @@ def _waterfall(appraised: Appraised) -> Chart:
         f"Waterfall of benefits of {amount(appraised.benefits)}, by payer, less costs of "
         f"{amount(appraised.costs)}, by line: a net present value of {amount(appraised.npv)}."
     )
-    more = ("costs", "benefits") if appraised.npv < 0 else ("benefits", "costs")
-    title = heading(appraised, f"{more[0]} exceed {more[1]} by {amount(abs(appraised.npv))}")
+    title = heading(appraised, f"benefits less costs come to {amount(appraised.npv)}")
     return waterfall_chart(
         labels, [*(benefit / 1e6), *(-spent / 1e6)], title=title, alt=alt,
         subtitle="From benefits to net present value",
