@@ -7,7 +7,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tests.report.analyses import analysis, page
+from tests.release.conftest import write_report
+from tests.report.analyses import analysis, page, run
+from tfeval.release.ledger import Ledger
+from tfeval.release.release import release
+from tfeval.release.scan import faults
 from tfeval.report.cells import (
     FILE,
     family_hashes,
@@ -118,3 +122,16 @@ def test_a_bound_is_that_of_the_worst_nine():
             left = np.delete(np.arange(30), out)
             assert abs(np.average(values[left], weights=weights[left]) - mean) <= drop * (1 + 1e-9)
         assert largest <= drop and most(values, 1) == values.max()
+
+
+@pytest.mark.slow(reason="chapters 2 and 4 from their notebooks, then a release of them")
+def test_what_the_notebooks_write_can_be_released(kept, tmp_path, monkeypatch):
+    monkeypatch.setenv("TFEVAL_KEEPS_FILES", "yes")
+    with linked.simulated_families(3_000):
+        for name in ("02_families_and_data", "04_impact"):
+            monkeypatch.chdir(tmp_path)
+            run(name, kept)
+            write_report(tmp_path / "reports" / "national" / name, read_cells(tmp_path / FILE))
+    made = release(tmp_path / "reports", tmp_path / "outside", tmp_path / "ledger")
+    assert made.scopes[0][1] > 200
+    assert faults(made.outside, Ledger(tmp_path / "ledger")) == []
