@@ -25,6 +25,8 @@ LINKED = re.compile(r"<a [^>]*href=\"([^\"]+)\"")
 ELSEWHERE = re.compile(r"data:|mailto:|javascript:|/")
 REPORT = re.compile(r"<a href=\"\.\./(\w+)/report\.html(?:#[^\"]*)?\"")
 MADE = re.compile(r"<a href=\"(?![a-z]+:|#|\w+\.html)[^\"]*\"[^>]*>(.*?)</a>", re.S)
+#: A link of one notebook to another.
+NOTEBOOK = re.compile(r"\]\((\w+)\.ipynb")
 log = logging.getLogger("mkdocs.hooks")
 
 
@@ -75,7 +77,7 @@ def _markdown_of(cells: list[dict[str, Any]]) -> str:
     for number, cell in enumerate(cells):
         text = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
-            parts.append(text)
+            parts.append(NOTEBOOK.sub(r"](\1.md", text))
         elif cell["cell_type"] == "code" and text:
             parts.append(f"```python\n{text}\n```\n\n{OUTPUT.format(number)}")
     return "\n\n".join(parts) + "\n"
