@@ -14,6 +14,14 @@ COUNTED = {
     "judged": "{outcome}: families that can be judged",
     "result": "{outcome}: families that met the test",
 }
+#: Results of the programme's own tests.
+RESULTS = {
+    "crime_asb_education": "Result in crime, anti-social behaviour and education",
+    "continuous_employment": "Continuous employment",
+    "turned_around": "Turned around",
+    "sustained_progress": "Significant and sustained progress",
+    "successful_family_outcome": "Successful family outcome",
+}
 TABLES = {
     "effect": "Effects: difference between the groups compared",
     "mean": "Means, by group compared",
@@ -69,5 +77,5 @@ def about_words(about: Mapping[str, str]) -> str:
     >>> about_words({"phase": "one", "horizon": "12", "simulated": "yes"})
     'phase one; horizon 12'
     """
-    return "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in about.items()
-                     if name != "simulated")  # fmt: skip
+    told = "; ".join(f"{name} {value}" for name, value in about.items() if name != "simulated")
+    return told.replace("_", " ")
