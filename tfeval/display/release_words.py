@@ -40,13 +40,10 @@ READ = (
     "Hidden: the number would tell of fewer than ten families, or would let such a number be "
     "worked out. It is not said which.",
     "Intervals are of 95%, from the released effect and error; the error counts the rounding.",
+    "The pages of the report's chapters, with their text, charts and spreadsheets, stay inside.",
 )
 SHARE_OF_ERROR = "Of the squared errors of effects {where}, rounding makes {share} (the median)."
 HERE, BY_AUTHORITY = "shown here", "of authorities"
-STAYS = (
-    "The pages of these chapters stay inside, since their numbers are not released one by one: "
-    "{titles}. Nothing of their text, charts or spreadsheets is here."
-)
 SIMULATED_NOTE = "From simulated records: no number here is a finding about the programme."
 
 
