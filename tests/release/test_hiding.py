@@ -16,8 +16,8 @@ def table(rows: list[tuple], **more: object) -> pd.DataFrame:
     names = ["number", "area", "parent", "base", "exact", "released", "shown"]
     frame = pd.DataFrame(rows, columns=names)
     frame = frame.assign(kind="count", months=12, arm="treated", within="", exhaustive=False,
-                         unit=10.0, n=frame["exact"], signed=False, guarded=frame["base"] != "",
-                         **more)  # fmt: skip
+                         unit=10.0, need=10.0, n=frame["exact"], signed=False,
+                         guarded=frame["base"] != "", **more)  # fmt: skip
     frame["level"] = np.where(frame["parent"] == "", "region", "authority")
     return frame.assign(sensitive=~frame["shown"])
 

@@ -216,6 +216,18 @@ def test_the_commands(reports, tmp_path):
         release(reports, tmp_path / "out", tmp_path / "ledger")
 
 
+def test_a_release_that_fails_is_in_no_ledger(reports, tmp_path, monkeypatch):
+    monkeypatch.setattr("tfeval.release.release.faults", lambda *_: ["cells.csv: wrong"])
+    with pytest.raises(TfevalError, match="Nothing is released"):
+        release(reports, tmp_path / "outside", tmp_path / "ledger")
+    assert not (tmp_path / "outside").exists()
+    assert not list((tmp_path / "ledger" / "releases").iterdir())
+    monkeypatch.undo()
+    first = release(reports, tmp_path / "outside", tmp_path / "ledger")
+    second = release(reports, tmp_path / "outside2", tmp_path / "another")
+    assert (first.checker.name, second.checker.name) == ("0001", "0001-2")
+
+
 def test_what_cannot_be_released_is_refused(reports, tmp_path):
     with pytest.raises(TfevalError, match="lies inside"):
         release(reports, reports / "outside", tmp_path / "ledger")

@@ -14,6 +14,14 @@ COUNTED = {
     "judged": "{outcome}: families that can be judged",
     "result": "{outcome}: families that met the test",
 }
+#: Results of the programme's own tests.
+RESULTS = {
+    "crime_asb_education": "Result in crime, anti-social behaviour and education",
+    "continuous_employment": "Continuous employment",
+    "turned_around": "Turned around",
+    "sustained_progress": "Significant and sustained progress",
+    "successful_family_outcome": "Successful family outcome",
+}
 TABLES = {
     "effect": "Effects: difference between the groups compared",
     "mean": "Means, by group compared",
@@ -32,13 +40,10 @@ READ = (
     "Hidden: the number would tell of fewer than ten families, or would let such a number be "
     "worked out. It is not said which.",
     "Intervals are of 95%, from the released effect and error; the error counts the rounding.",
+    "The pages of the report's chapters, with their text, charts and spreadsheets, stay inside.",
 )
 SHARE_OF_ERROR = "Of the squared errors of effects {where}, rounding makes {share} (the median)."
 HERE, BY_AUTHORITY = "shown here", "of authorities"
-STAYS = (
-    "The pages of these chapters stay inside, since their numbers are not released one by one: "
-    "{titles}. Nothing of their text, charts or spreadsheets is here."
-)
 SIMULATED_NOTE = "From simulated records: no number here is a finding about the programme."
 
 
@@ -69,5 +74,5 @@ def about_words(about: Mapping[str, str]) -> str:
     >>> about_words({"phase": "one", "horizon": "12", "simulated": "yes"})
     'phase one; horizon 12'
     """
-    return "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in about.items()
-                     if name != "simulated")  # fmt: skip
+    told = "; ".join(f"{name} {value}" for name, value in about.items() if name != "simulated")
+    return told.replace("_", " ")

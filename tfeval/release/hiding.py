@@ -4,7 +4,7 @@ A cell that rests on fewer than ten is hidden. Others may give it away: a region
 authorities shown, families less those with a result, a whole less its parts. Whoever reads
 knows that each number shown lies within its rounding, and that parts make up their whole. How near
 that brings a hidden number is the least and the most that it can be under all of it together: two
-linear programmes (HiGHS). Where they are nearer to each other than the number's own unit, a further
+linear programmes (HiGHS). Where they are nearer to each other than the number needs, a further
 cell is hidden. Reference: Fischetti and Salazar (2001), Management Science 47.
 """
 
@@ -82,9 +82,9 @@ def reach(frame: pd.DataFrame) -> list[Reach]:
     ----------
     frame : DataFrame
         Columns kind, number, months, arm, level, area, parent, base, within, n, signed; `released`,
-        `unit` and `shown`; `sensitive`, which of the hidden must be protected; `guarded`, of which
-        counts those without are ten or more too; `exhaustive`, which parts make up their whole;
-        and inside `exact`.
+        `unit` and `shown`; `sensitive`, which of the hidden must be protected, and by how much:
+        `need`; `guarded`, of which counts those without are ten or more too; `exhaustive`, which
+        parts make up their whole; and inside `exact`.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def _block(part: pd.DataFrame, cells: np.ndarray) -> _Block:
     less, by = _between(part, places) if counts else ([], [])
     targets, about = [], []
     for place in np.flatnonzero((part["sensitive"] & ~part["shown"]).to_numpy(dtype=bool)):
-        unit = float(part["unit"].iloc[place])
+        unit = float(part["need"].iloc[place])
         targets.append({int(place): 1.0})
         about.append((int(cells[place]), False, unit))
         base = places.get(_base_key(part, int(place), "base"))
@@ -200,7 +200,7 @@ def _bounds(part: pd.DataFrame, counts: bool) -> tuple[np.ndarray, np.ndarray]:
     known = part["exact"].to_numpy(dtype=float) if "exact" in part else released
     # The number of a set released before may lie further off than rounding alone would have it.
     off = np.maximum(REACH * unit, np.abs(np.where(shown, known - released, 0.0)))
-    far = _FAR * float(np.nanmax(unit))
+    far = _FAR * float(np.nanmax(np.append(unit, part["need"])))
     low = np.where(signed, -far, 0.0)
     low = np.where(shown, np.maximum(released - off, low), low)
     high = np.where(shown, released + off, far)

@@ -19,6 +19,8 @@ from tfeval.display.tables import THRESHOLD
 COUNT_UNIT = THRESHOLD
 #: A unit is at least so many times what one family can move the number by.
 DOMINANCE = 10.0
+#: A hidden mean or effect must stay unknown by so many times its largest contribution.
+PROTECTED = 2.0
 #: Noise before rounding, to either side, in units; and the most that nine families may move a
 #: number by. Together they are at most a half, which is what the property of a unit rests on.
 NOISE, MOVED = 0.05, 0.45

@@ -137,12 +137,16 @@ class Ledger:
         self._take(number, families, row)
         self._new.append((number, families, row))
 
+    def next_release(self) -> str:
+        """Return the name of the release that `save` will keep."""
+        held = [] if self.folder is None else [*(self.folder / RELEASES).glob("*.npz")]
+        return f"{len(held) + 1:04d}"
+
     def save(self) -> str:
         """Keep what was added; return the release's name."""
+        name = self.next_release()
         if self.folder is None:
-            return ""
-        releases = self.folder / RELEASES
-        name = f"{len(list(releases.glob('*.npz'))) + 1:04d}"
+            return name
         sets: dict[bytes, int] = {}
         parts: list[np.ndarray] = []
         rows = []
@@ -153,7 +157,7 @@ class Ledger:
                 parts.append(families)
             rows.append({**row, "number": number, "set": sets[own]})
         told = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "numbers": rows}
-        path = releases / f"{name}.npz"
+        path = self.folder / RELEASES / f"{name}.npz"
         write_private(path, "")
         with path.open("wb") as stream:
             np.savez_compressed(

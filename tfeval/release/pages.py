@@ -172,6 +172,8 @@ def _label(kind: str, number: str, row: pd.Series) -> str:
 
 def outcome_name(name: str) -> str:
     """Return an outcome's or a result's name for readers."""
+    if name in words.RESULTS:
+        return words.RESULTS[name]
     try:
         return outcome_label(name)
     except TfevalError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -93,11 +94,18 @@ def release(reports: Path, outside: Path, ledger: Path) -> Release:
         if wrong := faults(draft, held):
             more = f"; and {len(wrong) - _TOLD_FAULTS} more" * (len(wrong) > _TOLD_FAULTS)
             raise ReportError(f"Nothing is released: {'; '.join(wrong[:_TOLD_FAULTS])}{more}.")
-        name = held.save()
-        checker = reports / CHECKER / name
+        name = held.next_release()
+        checker = _free(reports / CHECKER / name)
         write_checker(checker, made, draft, name, stays=_stays(reports))
+        held.save()
     counts = tuple((scope, *count_of(register_of(one))) for scope, one in made.items())
     return Release(outside, checker, name, counts)
+
+
+def _free(folder: Path) -> Path:
+    """Return the folder's name, or the next that is free: of another ledger's releases, say."""
+    others = (folder.with_name(f"{folder.name}-{number}") for number in count(2))
+    return next(one for one in chain([folder], others) if not one.exists())
 
 
 def _write(path: Path, text: str) -> None:

@@ -14,6 +14,7 @@ from tfeval.release.hiding import Reach, hide_more
 from tfeval.release.keys import (
     COUNT_UNIT,
     MOVED,
+    PROTECTED,
     cell_key,
     digits_of,
     noise,
@@ -73,16 +74,15 @@ def release_cells(cells: Cells, ledger: Ledger) -> Released:
     frame["exact"] = frame["value"]
     frame["unit_of"] = frame["unit"]
     frame["sensitive"] = frame["least"] < THRESHOLD
-    # What is hidden is protected by its largest contribution alone.
-    drops = frame["drop"].where(~frame["sensitive"], 0.0)
-    units = [unit_of(*pulls) for pulls in zip(frame["largest"], drops, strict=True)]
-    frame["unit"] = np.where(frame["kind"] == "count", float(COUNT_UNIT), units)
+    units = [unit_of(*pulls) for pulls in zip(frame["largest"], frame["drop"], strict=True)]
+    counts = frame["kind"].eq("count")
+    frame["unit"] = np.where(counts, float(COUNT_UNIT), units)
+    frame["need"] = _needs(frame)
     frame["guarded"] = frame["kind"].eq("count") & frame["outcome"].ne("")
     frame["exhaustive"] = _exhaustive(frame)
     no_unit = frame["unit"].isna()
     frame["shown"] = ~frame["sensitive"] & ~no_unit
     frame["reason"] = np.where(frame["sensitive"], SMALL, np.where(no_unit, NO_UNIT, ""))
-    _fill_units(frame)
     fresh = _say(frame, sets, ledger)
     more, reached = hide_more(frame)
     frame.loc[more, "reason"] = SECONDARY
@@ -108,17 +108,20 @@ def _exhaustive(frame: pd.DataFrame) -> np.ndarray:
     return found.to_numpy(dtype=bool)
 
 
-def _fill_units(frame: pd.DataFrame) -> None:
-    """Give a number of too few families the unit of the area around it: it is hidden by as much."""
-    by_area = frame.drop_duplicates(["number", "months", "arm", "area"]).set_index(
-        ["number", "months", "arm", "area"])["unit"]  # fmt: skip
-    units = frame["unit"].to_numpy(dtype=float).copy()
-    for place in np.flatnonzero(np.isnan(units)):
-        row = frame.iloc[int(place)]
-        around = by_area.get((row["number"], row["months"], row["arm"], row["parent"]), np.nan)
-        least = max(abs(row["exact"]), 1e-9) if np.isfinite(row["exact"]) else 1.0
-        units[place] = around if around > 0 else least
-    frame["unit"] = units
+def _needs(frame: pd.DataFrame) -> np.ndarray:
+    """Return how far apart the least and the most of each number must lie, were it hidden.
+
+    Of a count by its unit; of a mean or an effect by a few times its largest contribution. Where
+    all families are alike there is none: then by that of the area around.
+    """
+    at = ["number", "months", "arm", "area"]
+    largest = frame.drop_duplicates(at).set_index(at)["largest"]
+    own = frame["largest"].to_numpy(dtype=float).copy()
+    for place in map(int, np.flatnonzero(own <= 0)):
+        row = frame.iloc[place]
+        around = largest.get((row["number"], row["months"], row["arm"], row["parent"]), 0.0)
+        own[place] = around or max(abs(float(row["exact"])), 1.0)
+    return np.where(frame["kind"] == "count", float(COUNT_UNIT), PROTECTED * own)
 
 
 def _number(frame: pd.DataFrame, place: int) -> str:

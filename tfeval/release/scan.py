@@ -184,7 +184,7 @@ def _as_read(register: pd.DataFrame) -> pd.DataFrame:
     frame = register[register["kind"] == "count"].reset_index(drop=True)
     flags = {name: frame[name].eq("yes") for name in ("shown", "signed", "guarded", "exhaustive")}
     frame = frame.assign(**flags, released=pd.to_numeric(frame["value"], errors="coerce"),
-                         unit=float(THRESHOLD), n=0.0)  # fmt: skip
+                         unit=float(THRESHOLD), need=float(THRESHOLD), n=0.0)  # fmt: skip
     return frame.assign(sensitive=~frame["shown"])
 
 

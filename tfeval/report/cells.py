@@ -184,7 +184,7 @@ def moved_by(values: np.ndarray, weights: np.ndarray | None = None) -> tuple[flo
     mean = float(np.average(values, weights=weights))
     pulls = weights * np.abs(values - mean)
     left = weights.sum() - most(weights)
-    drop = most(pulls) / left if left > 0 else np.inf
+    drop = float(most(pulls) / left) if left > 0 else np.inf
     return mean, float(pulls.max() / weights.sum()), drop
 
 

@@ -13,6 +13,7 @@ from tfeval.cohort.results import results_tests
 from tfeval.display.charts import bar_chart
 from tfeval.display.figures import Chart
 from tfeval.display.names import SOURCES
+from tfeval.display.release_words import RESULTS
 from tfeval.display.tables import Table, safe_count, safe_mean, table
 from tfeval.programme.claims import authority
 from tfeval.programme.outcomes import SHARE, outcome, outcome_label, reported_outcomes
@@ -22,15 +23,6 @@ from tfeval.records.schema import TABLES
 from tfeval.records.store import Records
 from tfeval.report.chapters.linked import banner_of
 from tfeval.report.notebook_parts import Box
-
-_RESULTS = {
-    "crime_asb_education": "Result in crime, anti-social behaviour and education",
-    "continuous_employment": "Continuous employment",
-    "turned_around": "Turned around",
-    "sustained_progress": "Significant and sustained progress",
-    "successful_family_outcome": "Successful family outcome",
-}
-
 
 _ARMS = {"On the programme": 1, "Comparison": 0}
 
@@ -214,9 +206,9 @@ def results_table(families: Families) -> Table:
     found = found[followed & found["unit"].isin(families.frame["unit"]).to_numpy()]
     arms = {who: found[found["treated"] == arm] for who, arm in _ARMS.items()}
     rows = [
-        (_RESULTS[name], *(share for own in arms.values() for share in _states(own[name])))
+        (RESULTS[name], *(share for own in arms.values() for share in _states(own[name])))
         for name in found.columns
-        if name in _RESULTS
+        if name in RESULTS
     ]
     columns = [f"{who}, {state}" for who in arms for state in ("met", "cannot be judged")]
     return table(
