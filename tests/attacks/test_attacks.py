@@ -12,6 +12,7 @@ import pytest
 from tests.attacks import attacks
 from tests.attacks.world import Line, as_shown, cells_of, families, released
 from tfeval.release.ledger import Ledger
+from tfeval.release.released import SECONDARY, release_cells
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +101,13 @@ def test_a_set_has_one_number_in_every_table(people, published, ledger):
     whole = attacks.by_area(published["on"], "custody")["Region 4"]
     alone = attacks.by_area(second, "custody")["England"]
     assert (whole.low, whole.high) == (alone.low, alone.high) and np.isfinite(whole.low)
+
+
+def test_what_was_hidden_for_others_stays_hidden(tmp_path):
+    cells, said = cells_of(families(2_500)), []
+    for _ in range(2):
+        ledger = Ledger(tmp_path / "ledger")
+        said.append(release_cells(cells, ledger).frame[["shown", "released", "reason"]])
+        ledger.save()
+    assert (said[0]["reason"] == SECONDARY).any()
+    pd.testing.assert_frame_equal(*said)

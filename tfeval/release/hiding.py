@@ -116,7 +116,10 @@ def hide_more(
     frame = frame.reset_index(drop=True)
     shown = frame["shown"].to_numpy(dtype=bool).copy()
     level = frame["level"].map(_LEVELS).to_numpy(dtype=float)
-    rank = np.lexsort([np.arange(len(frame)), frame["n"].to_numpy(dtype=float), level]).argsort()
+    # What an earlier release told cannot be hidden any more: it comes last.
+    told = frame["apart"].to_numpy() >= 0 if "apart" in frame else np.zeros(len(frame), dtype=bool)
+    order = [np.arange(len(frame)), frame["n"].to_numpy(dtype=float), level, told]
+    rank = np.lexsort(order).argsort()
     reached: list[Reach] = []
     for cells in _components(frame):
         part = frame.iloc[cells]

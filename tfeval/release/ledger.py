@@ -107,6 +107,7 @@ class Ledger:
         -------
         mapping or None
             Of the nearest set that differs by at most nine families, with `apart`, by how many.
+            Its `released` is None where it was hidden so that others cannot be worked out.
         """
         held = self._numbers.get(number)
         if held is None:
@@ -115,8 +116,11 @@ class Ledger:
         for place in held.near(families):
             other = held.sets[place]
             differ = len(np.setxor1d(families, other, assume_unique=True))
-            if differ <= FEW and (best is None or differ < best["apart"]):
-                best = {**held.said[place], "apart": differ}
+            said = held.said[place]
+            # Of two as near, what was told stays told.
+            rank = (differ, said["released"] is None)
+            if differ <= FEW and (best is None or rank < (best["apart"], best["released"] is None)):
+                best = {**said, "apart": differ}
         return best
 
     def has(self, kind: str, number: str, value: str, unit: float) -> bool:
@@ -126,7 +130,8 @@ class Ledger:
         if not held:
             for key, numbers in self._numbers.items():
                 if key == named or key.startswith(f"{named}:"):
-                    held |= {(float(one["released"]), float(one["unit"])) for one in numbers.said}
+                    held |= {(float(one["released"]), float(one["unit"]))
+                             for one in numbers.said if one["released"] is not None}  # fmt: skip
         digits = len(value.partition(".")[2])
         return any(one == unit and f"{said:.{digits}f}" == value for said, one in held)
 

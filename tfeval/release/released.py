@@ -88,8 +88,8 @@ def release_cells(cells: Cells, ledger: Ledger) -> Released:
     frame.loc[more, "reason"] = SECONDARY
     frame["shown"] &= ~more
     for place, said in fresh.items():
-        if frame["shown"].iloc[place]:
-            ledger.add(_number(frame, place), sets[frame["set"].iloc[place]], said)
+        told = said if frame["shown"].iloc[place] else dict.fromkeys(said)
+        ledger.add(_number(frame, place), sets[frame["set"].iloc[place]], told)
     hidden = ~frame["shown"]
     frame.loc[hidden, ["released", "released_error"]] = np.nan
     simulated = bool(cells.about.get("simulated", False))
@@ -136,6 +136,7 @@ def _say(frame: pd.DataFrame, sets: list[np.ndarray], ledger: Ledger) -> dict[in
     errors, apart = released.copy(), np.full(len(frame), -1)
     units = frame["unit"].to_numpy(dtype=float).copy()
     fresh: dict[int, dict[str, Any]] = {}
+    kept_hidden: list[int] = []
     for place in map(int, np.flatnonzero(frame["shown"])):
         families = sets[frame["set"].iloc[place]]
         number = _number(frame, place)
@@ -144,10 +145,16 @@ def _say(frame: pd.DataFrame, sets: list[np.ndarray], ledger: Ledger) -> dict[in
             said = fresh[place] = _fresh(frame.iloc[place], number, families, ledger.key)
         else:
             apart[place] = said["apart"]
+        if said["released"] is None:
+            kept_hidden.append(place)
+            continue
         released[place], units[place] = said["released"], said["unit"]
         errors[place] = np.nan if said["error"] is None else said["error"]
     frame["released"], frame["released_error"], frame["unit"] = released, errors, units
     frame["apart"] = apart
+    # What was hidden for the sake of others stays so: they may have been told since.
+    frame.loc[kept_hidden, "shown"] = False
+    frame.loc[kept_hidden, "reason"] = SECONDARY
     return fresh
 
 
