@@ -38,6 +38,9 @@ ALLOWED = {
     " could pay ": "what an authority is paid",
     " pays for the ": "the claim of 2015, which is of public money",
     ", which it pays for only if ": "the claim of 2015",
+    "the saving claimed pays for its cost only if ": "the claim of 2015",
+    "Pays only if ": "the claim of 2015",
+    "no fall in children looked after would pay for the costs alone": "of public money",
     "What would repay the cost in a year": "of public money",
     "To repay: what a family cost central government (": "of public money",
 }

@@ -10,7 +10,6 @@ import pandas as pd
 
 from tfeval.cohort.analysis_table import BEFORE, Cohort
 from tfeval.errors import ParameterError, suggest
-from tfeval.records.relations import kept_frame
 
 _ALLOWED = (
     ast.Expression, ast.Name, ast.Load, ast.Constant, ast.List, ast.Tuple, ast.BinOp, ast.UnaryOp,
@@ -112,6 +111,8 @@ def add_covariates(families: Cohort, expressions: Mapping[str, str]) -> Cohort:
     >>> sorted(more.to_pandas()["any_offence"].dropna().unique().tolist())
     [0.0, 1.0]
     """
+    from tfeval.records.relations import kept_frame  # noqa: PLC0415 - Ibis is no matter of studies
+
     if not isinstance(families, Cohort):
         raise ParameterError("add_covariates takes a cohort: make one with cohort(records).")
     if not expressions:

@@ -35,7 +35,7 @@ def tiles() -> pd.DataFrame:
     Examples
     --------
     >>> made = tiles().set_index("name")
-    >>> made.loc["Northumberland", "row"] < made.loc["Kent", "row"]
+    >>> bool(made.loc["Northumberland", "row"] < made.loc["Kent", "row"])
     True
     """
     from scipy.optimize import linear_sum_assignment  # noqa: PLC0415
