@@ -117,6 +117,22 @@ def test_a_fault_of_the_package_is_counted_too(task, monkeypatch):
     assert set(rows["why"]) == {"LinAlgError; its own text is withheld"}
 
 
+def test_a_fault_that_does_not_come_again_is_none(task, rows, monkeypatch):
+    left = [OSError("No space left on device")]
+
+    def unlucky(*given, **named):
+        if left:
+            raise left.pop()
+        return cohort(*given, **named)
+
+    from tfeval.audit.replication import cohort
+
+    monkeypatch.setattr("tfeval.audit.replication.cohort", unlucky)
+    again = replicate(task, ["not_yet_treated", "waiting"], WANTED)
+    assert not left
+    pd.testing.assert_frame_equal(again, rows, check_exact=True)
+
+
 def test_the_short_grid_changes_one_thing_at_a_time():
     for cell in cells():
         changed = sum(getattr(cell, name) != getattr(PAGE, name) for name in vars(PAGE))

@@ -209,4 +209,5 @@ def test_a_worker_of_a_cluster_that_dies_loses_nothing(tmp_path, here):
 
         run(few(4), tmp_path, PLAN, scheduler=cluster.scheduler_address, tell=kill)
     for first, second in zip(frames(tmp_path), here, strict=True):
+        assert list(first["why"]) == list(second["why"])
         pd.testing.assert_frame_equal(first, second, check_exact=True)

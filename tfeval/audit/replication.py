@@ -12,7 +12,7 @@ import pandas as pd
 
 from tfeval.audit.worlds import ALL_AUTHORITIES, EFFECTS, GAPS, PHASE, SIMULATORS, WORLDS
 from tfeval.cohort.cohort import cohort, comparison_groups
-from tfeval.errors import ParameterError, public_line, suggest
+from tfeval.errors import ParameterError, TfevalError, public_line, suggest
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.estimate import METHODS, estimate
 from tfeval.impact.inference.rules import ESTIMATED
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tfeval.impact.design.design import Design
     from tfeval.impact.study.study import Study
     from tfeval.records.simulate import SimulatedRecords, Truth
+    from tfeval.records.store import Records
 
 # What a replication is, and its records.
 
@@ -295,7 +296,8 @@ def replicate(
         the treated families compared, weighted as the design weights them, of whom the outcome is
         known; `truth_treated` that on all treated families of the cohort. A cell that cannot be
         estimated has its rows too, with `why`: a status of `estimate`, or what was said; a fault
-        of the package itself is named by its type, for a page would have failed there too.
+        that nobody foresaw, and that comes twice, is named by its type: a page would have failed
+        there too.
 
     Examples
     --------
@@ -309,16 +311,25 @@ def replicate(
     wanted = sorted(wanted or cells())
     rows: list[dict[str, Any]] = []
     for comparison in comparisons or comparison_groups():
-        try:
-            families = cohort(
-                made.records, phase=PHASE, horizon=HORIZONS, comparison=comparison,
-                treatment=WORLDS[task.world].treatment,
-            )  # fmt: skip
-            found = _of_cohort(families, wanted, known)
-        except Exception as fault:
-            found = [row for cell in wanted for row in _failed(cell, fault)]
+        found = _of_comparison(made.records, task, comparison, wanted, known)
+        if any(row.get("unforeseen") for row in found):  # as of a disk that was full for a moment
+            found = _of_comparison(made.records, task, comparison, wanted, known)
         rows += [{**vars(task), "comparison": comparison, **row} for row in found]
     return pd.DataFrame(rows).reindex(columns=list(COLUMNS))
+
+
+def _of_comparison(
+    records: Records, task: Task, comparison: str, wanted: list[Cell],
+    known: Mapping[int, pd.DataFrame],
+) -> list[dict[str, Any]]:  # fmt: skip
+    try:
+        families = cohort(
+            records, phase=PHASE, horizon=HORIZONS, comparison=comparison,
+            treatment=WORLDS[task.world].treatment,
+        )  # fmt: skip
+        return _of_cohort(families, wanted, known)
+    except Exception as fault:
+        return [row for cell in wanted for row in _failed(cell, fault)]
 
 
 def true_effects(truth: Truth, months: int) -> pd.DataFrame:
@@ -431,7 +442,8 @@ def _truth(design: Design, values: pd.Series, known: pd.Series) -> float:
 
 
 def _failed(cell: Cell, fault: Exception) -> list[dict[str, Any]]:
-    return [{**_told(cell, name), "why": public_line(fault)} for name in cell.outcomes]
+    told = {"why": public_line(fault), "unforeseen": not isinstance(fault, TfevalError)}
+    return [{**_told(cell, name), **told} for name in cell.outcomes]
 
 
 def _told(cell: Cell, name: str) -> dict[str, Any]:

@@ -137,6 +137,8 @@ def duckdb_connection(
         connection = ibis.duckdb.connect(**limits)
     else:
         connection = ibis.duckdb.connect(database, read_only=True, **limits)
+    # In a notebook it would be a widget, on some machines and not on others.
+    connection.raw_sql("SET enable_progress_bar = false")
     asked = "SELECT current_setting('enable_external_access')"
     if not connection.raw_sql(asked).fetchall()[0][0]:  # the file is open in this process already
         return connection
