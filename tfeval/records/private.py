@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import ibis
@@ -105,6 +106,7 @@ def open_to_others(path: Path) -> bool:
 _PREFIX = "tfeval-spill-"
 _LOCK = "held"
 _numbers = count()
+_OPENING = Lock()
 #: By process, since a fork shares the others and must not remove them, and place: folder, lock.
 _roots: dict[tuple[int, Path], tuple[Path, Any]] = {}
 
@@ -133,21 +135,22 @@ def duckdb_connection(
     `enable_external_access` is off, and stays off for as long as the file is open.
     """
     limits = {"memory_limit": memory_limit} if memory_limit else {}
-    if database is None:
-        connection = ibis.duckdb.connect(**limits)
-    else:
-        connection = ibis.duckdb.connect(database, read_only=True, **limits)
-    # In a notebook it would be a widget, on some machines and not on others.
-    connection.raw_sql("SET enable_progress_bar = false")
-    asked = "SELECT current_setting('enable_external_access')"
-    if not connection.raw_sql(asked).fetchall()[0][0]:  # the file is open in this process already
+    with _OPENING:  # one file opened twice at once has one set of settings
+        if database is None:
+            connection = ibis.duckdb.connect(**limits)
+        else:
+            connection = ibis.duckdb.connect(database, read_only=True, **limits)
+        # In a notebook it would be a widget, on some machines and not on others.
+        connection.raw_sql("SET enable_progress_bar = false")
+        asked = "SELECT current_setting('enable_external_access')"
+        if not connection.raw_sql(asked).fetchall()[0][0]:
+            return connection  # the file is open in this process already
+        connection.raw_sql(f"SET temp_directory = {_quoted(_spill_folder(spill_to))}")
+        if database is not None:
+            for name in ("autoload_known_extensions", "autoinstall_known_extensions",
+                         "enable_external_access"):  # fmt: skip
+                connection.raw_sql(f"SET {name} = false")
         return connection
-    connection.raw_sql(f"SET temp_directory = {_quoted(_spill_folder(spill_to))}")
-    if database is not None:
-        for name in ("autoload_known_extensions", "autoinstall_known_extensions",
-                     "enable_external_access"):  # fmt: skip
-            connection.raw_sql(f"SET {name} = false")
-    return connection
 
 
 def _quoted(path: Path) -> str:
