@@ -37,7 +37,6 @@ ALLOWED = {
     "The most that the tariff could pay, ": "what an authority is paid",
     " could pay ": "what an authority is paid",
     " pays for the ": "the claim of 2015, which is of public money",
-    ", which it pays for only if ": "the claim of 2015",
     "the saving claimed pays for its cost only if ": "the claim of 2015",
     "Pays only if ": "the claim of 2015",
     "no fall in children looked after would pay for the costs alone": "of public money",

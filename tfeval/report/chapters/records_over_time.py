@@ -17,8 +17,14 @@ from tfeval.display.tables import Table, table
 from tfeval.errors import DataError, public_line
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.estimate import estimate
-from tfeval.impact.effects.words import HIDDEN, decimals, hidden_rows, p_words, status_words
-from tfeval.impact.effects.words import with_interval as interval_words
+from tfeval.impact.effects.words import (
+    HIDDEN,
+    decimals,
+    hidden_rows,
+    p_words,
+    status_words,
+    with_interval,
+)
 from tfeval.impact.inference.rules import ESTIMATED, FEWEST_CLUSTERS
 from tfeval.impact.panel.group_time import GroupTime
 from tfeval.impact.panel.group_time_effects import GroupTimeEffects
@@ -77,7 +83,7 @@ def _words(rows: pd.DataFrame, share: float) -> str:
     value, low, high, error = (
         share * float(row[name]) for name in ("estimate", "conf_low", "conf_high", "std_error")
     )
-    return interval_words(value, low, high, decimals(error))
+    return with_interval(value, low, high, decimals(error))
 
 
 def _trend_before(found: GroupTimeEffects | str) -> str:

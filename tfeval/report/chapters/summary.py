@@ -167,24 +167,6 @@ def _caused(claims: Records) -> str:
     return _NOT_PUBLISHED
 
 
-def _worth_published(budget: Records, claims: Records) -> str:
-    if "claimed_saving" in claims:
-        return (
-            f"a saving of {claims['claimed_saving']} of public money was claimed against a budget "
-            f"of {budget['budget']}, which it pays for only if {break_even_words(claims)}. Nobody "
-            "measured that share."
-        )
-    if "ratio_2019_total" in claims:
-        ours = claims["ratio_2019_total"]
-        return (
-            f"effects with a value bring the public purse {ours:short} for each £1 of all public "
-            f"costs by our unit costs, {ours.end('low'):short} to {ours.end('high'):short} as one "
-            f"assumption at a time is turned; {claims['ratio_2019_published_fiscal']:short} was "
-            f"published. The budget was {budget['budget']}."
-        )
-    return _NOT_PUBLISHED
-
-
 def _chosen(claims: Records) -> str:
     if "full_marks_early" not in claims:
         return ""
