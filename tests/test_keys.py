@@ -35,7 +35,7 @@ from tfeval.impact.panel import (
 from tfeval.impact.plan.analysis_plan import FILE, AnalysisPlan, read_plan
 from tfeval.impact.plan.deviations import Analysis
 from tfeval.impact.plan.rules import CORRECTIONS, plan_faults, varied
-from tfeval.impact.sensitivity import support_dose
+from tfeval.impact.sensitivity import moderation, support_dose
 from tfeval.impact.weighting import estimated, weight
 from tfeval.settings import project_folder
 
@@ -46,9 +46,10 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 REGISTRIES = {
     "DESIGNS": {*matching.METHODS, *weight.METHODS, "unweighted", threshold.KIND,
-                support_dose.KIND},
+                support_dose.KIND, moderation.KIND},
     "METHODS": {*METHODS, published.METHOD, event_study.KIND, *synthetic.KINDS,
-                *discrete_threshold.METHODS.values(), support_dose.KIND, group_time.KIND},
+                *discrete_threshold.METHODS.values(), support_dose.KIND, moderation.KIND,
+                group_time.KIND},
     "OUTCOME_MODELS": set(OUTCOME_MODELS),
     "ERRORS": {*rules.ERRORS, *coefficients.ERRORS, *synthetic.ERRORS, published.BY_SIGNIFICANCE,
                published.BY_DESIGN, threshold.NEIGHBOURS},

@@ -73,6 +73,9 @@ from tfeval.impact.plan.areas import area_panel as area_panel
 from tfeval.impact.plan.register import Registration as Registration
 from tfeval.impact.propensity.propensity import Propensity as Propensity
 from tfeval.impact.propensity.propensity import fit_propensity as fit_propensity
+from tfeval.impact.sensitivity.moderation import Heterogeneity as Heterogeneity
+from tfeval.impact.sensitivity.moderation import Moderation as Moderation
+from tfeval.impact.sensitivity.moderation import heterogeneity as heterogeneity
 from tfeval.impact.sensitivity.regression import Sensitivity as Sensitivity
 from tfeval.impact.sensitivity.support_dose import SupportDose as SupportDose
 from tfeval.impact.sensitivity.support_dose import support_dose as support_dose
