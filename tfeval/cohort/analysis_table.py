@@ -412,8 +412,10 @@ class Cohort(Rich):
         """
         # Who was followed may be known while outcomes are closed: the design stage needs it.
         names = list(self._after(months)["name"])
-        held = self.origin.read(names) if self.closed and self.origin else self.to_pandas()[names]
-        return held.notna().any(axis=1)
+        outcomes = (
+            self.origin.read(names) if self.closed and self.origin else self.to_pandas()[names]
+        )
+        return outcomes.notna().any(axis=1)
 
     def _after(self, months: int | None = None) -> pd.DataFrame:
         rows = self.columns[self.columns["timing"] == "after"]
@@ -457,10 +459,10 @@ class Cohort(Rich):
                 zip(self.columns["name"], self.columns["timing"], strict=True)
             )
             # And an analysis plan reads who was compared with whom.
-            held = self.settings
+            settings = self.settings
             rows.attrs["cohort"] = {
-                "phase": held.phase, "comparison": held.comparison, "level": held.level,
-                "seed": held.seed, "treatment": held.treatment, "units": len(rows),
+                "phase": settings.phase, "comparison": settings.comparison, "level": settings.level,
+                "seed": settings.seed, "treatment": settings.treatment, "units": len(rows),
                 "origin": self.origin.mark if self.origin else "",
             }  # fmt: skip
             self._frame.append(rows.reset_index(drop=True))
