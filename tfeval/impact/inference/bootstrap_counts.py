@@ -200,8 +200,6 @@ _NEAREST = {"method": "nearest", "replace": False, "ratio": 1, "calipers": {}, "
             "model": "logit", "folds": 1}  # fmt: skip
 _WEIGHTS = {"method": "inverse_propensity", "support": None, "trim": None, "stabilise": False,
             "within": None, "model": "logit"}  # fmt: skip
-
-_ORDERS = ("largest", "smallest", "closest")
 #: Weights from a draw's linear predictors and counts of units; all 0 where no pair can be made.
 Weigh = Callable[[np.ndarray, np.ndarray], np.ndarray]
 

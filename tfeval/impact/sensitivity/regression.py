@@ -152,18 +152,6 @@ def beta_at(stability: Stability, delta: float = 1.0) -> float:
     return float(stability.long - moved * fits.min()) if len(fits) else float("nan")
 
 
-def approximate_beta(stability: Stability, delta: float = 1.0) -> float:
-    """Return the adjusted effect by the simple formula, which takes coefficients as proportional.
-
-    Notes
-    -----
-    Oster (2019), section 3.2; near the exact one where the covariates explain little of the
-    treatment.
-    """
-    moved, gained, left, *_ = stability._terms
-    return float(stability.long - delta * moved * left / gained)
-
-
 # How sensitive effects are to what was not measured, for computing and for readers.
 
 
