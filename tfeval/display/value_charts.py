@@ -354,10 +354,6 @@ def marks_chart(
     title, alt, subtitle, x_label, value_format, sources
         As in `bar_chart`.
 
-    Returns
-    -------
-    Chart
-
     Raises
     ------
     ReportError

@@ -119,7 +119,6 @@ def distribution_plot(design: Compared, covariate: str) -> Chart:
 
     Parameters
     ----------
-    design : Design
     covariate : str
         Column of the frame that the study was made from, or a level as named in the balance.
 

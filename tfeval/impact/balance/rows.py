@@ -74,7 +74,6 @@ def balance_frame(
 
     Parameters
     ----------
-    design : Design
     denominator : {"treated", "comparison", "pooled"}
         Whose unadjusted standard deviation differences are divided by.
     scores : mapping of str to ndarray, shape (n,)

@@ -72,7 +72,6 @@ def frame_of(
 
     Parameters
     ----------
-    study : Study
     rows : ndarray of int
         Positions, which may repeat.
     own : mapping of str to array
@@ -399,7 +398,6 @@ def of_whole(design: Design, study: Study, rows: np.ndarray) -> Design:
     ----------
     design : Design
         Of the study of `rows` alone.
-    study : Study
     rows : ndarray of int
         Positions in `study`, rising.
 

@@ -120,7 +120,6 @@ def tests_of(
     ----------
     check : str
         Key of the check.
-    design : Design
     outcomes : DataFrame
         With the study's index.
     method : str
@@ -157,10 +156,6 @@ def none_of(check: str, why: str, names: Iterable[str] = ("",)) -> pd.DataFrame:
 def placebo_outcomes(asked: Asked) -> pd.DataFrame:
     """Estimate the design's "effect" on outcomes of the year before its covariates.
 
-    Parameters
-    ----------
-    asked : Asked
-
     Notes
     -----
     Outcomes of the year before the index date are covariates, and what a design was made alike in
@@ -187,10 +182,6 @@ def placebo_outcomes(asked: Asked) -> pd.DataFrame:
 
 def placebo_index_date(asked: Asked) -> pd.DataFrame:
     """Estimate the "effect" of an index date that lies months earlier than the real one.
-
-    Parameters
-    ----------
-    asked : Asked
 
     Notes
     -----
@@ -268,10 +259,6 @@ def event_study(asked: Asked) -> pd.DataFrame:
 def trend_before(asked: Asked) -> pd.DataFrame:
     """Estimate the "effect" on how outcomes changed within the year before the index date.
 
-    Parameters
-    ----------
-    asked : Asked
-
     Notes
     -----
     Of each outcome, the second half of the year before less the first. The arms were made alike in
@@ -296,10 +283,6 @@ def trend_before(asked: Asked) -> pd.DataFrame:
 
 def negative_controls(asked: Asked) -> pd.DataFrame:
     """Estimate the "effect" on outcomes that the programme cannot move, where some are named.
-
-    Parameters
-    ----------
-    asked : Asked
 
     Notes
     -----

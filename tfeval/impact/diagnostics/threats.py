@@ -56,7 +56,6 @@ def without_each(asked: Asked, effects: pd.DataFrame, most: int = 10) -> Turned:
 
     Parameters
     ----------
-    asked : Asked
     effects : DataFrame
         As from `estimate`, of the outcomes asked.
     most : int, default 10
@@ -182,7 +181,6 @@ def contamination(asked: Asked, effects: pd.DataFrame) -> Contaminated:
 
     Parameters
     ----------
-    asked : Asked
     effects : DataFrame
         As from `estimate`, of the outcomes asked.
 

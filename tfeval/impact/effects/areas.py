@@ -111,10 +111,8 @@ def caterpillar_chart(
 
     Parameters
     ----------
-    pooled : AreaEffects
     label : sequence of str
         Areas to name in bold.
-    title : str, optional
 
     Returns
     -------

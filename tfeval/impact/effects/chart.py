@@ -73,10 +73,8 @@ def forest_chart(
     group : str, optional
         Column to group by; by default the population, design or method, where there are
         several, else `settings["groups"]`.
-    title : str, optional
     level : float
         Of the intervals.
-    simulated : bool
 
     Returns
     -------

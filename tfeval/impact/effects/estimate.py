@@ -69,10 +69,8 @@ def contrast_effects(
 
     Parameters
     ----------
-    design : AnyDesign
     outcomes : object
         As the design takes them.
-    months : int, optional
     errors : {"robust", "cluster"}, optional
         By the design's first clusters if it has any, else by unit.
     cluster : str, optional

@@ -143,8 +143,6 @@ def adjusted(
     p : ndarray of float, shape (k,)
     correlation : ndarray, shape (k, k)
         Of the estimates; only Romano-Wolf looks at it.
-    rng : numpy.random.Generator
-    draws : int
 
     Notes
     -----

@@ -134,11 +134,6 @@ def paule_mandel(data: Rotated) -> float:
 def q_profile(data: Rotated, level: float) -> tuple[float, float]:
     """Return the interval of tau^2 that Cochran's Q does not refuse.
 
-    Parameters
-    ----------
-    data : Rotated
-    level : float
-
     Returns
     -------
     low, high : float
@@ -193,8 +188,6 @@ def knapp_hartung(data: Rotated, tau2: float, *, modified: bool = True) -> tuple
 
     Parameters
     ----------
-    data : Rotated
-    tau2 : float
     modified : bool, default True
         Never below the error that takes tau^2 for known, as few alike areas would give.
 
@@ -267,7 +260,6 @@ def posterior(data: Rotated, prior: str, scale: float) -> Posterior:
 
     Parameters
     ----------
-    data : Rotated
     prior : {"half_cauchy", "half_normal", "flat"}
     scale : float
         Of the prior, in the estimates' unit.

@@ -263,7 +263,6 @@ def effects_table(
         Shown after the notes on estimand, method and errors.
     level : float
         Of the intervals.
-    simulated : bool
     """
     hidden = hidden_rows(frame)
     who = str(settings.get("who", "families"))

@@ -337,11 +337,8 @@ def chained(
 
     Parameters
     ----------
-    variables : list of Variable
     fixed : ndarray of float, shape (n, k)
         What else predicts; never missing.
-    iterations : int
-    rng : Generator
 
     Returns
     -------

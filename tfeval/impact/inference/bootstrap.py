@@ -161,7 +161,6 @@ def replicates(
 
     Parameters
     ----------
-    repeat : Repeat
     codes : ndarray of int, shape (counted,)
         Clusters from 0 of the rows counted, none without units.
     counts : ndarray of int, shape (draws, clusters)
@@ -285,7 +284,6 @@ def permuted(  # noqa: PLR0917
         Clusters from 0.
     draws : int
         All allocations where they are no more than this, else so many at random.
-    rng : numpy.random.Generator
 
     References
     ----------

@@ -154,7 +154,6 @@ def refits_of(study: Study, codes: np.ndarray) -> Refits | None:
 
     Parameters
     ----------
-    study : Study
     codes : ndarray of int, shape (n,)
         Clusters from 0.
 
@@ -274,8 +273,6 @@ def by_counts(
 
     Parameters
     ----------
-    design : Design
-    outcomes : Outcomes
     method : callable
         From a sample to means, as `estimate` chooses it.
     codes : ndarray of int, shape (n,)

@@ -202,7 +202,6 @@ def as_if_of(share: np.ndarray, variance: np.ndarray, size: np.ndarray) -> np.nd
 
     Parameters
     ----------
-    share, variance : ndarray of float
     size : ndarray of float
         Stands where nobody or everybody has the outcome, and its variance says nothing.
     """
@@ -235,7 +234,6 @@ def limits(shares: Shares, quantile: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
     Parameters
     ----------
-    shares : Shares
     quantile : ndarray of float
         Of t or the normal, by effect.
 
@@ -430,13 +428,10 @@ def from_spreads(  # noqa: PLR0917
 
     Parameters
     ----------
-    held : Estimates
     spread : Spread
         Of the differences.
     ratio_error : ndarray of float, shape (effects,)
         Of the logarithm of the ratio of means.
-    level : float
-    ruling : Ruling
     by_arm : tuple of two ndarray, optional
         Variances of both means, for intervals by score.
     """

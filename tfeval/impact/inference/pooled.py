@@ -73,7 +73,6 @@ def by_unit(part: Part, kind: str) -> np.ndarray:
 
     Parameters
     ----------
-    part : Part
     kind : {"hc2", "hc3"}
         One over the root of what is left of a unit's error, or one over it.
 
@@ -102,7 +101,6 @@ def by_cluster(
 
     Parameters
     ----------
-    part : Part
     lever : ndarray, shape (rows,)
         Of one outcome, or of all.
     codes : ndarray of int, shape (rows,)

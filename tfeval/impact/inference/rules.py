@@ -113,7 +113,6 @@ def ruled(errors: str, held: Estimates, counted: np.ndarray, *, automatic: bool)
     ----------
     errors : str
         One of `inference.ERRORS`.
-    held : Estimates
     counted : ndarray, shape (effects, 3)
         Clusters, as from `counted_clusters`.
     automatic : bool
@@ -198,7 +197,6 @@ def counted_clusters(held: Estimates, codes: tuple[np.ndarray, ...]) -> np.ndarr
 
     Parameters
     ----------
-    held : Estimates
     codes : tuple of ndarray of int, shape (n,)
         Of the clusterings: of two, the fewer count; without any, clusters are endless.
     """
@@ -213,7 +211,6 @@ def check_clusters(errors: str, counted: np.ndarray) -> None:
 
     Parameters
     ----------
-    errors : str
     counted : ndarray, shape (effects, 3)
         As from `counted_clusters`.
 
@@ -314,7 +311,6 @@ def chosen_errors(
 
     Parameters
     ----------
-    design : Design
     errors : str, optional
         One of `ERRORS`. By default by the study's cluster if it has one; else by matched set
         without replacement, Abadie-Imbens with it, and robust for weights.
@@ -391,8 +387,6 @@ def caveats(asked: Asked, design: Design, method: str, kinds: np.ndarray) -> tup
 
     Parameters
     ----------
-    asked : Asked
-    design : Design
     method : str
         The estimator's name.
     kinds : ndarray of str, shape (effects,)

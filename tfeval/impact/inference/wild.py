@@ -52,7 +52,6 @@ def regression_scores(sample: Sample, place: int, codes: np.ndarray, method: str
 
     Parameters
     ----------
-    sample : Sample
     place : int
         Of the outcome.
     codes : ndarray of int, shape (n,)
@@ -169,7 +168,6 @@ def drawn_by(scores: Scores, draws: np.ndarray) -> Drawn:
 
     Parameters
     ----------
-    scores : Scores
     draws : ndarray, shape (clusters, draws)
         As from `signs`.
     """
@@ -191,7 +189,6 @@ def p_value(scores: Scores, null: float, draws: np.ndarray) -> float:
 
     Parameters
     ----------
-    scores : Scores
     null : float
         The effect under test.
     draws : ndarray, shape (clusters, draws)

@@ -247,7 +247,6 @@ def running_totals(
     scores, weights : ndarray of float, shape (m,)
         Scores rise within strata.
     starts : ndarray of int, shape (strata + 1,)
-    bandwidth : float
     cell, middle : ndarray, shape (m,)
         Filled.
     totals : ndarray of float, shape (m, powers + 1)
@@ -405,7 +404,6 @@ def bell_sums(
     middles : ndarray of float, shape (c,)
     moments : ndarray of float, shape (c, terms)
         Sums of weight * exp(-x^2 / 2) * x^q / q!.
-    bandwidth : float
     reach : int
         Cells on either side that count.
     sums : ndarray of float, shape (t,)

@@ -214,8 +214,6 @@ def estimates_of(
 
     Parameters
     ----------
-    design : Design
-    outcomes : Outcomes
     groups : dict of str to ndarray or None
         As from `populations`.
     method : callable

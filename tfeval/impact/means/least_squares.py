@@ -25,7 +25,6 @@ def weighted_centre(
 
     Parameters
     ----------
-    covariates : Covariates
     weights : ndarray of float, shape (n,)
     threads : bool
         False where the caller has threads of its own.
@@ -40,7 +39,6 @@ def products(rows: Reader, values: np.ndarray, threads: bool = True) -> np.ndarr
 
     Parameters
     ----------
-    rows : Reader
     values : ndarray of float, shape (n, columns)
     threads : bool
         False where the caller has threads of its own.
@@ -68,7 +66,6 @@ def cross_products_by_group(  # noqa: PLR0917
 
     Parameters
     ----------
-    rows : Reader
     weights : ndarray of float, shape (n,)
     values : ndarray of float, shape (n, outcomes)
     groups : ndarray of int, shape (n,)
@@ -111,7 +108,6 @@ def predictions(
 
     Parameters
     ----------
-    rows : Reader
     coefficients : ndarray, shape (1 + k, outcomes), or with groups (count, 1 + k, outcomes)
     groups : ndarray of int, optional, shape (n,)
         Whose coefficients a unit has.

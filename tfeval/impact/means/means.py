@@ -245,7 +245,6 @@ def of_design(
 
     Parameters
     ----------
-    design : Design
     values : ndarray of float, shape (n, outcomes)
     known : ndarray of bool, shape (n,)
         Whose outcomes are known.

@@ -47,7 +47,6 @@ def adjusted_means(sample: Sample, *, fixed: bool = False) -> Means:
 
     Parameters
     ----------
-    sample : Sample
     fixed : bool, default False
         Whether the population's covariates count as fixed, as packages that average over the
         rows at hand have it. By default they are a sample too, and the errors say so.
@@ -191,7 +190,6 @@ def check_between(values: np.ndarray, names: Sequence[str]) -> None:
     ----------
     values : ndarray of float, shape (n, outcomes)
         NaN where missing, each outcome by itself.
-    names : sequence of str
 
     Raises
     ------

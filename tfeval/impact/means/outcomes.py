@@ -27,7 +27,6 @@ def populations(design: Design, by: pd.Series | np.ndarray | None) -> dict[str, 
 
     Parameters
     ----------
-    design : Design
     by : Series or ndarray, optional, shape (n,)
         Group of each unit, such as its local authority; missing for none.
 
@@ -80,7 +79,6 @@ def groups_left_out(
 
     Parameters
     ----------
-    design : Design
     by : Series or ndarray, optional, shape (n,)
     found, effects, outcomes : int
         Groups with both arms, effects that could be estimated, and outcomes.
@@ -216,7 +214,6 @@ def aligned(
 
     Parameters
     ----------
-    study : Study
     outcomes : DataFrame, Series or Cohort
         Numbers; the index is the study's, in any order. From a cohort, or its `outcomes`, those
         over `months`.

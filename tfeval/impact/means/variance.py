@@ -100,7 +100,6 @@ def clustered(influence: Influence, codes: np.ndarray) -> Spread:
 
     Parameters
     ----------
-    influence : Influence
     codes : ndarray of int, shape (n,)
         Cluster of each unit; below 0 for none.
 
@@ -169,7 +168,6 @@ def two_way(influence: Influence, codes: tuple[np.ndarray, np.ndarray, np.ndarra
 
     Parameters
     ----------
-    influence : Influence
     codes : tuple of ndarray of int, shapes (n,)
         As from `crossed`.
 
@@ -204,8 +202,6 @@ def joint_normal(covariance: np.ndarray, draws: int, rng: np.random.Generator) -
     Parameters
     ----------
     covariance : ndarray, shape (k, k)
-    draws : int
-    rng : numpy.random.Generator
 
     Examples
     --------
@@ -231,7 +227,5 @@ def along_axes(
         Columns are the axes.
     spread : ndarray, shape (k,) or (draws, k)
         Standard deviations along them.
-    draws : int
-    rng : numpy.random.Generator
     """
     return (rng.standard_normal((draws, len(axes))) @ axes * spread) @ axes.T

@@ -250,8 +250,6 @@ def estimates_of(
 
     Parameters
     ----------
-    prepared : Prepared
-    fit : Fit
     errors : Errors
         In the outcome's unit for one unit of the dose.
     level : float

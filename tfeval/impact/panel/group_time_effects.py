@@ -333,10 +333,8 @@ def averaged(
 
     Parameters
     ----------
-    held : Held
     rows : dict of int to ndarray of int
         The estimates of each average.
-    by_size : bool
     column : str, optional
         Where the key of `rows` stands.
 
@@ -462,7 +460,6 @@ def critical_value(covariance: np.ndarray, level: float, *, draws: int, seed: in
     Parameters
     ----------
     covariance : ndarray, shape (effects, effects)
-    level : float
     draws, seed : int
         Of the multiplier bootstrap.
 

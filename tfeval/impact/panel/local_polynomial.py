@@ -182,7 +182,6 @@ def robust_jump(
         By default the one with the least mean squared error, common to both sides.
     bias_bandwidth : float, optional
         Of the bias; by default chosen likewise, or `bandwidth` where that is given.
-    level : float, default 0.95
 
     Returns
     -------
@@ -306,12 +305,6 @@ def bandwidths(left: Points, right: Points, *, order: int, kernel: str) -> tuple
     ----------
     left, right : Points
         Ascending in x.
-    order : int
-    kernel : str
-
-    Returns
-    -------
-    tuple of float
 
     References
     ----------

@@ -377,7 +377,6 @@ def least_favourable(covariance: Array, size: float) -> Array:
     covariance : ndarray, shape (pairs, 4, 4)
         The last two vertices are multiples of one variable, and so is the sum of the first two
         by their scales: all is known of two normal variables, and integrated over one.
-    size : float
 
     Returns
     -------

@@ -141,10 +141,8 @@ def checked(
 
     Parameters
     ----------
-    asked : Asked
     outcomes : iterable of name and ndarray of float, shape (n,)
         Missing values are left out. Without any: only what can be asked before they are read.
-    simulated : bool, default False
     """
     rows = [_frequencies(asked), *_covariates(asked), *_first_stage(asked)]
     for name, values in outcomes:

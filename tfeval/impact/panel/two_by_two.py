@@ -219,7 +219,6 @@ def panel_fit(
     ----------
     sample : Sample
         Without missing outcomes in the periods.
-    pairs : Pairs
     method : str
         One of `METHODS`.
     out : ndarray, shape (pairs, n)

@@ -278,7 +278,6 @@ def errors_of(fit: Fit, codes: np.ndarray | None, small_sample: str) -> Errors:
 
     Parameters
     ----------
-    fit : Fit
     codes : ndarray of int, shape (units,), optional
         Clusters from 0; without them by unit.
     small_sample : {"cr2", "cr1"}
@@ -308,7 +307,6 @@ def sums_of(fit: Fit, by: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
     Parameters
     ----------
-    fit : Fit
     by : ndarray, shape (coefficients,)
 
     Returns

@@ -311,7 +311,6 @@ def placebo(blocks: Sequence[Block], sets: np.ndarray) -> Drawn:
 
     Parameters
     ----------
-    blocks : sequence of Block
     sets : ndarray of int, shape (samples, treated units)
         Positions of comparison units; those of the first block's treated come first. The truly
         treated are in no sample, and penalties stay what they were (Algorithm 4).
@@ -331,7 +330,6 @@ def resampled(blocks: Sequence[Block], counts: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    blocks : sequence of Block
     counts : ndarray, shape (samples, units)
         Comparison units first, then the treated, block by block; some of either in each sample.
     """

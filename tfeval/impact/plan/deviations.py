@@ -444,7 +444,6 @@ def done_by(effects: Effects, held: Mapping[str, Any]) -> dict[str, Any]:
 
     Parameters
     ----------
-    effects : Effects
     held : mapping
         Settings of the table, or of the part of it that is meant.
     """

@@ -75,7 +75,6 @@ def registration_of(sha256: str, register: Path | None) -> Registration:
 
     Parameters
     ----------
-    sha256 : str
     register : Path or None
         A file that is not there has no line.
     """

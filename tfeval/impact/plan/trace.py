@@ -85,7 +85,6 @@ def traced(
     ----------
     plan : str
         Hash of the plan.
-    effects : Effects
     design : Design
         As `estimate` was given it.
     outcomes : Outcomes

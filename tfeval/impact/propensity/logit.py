@@ -70,7 +70,6 @@ def fit_logit(
 
     Parameters
     ----------
-    covariates : Covariates
     treated : ndarray of bool, shape (n,)
     weight : ndarray of float, shape (n,), optional
         Sampling weights.
@@ -172,7 +171,6 @@ def linear_out_of_fold(
 
     Parameters
     ----------
-    covariates : Covariates
     treated : ndarray of bool, shape (n,)
     weight : ndarray of float, shape (n,), or None
         Sampling weights.

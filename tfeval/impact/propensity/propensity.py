@@ -164,7 +164,6 @@ def fit_classifier(
 
     Parameters
     ----------
-    study : Study
     model : scikit-learn classifier
         Cloned; it is not changed.
     folds : ndarray of int or None, shape (n,)

@@ -58,7 +58,6 @@ def sweep(
 
     Parameters
     ----------
-    rows : Reader
     coefficients : ndarray, shape (k,)
     terms : callable
         See `Terms`.
@@ -121,7 +120,6 @@ def newton(
 
     Parameters
     ----------
-    rows : Reader
     terms : callable
         Of a convex value.
     start : ndarray, shape (k,)
@@ -175,8 +173,6 @@ def approach(
 
     Parameters
     ----------
-    rows : Reader
-    terms : callable
     start : ndarray, shape (k,)
     information : ndarray, shape (k, k)
         Nearly that of the solution.
@@ -243,7 +239,6 @@ def solve(
 
     Parameters
     ----------
-    covariates : Covariates
     terms_of : callable
         See `TermsOf`; a sample of the units starts the fit of many.
     intercept : float

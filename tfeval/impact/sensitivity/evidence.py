@@ -100,10 +100,6 @@ def pair_test(first: np.ndarray, second: np.ndarray, *, binary: bool) -> PairTes
     binary : bool
         McNemar's test of 0/1 outcomes; otherwise Wilcoxon's signed ranks.
 
-    Returns
-    -------
-    PairTest or str
-
     Examples
     --------
     Smoking and lung cancer: of 122 pairs of which one died, in 110 it was the heavier smoker

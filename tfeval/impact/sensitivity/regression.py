@@ -86,11 +86,6 @@ def polynomial(stability: Stability) -> tuple[np.ndarray, np.ndarray]:
 def delta_for(stability: Stability, beta: float = 0.0) -> float:
     """Return how strong selection on the unobserved must be for the true effect to be `beta`.
 
-    Parameters
-    ----------
-    stability : Stability
-    beta : float, default 0
-
     Returns
     -------
     float
@@ -119,7 +114,6 @@ def beta_at(stability: Stability, delta: float = 1.0) -> float:
 
     Parameters
     ----------
-    stability : Stability
     delta : float, default 1
         As strong as selection on the observed. Above 0.
 
@@ -283,7 +277,6 @@ def regressions(
 
     Parameters
     ----------
-    covariates : Covariates
     treated : ndarray of bool, shape (n,)
     weights : ndarray of float, shape (n,)
         Rows without weight do not count.

@@ -327,7 +327,6 @@ def with_confounder(
 
     Parameters
     ----------
-    found : Regression
     given : (float, float) or None
         Its partial R2 with treatment and outcome, as from `benchmark_strength`.
     critical : float

@@ -31,7 +31,6 @@ def sources_of(covariates: Covariates, names: Iterable[str]) -> list[str]:
 
     Parameters
     ----------
-    covariates : Covariates
     names : iterable of str
         Of its columns.
 
@@ -124,7 +123,6 @@ def varying(
 
     Parameters
     ----------
-    frame : DataFrame
     names : list of str
         Its covariates.
     arms : ndarray of bool
@@ -171,7 +169,6 @@ def telling(
 
     Parameters
     ----------
-    held : Covariates
     arms : ndarray of bool
         Who was treated.
     fewest : int or None
@@ -365,7 +362,6 @@ def censoring_weights(cohort: Cohort, months: int) -> tuple[pd.Series, dict[str,
 
     Parameters
     ----------
-    cohort : Cohort
     months : int
         The horizon.
 

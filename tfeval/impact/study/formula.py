@@ -49,7 +49,6 @@ def formula_of(
 
     Parameters
     ----------
-    formula : str or None
     covariates : str, iterable of str or None
         A single text with an operator is a formula too.
     treated : str or None
@@ -138,7 +137,6 @@ def encoded_by(frame: pd.DataFrame, named: Named, rare: Mapping[str, str]) -> Co
     ----------
     frame : DataFrame
         With the formula's variables, none missing.
-    named : Named
     rare : mapping of str to str
         Variables that vary too little to compare on, and why.
 

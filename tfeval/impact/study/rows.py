@@ -73,7 +73,6 @@ def check_unique(names: Iterable[Any], what: str) -> None:
 
     Parameters
     ----------
-    names : iterable
     what : str
         What an error calls them, in the plural: "The outcomes".
 

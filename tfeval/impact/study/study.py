@@ -45,11 +45,6 @@ def read_columns(path: str | Path, names: Iterable[str]) -> pd.DataFrame:
     Column by column, the file never stands in memory twice, as it does where a whole table is
     read and then made a frame: 1.6 million rows of 20 numbers take 270 MB, not 550.
 
-    Parameters
-    ----------
-    path : str or Path
-    names : iterable of str
-
     Returns
     -------
     DataFrame

@@ -190,7 +190,6 @@ def balance_arm(covariates: Covariates, base: np.ndarray, target: np.ndarray) ->
 
     Parameters
     ----------
-    covariates : Covariates
     base : ndarray of float, shape (n,)
         Weights to stay near, 0 outside the arm.
     target : ndarray of float, shape (n,)
@@ -440,11 +439,8 @@ def trimmed(
 
     Parameters
     ----------
-    study : Study
-    found : Estimated
     estimand : str
         For the ATT and ATC only the other arm's weights are looked at.
-    quantile : float
     exclude : bool
         Whether units with more are left out rather than capped.
 
