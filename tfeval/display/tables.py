@@ -33,14 +33,10 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Citation:
-    """A source as a reader meets it.
+    """A source as a reader meets it."""
 
-    Attributes
-    ----------
-    title, publisher, published, url, status : str
-        `published` is YYYY, YYYY-MM or YYYY-MM-DD; all but `title` may be empty.
-    """
-
+    #: title, publisher, published, url, status: `published` is YYYY, YYYY-MM or YYYY-MM-DD; all but
+    #: `title` may be empty.
     title: str
     publisher: str = ""
     published: str = ""

@@ -26,20 +26,12 @@ _STRATUM = "local_authority"
 
 @dataclass(frozen=True)
 class DesignRow:
-    """One design on offer.
+    """One design on offer."""
 
-    Attributes
-    ----------
-    words : str
-        What it does to a study, for readers.
-    make : callable
-        From a study and a caliper to a design; designs without a caliper pass it over.
-    adjusts : bool
-        Whether it makes a comparison group at all: the naive comparison does not.
-    """
-
-    words: str
+    words: str  # what it does to a study, for readers
+    #: From a study and a caliper to a design; designs without a caliper pass it over.
     make: Callable[[Study, float], Any]
+    #: Whether it makes a comparison group at all: the naive comparison does not.
     adjusts: bool = True
 
 

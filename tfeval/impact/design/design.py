@@ -124,21 +124,15 @@ class WeightModel:
     The parameters solve sum of `residual * (x - centre) = 0`, and the weight's derivative with
     respect to them is `slope * (x - centre)`. Here x are the study's covariates, with a leading
     1 if `intercept`.
-
-    Attributes
-    ----------
-    residual, slope : ndarray of float, shape (n,)
-    information : ndarray, shape (k, k)
-        Minus the derivative of the summed equations; its inverse times a unit's equation is the
-        unit's influence on the parameters.
-    centre : ndarray or None, shape (k,)
-    intercept : bool
     """
 
+    #: residual, slope: (n,).
     residual: np.ndarray
     slope: np.ndarray
+    #: (k, k): minus the derivative of the summed equations; its inverse times a unit's equation is
+    #: the unit's influence on the parameters.
     information: np.ndarray
-    centre: np.ndarray | None = None
+    centre: np.ndarray | None = None  # (k,)
     intercept: bool = True
 
 

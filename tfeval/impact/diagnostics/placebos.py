@@ -46,35 +46,16 @@ _POWER = 0.8
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """A design and all that its checks read.
-
-    Attributes
-    ----------
-    design : Design
-    families : Cohort
-        Of whom the design is.
-    records : Records
-        Of which the cohort is.
-    months : int
-        After the index date.
-    method : str
-        Of `estimate`.
-    outcomes : tuple of str
-        Whose effects are checked.
-    shift : int
-        Months by which the placebo index date lies earlier.
-    cannot_move : tuple of str
-        Outcomes that the programme cannot move.
-    """
+    """A design and all that its checks read."""
 
     design: Design
-    families: Cohort
-    records: Records
-    months: int
-    method: str
-    outcomes: tuple[str, ...]
-    shift: int = 12
-    cannot_move: tuple[str, ...] = ()
+    families: Cohort  # of whom the design is
+    records: Records  # of which the cohort is
+    months: int  # after the index date
+    method: str  # of `estimate`
+    outcomes: tuple[str, ...]  # whose effects are checked
+    shift: int = 12  # months by which the placebo index date lies earlier
+    cannot_move: tuple[str, ...] = ()  # outcomes that the programme cannot move
 
     @property
     def quarters(self) -> dict[str, tuple[int, int]]:

@@ -19,20 +19,13 @@ from tfeval.impact.means.variance import along_axes
 
 @dataclass(frozen=True, eq=False)
 class Rotated:
-    """Estimates in the axes where their errors are independent.
+    """Estimates in the axes where their errors are independent."""
 
-    Attributes
-    ----------
-    y, x, d : ndarray of float, shape (k,)
-        Estimates, the constant 1, and the errors' variances, in those axes.
-    axes : ndarray, shape (k, k)
-        Columns are the axes.
-    """
-
+    #: y, x, d: (k,): estimates, the constant 1, and the errors' variances, in those axes.
     y: np.ndarray
     x: np.ndarray
     d: np.ndarray
-    axes: np.ndarray
+    axes: np.ndarray  # (k, k): columns are the axes
 
     def weights(self, tau2: np.ndarray | float) -> np.ndarray:
         """Return inverse variances, shape (len(tau2), k)."""
@@ -229,13 +222,9 @@ LOG_PRIORS = {"half_cauchy": half_cauchy, "half_normal": half_normal, "flat": fl
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
-    """What is known of tau: nodes with their probabilities.
+    """What is known of tau: nodes with their probabilities."""
 
-    Attributes
-    ----------
-    tau, probability : ndarray of float, shape (nodes,)
-    """
-
+    #: tau, probability: (nodes,).
     tau: np.ndarray
     probability: np.ndarray
 

@@ -25,22 +25,12 @@ _NUMBERS = ("integer", "floating", "decimal", "mixed-integer-float")
 
 @dataclass(frozen=True, eq=False)
 class Variable:
-    """One column: a number, or a category as codes.
-
-    Attributes
-    ----------
-    name : str
-    known : ndarray of bool, shape (n,)
-    values : ndarray of float, shape (n,)
-        The numbers, or the codes from 0; NaN or -1 where missing.
-    levels : int
-        How many levels; 0 for a number.
-    """
+    """One column: a number, or a category as codes."""
 
     name: str
-    known: np.ndarray
-    values: np.ndarray
-    levels: int = 0
+    known: np.ndarray  # (n,) bool
+    values: np.ndarray  # (n,): the numbers, or the codes from 0; NaN or -1 where missing
+    levels: int = 0  # how many levels; 0 for a number
 
     @property
     def missing(self) -> np.ndarray:

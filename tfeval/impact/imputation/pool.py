@@ -26,22 +26,13 @@ _SYMMETRIC = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class Pooled:
-    """Estimates of several imputations as one.
+    """Estimates of several imputations as one."""
 
-    Attributes
-    ----------
-    estimate : ndarray, shape (rows,)
-    covariance : ndarray, shape (rows, rows)
-    freedom : ndarray, shape (rows,)
-        Barnard and Rubin's.
-    riv, share, fmi : ndarray, shape (rows,)
-        Relative increase in variance, share of the variance that is between imputations, fraction
-        of missing information.
-    """
-
-    estimate: np.ndarray
-    covariance: np.ndarray
-    freedom: np.ndarray
+    estimate: np.ndarray  # (rows,)
+    covariance: np.ndarray  # (rows, rows)
+    freedom: np.ndarray  # (rows,): Barnard and Rubin's
+    #: riv, share, fmi: (rows,): relative increase in variance, share of the variance that is
+    #: between imputations, fraction of missing information.
     riv: np.ndarray
     share: np.ndarray
     fmi: np.ndarray

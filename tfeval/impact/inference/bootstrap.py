@@ -211,14 +211,10 @@ _TIE = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Permuted:
-    """Differences of means under other allocations, as straight lines in the effect under test.
+    """Differences of means under other allocations, as straight lines in the effect under test."""
 
-    Attributes
-    ----------
-    outcome, treatment : ndarray, shape (allocations,)
-        Difference of the outcome's means, and of the treatment's; the first are as it was.
-    """
-
+    #: outcome, treatment: (allocations,): difference of the outcome's means, and of the
+    #: treatment's; the first are as it was.
     outcome: np.ndarray
     treatment: np.ndarray
 

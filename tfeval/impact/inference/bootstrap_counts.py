@@ -41,31 +41,19 @@ ROWS = 2048
 
 @dataclass(frozen=True, eq=False)
 class Refits:
-    """What all draws share.
-
-    Attributes
-    ----------
-    study : Study
-    codes : ndarray of int, shape (n,)
-        Cluster of each unit.
-    rows : Reader
-    start : ndarray, shape (k,)
-        Coefficients of the fit of all units, of the covariates as `rows` reads them.
-    linear, score : ndarray, shape (n,)
-        Linear predictor and probability there.
-    gradient : ndarray or None, shape (clusters, k)
-        Residuals times x there, by cluster; None where there are many.
-    information : ndarray, shape (clusters, k, k) or (k, k)
-        There, by cluster; or in sum, where there are many clusters.
-    """
+    """What all draws share."""
 
     study: Study
-    codes: np.ndarray
+    codes: np.ndarray  # (n,) int: cluster of each unit
     rows: Reader
+    #: (k,): coefficients of the fit of all units, of the covariates as `rows` reads them.
     start: np.ndarray
+    #: linear, score: (n,): linear predictor and probability there.
     linear: np.ndarray
     score: np.ndarray
+    #: (clusters, k): residuals times x there, by cluster; None where there are many.
     gradient: np.ndarray | None
+    #: (clusters, k, k) or (k, k): there, by cluster; or in sum, where there are many clusters.
     information: np.ndarray
 
     def information_of(self, counts: np.ndarray) -> np.ndarray:
@@ -205,27 +193,16 @@ Weigh = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class ByCounts:
-    """What is done in each draw.
-
-    Attributes
-    ----------
-    refits : Refits
-    weigh : callable
-    outcomes : tuple
-        Those known of the same units: their places, who these units are (None for everybody),
-        and the values less their level, shape (n, places).
-    adjust : bool
-        Whether means are adjusted by regression.
-    estimand : str
-    level : ndarray of float, shape (outcomes,)
-    """
+    """What is done in each draw."""
 
     refits: Refits
     weigh: Weigh = field(repr=False)
+    #: Those known of the same units: their places, who these units are (None for everybody), and
+    #: the values less their level, shape (n, places).
     outcomes: tuple[tuple[list[int], np.ndarray | None, np.ndarray], ...]
-    adjust: bool
+    adjust: bool  # whether means are adjusted by regression
     estimand: str
-    level: np.ndarray
+    level: np.ndarray  # (outcomes,)
 
     def means(self, counts: np.ndarray) -> Iterator[np.ndarray | None]:
         """Yield for each draw both arms' means, shape (2, outcomes); None where none was found.

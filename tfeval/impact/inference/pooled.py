@@ -28,18 +28,11 @@ NOTHING = 1e-10
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """The matrix P of a variance's quadratic form: diag(own) + factor core factor'.
+    """The matrix P of a variance's quadratic form: diag(own) + factor core factor'."""
 
-    Attributes
-    ----------
-    own : ndarray, shape (clusters,)
-    factor : ndarray, shape (clusters, m)
-    core : ndarray, shape (m, m)
-    """
-
-    own: np.ndarray
-    factor: np.ndarray
-    core: np.ndarray
+    own: np.ndarray  # (clusters,)
+    factor: np.ndarray  # (clusters, m)
+    core: np.ndarray  # (m, m)
 
     def freedom(self) -> float:
         """Return Satterthwaite's degrees of freedom, the squared trace of P over that of PP.
@@ -178,16 +171,11 @@ def _cluster_sums(codes: np.ndarray, values: np.ndarray, count: int) -> np.ndarr
 
 @dataclass(frozen=True, eq=False)
 class ForPooling:
-    """Effects by group as they enter pooling.
+    """Effects by group as they enter pooling."""
 
-    Attributes
-    ----------
-    estimates : ndarray of float, shape (effects,)
-    covariance : ndarray, shape (effects, effects)
-        With one variance an arm; 0 between outcomes. NaN for groups that do not count.
-    """
-
-    estimates: np.ndarray
+    estimates: np.ndarray  # (effects,)
+    #: (effects, effects): with one variance an arm; 0 between outcomes. NaN for groups that do not
+    #: count.
     covariance: np.ndarray
 
     def some(self, rows: np.ndarray) -> ForPooling:

@@ -78,22 +78,13 @@ BY_UNIT = ("hc1", "hc2")
 
 @dataclass(frozen=True, eq=False)
 class Ruling:
-    """What the rules say of each effect.
+    """What the rules say of each effect."""
 
-    Attributes
-    ----------
-    status : ndarray of str, shape (effects,)
-        `ESTIMATED`, or why there is no effect or no error.
-    kind : ndarray of str, shape (effects,)
-        How its variance is summed: "hc1", "hc2", "hc3" by unit; "cr1", "cr2", "cr3" by cluster;
-        "two_way"; "given" where a bootstrap or permutation gives it.
-    rare : ndarray of bool, shape (effects,)
-        Whether the interval is by score.
-    """
-
-    status: np.ndarray
+    status: np.ndarray  # (effects,) str: `ESTIMATED`, or why there is no effect or no error
+    #: (effects,) str: how its variance is summed: "hc1", "hc2", "hc3" by unit; "cr1", "cr2", "cr3"
+    #: by cluster; "two_way"; "given" where a bootstrap or permutation gives it.
     kind: np.ndarray
-    rare: np.ndarray
+    rare: np.ndarray  # (effects,) bool: whether the interval is by score
 
     @property
     def estimated(self) -> np.ndarray:
@@ -261,24 +252,14 @@ ENOUGH_TWO_WAY = 50
 
 @dataclass(frozen=True)
 class Asked:
-    """Errors asked for.
+    """Errors asked for."""
 
-    Attributes
-    ----------
-    kind : str
-        One of `ERRORS`.
-    clusters : tuple of str
-        Clustering columns; "pair" for the matched set.
-    stacked : bool
-        Whether they count that the weights, or the score matched on, were estimated.
-    automatic : bool
-        Whether they were chosen for the design, so that another kind may stand in for them where
-        they do not hold.
-    """
-
-    kind: str
-    clusters: tuple[str, ...] = ()
+    kind: str  # one of `ERRORS`
+    clusters: tuple[str, ...] = ()  # clustering columns; "pair" for the matched set
+    #: Whether they count that the weights, or the score matched on, were estimated.
     stacked: bool = False
+    #: Whether they were chosen for the design, so that another kind may stand in for them where
+    #: they do not hold.
     automatic: bool = False
 
     def keys_of(self, kinds: np.ndarray) -> list[tuple[str, str]]:

@@ -24,27 +24,18 @@ _ALL_DRAWS = 12
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Cluster sums of one weighted regression, under the null of any effect.
+    """Cluster sums of one weighted regression, under the null of any effect."""
 
-    Attributes
-    ----------
-    effect : float
-        Coefficient of the treatment.
-    score, per_effect : ndarray, shape (clusters,)
-        Each cluster's part in the coefficient with residuals restricted to no effect, and what
-        a unit of effect under the null takes off it.
-    feedback, feedback_per_effect : ndarray, shape (clusters, clusters)
-        What refitting gives back to each cluster from each, likewise.
-    own : ndarray, shape (clusters,)
-        Each cluster's part with the residuals of the fit itself.
-    """
-
-    effect: float
+    effect: float  # coefficient of the treatment
+    #: score, per_effect: (clusters,): each cluster's part in the coefficient with residuals
+    #: restricted to no effect, and what a unit of effect under the null takes off it.
     score: np.ndarray
     per_effect: np.ndarray
+    #: feedback, feedback_per_effect: (clusters, clusters): what refitting gives back to each
+    #: cluster from each, likewise.
     feedback: np.ndarray
     feedback_per_effect: np.ndarray
-    own: np.ndarray
+    own: np.ndarray  # (clusters,): each cluster's part with the residuals of the fit itself
 
 
 def regression_scores(sample: Sample, place: int, codes: np.ndarray, method: str) -> Scores:
@@ -131,24 +122,12 @@ def signs(clusters: int, draws: int, rng: np.random.Generator) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """What the draws give, as polynomials in the distance of the null from the estimate.
+    """What the draws give, as polynomials in the distance of the null from the estimate."""
 
-    Attributes
-    ----------
-    moved : ndarray, shape (2, draws)
-        The drawn effect less the null: constant and slope.
-    spread : ndarray, shape (3, draws)
-        Its squared standard error: constant, slope and square.
-    error : float
-        Standard error seen.
-    effect : float
-        Estimate.
-    """
-
-    moved: np.ndarray
-    spread: np.ndarray
-    error: float
-    effect: float
+    moved: np.ndarray  # (2, draws): the drawn effect less the null: constant and slope
+    spread: np.ndarray  # (3, draws): its squared standard error: constant, slope and square
+    error: float  # standard error seen
+    effect: float  # estimate
 
     def p_value(self, null: float) -> float:
         """Return the two-sided p-value of an effect, residuals restricted to it."""

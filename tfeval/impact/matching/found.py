@@ -237,24 +237,14 @@ def _chosen(covariates: Covariates, on: tuple[str, ...]) -> Covariates:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What a method found.
+    """What a method found."""
 
-    Attributes
-    ----------
-    weights : ndarray of float, shape (n,)
-        Without sampling weights.
-    fate : ndarray of int8, shape (n,)
-        Why a unit has no weight, as in `design.FATES`; read only where the weight is 0.
-    sets : ndarray of int or None, shape (n,)
-    pairs : ndarray of int or None, shape (pairs, 2)
-    shares : ndarray of float or None, shape (pairs,)
-    """
-
-    weights: np.ndarray
+    weights: np.ndarray  # (n,): without sampling weights
+    #: (n,) int8: why a unit has no weight, as in `design.FATES`; read only where the weight is 0.
     fate: np.ndarray
-    sets: np.ndarray | None = None
-    pairs: np.ndarray | None = None
-    shares: np.ndarray | None = None
+    sets: np.ndarray | None = None  # (n,) int
+    pairs: np.ndarray | None = None  # (pairs, 2) int
+    shares: np.ndarray | None = None  # (pairs,)
 
 
 @dataclass(frozen=True, eq=False)

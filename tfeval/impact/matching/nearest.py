@@ -18,44 +18,23 @@ ORDERS = ("largest", "smallest", "random", "closest", "data")
 
 @dataclass(frozen=True, eq=False)
 class Calipers:
-    """Limits on how far apart the two units of a pair may be.
+    """Limits on how far apart the two units of a pair may be."""
 
-    Attributes
-    ----------
-    score : float
-        On the score, in its own unit; infinite for none.
-    covariates : ndarray of float, shape (n, q)
-        Values of the covariates with limits of their own.
-    widths : ndarray of float, shape (q,)
-        Those limits.
-    """
-
-    score: float
-    covariates: np.ndarray
-    widths: np.ndarray
+    score: float  # on the score, in its own unit; infinite for none
+    covariates: np.ndarray  # (n, q): values of the covariates with limits of their own
+    widths: np.ndarray  # (q,): those limits
 
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Matches found.
+    """Matches found."""
 
-    Attributes
-    ----------
-    rows, matches : ndarray of int, shape (pairs,)
-        Positions in the study of a treated unit and of its match.
-    shares : ndarray of float or None
-        What a match counts for its treated unit, where matches are tied.
-    unmatched : ndarray of int
-        Positions of the treated units that found none.
-    reasons : ndarray of int
-        For each of them, `nearest_loops.NOBODY` or `TOO_FAR`.
-    """
-
+    #: rows, matches: (pairs,) int: positions in the study of a treated unit and of its match.
     rows: np.ndarray
     matches: np.ndarray
-    shares: np.ndarray | None
-    unmatched: np.ndarray
-    reasons: np.ndarray
+    shares: np.ndarray | None  # what a match counts for its treated unit, where matches are tied
+    unmatched: np.ndarray  # int: positions of the treated units that found none
+    reasons: np.ndarray  # int: for each of them, `nearest_loops.NOBODY` or `TOO_FAR`
 
 
 @dataclass(frozen=True, eq=False)

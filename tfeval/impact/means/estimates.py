@@ -34,17 +34,10 @@ _SHOWN = 5
 
 @dataclass(frozen=True, eq=False)
 class LeftOut:
-    """Covariates left out of regressions, gathered over populations.
+    """Covariates left out of regressions, gathered over populations."""
 
-    Attributes
-    ----------
-    names : tuple of str, length k
-        Source of each number that a unit has.
-    places : mapping of (reason, arm) to dict of str to set of str
-        For each source the populations in whose regression it, or a level of it, was left out.
-    """
-
-    names: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()  # k: source of each number that a unit has
+    #: For each source the populations in whose regression it, or a level of it, was left out.
     places: Mapping[tuple[str, int], dict[str, set[str]]] = field(default_factory=dict)
 
     def beside(self, population: str, means: Means) -> LeftOut:
@@ -90,18 +83,10 @@ SAME = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Effects that were estimated together: one population, outcomes known of the same units.
+    """Effects that were estimated together: one population, outcomes known of the same units."""
 
-    Attributes
-    ----------
-    means : Means
-        Without influences.
-    columns : ndarray of int
-        Places of its outcomes among the effects.
-    """
-
-    means: Means
-    columns: np.ndarray
+    means: Means  # without influences
+    columns: np.ndarray  # int: places of its outcomes among the effects
 
     @classmethod
     def of(cls, means: Means, columns: np.ndarray) -> Block:
@@ -112,36 +97,21 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class Estimates:
-    """One column an effect.
+    """One column an effect."""
 
-    Attributes
-    ----------
-    rows : tuple of dict
-        For each effect: outcome, months, population, counts of units, effective sample size.
-    treated, comparison : ndarray of float, shape (effects,)
-        Mean outcomes; NaN where not estimable.
-    psi_treated, psi_comparison : ndarray of float, shape (n, effects)
-        Influence of each unit on them.
-    part : ndarray of bool, shape (n, effects)
-        Who has weight in each.
-    parameters : ndarray of int, shape (effects,)
-        Coefficients estimated.
-    treated_arm : ndarray of bool, shape (n,)
-        Who was treated.
-    blocks : tuple of Block
-    left_out : LeftOut
-        Which covariates the regressions of outcomes had to leave out, and where.
-    """
-
+    #: For each effect: outcome, months, population, counts of units, effective sample size.
     rows: tuple[dict[str, Any], ...]
+    #: treated, comparison: (effects,): mean outcomes; NaN where not estimable.
     treated: np.ndarray
     comparison: np.ndarray
+    #: psi_treated, psi_comparison: (n, effects): influence of each unit on them.
     psi_treated: np.ndarray
     psi_comparison: np.ndarray
-    part: np.ndarray
-    parameters: np.ndarray
-    treated_arm: np.ndarray
+    part: np.ndarray  # (n, effects) bool: who has weight in each
+    parameters: np.ndarray  # (effects,) int: coefficients estimated
+    treated_arm: np.ndarray  # (n,) bool: who was treated
     blocks: tuple[Block, ...]
+    #: Which covariates the regressions of outcomes had to leave out, and where.
     left_out: LeftOut = field(default_factory=LeftOut)
 
     @property

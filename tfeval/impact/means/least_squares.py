@@ -139,24 +139,17 @@ _ROWS = 65_536
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A weighted least-squares fit.
+    """A weighted least-squares fit."""
 
-    Attributes
-    ----------
-    coefficients : ndarray, shape (1 + k, outcomes)
-        The first are the intercepts: means at the centre. 0 for what was left out.
-    inverse : ndarray, shape (1 + k, 1 + k)
-        Of the weighted cross-product; 0 in the rows and columns of what was left out.
-    aliased : ndarray of bool, shape (k,)
-        Columns left out since they say nothing that those before do not.
-    crowded : ndarray of bool, shape (k,)
-        Columns left out since there are too few units for so many.
-    """
-
+    #: (1 + k, outcomes): the first are the intercepts: means at the centre. 0 for what was left
+    #: out.
     coefficients: np.ndarray
+    #: (1 + k, 1 + k): of the weighted cross-product; 0 in the rows and columns of what was left
+    #: out.
     inverse: np.ndarray
+    #: (k,) bool: columns left out since they say nothing that those before do not.
     aliased: np.ndarray
-    crowded: np.ndarray
+    crowded: np.ndarray  # (k,) bool: columns left out since there are too few units for so many
 
     @property
     def rank(self) -> int:

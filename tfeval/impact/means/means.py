@@ -22,34 +22,20 @@ from tfeval.impact.study.study import Study
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """What an estimator works on: one design, some outcomes, and who of it counts.
-
-    Attributes
-    ----------
-    study : Study
-    weights, target : ndarray of float, shape (n,)
-        Of the design; 0 where an outcome is missing or a unit is not in the population.
-    values : ndarray of float, shape (n, outcomes)
-        Known where `weights` or `target` is above 0; less `level`.
-    sampling : ndarray of float, shape (n,)
-    folds : ndarray of int or None, shape (n,)
-    models : tuple of WeightModel
-        Where errors are to count that the weights were estimated.
-    known : ndarray of bool or None, shape (n,)
-        Whose outcomes are known; None for everybody's.
-    names : tuple of str
-        Of the outcomes, for errors.
-    """
+    """What an estimator works on: one design, some outcomes, and who of it counts."""
 
     study: Study
+    #: weights, target: (n,): of the design; 0 where an outcome is missing or a unit is not in the
+    #: population.
     weights: np.ndarray
     target: np.ndarray
-    values: np.ndarray
-    sampling: np.ndarray
-    folds: np.ndarray | None = None
+    values: np.ndarray  # (n, outcomes): known where `weights` or `target` is above 0; less `level`
+    sampling: np.ndarray  # (n,)
+    folds: np.ndarray | None = None  # (n,) int
+    #: Where errors are to count that the weights were estimated.
     models: tuple[WeightModel, ...] = ()
-    known: np.ndarray | None = None
-    names: tuple[str, ...] = ()
+    known: np.ndarray | None = None  # (n,) bool: whose outcomes are known; None for everybody's
+    names: tuple[str, ...] = ()  # of the outcomes, for errors
 
     def arm(self, treated: bool) -> np.ndarray:
         """Return rows of one arm that have weight."""
@@ -66,32 +52,17 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """What some units add to a mean: the sum of lever times residual.
+    """What some units add to a mean: the sum of lever times residual."""
 
-    Attributes
-    ----------
-    rows : ndarray of int, shape (rows,)
-        Units of a weighted regression.
-    weights : ndarray of float, shape (rows,)
-        In it.
-    lever : ndarray of float, shape (rows,) or (rows, outcomes)
-        What a residual of 1 adds.
-    residual : ndarray of float, shape (rows, outcomes)
-    inverse : ndarray or None, shape (k, k)
-        Of the regression's weighted cross-product; None for a mean.
-    regressors : callable or None
-        Gives the regressors, shape (rows, k); None for a mean.
-    of_target : bool
-        Whether it is how predictions vary with the target's covariates.
-    """
-
-    rows: np.ndarray
-    weights: np.ndarray
-    lever: np.ndarray
-    residual: np.ndarray
+    rows: np.ndarray  # (rows,) int: units of a weighted regression
+    weights: np.ndarray  # (rows,): in it
+    lever: np.ndarray  # (rows,) or (rows, outcomes): what a residual of 1 adds
+    residual: np.ndarray  # (rows, outcomes)
+    #: (k, k): of the regression's weighted cross-product; None for a mean.
     inverse: np.ndarray | None = None
+    #: Gives the regressors, shape (rows, k); None for a mean.
     regressors: Callable[[], np.ndarray] | None = None
-    of_target: bool = False
+    of_target: bool = False  # whether it is how predictions vary with the target's covariates
 
     def fit(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the regressors and the inverse, those of a mean too."""
@@ -110,34 +81,24 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Means:
-    """Mean outcomes with and without the programme.
+    """Mean outcomes with and without the programme."""
 
-    Attributes
-    ----------
-    treated, comparison : ndarray of float, shape (outcomes,)
-        Less the sample's level; NaN where they cannot be estimated.
-    psi_treated, psi_comparison : ndarray of float, shape (n, outcomes)
-        Influence of each unit.
-    parameters : int
-        Coefficients of the regression behind it, for small-sample factors.
-    parts : tuple of two tuples of Part
-        What makes up the treated's mean and the comparison's, where small-sample errors need it.
-    aliased, crowded : ndarray of bool or None, shape (2, k)
-        Covariates left out of the treated's and of the comparison's regression, since they repeat
-        others or do not vary there; and since there are too few units.
-    through : tuple of Through or None
-        How the treated's and the comparison units' means hang on what was estimated before,
-        where their influences do not say it.
-    """
-
+    #: treated, comparison: (outcomes,): less the sample's level; NaN where they cannot be
+    #: estimated.
     treated: np.ndarray
     comparison: np.ndarray
+    #: psi_treated, psi_comparison: (n, outcomes): influence of each unit.
     psi_treated: np.ndarray
     psi_comparison: np.ndarray
-    parameters: int
+    parameters: int  # coefficients of the regression behind it, for small-sample factors
+    #: What makes up the treated's mean and the comparison's, where small-sample errors need it.
     parts: tuple[tuple[Part, ...], tuple[Part, ...]] = ((), ())
+    #: aliased, crowded: (2, k) bool: covariates left out of the treated's and of the comparison's
+    #: regression, since they repeat others or do not vary there; and since there are too few units.
     aliased: np.ndarray | None = None
     crowded: np.ndarray | None = None
+    #: How the treated's and the comparison units' means hang on what was estimated before, where
+    #: their influences do not say it.
     through: tuple[Through, Through] | None = None
 
 
@@ -185,23 +146,12 @@ def weighted_means(sample: Sample) -> Means:
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """One arm's mean.
+    """One arm's mean."""
 
-    Attributes
-    ----------
-    mean : ndarray of float, shape (outcomes,)
-    psi : ndarray of float, shape (n, outcomes)
-        Influence of each unit.
-    parts : tuple of Part
-        What makes it up.
-    fits : tuple of Fit
-        Regressions behind it: none, one, or one a fold.
-    """
-
-    mean: np.ndarray
-    psi: np.ndarray
-    parts: tuple[Part, ...]
-    fits: tuple[Fit, ...] = ()
+    mean: np.ndarray  # (outcomes,)
+    psi: np.ndarray  # (n, outcomes): influence of each unit
+    parts: tuple[Part, ...]  # what makes it up
+    fits: tuple[Fit, ...] = ()  # regressions behind it: none, one, or one a fold
 
 
 def arm_mean(sample: Sample, treated: bool) -> Side:

@@ -418,25 +418,15 @@ OUTCOME_MODELS = ("linear", "logistic")
 
 @dataclass(frozen=True)
 class Method:
-    """An estimator of both arms' mean outcomes.
+    """An estimator of both arms' mean outcomes."""
 
-    Attributes
-    ----------
-    means : callable
-        From an outcome model and whether covariates count as fixed to the function that
-        estimates the means.
-    outcome_models : tuple of str
-        Of `OUTCOME_MODELS`.
-    adjusts : bool
-        Whether for covariates; the plain difference does not.
-    regressors : callable or None
-        From the treatment, shape (n, 1), and what returns the centred covariates, to the columns
-        of the one regression that it is; None where it is none.
-    """
-
+    #: From an outcome model and whether covariates count as fixed to the function that estimates
+    #: the means.
     means: Callable[[str, bool], Callable[..., Any]]
-    outcome_models: tuple[str, ...] = OUTCOME_MODELS[:1]
-    adjusts: bool = True
+    outcome_models: tuple[str, ...] = OUTCOME_MODELS[:1]  # of `OUTCOME_MODELS`
+    adjusts: bool = True  # whether for covariates; the plain difference does not
+    #: From the treatment, shape (n, 1), and what returns the centred covariates, to the columns of
+    #: the one regression that it is; None where it is none.
     regressors: Callable[[np.ndarray, Callable[[], np.ndarray]], np.ndarray] | None = None
 
 

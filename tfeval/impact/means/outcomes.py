@@ -154,25 +154,15 @@ _OTHER_COHORT = (
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
-    """What happened to each unit of a study.
-
-    Attributes
-    ----------
-    names : tuple of str
-    months : tuple of int or None
-        After the index date; None where not known.
-    values : ndarray of float, shape (n, outcomes)
-        NaN where missing, and for units of sampling weight 0.
-    level : ndarray of float or None, shape (outcomes,)
-        Taken off while estimating and put back, so that where an outcome's 0 lies has no say.
-    registered : bool
-        Whether they are a cohort's, so that the registry says what they are called.
-    """
+    """What happened to each unit of a study."""
 
     names: tuple[str, ...]
-    months: tuple[int | None, ...]
-    values: np.ndarray
+    months: tuple[int | None, ...]  # after the index date; None where not known
+    values: np.ndarray  # (n, outcomes): NaN where missing, and for units of sampling weight 0
+    #: (outcomes,): taken off while estimating and put back, so that where an outcome's 0 lies has
+    #: no say.
     level: np.ndarray | None = None
+    #: Whether they are a cohort's, so that the registry says what they are called.
     registered: bool = False
 
     def levelled(self) -> Outcomes:

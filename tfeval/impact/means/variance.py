@@ -13,36 +13,22 @@ LEAST = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Spread:
-    """How estimates vary together.
+    """How estimates vary together."""
 
-    Attributes
-    ----------
-    covariance : ndarray, shape (estimates, estimates)
-    freedom : ndarray of float, shape (estimates,)
-        Degrees of freedom of t; infinite for the normal.
-    clusters : ndarray of float, shape (estimates,)
-        How many, where errors are by cluster (the fewer of two); NaN otherwise.
-    """
-
-    covariance: np.ndarray
-    freedom: np.ndarray
+    covariance: np.ndarray  # (estimates, estimates)
+    freedom: np.ndarray  # (estimates,): degrees of freedom of t; infinite for the normal
+    #: (estimates,): how many, where errors are by cluster (the fewer of two); NaN otherwise.
     clusters: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class Through:
-    """How estimates hang on coefficients that were estimated before, these in units of their own.
+    """How estimates hang on coefficients that were estimated before, each in its own unit."""
 
-    Attributes
-    ----------
-    along : ndarray of float, shape (k, estimates)
-        Covariance of the estimate, the coefficients known, with their estimating equations.
-    moved : ndarray of float, shape (k, estimates)
-        By how much a coefficient moves the estimate.
-    """
-
+    #: (k, estimates): covariance of the estimate, the coefficients known, with their estimating
+    #: equations.
     along: np.ndarray
-    moved: np.ndarray
+    moved: np.ndarray  # (k, estimates): by how much a coefficient moves the estimate
 
     def less(self, other: Through, own: np.ndarray, its: np.ndarray) -> Through:
         """Return that of `own` times these estimates less `its` times the other ones."""
@@ -64,20 +50,11 @@ class Through:
 
 @dataclass(frozen=True, eq=False)
 class Influence:
-    """Influences on some estimates, and who they come from.
+    """Influences on some estimates, and who they come from."""
 
-    Attributes
-    ----------
-    psi : ndarray, shape (n, estimates)
-    part : ndarray of bool, shape (n, estimates)
-        Who has weight in each.
-    parameters : ndarray of int, shape (estimates,)
-        Coefficients estimated.
-    """
-
-    psi: np.ndarray
-    part: np.ndarray
-    parameters: np.ndarray
+    psi: np.ndarray  # (n, estimates)
+    part: np.ndarray  # (n, estimates) bool: who has weight in each
+    parameters: np.ndarray  # (estimates,) int: coefficients estimated
 
 
 def sums_by(values: np.ndarray, codes: np.ndarray) -> np.ndarray:

@@ -326,23 +326,15 @@ METHODS = {
 
 @dataclass(frozen=True)
 class Estimator:
-    """A way to an estimate with its settings.
+    """A way to an estimate with its settings."""
 
-    Attributes
-    ----------
-    mode : str
-        A key of `METHODS`.
-    kernel, order, bandwidth, level
-        As `threshold` takes them.
-    draws, seed : int
-        Of permutations.
-    """
-
-    mode: str
+    mode: str  # a key of `METHODS`
+    #: kernel, order, bandwidth, level: as `threshold` takes them.
     kernel: str = "triangular"
     order: int = 1
     bandwidth: float | None = None
     level: float = 0.95
+    #: draws, seed: of permutations.
     draws: int = 999
     seed: int = 1
 

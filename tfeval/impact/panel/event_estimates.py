@@ -28,22 +28,11 @@ _FIELDS = ("estimate", "std_error", "freedom", "conf_low", "conf_high", "p_value
 
 @dataclass(frozen=True)
 class JointTest:
-    """The joint test that all coefficients before are nought.
+    """The joint test that all coefficients before are nought."""
 
-    Attributes
-    ----------
-    statistic : float
-        F.
-    restrictions : int
-        Its first degrees of freedom.
-    freedom : float
-        Its second.
-    p_value : float
-    """
-
-    statistic: float
-    restrictions: int
-    freedom: float
+    statistic: float  # F
+    restrictions: int  # its first degrees of freedom
+    freedom: float  # its second
     p_value: float
 
 

@@ -15,28 +15,14 @@ from tfeval.impact.panel.two_way import Cells
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """What of a panel enters the regression.
-
-    Attributes
-    ----------
-    cells : Cells
-    units : ndarray of int
-        Their rows in the panel.
-    times : ndarray of int
-        Periods with any value, ascending; the base is one of them.
-    dose : ndarray, shape (units,)
-    scale : float
-        A coefficient times this is for one unit of the dose.
-    codes : ndarray of int, shape (units,), optional
-        Clusters from 0.
-    """
+    """What of a panel enters the regression."""
 
     cells: Cells
-    units: np.ndarray
-    times: np.ndarray
-    dose: np.ndarray
-    scale: float
-    codes: np.ndarray | None
+    units: np.ndarray  # int: their rows in the panel
+    times: np.ndarray  # int: periods with any value, ascending; the base is one of them
+    dose: np.ndarray  # (units,)
+    scale: float  # a coefficient times this is for one unit of the dose
+    codes: np.ndarray | None  # (units,) int: clusters from 0
 
     @property
     def dated(self) -> np.ndarray:

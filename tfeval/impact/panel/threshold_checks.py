@@ -110,28 +110,14 @@ def _difference(row: Mapping[Any, Any]) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """A threshold as its checks see it.
+    """A threshold as its checks see it."""
 
-    Attributes
-    ----------
-    points : Points
-        With an outcome that is not looked at.
-    estimator : Estimator
-    cutoff : float
-    names : tuple of str
-        Of the covariates.
-    curvature : mapping of str to float
-        By outcome, and by the treatment where fuzzy.
-    frequencies : float or None
-        How far a frequency may lie from its neighbours'; see `heap_test`.
-    """
-
-    points: Points
+    points: Points  # with an outcome that is not looked at
     estimator: Estimator
     cutoff: float
-    names: tuple[str, ...]
-    curvature: Mapping[str, float]
-    frequencies: float | None
+    names: tuple[str, ...]  # of the covariates
+    curvature: Mapping[str, float]  # by outcome, and by the treatment where fuzzy
+    frequencies: float | None  # how far a frequency may lie from its neighbours'; see `heap_test`
 
 
 def checked(

@@ -18,25 +18,15 @@ _FOURTH, _DENSITY = 3430865.4551236177795, 548.57142857155463389
 
 @dataclass(frozen=True)
 class DensityTest:
-    """Densities of the running variable at a cutoff, from either side.
-
-    Attributes
-    ----------
-    below, above : float
-    statistic, p_value : float
-        Of their difference over its jackknife error.
-    bandwidths : tuple of float
-        Below and above.
-    units : tuple of int
-        Within them.
-    """
+    """Densities of the running variable at a cutoff, from either side."""
 
     below: float
     above: float
+    #: statistic, p_value: of their difference over its jackknife error.
     statistic: float
     p_value: float
-    bandwidths: tuple[float, float]
-    units: tuple[int, int]
+    bandwidths: tuple[float, float]  # below and above
+    units: tuple[int, int]  # within them
 
 
 def density_test(x: np.ndarray, bandwidth: float | None = None) -> DensityTest:

@@ -29,25 +29,13 @@ def noise_of(comparison: np.ndarray) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Comparison units beside those first treated in one period.
+    """Comparison units beside those first treated in one period."""
 
-    Attributes
-    ----------
-    kind : str
-        One of `KINDS`.
-    comparison : ndarray, shape (units, periods)
-    treated : ndarray, shape (treated units, periods)
-    before : int
-        How many periods come before the first treated one.
-    noise : float
-        Standard deviation that the penalties are multiples of.
-    """
-
-    kind: str
-    comparison: np.ndarray
-    treated: np.ndarray
-    before: int
-    noise: float
+    kind: str  # one of `KINDS`
+    comparison: np.ndarray  # (units, periods)
+    treated: np.ndarray  # (treated units, periods)
+    before: int  # how many periods come before the first treated one
+    noise: float  # standard deviation that the penalties are multiples of
 
     @property
     def cells(self) -> int:

@@ -46,26 +46,14 @@ _SAID = {
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """A planned analysis: the main one of a plan, or a sensitivity analysis.
+    """A planned analysis: the main one of a plan, or a sensitivity analysis."""
 
-    Attributes
-    ----------
-    cohort : mapping
-        Of the plan: `phase`, `comparison`, `treatment`, `level` and `seed`.
-    covariates : str or tuple of str
-        `ALL_BEFORE`, or columns.
-    design : mapping
-        Every setting of `match`, with `within`, `model` and `folds`.
-    estimate : mapping
-        `method`, `outcome_model`, `errors`, `cluster`, `level`.
-    correction, family : str
-        For many outcomes: the method, and which of `FAMILIES` are corrected together.
-    """
-
-    cohort: Mapping[str, Any]
-    covariates: str | tuple[str, ...]
-    design: Mapping[str, Any]
-    estimate: Mapping[str, Any]
+    cohort: Mapping[str, Any]  # of the plan: `phase`, `comparison`, `treatment`, `level` and `seed`
+    covariates: str | tuple[str, ...]  # `ALL_BEFORE`, or columns
+    design: Mapping[str, Any]  # every setting of `match`, with `within`, `model` and `folds`
+    estimate: Mapping[str, Any]  # `method`, `outcome_model`, `errors`, `cluster`, `level`
+    #: correction, family: for many outcomes: the method, and which of `FAMILIES` are corrected
+    #: together.
     correction: str
     family: str
 
@@ -192,20 +180,12 @@ class Analysis:
 
 @dataclass(frozen=True)
 class Covered:
-    """Covariates of a study as a table of effects tells them.
-
-    Attributes
-    ----------
-    used : tuple of str
-    not_used : tuple of str or None
-        Measured before the index date and not used; None where timing is not known.
-    added : tuple of str
-        Not among the cohort's.
-    """
+    """Covariates of a study as a table of effects tells them."""
 
     used: tuple[str, ...]
+    #: Measured before the index date and not used; None where timing is not known.
     not_used: tuple[str, ...] | None
-    added: tuple[str, ...]
+    added: tuple[str, ...]  # not among the cohort's
 
     def departures(self, planned: str | tuple[str, ...]) -> list[str]:
         """Return what differs from the covariates planned."""

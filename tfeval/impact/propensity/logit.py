@@ -20,14 +20,9 @@ FAR = 700.0
 
 @dataclass(frozen=True, eq=False)
 class LogitFit(Solution):
-    """A logistic regression.
+    """A logistic regression."""
 
-    Attributes
-    ----------
-    score, residual : ndarray, shape (n,)
-        Probability, and sampling weight times (treated less probability).
-    """
-
+    #: score, residual: (n,): probability, and sampling weight times (treated less probability).
     score: np.ndarray
     residual: np.ndarray
 

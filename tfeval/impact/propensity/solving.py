@@ -202,27 +202,15 @@ EVERYONE = slice(None)
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """Coefficients that set the summed residuals times x to 0.
+    """Coefficients that set the summed residuals times x to 0."""
 
-    Attributes
-    ----------
-    coefficients : ndarray, shape (1 + count,)
-        The intercept first; 0 for a redundant covariate.
-    information : ndarray, shape (1 + count, 1 + count)
-        That of a redundant coefficient is so large that it does not move.
-    linear : ndarray, shape (n,)
-        Linear predictor.
-    redundant : tuple of str
-        Covariates that are a combination of those before them.
-    left : float
-        Largest of the summed residuals times x, in standard deviations of x: rounding, where
-        there is a solution.
-    """
-
-    coefficients: np.ndarray
+    coefficients: np.ndarray  # (1 + count,): the intercept first; 0 for a redundant covariate
+    #: (1 + count, 1 + count): that of a redundant coefficient is so large that it does not move.
     information: np.ndarray
-    linear: np.ndarray
-    redundant: tuple[str, ...]
+    linear: np.ndarray  # (n,): linear predictor
+    redundant: tuple[str, ...]  # covariates that are a combination of those before them
+    #: Largest of the summed residuals times x, in standard deviations of x: rounding, where there
+    #: is a solution.
     left: float
 
 

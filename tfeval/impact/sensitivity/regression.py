@@ -36,28 +36,17 @@ _ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class Stability:
-    """A regression without covariates beside one with them.
+    """A regression without covariates beside one with them."""
 
-    Attributes
-    ----------
-    short, long : float
-        The treatment's coefficient without and with covariates.
-    r2_short, r2_long, r2_most : float
-        Of the two, and of one that has the unobserved too.
-    variance : float
-        Of the treatment.
-    residual : float
-        Of what covariates leave of the treatment.
-    outcome_variance : float
-    """
-
+    #: short, long: the treatment's coefficient without and with covariates.
     short: float
     long: float
+    #: r2_short, r2_long, r2_most: of the two, and of one that has the unobserved too.
     r2_short: float
     r2_long: float
     r2_most: float
-    variance: float
-    residual: float
+    variance: float  # of the treatment
+    residual: float  # of what covariates leave of the treatment
     outcome_variance: float
 
     @property
@@ -229,40 +218,26 @@ class Strength:
 
 @dataclass(frozen=True)
 class Regression:
-    """One outcome's regression on treatment and covariates, weighted.
+    """One outcome's regression on treatment and covariates, weighted."""
 
-    Attributes
-    ----------
-    units, covariates : int
-        Rows with weight, and covariate columns that say something of their own.
-    dof : int
-        Residual degrees of freedom.
-    estimate, std_error : float
-        Of the treatment; the error for equal variances and independent units.
-    partial_r2 : float
-        Of the treatment with the outcome, given the covariates.
-    short, r2_short : float
-        Coefficient and R2 without covariates.
-    r2 : float
-        With covariates.
-    variance, residual, outcome_variance : float
-        Of the treatment, of what covariates leave of it, and of the outcome.
-    strengths : mapping of str to Strength or None
-        Of each covariate of the frame; None where it says nothing that the others do not.
-    """
-
+    #: units, covariates: rows with weight, and covariate columns that say something of their own.
     units: int
     covariates: int
-    dof: int
+    dof: int  # residual degrees of freedom
+    #: estimate, std_error: of the treatment; the error for equal variances and independent units.
     estimate: float
     std_error: float
-    partial_r2: float
+    partial_r2: float  # of the treatment with the outcome, given the covariates
+    #: short, r2_short: coefficient and R2 without covariates.
     short: float
     r2_short: float
-    r2: float
+    r2: float  # with covariates
+    #: variance, residual, outcome_variance: of the treatment, of what covariates leave of it, and
+    #: of the outcome.
     variance: float
     residual: float
     outcome_variance: float
+    #: Of each covariate of the frame; None where it says nothing that the others do not.
     strengths: Mapping[str, Strength | None] = field(default_factory=dict)
 
 
@@ -307,25 +282,13 @@ def regressions(
 
 @dataclass(frozen=True, eq=False)
 class Sums:
-    """Cross-products of the covariates, and with and of (treatment, outcomes); all centred.
+    """Cross-products of the covariates, and with and of (treatment, outcomes); all centred."""
 
-    Attributes
-    ----------
-    gram : ndarray, shape (1 + k, 1 + k)
-    right : ndarray, shape (1 + k, 1 + outcomes)
-    own : ndarray, shape (1 + outcomes, 1 + outcomes)
-    magnitude : ndarray, shape (k,)
-        The covariates' mean squares about 0.
-    sources : tuple of str, length k
-        Column of the frame that each comes from.
-    units : int
-    """
-
-    gram: np.ndarray
-    right: np.ndarray
-    own: np.ndarray
-    magnitude: np.ndarray
-    sources: tuple[str, ...]
+    gram: np.ndarray  # (1 + k, 1 + k)
+    right: np.ndarray  # (1 + k, 1 + outcomes)
+    own: np.ndarray  # (1 + outcomes, 1 + outcomes)
+    magnitude: np.ndarray  # (k,): the covariates' mean squares about 0
+    sources: tuple[str, ...]  # k: column of the frame that each comes from
     units: int
 
     @cached_property

@@ -86,30 +86,15 @@ ABSENT = ": missing"
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """One number a unit, worked out block by block from a column of the frame.
+    """One number a unit, worked out block by block from a column of the frame."""
 
-    Attributes
-    ----------
-    name : str
-        As shown: the source's name, with the level after it for a category.
-    source : str
-        Column of the frame.
-    held : ndarray
-        The source's values, or the codes of its levels; never a copy of a float column.
-    level : int or None
-        Code that counts as 1, for a category.
-    fill : float
-        Stands for a missing number.
-    absent : bool
-        Whether the column says that the source is missing.
-    """
-
-    name: str
-    source: str
+    name: str  # as shown: the source's name, with the level after it for a category
+    source: str  # column of the frame
+    #: The source's values, or the codes of its levels; never a copy of a float column.
     held: np.ndarray
-    level: int | None = None
-    fill: float | None = None
-    absent: bool = False
+    level: int | None = None  # code that counts as 1, for a category
+    fill: float | None = None  # stands for a missing number
+    absent: bool = False  # whether the column says that the source is missing
 
     def some(self, rows: np.ndarray | slice) -> Column:
         """Return the column of some units alone."""
@@ -130,21 +115,12 @@ class Column:
 
 @dataclass(frozen=True, eq=False)
 class Covariates:
-    """The covariates of a study: `size` units, each `len(names)` numbers.
+    """The covariates of a study: `size` units, each `len(names)` numbers."""
 
-    Attributes
-    ----------
-    columns : tuple of Column
-        In order; a category of m levels gives m - 1 of them, a number with missing values two.
-    size : int
-        Units.
-    reference : dict of str to str
-        For each category, the level left out.
-    """
-
+    #: In order; a category of m levels gives m - 1 of them, a number with missing values two.
     columns: tuple[Column, ...]
-    size: int
-    reference: dict[str, str]
+    size: int  # units
+    reference: dict[str, str]  # for each category, the level left out
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -22,21 +22,11 @@ _MOST_LEVELS = 200
 
 @dataclass(frozen=True)
 class Named:
-    """Covariates as a formula names them.
+    """Covariates as a formula names them."""
 
-    Attributes
-    ----------
-    text : str
-        What stands right of "~".
-    treated : str or None
-        What stands left of it: the column of who was treated.
-    variables : tuple of str
-        Columns of the frame that it reads, in order.
-    """
-
-    text: str
-    treated: str | None
-    variables: tuple[str, ...]
+    text: str  # what stands right of "~"
+    treated: str | None  # what stands left of it: the column of who was treated
+    variables: tuple[str, ...]  # columns of the frame that it reads, in order
 
 
 def formula_of(

@@ -102,21 +102,13 @@ def numbers_rows(index: pd.Index) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Reader:
-    """Covariates with a leading 1, each shifted by a constant.
-
-    Attributes
-    ----------
-    covariates : Covariates
-    shift : ndarray, shape (count,)
-        Taken off each covariate where its mean is many standard deviations from 0, so that sums
-        of squares keep their digits; 0 elsewhere.
-    scale : ndarray, shape (1 + count,)
-        Standard deviations, 1 for the intercept.
-    """
+    """Covariates with a leading 1, each shifted by a constant."""
 
     covariates: Covariates
+    #: (count,): taken off each covariate where its mean is many standard deviations from 0, so that
+    #: sums of squares keep their digits; 0 elsewhere.
     shift: np.ndarray
-    scale: np.ndarray
+    scale: np.ndarray  # (1 + count,): standard deviations, 1 for the intercept
 
     @property
     def size(self) -> int:

@@ -145,24 +145,12 @@ UNSOLVED = 1e-7
 
 @dataclass(frozen=True, eq=False)
 class EntropyFit:
-    """Entropy balancing of one arm.
+    """Entropy balancing of one arm."""
 
-    Attributes
-    ----------
-    weights : ndarray, shape (n,)
-        0 outside the arm; they sum to the target's.
-    residual : ndarray, shape (n,)
-        Target less weights; orthogonal to the covariates and to 1.
-    coefficients : ndarray, shape (1 + count,)
-        Of the weights' logarithm.
-    information : ndarray, shape (1 + count, 1 + count)
-        The weights times x x'.
-    """
-
-    weights: np.ndarray
-    residual: np.ndarray
-    coefficients: np.ndarray
-    information: np.ndarray
+    weights: np.ndarray  # (n,): 0 outside the arm; they sum to the target's
+    residual: np.ndarray  # (n,): target less weights; orthogonal to the covariates and to 1
+    coefficients: np.ndarray  # (1 + count,): of the weights' logarithm
+    information: np.ndarray  # (1 + count, 1 + count): the weights times x x'
 
 
 def entropy_terms(base: np.ndarray, target: np.ndarray) -> Terms:
@@ -371,20 +359,11 @@ AS_KNOWN = "Standard errors take the weights as known: {why}."
 
 @dataclass(frozen=True, eq=False)
 class Estimated:
-    """Weights of a study.
+    """Weights of a study."""
 
-    Attributes
-    ----------
-    weights : ndarray, shape (n,)
-        Of the design and the sampling together.
-    propensity : Propensity or None
-    models : tuple of WeightModel
-        None where the weights count as known; one for each arm that was balanced by itself.
-    notes : tuple of str
-    """
-
-    weights: np.ndarray
+    weights: np.ndarray  # (n,): of the design and the sampling together
     propensity: Propensity | None = None
+    #: None where the weights count as known; one for each arm that was balanced by itself.
     models: tuple[WeightModel, ...] = ()
     notes: tuple[str, ...] = ()
 
