@@ -86,11 +86,6 @@ def bar_chart(
     -------
     Chart
         Its data: label, value and, if given, low and high.
-
-    Raises
-    ------
-    ReportError
-        If lengths differ, or `highlight` is not among the labels.
     """
     data = chart_frame({"label": labels, "value": values, "low": low, "high": high})
     if highlight is not None and highlight not in set(data["label"]):
@@ -145,11 +140,6 @@ def line_chart(
     -------
     Chart
         Its data: the frame, the index as first column.
-
-    Raises
-    ------
-    ReportError
-        If there are more than six series, or none.
     """
     if not 1 <= frame.shape[1] <= len(PALETTE):
         raise ReportError(f"A line chart takes 1 to {len(PALETTE)} series, not {frame.shape[1]}.")

@@ -199,13 +199,7 @@ class Chart:
 
 
 def check_words(title: str, alt: str) -> None:
-    """Refuse a chart without a title or without a description of its own.
-
-    Raises
-    ------
-    ReportError
-        If the title is empty, or the alt text is shorter than 20 characters or the title again.
-    """
+    """Refuse a chart without a title or without a description of its own."""
     if not title.strip():
         raise ReportError("A chart needs a title.")
     if len(alt.strip()) < 20:

@@ -86,11 +86,6 @@ def funnel_plot(
     -------
     Chart
         Its data: name, size, share and, if given, exact ("yes" or "no").
-
-    Raises
-    ------
-    ReportError
-        If lengths differ, a share lies outside 0 to 1, or a name to label is unknown.
     """
     names = [str(place + 1) for place in range(len(sizes))] if names is None else names
     data = chart_frame({"name": names, "size": sizes, "share": shares})
@@ -163,11 +158,6 @@ def range_chart(
     -------
     Chart
         Its data: label, low, high.
-
-    Raises
-    ------
-    ReportError
-        If lengths differ or a low end lies above its high end.
     """
     data = chart_frame({"label": labels, "low": low, "high": high})
     if (data["low"] > data["high"]).any():
@@ -231,11 +221,6 @@ def event_chart(
     -------
     Chart
         Its data: month, treated, comparison, low, high.
-
-    Raises
-    ------
-    ReportError
-        If lengths differ or the band's low end lies above its high end.
     """
     data = chart_frame(
         {"month": months, "treated": treated, "comparison": comparison, "low": low, "high": high}
@@ -299,11 +284,6 @@ def period_chart(
     -------
     Chart
         Its data: panel and the columns above.
-
-    Raises
-    ------
-    ReportError
-        If there is no panel.
     """
     if not panels:
         raise ReportError("A chart of periods needs an event study.")
@@ -372,11 +352,6 @@ def narrowing_chart(
     -------
     Chart
         Its data: label, value and, if given, low and high.
-
-    Raises
-    ------
-    ReportError
-        If lengths differ.
     """
     data = chart_frame({"label": labels, "value": values, "low": low, "high": high})
     if len(texts) != len(data):
@@ -444,12 +419,6 @@ def reach_chart(
     -------
     Chart
         Its data: label, seen_low, seen_high, needed_low, needed_high and, if given, most.
-
-    Raises
-    ------
-    ReportError
-        If lengths differ, a value is not above 0, an end lies above the most that there can be,
-        or is missing though nothing is said of that.
     """
     data = chart_frame({"label": labels, "seen_low": seen_low, "seen_high": seen_high,
                         "needed_low": needed_low, "needed_high": needed_high,

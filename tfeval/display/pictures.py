@@ -67,11 +67,6 @@ def tile_chart(
     -------
     Chart
         Its data: short, name, kind, text.
-
-    Raises
-    ------
-    ReportError
-        If there are more than four kinds, or a tile has none of them.
     """
     if not 1 < len(kinds) <= len(_TILES) or not tiles["kind"].isin(kinds).all():
         raise ReportError(f"A map of tiles takes 2 to {len(_TILES)} kinds, and each tile has one.")
@@ -127,11 +122,6 @@ def flow_chart(
     -------
     Chart
         Its data: step, and for each arm who was left and who was left out.
-
-    Raises
-    ------
-    ReportError
-        If there are not two arms, or not a count for each step.
     """
     arms = list(counts)
     if len(arms) != 2 or any(len(counts[arm]) != len(steps) for arm in arms):
@@ -199,11 +189,6 @@ def choices_chart(
     -------
     Chart
         Its data: label, outcome, value, low, high.
-
-    Raises
-    ------
-    ReportError
-        If there is no panel, or one has not a row for each label.
     """
     if not panels or any(len(rows) != len(labels) for rows in panels.values()):
         raise ReportError("A chart of choices takes a row for each choice in each panel.")
@@ -280,11 +265,6 @@ def time_chart(
     -------
     Chart
         Its data: date, what.
-
-    Raises
-    ------
-    ReportError
-        If there is nothing, or times do not rise.
     """
     at = np.asarray(times, dtype=float)
     if not len(at) or (np.diff(at) < 0).any() or len(texts) != len(at):
@@ -375,11 +355,6 @@ def pairs_chart(
     -------
     Chart
         Its data: label, both values, what.
-
-    Raises
-    ------
-    ReportError
-        If there are not two series, or lengths differ.
     """
     if len(pairs) != 2:
         raise ReportError(f"A chart of pairs takes two values a row, not {len(pairs)}.")

@@ -99,11 +99,6 @@ def citation(source: object) -> Citation:
     source : Citation, str, mapping, Series or object
         With title (or source_title), publisher, published (or date), url and status, as far as
         they are known; a string is a title.
-
-    Raises
-    ------
-    SourceError
-        If it has no title.
     """
     if isinstance(source, Citation):
         return source

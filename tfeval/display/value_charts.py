@@ -77,11 +77,6 @@ def stacked_chart(
     -------
     Chart
         Its data: the frame, its index as first column, and the totals.
-
-    Raises
-    ------
-    ReportError
-        If there is nothing to draw, a value is missing, or there are more than 24 series.
     """
     values = frame.to_numpy(dtype=float)
     if not values.size or not np.isfinite(values).all():
@@ -153,11 +148,6 @@ def acceptability_chart(
     -------
     Chart
         Its data: willingness, then one column a curve.
-
-    Raises
-    ------
-    ReportError
-        If lengths differ, a probability lies outside 0 to 1, or there are more than six curves.
     """
     if not 1 <= len(probabilities) <= len(PALETTE):
         raise ReportError(f"An acceptability chart takes 1 to {len(PALETTE)} curves.")
@@ -353,11 +343,6 @@ def marks_chart(
         The first is drawn as a bar from the left: what lies within it could not be told from 0.
     title, alt, subtitle, x_label, value_format, sources
         As in `bar_chart`.
-
-    Raises
-    ------
-    ReportError
-        If there are more than six marks, lengths differ or a value is not above 0.
     """
     if not 1 <= len(marks) <= len(PALETTE):
         raise ReportError(f"A chart of marks takes 1 to {len(PALETTE)} of them, not {len(marks)}.")

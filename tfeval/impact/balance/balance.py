@@ -49,11 +49,6 @@ def prognostic_scores(study: Study, prognosis: pd.DataFrame | pd.Series) -> dict
     dict of str to ndarray of float, shape (n,)
         By name, as shown.
 
-    Raises
-    ------
-    DataError
-        If rows do not fit the study's, a column holds no numbers, or too few are known.
-
     References
     ----------
     Hansen (2008), The prognostic analogue of the propensity score, Biometrika 95(2): 481-488.

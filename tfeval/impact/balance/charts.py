@@ -95,13 +95,7 @@ def love_plot(
 
 
 def overlap_plot(design: Compared) -> Chart:
-    """Draw the propensity score by arm, before and after; bars of fewer than ten are left out.
-
-    Raises
-    ------
-    ParameterError
-        If the design has no propensity score.
-    """
+    """Draw the propensity score by arm, before and after; bars of fewer than ten are left out."""
     if design.score is None:
         raise ParameterError(
             f"{design.title}: the design has no propensity score to show the overlap of. "
@@ -121,11 +115,6 @@ def distribution_plot(design: Compared, covariate: str) -> Chart:
     ----------
     covariate : str
         Column of the frame that the study was made from, or a level as named in the balance.
-
-    Raises
-    ------
-    ParameterError
-        If the study has no such covariate.
     """
     design = in_sample(design)
     covariates = design.study.covariates

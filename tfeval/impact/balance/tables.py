@@ -103,11 +103,6 @@ class Verdict:
 def checked(thresholds: Mapping[str, float] | None) -> dict[str, float]:
     """Return the thresholds, those not given by default.
 
-    Raises
-    ------
-    ParameterError
-        If a name is unknown or a value is out of its range.
-
     Examples
     --------
     >>> checked({"smd": 0.05})["smd"], checked(None)["smd_limit"]

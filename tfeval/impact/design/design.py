@@ -43,11 +43,6 @@ def members(
     rows, sets : ndarray of int, shape (members,)
     weights : ndarray of float, shape (members,), or None
         Within the set; None where each unit stands in one, and the design's weights hold.
-
-    Raises
-    ------
-    ParameterError
-        If the design has no sets.
     """
     if sets is not None:
         rows = np.flatnonzero(sets >= 0)

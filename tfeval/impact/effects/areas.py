@@ -118,13 +118,6 @@ def caterpillar_chart(
     -------
     Chart
         Its data: label, own, value, low, high.
-
-    Raises
-    ------
-    ParameterError
-        If an area to name is unknown or hidden.
-    DataError
-        If all areas are hidden.
     """
     frame = pooled.frame[~pooled.frame["hidden"]].sort_values("pooled", kind="stable")
     if frame.empty:

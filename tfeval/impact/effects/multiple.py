@@ -94,11 +94,6 @@ def romano_wolf(t: np.ndarray, draws: np.ndarray) -> np.ndarray:
     ndarray of float, shape (k,)
         Adjusted p-values, at least 1 / (draws + 1).
 
-    Raises
-    ------
-    ParameterError
-        If the draws have another number of columns, or fewer than 99 rows.
-
     References
     ----------
     Romano and Wolf (2005), Exact and approximate stepdown methods for multiple hypothesis

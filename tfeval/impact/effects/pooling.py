@@ -52,11 +52,6 @@ def rotated(estimates: np.ndarray, covariance: np.ndarray) -> Rotated:
     estimates : ndarray of float, shape (k,)
     covariance : ndarray, shape (k, k)
         Of the sampling errors, or its diagonal, shape (k,).
-
-    Raises
-    ------
-    DataError
-        If the covariance is not positive definite.
     """
     if covariance.ndim == 1:
         return Rotated(estimates, np.ones(len(estimates)), covariance, np.eye(len(estimates)))
@@ -252,11 +247,6 @@ def posterior(data: Rotated, prior: str, scale: float) -> Posterior:
     prior : {"half_cauchy", "half_normal", "flat"}
     scale : float
         Of the prior, in the estimates' unit.
-
-    Raises
-    ------
-    ParameterError
-        If the prior is flat and there are fewer than three areas: then it has no posterior.
     """
     if prior == "flat" and len(data.y) < 3:
         raise ParameterError("A flat prior of tau needs three areas: use half_cauchy.")

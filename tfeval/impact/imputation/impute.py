@@ -59,14 +59,7 @@ class Variable:
 
 
 def variable_of(frame: pd.DataFrame, name: str) -> Variable:
-    """Return a column as a variable.
-
-    Raises
-    ------
-    DataError
-        If it is neither numbers nor a category, is infinite, has too many levels, or is known
-        in too few rows to complete it.
-    """
+    """Return a column as a variable."""
     series = frame[name]
     known = series.notna().to_numpy(dtype=bool)
     if not known.all() and known.sum() < FEWEST:

@@ -49,14 +49,7 @@ class Repeat:
         return np.flatnonzero(self.design.study.sampling > 0)
 
     def check(self) -> None:
-        """Refuse what a bootstrap does not get right or cannot repeat.
-
-        Raises
-        ------
-        ParameterError
-        DataError
-            If there are too few clusters to draw from.
-        """
+        """Refuse what a bootstrap does not get right or cannot repeat."""
         if self.design.pairs is not None and self.design.sets is None:
             raise ParameterError(
                 "Matching with replacement is not smooth, and a bootstrap that matches anew gets "

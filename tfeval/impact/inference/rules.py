@@ -204,10 +204,6 @@ def check_clusters(errors: str, counted: np.ndarray) -> None:
     ----------
     counted : ndarray, shape (effects, 3)
         As from `counted_clusters`.
-
-    Raises
-    ------
-    DataError
     """
     most = counted[:, 2].max()
     if errors == "wild" and most < 3:
@@ -223,13 +219,7 @@ def check_clusters(errors: str, counted: np.ndarray) -> None:
 
 
 def check_fitted(held: Estimates) -> None:
-    """Refuse to go on where no outcome's model settled.
-
-    Raises
-    ------
-    DataError
-        Naming the outcomes.
-    """
+    """Refuse to go on where no outcome's model settled."""
     if np.isnan(held.effect).all():
         named = ", ".join(dict.fromkeys(held.fact("outcome")))
         raise DataError(
@@ -301,11 +291,6 @@ def chosen_errors(
         Whether estimated weights, or an estimated score, are to count.
     method : str
         The estimator's name.
-
-    Raises
-    ------
-    ParameterError
-        If the errors are unknown or do not fit the design.
     """
     names = (cluster,) if isinstance(cluster, str) else tuple(cluster or ())
     automatic = errors is None
@@ -411,13 +396,7 @@ def _of_method(asked: Asked, design: Design, method: str) -> tuple[str, ...]:
 
 
 def codes_of(design: Design, name: str) -> np.ndarray:
-    """Return the codes of a clustering column, or of the matched sets for "pair".
-
-    Raises
-    ------
-    ParameterError
-        If the study or design has no such clusters.
-    """
+    """Return the codes of a clustering column, or of the matched sets for "pair"."""
     if name != "pair":
         return design.study.cluster(name)
     if design.sets is None:

@@ -49,11 +49,6 @@ def regression_scores(sample: Sample, place: int, codes: np.ndarray, method: str
     method : {"difference", "covariance_adjusted", "adjusted"}
         Regression on the treatment; beside the covariates; or with interactions, the covariates
         centred at the target's means.
-
-    Raises
-    ------
-    DataError
-        If there are fewer than three clusters.
     """
     rows = np.flatnonzero(sample.weights > 0)
     weights, values = sample.weights[rows], sample.values[rows, place]

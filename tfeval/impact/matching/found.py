@@ -64,11 +64,6 @@ def whitened(
         The units and zeros of the covariates change nothing. Fewer than k where some do not vary;
         linear combinations of others add no distance of their own.
 
-    Raises
-    ------
-    ParameterError
-        If `covariance` is unknown, or no covariate varies in whom it is taken over.
-
     Examples
     --------
     >>> x = np.array([[0.0, 0.0], [2.0, 0.0], [1.0, 3.0], [1.0, -3.0]])

@@ -345,11 +345,6 @@ def optimal_pairs(
     treated_rows, control_rows : ndarray of int, shape (pairs,)
         Rows of each pair, in order of the treated row.
 
-    Raises
-    ------
-    ParameterError
-        If the ratio is not a whole number of at least 1.
-
     Notes
     -----
     The least total belongs to many matchings: two pairs that lie inside one another can be

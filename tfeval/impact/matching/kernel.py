@@ -63,11 +63,6 @@ def kernel_weights(
     fate : ndarray of int8, shape (n,)
         Codes of `design.FATES`.
 
-    Raises
-    ------
-    ParameterError
-        If the kernel is unknown or the bandwidth is not above 0.
-
     References
     ----------
     Heckman, Ichimura and Todd (1997), Matching as an econometric evaluation estimator, Review of

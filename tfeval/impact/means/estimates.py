@@ -190,11 +190,6 @@ def estimates_of(
         From a `Sample` to `Means`.
     stacked : bool
         Whether influences count that the weights were estimated.
-
-    Raises
-    ------
-    DataError
-        If no group has an outcome in both arms; a group that has none is left out.
     """
     held: list[tuple[dict[str, Any], Means, int, np.ndarray]] = []
     left_out = LeftOut(

@@ -190,11 +190,6 @@ def check_between(values: np.ndarray, names: Sequence[str]) -> None:
     ----------
     values : ndarray of float, shape (n, outcomes)
         NaN where missing, each outcome by itself.
-
-    Raises
-    ------
-    DataError
-        Naming them.
     """
     outside = ((values < 0) | (values > 1)).any(axis=0)
     if outside.any():

@@ -35,11 +35,6 @@ def populations(design: Design, by: pd.Series | np.ndarray | None) -> dict[str, 
     dict of str to ndarray or None
         For `by` None, one entry that leaves the design as it is.
 
-    Raises
-    ------
-    DataError
-        If the groups do not fit the study, or none has both arms.
-
     Notes
     -----
     Groups are of those whom the estimand is about: for the ATT the treated, for the ATC the
@@ -96,13 +91,7 @@ def groups_left_out(
 
 
 def labels_of(design: Design, by: pd.Series | np.ndarray) -> np.ndarray:
-    """Return the group of each unit in the study's order, as text; "" for none.
-
-    Raises
-    ------
-    DataError
-        If there is not one for each unit.
-    """
+    """Return the group of each unit in the study's order, as text; "" for none."""
     if isinstance(by, pd.Series):
         by = in_order(by, design.study.index, "The groups (by)")
     if isinstance(by, str) or np.ndim(by) != 1 or len(by) != design.study.size:
@@ -209,14 +198,6 @@ def aligned(
         over `months`.
     months : int, optional
         After the index date.
-
-    Raises
-    ------
-    ParameterError
-        If months are not among the cohort's, or not those of the outcomes.
-    DataError
-        If the index is another, two have one name, or an outcome is not a number, infinite,
-        missing in a whole arm, a covariate of the study, or its treatment.
 
     Examples
     --------

@@ -95,13 +95,7 @@ class Fit:
 
 
 def fitted(cells: Cells) -> Fit:
-    """Return the weighted least squares fit.
-
-    Raises
-    ------
-    DataError
-        If a coefficient of the dose cannot be told from the others.
-    """
+    """Return the weighted least squares fit."""
     k, times = cells.regressors.shape[1], cells.outcome.shape[1] - 1
     size = k * times
     normal, square, right = np.zeros((size, size)), np.zeros((size, size)), np.zeros((times, k))

@@ -106,11 +106,6 @@ def assign_folds(study: Study, folds: int, seed: int = 1) -> np.ndarray:
     ndarray of int8, shape (n,)
         From 0.
 
-    Raises
-    ------
-    DataError
-        If a fold's complement lacks one arm.
-
     Examples
     --------
     >>> from tfeval.impact.study.study import study
@@ -170,11 +165,6 @@ def fit_classifier(
         Fold of each unit; a unit's probability comes from the fit to the other folds.
     seed : int
         For a `random_state` that is None.
-
-    Raises
-    ------
-    ParameterError
-        If the model is not a classifier with probabilities.
     """
     from sklearn.base import clone  # noqa: PLC0415
     from sklearn.utils.validation import has_fit_parameter  # noqa: PLC0415

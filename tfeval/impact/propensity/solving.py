@@ -135,10 +135,6 @@ def newton(
     coefficients : ndarray, shape (k,)
     information : ndarray, shape (k, k)
         As it was before the last step, so within about `near` of the solution's.
-
-    Raises
-    ------
-    NotConvergedError
     """
     held = np.zeros(len(start)) if hold is None else hold
     found, last, value = start, start, np.inf

@@ -132,11 +132,6 @@ def varying(
         arm. None refuses one that is the same in every row, and keeps the others.
     counted : ndarray of bool, optional, shape (n,)
         Who is looked at, where not everybody counts.
-
-    Raises
-    ------
-    DataError
-        If a covariate is constant and `fewest` is None, or none is left.
     """
     if counted is not None:
         frame, arms = frame.loc[counted, names], arms[counted]
@@ -373,11 +368,6 @@ def censoring_weights(cohort: Cohort, months: int) -> tuple[pd.Series, dict[str,
     differs : dict of str to float
         Largest standardised difference, over the covariates, between the comparison followed and
         all that were at risk: `before` and `after` weighting, and the largest `weight`.
-
-    Raises
-    ------
-    DataError
-        If nobody was treated meanwhile.
 
     References
     ----------

@@ -213,11 +213,6 @@ def encoded(
     counted : ndarray of bool, optional, shape (n,)
         Whose values decide means and levels, where not everybody counts.
 
-    Raises
-    ------
-    DataError
-        If a column cannot be a covariate, is infinite, or holds missing values and may not.
-
     Notes
     -----
     No two columns have the same name: where "x: missing" is the name of a covariate or a level

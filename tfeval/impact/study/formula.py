@@ -46,11 +46,6 @@ def formula_of(
     records : optional
         A text that is a column of a frame names it, whatever is in it.
 
-    Raises
-    ------
-    ParameterError
-        If there are both, or the formula cannot be read.
-
     Examples
     --------
     >>> formula_of("treated ~ age + C(region)", None, None)
@@ -134,14 +129,6 @@ def encoded_by(frame: pd.DataFrame, named: Named, rare: Mapping[str, str]) -> Co
     -------
     Covariates
         A category by itself keeps its levels, the reference too; any other term is numbers.
-
-    Raises
-    ------
-    DataError
-        If a variable is missing somewhere, varies too little or cannot be a covariate, or a term
-        is not finite.
-    ParameterError
-        If a term cannot be worked out.
     """
     from formulaic import Formula  # noqa: PLC0415
 

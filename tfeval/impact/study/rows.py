@@ -32,13 +32,6 @@ def in_order(given: Rows, index: pd.Index, what: str) -> Rows:
     what : str
         What an error calls the rows, in the plural: "The outcomes".
 
-    Raises
-    ------
-    DataError
-        If labels lack or are not unique; or if the study's rows are known by their numbers
-        alone (unnamed labels 0, 1, 2 and so on) and those given are not exactly these. A filter
-        and a `reset_index` number rows anew, and others would then be taken for them.
-
     Examples
     --------
     >>> rows = pd.Series([1.0, 2.0], index=["a", "b"])
@@ -75,10 +68,6 @@ def check_unique(names: Iterable[Any], what: str) -> None:
     ----------
     what : str
         What an error calls them, in the plural: "The outcomes".
-
-    Raises
-    ------
-    DataError
     """
     shown = [str(name) for name in names]
     if twice := [name for name, count in Counter(shown).items() if count > 1]:
@@ -203,13 +192,7 @@ def steps(start: int, stop: int, size: int = BLOCK) -> Iterator[slice]:
 
 
 def rows_that_count(study: Study) -> np.ndarray | None:
-    """Return the rows with a sampling weight above 0; None if all have one.
-
-    Raises
-    ------
-    DataError
-        If an arm has none.
-    """
+    """Return the rows with a sampling weight above 0; None if all have one."""
     if study.weight is None or study.weight.all():
         return None
     counted = study.weight > 0

@@ -50,13 +50,6 @@ def read_columns(path: str | Path, names: Iterable[str]) -> pd.DataFrame:
     DataFrame
         Each column an array of its own.
 
-    Raises
-    ------
-    DataError
-        If there is no such file, or it is not Parquet.
-    ParameterError
-        If it lacks a column.
-
     Examples
     --------
     >>> from tempfile import mkdtemp
@@ -281,12 +274,7 @@ class Study(Rich):
 
 
 def check_study(given: object, verb: str) -> None:
-    """Refuse anything but a study.
-
-    Raises
-    ------
-    ParameterError
-    """
+    """Refuse anything but a study."""
     if not isinstance(given, Study):
         raise ParameterError(
             f"{verb} takes a study, not a {type(given).__name__}: make one with "

@@ -40,11 +40,6 @@ def by_stratum(
         Without a weight model; scores are NaN where there is nobody to compare with.
     alone : ndarray of bool, shape (n,)
         Units of strata without one of the arms.
-
-    Raises
-    ------
-    DataError
-        If a stratum's weights cannot be found.
     """
     assert study.strata is not None
     order = np.argsort(study.strata, kind="stable")
