@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tfeval.display.axes import Rows, lay_rows, name_rows, number_axis, x_words
-from tfeval.display.figures import DARK_BLUE, DARK_GREY, DARK_PINK, INK, PALE, Chart, drawing
+from tfeval.display.figures import (
+    DARK_BLUE,
+    DARK_GREY,
+    DARK_PINK,
+    INK,
+    PALE,
+    Captions,
+    Chart,
+    chart_of,
+    drawing,
+)
 from tfeval.display.names import POOLINGS, PRIORS, SIMULATED, capital
 from tfeval.display.tables import THRESHOLD, Table, safe_count, table
 from tfeval.errors import DataError, ParameterError, suggest
@@ -31,20 +41,13 @@ from tfeval.impact.effects.pooling import (
 )
 from tfeval.impact.effects.words import HIDDEN, decimals, number, p_words, with_interval
 
-if TYPE_CHECKING:
-    from tfeval.display.figures import Chart
-
-
 # Partly pooled effects of areas, as a table and as a chart.
 
 #: Areas left out that a note names before it only counts them.
 _LEFT_OUT = 5
 
-#: An `AreaEffects`, whose file imports this one.
-Pooled = Any
 
-
-def areas_table(pooled: Pooled) -> Table:
+def areas_table(pooled: AreaEffects) -> Table:
     """Return the areas as a table, in order of their pooled effect, the hidden ones last."""
     frame = pooled.frame.sort_values(["hidden", "pooled"], kind="stable")
     digits = decimals(float(frame["std_error"].median()))
@@ -72,7 +75,7 @@ def _count(value: float) -> str:
     return "unknown" if pd.isna(value) else safe_count(value)
 
 
-def _notes(pooled: Pooled, digits: int) -> list[str]:
+def _notes(pooled: AreaEffects, digits: int) -> list[str]:
     settings = pooled.settings
     notes = [SIMULATED + "."] if pooled.simulated else []
     mean = with_interval(pooled.mean, pooled.mean_low, pooled.mean_high, digits)
@@ -105,7 +108,7 @@ def _notes(pooled: Pooled, digits: int) -> list[str]:
 
 
 def caterpillar_chart(
-    pooled: Pooled, label: Sequence[str] = (), *, title: str | None = None
+    pooled: AreaEffects, label: Sequence[str] = (), *, title: str | None = None
 ) -> Chart:
     """Draw areas from the lowest pooled effect to the highest, each with its interval.
 
@@ -130,28 +133,28 @@ def caterpillar_chart(
     data.columns = pd.Index(["label", "own", "value", "low", "high"])
     words = pooled.settings.get("label", "Difference")
     heading = f"{words} by area, partly pooled"
-    found = title or _finding(pooled, data)
+    captions: Captions = {
+        "title": title or _finding(pooled, data), "alt": _alt(pooled, data), "subtitle": heading,
+    }  # fmt: skip
     rows = lay_rows(data["label"], 0.22, gap=0.03, bold=bool(label))
-    with drawing(found, rows.space(words, legend=5), _alt(pooled, data), heading) as (
-        figure, axes,
-    ):  # fmt: skip
+    with drawing(rows.space(words, legend=5), **captions) as (figure, axes):
         _draw(axes, pooled, data, rows)
         name_rows(axes, rows, [name in set(label) for name in data["label"]])
         number_axis(axes.xaxis, None)
         axes.set_xlim(*_ends(pooled, data))
         x_words(axes, words, rows)
         figure.legend(loc="outside lower left", ncols=1)
-    return Chart(figure, found, _alt(pooled, data), data.reset_index(drop=True), (), heading)
+    return chart_of(figure, data.reset_index(drop=True), **captions)
 
 
-def _finding(pooled: Pooled, data: pd.DataFrame) -> str:
+def _finding(pooled: AreaEffects, data: pd.DataFrame) -> str:
     """Return in a sentence how many areas can be told from 0."""
     told = int(((data["low"] > 0) | (data["high"] < 0)).sum())
     text = f"{told or 'no'} of {len(data)} areas can be told from 0"
     return f"Simulated records: {text}" if pooled.simulated else capital(text)
 
 
-def _draw(axes: Any, pooled: Pooled, data: pd.DataFrame, rows: Rows) -> None:
+def _draw(axes: Any, pooled: AreaEffects, data: pd.DataFrame, rows: Rows) -> None:
     places = rows.places
     told = ((data["low"] > 0) | (data["high"] < 0)).to_numpy()
     axes.axvspan(pooled.mean_low, pooled.mean_high, color=PALE, alpha=0.45, linewidth=0,
@@ -176,7 +179,7 @@ def _draw(axes: Any, pooled: Pooled, data: pd.DataFrame, rows: Rows) -> None:
                          linewidth=1.2, zorder=4)  # fmt: skip
 
 
-def _ends(pooled: Pooled, data: pd.DataFrame) -> tuple[float, float]:
+def _ends(pooled: AreaEffects, data: pd.DataFrame) -> tuple[float, float]:
     """Return the axis' ends: a wild estimate of a small area shall not press the others flat."""
     held = np.concatenate([data[["low", "high"]].to_numpy().ravel(), [0.0, pooled.mean]])
     reach = np.ptp(held)
@@ -185,7 +188,7 @@ def _ends(pooled: Pooled, data: pd.DataFrame) -> tuple[float, float]:
     return inside.min() - 0.05 * reach, inside.max() + 0.05 * reach
 
 
-def _alt(pooled: Pooled, data: pd.DataFrame) -> str:
+def _alt(pooled: AreaEffects, data: pd.DataFrame) -> str:
     digits = decimals(float(pooled.frame["std_error"].median()))
     below, above = int((data["high"] < 0).sum()), int((data["low"] > 0).sum())
     ends = " to ".join(number(data["value"].iloc[at], digits) for at in (0, -1))

@@ -215,7 +215,8 @@ def numbers_of(series: pd.Series, what: str) -> np.ndarray:
     [0.5, nan, 1.0]
     >>> numbers_of(pd.Series(pd.to_datetime(["2012-04-01"])), "Outcome y").tolist()
     Traceback (most recent call last):
-    tfeval.errors.DataError: Outcome y is of type datetime64[ns], dates: give a number, such as an age in years for a date of birth, or the days since a date.
+    tfeval.errors.DataError: Outcome y is of type datetime64[ns], dates: give a number, such as an \
+age in years for a date of birth, or the days since a date.
     """
     held = plain(series)
     kind = kind_of(held)
