@@ -22,6 +22,7 @@ from tfeval.display.figures import (
     drawing,
 )
 from tfeval.display.names import POOLINGS, PRIORS, SIMULATED, capital
+from tfeval.display.rich import Tabled
 from tfeval.display.tables import THRESHOLD, Table, safe_count, table
 from tfeval.errors import DataError, ParameterError, suggest
 from tfeval.impact.effects.pooling import (
@@ -204,8 +205,8 @@ def _alt(pooled: AreaEffects, data: pd.DataFrame) -> str:
 ESTIMATORS = {"reml": reml, "paule_mandel": paule_mandel}
 
 
-@dataclass(frozen=True, eq=False)
-class AreaEffects:
+@dataclass(frozen=True, eq=False, repr=False)
+class AreaEffects(Tabled):
     """Effects by area, drawn towards their mean by as much as the data say. From `pool_areas`.
 
     Attributes
@@ -275,12 +276,6 @@ class AreaEffects:
     def plot(self, label: Sequence[str] = (), *, title: str | None = None) -> Chart:
         """Draw the areas from lowest to highest; `label` names some of many."""
         return caterpillar_chart(self, label, title=title)
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return self.table()._repr_mimebundle_()
-
-    def __repr__(self) -> str:
-        return self.table().text()
 
 
 def pool_areas(

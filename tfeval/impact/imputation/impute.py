@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tfeval.display.rich import Tabled
 from tfeval.display.tables import Table, safe_count, table
 from tfeval.errors import DataError, ParameterError, names_settings
 from tfeval.impact.imputation.draws import category_donors, number_donors
@@ -111,8 +112,8 @@ _WITH = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Imputations:
+@dataclass(frozen=True, eq=False, repr=False)
+class Imputations(Tabled):
     """A frame completed several times; iterate over it, or take one by its place.
 
     Attributes
@@ -167,12 +168,6 @@ class Imputations:
         columns = ["Covariate", "Missing, treated", "Missing, comparison"]
         caption = f"Covariates completed in each of {self.count} imputations"
         return table(pd.DataFrame(rows, columns=columns), caption, notes=self.notes)
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return self.table()._repr_mimebundle_()
-
-    def __repr__(self) -> str:
-        return self.table().text()
 
 
 @names_settings

@@ -12,6 +12,7 @@ import pandas as pd
 from scipy.special import fdtrc, stdtr, stdtrit
 
 from tfeval.display.names import SIMULATED, WINDOWS
+from tfeval.display.rich import Tabled
 from tfeval.display.tables import THRESHOLD, Table, safe_count, table
 from tfeval.errors import ParameterError
 from tfeval.impact.effects.words import decimals, label_of, number, p_words, with_interval
@@ -48,8 +49,8 @@ class Combination:
     p_value: float
 
 
-@dataclass(frozen=True, eq=False)
-class EventEstimates:
+@dataclass(frozen=True, eq=False, repr=False)
+class EventEstimates(Tabled):
     """Coefficients of a dose by period, their summary, and what bears on it.
 
     Attributes
@@ -180,12 +181,6 @@ class EventEstimates:
             f"out in {told['pre']} periods before and in {told['post']} averaged after.",
             y_label="By one unit of the dose",
         )  # fmt: skip
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return self.table()._repr_mimebundle_()
-
-    def __repr__(self) -> str:
-        return self.table().text()
 
     def combine(self, weights: Mapping[int, float]) -> Combination:
         """Return a linear combination of the coefficients, by period.

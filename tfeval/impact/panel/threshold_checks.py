@@ -12,6 +12,7 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from tfeval.display.names import CHECK_VERDICTS, SIMULATED, THRESHOLD_CHECKS, THRESHOLD_REASONS
+from tfeval.display.rich import Tabled
 from tfeval.display.tables import Table, safe_count, table
 from tfeval.impact.effects.multiple import stepped
 from tfeval.impact.effects.words import (
@@ -42,8 +43,8 @@ _LEVEL = 0.05
 _WIDER, _DONUT = (0.5, 0.75, 1.5, 2.0), 0.1
 
 
-@dataclass(frozen=True, eq=False)
-class ThresholdChecks:
+@dataclass(frozen=True, eq=False, repr=False)
+class ThresholdChecks(Tabled):
     """Checks of a threshold and what came of each. From `Threshold.diagnostic`.
 
     Attributes
@@ -88,12 +89,6 @@ class ThresholdChecks:
         notes = [SIMULATED + "."] if self.simulated else []
         notes.append("No difference beyond chance is no proof that there is none.")
         return table(pd.DataFrame(shown), "Checks of the threshold", notes=notes)
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return self.table()._repr_mimebundle_()
-
-    def __repr__(self) -> str:
-        return self.table().text()
 
 
 def _difference(row: Mapping[Any, Any]) -> str:

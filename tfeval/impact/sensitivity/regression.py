@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tfeval.display.rich import Tabled
 from tfeval.display.tables import Table
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.means.least_squares import (
@@ -138,8 +139,8 @@ def beta_at(stability: Stability, delta: float = 1.0) -> float:
 # How sensitive effects are to what was not measured, for computing and for readers.
 
 
-@dataclass(frozen=True, eq=False)
-class Sensitivity:
+@dataclass(frozen=True, eq=False, repr=False)
+class Sensitivity(Tabled):
     """How strong something unmeasured would have to be to change each effect.
 
     Made by `sensitivity`. Wherever a number is missing, the row's column `..._reason` says why.
@@ -196,12 +197,6 @@ class Sensitivity:
     def benchmarks_table(self) -> Table:
         """Return the effects had the unmeasured been like each covariate, for readers."""
         return benchmarks_table(self.benchmarks, self.effects)
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return self.table()._repr_mimebundle_()
-
-    def __repr__(self) -> str:
-        return self.table().text()
 
 
 #: What is left of a variance is rounding below this share of it.
