@@ -184,7 +184,7 @@ class EventStudy(Rich):
         had = (np.nan_to_num(panel.outcome(name)[np.ix_(units, np.array(compared))]) != 0).any(
             axis=1
         )
-        treated = pd.to_numeric(pd.Series(panel.column(self.dose)[units])).to_numpy() == 1
+        treated = panel.numbers(self.dose)[units] == 1
         return {"events_treated": int((had & treated).sum()),
                 "events_comparison": int((had & ~treated).sum())}  # fmt: skip
 

@@ -54,29 +54,21 @@ def columns_of(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return dose, covariates and weights of all units, missing as NaN."""
     count = len(panel.units)
-    dose = _numbers(panel, dosing)
-    weights = np.ones(count) if weighting is None else _numbers(panel, weighting)
+    dose = panel.numbers(dosing)
+    weights = np.ones(count) if weighting is None else panel.numbers(weighting)
     if (weights < 0).any():
         raise DataError(f"{int((weights < 0).sum())} units have a negative {weighting}.")
     parts = [np.empty((count, 0))]
     for name in by_time:
         column = panel.fixed[name] if name in panel.fixed else pd.Series(panel.column(name))
         if pd.api.types.is_numeric_dtype(column):
-            parts.append(_numbers(panel, name)[:, None])
+            parts.append(panel.numbers(name)[:, None])
         else:
             codes, levels = pd.factorize(column, sort=True)
             dummies = (codes[:, None] == np.arange(1, len(levels))).astype(float)
             dummies[codes < 0] = np.nan
             parts.append(dummies)
     return dose, np.concatenate(parts, axis=1), weights
-
-
-def _numbers(panel: Panel, name: str) -> np.ndarray:
-    panel.column(name)
-    try:
-        return pd.to_numeric(panel.fixed[name]).to_numpy(dtype=float, na_value=np.nan)
-    except (TypeError, ValueError):
-        raise DataError(f"Column {name} of the panel must hold numbers.") from None
 
 
 def regressors_of(
