@@ -15,9 +15,9 @@ from tfeval.impact.diagnostics.placebos import CANNOT, FAILED, PASSED, Asked, nu
 from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.effects.multiple import stepped
 from tfeval.impact.means.estimates import estimates_of
+from tfeval.impact.means.influence import sums_by
 from tfeval.impact.means.methods import METHODS
 from tfeval.impact.means.outcomes import aligned, populations
-from tfeval.impact.means.variance import sums_by
 from tfeval.impact.study.study import study
 
 #: Authorities are left out one by one only where so many are compared.

@@ -12,7 +12,7 @@ from typing import Protocol, Self, TypeVar
 import numpy as np
 
 from tfeval.errors import ParameterError, suggest
-from tfeval.impact.means.variance import joint_normal
+from tfeval.impact.means.influence import joint_normal
 
 
 class Corrected(Protocol):

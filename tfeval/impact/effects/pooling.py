@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 
 from tfeval.errors import DataError, ParameterError
-from tfeval.impact.means.variance import along_axes
+from tfeval.impact.means.influence import along_axes
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from tfeval.errors import ParameterError
 from tfeval.impact.design.design import Design
 from tfeval.impact.matching.nearest import Pairs, nearest_with_replacement
 from tfeval.impact.matching.ordering import first_equal, sorted_arm, standing
+from tfeval.impact.means.influence import Means, Sample, Through
 from tfeval.impact.means.least_squares import (
     centred,
     cross_products_by_group,
@@ -20,9 +21,7 @@ from tfeval.impact.means.least_squares import (
     products,
     weighted_centre,
 )
-from tfeval.impact.means.means import Means, Sample
 from tfeval.impact.means.methods import centre_of
-from tfeval.impact.means.variance import Through
 
 # What estimating the propensity score does to the error of matching on it.
 

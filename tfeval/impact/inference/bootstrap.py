@@ -23,11 +23,10 @@ from tfeval.impact.inference.intervals import (
 from tfeval.impact.inference.rules import FEW_CLUSTERS, Asked, codes_of
 from tfeval.impact.inference.wild import What, sample_of
 from tfeval.impact.means.estimates import Estimates, Method, estimates_of
+from tfeval.impact.means.influence import Sample, Spread, sums_by
 from tfeval.impact.means.least_squares import cross_products, solved
-from tfeval.impact.means.means import Sample
 from tfeval.impact.means.methods import METHODS, REGRESSIONS, centre_of
 from tfeval.impact.means.outcomes import Outcomes, populations
-from tfeval.impact.means.variance import Spread, sums_by
 
 #: Clusters below which draws of them are mostly draws of the same.
 FEWEST = 5

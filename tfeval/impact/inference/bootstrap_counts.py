@@ -12,7 +12,7 @@ import numpy as np
 from tfeval.impact.design.design import Design
 from tfeval.impact.matching.nearest_loops import NOBODY, without_replacement
 from tfeval.impact.matching.ordering import first_equal, sorted_arm, standing
-from tfeval.impact.means.means import weighted_means
+from tfeval.impact.means.influence import weighted_means
 from tfeval.impact.means.methods import adjusted_means, adjusted_pair
 from tfeval.impact.means.outcomes import Outcomes
 from tfeval.impact.propensity.logit import fit_logit

@@ -21,8 +21,8 @@ from tfeval.impact.inference.rules import (
     ruled,
 )
 from tfeval.impact.means.estimates import Block, Estimates
-from tfeval.impact.means.means import Part
-from tfeval.impact.means.variance import (
+from tfeval.impact.means.influence import (
+    Part,
     Spread,
     cluster_factor,
     clusters_of,

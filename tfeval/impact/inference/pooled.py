@@ -14,7 +14,7 @@ import numpy as np
 
 from tfeval.impact.inference.rules import FEWEST_EVENTS_POOLED, FEWEST_POOLED, expected_events
 from tfeval.impact.means.estimates import Block, Estimates
-from tfeval.impact.means.means import Part
+from tfeval.impact.means.influence import Part
 
 # Errors that hold where few units or few clusters decide: HC2, HC3, CR2, CR3, and their t.
 # An estimate is a sum of parts, each a weighted regression's lever times residual. A residual is

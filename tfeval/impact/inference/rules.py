@@ -16,8 +16,8 @@ from tfeval.errors import DataError, ParameterError, suggest
 from tfeval.impact.design.design import Design
 from tfeval.impact.inference.abadie_imbens import can_count
 from tfeval.impact.means.estimates import Estimates
+from tfeval.impact.means.influence import clusters_of
 from tfeval.impact.means.methods import METHODS
-from tfeval.impact.means.variance import clusters_of
 
 #: Units with weight that each arm needs for any error of its own: with fewer, intervals of skewed
 #: outcomes hold the truth too seldom (an exponential one in 91% with 5 and with 8), and those of

@@ -12,11 +12,10 @@ from tfeval.impact.design.design import Design
 from tfeval.impact.inference.intervals import Intervals, influence_intervals, ruling_of
 from tfeval.impact.inference.rules import Asked, codes_of
 from tfeval.impact.means.estimates import Estimates
+from tfeval.impact.means.influence import Sample, of_design, sums_by
 from tfeval.impact.means.least_squares import cross_products, solved
-from tfeval.impact.means.means import Sample, of_design
 from tfeval.impact.means.methods import METHODS, REGRESSIONS, centre_of
 from tfeval.impact.means.outcomes import Outcomes
-from tfeval.impact.means.variance import sums_by
 
 #: Up to so many clusters every draw of signs is used, not a sample of them.
 _ALL_DRAWS = 12

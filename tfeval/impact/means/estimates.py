@@ -12,12 +12,11 @@ import numpy as np
 from tfeval.errors import DataError
 from tfeval.impact.balance.rows import effective_sample_size
 from tfeval.impact.design.design import Design
-from tfeval.impact.means.means import Means, of_design
+from tfeval.impact.means.influence import Influence, Means, Through, of_design
 from tfeval.impact.means.outcomes import Outcomes
-from tfeval.impact.means.variance import Influence, Through
 
 if TYPE_CHECKING:
-    from tfeval.impact.means.means import Means
+    from tfeval.impact.means.influence import Means
 
 
 # Which covariates the regressions of outcomes had to leave out, and why.

@@ -11,6 +11,16 @@ from typing import Any
 import numpy as np
 
 from tfeval.errors import DataError
+from tfeval.impact.means.influence import (
+    Means,
+    Part,
+    Sample,
+    Side,
+    Tally,
+    arm_mean,
+    both_means,
+    weighted_means,
+)
 from tfeval.impact.means.least_squares import (
     Fit,
     centred,
@@ -20,16 +30,6 @@ from tfeval.impact.means.least_squares import (
     predictions,
     solved,
     weighted_centre,
-)
-from tfeval.impact.means.means import (
-    Means,
-    Part,
-    Sample,
-    Side,
-    Tally,
-    arm_mean,
-    both_means,
-    weighted_means,
 )
 from tfeval.impact.study.rows import Reader
 from tfeval.impact.study.study import Study

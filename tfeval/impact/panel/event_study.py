@@ -14,10 +14,16 @@ from tfeval.errors import DataError, ParameterError, names_settings
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
 from tfeval.impact.inference.wild import Scores, interval, p_value, signs
-from tfeval.impact.means.variance import sums_by
-from tfeval.impact.panel.event_estimates import EventEstimates, estimates_of
+from tfeval.impact.means.influence import sums_by
+from tfeval.impact.panel.event_estimates import (
+    EventEstimates,
+    Prepared,
+    columns_of,
+    detrended,
+    estimates_of,
+    regressors_of,
+)
 from tfeval.impact.panel.panel import Panel
-from tfeval.impact.panel.prepared import Prepared, columns_of, detrended, regressors_of
 from tfeval.impact.panel.two_way import Cells, errors_of, fitted, sums_of
 
 KIND = "event_study"

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from tfeval.errors import DataError
-from tfeval.impact.means.variance import sums_by
+from tfeval.impact.means.influence import sums_by
 
 # Units have columns r (a constant, covariates, the dose last), which stand in the regression with a
 # coefficient of their own in each period but the base. Demeaned within a unit, the regressors of
