@@ -24,7 +24,7 @@ from tfeval.impact.sensitivity.regression import (
     polynomial,
     regressions,
 )
-from tfeval.impact.sensitivity.rows import (
+from tfeval.impact.sensitivity.values import (
     adjusted,
     benchmark_strength,
     e_value,

@@ -12,8 +12,8 @@ from tfeval.impact.design.design import Design
 from tfeval.impact.effects.estimate import METHODS
 from tfeval.impact.matching.match import match
 from tfeval.impact.study.study import Study, check_study
-from tfeval.impact.weighting.estimated import unweighted
 from tfeval.impact.weighting.weight import weight
+from tfeval.impact.weighting.weights import unweighted
 from tfeval.programme.phases import CRITERIA
 from tfeval.settings import Settings, setting
 

@@ -12,8 +12,8 @@ import pandas as pd
 
 from tfeval.display.tables import THRESHOLD, hidden_parts
 from tfeval.impact.balance.measures import Arms, Comparison, compare, compare_levels, standardised
+from tfeval.impact.study.blocks import of_rows, rows_that_count
 from tfeval.impact.study.covariates import Column, Covariates, free_name
-from tfeval.impact.study.rows import of_rows, rows_that_count
 from tfeval.impact.study.study import Study
 
 #: Columns of every table of balance, in order. `sd` is what differences are divided by; `hidden`

@@ -16,12 +16,12 @@ from tfeval.impact.means.influence import weighted_means
 from tfeval.impact.means.methods import adjusted_means, adjusted_pair
 from tfeval.impact.means.outcomes import Outcomes
 from tfeval.impact.propensity.logit import fit_logit
-from tfeval.impact.propensity.solving import step_size
+from tfeval.impact.propensity.newton import step_size
+from tfeval.impact.study.blocks import Reader, reader, steps, thinned
 from tfeval.impact.study.covariates import LARGE, for_size, in_parts, one_blas_thread
 from tfeval.impact.study.numbers import aliased
-from tfeval.impact.study.rows import Reader, reader, steps, thinned
 from tfeval.impact.study.study import Study
-from tfeval.impact.weighting.estimated import inverse_propensity
+from tfeval.impact.weighting.weights import inverse_propensity
 
 # The logistic regression again for many draws of clusters, without a copy of any row.
 # A cluster drawn c times counts c times. Draws are worked on several at once, so that a block of

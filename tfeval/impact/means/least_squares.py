@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tfeval.impact.study.blocks import Reader, parts, steps
 from tfeval.impact.study.covariates import LARGE, Covariates, in_parts, one_blas_thread
 from tfeval.impact.study.numbers import aliased, magnitude_of
-from tfeval.impact.study.rows import Reader, parts, steps
 
 # Linear regressions of outcomes on the covariates, which are read block by block.
 

@@ -31,7 +31,7 @@ from tfeval.impact.means.least_squares import (
     solved,
     weighted_centre,
 )
-from tfeval.impact.study.rows import Reader
+from tfeval.impact.study.blocks import Reader
 from tfeval.impact.study.study import Study
 
 # Regression adjustment: outcomes as both arms' regressions predict them.

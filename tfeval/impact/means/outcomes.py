@@ -12,8 +12,8 @@ import pandas as pd
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.design.design import Design
+from tfeval.impact.study.blocks import check_unique, in_order, numbers_rows
 from tfeval.impact.study.numbers import floats_of, plain
-from tfeval.impact.study.rows import check_unique, in_order, numbers_rows
 from tfeval.impact.study.study import Study
 from tfeval.programme.outcomes import OUTCOMES
 

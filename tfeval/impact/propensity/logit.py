@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfeval.errors import DataError
-from tfeval.impact.propensity.solving import TOLERANCE, Solution, Terms, solve, solved, step_size
+from tfeval.impact.propensity.newton import TOLERANCE, Solution, Terms, solve, solved, step_size
+from tfeval.impact.study.blocks import Reader, parts, reader, steps, thinned
 from tfeval.impact.study.checks import sources_of
 from tfeval.impact.study.covariates import LARGE, Covariates, in_parts, one_blas_thread
-from tfeval.impact.study.rows import Reader, parts, reader, steps, thinned
 
 #: Decimals of the linear predictor that are told apart.
 DIGITS = 11

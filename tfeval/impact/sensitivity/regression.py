@@ -23,9 +23,9 @@ from tfeval.impact.sensitivity.tables import (
     bounds_table,
     sensitivity_table,
 )
+from tfeval.impact.study.blocks import thinned
 from tfeval.impact.study.covariates import Covariates
 from tfeval.impact.study.numbers import aliased, magnitude_of
-from tfeval.impact.study.rows import thinned
 
 # Selection on the unobserved relative to the observed: how the estimate moves with covariates.
 # Source: Oster (2019), Unobservable selection and coefficient stability: theory and evidence,

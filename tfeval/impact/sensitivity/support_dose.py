@@ -19,7 +19,7 @@ from tfeval.impact.inference.rules import ESTIMATED, NO_VARIATION
 from tfeval.impact.means.outcomes import aligned
 from tfeval.impact.propensity.propensity import assign_folds
 from tfeval.impact.sensitivity.regression import Regression, regressions
-from tfeval.impact.sensitivity.rows import benchmark_strength, regression_columns, with_confounder
+from tfeval.impact.sensitivity.values import benchmark_strength, regression_columns, with_confounder
 from tfeval.impact.study.numbers import floats_of
 from tfeval.impact.study.study import Study, study
 from tfeval.records.store import Records

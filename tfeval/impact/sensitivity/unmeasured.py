@@ -18,7 +18,8 @@ from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.means.outcomes import aligned
 from tfeval.impact.sensitivity.evidence import Evidence, Seen
 from tfeval.impact.sensitivity.regression import Sensitivity
-from tfeval.impact.sensitivity.rows import (
+from tfeval.impact.sensitivity.tables import notes_of
+from tfeval.impact.sensitivity.values import (
     NAN,
     benchmark_rows,
     pair_columns,
@@ -28,7 +29,6 @@ from tfeval.impact.sensitivity.rows import (
     strongest,
     withheld,
 )
-from tfeval.impact.sensitivity.tables import notes_of
 
 _KEYS = ("outcome", "population", "months", "estimand", *MADE_BY)
 YARDSTICKS = ("before", "design")

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tfeval.impact.study.blocks import Reader, parts, reader, spread_rows, steps, thinned
 from tfeval.impact.study.covariates import BLOCK, LARGE, Covariates, in_parts, one_blas_thread
 from tfeval.impact.study.numbers import aliased, magnitude_of
-from tfeval.impact.study.rows import Reader, parts, reader, spread_rows, steps, thinned
 
 # Newton's method for a convex sum over units, read block by block.
 # A method gives the terms of one block (value, residual, curvature of each unit); here they are

@@ -8,8 +8,7 @@ import numpy as np
 
 from tfeval.errors import DataError, ParameterError, names_settings, suggest
 from tfeval.impact.design.design import KEPT, NOT_ASKED, Design, WeightModel
-from tfeval.impact.propensity.propensity import Propensity
-from tfeval.impact.propensity.solving import (
+from tfeval.impact.propensity.newton import (
     NEAR,
     NotConvergedError,
     Terms,
@@ -18,10 +17,11 @@ from tfeval.impact.propensity.solving import (
     step_size,
     sweep,
 )
+from tfeval.impact.propensity.propensity import Propensity
+from tfeval.impact.study.blocks import Reader
 from tfeval.impact.study.checks import sources_of
 from tfeval.impact.study.covariates import Covariates
 from tfeval.impact.study.numbers import LARGEST, ROUNDING
-from tfeval.impact.study.rows import Reader
 from tfeval.impact.study.study import Study, check_study
 
 # The design in which nobody is matched or weighted: what all others are measured against.
