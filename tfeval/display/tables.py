@@ -182,6 +182,17 @@ def safe_count(count: float) -> str:
     return f"{BASE * round(count / BASE):,}"
 
 
+def exact_count(count: int) -> str:
+    """Write a count of rows as an error may say it: exactly, unless it is small.
+
+    Examples
+    --------
+    >>> exact_count(7), exact_count(1234)
+    ('fewer than 10', '1,234')
+    """
+    return f"{count:,}" if count >= THRESHOLD else f"fewer than {THRESHOLD}"
+
+
 def safe_mean(values: pd.Series, digits: int = 2) -> str:
     """Write a mean as it may be shown: not of fewer than ten, nor where fewer than ten differ.
 

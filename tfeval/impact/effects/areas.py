@@ -23,7 +23,7 @@ from tfeval.display.figures import (
 )
 from tfeval.display.names import POOLINGS, PRIORS, SIMULATED, capital
 from tfeval.display.rich import Tabled
-from tfeval.display.tables import THRESHOLD, Table, safe_count, table
+from tfeval.display.tables import THRESHOLD, Table, table
 from tfeval.errors import DataError, ParameterError, suggest
 from tfeval.impact.effects.pooling import (
     LOG_PRIORS,
@@ -40,7 +40,14 @@ from tfeval.impact.effects.pooling import (
     shrunken,
     typical_variance,
 )
-from tfeval.impact.effects.words import HIDDEN, decimals, number, p_words, with_interval
+from tfeval.impact.effects.words import (
+    HIDDEN,
+    count_words,
+    decimals,
+    number,
+    p_words,
+    with_interval,
+)
 
 # Partly pooled effects of areas, as a table and as a chart.
 
@@ -59,7 +66,8 @@ def areas_table(pooled: AreaEffects) -> Table:
         own = number(row["estimate"], digits)
         drawn = with_interval(row["pooled"], row["pooled_low"], row["pooled_high"], digits)
         rank = f"{row['rank']:.0f} ({row['rank_low']} to {row['rank_high']})"
-        counts = [_count(row[f"n_{arm}"]) for arm in ("treated", "comparison")] if known else []
+        arms = ("treated", "comparison") if known else ()
+        counts = [count_words(row[f"n_{arm}"]) for arm in arms]
         shown = [HIDDEN] * 3 if row["hidden"] else [own, drawn, rank]
         rows.append([row["name"], *shown, *counts])
     counted = ["Treated families", "Comparison families"] if known else []
@@ -70,10 +78,6 @@ def areas_table(pooled: AreaEffects) -> Table:
         f"{label} by area, partly pooled",
         notes=[*_notes(pooled, digits), *pooled.notes],
     )
-
-
-def _count(value: float) -> str:
-    return "unknown" if pd.isna(value) else safe_count(value)
 
 
 def _notes(pooled: AreaEffects, digits: int) -> list[str]:

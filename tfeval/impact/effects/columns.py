@@ -75,6 +75,8 @@ _TEXT = {"outcome": "", "population": "all", "estimand": "", "design": "", "meth
 _FLAGS = ("stacked", "planned")
 #: How an effect was made.
 MADE_BY = ("design", "method", "outcome_model", "errors", "cluster", "stacked")
+#: What a row is of.
+KEYS = ("outcome", "population", "months", "estimand", *MADE_BY)
 
 
 def complete(frame: pd.DataFrame) -> pd.DataFrame:

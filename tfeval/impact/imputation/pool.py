@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.special import ndtri, stdtr, stdtrit  # scipy.stats takes a second to import
 
 from tfeval.errors import ParameterError
-from tfeval.impact.effects.columns import COLUMNS, MADE_BY
+from tfeval.impact.effects.columns import COLUMNS, KEYS
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.words import hidden_rows
 
@@ -175,8 +175,6 @@ def _numbers(frame: pd.DataFrame, name: str) -> Any:
     return frame[name].to_numpy(dtype=float, na_value=np.nan)
 
 
-#: What a row is of: the same in every table, or they cannot be pooled.
-KEYS = ("outcome", "population", "months", "estimand", *MADE_BY)
 _COUNTS = ("n_treated", "n_comparison", "events_treated", "events_comparison", "n_missing",
            "ess_comparison", "clusters")  # fmt: skip
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from tfeval.impact.inference.rules import FEWEST_EVENTS_POOLED, FEWEST_POOLED, expected_events
 from tfeval.impact.means.estimates import Block, Estimates
-from tfeval.impact.means.influence import Part
+from tfeval.impact.means.influence import Part, sums_by
 
 # Errors that hold where few units or few clusters decide: HC2, HC3, CR2, CR3, and their t.
 # An estimate is a sum of parts, each a weighted regression's lever times residual. A residual is
@@ -125,8 +125,8 @@ def by_cluster(
         own = lever[rows]
         pulled[rows] = _whole(z[rows], weights[rows], inverse, core, own, kind)
         sums[codes[rows[0]]] = pulled[rows] @ part.residual[rows]
-    along = _cluster_sums(codes, z * pulled[:, None], count)
-    weighted = _cluster_sums(codes, z * (weights * pulled)[:, None], count)
+    along = sums_by(z * pulled[:, None], codes, count)
+    weighted = sums_by(z * (weights * pulled)[:, None], codes, count)
     squares = np.bincount(codes, pulled**2, count)
     return sums, _moments(squares, along, weighted, inverse, z, weights)
 
@@ -163,10 +163,6 @@ def _moments(  # noqa: PLR0917
     w: np.ndarray,
 ) -> Moments:
     return Moments(own, np.hstack([along, weighted]), _core(z, w, inverse))
-
-
-def _cluster_sums(codes: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
-    return np.column_stack([np.bincount(codes, column, count) for column in values.T])
 
 
 @dataclass(frozen=True, eq=False)

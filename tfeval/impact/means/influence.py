@@ -62,8 +62,10 @@ class Influence:
     parameters: np.ndarray  # (estimates,) int: coefficients estimated
 
 
-def sums_by(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
+def sums_by(values: np.ndarray, codes: np.ndarray, least: int = 0) -> np.ndarray:
     """Return sums by code, shape (codes, columns); units with codes below 0 are left out.
+
+    There are as many codes as there are, and at `least` so many.
 
     Examples
     --------
@@ -71,7 +73,7 @@ def sums_by(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
     [[5.0], [2.0]]
     """
     inside = codes >= 0
-    count = int(codes.max(initial=-1)) + 1
+    count = max(int(codes.max(initial=-1)) + 1, least)
     if not inside.all():
         values, codes = values[inside], codes[inside]
     return np.column_stack([np.bincount(codes, column, count) for column in values.T])

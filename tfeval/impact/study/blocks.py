@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
+from tfeval.display.tables import exact_count
 from tfeval.errors import DataError
 from tfeval.impact.study.covariates import BLOCK, LARGE, THREADS, Covariates, in_parts
 from tfeval.impact.study.study import Study
@@ -47,10 +48,9 @@ def in_order(given: Rows, index: pd.Index, what: str) -> Rows:
         )
     places = given.index.get_indexer(index)
     if missing := int(np.count_nonzero(places < 0)):
-        some = f"{missing:,}" if missing >= 10 else "fewer than 10"
         raise DataError(
-            f"{what} lack {some} of the study's {len(index):,} units: give them the same "
-            "index as the frame the study was made from."
+            f"{what} lack {exact_count(missing)} of the study's {len(index):,} units: give them "
+            "the same index as the frame the study was made from."
         )
     if len(given) != len(index) and numbers_rows(index):
         raise DataError(

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.cohort.analysis_table import BEFORE, IDENTIFIED, Cohort
+from tfeval.display.tables import exact_count
 from tfeval.errors import DataError, ParameterError, suggest
 from tfeval.impact.study.covariates import Covariates, encoded
 from tfeval.impact.study.numbers import (
@@ -96,8 +97,9 @@ def treated_of(series: pd.Series, name: str) -> np.ndarray:
     """Return who was treated, shape (n,); refuse other values and a missing arm."""
     values = numbers_of(series, f"Treatment {name}")
     if values.dtype.kind == "f" and (absent := int(np.count_nonzero(np.isnan(values)))):
-        some = f"{absent:,}" if absent >= 10 else "fewer than 10"
-        raise DataError(f"{name} is missing in {some} rows: who was treated must be known.")
+        raise DataError(
+            f"{name} is missing in {exact_count(absent)} rows: who was treated must be known."
+        )
     if values.dtype != bool:
         ones = values == 1
         if not (ones | (values == 0)).all():

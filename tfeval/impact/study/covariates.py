@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.lib.stride_tricks import as_strided
 
+from tfeval.display.tables import exact_count
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.study.numbers import (
     CATEGORY,
@@ -268,7 +269,8 @@ def _number(
         return [Column(name, name, values)]
     if (endless := int(np.isinf(values).sum())) > 0:
         raise DataError(
-            f"Covariate {name} is infinite in {_rows(endless)}. Correct it, or make it missing."
+            f"Covariate {name} is infinite in {exact_count(endless)} rows. Correct it, or make it "
+            "missing."
         )
     unknown = np.isnan(values)
     if not unknown.any():
@@ -330,11 +332,6 @@ def free_name(name: str, taken: set[str]) -> str:
 def _refuse_missing(name: str, count: int, missing: str) -> None:
     if missing == "refuse":
         raise DataError(
-            f"Covariate {name} is missing in {_rows(count)}. Say missing='indicator' to keep "
-            "them with a column that says so, or leave the covariate out."
+            f"Covariate {name} is missing in {exact_count(count)} rows. Say missing='indicator' "
+            "to keep them with a column that says so, or leave the covariate out."
         )
-
-
-def _rows(count: int) -> str:
-    # Small counts are not shown, not even in an error.
-    return f"{count:,} rows" if count >= 10 else "fewer than 10 rows"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tfeval.display.tables import exact_count
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.study.covariates import Column, Covariates
 from tfeval.impact.study.numbers import CATEGORY, NUMBERS, TEXT, kind_of, numbers_of, plain, refusal
@@ -155,7 +156,8 @@ def encoded_by(frame: pd.DataFrame, named: Named, rare: Mapping[str, str]) -> Co
             continue
         part, labels = values[:, places], [str(made.columns[place]) for place in places]
         if rows := int(np.count_nonzero(~np.isfinite(part).all(axis=1))):
-            raise DataError(f"formula: {term} is no finite number in {_rows(rows)}. Correct it.")
+            some = exact_count(rows)
+            raise DataError(f"formula: {term} is no finite number in {some} rows. Correct it.")
         found, left_out = _columns(term, part, labels, data, others - {str(term)})
         columns += found
         reference |= left_out
@@ -196,8 +198,9 @@ def _variable(series: pd.Series, name: str) -> pd.Series:
     kind = kind_of(held)
     if absent := int(held.isna().sum()):
         raise DataError(
-            f"Covariate {name} is missing in {_rows(absent)}, which a formula has no way to keep. "
-            "Complete it (tf.impute), leave these units out, or name covariates by a list."
+            f"Covariate {name} is missing in {exact_count(absent)} rows, which a formula has no "
+            "way to keep. Complete it (tf.impute), leave these units out, or name covariates by a "
+            "list."
         )
     if kind == NUMBERS:
         values = numbers_of(held, f"Covariate {name}")
@@ -222,7 +225,3 @@ def _culprit(formula: Any, data: pd.DataFrame) -> str:
         except Exception:
             return str(term)
     return "it"
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} rows" if count >= 10 else "fewer than 10 rows"
