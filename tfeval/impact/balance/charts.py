@@ -27,7 +27,13 @@ from tfeval.display.figures import (
 from tfeval.display.tables import THRESHOLD, hidden_parts
 from tfeval.errors import ParameterError, ReportError, suggest
 from tfeval.impact.balance.measures import Arms, compare_levels
-from tfeval.impact.balance.rows import Compared, hidden_levels, in_sample, reference_column
+from tfeval.impact.balance.rows import (
+    Compared,
+    hidden_levels,
+    in_sample,
+    level_columns,
+    reference_column,
+)
 from tfeval.impact.balance.tables import denominator_words
 from tfeval.impact.study.covariates import Column
 
@@ -200,9 +206,7 @@ def _numbers_plot(design: Compared, values: np.ndarray, name: str, x_label: str)
 
 
 def _category_plot(design: Compared, column: Column) -> Chart:
-    covariates = design.study.covariates
-    own = [each for each in covariates.columns if each.source == column.source]
-    levels = [reference_column(covariates, column.source), *own]
+    levels = level_columns(design.study.covariates, column.source)
     names = [each.name.removeprefix(f"{column.source}: ") for each in levels]
     codes = [int(each.level or 0) for each in levels]
     return _levels_plot(design, column.held, names, column.source, codes)

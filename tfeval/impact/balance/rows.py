@@ -98,6 +98,12 @@ def reference_column(covariates: Covariates, source: str) -> Column:
     return replace(level, name=f"{source}: {covariates.reference[source]}", level=0)
 
 
+def level_columns(covariates: Covariates, source: str) -> list[Column]:
+    """Return all levels of a category as columns, the one that is left out first."""
+    own = [column for column in covariates.columns if column.source == source]
+    return [reference_column(covariates, source), *own]
+
+
 def hidden_levels(found: Sequence[Comparison]) -> np.ndarray:
     """Tell which levels of a category may not be shown; shape (levels,)."""
     have = np.array([each.have for each in found])
@@ -114,10 +120,9 @@ def _covariates(covariates: Covariates) -> Iterator[Item]:
             yield Item((column.name,), column.source, kind, partial(_one, column))
         elif column.source not in seen:
             seen.add(column.source)
-            own = [each for each in covariates.columns if each.source == column.source]
-            levels = [reference_column(covariates, column.source), *own]
+            levels = level_columns(covariates, column.source)
             codes = [each.level for each in levels if each.level is not None]
-            measure = partial(_levels, column.held, codes)
+            measure = partial(compare_levels, column.held, codes)
             yield Item(tuple(each.name for each in levels), column.source, "level", measure)
 
 
@@ -134,10 +139,6 @@ def _one(column: Column, arms: Arms) -> list[Comparison]:
     if column.absent:
         return [compare(np.isnan(column.held), arms)]
     return _values(column.held, arms)
-
-
-def _levels(codes: np.ndarray, levels: list[int], arms: Arms) -> list[Comparison]:
-    return compare_levels(codes, levels, arms)
 
 
 def _values(values: np.ndarray, arms: Arms) -> list[Comparison]:

@@ -242,42 +242,25 @@ _ROW = ("population", "method", "outcome_model", "errors", "cluster")
 
 
 class Plan(Protocol):
-    """What is needed of an `AnalysisPlan`."""
+    """What is needed of an `AnalysisPlan`, whose file imports this one."""
 
     @property
-    def primary(self) -> tuple[str, ...]:
-        """Outcomes that are primary."""
-
+    def primary(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
-    def secondary(self) -> tuple[str, ...]:
-        """Outcomes that are secondary."""
-
+    def secondary(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
-    def horizons(self) -> tuple[int, ...]:
-        """Months after the index date."""
-
+    def horizons(self) -> tuple[int, ...]: ...  # noqa: D102
     @property
-    def main(self) -> Analysis:
-        """Its own analysis."""
-
+    def main(self) -> Analysis: ...  # noqa: D102
     @property
-    def hash(self) -> str:
-        """What names it."""
-
+    def hash(self) -> str: ...  # noqa: D102
     @property
-    def registration(self) -> Registration:
-        """What its register says."""
-
-    def role(self, outcome: str) -> str:
-        """Return "primary", "secondary" or "exploratory"."""
-
-    def compare(
+    def registration(self) -> Registration: ...  # noqa: D102
+    def role(self, outcome: str) -> str: ...  # noqa: D102
+    def as_dict(self) -> dict[str, str]: ...  # noqa: D102
+    def compare(  # noqa: D102
         self, outcome: str | None, months: Any, done: Mapping[str, Any], *, whole: bool = False
-    ) -> tuple[str, list[str]]:
-        """Return which analysis this is, and how it departs."""
-
-    def as_dict(self) -> dict[str, str]:
-        """Return what names the plan."""
+    ) -> tuple[str, list[str]]: ...
 
 
 def marked(
