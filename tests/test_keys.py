@@ -36,7 +36,7 @@ from tfeval.impact.plan.analysis_plan import FILE, AnalysisPlan, read_plan
 from tfeval.impact.plan.deviations import Analysis
 from tfeval.impact.plan.rules import CORRECTIONS, plan_faults, varied
 from tfeval.impact.sensitivity import moderation, support_dose
-from tfeval.impact.weighting import estimated, weight
+from tfeval.impact.weighting import weight, weights
 from tfeval.settings import project_folder
 
 PACKAGE = Path(tf.__file__).parent
@@ -54,7 +54,7 @@ REGISTRIES = {
     "ERRORS": {*rules.ERRORS, *coefficients.ERRORS, *synthetic.ERRORS, published.BY_SIGNIFICANCE,
                published.BY_DESIGN, threshold.NEIGHBOURS},
     "ESTIMANDS": {*(one for several in weight.METHODS.values() for one in several),
-                  *estimated.ESTIMANDS, *threshold.ESTIMANDS, support_dose.ESTIMAND},
+                  *weights.ESTIMANDS, *threshold.ESTIMANDS, support_dose.ESTIMAND},
     "COEFFICIENTS": {coefficients.COEFFICIENT, coefficients.AT_ZERO, event_study.ESTIMANDS[False]},
     "WINDOWS": set(event_study.WINDOWS),
     "SCALES": {*coefficients.SCALES.values()} - {""},

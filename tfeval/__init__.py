@@ -67,7 +67,7 @@ _PUBLIC = {
     "design": "tfeval.impact.specification",
     "match": "tfeval.impact.matching.match",
     "weight": "tfeval.impact.weighting.weight",
-    "unweighted": "tfeval.impact.weighting.estimated",
+    "unweighted": "tfeval.impact.weighting.weights",
     "fit_propensity": "tfeval.impact.propensity.propensity",
     "estimate": "tfeval.impact.effects.estimate",
     "by_statsmodels": "tfeval.impact.effects.by_statsmodels",

@@ -85,8 +85,8 @@ from tfeval.impact.specification import Specification as Specification
 from tfeval.impact.specification import design as design
 from tfeval.impact.study.study import Study as Study
 from tfeval.impact.study.study import study as study
-from tfeval.impact.weighting.estimated import unweighted as unweighted
 from tfeval.impact.weighting.weight import weight as weight
+from tfeval.impact.weighting.weights import unweighted as unweighted
 from tfeval.money.account import marginal_value as marginal_value
 from tfeval.money.appraisal import Appraisal as Appraisal
 from tfeval.money.appraisal import worst_case_error as worst_case_error

@@ -58,20 +58,11 @@ def chart_frame(columns: Mapping[str, Sequence[Any] | Numbers | None]) -> pd.Dat
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of a chart, each as high as its label needs; along that axis a unit is an inch.
+    """Rows of a chart, each as high as its label needs; along that axis a unit is an inch."""
 
-    Attributes
-    ----------
-    labels : tuple of str
-        Broken into lines.
-    places : ndarray
-        The middle of each row, in inches from the top.
-    height, wide : float
-        Inches of all rows, and of the widest label.
-    """
-
-    labels: tuple[str, ...]
-    places: np.ndarray
+    labels: tuple[str, ...]  # broken into lines
+    places: np.ndarray  # the middle of each row, in inches from the top
+    #: height, wide: inches of all rows, and of the widest label.
     height: float
     wide: float
 

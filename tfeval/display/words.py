@@ -61,7 +61,6 @@ def marked(key: str, words: str) -> str:
     ----------
     key : str
         The record's name on its own page; "notebook/name" on another's.
-    words : str
 
     Examples
     --------
@@ -287,7 +286,6 @@ def fact(value: Any, unit: str = "", digits: int | None = None, *, short: bool =
 
     Parameters
     ----------
-    value : float, int, str or bool
     unit : str
         "£", "£m", "£ for each £1", "%", "probability", or words that stand behind the number.
     digits : int, optional
@@ -333,7 +331,6 @@ def worded(text: str, labels: Mapping[str, str]) -> str:
 
     Parameters
     ----------
-    text : str
     labels : mapping of str to str
         Words by column.
 

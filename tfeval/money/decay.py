@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.figures import Chart
+from tfeval.display.rich import Tabled
 from tfeval.display.tables import Table
 from tfeval.errors import DataError, ParameterError, names_settings, suggest
 from tfeval.impact.effects.columns import check_level
@@ -37,8 +38,8 @@ _LITTLE = 0.9
 _EITHER = ("0 or 1", "proportion")
 
 
-@dataclass(frozen=True, eq=False)
-class Decay:
+@dataclass(frozen=True, eq=False, repr=False)
+class Decay(Tabled):
     """The share of an effect that is left in each further year, as far as records tell.
 
     Attributes
@@ -152,12 +153,6 @@ class Decay:
         """Return the expected share with its interval, as `Persistence` does."""
         low, high = self.interval
         return f"{self.mean:.0%} ({low:.0%} to {high:.0%}, as the records leave it)"
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return self.table()._repr_mimebundle_()
-
-    def __repr__(self) -> str:
-        return self.table().text()
 
 
 # The probability of shares: equally likely within parts.

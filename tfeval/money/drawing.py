@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from tfeval.errors import DataError
-from tfeval.impact.means.variance import joint_normal
+from tfeval.impact.means.influence import joint_normal
 from tfeval.money.model import Array, Model, Parameters, split_uniform
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.figures import Chart
+from tfeval.display.rich import Tabled
 from tfeval.display.tables import Table
 from tfeval.errors import ParameterError, suggest
 from tfeval.money.account import accounts
@@ -187,8 +188,8 @@ def _unit_rows(model: Model, point: Parameters, grades: Sequence[str]) -> list[t
 MEASURES = ("npv", "benefits", "costs", "benefit_cost_ratio")
 
 
-@dataclass(frozen=True, eq=False)
-class Uncertainty:
+@dataclass(frozen=True, eq=False, repr=False)
+class Uncertainty(Tabled):
     """Joint draws of an appraisal. From `Appraisal.uncertainty`.
 
     Attributes
@@ -364,9 +365,3 @@ class Uncertainty:
             Where the axis ends; by default £3 for each £1, or £50,000 a unit of the outcome.
         """
         return acceptability_plot(self, outcome, most)
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return self.table()._repr_mimebundle_()
-
-    def __repr__(self) -> str:
-        return self.table().text()

@@ -193,11 +193,9 @@ _DOMAINS = ("income_deprivation_2010", "employment_deprivation_2010", "education
 _MODEL_YEAR, _CHILD_YEAR, _GRANT_YEAR = 2009, 2012, 2013
 #: The City of London and the Isles of Scilly, whose targets of 25 and 5 are rounded to 5.
 _SMALLEST = 5_000
-#: Groups whose published targets modelled ones are raked to.
+#: Groups whose published targets modelled ones are raked to. Not the South East: its "11,000" would
+#: leave 1,360 families to nine authorities, Medway and East Sussex among them, so is another count.
 _RAKED = ("E12000002", "E12000005", "E12000007", "E11000001", "lancashire-county", "tri-borough")
-#: The South East's "11,000" would leave 1,360 families to nine authorities, Medway and East Sussex
-#: among them: it is not of the same count as the authorities' own targets.
-_NOT_RAKED = ("E12000008",)
 #: Less than this a targeted family was not the whole grant: the fee of that year alone was £2,400.
 _IMPLAUSIBLE = 100.0
 

@@ -225,9 +225,6 @@ def ledger_sources(name: str) -> tuple[Source, ...]:
 
 # Every payment to an authority that was published, and how the ledger meets it.
 
-#: What a published payment can be, and how the ledger meets it.
-PAYMENTS = ("maximum", "attachment", "results_maximum", "results", "sum", "mixed", "scheme")
-
 
 @dataclass(frozen=True)
 class Verdict:

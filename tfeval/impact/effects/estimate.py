@@ -69,10 +69,8 @@ def contrast_effects(
 
     Parameters
     ----------
-    design : AnyDesign
     outcomes : object
         As the design takes them.
-    months : int, optional
     errors : {"robust", "cluster"}, optional
         By the design's first clusters if it has any, else by unit.
     cluster : str, optional
@@ -85,11 +83,6 @@ def contrast_effects(
     Effects
         Errors are sums of influences, times n/(n - 1) for n units or clusters, with Student's t on
         n - 1 degrees of freedom. Too few units or clusters have no error.
-
-    Raises
-    ------
-    ParameterError
-        If the errors or clusters are not the design's, or its own intervals have another level.
     """
     own = getattr(design, "level", level)
     if level not in (own, _LEVEL):

@@ -63,11 +63,6 @@ def kernel_weights(
     fate : ndarray of int8, shape (n,)
         Codes of `design.FATES`.
 
-    Raises
-    ------
-    ParameterError
-        If the kernel is unknown or the bandwidth is not above 0.
-
     References
     ----------
     Heckman, Ichimura and Todd (1997), Matching as an econometric evaluation estimator, Review of
@@ -247,7 +242,6 @@ def running_totals(
     scores, weights : ndarray of float, shape (m,)
         Scores rise within strata.
     starts : ndarray of int, shape (strata + 1,)
-    bandwidth : float
     cell, middle : ndarray, shape (m,)
         Filled.
     totals : ndarray of float, shape (m, powers + 1)
@@ -405,7 +399,6 @@ def bell_sums(
     middles : ndarray of float, shape (c,)
     moments : ndarray of float, shape (c, terms)
         Sums of weight * exp(-x^2 / 2) * x^q / q!.
-    bandwidth : float
     reach : int
         Cells on either side that count.
     sums : ndarray of float, shape (t,)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.names import RESTRICTIONS as WORDS
+from tfeval.display.rich import Tabled
 from tfeval.display.tables import Table, table
 from tfeval.errors import DataError, ParameterError, names_settings, suggest
 from tfeval.impact.effects.words import decimals, number, p_words
@@ -27,8 +28,8 @@ _POWERS = (0.5, 0.8)
 _MOST = 100.0
 
 
-@dataclass(frozen=True, eq=False)
-class TrendBounds:
+@dataclass(frozen=True, eq=False, repr=False)
+class TrendBounds(Tabled):
     """Intervals for a mean effect when trends may differ by so much.
 
     Attributes
@@ -105,15 +106,9 @@ class TrendBounds:
                 notes.append(f"{words}: {', '.join(map(str, periods))}.")
         return notes
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return self.table()._repr_mimebundle_()
 
-    def __repr__(self) -> str:
-        return self.table().text()
-
-
-@dataclass(frozen=True, eq=False)
-class PreTrend:
+@dataclass(frozen=True, eq=False, repr=False)
+class PreTrend(Tabled):
     """The joint test of the coefficients before, and the trends that it lets pass.
 
     Attributes
@@ -167,12 +162,6 @@ class PreTrend:
                 shown[heading] = [number(one, digits) for one in self.frame[name]]
         joint = f"All {self.periods} coefficients before are nought: p {p_words(self.p_value)}."
         return table(pd.DataFrame(shown), "Trends that the test before would miss", notes=[joint])
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return self.table()._repr_mimebundle_()
-
-    def __repr__(self) -> str:
-        return self.table().text()
 
 
 @names_settings

@@ -135,9 +135,7 @@ class Synthetic(Rich):
         treated = given.astype(bool).to_numpy()
         if not isinstance(self.first, str):
             return treated, np.where(treated, float(self.first), np.nan)
-        starts = pd.to_numeric(pd.Series(panel.column(self.first))).to_numpy(
-            dtype=float, na_value=np.nan
-        )
+        starts = panel.numbers(self.first)
         wrong = int((treated != np.isfinite(starts)).sum())
         if wrong:
             raise DataError(

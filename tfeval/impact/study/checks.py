@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.cohort.analysis_table import BEFORE, IDENTIFIED, Cohort
+from tfeval.display.tables import exact_count
 from tfeval.errors import DataError, ParameterError, suggest
 from tfeval.impact.study.covariates import Covariates, encoded
 from tfeval.impact.study.numbers import (
@@ -31,7 +32,6 @@ def sources_of(covariates: Covariates, names: Iterable[str]) -> list[str]:
 
     Parameters
     ----------
-    covariates : Covariates
     names : iterable of str
         Of its columns.
 
@@ -97,8 +97,9 @@ def treated_of(series: pd.Series, name: str) -> np.ndarray:
     """Return who was treated, shape (n,); refuse other values and a missing arm."""
     values = numbers_of(series, f"Treatment {name}")
     if values.dtype.kind == "f" and (absent := int(np.count_nonzero(np.isnan(values)))):
-        some = f"{absent:,}" if absent >= 10 else "fewer than 10"
-        raise DataError(f"{name} is missing in {some} rows: who was treated must be known.")
+        raise DataError(
+            f"{name} is missing in {exact_count(absent)} rows: who was treated must be known."
+        )
     if values.dtype != bool:
         ones = values == 1
         if not (ones | (values == 0)).all():
@@ -124,7 +125,6 @@ def varying(
 
     Parameters
     ----------
-    frame : DataFrame
     names : list of str
         Its covariates.
     arms : ndarray of bool
@@ -134,11 +134,6 @@ def varying(
         arm. None refuses one that is the same in every row, and keeps the others.
     counted : ndarray of bool, optional, shape (n,)
         Who is looked at, where not everybody counts.
-
-    Raises
-    ------
-    DataError
-        If a covariate is constant and `fewest` is None, or none is left.
     """
     if counted is not None:
         frame, arms = frame.loc[counted, names], arms[counted]
@@ -171,7 +166,6 @@ def telling(
 
     Parameters
     ----------
-    held : Covariates
     arms : ndarray of bool
         Who was treated.
     fewest : int or None
@@ -365,7 +359,6 @@ def censoring_weights(cohort: Cohort, months: int) -> tuple[pd.Series, dict[str,
 
     Parameters
     ----------
-    cohort : Cohort
     months : int
         The horizon.
 
@@ -377,11 +370,6 @@ def censoring_weights(cohort: Cohort, months: int) -> tuple[pd.Series, dict[str,
     differs : dict of str to float
         Largest standardised difference, over the covariates, between the comparison followed and
         all that were at risk: `before` and `after` weighting, and the largest `weight`.
-
-    Raises
-    ------
-    DataError
-        If nobody was treated meanwhile.
 
     References
     ----------

@@ -13,6 +13,7 @@ import pandas as pd
 from tfeval.display.charts import waterfall_chart
 from tfeval.display.figures import Chart
 from tfeval.display.names import ACCOUNTS, SIMULATED
+from tfeval.display.rich import Tabled
 from tfeval.display.tables import Table, table
 from tfeval.display.words import Sentence, amount
 from tfeval.impact.effects.published import evaluation_sources, published_effects
@@ -50,8 +51,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True)
-class Unknown:
+@dataclass(frozen=True, repr=False)
+class Unknown(Tabled):
     """What stands where an appraisal would: that there is none, and why.
 
     Attributes
@@ -79,12 +80,6 @@ class Unknown:
     def plot(self, *_kind: object, **_asked: object) -> Table:
         """Return the same: there is nothing to draw."""
         return self.table()
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return self.table()._repr_mimebundle_()
-
-    def __repr__(self) -> str:
-        return self.table().text()
 
 
 @dataclass(frozen=True)
