@@ -20,6 +20,8 @@ from tfeval.programme.phases import CRITERIA
 if TYPE_CHECKING:
     import ibis
 
+    from tfeval.records.store import Records
+
 
 # What a cohort is asked for, and what its columns are called.
 
@@ -274,6 +276,8 @@ class Cohort(Rich):
     closed : bool
         Whether outcomes are kept closed, as those of a cohort that was given a plan are; `open`
         opens them.
+    records : Records or None
+        What it was made from.
     """
 
     table: ibis.Table
@@ -286,6 +290,7 @@ class Cohort(Rich):
     units: ibis.Table = field(repr=False)
     closed: bool = False
     origin: Origin | None = field(default=None, repr=False)
+    records: Records | None = field(default=None, repr=False)
     _frame: list[pd.DataFrame] = field(default_factory=list, repr=False)
 
     def close(self) -> Cohort:

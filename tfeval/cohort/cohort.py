@@ -140,6 +140,7 @@ def cohort(
         left_out=dict(records.missing),
         simulated=records.simulated,
         units=units,
+        records=records,
         origin=Origin(table, columns.copy(), settings, [] if plan is not None else [""]),
     )
     return made if plan is None else made.close()

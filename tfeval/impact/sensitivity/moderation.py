@@ -13,7 +13,7 @@ from scipy.special import stdtrit  # scipy.stats takes a second to import
 
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.display.names import CORRECTIONS, SIMULATED
-from tfeval.display.rich import Rich
+from tfeval.display.rich import Rich, Tabled
 from tfeval.display.tables import THRESHOLD, Table, table
 from tfeval.errors import ParameterError, names_settings, suggest
 from tfeval.impact.design.protocol import Contrasts
@@ -218,8 +218,8 @@ class _Outcome:
         return found
 
 
-@dataclass(frozen=True, eq=False)
-class Heterogeneity(Rich):
+@dataclass(frozen=True, eq=False, repr=False)
+class Heterogeneity(Tabled):
     """Whether effects differ between families. Made by `heterogeneity`.
 
     Attributes
@@ -298,12 +298,6 @@ class Heterogeneity(Rich):
         if name == PREDICTED:
             return "those of whom models of other families expect more"
         return f"{name}, one standard deviation more" if row["contrast"] == "sd" else name
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return self.table()._repr_mimebundle_()
-
-    def __repr__(self) -> str:
-        return self.table().text()
 
 
 def _interval(row: Mapping[Any, Any]) -> str:

@@ -14,14 +14,12 @@ from tfeval.cohort.analysis_table import Cohort, Origin, origin_of
 from tfeval.cohort.expressions import evaluated
 from tfeval.display.rich import Rich
 from tfeval.errors import DataError, ParameterError, names_settings, suggest
+from tfeval.impact.study.censoring import CENSORED, LEFT_OUT, followed
 from tfeval.impact.study.checks import (
-    CENSORED,
-    CENSORING,
     FEWEST,
     check_names,
     check_timing,
     codes_of,
-    followed,
     names_of,
     own_covariates,
     telling,
@@ -297,7 +295,7 @@ def study(
     missing: str = "indicator",
     fewest: int | None = None,
     months: int | None = None,
-    censoring: str = "left_out",
+    censoring: str = LEFT_OUT,
     subset: str | None = None,
 ) -> Study:
     """Name the roles of a frame's columns, and check them.
@@ -335,12 +333,12 @@ def study(
     months : int, optional
         From a cohort: only units followed for so long. Comparison families attached earlier are
         censored, so they have no outcomes to compare.
-    censoring : {"left_out", "weighted"}
+    censoring : {"left_out", "weighted", "weighted_over_time"}
         Of these families. Left out, the others answer for families who would not be treated
         meanwhile. Weighted, each family followed stands for those alike who were treated too: the
-        inverse of its chance to be followed, given the covariates, is its sampling weight, and the
-        estimate answers for all who were at risk on the index date. The covariates are those of
-        the index date alone: what happened afterwards, and led to being treated, is not weighed.
+        inverse of its chance to be followed is its sampling weight, and the estimate answers for
+        all who were at risk on the index date. Alike in the covariates of the index date alone;
+        or over time, in what happened until each month as well.
     subset : str, optional
         Only units of which this holds: an expression of columns known on the index date, as in
         `add_covariates`, such as 'local_authority == "E08000014"'. Not of a file.
@@ -431,7 +429,7 @@ def _chosen(frame: Any, subset: str | None, timing: Mapping[str, str]) -> Any:
 
 def _weight_for(censoring: str, given: str | None) -> str | None:
     """Return the column of the sampling weights of a cohort's families."""
-    if censoring == CENSORING[0]:
+    if censoring == LEFT_OUT:
         return given
     if given is not None:
         raise ParameterError('Give weight or censoring="weighted", not both.')
@@ -439,7 +437,7 @@ def _weight_for(censoring: str, given: str | None) -> str | None:
 
 
 def _refuse_of_frames(months: int | None, censoring: str) -> None:
-    if months is not None or censoring != CENSORING[0]:
+    if months is not None or censoring != LEFT_OUT:
         what = "months" if months is not None else "censoring"
         raise ParameterError(f"{what} goes with a cohort: a frame does not say who was followed.")
 
