@@ -118,7 +118,7 @@ def test_weights_over_time_of_a_cohort(families):
     assert stays.differs["after"] < stays.differs["before"]
     weighed = tf.study(families, months=12, censoring=OVER_TIME)
     assert np.allclose(weighed.sampling, followed(families, 12, OVER_TIME)[CENSORED])
-    with pytest.raises(ParameterError, match="open the cohort's outcomes first"):
+    with pytest.raises(ParameterError, match="The outcomes are closed"):
         tf.study(families.close(), months=12, censoring=OVER_TIME)
 
 

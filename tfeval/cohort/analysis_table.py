@@ -393,16 +393,20 @@ class Cohort(Rich):
         FrozenList(['outcome', 'months'])
         """
         rows = self._after(months)
-        if self.closed:
-            raise ParameterError(
-                "The outcomes are closed, since the cohort was given a plan: register it, then "
-                "families = families.open(plan)."
-            )
+        self.check_open()
         frame = self._named(rows)
         frame.attrs["months"] = months
         if months is None:
             frame.columns = pd.MultiIndex.from_frame(rows[["outcome", "months"]])
         return frame
+
+    def check_open(self) -> None:
+        """Refuse to look after the index date while outcomes are closed."""
+        if self.closed:
+            raise ParameterError(
+                "The outcomes are closed, since the cohort was given a plan: register it, then "
+                "families = families.open(plan)."
+            )
 
     def followed(self, months: int) -> pd.Series:
         """Return whether each unit has any outcome over a horizon, in the order of `to_pandas`.

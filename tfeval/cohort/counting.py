@@ -287,6 +287,8 @@ def outcomes_around(
     ------
     DataError
         If the records are others than the cohort's.
+    ParameterError
+        If a window ends after the index date and the cohort's outcomes are closed.
 
     Examples
     --------
@@ -298,6 +300,8 @@ def outcomes_around(
     >>> again["offences"].equals(found.outcomes(12)["offences"])
     True
     """
+    if any(end > 0 for _start, end in spans.values()):
+        families.check_open()
     return counts_around(families.units, records, spans, censored=censored)
 
 

@@ -190,11 +190,8 @@ def _counts_until(cohort: Cohort, edges: Sequence[int], at_risk: pd.Series) -> l
     """Return for each edge what was counted in the period before it, and since the index date."""
     from tfeval.cohort.counting import outcomes_around  # noqa: PLC0415
 
-    if cohort.closed or cohort.records is None:
-        raise ParameterError(
-            f'censoring="{OVER_TIME}" looks at what happened after the index date: open the '
-            "cohort's outcomes first."
-        )
+    if cohort.records is None:
+        raise ParameterError(f'censoring="{OVER_TIME}" needs a cohort made by tf.cohort(records).')
     spans = {str(edge): (edge - PERIOD, edge) for edge in edges}
     counts = outcomes_around(cohort, cohort.records, spans, censored=False)[at_risk.to_numpy()]
     # Not covered is not none: the mean stands for it, since the covariates say who was covered.

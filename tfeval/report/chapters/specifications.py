@@ -152,7 +152,7 @@ def specifications_table(found: Analysis, rows: pd.DataFrame) -> Table:
             "Exploratory, but for those that the plan has among its sensitivity analyses.",
             "Comparison families treated within the months are left out, and the others answer for "
             "families who would not have been; with censoring weighted, those followed stand for "
-            "all who were at risk on the index date, as far as the covariates of that date foretell "
+            "all who were at risk on the index date, as far as that day's covariates foretell "
             "who was treated, or, over time, what was counted until each month as well.",
             *[f"No effect. {text}" for text in failed],
             *status_notes(rows[rows["outcome"].isin(primary)].assign(small_sample=""), "families"),
