@@ -246,7 +246,7 @@ class Registrable(Protocol):
         """Refuse a plan that is not in its register as it stands."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Cohort(Rich):
     """An analysis table, not yet read, and how it came about.
 

@@ -40,6 +40,10 @@ class Rich:
         plain = "\n".join([type(self).__name__, *rows])
         return {"text/html": facts_table(self).html(), "text/plain": plain}
 
+    def __repr__(self) -> str:
+        # Of dataclasses with repr=False: those whose fields hold counts that may be small.
+        return self._repr_mimebundle_()["text/plain"]
+
 
 class Tabled:
     """A result that shows its table; `dataclass(repr=False)` leaves its words to it."""

@@ -189,7 +189,7 @@ _CURES = {
 _SUFFIXES = (".parquet", ".csv", ".csv.gz")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Records(Rich):
     """An extract of linked records, open for questions and not yet read.
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.rich import Rich
+from tfeval.display.tables import safe_count
 from tfeval.display.tables import exact_count
 from tfeval.errors import DataError, ParameterError, names_settings
 from tfeval.impact.propensity.logit import fit_logit, linear_out_of_fold, scores
@@ -258,7 +259,7 @@ class Propensity(Rich):
 
     def __repr__(self) -> str:
         cross = "" if self.folds is None else f", {int(self.folds.max()) + 1} folds"
-        return f"Propensity: {self.model}{cross}, {len(self.score):,} units"
+        return f"Propensity: {self.model}{cross}, {safe_count(len(self.score))} units"
 
 
 @names_settings

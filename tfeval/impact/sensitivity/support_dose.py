@@ -12,6 +12,7 @@ import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.display.rich import Rich
+from tfeval.display.tables import safe_count
 from tfeval.display.tables import exact_count
 from tfeval.errors import DataError, ParameterError, in_own_words, names_settings, suggest
 from tfeval.impact.design.protocol import Contrasts
@@ -201,7 +202,7 @@ class SupportDose(Rich):
         )[0]  # fmt: skip
 
     def __repr__(self) -> str:
-        return f"Support dose: {self.name} of {self.study.size:,} families"
+        return f"Support dose: {self.name} of {safe_count(self.study.size)} families"
 
 
 def _bounds(found: Regression | str, several: list[float], alpha: float) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ import pandas as pd
 from tfeval.cohort.analysis_table import Cohort, Origin, origin_of
 from tfeval.cohort.expressions import evaluated
 from tfeval.display.rich import Rich
+from tfeval.display.tables import safe_count
 from tfeval.errors import DataError, ParameterError, names_settings, suggest
 from tfeval.impact.study.censoring import CENSORED, LEFT_OUT, followed
 from tfeval.impact.study.checks import (
@@ -266,7 +267,8 @@ class Study(Rich):
 
     def __repr__(self) -> str:
         return (
-            f"Study: {self.n_treated:,} treated, {self.n_comparison:,} comparison, "
+            f"Study: {safe_count(self.n_treated)} treated, "
+            f"{safe_count(self.n_comparison)} comparison, "
             f"{self.covariates.count} covariates"
         )
 
@@ -356,9 +358,9 @@ def study(
 
     Examples
     --------
-    >>> frame = pd.DataFrame({"treated": [1, 0, 1, 0], "age": [30.0, 31.0, 45.0, 40.0]})
+    >>> frame = pd.DataFrame({"treated": [1, 0, 0] * 10, "age": range(30)})
     >>> study(frame, covariates=["age"])
-    Study: 2 treated, 2 comparison, 1 covariates
+    Study: 10 treated, 20 comparison, 1 covariates
     """
     left_out, simulated = dict[str, str](), False
     timing = dict(getattr(records, "attrs", {}).get("timing", {}))
