@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.rich import Rich
-from tfeval.display.tables import safe_count
-from tfeval.display.tables import exact_count
+from tfeval.display.tables import exact_count, safe_count
 from tfeval.errors import DataError, ParameterError, names_settings
 from tfeval.impact.propensity.logit import fit_logit, linear_out_of_fold, scores
 from tfeval.impact.study.checks import sources_of

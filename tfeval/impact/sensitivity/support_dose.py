@@ -12,8 +12,7 @@ import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.display.rich import Rich
-from tfeval.display.tables import safe_count
-from tfeval.display.tables import exact_count
+from tfeval.display.tables import exact_count, safe_count
 from tfeval.errors import DataError, ParameterError, in_own_words, names_settings, suggest
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
