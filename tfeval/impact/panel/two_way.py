@@ -77,7 +77,7 @@ class Fit:
 
     cells: Cells
     coefficients: np.ndarray  # (times - 1, k)
-    #: inverse, middle: ((times - 1) k, (times - 1) k): m = (Z'WZ)^-1, generalised, and M Z'WWZ M.
+    #: inverse, middle: ((times - 1) k, (times - 1) k): M = (Z'WZ)^-1, generalised, and M Z'WWZ M.
     inverse: np.ndarray
     middle: np.ndarray
     residuals: list[np.ndarray]  # (units, seen - 1): by pattern, in its rotation
