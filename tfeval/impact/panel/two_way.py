@@ -132,9 +132,9 @@ class Moments:
     clusters is delta D + F C F'. Clusters that are alike are held once, with their count.
     """
 
-    own: np.ndarray  # (kinds, coefficients, coefficients): d
+    own: np.ndarray  # (kinds, coefficients, coefficients): D
     factors: np.ndarray  # (kinds, coefficients, width): F
-    core: np.ndarray  # (width, width): c
+    core: np.ndarray  # (width, width): C
     count: np.ndarray  # (kinds,)
 
     def combined(self, by: np.ndarray) -> Moments:
