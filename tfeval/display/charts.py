@@ -125,7 +125,7 @@ def line_chart(
         points, for a line would say what happened between them.
     reference : float, optional
         A level to mark with a line.
-    y_label, x_label, value_formatNone
+    y_label, x_label, value_format
         As in `bar_chart`.
 
     Returns
@@ -263,7 +263,7 @@ def waterfall_chart(
         Names of the last two bars.
     subtotals : mapping of int to str, optional
         After how many parts their sum so far stands as a bar of its own, and its name.
-    x_label, value_formatNone
+    x_label, value_format
         As in `bar_chart`.
 
     Returns

@@ -77,7 +77,7 @@ def funnel_plot(
         there is room.
     exact : sequence of bool, optional
         Which shares rest on exact counts; the others are drawn hollow.
-    x_label, y_labelNone
+    x_label, y_label
         As in `bar_chart`.
 
     Returns
@@ -146,7 +146,7 @@ def range_chart(
         One interval a category, the first at the top; equal ends are drawn as one dot.
     reference : float, optional
         A vertical line, named `reference_label`.
-    x_label, value_formatNone
+    x_label, value_format
         As in `bar_chart`.
 
     Returns
@@ -206,7 +206,7 @@ def event_chart(
         Mean outcomes.
     low, high : sequence of float
         The band: where the treated would lie were the arms apart by chance alone.
-    y_labelNone
+    y_label
         As in `bar_chart`.
 
     Returns
@@ -266,7 +266,7 @@ def period_chart(
         `conf_high`; the ends of the base period's interval are missing.
     alike : bool, default False
         Draw all on one scale.
-    y_labelNone
+    y_label
         As in `bar_chart`.
 
     Returns
@@ -330,7 +330,7 @@ def narrowing_chart(
         A second line beside each bar, such as what was paid for each; may be empty.
     low, high : sequence of float, optional
         Ends of an interval on each bar; equal to the value where there is none.
-    x_label, value_formatNone
+    x_label, value_format
         As in `bar_chart`.
 
     Returns
@@ -394,7 +394,7 @@ def reach_chart(
         it are given as missing: the range is drawn up to it, and no such end is marked.
     seen_label, needed_label, most_label : str
         Names in the legend.
-    x_labelNone
+    x_label
         As in `bar_chart`.
 
     Returns

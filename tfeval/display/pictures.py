@@ -326,7 +326,7 @@ def pairs_chart(
         Two, by their names in the legend; missing where a row has none.
     texts : sequence of str
         What stands beside each row.
-    x_labelNone
+    x_label
         As in `bar_chart`.
 
     Returns

@@ -133,7 +133,7 @@ def acceptability_chart(
         What one is willing to pay for.
     reference : float, optional
         A vertical line, named `reference_label`.
-    value_formatNone
+    value_format
         As in `stacked_chart`.
 
     Returns
@@ -190,7 +190,7 @@ def tornado_chart(
         The answer with the parameter at its low and at its high end.
     centre : float
         The answer with all at their estimates.
-    x_label, value_formatNone
+    x_label, value_format
         As in `stacked_chart`; `value_format` writes the ends too.
 
     Returns
@@ -322,7 +322,7 @@ def marks_chart(
     marks : mapping of str to sequence of float
         By name in the legend, six at most: one value a row, above 0; missing where there is none.
         The first is drawn as a bar from the left: what lies within it could not be told from 0.
-    x_label, value_formatNone
+    x_label, value_format
         As in `bar_chart`.
     """
     if not 1 <= len(marks) <= len(PALETTE):

@@ -380,8 +380,6 @@ def mirrored_chart(
 def levels_chart(
     labels: Sequence[str],
     shares: Mapping[tuple[str, str], Numbers],
-    *,
-    x_label: str = "Share of the arm",
     **captions: Unpack[Captions],
 ) -> Chart:
     """Draw the share of each level of a category, by arm, before and after.
@@ -392,8 +390,6 @@ def levels_chart(
         Levels, the first at the top.
     shares : mapping of (when, arm) to sequence of float
         As in `mirrored_chart`, one share a level; a missing one is written "hidden".
-    x_label : str
-        As in `bar_chart`.
 
     Returns
     -------
@@ -408,7 +404,7 @@ def levels_chart(
         for label, share in zip(labels, values, strict=True)
     )
     rows = lay_rows(labels, 0.6, inches=1.3)
-    with drawing(rows.space(x_label, legend=1) + 0.25, **captions) as (figure, axes):
+    with drawing(rows.space("Share of the arm", legend=1) + 0.25, **captions) as (figure, axes):
         axes.remove()
         _apart(figure)
         top = 1.5 * max(float(np.nanmax(np.r_[values, 0.01])) for values in held.values())
@@ -427,7 +423,7 @@ def levels_chart(
             panel.locator_params(axis="x", nbins=3)
             panel.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
             panel.set_title(when.capitalize(), loc="left")
-        figure.axes[0].set_xlabel(x_label, loc="left")
+        figure.axes[0].set_xlabel("Share of the arm", loc="left")
         _legend(figure, figure.axes[0], [0, 1])
     return chart_of(figure, data, **captions)
 

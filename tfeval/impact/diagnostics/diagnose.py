@@ -19,7 +19,7 @@ from tfeval.display.names import (
 )
 from tfeval.display.rich import Rich, Tabled
 from tfeval.display.tables import THRESHOLD, Table, safe_count, table
-from tfeval.errors import DataError, ParameterError, names_settings, suggest
+from tfeval.errors import DataError, ParameterError, check_choice, names_settings, suggest
 from tfeval.impact.balance.tables import BALANCED, NOT_BALANCED
 from tfeval.impact.design.design import Design
 from tfeval.impact.diagnostics import placebos, threats
@@ -264,8 +264,7 @@ def _checked(
         raise ParameterError(
             "diagnose takes a design of a study: make one with match(study) or weight(study)."
         )
-    if method not in METHODS:
-        raise ParameterError(f"method {method!r} is not offered. {suggest(str(method), METHODS)}")
+    check_choice("method", method, METHODS)
     held = families.outcomes(months)
     if outcomes is None:
         return [name for name in reported_outcomes() if name in held]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tfeval.display.names import cluster_key
-from tfeval.errors import DataError, ParameterError, suggest
+from tfeval.errors import DataError, ParameterError, check_choice
 from tfeval.impact.design.design import Design
 from tfeval.impact.inference.abadie_imbens import can_count
 from tfeval.impact.means.estimates import Estimates
@@ -296,8 +296,7 @@ def chosen_errors(
     automatic = errors is None
     if errors is None:
         errors = _suited(design, names)
-    if errors not in ERRORS:
-        raise ParameterError(f"errors {errors!r} is not offered. {suggest(str(errors), ERRORS)}")
+    check_choice("errors", errors, ERRORS)
     if errors in OVER_CLUSTERS and not names:
         names = (_main_cluster(design, errors),)
     wanted = columns_of(errors)

@@ -10,7 +10,7 @@ from math import comb, factorial
 
 import numpy as np
 
-from tfeval.errors import ParameterError, suggest
+from tfeval.errors import ParameterError, check_choice
 from tfeval.impact.design.design import KEPT, LONE_STRATUM, NOT_NEEDED, OUTSIDE_CALIPER
 from tfeval.impact.matching.ordering import Arm, sorted_arm
 from tfeval.impact.study.covariates import LARGE, THREADS, for_size, in_parts
@@ -78,8 +78,7 @@ def kernel_weights(
     >>> weights.round(3).tolist(), fate.tolist()
     ([1.0, 0.568, 0.432, 0.0], [0, 0, 0, 1])
     """
-    if kernel not in KERNELS:
-        raise ParameterError(f"kernel {kernel!r} is not offered. {suggest(str(kernel), KERNELS)}")
+    check_choice("kernel", kernel, KERNELS)
     if not bandwidth > 0 or not np.isfinite(bandwidth):
         raise ParameterError(f"bandwidth is a number above 0, not {bandwidth!r}.")
     score = np.asarray(score, dtype=float)

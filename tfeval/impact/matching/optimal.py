@@ -430,17 +430,11 @@ def full_sets(
 
     Parameters
     ----------
-    distance : ndarray of float, shape (n,)
-        The score that sets should agree on.
-    treated : ndarray of bool, shape (n,)
-        Who was treated.
-    strata : ndarray of int, optional, shape (n,)
-        Codes from 0; sets are made within.
+    distance, treated, strata, unit
+        As in `optimal_pairs`.
     caliper : float, optional
         Largest distance between the one and the others of a set, in the units of the score; the
         bound is allowed. Those with nobody of the other arm within it are in no set.
-    unit : ndarray, optional, shape (n,)
-        Identifiers; they decide between equal scores, so that the order of rows does not.
 
     Returns
     -------

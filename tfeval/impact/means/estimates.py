@@ -35,8 +35,9 @@ _SHOWN = 5
 class LeftOut:
     """Covariates left out of regressions, gathered over populations."""
 
-    names: tuple[str, ...] = ()  # k: source of each number that a unit has
-    #: For each source the populations in whose regression it, or a level of it, was left out.
+    names: tuple[str, ...] = ()  # (k,): source of each number that a unit has
+    #: By reason and arm, for each source the populations in whose regression it, or a level of it,
+    #: was left out.
     places: Mapping[tuple[str, int], dict[str, set[str]]] = field(default_factory=dict)
 
     def beside(self, population: str, means: Means) -> LeftOut:

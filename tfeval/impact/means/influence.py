@@ -253,7 +253,7 @@ class Part:
     """What some units add to a mean: the sum of lever times residual."""
 
     rows: np.ndarray  # (rows,) int: units of a weighted regression
-    weights: np.ndarray  # (rows,): in it
+    weights: np.ndarray  # (rows,): in the regression
     lever: np.ndarray  # (rows,) or (rows, outcomes): what a residual of 1 adds
     residual: np.ndarray  # (rows, outcomes)
     #: (k, k): of the regression's weighted cross-product; None for a mean.

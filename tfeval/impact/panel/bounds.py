@@ -11,7 +11,7 @@ import pandas as pd
 from tfeval.display.names import RESTRICTIONS as WORDS
 from tfeval.display.rich import Tabled
 from tfeval.display.tables import Table, table
-from tfeval.errors import DataError, ParameterError, names_settings, suggest
+from tfeval.errors import DataError, ParameterError, check_choice, names_settings
 from tfeval.impact.effects.words import decimals, number, p_words
 from tfeval.impact.panel.robust_sets import (
     RelativeMagnitudes,
@@ -261,10 +261,7 @@ def trend_bounds(
     >>> found.weights.to_dict(), round(found.breakdown, 2)
     ({2012: 0.0, 2013: 0.5, 2014: 0.5}, 0.76)
     """
-    if restriction not in RESTRICTIONS:
-        raise ParameterError(
-            f"restriction {restriction!r} is not offered. {suggest(str(restriction), RESTRICTIONS)}"
-        )
+    check_choice("restriction", restriction, RESTRICTIONS)
     _check_level(level)
     many = [float(one) for one in multiples]
     if not many or not all(0 <= one < np.inf for one in many):

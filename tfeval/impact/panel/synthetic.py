@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.rich import Rich
-from tfeval.errors import DataError, ParameterError, names_settings, suggest
+from tfeval.errors import DataError, ParameterError, check_choice, names_settings
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
 from tfeval.impact.panel.panel import Panel
@@ -294,8 +294,7 @@ def synthetic(
     for name, given, known in (
         ("kind", kind, KINDS), ("errors", errors, ERRORS), ("missing", missing, MISSING),
     ):  # fmt: skip
-        if given not in known:
-            raise ParameterError(f"{name} {given!r} is not offered. {suggest(str(given), known)}")
+        check_choice(name, given, known)
     check_level(level)
     if not isinstance(draws, int | np.integer) or draws < 20:
         raise ParameterError(f"draws: at least 20 are needed, not {draws!r}.")

@@ -77,7 +77,7 @@ class Fit:
 
     cells: Cells
     coefficients: np.ndarray  # (times - 1, k)
-    #: inverse, middle: ((times - 1) k, (times - 1) k): m = (Z'WZ)^-1, generalised, and M Z'WWZ M.
+    #: inverse, middle: ((times - 1) k, (times - 1) k): M = (Z'WZ)^-1, generalised, and M Z'WWZ M.
     inverse: np.ndarray
     middle: np.ndarray
     residuals: list[np.ndarray]  # (units, seen - 1): by pattern, in its rotation
@@ -132,9 +132,9 @@ class Moments:
     clusters is delta D + F C F'. Clusters that are alike are held once, with their count.
     """
 
-    own: np.ndarray  # (kinds, coefficients, coefficients): d
+    own: np.ndarray  # (kinds, coefficients, coefficients): D
     factors: np.ndarray  # (kinds, coefficients, width): F
-    core: np.ndarray  # (width, width): c
+    core: np.ndarray  # (width, width): C
     count: np.ndarray  # (kinds,)
 
     def combined(self, by: np.ndarray) -> Moments:

@@ -283,7 +283,7 @@ class Sums:
     right: np.ndarray  # (1 + k, 1 + outcomes)
     own: np.ndarray  # (1 + outcomes, 1 + outcomes)
     magnitude: np.ndarray  # (k,): the covariates' mean squares about 0
-    sources: tuple[str, ...]  # k: column of the frame that each comes from
+    sources: tuple[str, ...]  # (k,): column of the frame that each comes from
     units: int
 
     @cached_property

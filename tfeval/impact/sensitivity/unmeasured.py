@@ -10,7 +10,7 @@ import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.display.tables import THRESHOLD
-from tfeval.errors import ParameterError, names_settings, suggest
+from tfeval.errors import ParameterError, check_choice, names_settings, suggest
 from tfeval.impact.design.design import Design
 from tfeval.impact.effects.columns import KEYS
 from tfeval.impact.effects.effects import Effects
@@ -125,10 +125,7 @@ def sensitivity(
     gammas = _numbers("gamma", gamma, above=1.0)
     if isinstance(r_max, bool) or not isinstance(r_max, float | int) or not 1 < r_max < np.inf:
         raise ParameterError(f"r_max is how many times the R2 the highest is, above 1: {r_max!r}.")
-    if yardstick not in YARDSTICKS:
-        raise ParameterError(
-            f"yardstick {yardstick!r} is not offered. {suggest(str(yardstick), YARDSTICKS)}"
-        )
+    check_choice("yardstick", yardstick, YARDSTICKS)
     held = aligned(design.study, outcomes, months)
     if effects is None:
         effects = estimate(design, outcomes, months=months, by=by)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tfeval.errors import DataError, ParameterError, names_settings, suggest
+from tfeval.errors import DataError, check_choice, names_settings
 from tfeval.impact.design.design import KEPT, NOT_ASKED, Design, WeightModel
 from tfeval.impact.propensity.newton import (
     NEAR,
@@ -68,10 +68,7 @@ def unweighted(study: Study, estimand: str = "ATT") -> Design:
     [1.0, 1.0, 1.0, 1.0]
     """
     check_study(study, "unweighted")
-    if estimand not in ESTIMANDS:
-        raise ParameterError(
-            f"estimand {estimand!r} is not offered. {suggest(str(estimand), ESTIMANDS)}"
-        )
+    check_choice("estimand", estimand, ESTIMANDS)
     counted = study.sampling > 0
     whose = {"ATT": study.treated, "ATC": ~study.treated}.get(estimand, counted)
     notes = [
