@@ -15,7 +15,9 @@ from tfeval.programme.claims import authorities
 from tfeval.report.fingerprint import keep_private, tfeval_version, trace
 from tfeval.report.parameters import parse_options
 from tfeval.report.plan import AREA, Job, national_chapters, plan
-from tfeval.report.run import counting, ending_with_index, follow, run_jobs, write_index
+from tfeval.report.progress import counting, follow, line
+from tfeval.report.reports_index import write_index
+from tfeval.report.run import ending_with_index, run_jobs
 from tfeval.settings import CELL_MINUTES, project_folder
 
 # The commands of `tfeval` that work on linked records.
@@ -444,7 +446,9 @@ def _run(  # noqa: PLR0917 - as the command line gives them
     index = write_index(out)
     bad = [outcome for outcome in outcomes if not outcome.good]
     if bad:
-        typer.echo(f"{len(bad)} of {len(outcomes)} pages are not complete.", err=True)
+        typer.echo(f"{len(bad)} of {len(outcomes)} pages are not complete:", err=True)
+        for outcome in bad:
+            typer.echo(line(outcome), err=True)
     typer.echo(f"Index: {index}")
     if bad:
         raise typer.Exit(1)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.display.text_boxes import ABOVE, BELOW, Words
 from tfeval.report.publish import Page, publish
-from tfeval.report.run import write_index
+from tfeval.report.reports_index import write_index
 from tfeval.settings import project_folder
 
 pytestmark = pytest.mark.browser

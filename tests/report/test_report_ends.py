@@ -18,7 +18,8 @@ from tfeval.errors import ParameterError, ReportError
 from tfeval.report import execute, fingerprint
 from tfeval.report.fingerprint import IMPORTED, MANIFEST, alone, file_hash, is_full, read_manifest
 from tfeval.report.plan import plan
-from tfeval.report.run import ending_with_index, run_jobs, write_index
+from tfeval.report.reports_index import write_index
+from tfeval.report.run import ending_with_index, run_jobs
 
 
 @pytest.fixture

@@ -4,9 +4,10 @@ import shutil
 
 from bs4 import BeautifulSoup
 
-from tfeval.report import run as index
+from tfeval.report import reports_index as index
 from tfeval.report.plan import plan
-from tfeval.report.run import run_jobs, write_index
+from tfeval.report.reports_index import write_index
+from tfeval.report.run import run_jobs
 
 
 def read(path):

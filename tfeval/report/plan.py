@@ -271,7 +271,10 @@ def notebook_title(content: Mapping[str, Any], name: str) -> str:
     return name.replace("_", " ")
 
 
-def plan(names: Iterable[str], given: Mapping[str, str], folder: Path) -> list[Job]:
+def plan(
+    names: Iterable[str], given: Mapping[str, str], folder: Path,
+    chapters: dict[str, Chapter] | None = None,
+) -> list[Job]:  # fmt: skip
     """Return the jobs for these notebooks and what they read, each after what it reads.
 
     Parameters
@@ -282,6 +285,8 @@ def plan(names: Iterable[str], given: Mapping[str, str], folder: Path) -> list[J
         Parameters asked for; each goes to the notebooks that declare it.
     folder : Path
         Where the notebooks are.
+    chapters : dict of str to Chapter, optional
+        Those that were read already; what is read is put there, for another plan.
 
     Raises
     ------
@@ -290,11 +295,12 @@ def plan(names: Iterable[str], given: Mapping[str, str], folder: Path) -> list[J
     ReportError
         If a notebook is missing, or chapters read each other in a circle.
     """
-    chapters: dict[str, Chapter] = {}
+    read = {} if chapters is None else chapters
     asked = []
     for name in names:
-        order = _reading_order(name.removesuffix(".ipynb"), folder, chapters, ())
+        order = _reading_order(name.removesuffix(".ipynb"), folder, read, ())
         asked.append((order[-1], order))
+    chapters = {name: read[name] for _, order in asked for name in order}
     refuse_unknown(
         given, {last: [item for name in order for item in chapters[name].parameters]
                 for last, order in asked}
