@@ -93,7 +93,7 @@ def test_what_has_threads_forks_nothing_and_the_page_is_made_all_the_same(
         import socket, sys, threading, time
         from tfeval.report import fork_server
         threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
-        fork_server._serve(socket.socket(fileno=int(sys.argv[1])), {})
+        fork_server._serve(socket.socket(fileno=int(sys.argv[1])), {}, set())
     """
     monkeypatch.setattr(warm, "COMMAND", ["-c", textwrap.dedent(main)])
     with WarmKernels() as other:

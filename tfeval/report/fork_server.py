@@ -42,7 +42,7 @@ _LIBRARIES = (
 
 def main() -> None:
     """Load, then fork a kernel for each request until the run closes its end."""
-    link = socket.socket(fileno=int(sys.argv[1]))
+    link, given = socket.socket(fileno=int(sys.argv[1])), set(os.environ)
     # ipykernel reads it when it is imported: a kernel ends when this process does.
     os.environ["JPY_PARENT_PID"] = str(os.getpid())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run, which ends this
@@ -56,7 +56,7 @@ def main() -> None:
     aside.load(groups())
     gc.collect()
     gc.freeze()  # so that a collection in a kernel does not copy what all share
-    _serve(link, aside.modules)
+    _serve(link, aside.modules, given)
 
 
 def groups() -> Iterator[Iterable[str]]:
@@ -68,7 +68,7 @@ def groups() -> Iterator[Iterable[str]]:
     yield (name for name in names if not name.startswith(left_out))
 
 
-def _serve(link: socket.socket, modules: dict[str, ModuleType]) -> None:
+def _serve(link: socket.socket, modules: dict[str, ModuleType], given: set[str]) -> None:
     kernels: set[int] = set()
     while True:
         message, files, _, _ = socket.recv_fds(link, LONGEST, 1)
@@ -86,7 +86,10 @@ def _serve(link: socket.socket, modules: dict[str, ModuleType]) -> None:
             os.close(handle)
         else:
             link.close()
-            _become(json.loads(message), files[0], modules)
+            asked = json.loads(message)
+            for name in given - set(asked["env"]):
+                os.environ.pop(name, None)  # what libraries set as they were imported stays
+            _become(asked, files[0], modules)
         for handle in files:
             os.close(handle)
     for pid in kernels:
@@ -102,9 +105,6 @@ def _become(asked: dict[str, Any], errors: int, modules: dict[str, ModuleType]) 
         os.dup2(errors, 2)
         os.close(errors)
         os.chdir(asked["cwd"])
-        for name in NO_THREAD:
-            del os.environ[name]
-        # What libraries set as they were imported stays.
         os.environ.update(asked["env"] | {"JPY_PARENT_PID": str(os.getppid())})
         signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.modules["__main__"] = ModuleType("__main__")

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
@@ -96,11 +97,13 @@ def stop_kernels() -> None:
 class _Forking(LocalProvisioner):
     """Asks a server for a kernel; starts one where it has none to give."""
 
-    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> dict[str, Any]:
-        server: WarmKernels = self.parent.server
-        process = server.fork(cmd, **kwargs)
-        if process is None:
+    process: Any
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
+        manager: Any = self.parent
+        self.process = manager.server.fork(cmd, **kwargs)
+        if self.process is None:
             return await super().launch_kernel(cmd, **kwargs)
-        self.process, self.pid, self.pgid = process, process.pid, process.pid
+        self.pid = self.pgid = self.process.pid
         self.cwd = kwargs["cwd"]
         return self.connection_info

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tfeval.report.task import Outcome
 
+#: Notebooks from which it is said in plain lines, too, how far the run has come.
+_MANY = 20
 _WORDS = {"ok": "made", "kept": "up to date", "failed": "FAILED", "skipped": "SKIPPED"}
 
 
@@ -30,6 +32,9 @@ def follow(total: int) -> Iterator[Callable[[Outcome], None]]:
         How many there will be.
     """
     if not sys.stderr.isatty():
+        if total < _MANY:
+            yield lambda outcome: print(line(outcome), flush=True)  # noqa: T201
+            return
         with counting("Notebooks", total) as count:
             numbers = iter(range(1, total + 1))
 

@@ -15,7 +15,7 @@ from tfeval.report.fingerprint import (
     read_manifest,
     write_whole,
 )
-from tfeval.report.plan import reading_place, scope_words
+from tfeval.report.plan import AREA, REGION, reading_place, scope_words
 
 TITLE = "What the Troubled Families Programme claimed, caused and was worth"
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -68,6 +68,7 @@ def _entry(folder: Path, manifest: Mapping[str, Any], code: str) -> dict[str, An
     return {
         "scope": folder.parent.name,
         "name": folder.name,
+        "kind": REGION if REGION in values else AREA,
         "title": manifest["title"],
         "about": scope_words(folder.parent.name, values, changed),
         "headline": manifest.get("headline", ""),
@@ -109,15 +110,16 @@ def _summary(pages: int, reports: int, failed: int) -> str:
     return f"{counted}. " + (f"{failed} could not be completed." if failed else "All are complete.")
 
 
+#: Areas of one kind: the parameter that names one, the group's title, what one is.
+_KINDS = ((REGION, "Regions", "Region"), (AREA, "Local authorities", "Authority"))
+
+
 def _groups(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return national reports by scope, then one table of all areas."""
+    """Return national reports by scope, then a table of all regions and one of all authorities."""
     national: dict[str, list[dict[str, Any]]] = {}
-    areas = []
     for entry in entries:
         if entry["scope"].split("--")[0] == "national":
             national.setdefault(entry["scope"], []).append(entry | {"label": entry["title"]})
-        else:
-            areas.append(entry | {"label": f"{entry['about']}: {entry['title']}"})
     for found in national.values():
         found.sort(key=lambda entry: reading_place(entry["name"]))
     reports = [
@@ -128,12 +130,20 @@ def _groups(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
         }
         for found in national.values()
     ]
-    local = [{"about": "", "caption": "Pages on one authority", "entries": areas}]
     groups = []
     if reports:
         groups.append({"title": "National report", "first": "Chapter", "reports": reports,
-                       "several": len(reports) > 1})  # fmt: skip
-    if areas:
-        groups.append({"title": "Local authorities", "first": "Authority", "reports": local,
-                       "several": False})  # fmt: skip
+                       "several": len(reports) > 1, "listed": False})  # fmt: skip
+    for kind, title, first in _KINDS:
+        areas = [one for one in entries if one["scope"] not in national and one["kind"] == kind]
+        if not areas:
+            continue
+        titles = {entry["title"] for entry in areas}
+        one = len(titles) == 1 and len(areas) > 1  # it stands in the caption then, and once
+        areas = [entry | {"label": entry["about"] if one else f"{entry['about']}: {entry['title']}"}
+                 for entry in areas]  # fmt: skip
+        caption = f"Pages on one {first.lower()}" + (f": {min(titles)}" if one else "")
+        report = {"about": "", "caption": caption, "entries": areas}
+        groups.append({"title": title, "first": first, "reports": [report], "several": False,
+                       "listed": True})  # fmt: skip
     return groups

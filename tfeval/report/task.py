@@ -43,7 +43,7 @@ from tfeval.report.fingerprint import (
 )
 from tfeval.report.notebook_parts import headline_of, shows_simulated
 from tfeval.report.parameters import RUNNER_SETS, read_notebook
-from tfeval.report.plan import AREA, Job, named, scope_words
+from tfeval.report.plan import Job, named, place_of, scope_words
 from tfeval.report.subject import Subject, told
 from tfeval.report.warm import WarmKernels
 from tfeval.settings import CELL_MINUTES
@@ -303,8 +303,8 @@ class Task:
 
     @property
     def _title(self) -> str:
-        """The page's heading: of one authority's page it names the authority."""
-        title, area = self.job.chapter.title, self.job.values.get(AREA, "all")
+        """The page's heading: of one authority's or region's page it names that."""
+        title, area = self.job.chapter.title, place_of(self.job.values)
         return title if area == "all" else f"{area}: {title}"
 
     def _places(self) -> dict[str, Any]:

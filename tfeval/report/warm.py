@@ -77,7 +77,7 @@ class WarmKernels:
         self._turn = threading.Lock()
         self._link: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._code = 0
+        self._code = 0  # when it was last changed
 
     def __enter__(self) -> WarmKernels:
         return self
@@ -115,8 +115,8 @@ class WarmKernels:
             try:
                 link = self._started(env)
                 socket.send_fds(link, [asked], [stderr.fileno()])
-                told, handles, _, _ = socket.recv_fds(link, LONGEST, 1)
-                answer = json.loads(told)
+                told, handles = socket.recv_fds(link, LONGEST, 1)[:2]
+                answer: dict[str, Any] = json.loads(told)
             except (OSError, ValueError):  # the server has ended, or cannot take this
                 self._end()
                 return None
