@@ -38,10 +38,13 @@ class Cluster:
     client : distributed.Client
     places : int
         How many notebooks to give it at a time: its threads have another each.
+    warm : bool
+        Whether its workers fork kernels.
     """
 
     client: Any
     places: int
+    warm: bool = False
 
     def make(self, task: Task, stage: Path) -> tuple[str, str, bool]:
         """Let a worker make a task's files, and put them into `stage`.
@@ -57,7 +60,7 @@ class Cluster:
         inputs = {path.relative_to(task.out).as_posix(): path.read_bytes()
                   for path in reads if path.is_file()}  # fmt: skip
         sent = replace(task, out=Path(), warm=None, cluster=None, started_in=str(Path.cwd()))
-        future = self.client.submit(_made, sent, inputs, pure=False)
+        future = self.client.submit(_made, sent, inputs, self.warm, pure=False)
         try:
             told, files = self._result(future, task)
         except import_module("distributed").KilledWorker:  # it took several workers with it
@@ -80,8 +83,14 @@ class Cluster:
 
 
 @contextmanager
-def cluster_at(address: str) -> Iterator[Cluster]:
+def cluster_at(address: str, *, warm: bool) -> Iterator[Cluster]:
     """Give the cluster at an address such as tcp://scheduler:8786.
+
+    Parameters
+    ----------
+    address : str
+    warm : bool
+        Whether its workers are to fork kernels.
 
     Raises
     ------
@@ -107,15 +116,15 @@ def cluster_at(address: str) -> Iterator[Cluster]:
             raise ParameterError(
                 f"The cluster at {address} has no worker: start one by dask worker."
             )
-        yield Cluster(client, 2 * threads)
+        yield Cluster(client, 2 * threads, warm)
 
 
-def _made(task: Task, inputs: _Files) -> tuple[tuple[str, str, bool], _Files]:
+def _made(task: Task, inputs: _Files, warm: bool) -> tuple[tuple[str, str, bool], _Files]:
     """Return what a task makes: what a worker does."""
     if code_hash() != task.basis.code:
         raise ReportError("A worker has another tfeval than this run: install the same there.")
     with tempfile.TemporaryDirectory(prefix="tfeval-") as private:
-        task = replace(task, out=Path(private), warm=_warm)
+        task = replace(task, out=Path(private), warm=_warm if warm else None)
         for name, content in inputs.items():
             path = task.out / name
             path.parent.mkdir(parents=True, exist_ok=True)

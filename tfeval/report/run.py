@@ -92,9 +92,9 @@ def run_jobs(
     for scope in {job.scope for job in jobs}:
         clean_leftovers(out / scope)
     with ExitStack() as ends:
-        far = ends.enter_context(cluster_at(cluster)) if cluster else None
-        many = warm and far is None and len(jobs) >= WARM_FROM
-        server = ends.enter_context(WarmKernels()) if many else None
+        many = warm and len(jobs) >= WARM_FROM
+        far = ends.enter_context(cluster_at(cluster, warm=many)) if cluster else None
+        server = ends.enter_context(WarmKernels()) if many and not far else None
 
         def task_of(job: Job, broken: str) -> Task:
             return Task(job, out, basis, force, broken, accepted.get(job.key), cell_minutes,
