@@ -17,6 +17,7 @@ from typing import Any
 
 import papermill
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
@@ -47,6 +48,27 @@ _PYTHON = {"name": "python", "mimetype": "text/x-python", "file_extension": ".py
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 # That a kernel died or ran out of time is told in our words, not on stderr as well.
 logging.getLogger("papermill").addHandler(logging.NullHandler())
+
+
+_ENGINE = "tfeval"
+
+
+class _SavedOnce(NBClientEngine):
+    """Papermill's own engine, but that it writes the whole notebook at its end, not twice a cell.
+
+    What a killed run leaves is no page either way, and the writing took most of the runner's time.
+    """
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> None:
+        save, nb_man.save = nb_man.save, lambda **_: None
+        try:
+            super().execute_managed_notebook(nb_man, kernel_name, **options)
+        finally:
+            nb_man.save = save
+
+
+papermill_engines.register(_ENGINE, _SavedOnce)
 
 
 @dataclass(frozen=True)
@@ -137,6 +159,7 @@ def execute(
         try:
             papermill.execute_notebook(
                 escaped, escaped, dict(parameters), kernel_name="python3", progress_bar=False,
+                engine_name=_ENGINE,
                 start_timeout=120, kernel_manager_class=kernels(warm, started_in), config=config,
                 execution_timeout=math.ceil(60 * cell_minutes),
                 resources={"metadata": {"path": str(folder)}},

@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
@@ -54,6 +55,8 @@ def main() -> None:
     fingerprint.imported()  # which module is of which library: read once
     aside = set_aside.SetAside()
     aside.load(groups())
+    with suppress(Exception):  # what is wrong with a table, the page that reads it says
+        aside.modules["tfeval.programme.published"].check_published()  # reads every table, once
     gc.collect()
     gc.freeze()  # so that a collection in a kernel does not copy what all share
     _serve(link, aside.modules, given)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tfeval.report.fork_server import LONGEST, NO_THREAD
+from tfeval.settings import project_folder
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 #: What Python is asked to run, before the number of its socket.
@@ -63,7 +64,8 @@ class WarmKernels:
     """Kernels forked from one process that has imported what notebooks import.
 
     Papermill, and what a notebook sees, are as with a kernel that is started anew; only Linux can
-    do it. The process is started with the first kernel, and anew when tfeval's code has changed.
+    do it. The process is started with the first kernel, and anew when tfeval's
+    code or data have changed.
 
     Notes
     -----
@@ -151,5 +153,7 @@ class WarmKernels:
 
 
 def _newest() -> int:
-    """Return when tfeval's code was last changed, in nanoseconds."""
-    return max(path.stat().st_mtime_ns for path in _PACKAGE.rglob("*.py"))
+    """Return when tfeval's code or data were last changed, in nanoseconds."""
+    places = (_PACKAGE, project_folder("data"))
+    return max(path.stat().st_mtime_ns for place in places for path in place.rglob("*")
+               if path.suffix in (".py", ".csv", ".toml"))  # fmt: skip
