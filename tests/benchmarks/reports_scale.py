@@ -36,11 +36,9 @@ def areas(number: int) -> list[str]:
 
 def jobs(number: int) -> list:
     """Return the jobs of so many authorities, and of what they read."""
-    from tfeval.report.plan import plan
+    from tfeval.report.area_jobs import area_jobs
 
-    every = [job for area in areas(number)
-             for job in plan([NAME], {"local_authority": area}, NOTEBOOKS)]  # fmt: skip
-    return list({job.key: job for job in every}.values())
+    return area_jobs(None, areas(number), {}, NOTEBOOKS)
 
 
 def run(number: int, out: Path, workers: int, *, warm: bool, force: bool = True) -> None:

@@ -55,8 +55,6 @@ def main() -> None:
     fingerprint.imported()  # which module is of which library: read once
     aside = set_aside.SetAside()
     aside.load(groups())
-    with suppress(Exception):  # what is wrong with a table, the page that reads it says
-        aside.modules["tfeval.programme.published"].check_published()  # reads every table, once
     gc.collect()
     gc.freeze()  # so that a collection in a kernel does not copy what all share
     _serve(link, aside.modules, given)
@@ -65,10 +63,19 @@ def main() -> None:
 def groups() -> Iterator[Iterable[str]]:
     """Return what is to be loaded: libraries, each by itself, and tfeval's own modules."""
     yield from ((name,) for name in _LIBRARIES)
+    yield _own()
+
+
+def _own() -> Iterator[str]:
     package = importlib.import_module("tfeval")
     left_out = tuple(f"tfeval.{name}" for name in _RUNNER)
-    names = (found.name for found in pkgutil.walk_packages(package.__path__, "tfeval."))
-    yield (name for name in names if not name.startswith(left_out))
+    for found in pkgutil.walk_packages(package.__path__, "tfeval."):
+        if not found.name.startswith(left_out):
+            yield found.name
+    from tfeval.programme.published import check_published  # noqa: PLC0415
+
+    with suppress(Exception):  # what is wrong with a table, the page that reads it says
+        check_published()  # reads every table, once for all kernels
 
 
 def _serve(link: socket.socket, modules: dict[str, ModuleType], given: set[str]) -> None:
