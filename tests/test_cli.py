@@ -11,6 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from tfeval.errors import ParameterError
 from tfeval.programme import claims
 from tfeval.report.fingerprint import tfeval_version
 from tfeval.settings import project_folder
@@ -155,12 +156,15 @@ def planned(notebooks, monkeypatch, tmp_path):
 
     published = tmp_path / "data" / "published"
     published.mkdir(parents=True)
-    rows = ["E08000014,Sefton", "E08000012,Liverpool", "E08000015,Wirral", "E06000017,Rutland"]
-    (published / "local_authorities.csv").write_text("\n".join(["code,name", *rows]))
+    rows = [f"{area},North West" for area in (
+        "E08000014,Sefton", "E08000012,Liverpool", "E08000015,Wirral")]  # fmt: skip
+    rows += ["E06000017,Rutland,East Midlands"]
+    (published / "local_authorities.csv").write_text("\n".join(["code,name,region", *rows]))
     monkeypatch.setattr(claims, "project_folder", lambda name: tmp_path / name)
     write(
         notebooks, "local_authority", "1", parameters='local_authority: str = "Sefton"  # which\n'
     )
+    write(notebooks, "region", "1", parameters='region: str = "North West"  # which\n')
     found = []
     monkeypatch.setattr(
         cli, "_run", lambda jobs, *_: found.extend("/".join(job.key) for job in jobs)
@@ -183,8 +187,16 @@ def test_the_report_is_the_national_chapters_and_four_authorities(planned):
 def test_an_area_is_found_by_name_or_code_and_all_is_every_one(planned):
     assert planned("run", "--area", "wirral", "--area", "E08000014", "--area", "Sefton") == [
         "wirral/local_authority", "sefton/local_authority"]  # fmt: skip
-    areas = ("liverpool", "rutland", "sefton", "wirral")
-    assert planned("run", "--area", "all") == [f"{area}/local_authority" for area in areas]
+    areas = [f"{area}/local_authority" for area in ("liverpool", "rutland", "sefton", "wirral")]
+    regions = ["east-midlands/region", "north-west/region"]
+    assert planned("run", "--area", "all") == ["national/01_programme_and_budget", *regions, *areas]
+    assert planned("run", "local_authority", "--area", "all") == areas
+    assert planned("run", "--area", "north WEST") == regions[1:]
+    assert planned("run", "region", "-p", "region=North West") == regions[1:]
+    with pytest.raises(ParameterError, match="no region"):
+        planned("run", "region", "-p", "region=North Vest")
+    with pytest.raises(ParameterError, match="not both"):
+        planned("run", "--area", "all", "-p", "region=North West")
 
 
 def test_a_notebook_may_be_named_with_its_ending(planned):

@@ -11,11 +11,13 @@ from typing import Annotated, Any
 import typer
 
 from tfeval.errors import ParameterError, TfevalError, public_line
-from tfeval.programme.claims import authorities
+from tfeval.report.area_jobs import area_jobs, chapters_of_the_nation
 from tfeval.report.fingerprint import keep_private, tfeval_version, trace
 from tfeval.report.parameters import parse_options
-from tfeval.report.plan import AREA, Job, national_chapters, plan
-from tfeval.report.run import counting, ending_with_index, follow, run_jobs, write_index
+from tfeval.report.plan import Job, plan
+from tfeval.report.progress import counting, follow, line
+from tfeval.report.reports_index import write_index
+from tfeval.report.run import ending_with_index, run_jobs
 from tfeval.settings import CELL_MINUTES, project_folder
 
 # The commands of `tfeval` that work on linked records.
@@ -123,7 +125,6 @@ def _setting(text: str) -> tuple[str, Any]:
 
 
 _REGISTER = "register"
-AREA_NOTEBOOK = "local_authority"
 REPORT_AREAS = ("Sefton", "Liverpool", "Wirral", "Rutland")
 
 app = typer.Typer(
@@ -174,7 +175,11 @@ def run_command(  # noqa: PLR0917 - the command line names its options
     ] = None,
     area: Annotated[
         list[str] | None,
-        typer.Option("--area", help='A local authority, by name or ONS code; "all" for every one.'),
+        typer.Option(
+            "--area",
+            help='A local authority, by name or ONS code, or a region; "all" for every one, the '
+            "nine regions and the nation.",
+        ),
     ] = None,
     out: Out = Path("reports"),
     force: Force = False,
@@ -182,17 +187,18 @@ def run_command(  # noqa: PLR0917 - the command line names its options
     notebooks: Notebooks = None,
     accept_faults: Accept = None,
     cell_minutes: CellMinutes = CELL_MINUTES,
+    cluster: Annotated[
+        str, typer.Option("--cluster", help="Address of a Dask scheduler whose workers run them.")
+    ] = "",
 ) -> None:
     """Run notebooks into reports: by default the national chapters."""
     folder = _folder(notebooks)
     given = parse_options(parameter or [])
     if not area:
-        planned = plan(notebook or _chapters(folder), given, folder)
+        planned = plan(notebook or chapters_of_the_nation(folder), given, folder)
     else:
-        if AREA in given:
-            raise ParameterError(f"Give --area or -p {AREA}=, not both.")
-        planned = _for_areas(notebook or [AREA_NOTEBOOK], _areas(area), given, folder)
-    _run(planned, out, force, jobs, accept_faults, cell_minutes)
+        planned = area_jobs(notebook, area, given, folder)
+    _run(planned, out, force, jobs, accept_faults, cell_minutes, cluster)
 
 
 @app.command("report")
@@ -206,8 +212,8 @@ def report_command(  # noqa: PLR0917 - the command line names its options
 ) -> None:
     """Make the national report and the pages of four local authorities."""
     folder = _folder(notebooks)
-    planned = plan(_chapters(folder), {}, folder)
-    planned += _for_areas([AREA_NOTEBOOK], list(REPORT_AREAS), {}, folder)
+    planned = plan(chapters_of_the_nation(folder), {}, folder)
+    planned += area_jobs(None, REPORT_AREAS, {}, folder)
     _run(planned, out, force, jobs, accept_faults, cell_minutes)
 
 
@@ -408,28 +414,14 @@ def _folder(notebooks: Path | None) -> Path:
     return folder
 
 
-def _chapters(folder: Path) -> list[str]:
-    names = national_chapters(folder)
-    if not names:
-        raise TfevalError("There are no national chapters: notebooks named like 01_programme.")
-    return names
-
-
-def _areas(asked: list[str]) -> list[str]:
-    if any(name.strip().casefold() == "all" for name in asked):
-        return sorted(authorities().values())
-    return list(dict.fromkeys(asked))
-
-
-def _for_areas(
-    names: list[str], areas: list[str], given: dict[str, str], folder: Path
-) -> list[Job]:
-    planned = [job for area in areas for job in plan(names, {**given, AREA: area}, folder)]
-    return list({job.key: job for job in planned}.values())
-
-
 def _run(  # noqa: PLR0917 - as the command line gives them
-    planned: list[Job], out: Path, force: bool, workers: int, accept: str | None, minutes: float
+    planned: list[Job],
+    out: Path,
+    force: bool,
+    workers: int,
+    accept: str | None,
+    minutes: float,
+    cluster: str = "",
 ) -> None:
     """Run, show where the pages are, write the index; fail at the end if a notebook failed."""
     if accept is not None and not accept.strip():
@@ -437,14 +429,17 @@ def _run(  # noqa: PLR0917 - as the command line gives them
     try:
         with ending_with_index(out), follow(len(planned)) as tell:
             outcomes = run_jobs(planned, out, force=force, workers=workers, report=tell,
-                                accept_faults=accept or "", cell_minutes=minutes)  # fmt: skip
+                                accept_faults=accept or "", cell_minutes=minutes,
+                                cluster=cluster)  # fmt: skip
     except KeyboardInterrupt as asked:
         typer.echo("tfeval: stopped. What is whole is kept; run the same again to go on.", err=True)
         raise typer.Exit(128 + (asked.args[0] if asked.args else signal.SIGINT)) from None
     index = write_index(out)
     bad = [outcome for outcome in outcomes if not outcome.good]
     if bad:
-        typer.echo(f"{len(bad)} of {len(outcomes)} pages are not complete.", err=True)
+        typer.echo(f"{len(bad)} of {len(outcomes)} pages are not complete:", err=True)
+        for outcome in bad:
+            typer.echo(line(outcome), err=True)
     typer.echo(f"Index: {index}")
     if bad:
         raise typer.Exit(1)

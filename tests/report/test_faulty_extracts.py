@@ -13,7 +13,8 @@ from tests.test_cli import tfeval
 from tfeval.errors import DataError
 from tfeval.records import check
 from tfeval.report.plan import plan
-from tfeval.report.run import _accepted, run_jobs, write_index
+from tfeval.report.reports_index import write_index
+from tfeval.report.run import _accepted, run_jobs
 
 TAKES = ("parameters", 'extract: str = "simulated"  # linked records\n')
 READS = ("parameters", 'records: str = "stored"  # where the chapters it reads are\n')

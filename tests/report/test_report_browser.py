@@ -9,10 +9,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from test_report_index import listed
 
 from tests.display.text_boxes import ABOVE, BELOW, Words
 from tfeval.report.publish import Page, publish
-from tfeval.report.run import write_index
+from tfeval.report.reports_index import write_index
 from tfeval.settings import project_folder
 
 pytestmark = pytest.mark.browser
@@ -140,6 +141,41 @@ def test_a_page_needs_no_script(browser, pages):
     page.locator("details.code summary").first.click()
     assert page.locator("details.code pre").first.is_visible()
     assert fetched(requests, path) == []
+    context.close()
+
+
+@pytest.fixture
+def searched(built, facts, tmp_path):
+    """Return an index with four authorities."""
+    shutil.copytree(built.out, tmp_path / "out")
+    listed(tmp_path / "out", {"Wirral": "Claimed 9 of 10", "Sefton": "Claimed 10 of 10",
+                              "Ångford": "No claim", "Leeds": "Claimed 100 of 120"})  # fmt: skip
+    return write_index(tmp_path / "out")
+
+
+def test_the_list_of_areas_is_searched_and_sorted(browser, axe, searched):
+    context = browser.new_context(viewport={"width": 390, "height": 900})
+    requests: list[str] = []
+    page = opened(context, searched, requests)
+    rows = page.locator("table.listed tbody tr:visible th")
+    assert rows.all_inner_texts() == ["Leeds", "Sefton", "Wirral", "Ångford"]
+    field = page.get_by_label("Search")
+    field.fill("ang")  # accents do not matter, nor does case
+    assert rows.all_inner_texts() == ["Ångford"]
+    assert page.get_by_role("status").inner_text() == "1 of 4 shown"
+    page.evaluate(axe)
+    assert page.evaluate(AXE)[1] == [] and fetched(requests, searched) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    field.fill("CLAIMED 100")
+    assert rows.all_inner_texts() == ["Leeds"]
+    field.fill("")
+    by_claim = page.get_by_role("button", name="In one sentence")
+    by_claim.press("Enter")  # a number is sorted as one
+    assert rows.all_inner_texts() == ["Wirral", "Sefton", "Leeds", "Ångford"]
+    by_claim.press("Enter")
+    assert rows.all_inner_texts()[0] == "Ångford"
+    column = page.locator("table.listed th", has=by_claim)
+    assert column.get_attribute("aria-sort") == "descending"
     context.close()
 
 

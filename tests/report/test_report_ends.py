@@ -18,7 +18,8 @@ from tfeval.errors import ParameterError, ReportError
 from tfeval.report import execute, fingerprint
 from tfeval.report.fingerprint import IMPORTED, MANIFEST, alone, file_hash, is_full, read_manifest
 from tfeval.report.plan import plan
-from tfeval.report.run import ending_with_index, run_jobs, write_index
+from tfeval.report.reports_index import write_index
+from tfeval.report.run import ending_with_index, run_jobs
 
 
 @pytest.fixture
@@ -115,6 +116,40 @@ def test_a_run_that_never_began_leaves_nothing(tmp_path):
     with pytest.raises(ReportError), ending_with_index(tmp_path / "out"):
         raise ReportError("The extract has faults.")
     assert not (tmp_path / "out").exists()
+
+
+# --- what fails by chance ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("failures", "tries", "status"),
+    [
+        ([("OSError", False)], 2, "ok"),
+        ([("DeadKernelError", True)], 2, "ok"),
+        ([("OSError", False)] * 3, 2, "failed"),
+        ([("DataError", True)], 1, "failed"),
+        ([("CellTimeoutError", True)], 1, "failed"),
+    ],
+)
+def test_what_fails_by_chance_is_tried_once_more_after_all_else(
+    three, monkeypatch, failures, tries, status
+):
+    jobs, out, ran = three
+    made, left, told = execute.execute, list(failures), []
+
+    def fails(content, *given, **named):
+        done, failure = made(content, *given, **named)
+        if "02_b" in done["cells"][0]["source"] and left:
+            kind, own = left.pop(0)
+            failure = execute.Failure(1, kind, "why", own)
+        return done, failure
+
+    monkeypatch.setattr(execute, "execute", fails)
+    done = run_jobs(jobs, out, workers=1, report=lambda one: told.append(one.notebook))
+    assert [one.status for one in done] == ["ok", status, "ok"]
+    order = [title[2:6] for title, _, _ in ran]
+    assert order.count("02_b") == tries and (order[-1] == "02_b") == (tries == 2)
+    assert sorted(told) == ["01_a", "02_b", "03_c"]  # each once, however often it was tried
 
 
 # --- a full disk ----------------------------------------------------------------------------------

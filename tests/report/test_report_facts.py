@@ -21,7 +21,8 @@ from tfeval.report.execute import execute
 from tfeval.report.parameters import read_notebook
 from tfeval.report.plan import plan
 from tfeval.report.record import Record, from_content, make_record
-from tfeval.report.run import run_jobs, write_index
+from tfeval.report.reports_index import write_index
+from tfeval.report.run import run_jobs
 from tfeval.settings import project_folder
 
 MARKS = ("\ue000", "\ue001", "\ue002")

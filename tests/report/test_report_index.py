@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import json
+import re
 import shutil
 
 from bs4 import BeautifulSoup
 
-from tfeval.report import run as index
+from tfeval.report import reports_index as index
 from tfeval.report.plan import plan
-from tfeval.report.run import run_jobs, write_index
+from tfeval.report.reports_index import write_index
+from tfeval.report.run import run_jobs
 
 
 def read(path):
@@ -58,3 +61,32 @@ def test_an_empty_folder_has_an_index_too(facts, tmp_path):
     assert "There are no reports here yet" in page.find(class_="lead").string
     assert len(page.find_all("h1")) == 1
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["index.html"]
+
+
+def listed(out, areas, kind="local_authority"):
+    """Put pages of areas beside those of a report, without running them."""
+    for area, headline in areas.items():
+        folder = out / area.casefold() / kind
+        shutil.copytree(out / "national" / "01_ok", folder)
+        path = folder / "manifest.json"
+        made = json.loads(path.read_text())
+        made |= {"title": "What happened here?", "headline": headline, "scope": area.casefold()}
+        made["parameters"][kind] = {"value": area, "default": False}
+        path.write_text(json.dumps(made))
+
+
+def test_areas_are_listed_by_kind_and_what_all_ask_stands_once(built, facts, tmp_path):
+    shutil.copytree(built.out, tmp_path / "out")
+    listed(tmp_path / "out", {"Wirral": "b", "Sefton": "a"})
+    listed(tmp_path / "out", {"London": "c"}, "region")
+    page = read(write_index(tmp_path / "out"))
+    lists = {table.caption.string: [row.th.get_text() for row in table.tbody.find_all("tr")]
+             for table in page.find_all("table", class_="listed")}  # fmt: skip
+    assert lists == {
+        "Pages on one region": ["London: What happened here?"],
+        "Pages on one authority: What happened here?": ["Sefton", "Wirral"],
+    }
+    # Without its script it is whole, and its script fetches nothing.
+    assert page.find("input") is None and page.find("button") is None
+    (script,) = page.find_all("script")
+    assert not script.attrs and not re.search(r"https?:|import|fetch|innerHTML|eval", script.string)

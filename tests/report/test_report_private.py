@@ -13,7 +13,8 @@ import pytest
 from tfeval.report import task as task_module
 from tfeval.report.fingerprint import STDERR, TRACEBACK, keep_private
 from tfeval.report.plan import plan
-from tfeval.report.run import run_jobs, write_index
+from tfeval.report.reports_index import write_index
+from tfeval.report.run import run_jobs
 
 CANARIES = ("Zebediah", "Quillfeather", "943 476 5919")
 #: A chapter's text must not hold them, or its source would.

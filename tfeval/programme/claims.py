@@ -74,6 +74,31 @@ def local_authority(value: str) -> str:
     raise ParameterError(f'There is no upper-tier local authority "{value}". {hint}')
 
 
+def regions() -> tuple[str, ...]:
+    """Return the nine regions of England, by name."""
+    return tuple(sorted({row["region"] for row in _rows("local_authorities") if "region" in row}))
+
+
+def region_of(value: str) -> str:
+    """Return a region's official name, from its name in any case.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such region.
+
+    Examples
+    --------
+    >>> region_of("north west"), len(regions())
+    ('North West', 9)
+    """
+    wanted = " ".join(value.split()).casefold()
+    found = next((name for name in regions() if name.casefold() == wanted), None)
+    if found is None:
+        raise ParameterError(f'There is no region "{value}". {suggest(value, regions())}')
+    return found
+
+
 def edition(value: str | int) -> str | int:
     """Return an edition of the Green Book whose rates are held, as it was given.
 

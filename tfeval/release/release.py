@@ -139,6 +139,6 @@ def _about(pages: Pages, released: Released) -> dict[str, str]:
     told: dict[str, str] = {}
     for _, manifest in pages:
         for name, item in manifest["parameters"].items():
-            if name not in (_EXTRACT, "local_authority", "records"):
+            if name not in (_EXTRACT, "local_authority", "region", "records"):
                 told.setdefault(name, str(item["value"]))
     return told | {"simulated": "yes" if released.simulated else "no"}

@@ -10,18 +10,15 @@ import os
 import re
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import papermill
-from jupyter_client.kernelspec import KernelSpec
-from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
-from traitlets import Bool
 from traitlets.config import Config
 
 from tfeval.errors import NOT_SHOWN, ReportError
@@ -35,12 +32,13 @@ from tfeval.report.fingerprint import (
     source,
     trace,
 )
+from tfeval.report.kernels import PACKAGE_PARENT, kernels
 from tfeval.report.plan import notebook_names, plan
 from tfeval.report.subject import EXTRACT, told
-from tfeval.settings import CELL_MINUTES, KEEPS_FILES, THREADS
+from tfeval.report.warm import WarmKernels
+from tfeval.settings import CELL_MINUTES
 
 INJECTED = "injected-parameters"
-_PACKAGE_PARENT = Path(__file__).resolve().parent.parent.parent
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _EXTRACT = re.compile(rf"^({EXTRACT}) = (.+)$", re.MULTILINE)
 _ERROR_MARKER = "papermill-error-cell-tag"
@@ -48,10 +46,29 @@ _PYTHON = {"name": "python", "mimetype": "text/x-python", "file_extension": ".py
            "pygments_lexer": "ipython3", "codemirror_mode": {"name": "ipython", "version": 3},
            "nbconvert_exporter": "python"}  # fmt: skip
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-_running: set[_ThisPython] = set()
-_lock = threading.Lock()
 # That a kernel died or ran out of time is told in our words, not on stderr as well.
 logging.getLogger("papermill").addHandler(logging.NullHandler())
+
+
+_ENGINE = "tfeval"
+
+
+class _SavedOnce(NBClientEngine):
+    """Papermill's own engine, but that it writes the whole notebook at its end, not twice a cell.
+
+    What a killed run leaves is no page either way, and the writing took most of the runner's time.
+    """
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> None:
+        save, nb_man.save = nb_man.save, lambda **_: None
+        try:
+            super().execute_managed_notebook(nb_man, kernel_name, **options)
+        finally:
+            nb_man.save = save
+
+
+papermill_engines.register(_ENGINE, _SavedOnce)
 
 
 @dataclass(frozen=True)
@@ -75,6 +92,11 @@ class Failure:
     message: str
     own: bool = False
 
+    @property
+    def by_chance(self) -> bool:
+        """Whether it may go well another time: its kernel died, or a library failed."""
+        return not self.own or self.kind == DeadKernelError.__name__
+
     def shown(self) -> str:
         """Return what a page may say of it."""
         return f"{self.kind}: {self.message if self.own else NOT_SHOWN}"
@@ -87,68 +109,10 @@ class Failure:
         return f"{self.kind}{where}; {TRACEBACK} beside the page says more"
 
 
-class _ThisPython(AsyncKernelManager):
-    """A kernel of the running interpreter, whatever kernels are installed elsewhere."""
-
-    keeps_files = Bool(False, config=True)
-
-    @property
-    def kernel_spec(self) -> KernelSpec:
-        """Start ipykernel from this interpreter with a plotting backend that needs no screen."""
-        path = os.pathsep.join(filter(None, [str(_PACKAGE_PARENT), os.environ.get("PYTHONPATH")]))
-        return KernelSpec(
-            argv=[
-                *(sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"),
-                # A shutdown interrupts the idle kernel first, which it would log as an error.
-                f"--IPKernelApp.log_level={logging.CRITICAL}",
-                "--IPKernelApp.extra_extensions=tfeval.report.fingerprint",
-            ],
-            display_name="Python 3",
-            language="python",
-            env={
-                "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-                "PYTHONPATH": path,
-                "PYTHONHASHSEED": "0",
-                **{name: os.environ.get(name, "1") for name in THREADS},
-                # The kernel works in the run's own folder; an extract is named from here.
-                "TFEVAL_STARTED_IN": str(Path.cwd()),
-                **({KEEPS_FILES: "yes"} if self.keeps_files else {}),
-                "IPYTHONDIR": str(Path(self.connection_file).parent / "ipython"),
-            },
-        )
-
-    async def _async_start_kernel(self, **options: Any) -> None:
-        with _lock:
-            _running.add(self)
-        # What libraries write past Python's own stream may hold rows as well.
-        path = Path(options.get("cwd") or ".") / STDERR
-        keep_private("", path)
-        with path.open("ab") as stream:
-            await super()._async_start_kernel(**options | {"stderr": stream})
-
-    start_kernel = _async_start_kernel
-
-    async def _async_cleanup_resources(self, restart: bool = False) -> None:
-        with _lock:
-            _running.discard(self)
-        await super()._async_cleanup_resources(restart)
-
-    cleanup_resources = _async_cleanup_resources
-
-
-def stop_kernels() -> None:
-    """Kill the kernels that are running; their notebooks then fail at once."""
-    with _lock:
-        managers = list(_running)
-    for manager in managers:
-        process = getattr(manager.provisioner, "process", None)
-        if process is not None:
-            process.kill()
-
-
 def execute(
     content: Mapping[str, Any], parameters: Mapping[str, Any], folder: Path, *,
     keeps_files: bool = False, cell_minutes: float = CELL_MINUTES,
+    warm: WarmKernels | None = None, started_in: str = "",
 ) -> tuple[dict[str, Any], Failure | None]:  # fmt: skip
     """Run a notebook in a kernel of its own.
 
@@ -164,6 +128,10 @@ def execute(
         Whether the folder is a report's, in which what a page writes beside it stays.
     cell_minutes : float, default 60
         How long a cell may take.
+    warm : WarmKernels, optional
+        Where the kernel is forked; by default it is started anew. What it makes is the same.
+    started_in : str, optional
+        The folder from which an extract is named; by default this process's own.
 
     Returns
     -------
@@ -191,7 +159,8 @@ def execute(
         try:
             papermill.execute_notebook(
                 escaped, escaped, dict(parameters), kernel_name="python3", progress_bar=False,
-                start_timeout=120, kernel_manager_class=_ThisPython, config=config,
+                engine_name=_ENGINE,
+                start_timeout=120, kernel_manager_class=kernels(warm, started_in), config=config,
                 execution_timeout=math.ceil(60 * cell_minutes),
                 resources={"metadata": {"path": str(folder)}},
             )  # fmt: skip
@@ -330,7 +299,7 @@ def _last_streams(kept: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _clean(text: str) -> str:
     """Return text without terminal colours and without this machine's folders."""
     text = _ANSI.sub("", text)
-    for folder, name in ((_PACKAGE_PARENT, ""), (Path(sys.prefix), "python"), (Path.home(), "~")):
+    for folder, name in ((PACKAGE_PARENT, ""), (Path(sys.prefix), "python"), (Path.home(), "~")):
         if folder != Path(folder.anchor):
             text = text.replace(f"{folder}{os.sep}", f"{name}/" if name else "")
     return re.sub(rf"{re.escape(tempfile.gettempdir())}/ipykernel_\d+/\d+\.py", "cell", text)

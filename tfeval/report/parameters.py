@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tfeval.errors import ParameterError, ReportError, suggest
-from tfeval.programme.claims import local_authority
+from tfeval.programme.claims import local_authority, region_of
 from tfeval.report.fingerprint import source
 from tfeval.settings import Meaning, meanings
 
@@ -76,9 +76,10 @@ def audit(value: str) -> str:
     return value
 
 
-#: Of the parameters that belong to no settings: what is read, and of which authority.
+#: Of the parameters that belong to no settings: what is read, and of which authority or region.
 _OTHERS: dict[str, Callable[[Any], Any]] = {
     "local_authority": local_authority,
+    "region": region_of,
     "extract": extract,
     "plan": plan_file,
     "audit": audit,

@@ -135,7 +135,7 @@ _MARK = "~"
 #: Kernels that say no language, by their name.
 _LANGUAGES = {"ir": "R", "bash": "Bash", "sas": "SAS", "stata": "Stata"}
 _CHAPTER = re.compile(r"\d\d_.+")
-AREA = "local_authority"
+AREA, REGION = "local_authority", "region"
 #: The notebook that is read first.
 SUMMARY = "08_summary"
 
@@ -271,7 +271,10 @@ def notebook_title(content: Mapping[str, Any], name: str) -> str:
     return name.replace("_", " ")
 
 
-def plan(names: Iterable[str], given: Mapping[str, str], folder: Path) -> list[Job]:
+def plan(
+    names: Iterable[str], given: Mapping[str, str], folder: Path,
+    chapters: dict[str, Chapter] | None = None,
+) -> list[Job]:  # fmt: skip
     """Return the jobs for these notebooks and what they read, each after what it reads.
 
     Parameters
@@ -282,6 +285,8 @@ def plan(names: Iterable[str], given: Mapping[str, str], folder: Path) -> list[J
         Parameters asked for; each goes to the notebooks that declare it.
     folder : Path
         Where the notebooks are.
+    chapters : dict of str to Chapter, optional
+        Those that were read already; what is read is put there, for another plan.
 
     Raises
     ------
@@ -290,11 +295,12 @@ def plan(names: Iterable[str], given: Mapping[str, str], folder: Path) -> list[J
     ReportError
         If a notebook is missing, or chapters read each other in a circle.
     """
-    chapters: dict[str, Chapter] = {}
+    read = {} if chapters is None else chapters
     asked = []
     for name in names:
-        order = _reading_order(name.removesuffix(".ipynb"), folder, chapters, ())
+        order = _reading_order(name.removesuffix(".ipynb"), folder, read, ())
         asked.append((order[-1], order))
+    chapters = {name: read[name] for _, order in asked for name in order}
     refuse_unknown(
         given, {last: [item for name in order for item in chapters[name].parameters]
                 for last, order in asked}
@@ -346,10 +352,9 @@ def _scope(chapter: Chapter, chapters: Iterable[Chapter], given: Mapping[str, st
 
     Two sets of parameters never share a name, so no report takes another's place.
     """
-    values = resolve(chapter.parameters, given)
-    area = values.get(AREA, "all")
+    area = place_of(resolve(chapter.parameters, given))
     parts = ["national" if area == "all" else area_folder(area)]
-    for name in sorted(set(given) - {AREA}):
+    for name in sorted(set(given) - {AREA, REGION}):
         declared = [item for other in chapters for item in other.parameters if item.name == name]
         asked = [(item.parse(given[name]), item.default) for item in declared]
         if any(value != default for value, default in asked):
@@ -359,8 +364,19 @@ def _scope(chapter: Chapter, chapters: Iterable[Chapter], given: Mapping[str, st
     return "--".join(parts)
 
 
+def place_of(values: Mapping[str, Any]) -> str:
+    """Return the authority or region that a page with these parameters is about, else "all".
+
+    Examples
+    --------
+    >>> place_of({"local_authority": "Sefton"}), place_of({"region": "London"}), place_of({})
+    ('Sefton', 'London', 'all')
+    """
+    return str(values.get(REGION) or values.get(AREA, "all"))
+
+
 def area_folder(area: str) -> str:
-    """Return an authority's official name as a folder's: no two of them give one.
+    """Return an authority's or a region's official name as a folder's: no two of them give one.
 
     Examples
     --------
@@ -418,13 +434,13 @@ def scope_words(scope: str, values: Mapping[str, Any], changed: Mapping[str, Any
     >>> scope_words("national--extract-x", {}, {"extract": "x#0123456789ab"})  # its name alone
     'England; extract x'
     """
-    area = values.get("local_authority", "all")
+    area = place_of(values)
     if area == "all":
         area = "England" if scope.startswith("national") else scope.partition("--")[0].title()
     # What only the chapters it reads declare stands in the folder's name.
     parts = [part.partition("-") for part in scope.split("--")[1:]]
     others = {name: value.partition(_MARK)[0] for name, _, value in parts} | dict(changed)
-    others.pop("local_authority", None)
+    others = {name: value for name, value in others.items() if name not in (AREA, REGION)}
     return "; ".join(
         [area, *(f"{one.replace('_', ' ')} {named(one, value)}" for one, value in others.items())]
     )

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import nbformat
 import pandas as pd
 from nbconvert.exporters import HTMLExporter
+from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from tfeval.display.figures import CHART_MIME, SVG_MIME
@@ -270,15 +273,31 @@ def publish(notebook: Mapping[str, Any], page: Page) -> str:
         to be fetched from elsewhere.
     """
     node = nbformat.from_dict(_without_title(notebook, page))
+    html, _ = _exporter(get_ident()).from_notebook_node(node, {"page": page.shown(notebook)})
+    return finish(html, page.title, page.places)
+
+
+class _Exporter(HTMLExporter):
+    """Fills the template; what HTMLExporter parses the whole page for, `finish` does."""
+
+    def from_notebook_node(
+        self, nb: nbformat.NotebookNode, resources: dict[str, Any] | None = None, **more: Any
+    ) -> tuple[str, dict[str, Any]]:
+        return super(HTMLExporter, self).from_notebook_node(nb, resources, **more)
+
+
+@lru_cache(maxsize=8)
+def _exporter(_: int) -> _Exporter:
+    """Return the exporter of a thread: to read its templates takes as long as to fill them."""
     folder = str(TEMPLATES)
-    exporter = HTMLExporter(
+    made = _Exporter(
         template_name="page", extra_template_basedirs=[folder], extra_template_paths=[folder]
     )
-    exporter.register_filter("prose", _prose)
-    exporter.register_filter("render_output", render_output)
-    exporter.register_filter("only_records", only_records)
-    html, _ = exporter.from_notebook_node(node, {"page": page.shown(notebook)})
-    return finish(html, page.title, page.places)
+    made.register_filter("highlight_code", Highlight2HTML(pygments_lexer="ipython3"))
+    made.register_filter("prose", _prose)
+    made.register_filter("render_output", render_output)
+    made.register_filter("only_records", only_records)
+    return made
 
 
 def _without_title(notebook: Mapping[str, Any], page: Page) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from tfeval.display.words import fact, marked, settled, significant, unmarked
 from tfeval.errors import ReportError, TfevalError, suggest
 from tfeval.report.notebook_parts import frame_of, tables_of
 from tfeval.report.subject import (
+    PLACES,
     READ,
     Subject,
     page_parameters,
@@ -365,7 +366,7 @@ def read_records(notebook: str, folder: str | Path = "stored", subject: object =
     asked = page_parameters() if subject is None else Subject.of(subject).parameters()
     records, tables, ran = _content(name, folder)
     # An authority chooses what a page shows; of which area a record is, its own subject says.
-    others = {key: value for key, value in asked.items() if key != "local_authority"}
+    others = {key: value for key, value in asked.items() if key not in PLACES}
     if other := Subject.of(ran).differences(others):
         raise TfevalError(refusal(name, other))
     held = Records(name, records, tables, others)
@@ -396,7 +397,7 @@ def _told_apart(before: Subject, made: Subject) -> str:
     other = before.differences(made.parameters())
     return " and ".join(
         f"{key} {pair[1]} and not {pair[0]}" for key, pair in other.items()
-        if key not in ("phase", "local_authority")
+        if key not in ("phase", *PLACES)
     )  # fmt: skip
 
 

@@ -1,111 +1,31 @@
-"""Strict, resumable runs of notebooks into reports, each after what it reads; and their index."""
+"""Strict, resumable runs of notebooks into reports, each after what it reads."""
 
 from __future__ import annotations
 
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from typing import Any
 
-from tfeval.display.names import SIMULATED
 from tfeval.errors import DataError, ParameterError, ReportError
-from tfeval.report.fingerprint import (
-    clean_leftovers,
-    code_hash,
-    data_files,
-    is_full,
-    make_private,
-    read_manifest,
-    write_whole,
-)
-from tfeval.report.plan import Job, reading_place, scope_words
+from tfeval.report.cluster import cluster_at
+from tfeval.report.fingerprint import clean_leftovers, is_full
+from tfeval.report.plan import Job
+from tfeval.report.reports_index import write_index
 from tfeval.report.subject import SIMULATED as SIMULATED_EXTRACTS
 from tfeval.report.task import Accepted, Basis, Outcome, Task
+from tfeval.report.warm import WarmKernels
 from tfeval.settings import CELL_MINUTES
 
-if TYPE_CHECKING:
-    from tfeval.report.task import Outcome
-
-
-# How far a run has come: a bar in a terminal, plain lines elsewhere.
-
-_WORDS = {"ok": "made", "kept": "up to date", "failed": "FAILED", "skipped": "SKIPPED"}
-
-
-def line(outcome: Outcome) -> str:
-    """Return one line on an outcome: what became of it and where its page is."""
-    told = f"{_WORDS[outcome.status]:<10}  {outcome.page}"
-    return f"{told}\n{'':<12}{outcome.error}" if outcome.error else told
-
-
-@contextmanager
-def follow(total: int) -> Iterator[Callable[[Outcome], None]]:
-    """Give a function to be told each outcome.
-
-    Parameters
-    ----------
-    total : int
-        How many there will be.
-    """
-    if not sys.stderr.isatty():
-        yield lambda outcome: print(line(outcome), flush=True)  # noqa: T201
-        return
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415
-
-    columns = (TextColumn("Notebooks"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total)
-
-        def tell(outcome: Outcome) -> None:
-            bar.console.print(line(outcome), markup=False, highlight=False, soft_wrap=True)
-            bar.advance(task)
-
-        yield tell
-
-
-@contextmanager
-def counting(what: str, total: int) -> Iterator[Callable[[int, int], None]]:
-    """Give a function to be told how many are done: a bar in a terminal, lines elsewhere.
-
-    Parameters
-    ----------
-    what : str
-        That is counted.
-    total : int
-        How many there will be.
-    """
-    if not sys.stderr.isatty():
-        step = max(total // 20, 1)
-
-        def say(done: int, of: int) -> None:
-            if done % step == 0 or done == of:
-                print(f"{what}: {done} of {of}", file=sys.stderr, flush=True)  # noqa: T201
-
-        yield say
-        return
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import (  # noqa: PLC0415
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda done, _of: bar.update(task, completed=done)
-
-
 Key = tuple[str, str]
+#: With fewer notebooks, loading all that they may import takes longer than each loading its own.
+WARM_FROM = 6
 
 
 def run_jobs(
@@ -117,6 +37,8 @@ def run_jobs(
     report: Callable[[Outcome], None] | None = None,
     accept_faults: str = "",
     cell_minutes: float = CELL_MINUTES,
+    warm: bool = True,
+    cluster: str = "",
 ) -> list[Outcome]:
     """Run jobs, each after what it reads; what is up to date is kept.
 
@@ -136,6 +58,10 @@ def run_jobs(
         Why the jobs run though their extract has faults; each page that rests on it says so.
     cell_minutes : float, default 60
         How long a cell may take; its page then says so, and other pages are made.
+    warm : bool, default True
+        Fork kernels, where that is quicker; the pages are the same.
+    cluster : str, optional
+        Address of a Dask scheduler whose workers run the notebooks, in place of this machine.
 
     Returns
     -------
@@ -145,14 +71,16 @@ def run_jobs(
     Raises
     ------
     ParameterError
-        If `workers` or `cell_minutes` is not positive.
+        If `workers` or `cell_minutes` is not positive, or a cluster cannot be reached.
     DataError
         If an extract has faults and no reason to accept them is given: nothing is run then.
 
     Notes
     -----
     An extract is checked once, before any notebook starts. Two runs may share a folder: a page
-    that one is making the other waits for, and then keeps.
+    that one is making the other waits for, and then keeps. What fails by chance (a kernel that
+    dies, an error that is not this package's own) is tried a second time at the end, in a kernel
+    that is started anew. With several notebooks kernels are forked: see `WarmKernels`.
     """
     if workers < 1:
         raise ParameterError(f"--jobs needs at least 1, not {workers}.")
@@ -163,27 +91,52 @@ def run_jobs(
     basis = Basis.now()
     for scope in {job.scope for job in jobs}:
         clean_leftovers(out / scope)
-    done: dict[Key, Outcome] = {}
-    running: dict[Future[Outcome], Key] = {}
-    waiting = {job.key: job for job in jobs}
-    pool = ThreadPoolExecutor(workers)
-    try:
-        while waiting or running:
-            for key in [key for key, job in waiting.items() if all(n in done for n in job.needs)]:
-                failed = [name for name in waiting[key].needs if not done[name].good]
-                broken = failed[0][1] if failed else ""
-                task = Task(waiting.pop(key), out, basis, force, broken, accepted.get(key),
-                            cell_minutes)  # fmt: skip
-                running[pool.submit(task.run)] = key
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                outcome = done[running.pop(future)] = future.result()
-                if report:
-                    report(outcome)
-    except BaseException:
-        _abandon(pool, basis.stop)
-        raise
-    pool.shutdown()
+    with ExitStack() as ends:
+        many = warm and len(jobs) >= WARM_FROM
+        far = ends.enter_context(cluster_at(cluster, warm=many)) if cluster else None
+        server = ends.enter_context(WarmKernels()) if many and not far else None
+
+        def task_of(job: Job, broken: str) -> Task:
+            return Task(job, out, basis, force, broken, accepted.get(job.key), cell_minutes,
+                        server, far)  # fmt: skip
+
+        pool = ThreadPoolExecutor(far.places if far else workers)
+        try:
+            done = _run_all(jobs, task_of, pool, report or (lambda _: None))
+        except BaseException:
+            _abandon(pool, basis.stop)
+            raise
+        pool.shutdown()
     return [done[job.key] for job in jobs]
+
+
+def _run_all(
+    jobs: list[Job],
+    task_of: Callable[[Job, str], Task],
+    pool: Executor,
+    tell: Callable[[Outcome], None],
+) -> dict[Key, Outcome]:
+    """Run each job once what it reads is done, and a second time what failed by chance."""
+    done: dict[Key, Outcome] = {}
+    again: list[Task] = []
+    running: dict[Future[Outcome], Task] = {}
+    waiting = {job.key: job for job in jobs}
+    while waiting or running or again:
+        for key in [key for key, job in waiting.items() if all(n in done for n in job.needs)]:
+            failed = [name for name in waiting[key].needs if not done[name].good]
+            task = task_of(waiting.pop(key), failed[0][1] if failed else "")
+            running[pool.submit(task.run)] = task
+        if not running:  # all else is done, and no longer in the way of what failed by chance
+            tasks = [replace(task, second=True, warm=None) for task in again]
+            running, again = {pool.submit(task.run): task for task in tasks}, []
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            task, outcome = running.pop(future), future.result()
+            if outcome.by_chance and not task.second:
+                again.append(task)
+                continue
+            done[task.job.key] = outcome
+            tell(outcome)
+    return done
 
 
 #: Kinds of fault named in one line; `tfeval check` has them all.
@@ -226,40 +179,13 @@ def _abandon(pool: ThreadPoolExecutor, stop: Event) -> None:
     """Stop at once: what has not begun is dropped, what runs is killed and leaves nothing."""
     stop.set()
     pool.shutdown(wait=False, cancel_futures=True)
-    execute = sys.modules.get("tfeval.report.execute")
-    if execute is not None:
-        execute.stop_kernels()
+    kernels = sys.modules.get("tfeval.report.kernels")
+    if kernels is not None:
+        kernels.stop_kernels()
     pool.shutdown(wait=True)
 
 
-# The index of all reports: what is where, what failed and why, what it rests on.
-
-TITLE = "What the Troubled Families Programme claimed, caused and was worth"
-_TEMPLATES = Path(__file__).resolve().parent / "templates"
-_STATES = {"ok": "complete", "failed": "failed", "skipped": "not run"}
-
-
-def write_index(out: Path) -> Path:
-    """Write `index.html` from the manifests found under `out`.
-
-    Parameters
-    ----------
-    out : Path
-        The folder of reports.
-
-    Returns
-    -------
-    Path
-        The index.
-    """
-    from tfeval.report.finish import finish  # noqa: PLC0415
-
-    entries, versions = _found(out)
-    html = finish(_render(entries, versions), TITLE)
-    path = out / "index.html"
-    make_private(out)
-    write_whole(path, html)
-    return path
+# However a run ends, an index of what is whole is left.
 
 
 @contextmanager
@@ -318,97 +244,3 @@ def _asked_to_end() -> Iterator[None]:
         yield
     finally:
         restore()
-
-
-def _found(out: Path) -> tuple[list[dict[str, Any]], str]:
-    """Return an entry for each run on disk, by scope and notebook, and what all were made with."""
-    code = code_hash()
-    folders = sorted(path.parent for path in out.glob("[!.]*/[!.]*/manifest.json"))
-    manifests = {folder: found for folder in folders if (found := read_manifest(folder))}
-    versions: dict[str, set[str]] = {}
-    for found in manifests.values():
-        for name, number in found["rests_on"].get("versions", {}).items():
-            versions.setdefault(name, set()).add(number)
-    told = (f"{name} {' and '.join(sorted(versions[name]))}" for name in sorted(versions))
-    return [_entry(*item, code) for item in manifests.items()], ", ".join(told)
-
-
-def _entry(folder: Path, manifest: Mapping[str, Any], code: str) -> dict[str, Any]:
-    values = {name: item["value"] for name, item in manifest["parameters"].items()}
-    changed = {n: i["value"] for n, i in manifest["parameters"].items() if not i["default"]}
-    earlier = manifest["rests_on"].get("code") != code
-    state = _STATES.get(manifest["status"], manifest["status"])
-    if manifest["rests_on"].get("accepted_faults"):
-        state += ", faults of the records accepted"
-    return {
-        "scope": folder.parent.name,
-        "name": folder.name,
-        "title": manifest["title"],
-        "about": scope_words(folder.parent.name, values, changed),
-        "headline": manifest.get("headline", ""),
-        "status": manifest["status"],
-        "state": f"{state}, earlier code" if earlier else state,
-        "error": manifest.get("error", ""),
-        "simulated": manifest.get("simulated", False),
-        "link": quote(f"{folder.parent.name}/{folder.name}/report.html"),
-    }
-
-
-def _render(entries: list[dict[str, Any]], versions: str) -> str:
-    from jinja2 import Environment, FileSystemLoader  # noqa: PLC0415
-
-    pages = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=False)
-    failures = [entry for entry in entries if entry["status"] != "ok"]
-    scopes = len({entry["scope"] for entry in entries})
-    data = data_files()
-    rows = sum(item.rows or 0 for item in data)
-    return pages.get_template("page/reports.html.j2").render(
-        title=TITLE,
-        summary=_summary(len(entries), scopes, len(failures)),
-        failures=failures,
-        groups=_groups(entries),
-        simulated=SIMULATED if any(entry["simulated"] for entry in entries) else "",
-        data=data,
-        made=(
-            ("Code, SHA-256", code_hash()[:12]),
-            ("Data", f"{len(data)} files, {rows:,} rows"),
-            *([("Versions", versions)] if versions else []),
-        ),
-    )
-
-
-def _summary(pages: int, reports: int, failed: int) -> str:
-    if not pages:
-        return "There are no reports here yet: tfeval report makes them."
-    counted = f"{pages} page{'s' * (pages != 1)} in {reports} report{'s' * (reports != 1)}"
-    return f"{counted}. " + (f"{failed} could not be completed." if failed else "All are complete.")
-
-
-def _groups(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return national reports by scope, then one table of all areas."""
-    national: dict[str, list[dict[str, Any]]] = {}
-    areas = []
-    for entry in entries:
-        if entry["scope"].split("--")[0] == "national":
-            national.setdefault(entry["scope"], []).append(entry | {"label": entry["title"]})
-        else:
-            areas.append(entry | {"label": f"{entry['about']}: {entry['title']}"})
-    for found in national.values():
-        found.sort(key=lambda entry: reading_place(entry["name"]))
-    reports = [
-        {
-            "about": found[-1]["about"],
-            "caption": f"Chapters: {found[-1]['about']}",
-            "entries": found,
-        }
-        for found in national.values()
-    ]
-    local = [{"about": "", "caption": "Pages on one authority", "entries": areas}]
-    groups = []
-    if reports:
-        groups.append({"title": "National report", "first": "Chapter", "reports": reports,
-                       "several": len(reports) > 1})  # fmt: skip
-    if areas:
-        groups.append({"title": "Local authorities", "first": "Authority", "reports": local,
-                       "several": False})  # fmt: skip
-    return groups

@@ -18,9 +18,11 @@ from tfeval.report.parameters import declared
 #: The parameter that the runner sets says where records are, not what they are about.
 NO_SUBJECT = "records"
 _AREA, EXTRACT = "local_authority", "extract"
+#: What only chooses what a page shows of what is known of all.
+PLACES = (_AREA, "region")
 #: Extracts of simulated records: made on the spot, and any that was opened and says so.
 SIMULATED = {"simulated"}
-_OWN = ("phase", _AREA, "horizon", "price_year")
+_OWN = ("phase", *PLACES, "horizon", "price_year")
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Subject:
     area : str
         Official name of the authority, or "all"; empty for a value of the nation that no choice
         of an authority changes.
+    region : str
+        Official name of the region; empty for a value of no one region.
     population : str
         Whose value it is, in words; empty where the name of the record says so.
     horizon : int or None
@@ -49,6 +53,7 @@ class Subject:
 
     phase: str = ""
     area: str = ""
+    region: str = ""
     population: str = ""
     horizon: int | None = None
     price_year: int | None = None
@@ -95,7 +100,8 @@ class Subject:
         months, year = given.get("horizon"), given.get("price_year")
         return cls(
             phase=str(given.get("phase", "")), area=str(given.get(_AREA, "")),
-            population=population, horizon=None if months is None else int(months),
+            region=str(given.get("region", "")), population=population,
+            horizon=None if months is None else int(months),
             price_year=None if year is None else int(year), basis=basis,
             choices=tuple(sorted((n, v) for n, v in given.items() if n not in _OWN)),
         )  # fmt: skip
@@ -113,8 +119,8 @@ class Subject:
 
     def parameters(self) -> dict[str, Any]:
         """Return the parameters that the subject is made of, by name."""
-        own = {"phase": self.phase, _AREA: self.area, "horizon": self.horizon,
-               "price_year": self.price_year}  # fmt: skip
+        own = {"phase": self.phase, _AREA: self.area, "region": self.region,
+               "horizon": self.horizon, "price_year": self.price_year}  # fmt: skip
         return {name: value for name, value in own.items() if value} | dict(self.choices)
 
     def joined(self, other: Subject) -> Subject:

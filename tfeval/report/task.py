@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from tfeval.display.words import day
@@ -43,8 +43,9 @@ from tfeval.report.fingerprint import (
 )
 from tfeval.report.notebook_parts import headline_of, shows_simulated
 from tfeval.report.parameters import RUNNER_SETS, read_notebook
-from tfeval.report.plan import AREA, Job, named, scope_words
+from tfeval.report.plan import Job, named, place_of, scope_words
 from tfeval.report.subject import Subject, told
+from tfeval.report.warm import WarmKernels
 from tfeval.settings import CELL_MINUTES
 
 
@@ -62,6 +63,8 @@ class Outcome:
         The HTML page.
     error : str
         One line; empty unless failed or skipped.
+    by_chance : bool
+        Whether it failed by what may not come again: its kernel died, or a library failed.
     """
 
     scope: str
@@ -69,6 +72,7 @@ class Outcome:
     status: str
     page: Path
     error: str = ""
+    by_chance: bool = False
 
     @property
     def good(self) -> bool:
@@ -83,6 +87,10 @@ class Basis:
     code: str
     data: dict[str, str]
     stop: Event = field(default_factory=Event)
+
+    def __reduce__(self) -> tuple[type[Basis], tuple[str, dict[str, str]]]:
+        """Leave behind what stops it: elsewhere nobody could."""
+        return Basis, (self.code, self.data)
 
     @classmethod
     def now(cls) -> Basis:
@@ -107,6 +115,13 @@ class Accepted:
     faults: tuple[str, ...]
 
 
+class Elsewhere(Protocol):
+    """Other machines that make what a task makes."""
+
+    def make(self, task: Task, stage: Path) -> tuple[str, str, bool]:
+        """Fill a folder, as `Task.make` does."""
+
+
 @dataclass(frozen=True)
 class Task:
     """One job on its way from source to a finished folder.
@@ -127,6 +142,14 @@ class Task:
         Faults of the records that it rests on.
     cell_minutes : float
         How long one of its cells may take.
+    warm : WarmKernels, optional
+        Where its kernel is forked.
+    cluster : Elsewhere, optional
+        Whose workers make it; by default this machine does.
+    second : bool
+        Whether it was tried before.
+    started_in : str
+        The folder from which an extract is named; empty for this process's own.
     """
 
     job: Job
@@ -136,6 +159,10 @@ class Task:
     broken_input: str
     accepted: Accepted | None = None
     cell_minutes: float = CELL_MINUTES
+    warm: WarmKernels | None = None
+    cluster: Elsewhere | None = None
+    second: bool = False
+    started_in: str = ""
 
     @property
     def folder(self) -> Path:
@@ -162,7 +189,7 @@ class Task:
             return self._outcome("kept")
         stage = stage_for(self.folder)
         try:
-            status, error = self._skip(stage) if self.broken_input else self._make(stage)
+            status, error, by_chance = self._made(stage)
             if self.basis.stop.is_set():
                 raise KeyboardInterrupt
             made = {**rests_on, "versions": _versions(stage)}
@@ -171,13 +198,26 @@ class Task:
             put_in_place(stage, self.folder)
         finally:
             shutil.rmtree(stage, ignore_errors=True)
-        return self._outcome(status, error)
+        return self._outcome(status, error, by_chance)
 
-    def _outcome(self, status: str, error: str = "") -> Outcome:
+    def _outcome(self, status: str, error: str = "", by_chance: bool = False) -> Outcome:
         page = self.folder / "report.html"
-        return Outcome(self.job.scope, self.job.chapter.name, status, page, error)
+        return Outcome(self.job.scope, self.job.chapter.name, status, page, error, by_chance)
 
-    def _make(self, stage: Path) -> tuple[str, str]:
+    def _made(self, stage: Path) -> tuple[str, str, bool]:
+        if self.broken_input:
+            return self._skip(stage)
+        return self.cluster.make(self, stage) if self.cluster else self.make(stage)
+
+    def make(self, stage: Path) -> tuple[str, str, bool]:
+        """Run the notebook and publish it into a folder.
+
+        Returns
+        -------
+        status, error : str
+            As of an `Outcome`.
+        by_chance : bool
+        """
         from tfeval.report.execute import execute  # noqa: PLC0415 - heavy, and often not needed
 
         chapter = self.job.chapter
@@ -185,7 +225,13 @@ class Task:
         if RUNNER_SETS in {item.name for item in chapter.parameters}:
             changed[RUNNER_SETS] = self.job.reads_from
         notebook, failure = execute(
-            chapter.content, changed, stage, keeps_files=True, cell_minutes=self.cell_minutes
+            chapter.content,
+            changed,
+            stage,
+            keeps_files=True,
+            cell_minutes=self.cell_minutes,
+            warm=self.warm,
+            started_in=self.started_in,
         )
         if failure and is_full(None, stage):
             raise OSError(errno.ENOSPC, "The disk is full")
@@ -196,7 +242,7 @@ class Task:
             page["private"] = TRACEBACK if (stage / TRACEBACK).is_file() else ""
         unpublished = self._publish(notebook, page, stage)
         error = error or unpublished
-        return ("failed" if error else "ok"), error
+        return ("failed" if error else "ok"), error, failure is not None and failure.by_chance
 
     def _publish(self, notebook: Mapping[str, Any], page: dict[str, Any], stage: Path) -> str:
         """Write a run's page, and its records where nothing failed; return what went wrong."""
@@ -232,10 +278,10 @@ class Task:
         write_json(stage / "records.json", content)
         return ""
 
-    def _skip(self, stage: Path) -> tuple[str, str]:
+    def _skip(self, stage: Path) -> tuple[str, str, bool]:
         error = f"It reads {self.broken_input}, which failed; run it again when that is mended."
         (stage / "report.html").write_text(_failed_page(self._page(stage), error), encoding="utf-8")
-        return "skipped", error
+        return "skipped", error, False
 
     def _page(self, stage: Path) -> dict[str, Any]:
         made = [
@@ -257,8 +303,8 @@ class Task:
 
     @property
     def _title(self) -> str:
-        """The page's heading: of one authority's page it names the authority."""
-        title, area = self.job.chapter.title, self.job.values.get(AREA, "all")
+        """The page's heading: of one authority's or region's page it names that."""
+        title, area = self.job.chapter.title, place_of(self.job.values)
         return title if area == "all" else f"{area}: {title}"
 
     def _places(self) -> dict[str, Any]:

@@ -1,0 +1,115 @@
+"""How far a run has come: a bar in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tfeval.report.task import Outcome
+
+#: Notebooks from which it is said in plain lines, too, how far the run has come.
+_MANY = 20
+_WORDS = {"ok": "made", "kept": "up to date", "failed": "FAILED", "skipped": "SKIPPED"}
+
+
+def line(outcome: Outcome) -> str:
+    """Return one line on an outcome: what became of it and where its page is."""
+    told = f"{_WORDS[outcome.status]:<10}  {outcome.page}"
+    return f"{told}\n{'':<12}{outcome.error}" if outcome.error else told
+
+
+@contextmanager
+def follow(total: int) -> Iterator[Callable[[Outcome], None]]:
+    """Give a function to be told each outcome.
+
+    Parameters
+    ----------
+    total : int
+        How many there will be.
+    """
+    if not sys.stderr.isatty():
+        if total < _MANY:
+            yield lambda outcome: print(line(outcome), flush=True)  # noqa: T201
+            return
+        with counting("Notebooks", total) as count:
+            numbers = iter(range(1, total + 1))
+
+            def say(outcome: Outcome) -> None:
+                print(line(outcome), flush=True)  # noqa: T201
+                count(next(numbers), total)
+
+            yield say
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn("Notebooks"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=total)
+
+        def tell(outcome: Outcome) -> None:
+            bar.console.print(line(outcome), markup=False, highlight=False, soft_wrap=True)
+            bar.advance(task)
+
+        yield tell
+
+
+def left(done: int, total: int, seconds: float) -> str:
+    """Return how long the rest takes if it goes on like this, in words; nothing at either end.
+
+    Examples
+    --------
+    >>> left(30, 120, 60.0), left(119, 120, 240.0), left(120, 120, 240.0)
+    (', about 3 minutes left', ', about 2 seconds left', '')
+    """
+    if not 0 < done < total:
+        return ""
+    rest = seconds * (total - done) / done
+    number, unit = (rest / 60, "minute") if rest >= 100 else (rest, "second")
+    return f", about {number:.0f} {unit}{'s' * (round(number) != 1)} left"
+
+
+@contextmanager
+def counting(what: str, total: int) -> Iterator[Callable[[int, int], None]]:
+    """Give a function to be told how many are done: a bar in a terminal, lines elsewhere.
+
+    Parameters
+    ----------
+    what : str
+        That is counted.
+    total : int
+        How many there will be.
+    """
+    if not sys.stderr.isatty():
+        step, begun = max(total // 20, 1), time.monotonic()
+
+        def say(done: int, of: int) -> None:
+            if done % step == 0 or done == of:
+                rest = left(done, of, time.monotonic() - begun)
+                print(f"{what}: {done} of {of}{rest}", file=sys.stderr, flush=True)  # noqa: T201
+
+        yield say
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda done, _of: bar.update(task, completed=done)
