@@ -22,7 +22,7 @@ from tfeval.display.figures import (
     broken,
     text_inches,
 )
-from tfeval.display.words import Format, written
+from tfeval.display.words import Format, unsigned_nothing, written
 from tfeval.errors import ReportError
 
 if TYPE_CHECKING:
@@ -153,7 +153,8 @@ def number_axis(axis: Any, how: Format | None) -> None:
 
 
 def minus(text: str) -> str:
-    """Put a true minus sign before a negative number or amount."""
+    """Put a true minus sign before a negative number or amount; none before nothing."""
+    text = unsigned_nothing(text)
     return text.replace("-", "\N{MINUS SIGN}", 1) if text.startswith(("-", "£-")) else text
 
 

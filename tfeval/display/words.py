@@ -166,6 +166,23 @@ def day(text: str) -> str:
     return f"{int(found[3])} {written}" if found[3] else written
 
 
+#: A minus before nothing, however it is written.
+_SIGNED_NOTHING = re.compile(
+    "(?<![\\w.,])[-\N{MINUS SIGN}]\N{WORD JOINER}?(?=£?0(?:\\.0+)?(?![\\d.,]*\\d))"
+)
+
+
+def unsigned_nothing(text: str) -> str:
+    """Return a text in which what is rounded to nothing has no minus.
+
+    Examples
+    --------
+    >>> unsigned_nothing("-0.0% (-0.04 to 0)"), unsigned_nothing("2012-0, -0.0")
+    ('0.0% (-0.04 to 0)', '2012-0, 0.0')
+    """
+    return _SIGNED_NOTHING.sub("", text)
+
+
 def written(value: Any, how: Format | None = None) -> str:
     """Return one value as text.
 
@@ -184,7 +201,7 @@ def written(value: Any, how: Format | None = None) -> str:
     """
     if how is not None:
         value = settled(value) if isinstance(value, float) else value
-        return how(value) if callable(how) else how.format(value)
+        return unsigned_nothing(how(value) if callable(how) else how.format(value))
     if isinstance(value, bool) or type(value).__name__ == "bool":
         return "yes" if value else "no"
     if isinstance(value, numbers.Real):

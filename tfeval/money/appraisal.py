@@ -111,7 +111,9 @@ class Appraisal(Tabled):
 
         undiscounted = -quantity x unit_cost x factor, where quantity = effect x families x
         profile x scale; `scale` is 1 unless converted, `factor` holds optimism bias and
-        distributional weight.
+        distributional weight. `term` is "mean" of the effect by what is expected to be left of it,
+        and "together" of what is expected to be less, or more, because the two were estimated from
+        the same families: there `profile` is their covariance in the year, and `effect` is 1.
         """
         own = self.frame[self.frame["counted"]]
         return own.drop(columns=["counted", "kept"]).reset_index(drop=True)

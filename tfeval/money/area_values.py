@@ -233,7 +233,7 @@ def _valued(model: Model, held: Parameters, by_area: Mapping[str, Array]) -> Arr
     slope, benefit = model.slope(held), np.zeros((len(held), 1))
     for at, outcome in enumerate(model.outcomes):
         benefit = benefit + by_area.get(outcome, held.effect[:, [at]]) * slope[:, [at]]
-    return benefit
+    return benefit + np.sum(model.by_tie(held))
 
 
 def _expected(model: Model, effects: Mapping[str, AreaEffects], names: list[str]) -> Array:

@@ -430,7 +430,10 @@ def lasting(impact: Records, assumptions: Assumptions) -> Decay:
         frame=frame, joint=impact.table("windows_covariance").to_numpy(dtype=float),
         settings=outcome_words(frame["outcome"]), simulated=bool(impact["simulated"].value),
     )  # fmt: skip
-    return decay(effects, persistence=assumptions.lasting, months=int(impact["horizon"].value))
+    # Those followed over all windows are some of the families whose effects are appraised.
+    return decay(
+        effects, persistence=assumptions.lasting, months=int(impact["horizon"].value), part=True
+    )
 
 
 def lasting_words(found: Decay, impact: Records) -> Box:
