@@ -79,6 +79,10 @@ def test_effects_are_the_pages_and_few_families_move_them_by_no_more(found, cell
     part = (codes.map(chapter.regions()) == "London").to_numpy() & found.study.treated
     pairs = found.design.pairs[part[found.design.pairs[:, 0]]]
     values = found.outcomes()["asb_incidents"].to_numpy()
+    held = values[found.design.weights > 0]
+    cap = np.sort(held[~np.isnan(held)])[-10]  # ten reach it, of fewer than a thousand
+    assert row["number"].endswith(":capped") and cap < np.nanmax(values)
+    values = values.clip(max=cap)
     arms = [values[pairs[:, side]] for side in (0, 1)]
     arms = [one[~np.isnan(one)] for one in arms]
     effect = arms[0].mean() - arms[1].mean()
@@ -116,12 +120,27 @@ def test_a_bound_is_that_of_the_worst_nine():
     rng = np.random.default_rng(1)
     for _ in range(50):
         values, weights = rng.pareto(1.5, 30), rng.uniform(0.5, 2, 30)
-        mean, largest, drop = moved_by(values, weights)
+        mean, moved = moved_by(values, weights)
         for _ in range(30):
             out = rng.choice(30, int(rng.integers(1, 10)), replace=False)
             left = np.delete(np.arange(30), out)
-            assert abs(np.average(values[left], weights=weights[left]) - mean) <= drop * (1 + 1e-9)
-        assert largest <= drop and most(values, 1) == values.max()
+            again, rest = moved_by(values[left], weights[left])
+            assert abs(again - mean) <= moved["drop"] * (1 + 1e-9)
+            assert rest["largest"] >= moved["tenth"]
+        assert moved["largest"] <= moved["drop"] and most(values, 1) == values.max()
+
+
+def test_nine_families_move_a_cap_and_the_mean_under_it_by_no_more_than_is_said():
+    rng = np.random.default_rng(1)
+    for count in (40, 400, 4_000):
+        values = np.append(rng.pareto(1.5, count), np.zeros(count))
+        cap = chapter.cap_of(values)
+        for out in (np.argsort(values)[-9:], rng.choice(count, 9, replace=False)):
+            again = chapter.cap_of(np.delete(values, out))
+            assert cap.low <= again.at <= cap.high
+            moved = abs(values.clip(max=again.at).mean() - values.clip(max=cap.at).mean())
+            assert moved <= cap.moved(values, np.ones(len(values)))
+        assert (values >= cap.at).sum() >= 10 and (values > cap.at).sum() <= max(9, count / 100)
 
 
 @pytest.mark.slow(reason="chapters 2 and 4 from their notebooks, then a release of them")

@@ -29,6 +29,7 @@ TABLES = {
     "count": "Families, to the nearest ten",
 }
 TITLE = "Released results of linked records"
+CAPPED = ", top-coded"
 HIDDEN = "hidden"
 NO_INTERVAL = "no interval"
 READ = (
@@ -40,6 +41,8 @@ READ = (
     "Hidden: the number would tell of fewer than ten families, or would let such a number be "
     "worked out. It is not said which.",
     "Intervals are of 95%, from the released effect and error; the error counts the rounding.",
+    "Top-coded, by area: values over the one that one in a hundred of the families with the "
+    "outcome exceed are taken for that one, which is not told. England's are of all values.",
     "The pages of the report's chapters, with their text, charts and spreadsheets, stay inside.",
 )
 SHARE_OF_ERROR = "Of the squared errors of effects {where}, rounding makes {share} (the median)."

@@ -18,6 +18,7 @@ from tfeval.errors import TfevalError
 from tfeval.programme.claims import authorities
 from tfeval.programme.outcomes import outcome_label
 from tfeval.release.released import Released, ends, printed
+from tfeval.report.cells import CAPPED
 
 REGISTER, ABOUT, INDEX = "cells.csv", "about.csv", "index.html"
 #: What of a cell may leave: nothing exact, no number of families but as a count of its own.
@@ -165,7 +166,8 @@ def _cell(row: pd.Series) -> dict[str, str]:
 def _label(kind: str, number: str, row: pd.Series) -> str:
     months = f", {row['months']} months"
     if kind in ("mean", "effect"):
-        return f"{outcome_name(row['outcome'])}, {row['unit_of']}{months}"
+        capped = words.CAPPED if number.endswith(CAPPED) else ""
+        return f"{outcome_name(row['outcome'])}, {row['unit_of']}{months}{capped}"
     named = outcome_name(number.rpartition(":")[2]) if ":" in number else ""
     return words.number_words(number, named) + months
 

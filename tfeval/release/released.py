@@ -74,7 +74,8 @@ def release_cells(cells: Cells, ledger: Ledger) -> Released:
     frame["exact"] = frame["value"]
     frame["unit_of"] = frame["unit"]
     frame["sensitive"] = frame["least"] < THRESHOLD
-    units = [unit_of(*pulls) for pulls in zip(frame["largest"], frame["drop"], strict=True)]
+    moved = (frame[name] for name in ("largest", "drop", "tenth"))
+    units = [unit_of(*pulls) for pulls in zip(*moved, strict=True)]
     counts = frame["kind"].eq("count")
     frame["unit"] = np.where(counts, float(COUNT_UNIT), units)
     frame["need"] = _needs(frame)

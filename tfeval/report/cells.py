@@ -28,9 +28,11 @@ LEVELS = ("authority", "region", "england")
 ENGLAND = "England"
 #: A number must not tell apart sets that differ by fewer families than may be counted.
 FEW = THRESHOLD - 1
+#: At the end of the name of a number of values cut down to a cap.
+CAPPED = ":capped"
 COLUMNS = ("kind", "number", "outcome", "months", "arm", "level", "area", "parent", "base",
-           "within", "value", "error", "n", "events", "least", "largest", "drop", "error_drop",
-           "signed", "unit", "set")  # fmt: skip
+           "within", "value", "error", "n", "events", "least", "largest", "drop", "tenth",
+           "error_drop", "signed", "unit", "set")  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +47,9 @@ class Cells:
         `base`, the number of those among whom it counts; `within`, the number that it is a part
         of; `value`, exact, with its standard `error`; `n` families, `events` of them with the
         outcome; `least`, the smallest count that it would give away; `largest`, the largest
-        contribution of one family, and `drop`, the most that leaving out any nine moves it
-        (`error_drop` the same of the error); `signed`, whether it can be below 0; `unit`; `set`,
-        whose it is.
+        contribution of one family, `drop`, the most that leaving out any nine moves it
+        (`error_drop` the same of the error), and `tenth`, what `largest` then still is;
+        `signed`, whether it can be below 0; `unit`; `set`, whose it is.
     families : ndarray of uint64, shape (families,)
         A hash of each family's pseudonym.
     members : ndarray of uint32
@@ -159,8 +161,22 @@ def most(contributions: np.ndarray, count: int = FEW) -> float:
     return float(size.sum())
 
 
-def moved_by(values: np.ndarray, weights: np.ndarray | None = None) -> tuple[float, float, float]:
-    """Return a mean, the largest contribution to it, and how far any nine families can move it.
+def tenth(contributions: np.ndarray) -> float:
+    """Return the tenth largest contribution, in size: one so large is left, whichever nine go.
+
+    Examples
+    --------
+    >>> tenth(np.append(np.full(10, -2.0), 9.0)), tenth(np.ones(9))
+    (2.0, 0.0)
+    """
+    size = np.abs(contributions)
+    return float(np.partition(size, len(size) - FEW - 1)[-FEW - 1]) if len(size) > FEW else 0.0
+
+
+def moved_by(
+    values: np.ndarray, weights: np.ndarray | None = None
+) -> tuple[float, dict[str, float]]:
+    """Return a mean, and how far families can move it.
 
     Parameters
     ----------
@@ -169,23 +185,28 @@ def moved_by(values: np.ndarray, weights: np.ndarray | None = None) -> tuple[flo
 
     Returns
     -------
-    mean, largest, drop : float
-        A contribution is a family's distance from the mean times its share of the weight. `drop`
-        holds exactly: leaving families out moves a weighted mean by the sum of their weights times
-        distances, over the weight that is left.
+    mean : float
+    moved : dict of str to float
+        `largest`, the largest contribution: a family's distance from the mean times its share of
+        the weight. `drop`, how far any nine move it, holds exactly: leaving families out moves a
+        weighted mean by the sum of their weights times distances, over the weight that is left.
+        `tenth`, what `largest` is at least without any nine: those left are as far from a mean
+        that has moved by `drop` at most.
 
     Examples
     --------
-    >>> mean, largest, drop = moved_by(np.array([0.0] * 50 + [1.0] * 50))
-    >>> round(mean, 2), round(drop, 4)
-    (0.5, 0.0495)
+    >>> mean, moved = moved_by(np.array([0.0] * 50 + [1.0] * 50))
+    >>> round(mean, 2), {name: round(one, 4) for name, one in moved.items()}
+    (0.5, {'largest': 0.005, 'drop': 0.0495, 'tenth': 0.0045})
     """
     weights = np.ones(len(values)) if weights is None else weights
     mean = float(np.average(values, weights=weights))
     pulls = weights * np.abs(values - mean)
     left = weights.sum() - most(weights)
     drop = float(most(pulls) / left) if left > 0 else np.inf
-    return mean, float(pulls.max() / weights.sum()), drop
+    stays = tenth(pulls) / weights.sum() - weights.max() * drop / left if left > 0 else 0.0
+    return mean, {"largest": float(pulls.max() / weights.sum()), "drop": drop,
+                  "tenth": max(float(stays), 0.0)}  # fmt: skip
 
 
 class Maker:
@@ -244,7 +265,7 @@ class Maker:
         held = int(np.count_nonzero(rows))
         least = held if among is None else min(held, int(np.count_nonzero(among)) - held)
         self.add(rows, kind="count", value=held, n=held, events=held, least=least, largest=1.0,
-                 drop=float(FEW), unit="families", **cell)  # fmt: skip
+                 drop=float(FEW), tenth=1.0, unit="families", **cell)  # fmt: skip
 
     def made(self, **about: Any) -> Cells:
         """Return the cells gathered."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,17 @@ from tfeval.impact.means.outcomes import aligned, populations
 from tfeval.programme.outcomes import outcome as registered
 from tfeval.programme.programmes import programmes
 from tfeval.programme.published import published
-from tfeval.report.cells import ENGLAND, Cells, Maker, keep_cells, most, moved_by
+from tfeval.report.cells import (
+    CAPPED,
+    ENGLAND,
+    FEW,
+    Cells,
+    Maker,
+    keep_cells,
+    most,
+    moved_by,
+    tenth,
+)
 from tfeval.report.chapters.families import Families
 from tfeval.report.chapters.impact import Analysis, primary_outcomes
 from tfeval.report.subject import Subject
@@ -97,6 +109,9 @@ def impact_cells(found: Analysis) -> Cells:
     -----
     How far families move an effect is the sum of their influences: exact for weighted means, to
     first order where a regression stands behind it, and with the design held, not made again.
+
+    By area, values over the one that one in a hundred of those with the outcome exceed are taken
+    for that one: there a few extreme families would set the unit. England's are as they are.
     """
     study, design = found.study, found.design
     frame = found.families.to_pandas().loc[study.index].reset_index(drop=True)
@@ -104,6 +119,7 @@ def impact_cells(found: Analysis) -> Cells:
     outcomes = found.outcomes()
     primary = [str(name) for name in primary_outcomes(outcomes, found.plan)]
     kept = design.weights > 0
+    caps = {name: cap_of(outcomes[name].to_numpy(dtype=float)[kept]) for name in primary}
     for level, area, parent, inside in maker.areas:
         place: dict[str, Any] = {"level": level, "area": area, "parent": parent,
                                  "months": found.horizon}  # fmt: skip
@@ -114,20 +130,56 @@ def impact_cells(found: Analysis) -> Cells:
             maker.count(own, number="compared", arm=arm, **place)
             for name in outcomes.columns if area == ENGLAND else primary:
                 values = outcomes[name].to_numpy(dtype=float)
-                _add_outcome(maker, str(name), values, own, design, arm=arm, **place)
+                cap = None if area == ENGLAND else caps[name]
+                _add_outcome(maker, str(name), values, own, design, cap, arm=arm, **place)
     _add_effects(maker, found, outcomes, "", found.specification.estimator)
     codes = frame["local_authority"].astype(str)
     for level, by in (("region", codes.map(regions()).fillna("")), ("authority", codes)):
         if primary and by.ne("").any():
             _add_effects(maker, found, outcomes[primary], level, "difference",
-                         by.set_axis(study.index))  # fmt: skip
+                         by.set_axis(study.index), caps)  # fmt: skip
     return maker.made(notebook="04_impact", parameters=Subject.of(found.specification).parameters(),
                       simulated=study.simulated)  # fmt: skip
 
 
-def _add_outcome(
-    maker: Maker, name: str, values: np.ndarray, own: np.ndarray, design: Design, **cell: Any
-) -> None:
+@dataclass(frozen=True)
+class Cap:
+    """What values are cut down to, and what that would be with nine families more or less."""
+
+    at: float
+    low: float
+    high: float
+
+    def bites(self, values: np.ndarray) -> bool:
+        """Tell whether any value is cut down."""
+        return bool((values > self.at).any())
+
+    def moved(self, values: np.ndarray, weights: np.ndarray) -> float:
+        """Return how far a mean moves as the cap does."""
+        return float(np.average(values.clip(max=self.high) - values.clip(max=self.low),
+                                weights=weights))  # fmt: skip
+
+
+def cap_of(values: np.ndarray) -> Cap | None:
+    """Return the value that one in a hundred of those with an outcome exceed, and ten reach.
+
+    Examples
+    --------
+    >>> cap_of(np.append(np.zeros(50), np.arange(1, 2001)))
+    Cap(at=1981.0, low=1971.0, high=1991.0)
+    """
+    having = -np.sort(-values[values > 0])
+    place = max(FEW, -(-len(having) // 100) - 1)
+    if place >= len(having):
+        return None
+    near = (max(place - FEW - 1, 0), min(place + FEW + 1, len(having) - 1))
+    return Cap(*(float(having[one]) for one in (place, near[1], near[0])))
+
+
+def _add_outcome(  # noqa: PLR0917
+    maker: Maker, name: str, values: np.ndarray, own: np.ndarray, design: Design,
+    cap: Cap | None, **cell: Any,
+) -> None:  # fmt: skip
     known = own & ~np.isnan(values)
     if not known.any():
         return
@@ -137,11 +189,15 @@ def _add_outcome(
     if np.isin(values[known], (0.0, 1.0)).all():
         return  # its mean is the share of those with it
     n, events = int(known.sum()), int(having.sum())
-    mean, largest, drop = moved_by(values[known], design.weights[known])
-    maker.add(known, kind="mean", number=f"mean:{name}:{design.method}", outcome=name, value=mean,
-              n=n, events=events, least=_least(n, events, mean), largest=largest, drop=drop,
-              unit=registered(name).per, signed=bool((values[known] < 0).any()),
-              **cell)  # fmt: skip
+    held, weights, suffix = values[known], design.weights[known], ""
+    if cap is not None:
+        held, suffix = values[known].clip(max=cap.at), CAPPED
+    mean, moved = moved_by(held, weights)
+    if cap is not None:
+        moved["drop"] += cap.moved(values[known], weights)
+    maker.add(known, kind="mean", number=f"mean:{name}:{design.method}{suffix}", outcome=name,
+              value=mean, n=n, events=events, least=_least(n, events, mean), **moved,
+              unit=registered(name).per, signed=bool((held < 0).any()), **cell)  # fmt: skip
 
 
 def _least(n: int, events: int, mean: float) -> int:
@@ -152,9 +208,13 @@ def _least(n: int, events: int, mean: float) -> int:
 
 def _add_effects(  # noqa: PLR0917
     maker: Maker, found: Analysis, outcomes: pd.DataFrame, level: str, method: str,
-    by: pd.Series | None = None,
+    by: pd.Series | None = None, caps: Mapping[str, Cap | None] | None = None,
 ) -> None:  # fmt: skip
-    design = found.design
+    design, raw = found.design, outcomes
+    biting = {name: cap for name, cap in (caps or {}).items()
+              if cap and cap.bites(outcomes[name].to_numpy(dtype=float))}  # fmt: skip
+    outcomes = outcomes.assign(**{name: outcomes[name].clip(upper=cap.at)
+                                  for name, cap in biting.items()})  # fmt: skip
     try:
         held = estimates_of(
             design, aligned(found.study, outcomes, found.horizon), populations(design, by),
@@ -182,18 +242,33 @@ def _add_effects(  # noqa: PLR0917
         left = max(error**2 - most(squares), 0.0) if np.isfinite(error) else np.nan
         own = [_least(int(line[f"n_{arm}"]), int(line[f"events_{arm}"]), float(line[f"mean_{arm}"]))
                for arm in ARMS]  # fmt: skip
-        values = known[row["outcome"]]
+        name = str(row["outcome"])
+        cap, values = biting.get(name), known[name]
+        shifted = sum(_shifted(cap, raw[name].to_numpy(dtype=float), members, which, found)
+                      for which in ARMS.values()) if cap else 0.0  # fmt: skip
         whole = bool(np.isin(values[~np.isnan(values)], (0.0, 1.0)).all())
         maker.add(
             members, kind="effect",
-            number=f"effect:{row['outcome']}:{design.method}:{method}:{design.estimand}",
-            outcome=str(row["outcome"]), months=found.horizon, arm="both",
+            number=f"effect:{name}:{design.method}:{method}:{design.estimand}{CAPPED * bool(cap)}",
+            outcome=name, months=found.horizon, arm="both",
             level=level or "england", area=area, parent=parents[area],
             value=float(line["estimate"]), error=error, n=float(line["n_treated"]),
             events=float(line["events_treated"]), least=min(own),
-            largest=float(np.abs(own_pulls).max()), drop=most(pulls), error_drop=error - left**0.5,
-            signed=True, unit="share" if whole else registered(str(row["outcome"])).per,
+            largest=float(np.abs(own_pulls).max()), drop=most(pulls) + shifted,
+            tenth=tenth(own_pulls) * (1 - FEW / max(len(own_pulls), FEW)),
+            error_drop=error - left**0.5, signed=True,
+            unit="share" if whole else registered(name).per,
         )  # fmt: skip
+
+
+def _shifted(
+    cap: Cap, values: np.ndarray, members: np.ndarray, which: bool, found: Analysis
+) -> float:
+    """Return how far one group's mean moves as the cap does."""
+    rows = members[found.study.treated[members] == which]
+    rows = rows[~np.isnan(values[rows])]
+    weights = found.design.weights[rows]
+    return cap.moved(values[rows], weights) if weights.sum() > 0 else 0.0
 
 
 def _squares(pulls: np.ndarray, found: Analysis, members: np.ndarray | None) -> np.ndarray:
