@@ -76,6 +76,27 @@ def test_two_reports_that_differ_by_a_caliper(people, tmp_path, between):
     assert said[0] == said[1]
 
 
+def parts_of(people: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return three parts, and all of them but for five families."""
+    first, second, third = (people.iloc[at : at + 700] for at in (0, 700, 1_400))
+    return [first, second, third, people.iloc[:2_095]]
+
+
+def test_a_union_of_earlier_sets_but_for_five_families(people, tmp_path):
+    truth, own = 2_100 - 2_095, []
+    for part in parts_of(people):
+        ledger = Ledger(tmp_path / "ledger")
+        lines = released(cells_of(part.reset_index(drop=True), areas=False), ledger)
+        own.append(attacks.by_area(lines, "families")["England"])
+        ledger.save()
+    assert all(line.shown for line in own[:3]) and not own[3].shown
+    shown = [as_shown(cells_of(part.reset_index(drop=True), areas=False))
+             for part in parts_of(people)]  # fmt: skip
+    lines = [attacks.by_area(one, "families")["England"] for one in shown]
+    counts = [(line.low + line.high) / 2 for line in lines]
+    assert sum(counts[:3]) - counts[3] == truth
+
+
 def test_more_families_apart_have_their_own_numbers(people, tmp_path):
     both = []
     for count in (1000, 1100):

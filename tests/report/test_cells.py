@@ -9,6 +9,7 @@ import pytest
 
 from tests.release.conftest import write_report
 from tests.report.analyses import analysis, page, run
+from tfeval.release.chapters import CHAPTERS
 from tfeval.release.ledger import Ledger
 from tfeval.release.release import release
 from tfeval.release.scan import faults
@@ -153,4 +154,6 @@ def test_what_the_notebooks_write_can_be_released(kept, tmp_path, monkeypatch):
             write_report(tmp_path / "reports" / "national" / name, read_cells(tmp_path / FILE))
     made = release(tmp_path / "reports", tmp_path / "outside", tmp_path / "ledger")
     assert made.scopes[0][1] > 200
+    pages = {path.name for path in (made.outside / "national").glob("0*.html")}
+    assert pages == {f"{name}.html" for name in CHAPTERS}
     assert faults(made.outside, Ledger(tmp_path / "ledger")) == []

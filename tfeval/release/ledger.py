@@ -14,6 +14,7 @@ import numpy as np
 
 from tfeval.errors import DataError, TfevalError
 from tfeval.records.private import open_to_others, write_private, written_whole
+from tfeval.release.combinations import Combinations
 from tfeval.report.cells import FEW
 
 KEY, RELEASES = "key", "releases"
@@ -63,6 +64,7 @@ class Ledger:
         self.folder = folder
         self._numbers: dict[str, _Numbers] = {}
         self._values: dict[str, set[tuple[float, float]]] = {}
+        self._earlier: dict[str, Combinations] = {}
         self._new: list[tuple[str, np.ndarray, dict[str, Any]]] = []
         if folder is None:
             self.key = secrets.token_bytes(_BYTES)
@@ -89,7 +91,11 @@ class Ledger:
             raise DataError(f"{path} cannot be read: put back the ledger's copy of it.") from None
         for row in rows:
             place = row["set"]
-            self._take(row["number"], members[starts[place] : starts[place + 1]], row)
+            families = members[starts[place] : starts[place + 1]]
+            self._take(row["number"], families, row)
+            if row["released"] is not None:
+                group = str(row.get("group", row["number"]))
+                self._earlier.setdefault(group, Combinations()).add(families)
 
     def _take(self, number: str, families: np.ndarray, said: dict[str, Any]) -> None:
         self._numbers.setdefault(number, _Numbers()).take(families, said)
@@ -122,6 +128,19 @@ class Ledger:
             if differ <= FEW and (best is None or rank < (best["apart"], best["released"] is None)):
                 best = {**said, "apart": differ}
         return best
+
+    def isolates(self, group: str, families: np.ndarray) -> bool:
+        """Tell whether a set and two or three of earlier releases tell of one to nine families.
+
+        Parameters
+        ----------
+        group : str
+            Of numbers that can be set against each other, as `add` was told.
+        families : ndarray of uint64
+            Record keys, sorted.
+        """
+        earlier = self._earlier.get(group)
+        return earlier is not None and earlier.isolate(families)
 
     def has(self, kind: str, number: str, value: str, unit: float) -> bool:
         """Tell whether a printed number was released, of whatever families."""

@@ -26,7 +26,7 @@ from tfeval.release.ledger import Ledger
 from tfeval.report.cells import Cells
 
 #: Why a cell is hidden.
-SMALL, NO_UNIT, SECONDARY = "small", "no_unit", "secondary"
+SMALL, NO_UNIT, SECONDARY, APART = "small", "no_unit", "secondary", "apart"
 #: Standard errors to either side of a 95% interval.
 _WIDE = 1.96
 
@@ -89,7 +89,7 @@ def release_cells(cells: Cells, ledger: Ledger) -> Released:
     frame.loc[more, "reason"] = SECONDARY
     frame["shown"] &= ~more
     for place, said in fresh.items():
-        told = said if frame["shown"].iloc[place] else dict.fromkeys(said)
+        told = said if frame["shown"].iloc[place] else said | _UNTOLD
         ledger.add(_number(frame, place), sets[frame["set"].iloc[place]], told)
     hidden = ~frame["shown"]
     frame.loc[hidden, ["released", "released_error"]] = np.nan
@@ -137,25 +137,29 @@ def _say(frame: pd.DataFrame, sets: list[np.ndarray], ledger: Ledger) -> dict[in
     errors, apart = released.copy(), np.full(len(frame), -1)
     units = frame["unit"].to_numpy(dtype=float).copy()
     fresh: dict[int, dict[str, Any]] = {}
-    kept_hidden: list[int] = []
+    hidden: dict[int, str] = {}
     for place in map(int, np.flatnonzero(frame["shown"])):
         families = sets[frame["set"].iloc[place]]
         number = _number(frame, place)
         said = ledger.answer(number, families)
         if said is None:
-            said = fresh[place] = _fresh(frame.iloc[place], number, families, ledger.key)
+            row = frame.iloc[place]
+            said = fresh[place] = _fresh(row, number, families, ledger.key)
+            if ledger.isolates(said["group"], families):
+                hidden[place] = APART
+                continue
         else:
             apart[place] = said["apart"]
         if said["released"] is None:
-            kept_hidden.append(place)
+            # What was hidden for the sake of others stays so: they may have been told since.
+            hidden[place] = SECONDARY
             continue
         released[place], units[place] = said["released"], said["unit"]
         errors[place] = np.nan if said["error"] is None else said["error"]
     frame["released"], frame["released_error"], frame["unit"] = released, errors, units
     frame["apart"] = apart
-    # What was hidden for the sake of others stays so: they may have been told since.
-    frame.loc[kept_hidden, "shown"] = False
-    frame.loc[kept_hidden, "reason"] = SECONDARY
+    frame.loc[list(hidden), "shown"] = False
+    frame.loc[list(hidden), "reason"] = list(hidden.values())
     return fresh
 
 
@@ -168,7 +172,12 @@ def _fresh(row: pd.Series, number: str, families: np.ndarray, key: bytes) -> dic
         # Rounding is an error too: evenly spread over a unit.
         whole = math.hypot(row["error"], unit / math.sqrt(12))
         error = rounded(whole, step, noise(f"error:{number}", cell, key)) or step
-    return {"released": released, "unit": unit, "error": error}
+    group = row["within"] or row["number"]
+    return {"released": released, "unit": unit, "error": error, "group": f"{group}:{row['arm']}"}
+
+
+#: What the ledger keeps of a number that was hidden for the sake of others.
+_UNTOLD = dict.fromkeys(("released", "unit", "error"))
 
 
 def _with_shares(frame: pd.DataFrame) -> pd.DataFrame:

@@ -23,7 +23,7 @@ from tfeval.errors import DataError
 from tfeval.settings import KEEPS_FILES
 
 FILE = "cells.npz"
-KINDS = ("count", "mean", "effect")
+KINDS = ("count", "mean", "effect", "balance")
 LEVELS = ("authority", "region", "england")
 ENGLAND = "England"
 #: A number must not tell apart sets that differ by fewer families than may be counted.
@@ -207,6 +207,18 @@ def moved_by(
     stays = tenth(pulls) / weights.sum() - weights.max() * drop / left if left > 0 else 0.0
     return mean, {"largest": float(pulls.max() / weights.sum()), "drop": drop,
                   "tenth": max(float(stays), 0.0)}  # fmt: skip
+
+
+def least_of(n: int, events: int, mean: float) -> int:
+    """Return the smallest count that a mean gives away; that none lacks it, only if it is a 1.
+
+    Examples
+    --------
+    >>> least_of(50, 45, 0.9), least_of(50, 50, 2.5), least_of(50, 50, 1.0)
+    (5, 50, 0)
+    """
+    lacking = n - events
+    return min(n, events) if lacking == 0 and not np.isclose(mean, 1.0) else min(events, lacking)
 
 
 class Maker:

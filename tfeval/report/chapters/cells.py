@@ -26,15 +26,21 @@ from tfeval.report.cells import (
     Cells,
     Maker,
     keep_cells,
+    least_of,
     most,
-    moved_by,
     tenth,
 )
 from tfeval.report.chapters.families import Families
+from tfeval.report.chapters.group_cells import (
+    ARMS,
+    add_attached,
+    add_balance,
+    add_base_rates,
+    add_counts,
+    add_mean,
+)
 from tfeval.report.chapters.impact import Analysis, primary_outcomes
 from tfeval.report.subject import Subject
-
-ARMS = {"treated": True, "comparison": False}
 
 
 def regions() -> dict[str, str]:
@@ -78,6 +84,11 @@ def families_cells(found: Families) -> Cells:
                 maker.count(known & (met[name].to_numpy() == 1), known, number=f"result:{name}",
                             arm=arm, base=f"judged:{name}", outcome=name,
                             within="" if name == total else f"result:{total}", **place)  # fmt: skip
+    own = found.cohort.to_pandas()[followed].index
+    when = {"before": found.cohort.baseline().loc[own],
+            "after": found.cohort.outcomes(months).loc[own]}  # fmt: skip
+    add_base_rates(maker, when, treated, months)
+    add_attached(maker, frame["index_on"], treated, months)
     about = {"phase": settings.phase, "comparison": settings.comparison, "horizon": months}
     return maker.made(notebook="02_families_and_data", parameters=about,
                       simulated=found.records.simulated)  # fmt: skip
@@ -132,6 +143,13 @@ def impact_cells(found: Analysis) -> Cells:
                 values = outcomes[name].to_numpy(dtype=float)
                 cap = None if area == ENGLAND else caps[name]
                 _add_outcome(maker, str(name), values, own, design, cap, arm=arm, **place)
+    add_balance(maker, design, found.balance.to_frame(), found.horizon)
+    possible = found.families.outcomes(found.horizon).loc[study.index].get("sessions_possible")
+    if possible is not None:
+        values = possible.to_numpy(dtype=float)
+        add_mean(maker, values, ~np.isnan(values), "mean:sessions_possible", np.ones(len(values)),
+                 name="sessions_possible", arm="both", level="england", area=ENGLAND,
+                 months=found.horizon)  # fmt: skip
     _add_effects(maker, found, outcomes, "", found.specification.estimator)
     codes = frame["local_authority"].astype(str)
     for level, by in (("region", codes.map(regions()).fillna("")), ("authority", codes)):
@@ -180,30 +198,12 @@ def _add_outcome(  # noqa: PLR0917
     maker: Maker, name: str, values: np.ndarray, own: np.ndarray, design: Design,
     cap: Cap | None, **cell: Any,
 ) -> None:  # fmt: skip
-    known = own & ~np.isnan(values)
-    if not known.any():
-        return
-    having = known & (values != 0)
-    maker.count(known, number=f"known:{name}", base="compared", **cell)
-    maker.count(having, known, number=f"with:{name}", outcome=name, base=f"known:{name}", **cell)
-    if np.isin(values[known], (0.0, 1.0)).all():
-        return  # its mean is the share of those with it
-    n, events = int(known.sum()), int(having.sum())
-    held, weights, suffix = values[known], design.weights[known], ""
-    if cap is not None:
-        held, suffix = values[known].clip(max=cap.at), CAPPED
-    mean, moved = moved_by(held, weights)
-    if cap is not None:
-        moved["drop"] += cap.moved(values[known], weights)
-    maker.add(known, kind="mean", number=f"mean:{name}:{design.method}{suffix}", outcome=name,
-              value=mean, n=n, events=events, least=_least(n, events, mean), **moved,
-              unit=registered(name).per, signed=bool((held < 0).any()), **cell)  # fmt: skip
-
-
-def _least(n: int, events: int, mean: float) -> int:
-    """Return the smallest count that a mean gives away; that none lacks it, only if it is a 1."""
-    lacking = n - events
-    return min(n, events) if lacking == 0 and not np.isclose(mean, 1.0) else min(events, lacking)
+    known, number, shifted = own & ~np.isnan(values), f"mean:{name}:{design.method}", 0.0
+    add_counts(maker, values, own, name, "compared", name=name, **cell)
+    if cap is not None and known.any():
+        shifted = cap.moved(values[known], design.weights[known])
+        values, number = values.clip(max=cap.at), number + CAPPED
+    add_mean(maker, values, known, number, design.weights, name=name, shifted=shifted, **cell)
 
 
 def _add_effects(  # noqa: PLR0917
@@ -240,8 +240,9 @@ def _add_effects(  # noqa: PLR0917
         error = float(line["std_error"])
         squares = _squares(pulls, found, members if by is None else None)
         left = max(error**2 - most(squares), 0.0) if np.isfinite(error) else np.nan
-        own = [_least(int(line[f"n_{arm}"]), int(line[f"events_{arm}"]), float(line[f"mean_{arm}"]))
-               for arm in ARMS]  # fmt: skip
+        counts = [(int(line[f"n_{arm}"]), int(line[f"events_{arm}"])) for arm in ARMS]
+        own = [least_of(*pair, float(line[f"mean_{arm}"]))
+               for arm, pair in zip(ARMS, counts, strict=True)]  # fmt: skip
         name = str(row["outcome"])
         cap, values = biting.get(name), known[name]
         shifted = sum(_shifted(cap, raw[name].to_numpy(dtype=float), members, which, found)
