@@ -13,6 +13,7 @@ from tests.attacks import attacks
 from tests.attacks.world import Line, as_shown, cells_of, families, released
 from tfeval.release.ledger import Ledger
 from tfeval.release.released import SECONDARY, release_cells
+from tfeval.report.cells import together
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,15 @@ def test_two_reports_that_differ_by_a_caliper(people, tmp_path, between):
     assert attacks.difference_of_two(*lines, sizes) is None
     said = [[(line.number, line.low, line.high) for line in one] for one in lines]
     assert said[0] == said[1]
+
+
+def test_two_reports_of_one_release_that_differ_by_a_caliper(people):
+    wide, narrow = (people.iloc[:count].reset_index(drop=True) for count in (1_385, 1_380))
+    both = together([cells_of(one, areas=False) for one in (wide, narrow)], ["wide", "narrow"])
+    found = release_cells(both, Ledger()).frame
+    said = [found[found["scope"] == scope].set_index("number") for scope in ("wide", "narrow")]
+    assert (said[0]["released"].fillna(0) == said[1]["released"].fillna(0)).all()
+    assert (said[0]["exact"] != said[1]["exact"]).any() and said[0]["shown"].any()
 
 
 def parts_of(people: pd.DataFrame) -> list[pd.DataFrame]:

@@ -112,7 +112,8 @@ class Ledger:
         Returns
         -------
         mapping or None
-            Of the nearest set that differs by at most nine families, with `apart`, by how many.
+            Of the nearest set that differs by at most nine families, with `apart`, by how many,
+            and `new` if it is of the release that is being made.
             Its `released` is None where it was hidden so that others cannot be worked out.
         """
         held = self._numbers.get(number)
@@ -154,12 +155,17 @@ class Ledger:
         digits = len(value.partition(".")[2])
         return any(one == unit and f"{said:.{digits}f}" == value for said, one in held)
 
-    def add(self, number: str, families: np.ndarray, said: Mapping[str, Any]) -> None:
-        """Note that a number is released."""
-        row = dict(said)
+    def add(self, number: str, families: np.ndarray, said: Mapping[str, Any]) -> dict[str, Any]:
+        """Note that a number is released; return what is kept of it, which `untell` takes back."""
+        row = {**said, "new": True}
         self._values.clear()
         self._take(number, families, row)
         self._new.append((number, families, row))
+        return row
+
+    def untell(self, row: dict[str, Any]) -> None:
+        """Note that a number of this release was hidden after all, for the sake of others."""
+        row |= dict.fromkeys(("released", "unit", "error"))
 
     def next_release(self) -> str:
         """Return the name of the release that `save` will keep."""
@@ -179,7 +185,8 @@ class Ledger:
             if own not in sets:
                 sets[own] = len(parts)
                 parts.append(families)
-            rows.append({**row, "number": number, "set": sets[own]})
+            kept = {name: one for name, one in row.items() if name != "new"}
+            rows.append({**kept, "number": number, "set": sets[own]})
         told = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "numbers": rows}
         path = self.folder / RELEASES / f"{name}.npz"
         write_private(path, "")

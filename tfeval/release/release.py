@@ -83,9 +83,12 @@ def release(reports: Path, outside: Path, ledger: Path) -> Release:
     held = Ledger(ledger)
     made: dict[str, Released] = {}
     with written_whole(outside, private=True) as (draft,):
+        pages_of = [(scope, folder) for scope, pages in found.items() for folder, _ in pages]
+        cells = together((read_cells(folder / FILE) for _, folder in pages_of),
+                         [scope for scope, _ in pages_of])  # fmt: skip
+        whole = release_cells(cells, held)
         for scope, pages in found.items():
-            cells = together(read_cells(folder / FILE) for folder, _ in pages)
-            made[scope] = release_cells(cells, held)
+            made[scope] = whole.of(scope)
             (draft / scope).mkdir(mode=0o700)
             about = _about(pages, made[scope])
             for name, text in files_of(register_of(made[scope]), about).items():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,8 +108,15 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.astype(kinds | {"signed": bool})
 
 
-def together(several: Iterable[Cells]) -> Cells:
-    """Return the cells of several pages as one."""
+def together(several: Iterable[Cells], scopes: Sequence[str] = ()) -> Cells:
+    """Return the cells of several pages as one.
+
+    Parameters
+    ----------
+    several : iterable of Cells
+    scopes : sequence of str, optional
+        Whose report each is of: the same number of two reports is two cells.
+    """
     parts = list(several)
     if not parts:
         none = np.zeros(0, dtype=np.uint64)
@@ -119,14 +126,14 @@ def together(several: Iterable[Cells]) -> Cells:
                                 return_inverse=True)  # fmt: skip
     ends = np.cumsum([0, *(len(one.families) for one in parts)])
     frames, members, starts, sets, held = [], [], [np.zeros(1, dtype=np.int64)], 0, 0
-    for one, begin in zip(parts, ends[:-1], strict=True):
-        frames.append(one.frame.assign(set=one.frame["set"] + sets))
+    for one, begin, scope in zip(parts, ends[:-1], scopes or [""] * len(parts), strict=True):
+        frames.append(one.frame.assign(set=one.frame["set"] + sets, scope=scope))
         members.append(place[begin + one.members.astype(np.int64)].astype(np.uint32))
         starts.append(one.starts[1:] + held)
         sets, held = sets + len(one.starts) - 1, held + len(one.members)
     frame = pd.concat(frames, ignore_index=True)
     # Two pages may show one number of one population: it is one cell.
-    first = ~frame.duplicated(["number", "months", "arm", "area"])
+    first = ~frame.duplicated(["scope", "number", "months", "arm", "area"])
     simulated = any(one.about.get("simulated", False) for one in parts)
     return Cells(frame[first].reset_index(drop=True), families, np.concatenate(members),
                  np.concatenate(starts), {"simulated": simulated})  # fmt: skip

@@ -248,6 +248,8 @@ def _add_effects(  # noqa: PLR0917
         shifted = sum(_shifted(cap, raw[name].to_numpy(dtype=float), members, which, found)
                       for which in ARMS.values()) if cap else 0.0  # fmt: skip
         whole = bool(np.isin(values[~np.isnan(values)], (0.0, 1.0)).all())
+        if whole and by is not None:
+            continue  # two shares, whose counts are released: their difference would sharpen them
         maker.add(
             members, kind="effect",
             number=f"effect:{name}:{design.method}:{method}:{design.estimand}{CAPPED * bool(cap)}",

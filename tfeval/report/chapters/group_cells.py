@@ -88,7 +88,7 @@ def add_mean(
         Other columns.
     """
     held, own = values[known], weights[known]
-    if not known.any() or (np.isin(held, (0.0, 1.0)).all() and np.ptp(own) == 0):
+    if np.isin(held, (0.0, 1.0)).all():
         return
     mean, moved = moved_by(held, own)
     moved["drop"] += shifted
