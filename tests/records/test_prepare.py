@@ -342,8 +342,8 @@ def test_families_that_cannot_be_placed_are_said_or_left_out_with_all_that_is_th
     mapping = placed(sent, frames, dict.fromkeys(range(3), "E06000058"), none)
     told = refused(sent, mapping)
     assert "a code over several authorities of 2012-15, fewer than 10 values" in told
-    assert "of fewer than 10 families by their authority" in told and 'across = "leave out"' in told
-    target = made(sent, '[authorities]\nacross = "leave out"\n' + mapping)
+    assert "of fewer than 10 families by their authority" in told and 'across = "leave_out"' in told
+    target = made(sent, '[authorities]\nacross = "leave_out"\n' + mapping)
     people = frames["people"]
     gone = set(people.loc[people["family_id"].isin(lost), "person_id"])
     kept = {name: pd.read_parquet(target / f"{name}.parquet") for name in TABLES[:3]}

@@ -146,9 +146,9 @@ def read_day(text: str, forms: tuple[DateForm, ...]) -> tuple[date | None, str]:
     --------
     >>> either = DateForm("DD/MM/YYYY"), DateForm("MM/DD/YYYY")
     >>> read_day("31/05/2013", either), read_day("01/05/2013", either)
-    ((datetime.date(2013, 5, 31), 'DD/MM/YYYY'), (None, 'two forms'))
+    ((datetime.date(2013, 5, 31), 'DD/MM/YYYY'), (None, 'two_forms'))
     """
     found = [(day, one.form) for one in forms if (day := one.read(text))]
     if len({day for day, _ in found}) > 1:
-        return None, "two forms"
+        return None, "two_forms"
     return found[0] if found else (None, "")

@@ -19,7 +19,7 @@ from tfeval.records.store import FIELDS, checked_about
 REFUSE, MARK, MISSING = "refuse", "mark", "missing"
 #: What becomes of a value that cannot be read.
 UNREAD = (REFUSE, MARK, MISSING)
-WHOLE, LEAVE_OUT = "whole", "leave out"
+WHOLE, LEAVE_OUT = "whole", "leave_out"
 #: Of windows of coverage: a part is told apart until all are there.
 KEEP = "keep"
 TAB = "tab"
@@ -103,7 +103,7 @@ class Plan:
         What `about.json` will say.
     parts, across : str
         What becomes of authorities' codes that are part of one of 2012-15 ("refuse" or "whole"),
-        or lie over several ("refuse" or "leave out").
+        or lie over several ("refuse" or "leave_out").
     """
 
     tables: Mapping[str, TableRule]
@@ -151,7 +151,7 @@ def read_plan(file: str | Path) -> Plan:
     except UnicodeDecodeError:
         raise ParameterError(f"{path.name} is not UTF-8: save it as plain text in UTF-8.") from None
     except tomllib.TOMLDecodeError as fault:
-        line = re.search(r"at line (\d+)", str(fault))
+        line = re.search(r"line\s([0-9]+)", str(fault))
         where = f" from line {line[1]} on" if line else ""
         raise ParameterError(f"{path.name} is no TOML{where}: correct it.") from None
     return plan_of(content)

@@ -25,7 +25,7 @@ from tfeval.records.preparation.log import Change, Prepared
 from tfeval.records.preparation.making import Making
 from tfeval.records.preparation.mapping import LEAVE_OUT, Plan, read_plan
 from tfeval.records.preparation.sources import Source, opened_source
-from tfeval.records.preparation.values import LIES_ACROSS, PART_OF_ONE
+from tfeval.records.preparation.values import LIES_ACROSS, PART_OF_ONE, WHY
 from tfeval.records.private import written_whole
 from tfeval.records.schema import TABLES
 from tfeval.records.store import FIELDS, checked_about, read_about
@@ -132,7 +132,7 @@ def _changes(made: list[Making], which: str) -> Iterator[Change]:
     for one in made:
         for (column, rule), times in getattr(one, which).items():
             if times:
-                yield Change(one.name, column, rule, times)
+                yield Change(one.name, column, WHY.get(rule, rule), times)
 
 
 def _lacking(plan: Plan) -> Iterator[str]:
@@ -146,8 +146,8 @@ def _lacking(plan: Plan) -> Iterator[str]:
 
 
 _CURES = {
-    LIES_ACROSS: 'give the earlier code, or leave these families out (authorities.across = "leave '
-    'out")',
+    LIES_ACROSS: "give the earlier code, or leave these families out (authorities.across = "
+    '"leave_out")',
     PART_OF_ONE: "give the earlier code, or take the part for the whole (authorities.parts = "
     '"whole")',
 }
@@ -167,7 +167,7 @@ def _refuse(came: Source, made: list[Making]) -> None:
     told = [f"{one.table}.{one.column} ({one.rule}, {shown(one.values, exact=False)} values)"
             for one in refused]  # fmt: skip
     more = f" and {len(told) - _NAMED} more" if len(told) > _NAMED else ""
-    rules = {one.rule for one in refused}
+    rules = {rule for one in made for _, rule in +one.refused}
     cures = [cure for rule, cure in _CURES.items() if rule in rules]
     if rules - set(_CURES):
         cures.append('say in the mapping how they are written, or unread = "mark"')

@@ -31,7 +31,7 @@ class Read:
     rules : tuple of str
         What was done to it, in words; empty if nothing was.
     unread : str
-        Why it cannot be read, in words; empty if it can.
+        Why it cannot be read, a key of `WHY`; empty if it can.
     """
 
     value: str | None
@@ -41,9 +41,18 @@ class Read:
 
 #: What makes a value of a text that is not empty and stands for one.
 Reader = Callable[[str], Read]
-NOT_ITS_FORM = "not in its form"
-LIES_ACROSS = "a code over several authorities of 2012-15"
-PART_OF_ONE = "a code of a part of an authority of 2012-15"
+NOT_ITS_FORM, TWO_FORMS, NOT_WHOLE, NOT_A_MONTH, TWO_NAMES, LIES_ACROSS, PART_OF_ONE = (
+    "form", "two_forms", "not_whole", "not_a_month", "two_names", "across", "part")  # fmt: skip
+#: Why a value cannot be read, in words.
+WHY = {
+    NOT_ITS_FORM: "not in its form",
+    TWO_FORMS: "by two forms two days",
+    NOT_WHOLE: "not whole",
+    NOT_A_MONTH: "a day and no month (cut_to_month)",
+    TWO_NAMES: "a name that two authorities had",
+    LIES_ACROSS: "a code over several authorities of 2012-15",
+    PART_OF_ONE: "a code of a part of an authority of 2012-15",
+}
 
 
 def reader(column: Column, rule: ColumnRule, *, ends_on: date, parts: str) -> Reader:
@@ -66,7 +75,7 @@ def reader(column: Column, rule: ColumnRule, *, ends_on: date, parts: str) -> Re
     >>> sex = TABLES["people"].columns["sex"]
     >>> read = reader(sex, ColumnRule("s", words={"1": "male"}), ends_on=date.today(), parts="")
     >>> read("1").value, read(" Female ").value, read("9").unread
-    ('male', 'female', 'not in its form')
+    ('male', 'female', 'form')
     """
     kinds = {"date": _dates, "month": _dates, "count": _counts, "row number": _counts,
              "flag": _flags, "category": _categories}  # fmt: skip
@@ -116,14 +125,14 @@ def _dates(column: Column, rule: ColumnRule) -> Reader:
     def read(text: str) -> Read:
         day, form = read_day(text, forms)
         if day is None:
-            return Read(None, (), f"by {form} two days" if form else NOT_ITS_FORM)
+            return Read(None, (), TWO_FORMS if form else NOT_ITS_FORM)
         rules = () if form == ISO else (f"day as {form}",)
         if rule.last_day:
             day, rules = day + timedelta(days=1), (*rules, "a day added to the last one")
         if column.kind == "month" and rule.cut_to_month and day.day != 1:
             day, rules = day.replace(day=1), (*rules, "cut to its month")
         elif column.kind == "month" and day.day != 1:
-            return Read(None, (), "a day and no month (cut_to_month)")
+            return Read(None, (), NOT_A_MONTH)
         return Read(day.isoformat(), rules)
 
     return read
@@ -137,7 +146,7 @@ def _counts(column: Column, rule: ColumnRule) -> Reader:
             return Read(None, (), NOT_ITS_FORM)
         number = times * float(text)
         if number != int(number):
-            return Read(None, (), "not whole")
+            return Read(None, (), NOT_WHOLE)
         written = str(int(number))
         rules = (f"{rule.unit} to {column.unit}",) if times != 1 else ()
         return Read(written, (*rules, "whole number") if not rules and written != text else rules)
@@ -182,7 +191,7 @@ def _authorities(ends_on: date, parts: str, column: Column) -> Reader:
             return Read(whole or code, known, "" if whole else PART_OF_ONE)
         value = spelt(text, column)
         if value is None or text.lower() in twice:
-            return Read(None, (), "a name that two authorities had" if value else NOT_ITS_FORM)
+            return Read(None, (), TWO_NAMES if value else NOT_ITS_FORM)
         renamed = "code of other years" if code in renamed_codes() else "other spelling"
         return Read(value, () if value == text else (renamed,))
 
