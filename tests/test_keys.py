@@ -119,6 +119,7 @@ ALLOWED = {
     " Appraise ": "begins advice to who calls the package",
     "NHS number": "a kind of identifier in the data dictionary",
     "row number": "a kind of column in the data dictionary",
+    "half days": "a unit of the data dictionary",
     "National claim": "a row of the table of claims",
     **dict.fromkeys(["a category", "times of day", "complex numbers", "neither numbers nor text",
                      "text and numbers"], "a kind of values, in errors"),

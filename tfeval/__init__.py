@@ -40,6 +40,8 @@ _PUBLIC = {
     # records
     "open_records": "tfeval.records.store",
     "check_records": "tfeval.records.check",
+    "prepare": "tfeval.records.preparation.prepare",
+    "draft_mapping": "tfeval.records.preparation.draft",
     "new_key": "tfeval.records.pseudonyms",
     "read_key": "tfeval.records.pseudonyms",
     "pseudonymise": "tfeval.records.pseudonyms",
@@ -52,6 +54,7 @@ _PUBLIC = {
     "SimulatedRecords": "tfeval.records.simulate",
     "Truth": "tfeval.records.simulate",
     "CheckReport": "tfeval.records.check",
+    "Prepared": "tfeval.records.preparation.log",
     "Pseudonymised": "tfeval.records.pseudonyms",
     "Anonymity": "tfeval.records.anonymity",
     # cohort

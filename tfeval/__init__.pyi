@@ -161,6 +161,9 @@ from tfeval.records.anonymity import Anonymity as Anonymity
 from tfeval.records.anonymity import anonymity as anonymity
 from tfeval.records.check import CheckReport as CheckReport
 from tfeval.records.check import check_records as check_records
+from tfeval.records.preparation.draft import draft_mapping as draft_mapping
+from tfeval.records.preparation.log import Prepared as Prepared
+from tfeval.records.preparation.prepare import prepare as prepare
 from tfeval.records.pseudonyms import Pseudonymised as Pseudonymised
 from tfeval.records.pseudonyms import new_key as new_key
 from tfeval.records.pseudonyms import pseudonymise as pseudonymise

@@ -47,6 +47,7 @@ TREATMENTS = {
 #: What is known of a unit from one source over a window. Only what was seen is counted.
 SEEN = {
     "seen": "Seen",
+    "not_placed": "Its authority's code is none of 2012-15, so what was sent of it is not known",
     "not_covered": "Not sent by the authority for all of the time",
     "not_linked": "Somebody in it was not found in the source, or not looked for",
     "unreadable": "A row of it has a value that cannot be read",

@@ -15,7 +15,7 @@ from tfeval.cohort.entry import FAR, as_date, as_number, first_day
 from tfeval.errors import in_own_words
 from tfeval.programme.outcomes import Outcome, cohort_outcomes
 from tfeval.records.relations import unread
-from tfeval.records.schema import TABLES
+from tfeval.records.schema import TABLES, authority_codes
 from tfeval.records.store import Records
 
 # Counting over windows: each event table is read once, for all windows together.
@@ -136,7 +136,10 @@ def follow_up(
         ibis.least(units["attached_on"].epoch_days(), end),
         end,
     )
-    followed = units.select("unit", "local_authority", *_edges(spans), followed_to=censored)
+    followed = units.select(
+        "unit", "local_authority", *_edges(spans), followed_to=censored,
+        placed=units["local_authority"].isin(list(authority_codes())),
+    )  # fmt: skip
     if "coverage" not in records.tables:
         return followed.drop("local_authority")
     cover = records.table("coverage")
@@ -194,6 +197,7 @@ def seen_of(
             # Of the last window, which comes last.
             columns["state"] = ibis.cases(
                 (~followed_on, ibis.null("string")),
+                (~covered.fill_null(False) & ~joined["placed"].fill_null(False), "not_placed"),
                 (~covered.fill_null(False), "not_covered"),
                 (~linked, "not_linked"),
                 (~read, "unreadable"),

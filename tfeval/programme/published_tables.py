@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from tfeval.programme.authority_codes import code_faults
 from tfeval.programme.cumulative import falling
 
 SOURCE_COLUMNS = ("source_title", "publisher", "date", "url", "status")
@@ -144,6 +145,13 @@ TABLES = {
             ("code",),
             common=False,
         ),
+        PublishedTable(
+            "authority_codes",
+            "Codes of upper-tier authorities from 2009 to 2023",
+            ("code", "name", "valid_from", "valid_to", "authority", "area"),
+            ("code", "authority"),
+            common=False,
+        ),
         PublishedTable("benefits_claim_2015", "The 2015 claim of benefits to the taxpayer"),
         PublishedTable("evaluations", "National evaluations of 2016 and 2019", ("phase", "text")),
         PublishedTable(
@@ -259,6 +267,8 @@ def faults(
     repeated = int(frame.duplicated(list(table.key)).sum())
     if repeated:
         yield f"repeated {', '.join(table.key)} in {_rows(repeated)}: keep one of each."
+    if table.name == "authority_codes":
+        yield from code_faults(frame, authorities)
     if table.common:
         yield from _value_faults(frame)
     if "area_code" in table.extra and table.name != "progress_areas":
