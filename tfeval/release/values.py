@@ -20,7 +20,7 @@ from tfeval.impact.balance.tables import BALANCED, NOT_BALANCED, PARTLY, THRESHO
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.inference.rules import ESTIMATED, NO_ERROR
 from tfeval.impact.plan.analysis_plan import read_plan
-from tfeval.impact.study.checks import CENSORING
+from tfeval.impact.study.censoring import CENSORING
 from tfeval.programme import outcomes as registry
 from tfeval.programme.outcomes import outcome_label, outcome_words
 from tfeval.report.chapters.areas import (

@@ -282,7 +282,7 @@ class _Exporter(HTMLExporter):
 
     def from_notebook_node(
         self, nb: nbformat.NotebookNode, resources: dict[str, Any] | None = None, **more: Any
-    ) -> tuple[str, dict[str, Any]]:
+    ) -> Any:
         return super(HTMLExporter, self).from_notebook_node(nb, resources, **more)
 
 

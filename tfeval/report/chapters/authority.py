@@ -318,9 +318,9 @@ def _neighbours(places: pd.DataFrame, code: str) -> list[tuple[str, str]]:
     })  # fmt: skip
     apart = (scale - scale.loc[code]) / scale.std()
     alike = (apart**2).sum(axis=1, skipna=False).drop(code).dropna()
-    alike = alike.sort_values(kind="stable").index[:_ALIKE]
+    likest = alike.sort_values(kind="stable").index[:_ALIKE]
     far = _kilometres(places, code).drop(code).dropna().sort_values(kind="stable")[:_NEAR]
-    found = dict.fromkeys(alike, "alike")
+    found = dict.fromkeys(likest, "alike")
     for other, distance in far.items():
         near = f"nearby, {distance:,.0f} km"
         found[other] = f"alike and {near}" if other in found else near
