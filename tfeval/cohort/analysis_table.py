@@ -12,9 +12,9 @@ from weakref import WeakValueDictionary
 
 import pandas as pd
 
+from tfeval.cohort.columns import BEFORE, label_of
 from tfeval.display.rich import Rich
 from tfeval.errors import ParameterError, in_own_words, suggest
-from tfeval.programme.outcomes import OUTCOMES
 from tfeval.programme.phases import CRITERIA
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 #: Months after the index date at which outcomes are taken.
 HORIZONS = (6, 12, 18, 24)
-#: Months before the index date over which covariates are taken.
-BASELINE_MONTHS = 12
 LEVELS = ("family", "person")
 #: What no design mends, said at every effect against such a group.
 CAVEATS = {
@@ -59,48 +57,6 @@ COMPARISONS = {
     "other_authorities": "eligible and never attached, in the quarter of authorities that "
     "attached the smallest share of their eligible families",
 }
-
-
-# The windows over which outcomes are counted.
-
-BEFORE = "before"
-#: The year that decided who was eligible: what a rule looked at, a comparison must hold equal.
-IDENTIFIED = "before_identification"
-
-
-@dataclass(frozen=True)
-class Window:
-    """A time before or after the index date.
-
-    Attributes
-    ----------
-    name : str
-        "before", "before_identification", or the months after.
-    start, end : str
-        Columns of the units with its first day and the first day after it, as day numbers.
-    months : int
-        Its length.
-    """
-
-    name: str
-    start: str
-    end: str
-    months: int
-
-    @property
-    def timing(self) -> str:
-        """Whether it lies "before" or "after" the index date."""
-        return BEFORE if self.name in (BEFORE, IDENTIFIED) else "after"
-
-
-def windows(horizons: Iterable[int]) -> tuple[Window, ...]:
-    """Return the windows before the index date and before identification, and those after."""
-    after = tuple(Window(str(months), "day0", f"day{months}", months) for months in horizons)
-    return (
-        Window(BEFORE, "day_before", "day0", BASELINE_MONTHS),
-        Window(IDENTIFIED, "day_before_identified", "day_identified", BASELINE_MONTHS),
-        *after,
-    )
 
 
 @dataclass(frozen=True)
@@ -144,21 +100,6 @@ class Settings:
         odd = [months for months in self.horizons if months not in HORIZONS]
         if odd or not self.horizons:
             raise ParameterError(f"A horizon is one of {', '.join(map(str, HORIZONS))} months.")
-
-
-def column_of(outcome: str, window: str | int) -> str:
-    """Return the column of the analysis table with an outcome's counts over a window.
-
-    The one place where such a name is made. Nothing takes it apart: `Cohort.columns` says which
-    outcome and months a column is of.
-
-    Parameters
-    ----------
-    outcome : str
-    window : str or int
-        A window's name, or the months after the index date.
-    """
-    return f"{outcome}_{window}"
 
 
 # What a cohort was when it was built: the reference of effects that are held to a plan.
@@ -356,7 +297,7 @@ class Cohort(Rich):
     def labels(self) -> dict[str, str]:
         """Covariates' names for readers, by column."""
         rows = self.columns[self.columns["timing"] == "before"]
-        return {row["name"]: _label(row) for row in rows.to_dict("records")}
+        return {row["name"]: label_of(row) for row in rows.to_dict("records")}
 
     @property
     def horizons(self) -> list[int]:
@@ -477,25 +418,3 @@ class Cohort(Rich):
             }  # fmt: skip
             self._frame.append(rows.reset_index(drop=True))
         return self._frame[0].copy()
-
-
-#: Covariates that are no outcomes, where the column's own words would not do.
-_LABELS = {
-    "met_crime_asb": "Met: crime and anti-social behaviour",
-    "met_work": "Met: out of work",
-    "days_identified": "Days since identification",
-    "days_into_phase": "Days since the phase began",
-    "in_autumn": "Enters in September to December",
-    "in_summer": "Enters in May to August",
-}
-
-
-def _label(row: dict[Any, Any]) -> str:
-    name, outcome = str(row["name"]), str(row["outcome"])
-    if outcome:
-        when = ", year before identification" if row["window"] == IDENTIFIED else ""
-        return OUTCOMES[outcome].label + when
-    if row["months"]:
-        return f"School sessions due in the {row['months']} months after"
-    words = name.replace("met_", "met: ", 1).replace("_", " ")
-    return _LABELS.get(name, words[:1].upper() + words[1:])

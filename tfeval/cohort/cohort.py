@@ -10,7 +10,6 @@ import pandas as pd
 from ibis import _
 
 from tfeval.cohort.analysis_table import (
-    BEFORE,
     COMPARISONS,
     SEEN,
     TREATMENTS,
@@ -18,10 +17,8 @@ from tfeval.cohort.analysis_table import (
     Origin,
     Registrable,
     Settings,
-    Window,
-    column_of,
-    windows,
 )
+from tfeval.cohort.columns import BEFORE, Window, column_of, windows
 from tfeval.cohort.counting import follow_up, seen_of
 from tfeval.cohort.entry import (
     LEAN,

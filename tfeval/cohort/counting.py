@@ -10,7 +10,8 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from tfeval.cohort.analysis_table import BEFORE, Cohort, Window, column_of
+from tfeval.cohort.analysis_table import Cohort
+from tfeval.cohort.columns import BEFORE, Window, column_of
 from tfeval.cohort.entry import FAR, as_date, as_number, first_day
 from tfeval.errors import in_own_words
 from tfeval.programme.outcomes import Outcome, cohort_outcomes

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from tfeval.cohort.analysis_table import BASELINE_MONTHS, TREATMENTS, Settings
+from tfeval.cohort.analysis_table import TREATMENTS, Settings
+from tfeval.cohort.columns import BASELINE_MONTHS
 from tfeval.errors import DataError
 from tfeval.programme.phases import Phase
 from tfeval.records.relations import kept_frame

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pandas as pd
 
-from tfeval.cohort.analysis_table import BEFORE, Cohort
+from tfeval.cohort.analysis_table import Cohort
+from tfeval.cohort.columns import BEFORE
 from tfeval.errors import ParameterError, suggest
 
 _ALLOWED = (

@@ -122,8 +122,8 @@ def funnel_plot(
             floor = np.asarray(list(limits.values())[-1][0], dtype=float)
             below = data["share"] < np.interp(data["size"], limit_sizes, floor)
             rest = data[below & ~data["name"].isin(label)].sort_values("size", ascending=False)
-            told = pd.concat([marked, rest])
-            name_points(axes, told["size"], told["share"], told["name"].tolist())
+            points = pd.concat([marked, rest])
+            name_points(axes, points["size"], points["share"], points["name"].tolist())
     return chart_of(figure, data, **captions)
 
 

@@ -189,14 +189,14 @@ def choices_chart(
         layout: Any = figure.get_layout_engine()
         layout.set(wspace=0.05)
         grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-        for place, (name, found) in zip(grid, panels.items(), strict=True):
+        for place, (name, panel) in zip(grid, panels.items(), strict=True):
             place.axvline(0, color=INK, linewidth=1.2, zorder=1)
-            clear = ((found["low"] > 0) | (found["high"] < 0)).to_numpy()
+            clear = ((panel["low"] > 0) | (panel["high"] < 0)).to_numpy()
             for kind, colour, marker, words in (
                 (clear, ORANGE, "D", "95% interval leaves 0 out"),
                 (~clear, DARK_GREY, "o", "0 lies within"),
             ):
-                at, own = rows.places[kind], found[kind]
+                at, own = rows.places[kind], panel[kind]
                 place.hlines(at, own["low"], own["high"], color=colour, linewidth=2)
                 drawn[words] = place.scatter(
                     own["value"], at, s=26, marker=marker, color="white" if marker == "o"
@@ -204,13 +204,13 @@ def choices_chart(
                 )  # fmt: skip
             name_rows(place, rows, bold)
             place.set_title("\n".join(heads[name]), loc="left", fontsize=SMALL, fontweight="normal")
-            low, high = _near(found)
+            low, high = _near(panel)
             place.set_xlim(low, high)
             ticks = [one for one in MaxNLocator(3).tick_values(low, high) if low <= one <= high]
             place.set_xticks([0.0, max(ticks, key=abs)])
             number_axis(place.xaxis, "{:,.3g}")
-            for edge, marker, beyond in ((low, "<", found["value"] < low),
-                                       (high, ">", found["value"] > high)):  # fmt: skip
+            for edge, marker, beyond in ((low, "<", panel["value"] < low),
+                                       (high, ">", panel["value"] > high)):  # fmt: skip
                 if beyond.any():
                     drawn["The estimate lies beyond the edge"] = place.scatter(
                         np.full(beyond.sum(), edge), rows.places[beyond], s=48, marker=marker,
@@ -218,7 +218,7 @@ def choices_chart(
                         label="The estimate lies beyond the edge",
                     )  # fmt: skip
         figure.legend(handles=list(drawn.values()), loc="outside lower left", ncols=1)
-    parts = [found.assign(label=list(labels), outcome=name) for name, found in panels.items()]
+    parts = [panel.assign(label=list(labels), outcome=name) for name, panel in panels.items()]
     data = pd.concat(parts)[["label", "outcome", "value", "low", "high"]].reset_index(drop=True)
     return chart_of(figure, data, **captions)
 
@@ -280,13 +280,13 @@ def time_chart(
     return chart_of(figure, data, **captions)
 
 
-def _near(found: pd.DataFrame) -> tuple[float, float]:
+def _near(panel: pd.DataFrame) -> tuple[float, float]:
     """Return the ends of an axis on which a few wide intervals do not press the others flat."""
-    wide = found["high"] - found["low"]
-    held = found[wide <= _WIDE * wide.median()]
-    if held.empty:
+    wide = panel["high"] - panel["low"]
+    narrow = panel[wide <= _WIDE * wide.median()]
+    if narrow.empty:
         return -1.0, 1.0
-    low, high = min(0.0, float(held["low"].min())), max(0.0, float(held["high"].max()))
+    low, high = min(0.0, float(narrow["low"].min())), max(0.0, float(narrow["high"].max()))
     return low - 0.08 * (high - low), high + 0.08 * (high - low)
 
 

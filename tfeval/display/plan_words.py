@@ -55,14 +55,14 @@ def plan_notes(said: Mapping[str, Any]) -> list[str]:
     def which(what: list[str]) -> str:
         return "all effects here" if len(what) == rows else listed(what)
 
-    found = list(said.get("standing", ()))
-    found += [f'Planned as sensitivity analysis "{name}": {which(what)}.'
+    notes = list(said.get("standing", ()))
+    notes += [f'Planned as sensitivity analysis "{name}": {which(what)}.'
              for name, what in said["sensitivity"].items()]  # fmt: skip
-    found += [f"Exploratory, not planned: {which(item['what'])} ({item['why']})."
+    notes += [f"Exploratory, not planned: {which(item['what'])} ({item['why']})."
               for item in said["reasons"]]  # fmt: skip
     if said["absent"]:
-        found.append(f"Planned primary outcomes that are not here: {listed(said['absent'])}.")
-    return found
+        notes.append(f"Planned primary outcomes that are not here: {listed(said['absent'])}.")
+    return notes
 
 
 def listed(names: list[str]) -> str:

@@ -94,5 +94,5 @@ def about_words(about: Mapping[str, str]) -> str:
     >>> about_words({"phase": "one", "horizon": "12", "simulated": "yes"})
     'phase one; horizon 12'
     """
-    told = "; ".join(f"{name} {value}" for name, value in about.items() if name != "simulated")
-    return told.replace("_", " ")
+    choices = "; ".join(f"{name} {value}" for name, value in about.items() if name != "simulated")
+    return choices.replace("_", " ")

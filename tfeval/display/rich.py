@@ -162,10 +162,10 @@ def _study(thing: Any) -> dict[str, Any]:
 
 
 def _cohort(thing: Any) -> dict[str, Any]:
-    asked, steps = thing.settings, thing.flow.iloc[-1]
+    settings, steps = thing.settings, thing.flow.iloc[-1]
     return {
-        "settings": (asked.phase, asked.comparison, asked.treatment),
-        "horizons": tuple(f"{months} months" for months in asked.horizons),
+        "settings": (settings.phase, settings.comparison, settings.treatment),
+        "horizons": tuple(f"{months} months" for months in settings.horizons),
         "flow": tuple(f"{safe_count(steps[arm])} {arm}" for arm in ("treated", "comparison")),
         "covariates": tuple(thing.covariates),
         "outcomes(months)": tuple(

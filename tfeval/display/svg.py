@@ -53,12 +53,12 @@ def write_svg(figure: Figure, title: str, alt: str) -> str:
     for number, text in enumerate(figure.findobj(Text)):
         text.set_gid(f"text{number}")
         artists[text.get_gid()] = text
-    held, figure.dpi = figure.dpi, DPI
+    dpi, figure.dpi = figure.dpi, DPI
     try:
         renderer = SvgRenderer(wide, high, artists)
         figure.draw(renderer)
     finally:
-        figure.dpi = held
+        figure.dpi = dpi
     body = "\n".join(renderer.parts)
     words = f"{escape(title, quote=False)}\n{escape(alt, quote=False)}"
     mark = "c" + hashlib.sha256(f"{words}\n{body}".encode()).hexdigest()[:8]

@@ -148,12 +148,12 @@ def citations(sources: object) -> tuple[Citation, ...]:
     return tuple(dict.fromkeys(citation(row) for row in rows))
 
 
-def source_line(found: tuple[Citation, ...], *, html: bool) -> str:
+def source_line(sources: tuple[Citation, ...], *, html: bool) -> str:
     """Return the line "Source: ..." for under a table or figure, or an empty string."""
-    if not found:
+    if not sources:
         return ""
-    word = "Source" if len(found) == 1 else "Sources"
-    return f"{word}: " + "; ".join(item.html() if html else item.text() for item in found)
+    word = "Source" if len(sources) == 1 else "Sources"
+    return f"{word}: " + "; ".join(item.html() if html else item.text() for item in sources)
 
 
 # Small numbers: what may be shown of counts and rates about people.
@@ -415,8 +415,8 @@ def _missing(missing: str | Mapping[str, str], name: str) -> str:
 
 def _cell(value: Any, how: Format | None, missing: str, column: str) -> Cell:
     if is_source(value):
-        found = citation(value)
-        return Cell(found.text(), found.html())
+        source = citation(value)
+        return Cell(source.text(), source.html())
     if isinstance(value, list | tuple) and value and all(is_source(item) for item in value):
         several = citations(value)
         texts, links = zip(*((item.text(), item.html()) for item in several), strict=True)

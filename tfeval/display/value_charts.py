@@ -249,8 +249,8 @@ def lasting_chart(
         Its data: `panel`, `series` ("as assumed", "by the records", "measured" or "fitted"), `x`,
         `value`, `low`, `high`.
     """
-    held = {"as assumed": prior, "by the records": posterior}
-    parts = [_shares(edges, weights).assign(series=name) for name, weights in held.items()]
+    curves = {"as assumed": prior, "by the records": posterior}
+    parts = [_shares(edges, weights).assign(series=name) for name, weights in curves.items()]
     lines = -(-(len(panels) + 1) // 2)
     with drawing(0.9 + 2.35 * lines, **captions) as (figure, axes):
         axes.remove()

@@ -159,11 +159,11 @@ def day(text: str) -> str:
     >>> day("2016-12-20"), day("2015-05"), day("2012-13")
     ('20 December 2016', 'May 2015', '2012-13')
     """
-    found = re.fullmatch(r"(\d{4})-(\d\d)(?:-(\d\d))?", text)
-    if not found or not 1 <= int(found[2]) <= 12:
+    match = re.fullmatch(r"(\d{4})-(\d\d)(?:-(\d\d))?", text)
+    if not match or not 1 <= int(match[2]) <= 12:
         return text
-    written = f"{_MONTHS[int(found[2]) - 1]} {found[1]}"
-    return f"{int(found[3])} {written}" if found[3] else written
+    written = f"{_MONTHS[int(match[2]) - 1]} {match[1]}"
+    return f"{int(match[3])} {written}" if match[3] else written
 
 
 #: A minus before nothing, however it is written.

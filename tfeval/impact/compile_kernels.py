@@ -47,9 +47,9 @@ def compile_all() -> None:
     """Run every loop once on a study that is large enough."""
     # Scores are sorted arm by arm, so one study's smaller arm must be large enough by itself.
     match(simulated_study(4 * LARGE, within=False))
-    held = simulated_study()
+    example = simulated_study()
     for settings in RUNS:
-        match(held, **settings)
+        match(example, **settings)
 
 
 if __name__ == "__main__":

@@ -69,16 +69,16 @@ def codes_over_time() -> dict[str, AuthorityCode]:
     path = project_folder("data") / "published" / f"{TABLE}.csv"
     if not path.is_file():
         raise DataError(f"data/published/{TABLE}.csv is missing: it says what codes became.")
-    found: dict[str, AuthorityCode] = {}
+    codes: dict[str, AuthorityCode] = {}
     with path.open(encoding="utf-8", newline="") as stream:
         for row in csv.DictReader(stream):
-            known = found.get(row["code"])
+            known = codes.get(row["code"])
             touched = (*known.authorities, row["authority"]) if known else (row["authority"],)
-            found[row["code"]] = AuthorityCode(
+            codes[row["code"]] = AuthorityCode(
                 row["code"], row["name"], _day(row["valid_from"]), _day(row["valid_to"]),
                 touched, row["area"],
             )  # fmt: skip
-    return found
+    return codes
 
 
 @lru_cache(maxsize=1)

@@ -93,10 +93,10 @@ def region_of(value: str) -> str:
     ('North West', 9)
     """
     wanted = " ".join(value.split()).casefold()
-    found = next((name for name in regions() if name.casefold() == wanted), None)
-    if found is None:
+    region = next((name for name in regions() if name.casefold() == wanted), None)
+    if region is None:
         raise ParameterError(f'There is no region "{value}". {suggest(value, regions())}')
-    return found
+    return region
 
 
 def edition(value: str | int) -> str | int:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tfeval.cohort.columns import covariate_label
 from tfeval.display import release_words as words
 from tfeval.display.charts import bar_chart
 from tfeval.display.figures import Chart
@@ -28,7 +29,6 @@ from tfeval.release.values import (
     Numbers,
     areas_of,
     balance_of,
-    covariate_label,
     effects_of,
     verdict_of,
 )

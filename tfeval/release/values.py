@@ -22,7 +22,7 @@ from tfeval.impact.inference.rules import ESTIMATED, NO_ERROR
 from tfeval.impact.plan.analysis_plan import read_plan
 from tfeval.impact.study.censoring import CENSORING
 from tfeval.programme import outcomes as registry
-from tfeval.programme.outcomes import outcome_label, outcome_words
+from tfeval.programme.outcomes import outcome_words
 from tfeval.report.chapters.areas import (
     AreasByOutcome,
     areas_record,
@@ -215,20 +215,3 @@ def write_records(folder: Path, numbers: Numbers) -> None:
     place = folder / IMPACT
     place.mkdir(mode=0o700)
     (place / "records.json").write_text(json.dumps(content), encoding="utf-8")
-
-
-def covariate_label(name: str) -> str:
-    """Return a covariate's name for readers.
-
-    Examples
-    --------
-    >>> covariate_label("offences_before"), covariate_label("young_children")
-    ('Proven offences', 'Young children')
-    """
-    bare, late = name.removesuffix("_before"), name.endswith("_before_identification")
-    bare = bare.removesuffix("_before_identification")
-    try:
-        said = outcome_label(bare)
-    except TfevalError:
-        said = bare.replace("_", " ").capitalize()
-    return f"{said}, year before identification" if late else said

@@ -139,8 +139,8 @@ def distribution_plot(design: Compared, covariate: str) -> Chart:
     column = known[0]
     if column.level is not None:
         return _category_plot(design, column)
-    held = column.held
-    values = np.isnan(held) if column.absent else held
+    numbers = column.held
+    values = np.isnan(numbers) if column.absent else numbers
     low, high = values.min(), values.max()
     if ((values == low) | (values == high)).all():
         names = ["no", "yes"] if (low, high) == (0, 1) else [f"{low:g}", f"{high:g}"]
@@ -217,16 +217,16 @@ def _levels_plot(
     codes: Sequence[int] = (0, 1),
 ) -> Chart:  # fmt: skip
     arms = Arms(design.study.treated, design.study.sampling, design.weights)
-    found = compare_levels(values, codes, arms)
-    hidden = hidden_levels(found)
-    common = np.argsort([-sum(each.have[:2]) for each in found], kind="stable")[:LEVELS]
+    levels = compare_levels(values, codes, arms)
+    hidden = hidden_levels(levels)
+    common = np.argsort([-sum(each.have[:2]) for each in levels], kind="stable")[:LEVELS]
     top = sorted(common.tolist())
     exact, shown = {}, {}
     for key in KEYS:
         side, place = f"mean_{key[1]}", int(key[0] == "after")
-        exact[key] = np.array([getattr(each, side)[place] for each in found])
+        exact[key] = np.array([getattr(each, side)[place] for each in levels])
         shown[key] = np.where(hidden, np.nan, np.round(exact[key], 3))[top]
-    part = "" if len(top) == len(found) else f" ({len(top)} of {len(found)} levels)"
+    part = "" if len(top) == len(levels) else f" ({len(top)} of {len(levels)} levels)"
     return levels_chart(
         [names[row] for row in top], shown, alt=_overlap_words(name, exact),
         title=_overlap(exact), subtitle=f"Distribution of {name}{part}: {design.title}",
@@ -236,10 +236,10 @@ def _levels_plot(
 def _shares(codes: np.ndarray, size: int, arms: Arms) -> tuple[Shares, Shares]:
     # Exact shares, and which of them may not be shown.
     parts = arms.divide(codes) * 2
-    weights = [held for pair in arms.weights for held in pair]
+    weights = [weight for pair in arms.weights for weight in pair]
     shares, hidden = {}, {}
-    for key, part, held, here in zip(KEYS, parts, weights, arms.present, strict=True):
-        shares[key] = np.bincount(part, weights=held, minlength=size)
+    for key, part, weight, here in zip(KEYS, parts, weights, arms.present, strict=True):
+        shares[key] = np.bincount(part, weights=weight, minlength=size)
         hidden[key] = hidden_parts(np.bincount(part[here], minlength=size)[:, None])
     return shares, hidden
 
@@ -254,10 +254,10 @@ def _overlap(shares: Shares) -> str:
 
 
 def _overlap_words(name: str, shares: Shares) -> str:
-    found = _overlap(shares)
+    overlap = _overlap(shares)
     return (
         f"Bars of {name}, treated against comparison units, before and after the design. "
-        f"{found}, in these bars."
+        f"{overlap}, in these bars."
     )
 
 
@@ -344,20 +344,20 @@ def mirrored_chart(
         Its data: when, arm, low, high, share.
     """
     ends = np.asarray(edges, dtype=float)
-    held = {key: np.asarray(values, dtype=float) for key, values in shares.items()}
-    _check_arms(held, len(ends) - 1)
+    bars = {key: np.asarray(values, dtype=float) for key, values in shares.items()}
+    _check_arms(bars, len(ends) - 1)
     data = pd.DataFrame(
         {"when": when, "arm": arm, "low": low, "high": high, "share": share}
-        for (when, arm), values in held.items()
+        for (when, arm), values in bars.items()
         for low, high, share in zip(ends[:-1], ends[1:], values, strict=True)
     )
     with drawing(4.0, **captions) as (figure, axes):
         axes.remove()
         _apart(figure)
-        top = 1.25 * max(float(np.nanmax(np.r_[values, 0.01])) for values in held.values())
+        top = 1.25 * max(float(np.nanmax(np.r_[values, 0.01])) for values in bars.values())
         for panel, when in zip(figure.subplots(1, 2, sharey=True), _WHEN, strict=True):
             for (arm, (colour, hatch)), side in zip(_ARMS.items(), (1, -1), strict=True):
-                panel.bar(ends[:-1], side * np.nan_to_num(held[when, arm]), np.diff(ends),
+                panel.bar(ends[:-1], side * np.nan_to_num(bars[when, arm]), np.diff(ends),
                          align="edge", color=colour, hatch=hatch, edgecolor="white",
                          linewidth=0.6)  # fmt: skip
                 panel.annotate(arm.capitalize(), (0.985, 0.985 if side > 0 else 0.015),
@@ -396,21 +396,21 @@ def levels_chart(
     Chart
         Its data: when, arm, label, share.
     """
-    held = {key: np.asarray(values, dtype=float) for key, values in shares.items()}
-    _check_arms(held, len(labels))
+    bars = {key: np.asarray(values, dtype=float) for key, values in shares.items()}
+    _check_arms(bars, len(labels))
     data = pd.DataFrame(
         {"when": when, "arm": arm, "label": str(label), "share": share}
-        for (when, arm), values in held.items()
+        for (when, arm), values in bars.items()
         for label, share in zip(labels, values, strict=True)
     )
     rows = lay_rows(labels, 0.6, inches=1.3)
     with drawing(rows.space("Share of the arm", legend=1) + 0.25, **captions) as (figure, axes):
         axes.remove()
         _apart(figure)
-        top = 1.5 * max(float(np.nanmax(np.r_[values, 0.01])) for values in held.values())
+        top = 1.5 * max(float(np.nanmax(np.r_[values, 0.01])) for values in bars.values())
         for panel, when in zip(figure.subplots(1, 2, sharey=True), _WHEN, strict=True):
             for (arm, (colour, hatch)), shift in zip(_ARMS.items(), (-0.12, 0.12), strict=True):
-                values, places = held[when, arm], rows.places + shift
+                values, places = bars[when, arm], rows.places + shift
                 panel.barh(places, np.nan_to_num(values), height=0.21, color=colour,
                           hatch=hatch, edgecolor="white", linewidth=0.6,
                           label=arm.capitalize())  # fmt: skip

@@ -48,8 +48,8 @@ def ks_distances(treated: np.ndarray, comparison: np.ndarray, pairs: Sequence[Pa
     largest, starts, contested = [], [], np.zeros(BINS, dtype=bool)
     for pair in pairs:
         above, below = (
-            np.bincount(code, weights=held, minlength=BINS)
-            for code, held in zip(codes, pair, strict=True)
+            np.bincount(code, weights=mass, minlength=BINS)
+            for code, mass in zip(codes, pair, strict=True)
         )
         edges = np.cumsum(above - below)
         starts.append(edges - (above - below))
@@ -130,7 +130,7 @@ class Arms:
     @cached_property
     def present(self) -> tuple[np.ndarray, ...]:
         """Who has weight: treated and comparison before, then treated and comparison after."""
-        return tuple(held > 0 for pair in self.weights for held in pair)
+        return tuple(mass > 0 for pair in self.weights for mass in pair)
 
     def divide(self, values: np.ndarray) -> Pair:
         """Return the values of the treated and of the comparison units."""
@@ -216,12 +216,12 @@ def compare(values: np.ndarray, arms: Arms) -> Comparison:
     high = max(treated.max(initial=-np.inf), comparison.max(initial=-np.inf))
     span = float(high - low) if high >= low else 0.0
     binary = _two_valued(treated, low, high) and _two_valued(comparison, low, high)
-    found = [
-        tuple(moments(part, held) for part, held in zip((treated, comparison), pair, strict=True))
+    stats = [
+        tuple(moments(part, mass) for part, mass in zip((treated, comparison), pair, strict=True))
         for pair in arms.weights
     ]
-    means = tuple(tuple(mean for mean, _ in pair) for pair in found)
-    spreads = tuple(tuple(variance for _, variance in pair) for pair in found)
+    means = tuple(tuple(mean for mean, _ in pair) for pair in stats)
+    spreads = tuple(tuple(variance for _, variance in pair) for pair in stats)
     if binary:
         gaps = [abs(one - other) / span if span else 0.0 for one, other in means]
         ratios = [np.nan, np.nan]
@@ -262,21 +262,21 @@ def compare_levels(codes: np.ndarray, levels: Sequence[int], arms: Arms) -> list
     parts = [part.astype(np.int64) + 1 for part in arms.divide(codes)]
     size = max(int(part.max(initial=0)) for part in parts) + 1
     shares = [
-        np.bincount(part, weights=held, minlength=size)
+        np.bincount(part, weights=mass, minlength=size)
         for pair in arms.weights
-        for part, held in zip(parts, pair, strict=True)
+        for part, mass in zip(parts, pair, strict=True)
     ]
     counts = [
         np.bincount(part[here], minlength=size)
         for part, here in zip(parts * 2, arms.present, strict=True)
     ]
     totals = [int(here.sum()) for here in arms.present]
-    found = []
+    comparisons = []
     for level in levels:
         before_t, before_c, after_t, after_c = (float(share[level + 1]) for share in shares)
         have = tuple(int(count[level + 1]) for count in counts)
         both = before_t * arms.part + before_c * (1 - arms.part)
-        found.append(
+        comparisons.append(
             Comparison(
                 mean_treated=(before_t, after_t),
                 mean_comparison=(before_c, after_c),
@@ -289,7 +289,7 @@ def compare_levels(codes: np.ndarray, levels: Sequence[int], arms: Arms) -> list
                 lack=tuple(total - some for total, some in zip(totals, have, strict=True)),
             )
         )
-    return found
+    return comparisons
 
 
 def standardised(difference: float, sd: float, span: float) -> float:
@@ -318,7 +318,7 @@ def _scaled(pair: Pair) -> Pair:
 def _together(means: Sequence[float], variances: Sequence[float], arms: Arms) -> float:
     # The variance of both arms in one, from that within and between them.
     shares = (arms.part, 1.0 - arms.part)
-    squares = [_product(held, held) for held in arms.weights[0]]
+    squares = [_product(mass, mass) for mass in arms.weights[0]]
     within = sum(
         share * np.nan_to_num(variance) * (1.0 - square)
         for share, variance, square in zip(shares, variances, squares, strict=True)

@@ -85,8 +85,8 @@ def balance_frame(
     arms = Arms(study.treated, study.sampling, design.weights)
     items = [*_covariates(study.covariates), *_scores(design, scores)]
     # One after another: two threads were slower, as each column is short of memory, not of work.
-    found = [row for item in items for row in _measured(item, arms, squares)]
-    frame = pd.DataFrame([_row(item, each, hide, denominator) for item, each, hide in found])
+    rows = [row for item in items for row in _measured(item, arms, squares)]
+    frame = pd.DataFrame([_row(item, each, hide, denominator) for item, each, hide in rows])
     taken: set[str] = set()
     frame["covariate"] = [free_name(str(name), taken) for name in frame["covariate"]]
     return frame[list(COLUMNS)]
@@ -104,10 +104,10 @@ def level_columns(covariates: Covariates, source: str) -> list[Column]:
     return [reference_column(covariates, source), *own]
 
 
-def hidden_levels(found: Sequence[Comparison]) -> np.ndarray:
+def hidden_levels(comparisons: Sequence[Comparison]) -> np.ndarray:
     """Tell which levels of a category may not be shown; shape (levels,)."""
-    have = np.array([each.have for each in found])
-    lack = np.array([each.lack for each in found])
+    have = np.array([each.have for each in comparisons])
+    lack = np.array([each.lack for each in comparisons])
     # A level that fewer than ten lack gives the others away.
     return hidden_parts(np.where((lack > 0) & (lack < THRESHOLD), 0, have))
 
@@ -151,16 +151,16 @@ def _values(values: np.ndarray, arms: Arms) -> list[Comparison]:
 
 
 def _measured(item: Item, arms: Arms, squares: bool) -> list[tuple[Item, Comparison, bool]]:
-    found = item.measure(arms)
-    have = np.array([each.have for each in found])
-    lack = np.array([each.lack for each in found])
+    comparisons = item.measure(arms)
+    have = np.array([each.have for each in comparisons])
+    lack = np.array([each.lack for each in comparisons])
     if item.kind == "level":
-        hidden = hidden_levels(found)
+        hidden = hidden_levels(comparisons)
         return [
             (replace(item, names=(name,)), each, bool(hide))
-            for name, each, hide in zip(item.names, found, hidden, strict=True)
+            for name, each, hide in zip(item.names, comparisons, hidden, strict=True)
         ]
-    only = found[0]
+    only = comparisons[0]
     rare = bool((have < THRESHOLD).any())
     if only.binary:
         rare = rare or bool(((lack > 0) & (lack < THRESHOLD)).any())
@@ -174,8 +174,8 @@ def _measured(item: Item, arms: Arms, squares: bool) -> list[tuple[Item, Compari
     return rows
 
 
-def _row(item: Item, found: Comparison, hide: bool, denominator: str) -> dict[str, object]:
-    treated, comparison, every = found.sd
+def _row(item: Item, measures: Comparison, hide: bool, denominator: str) -> dict[str, object]:
+    treated, comparison, every = measures.sd
     pooled = float(np.sqrt((treated**2 + comparison**2) / 2))
     sd = {"treated": treated, "comparison": comparison, "pooled": pooled}[denominator]
     sd = sd if sd > 0 else every
@@ -184,13 +184,13 @@ def _row(item: Item, found: Comparison, hide: bool, denominator: str) -> dict[st
         "sd": sd, "hidden": hide,
     }  # fmt: skip
     for place, when in enumerate(("before", "after")):
-        difference = found.mean_treated[place] - found.mean_comparison[place]
+        difference = measures.mean_treated[place] - measures.mean_comparison[place]
         row |= {
-            f"mean_treated_{when}": found.mean_treated[place],
-            f"mean_comparison_{when}": found.mean_comparison[place],
-            f"smd_{when}": standardised(difference, sd, found.span),
-            f"variance_ratio_{when}": found.variance_ratio[place],
-            f"ks_{when}": found.ks[place],
+            f"mean_treated_{when}": measures.mean_treated[place],
+            f"mean_comparison_{when}": measures.mean_comparison[place],
+            f"smd_{when}": standardised(difference, sd, measures.span),
+            f"variance_ratio_{when}": measures.variance_ratio[place],
+            f"ks_{when}": measures.ks[place],
         }
     return row
 

@@ -209,8 +209,8 @@ class Design:
     @property
     def weight_models(self) -> tuple[WeightModel, ...]:
         """The models of its weights; none where weights are known."""
-        held = self.weight_model
-        return () if held is None else held if isinstance(held, tuple) else (held,)
+        models = self.weight_model
+        return () if models is None else models if isinstance(models, tuple) else (models,)
 
     @cached_property
     def ess(self) -> dict[str, float]:
@@ -318,8 +318,8 @@ class Design:
             "fate": pd.Categorical.from_codes(self.fate[rows], pd.Index(FATES)),
             "sampling_weight": self.study.sampling[rows],
         }
-        found = frame_of(self.study, rows, own, covariates=covariates)
-        return found if all else found[weights > 0]
+        frame = frame_of(self.study, rows, own, covariates=covariates)
+        return frame if all else frame[weights > 0]
 
     def left_out(self) -> Table:
         """Return who was kept and who was left out, and why, as a table for readers."""
@@ -398,9 +398,9 @@ def of_whole(design: Design, study: Study, rows: np.ndarray) -> Design:
     """
 
     def spread(values: np.ndarray, rest: float = 0.0) -> np.ndarray:
-        found = np.full(study.size, rest, dtype=values.dtype)
-        found[rows] = values
-        return found
+        whole = np.full(study.size, rest, dtype=values.dtype)
+        whole[rows] = values
+        return whole
 
     models = tuple(
         replace(model, residual=spread(model.residual), slope=spread(model.slope))

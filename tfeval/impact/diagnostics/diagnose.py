@@ -114,7 +114,7 @@ class Diagnostics(Tabled):
         label = label_of(name, self.settings.get("long_labels", {}))
         apart = (rows["conf_low"] > 0) | (rows["conf_high"] < 0)
         before = rows["month"] < 0
-        told = [f"{int((apart & part).sum())} of {int(part.sum())} quarters {when}"
+        counts = [f"{int((apart & part).sum())} of {int(part.sum())} quarters {when}"
                 for part, when in ((before, "before"), (~before, "after"))]  # fmt: skip
         return event_chart(
             rows["month"].to_numpy(dtype=float) + placebos.QUARTER / 2,
@@ -122,11 +122,11 @@ class Diagnostics(Tabled):
             rows["mean_comparison"] + rows["conf_low"] - rows["estimate"],
             rows["mean_comparison"] + rows["conf_high"] - rows["estimate"],
             title=("Simulated records: the" if self.simulated else "The")
-            + f" arms differ in {told[0]} and {told[1]} the index date",
+            + f" arms differ in {counts[0]} and {counts[1]} the index date",
             subtitle=f"{label_of(name, self.settings.get('labels', {}))} by quarter",
             alt=f"Two lines over the quarters around the index date, of families on the programme "
             f"and of those they are compared with, and a band around the second. The first lies "
-            f"outside the band in {told[0]} the index date and in {told[1]}.",
+            f"outside the band in {counts[0]} the index date and in {counts[1]}.",
             y_label=label,
         )  # fmt: skip
 
@@ -228,29 +228,29 @@ def diagnose(
     names = _checked(design, families, months, method, outcomes)
     if shift not in _SHIFTS:
         raise ParameterError(f"shift is {' or '.join(map(str, _SHIFTS))} months, not {shift!r}.")
-    held = families.outcomes(months)
-    controls = _known(cannot_move, held, "cannot_move")
+    frame = families.outcomes(months)
+    controls = _known(cannot_move, frame, "cannot_move")
     names = [name for name in names if name not in controls]
-    asked = Asked(design, families, records, months, method, tuple(names), shift, tuple(controls))
-    inside = held.loc[design.study.index]
+    request = Asked(design, families, records, months, method, tuple(names), shift, tuple(controls))
+    inside = frame.loc[design.study.index]
     effects = placebos.tests_of("", design, inside, method, names)
     effects = effects[effects["why"] == ""].reset_index(drop=True)
     if effects.empty:
         raise DataError(f"No outcome over {months} months is known of enough families to check.")
     made = {
-        "placebo_outcomes": placebos.placebo_outcomes(asked),
-        "placebo_index_date": placebos.placebo_index_date(asked),
-        "trend_before": placebos.trend_before(asked),
-        "negative_controls": placebos.negative_controls(asked),
+        "placebo_outcomes": placebos.placebo_outcomes(request),
+        "placebo_index_date": placebos.placebo_index_date(request),
+        "trend_before": placebos.trend_before(request),
+        "negative_controls": placebos.negative_controls(request),
     }
     rows = placebos.judged(made, matters)
-    rows.append(threats.judged_turned(threats.without_each(asked, effects)))
-    rows.append(threats.judged_bounds(threats.contamination(asked, effects)))
+    rows.append(threats.judged_turned(threats.without_each(request, effects)))
+    rows.append(threats.judged_bounds(threats.contamination(request, effects)))
     words = outcome_words([*names, *controls])
     return Diagnostics(
         frame=pd.DataFrame(rows).reindex(columns=list(COLUMNS)),
         tests=pd.concat([one for one in made.values() if len(one)], ignore_index=True),
-        quarters=placebos.event_study(asked),
+        quarters=placebos.event_study(request),
         settings={**words, "matters": matters, "design": design.title, "months": months,
                   "shift": shift},
         simulated=families.simulated,
@@ -265,18 +265,18 @@ def _checked(
             "diagnose takes a design of a study: make one with match(study) or weight(study)."
         )
     check_choice("method", method, METHODS)
-    held = families.outcomes(months)
+    frame = families.outcomes(months)
     if outcomes is None:
-        return [name for name in reported_outcomes() if name in held]
-    return _known(outcomes, held, "outcomes")
+        return [name for name in reported_outcomes() if name in frame]
+    return _known(outcomes, frame, "outcomes")
 
 
-def _known(names: Iterable[str], held: pd.DataFrame, setting: str) -> list[str]:
+def _known(names: Iterable[str], frame: pd.DataFrame, setting: str) -> list[str]:
     given = [names] if isinstance(names, str) else list(dict.fromkeys(names))
     for name in given:
-        if name not in held:
+        if name not in frame:
             raise ParameterError(
-                f"{setting}: the cohort has no outcome {name}. {suggest(str(name), held.columns)}"
+                f"{setting}: the cohort has no outcome {name}. {suggest(str(name), frame.columns)}"
             )
     return given
 
@@ -363,11 +363,11 @@ def confidence(
     return Confidence(level, failed, unknown, balance, bound, e_value)
 
 
-def bound_of(found: Sensitivity | None) -> tuple[str, float]:
+def bound_of(analysis: Sensitivity | None) -> tuple[str, float]:
     """Return how strong something unmeasured would have to be, as a key and an E-value."""
-    if found is None:
+    if analysis is None:
         return "not_known", float("nan")
-    frame = found.to_frame()[~hidden_rows(found.effects.frame)]
+    frame = analysis.to_frame()[~hidden_rows(analysis.effects.frame)]
     clear = frame[(frame["conf_low"] > 0) | (frame["conf_high"] < 0)]
     if clear.empty:
         known = bool(frame["conf_low"].notna().any())
@@ -383,17 +383,17 @@ def bound_of(found: Sensitivity | None) -> tuple[str, float]:
 # Tables.
 
 
-def checks_table(found: Diagnostics) -> Table:
+def checks_table(checks: Diagnostics) -> Table:
     """Return one row a check, in words, small numbers hidden."""
-    units, labels = found.settings.get("units", {}), found.settings.get("labels", {})
-    lines = [_line(row, labels, units, found.settings) for row in found.frame.to_dict("records")]
-    notes = [f"{SIMULATED}."] * found.simulated + [
+    units, labels = checks.settings.get("units", {}), checks.settings.get("labels", {})
+    lines = [_line(row, labels, units, checks.settings) for row in checks.frame.to_dict("records")]
+    notes = [f"{SIMULATED}."] * checks.simulated + [
         "A check's numbers are of the outcome that speaks most against the design. Of the checks "
         "of no effect, p counts how many outcomes were looked at, and the adjusted p, by Holm, how "
         "many checks; one that fails at 0.05 says that the design leaves something out.",
         "Would have seen: the placebo effect that half the outcomes would have shown with a chance "
         f"of 80%, in standard deviations. A check that would not have seen "
-        f"{found.settings.get('matters', MATTERS):g} is not passed, however small what it found.",
+        f"{checks.settings.get('matters', MATTERS):g} is not passed, however small what it found.",
         "Without each authority, and of contamination, the range in brackets is no interval but "
         "the least and the greatest effect.",
         "A comparison can pass every check and be wrong.",
@@ -450,8 +450,8 @@ def quarters_table(rows: pd.DataFrame, settings: Mapping[str, Any], simulated: b
         digits = decimals(row["std_error"])
         shown = [number(row[name], digits) for name in ("mean_treated", "mean_comparison")]
         known = not pd.isna(row["std_error"])
-        told = with_interval(row["estimate"], row["conf_low"], row["conf_high"], digits)
-        cells = [*shown, told if known else "no interval"]
+        interval = with_interval(row["estimate"], row["conf_low"], row["conf_high"], digits)
+        cells = [*shown, interval if known else "no interval"]
         lines.append(
             [label_of(row["outcome"], settings.get("long_labels", {})), _quarter(row["month"]),
              *([HIDDEN] * 3 if hide else cells)]

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit  # scipy.stats takes a second to import
 
-from tfeval.cohort.analysis_table import BASELINE_MONTHS, BEFORE, Cohort, column_of
+from tfeval.cohort.analysis_table import Cohort
+from tfeval.cohort.columns import BASELINE_MONTHS, BEFORE, column_of
 from tfeval.cohort.counting import outcomes_around
 from tfeval.display.tables import THRESHOLD
 from tfeval.errors import TfevalError
@@ -116,10 +117,10 @@ def tests_of(
         if name in outcomes
         and all(outcomes.loc[arm, name].notna().sum() >= THRESHOLD for arm in arms)
     ]  # fmt: skip
-    found = pd.DataFrame({"outcome": pd.Series([], dtype=object)})
+    effects = pd.DataFrame({"outcome": pd.Series([], dtype=object)})
     if kept:
-        found = estimate(design, outcomes[kept], method=method).to_frame()
-    rows = found.reindex(columns=[*COLUMNS[1:-1]]).assign(why="")
+        effects = estimate(design, outcomes[kept], method=method).to_frame()
+    rows = effects.reindex(columns=[*COLUMNS[1:-1]]).assign(why="")
     lost = pd.DataFrame({"outcome": [one for one in wanted if one not in kept], "why": "too_few"})
     rows = pd.concat([rows, lost], ignore_index=True) if len(rows) else lost
     return rows.assign(check=check).reindex(columns=list(COLUMNS))
@@ -134,7 +135,7 @@ def none_of(check: str, why: str, names: Iterable[str] = ("",)) -> pd.DataFrame:
 # 1. Placebo outcomes: those of the year before the one that the arms were made alike in.
 
 
-def placebo_outcomes(asked: Asked) -> pd.DataFrame:
+def placebo_outcomes(request: Asked) -> pd.DataFrame:
     """Estimate the design's "effect" on outcomes of the year before its covariates.
 
     Notes
@@ -152,16 +153,16 @@ def placebo_outcomes(asked: Asked) -> pd.DataFrame:
     Imbens and Rubin (2015), Causal Inference for Statistics, Social, and Biomedical Sciences,
     chapter 21: assessing unconfoundedness by pseudo-outcomes.
     """
-    check, earlier = "placebo_outcomes", asked.window("earlier")
+    check, earlier = "placebo_outcomes", request.window("earlier")
     if not earlier.notna().any(axis=None):
-        return none_of(check, "no_records", asked.outcomes)
-    return tests_of(check, asked.design, earlier, asked.method, asked.outcomes)
+        return none_of(check, "no_records", request.outcomes)
+    return tests_of(check, request.design, earlier, request.method, request.outcomes)
 
 
 # 2. Placebo index date: the whole design, moved back.
 
 
-def placebo_index_date(asked: Asked) -> pd.DataFrame:
+def placebo_index_date(request: Asked) -> pd.DataFrame:
     """Estimate the "effect" of an index date that lies months earlier than the real one.
 
     Notes
@@ -175,22 +176,22 @@ def placebo_index_date(asked: Asked) -> pd.DataFrame:
     between, which the design itself was told and this one was not, an "effect" is found too. So a
     failure is a warning: it takes confidence to moderate and, by itself, not to low.
     """
-    check, held = "placebo_index_date", asked.design.study
-    if asked.design.again is None:
+    check, sample = "placebo_index_date", request.design.study
+    if request.design.again is None:
         return none_of(check, "not_repeatable")
-    prior = asked.window("prior")
-    enough = prior.notna().any(axis=1).to_numpy() & (held.sampling > 0)
-    if min((enough & held.treated).sum(), (enough & ~held.treated).sum()) < THRESHOLD:
-        return none_of(check, "no_records", asked.outcomes)
-    frame = asked.families.to_pandas().loc[held.index]
-    outcomes = asked.families.baseline().columns
-    own = {*(one.source for one in held.covariates.columns), *held.left_out}
+    prior = request.window("prior")
+    enough = prior.notna().any(axis=1).to_numpy() & (sample.sampling > 0)
+    if min((enough & sample.treated).sum(), (enough & ~sample.treated).sum()) < THRESHOLD:
+        return none_of(check, "no_records", request.outcomes)
+    frame = request.families.to_pandas().loc[sample.index]
+    outcomes = request.families.baseline().columns
+    own = {*(one.source for one in sample.covariates.columns), *sample.left_out}
     swapped = {column_of(name, BEFORE): prior[name] for name in outcomes}
     swapped = {name: values for name, values in swapped.items() if name in own}
-    columns = asked.families.columns
+    columns = request.families.columns
     about = set(columns.loc[(columns["timing"] == "before") & (columns["outcome"] == ""), "name"])
     sources = [
-        name for name in dict.fromkeys(one.source for one in held.covariates.columns)
+        name for name in dict.fromkeys(one.source for one in sample.covariates.columns)
         if name in about and not name.startswith("met_")
     ]  # fmt: skip
     earlier = frame.assign(**swapped)[["treated", *dict.fromkeys([*sources, *swapped])]]
@@ -200,24 +201,24 @@ def placebo_index_date(asked: Asked) -> pd.DataFrame:
         kept = dict.fromkeys(one.source for one in made.covariates.columns)
         made = study(earlier, covariates=list(kept), fewest=1)
         moved = replace(
-            held, covariates=made.covariates, weight=np.where(enough, held.sampling, 0.0)
+            sample, covariates=made.covariates, weight=np.where(enough, sample.sampling, 0.0)
         )
-        design = asked.design.again(moved)
-        between = asked.window("between").where(pd.Series(enough, index=held.index))
-        return tests_of(check, design, between, asked.method, asked.outcomes)
+        design = request.design.again(moved)
+        between = request.window("between").where(pd.Series(enough, index=sample.index))
+        return tests_of(check, design, between, request.method, request.outcomes)
     except TfevalError:
-        return none_of(check, "not_possible", asked.outcomes)
+        return none_of(check, "not_possible", request.outcomes)
 
 
 # 3. Event study: both arms by quarter, under the design's weights.
 
 
-def event_study(asked: Asked) -> pd.DataFrame:
+def event_study(request: Asked) -> pd.DataFrame:
     """Return both arms' mean outcomes by quarter around the index date, under the design's weights.
 
     Parameters
     ----------
-    asked : Asked
+    request : Asked
 
     Returns
     -------
@@ -226,18 +227,18 @@ def event_study(asked: Asked) -> pd.DataFrame:
         the plain difference of weighted means. Outcomes known by school term are not in it.
     """
     parts = []
-    for name, (start, _end) in asked.quarters.items():
+    for name, (start, _end) in request.quarters.items():
         rows = tests_of(
-            "event_study", asked.design, asked.window(name), "difference", asked.by_date
+            "event_study", request.design, request.window(name), "difference", request.by_date
         )
         parts.append(rows.assign(month=start))
     frame = pd.concat(parts, ignore_index=True)
-    order = {name: at for at, name in enumerate(asked.by_date)}
+    order = {name: at for at, name in enumerate(request.by_date)}
     frame = frame.assign(place=frame["outcome"].map(order)).sort_values(["place", "month"])
     return frame[frame["why"] == ""].drop(columns=["place", "check", "why"]).reset_index(drop=True)
 
 
-def trend_before(asked: Asked) -> pd.DataFrame:
+def trend_before(request: Asked) -> pd.DataFrame:
     """Estimate the "effect" on how outcomes changed within the year before the index date.
 
     Notes
@@ -250,19 +251,19 @@ def trend_before(asked: Asked) -> pd.DataFrame:
     signs = dict.fromkeys(range(-_QUARTERS_BEFORE, -halves), -1.0) | dict.fromkeys(
         range(-halves, 0), 1.0
     )
-    names = asked.by_date
+    names = request.by_date
     if not names:
         return none_of("trend_before", "no_outcome")
-    change = pd.DataFrame(0.0, index=asked.design.study.index, columns=names)
+    change = pd.DataFrame(0.0, index=request.design.study.index, columns=names)
     for at, sign in signs.items():
-        change += sign * asked.window(f"quarter {at}")[names]
-    return tests_of("trend_before", asked.design, change, asked.method, names)
+        change += sign * request.window(f"quarter {at}")[names]
+    return tests_of("trend_before", request.design, change, request.method, names)
 
 
 # 4. Negative controls: outcomes that the programme cannot move.
 
 
-def negative_controls(asked: Asked) -> pd.DataFrame:
+def negative_controls(request: Asked) -> pd.DataFrame:
     """Estimate the "effect" on outcomes that the programme cannot move, where some are named.
 
     Notes
@@ -276,11 +277,11 @@ def negative_controls(asked: Asked) -> pd.DataFrame:
     Lipsitch, Tchetgen Tchetgen and Cohen (2010), Negative controls, Epidemiology 21(3).
     """
     check = "negative_controls"
-    if not asked.cannot_move:
+    if not request.cannot_move:
         return none_of(check, "no_outcome")
-    after = asked.families.outcomes(asked.months).loc[asked.design.study.index]
+    after = request.families.outcomes(request.months).loc[request.design.study.index]
     after.attrs = {}
-    return tests_of(check, asked.design, after, asked.method, asked.cannot_move)
+    return tests_of(check, request.design, after, request.method, request.cannot_move)
 
 
 # Verdicts of the checks of no effect.
@@ -297,25 +298,25 @@ def judged(made: Mapping[str, pd.DataFrame], matters: float = MATTERS) -> list[d
         In standard deviations.
     """
     whole = {check: float(p_of_check(rows)) for check, rows in made.items()}
-    asked = sum(not np.isnan(p) for p in whole.values())
+    checks = sum(not np.isnan(p) for p in whole.values())
     adjusted = stepped(np.array(list(whole.values())), "holm")
-    found = []
+    lines = []
     for (check, rows), p in zip(made.items(), adjusted, strict=True):
         known = rows[rows["p_value"].notna()]
         row: dict[str, Any] = {"check": check, "tests": len(known), "p_value": whole[check],
                                "p_adjusted": p}  # fmt: skip
         if known.empty:
             reasons = [str(why) for why in rows["why"] if why]
-            found.append({**row, "outcome": "", "hidden": False, "verdict": CANNOT,
+            lines.append({**row, "outcome": "", "hidden": False, "verdict": CANNOT,
                           "reason": reasons[0] if reasons else "not_estimable"})  # fmt: skip
             continue
-        seen = detectable(known, asked)
+        seen = detectable(known, checks)
         worst = known.loc[[known["p_value"].idxmin()]]
         verdict, reason = (FAILED, "differs") if p < 0.05 else (
             (PASSED, "alike") if seen <= matters else (CANNOT, "no_power"))  # fmt: skip
-        found.append({**numbers_of(worst), **row, "p_value": whole[check], "detectable": seen,
+        lines.append({**numbers_of(worst), **row, "p_value": whole[check], "detectable": seen,
                       "verdict": verdict, "reason": reason})  # fmt: skip
-    return found
+    return lines
 
 
 def p_of_check(rows: pd.DataFrame) -> float:
@@ -324,14 +325,14 @@ def p_of_check(rows: pd.DataFrame) -> float:
     return min(1.0, len(p) * p.min()) if len(p) else np.nan
 
 
-def detectable(tests: pd.DataFrame, asked: int) -> float:
+def detectable(tests: pd.DataFrame, checks: int) -> float:
     """Return the placebo effect that half of a check's tests would have seen, in deviations.
 
     Parameters
     ----------
     tests : DataFrame
         With an error.
-    asked : int
+    checks : int
         How many checks share the level.
 
     Examples
@@ -341,7 +342,7 @@ def detectable(tests: pd.DataFrame, asked: int) -> float:
     0.1401
     """
     freedom = np.minimum(tests["freedom"].to_numpy(dtype=float), 1e9)
-    level = 0.05 / (len(tests) * max(asked, 1))
+    level = 0.05 / (len(tests) * max(checks, 1))
     times = stdtrit(freedom, 1 - level / 2) + stdtrit(freedom, _POWER)
     spread = tests["sd_comparison"].to_numpy(dtype=float)
     return float(np.nanmedian(times * tests["std_error"] / np.where(spread > 0, spread, np.nan)))

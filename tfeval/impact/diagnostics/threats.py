@@ -43,7 +43,7 @@ class Turned:
     why: str = ""  # why nothing was done; empty where something was
 
 
-def without_each(asked: Asked, effects: pd.DataFrame, most: int = 10) -> Turned:
+def without_each(request: Asked, effects: pd.DataFrame, most: int = 10) -> Turned:
     """Make the design again without each of the authorities that weigh most on its effects.
 
     Parameters
@@ -61,31 +61,31 @@ def without_each(asked: Asked, effects: pd.DataFrame, most: int = 10) -> Turned:
     that no difference tells of fewer. Whether an effect can be told from none is by Holm over the
     outcomes.
     """
-    design, held = asked.design, asked.design.study
+    design, sample = request.design, request.design.study
     if design.again is None:
         return Turned(effects, why="not_repeatable")
-    if not held.clusters:
+    if not sample.clusters:
         return Turned(effects, why="no_authorities")
-    groups = together(held.cluster(), held.treated)
+    groups = together(sample.cluster(), sample.treated)
     count = int(groups.max()) + 1
     if count < FEWEST_AUTHORITIES:
         return Turned(effects, count, why="few_authorities")
-    outcomes = asked.families.outcomes(asked.months).loc[held.index]
+    outcomes = request.families.outcomes(request.months).loc[sample.index]
     outcomes = outcomes[list(effects["outcome"])]
     outcomes.attrs = {}
-    found = aligned(held, outcomes).levelled()
-    means = METHODS[asked.method].means("linear", False)
-    estimates = estimates_of(design, found, populations(design, None), means, stacked=False)
+    numbers = aligned(sample, outcomes).levelled()
+    means = METHODS[request.method].means("linear", False)
+    estimates = estimates_of(design, numbers, populations(design, None), means, stacked=False)
     sums = np.abs(sums_by(estimates.difference.psi, groups))
     error = effects["std_error"].to_numpy(dtype=float)
     weight = np.nan_to_num(sums / np.where(error > 0, error, np.nan)).max(axis=1)
     first = np.argsort(-weight, kind="stable")[:most]
     rows, made = [], 0
     for place in first:
-        sampling = np.where(groups == place, 0.0, held.sampling)
+        sampling = np.where(groups == place, 0.0, sample.sampling)
         try:
             again = estimate(
-                design.again(replace(held, weight=sampling)), outcomes, method=asked.method
+                design.again(replace(sample, weight=sampling)), outcomes, method=request.method
             )
         except TfevalError:
             continue
@@ -159,7 +159,7 @@ class Contaminated:
     few: tuple[bool, bool]  # whether either share is of fewer than ten families, none aside
 
 
-def contamination(asked: Asked, effects: pd.DataFrame) -> Contaminated:
+def contamination(request: Asked, effects: pd.DataFrame) -> Contaminated:
     """Bound the effects for comparison families that were helped within the horizon.
 
     Parameters
@@ -174,10 +174,10 @@ def contamination(asked: Asked, effects: pd.DataFrame) -> Contaminated:
     within the horizon, whom the design leaves out, are kept, whatever came; their time on the
     programme dilutes the effect in the same way. Help that the records do not show is in neither.
     """
-    held, design = asked.design.study, asked.design
-    frame = asked.families.to_pandas()
-    ends = frame["index_on"].astype("datetime64[ns]") + pd.DateOffset(months=asked.months)
-    attached = asked.records.table("families").select("family_id", "attached_on").to_pandas()
+    sample, design = request.design.study, request.design
+    frame = request.families.to_pandas()
+    ends = frame["index_on"].astype("datetime64[ns]") + pd.DateOffset(months=request.months)
+    attached = request.records.table("families").select("family_id", "attached_on").to_pandas()
     first = pd.to_datetime(attached["attached_on"]).groupby(attached["family_id"]).min()
     in_any_way = (frame["family_id"].map(first) < ends).to_numpy()
     treated = frame["treated"].to_numpy() == 1
@@ -185,24 +185,24 @@ def contamination(asked: Asked, effects: pd.DataFrame) -> Contaminated:
     known = pd.Series(treated).groupby([area, frame["family_id"]]).any()
     share = known.groupby(level=0).mean()
     saturated = (area.map(share) >= NEARLY_ALL).to_numpy()
-    rows = frame.index.get_indexer(held.index)
-    weight = np.where(held.treated, 0.0, design.weights)
+    rows = frame.index.get_indexer(sample.index)
+    weight = np.where(sample.treated, 0.0, design.weights)
     helped = (in_any_way | saturated)[rows]
     part = float(weight @ helped / weight.sum())
-    begun = asked.families.treated_on()
+    begun = request.families.treated_on()
     soon = ((begun < ends) & ~treated).to_numpy()
     few = [0 < int(n) < THRESHOLD for n in ((helped & (weight > 0)).sum(), soon.sum())]
     length = (ends - frame["index_on"].astype("datetime64[ns]")).dt.days
     time = ((ends - begun).dt.days / length).clip(0, 1).fillna(0.0).to_numpy() * soon
     seen = effects["estimate"].to_numpy(dtype=float)
     undiluted = seen / (1 - part) if part < 1 else np.full(len(seen), np.nan)
-    ends_of = np.vstack([seen, undiluted, _kept(asked, list(effects["outcome"]), time)])
+    ends_of = np.vstack([seen, undiluted, _kept(request, list(effects["outcome"]), time)])
     bounds = {"least": np.fmin.reduce(ends_of), "greatest": np.fmax.reduce(ends_of)}
     censored = float(soon.sum() / max(np.count_nonzero(~treated), 1))
     return Contaminated(effects.assign(**bounds), part, censored, (few[0], few[1]))
 
 
-def _kept(asked: Asked, outcomes: list[str], time: np.ndarray) -> np.ndarray:
+def _kept(request: Asked, outcomes: list[str], time: np.ndarray) -> np.ndarray:
     """Return the effects with comparison families kept when treated, over the time they were not.
 
     Parameters
@@ -210,34 +210,34 @@ def _kept(asked: Asked, outcomes: list[str], time: np.ndarray) -> np.ndarray:
     time : ndarray of float, shape (units of the cohort,)
         Share of the horizon that a comparison family was on the programme itself.
     """
-    held = asked.design.study
+    sample = request.design.study
     unknown = np.full(len(outcomes), np.nan)
-    if asked.design.again is None or held.weight is not None:
+    if request.design.again is None or sample.weight is not None:
         return unknown
-    sources = dict.fromkeys([*(one.source for one in held.covariates.columns), *held.left_out])
-    names = [name for name in sources if name in asked.families.covariates]
+    sources = dict.fromkeys([*(one.source for one in sample.covariates.columns), *sample.left_out])
+    names = [name for name in sources if name in request.families.covariates]
     try:
         whole = study(
-            asked.families, covariates=names, cluster=list(held.clusters) or None,
-            strata=list(held.strata_names) or None,
+            request.families, covariates=names, cluster=list(sample.clusters) or None,
+            strata=list(sample.strata_names) or None,
         )  # fmt: skip
-        design = asked.design.again(whole)
-        after = pd.DataFrame(asked.around["after"])
-        found = tests_of("", design, after, asked.method, outcomes).set_index("outcome")
+        design = request.design.again(whole)
+        after = pd.DataFrame(request.around["after"])
+        tests = tests_of("", design, after, request.method, outcomes).set_index("outcome")
     except TfevalError:
         return unknown
     weight = np.where(whole.treated, 0.0, design.weights)
     treated_too = float(weight @ time / weight.sum())
-    effect = found["estimate"].reindex(outcomes).to_numpy(dtype=float)
+    effect = tests["estimate"].reindex(outcomes).to_numpy(dtype=float)
     return effect / (1 - treated_too) if treated_too < 1 else unknown
 
 
-def judged_turned(found: Turned) -> dict[str, Any]:
+def judged_turned(check: Turned) -> dict[str, Any]:
     """Return the row of the check without each authority."""
-    row: dict[str, Any] = {"check": "authorities", "tests": found.authorities, "hidden": False}
-    if found.why:
-        return {**row, "outcome": "", "verdict": CANNOT, "reason": found.why}
-    frame = found.effects
+    row: dict[str, Any] = {"check": "authorities", "tests": check.authorities, "hidden": False}
+    if check.why:
+        return {**row, "outcome": "", "verdict": CANNOT, "reason": check.why}
+    frame = check.effects
     moved = np.fmax(frame["greatest"] - frame["estimate"], frame["estimate"] - frame["least"])
     most = (moved / frame["std_error"]).where(frame["std_error"] > 0)
     chosen = most.where(frame["turns"]) if frame["turns"].any() else most
@@ -250,23 +250,23 @@ def judged_turned(found: Turned) -> dict[str, Any]:
             "reason": "turns" if turns else "holds"}  # fmt: skip
 
 
-def judged_bounds(found: Contaminated) -> dict[str, Any]:
+def judged_bounds(check: Contaminated) -> dict[str, Any]:
     """Return the row of the check of contamination."""
-    frame = found.effects
+    frame = check.effects
     error = frame["std_error"].to_numpy(dtype=float)
     freedom = np.minimum(frame["freedom"].fillna(1e9).to_numpy(dtype=float), 1e9)
     own = frame["estimate"].to_numpy(dtype=float)
     # A bound counts as outside where it leaves the interval, widened for how many there are.
     reach = stdtrit(freedom, 1 - 0.025 / max(int(np.isfinite(error).sum()), 1)) * error
     far = np.fmax(frame["greatest"] - own, own - frame["least"]) / reach
-    row: dict[str, Any] = {"check": "contamination", "share": found.helped, "hidden": False,
-                           "left_out": found.censored, "tests": int(far.notna().sum())}  # fmt: skip
-    if any(found.few):
+    row: dict[str, Any] = {"check": "contamination", "share": check.helped, "hidden": False,
+                           "left_out": check.censored, "tests": int(far.notna().sum())}  # fmt: skip
+    if any(check.few):
         return {**row, "outcome": "", "verdict": CANNOT, "reason": "too_few"}
     if far.isna().all():
         return {**row, "outcome": "", "verdict": CANNOT, "reason": "not_estimable"}
     one = frame.loc[[far.idxmax()]]
     ends = {"conf_low": float(one["least"].iloc[0]), "conf_high": float(one["greatest"].iloc[0])}
-    diluted = bool(far.max() > 1) or found.helped >= 1
+    diluted = bool(far.max() > 1) or check.helped >= 1
     return {**row, **numbers_of(one), **ends, "verdict": FAILED if diluted else PASSED,
             "reason": "diluted" if diluted else "not_diluted"}  # fmt: skip

@@ -154,14 +154,14 @@ def caterpillar_chart(
 
 def _finding(pooled: AreaEffects, data: pd.DataFrame) -> str:
     """Return in a sentence how many areas can be told from 0."""
-    told = int(((data["low"] > 0) | (data["high"] < 0)).sum())
-    text = f"{told or 'no'} of {len(data)} areas can be told from 0"
+    count = int(((data["low"] > 0) | (data["high"] < 0)).sum())
+    text = f"{count or 'no'} of {len(data)} areas can be told from 0"
     return f"Simulated records: {text}" if pooled.simulated else capital(text)
 
 
 def _draw(axes: Any, pooled: AreaEffects, data: pd.DataFrame, rows: Rows) -> None:
     places = rows.places
-    told = ((data["low"] > 0) | (data["high"] < 0)).to_numpy()
+    clear = ((data["low"] > 0) | (data["high"] < 0)).to_numpy()
     axes.axvspan(pooled.mean_low, pooled.mean_high, color=PALE, alpha=0.45, linewidth=0,
                  label=f"Its {pooled.level:.0%} interval")  # fmt: skip
     axes.axvline(pooled.mean, color=DARK_PINK, linestyle="--", linewidth=1.8,
@@ -173,23 +173,23 @@ def _draw(axes: Any, pooled: AreaEffects, data: pd.DataFrame, rows: Rows) -> Non
     axes.scatter(data["own"], places, s=20, marker="x", color=DARK_GREY, linewidth=1.0,
                  label=f"Own estimate{more}", zorder=2)  # fmt: skip
     for kind, colour, words in (
-        (told, DARK_BLUE, "Partly pooled: differs from 0"),
-        (~told, DARK_GREY, "Partly pooled: cannot be told from 0"),
+        (clear, DARK_BLUE, "Partly pooled: differs from 0"),
+        (~clear, DARK_GREY, "Partly pooled: cannot be told from 0"),
     ):
         if kind.any():
             axes.hlines(places[kind], data["low"][kind], data["high"][kind], color=colour,
                         linewidth=1.6, alpha=0.8, zorder=3)  # fmt: skip
             axes.scatter(data["value"][kind], places[kind], s=26, edgecolor=colour,
-                         color=colour if kind is told else "white", label=words,
+                         color=colour if kind is clear else "white", label=words,
                          linewidth=1.2, zorder=4)  # fmt: skip
 
 
 def _ends(pooled: AreaEffects, data: pd.DataFrame) -> tuple[float, float]:
     """Return the axis' ends: a wild estimate of a small area shall not press the others flat."""
-    held = np.concatenate([data[["low", "high"]].to_numpy().ravel(), [0.0, pooled.mean]])
-    reach = np.ptp(held)
-    own = data["own"].clip(held.min() - 0.35 * reach, held.max() + 0.35 * reach)
-    inside = np.concatenate([held, own])
+    values = np.concatenate([data[["low", "high"]].to_numpy().ravel(), [0.0, pooled.mean]])
+    reach = np.ptp(values)
+    own = data["own"].clip(values.min() - 0.35 * reach, values.max() + 0.35 * reach)
+    inside = np.concatenate([values, own])
     return inside.min() - 0.05 * reach, inside.max() + 0.05 * reach
 
 

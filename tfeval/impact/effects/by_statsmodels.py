@@ -144,14 +144,14 @@ def by_statsmodels(
         )
     if cluster is None:
         cluster = next(iter(design.study.clusters), None)
-    asked: dict[str, Any] = {"months": months, "method": method}
+    options: dict[str, Any] = {"months": months, "method": method}
     terms: dict[str, Any] = {"errors": "robust"}
     if cluster:
         terms = {"errors": "cluster", "cluster": cluster}
-    effects = estimate(design, outcomes, **asked)
-    found = effects.to_frame().set_index("outcome")
+    effects = estimate(design, outcomes, **options)
+    frame = effects.to_frame().set_index("outcome")
     alike = estimate(
-        design, outcomes, **asked, **terms, stacked=False, fixed_covariates=True
+        design, outcomes, **options, **terms, stacked=False, fixed_covariates=True
     ).to_frame()
     alike = alike.set_index("outcome")
     numbers = aligned(design.study, outcomes, months)
@@ -162,13 +162,13 @@ def by_statsmodels(
             raise ParameterError(f"There is no outcome {name}. {suggest(name, known)}")
     codes = design.study.clusters.get(cluster) if cluster else None
     rows = []
-    for name in (one for one in wanted if one in found.index):
-        row: dict[str, Any] = {"outcome": name, "estimate": found.loc[name, "estimate"],
-               "std_error": found.loc[name, "std_error"],
+    for name in (one for one in wanted if one in frame.index):
+        row: dict[str, Any] = {"outcome": name, "estimate": frame.loc[name, "estimate"],
+               "std_error": frame.loc[name, "std_error"],
                "std_error_same_terms": alike.loc[name, "std_error"],
                "estimate_statsmodels": np.nan, "std_error_statsmodels": np.nan}  # fmt: skip
         y = numbers.values[:, known.index(name)]  # noqa: PD011 (no frame)
-        few = min(found.loc[name, ["n_treated", "n_comparison"]]) < THRESHOLD
+        few = min(frame.loc[name, ["n_treated", "n_comparison"]]) < THRESHOLD
         if np.isfinite(row["std_error_same_terms"]) and not few:
             coefficient, error = _fitted(design, y, method, codes)
             row |= {"estimate_statsmodels": coefficient, "std_error_statsmodels": error}

@@ -245,9 +245,9 @@ def _effect(axes: Axes, place: float, row: Mapping[Any, Any]) -> None:
 
 def _finding(data: pd.DataFrame, simulated: bool) -> str:
     """Return in a sentence how many effects can be told from 0."""
-    told, before = (int((data["state"] == state).sum()) for state in ("after", "before"))
+    after, before = (int((data["state"] == state).sum()) for state in ("after", "before"))
     is_adjusted = bool(data["p_adjusted"].notna().any())
-    text = f"{told or 'None'} of {len(data)} effects can be told from 0"
+    text = f"{after or 'None'} of {len(data)} effects can be told from 0"
     text += " with p adjusted" if is_adjusted else ""
     text += f", {before} more without" if before else ""
     return f"Simulated records: {text[0].lower()}{text[1:]}" if simulated else text
@@ -267,12 +267,12 @@ def _handle(state: str, is_adjusted: bool) -> Any:
 
 
 def _alt(data: pd.DataFrame, left_out: int, scale: str, level: float) -> str:
-    told = data[data["state"] == "after"]
+    sure = data[data["state"] == "after"]
     text = (
         f"Forest chart of {len(data)} effects with {level:.0%} intervals; "
         f"{SCALES[scale][0].lower()}{SCALES[scale][1:]}."
     )
-    for words, rows in (("below", told[told["value"] < 0]), ("above", told[told["value"] > 0])):
+    for words, rows in (("below", sure[sure["value"] < 0]), ("above", sure[sure["value"] > 0])):
         if len(rows):
             named = [
                 with_interval(row["value"], row["low"], row["high"], row["digits"], row["suffix"])
@@ -280,6 +280,6 @@ def _alt(data: pd.DataFrame, left_out: int, scale: str, level: float) -> str:
             ]
             listed = "; ".join(f"{a} {b}" for a, b in zip(rows["label"], named, strict=True))
             text += f" Told to be {words} 0: {listed}."
-    if len(told) < len(data):
-        text += f" {len(data) - len(told)} cannot be told from 0."
+    if len(sure) < len(data):
+        text += f" {len(data) - len(sure)} cannot be told from 0."
     return text + (f" {left_out} not drawn." if left_out else "")

@@ -163,16 +163,16 @@ def _arms(term: Any, outcome: Any, weights: Any, units: Any = None) -> dict[str,
     units = np.ones(len(y)) if np.shape(units) != y.shape else np.asarray(units, dtype=float)
     if not np.isin(term, (0.0, 1.0)).all():
         return {}
-    found: dict[str, float] = {}
+    facts: dict[str, float] = {}
     for arm, value in (("treated", 1.0), ("comparison", 0.0)):
         rows = (term == value) & (weights > 0)
-        found[f"n_{arm}"] = round(units[rows].sum())
-        found[f"events_{arm}"] = round(units[rows & (y != 0)].sum())
+        facts[f"n_{arm}"] = round(units[rows].sum())
+        facts[f"events_{arm}"] = round(units[rows & (y != 0)].sum())
         if rows.any():
-            found[f"mean_{arm}"] = float(np.average(y[rows], weights=weights[rows]))
+            facts[f"mean_{arm}"] = float(np.average(y[rows], weights=weights[rows]))
     rows = (term == 0.0) & (weights > 0)
-    found["ess_comparison"] = float(effective_sample_size(weights[rows]))
-    return found
+    facts["ess_comparison"] = float(effective_sample_size(weights[rows]))
+    return facts
 
 
 def _column(model: Any, term: str) -> Any:
@@ -182,9 +182,9 @@ def _column(model: Any, term: str) -> Any:
 
 def _weights(model: Any) -> Any:
     # A generalised linear model keeps weights of its last step under the name that WLS has.
-    held: Any = getattr(model, "iweights", None)
-    held = getattr(model, "weights", None) if held is None else held
-    return held if np.ndim(held) == 1 else None
+    weights: Any = getattr(model, "iweights", None)
+    weights = getattr(model, "weights", None) if weights is None else weights
+    return weights if np.ndim(weights) == 1 else None
 
 
 def _place(names: Sequence[str], term: str) -> int:

@@ -84,10 +84,10 @@ def complete(frame: pd.DataFrame) -> pd.DataFrame:
     missing = [name for name in _NEEDED if name not in frame]
     if missing:
         raise DataError(f"A table of effects needs the columns {', '.join(missing)}.")
-    held = {str(name): frame[name].to_numpy() for name in frame}
+    arrays = {str(name): frame[name].to_numpy() for name in frame}
     columns: dict[str, Any] = {}
-    for name in [*COLUMNS, *(name for name in held if name not in COLUMNS)]:
-        values = held.get(name)
+    for name in [*COLUMNS, *(name for name in arrays if name not in COLUMNS)]:
+        values = arrays.get(name)
         if name in _TEXT:
             given = (
                 _TEXT[name]
@@ -118,10 +118,10 @@ def among(frame: pd.DataFrame, column: str, wanted: Any) -> np.ndarray:
     check_columns(frame, (column,))
     single = isinstance(wanted, str) or not isinstance(wanted, Iterable)
     values = [wanted] if single else list(wanted)
-    held = set(frame[column].dropna())
+    entries = set(frame[column].dropna())
     for value in values:
-        if value not in held:
-            known = suggest(str(value), map(str, held))
+        if value not in entries:
+            known = suggest(str(value), map(str, entries))
             raise ParameterError(f"No effect has {column} {value}. {known}")
     return frame[column].isin(values).to_numpy()
 
@@ -354,10 +354,10 @@ def as_fields(
     scale = scale_words(read.scale) if read.scale else ""
     if scale:
         notes.append(f"A {scale}, not a difference in the outcome's own unit: not for money.")
-    held = {} if design is None else design.settings
+    settings = {} if design is None else design.settings
     return {
         "frame": pd.DataFrame([row]), "joint": np.array([[error**2]]), "level": level,
-        "settings": {**held, "term": term, "rows": read.rows,
+        "settings": {**settings, "term": term, "rows": read.rows,
                      **({"units": {name: scale}} if scale else {})},
         "notes": (*(() if design is None else design.notes), *notes),
         "simulated": design is not None and design.study.simulated,
@@ -365,9 +365,9 @@ def as_fields(
 
 
 def _counts(read: Coefficient, design: Design | None) -> dict[str, float]:
-    found = dict(read.arms)
+    counts = dict(read.arms)
     if design is not None:
         # A unit with several rows counts once, and one whose outcome is missing not at all.
         for arm, treated in (("n_treated", True), ("n_comparison", False)):
-            found[arm] = min(found.get(arm, math.inf), design.kept(treated))
-    return found
+            counts[arm] = min(counts.get(arm, math.inf), design.kept(treated))
+    return counts

@@ -117,9 +117,9 @@ class Effects(FromModels, Tabled):
         """Return the joint correlation, shape (rows, rows); 0 beside an estimate without error."""
         spread = np.sqrt(np.maximum(np.diag(self.joint), 0.0))
         scale = np.divide(1.0, spread, out=np.zeros(len(spread)), where=spread > 0)
-        found = np.nan_to_num(self.joint * np.outer(scale, scale))
-        np.fill_diagonal(found, 1.0)
-        return found
+        matrix = np.nan_to_num(self.joint * np.outer(scale, scale))
+        np.fill_diagonal(matrix, 1.0)
+        return matrix
 
     def select(
         self,
@@ -149,8 +149,8 @@ class Effects(FromModels, Tabled):
         [2.0]
         """
         kept = np.ones(len(self.frame), dtype=bool)
-        asked = {"outcome": outcome, "population": population, "months": months, **columns}
-        for name, wanted in asked.items():
+        criteria = {"outcome": outcome, "population": population, "months": months, **columns}
+        for name, wanted in criteria.items():
             if wanted is not None:
                 kept &= among(self.frame, name, wanted)
         if not kept.any():
@@ -185,16 +185,16 @@ class Effects(FromModels, Tabled):
             raise ParameterError("Only romano_wolf uses replicates: leave them out.")
         rng = np.random.default_rng(seed)
         p, correlation = self.frame["p_value"].to_numpy(dtype=float), self.correlation()
-        found = np.full(len(p), np.nan)
+        p_adjusted = np.full(len(p), np.nan)
         for rows in families(self.frame, columns):
             if replicates is None:
                 inside = correlation[np.ix_(rows, rows)]
-                found[rows] = adjusted(method, p[rows], inside, rng)
+                p_adjusted[rows] = adjusted(method, p[rows], inside, rng)
             else:
-                found[rows] = self._from_replicates(rows, replicates)
+                p_adjusted[rows] = self._from_replicates(rows, replicates)
         done = {"method": method, "family": columns, "seed": seed}
         settings = {**self.settings, "correction": done}
-        made = replace(self, frame=self.frame.assign(p_adjusted=found), settings=settings)
+        made = replace(self, frame=self.frame.assign(p_adjusted=p_adjusted), settings=settings)
         # A plan says what is corrected together, so it looks again.
         plan = settings.get("held_to")
         return made if plan is None else plan.mark(made)
@@ -251,11 +251,11 @@ class Effects(FromModels, Tabled):
             )
         words = in_full(self.settings)["labels"]
         own = label_of(frame["outcome"].iloc[0], words)
-        held = some.pooling
-        estimates, joint = (frame["estimate"], some.joint) if held is None else (
-            held.estimates, held.covariance
+        pooling = some.pooling
+        estimates, joint = (frame["estimate"], some.joint) if pooling is None else (
+            pooling.estimates, pooling.covariance
         )  # fmt: skip
-        found = pool_areas(
+        areas = pool_areas(
             estimates, np.sqrt(np.diag(joint)), frame["population"], covariance=joint,
             n_treated=frame["n_treated"], n_comparison=frame["n_comparison"],
             hidden=hidden_rows(frame), simulated=self.simulated,
@@ -263,7 +263,7 @@ class Effects(FromModels, Tabled):
             estimator=estimator, prior=prior, prior_scale=prior_scale, better=better, seed=seed,
             draws=draws,
         )  # fmt: skip
-        return found if held is None else replace(found, notes=(*found.notes, POOLED_VARIANCE))
+        return areas if pooling is None else replace(areas, notes=(*areas.notes, POOLED_VARIANCE))
 
     def table(self) -> Table:
         """Return the effects as a table for readers, small numbers hidden."""

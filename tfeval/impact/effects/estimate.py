@@ -90,13 +90,13 @@ def contrast_effects(
             f"This design's own intervals are at {own}: give estimate level={own}."
         )
     level = own
-    found = design.contrasts(outcomes, months)
-    codes, name = _codes(found, errors, cluster)
-    sums = found.influence if codes is None else _summed(found.influence, codes)
+    contrasts = design.contrasts(outcomes, months)
+    codes, name = _codes(contrasts, errors, cluster)
+    sums = contrasts.influence if codes is None else _summed(contrasts.influence, codes)
     count, fewest = len(sums), FEWEST_UNITS if codes is None else FEWEST_CLUSTERS
     covariance = sums.T @ sums * (count / max(count - 1, 1))
     error = np.sqrt(np.diag(covariance))
-    frame = found.rows.reset_index(drop=True)
+    frame = contrasts.rows.reset_index(drop=True)
     estimate = frame["estimate"].to_numpy(dtype=float)
     few = FEW_UNITS if codes is None else FEW_CLUSTERS
     status = np.where(count < fewest, few, ESTIMATED)
@@ -115,7 +115,7 @@ def contrast_effects(
         "p_value": p, "status": status, "freedom": np.where(known, count - 1.0, np.nan),
         "clusters": np.nan if codes is None else float(count),
     }  # fmt: skip
-    kept = {key: value for key, value in computed.items() if key not in found.rows}
+    kept = {key: value for key, value in computed.items() if key not in contrasts.rows}
     own = [key for key in ("std_error", "conf_low", "conf_high", "p_value") if key in frame]
     frame.loc[still, own] = np.nan  # rounding is no error
     return Effects(
@@ -127,20 +127,20 @@ def contrast_effects(
 
 
 def _codes(
-    found: Contrasts, errors: str | None, cluster: str | None
+    contrasts: Contrasts, errors: str | None, cluster: str | None
 ) -> tuple[np.ndarray | None, str]:
     if errors not in (None, "robust", "cluster"):
         raise ParameterError(
             f'This design has errors "robust" and "cluster", and {errors!r} is neither.'
         )
-    if errors == "robust" or (errors is None and cluster is None and not found.clusters):
+    if errors == "robust" or (errors is None and cluster is None and not contrasts.clusters):
         return None, ""
-    if not found.clusters:
+    if not contrasts.clusters:
         raise ParameterError("This design's units are in no clusters: leave cluster out.")
-    name = next(iter(found.clusters)) if cluster is None else cluster
-    if name not in found.clusters:
-        raise ParameterError(f"There are no clusters {name}. {suggest(name, found.clusters)}")
-    return np.asarray(found.clusters[name]), name
+    name = next(iter(contrasts.clusters)) if cluster is None else cluster
+    if name not in contrasts.clusters:
+        raise ParameterError(f"There are no clusters {name}. {suggest(name, contrasts.clusters)}")
+    return np.asarray(contrasts.clusters[name]), name
 
 
 def _spreads(outcomes: Any, names: Iterable[str], estimate: np.ndarray) -> np.ndarray:
@@ -148,18 +148,18 @@ def _spreads(outcomes: Any, names: Iterable[str], estimate: np.ndarray) -> np.nd
 
     What varies by no more than rounding has none.
     """
-    held = getattr(outcomes, "outcomes", outcomes)  # of a panel, or a frame
-    if not isinstance(held, Mapping | pd.DataFrame):
+    columns = getattr(outcomes, "outcomes", outcomes)  # of a panel, or a frame
+    if not isinstance(columns, Mapping | pd.DataFrame):
         return np.abs(estimate)
-    found = []
+    spreads = []
     for name, own in zip(names, np.abs(estimate), strict=True):
-        if name not in held:
-            found.append(own)
+        if name not in columns:
+            spreads.append(own)
             continue
-        values = pd.array(np.ravel(held[name])).to_numpy(dtype=float, na_value=np.nan)
+        values = pd.array(np.ravel(columns[name])).to_numpy(dtype=float, na_value=np.nan)
         spread, size = np.nanstd(values), np.nanmax(np.abs(values), initial=0.0)
-        found.append(spread if spread > _NOTHING * size else 0.0)
-    return np.array(found)
+        spreads.append(spread if spread > _NOTHING * size else 0.0)
+    return np.array(spreads)
 
 
 def _summed(influence: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -272,41 +272,41 @@ def estimate(
         )
         return effects if plan is None else plan.mark(effects)
     _check(method, outcome_model, level, draws)
-    found = given = aligned(design.study, outcomes, months)
+    numbers = given = aligned(design.study, outcomes, months)
     own = design
-    asked = chosen_errors(design, errors, cluster, stacked=stacked, method=method)
+    scheme = chosen_errors(design, errors, cluster, stacked=stacked, method=method)
     by = None if by is None else labels_of(design, by)
-    if asked.kind == "two_way" and are_stacked(design, asked.clusters):
+    if scheme.kind == "two_way" and are_stacked(design, scheme.clusters):
         design, rows = stacked_pairs(design)
-        found, by = found.of_rows(rows), None if by is None else by[rows]
+        numbers, by = numbers.of_rows(rows), None if by is None else by[rows]
     groups = populations(design, by)
-    if asked.automatic:
-        asked = for_groups(asked, design, groups)
+    if scheme.automatic:
+        scheme = for_groups(scheme, design, groups)
     if outcome_model == "logistic":
-        check_between(found.values, found.names)
+        check_between(numbers.values, numbers.names)
     else:
-        found = found.levelled()
+        numbers = numbers.levelled()
     estimator = METHODS[method].means(outcome_model, fixed_covariates)
-    if asked.kind == "abadie_imbens":
+    if scheme.kind == "abadie_imbens":
         estimator = partial(
             with_abadie_imbens, design=design, method=estimator, adjusted=METHODS[method].adjusts,
-            estimated=asked.stacked,
+            estimated=scheme.stacked,
         )  # fmt: skip
-    held = estimates_of(design, found, groups, estimator, stacked=asked.stacked)
+    estimates = estimates_of(design, numbers, groups, estimator, stacked=scheme.stacked)
     intervals = _intervals(
-        Repeat(design, asked, found, by, estimator), (found, groups, method), held,
+        Repeat(design, scheme, numbers, by, estimator), (numbers, groups, method), estimates,
         level=level, draws=draws, seed=seed,
     )  # fmt: skip
-    lost = groups_left_out(design, by, len(groups), len(held.rows), len(found.names))
+    lost = groups_left_out(design, by, len(groups), len(estimates.rows), len(numbers.names))
     effects = _tabulated(
-        design, held, intervals, method=method, outcome_model=outcome_model, errors=asked,
+        design, estimates, intervals, method=method, outcome_model=outcome_model, errors=scheme,
         level=level,
-        notes=(*caveats(asked, design, method, intervals.ruling.kind),
-               *held.left_out.notes(len(groups)), *lost),
+        notes=(*caveats(scheme, design, method, intervals.ruling.kind),
+               *estimates.left_out.notes(len(groups)), *lost),
     )  # fmt: skip
     settings = {**effects.settings, "fixed_covariates": bool(fixed_covariates)}
-    if found.registered:
-        settings |= outcome_words(found.names)
+    if numbers.registered:
+        settings |= outcome_words(numbers.names)
     effects = replace(effects, settings=settings)
     return effects if plan is None else plan.mark(effects, design=own, outcomes=given)
 
@@ -319,16 +319,16 @@ def _one(cluster: str | Iterable[str] | None) -> str | None:
 
 
 def _intervals(
-    repeat: Repeat, what: What, held: Estimates, *, level: float, draws: int, seed: int
+    repeat: Repeat, what: What, estimates: Estimates, *, level: float, draws: int, seed: int
 ) -> Intervals:
     """Return intervals by sums of influences, or by what is drawn."""
-    design, asked = repeat.design, repeat.asked
-    if asked.kind == "bootstrap":
-        return bootstrap_intervals(repeat, held, level=level, draws=draws, seed=seed)
-    drawn = {"wild": wild_intervals, "randomisation": randomisation_intervals}.get(asked.kind)
+    design, scheme = repeat.design, repeat.asked
+    if scheme.kind == "bootstrap":
+        return bootstrap_intervals(repeat, estimates, level=level, draws=draws, seed=seed)
+    drawn = {"wild": wild_intervals, "randomisation": randomisation_intervals}.get(scheme.kind)
     if drawn is None:
-        return influence_intervals(design, asked, held, level)
-    return drawn(design, asked, what, held, level=level, draws=draws, seed=seed)
+        return influence_intervals(design, scheme, estimates, level)
+    return drawn(design, scheme, what, estimates, level=level, draws=draws, seed=seed)
 
 
 def _check(method: str, outcome_model: str, level: float, draws: int) -> None:
@@ -344,7 +344,7 @@ def _check(method: str, outcome_model: str, level: float, draws: int) -> None:
 
 def _tabulated(
     design: Design,
-    held: Estimates,
+    estimates: Estimates,
     intervals: Intervals,
     *,
     method: str,
@@ -355,12 +355,12 @@ def _tabulated(
 ) -> Effects:
     """Return effects with the columns `COLUMNS`, in order of population and outcome."""
     ruling = intervals.ruling
-    effect = np.where(ruling.estimable, held.effect, np.nan)
-    comparison = held.comparison
+    effect = np.where(ruling.estimable, estimates.effect, np.nan)
+    comparison = estimates.comparison
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = np.where(comparison > 0, effect / comparison, np.nan)
-    count, kinds = len(held.rows), errors.keys_of(ruling.kind)
-    columns = {name: [row[name] for row in held.rows] for name in held.rows[0]}
+    count, kinds = len(estimates.rows), errors.keys_of(ruling.kind)
+    columns = {name: [row[name] for row in estimates.rows] for name in estimates.rows[0]}
     computed = {
         "months": pd.array(columns["months"], dtype="Int64"),
         "estimand": [design.estimand] * count,
@@ -380,7 +380,7 @@ def _tabulated(
         "relative": relative,
         "relative_low": intervals.relative_low,
         "relative_high": intervals.relative_high,
-        "mean_treated": held.treated,
+        "mean_treated": estimates.treated,
         "mean_comparison": comparison,
         "clusters": intervals.clusters,
         "freedom": intervals.freedom,
@@ -404,7 +404,7 @@ def _tabulated(
             worded(note, design.study.labels)
             for note in (*design.notes, *notes, *_of_group(design.study))
         ),
-        pooling=for_pooling(held),
+        pooling=for_pooling(estimates),
         simulated=design.study.simulated,
     )
 

@@ -115,8 +115,8 @@ def paule_mandel(data: Rotated) -> float:
     ----------
     Paule and Mandel (1982), Journal of Research of the National Bureau of Standards 87(5).
     """
-    found = _tau2_at(data, len(data.y) - 1)
-    return 0.0 if np.isnan(found) else found
+    tau2 = _tau2_at(data, len(data.y) - 1)
+    return 0.0 if np.isnan(tau2) else tau2
 
 
 def q_profile(data: Rotated, level: float) -> tuple[float, float]:

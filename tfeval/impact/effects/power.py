@@ -213,8 +213,8 @@ def minimum_detectable_effect(
     made = ClusteredDesign(
         n_treated, n_comparison, clusters, icc, allocation, effect_sd, cluster_cv, r2, r2_between
     )
-    found = multiplier(made.freedom, power, level) * made.std_error(sd)
-    return float(found) if np.ndim(found) == 0 else found
+    effect = multiplier(made.freedom, power, level) * made.std_error(sd)
+    return float(effect) if np.ndim(effect) == 0 else effect
 
 
 def detectable_effects(
@@ -262,7 +262,7 @@ def detectable_effects(
     freedom = np.where(np.isfinite(clusters), np.maximum(clusters - 1, 1), np.inf)
     times = multiplier(freedom, power, effects.level if level is None else level)
     mean = rows["mean_comparison"].to_numpy(dtype=float)
-    found = rows[["outcome", "population", "months", "std_error"]].assign(
+    table = rows[["outcome", "population", "months", "std_error"]].assign(
         freedom=freedom, multiplier=times, detectable=times * error
     )
-    return found.assign(relative=found["detectable"] / np.where(mean > 0, mean, np.nan))
+    return table.assign(relative=table["detectable"] / np.where(mean > 0, mean, np.nan))

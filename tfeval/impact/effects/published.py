@@ -223,13 +223,13 @@ def _of_2016(significance: float, design: ClusteredDesign) -> Effects:
     shares = comparison_shares()
     rows = _rows("2016")
     rows = rows[rows["outcome"].isin(NAMES)]
-    found = [
+    keys = [
         (NAMES[row["outcome"]], row["population"], last_month(row["months"]))
         for _, row in rows.iterrows()
     ]
     # Published for a domain and not by outcome: one outcome stands for each.
-    found += [("looked_after", "children", 18), ("conviction", "juveniles", 18)]
-    frame = pd.DataFrame(found, columns=["outcome", "population", "months"])
+    keys += [("looked_after", "children", 18), ("conviction", "juveniles", 18)]
+    frame = pd.DataFrame(keys, columns=["outcome", "population", "months"])
     share = frame["outcome"].map(lambda name: shares[name][0]).to_numpy(dtype=float)
     error = np.asarray(design.std_error(np.sqrt(share * (1 - share))), dtype=float)
     width = multiplier(design.freedom, 1 - significance, 1 - significance) * error
@@ -265,12 +265,12 @@ def comparison_shares() -> dict[str, tuple[float, str]]:
     """
     rows = _rows("2019")
     rows = rows[rows["comparison"].notna()]
-    held = {
+    shares = {
         NAMES[row["outcome"]]: (row["comparison"] / 100, "phase two, published")
         for _, row in rows.iterrows()
     }
     unknown = (0.5, "not published: one half")
-    return {name: held.get(name, unknown) for name in NAMES.values()}
+    return {name: shares.get(name, unknown) for name in NAMES.values()}
 
 
 def _effects(frame: pd.DataFrame, notes: tuple[str, ...], title: str, level: float) -> Effects:

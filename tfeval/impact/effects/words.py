@@ -221,11 +221,11 @@ def status_words(status: str, who: str) -> str:
 
 def status_notes(frame: pd.DataFrame, who: str) -> list[str]:
     """Say why effects or intervals are missing, and which errors are of a form for few."""
-    held = set(frame["status"])
-    found = [status_words(key, who) for key in STATUSES if key in held]
-    held = set(frame["small_sample"])
-    forms = [text.format(who=who, **LIMITS) for key, text in SMALL_SAMPLES.items() if key in held]
-    return [*found, *([f"Intervals of some effects: {'; '.join(forms)}."] if forms else [])]
+    keys = set(frame["status"])
+    reasons = [status_words(key, who) for key in STATUSES if key in keys]
+    keys = set(frame["small_sample"])
+    forms = [text.format(who=who, **LIMITS) for key, text in SMALL_SAMPLES.items() if key in keys]
+    return [*reasons, *([f"Intervals of some effects: {'; '.join(forms)}."] if forms else [])]
 
 
 def not_estimated(status: str) -> bool:

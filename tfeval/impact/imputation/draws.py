@@ -67,7 +67,7 @@ def number_donors(
 
 
 def nearest(
-    held: np.ndarray, wanted: np.ndarray, rng: np.random.Generator, count: int = DONORS
+    donors: np.ndarray, wanted: np.ndarray, rng: np.random.Generator, count: int = DONORS
 ) -> np.ndarray:
     """Draw for each number wanted one of the `count` nearest held, ties at random.
 
@@ -77,25 +77,25 @@ def nearest(
     >>> nearest(held, np.array([9.0, -5.0]), rng, count=1).tolist()
     [1, 0]
     """
-    order = np.argsort(held, kind="stable")
-    blocks, starts, sizes = _tied(held[order])
+    order = np.argsort(donors, kind="stable")
+    blocks, starts, sizes = _tied(donors[order])
     width = min(2 * count, len(blocks))
     start = np.clip(np.searchsorted(blocks, wanted) - count, 0, len(blocks) - width)
     window = start[:, None] + np.arange(width)
     apart = np.abs(blocks[window] - wanted[:, None])
     window = np.take_along_axis(window, np.argsort(apart, axis=1, kind="stable"), axis=1)
     # The first, second, ... nearest: which block of equal ones it stands in, and one of these.
-    rank = rng.integers(0, min(count, len(held)), len(wanted))
+    rank = rng.integers(0, min(count, len(donors)), len(wanted))
     place = (np.cumsum(sizes[window], axis=1) <= rank[:, None]).sum(axis=1)
     block = window[np.arange(len(wanted)), place]
     return order[starts[block] + rng.integers(0, sizes[block])]
 
 
-def _tied(held: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _tied(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the distinct ones of sorted numbers, where each starts, and how often it stands."""
-    rounding = 1e-12 * float(np.abs(held).max())
-    starts = np.r_[0, 1 + np.flatnonzero(np.diff(held) > rounding)]
-    return held[starts], starts, np.diff(np.r_[starts, len(held)])
+    rounding = 1e-12 * float(np.abs(numbers).max())
+    starts = np.r_[0, 1 + np.flatnonzero(np.diff(numbers) > rounding)]
+    return numbers[starts], starts, np.diff(np.r_[starts, len(numbers)])
 
 
 def category_donors(
@@ -142,11 +142,11 @@ def category_donors(
     share = model.predict_proba(z[~known]).cumsum(axis=1)
     place = (rng.random(missing)[:, None] * share[:, -1:] > share).sum(axis=1)
     chosen = model.classes_[np.minimum(place, len(levels) - 1)]
-    found = np.empty(missing, dtype=np.int64)
+    donors = np.empty(missing, dtype=np.int64)
     for level in levels:
         at = chosen == level
-        found[at] = rng.choice(rows[codes[rows] == level], size=int(at.sum()))
-    return found
+        donors[at] = rng.choice(rows[codes[rows] == level], size=int(at.sum()))
+    return donors
 
 
 def _standardised(x: np.ndarray) -> np.ndarray:

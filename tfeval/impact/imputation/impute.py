@@ -292,7 +292,7 @@ def _completed(
     """Return the donors of each variable's missing rows, in their order."""
     if not within:
         return chained(variables, arms[:, None].astype(float), iterations, rng)
-    found = {one.name: np.empty(len(one.missing), dtype=np.int64) for one in variables}
+    all_donors = {one.name: np.empty(len(one.missing), dtype=np.int64) for one in variables}
     for arm in (True, False):
         rows = np.flatnonzero(arms == arm)
         own = [one.within(rows) for one in variables]
@@ -304,8 +304,8 @@ def _completed(
                 )
         donors = chained(own, np.empty((len(rows), 0)), iterations, rng)
         for one in variables:
-            found[one.name][arms[one.missing] == arm] = rows[donors[one.name]]
-    return found
+            all_donors[one.name][arms[one.missing] == arm] = rows[donors[one.name]]
+    return all_donors
 
 
 def chained(

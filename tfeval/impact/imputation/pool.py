@@ -121,14 +121,14 @@ def complete_freedom(frames: Sequence[pd.DataFrame], level: float) -> np.ndarray
         As a column `freedom` tells it; else as the width of the interval in errors does, where it
         is symmetric; else clusters less 1; else infinite.
     """
-    found = []
+    freedoms = []
     for frame in frames:
-        told = _numbers(frame, "freedom")
-        own = np.where(np.isnan(told), _by_width(frame, level), told)
+        stated = _numbers(frame, "freedom")
+        own = np.where(np.isnan(stated), _by_width(frame, level), stated)
         clusters = _numbers(frame, "clusters") - 1
         own = np.where(np.isnan(own), np.where(clusters >= 1, clusters, np.nan), own)
-        found.append(np.where(np.isnan(own), np.inf, own))
-    return np.min(found, axis=0)
+        freedoms.append(np.where(np.isnan(own), np.inf, own))
+    return np.min(freedoms, axis=0)
 
 
 def t_bounds(
@@ -146,11 +146,11 @@ def _by_width(frame: pd.DataFrame, level: float) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         width = (high - low) / 2 / error
         symmetric = np.abs((high + low) / 2 - estimate) <= _SYMMETRIC * (high - low)
-    found = [
+    freedoms = [
         _freedom_with(one, level) if even and np.isfinite(one) else np.nan
         for one, even in zip(width.tolist(), symmetric.tolist(), strict=True)
     ]
-    return np.array(found)
+    return np.array(freedoms)
 
 
 def _freedom_with(width: float, level: float) -> float:
@@ -229,25 +229,25 @@ def pool_imputations(effects: Iterable[Effects]) -> Effects:
     frames = [table.frame for table in tables]
     level = tables[0].level
     freedom = complete_freedom(frames, level)
-    held = np.array([frame["estimate"].to_numpy(dtype=float) for frame in frames])
+    estimates = np.array([frame["estimate"].to_numpy(dtype=float) for frame in frames])
     joint = np.array([_known_covariance(table) for table in tables])
-    found = pooled(held, joint, freedom)
-    error = np.sqrt(np.diagonal(found.covariance))
-    low, high = t_bounds(found.estimate, error, found.freedom, level)
+    pool = pooled(estimates, joint, freedom)
+    error = np.sqrt(np.diagonal(pool.covariance))
+    low, high = t_bounds(pool.estimate, error, pool.freedom, level)
     with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.where(error > 0, np.abs(found.estimate / error), np.nan)
+        t = np.where(error > 0, np.abs(pool.estimate / error), np.nan)
     columns = {
         **_ratios(frames, freedom, level),
         **_kept(frames, np.isnan(error)),
-        "estimate": found.estimate, "std_error": error, "conf_low": low, "conf_high": high,
-        "p_value": 2 * stdtr(found.freedom, -t), "p_adjusted": np.full(len(error), np.nan),
-        "freedom": found.freedom,
+        "estimate": pool.estimate, "std_error": error, "conf_low": low, "conf_high": high,
+        "p_value": 2 * stdtr(pool.freedom, -t), "p_adjusted": np.full(len(error), np.nan),
+        "freedom": pool.freedom,
     }  # fmt: skip
     frame = frames[0].assign(**{name: columns[name] for name in columns if name in frames[0]})
-    facts = {"count": len(tables), **found.facts}
+    facts = {"count": len(tables), **pool.facts}
     return Effects(
         frame=frame[[name for name in frame if name in COLUMNS]],
-        joint=found.covariance,
+        joint=pool.covariance,
         level=level,
         settings={**_alike([table.settings for table in tables]), "imputation": facts},
         notes=(*_notes_of(tables), *_notes(facts, frame, np.isnan(error))),
@@ -320,9 +320,9 @@ def _ratios(frames: Sequence[pd.DataFrame], freedom: np.ndarray, level: float) -
             logs.append((low + high) / 2)
             variances.append(((high - low) / 2 / width) ** 2)
         covariances = np.array([np.diag(one) for one in variances])
-        found = pooled(np.array(logs), covariances, freedom)
-        error = np.sqrt(np.diagonal(found.covariance))
-        low, high = t_bounds(found.estimate, error, found.freedom, level)
+        pool = pooled(np.array(logs), covariances, freedom)
+        error = np.sqrt(np.diagonal(pool.covariance))
+        low, high = t_bounds(pool.estimate, error, pool.freedom, level)
         relative = np.where(comparison > 0, estimate / comparison, np.nan)
     return {"relative": relative, "relative_low": np.expm1(low), "relative_high": np.expm1(high),
             "mean_treated": treated, "mean_comparison": comparison}  # fmt: skip
@@ -337,18 +337,18 @@ def _kept(frames: Sequence[pd.DataFrame], lost: np.ndarray) -> dict[str, Any]:
     least = np.where(hidden, -np.inf, np.nan_to_num(units, nan=np.inf)).argmin(axis=0)
     missing = np.array([frame["std_error"].isna().to_numpy() for frame in frames])
     without = np.where(lost, missing.argmax(axis=0), 0)
-    found: dict[str, Any] = {}
+    table: dict[str, Any] = {}
     for name in frames[0].columns:
         if name in _COUNTS:
-            found[name] = _picked(frames, name, least)
+            table[name] = _picked(frames, name, least)
         elif name in ("status", "small_sample"):
-            found[name] = _picked(frames, name, without)
+            table[name] = _picked(frames, name, without)
         elif name == "sd_comparison":
-            found[name] = np.mean([frame[name].to_numpy(dtype=float) for frame in frames], axis=0)
+            table[name] = np.mean([frame[name].to_numpy(dtype=float) for frame in frames], axis=0)
         elif name == "planned":
-            found[name] = [_agreed([frame[name].iloc[row] for frame in frames])
+            table[name] = [_agreed([frame[name].iloc[row] for frame in frames])
                            for row in range(len(lost))]  # fmt: skip
-    return found
+    return table
 
 
 def _picked(frames: Sequence[pd.DataFrame], name: str, which: np.ndarray) -> list[Any]:

@@ -35,11 +35,11 @@ def can_count(design: Design) -> bool:
         That is so where it was matched, for the ATT and with replacement, on the logistic
         regression of all its units, without strata and sampling weights.
     """
-    asked, study = design.settings, design.study
-    fitted = asked.get("model") == "logit" and asked.get("folds") == 1 and design.score is not None
+    setup, study = design.settings, design.study
+    fitted = setup.get("model") == "logit" and setup.get("folds") == 1 and design.score is not None
     plain = study.weight is None and study.strata is None
-    nearest = asked.get("method") == "nearest" and design.sets is None and design.estimand == "ATT"
-    return fitted and plain and nearest and asked.get("distance") in ("linear", "probability")
+    nearest = setup.get("method") == "nearest" and design.sets is None and design.estimand == "ATT"
+    return fitted and plain and nearest and setup.get("distance") in ("linear", "probability")
 
 
 def local_means(distance: np.ndarray, values: np.ndarray, pool: np.ndarray) -> np.ndarray:
@@ -251,8 +251,8 @@ def _within_arm(
     near = _neighbours(design, arm, wanted)
     shares = np.ones(len(near.rows)) if near.shares is None else near.shares
     mean = sums_by(shares[:, None] * values[near.matches], near.rows, design.study.size)
-    held = np.bincount(near.rows, minlength=design.study.size)[wanted]
-    scale = np.sqrt(held / (held + 1.0))
+    counts = np.bincount(near.rows, minlength=design.study.size)[wanted]
+    scale = np.sqrt(counts / (counts + 1.0))
     return scale[:, None] * (values - mean)[wanted]
 
 
@@ -262,10 +262,10 @@ def _neighbours(design: Design, arm: np.ndarray, wanted: np.ndarray) -> Pairs:
     seekers, pool = np.flatnonzero(wanted), np.flatnonzero(arm)
     rows = np.concatenate([seekers, pool])
     strata = design.study.strata
-    found = nearest_with_replacement(
+    pairs = nearest_with_replacement(
         design.distance[rows],
         np.arange(len(rows)) < len(seekers),
         strata=None if strata is None else strata[rows],
         family=rows,
     )
-    return replace(found, rows=rows[found.rows], matches=rows[found.matches])
+    return replace(pairs, rows=rows[pairs.rows], matches=rows[pairs.matches])

@@ -105,7 +105,7 @@ def copied_rows(codes: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def bootstrap_intervals(
-    repeat: Repeat, held: Estimates, *, level: float, draws: int, seed: int
+    repeat: Repeat, stats: Estimates, *, level: float, draws: int, seed: int
 ) -> Intervals:
     """Return normal intervals with the bootstrap's covariance.
 
@@ -128,11 +128,11 @@ def bootstrap_intervals(
     (pairs cluster bootstrap).
     """
     repeat.check()
-    ruling = ruling_of(repeat.design, repeat.asked, held)
-    size = len(held.rows)
+    ruling = ruling_of(repeat.design, repeat.asked, stats)
+    size = len(stats.rows)
     if not ruling.estimated.any():
         none = np.full(size, np.nan)
-        return from_spreads(held, Spread(np.diag(none), none, none), none, level, ruling)
+        return from_spreads(stats, Spread(np.diag(none), none, none), none, level, ruling)
     names = codes_of(repeat.design, repeat.asked.clusters[0])[repeat.counted]
     codes = np.unique(names, return_inverse=True)[1]
     counts = cluster_counts(int(codes.max()) + 1, draws, seed)
@@ -143,7 +143,7 @@ def bootstrap_intervals(
         ratio_error = np.std(np.log(means[:, 0] / means[:, 1]), axis=0, ddof=1)
     count = np.full(size, float(counts.shape[1]))
     spread = Spread(covariance, count - 1.0, count)
-    return from_spreads(held, spread, ratio_error, level, ruling)
+    return from_spreads(stats, spread, ratio_error, level, ruling)
 
 
 def replicates(
@@ -300,9 +300,9 @@ def permuted(  # noqa: PLR0917
 
 def randomisation_intervals(
     design: Design,
-    asked: Asked,
+    scheme: Asked,
     what: What,
-    held: Estimates,
+    stats: Estimates,
     *,
     level: float,
     draws: int,
@@ -312,7 +312,7 @@ def randomisation_intervals(
 
     Parameters
     ----------
-    design, asked, held, level
+    design, scheme, stats, level
         As elsewhere.
     what : tuple
         Outcomes, populations and the method's name.
@@ -333,24 +333,24 @@ def randomisation_intervals(
     of the clusters could have been treated as well, however few were. The standard error is the
     one that would give the interval's width under the normal.
     """
-    codes = codes_of(design, asked.clusters[0])
+    codes = codes_of(design, scheme.clusters[0])
     _check(design, codes, what[2])
-    ruling, rng = ruling_of(design, asked, held), np.random.default_rng(seed)
+    ruling, rng = ruling_of(design, scheme, stats), np.random.default_rng(seed)
     status = ruling.status.copy()
-    by_unit = influence_intervals(design, replace(asked, kind="robust", clusters=()), held, level)
-    found = np.full((3, len(held.rows)), np.nan)
+    by_unit = influence_intervals(design, replace(scheme, kind="robust", clusters=()), stats, level)
+    limits = np.full((3, len(stats.rows)), np.nan)
     for place in np.flatnonzero(ruling.estimated).tolist():
-        sample = sample_of(design, what, held, place)
+        sample = sample_of(design, what, stats, place)
         rows = np.flatnonzero(sample.weights > 0)
         own = np.unique(codes[rows], return_inverse=True)[1]
         values = _left(sample, rows, what[2])
         test = permuted(values, sample.weights[rows], sample.study.treated[rows], own, draws, rng)
         ends = test.interval(level)
         if np.isfinite(ends).all():
-            found[:, place] = *ends, test.p_value(0.0)
+            limits[:, place] = *ends, test.p_value(0.0)
         else:
             status[place] = FEW_CLUSTERS
-    low, high, p = found
+    low, high, p = limits
     from scipy.special import ndtri  # noqa: PLC0415
 
     error = (high - low) / (2 * ndtri(0.5 + level / 2))

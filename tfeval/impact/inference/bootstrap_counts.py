@@ -81,11 +81,11 @@ class Refits:
         information = self.information_of(counts)
         going = np.array([not aliased(one).any() for one in information])
         information[~going] = np.eye(len(self.start))
-        held = np.empty((len(counts), self.study.size), dtype=np.float32)
+        moves = np.empty((len(counts), self.study.size), dtype=np.float32)
         shift = np.zeros((len(counts), len(self.start)))
         last, done = np.full(len(counts), np.inf), np.zeros(len(counts), dtype=bool)
         known = self.gradient is not None
-        gradient = counts @ self.gradient if known else self._pass(shift, held, counts)
+        gradient = counts @ self.gradient if known else self._pass(shift, moves, counts)
         for _ in range(PASSES):
             step = np.linalg.solve(information, gradient[:, :, None])[:, :, 0]
             size = self._sizes(step, shift)
@@ -99,18 +99,18 @@ class Refits:
             if not going.any():
                 break
             last = size
-            gradient = self._pass(shift, held, counts)
-        self._pass(shift, held)
-        return held, done
+            gradient = self._pass(shift, moves, counts)
+        self._pass(shift, moves)
+        return moves, done
 
     def _sizes(self, step: np.ndarray, shift: np.ndarray) -> np.ndarray:
-        found = self.start + shift
-        return np.array([step_size(*one, self.rows.scale) for one in zip(step, found, strict=True)])
+        coefs = self.start + shift
+        return np.array([step_size(*one, self.rows.scale) for one in zip(step, coefs, strict=True)])
 
     def _pass(
-        self, shift: np.ndarray, held: np.ndarray, counts: np.ndarray | None = None
+        self, shift: np.ndarray, moves: np.ndarray, counts: np.ndarray | None = None
     ) -> np.ndarray:
-        """Fill `held`; with counts, return the summed residuals times x too, by draw."""
+        """Fill `moves`; with counts, return the summed residuals times x too, by draw."""
         gradient, room, study = np.zeros(shift.shape), self.rows.room(), self.study
         shift = shift.astype(np.float32)
         single = None if counts is None else counts.astype(np.float32)
@@ -118,7 +118,7 @@ class Refits:
         for block in steps(0, study.size, ROWS):
             x = self.rows.read(block.start, block.stop, room).astype(np.float32)
             moved = np.dot(shift, x)
-            held[:, block] = moved
+            moves[:, block] = moved
             if single is None:
                 continue
             # With e the exponential of the move, a probability p becomes p e / (1 + p (e - 1)).
@@ -215,17 +215,17 @@ class ByCounts:
         several = int(np.clip(ROOM // size, 1, 64))
         parts = [(counts[at : at + several],) for at in range(0, len(counts), several)]
         with one_blas_thread(size >= LARGE):
-            for found in in_parts(self._some, parts, threads=size >= LARGE):
-                yield from found
+            for batch in in_parts(self._some, parts, threads=size >= LARGE):
+                yield from batch
 
     def _some(self, counts: np.ndarray) -> list[np.ndarray | None]:
         moved, reached = self.refits.moved(counts)
-        found: list[np.ndarray | None] = []
+        pairs: list[np.ndarray | None] = []
         for draw, fits in enumerate(reached):
             drawn = counts[draw][self.refits.codes]
             weights = self.weigh(self.refits.linear + moved[draw], drawn) if fits else None
-            found.append(None if weights is None else self._pair(weights, drawn))
-        return found
+            pairs.append(None if weights is None else self._pair(weights, drawn))
+        return pairs
 
     def _pair(self, weights: np.ndarray, drawn: np.ndarray) -> np.ndarray | None:
         study = self.refits.study
@@ -280,8 +280,8 @@ def by_counts(
 
 
 def _pairs(design: Design) -> Weigh | None:
-    study, asked = design.study, design.settings
-    if any(asked.get(name, name) != value for name, value in _NEAREST.items()):
+    study, settings = design.study, design.settings
+    if any(settings.get(name, name) != value for name, value in _NEAREST.items()):
         return None
     shared = (
         study.family is not None
@@ -290,22 +290,22 @@ def _pairs(design: Design) -> Weigh | None:
     if (
         study.strata is not None
         or shared
-        or asked["order"] not in ("largest", "smallest", "closest")
+        or settings["order"] not in ("largest", "smallest", "closest")
     ):
         return None
     focal = ~study.treated if design.estimand == "ATC" else study.treated
-    return partial(_matched, study, focal, asked)
+    return partial(_matched, study, focal, settings)
 
 
 def _matched(
-    study: Study, focal: np.ndarray, asked: Any, linear: np.ndarray, drawn: np.ndarray
+    study: Study, focal: np.ndarray, settings: Any, linear: np.ndarray, drawn: np.ndarray
 ) -> np.ndarray:
     """Return how many copies of each unit are matched, times its sampling weight."""
-    score = linear if asked["distance"] == "linear" else 1.0 / (1.0 + np.exp(-linear))
-    width = np.inf if asked["caliper"] is None else float(asked["caliper"])
-    if np.isfinite(width) and asked["caliper_unit"] == "sd":
-        width *= _spread(score, drawn, study.treated, asked["caliper_spread"])
-    copies = matched_copies(score, focal, drawn, width, asked["order"])
+    score = linear if settings["distance"] == "linear" else 1.0 / (1.0 + np.exp(-linear))
+    width = np.inf if settings["caliper"] is None else float(settings["caliper"])
+    if np.isfinite(width) and settings["caliper_unit"] == "sd":
+        width *= _spread(score, drawn, study.treated, settings["caliper_spread"])
+    copies = matched_copies(score, focal, drawn, width, settings["order"])
     return copies * study.weight if study.weight is not None else copies
 
 
@@ -335,7 +335,7 @@ def matched_copies(
     copies = np.repeat(np.arange(len(own.rows)), drawn[own.rows])
     turns = np.arange(len(copies))
     capacity = drawn[other.rows].astype(np.int32)
-    found = np.full((len(copies), 1), NOBODY, dtype=np.int64)
+    matches = np.full((len(copies), 1), NOBODY, dtype=np.int64)
     none = np.empty(0, dtype=np.int64)
     for_size(without_replacement, len(score))(
         other.scores,
@@ -351,18 +351,18 @@ def matched_copies(
         np.empty(0),
         none,
         none,
-        found,
+        matches,
     )
     matched = np.zeros(len(score))
     matched[other.rows] = drawn[other.rows] - capacity
-    matched[own.rows] = np.bincount(copies[found[:, 0] >= 0], minlength=len(own.rows))
+    matched[own.rows] = np.bincount(copies[matches[:, 0] >= 0], minlength=len(own.rows))
     return matched
 
 
 def _odds(design: Design) -> Weigh | None:
-    asked = design.settings
-    plain = all(asked.get(name, name) == value for name, value in _WEIGHTS.items())
-    if not plain or asked.get("folds") not in (None, 1):
+    settings = design.settings
+    plain = all(settings.get(name, name) == value for name, value in _WEIGHTS.items())
+    if not plain or settings.get("folds") not in (None, 1):
         return None
     study, estimand = design.study, design.estimand
 
@@ -391,9 +391,9 @@ def _spread(values: np.ndarray, drawn: np.ndarray, treated: np.ndarray, whose: s
     every = drawn.astype(float)
     arms = {"all": [every], "treated": [every * treated],
             "pooled": [every * treated, every * ~treated]}[whose]  # fmt: skip
-    found = []
+    variances = []
     for copies in arms:
         total, weighted = copies.sum(), copies * values
         mean = weighted.sum() / total
-        found.append((weighted @ values - total * mean**2) / (total - 1))
-    return float(np.sqrt(np.mean(found)))
+        variances.append((weighted @ values - total * mean**2) / (total - 1))
+    return float(np.sqrt(np.mean(variances)))

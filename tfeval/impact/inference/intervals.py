@@ -49,12 +49,12 @@ class Scores:
     clusters: np.ndarray  # (effects,): how many; NaN where by unit
 
 
-def unit_scores(held: Estimates, ruling: Ruling) -> Scores:
+def unit_scores(stats: Estimates, ruling: Ruling) -> Scores:
     """Return scores by unit: HC1, and HC2 or HC3 where a ruling says so."""
-    factor = np.where(ruling.kind == "hc1", unit_factor(held.part, held.parameters), 1.0)
-    first, second = held.psi_treated * factor, held.psi_comparison * factor
-    freedom = np.full(len(held.rows), np.inf)
-    for block in held.blocks:
+    factor = np.where(ruling.kind == "hc1", unit_factor(stats.part, stats.parameters), 1.0)
+    first, second = stats.psi_treated * factor, stats.psi_comparison * factor
+    freedom = np.full(len(stats.rows), np.inf)
+    for block in stats.blocks:
         columns = block.columns
         for kind in ("hc2", "hc3"):
             at = np.flatnonzero((ruling.kind[columns] == kind) & ruling.estimated[columns])
@@ -65,19 +65,19 @@ def unit_scores(held: Estimates, ruling: Ruling) -> Scores:
                     more = (by_unit(part, kind) - 1.0)[:, None] * _added(part)
                     psi[np.ix_(part.rows, columns[at])] += more[:, at]
             freedom[columns[at]] = _unit_freedom(block, at, kind)
-    return Scores(first, second, freedom, np.full(len(held.rows), np.nan))
+    return Scores(first, second, freedom, np.full(len(stats.rows), np.nan))
 
 
-def cluster_scores(held: Estimates, ruling: Ruling, codes: np.ndarray) -> Scores:
+def cluster_scores(stats: Estimates, ruling: Ruling, codes: np.ndarray) -> Scores:
     """Return scores by cluster: CR1, and CR2 or CR3 where a ruling says so."""
-    count = clusters_of(held.part, codes)
-    usual = cluster_factor(held.part, held.parameters, count)
+    count = clusters_of(stats.part, codes)
+    usual = cluster_factor(stats.part, stats.parameters, count)
     factor = np.where(ruling.kind == "cr1", usual, 1.0)
     first, second = (
-        sums_by(psi, codes) * factor for psi in (held.psi_treated, held.psi_comparison)
+        sums_by(psi, codes) * factor for psi in (stats.psi_treated, stats.psi_comparison)
     )
     freedom = np.maximum(count - 1.0, 1.0)
-    for block in held.blocks:
+    for block in stats.blocks:
         columns = block.columns
         for kind in ("cr2", "cr3"):
             at = np.flatnonzero((ruling.kind[columns] == kind) & ruling.estimated[columns])
@@ -105,26 +105,26 @@ def _make_whole(
             for place, column in enumerate(columns):
                 lever = part.lever if part.lever.ndim == 1 else part.lever[:, at[place]]
                 if place == 0 or part.lever.ndim > 1:
-                    whole, found = by_cluster(part, lever, own, total, kind)
+                    whole, moment = by_cluster(part, lever, own, total, kind)
                 sums[side][: len(added), column] -= added[:, at[place]]
                 sums[side][:, column] += whole[:, at[place]]
                 if has_errors:
-                    moments[place].append(found)
-    return np.array([together(found).freedom() for found in moments])
+                    moments[place].append(moment)
+    return np.array([together(moment).freedom() for moment in moments])
 
 
 def _unit_freedom(block: Block, at: np.ndarray, kind: str) -> np.ndarray:
-    found = np.empty(len(at))
+    freedom = np.empty(len(at))
     for place, column in enumerate(at):
         several = []
         for part in _in_difference(block):
             lever = part.lever if part.lever.ndim == 1 else part.lever[:, column]
             several.append(unit_moments(part, lever, by_unit(part, kind)))
-        found[place] = _apart(several).freedom()
+        freedom[place] = _apart(several).freedom()
         if all(part.lever.ndim == 1 for part in _in_difference(block)):
-            found[:] = found[place]
+            freedom[:] = freedom[place]
             break
-    return found
+    return freedom
 
 
 def _apart(several: list[Moments]) -> Moments:
@@ -285,7 +285,7 @@ class Intervals:
         return replace(self, covariance=np.where(both, self.covariance, np.nan), **gone)
 
 
-def ruling_of(design: Design, asked: Asked, held: Estimates) -> Ruling:
+def ruling_of(design: Design, scheme: Asked, stats: Estimates) -> Ruling:
     """Return what the rules say of each effect under the errors asked for.
 
     Raises
@@ -293,57 +293,57 @@ def ruling_of(design: Design, asked: Asked, held: Estimates) -> Ruling:
     DataError
         If errors by cluster were asked for, and there is one cluster only.
     """
-    check_fitted(held)
+    check_fitted(stats)
     # Matched sets are many, or as the design made them: only other clusters are counted.
-    named = [name for name in asked.clusters if name != "pair"]
-    codes = clusterings(asked if asked.kind == "pair" else replace(asked, clusters=tuple(named)),
+    named = [name for name in scheme.clusters if name != "pair"]
+    codes = clusterings(scheme if scheme.kind == "pair" else replace(scheme, clusters=tuple(named)),
                         design)  # fmt: skip
-    counted = counted_clusters(held, codes)
-    if not asked.automatic:
-        check_clusters(asked.kind, counted)
-    return ruled(asked.kind, held, counted, automatic=asked.automatic)
+    counted = counted_clusters(stats, codes)
+    if not scheme.automatic:
+        check_clusters(scheme.kind, counted)
+    return ruled(scheme.kind, stats, counted, automatic=scheme.automatic)
 
 
-def influence_intervals(design: Design, asked: Asked, held: Estimates, level: float) -> Intervals:
+def influence_intervals(design: Design, scheme: Asked, stats: Estimates, level: float) -> Intervals:
     """Return intervals by sums of influences; the ratio's on the logarithmic scale."""
-    ruling = ruling_of(design, asked, held)
-    codes = clusterings(asked, design)
-    if asked.kind == "two_way":
-        return _two_way_intervals(held, crossed(codes), ruling, level)
+    ruling = ruling_of(design, scheme, stats)
+    codes = clusterings(scheme, design)
+    if scheme.kind == "two_way":
+        return _two_way_intervals(stats, crossed(codes), ruling, level)
     own = np.isin(ruling.kind, BY_CLUSTER)
     if not own.any():
-        summed = _summed(held, unit_scores(held, ruling))
+        summed = _summed(stats, unit_scores(stats, ruling))
     else:
-        summed = _summed(held, cluster_scores(held, ruling, codes[0]))
+        summed = _summed(stats, cluster_scores(stats, ruling, codes[0]))
         if not own.all():
-            summed = summed.where(own, _summed(held, unit_scores(held, ruling)))
+            summed = summed.where(own, _summed(stats, unit_scores(stats, ruling)))
     covariance, log_variance = summed.covariance, summed.log_ratio
-    one = np.ones(len(held.rows))
-    if (through := held.through(one, one)) is not None:
-        log_through = held.through(*held.by_mean)
+    one = np.ones(len(stats.rows))
+    if (through := stats.through(one, one)) is not None:
+        log_through = stats.through(*stats.by_mean)
         assert log_through is not None  # the same effects
         covariance = through.added_to(covariance)
         log_variance = np.diag(log_through.added_to(np.diag(log_variance)))
     spread = Spread(covariance, summed.freedom, summed.clusters)
     by_arm = summed.treated, summed.comparison
-    return from_spreads(held, spread, np.sqrt(log_variance), level, ruling, by_arm)
+    return from_spreads(stats, spread, np.sqrt(log_variance), level, ruling, by_arm)
 
 
 def _two_way_intervals(
-    held: Estimates,
+    stats: Estimates,
     codes: tuple[np.ndarray, np.ndarray, np.ndarray],
     ruling: Ruling,
     level: float,
 ) -> Intervals:
-    spread, ratio = (two_way(one, codes) for one in (held.difference, held.log_ratio))
+    spread, ratio = (two_way(one, codes) for one in (stats.difference, stats.log_ratio))
     by_arm = None
     if (ruling.rare & ruling.estimated).any():
         first, second = (
-            np.diag(two_way(held.influence(psi), codes).covariance)
-            for psi in (held.psi_treated, held.psi_comparison)
+            np.diag(two_way(stats.influence(psi), codes).covariance)
+            for psi in (stats.psi_treated, stats.psi_comparison)
         )
         by_arm = first, second
-    return from_spreads(held, spread, np.sqrt(np.diag(ratio.covariance)), level, ruling, by_arm)
+    return from_spreads(stats, spread, np.sqrt(np.diag(ratio.covariance)), level, ruling, by_arm)
 
 
 @dataclass(frozen=True, eq=False)
@@ -370,8 +370,8 @@ class _Summed:
         return _Summed(np.where(both, self.covariance, other.covariance), **rest)
 
 
-def _summed(held: Estimates, scores: Scores) -> _Summed:
-    by_treated, by_comparison = held.by_mean
+def _summed(stats: Estimates, scores: Scores) -> _Summed:
+    by_treated, by_comparison = stats.by_mean
     difference = scores.treated - scores.comparison
     ratio = scores.treated * by_treated - scores.comparison * by_comparison
     squares = [(one**2).sum(axis=0) for one in (ratio, scores.treated, scores.comparison)]
@@ -382,7 +382,7 @@ def _summed(held: Estimates, scores: Scores) -> _Summed:
 
 
 def from_spreads(  # noqa: PLR0917
-    held: Estimates,
+    stats: Estimates,
     spread: Spread,
     ratio_error: np.ndarray,
     level: float,
@@ -401,20 +401,20 @@ def from_spreads(  # noqa: PLR0917
         Variances of both means, for intervals by score.
     """
     error = np.sqrt(np.maximum(np.diag(spread.covariance), 0.0))
-    nothing = ruling.estimated & ~(error > NOTHING * held.fact("spread"))
+    nothing = ruling.estimated & ~(error > NOTHING * stats.fact("spread"))
     nothing &= ~ruling.rare
     ruling = replace(ruling, status=np.where(nothing, DETERMINED, ruling.status))
     width = stdtrit(spread.freedom, 0.5 + level / 2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        p_value = 2 * stdtr(spread.freedom, -np.abs(held.effect / error))
-        ratio = np.log(held.treated / held.comparison)
-        known = (held.treated > 0) & (held.comparison > 0)
+        p_value = 2 * stdtr(spread.freedom, -np.abs(stats.effect / error))
+        ratio = np.log(stats.treated / stats.comparison)
+        known = (stats.treated > 0) & (stats.comparison > 0)
         ratio = np.where(known & (width * ratio_error < np.log(FURTHEST)), ratio, np.nan)
-    low, high = held.effect - width * error, held.effect + width * error
+    low, high = stats.effect - width * error, stats.effect + width * error
     rare = ruling.rare & ruling.estimated
     if by_arm is not None and rare.any():
         low[rare], high[rare], p_value[rare] = _by_score(
-            held, error, by_arm, spread.freedom, width, rare
+            stats, error, by_arm, spread.freedom, width, rare
         )
     return Intervals(
         covariance=spread.covariance,
@@ -430,7 +430,7 @@ def from_spreads(  # noqa: PLR0917
 
 
 def _by_score(  # noqa: PLR0917
-    held: Estimates,
+    stats: Estimates,
     error: np.ndarray,
     by_arm: tuple[np.ndarray, np.ndarray],
     freedom: np.ndarray,
@@ -438,14 +438,14 @@ def _by_score(  # noqa: PLR0917
     rare: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return limits and p-values, in the outcome's unit, of the effects asked for."""
-    low, high = held.fact("low")[rare], held.fact("high")[rare]
+    low, high = stats.fact("low")[rare], stats.fact("high")[rare]
     apart = high - low
     first, second = (
-        np.clip((mean[rare] - low) / apart, 0.0, 1.0) for mean in (held.treated, held.comparison)
+        np.clip((mean[rare] - low) / apart, 0.0, 1.0) for mean in (stats.treated, stats.comparison)
     )
     variances = [one[rare] / apart**2 for one in by_arm]
     size_treated, size_comparison = (
-        as_if_of(share, variance, held.fact(f"ess_{arm}")[rare])
+        as_if_of(share, variance, stats.fact(f"ess_{arm}")[rare])
         for share, variance, arm in zip(
             (first, second), variances, ("treated", "comparison"), strict=True
         )

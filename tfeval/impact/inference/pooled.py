@@ -192,7 +192,7 @@ class _Sum:
     left: float
 
 
-def for_pooling(held: Estimates) -> ForPooling | None:
+def for_pooling(estimates: Estimates) -> ForPooling | None:
     """Return what pooling over groups needs; None where there is one group, or parts are not known.
 
     Notes
@@ -201,29 +201,29 @@ def for_pooling(held: Estimates) -> ForPooling | None:
     would have the rarer values of the outcome were it like all groups together. Weights count as
     known.
     """
-    populations = held.fact("population")
-    if len(set(populations)) < 2 or not all(block.means.parts[0] for block in held.blocks):
+    populations = estimates.fact("population")
+    if len(set(populations)) < 2 or not all(block.means.parts[0] for block in estimates.blocks):
         return None
-    count = len(held.rows)
+    count = len(estimates.rows)
     covariance = np.zeros((count, count))
-    units = np.minimum(held.fact("n_treated"), held.fact("n_comparison"))
-    counts = (units >= FEWEST_POOLED) & (expected_events(held) >= FEWEST_EVENTS_POOLED)
+    units = np.minimum(estimates.fact("n_treated"), estimates.fact("n_comparison"))
+    counts = (units >= FEWEST_POOLED) & (expected_events(estimates) >= FEWEST_EVENTS_POOLED)
     sums: dict[int, list[_Sum]] = {}
-    for block in held.blocks:
+    for block in estimates.blocks:
         for at, column in enumerate(block.columns):
-            sums[int(column)] = _sums(block, at, held.treated_arm)
-    for outcome in set(held.fact("outcome")):
-        columns = np.flatnonzero(held.fact("outcome") == outcome)
-        own = _covariance([sums[int(column)] for column in columns], len(held.treated_arm))
+            sums[int(column)] = _sums(block, at, estimates.treated_arm)
+    for outcome in set(estimates.fact("outcome")):
+        columns = np.flatnonzero(estimates.fact("outcome") == outcome)
+        own = _covariance([sums[int(column)] for column in columns], len(estimates.treated_arm))
         out = ~counts[columns]
         own[out], own[:, out] = np.nan, np.nan
         covariance[np.ix_(columns, columns)] = own
-    return ForPooling(held.effect, covariance)
+    return ForPooling(estimates.effect, covariance)
 
 
 def _sums(block: Block, at: int, treated: np.ndarray) -> list[_Sum]:
     """Return a group's parts, those of the same units and levers together."""
-    found: list[tuple[Part, np.ndarray, np.ndarray]] = []
+    parts: list[tuple[Part, np.ndarray, np.ndarray]] = []
     first, second = block.means.parts
     for sign, side, beside in ((1.0, first, second), (-1.0, second, first)):
         for part in side:
@@ -231,18 +231,18 @@ def _sums(block: Block, at: int, treated: np.ndarray) -> list[_Sum]:
                 continue  # of both means, so of no difference
             lever = part.lever if part.lever.ndim == 1 else part.lever[:, at]
             residual = sign * part.residual[:, at]
-            for place, (other, its, before) in enumerate(found):
+            for place, (other, its, before) in enumerate(parts):
                 same = np.array_equal(other.rows, part.rows) and np.allclose(
                     its, lever, rtol=1e-9, atol=0.0
                 )
                 if same:
-                    found[place] = (other, its, before + residual)
+                    parts[place] = (other, its, before + residual)
                     break
             else:
-                found.append((part, lever, residual))
+                parts.append((part, lever, residual))
     return [
         _Sum(_kind(part, treated), part.rows, lever, residual, float((1 - part.leverage).sum()))
-        for part, lever, residual in found
+        for part, lever, residual in parts
     ]
 
 

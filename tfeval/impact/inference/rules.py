@@ -97,7 +97,7 @@ class Ruling:
         return ~np.isin(self.status, (NO_VARIATION, NOT_FITTED))
 
 
-def ruled(errors: str, held: Estimates, counted: np.ndarray, *, automatic: bool) -> Ruling:
+def ruled(errors: str, stats: Estimates, counted: np.ndarray, *, automatic: bool) -> Ruling:
     """Return which errors each effect has.
 
     Parameters
@@ -110,30 +110,30 @@ def ruled(errors: str, held: Estimates, counted: np.ndarray, *, automatic: bool)
         Whether the errors were chosen for the design and not asked for: another kind may then
         stand in where theirs does not hold.
     """
-    units = np.minimum(held.fact("n_treated"), held.fact("n_comparison"))
+    units = np.minimum(stats.fact("n_treated"), stats.fact("n_comparison"))
     clusters, total = counted[:, :2].min(axis=1), counted[:, 2]
     # All of a population in one cluster: nothing says how clusters vary, but units do.
     by_unit = (total == 1) & (automatic and errors in CLUSTERED)
-    asked = np.where(by_unit, "robust", errors)
+    kinds = np.where(by_unit, "robust", errors)
     kind = np.empty(len(units), dtype=object)
-    for place, one in enumerate(asked):
+    for place, one in enumerate(kinds):
         # Matched sets asked for by name are as R has them, however few.
         enough = clusters[place] >= ENOUGH_CLUSTERS or (errors == "pair" and not automatic)
         kind[place] = _kind(str(one), units[place] >= ENOUGH_UNITS, enough)
-    fewest = np.where(np.isin(asked, DRAWN), ENOUGH_TO_DRAW, FEWEST_CLUSTERS)
-    fewest = np.where(asked == "cr3", FEWEST_CLUSTERS_CR3, fewest)
+    fewest = np.where(np.isin(kinds, DRAWN), ENOUGH_TO_DRAW, FEWEST_CLUSTERS)
+    fewest = np.where(kinds == "cr3", FEWEST_CLUSTERS_CR3, fewest)
     needed = {"abadie_imbens": ENOUGH_MATCHES, "randomisation": 0}.get(errors, FEWEST_UNITS)
-    expected = expected_events(held)
+    expected = expected_events(stats)
     status = np.full(len(units), ESTIMATED, dtype=object)
     for refused, why in (
-        (held.fact("spread") == 0, NO_VARIATION),
-        (np.isnan(held.effect), NOT_FITTED),
-        (np.isin(asked, COUNTED) & (clusters < fewest), FEW_CLUSTERS),
+        (stats.fact("spread") == 0, NO_VARIATION),
+        (np.isnan(stats.effect), NOT_FITTED),
+        (np.isin(kinds, COUNTED) & (clusters < fewest), FEW_CLUSTERS),
         (units < needed, FEW_UNITS),
         (expected < FEWEST_EVENTS, FEW_EVENTS),
     ):
         status[refused & (status == ESTIMATED)] = why
-    two_valued = ~np.isnan(held.fact("low"))
+    two_valued = ~np.isnan(stats.fact("low"))
     rare = two_valued & (expected < RARE_EVENTS) & (kind != GIVEN)
     return Ruling(status, kind, rare)
 
@@ -159,23 +159,23 @@ def _kind(errors: str, enough_units: bool, enough_clusters: bool) -> str:
     return GIVEN
 
 
-def expected_events(held: Estimates) -> np.ndarray:
+def expected_events(stats: Estimates) -> np.ndarray:
     """Return the fewer of units with and without an outcome's rarer values that an arm would have.
 
     Were both arms, and all groups, alike: a group's own count would decide by what it happens to
     be whether there is an interval, and such intervals do not hold.
     """
-    sizes = np.stack([held.fact("ess_treated"), held.fact("ess_comparison")])
-    shares = np.stack([held.fact("differing_treated"), held.fact("differing_comparison")])
-    low, high = held.fact("low"), held.fact("high")
-    names, outcomes = np.unique(held.fact("outcome"), return_inverse=True)
+    sizes = np.stack([stats.fact("ess_treated"), stats.fact("ess_comparison")])
+    shares = np.stack([stats.fact("differing_treated"), stats.fact("differing_comparison")])
+    low, high = stats.fact("low"), stats.fact("high")
+    names, outcomes = np.unique(stats.fact("outcome"), return_inverse=True)
     rarer = np.ones(len(outcomes))
     for place in range(len(names)):
         own = outcomes == place
         two = own & ~np.isnan(low)
         if two.any() and np.ptp(low[two]) == np.ptp(high[two]) == 0:
             base, apart = low[two][0], high[two][0] - low[two][0]
-            means = (np.stack([held.treated, held.comparison])[:, own] - base) / apart
+            means = (np.stack([stats.treated, stats.comparison])[:, own] - base) / apart
             share = (sizes[:, own] * means).sum() / sizes[:, own].sum()
             rarer[own] = min(share, 1.0 - share)
         else:
@@ -183,7 +183,7 @@ def expected_events(held: Estimates) -> np.ndarray:
     return rarer * sizes.min(axis=0)
 
 
-def counted_clusters(held: Estimates, codes: tuple[np.ndarray, ...]) -> np.ndarray:
+def counted_clusters(stats: Estimates, codes: tuple[np.ndarray, ...]) -> np.ndarray:
     """Return clusters with treated, with comparison and with any units, shape (effects, 3).
 
     Parameters
@@ -192,9 +192,9 @@ def counted_clusters(held: Estimates, codes: tuple[np.ndarray, ...]) -> np.ndarr
         Of the clusterings: of two, the fewer count; without any, clusters are endless.
     """
     if not codes:
-        return np.full((len(held.rows), 3), np.inf)
-    arms = (held.treated_arm, ~held.treated_arm, None)
-    return np.min([[clusters_of(held.part, one, arm) for arm in arms] for one in codes], axis=0).T
+        return np.full((len(stats.rows), 3), np.inf)
+    arms = (stats.treated_arm, ~stats.treated_arm, None)
+    return np.min([[clusters_of(stats.part, one, arm) for arm in arms] for one in codes], axis=0).T
 
 
 def check_clusters(errors: str, counted: np.ndarray) -> None:
@@ -218,10 +218,10 @@ def check_clusters(errors: str, counted: np.ndarray) -> None:
         )
 
 
-def check_fitted(held: Estimates) -> None:
+def check_fitted(stats: Estimates) -> None:
     """Refuse to go on where no outcome's model settled."""
-    if np.isnan(held.effect).all():
-        named = ", ".join(dict.fromkeys(held.fact("outcome")))
+    if np.isnan(stats.effect).all():
+        named = ", ".join(dict.fromkeys(stats.fact("outcome")))
         raise DataError(
             f"The logistic model of {named} does not settle: nobody has it in one arm, everybody "
             'has, or covariates determine it there. Say outcome_model="linear", or adjust for '
@@ -315,17 +315,17 @@ def chosen_errors(
     return Asked(errors, names, stacked and counted, automatic and not cluster)
 
 
-def for_groups(asked: Asked, design: Design, groups: Mapping[str, np.ndarray | None]) -> Asked:
+def for_groups(scheme: Asked, design: Design, groups: Mapping[str, np.ndarray | None]) -> Asked:
     """Return errors for all groups: by unit where one is too small for Abadie and Imbens."""
-    if asked.kind != "abadie_imbens":
-        return asked
+    if scheme.kind != "abadie_imbens":
+        return scheme
     inside = [design.weights > 0 if part is None else design.weights * part > 0
               for part in groups.values()]  # fmt: skip
     fewest = min(
         min(np.count_nonzero(one & arm) for arm in (design.study.treated, ~design.study.treated))
         for one in inside
     )
-    return asked if fewest >= ENOUGH_MATCHES else replace(asked, kind="robust", stacked=False)
+    return scheme if fewest >= ENOUGH_MATCHES else replace(scheme, kind="robust", stacked=False)
 
 
 def _suited(design: Design, names: tuple[str, ...]) -> str:
@@ -347,7 +347,7 @@ def _main_cluster(design: Design, errors: str) -> str:
     return next(iter(design.study.clusters))
 
 
-def caveats(asked: Asked, design: Design, method: str, kinds: np.ndarray) -> tuple[str, ...]:
+def caveats(scheme: Asked, design: Design, method: str, kinds: np.ndarray) -> tuple[str, ...]:
     """Return what a reader must know of the errors, as simulations showed it.
 
     Parameters
@@ -361,31 +361,31 @@ def caveats(asked: Asked, design: Design, method: str, kinds: np.ndarray) -> tup
     -----
     `tests/coverage/coverage.csv` has the figures.
     """
-    found = _of_method(asked, design, method)
-    if asked.kind in CLUSTERED and np.isin(kinds, BY_UNIT).any():
-        name = "matched set" if asked.kind == "pair" else asked.clusters[0].replace("_", " ")
-        found += (
+    notes = _of_method(scheme, design, method)
+    if scheme.kind in CLUSTERED and np.isin(kinds, BY_UNIT).any():
+        name = "matched set" if scheme.kind == "pair" else scheme.clusters[0].replace("_", " ")
+        notes += (
             f"Where all units compared are of one {name}, errors are by unit: they say nothing of "
             f"how the effect differs between one {name} and another.",
         )
-    return found
+    return notes
 
 
-def _of_method(asked: Asked, design: Design, method: str) -> tuple[str, ...]:
+def _of_method(scheme: Asked, design: Design, method: str) -> tuple[str, ...]:
     matched = design.sets is not None or design.pairs is not None
     plain = not METHODS[method].adjusts
-    if plain and matched and not asked.stacked:
+    if plain and matched and not scheme.stacked:
         return (
             "The difference after matching is not adjusted for what was matched on, and its errors "
             "are too large: in simulations its 95% intervals held the truth in 97% to 99.5%.",
         )
-    if plain and asked.kind == "wild" and design.weight_model is not None:
+    if plain and scheme.kind == "wild" and design.weight_model is not None:
         return (
             "The wild bootstrap takes estimated weights as known, and its intervals are too wide: "
             "in simulations 95% intervals held the truth in 99%.",
         )
-    if asked.kind == "two_way":
-        fewest = min(len(np.unique(codes_of(design, name))) for name in asked.clusters)
+    if scheme.kind == "two_way":
+        fewest = min(len(np.unique(codes_of(design, name))) for name in scheme.clusters)
         if fewest < ENOUGH_TWO_WAY:
             return (
                 f"Two-way errors over {fewest} clusters: in simulations with 30 and 40, a true "
@@ -403,8 +403,8 @@ def codes_of(design: Design, name: str) -> np.ndarray:
     return design.sets
 
 
-def clusterings(asked: Asked, design: Design) -> tuple[np.ndarray, ...]:
+def clusterings(scheme: Asked, design: Design) -> tuple[np.ndarray, ...]:
     """Return the codes of the clusterings that errors are over; none for errors by unit."""
-    if asked.kind == "pair":
+    if scheme.kind == "pair":
         return (codes_of(design, "pair"),)
-    return tuple(codes_of(design, name) for name in asked.clusters)
+    return tuple(codes_of(design, name) for name in scheme.clusters)

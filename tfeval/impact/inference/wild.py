@@ -62,10 +62,10 @@ def regression_scores(sample: Sample, place: int, codes: np.ndarray, method: str
     others = np.delete(np.arange(len(whole)), 1)
     kept = np.isin(others, fit.kept)
     others = others[kept]
-    held = solved(whole[np.ix_(others, others)], right[others])
+    reduced = solved(whole[np.ix_(others, others)], right[others])
     full = np.column_stack([np.ones(len(rows)), z])
-    residual = values - full[:, others] @ held.coefficients[:, 0]
-    apart = full[:, 1] - full[:, others] @ (held.inverse @ whole[others, 1])
+    residual = values - full[:, others] @ reduced.coefficients[:, 0]
+    apart = full[:, 1] - full[:, others] @ (reduced.inverse @ whole[others, 1])
     products = [_by_cluster(full, weights * by, clusters) for by in (residual, apart)]
     grams = np.stack([_gram(full, weights, clusters == at) for at in range(count)])
     back = grams @ lever @ fit.inverse
@@ -178,17 +178,17 @@ def p_value(scores: Scores, null: float, draws: np.ndarray) -> float:
 
 def interval(scores: Scores, level: float, draws: np.ndarray) -> tuple[float, float]:
     """Return the effects that the bootstrap does not refuse, by inverting the test."""
-    held = drawn_by(scores, draws)
+    test = drawn_by(scores, draws)
     ends = []
-    for side in (-held.error, held.error):
+    for side in (-test.error, test.error):
         near, far = 0.0, 2.0
-        while held.p_value(scores.effect + side * far) > 1 - level:
+        while test.p_value(scores.effect + side * far) > 1 - level:
             near, far = far, far * 2
             if far > 1e4:
                 break
         for _ in range(40):
             middle = (near + far) / 2
-            if held.p_value(scores.effect + side * middle) > 1 - level:
+            if test.p_value(scores.effect + side * middle) > 1 - level:
                 near = middle
             else:
                 far = middle
@@ -202,9 +202,9 @@ What = tuple[Outcomes, Mapping[str, np.ndarray | None], str]
 
 def wild_intervals(
     design: Design,
-    asked: Asked,
+    scheme: Asked,
     what: What,
-    held: Estimates,
+    estimates: Estimates,
     *,
     level: float,
     draws: int,
@@ -214,7 +214,7 @@ def wild_intervals(
 
     Parameters
     ----------
-    design, asked, held, level
+    design, scheme, estimates, level
         As elsewhere.
     what : tuple
         Outcomes, populations and the method's name.
@@ -226,25 +226,25 @@ def wild_intervals(
     Weights and the target's covariates count as known. The standard error and the relative
     change's interval are those by cluster.
     """
-    codes = codes_of(design, asked.clusters[0])
-    ruling = ruling_of(design, asked, held)
+    codes = codes_of(design, scheme.clusters[0])
+    ruling = ruling_of(design, scheme, estimates)
     rng = np.random.default_rng(seed)
-    by_cluster = influence_intervals(design, replace(asked, kind="cluster"), held, level)
-    found = np.full((3, len(held.rows)), np.nan)
+    by_cluster = influence_intervals(design, replace(scheme, kind="cluster"), estimates, level)
+    limits = np.full((3, len(estimates.rows)), np.nan)
     for place in np.flatnonzero(ruling.estimated & by_cluster.ruling.estimated).tolist():
-        scores = regression_scores(sample_of(design, what, held, place), 0, codes, what[2])
+        scores = regression_scores(sample_of(design, what, estimates, place), 0, codes, what[2])
         drawn = signs(len(scores.own), draws, rng)
-        found[:, place] = (*interval(scores, level, drawn), p_value(scores, 0.0, drawn))
-    low, high, p = found
+        limits[:, place] = (*interval(scores, level, drawn), p_value(scores, 0.0, drawn))
+    low, high, p = limits
     status = np.where(ruling.estimated, by_cluster.ruling.status, ruling.status)
     ruling = replace(ruling, status=status)
     return replace(by_cluster, low=low, high=high, p_value=p, ruling=ruling).withheld()
 
 
-def sample_of(design: Design, what: What, held: Estimates, place: int) -> Sample:
+def sample_of(design: Design, what: What, estimates: Estimates, place: int) -> Sample:
     """Return the sample behind one effect, its weights known."""
     outcomes, groups, _ = what
-    row = held.rows[place]
+    row = estimates.rows[place]
     at = outcomes.names.index(row["outcome"])
     return of_design(
         design, outcomes.values[:, [at]], ~np.isnan(outcomes.values[:, at]), stacked=False,

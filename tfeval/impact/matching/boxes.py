@@ -65,20 +65,20 @@ def nearest_places(
     arms: Arms, turns: np.ndarray, ratio: int, closest: bool, replace: bool
 ) -> np.ndarray:
     """Return places among the comparison units, shape (treated, ratio); by `turns`."""
-    found = np.full((len(arms.own), ratio), NOBODY, dtype=np.int64)
+    picks = np.full((len(arms.own), ratio), NOBODY, dtype=np.int64)
     size = len(arms.own) + len(arms.other)
     if size < LARGE and not closest:
-        _plainly(arms, turns, replace, found)
-        return found
+        _plainly(arms, turns, replace, picks)
+        return picks
     tree = _planted(arms, size)
     run = for_size(search, size)
     probes = turns[:: max(1, len(turns) // 64)]
     if size >= LARGE:
         looked = run(*_treated(arms, tree), probes, False, True, *_others(arms, tree),
-                     found[:, :1].copy())  # fmt: skip
+                     picks[:, :1].copy())  # fmt: skip
         _refuse_endless(looked / len(probes) * len(turns) * ratio, arms.points.shape[1])
-    run(*_treated(arms, tree), turns, closest, replace, *_others(arms, tree), found)
-    return np.where(found >= 0, tree.order[np.maximum(found, 0)], found)
+    run(*_treated(arms, tree), turns, closest, replace, *_others(arms, tree), picks)
+    return np.where(picks >= 0, tree.order[np.maximum(picks, 0)], picks)
 
 
 def _refuse_endless(comparisons: float, dimensions: int) -> None:
@@ -90,27 +90,27 @@ def _refuse_endless(comparisons: float, dimensions: int) -> None:
         )
 
 
-def _plainly(arms: Arms, turns: np.ndarray, replace: bool, found: np.ndarray) -> None:
+def _plainly(arms: Arms, turns: np.ndarray, replace: bool, picks: np.ndarray) -> None:
     """Compare with everybody, unit by unit, for small studies."""
     free = np.ones(len(arms.other), dtype=bool)
     points = np.ascontiguousarray(arms.points[arms.other].T)
     near, families = arms.near[arms.other], None
     if arms.family is not None:
         families = arms.family[arms.other]
-    for turn in range(found.shape[1]):
+    for turn in range(picks.shape[1]):
         for unit in turns:
-            if turn and found[unit, turn - 1] < 0:
-                found[unit, turn] = found[unit, turn - 1]
+            if turn and picks[unit, turn - 1] < 0:
+                picks[unit, turn] = picks[unit, turn - 1]
                 continue
             row, stratum = arms.own[unit], arms.own_strata[unit]
             part = slice(arms.starts[stratum], arms.starts[stratum + 1])
             some = free[part].copy()
-            found[unit, turn] = TOO_FAR if some.any() else NOBODY
+            picks[unit, turn] = TOO_FAR if some.any() else NOBODY
             some &= (np.abs(near[part] - arms.near[row]) <= arms.widths).all(axis=1)
             if families is not None and arms.family is not None:
                 some &= families[part] != arms.family[row]
             if replace and turn:
-                some[found[unit, :turn] - part.start] = False
+                some[picks[unit, :turn] - part.start] = False
             if not some.any():
                 continue
             apart = np.zeros(len(some))
@@ -119,7 +119,7 @@ def _plainly(arms: Arms, turns: np.ndarray, replace: bool, found: np.ndarray) ->
             apart[~some] = np.inf
             # The first of those that are as near, by identifier.
             match = part.start + int(np.argmax(apart <= apart.min() * (1.0 + TIED)))
-            found[unit, turn] = match
+            picks[unit, turn] = match
             free[match] = replace
 
 
@@ -170,12 +170,12 @@ def _others(arms: Arms, tree: _Tree) -> tuple[np.ndarray, ...]:
             np.zeros(len(rows), dtype=bool))  # fmt: skip
 
 
-def rows_of(arms: Arms, found: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def rows_of(arms: Arms, picks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return rows, matches, the treated without one, and why."""
-    matched = found >= 0
+    matched = picks >= 0
     lone = ~matched[:, 0]
     rows = np.repeat(arms.own, matched.sum(axis=1))
-    return rows, arms.other[found[matched]], arms.own[lone], found[lone, 0]
+    return rows, arms.other[picks[matched]], arms.own[lone], picks[lone, 0]
 
 
 # The loops of nearest-neighbour matching in several dimensions; compiled for large studies.
@@ -298,7 +298,7 @@ def search(
     limits: np.ndarray,
     free: np.ndarray,
     used: np.ndarray,
-    found: np.ndarray,
+    picks: np.ndarray,
 ) -> int:
     """Match treated units in turn, in as many rounds as wanted; return the units looked at.
 
@@ -321,7 +321,7 @@ def search(
         Free units in each box; counted down.
     used : ndarray of bool, shape (m,)
         Filled.
-    found : ndarray of int, shape (treated, rounds)
+    picks : ndarray of int, shape (treated, rounds)
         Filled with matches, or `NOBODY`, or `TOO_FAR`.
     """
     dimensions = points.shape[1]
@@ -329,7 +329,7 @@ def search(
     stack = np.empty(256, np.int64)
     bounds = np.empty(256)
     part_bounds = np.empty(2)
-    for turn in range(found.shape[1]):
+    for turn in range(picks.shape[1]):
         heap = [(0.0, 0, 0)]
         heap.pop()
         if closest:
@@ -345,8 +345,8 @@ def search(
             else:
                 following += 1
             unit = turns[rank]
-            if turn > 0 and found[unit, turn - 1] < 0:
-                found[unit, turn] = found[unit, turn - 1]
+            if turn > 0 and picks[unit, turn - 1] < 0:
+                picks[unit, turn] = picks[unit, turn - 1]
                 continue
             if match < 0 or used[match]:
                 match, best, best_rank, edge = -1, np.inf, 0, np.inf
@@ -382,7 +382,7 @@ def search(
                                 fits = False
                             if replace:
                                 for past in range(turn):
-                                    if found[unit, past] == other:
+                                    if picks[unit, past] == other:
                                         fits = False
                             if fits:
                                 match, best, best_rank = other, min(apart, best), ranks[other]
@@ -413,13 +413,13 @@ def search(
                             stack[depth], bounds[depth] = children[box, part], part_bounds[part]
                             depth += 1
                 if match < 0:
-                    found[unit, turn] = reason
+                    picks[unit, turn] = reason
                     continue
                 if closest:
                     key = np.round(np.log(best) / TIED) if best > 0.0 else -np.inf
                     heapq.heappush(heap, (key, rank, match))
                     continue
-            found[unit, turn] = match
+            picks[unit, turn] = match
             if not replace:
                 used[match] = True
                 box = homes[match]

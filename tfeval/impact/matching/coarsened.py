@@ -89,14 +89,14 @@ def subclass_sets(
         if most < 1:
             continue
         wanted = number if strata is None else min(number, most)
-        found = _cut(line.scores[first:last], arms, wanted, estimand)
-        if found.max() >= most:
+        codes = _cut(line.scores[first:last], arms, wanted, estimand)
+        if codes.max() >= most:
             raise DataError(
-                f"Subclassification: {found.max() + 1} sets of at least {fewest} in each arm need "
+                f"Subclassification: {codes.max() + 1} sets of at least {fewest} in each arm need "
                 "more units than an arm has. Ask for fewer sets, or fewer units in a set."
             )
-        sets[rows] = total + _filled(found, arms, fewest)
-        total += int(found.max()) + 1
+        sets[rows] = total + _filled(codes, arms, fewest)
+        total += int(codes.max()) + 1
     return sets
 
 
@@ -220,32 +220,32 @@ def _check(sources: dict[str, list[Column]], cutpoints: Mapping, grouping: Mappi
                 raise ParameterError(f"{what}: the covariate {name} is not {kind}.")
 
 
-def _binned(name: str, values: np.ndarray, asked: int | Sequence[float] | None) -> np.ndarray:
+def _binned(name: str, values: np.ndarray, bins: int | Sequence[float] | None) -> np.ndarray:
     values = np.asarray(values, dtype=float)
     absent = np.isnan(values)
-    if isinstance(asked, int | np.integer) and not isinstance(asked, bool) and asked == 0:
+    if isinstance(bins, int | np.integer) and not isinstance(bins, bool) and bins == 0:
         codes = pd.factorize(values, sort=True)[0]
         return np.where(absent, codes.max() + 1, codes)
-    if isinstance(asked, int | np.integer) and not isinstance(asked, bool) and asked == 1:
+    if isinstance(bins, int | np.integer) and not isinstance(bins, bool) and bins == 1:
         return np.zeros(len(values), dtype=np.int64)
-    edges = _edges(name, values, asked)
+    edges = _edges(name, values, bins)
     # Missing values sort last, so they go to a bin above all others.
     codes = np.searchsorted(edges, values, side="right")
     return np.where(absent, len(edges) + 1, codes)
 
 
-def _edges(name: str, values: np.ndarray, asked: int | Sequence[float] | None) -> np.ndarray:
-    if asked is None:
-        asked = int(np.ceil(np.log2(len(values)) + 1))
-    if isinstance(asked, int | np.integer) and not isinstance(asked, bool):
-        if asked < 0:
-            raise ParameterError(f"cutpoints: {name} cannot have {asked} bins.")
+def _edges(name: str, values: np.ndarray, bins: int | Sequence[float] | None) -> np.ndarray:
+    if bins is None:
+        bins = int(np.ceil(np.log2(len(values)) + 1))
+    if isinstance(bins, int | np.integer) and not isinstance(bins, bool):
+        if bins < 0:
+            raise ParameterError(f"cutpoints: {name} cannot have {bins} bins.")
         low, high = np.nanmin(values), np.nanmax(values)
         # A value on an edge is so in any unit: the last digits of the edge must not decide.
-        return np.linspace(low, high, asked + 1)[1:-1] - ROUNDING * (high - low)
-    if isinstance(asked, str | bool | float) or not isinstance(asked, Iterable):
+        return np.linspace(low, high, bins + 1)[1:-1] - ROUNDING * (high - low)
+    if isinstance(bins, str | bool | float) or not isinstance(bins, Iterable):
         raise ParameterError(f"cutpoints: {name} takes a number of bins, or a list of edges.")
-    edges = np.unique(np.asarray(list(asked), dtype=float))
+    edges = np.unique(np.asarray(list(bins), dtype=float))
     if not np.isfinite(edges).all():
         raise ParameterError(f"cutpoints: the edges of {name} are finite numbers.")
     return edges
@@ -270,10 +270,10 @@ def _grouped(
 
 
 def _renumbered(cells: np.ndarray) -> tuple[np.ndarray, int]:
-    codes, found = pd.factorize(cells)
-    order = np.empty(len(found), dtype=np.int64)
-    order[np.argsort(found)] = np.arange(len(found))
-    return order[codes], len(found)
+    codes, levels = pd.factorize(cells)
+    order = np.empty(len(levels), dtype=np.int64)
+    order[np.argsort(levels)] = np.arange(len(levels))
+    return order[codes], len(levels)
 
 
 def _with_both_arms(

@@ -87,10 +87,10 @@ def kernel_weights(
     )
     around = _around(kernel, len(score))
     beside = around(own, other, sampling[other.rows], bandwidth, kernel)
-    found = beside > 0
-    given = np.divide(sampling[own.rows], beside, out=np.zeros(len(beside)), where=found)
+    inside = beside > 0
+    given = np.divide(sampling[own.rows], beside, out=np.zeros(len(beside)), where=inside)
     weights = np.zeros(len(score))
-    weights[own.rows] = found
+    weights[own.rows] = inside
     weights[other.rows] = around(other, own, given, bandwidth, kernel)
     return weights, _fate(weights, treated, strata)
 
@@ -161,12 +161,12 @@ def _bell(to: Arm, of: Arm, weights: np.ndarray, bandwidth: float, kernel: str) 
             moments[:, power] = np.add.reduceat(term, heads) / factorial(power)
             term *= away
         stands = (codes, occupied, middles, moments, bandwidth, REACH)
-        for part, found in zip(
+        for part, values in zip(
             parts := _parts(len(targets)),
             in_parts(partial(_bell_part, work, targets, stands), parts),
             strict=True,
         ):
-            sums[mine][slice(*part)] = found
+            sums[mine][slice(*part)] = values
     return sums
 
 

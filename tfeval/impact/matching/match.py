@@ -267,11 +267,11 @@ def _distance(
     return propensity.linear if chosen.distance == "linear" else propensity.score
 
 
-def _design(task: Task, found: Matched, propensity: Propensity | None) -> Design:
+def _design(task: Task, matching: Matched, propensity: Propensity | None) -> Design:
     study, chosen = task.study, task.chosen
-    weights = found.weights if study.weight is None else found.weights * study.weight
+    weights = matching.weights if study.weight is None else matching.weights * study.weight
     inside = weights > 0
-    fate = np.where(inside, np.int8(0), found.fate)
+    fate = np.where(inside, np.int8(0), matching.fate)
     fate[~task.eligible] = OFF_SUPPORT
     if not inside.any():
         width = "bandwidth" if chosen.method in ("kernel", "radius") else "caliper"
@@ -297,13 +297,13 @@ def _design(task: Task, found: Matched, propensity: Propensity | None) -> Design
         fate=fate,
         settings={**chosen.as_dict(), **_model(propensity)},
         target=target,
-        sets=found.sets,
-        pairs=found.pairs,
-        pair_shares=found.shares,
+        sets=matching.sets,
+        pairs=matching.pairs,
+        pair_shares=matching.shares,
         score=None if propensity is None else propensity.score,
         distance=task.along,
         folds=None if propensity is None else propensity.folds,
-        notes=(*_notes(study, weights, propensity), *_with_own_family(task, found.sets)),
+        notes=(*_notes(study, weights, propensity), *_with_own_family(task, matching.sets)),
     )
 
 

@@ -137,8 +137,8 @@ def mahalanobis_found(task: Any) -> Pairs:
     own = sorted_arm(arms.own, score, some["strata"], some["unit"])
     first = matching_order(own, "largest" if closest else chosen.order, chosen.seed, some["unit"])
     turns = np.searchsorted(arms.own, own.rows[first])
-    found = nearest_places(arms, turns, int(chosen.ratio), closest, chosen.replace)
-    rows, matches, lone, reasons = rows_of(arms, found)
+    picks = nearest_places(arms, turns, int(chosen.ratio), closest, chosen.replace)
+    rows, matches, lone, reasons = rows_of(arms, picks)
     return Pairs(inside[rows], inside[matches], None, inside[lone], reasons)
 
 
@@ -214,27 +214,27 @@ def _nearest(task: Task) -> Matched:
         "ratio": int(chosen.ratio),
     }
     if chosen.replace:
-        found = nearest_with_replacement(task.along, task.focal, ties=chosen.ties, **among)
+        links = nearest_with_replacement(task.along, task.focal, ties=chosen.ties, **among)
     else:
-        found = nearest_pairs(task.along, task.focal, order=chosen.order, seed=chosen.seed, **among)
-    return _from_pairs(task, found)
+        links = nearest_pairs(task.along, task.focal, order=chosen.order, seed=chosen.seed, **among)
+    return _from_pairs(task, links)
 
 
-def _from_pairs(task: Task, found: Pairs) -> Matched:
+def _from_pairs(task: Task, links: Pairs) -> Matched:
     size = task.study.size
-    pairs = np.column_stack([found.rows, found.matches])
+    pairs = np.column_stack([links.rows, links.matches])
     fate = _fate(task)
-    fate[found.unmatched] = np.where(found.reasons == TOO_FAR, OUTSIDE_CALIPER, NONE_LEFT)
+    fate[links.unmatched] = np.where(links.reasons == TOO_FAR, OUTSIDE_CALIPER, NONE_LEFT)
     lone = _lone(task)
     fate[lone & ~(fate == OUTSIDE_CALIPER)] = LONE_STRATUM
-    shares, sets = found.shares, None
+    shares, sets = links.shares, None
     if not task.chosen.replace:
-        codes = _run_codes(found.rows)
+        codes = _run_codes(links.rows)
         shares = 1.0 / np.bincount(codes)[codes]
         sets = np.full(size, -1, dtype=np.int64)
-        sets[found.rows] = sets[found.matches] = codes
-    weights = weights_from_pairs(found.rows, found.matches, size, shares)
-    return Matched(weights, fate, sets=sets, pairs=pairs, shares=found.shares)
+        sets[links.rows] = sets[links.matches] = codes
+    weights = weights_from_pairs(links.rows, links.matches, size, shares)
+    return Matched(weights, fate, sets=sets, pairs=pairs, shares=links.shares)
 
 
 def _run_codes(rows: np.ndarray) -> np.ndarray:

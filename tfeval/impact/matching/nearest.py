@@ -105,7 +105,7 @@ def nearest_pairs(
     ([0, 1], [2, 3])
     """
     field = _field(score, treated, **among)
-    found = np.full((len(field.treated.rows), ratio), NOBODY, dtype=np.int64)
+    picks = np.full((len(field.treated.rows), ratio), NOBODY, dtype=np.int64)
     first = order if order != "closest" else "smallest"
     for_size(without_replacement, len(score))(
         field.other.scores,
@@ -119,9 +119,9 @@ def nearest_pairs(
         order == "closest",
         field.width,
         *field.limits,
-        found,
+        picks,
     )
-    return _pairs_of(field, found)
+    return _pairs_of(field, picks)
 
 
 def nearest_with_replacement(
@@ -210,20 +210,20 @@ def _field(
     return _Field(own, other, places, low, high, limits, calipers.score)
 
 
-def _pairs_of(field: _Field, found: np.ndarray) -> Pairs:
+def _pairs_of(field: _Field, picks: np.ndarray) -> Pairs:
     """Turn places in the sorted arms into rows of the study, in order of the treated row."""
     units = field.treated.rows
     last = int(units.max(initial=-1))
-    chosen = np.full((last + 1, found.shape[1]), ABSENT, dtype=np.int64)
-    chosen[units] = found
+    chosen = np.full((last + 1, picks.shape[1]), ABSENT, dtype=np.int64)
+    chosen[units] = picks
     rows = np.flatnonzero(chosen[:, 0] != ABSENT)
-    found = chosen[rows]
-    matched = found >= 0
+    picks = chosen[rows]
+    matched = picks >= 0
     lone = ~matched[:, 0]
     return Pairs(
         rows=np.repeat(rows, matched.sum(axis=1)),
-        matches=field.other.rows[found[matched]],
+        matches=field.other.rows[picks[matched]],
         shares=None,
         unmatched=rows[lone],
-        reasons=found[lone, 0],
+        reasons=picks[lone, 0],
     )

@@ -55,10 +55,10 @@ def order_by_digits(keys: np.ndarray, spare: np.ndarray, bits: int) -> np.ndarra
     for turn in range(turns):
         at, single = 0, False
         for digit in range(256):
-            held = counts[turn, digit]
-            single = single or held == size
+            count = counts[turn, digit]
+            single = single or count == size
             counts[turn, digit] = at
-            at += held
+            at += count
         if single:
             continue
         low = bits + 8 * turn
@@ -124,7 +124,7 @@ def without_replacement(
     widths: np.ndarray,
     family: np.ndarray,
     own_family: np.ndarray,
-    found: np.ndarray,
+    picks: np.ndarray,
 ) -> None:
     """Match without replacement: treated units choose in turn, in as many rounds as wanted.
 
@@ -147,14 +147,14 @@ def without_replacement(
         Covariates with calipers of their own.
     family, own_family : arrays of int, or empty
         Units of one family are not matched with each other.
-    found : ndarray of int, shape (treated, rounds)
+    picks : ndarray of int, shape (treated, rounds)
         Filled with places of matches, or `NOBODY`, or `TOO_FAR`.
     """
     plain = widths.shape[0] == 0 and family.shape[0] == 0
     tiny = TINY * (scores.max() - scores.min()) if scores.shape[0] > 0 else 0.0
     after = np.arange(scores.shape[0] + 1, dtype=np.int32)
     before = np.arange(scores.shape[0] + 1, dtype=np.int32)
-    for turn in range(found.shape[1]):
+    for turn in range(picks.shape[1]):
         heap = [(0.0, 0)]
         heap.pop()
         if closest:
@@ -170,8 +170,8 @@ def without_replacement(
             else:
                 following += 1
             unit = order[rank]
-            if turn > 0 and found[unit, turn - 1] < 0:
-                found[unit, turn] = found[unit, turn - 1]
+            if turn > 0 and picks[unit, turn - 1] < 0:
+                picks[unit, turn] = picks[unit, turn - 1]
                 continue
             score, start, stop = own[unit], low[unit], high[unit]
             right, left = places[unit], places[unit]
@@ -220,7 +220,7 @@ def without_replacement(
             if closest and chosen >= 0 and best > seen + tiny:
                 heapq.heappush(heap, (best, rank))
                 continue
-            found[unit, turn] = chosen
+            picks[unit, turn] = chosen
             if chosen >= 0:
                 capacity[chosen] -= 1
                 if capacity[chosen] <= 0:
@@ -256,7 +256,7 @@ def reach(
     for unit in range(first, last):
         score, start, stop = own[unit], low[unit], high[unit]
         right, left = places[unit], places[unit] - 1
-        held, edge = 0, 0.0
+        hits, edge = 0, 0.0
         state = NOBODY
         while True:
             ahead = scores[right] - score if right < stop else np.inf
@@ -264,7 +264,7 @@ def reach(
             nearest = min(ahead, behind)
             if nearest == np.inf:
                 break
-            if nearest > width or (held >= ratio and nearest > edge + tiny):
+            if nearest > width or (hits >= ratio and nearest > edge + tiny):
                 state = TOO_FAR
                 break
             at = right
@@ -280,13 +280,13 @@ def reach(
             if family.shape[0] > 0 and family[at] == own_family[unit]:
                 fits = False
             if fits:
-                held += 1
-                if held <= ratio:
+                hits += 1
+                if hits <= ratio:
                     edge = nearest
             else:
                 state = TOO_FAR
         radius[unit] = edge
-        count[unit] = held if held > 0 else state
+        count[unit] = hits if hits > 0 else state
 
 
 def collect(
@@ -315,8 +315,8 @@ def collect(
             continue
         score, start, stop = own[unit], low[unit], high[unit]
         right, left = places[unit], places[unit] - 1
-        held, put = 0, offsets[unit]
-        while held < want:
+        hits, put = 0, offsets[unit]
+        while hits < want:
             ahead = scores[right] - score if right < stop else np.inf
             behind = score - scores[left] if left >= start else np.inf
             at = right
@@ -332,5 +332,5 @@ def collect(
             if family.shape[0] > 0 and family[at] == own_family[unit]:
                 fits = False
             if fits:
-                matches[put + held] = at
-                held += 1
+                matches[put + hits] = at
+                hits += 1

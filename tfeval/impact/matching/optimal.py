@@ -56,7 +56,7 @@ def pairs_on_a_line(
     best_count = np.zeros(size + 1, np.int64)
     take = np.zeros(size, np.bool_)
     stack = np.empty((2, size), np.int64)
-    found = 0
+    pairs = 0
     for stratum in range(starts.shape[0] - 1):
         first, last = starts[stratum], starts[stratum + 1]
         # Brackets, one kind for each arm, and who is out of reach below.
@@ -118,7 +118,7 @@ def pairs_on_a_line(
             if not take[at]:
                 at += 1
                 continue
-            mine, theirs = found, found
+            mine, theirs = pairs, pairs
             for place in range(at, until[at] + 1):
                 if treated[place]:
                     own[mine] = place
@@ -126,8 +126,8 @@ def pairs_on_a_line(
                 else:
                     matches[theirs] = place
                     theirs += 1
-            found, at = mine, until[at] + 1
-    return found
+            pairs, at = mine, until[at] + 1
+    return pairs
 
 
 def nearest_other(
@@ -395,10 +395,10 @@ def _least(
     places = np.repeat(np.arange(len(arms)), copies)
     most = int(min(copies[arms].sum(), copies[~arms].sum()))
     own, matches = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.int64)
-    found = for_size(pairs_on_a_line, len(arms))(
+    pairs = for_size(pairs_on_a_line, len(arms))(
         line.scores[places], arms[places], ends[line.starts], width, own, matches
     )
-    return places[own[:found]], places[matches[:found]]
+    return places[own[:pairs]], places[matches[:pairs]]
 
 
 def _shared_out(line: Arm, arms: np.ndarray, ratio: int, width: float) -> np.ndarray:
@@ -465,12 +465,12 @@ def full_sets(
     for_size(nearest_other, size)(line.scores, arms, line.starts, apart)
     inside = np.isfinite(apart) & (apart <= width)
     before = np.concatenate([[0], np.cumsum(inside)])
-    found = np.full(int(before[-1]), -1, dtype=np.int64)
+    hubs = np.full(int(before[-1]), -1, dtype=np.int64)
     for_size(stars_on_a_line, size)(
-        line.scores[inside], arms[inside], before[line.starts], width, found
+        line.scores[inside], arms[inside], before[line.starts], width, hubs
     )
     # Centres are numbered in order of place, which the order of rows does not change.
-    centres = np.zeros(len(found), dtype=bool)
-    centres[found] = True
-    sets[line.rows[inside]] = (np.cumsum(centres) - 1)[found]
+    centres = np.zeros(len(hubs), dtype=bool)
+    centres[hubs] = True
+    sets[line.rows[inside]] = (np.cumsum(centres) - 1)[hubs]
     return sets

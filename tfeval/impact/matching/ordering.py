@@ -47,13 +47,13 @@ def sorted_arm(
     if strata is None:
         starts = np.array([0, len(rows)])
         scores, order = ascending(score[rows])
-        found = rows[order]
+        ranked = rows[order]
     else:
         codes = strata[rows]
         starts = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=strata.max() + 1))])
         grouped = rows[_by_code(codes)]
         values = score[grouped]
-        found, scores = np.empty_like(grouped), np.empty_like(values)
+        ranked, scores = np.empty_like(grouped), np.empty_like(values)
         middle = int(np.searchsorted(starts, len(rows) // 2))
         parts = [(0, middle), (middle, len(starts) - 1)] if len(rows) > 50_000 else [
             (0, len(starts) - 1)]  # fmt: skip
@@ -61,11 +61,11 @@ def sorted_arm(
         def sort_strata(first: int, last: int) -> None:
             for low, high in zip(starts[first:last], starts[first + 1 : last + 1], strict=True):
                 scores[low:high], order = ascending(values[low:high])
-                found[low:high] = grouped[low:high][order]
+                ranked[low:high] = grouped[low:high][order]
 
         in_parts(sort_strata, parts)
-    _break_ties(found, scores, starts, unit)
-    return Arm(found, scores, starts)
+    _break_ties(ranked, scores, starts, unit)
+    return Arm(ranked, scores, starts)
 
 
 def ascending(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -93,14 +93,14 @@ def ascending(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     else:
         keys = np.argsort(keys, kind="stable")
     del scaled
-    found = values[keys]
-    if len(wrong := _falling(found)):
+    ranked = values[keys]
+    if len(wrong := _falling(ranked)):
         # Values too near to each other for their digits change places.
         keys[wrong], keys[wrong + 1] = keys[wrong + 1], keys[wrong]
-        found = values[keys]
-        if len(_falling(found)):
+        ranked = values[keys]
+        if len(_falling(ranked)):
             return _slowly(values)
-    return found, keys
+    return ranked, keys
 
 
 def _slowly(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -114,10 +114,10 @@ def _falling(values: np.ndarray) -> np.ndarray:
 
 def standing(own: Arm, other: Arm) -> np.ndarray:
     """Return where each unit of one arm stands in the other; see `stand` for the three rows."""
-    found = np.empty((3, len(own.rows)), dtype=np.int64)
+    places = np.empty((3, len(own.rows)), dtype=np.int64)
     size = len(own.rows) + len(other.rows)
-    for_size(stand, size)(other.scores, other.starts, own.scores, own.starts, *found)
-    return found
+    for_size(stand, size)(other.scores, other.starts, own.scores, own.starts, *places)
+    return places
 
 
 def first_equal(arm: Arm) -> np.ndarray:

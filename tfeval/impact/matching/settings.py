@@ -110,12 +110,12 @@ def settings_of(arguments: Mapping[str, Any]) -> Settings:
     --------
     >>> settings_of({"method": "full", "caliper": None, "calipers": None, "folds": 2}).caliper
     """
-    held = {item.name: arguments[item.name] for item in fields(Settings) if item.name in arguments}
-    if not isinstance(held.get("distance", ""), str):
-        held["distance"] = "given"
-    if held.get("calipers") is None:
-        held["calipers"] = {}
-    return Settings(**held)
+    terms = {item.name: arguments[item.name] for item in fields(Settings) if item.name in arguments}
+    if not isinstance(terms.get("distance", ""), str):
+        terms["distance"] = "given"
+    if terms.get("calipers") is None:
+        terms["calipers"] = {}
+    return Settings(**terms)
 
 
 def checks_settings(function: Callable[P, R]) -> Callable[P, R]:

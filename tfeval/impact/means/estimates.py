@@ -44,11 +44,11 @@ class LeftOut:
         """Return these with what one population's regressions left out."""
         places = dict(self.places)
         for reason in REASONS:
-            found = getattr(means, reason)
-            if found is None or not found.any():
+            flags = getattr(means, reason)
+            if flags is None or not flags.any():
                 continue
-            for arm, columns in enumerate(found):
-                own = {name: set(held) for name, held in places.get((reason, arm), {}).items()}
+            for arm, columns in enumerate(flags):
+                own = {name: set(groups) for name, groups in places.get((reason, arm), {}).items()}
                 for place in np.flatnonzero(columns):
                     own.setdefault(self.names[place], set()).add(population)
                 if own:
@@ -64,10 +64,10 @@ class LeftOut:
             How many there are.
         """
         notes = []
-        for (reason, arm), found in self.places.items():
-            names = [*found][:_SHOWN]
-            more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-            several = len(set().union(*found.values()))
+        for (reason, arm), dropped in self.places.items():
+            names = [*dropped][:_SHOWN]
+            more = f" and {len(dropped) - _SHOWN} more" if len(dropped) > _SHOWN else ""
+            several = len(set().union(*dropped.values()))
             where = f" in {several:,} of {populations:,} groups" if populations > 1 else ""
             notes.append(
                 f"Left out of the outcomes' regression among {_ARMS[arm]}{where}, since "
@@ -155,11 +155,11 @@ class Estimates:
         by_treated, by_comparison : ndarray of float, shape (effects,)
             What the means are multiplied by; the second is taken off.
         """
-        found: tuple[list[Through], list[Through]] = [], []
+        sides: tuple[list[Through], list[Through]] = [], []
         for block in self.blocks:
             if block.means.through is None:
                 return None
-            for side, own in zip(found, block.means.through, strict=True):
+            for side, own in zip(sides, block.means.through, strict=True):
                 side.append(own)
         order = np.argsort(np.concatenate([block.columns for block in self.blocks]))
         first, second = (
@@ -167,7 +167,7 @@ class Estimates:
                 np.hstack([own.along for own in side])[:, order],
                 np.hstack([own.moved for own in side])[:, order],
             )
-            for side in found
+            for side in sides
         )
         return first.less(second, by_treated, by_comparison)
 
@@ -191,7 +191,7 @@ def estimates_of(
     stacked : bool
         Whether influences count that the weights were estimated.
     """
-    held: list[tuple[dict[str, Any], Means, int, np.ndarray]] = []
+    entries: list[tuple[dict[str, Any], Means, int, np.ndarray]] = []
     left_out = LeftOut(
         names=tuple(
             design.study.labels.get(one.source, one.source)
@@ -220,24 +220,24 @@ def estimates_of(
                     **_facts(outcomes.values[:, place], sample.weights, design.study.treated),
                 }
                 own[place] = (row, means, at, sample.weights > 0)
-        held += [own[place] for place in sorted(own)]
-    if not held:
+        entries += [own[place] for place in sorted(own)]
+    if not entries:
         raise DataError(
             "No effect can be estimated: in every group an arm has no unit whose outcome is known."
         )
-    return _joined(held, design.study.treated, outcomes, left_out)
+    return _joined(entries, design.study.treated, outcomes, left_out)
 
 
 def _counts(
     design: Design, weights: np.ndarray, known: np.ndarray, within: np.ndarray | None
 ) -> dict[str, Any]:
     treated = design.study.treated
-    asked = design.weights > 0 if within is None else (design.weights > 0) & (within > 0)
+    inside = design.weights > 0 if within is None else (design.weights > 0) & (within > 0)
     counted = design.rows_counted
     return {
         "n_treated": counted((weights > 0) & treated),
         "n_comparison": counted((weights > 0) & ~treated),
-        "n_missing": counted(asked & ~known),
+        "n_missing": counted(inside & ~known),
         "ess_treated": float(effective_sample_size(weights[treated])),
         "ess_comparison": float(effective_sample_size(weights[~treated])),
     }
@@ -276,28 +276,28 @@ def _facts(values: np.ndarray, weights: np.ndarray, treated: np.ndarray) -> dict
 
 
 def _joined(
-    held: list[tuple[dict[str, Any], Means, int, np.ndarray]],
+    entries: list[tuple[dict[str, Any], Means, int, np.ndarray]],
     treated: np.ndarray,
     outcomes: Outcomes,
     left_out: LeftOut,
 ) -> Estimates:
     level = np.array([outcomes.level_of([outcomes.names.index(row["outcome"])])[0]
-                      for row, *_ in held])  # fmt: skip
-    means = {id(one): one for _, one, _, _ in held}
+                      for row, *_ in entries])  # fmt: skip
+    means = {id(one): one for _, one, _, _ in entries}
     blocks = tuple(
         Block.of(one, np.array([place for at, place in sorted(
-            (at, place) for place, (_, other, at, _) in enumerate(held) if other is one
+            (at, place) for place, (_, other, at, _) in enumerate(entries) if other is one
         )]))
         for one in means.values()
     )  # fmt: skip
     return Estimates(
-        rows=tuple(row for row, *_ in held),
-        treated=np.array([one.treated[at] for _, one, at, _ in held]) + level,
-        comparison=np.array([one.comparison[at] for _, one, at, _ in held]) + level,
-        psi_treated=np.column_stack([one.psi_treated[:, at] for _, one, at, _ in held]),
-        psi_comparison=np.column_stack([one.psi_comparison[:, at] for _, one, at, _ in held]),
-        part=np.column_stack([weighted for *_, weighted in held]),
-        parameters=np.array([one.parameters for _, one, _, _ in held]),
+        rows=tuple(row for row, *_ in entries),
+        treated=np.array([one.treated[at] for _, one, at, _ in entries]) + level,
+        comparison=np.array([one.comparison[at] for _, one, at, _ in entries]) + level,
+        psi_treated=np.column_stack([one.psi_treated[:, at] for _, one, at, _ in entries]),
+        psi_comparison=np.column_stack([one.psi_comparison[:, at] for _, one, at, _ in entries]),
+        part=np.column_stack([weighted for *_, weighted in entries]),
+        parameters=np.array([one.parameters for _, one, _, _ in entries]),
         treated_arm=treated,
         blocks=blocks,
         left_out=left_out,

@@ -326,9 +326,9 @@ class Tally:
 
         none = np.zeros(study.covariates.count)
         read = centred(study.covariates, none if model.centre is None else model.centre)
-        held = slice(0 if model.intercept else 1, None)
+        terms = slice(0 if model.intercept else 1, None)
         moved = np.zeros((1 + len(none), self.psi.shape[1]))
-        moved[held] = np.linalg.solve(model.information, products(read, moves)[held])
+        moved[terms] = np.linalg.solve(model.information, products(read, moves)[terms])
         self.psi += model.residual[:, None] * predictions(read, moved)
 
 

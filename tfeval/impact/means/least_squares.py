@@ -115,7 +115,7 @@ def predictions(
     many = coefficients if groups is not None else coefficients[None]
     count, width, outcomes = many.shape
     flat = np.ascontiguousarray(many.transpose(0, 2, 1).reshape(count * outcomes, width))
-    found = np.empty((rows.size, outcomes))
+    predicted = np.empty((rows.size, outcomes))
 
     def part(start: int, stop: int) -> None:
         room = rows.room()
@@ -125,11 +125,11 @@ def predictions(
                 every = every.reshape(count, outcomes, -1)
                 own = groups[block].astype(np.intp)[None, None]
                 every = np.take_along_axis(every, own, axis=0)[0]
-            found[block] = every.T
+            predicted[block] = every.T
 
     with one_blas_thread(rows.size >= LARGE):
         in_parts(part, parts(rows.size))
-    return found
+    return predicted
 
 
 #: Units that a regression must have for each of its coefficients; see `tests/coverage`.

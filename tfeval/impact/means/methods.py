@@ -237,11 +237,11 @@ def fit_logistic(
         with warnings.catch_warnings():
             # What they say, that the fit runs away, is read from where it ends.
             warnings.simplefilter("ignore")
-            found = GLM(values, z / scale, family=Binomial(), var_weights=weights).fit(
+            solution = GLM(values, z / scale, family=Binomial(), var_weights=weights).fit(
                 maxiter=50, tol=1e-10, tol_criterion="params"
             )
-        if found.converged and np.isfinite(found.params).all():
-            own = found.params / scale
+        if solution.converged and np.isfinite(solution.params).all():
+            own = solution.params / scale
             fitted = expit(z @ own)
             half = half_of(z.T @ (z * (weights * fitted * (1 - fitted))[:, None]))
             beta[:], inverse[:] = 0.0, 0.0

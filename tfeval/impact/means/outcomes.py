@@ -46,15 +46,15 @@ def populations(design: Design, by: pd.Series | np.ndarray | None) -> dict[str, 
     if by is None:
         return {WHOLE: None}
     labels = labels_of(design, by)
-    found: dict[str, np.ndarray | None] = {}
+    groups: dict[str, np.ndarray | None] = {}
     for label in _groups(design, labels):
         part = _part(design, labels == label)
-        held = part * design.weights > 0
-        if held[design.study.treated].any() and held[~design.study.treated].any():
-            found[label] = part
-    if not found:
+        inside = part * design.weights > 0
+        if inside[design.study.treated].any() and inside[~design.study.treated].any():
+            groups[label] = part
+    if not groups:
         raise DataError("No group has both treated and comparison units.")
-    return found
+    return groups
 
 
 def _focal(design: Design) -> np.ndarray:
@@ -68,24 +68,24 @@ def _groups(design: Design, labels: np.ndarray) -> list[str]:
 
 
 def groups_left_out(
-    design: Design, by: pd.Series | np.ndarray | None, found: int, effects: int, outcomes: int
+    design: Design, by: pd.Series | np.ndarray | None, groups: int, effects: int, outcomes: int
 ) -> tuple[str, ...]:
     """Say which groups and effects have nobody to compare.
 
     Parameters
     ----------
     by : Series or ndarray, optional, shape (n,)
-    found, effects, outcomes : int
+    groups, effects, outcomes : int
         Groups with both arms, effects that could be estimated, and outcomes.
     """
     if by is None:
         return ()
-    lost = len(_groups(design, labels_of(design, by))) - found
+    lost = len(_groups(design, labels_of(design, by))) - groups
     lacking = {"ATT": "comparison units", "ATC": "treated units"}.get(
         design.estimand, "units of both arms"
     )
     notes = [f"{lost:,} groups without {lacking} are left out."] if lost else []
-    if less := found * outcomes - effects:
+    if less := groups * outcomes - effects:
         notes.append(f"{less:,} effects are left out: one arm has no outcome in the group.")
     return tuple(notes)
 
@@ -260,12 +260,12 @@ def _names(frame: pd.DataFrame, months: int | None) -> tuple[tuple[str, ...], An
 
 def _same_cohort(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
     """Refuse outcomes that say they are of another cohort; of the whole one, take the study's."""
-    told = frame.attrs.get("cohort")
-    if not told or not study.cohort:
+    cohort = frame.attrs.get("cohort")
+    if not cohort or not study.cohort:
         return frame
-    if any(study.cohort.get(name) != told[name] for name in _WHICH):
+    if any(study.cohort.get(name) != cohort[name] for name in _WHICH):
         raise DataError(_OTHER_COHORT)
-    whole = len(frame) == told["units"] and numbers_rows(frame.index)
+    whole = len(frame) == cohort["units"] and numbers_rows(frame.index)
     return frame.loc[study.index] if whole and study.index.isin(frame.index).all() else frame
 
 

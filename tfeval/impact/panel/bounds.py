@@ -452,12 +452,12 @@ def _windows(
 def _weights(after: list[int], given: Iterable[float] | None) -> dict[int, float]:
     if len(set(after)) < len(after):
         raise ParameterError("post must name each period once.")
-    held = [1 / len(after) for _ in after] if given is None else [float(one) for one in given]
-    if len(held) != len(after):
-        raise ParameterError(f"{len(held)} post_weights for {len(after)} periods of post.")
-    if after and (not np.isfinite(held).all() or not any(held)):
+    weights = [1 / len(after) for _ in after] if given is None else [float(one) for one in given]
+    if len(weights) != len(after):
+        raise ParameterError(f"{len(weights)} post_weights for {len(after)} periods of post.")
+    if after and (not np.isfinite(weights).all() or not any(weights)):
         raise ParameterError("post_weights must be numbers, not all of them 0.")
-    return dict(zip(after, held, strict=True))
+    return dict(zip(after, weights, strict=True))
 
 
 def _check_covariance(beta: np.ndarray, sigma: np.ndarray) -> None:

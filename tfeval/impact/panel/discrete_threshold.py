@@ -136,9 +136,9 @@ def _ratio(
 
 
 def _mask(rows: np.ndarray, n: int) -> np.ndarray:
-    found = np.zeros(n, dtype=bool)
-    found[rows] = True
-    return found
+    mask = np.zeros(n, dtype=bool)
+    mask[rows] = True
+    return mask
 
 
 def _left_over(
@@ -205,10 +205,10 @@ def _best_bandwidth(points: Points, curvature: float, kernel: str) -> float:
         return float(min(near[near >= least], key=worst))
     if widest <= least:
         return 2 * float(least)  # two values on a side: any bandwidth that has both
-    found = minimize_scalar(
+    best = minimize_scalar(
         worst, bounds=(float(least), widest), method="bounded", options={"xatol": 1e-12 * widest}
     )
-    return float(found.x)
+    return float(best.x)
 
 
 def adjacent_jump(
@@ -293,13 +293,13 @@ def _by_lines(
         factor = (n - 1) / (n - k) * groups / (groups - 1) if groups > 1 and n > k else math.nan
         return solved[0] * left * math.sqrt(factor), groups - 1.0
     leverage = np.minimum(np.einsum("ij,ji->i", lines, solved), 1 - 1e-12)
-    found = solved[0] * left / np.sqrt(1 - leverage)
+    influence = solved[0] * left / np.sqrt(1 - leverage)
     sides = [near.x < 0, near.x >= 0]
-    parts = np.array([(found[side] ** 2).sum() for side in sides])
+    parts = np.array([(influence[side] ** 2).sum() for side in sides])
     own_freedom = np.array([side.sum() - 1 for side in sides])
     if not parts.sum() > 0:
-        return found, math.inf
-    return found, float(parts.sum() ** 2 / (parts**2 / own_freedom).sum())
+        return influence, math.inf
+    return influence, float(parts.sum() ** 2 / (parts**2 / own_freedom).sum())
 
 
 def _by_permutation(
@@ -371,17 +371,17 @@ class Estimator:
         if units < FEWEST_UNITS or len(points.x) < FEWEST_FOR_BANDWIDTH:
             return None, FEW_UNITS
         with np.errstate(divide="ignore", invalid="ignore"):  # nobody moved: an infinite ratio
-            found = self._found(points, curvature, curvature_treated)
-        if found is None:
+            effect = self._found(points, curvature, curvature_treated)
+        if effect is None:
             return None, FEW_SUPPORT if self.mode == "honest" else FEW_UNITS
-        events = found.used & (points.outcome != 0)
+        events = effect.used & (points.outcome != 0)
         sides = ((events & side).sum() for side in (points.x < 0, points.x >= 0))
-        found = replace(found, events=(int(next(sides)), int(next(sides))))
-        status = self._status(points, found)
+        effect = replace(effect, events=(int(next(sides)), int(next(sides))))
+        status = self._status(points, effect)
         if status == ESTIMATED and points.treated is not None:
             taken = replace(points, outcome=points.treated, treated=None)
-            status = self._first_stage(taken, found, curvature_treated)
-        return found, status
+            status = self._first_stage(taken, effect, curvature_treated)
+        return effect, status
 
     def _found(
         self, points: Points, curvature: float, curvature_treated: float
@@ -401,29 +401,29 @@ class Estimator:
             level=self.level,
         )  # fmt: skip
 
-    def _status(self, points: Points, found: Jump) -> str:
-        sides = (found.used & (points.x < 0), found.used & (points.x >= 0))
-        values, counts = np.unique(points.outcome[found.used], return_counts=True)
-        smaller = min(found.n_below, found.n_above)
+    def _status(self, points: Points, effect: Jump) -> str:
+        sides = (effect.used & (points.x < 0), effect.used & (points.x >= 0))
+        values, counts = np.unique(points.outcome[effect.used], return_counts=True)
+        smaller = min(effect.n_below, effect.n_above)
         clusters = math.inf
         if points.clusters is not None:
             clusters = min(len(np.unique(points.clusters[side])) for side in sides)
         for refused, why in (
-            (self.mode == "continuous" and min(found.support) < FEWEST_SUPPORT, FEW_SUPPORT),
+            (self.mode == "continuous" and min(effect.support) < FEWEST_SUPPORT, FEW_SUPPORT),
             (smaller < FEWEST_UNITS, FEW_UNITS),
             (clusters < FEWEST_CLUSTERS, FEW_CLUSTERS),
             # As many of either value as a side would have, were both alike.
             (len(values) == 2 and smaller * counts.min() < FEWEST_EVENTS * counts.sum(),
              FEW_EVENTS),
-            (not (math.isfinite(found.std_error) and found.std_error > 0), NO_ERROR),
+            (not (math.isfinite(effect.std_error) and effect.std_error > 0), NO_ERROR),
         ):  # fmt: skip
             if refused:
                 return why
         return ESTIMATED
 
-    def _first_stage(self, taken: Points, found: Jump, curvature_treated: float) -> str:
+    def _first_stage(self, taken: Points, effect: Jump, curvature_treated: float) -> str:
         """Say whether the cutoff moves enough units for a ratio to have an interval."""
-        own = replace(self, bandwidth=found.bandwidth, draws=0)
+        own = replace(self, bandwidth=effect.bandwidth, draws=0)
         if self.mode == "adjacent":
             own = replace(own, bandwidth=self.bandwidth)
         first = own._found(taken, curvature_treated, 0.0)

@@ -85,7 +85,7 @@ def regressors_of(
     name: str, dose: np.ndarray, covariates: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, float]:
     """Return a constant, the covariates that say something new, and the dose, on one scale."""
-    root, held = np.sqrt(weights), [np.ones(len(dose))]
+    root, regressors = np.sqrt(weights), [np.ones(len(dose))]
     basis = root[:, None] / np.linalg.norm(root)
     for place, column in enumerate((*covariates.T, dose)):
         centred = column - np.average(column, weights=weights)
@@ -96,14 +96,14 @@ def regressors_of(
         # Against the column itself, so that a constant far from nought is seen as one.
         if np.linalg.norm(left) > 1e-8 * max(size, 1e-6 * np.linalg.norm(root * column)):
             basis = np.column_stack([basis, left / np.linalg.norm(left)])
-            held.append(centred * (np.sqrt(weights.sum()) / size))
+            regressors.append(centred * (np.sqrt(weights.sum()) / size))
         elif place == covariates.shape[1]:
             raise DataError(
                 f"The dose {name} is the same for all {len(dose)} units, or follows from "
                 "the covariates by period: nothing is left to compare."
             )
     size = np.linalg.norm(root * (dose - np.average(dose, weights=weights)))
-    return np.column_stack(held), float(np.sqrt(weights.sum()) / size)
+    return np.column_stack(regressors), float(np.sqrt(weights.sum()) / size)
 
 
 # What an event study finds: coefficients by period, their summary, and what bears on it.
@@ -228,9 +228,9 @@ class EventEstimates(Tabled):
         rows: list[Any] = self.coefficients.to_dict("records")
         for row in [*rows, {"time": "Mean after", **vars(self)}]:
             known = row["estimate"], row["conf_low"], row["conf_high"]
-            told = "nought by design" if row.get("window") == "base" else "not estimated"
+            reason = "nought by design" if row.get("window") == "base" else "not estimated"
             lines.append([str(row["time"]), WINDOWS.get(row.get("window", ""), ""),
-                          told if np.isnan(known[2]) else with_interval(*known, digits),
+                          reason if np.isnan(known[2]) else with_interval(*known, digits),
                           "" if np.isnan(row["p_value"]) else p_words(row["p_value"])])  # fmt: skip
         notes = [f"{SIMULATED}."] * self.simulated
         few = self.units < THRESHOLD  # units may be families
@@ -253,18 +253,18 @@ class EventEstimates(Tabled):
         from tfeval.display.interval_charts import period_chart  # noqa: PLC0415
 
         rows = self.coefficients.dropna(subset="estimate")
-        told = {}
+        tallies = {}
         for name in ("pre", "post"):
             own = rows[rows["window"] == name]
             apart = int(((own["conf_low"] > 0) | (own["conf_high"] < 0)).sum())
-            told[name] = f"{apart} of {len(own)}"
+            tallies[name] = f"{apart} of {len(own)}"
         label = label_of(self.outcome, {})
         marked = " (simulated records)" if self.simulated else ""
         return period_chart(
             {label: rows},
             title=f"{label}: change since the base period, by the dose{marked}",
             alt=f"Points with intervals by period, and a line at nought. Intervals leave nought "
-            f"out in {told['pre']} periods before and in {told['post']} averaged after.",
+            f"out in {tallies['pre']} periods before and in {tallies['post']} averaged after.",
             y_label="By one unit of the dose",
         )  # fmt: skip
 

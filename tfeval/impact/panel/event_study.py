@@ -170,21 +170,21 @@ class EventStudy(Rich):
         if self.cluster is not None:
             codes = pd.factorize(outcomes.column(self.cluster))[0]
         for place, name in enumerate(outcomes.outcomes):
-            found = self.fit(outcomes, name)
-            post = found.influence[list(self.post)].mean(axis=1)
+            fit = self.fit(outcomes, name)
+            post = fit.influence[list(self.post)].mean(axis=1)
             # An effect's variance is n/(n - 1) times the sum of squares, of n units or clusters.
             count = len(codes) if self.cluster is None else len(np.unique(codes))
             own = outcomes.units.get_indexer(post.index)
             influence[own, place] = post * np.sqrt((count - 1) / count)
-            rows.append(_row(self, name, found) | self._with_outcome(outcomes, name, own, found))
+            rows.append(_row(self, name, fit) | self._with_outcome(outcomes, name, own, fit))
         clusters = {} if self.cluster is None else {self.cluster: codes}
         return Contrasts(pd.DataFrame(rows), influence, clusters)
 
     def _with_outcome(
-        self, panel: Panel, name: str, units: np.ndarray, found: EventEstimates
+        self, panel: Panel, name: str, units: np.ndarray, fit: EventEstimates
     ) -> dict[str, int]:
         """Return how many units of either arm have the outcome in a period compared."""
-        if not found.binary:
+        if not fit.binary:
             return {}
         compared = [panel.place[time] for time in (self.base, *self.post)]
         had = (np.nan_to_num(panel.outcome(name)[np.ix_(units, np.array(compared))]) != 0).any(
@@ -221,9 +221,9 @@ class EventStudy(Rich):
             raise ParameterError("The trend before is the outcomes': call diagnostic(panel).")
         rows = []
         for name in panel.outcomes:
-            found = self.fit(panel, name)
-            rows.append({"outcome": name, **vars(found.pre_trend),
-                         "slope_before": found.slope_before})  # fmt: skip
+            fit = self.fit(panel, name)
+            rows.append({"outcome": name, **vars(fit.pre_trend),
+                         "slope_before": fit.slope_before})  # fmt: skip
         return pd.DataFrame(rows)
 
     def prepared(self, panel: Panel, outcome: str) -> Prepared:
@@ -237,16 +237,16 @@ class EventStudy(Rich):
         dose, covariates, weights = columns_of(panel, self.dose, self.by_time, self.weights)
         kept = np.isfinite(dose) & np.isfinite(weights) & (weights > 0)
         kept &= np.isfinite(covariates).all(axis=1) & (np.isfinite(values).sum(axis=1) > 1)
-        held = np.isfinite(values[kept]).any(axis=0)
+        columns = np.isfinite(values[kept]).any(axis=0)
         for time in (self.base, *self.post):
-            if not held[panel.place[time]]:
+            if not columns[panel.place[time]]:
                 raise DataError(
                     f"Outcome {outcome} has no value in {time}, which the design compares: name "
                     "other periods."
                 )
         rows, scale = regressors_of(self.dose, dose[kept], covariates[kept], weights[kept])
-        values = values if held.all() and kept.all() else values[np.ix_(kept, held)]
-        times = panel.times[held]
+        values = values if columns.all() and kept.all() else values[np.ix_(kept, columns)]
+        times = panel.times[columns]
         base = int(np.flatnonzero(times == self.base)[0])
         codes = None
         if self.cluster is not None:
@@ -393,15 +393,15 @@ def event_study(
     )  # fmt: skip
 
 
-def _row(design: EventStudy, name: str, found: EventEstimates) -> dict[str, object]:
+def _row(design: EventStudy, name: str, fit: EventEstimates) -> dict[str, object]:
     row: dict[str, object] = {
-        "outcome": name, "estimate": found.estimate, "std_error": found.std_error,
-        "conf_low": found.conf_low, "conf_high": found.conf_high, "p_value": found.p_value,
-        "freedom": found.freedom, "estimand": ESTIMANDS[found.binary],
+        "outcome": name, "estimate": fit.estimate, "std_error": fit.std_error,
+        "conf_low": fit.conf_low, "conf_high": fit.conf_high, "p_value": fit.p_value,
+        "freedom": fit.freedom, "estimand": ESTIMANDS[fit.binary],
         "errors": "cr2" if design.small_sample == "cr2" else "cluster",
-        "cluster": design.cluster or "unit", "clusters": float(found.clusters),
+        "cluster": design.cluster or "unit", "clusters": float(fit.clusters),
         "term": design.dose,
     }  # fmt: skip
-    if found.binary:
-        row |= {"n_treated": found.treated, "n_comparison": found.units - found.treated}
+    if fit.binary:
+        row |= {"n_treated": fit.treated, "n_comparison": fit.units - fit.treated}
     return row

@@ -103,14 +103,14 @@ def family_panel(
     if not kept.any():
         raise DataError("No eligible family of this phase was untreated when it was identified.")
     fixed[FIRST_TREATED] = first.where(first < after)
-    held = {
+    measures = {
         name: np.column_stack([counts[str(period), name].to_numpy() for period in periods])[kept]
         for name in wanted
     }
     return Panel(
         units=pd.Index(fixed.loc[kept, "unit"], name=None),
         times=np.array(periods, dtype=np.int64),
-        outcomes=held,
+        outcomes=measures,
         fixed=fixed[kept].drop(columns=["unit", "index_on", "attached_on"]).reset_index(drop=True),
         simulated=records.simulated,
     )

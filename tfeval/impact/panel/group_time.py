@@ -111,17 +111,17 @@ class GroupTime(Rich):
             If no group has a period before treatment and somebody to be compared with, or columns
             hold no numbers.
         """
-        held, notes = self._estimates(panel, outcome)
+        cells, notes = self._estimates(panel, outcome)
         return complete(
-            held, KIND, self, outcome=outcome, notes=notes, simulated=panel.simulated
+            cells, KIND, self, outcome=outcome, notes=notes, simulated=panel.simulated
         )  # fmt: skip
 
     def averages(self, panel: Panel, outcome: str) -> GroupTimeEffects:
         """Return the averages that the design names, on one outcome."""
-        held, notes = self._estimates(panel, outcome)
+        cells, notes = self._estimates(panel, outcome)
         limits = self.balance_event, self.min_event, self.max_event
         return aggregated(
-            held, self.aggregate, self, limits, outcome=outcome, notes=notes,
+            cells, self.aggregate, self, limits, outcome=outcome, notes=notes,
             simulated=panel.simulated,
         )  # fmt: skip
 
@@ -141,12 +141,12 @@ class GroupTime(Rich):
             {"group": [cell.group for cell in plan], "time": [cell.time for cell in plan]}
         )
         table["event"] = table["time"] - table["group"]
-        held = Held(
+        cells = Held(
             table.join([pd.DataFrame(rows), _with_outcome(sample, plan)]),
             tuple(cell.arms for cell in plan), influence, frame.units,
             panel.times[frame.columns], float(np.nanstd(sample.y)),
         )  # fmt: skip
-        return held, frame.notes
+        return cells, frame.notes
 
     def contrasts(self, outcomes: Panel, months: int | None = None) -> Contrasts:
         """Return the chosen averages for each outcome of a panel, and what they come to in all.
@@ -166,20 +166,20 @@ class GroupTime(Rich):
             raise ParameterError("A panel has its own periods: leave months out.")
         rows, influence = [], []
         for name in outcomes.outcomes:
-            found = self.averages(outcomes, name)
-            frame = found.frame
+            effects = self.averages(outcomes, name)
+            frame = effects.frame
             if self.aggregate != "overall":
-                last = found.average.to_frame().T
+                last = effects.average.to_frame().T
                 frame = pd.concat([frame, last.astype(frame.dtypes)], ignore_index=True)
-                influence.append(np.column_stack([found.influence, found.average_influence]))
+                influence.append(np.column_stack([effects.influence, effects.average_influence]))
             else:
-                influence.append(found.influence)
+                influence.append(effects.influence)
             moments = frame[["event", "group", "time"]].to_numpy()
             rows.append(
                 frame.assign(
                     outcome=name,
                     population=[moment_words(*row) for row in moments],
-                    n_missing=found.held.units.missing,
+                    n_missing=effects.held.units.missing,
                 )
             )
         kept = ["outcome", "population", "group", "time", "event", "estimate", "band_low",
@@ -269,13 +269,13 @@ class GroupTime(Rich):
     def _weights(self, panel: Panel) -> np.ndarray:
         if self.weights is None:
             return np.ones(len(panel.units))
-        found = panel.numbers(self.weights)
-        wrong = int((~(np.isfinite(found) & (found > 0))).sum())
+        weights = panel.numbers(self.weights)
+        wrong = int((~(np.isfinite(weights) & (weights > 0))).sum())
         if wrong:
             raise DataError(
                 f"Column {self.weights}: {wrong} weights are missing or not above 0; give each one."
             )
-        return found
+        return weights
 
     def _clusters(self, panel: Panel, places: np.ndarray) -> np.ndarray | None:
         if self.cluster is None:
@@ -292,7 +292,7 @@ class GroupTime(Rich):
         treated = [code for code, group in enumerate(groups) if np.isfinite(group)]
         if entrants.last_compares_only:
             treated = treated[:-1]
-        found = []
+        cells = []
         for code in treated:
             group = groups[code]
             usual = int(np.flatnonzero(times + early < group)[-1])
@@ -304,10 +304,10 @@ class GroupTime(Rich):
                     if other != code and (first == np.inf or (self.comparison == NOT_YET
                                                               and first > until))
                 ]  # fmt: skip
-                found.append(Cell(
+                cells.append(Cell(
                     int(group), int(times[later]), later, base, Arms((code,), tuple(others))
                 ))  # fmt: skip
-        return found
+        return cells
 
 
 @dataclass(frozen=True, eq=False)

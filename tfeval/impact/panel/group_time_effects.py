@@ -55,9 +55,9 @@ class Units:
     def _present(self) -> np.ndarray:
         assert self.clusters is not None
         groups = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
-        found = np.zeros((len(self.starts) - 1, self.cluster_count or 0), dtype=bool)
-        found[groups, self.clusters] = True
-        return found
+        presence = np.zeros((len(self.starts) - 1, self.cluster_count or 0), dtype=bool)
+        presence[groups, self.clusters] = True
+        return presence
 
     def count(self, groups: Iterable[int]) -> int:
         """Return how many units some groups have."""
@@ -72,16 +72,16 @@ class Units:
         """How many clusters there are, if any."""
         return None if self.clusters is None else int(self.clusters.max()) + 1
 
-    def covariance(self, held: np.ndarray) -> np.ndarray:
+    def covariance(self, influence: np.ndarray) -> np.ndarray:
         """Return the joint covariance of estimates from influences, shape (estimates, n)."""
-        if self.clusters is not None and len(held):
-            held = np.stack([np.bincount(self.clusters, weights=row) for row in held])
-        return held @ held.T
+        if self.clusters is not None and len(influence):
+            influence = np.stack([np.bincount(self.clusters, weights=row) for row in influence])
+        return influence @ influence.T
 
-    def by_row(self, held: np.ndarray) -> np.ndarray:
+    def by_row(self, influence: np.ndarray) -> np.ndarray:
         """Return influences by row of the panel: (rows, estimates)."""
-        full = np.zeros((len(held), self.size))
-        full[:, self.places] = held
+        full = np.zeros((len(influence), self.size))
+        full[:, self.places] = influence
         return full.T
 
 
@@ -153,8 +153,8 @@ class GroupTimeEffects(Rich):
 
         Of group-times it is the overall average after treatment. The same columns.
         """
-        found = complete(self._averaged, "overall", self.settings, outcome=self.outcome)
-        return found.frame.iloc[0]
+        effects = complete(self._averaged, "overall", self.settings, outcome=self.outcome)
+        return effects.frame.iloc[0]
 
     @property
     def average_influence(self) -> np.ndarray:
@@ -163,12 +163,12 @@ class GroupTimeEffects(Rich):
 
     @cached_property
     def _averaged(self) -> Held:
-        held, frame = self.held, self.frame
+        cells, frame = self.held, self.frame
         rows = np.isfinite(frame["estimate"].to_numpy(dtype=float))
         if self.kind in ("event", "group_time"):
             rows &= (frame["event"] >= 0).to_numpy(dtype=bool)
         return averaged(
-            held, {None: np.flatnonzero(rows)}, by_size=self.kind in ("group", "group_time")
+            cells, {None: np.flatnonzero(rows)}, by_size=self.kind in ("group", "group_time")
         )
 
     @property
@@ -193,23 +193,23 @@ class GroupTimeEffects(Rich):
             )
         before = (frame["event"] < -self.settings.anticipation).to_numpy(dtype=bool)
         rows = np.flatnonzero(before & (frame["status"] == ESTIMATED).to_numpy())
-        told = {"statistic": np.nan, "freedom": float(len(rows)), "p_value": np.nan}
+        test = {"statistic": np.nan, "freedom": float(len(rows)), "p_value": np.nan}
         if not len(rows):
-            return pd.Series({**told, "status": NONE_BEFORE})
+            return pd.Series({**test, "status": NONE_BEFORE})
         clusters = self.held.units.cluster_count
         variance = self.covariance[np.ix_(rows, rows)]
         if clusters is not None and clusters <= len(rows):
-            return pd.Series({**told, "status": SINGULAR})
+            return pd.Series({**test, "status": SINGULAR})
         if not np.linalg.cond(variance) < 1 / np.finfo(float).eps:
-            return pd.Series({**told, "status": SINGULAR})
+            return pd.Series({**test, "status": SINGULAR})
         estimate = frame["estimate"].to_numpy(dtype=float)[rows]
-        told["statistic"] = float(estimate @ np.linalg.solve(variance, estimate))
-        told["p_value"] = float(chdtrc(len(rows), told["statistic"]))
+        test["statistic"] = float(estimate @ np.linalg.solve(variance, estimate))
+        test["p_value"] = float(chdtrc(len(rows), test["statistic"]))
         if clusters is not None:
             left = clusters - len(rows)
-            scaled = told["statistic"] * left / (clusters * len(rows))
-            told["p_value"] = float(fdtrc(len(rows), left, scaled))
-        return pd.Series({**told, "status": ESTIMATED})
+            scaled = test["statistic"] * left / (clusters * len(rows))
+            test["p_value"] = float(fdtrc(len(rows), left, scaled))
+        return pd.Series({**test, "status": ESTIMATED})
 
     def aggregate(
         self,
@@ -262,26 +262,26 @@ Limits = tuple[int | None, int | None, int | None]
 
 
 def aggregated(
-    held: Held, kind: str, settings: Any, limits: Limits, **told: Any
+    cells: Held, kind: str, settings: Any, limits: Limits, **facts: Any
 ) -> GroupTimeEffects:
     """Return averages of group-time estimates; see `GroupTimeEffects.aggregate`."""
     if kind not in AVERAGES:
         raise ParameterError(f"aggregate is one of {', '.join(AVERAGES)}, not {kind!r}.")
-    rows = _chosen(held, kind, limits)
-    made = averaged(held, rows, by_size=True, column=_AT.get(kind))
-    return complete(made, kind, settings, **told)
+    rows = _chosen(cells, kind, limits)
+    made = averaged(cells, rows, by_size=True, column=_AT.get(kind))
+    return complete(made, kind, settings, **facts)
 
 
-def _chosen(held: Held, kind: str, limits: Limits) -> dict[int | None, np.ndarray]:
+def _chosen(cells: Held, kind: str, limits: Limits) -> dict[int | None, np.ndarray]:
     """Return the group-times of each row of an average."""
     balance_event, min_event, max_event = limits
     names = ("group", "time", "event")
-    group, time, event = (held.frame[name].to_numpy(dtype=int) for name in names)
+    group, time, event = (cells.frame[name].to_numpy(dtype=int) for name in names)
     kept = event <= (np.inf if max_event is None else max_event)
     if kind == "event":
         kept &= event >= (-np.inf if min_event is None else min_event)
         if balance_event is not None:
-            first, last = held.periods[[0, -1]]
+            first, last = cells.periods[[0, -1]]
             kept &= (last - group >= balance_event) & (event <= balance_event)
             kept &= event >= balance_event - last + first
     else:
@@ -293,7 +293,7 @@ def _chosen(held: Held, kind: str, limits: Limits) -> dict[int | None, np.ndarra
 
 
 def averaged(
-    held: Held,
+    cells: Held,
     rows: dict[int | None, np.ndarray],
     *,
     by_size: bool,
@@ -315,13 +315,13 @@ def averaged(
     times what its group's estimates lie above the mean, over all weight; the rest of the paper's
     terms cancel.
     """
-    estimate = held.frame["estimate"].to_numpy(dtype=float)
-    status, told, arms = held.frame["status"].to_numpy(), [], []
-    shares, above = np.zeros((len(rows), len(estimate))), np.zeros((len(rows), len(held.frame)))
+    estimate = cells.frame["estimate"].to_numpy(dtype=float)
+    status, lines, arms = cells.frame["status"].to_numpy(), [], []
+    shares, above = np.zeros((len(rows), len(estimate))), np.zeros((len(rows), len(cells.frame)))
     for number, (at, places) in enumerate(rows.items()):
         known = places[np.isfinite(estimate[places])]
         used = known if len(known) else places
-        own = [held.arms[place] for place in used]
+        own = [cells.arms[place] for place in used]
         both = Arms(
             tuple(sorted({code for arm in own for code in arm.treated})),
             tuple(sorted({code for arm in own for code in arm.comparison})),
@@ -330,7 +330,7 @@ def averaged(
         if len(known):
             size = np.ones(len(known))
             if by_size:
-                size = held.units.totals[[held.arms[place].treated[0] for place in known]]
+                size = cells.units.totals[[cells.arms[place].treated[0] for place in known]]
             shares[number, known] = size / size.sum()
             mean = float(shares[number, known] @ estimate[known])
             if by_size:
@@ -339,40 +339,40 @@ def averaged(
         if column is not None:
             row[column] = at
         real = len(known) and (status[known] != REFERENCE).any()
-        told.append({
-            **row, "estimate": mean, "n_treated": held.units.count(both.treated),
-            "n_comparison": held.units.count(both.comparison), **_at_least(held, used),
+        lines.append({
+            **row, "estimate": mean, "n_treated": cells.units.count(both.treated),
+            "n_comparison": cells.units.count(both.comparison), **_at_least(cells, used),
             "n_left_out": len(places) - len(known),
             "status": ESTIMATED if real else (status[used[0]] if len(used) else NO_TREATED),
         })  # fmt: skip
         arms.append(both)
-    influence = shares @ held.influence
+    influence = shares @ cells.influence
     for place in np.flatnonzero(above.any(axis=0)):
-        code = held.arms[place].treated[0]
-        part = slice(int(held.units.starts[code]), int(held.units.starts[code + 1]))
-        influence[:, part] += np.outer(above[:, place], held.units.weight[part])
-    frame = pd.DataFrame(told, columns=_COLUMNS)
-    return replace(held, frame=frame, arms=tuple(arms), influence=influence)
+        code = cells.arms[place].treated[0]
+        part = slice(int(cells.units.starts[code]), int(cells.units.starts[code + 1]))
+        influence[:, part] += np.outer(above[:, place], cells.units.weight[part])
+    frame = pd.DataFrame(lines, columns=_COLUMNS)
+    return replace(cells, frame=frame, arms=tuple(arms), influence=influence)
 
 
-def _at_least(held: Held, used: np.ndarray) -> dict[str, int]:
+def _at_least(cells: Held, used: np.ndarray) -> dict[str, int]:
     """Return how many units of either arm, at least, have the outcome in some group-times.
 
     Groups are different units, a group's periods and the comparisons may be the same ones.
     """
     by_group: dict[int, int] = {}
     treated, comparison = (
-        held.frame[name].to_numpy()[used] for name in ("events_treated", "events_comparison")
+        cells.frame[name].to_numpy()[used] for name in ("events_treated", "events_comparison")
     )
     for place, count in zip(used, treated, strict=True):
-        code = held.arms[place].treated[0]
+        code = cells.arms[place].treated[0]
         by_group[code] = max(by_group.get(code, 0), int(count))
     return {"events_treated": sum(by_group.values()),
             "events_comparison": int(comparison.max(initial=0))}  # fmt: skip
 
 
 def complete(
-    held: Held,
+    cells: Held,
     kind: str,
     settings: Any,
     *,
@@ -381,8 +381,8 @@ def complete(
     simulated: bool = False,
 ) -> GroupTimeEffects:
     """Return effects with errors, intervals and a band, from estimates and influences."""
-    covariance = held.units.covariance(held.influence)
-    status = _status(held, np.sqrt(np.diag(covariance)))
+    covariance = cells.units.covariance(cells.influence)
+    status = _status(cells, np.sqrt(np.diag(covariance)))
     known = status == ESTIMATED
     covariance = np.where(np.outer(known, known), covariance, np.nan)
     error = np.sqrt(np.diag(covariance))
@@ -393,8 +393,8 @@ def complete(
         critical = max(
             usual, critical_value(some, settings.level, draws=settings.draws, seed=settings.seed)
         )
-    estimate = held.frame["estimate"].to_numpy(dtype=float)
-    frame = held.frame.assign(
+    estimate = cells.frame["estimate"].to_numpy(dtype=float)
+    frame = cells.frame.assign(
         std_error=error, conf_low=estimate - usual * error, conf_high=estimate + usual * error,
         band_low=estimate - critical * error, band_high=estimate + critical * error, status=status,
     )  # fmt: skip
@@ -402,25 +402,25 @@ def complete(
         frame[name] = frame[name].astype("Int64")
     return GroupTimeEffects(
         outcome, kind, frame[[*_COLUMNS[:4], *_WITH, *_COLUMNS[4:]]], covariance, critical,
-        settings, held, notes, simulated,
+        settings, cells, notes, simulated,
     )  # fmt: skip
 
 
 _WITH = ["std_error", "conf_low", "conf_high", "band_low", "band_high"]
 
 
-def _status(held: Held, error: np.ndarray) -> np.ndarray:
+def _status(cells: Held, error: np.ndarray) -> np.ndarray:
     """Return the statuses with what is too few, or does not vary, for an error."""
-    status = held.frame["status"].to_numpy(dtype=object).copy()
-    few = held.frame[["n_treated", "n_comparison"]].min(axis=1).to_numpy() < FEWEST_UNITS
+    status = cells.frame["status"].to_numpy(dtype=object).copy()
+    few = cells.frame[["n_treated", "n_comparison"]].min(axis=1).to_numpy() < FEWEST_UNITS
     status[(status == ESTIMATED) & few] = FEW_UNITS
-    if held.units.clusters is not None:
+    if cells.units.clusters is not None:
         clusters = np.array(
-            [[held.units.count_clusters(arm.treated), held.units.count_clusters(arm.comparison)]
-             for arm in held.arms]
+            [[cells.units.count_clusters(arm.treated), cells.units.count_clusters(arm.comparison)]
+             for arm in cells.arms]
         ).min(axis=1)  # fmt: skip
         status[(status == ESTIMATED) & (clusters < FEWEST_CLUSTERS)] = FEW_CLUSTERS
-    status[(status == ESTIMATED) & ~(error > _NOTHING * held.spread)] = NO_VARIATION
+    status[(status == ESTIMATED) & ~(error > _NOTHING * cells.spread)] = NO_VARIATION
     return status
 
 

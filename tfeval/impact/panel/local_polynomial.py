@@ -244,7 +244,7 @@ class _Fit:
 
     def influence(self, combination: np.ndarray) -> np.ndarray:
         """Return each unit's influence on the side's limit of a combination of the columns."""
-        found = np.zeros(len(self.side.x))
+        influence = np.zeros(len(self.side.x))
         rows = self.window
         values = (self.side.columns @ combination)[rows]
         if self.side.clusters is None:
@@ -255,8 +255,8 @@ class _Fit:
             left = (values - own @ slopes) * math.sqrt(
                 _small_sample(self.side.clusters[rows], own.shape[1])
             )
-        found[rows] = self.corrected[rows] * left
-        return found
+        influence[rows] = self.corrected[rows] * left
+        return influence
 
 
 def bandwidths(left: Points, right: Points, *, order: int, kernel: str) -> tuple[float, float]:
@@ -293,8 +293,8 @@ def bandwidths(left: Points, right: Points, *, order: int, kernel: str) -> tuple
             _terms(side, kernel, order=order, nu=nu, h=pilot, wide=own, regular=regular)
             for side, own in zip(sides, within, strict=True)
         ])  # fmt: skip
-        found = (v.sum() / ((b[1] - b[0]) ** 2 + r.sum())) ** (1 / (2 * order + 3))
-        return float(np.fmin(found, widest))  # where nothing bends or varies, all
+        width = (v.sum() / ((b[1] - b[0]) ** 2 + r.sum())) ** (1 / (2 * order + 3))
+        return float(np.fmin(width, widest))  # where nothing bends or varies, all
 
     ranges = float(np.abs(left.x).max()), float(np.abs(right.x).max())
     first = max(chosen(order + 2, order + 2, ranges, False), narrowest)

@@ -191,11 +191,11 @@ def panel(
         raise DataError(
             f"{twice} rows of the table repeat a {unit} and {time}: a panel has one row for each."
         )
-    held = {}
+    measures = {}
     for name in outcomes:
         values = np.full((len(units), len(times)), np.nan)
         values[rows, columns] = pd.to_numeric(frame[name]).to_numpy(dtype=float, na_value=np.nan)
-        held[name] = values
+        measures[name] = values
     places = np.empty(len(units), dtype=np.int64)
     places[rows[::-1]] = np.arange(len(rows))[::-1]  # the last written is a unit's first row
     changing = [name for name in fixed if _changes(frame[name], places[rows])]
@@ -204,7 +204,7 @@ def panel(
     first = pd.DataFrame(
         {name: frame[name].array[places] for name in fixed}, index=range(len(units))
     )
-    return Panel(units, np.asarray(times, dtype=np.int64), held, first, simulated)
+    return Panel(units, np.asarray(times, dtype=np.int64), measures, first, simulated)
 
 
 def _codes(column: pd.Series) -> tuple[np.ndarray, pd.Index]:

@@ -137,14 +137,14 @@ def leave_out(design: EventStudy, panel: Panel, outcome: str, by: str) -> pd.Dat
         One row a level: left_out, units, estimate, std_error, freedom, conf_low, conf_high,
         p_value.
     """
-    held = panel.column(by)
+    levels = panel.column(by)
     rows = []
-    for level in pd.unique(pd.Series(held).dropna().sort_values()):
-        found = design.fit(panel.take(held != level), outcome)
-        rows.append({"left_out": level, "units": found.units, "estimate": found.estimate,
-                     "std_error": found.std_error, "freedom": found.freedom,
-                     "conf_low": found.conf_low, "conf_high": found.conf_high,
-                     "p_value": found.p_value})  # fmt: skip
+    for level in pd.unique(pd.Series(levels).dropna().sort_values()):
+        estimates = design.fit(panel.take(levels != level), outcome)
+        rows.append({"left_out": level, "units": estimates.units, "estimate": estimates.estimate,
+                     "std_error": estimates.std_error, "freedom": estimates.freedom,
+                     "conf_low": estimates.conf_low, "conf_high": estimates.conf_high,
+                     "p_value": estimates.p_value})  # fmt: skip
     return pd.DataFrame(rows)
 
 

@@ -153,11 +153,11 @@ class Synthetic(Rich):
                 f"First treated in {start}, units have {before} periods before and "
                 f"{len(panel.times) - before} after: {fewest} before and 1 after are needed."
             )
-        held = values[comparison]
+        donors = values[comparison]
         noise = self.noise
         if noise is None:
-            noise = noise_of(held[:, :before]) if before * len(held) > 2 and before > 1 else 0.0
-        return Block(self.kind, held, values[at], before, noise)
+            noise = noise_of(donors[:, :before]) if before * len(donors) > 2 and before > 1 else 0.0
+        return Block(self.kind, donors, values[at], before, noise)
 
     def contrasts(self, outcomes: Panel, months: int | None = None) -> Contrasts:
         """Return effects on all outcomes of a panel but the covariates, with influences.
@@ -169,13 +169,13 @@ class Synthetic(Rich):
         ParameterError, DataError
             As from `fit`.
         """
-        found = [
+        effects = [
             self.fit(outcomes, name) for name in outcomes.outcomes if name not in self.covariates
         ]
-        influence = np.zeros((len(outcomes.units), len(found)))
-        for column, one in enumerate(found):
+        influence = np.zeros((len(outcomes.units), len(effects)))
+        for column, one in enumerate(effects):
             influence[outcomes.units.get_indexer(one.units), column] = one.influence
-        return Contrasts(pd.DataFrame([one.row() for one in found]), influence)
+        return Contrasts(pd.DataFrame([one.row() for one in effects]), influence)
 
     def diagnostic(self, panel: Panel | None = None) -> pd.DataFrame:
         """Return what bears on the comparison, a row an outcome, as from `SyntheticEffect`.
@@ -203,9 +203,9 @@ def _residual(
     """Return the outcome less its covariates, by slopes within units and periods of comparison."""
     if not names:
         return layers[0], pd.Series(dtype=float)
-    held = layers[:, comparison]
-    within = held - held.mean(axis=1, keepdims=True) - held.mean(axis=2, keepdims=True)
-    within = (within + held.mean(axis=(1, 2), keepdims=True)).reshape(len(layers), -1)
+    donors = layers[:, comparison]
+    within = donors - donors.mean(axis=1, keepdims=True) - donors.mean(axis=2, keepdims=True)
+    within = (within + donors.mean(axis=(1, 2), keepdims=True)).reshape(len(layers), -1)
     slopes = np.linalg.lstsq(within[1:].T, within[0], rcond=None)[0]
     return layers[0] - np.tensordot(slopes, layers[1:], axes=1), pd.Series(slopes, list(names))
 

@@ -153,18 +153,18 @@ class SyntheticEffect(Rich):
     @cached_property
     def sets(self) -> np.ndarray:
         """Sets of comparison units, as many as are treated: all, or `draws` at random."""
-        size, held = self.n_treated, self.n_comparison
-        if held <= size:
+        size, donors = self.n_treated, self.n_comparison
+        if donors <= size:
             raise ParameterError(
                 f"Placebos need more comparison units than the {size} treated, and there are "
-                f'{held}: take errors="jackknife" or "bootstrap".'
+                f'{donors}: take errors="jackknife" or "bootstrap".'
             )
-        if len(self.blocks) == 1 and comb(held, size) <= self.draws:
-            return np.array(list(combinations(range(held), size)))
+        if len(self.blocks) == 1 and comb(donors, size) <= self.draws:
+            return np.array(list(combinations(range(donors), size)))
         rng = np.random.default_rng(self.seed)
         if size == 1:
-            return np.arange(held)[:, None]
-        drawn = np.argsort(rng.random((self.draws, held)), axis=1)
+            return np.arange(donors)[:, None]
+        drawn = np.argsort(rng.random((self.draws, donors)), axis=1)
         return drawn[:, :size]
 
     @cached_property
@@ -180,12 +180,12 @@ class SyntheticEffect(Rich):
     @cached_property
     def bootstrap(self) -> np.ndarray:
         """Estimates in samples of units drawn with replacement, weights made again."""
-        size, held = len(self.units), self.n_comparison
+        size, donors = len(self.units), self.n_comparison
         rng = np.random.default_rng(self.seed)
         kept: list[np.ndarray] = []
         while len(kept) < self.draws:
             counts = rng.multinomial(size, np.full(size, 1 / size)).astype(float)
-            if 0 < counts[:held].sum() < size:
+            if 0 < counts[:donors].sum() < size:
                 kept.append(counts)
         return resampled(self.blocks, np.stack(kept))
 
@@ -291,8 +291,8 @@ class SyntheticEffect(Rich):
         }
         with np.errstate(divide="ignore", invalid="ignore"):
             rows["ratio"] = rows["after"] / rows["fit_before"]
-        held = rows["ratio"]
-        rows["p_value"] = np.array([np.mean(held >= one * (1 - 1e-12)) for one in held])
+        ratios = rows["ratio"]
+        rows["p_value"] = np.array([np.mean(ratios >= one * (1 - 1e-12)) for one in ratios])
         return pd.DataFrame(rows, pd.Index(["treated", *self.units[:size]], name="unit"))
 
     @property
@@ -304,11 +304,11 @@ class SyntheticEffect(Rich):
         sum of squares times n/(n - 1) is the variance by the errors that were asked for: the scale
         is theirs, and how outcomes vary together is the jackknife's.
         """
-        size, held = len(self.units), self.n_comparison
+        size, donors = len(self.units), self.n_comparison
         values = self.jackknife.mean() - self.jackknife
         if np.isnan(values).any():
             alone = self.placebos["estimate"].to_numpy()[1:]
-            values = np.append(alone - alone.mean(), np.zeros(size - held))
+            values = np.append(alone - alone.mean(), np.zeros(size - donors))
         spread = np.sqrt((values**2).sum() * size / (size - 1))
         return values * (self.std_error / spread if spread > 0 else np.nan)
 

@@ -94,8 +94,8 @@ class Threshold(Rich):
     @cached_property
     def points(self) -> Points:
         """The units, with an outcome of 0."""
-        held = self.study.covariates
-        numbers = [held.column(name) for name in self.covariates]
+        covariates = self.study.covariates
+        numbers = [covariates.column(name) for name in self.covariates]
         return Points(
             self.x, np.zeros(len(self.x)),
             self.study.treated.astype(float) if self.fuzzy else None,
@@ -122,26 +122,26 @@ class Threshold(Rich):
             `support_above` (values used of the running variable), `p_randomisation`. Units without
             an outcome are left out of it alone, and counted in `n_missing`.
         """
-        held = aligned(self.study, outcomes, months)
-        bounds = self._bounds(held.names)
-        rows, influence = [], np.zeros((len(self.x), len(held.names)))
-        for place, (name, values) in enumerate(_by_name(held)):
+        measures = aligned(self.study, outcomes, months)
+        bounds = self._bounds(measures.names)
+        rows, influence = [], np.zeros((len(self.x), len(measures.names)))
+        for place, (name, values) in enumerate(_by_name(measures)):
             known = ~np.isnan(values)
             points = replace(self.points.some(known), outcome=values[known])
             bound = bounds.get(name, 0.0)
-            found, status = self.estimator.jump(points, bound, bounds.get("treated", 0.0))
+            jump, status = self.estimator.jump(points, bound, bounds.get("treated", 0.0))
             row = {
                 "outcome": name,
-                "months": held.months[place],
+                "months": measures.months[place],
                 "status": status,
                 "n_missing": int((~known).sum()),
                 "curvature": bounds.get(name, math.nan),
             }
-            rows.append(row | self._described(points, found, status))
-            if found is None or status != ESTIMATED:
+            rows.append(row | self._described(points, jump, status))
+            if jump is None or status != ESTIMATED:
                 influence[:, place] = np.nan
             else:
-                influence[known, place] = found.influence
+                influence[known, place] = jump.influence
         clusters = {} if self.cluster is None else {self.cluster: self.study.cluster(self.cluster)}
         frame = pd.DataFrame(rows)
         frame["months"] = frame["months"].astype("Int64")
@@ -149,7 +149,7 @@ class Threshold(Rich):
         # What is made of influences is n/(n - 1) times their squares: errors here are without.
         return Contrasts(frame, influence * math.sqrt((count - 1) / count), clusters)
 
-    def _described(self, points: Points, found: Jump | None, status: str) -> dict[str, Any]:
+    def _described(self, points: Points, jump: Jump | None, status: str) -> dict[str, Any]:
         """Return an effect's columns, whether it was found or not."""
         below = points.x < 0
         row: dict[str, Any] = {
@@ -164,27 +164,27 @@ class Threshold(Rich):
             "support_below": len(np.unique(points.x[below])),
             "support_above": len(np.unique(points.x[~below])),
         }  # fmt: skip
-        if found is None:
+        if jump is None:
             return row
-        positive = found.below > 0 and not self.fuzzy
+        positive = jump.below > 0 and not self.fuzzy
         row |= {
-            "estimate": found.estimate, "mean_treated": found.above, "mean_comparison": found.below,
-            "n_treated": found.n_above, "n_comparison": found.n_below,
-            "events_treated": found.events[1], "events_comparison": found.events[0],
-            "relative": found.estimate / found.below if positive else math.nan,
-            "bandwidth": found.bandwidth, "bias_bandwidth": found.bias_bandwidth,
-            "conventional": found.conventional, "bias_bound": found.bias_bound,
-            "first_stage": found.first_stage, "support_below": found.support[0],
-            "support_above": found.support[1],
+            "estimate": jump.estimate, "mean_treated": jump.above, "mean_comparison": jump.below,
+            "n_treated": jump.n_above, "n_comparison": jump.n_below,
+            "events_treated": jump.events[1], "events_comparison": jump.events[0],
+            "relative": jump.estimate / jump.below if positive else math.nan,
+            "bandwidth": jump.bandwidth, "bias_bandwidth": jump.bias_bandwidth,
+            "conventional": jump.conventional, "bias_bound": jump.bias_bound,
+            "first_stage": jump.first_stage, "support_below": jump.support[0],
+            "support_above": jump.support[1],
         }  # fmt: skip
         if status == ESTIMATED:
             row |= {
-                "std_error": found.std_error, "conf_low": found.low, "conf_high": found.high,
-                "p_value": found.p_value, "freedom": found.freedom,
-                "p_randomisation": found.p_randomisation,
+                "std_error": jump.std_error, "conf_low": jump.low, "conf_high": jump.high,
+                "p_value": jump.p_value, "freedom": jump.freedom,
+                "p_randomisation": jump.p_randomisation,
             }  # fmt: skip
             if points.clusters is not None:
-                row["clusters"] = len(np.unique(points.clusters[found.used]))
+                row["clusters"] = len(np.unique(points.clusters[jump.used]))
         return row
 
     def _bounds(self, names: Iterable[str]) -> dict[str, float]:
@@ -238,11 +238,11 @@ class Threshold(Rich):
         values: list[tuple[str, np.ndarray]] = []
         bounds: dict[str, float] = {}
         if outcomes is not None:
-            held = aligned(self.study, outcomes, months)
-            values = _by_name(held)
-            bounds = self._bounds(held.names)
-        asked = (self.points, self.estimator, self.cutoff, self.covariates, bounds, frequencies)
-        return checked(Asked(*asked), values, simulated=self.simulated)
+            measures = aligned(self.study, outcomes, months)
+            values = _by_name(measures)
+            bounds = self._bounds(measures.names)
+        parts = (self.points, self.estimator, self.cutoff, self.covariates, bounds, frequencies)
+        return checked(Asked(*parts), values, simulated=self.simulated)
 
     def __repr__(self) -> str:
         how = "fuzzy" if self.fuzzy else "sharp", plain(METHODS[self.estimator.mode])
@@ -368,13 +368,13 @@ def threshold(
         mode = "adjacent" if curvature is None else "honest"
         mode = "continuous" if min(sides) >= FEWEST_SUPPORT else mode
     own = {one.name for one in made.covariates.columns if one.source in names}
-    held = tuple(name for name in made.covariates.names if name in own)
+    columns = tuple(name for name in made.covariates.names if name in own)
     clusters = cluster if cluster is not None else next(iter(made.clusters), None)
     if clusters is not None:
         made.cluster(clusters)  # refused if the study has none of the name
     return Threshold(
         study=made, running=running, cutoff=float(cutoff), x=x, fuzzy=treated is not None,
-        covariates=held, cluster=clusters, curvature=curvature if mode == "honest" else None,
+        covariates=columns, cluster=clusters, curvature=curvature if mode == "honest" else None,
         estimator=Estimator(mode, kernel, order, bandwidth, level, draws, seed),
         estimand=ESTIMANDS[treated is not None], assumption=_ASSUMPTIONS[mode],
         notes=_notes(mode, sides, running, curvature, made), simulated=made.simulated,
@@ -431,8 +431,8 @@ def _units(
     return replace(made, simulated=simulated or made.simulated), x
 
 
-def _by_name(held: Outcomes) -> list[tuple[str, np.ndarray]]:
-    return list(zip(held.names, held.values.T, strict=True))  # noqa: PD011
+def _by_name(measures: Outcomes) -> list[tuple[str, np.ndarray]]:
+    return list(zip(measures.names, measures.values.T, strict=True))  # noqa: PD011
 
 
 def _of_study(made: Study, running: str, covariates: Iterable[str]) -> np.ndarray:
@@ -477,24 +477,24 @@ def _notes(
     mode: str, sides: tuple[int, ...], running: str,
     curvature: float | Mapping[str, float] | None, made: Study,
 ) -> tuple[str, ...]:  # fmt: skip
-    found = []
+    notes = []
     if min(sides) < FEWEST_SUPPORT:
-        found.append(
+        notes.append(
             f"Values of {running}: {sides[0]} below the cutoff, {sides[1]} above. That is too few "
             "for a bandwidth to have a meaning, so a local polynomial has no error of its own."
         )
     if mode == "honest":
         bounds = curvature if isinstance(curvature, Mapping) else {"all outcomes": curvature}
         listed = ", ".join(f"{name} {bound:g}" for name, bound in bounds.items())
-        found.append(f"Bound on curvature (K), chosen and not estimated: {listed}. The interval "
+        notes.append(f"Bound on curvature (K), chosen and not estimated: {listed}. The interval "
                      "counts the worst bias within it; the error does not.")  # fmt: skip
-    found.append("Treated and comparison are here the units above and below, within the bandwidth; "
+    notes.append("Treated and comparison are here the units above and below, within the bandwidth; "
                  "means are those at the cutoff.")  # fmt: skip
     if mode == "continuous":
-        found.append("Estimates have their bias taken off; intervals count that it is estimated.")
+        notes.append("Estimates have their bias taken off; intervals count that it is estimated.")
     if (group := made.cohort.get("comparison")) in CAVEATS:
-        found.append(CAVEATS[group])
+        notes.append(CAVEATS[group])
     if made.cohort:
-        found.append("Whoever met enough criteria and never joined may be in no arm of the cohort, "
+        notes.append("Whoever met enough criteria and never joined may be in no arm of the cohort, "
                      "so those above the cutoff are not all who came above it.")  # fmt: skip
-    return tuple(found)
+    return tuple(notes)

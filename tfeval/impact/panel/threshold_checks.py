@@ -107,13 +107,13 @@ def _slopes(
     weighted = lines * weights[:, None]
     inverse = np.linalg.pinv(weighted.T @ lines, hermitian=True)
     units = np.concatenate([one ** np.arange(order + 1.0) for one in h])
-    found = (inverse @ (weighted.T @ shares[rows])) / units
+    slopes = (inverse @ (weighted.T @ shares[rows])) / units
     ahead = np.cumsum(weighted[::-1], axis=0)[::-1] / (n - 1)
     # A unit moves the distribution of all others at its own value and above.
     ahead = (ahead - weighted / (n - 1))[np.searchsorted(near, near, side="left")]
     spread = inverse @ (ahead.T @ ahead) @ inverse / np.outer(units, units)
     places = np.array([1, order + 2])
-    return found[places], spread[np.ix_(places, places)], found[places + derivative - 1]
+    return slopes[places], spread[np.ix_(places, places)], slopes[places + derivative - 1]
 
 
 def _bandwidths(x: np.ndarray, shares: np.ndarray) -> tuple[float, float]:
@@ -141,16 +141,16 @@ def _bandwidths(x: np.ndarray, shares: np.ndarray) -> tuple[float, float]:
     constant = np.linalg.solve(moments, 1 / ((place + p + 2) * (place + p + 3)))[1]
     bias = bend * constant * np.array([(-1) ** p, 1])
     ones = (np.array([1, 0]), np.array([0, 1]), np.array([-1, 1]), np.array([1, 1]))
-    found = []
+    optima = []
     for part in ones:
         variance = n * near * float(part @ covariance @ part)
-        found.append((variance / (2 * p) / float(part @ bias) ** 2 / n) ** (1 / (2 * p + 1)))
+        optima.append((variance / (2 * p) / float(part @ bias) ** 2 / n) ** (1 / (2 * p + 1)))
     ends = (-float(values[0]), float(values[-1]), widest, widest)
-    held = [min(one, end) for one, end in zip(found, ends, strict=True)]
+    bw = [min(one, end) for one, end in zip(optima, ends, strict=True)]
     own = [max(float(pair[side][min(_FEWEST, len(pair[side])) - 1]) for pair in sides)
            for side in (0, 1)]  # fmt: skip
-    held = [max(one, fewest) for one, fewest in zip(held, (*own, max(own), max(own)), strict=True)]
-    return float(np.median(held[:1] + held[2:])), float(np.median(held[1:]))
+    bw = [max(one, fewest) for one, fewest in zip(bw, (*own, max(own), max(own)), strict=True)]
+    return float(np.median(bw[:1] + bw[2:])), float(np.median(bw[1:]))
 
 
 def heap_test(x: np.ndarray, curvature: float) -> tuple[float, float]:
@@ -280,7 +280,7 @@ class Asked:
 
 
 def checked(
-    asked: Asked, outcomes: Iterable[tuple[str, np.ndarray]], *, simulated: bool = False
+    setup: Asked, outcomes: Iterable[tuple[str, np.ndarray]], *, simulated: bool = False
 ) -> ThresholdChecks:
     """Return the checks of a threshold.
 
@@ -289,13 +289,13 @@ def checked(
     outcomes : iterable of name and ndarray of float, shape (n,)
         Missing values are left out. Without any: only what can be asked before they are read.
     """
-    rows = [_frequencies(asked), *_covariates(asked), *_first_stage(asked)]
+    rows = [_frequencies(setup), *_covariates(setup), *_first_stage(setup)]
     for name, values in outcomes:
         known = ~np.isnan(values)
-        points = replace(asked.points.some(known), outcome=values[known])
+        points = replace(setup.points.some(known), outcome=values[known])
         plain = replace(points, treated=None)
-        rows += [*_curvature(asked, name, plain), *_placebos(asked, name, plain),
-                 *_changes(asked, name, points)]  # fmt: skip
+        rows += [*_curvature(setup, name, plain), *_placebos(setup, name, plain),
+                 *_changes(setup, name, points)]  # fmt: skip
     frame = pd.DataFrame(rows).reset_index(drop=True)
     known = frame["p_value"].notna()
     frame["p_adjusted"] = np.nan
@@ -307,7 +307,7 @@ def checked(
     arms = {f"{what}_{side}": f"{what}_{arm}" for what in ("n", "events", "mean")
             for side, arm in (("below", "comparison"), ("above", "treated"))}  # fmt: skip
     frame.insert(0, "hidden", hidden_rows(frame.rename(columns=arms)))
-    return ThresholdChecks(frame[list(COLUMNS)], asked.estimator.level, simulated)
+    return ThresholdChecks(frame[list(COLUMNS)], setup.estimator.level, simulated)
 
 
 def _row(
@@ -339,41 +339,41 @@ def _row(
     return row | more
 
 
-def _frequencies(asked: Asked) -> dict[str, Any]:
-    x = asked.points.x
+def _frequencies(setup: Asked) -> dict[str, Any]:
+    x = setup.points.x
     sides: dict[str, Any] = {"n_below": int((x < 0).sum()), "n_above": int((x >= 0).sum())}
-    if asked.estimator.mode == "continuous":
+    if setup.estimator.mode == "continuous":
         test = density_test(x)
         sides = {"n_below": test.units[0], "n_above": test.units[1]}
-        return _row("density", "", asked.cutoff, verdict="", reason="", **sides,
+        return _row("density", "", setup.cutoff, verdict="", reason="", **sides,
                     estimate=test.above - test.below, p_value=test.p_value)  # fmt: skip
-    if asked.frequencies is None:
-        return _row("heap", "", asked.cutoff, reason="no_bound", **sides)
-    share, p = heap_test(x, asked.frequencies)
+    if setup.frequencies is None:
+        return _row("heap", "", setup.cutoff, reason="no_bound", **sides)
+    share, p = heap_test(x, setup.frequencies)
     if math.isnan(p):
-        return _row("heap", "", asked.cutoff, **sides)
-    return _row("heap", "", asked.cutoff, verdict="", reason="", estimate=share, p_value=p, **sides)
+        return _row("heap", "", setup.cutoff, **sides)
+    return _row("heap", "", setup.cutoff, verdict="", reason="", estimate=share, p_value=p, **sides)
 
 
-def _covariates(asked: Asked) -> Iterator[dict[str, Any]]:
-    way = asked.estimator
+def _covariates(setup: Asked) -> Iterator[dict[str, Any]]:
+    way = setup.estimator
     if way.mode == "honest":  # no bound is said for a covariate
         way = replace(way, mode="adjacent", bandwidth=None)
-    none = np.empty((len(asked.points.x), 0))
-    for place, name in enumerate(asked.names):
-        values = asked.points.covariates[:, place]
-        alone = replace(asked.points, outcome=values, treated=None, covariates=none)
-        yield _row("covariates", name, asked.cutoff, *replace(way, draws=0).jump(alone))
+    none = np.empty((len(setup.points.x), 0))
+    for place, name in enumerate(setup.names):
+        values = setup.points.covariates[:, place]
+        alone = replace(setup.points, outcome=values, treated=None, covariates=none)
+        yield _row("covariates", name, setup.cutoff, *replace(way, draws=0).jump(alone))
 
 
-def _first_stage(asked: Asked) -> Iterator[dict[str, Any]]:
-    taken = asked.points.treated
+def _first_stage(setup: Asked) -> Iterator[dict[str, Any]]:
+    taken = setup.points.treated
     if taken is None:
         return
-    points = replace(asked.points, outcome=taken, treated=None)
-    way = replace(asked.estimator, draws=0)
-    jump, status = way.jump(points, curvature=asked.curvature.get("treated", 0.0))
-    row = _row("first_stage", "", asked.cutoff, jump, status)
+    points = replace(setup.points, outcome=taken, treated=None)
+    way = replace(setup.estimator, draws=0)
+    jump, status = way.jump(points, curvature=setup.curvature.get("treated", 0.0))
+    row = _row("first_stage", "", setup.cutoff, jump, status)
     if jump is not None and status == ESTIMATED:
         strong = jump.estimate**2 > FEWEST_F * jump.std_error**2
         row |= {"verdict": PASSED, "reason": "strong"} if strong else {
@@ -381,11 +381,11 @@ def _first_stage(asked: Asked) -> Iterator[dict[str, Any]]:
     yield row
 
 
-def _curvature(asked: Asked, name: str, points: Points) -> Iterator[dict[str, Any]]:
+def _curvature(setup: Asked, name: str, points: Points) -> Iterator[dict[str, Any]]:
     """Yield, for each three values of a side, how much more than the bound the means bend."""
-    if asked.estimator.mode != "honest":
+    if setup.estimator.mode != "honest":
         return
-    bound = asked.curvature[name]
+    bound = setup.curvature[name]
     for side in (points.some(points.x < 0), points.some(points.x >= 0)):
         values, codes, counts = np.unique(side.x, return_inverse=True, return_counts=True)
         means = np.bincount(codes, side.outcome) / counts
@@ -399,10 +399,10 @@ def _curvature(asked: Asked, name: str, points: Points) -> Iterator[dict[str, An
             part = 2 / np.array([(a - b) * (a - c), (b - a) * (b - c), (c - a) * (c - b)])
             bend = float(part @ means[some])
             error = math.sqrt(float(part**2 @ variance[some]))
-            at, n = asked.cutoff + float(b), int(counts[some].sum())
+            at, n = setup.cutoff + float(b), int(counts[some].sum())
             row = _row("curvature", name, at, n_below=n, n_above=n, estimate=bend)
             if counts[some].min() >= 12 and error > 0:
-                reach = float(ndtri((1 + asked.estimator.level) / 2)) * error
+                reach = float(ndtri((1 + setup.estimator.level) / 2)) * error
                 size, worst = abs(bend) / error, bound / error
                 row |= {"verdict": "", "reason": "", "std_error": error, "conf_low": bend - reach,
                         "conf_high": bend + reach,
@@ -410,10 +410,10 @@ def _curvature(asked: Asked, name: str, points: Points) -> Iterator[dict[str, An
             yield row
 
 
-def _placebos(asked: Asked, name: str, points: Points) -> Iterator[dict[str, Any]]:
+def _placebos(setup: Asked, name: str, points: Points) -> Iterator[dict[str, Any]]:
     """Yield jumps where nothing changes, each of units on one side of the cutoff alone."""
-    way = replace(asked.estimator, draws=0, bandwidth=None)
-    bound = asked.curvature.get(name, 0.0)
+    way = replace(setup.estimator, draws=0, bandwidth=None)
+    bound = setup.curvature.get(name, 0.0)
     for side in (points.some(points.x < 0), points.some(points.x >= 0)):
         if way.mode == "continuous":
             cutoffs = [float(np.median(side.x))]
@@ -421,18 +421,18 @@ def _placebos(asked: Asked, name: str, points: Points) -> Iterator[dict[str, Any
             cutoffs = [float(one) for one in np.unique(side.x)[1:]]
         for one in cutoffs:
             moved = replace(side, x=side.x - one)
-            yield _row("placebo_cutoffs", name, asked.cutoff + one, *way.jump(moved, bound))
+            yield _row("placebo_cutoffs", name, setup.cutoff + one, *way.jump(moved, bound))
 
 
-def _changes(asked: Asked, name: str, points: Points) -> Iterator[dict[str, Any]]:
+def _changes(setup: Asked, name: str, points: Points) -> Iterator[dict[str, Any]]:
     """Yield how an effect changes without the nearest units, and with other bandwidths."""
-    way, treated = replace(asked.estimator, draws=0), asked.curvature.get("treated", 0.0)
-    bounds = (asked.curvature.get(name, 0.0), treated)
+    way, treated = replace(setup.estimator, draws=0), setup.curvature.get("treated", 0.0)
+    bounds = (setup.curvature.get(name, 0.0), treated)
     main, status = way.jump(points, *bounds)
     if main is None or status != ESTIMATED or way.mode == "adjacent":
         return
     if way.mode == "honest":
-        yield from _other_bandwidths(asked, name, points, main, bounds)
+        yield from _other_bandwidths(setup, name, points, main, bounds)
         return
     same = replace(way, bandwidth=main.bandwidth)
     width = _DONUT * main.bandwidth
@@ -446,28 +446,28 @@ def _changes(asked: Asked, name: str, points: Points) -> Iterator[dict[str, Any]
 
 
 def _change(
-    asked: tuple[str, str, float], points: Points, main: Jump, other: tuple[Jump | None, str],
+    labels: tuple[str, str, float], points: Points, main: Jump, other: tuple[Jump | None, str],
     kept: np.ndarray,
 ) -> dict[str, Any]:  # fmt: skip
-    found, status = other
-    if found is None or status != ESTIMATED:
-        return _row(*asked, found, status)
+    jump, status = other
+    if jump is None or status != ESTIMATED:
+        return _row(*labels, jump, status)
     influence = -main.influence
-    influence[kept] += found.influence
-    change = found.estimate - main.estimate
+    influence[kept] += jump.influence
+    change = jump.estimate - main.estimate
     error = math.sqrt(summed_squares(influence, points.clusters))
     reach = error * (main.high - main.estimate) / main.std_error
     p = 2 * float(ndtr(-abs(change) / error)) if error > 0 else 1.0
-    moved = replace(found, estimate=change, std_error=error, low=change - reach,
+    moved = replace(jump, estimate=change, std_error=error, low=change - reach,
                     high=change + reach, p_value=p)  # fmt: skip
-    return _row(*asked, moved)
+    return _row(*labels, moved)
 
 
 def _other_bandwidths(
-    asked: Asked, name: str, points: Points, main: Jump, bounds: tuple[float, float]
+    setup: Asked, name: str, points: Points, main: Jump, bounds: tuple[float, float]
 ) -> Iterator[dict[str, Any]]:
     """Yield honest effects with more and fewer values: their intervals hold the same effect."""
-    way = replace(asked.estimator, kernel="uniform")
+    way = replace(setup.estimator, kernel="uniform")
     reaches = np.unique(np.abs(points.x))
     for at in reaches[reaches > 0]:
         jump, status = replace(way, bandwidth=float(at)).jump(points, *bounds)

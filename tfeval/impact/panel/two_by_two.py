@@ -47,14 +47,14 @@ class Sample:
 
     def groups(self, wanted: tuple[int, ...]) -> list[slice]:
         """Return where groups stand; those side by side in one."""
-        found: list[slice] = []
+        slices: list[slice] = []
         for group in sorted(wanted):
             start, stop = int(self.starts[group]), int(self.starts[group + 1])
-            if found and found[-1].stop == start:
-                found[-1] = slice(found[-1].start, stop)
+            if slices and slices[-1].stop == start:
+                slices[-1] = slice(slices[-1].start, stop)
             else:
-                found.append(slice(start, stop))
-        return [part for part in found if part.stop > part.start]
+                slices.append(slice(start, stop))
+        return [part for part in slices if part.stop > part.start]
 
     def among(self, kept: np.ndarray, times: list[int]) -> Sample:
         """Return the sample of some units (a mask) and periods."""

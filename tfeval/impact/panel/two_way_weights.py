@@ -113,28 +113,28 @@ def _unit_weights(block: Block, targets: np.ndarray, counts: np.ndarray) -> np.n
         points = points - points.mean(axis=0)
         goals = goals - goals.mean(axis=1, keepdims=True)
     size = max(1, _BATCH // points.size)
-    found = [
+    batches = [
         simplex_weights(
             points - goals[start : start + size, :, None], periods * block.penalty**2,
             counts[start : start + size],
         )
         for start in range(0, len(goals), size)
     ]  # fmt: skip
-    return np.concatenate(found)
+    return np.concatenate(batches)
 
 
 def _time_weights(block: Block, counts: np.ndarray) -> np.ndarray:
     early, late = block.comparison[:, : block.before], block.comparison[:, block.before :]
     points = early - late.mean(axis=1, keepdims=True)
-    found = np.empty((len(counts), block.before))
+    weights = np.empty((len(counts), block.before))
     even = np.ones(block.before)
     for sample, count in enumerate(counts):
         total = count.sum()
         centred = points - (count @ points) / total
         # Its triangle has the same inner products in fewer rows.
         root = np.asarray(np.linalg.qr(np.sqrt(count)[:, None] * centred, mode="r"))
-        found[sample] = _least_squares(root, total * (_LEAST * block.noise) ** 2, even)
-    return found
+        weights[sample] = _least_squares(root, total * (_LEAST * block.noise) ** 2, even)
+    return weights
 
 
 # ------------------------------------------------------- the point of least norm of a hull
@@ -229,19 +229,19 @@ def _newton(
 def _least_squares(points: np.ndarray, penalty: float, counts: np.ndarray) -> np.ndarray:
     from scipy.optimize import nnls  # noqa: PLC0415 (takes long to import)
 
-    held = np.flatnonzero(counts > 0)
-    columns = points[:, held]
-    scale = np.sqrt((columns**2).sum() / len(held))
+    places = np.flatnonzero(counts > 0)
+    columns = points[:, places]
+    scale = np.sqrt((columns**2).sum() / len(places))
     weights = np.zeros(len(counts))
     if scale == 0:  # every point meets the target
-        weights[held] = counts[held] / counts[held].sum()
+        weights[places] = counts[places] / counts[places].sum()
         return weights
-    root = np.diag(np.sqrt(penalty / counts[held]) / scale)
-    system = np.vstack([columns / scale, root, np.ones(len(held))])
+    root = np.diag(np.sqrt(penalty / counts[places]) / scale)
+    system = np.vstack([columns / scale, root, np.ones(len(places))])
     goal = np.zeros(len(system))
     goal[-1] = 1
-    found, _ = nnls(system, goal, maxiter=50 * len(held))
-    weights[held] = found / found.sum()
+    solution, _ = nnls(system, goal, maxiter=50 * len(places))
+    weights[places] = solution / solution.sum()
     return weights
 
 

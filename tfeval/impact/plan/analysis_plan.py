@@ -299,23 +299,23 @@ class AnalysisPlan(Rich):
         whole : bool
             Whether `done` holds the whole design: a setting it lacks is then a departure.
         """
-        asked = self._asked(outcome, months)
+        reasons = self._asked(outcome, months)
         departures = self.main.departures(done, whole=whole)
         if not departures:
-            return ("" if asked else MAIN), asked
+            return ("" if reasons else MAIN), reasons
         for name, analysis in self.sensitivity.items():
             if not analysis.departures(done, whole=whole):
-                return ("" if asked else name), asked
-        return "", [*asked, *departures]
+                return ("" if reasons else name), reasons
+        return "", [*reasons, *departures]
 
     def _asked(self, outcome: str | None, months: Any) -> list[str]:
-        found = []
+        reasons = []
         if outcome is not None and self.role(outcome) == "exploratory":
-            found.append("outcome: not among those planned")
+            reasons.append("outcome: not among those planned")
         if months is not None and months not in self.horizons:
             planned = " or ".join(map(str, self.horizons))
-            found.append(f"months: {shown(months)}, where {planned} were planned")
-        return found
+            reasons.append(f"months: {shown(months)}, where {planned} were planned")
+        return reasons
 
 
 def read_plan(

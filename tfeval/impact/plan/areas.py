@@ -119,9 +119,9 @@ def area_analysis() -> AreaAnalysis:
     for outcome in plan["outcomes"]["first_rank"]:
         for name, rows in _outcome(plan, areas, outcome).items():
             parts.setdefault(name, []).append(rows.assign(outcome=outcome))
-    held = {name: _first(pd.concat(rows, ignore_index=True)) for name, rows in parts.items()}
-    held["answers"] = _answered(plan, held["answers"])
-    tables: dict[str, Any] = {**held, "selection": balance}
+    frames = {name: _first(pd.concat(rows, ignore_index=True)) for name, rows in parts.items()}
+    frames["answers"] = _answered(plan, frames["answers"])
+    tables: dict[str, Any] = {**frames, "selection": balance}
     return AreaAnalysis(plan, said, areas=areas, **tables)
 
 
@@ -182,9 +182,9 @@ def _facts(plan: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
     for name in (plan["doses"]["main"], "completed_rate"):
         facts[name] = dosed[name] / scale
     facts["grant_per_child"] = dosed["grant_per_child"].where(dosed["grant_status"] == "reported")
-    held = published("area_facts").set_index("code")
+    source = published("area_facts").set_index("code")
     for name in sorted(_covariates(plan)):
-        facts[name] = facts["code"].map(held[name])
+        facts[name] = facts["code"].map(source[name])
     facts["deprivation_2010 squared"] = facts["deprivation_2010"] ** 2
     known = facts[plan["doses"]["main"]].notna()
     weights, chance = _selection(plan, facts, dosed["region"], known)
@@ -192,14 +192,14 @@ def _facts(plan: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
     place = facts[plan["doses"]["main"]].rank(pct=True)
     facts["second_third"] = ((place > 1 / 3) & (place <= 2 / 3)).astype(float).where(known)
     facts["third_third"] = (place > 2 / 3).astype(float).where(known)
-    told = {"log_children": np.log(facts["children"]),
+    measures = {"log_children": np.log(facts["children"]),
             "deprivation_2010": facts["deprivation_2010"],
             **{name: (dosed["region"] == name).astype(float)
                for name in sorted(dosed["region"].unique())}}  # fmt: skip
     balance = pd.DataFrame([
         {"measure": name, "all": values.mean(), "known": values[known].mean(),
          "weighted": np.average(values[known], weights=weights[known])}
-        for name, values in told.items()
+        for name, values in measures.items()
     ])  # fmt: skip
     return facts, balance.assign(least_chance=chance)
 
@@ -229,7 +229,7 @@ def _outcome(plan: Mapping[str, Any], areas: Panel, outcome: str) -> dict[str, p
     """Return every table of one outcome."""
     main = plan["doses"]["main"]
     design, window = _design(plan, outcome, main), _during(plan, areas, outcome, main)
-    found = design.fit(window, outcome)
+    fit = design.fit(window, outcome)
     naive = replace(design, by_time=()).fit(window, outcome)
     others = dict(_others(plan, areas, outcome))
     regions = leave_out(design, window, outcome, by=plan["leave_out"]["by"])
@@ -238,44 +238,44 @@ def _outcome(plan: Mapping[str, Any], areas: Panel, outcome: str) -> dict[str, p
                       seed=drawn["seed"])  # fmt: skip
     by_region = replace(design, cluster="region")
     wild = by_region.wild(window, outcome, draws=drawn["draws"], seed=drawn["seed"])
-    times, told = found.covariance.index, plan["windows"][outcome]
-    later = [time for time in told["later"] if time in set(times)]
+    times, spans = fit.covariance.index, plan["windows"][outcome]
+    later = [time for time in spans["later"] if time in set(times)]
     kept = [time for time in times if time not in later]
-    numbers = found.coefficients.set_index("time").loc[kept, "estimate"].to_numpy()
-    covariance = found.covariance.loc[kept, kept].to_numpy()
-    shape = {"times": kept, "base": told["base"], "post": told["post"],
-             "pre": [time for time in told["pre"] if time != told["base"]]}  # fmt: skip
+    numbers = fit.coefficients.set_index("time").loc[kept, "estimate"].to_numpy()
+    covariance = fit.covariance.loc[kept, kept].to_numpy()
+    shape = {"times": kept, "base": spans["base"], "post": spans["post"],
+             "pre": [time for time in spans["pre"] if time != spans["base"]]}  # fmt: skip
     robust = trend_bounds(numbers, covariance, multiples=plan["bounds"]["multiples"], **shape)
     before = pre_trend(numbers, covariance, **shape)
     summaries = pd.concat([_row(name, made) for name, made in
-                           {MAIN: found, NAIVE: naive, **others}.items()])  # fmt: skip
+                           {MAIN: fit, NAIVE: naive, **others}.items()])  # fmt: skip
     signs = np.sign([*regions["estimate"], others[WEIGHTED].estimate, others[COMPLETED].estimate])
-    answer = _row(MAIN, found).assign(
+    answer = _row(MAIN, fit).assign(
         randomisation_p=chance.p_value, region_p=wild.p_value,
-        same_sign=bool((signs == np.sign(found.estimate)).all()),
-        breakdown=robust.breakdown, trend_unseen=found.slope_before,
+        same_sign=bool((signs == np.sign(fit.estimate)).all()),
+        breakdown=robust.breakdown, trend_unseen=fit.slope_before,
         trend_passing=before.frame.set_index("power")["bias"][0.5],
-        level=np.nanmean(window.outcome(outcome)[:, window.place[told["base"]]]),
+        level=np.nanmean(window.outcome(outcome)[:, window.place[spans["base"]]]),
         mean_dose=window.column(main).mean(),
-        detectable=float(multiplier(np.inf, plan["could_not_see"]["power"])) * found.std_error,
+        detectable=float(multiplier(np.inf, plan["could_not_see"]["power"])) * fit.std_error,
     )  # fmt: skip
     coefficients = pd.concat([one.coefficients.assign(analysis=name)
-                              for name, one in ((MAIN, found), (NAIVE, naive))])  # fmt: skip
+                              for name, one in ((MAIN, fit), (NAIVE, naive))])  # fmt: skip
     return {
         "answers": answer, "summaries": summaries, "coefficients": coefficients,
-        "regions": regions, "bounds": robust.to_frame(), "dose_weights": found.dose_weights,
+        "regions": regions, "bounds": robust.to_frame(), "dose_weights": fit.dose_weights,
         "thirds": _thirds(plan, areas, outcome),
     }  # fmt: skip
 
 
 def _design(plan: Mapping[str, Any], outcome: str, dose: str, **changed: Any) -> EventStudy:
     """Return the plan's event study of an outcome by a dose, with what is changed."""
-    told = {**plan["windows"][outcome], **changed.pop("window", {})}
-    asked = {"by_time": tuple(plan["covariates"]["by_year"]), **changed}
+    spans = {**plan["windows"][outcome], **changed.pop("window", {})}
+    options = {"by_time": tuple(plan["covariates"]["by_year"]), **changed}
     return event_study(
-        dose, base=told["base"], pre=[time for time in told["pre"] if time != told["base"]],
-        post=told["post"], small_sample=plan["estimate"]["small_sample"],
-        level=plan["estimate"]["level"], **asked,
+        dose, base=spans["base"], pre=[time for time in spans["pre"] if time != spans["base"]],
+        post=spans["post"], small_sample=plan["estimate"]["small_sample"],
+        level=plan["estimate"]["level"], **options,
     )  # fmt: skip
 
 
@@ -284,8 +284,8 @@ def _during(
     *, named: str = "", window: Mapping[str, Any] = {},
 ) -> Panel:  # fmt: skip
     """Return the periods of an outcome's windows, and the units with a dose and a cell."""
-    told = {**plan["windows"][outcome], **window}
-    times = [*told["pre"], *told["partly_treated"], *told["post"], *told["later"]]
+    spans = {**plan["windows"][outcome], **window}
+    times = [*spans["pre"], *spans["partly_treated"], *spans["post"], *spans["later"]]
     part = areas.during(times)
     cells = np.isfinite(part.outcome(named or outcome)).any(axis=1)
     return part.take(cells & np.isfinite(part.column(dose).astype(float)))
@@ -309,8 +309,8 @@ def _others(
         changed = _changed(one, outcome)
         if changed is not None:
             named = changed.pop("named", outcome)
-            told = changed.get("window", {})
-            part = _during(plan, areas, outcome, main, named=named, window=told)
+            spans = changed.get("window", {})
+            part = _during(plan, areas, outcome, main, named=named, window=spans)
             yield one["name"], _design(plan, outcome, main, **changed).fit(part, named)
 
 
@@ -336,18 +336,18 @@ def _thirds(plan: Mapping[str, Any], areas: Panel, outcome: str) -> pd.DataFrame
     rows = []
     for dose, other in pairs:
         by_time = (*plan["covariates"]["by_year"], other)
-        found = _design(plan, outcome, dose, by_time=by_time).fit(window, outcome)
+        fit = _design(plan, outcome, dose, by_time=by_time).fit(window, outcome)
         mean = areas.column(plan["doses"]["main"])[areas.column(dose) == 1].mean()
-        rows.append(_row(dose, found).assign(dose=mean))
+        rows.append(_row(dose, fit).assign(dose=mean))
     return pd.concat(rows)
 
 
-def _row(name: str, found: EventEstimates) -> pd.DataFrame:
+def _row(name: str, fit: EventEstimates) -> pd.DataFrame:
     return pd.DataFrame([{
-        "analysis": name, "estimate": found.estimate, "std_error": found.std_error,
-        "freedom": found.freedom, "conf_low": found.conf_low, "conf_high": found.conf_high,
-        "p_value": found.p_value, "pre_p": found.pre_trend.p_value, "units": found.units,
-        "cells": found.cells, "missing": found.missing_cells,
+        "analysis": name, "estimate": fit.estimate, "std_error": fit.std_error,
+        "freedom": fit.freedom, "conf_low": fit.conf_low, "conf_high": fit.conf_high,
+        "p_value": fit.p_value, "pre_p": fit.pre_trend.p_value, "units": fit.units,
+        "cells": fit.cells, "missing": fit.missing_cells,
     }])  # fmt: skip
 
 
@@ -404,15 +404,15 @@ def area_benchmarks(plan: Mapping[str, Any], prices: Mapping[str, float],
     >>> made["break_even"].tolist()
     [-5.0, nan]
     """
-    told, scale = plan["benchmarks"], plan["doses"]["scale"]
-    per = {"claimant_rate": 100 / told["residents_16_64_per_child"],
-           "fixed_exclusion_rate": 100 / told["pupils_per_child"],
-           "permanent_exclusion_rate": 100 / told["pupils_per_child"],
-           "persistent_absence": 100 / told["pupils_per_child"],
+    figures, scale = plan["benchmarks"], plan["doses"]["scale"]
+    per = {"claimant_rate": 100 / figures["residents_16_64_per_child"],
+           "fixed_exclusion_rate": 100 / figures["pupils_per_child"],
+           "permanent_exclusion_rate": 100 / figures["pupils_per_child"],
+           "persistent_absence": 100 / figures["pupils_per_child"],
            "looked_after_rate": PER}  # fmt: skip
     return pd.DataFrame([
-        {"outcome": name, "claim_2015": told["claim_2015"].get(name, np.nan),
-         "found_2019": told["found_2019"].get(name, np.nan),
+        {"outcome": name, "claim_2015": figures["claim_2015"].get(name, np.nan),
+         "found_2019": figures["found_2019"].get(name, np.nan),
          "break_even": -cost / prices[name] * scale / PER * per[name] if name in prices else np.nan}
         for name in plan["outcomes"]["first_rank"]
     ])  # fmt: skip

@@ -63,13 +63,13 @@ class Analysis:
         from tfeval.impact.matching.settings import settings  # noqa: PLC0415
 
         design = content["design"]
-        asked = match_settings(design)
-        held = settings(asked.pop("method"), asked).as_dict()
+        options = match_settings(design)
+        values = settings(options.pop("method"), options).as_dict()
         used = content["covariates"]["use"]
         return cls(
             cohort=content["cohort"],
             covariates=used if isinstance(used, str) else tuple(used),
-            design={**held, "within": tuple(design["within"]), "model": design["model"],
+            design={**values, "within": tuple(design["within"]), "model": design["model"],
                     "folds": design["folds"]},
             estimate=content["estimate"],
             correction=content["correction"]["method"],
@@ -99,26 +99,26 @@ class Analysis:
             columns = given["cluster"]
             given["cluster"] = columns if isinstance(columns, str) else cluster_key(columns)
         usual = {name: values[0] for name, values in planned.items()}
-        found = []
+        reasons = []
         for names, said in _SAID.items():
             differing = [name for name in names
                          if name in given and not _same(given[name], planned[name])]  # fmt: skip
             if differing:
                 what = names[0] if names[0] in given else differing[0]
-                found.append(
+                reasons.append(
                     f"{said[names.index(what)]}: {_choice(what, given)}, where "
                     f"{_choice(what, usual)} was planned"
                 )
         if "covariates" in done:
-            found += self._of_covariates(done["covariates"])
+            reasons += self._of_covariates(done["covariates"])
         if "family" in done:
-            found += self._of_family(done["family"])
-        return found + self._of_design(done.get("design", {}), whole)
+            reasons += self._of_family(done["family"])
+        return reasons + self._of_design(done.get("design", {}), whole)
 
     def _planned(self) -> dict[str, tuple[Any, ...]]:
         """Return what fits the plan, by name; the first is how a table of effects has it."""
-        asked, cohort = self.estimate, self.cohort
-        model, clusters = asked["outcome_model"], tuple(asked["cluster"])
+        estimate, cohort = self.estimate, self.cohort
+        model, clusters = estimate["outcome_model"], tuple(estimate["cluster"])
         return {
             "phase": (cohort["phase"],),
             "comparison": (cohort["comparison"],),
@@ -126,12 +126,12 @@ class Analysis:
             "rows": (cohort["level"],),
             "cohort_seed": (cohort["seed"],),
             "population": ("all",),
-            "method": (asked["method"],),
+            "method": (estimate["method"],),
             # The plain difference has no model of the outcome, whatever the plan says of it.
-            "outcome_model": (model,) if METHODS[asked["method"]].adjusts else ("", model),
-            "errors": (asked["errors"],),
+            "outcome_model": (model,) if METHODS[estimate["method"]].adjusts else ("", model),
+            "errors": (estimate["errors"],),
             "cluster": tuple(map(cluster_key, permutations(clusters))),
-            "level": (asked["level"],),
+            "level": (estimate["level"],),
             "correction": (self.correction,),
             "fixed_covariates": (False,),
         }
@@ -159,15 +159,15 @@ class Analysis:
         planned = self.design
         if done.get("method", planned["method"]) != planned["method"]:
             return [f"design: {done['method']}, where {planned['method']} was planned"]
-        found = []
+        reasons = []
         for name in planned if whole else done:
             _refuse_unknown(name, design_names())
             if name not in planned:
-                found.append(f"{name}: {shown(done[name])}, which {planned['method']} has not")
+                reasons.append(f"{name}: {shown(done[name])}, which {planned['method']} has not")
             elif self._counts(name) and not _fits(name, done.get(name, NOT_KNOWN), planned[name]):
                 given, wanted = shown(done.get(name, NOT_KNOWN)), shown(planned[name])
-                found.append(f"{name.replace('_', ' ')}: {given}, where {wanted} was planned")
-        return found
+                reasons.append(f"{name.replace('_', ' ')}: {given}, where {wanted} was planned")
+        return reasons
 
     def _counts(self, name: str) -> bool:
         """Return whether a setting changes anything in the planned design."""
@@ -196,8 +196,8 @@ class Covered:
             return [f"covariates: {plain(NOT_KNOWN)} whether these are {ALL_BEFORE}"]
         else:
             not_used, added = self.not_used, self.added
-        found = [f"covariates: planned and not used, {shown(not_used)}"] if not_used else []
-        return [*found, f"covariates: not planned, {shown(added)}"] if added else found
+        reasons = [f"covariates: planned and not used, {shown(not_used)}"] if not_used else []
+        return [*reasons, f"covariates: not planned, {shown(added)}"] if added else reasons
 
 
 def design_names() -> tuple[str, ...]:
@@ -296,9 +296,9 @@ def marked(
     flags: list[bool] = []
     for row, own_hash in zip(rows, hashes, strict=True):
         name, months = _which(row)
-        held = next((part for part in parts if own_hash in _trace(part).rows), parts[0])
-        trace = _trace(held)
-        own = {**done_by(effects, held), **{name: row[name] for name in _ROW}}
+        settings = next((part for part in parts if own_hash in _trace(part).rows), parts[0])
+        trace = _trace(settings)
+        own = {**done_by(effects, settings), **{name: row[name] for name in _ROW}}
         which, why = plan.compare(name, months, {**own, **together.of(row, trace)}, whole=True)
         why = [*why, *trace.departures, *trace.outcomes.get((name, months), ()), *changed,
                *_of_trace(plan, registration, trace, own_hash)]  # fmt: skip
@@ -336,16 +336,16 @@ def marked(
 
 def _parts(effects: Effects) -> list[Mapping[str, Any]]:
     """Return the settings of the tables that a table was put together from."""
-    found, left = [], [effects.settings]
+    tables, left = [], [effects.settings]
     while left:
         one = left.pop(0)
         left = [*one["parts"], *left] if one.get("parts") else left
-        found += [] if one.get("parts") else [one]
-    return found
+        tables += [] if one.get("parts") else [one]
+    return tables
 
 
-def _trace(held: Mapping[str, Any]) -> Trace:
-    return held.get("trace") or Trace("", departures=(NOT_TRACED,))
+def _trace(settings: Mapping[str, Any]) -> Trace:
+    return settings.get("trace") or Trace("", departures=(NOT_TRACED,))
 
 
 def _of_trace(plan: Plan, registration: Registration, trace: Trace, own: str) -> Iterator[str]:
@@ -402,19 +402,19 @@ class _Together:
         return key[1] not in trace.months or key in trace.possible
 
 
-def done_by(effects: Effects, held: Mapping[str, Any]) -> dict[str, Any]:
+def done_by(effects: Effects, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a table of effects tells of how it was made; what it does not, is not known.
 
     Parameters
     ----------
-    held : mapping
+    settings : mapping
         Settings of the table, or of the part of it that is meant.
     """
-    trace = _trace(held)
-    cohort: Mapping[str, Any] = trace.cohort or held.get("cohort") or {}
+    trace = _trace(settings)
+    cohort: Mapping[str, Any] = trace.cohort or settings.get("cohort") or {}
     used = trace.covariates if trace.cohort else (
-        held.get("covariates", ()), held.get("covariates_not_used"),
-        held.get("covariates_added", ()),
+        settings.get("covariates", ()), settings.get("covariates_not_used"),
+        settings.get("covariates_added", ()),
     )  # fmt: skip
     done = {
         "phase": cohort.get("phase", NOT_KNOWN),
@@ -423,9 +423,9 @@ def done_by(effects: Effects, held: Mapping[str, Any]) -> dict[str, Any]:
         "rows": cohort.get("level", NOT_KNOWN),
         "cohort_seed": cohort.get("seed", NOT_KNOWN),
         "level": effects.level,
-        "design": {name: held[name] for name in design_names() if name in held},
+        "design": {name: settings[name] for name in design_names() if name in settings},
         "covariates": Covered(*used),
-        "fixed_covariates": held.get("fixed_covariates", False),
+        "fixed_covariates": settings.get("fixed_covariates", False),
     }
     corrected = effects.settings.get("correction")
     if corrected is not None:  # most tables are corrected after they are marked

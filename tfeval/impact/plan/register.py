@@ -157,9 +157,9 @@ def committed(sha256: str, register: Path) -> tuple[str, str] | None:
     return (first[0], first[1]) if len(first) == 2 else None
 
 
-def _git(register: Path, *asked: str) -> list[str]:
+def _git(register: Path, *arguments: str) -> list[str]:
     # Fixed arguments but for the register's own name and text; nothing goes through a shell.
-    command = ["git", "-C", str(register.resolve().parent), *asked]
+    command = ["git", "-C", str(register.resolve().parent), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, check=False, timeout=_SECONDS)
     except (OSError, subprocess.TimeoutExpired):

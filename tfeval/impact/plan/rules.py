@@ -104,7 +104,7 @@ def several(known: Iterable[str | int] | None = None, fewest: int = 0) -> Check:
     return check
 
 
-def section_faults(section: str, held: Mapping[str, Any], keys: Keys) -> list[str]:
+def section_faults(section: str, values: Mapping[str, Any], keys: Keys) -> list[str]:
     """Return what is wrong in one section, in words.
 
     Examples
@@ -113,14 +113,14 @@ def section_faults(section: str, held: Mapping[str, Any], keys: Keys) -> list[st
     ['cohort.seed is missing.', 'cohort.sede is unknown. Did you mean seed?']
     """
     place = f"{section}." if section else ""
-    found = []
+    faults = []
     for name, (check, needed) in keys.items():
-        if name in held and (wanted := check(held[name])):
-            found.append(f"{place}{name} should be {wanted.rstrip('?.')}{_end(wanted)}")
-        elif needed and name not in held:
-            found.append(f"{place}{name} is missing.")
-    unknown = [name for name in held if name not in keys]
-    return found + [f"{place}{name} is unknown. {suggest(name, keys)}" for name in unknown]
+        if name in values and (wanted := check(values[name])):
+            faults.append(f"{place}{name} should be {wanted.rstrip('?.')}{_end(wanted)}")
+        elif needed and name not in values:
+            faults.append(f"{place}{name} is missing.")
+    unknown = [name for name in values if name not in keys]
+    return faults + [f"{place}{name} is unknown. {suggest(name, keys)}" for name in unknown]
 
 
 def _end(sentence: str) -> str:
@@ -174,35 +174,35 @@ def plan_faults(content: Mapping[str, Any]) -> list[str]:
     sections = _sections()
     parts = (*sections, "sensitivity")
     head = {name: value for name, value in content.items() if name in _HEAD}
-    found = [*section_faults("", head, _HEAD), *_analysis_faults(content, sections)]
-    found += [f"{name} is not part of a plan. {suggest(name, [*_HEAD, *parts])}"
+    faults = [*section_faults("", head, _HEAD), *_analysis_faults(content, sections)]
+    faults += [f"{name} is not part of a plan. {suggest(name, [*_HEAD, *parts])}"
               for name in content if name not in _HEAD and name not in parts]  # fmt: skip
     given = content.get("sensitivity", [])
     if not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
-        return [*found, "sensitivity is written as [[sensitivity]], once for each analysis."]
+        return [*faults, "sensitivity is written as [[sensitivity]], once for each analysis."]
     for place, item in enumerate(given, start=1):
         called = f'Sensitivity analysis {place} ("{item.get("name", "without a name")}"): '
         # What is wrong in the main analysis is said once.
-        own = [f for f in _sensitivity_faults(content, item, sections) if f not in found]
+        own = [f for f in _sensitivity_faults(content, item, sections) if f not in faults]
         if item.get("name") in [other.get("name") for other in given[: place - 1]]:
             own.append("its name is another's too.")
-        found += [called + fault for fault in own]
-    return found
+        faults += [called + fault for fault in own]
+    return faults
 
 
 def _analysis_faults(content: Mapping[str, Any], sections: Mapping[str, Keys]) -> list[str]:
-    found = []
+    faults = []
     for section, keys in sections.items():
-        held = content.get(section)
-        if not isinstance(held, Mapping):
-            found.append(f"The section [{section}] is missing.")
+        values = content.get(section)
+        if not isinstance(values, Mapping):
+            faults.append(f"The section [{section}] is missing.")
         elif section == "design":
-            ours = {name: held[name] for name in keys if name in held}
+            ours = {name: values[name] for name in keys if name in values}
             wrong = section_faults(section, ours, keys)
-            found += wrong or _match_faults(held)
+            faults += wrong or _match_faults(values)
         else:
-            found += section_faults(section, held, keys)
-    return found or _together(content)
+            faults += section_faults(section, values, keys)
+    return faults or _together(content)
 
 
 def _sensitivity_faults(
@@ -211,43 +211,43 @@ def _sensitivity_faults(
     keys: dict[str, tuple[Check, bool]] = {"name": (text, True), "why": (text, True)}
     own = {name: value for name, value in item.items() if name not in VARIED}
     changes = {name: value for name, value in item.items() if name in VARIED}
-    found = section_faults("", own, keys)
-    found += [f"{name} is a table, such as {name} = {{ ... }}."
+    faults = section_faults("", own, keys)
+    faults += [f"{name} is a table, such as {name} = {{ ... }}."
               for name, value in changes.items() if not isinstance(value, Mapping)]  # fmt: skip
     if isinstance(one := changes.get("covariates"), Mapping) and "fewest" in one:
-        found.append("covariates.fewest is that of the main analysis: leave it out.")
+        faults.append("covariates.fewest is that of the main analysis: leave it out.")
     if not changes:
-        found.append(f"it changes nothing; give one of {', '.join(VARIED)}.")
-    return found or _analysis_faults(varied(content, item), sections)
+        faults.append(f"it changes nothing; give one of {', '.join(VARIED)}.")
+    return faults or _analysis_faults(varied(content, item), sections)
 
 
 def _together(content: Mapping[str, Any]) -> list[str]:
     """Return what is wrong between values that are each right."""
-    outcomes, asked = content["outcomes"], content["estimate"]
-    found = [f"{name} is a primary and a secondary outcome."
+    outcomes, recipe = content["outcomes"], content["estimate"]
+    faults = [f"{name} is a primary and a secondary outcome."
              for name in outcomes["primary"] if name in outcomes["secondary"]]  # fmt: skip
-    wanted = columns_of(asked["errors"])
-    if len(asked["cluster"]) != wanted:
-        found.append(f'estimate.errors = "{asked["errors"]}" goes with {wanted} columns in '
+    wanted = columns_of(recipe["errors"])
+    if len(recipe["cluster"]) != wanted:
+        faults.append(f'estimate.errors = "{recipe["errors"]}" goes with {wanted} columns in '
                      "estimate.cluster.")  # fmt: skip
-    if asked["outcome_model"] not in METHODS[asked["method"]].outcome_models:
-        found.append(f"estimate.outcome_model = logistic goes with {logistic_methods()}.")
-    return found
+    if recipe["outcome_model"] not in METHODS[recipe["method"]].outcome_models:
+        faults.append(f"estimate.outcome_model = logistic goes with {logistic_methods()}.")
+    return faults
 
 
 def _match_faults(design: Mapping[str, Any]) -> list[str]:
     """Return what `match` would refuse."""
     from tfeval.impact.matching.settings import Settings, settings  # noqa: PLC0415
 
-    asked = match_settings(design)
+    options = match_settings(design)
     checks = {bool: flag, float: number, int: whole, str: text}
     kinds = {item.name: type(item.default) for item in fields(Settings)}
-    for name, value in asked.items():
+    for name, value in options.items():
         check = checks.get(kinds.get(name, object))
         if check is not None and (wanted := check(value)):
             return [f"design.{name} should be {wanted}."]
     try:
-        settings(asked.pop("method"), asked)
+        settings(options.pop("method"), options)
     except ParameterError as fault:
         return [f"design: {fault}"]
     except (TypeError, AttributeError):
@@ -299,7 +299,7 @@ def plan_lines(content: Mapping[str, Any]) -> list[str]:
         Of a plan, checked.
     """
     cohort, outcomes, design = content["cohort"], content["outcomes"], content["design"]
-    asked, correction = content["estimate"], content["correction"]
+    recipe, correction = content["estimate"], content["correction"]
     fixed = {name: one for name, one in _without_why(design).items() if name != "method"}
     lines = [
         f"Primary outcomes: {_list(outcomes['primary'])}",
@@ -310,26 +310,26 @@ def plan_lines(content: Mapping[str, Any]) -> list[str]:
         f"seed {cohort['seed']}",
         f"Covariates: {_settings(_without_why(content['covariates']))}",
         f"Design: {_words(design['method'])}, {_settings(fixed)}",
-        f"Estimate: {_words(asked['method'])}, {_words(asked['outcome_model'])} outcome model",
-        f"Errors: {_words(asked['errors'])} {_list(asked['cluster'])}, level {asked['level']:g}",
+        f"Estimate: {_words(recipe['method'])}, {_words(recipe['outcome_model'])} outcome model",
+        f"Errors: {_words(recipe['errors'])} {_list(recipe['cluster'])}, level {recipe['level']:g}",
         f"Correction: {_words(correction['method'])}, family {_words(correction['family'])}",
     ]
     for item in content.get("sensitivity", []):
         changes = {
             name: value
-            for section, held in item.items() if section not in ("name", "why")
-            for name, value in _without_why(held).items()
+            for section, values in item.items() if section not in ("name", "why")
+            for name, value in _without_why(values).items()
         }  # fmt: skip
         lines.append(f"Sensitivity analysis, {item['name']}: {_settings(changes)}")
     return lines
 
 
-def _without_why(held: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in held.items() if name != "why"}
+def _without_why(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != "why"}
 
 
-def _settings(held: Mapping[str, Any]) -> str:
-    return ", ".join(f"{_words(name)} {_list(value)}" for name, value in held.items())
+def _settings(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{_words(name)} {_list(value)}" for name, value in values.items())
 
 
 def _list(value: Any) -> str:

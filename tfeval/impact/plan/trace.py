@@ -79,18 +79,18 @@ def traced(
     whole = origin.read()
     beside = _Beside(design.study, origin, whole, fewest)
     # What is wrong already makes all that follows from it wrong too, and is said alone.
-    found = [*beside.rows(), *beside.roles()] or [*beside.values()] or [*beside.design(design)]
-    held = origin.settings
+    departures = [*beside.rows(), *beside.roles()] or [*beside.values()] or [*beside.design(design)]
+    settings = origin.settings
     return Trace(
         plan=plan,
-        cohort={"phase": held.phase, "comparison": held.comparison, "level": held.level,
-                "seed": held.seed, "treatment": held.treatment},
-        hash=cohort_hash(held, {str(name): column_hash(whole[name]) for name in whole}),
-        departures=tuple(found),
+        cohort={"phase": settings.phase, "comparison": settings.comparison, "level": settings.level,
+                "seed": settings.seed, "treatment": settings.treatment},
+        hash=cohort_hash(settings, {str(name): column_hash(whole[name]) for name in whole}),
+        departures=tuple(departures),
         outcomes={key: tuple(why) for key, why in beside.outcomes(outcomes)},
         covariates=beside.covariates(),
         possible=frozenset(beside.possible(design)),
-        months=frozenset(held.horizons),
+        months=frozenset(settings.horizons),
         rows=rows,
         opened=next(iter(origin.opened), ""),
     )  # fmt: skip
@@ -98,10 +98,10 @@ def traced(
 
 def row_hashes(frame: pd.DataFrame) -> list[str]:
     """Return a hash of each row of a table of effects, without what a correction changes."""
-    held = frame.reindex(columns=list(_SEALED)).astype(object)
-    held = held.where(held.notna(), None)
+    rows = frame.reindex(columns=list(_SEALED)).astype(object)
+    rows = rows.where(rows.notna(), None)
     return [hashlib.sha256(repr(tuple(row)).encode()).hexdigest()
-            for row in held.itertuples(index=False)]  # fmt: skip
+            for row in rows.itertuples(index=False)]  # fmt: skip
 
 
 class _Beside:
@@ -158,8 +158,8 @@ class _Beside:
             yield f"covariates: left out where the plan keeps them, {_names(wrongly)}"
         if kept := sorted(rare & set(names)):
             yield f"covariates: kept where the plan leaves them out, {_names(kept)}"
-        ours, theirs = (Counter(_which(one) for one in held.covariates.columns)
-                        for held in (self.study, again))  # fmt: skip
+        ours, theirs = (Counter(_which(one) for one in study.covariates.columns)
+                        for study in (self.study, again))  # fmt: skip
         columns = {_which(one): one for one in again.covariates.columns}
         changed = {source for source, _, _ in (ours - theirs) + (theirs - ours)}
         changed |= {one.source for one in self.study.covariates.columns
@@ -177,13 +177,13 @@ class _Beside:
 
     def design(self, made: Design) -> Iterator[str]:
         """Yield what differs from the same design made again, where `match` makes it by itself."""
-        asked = {name: value for name, value in made.settings.items() if name != "model"}
-        method, model = asked.get("method"), made.settings.get("model", "logit")
-        if method not in METHODS or model != "logit" or asked.get("distance") == "given":
+        options = {name: value for name, value in made.settings.items() if name != "model"}
+        method, model = options.get("method"), made.settings.get("model", "logit")
+        if method not in METHODS or model != "logit" or options.get("distance") == "given":
             return
         again = None if self._last is None else self._last.named(self.study.labels)
         try:
-            own = None if again is None else match(again, **asked)
+            own = None if again is None else match(again, **options)
         except TfevalError:
             own = None
         if own is None:

@@ -75,20 +75,20 @@ def fit_logit(
         If covariates tell the arms apart perfectly, or the fit does not converge.
     """
     share = float(np.clip(np.average(treated, weights=weight), 1e-3, 0.999))
-    found = solve(
+    solution = solve(
         covariates,
         lambda rows: logit_terms(treated[rows], None if weight is None else weight[rows]),
         np.log(share / (1.0 - share)),
         lambda: _refuse_separation(covariates, treated, weight),
         lambda sizes: _not_converged(covariates, sizes),
     )
-    score, residual = scores(found.linear, treated, weight)
+    score, residual = scores(solution.linear, treated, weight)
     return LogitFit(
-        found.coefficients,
-        found.information,
-        found.linear,
-        found.redundant,
-        found.left,
+        solution.coefficients,
+        solution.information,
+        solution.linear,
+        solution.redundant,
+        solution.left,
         score,
         residual,
     )
@@ -187,9 +187,9 @@ def linear_out_of_fold(
     linear = np.empty(covariates.size)
     own = np.ones(covariates.size) if weight is None else weight
     for fold in range(count):
-        held = folds == fold
-        fit = fit_logit(covariates, treated, np.where(held, 0.0, own))
-        linear[held] = fit.linear[held]
+        members = folds == fold
+        fit = fit_logit(covariates, treated, np.where(members, 0.0, own))
+        linear[members] = fit.linear[members]
     return linear
 
 
@@ -204,9 +204,9 @@ def _together(
     some = thinned(covariates, slice(None, None, max(1, covariates.size // 10_000)))
     scale = reader(covariates, some).scale
     rows = Reader(covariates, np.zeros(covariates.count), scale)
-    held = np.bincount(folds, weights=weight)
-    shares = 1.0 - held / held.sum()
-    found = np.repeat(full.coefficients[:, None], len(shares), axis=1)
+    totals = np.bincount(folds, weights=weight)
+    shares = 1.0 - totals / totals.sum()
+    betas = np.repeat(full.coefficients[:, None], len(shares), axis=1)
     linear, last = np.empty(covariates.size), np.inf
     with one_blas_thread(True):
         gradient = _first_gradients(rows, full.residual, folds, len(shares))
@@ -216,14 +216,14 @@ def _together(
                  for fold, share in enumerate(shares)]
             )  # fmt: skip
             size = max(
-                step_size(ahead[:, fold], found[:, fold], scale) for fold in range(len(held))
+                step_size(ahead[:, fold], betas[:, fold], scale) for fold in range(len(totals))
             )
             if size < TOLERANCE:
                 return linear
             if not size < 0.3 * last:
                 return None
-            found, last = found + ahead, size
-            gradient = _gradients(rows, found, treated, weight, folds, linear)
+            betas, last = betas + ahead, size
+            gradient = _gradients(rows, betas, treated, weight, folds, linear)
     return None
 
 

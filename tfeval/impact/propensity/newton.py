@@ -69,11 +69,11 @@ def sweep(
 
     def part(start: int, stop: int) -> tuple[float, np.ndarray, np.ndarray]:
         count = len(coefficients)
-        room, held, weighted = rows.room(), np.empty(BLOCK), np.empty((count, TILE))
+        room, buffer, weighted = rows.room(), np.empty(BLOCK), np.empty((count, TILE))
         value, gradient, information = 0.0, np.zeros(count), np.zeros((count, count))
         for block in steps(start, stop):
             x = rows.read(block.start, block.stop, room)
-            eta = held[: x.shape[1]] if linear is None else linear[block]
+            eta = buffer[: x.shape[1]] if linear is None else linear[block]
             np.dot(coefficients, x, out=eta)
             more, residual, curved = terms(eta, block, curvature)
             value += more
@@ -85,11 +85,11 @@ def sweep(
                     information += np.dot(x[:, tile], scaled.T)
         return value, gradient, information
 
-    found = in_parts(part, parts(rows.size))
+    partials = in_parts(part, parts(rows.size))
     return Sums(
-        float(sum(one[0] for one in found)),
-        np.sum([one[1] for one in found], axis=0),
-        np.sum([one[2] for one in found], axis=0),
+        float(sum(one[0] for one in partials)),
+        np.sum([one[1] for one in partials], axis=0),
+        np.sum([one[2] for one in partials], axis=0),
     )
 
 
@@ -136,23 +136,23 @@ def newton(
     information : ndarray, shape (k, k)
         As it was before the last step, so within about `near` of the solution's.
     """
-    held = np.zeros(len(start)) if hold is None else hold
-    found, last, value = start, start, np.inf
+    ridge = np.zeros(len(start)) if hold is None else hold
+    betas, last, value = start, start, np.inf
     for count in range(STEPS):
-        sums = sweep(rows, found, terms)
+        sums = sweep(rows, betas, terms)
         with np.errstate(over="ignore", invalid="ignore"):
-            more = sums.value + 0.5 * held @ found**2
+            more = sums.value + 0.5 * ridge @ betas**2
         if not np.isfinite(more) and value == np.inf:
             break
         if not more <= value + 1e-10 * abs(value):
-            found = (found + last) / 2.0
+            betas = (betas + last) / 2.0
             continue
-        step = solved(sums.matrix + np.diag(held), sums.gradient - held * found)
+        step = solved(sums.matrix + np.diag(ridge), sums.gradient - ridge * betas)
         if not np.isfinite(step).all():
             break
-        value, last, found = more, found, found + step
-        if step_size(step, found, rows.scale) < near:
-            return found, sums.matrix
+        value, last, betas = more, betas, betas + step
+        if step_size(step, betas, rows.scale) < near:
+            return betas, sums.matrix
         if count in (8, 16):
             watch()
     watch()
@@ -175,16 +175,16 @@ def approach(
     near : float
         As in `newton`.
     """
-    found, last = start, np.inf
+    betas, last = start, np.inf
     for _ in range(8):
-        step = solved(information, sweep(rows, found, terms, curvature=False).gradient)
-        size = step_size(step, found, rows.scale)
+        step = solved(information, sweep(rows, betas, terms, curvature=False).gradient)
+        size = step_size(step, betas, rows.scale)
         if not size < 0.2 * last:
-            return found
-        found, shrunk, last = found + step, size / last, size
+            return betas
+        betas, shrunk, last = betas + step, size / last, size
         if size * shrunk < 0.3 * near and shrunk > 0:
             break
-    return found
+    return betas
 
 
 #: Least and most units whose fit starts the fit of all, where there are at least four times more.
@@ -246,14 +246,14 @@ def solve(
             start = _start(replace(covariates, columns=columns), terms_of, intercept)
         rows, places = start.rows, np.r_[0, 1 + kept]
         try:
-            found, information = _found(start, terms, intercept, watch, rescue)
-            found, linear, left = _settled(rows, terms, found, information)
+            betas, information = _found(start, terms, intercept, watch, rescue)
+            betas, linear, left = _settled(rows, terms, betas, information)
         except NotConvergedError as error:
             sizes = np.zeros(1 + covariates.count)
             sizes[places] = np.abs(error.coefficients) * rows.scale
             raise failed(sizes[1:]) from None
     coefficients = np.zeros(1 + covariates.count)
-    coefficients[places] = rows.unshifted(found)
+    coefficients[places] = rows.unshifted(betas)
     names = tuple(name for place, name in enumerate(covariates.names) if place not in kept)
     whole = _whole(rows.unshifted_information(information), places, squares)
     return Solution(coefficients, whole, linear, names, left)
@@ -284,17 +284,17 @@ def _start(covariates: Covariates, terms_of: TermsOf, intercept: float) -> _Star
     sample = thinned(covariates, chosen) if many else covariates
     rows = reader(covariates, sample)
     few, terms = replace(rows, covariates=sample), terms_of(chosen)
-    found = np.zeros(1 + covariates.count)
-    found[0] = intercept
-    products = sweep(few, found, terms).matrix
+    betas = np.zeros(1 + covariates.count)
+    betas[0] = intercept
+    products = sweep(few, betas, terms).matrix
     if not many:
-        return _Start(rows, found, products)
+        return _Start(rows, betas, products)
     largest = _largest_squares(few)
     hold = np.r_[1e-3, np.where(largest > 0, 0.25 * largest, 1.0)]
     try:
-        near, information = newton(few, terms, found, hold=hold, near=ROUGH)
+        near, information = newton(few, terms, betas, hold=hold, near=ROUGH)
     except NotConvergedError:
-        return _Start(rows, found, products, sampled=True)
+        return _Start(rows, betas, products, sampled=True)
     if not largest.all():
         # The sample knows nothing of a category that it does not hold.
         return _Start(rows, near, products, sampled=True)
@@ -349,20 +349,20 @@ def _redundant(start: _Start, terms: Terms) -> np.ndarray:
 
 
 def _settled(
-    rows: Reader, terms: Terms, found: np.ndarray, information: np.ndarray
+    rows: Reader, terms: Terms, betas: np.ndarray, information: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, float]:
     # The last reading gives the linear predictor, and proves that the equations hold there.
     linear = np.empty(rows.size)
     for _ in range(5):
-        sums = sweep(rows, found, terms, curvature=False, linear=linear)
+        sums = sweep(rows, betas, terms, curvature=False, linear=linear)
         step = solved(information, sums.gradient)
-        size = step_size(step, found, rows.scale)
+        size = step_size(step, betas, rows.scale)
         if size < TOLERANCE:
             break
         if not size < np.inf:
-            raise NotConvergedError(found)
-        found = found + step
-    return found, linear, float(np.max(np.abs(sums.gradient) / rows.scale))
+            raise NotConvergedError(betas)
+        betas = betas + step
+    return betas, linear, float(np.max(np.abs(sums.gradient) / rows.scale))
 
 
 def _whole(information: np.ndarray, places: np.ndarray, squares: np.ndarray) -> np.ndarray:

@@ -62,8 +62,8 @@ def on_support(
     if support not in ("both", "treated", "comparison"):
         raise _unknown()
     kept = np.ones(len(score), dtype=bool)
-    for held, arm in (("treated", treated), ("comparison", ~treated)):
-        if support in ("both", held):
+    for side, arm in (("treated", treated), ("comparison", ~treated)):
+        if support in ("both", side):
             other = score[~arm]
             kept[arm] = (score[arm] >= other.min()) & (score[arm] <= other.max())
     return kept
@@ -124,15 +124,15 @@ def assign_folds(study: Study, folds: int, seed: int = 1) -> np.ndarray:
         keys = pd.util.hash_array(np.asarray(study.unit), categorize=False)
     else:
         keys = np.cumsum(counted, dtype=np.uint64) - counted
-    found = (mixed(keys, seed) % np.uint64(folds)).astype(np.int8)
+    codes = (mixed(keys, seed) % np.uint64(folds)).astype(np.int8)
     for fold in range(folds):
-        rest = study.treated[counted & (found != fold)]
+        rest = study.treated[counted & (codes != fold)]
         if rest.all() or not rest.any():
             raise DataError(
                 f"Without one of the {folds} folds, one arm is empty: too few units for "
                 "cross-fitting. Ask for folds=1, or fewer folds."
             )
-    return found
+    return codes
 
 
 def mixed(keys: np.ndarray, seed: int) -> np.ndarray:
@@ -182,15 +182,15 @@ def fit_classifier(
         folds == fold for fold in range(int(folds.max()) + 1)
     ]  # fmt: skip
     counted = study.sampling > 0
-    for held in groups:
-        rest: Any = counted if folds is None else counted & ~held
+    for members in groups:
+        rest: Any = counted if folds is None else counted & ~members
         rest = slice(None) if rest.all() else rest
         own = clone(model)
         if "random_state" in own.get_params() and own.get_params()["random_state"] is None:
             own.set_params(random_state=seed)
         more = {"sample_weight": study.sampling[rest]} if weighted else {}
         own.fit(x[rest], study.treated[rest], **more)
-        score[held] = own.predict_proba(x[held])[:, list(own.classes_).index(True)]
+        score[members] = own.predict_proba(x[members])[:, list(own.classes_).index(True)]
     name = type(model).__name__
     notes: tuple[str, ...] = ()
     if study.weight is not None and not weighted:
@@ -343,11 +343,11 @@ def _logit(study: Study, folds: np.ndarray | None) -> Propensity:
             f"Left out of the logistic regression, a combination of the covariates before: "
             f"{', '.join(sources_of(study.covariates, fit.redundant))}.",
         )
-    found = Propensity(
+    propensity = Propensity(
         fit.score, fit.linear, fit.coefficients, fit.information, fit.residual, notes=notes
     )
     if folds is None:
-        return found
+        return propensity
     linear = linear_out_of_fold(study.covariates, study.treated, study.weight, folds, fit)
     score, residual = scores(linear, study.treated, study.weight)
-    return replace(found, score=score, linear=linear, residual=residual, folds=folds)
+    return replace(propensity, score=score, linear=linear, residual=residual, folds=folds)

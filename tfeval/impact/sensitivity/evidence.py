@@ -76,9 +76,9 @@ def matched_pairs(design: Design) -> np.ndarray | str:
         return "matched sets hold more than two units: the bounds are for pairs"
     if not both.any():
         return "the design has no matched pairs"
-    found = np.full((count, 2), -1)
-    found[codes[arm], 0], found[codes[~arm], 1] = rows[arm], rows[~arm]
-    return found[both]
+    pairs = np.full((count, 2), -1)
+    pairs[codes[arm], 0], pairs[codes[~arm], 1] = rows[arm], rows[~arm]
+    return pairs[both]
 
 
 def pair_test(first: np.ndarray, second: np.ndarray, *, binary: bool) -> PairTest | str:
@@ -151,9 +151,9 @@ def _twice_ranks(sizes: np.ndarray, least: float) -> np.ndarray:
     group = np.cumsum(np.r_[0, np.diff(sizes[order]) > least])
     ends = np.cumsum(np.bincount(group))
     starts = np.r_[0, ends[:-1]] + 1
-    found = np.empty(len(sizes), dtype=np.int64)
-    found[order] = (starts + ends)[group]
-    return found
+    ranks = np.empty(len(sizes), dtype=np.int64)
+    ranks[order] = (starts + ends)[group]
+    return ranks
 
 
 def _exact_tail(twice: np.ndarray, statistic: int, chance: float) -> float:
@@ -249,18 +249,18 @@ class Seen:
             regression = before = self.regressions(weights, values)
             if self.yardstick == "before":
                 before = self.regressions(self.design.study.sampling * known * inside, values)
-        held = values[known & (self.design.weights > 0)]
-        found = {}
+        sample = values[known & (self.design.weights > 0)]
+        results = {}
         for at, place in enumerate(places):
-            binary = bool(np.isin(held[:, at], (0.0, 1.0)).all())
-            found[place, population] = Evidence(
+            binary = bool(np.isin(sample[:, at], (0.0, 1.0)).all())
+            results[place, population] = Evidence(
                 binary,
                 _deviation(values[:, at], weights, self.design.study.treated),
                 regression[at],
                 before[at],
                 self.test(values[:, at], population, binary),
             )
-        return found
+        return results
 
     def regressions(self, weights: np.ndarray, values: np.ndarray) -> list[Regression | str]:
         """Return the regressions of outcomes on treatment and covariates."""

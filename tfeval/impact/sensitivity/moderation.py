@@ -98,9 +98,9 @@ class Moderation(Rich):
             the lower; "sd" where the difference is for one standard deviation more. One of a group
             of fewer than ten, or of whom fewer than ten have the outcome, is not estimated.
         """
-        held = aligned(self.study, outcomes, months)
+        measures = aligned(self.study, outcomes, months)
         rows, influence = [], []
-        for place, values in enumerate(held.values.T):  # noqa: PD011
+        for place, values in enumerate(measures.values.T):  # noqa: PD011
             known = ~np.isnan(values)
             one = _Outcome(self, values, known)
             for name, by in one.moderators():
@@ -109,8 +109,8 @@ class Moderation(Rich):
                 full[known] = own
                 influence.append(full)
                 rows.append({
-                    "outcome": held.names[place], "population": name,
-                    "months": held.months[place], "design": KIND, **row, **one.counts,
+                    "outcome": measures.names[place], "population": name,
+                    "months": measures.months[place], "design": KIND, **row, **one.counts,
                 })  # fmt: skip
         frame = pd.DataFrame(rows)
         frame["months"] = frame["months"].astype("Int64")
@@ -152,15 +152,15 @@ class _Outcome:
         """Return each unit's expected outcome without and with the programme, by other folds."""
         from sklearn.base import clone  # noqa: PLC0415
 
-        found = np.empty((2, len(self.y)))
+        means = np.empty((2, len(self.y)))
         for fold in np.unique(self.folds):
             own = self.folds == fold
             for arm in (0, 1):
                 others = ~own & (self.treated == bool(arm)) & (self.weight > 0)
-                found[arm, own] = clone(self.design.model).fit(x[others], self.y[others]).predict(
+                means[arm, own] = clone(self.design.model).fit(x[others], self.y[others]).predict(
                     x[own]
                 )  # fmt: skip
-        return found[0], found[1]
+        return means[0], means[1]
 
     def moderators(self) -> Iterable[tuple[str, np.ndarray | None]]:
         """Yield each moderator's name and values; None for all families together."""
@@ -194,10 +194,10 @@ class _Outcome:
         z = np.column_stack(columns)
         own = self.weight * self.treated
         meat = np.linalg.inv((z * own[:, None]).T @ z)
-        found = meat @ (z.T @ (self.weight * self.scores))
-        left = self.weight * (self.scores - self.treated * (z @ found))
+        slopes = meat @ (z.T @ (self.weight * self.scores))
+        left = self.weight * (self.scores - self.treated * (z @ slopes))
         return (
-            {"contrast": contrast, "estimate": float(found[-1]), "status": ESTIMATED},
+            {"contrast": contrast, "estimate": float(slopes[-1]), "status": ESTIMATED},
             (z @ meat[-1]) * left,
         )
 
@@ -210,12 +210,12 @@ class _Outcome:
     @property
     def counts(self) -> dict[str, float]:
         """Units, events and means by arm, as a table of effects has them."""
-        found: dict[str, float] = {"n_missing": int((~self.known).sum())}
+        row: dict[str, float] = {"n_missing": int((~self.known).sum())}
         for arm, name in ((self.treated, "treated"), (~self.treated, "comparison")):
-            found[f"n_{name}"] = int(arm.sum())
-            found[f"events_{name}"] = int((arm & (self.y != 0)).sum())
-            found[f"mean_{name}"] = float(self.y[arm].mean())
-        return found
+            row[f"n_{name}"] = int(arm.sum())
+            row[f"events_{name}"] = int((arm & (self.y != 0)).sum())
+            row[f"mean_{name}"] = float(self.y[arm].mean())
+        return row
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -254,9 +254,9 @@ class Heterogeneity(Tabled):
         like this, were every p-value multiplied by how many there are (Bonferroni).
         """
         frame = self.differences.to_frame()
-        asked = max(int(frame["p_value"].notna().sum()), 1)
+        tests = max(int(frame["p_value"].notna().sum()), 1)
         freedom = frame["freedom"].to_numpy(dtype=float)
-        size = (1 - self.differences.level) / asked
+        size = (1 - self.differences.level) / tests
         reach = stdtrit(freedom, 1 - size / 2) + stdtrit(freedom, POWER)
         return frame.assign(detectable=reach * frame["std_error"])
 
@@ -273,15 +273,15 @@ class Heterogeneity(Tabled):
                 "Asked": int(own["p_value"].notna().sum()),
                 "Seen from": number(seen, decimals(seen)) if math.isfinite(seen) else "unknown",
             }
-            found = left[left["outcome"] == effect["outcome"]].to_dict("records")
+            survivors = left[left["outcome"] == effect["outcome"]].to_dict("records")
             said = [{"Differs by": self.words(one), "Difference": _interval(one),
-                     "p, corrected": p_words(one["p_adjusted"])} for one in found]  # fmt: skip
+                     "p, corrected": p_words(one["p_adjusted"])} for one in survivors]  # fmt: skip
             none = {"Differs by": "nothing that survives", "Difference": "", "p, corrected": ""}
             rows += [first | one for one in said or [none]]
-        asked = int(every["p_value"].notna().sum())
+        tests = int(every["p_value"].notna().sum())
         correction = CORRECTIONS[self.differences.settings["correction"]["method"]]
         notes = [
-            f"{asked} differences were asked about and corrected together ({correction}). Those "
+            f"{tests} differences were asked about and corrected together ({correction}). Those "
             "that do not survive are not shown.",
             "Seen from: a difference that would have been seen four times in five, at the median "
             "of those asked.",
@@ -384,19 +384,19 @@ def heterogeneity(
     """
     check_study(study, "heterogeneity")
     check_level(level)
-    asked = _asked(study, moderators)
+    names = _asked(study, moderators)
     scores = fit_propensity(study, classifier or _trees(seed), folds=folds, seed=seed)
     if scores.folds is None:
         raise ParameterError("folds is 2 or more: models are of the other folds' families.")
     design = Moderation(
-        study, scores.score, scores.folds, model or _trees(seed, outcome=True), asked,
+        study, scores.score, scores.folds, model or _trees(seed, outcome=True), names,
         notes=scores.notes, simulated=study.simulated,
     )  # fmt: skip
-    found = contrast_effects(design, outcomes, months, level=level)
-    kinds = found.frame["population"].unique().tolist()
-    differences = found.select(population=[one for one in kinds if one != ALL])
+    effects = contrast_effects(design, outcomes, months, level=level)
+    kinds = effects.frame["population"].unique().tolist()
+    differences = effects.select(population=[one for one in kinds if one != ALL])
     return Heterogeneity(
-        found.select(population=ALL), differences.with_corrections(correction, seed=seed), design
+        effects.select(population=ALL), differences.with_corrections(correction, seed=seed), design
     )
 
 
@@ -405,14 +405,14 @@ def _asked(study: Study, moderators: str | Iterable[str] | None) -> tuple[str, .
     columns = study.covariates.columns
     if moderators is None:
         return study.covariates.names
-    found = dict.fromkeys("")
+    names = dict.fromkeys("")
     for name in [moderators] if isinstance(moderators, str) else moderators:
         own = [one.name for one in columns if name in (one.name, one.source)]
         if not own:
             known = [word for one in columns for word in (one.source, one.name)]
             raise ParameterError(f"The study has no covariate {name}. {suggest(name, known)}")
-        found |= dict.fromkeys(own)
-    return tuple(found)
+        names |= dict.fromkeys(own)
+    return tuple(names)
 
 
 def _trees(seed: int, *, outcome: bool = False) -> Any:

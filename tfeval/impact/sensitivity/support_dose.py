@@ -97,20 +97,20 @@ class SupportDose(Rich):
             `dose_left`, beside the usual columns, is the share of the dose's variance that the
             covariates do not explain.
         """
-        held = aligned(self.study, outcomes, months)
-        rows, influence = [], np.zeros((self.study.size, len(held.names)))
+        grid = aligned(self.study, outcomes, months)
+        rows, influence = [], np.zeros((self.study.size, len(grid.names)))
         more = self.study.treated
-        for place, values in enumerate(held.values.T):  # noqa: PD011
+        for place, values in enumerate(grid.values.T):  # noqa: PD011
             known = ~np.isnan(values)
             y, d = (self.left_over(one, known) for one in (values, self.dose))
             left = float(d @ d)
             share = left / float(((self.dose[known] - self.dose[known].mean()) ** 2).sum())
-            found = share > _NOTHING and np.ptp(values[known]) > 0
-            estimate = float(d @ y) / left if found else math.nan
-            influence[known, place] = d * (y - estimate * d) / left if found else math.nan
+            signal = share > _NOTHING and np.ptp(values[known]) > 0
+            estimate = float(d @ y) / left if signal else math.nan
+            influence[known, place] = d * (y - estimate * d) / left if signal else math.nan
             rows.append({
-                "outcome": held.names[place], "months": held.months[place], "estimate": estimate,
-                "design": KIND, "status": ESTIMATED if found else NO_VARIATION, "dose_left": share,
+                "outcome": grid.names[place], "months": grid.months[place], "estimate": estimate,
+                "design": KIND, "status": ESTIMATED if signal else NO_VARIATION, "dose_left": share,
                 "n_treated": int((known & more).sum()), "n_comparison": int((known & ~more).sum()),
                 "events_treated": int((known & more & (values != 0)).sum()),
                 "events_comparison": int((known & ~more & (values != 0)).sum()),
@@ -180,17 +180,17 @@ class SupportDose(Rich):
         names = tuple(dict.fromkeys(one.source for one in covariates.columns))
         if outcomes is None:
             # What a covariate says of the dose hangs on no outcome: any stands in.
-            found = self._regressions(np.arange(self.study.size) % 7.0, names)
-            strengths = {} if isinstance(found, str) else found.strengths
+            fit = self._regressions(np.arange(self.study.size) % 7.0, names)
+            strengths = {} if isinstance(fit, str) else fit.strengths
             rows = [{"covariate": name, "r2_dose": one.r2_treatment if one else 0.0}
                     for name, one in strengths.items()]  # fmt: skip
             return pd.DataFrame(rows, columns=["covariate", "r2_dose"])
-        held = aligned(self.study, outcomes, months)
+        grid = aligned(self.study, outcomes, months)
         several = [times] if isinstance(times, int | float) else list(times)
         rows = list[dict[str, Any]]()
-        for name, values in zip(held.names, held.values.T, strict=True):  # noqa: PD011
-            found = self._regressions(values, names)
-            rows += [{"outcome": name} | row for row in _bounds(found, several, 1 - self.level)]
+        for name, values in zip(grid.names, grid.values.T, strict=True):  # noqa: PD011
+            fit = self._regressions(values, names)
+            rows += [{"outcome": name} | row for row in _bounds(fit, several, 1 - self.level)]
         return pd.DataFrame(rows)
 
     def _regressions(self, values: np.ndarray, names: tuple[str, ...]) -> Regression | str:
@@ -204,24 +204,24 @@ class SupportDose(Rich):
         return f"Support dose: {self.name} of {safe_count(self.study.size)} families"
 
 
-def _bounds(found: Regression | str, several: list[float], alpha: float) -> list[dict[str, Any]]:
+def _bounds(fit: Regression | str, several: list[float], alpha: float) -> list[dict[str, Any]]:
     """Return the estimates with confounders as strong as each covariate, some times over."""
     from scipy.special import stdtrit  # noqa: PLC0415
 
-    whole = regression_columns(found, alpha)
+    whole = regression_columns(fit, alpha)
     kept = {name: whole[name] for name in ("robustness_value", "robustness_value_interval")}
-    if isinstance(found, str):
-        return [kept | {"covariate": "", "times": math.nan, "reason": found}]
-    critical = float(stdtrit(found.dof - 1, 1 - alpha / 2))
+    if isinstance(fit, str):
+        return [kept | {"covariate": "", "times": math.nan, "reason": fit}]
+    critical = float(stdtrit(fit.dof - 1, 1 - alpha / 2))
     rows = []
-    for name, strength in found.strengths.items():
+    for name, strength in fit.strengths.items():
         for many in several:
             given = None
             if strength is not None:
                 given = benchmark_strength(strength.r2_treatment, strength.r2_outcome, many)
             reason = "" if given else "says nothing of its own, or would explain the whole dose"
             rows.append(kept | {"covariate": name, "times": many, "reason": reason}
-                        | with_confounder(found, given, critical))  # fmt: skip
+                        | with_confounder(fit, given, critical))  # fmt: skip
     return rows
 
 

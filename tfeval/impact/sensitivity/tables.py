@@ -155,17 +155,17 @@ def _bounded(value: float, how: Callable[[float], str]) -> str:
 def _differences(
     frame: pd.DataFrame, estimate: str, ends: str, scale: Sequence[float]
 ) -> list[str]:
-    found = []
+    cells = []
     columns = (frame[estimate], frame[f"{ends}_low"], frame[f"{ends}_high"], scale)
     errors = [_error(row) for row in frame.to_dict("records")] if "regression_std_error" in frame \
         else frame["std_error"].tolist()  # fmt: skip
     for value, low, high, one, error in zip(*columns, errors, strict=True):
         if np.isnan(value):
-            found.append(NOT_ESTIMABLE)
+            cells.append(NOT_ESTIMABLE)
             continue
         unit = " points" if one == 100 else ""
-        found.append(with_interval(value * one, low * one, high * one, decimals(error * one), unit))
-    return found
+        cells.append(with_interval(value * one, low * one, high * one, decimals(error * one), unit))
+    return cells
 
 
 #: The table's errors may be so many times the regression's before it is said.
@@ -244,12 +244,12 @@ def _larger_errors(frame: pd.DataFrame) -> list[str]:
 
 
 def _reasons(frame: pd.DataFrame) -> list[str]:
-    found = []
+    notes = []
     for column, (name, column_of) in _REASONS.items():
         for (reason, known), rows in frame.groupby([column, frame[column_of].notna()], sort=False):
             if not reason:
                 continue
             some = "" if len(rows) == len(frame) else f" for {len(rows)} of {len(frame)} effects"
             what = "not known for the interval" if known else "not estimable"
-            found.append(f"{name}: {what}{some}: {reason}.")
-    return found
+            notes.append(f"{name}: {what}{some}: {reason}.")
+    return notes

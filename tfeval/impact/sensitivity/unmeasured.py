@@ -126,13 +126,13 @@ def sensitivity(
     if isinstance(r_max, bool) or not isinstance(r_max, float | int) or not 1 < r_max < np.inf:
         raise ParameterError(f"r_max is how many times the R2 the highest is, above 1: {r_max!r}.")
     check_choice("yardstick", yardstick, YARDSTICKS)
-    held = aligned(design.study, outcomes, months)
+    grid = aligned(design.study, outcomes, months)
     if effects is None:
         effects = estimate(design, outcomes, months=months, by=by)
     if not isinstance(effects, Effects) or not len(effects.frame):
         raise ParameterError("effects is a table of at least one effect, as from estimate.")
     _check_estimand(design, effects)
-    seen = Seen(design, held, by, chosen, yardstick)
+    seen = Seen(design, grid, by, chosen, yardstick)
     alpha = 1 - effects.level
     rows, bounds, yardsticks = [], [], []
     for place, effect in enumerate(effects.to_frame().to_dict("records")):
@@ -156,12 +156,12 @@ def _row(
     effect: dict[Any, Any], evidence: Evidence, times: tuple[float, ...], alpha: float, r_max: float
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return the quantities of one effect, and its benchmarks."""
-    found = evidence.regression
+    fit = evidence.regression
     row = withheld(
         {
             **ratio_columns(effect, evidence),
             **pair_columns(evidence.pairs, alpha),
-            **regression_columns(found, alpha),
+            **regression_columns(fit, alpha),
             **strongest(evidence, alpha),
             **selection_columns(evidence.before, r_max),
         },
@@ -180,8 +180,8 @@ def _bounds(
 ) -> list[dict[str, Any]]:
     if isinstance(evidence.pairs, str) or np.isnan(row["gamma_limit"]):
         return []
-    found = [(one, *evidence.pairs.bounds(one)) for one in gammas]
-    return [{"gamma": one, "p_low": low, "p_high": high} for one, low, high in found]
+    limits = [(one, *evidence.pairs.bounds(one)) for one in gammas]
+    return [{"gamma": one, "p_low": low, "p_high": high} for one, low, high in limits]
 
 
 def _benchmarks(design: Design, given: str | Iterable[str] | None) -> tuple[str, ...]:
@@ -200,13 +200,13 @@ def _benchmarks(design: Design, given: str | Iterable[str] | None) -> tuple[str,
 def _numbers(name: str, given: Any, *, above: float) -> tuple[float, ...]:
     single = isinstance(given, float | int | np.number)
     try:
-        found = tuple(float(value) for value in ((given,) if single else given))
+        numbers = tuple(float(value) for value in ((given,) if single else given))
     except (TypeError, ValueError):
         raise ParameterError(f"{name}: give numbers, not {given!r}.") from None
     least = f"at least {above:g}" if above else "above 0"
-    if not found or not all(np.isfinite(one) and one >= above and one > 0 for one in found):
+    if not numbers or not all(np.isfinite(one) and one >= above and one > 0 for one in numbers):
         raise ParameterError(f"{name}: give numbers that are {least}, not {given!r}.")
-    return found
+    return numbers
 
 
 def _check_estimand(design: Design, effects: Effects) -> None:
@@ -283,21 +283,21 @@ def unobserved(
     >>> bool(row["bound_low"] < row["estimate"] < row["bound_high"])
     True
     """
-    held = aligned(design.study, outcomes, months)
+    grid = aligned(design.study, outcomes, months)
     if effects is None:
         effects = estimate(design, outcomes, months=months)
     rows = []
     for effect in effects.to_frame().to_dict("records"):
-        if effect["outcome"] not in held.names:
+        if effect["outcome"] not in grid.names:
             raise ParameterError(
-                f"{effect['outcome']} is no outcome given. {suggest(effect['outcome'], held.names)}"
+                f"{effect['outcome']} is no outcome given. {suggest(effect['outcome'], grid.names)}"
             )
-        place = held.names.index(effect["outcome"])
+        place = grid.names.index(effect["outcome"])
         rows.append(
             {
                 "outcome": effect["outcome"],
                 "months": effect["months"],
-                **_bounded(design, held.values[:, place], effect),  # noqa: PD011 - not pandas
+                **_bounded(design, grid.values[:, place], effect),  # noqa: PD011 - not pandas
             }
         )
     return pd.DataFrame(rows)

@@ -169,8 +169,8 @@ def e_value(ratio: np.ndarray | float) -> np.ndarray:
     known = given > 0
     with np.errstate(divide="ignore", over="ignore"):
         above = np.maximum(given, 1 / np.where(known, given, 1.0))
-        found = above + np.sqrt(above) * np.sqrt(above - 1)
-    return np.where(known, found, np.nan)
+        values = above + np.sqrt(above) * np.sqrt(above - 1)
+    return np.where(known, values, np.nan)
 
 
 def interval_e_value(low: np.ndarray | float, high: np.ndarray | float) -> np.ndarray:
@@ -194,8 +194,8 @@ def interval_e_value(low: np.ndarray | float, high: np.ndarray | float) -> np.nd
     low, high = np.asarray(low, dtype=float), np.asarray(high, dtype=float)
     known = ~np.isnan(low) & ~np.isnan(high)
     holds = (low <= 1) & (high >= 1)
-    found = np.where(holds, 1.0, e_value(np.where(low > 1, low, high)))
-    return np.where(known, found, np.nan)
+    values = np.where(holds, 1.0, e_value(np.where(low > 1, low, high)))
+    return np.where(known, values, np.nan)
 
 
 def ratio_of_difference(difference: np.ndarray | float, deviation: float) -> np.ndarray:
@@ -271,17 +271,17 @@ def pair_columns(pairs: PairTest | str, alpha: float) -> dict[str, Any]:
             "gamma_limit": pairs.limit(alpha), "gamma_reason": ""}  # fmt: skip
 
 
-def regression_columns(found: Regression | str, alpha: float) -> dict[str, Any]:
+def regression_columns(fit: Regression | str, alpha: float) -> dict[str, Any]:
     """Return robustness values and what they rest on."""
     names = ("robustness_value", "robustness_value_interval", "partial_r2", "r2",
              "regression_estimate", "regression_std_error", "regression_dof")  # fmt: skip
-    if isinstance(found, str):
-        return {**dict.fromkeys(names, NAN), "robustness_reason": found}
-    t = found.estimate / found.std_error
-    critical = float(stdtrit(found.dof - 1, 1 - alpha / 2))
-    values = (robustness_value(t, found.dof), robustness_value(t, found.dof, critical),
-              found.partial_r2, found.r2, found.estimate, found.std_error,
-              found.dof)  # fmt: skip
+    if isinstance(fit, str):
+        return {**dict.fromkeys(names, NAN), "robustness_reason": fit}
+    t = fit.estimate / fit.std_error
+    critical = float(stdtrit(fit.dof - 1, 1 - alpha / 2))
+    values = (robustness_value(t, fit.dof), robustness_value(t, fit.dof, critical),
+              fit.partial_r2, fit.r2, fit.estimate, fit.std_error,
+              fit.dof)  # fmt: skip
     return {**dict(zip(names, values, strict=True)), "robustness_reason": ""}
 
 
@@ -295,12 +295,12 @@ def benchmark_rows(
     A covariate's strength with the treatment is that of before the design: weights and matching
     depend on treatment and covariates, and leave what is unmeasured as it was given these.
     """
-    found, before = evidence.regression, evidence.before
-    if isinstance(found, str) or isinstance(before, str):
+    fit, before = evidence.regression, evidence.before
+    if isinstance(fit, str) or isinstance(before, str):
         return []
-    critical = float(stdtrit(found.dof - 1, 1 - alpha / 2))
+    critical = float(stdtrit(fit.dof - 1, 1 - alpha / 2))
     rows = []
-    for name, with_outcome in found.strengths.items():
+    for name, with_outcome in fit.strengths.items():
         strength = before.strengths[name]
         for many in times:
             row: dict[str, Any] = {"covariate": name, "times": many}
@@ -310,12 +310,12 @@ def benchmark_rows(
             else:
                 given = benchmark_strength(strength.r2_treatment, with_outcome.r2_outcome, many)
                 row["reason"] = "" if given else "it would explain the whole treatment"
-            rows.append({**row, **with_confounder(found, given, critical)})
+            rows.append({**row, **with_confounder(fit, given, critical)})
     return rows
 
 
 def with_confounder(
-    found: Regression, given: tuple[float, float] | None, critical: float
+    fit: Regression, given: tuple[float, float] | None, critical: float
 ) -> dict[str, float]:
     """Return the estimate and its interval had a confounder of a strength been included.
 
@@ -329,7 +329,7 @@ def with_confounder(
     names = ("r2_treatment", "r2_outcome", "estimate", "std_error", "conf_low", "conf_high")
     if given is None:
         return dict.fromkeys(names, NAN)
-    moved = adjusted(found.estimate, found.std_error, found.dof, *given)
+    moved = adjusted(fit.estimate, fit.std_error, fit.dof, *given)
     # A confounder that explains the whole outcome leaves no error, but that is the bound's end.
     error = moved.std_error if moved.r2_outcome < 1 else NAN
     ends = moved.estimate - critical * error, moved.estimate + critical * error
@@ -341,36 +341,36 @@ def strongest(evidence: Evidence, alpha: float) -> dict[str, Any]:
     """Return the covariate whose like, once over, would take most off the estimate."""
     names = ("benchmark_estimate", "benchmark_low", "benchmark_high")
     none = {"benchmark": "", **dict.fromkeys(names, NAN)}
-    found, before = evidence.regression, evidence.before
-    if isinstance(found, str) or isinstance(before, str):
-        return {**none, "benchmark_reason": found if isinstance(found, str) else str(before)}
+    fit, before = evidence.regression, evidence.before
+    if isinstance(fit, str) or isinstance(before, str):
+        return {**none, "benchmark_reason": fit if isinstance(fit, str) else str(before)}
     rows = [row for row in benchmark_rows(evidence, (1.0,), alpha) if not np.isnan(row["estimate"])]
     if not rows:
         return {**none, "benchmark_reason": "no covariate is there to measure by"}
-    first = min(rows, key=lambda row: row["estimate"] * np.sign(found.estimate))
+    first = min(rows, key=lambda row: row["estimate"] * np.sign(fit.estimate))
     values = (first["estimate"], first["conf_low"], first["conf_high"])
     return {"benchmark": first["covariate"], **dict(zip(names, values, strict=True)),
             "benchmark_reason": ""}  # fmt: skip
 
 
-def selection_columns(found: Regression | str, r_max: float) -> dict[str, Any]:
+def selection_columns(fit: Regression | str, r_max: float) -> dict[str, Any]:
     """Return Oster's delta for no effect, and the effect at a delta of 1."""
     names = ("oster_delta", "oster_beta", "oster_r_max", "oster_short", "oster_long")
     unknown = dict.fromkeys(names, NAN)
-    if isinstance(found, str):
-        return {**unknown, "oster_reason": found}
-    most = min(1.0, r_max * found.r2)
-    if not found.covariates:
+    if isinstance(fit, str):
+        return {**unknown, "oster_reason": fit}
+    most = min(1.0, r_max * fit.r2)
+    if not fit.covariates:
         return {**unknown, "oster_reason": "no covariate says anything of its own"}
-    if found.r2 - found.r2_short <= _NO_ROOM:
+    if fit.r2 - fit.r2_short <= _NO_ROOM:
         return {**unknown, "oster_reason": "the covariates explain nothing of the outcome"}
-    if found.variance - found.residual <= _NO_ROOM * found.variance:
+    if fit.variance - fit.residual <= _NO_ROOM * fit.variance:
         return {**unknown, "oster_reason": "the covariates explain nothing of the treatment"}
-    stability = Stability(found.short, found.estimate, found.r2_short, found.r2, most,
-                          found.variance, found.residual, found.outcome_variance)  # fmt: skip
+    stability = Stability(fit.short, fit.estimate, fit.r2_short, fit.r2, most,
+                          fit.variance, fit.residual, fit.outcome_variance)  # fmt: skip
     delta, beta = delta_for(stability), beta_at(stability)
     reason = "" if np.isfinite([delta, beta]).all() else "the equations have no solution"
-    values = (delta, beta, most, found.short, found.estimate)
+    values = (delta, beta, most, fit.short, fit.estimate)
     return {**dict(zip(names, values, strict=True)), "oster_reason": reason}
 
 

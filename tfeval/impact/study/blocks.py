@@ -120,9 +120,9 @@ class Reader:
 
     def unshifted(self, coefficients: np.ndarray) -> np.ndarray:
         """Return the coefficients of the covariates as they are."""
-        found = coefficients.copy()
-        found[0] -= self.shift @ coefficients[1:]
-        return found
+        betas = coefficients.copy()
+        betas[0] -= self.shift @ coefficients[1:]
+        return betas
 
     def unshifted_information(self, information: np.ndarray) -> np.ndarray:
         """Return the information on the coefficients of the covariates as they are."""

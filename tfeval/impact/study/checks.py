@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from tfeval.cohort.analysis_table import BEFORE, IDENTIFIED
+from tfeval.cohort.columns import BEFORE, IDENTIFIED
 from tfeval.display.tables import exact_count
 from tfeval.errors import DataError, ParameterError, suggest
 from tfeval.impact.study.covariates import Covariates
@@ -44,10 +44,10 @@ def sources_of(covariates: Covariates, names: Iterable[str]) -> list[str]:
     ['area (1 of its 3 levels)', 'age']
     """
     columns = {column.name: column for column in covariates.columns}
-    asked = [columns[name] for name in names]
+    subset = [columns[name] for name in names]
     shown = []
-    for source in dict.fromkeys(column.source for column in asked):
-        hit = [column for column in asked if column.source == source]
+    for source in dict.fromkeys(column.source for column in subset):
+        hit = [column for column in subset if column.source == source]
         if hit[0].level is not None:
             levels = 1 + sum(column.source == source for column in covariates.columns)
             shown.append(f"{source} ({len(hit)} of its {levels} levels)")
@@ -160,7 +160,7 @@ def varying(
 
 
 def telling(
-    held: Covariates, arms: np.ndarray, fewest: int | None, counted: np.ndarray | None = None
+    covariates: Covariates, arms: np.ndarray, fewest: int | None, counted: np.ndarray | None = None
 ) -> tuple[Covariates, dict[str, str]]:
     """Return covariates without the levels and marks of missing values that few units differ in.
 
@@ -179,14 +179,14 @@ def telling(
     the mean stands for it; a rare level counts as the one left out.
     """
     if fewest is None or fewest == 1:
-        return held, {}
+        return covariates, {}
     looked = slice(None) if counted is None else counted
     rare: dict[str, str] = {}
     marks: dict[str, np.ndarray] = {}
-    for column in held.columns:
+    for column in covariates.columns:
         if not column.absent and column.level is None:
             continue
-        values, arm = held.column(column.name)[looked], arms[looked]
+        values, arm = covariates.column(column.name)[looked], arms[looked]
         if _differing(pd.Series(values), arm) < fewest:
             rare[column.name] = f"holds for fewer than {fewest} units of an arm, or all but so few"
             continue
@@ -196,19 +196,19 @@ def telling(
             rare[column.name] = f"holds for the same units as {twin}, or all but a few of an arm"
         elif column.absent:
             marks[column.name] = values
-    kept = tuple(column for column in held.columns if column.name not in rare)
+    kept = tuple(column for column in covariates.columns if column.name not in rare)
     if not kept:
         raise DataError("No covariate varies enough: there is nothing to compare on.")
-    return replace(held, columns=kept), rare
+    return replace(covariates, columns=kept), rare
 
 
 def _plain(series: pd.Series) -> pd.Series:
     """Return a column's numbers, or its categories as they are; None of what is refused later."""
-    held = plain(series)
-    kind = kind_of(held)
-    if kind == NUMBERS and held.dtype == object:
-        return pd.Series(numbers_of(held, f"Covariate {series.name}"))
-    return held if kind in (NUMBERS, TEXT, CATEGORY) else pd.Series(range(len(held)))
+    column = plain(series)
+    kind = kind_of(column)
+    if kind == NUMBERS and column.dtype == object:
+        return pd.Series(numbers_of(column, f"Covariate {series.name}"))
+    return column if kind in (NUMBERS, TEXT, CATEGORY) else pd.Series(range(len(column)))
 
 
 def _is_missing(series: pd.Series) -> bool:
@@ -254,10 +254,10 @@ def _fewer(flags: np.ndarray, arms: np.ndarray) -> int:
 
 def codes_of(frame: pd.DataFrame, names: list[str]) -> np.ndarray:
     """Return codes from 0 of one column or several together, in order of their values."""
-    found = [_codes(frame[name], name) for name in names]
-    if len(found) == 1:
-        return found[0]
-    together = pd.DataFrame(dict(enumerate(found)))
+    codes = [_codes(frame[name], name) for name in names]
+    if len(codes) == 1:
+        return codes[0]
+    together = pd.DataFrame(dict(enumerate(codes)))
     return together.groupby(list(together), sort=True).ngroup().to_numpy().astype(np.int64)
 
 
@@ -296,20 +296,20 @@ def weight_of(series: pd.Series, name: str, arms: np.ndarray) -> np.ndarray:
 
 def unit_of(series: pd.Series, name: str) -> np.ndarray:
     """Return identifiers; refuse any that is missing or repeated."""
-    held = plain(series)
-    kind = kind_of(held)
+    column = plain(series)
+    kind = kind_of(column)
     if kind in (MIXED, OTHER):
         # They break ties and assign folds, so they need an order: that of their words.
-        held = held.where(held.isna(), held.astype(str))
-    if held.isna().any() or not held.is_unique:
+        column = column.where(column.isna(), column.astype(str))
+    if column.isna().any() or not column.is_unique:
         raise DataError(
             f"{name} does not identify the units: missing, or the same in two rows. Give a column "
             "with one identifier a row, or none."
         )
-    if held.dtype == object and pd.api.types.infer_dtype(held) == "integer":
+    if column.dtype == object and pd.api.types.infer_dtype(column) == "integer":
         # As a frame of whole numbers has them, but for numbers of more than 64 bits.
-        held = pd.to_numeric(held, errors="coerce") if _fits(held) else held
-    return held.to_numpy()
+        column = pd.to_numeric(column, errors="coerce") if _fits(column) else column
+    return column.to_numpy()
 
 
 def _fits(numbers: pd.Series) -> bool:

@@ -165,10 +165,10 @@ class Covariates:
 
     def blocks(self, rows: int = BLOCK) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield slices of rows and their numbers, shape (count, rows); the array is reused."""
-        held = np.empty((self.count, min(rows, max(self.size, 1))))
+        buffer = np.empty((self.count, min(rows, max(self.size, 1))))
         for start in range(0, self.size, rows):
             stop = min(start + rows, self.size)
-            yield slice(start, stop), self.block(start, stop, held)
+            yield slice(start, stop), self.block(start, stop, buffer)
 
     @cached_property
     def matrix(self) -> np.ndarray:
@@ -237,8 +237,8 @@ def encoded(
             values = numbers_of(series, f"Covariate {name}")
             columns += _number(name, values, missing, counted, taken)
         elif kind in (TEXT, CATEGORY):
-            found, left_out = _category(name, series, missing, counted, taken)
-            columns += found
+            dummies, left_out = _category(name, series, missing, counted, taken)
+            columns += dummies
             reference[name] = left_out
         else:
             raise DataError(refusal(frame[name], f"Covariate {name}", kind))
@@ -247,13 +247,13 @@ def encoded(
 
 def _follows(first: Column, other: Column, places: int) -> bool:
     """Say whether a column lies so many columns after another in the same array."""
-    held, own = first.held, other.held
-    if held.base is None or own.base is not held.base or held.dtype != own.dtype:
+    array, own = first.held, other.held
+    if array.base is None or own.base is not array.base or array.dtype != own.dtype:
         return False
-    if not (held.flags.c_contiguous and own.flags.c_contiguous) or len(held) != len(own):
+    if not (array.flags.c_contiguous and own.flags.c_contiguous) or len(array) != len(own):
         return False
     asis = all(one.level is None and one.fill is None and not one.absent for one in (first, other))
-    return asis and own.ctypes.data - held.ctypes.data == places * held.nbytes
+    return asis and own.ctypes.data - array.ctypes.data == places * array.nbytes
 
 
 def _number(
@@ -290,11 +290,11 @@ def _number(
 def _category(
     name: str, series: pd.Series, missing: str, counted: np.ndarray | None, taken: set[str]
 ) -> tuple[list[Column], str]:
-    held = series.astype("category")
-    inside = held if counted is None else held[counted]
-    held = held.cat.set_categories(inside.cat.remove_unused_categories().cat.categories)
-    codes = held.cat.codes.to_numpy()
-    levels = [str(level) for level in held.cat.categories]
+    column = series.astype("category")
+    inside = column if counted is None else column[counted]
+    column = column.cat.set_categories(inside.cat.remove_unused_categories().cat.categories)
+    codes = column.cat.codes.to_numpy()
+    levels = [str(level) for level in column.cat.categories]
     if len(levels) > 200:
         raise DataError(
             f"Covariate {name} has {len(levels):,} levels. Group them, or give the column as "
@@ -321,12 +321,12 @@ def free_name(name: str, taken: set[str]) -> str:
     >>> free_name("x: missing", {"x: missing"})
     'x: missing (2)'
     """
-    found, count = name, 1
-    while found in taken:
+    label, count = name, 1
+    while label in taken:
         count += 1
-        found = f"{name} ({count})"
-    taken.add(found)
-    return found
+        label = f"{name} ({count})"
+    taken.add(label)
+    return label
 
 
 def _refuse_missing(name: str, count: int, missing: str) -> None:

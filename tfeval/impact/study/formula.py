@@ -158,8 +158,8 @@ def encoded_by(frame: pd.DataFrame, named: Named, rare: Mapping[str, str]) -> Co
         if rows := int(np.count_nonzero(~np.isfinite(part).all(axis=1))):
             some = exact_count(rows)
             raise DataError(f"formula: {term} is no finite number in {some} rows. Correct it.")
-        found, left_out = _columns(term, part, labels, data, others - {str(term)})
-        columns += found
+        encoding, left_out = _columns(term, part, labels, data, others - {str(term)})
+        columns += encoding
         reference |= left_out
     if not columns:
         raise ParameterError("Name at least one covariate: there is nothing to compare on.")
@@ -194,20 +194,20 @@ def _by_level(labels: list[str], part: np.ndarray) -> bool:
 
 
 def _variable(series: pd.Series, name: str) -> pd.Series:
-    held = plain(series)
-    kind = kind_of(held)
-    if absent := int(held.isna().sum()):
+    column = plain(series)
+    kind = kind_of(column)
+    if absent := int(column.isna().sum()):
         raise DataError(
             f"Covariate {name} is missing in {exact_count(absent)} rows, which a formula has no "
             "way to keep. Complete it (tf.impute), leave these units out, or name covariates by a "
             "list."
         )
     if kind == NUMBERS:
-        values = numbers_of(held, f"Covariate {name}")
-        return pd.Series(values.astype(np.int8) if values.dtype == bool else values, held.index)
+        values = numbers_of(column, f"Covariate {name}")
+        return pd.Series(values.astype(np.int8) if values.dtype == bool else values, column.index)
     if kind not in (TEXT, CATEGORY):
         raise DataError(refusal(series, f"Covariate {name}", kind))
-    levels = held.astype("category").cat.remove_unused_categories()
+    levels = column.astype("category").cat.remove_unused_categories()
     if (count := len(levels.cat.categories)) > _MOST_LEVELS:
         raise DataError(
             f"Covariate {name} has {count:,} levels. Group them, or give the column as "

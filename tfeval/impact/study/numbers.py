@@ -55,9 +55,9 @@ def aliased(gram: np.ndarray, magnitude: np.ndarray | None = None) -> np.ndarray
     """
     left = np.array(gram, dtype=float)
     count = len(left) - 1
-    found = np.zeros(count, dtype=bool)
+    flags = np.zeros(count, dtype=bool)
     if not left[0, 0] > 0:
-        return ~found
+        return ~flags
     left -= np.outer(left[:, 0], left[0]) / left[0, 0]
     own, square = np.diagonal(left).copy(), np.diagonal(gram)
     floor = np.maximum(ROUNDING * (square[1:] if magnitude is None else magnitude), NOTHING)
@@ -66,10 +66,10 @@ def aliased(gram: np.ndarray, magnitude: np.ndarray | None = None) -> np.ndarray
         if not pivot > max(ALIASED * own[place], floor[place - 1]) or not own[place] > (
             ALIASED * square[place]
         ):
-            found[place - 1] = True
+            flags[place - 1] = True
             continue
         left -= np.outer(left[:, place], left[place]) / pivot
-    return found
+    return flags
 
 
 def magnitude_of(gram: np.ndarray, shift: np.ndarray | None) -> np.ndarray:
@@ -140,16 +140,16 @@ def plain(series: pd.Series) -> pd.Series:
 def _without_arrow(series: pd.Series) -> pd.Series:
     import pyarrow as pa  # noqa: PLC0415
 
-    held = pa.chunked_array(pa.array(series))
-    if pa.types.is_dictionary(held.type):
-        held = held.unify_dictionaries()
-    elif pa.types.is_string_view(held.type):
-        held = held.cast(pa.large_string())
-    found = held.to_pandas()
-    if isinstance(found.dtype, pd.CategoricalDtype) and not found.dtype.ordered:
-        found = found.cat.set_categories(sorted(found.cat.categories))
-    found.index, found.name = series.index, series.name
-    return found
+    chunks = pa.chunked_array(pa.array(series))
+    if pa.types.is_dictionary(chunks.type):
+        chunks = chunks.unify_dictionaries()
+    elif pa.types.is_string_view(chunks.type):
+        chunks = chunks.cast(pa.large_string())
+    column = chunks.to_pandas()
+    if isinstance(column.dtype, pd.CategoricalDtype) and not column.dtype.ordered:
+        column = column.cat.set_categories(sorted(column.cat.categories))
+    column.index, column.name = series.index, series.name
+    return column
 
 
 def kind_of(series: pd.Series) -> str:
@@ -219,15 +219,15 @@ def numbers_of(series: pd.Series, what: str) -> np.ndarray:
     tfeval.errors.DataError: Outcome y is of type datetime64[ns], dates: give a number, such as an \
 age in years for a date of birth, or the days since a date.
     """
-    held = plain(series)
-    kind = kind_of(held)
+    column = plain(series)
+    kind = kind_of(column)
     if kind == CATEGORY:
-        held = pd.Series(np.asarray(held), index=held.index)
-        kind = kind_of(held)
+        column = pd.Series(np.asarray(column), index=column.index)
+        kind = kind_of(column)
         kind = CATEGORY if kind == TEXT else kind
     if kind != NUMBERS:
         raise DataError(refusal(series, what, kind))
-    values = held.to_numpy() if held.dtype != object else _floats(held.to_numpy(), what)
+    values = column.to_numpy() if column.dtype != object else _floats(column.to_numpy(), what)
     if values.dtype.kind == "f":
         _refuse_huge(values, what)
     return values
@@ -266,12 +266,12 @@ def _refuse_huge(values: np.ndarray, what: str) -> None:
 
 def _floats(values: np.ndarray, what: str) -> np.ndarray:
     known = np.asarray(pd.notna(values))
-    found = np.full(len(values), np.nan)
+    floats = np.full(len(values), np.nan)
     try:
-        found[known] = values[known].astype(np.float64)
+        floats[known] = values[known].astype(np.float64)
     except (OverflowError, TypeError, ValueError):
         raise DataError(
             f"{what} holds numbers too large for 64 bits, or not numbers in some rows. Correct "
             "them, or make them missing."
         ) from None
-    return found
+    return floats

@@ -94,11 +94,11 @@ def _column(file: Any, name: str) -> Any:
     if not is_floating(file.schema_arrow.field(name).type):
         return file.read(columns=[name], use_threads=False).to_pandas()[name].array
     kind = file.schema_arrow.field(name).type.to_pandas_dtype()
-    found, at = np.empty(file.metadata.num_rows, kind), 0
+    values, at = np.empty(file.metadata.num_rows, kind), 0
     for batch in file.iter_batches(ROWS, columns=[name], use_threads=False):
-        found[at : at + len(batch)] = batch.column(0).to_numpy(zero_copy_only=False)
+        values[at : at + len(batch)] = batch.column(0).to_numpy(zero_copy_only=False)
         at += len(batch)
-    return found
+    return values
 
 
 def _give_back() -> None:
@@ -197,10 +197,10 @@ class Study(Rich):
         if name == "family" and self.family is not None:
             return self.family
         if name not in self.clusters:
-            asked = "a cluster" if name is None else f"a cluster named {name}"
+            phrase = "a cluster" if name is None else f"a cluster named {name}"
             near = f" {suggest(str(name), self.clusters)}" if name and self.clusters else ""
             raise ParameterError(
-                f"The study has not {asked}.{near} Name it when the study is made: "
+                f"The study has not {phrase}.{near} Name it when the study is made: "
                 'study(frame, ..., cluster="local_authority").'
             )
         return self.clusters[name]
@@ -392,11 +392,11 @@ def study(
     arms = treated_of(frame[treated], treated)
     weights, counted = _weighed(frame, weight, arms)
     kept, rare = varying(frame, named, arms, fewest, counted)
-    held = encoded(frame, kept, missing, counted) if by is None else encoded_by(frame, by, rare)
-    held, unsaid = telling(held, arms, None if by else fewest, counted)
+    columns = encoded(frame, kept, missing, counted) if by is None else encoded_by(frame, by, rare)
+    columns, unsaid = telling(columns, arms, None if by else fewest, counted)
     return Study(
         treated=arms,
-        covariates=held,
+        covariates=columns,
         index=frame.index,
         clusters={name: codes_of(frame, [name]) for name in clusters},
         strata=codes_of(frame, strata_names) if strata_names else None,
@@ -407,9 +407,9 @@ def study(
         timing=timing,
         left_out={**left_out, **rare, **unsaid},
         simulated=simulated,
-        cohort=(told := dict(frame.attrs.get("cohort", {}))),
+        cohort=(facts := dict(frame.attrs.get("cohort", {}))),
         treated_name=str(treated),
-        origin=origin_of(told.get("origin")),
+        origin=origin_of(facts.get("origin")),
     )
 
 
@@ -424,8 +424,8 @@ def _chosen(frame: Any, subset: str | None, timing: Mapping[str, str]) -> Any:
     kept = frame[evaluated(frame, subset, timing) == 1]
     if not len(kept):
         raise DataError(f"Of no unit it holds that {subset}: there is nobody to compare.")
-    if told := frame.attrs.get("cohort"):
-        kept.attrs = {**frame.attrs, "cohort": {**told, "units": len(kept)}}
+    if facts := frame.attrs.get("cohort"):
+        kept.attrs = {**frame.attrs, "cohort": {**facts, "units": len(kept)}}
     return kept
 
 

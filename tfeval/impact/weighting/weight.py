@@ -53,16 +53,16 @@ def by_stratum(
             alone[rows] = True
             continue
         try:
-            found = weighted(replace(of_rows(study, rows), strata=None))
+            fit = weighted(replace(of_rows(study, rows), strata=None))
         except DataError as error:
             where = " and ".join(study.strata_names)
             raise DataError(f"Within a stratum of {where}: {error}") from None
-        weights[rows] = found.weights
-        notes += [note for note in found.notes if note not in notes]
-        if found.propensity is not None:
-            name = found.propensity.model
-            linear[rows], score[rows] = found.propensity.linear, found.propensity.score
-            residual[rows] = found.propensity.residual
+        weights[rows] = fit.weights
+        notes += [note for note in fit.notes if note not in notes]
+        if fit.propensity is not None:
+            name = fit.propensity.model
+            linear[rows], score[rows] = fit.propensity.linear, fit.propensity.score
+            residual[rows] = fit.propensity.residual
     none = np.empty(0)
     scores = Propensity(score, linear, none, np.empty((0, 0)), residual, False, None, name)
     return Estimated(weights, scores if name else None, (), tuple(notes)), alone
@@ -174,7 +174,7 @@ def weight(
         known = propensity or fit_propensity(part, model, folds=folds, seed=seed)
         return by_propensity(part, known, estimand, stabilise)
 
-    found, alone = by_stratum(study, weighted) if within else (weighted(study), None)
+    fit, alone = by_stratum(study, weighted) if within else (weighted(study), None)
     settings: dict[str, Any] = {
         "method": method, "model": model if isinstance(model, str) else repr(model),
         "folds": folds, "seed": seed, "within": within, "stabilise": stabilise,
@@ -188,17 +188,17 @@ def weight(
                 f"{capital(DESIGNS[method])}: no stratum of {' and '.join(study.strata_names)} "
                 "holds both arms. Make strata wider, or leave them out."
             )
-    if support is not None and found.propensity is not None:
-        inside = on_support(found.propensity.score, study.treated, support)
+    if support is not None and fit.propensity is not None:
+        inside = on_support(fit.propensity.score, study.treated, support)
         fate[(fate == KEPT) & ~inside] = OFF_SUPPORT
-        found = found.only(fate == KEPT)
+        fit = fit.only(fate == KEPT)
     if trim is not None:
         exclude = trimmed == "exclude"
-        found, extreme, bound = trimmed_weights(study, found, estimand, trim, exclude)
+        fit, extreme, bound = trimmed_weights(study, fit, estimand, trim, exclude)
         settings["trimmed_at"] = bound
         if exclude:
             fate[extreme] = TRIMMED
-    design = _design(study, method, estimand, found, fate, settings)
+    design = _design(study, method, estimand, fit, fate, settings)
     if propensity is not None:
         return design
     return replace(design, again=lambda other: weight(other, method, **more))
@@ -208,24 +208,24 @@ def _design(  # noqa: PLR0917
     study: Study,
     method: str,
     estimand: str,
-    found: Estimated,
+    fit: Estimated,
     fate: np.ndarray,
     settings: dict[str, Any],
 ) -> Design:
-    _refuse_endless(method, found.weights)
-    scored = found.propensity
+    _refuse_endless(method, fit.weights)
+    scored = fit.propensity
     target = study.sampling * (fate == KEPT)
     if estimand in ("ATT", "ATC"):
         target *= study.treated == (estimand == "ATT")
     elif estimand == "ATO" and scored is not None:
         target *= np.nan_to_num(scored.score * (1.0 - scored.score))
     return Design(
-        study, method, estimand, found.weights, fate, settings, target,
+        study, method, estimand, fit.weights, fate, settings, target,
         score=None if scored is None else scored.score,
         distance=None if scored is None else scored.linear,
-        weight_model=found.models[0] if len(found.models) == 1 else found.models or None,
+        weight_model=fit.models[0] if len(fit.models) == 1 else fit.models or None,
         folds=None if scored is None else scored.folds,
-        notes=(*found.notes, *_warnings(study, found.weights, estimand, fate, settings)),
+        notes=(*fit.notes, *_warnings(study, fit.weights, estimand, fate, settings)),
     )  # fmt: skip
 
 

@@ -200,7 +200,7 @@ def balance_arm(covariates: Covariates, base: np.ndarray, target: np.ndarray) ->
     >>> fit.weights.round(3).tolist()
     [0.116, 0.268, 0.616, 0.0]
     """
-    found = solve(
+    solution = solve(
         covariates,
         lambda rows: entropy_terms(base[rows], target[rows]),
         float(np.log(target.sum() / base.sum())),
@@ -208,15 +208,15 @@ def balance_arm(covariates: Covariates, base: np.ndarray, target: np.ndarray) ->
         lambda sizes: _not_converged(covariates, sizes),
         rescue=lambda rows: _damped(rows, base, target),
     )
-    if not found.left <= UNSOLVED * target.sum():
+    if not solution.left <= UNSOLVED * target.sum():
         _refuse_outside(covariates, base, target)
-        raise _not_converged(covariates, np.abs(found.coefficients[1:]))
+        raise _not_converged(covariates, np.abs(solution.coefficients[1:]))
     # Units outside the arm may lie anywhere.
-    weights = base * np.exp(np.where(base > 0, found.linear, 0.0))
+    weights = base * np.exp(np.where(base > 0, solution.linear, 0.0))
     residual = target - weights
-    if found.redundant:
-        _refuse_unbalanced(covariates, found.redundant, residual, target)
-    return EntropyFit(weights, residual, found.coefficients, found.information)
+    if solution.redundant:
+        _refuse_unbalanced(covariates, solution.redundant, residual, target)
+    return EntropyFit(weights, residual, solution.coefficients, solution.information)
 
 
 #: Steps of the damped method, and halvings of each, after which there is no solution.
@@ -247,8 +247,8 @@ def _damped(rows: Reader, base: np.ndarray, target: np.ndarray) -> np.ndarray:
         residual = target - weights
         sums = sweep(rows, place, lambda _eta, rows, _: (0.0, residual[rows], weights[rows]))  # noqa: B023
         # So little is added that only a direction along which rounding decides is held back.
-        held = _HELD * np.diag(np.diagonal(sums.matrix))
-        step = solved(sums.matrix + held, sums.gradient)
+        ridge = _HELD * np.diag(np.diagonal(sums.matrix))
+        step = solved(sums.matrix + ridge, sums.gradient)
         if not np.isfinite(step).all() or not value > deepest:
             break
         if step_size(step, place, rows.scale) < NEAR:
@@ -409,7 +409,7 @@ def by_entropy(study: Study, estimand: str) -> Estimated:
 
 
 def trimmed(
-    study: Study, found: Estimated, estimand: str, quantile: float, exclude: bool
+    study: Study, fit: Estimated, estimand: str, quantile: float, exclude: bool
 ) -> tuple[Estimated, np.ndarray, float]:
     """Cap or leave out extreme weights.
 
@@ -422,20 +422,20 @@ def trimmed(
 
     Returns
     -------
-    found : Estimated
+    fit : Estimated
     extreme : ndarray of bool, shape (n,)
     bound : float
         The quantile's weight.
     """
-    looked_at = found.weights > 0
+    looked_at = fit.weights > 0
     if estimand in ("ATT", "ATC"):
         looked_at &= study.treated == (estimand == "ATC")
     if not looked_at.any():
         raise DataError("trim: no unit has an estimated weight, so none is extreme. Leave it out.")
     # An observed weight, as R's type 3: capping then changes no weight but the extreme ones.
-    bound = float(np.quantile(found.weights[looked_at], quantile, method="closest_observation"))
-    extreme = looked_at & (found.weights > bound)
+    bound = float(np.quantile(fit.weights[looked_at], quantile, method="closest_observation"))
+    extreme = looked_at & (fit.weights > bound)
     if exclude:
-        return found.only(~extreme), extreme, bound
-    capped = found.only(~extreme)
-    return replace(capped, weights=np.where(extreme, bound, found.weights)), extreme, bound
+        return fit.only(~extreme), extreme, bound
+    capped = fit.only(~extreme)
+    return replace(capped, weights=np.where(extreme, bound, fit.weights)), extreme, bound
