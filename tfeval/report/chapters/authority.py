@@ -318,10 +318,10 @@ def _neighbours(places: pd.DataFrame, code: str) -> list[tuple[str, str]]:
     })  # fmt: skip
     apart = (scale - scale.loc[code]) / scale.std()
     alike = (apart**2).sum(axis=1, skipna=False).drop(code).dropna()
-    likest = alike.sort_values(kind="stable").index[:_ALIKE]
+    nearest = alike.sort_values(kind="stable").index[:_ALIKE]
     far = _kilometres(places, code).drop(code).dropna().sort_values(kind="stable")[:_NEAR]
-    found = dict.fromkeys(likest, "alike")
-    for other, distance in far.items():
+    found = dict.fromkeys(map(str, nearest), "alike")
+    for other, distance in zip(map(str, far.index), far, strict=True):
         near = f"nearby, {distance:,.0f} km"
         found[other] = f"alike and {near}" if other in found else near
     return list(found.items())
