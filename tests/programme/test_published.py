@@ -75,6 +75,42 @@ BROKEN = {
         lambda frame: pd.concat([frame, frame.head(1)]),
         "repeated code in 1 row",
     ),
+    "not an upper-tier code": (
+        "authority_codes",
+        set_cell("code", "E07000240"),
+        "an upper-tier authority in 1 row",
+    ),
+    "a later code of nobody": (
+        "authority_codes",
+        set_cell("authority", "E99999999"),
+        "authority in 1 row",
+    ),
+    "an odd area": ("authority_codes", set_cell("area", "near"), "none of same, part, across in 1"),
+    "a code on a day of no calendar": (
+        "authority_codes",
+        set_cell("valid_to", "2019-02-30"),
+        "valid_to: not YYYY-MM-DD in 1 row",
+    ),
+    "a code that ends before it begins": (
+        "authority_codes",
+        set_cell("valid_from", "2019-04-02", 27),
+        "before valid_from in 1 row",
+    ),
+    "a code that follows on nothing": (
+        "authority_codes",
+        set_cell("valid_to", "2018-12-31", 27),
+        "own code ended in 1 row",
+    ),
+    "an authority without its own code": (
+        "authority_codes",
+        lambda frame: frame.iloc[1:],
+        "without 1 of the authorities of 2012-15",
+    ),
+    "over one authority": (
+        "authority_codes",
+        set_cell("area", "across"),
+        "not so and of several in 1 row",
+    ),
     "no source title": (
         "budget",
         set_cell("source_title", " "),

@@ -78,8 +78,7 @@ def test_a_later_code_is_the_same_authority_in_families_and_coverage(few, tmp_pa
     report = check_records(mixed, only=checked)
     assert set(report.renamed) >= {"families.local_authority", "coverage.local_authority"}
     assert "Codes of other years, read as those of 2012-15: families.local_auth" in report.text()
-    kinds = {one.kind for one in report.faults}
-    assert kinds == {one.kind for one in check_records(few, only=checked).faults}
+    assert not [one for one in report.faults if one.column == "local_authority"]
     expected = outcomes(few)
     pd.testing.assert_frame_equal(outcomes(mixed), expected)
     counted = [name for name in expected if name.endswith("_6")]

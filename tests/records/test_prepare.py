@@ -238,6 +238,17 @@ def test_a_day_that_two_forms_read_differently_is_refused(sent, frames):
     assert set(pd.to_datetime(found["birth_month"])) == {pd.Timestamp("1980-02-01")}
 
 
+def test_days_of_a_workbook_are_days_whatever_form_text_has(sent, frames):
+    pytest.importorskip("openpyxl")
+    people = frames["people"]
+    at = pd.to_datetime(people["birth_month"])
+    mixed = [day.to_pydatetime() if i % 2 else f"{day:%d/%m/%Y}" for i, day in enumerate(at)]
+    people.assign(birth_month=mixed).to_excel(sent / "people.xlsx", index=False)
+    born = '{from = "birth_month", dates = ["DD/MM/YYYY"]}'
+    found = pd.read_parquet(made(sent, people_by(frames, birth_month=born)) / "people.parquet")
+    pd.testing.assert_frame_equal(rows(found), rows(people))
+
+
 SEX = "[tables.people.columns]\nsex = 's'\n"
 WRONG = {
     "an unknown key": ("[table.people]\n", 'unknown key, "table". Did you mean tables?'),
@@ -266,6 +277,8 @@ WRONG = {
         "[tables.people.columns]\nperson_id = {value = 'a'}\nsex = 'sex'\n", "give its column"),
     "a value of nobody's": (
         "[tables.people.columns]\nsex = {value = 'man'}\nrole = 'role'\n", "none that the dict"),
+    "a file twice": (
+        "[tables.people]\nfrom = ['people.csv', 'people.csv']\n" + SEX, "names a file twice"),
     "two ways at once": (
         "[tables.people.columns]\nsex = {value = 'male', from = 's'}\n", "says one of from"),
     "no codec": ("[defaults]\nencoding = 'rot13'\n" + SEX, "none that is known"),

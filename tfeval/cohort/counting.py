@@ -229,8 +229,11 @@ def _unlinked(
     of_age = {
         column_of("unlinked", span.name): as_number(
             # The day of birth is not kept: it may be the month's last.
-            (birthday(youngest) < joined[span.end])
-            & (birthday(too_old, months=1) > joined[span.start])
+            # Whose birth cannot be read may be of age.
+            (
+                (birthday(youngest) < joined[span.end])
+                & (birthday(too_old, months=1) > joined[span.start])
+            ).fill_null(True)
         ).max()
         for span in spans
     }

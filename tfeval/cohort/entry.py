@@ -15,7 +15,8 @@ from tfeval.cohort.analysis_table import TREATMENTS, Settings
 from tfeval.cohort.columns import BASELINE_MONTHS
 from tfeval.errors import DataError
 from tfeval.programme.phases import Phase
-from tfeval.records.relations import kept_frame
+from tfeval.records.relations import kept_frame, unread
+from tfeval.records.schema import TABLES
 from tfeval.records.store import Records
 
 
@@ -187,6 +188,7 @@ def assessed(records: Records, settings: Settings, rules: Phase) -> ibis.Table:
         as_asked=~supported if settings.treatment == "data_matched_apart" else True,
     )
     first = families.group_by("family_id").aggregate(first_on=_.treated_on.min())
+    families = families.mutate(read=families["family_id"].notin(_unreadable(records, rules)))
     own = families.filter(_.phase == rules.name)
     lacking = [name for name in rules.nominated if name not in own.columns]
     if lacking:
@@ -211,8 +213,23 @@ def assessed(records: Records, settings: Settings, rules: Phase) -> ibis.Table:
         "first_on",
         "met",
         "eligible",
+        "read",
         *flags,
     )
+
+
+def _unreadable(records: Records, rules: Phase) -> ibis.Value:
+    """Return the families of which something that decides cannot be read, in whatever phase.
+
+    A day of attachment that cannot be read would else be none, and the family compared as one
+    that was never attached.
+    """
+    raw, columns = records.raw["families"], TABLES["families"].columns
+    names = ("phase", "identified_on", "attached_on", "lead_practitioner_on", *rules.nominated)
+    wrong = [unread(raw[name], columns[name]) for name in names if name in raw.columns]
+    return raw.filter(ibis.or_(*wrong)).select(family_id=raw["family_id"].cast("string"))[
+        "family_id"
+    ]
 
 
 def _treated(families: ibis.Table, rules: Phase) -> ibis.Table:
@@ -223,7 +240,7 @@ def _treated(families: ibis.Table, rules: Phase) -> ibis.Table:
         index_on=_.treated_on,
         attached_on=_.first_on,
         **{name: families[name] for name in criteria_columns(rules)},
-        assessed=ibis.literal(True),
+        assessed=_.read,
         in_group=_.attached_on.notnull(),
         as_asked=_.as_asked & _.treated_on.notnull(),
         not_before=(_.treated_on == _.first_on).fill_null(False),
@@ -271,6 +288,8 @@ def _waits(
     frame = frame[frame["wait"] >= 0].reset_index(drop=True)
     if frame.empty:
         only = settings.treatment == "supported"
+        if families.filter(~_.read).count().to_pyarrow().as_py():
+            raise DataError("No treated family can be read: tfeval check says what cannot.")
         raise DataError(
             f"No family of this phase was {TREATMENTS[settings.treatment]}: there is nothing to "
             "compare."
@@ -281,7 +300,7 @@ def _waits(
 
 
 def _counted_waits(families: ibis.Table, rules: Phase) -> ibis.Table:
-    rows = _treated(families, rules).filter(_.in_group & _.as_asked & _.not_before)
+    rows = _treated(families, rules).filter(_.assessed & _.in_group & _.as_asked & _.not_before)
     day = rows["identified_on"].epoch_days()
     rows = rows.mutate(day=as_long(day), wait=as_long(rows["index_on"].epoch_days() - day))
     return rows.group_by("day", "wait").aggregate(families=_.count())
@@ -340,7 +359,7 @@ def _with_index(pool: ibis.Table, waits: ibis.Table, seed: int, rules: Phase) ->
         index_on=pool["index_on"],
         attached_on=pool["first_on"],
         **{name: pool[name] for name in criteria_columns(rules)},
-        assessed=ibis.literal(True),
+        assessed=pool["read"],
         in_group=pool["in_group"],
         as_asked=ibis.literal(True),
         not_before=pool["first_on"].isnull() | (pool["first_on"] > pool["index_on"]),

@@ -130,28 +130,40 @@ def code_faults(frame: pd.DataFrame, authorities: pd.DataFrame) -> Iterator[str]
     frame, authorities : DataFrame
         `authority_codes` and `local_authorities` as text.
     """
+    cells = list(_cell_faults(frame, authorities))
+    yield from cells or _row_faults(frame, authorities)
+
+
+def _cell_faults(frame: pd.DataFrame, authorities: pd.DataFrame) -> Iterator[str]:
     odd = ~frame["code"].str.fullmatch(r"E(06|08|09|10)0000[0-9]{2}")
     yield from _said("code", "not the code of an upper-tier authority", odd)
-    known = set(authorities["code"])
-    yield from _said("authority", "unknown authority", ~frame["authority"].isin(known))
+    unknown = ~frame["authority"].isin(authorities["code"])
+    yield from _said("authority", "unknown authority", unknown)
     yield from _said("area", f"none of {', '.join(AREAS)}", ~frame["area"].isin(AREAS))
-    read = {}
     for column in ("valid_from", "valid_to"):
-        read[column] = pd.to_datetime(frame[column], format="%Y-%m-%d", errors="coerce")
-        yield from _said(column, "not YYYY-MM-DD", read[column].isna() & (frame[column] != ""))
-    yield from _said("valid_to", "before valid_from", read["valid_to"] < read["valid_from"])
+        unread = _days(frame[column]).isna() & (frame[column] != "")
+        yield from _said(column, "not YYYY-MM-DD", unread)
+
+
+def _row_faults(frame: pd.DataFrame, authorities: pd.DataFrame) -> Iterator[str]:
+    begins, ends = _days(frame["valid_from"]), _days(frame["valid_to"])
+    yield from _said("valid_to", "before valid_from", ends < begins)
     own = frame["code"] == frame["authority"]
-    lost = len(known - set(frame.loc[own & (frame["area"] == SAME), "code"]))
+    lost = len(set(authorities["code"]) - set(frame.loc[own, "code"]))
     if lost:
         yield f"column code: without {lost} of the authorities of 2012-15: give each a row."
     touched = frame.groupby("code")["authority"].transform("nunique")
     several = (frame["area"] == ACROSS) != (touched > 1)
     yield from _said("area", "across, and of one authority, or not so and of several", several)
     # A later code begins on the day after the authority's own ended.
-    ended = dict(zip(frame.loc[own, "code"], read["valid_to"][own], strict=True))
+    ended = dict(zip(frame.loc[own, "code"], ends[own], strict=True))
     follows = frame["authority"].map(ended) + timedelta(days=1)
-    broken = ~own & frame["authority"].isin(ended) & ~(follows == read["valid_from"])
+    broken = ~own & frame["authority"].isin(ended) & ~(follows == begins)
     yield from _said("valid_from", "not the day after the authority's own code ended", broken)
+
+
+def _days(texts: pd.Series) -> pd.Series:
+    return pd.to_datetime(texts, format="%Y-%m-%d", errors="coerce")
 
 
 def _said(column: str, what: str, rows: pd.Series) -> Iterator[str]:

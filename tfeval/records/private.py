@@ -153,6 +153,16 @@ def duckdb_connection(
         return connection
 
 
+def private_folder() -> Path:
+    """Make a folder among the system's temporary files that nobody else can enter.
+
+    It is removed at the end; what a killed process left is removed by the next.
+    """
+    made = _spill_folder(None)
+    made.mkdir(mode=_FOLDER)
+    return made
+
+
 def _quoted(path: Path) -> str:
     return "'" + str(path).replace("'", "''") + "'"
 

@@ -214,6 +214,8 @@ def _table(name: str, said: Any, defaults: Mapping[str, Any]) -> TableRule:
     source = [source] if isinstance(source, str) else source
     if not isinstance(source, list) or not source or not all(isinstance(x, str) for x in source):
         raise ParameterError(f"{place}.from is a file, or a list of files in quotes: correct it.")
+    if len(set(source)) < len(source):
+        raise ParameterError(f"{place}.from names a file twice, whose rows would be too: once.")
     files = {**{key: defaults[key] for key in _FILE if key in defaults},
              **{key: said[key] for key in _FILE if key in said}}  # fmt: skip
     values = {**{key: defaults[key] for key in _VALUES if key in defaults},

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from tfeval.errors import DataError, ParameterError, in_own_words
 from tfeval.records.check import shown
-from tfeval.records.folders import ABOUT, PREPARED
+from tfeval.records.folders import ABOUT, PREPARED, kind_of
 from tfeval.records.preparation.authorities import (
     families_across,
     join_windows,
@@ -24,7 +24,7 @@ from tfeval.records.preparation.draft import draft_mapping as draft_mapping  # n
 from tfeval.records.preparation.log import Change, Prepared
 from tfeval.records.preparation.making import Making
 from tfeval.records.preparation.mapping import LEAVE_OUT, Plan, read_plan
-from tfeval.records.preparation.sources import Source, opened_source
+from tfeval.records.preparation.sources import Source, is_book, opened_source
 from tfeval.records.preparation.values import LIES_ACROSS, PART_OF_ONE, WHY
 from tfeval.records.private import written_whole
 from tfeval.records.schema import TABLES
@@ -118,7 +118,8 @@ def _about(source: Path, plan: Plan) -> dict[str, Any]:
     ParameterError
         If the mapping calls records real that call themselves simulated.
     """
-    beside = source / ABOUT if source.is_dir() else source.with_suffix(".json")
+    database = not (source.is_dir() or is_book(source) or kind_of(source))
+    beside = source.with_suffix(".json") if database else source / ABOUT
     own = checked_about(read_about(beside), beside.name)
     if own.get("simulated") and plan.about.get("simulated") is False:
         raise ParameterError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import gzip
 import shutil
-import tempfile
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from tfeval.errors import DataError, suggest
 from tfeval.records.files import database_cure, encoding_cure
 from tfeval.records.folders import contents, header, kind_of, line_of, plain_name, read_csv
 from tfeval.records.preparation.mapping import ColumnRule, TableRule
-from tfeval.records.private import duckdb_connection
+from tfeval.records.private import duckdb_connection, private_folder
 from tfeval.records.relations import cast
 
 _BOOKS = (".xlsx", ".xlsm")
@@ -55,7 +54,7 @@ class Source:
         if self.path.is_dir():
             left = contents(self.path).ignored
             return sorted(one.name for one in self.path.iterdir() if one.name not in left)
-        if _is_book(self.path):
+        if is_book(self.path):
             return _sheets(self.path)
         if kind_of(self.path):
             return [self.path.name]
@@ -118,7 +117,7 @@ class Source:
                         yield self._file(file, rule)
                 return
             yield self._file(place, rule)
-        elif _is_book(self.path):
+        elif is_book(self.path):
             yield self._sheet(self.path, name, rule)
         elif kind_of(self.path):
             yield self._file(self.path, rule)
@@ -127,7 +126,7 @@ class Source:
             yield self.connection.table(table, database=schema if mark else None)
 
     def _file(self, file: Path, rule: TableRule) -> ibis.Table:
-        if _is_book(file):
+        if is_book(file):
             sheets = _sheets(file)
             if not rule.sheet and len(sheets) != 1:
                 raise DataError(f"{file.name} has {len(sheets)} sheets: say which with "
@@ -200,12 +199,12 @@ def opened_source(path: Path) -> Iterator[Source]:
     """
     if not path.exists():
         raise DataError(f"There is no extract {path.name}: give a folder, a file or a workbook.")
-    plain = path.is_dir() or _is_book(path) or kind_of(path)
+    plain = path.is_dir() or is_book(path) or kind_of(path)
     try:
         connection = duckdb_connection() if plain else duckdb_connection(path)
     except Exception as fault:
         raise DataError(database_cure(path.name, fault)) from None
-    work = Path(tempfile.mkdtemp(prefix="tfeval-prepare-"))
+    work = private_folder()
     try:
         yield Source(path, connection, work)
     finally:
@@ -247,7 +246,8 @@ def as_text(value: ibis.Value, place: str) -> tuple[ibis.Value, bool]:
     raise DataError(f"{place} comes as a type that holds no single value: write it as text.")
 
 
-def _is_book(path: Path) -> bool:
+def is_book(path: Path) -> bool:
+    """Return whether a file is a workbook, by its name."""
     return path.is_file() and path.name.lower().endswith(_BOOKS)
 
 

@@ -120,7 +120,9 @@ def constant(place: str, column: Column, rule: ColumnRule, *, ends_on: date) -> 
 
 
 def _dates(column: Column, rule: ColumnRule) -> Reader:
-    forms = rule.dates or (DateForm(ISO),)
+    # A day written YYYY-MM-DD is of one form alone, but for one that turns it round.
+    turned = any(one.form.startswith("YYYY-") for one in rule.dates)
+    forms = rule.dates if turned else (*rule.dates, DateForm(ISO))
 
     def read(text: str) -> Read:
         day, form = read_day(text, forms)
