@@ -63,7 +63,7 @@ class Ledger:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
         self._numbers: dict[str, _Numbers] = {}
-        self._values: dict[str, set[tuple[float, float]]] = {}
+        self._values: dict[str, set[tuple[float, float, str]]] = {}
         self._earlier: dict[str, Combinations] = {}
         self._new: list[tuple[str, np.ndarray, dict[str, Any]]] = []
         if folder is None:
@@ -143,17 +143,18 @@ class Ledger:
         earlier = self._earlier.get(group)
         return earlier is not None and earlier.isolate(families)
 
-    def has(self, kind: str, number: str, value: str, unit: float) -> bool:
-        """Tell whether a printed number was released, of whatever families."""
+    def has(self, kind: str, number: str, value: str, unit: float, error: str = "") -> bool:
+        """Tell whether a printed number was released, with its error, of whatever families."""
         named = "count" if kind == "count" else number
         held = self._values.setdefault(named, set())
         if not held:
             for key, numbers in self._numbers.items():
                 if key == named or key.startswith(f"{named}:"):
-                    held |= {(float(one["released"]), float(one["unit"]))
+                    held |= {(float(one["released"]), float(one["unit"]), error_words(one["error"]))
                              for one in numbers.said if one["released"] is not None}  # fmt: skip
         digits = len(value.partition(".")[2])
-        return any(one == unit and f"{said:.{digits}f}" == value for said, one in held)
+        return any(one == unit and f"{said:.{digits}f}" == value and own == error
+                   for said, one, own in held)  # fmt: skip
 
     def add(self, number: str, families: np.ndarray, said: Mapping[str, Any]) -> dict[str, Any]:
         """Note that a number is released; return what is kept of it, which `untell` takes back."""
@@ -197,6 +198,17 @@ class Ledger:
             )  # fmt: skip
         self._new = []
         return name
+
+
+def error_words(error: float | None) -> str:
+    """Write a released error, or nothing.
+
+    Examples
+    --------
+    >>> error_words(0.0625), error_words(None)
+    ('0.0625', '')
+    """
+    return "" if error is None or not np.isfinite(error) else f"{error:.4g}"
 
 
 def _heaps(families: np.ndarray) -> np.ndarray:
