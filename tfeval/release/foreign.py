@@ -172,7 +172,8 @@ def _picture(path: Path) -> Iterator[Part]:
 
     try:
         with Image.open(path) as drawn:
-            told = {**drawn.info, **dict(drawn.getexif())}
+            told: dict[Any, Any] = dict(drawn.info)
+            told |= dict(drawn.getexif())
     except OSError as fault:
         raise ValueError(path.suffix) from fault
     for name, value in told.items():
