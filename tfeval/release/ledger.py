@@ -14,13 +14,11 @@ import numpy as np
 
 from tfeval.errors import DataError, TfevalError
 from tfeval.records.private import open_to_others, write_private, written_whole
-from tfeval.release.combinations import Combinations
+from tfeval.release.combinations import HEAPS, Combinations, heaps_of
 from tfeval.report.cells import FEW
 
 KEY, RELEASES = "key", "releases"
 _BYTES = 32
-#: Families are counted in so many heaps, whose differences bound that of two sets.
-_HEAPS = 32
 
 
 @dataclass
@@ -29,19 +27,19 @@ class _Numbers:
 
     sets: list[np.ndarray] = field(default_factory=list)
     said: list[dict[str, Any]] = field(default_factory=list)
-    _heaps: np.ndarray = field(default_factory=lambda: np.zeros((8, _HEAPS), dtype=np.int64))
+    _heaps: np.ndarray = field(default_factory=lambda: np.zeros((8, HEAPS), dtype=np.int64))
 
     def take(self, families: np.ndarray, said: dict[str, Any]) -> None:
         """Add a set."""
         if len(self.sets) == len(self._heaps):
             self._heaps = np.concatenate([self._heaps, np.zeros_like(self._heaps)])
-        self._heaps[len(self.sets)] = _heaps(families)
+        self._heaps[len(self.sets)] = heaps_of(families)
         self.sets.append(families)
         self.said.append(said)
 
     def near(self, families: np.ndarray) -> np.ndarray:
         """Return the places of all sets that may differ by few families, and of some others."""
-        apart = np.abs(self._heaps[: len(self.sets)] - _heaps(families)).sum(axis=1)
+        apart = np.abs(self._heaps[: len(self.sets)] - heaps_of(families)).sum(axis=1)
         return np.flatnonzero(apart <= FEW)
 
 
@@ -209,10 +207,6 @@ def error_words(error: float | None) -> str:
     ('0.0625', '')
     """
     return "" if error is None or not np.isfinite(error) else f"{error:.4g}"
-
-
-def _heaps(families: np.ndarray) -> np.ndarray:
-    return np.bincount((families % _HEAPS).astype(np.int64), minlength=_HEAPS)
 
 
 def _joined(parts: Iterable[np.ndarray]) -> np.ndarray:
