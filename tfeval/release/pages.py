@@ -47,8 +47,8 @@ def register_of(released: Released) -> pd.DataFrame:
         if shown and np.isfinite(error):
             own["error"] = error_words(error)
             # From what is written, so that whoever reads it can work them out.
-            for name, end in zip(("low", "high"), ends(value, float(own["error"])), strict=True):
-                own[name] = printed(end, unit, row["kind"])
+            said = ends(float(own["value"]), float(own["error"]))
+            own["low"], own["high"] = (printed(one, unit, row["kind"]) for one in said)
         flags = ("exhaustive", "guarded", "signed", "shown")
         rows.append(own | {name: "yes" if bool(row[name]) else "no" for name in flags})
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(str)
