@@ -86,6 +86,37 @@ def test_two_reports_of_one_release_that_differ_by_a_caliper(people):
     assert (said[0]["exact"] != said[1]["exact"]).any() and said[0]["shown"].any()
 
 
+def several(frames: dict[str, pd.DataFrame]) -> tuple[list[dict], list[dict]]:
+    """Publish several reports of one release both ways: families with a result, by report."""
+    made = [cells_of(one.reset_index(drop=True), areas=False) for one in frames.values()]
+    off = [attacks.by_area(as_shown(one), "share:custody").get("England") for one in made]
+    sizes = [attacks.by_area(as_shown(one), "families")["England"].truth for one in made]
+    counts = [None if line is None else attacks.one_integer(line.low * n, line.high * n)
+              for line, n in zip(off, sizes, strict=True)]  # fmt: skip
+    found = release_cells(together(made, list(frames)), Ledger())
+    rows = found.frame[found.frame["number"] == "custody"]
+    return counts, rows.to_dict("records")
+
+
+def test_horizons_phases_and_three_editions(people):
+    """Differences of nested counts: in 12 months less in 6; the whole less phase one; editions."""
+    whole = people.iloc[:200].assign(custody=lambda f: (f.index < 57).astype(float))
+    sooner = whole.assign(custody=lambda f: (f.index < 52).astype(float))
+    cases = {
+        "horizons": {"6": sooner, "12": whole},
+        "phases": {"one": whole.iloc[5:], "two": whole.iloc[:5], "both": whole},
+        "editions": {"1": whole, "2": whole.iloc[3:], "3": whole.iloc[7:]},
+    }
+    for name, frames in cases.items():
+        counts, rows = several(frames)
+        known = [one for one in counts if one is not None]
+        assert 0 < abs(known[-1] - known[0]) < 10, name  # the pages give fewer than ten away
+        shown = [row for row in rows if row["shown"]]
+        gaps = [abs(a["released"] - b["released"]) for a in shown for b in shown]
+        # A gap of nought or of ten: between nought and twenty families.
+        assert set(gaps) <= {0.0, 10.0}, name
+
+
 def parts_of(people: pd.DataFrame) -> list[pd.DataFrame]:
     """Return three parts, and all of them but for five families."""
     first, second, third = (people.iloc[at : at + 700] for at in (0, 700, 1_400))

@@ -11,6 +11,7 @@ import time
 import numpy as np
 
 from tests.attacks.world import REGIONS
+from tfeval.release.combinations import Combinations
 from tfeval.release.ledger import Ledger
 from tfeval.release.released import release_cells
 from tfeval.report.cells import Cells, Maker, moved_by
@@ -47,6 +48,30 @@ def england(count: int = 117_910, seed: int = 1) -> Cells:
     return maker.made()
 
 
+def splits(seed: int, count: int = 117_910, share: float = 0.4) -> list[np.ndarray]:
+    """Return the sets of one number by area, of families spread over areas anew."""
+    rng = np.random.default_rng(seed)
+    size = rng.pareto(1.5, len(REGIONS)) + 0.3
+    area = rng.choice(len(REGIONS), count, p=size / size.sum())
+    keys = np.sort(np.random.default_rng(9).integers(0, 2**63, count).astype(np.uint64))
+    has = np.random.default_rng(8).random(count) < share
+    parts = [has, *(has & (area % 9 == one) for one in range(9)),
+             *(has & (area == one) for one in range(len(REGIONS)))]  # fmt: skip
+    return [keys[part] for part in parts if part.sum() >= 10]
+
+
+def beside_earlier(releases: int) -> str:
+    """Say how long one number's sets take beside those of some earlier releases."""
+    held = Combinations()
+    for seed in range(releases):
+        for one in splits(seed):
+            held.add(one)
+    new, spent = splits(releases), time.process_time()
+    found = sum(held.isolate(one) for one in new)
+    return (f"{len(new)} sets beside {len(held.sets)}: {time.process_time() - spent:.1f} s of a "
+            f"processor, {found} isolate a few families")  # fmt: skip
+
+
 def main() -> None:
     """Print how long it takes, and how many cells are hidden."""
     cells = england()
@@ -57,6 +82,8 @@ def main() -> None:
           f"{time.time() - begun:.0f} s, {time.process_time() - spent:.0f} s of a processor; "
           f"hidden: {reasons.get('small', 0)} small, {reasons.get('secondary', 0)} more; all "
           f"{len(made.reached)} protected: {all(one.safe for one in made.reached)}")  # fmt: skip
+    for releases in (1, 5):
+        print(beside_earlier(releases))
 
 
 if __name__ == "__main__":

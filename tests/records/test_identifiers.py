@@ -24,7 +24,7 @@ FORMS = {
     "National Insurance number": [
         "JG123456C", "jg123456c", "JG 12 34 56 C", "JG-12-34-56-C", "JG  123456  C",
         "JG\u00a012\u00a034\u00a056\u00a0C", "ni: jg 12 34 56 c.",
-        "ＪＧ１２３４５６Ｃ", "J.G.123456.C",
+        "ＪＧ１２３４５６Ｃ", "J.G.123456.C", "\u0408G123456\u0421",
     ],
     "UPN": [
         "H801200001001", "h801200001001", "H 8012 0000 1001", "H-801200001001",
@@ -33,11 +33,15 @@ FORMS = {
     ],
     "full postcode": [
         "L1 8JQ", "l1 8jq", "L18JQ", "L1  8JQ", "L1\u00a08JQ", "L1-8JQ", "L1.8JQ", "PR8 1DA",
-        "SW1A 1AA", "lives at l1 8jq now", "Ｌ１ ８ＪＱ",
+        "SW1A 1AA", "lives at l1 8jq now", "Ｌ１ ８ＪＱ", "S W 1 A 1 A A", "gir 0aa",
+        "\u0405W1\u0410 1\u0410\u0410",
     ],
+    "street address": ["12 High Street", "12a station rd", "Flat 3, 12 Upper Mill Lane"],
+    "driving licence": ["OTHER801199AN9XX", "other 801199 an 9xx", "OT999-801199-A99XX"],
     "email address": [
         "someone@example.org", "SOMEONE@EXAMPLE.ORG", "some.one @ example . org",
         "mail to someone@example.org please", "someone＠example．org", "someone at example dot org",
+        "someone(at)example.org", "someone [at] example.org", "someone{AT}example.org",
     ],
     "phone number": [
         "07700 900123", "07700900123", "07700-900-123", "+44 7700 900123", "+447700900123",
@@ -54,7 +58,7 @@ FORMS = {
         "17\u00a005\u00a01980", "17 May 1980", "17th May 1980", "17th of May 1980", "May 17, 1980",
         "17-MAY-80", "17May1980", "17thofSeptember1980", "17/05/80", "17.5.80",
         "born 17/05/1980 in Bootle", "１７/０５/１９８０",
-        "1980 May 17",
+        "1980 May 17", "May 17 '80", "1980-W20-6", "1980 17 05",
     ],
 }  # fmt: skip
 CASES = [(kind, text) for kind, texts in FORMS.items() for text in texts]

@@ -168,6 +168,15 @@ def test_a_table_that_was_changed_is_found(done):
         before.to_csv(done.outside / "national" / "cells.csv", index=False, lineterminator="\n")
 
 
+def test_choices_that_are_none_are_found(done):
+    path = done.outside / "national" / "about.csv"
+    for line, words in (("n,3.14159", "a choice that is none"), ("caliper,-7", "cannot have")):
+        before = path.read_text()
+        path.write_text(f"{before}{line}\n")
+        assert any(words in fault for fault in faults(done.outside)), words
+        path.write_text(before)
+
+
 def test_complements_are_found(done):
     # A region of about 50 with five authorities of ten at least leaves little for the sixth.
     def give_away(frame):
@@ -195,8 +204,8 @@ def test_what_does_not_belong_is_found(done):
     (outside / "national" / "index.html").chmod(0o644)
     text = "\n".join(faults(outside))
     for words in ("value.xlsx: xl/worksheets/sheet1.xml: a live formula", "who made it",
-                  "sheet1.xml: a number that is no registered cell",
-                  "figure.json: line 1: a number that is no registered cell",
+                  "sheet1.xml: line 5: a number that is no registered cell",
+                  "figure.json: line 2: a number that is no registered cell",
                   "more.csv: line 2: a live formula", "picture.png: was not written",
                   "link: is a link", "national/index.html: is open to others"):  # fmt: skip
         assert words in text, words

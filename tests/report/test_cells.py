@@ -69,6 +69,15 @@ def test_areas_hold_each_other(cells):
         assert all(first == second for first, second in pairwise(levels))
 
 
+def test_no_mean_or_effect_by_area_is_of_noughts_and_ones(cells):
+    # Counts say it already: a second number of another unit would sharpen them.
+    means = cells.frame[cells.frame["kind"] == "mean"]
+    assert len(means) > 100
+    assert not np.isclose(means["value"], means["events"] / means["n"], rtol=1e-9).any()
+    effects = cells.frame[(cells.frame["kind"] == "effect") & (cells.frame["area"] != "England")]
+    assert len(effects) > 100 and (effects["unit"] != "share").all()
+
+
 def test_effects_are_the_pages_and_few_families_move_them_by_no_more(found, cells):
     rows = cells.frame[(cells.frame["kind"] == "effect") & (cells.frame["level"] == "england")]
     page_rows = found.effects.to_frame().set_index("outcome")

@@ -22,7 +22,8 @@ def folded(text: str) -> str:
     """Return text as words of capital letters and plain digits, one space between them.
 
     Compatible forms of characters (NFKD), accents, marks that are not seen, digits of other
-    scripts, case, punctuation and every kind of space are taken for the same.
+    scripts, letters of others that look alike, case, punctuation and every kind of space are
+    taken for the same.
 
     Parameters
     ----------
@@ -36,7 +37,12 @@ def folded(text: str) -> str:
     """
     if not text.isascii():
         text = "".join(map(_plain, unicodedata.normalize("NFKD", text)))
+        text = text.upper().translate(_ALIKE)
     return _BETWEEN.sub(" ", text.upper()).strip()
+
+
+#: Letters of other scripts that look like Latin ones.
+_ALIKE = str.maketrans("АВЕЅІЈКМНОРСТУХΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABESIJKMHOPCTYXABEZHIKMNOPTYX")
 
 
 def _plain(character: str) -> str:
@@ -57,19 +63,29 @@ PATTERNS = {
     "National Insurance number": (
         "[A-CEGHJ-PR-TW-Z] ?[A-CEGHJ-NPR-TW-Z] ?([0-9] ?){6}[A-D]"
     ),
-    "full postcode": "[A-Z]{1,2}[0-9][0-9A-Z]? ?[0-9][A-Z]{2}",
+    "full postcode": (
+        "[A-Z]{1,2}[0-9][0-9A-Z]? ?[0-9][A-Z]{2}|GIR ?0AA"
+        "|[A-Z]( [A-Z])? [0-9]( [0-9A-Z])? [0-9] [A-Z] [A-Z]"
+    ),
+    "street address": (
+        "[0-9]{1,4}[A-Z]? ([A-Z]+ ){1,3}"
+        "(STREET|ST|ROAD|RD|AVENUE|AVE|LANE|CLOSE|DRIVE|CRESCENT|TERRACE|GARDENS|GROVE|PLACE)"
+    ),
+    "driving licence": "[A-Z]{2}[A-Z9]{3} ?[0-9]{6} ?[A-Z][A-Z9] ?[0-9][A-Z]{2}",
     "email address": "[^ ]* ?@ ?[^ ]*|[^ ]+ AT ([^ ]+ )+DOT [^ ]+",
     "phone number": "07( ?[0-9]){9}|0[1238][0-9]{1,4} ([0-9] ?){4,8}[0-9]"
     "|(00 ?)?44 (0 ?)?[1-9]( ?[0-9]){8,9}|0044( ?[0-9]){9,11}",
     "name": f"({_TITLES}) [A-Z]+( [A-Z]+)*",
     "full date of birth": (
         f"{_Y} {_M} {_D}|{_D} {_M} {_Y}|{_D} ?(ST|ND|RD|TH)? ?(OF ?)?{_MONTH} ?({_Y}|[0-9]{{2}})"
-        f"|{_MONTH} {_D} ?(ST|ND|RD|TH)? {_Y}|{_Y} {_MONTH} {_D}"
+        f"|{_MONTH} {_D} ?(ST|ND|RD|TH)? ({_Y}|[0-9]{{2}})|{_Y} {_MONTH} {_D}|{_Y} {_D} {_M}"
+        "|(19|20)[0-9]{2} ?W[0-5][0-9] ?[1-7]"
     ),
 }  # fmt: skip
 KINDS = tuple(PATTERNS)
 #: What folding would hide: a code of the country, a short year, a name without a title.
 _AS_WRITTEN = {
+    "email address": r"[^ ] ?[(\[{] ?[aA][tT] ?[)\]}] ?[^ ]",
     "phone number": r"[+] ?\(?44",
     "full date of birth": r"(^|[^0-9])[0-3]?[0-9] ?[/.] ?[01]?[0-9] ?[/.] ?[0-9]{2}($|[^0-9])",
     "name": r"^[A-Z][A-Za-z'-]+,? +([A-Z][.]? +)?[A-Z][A-Za-z'-]+$",

@@ -77,9 +77,10 @@ _NOT_COVERED = [
     "held, and was not worked out by making the design again",
     "means and effects of earlier releases are not among what the linear programmes know: there "
     "only the ledger stands between two sets of nearly the same families",
-    "unions of more than two earlier sets",
+    "sums and differences of more than three earlier sets, or of sets of different numbers",
     "who knows how cells are chosen to be hidden",
-    "text, charts and spreadsheets of pages, none of which is released",
+    "text, charts and spreadsheets of pages inside, none of which is released: chapters outside "
+    "are made of released cells and published figures alone",
 ]
 
 

@@ -21,6 +21,8 @@ from tfeval.report.cells import FEW
 #: How often families are parted, and into how many parts. That nine avoid all chosen parts each
 #: time has a chance of one in seven hundred; that five do, of one in a hundred thousand.
 _TIMES, _BITS = 8, 4
+#: Families are counted in so many heaps, whose differences bound those of sets.
+HEAPS = 32
 #: Sets beyond which combinations of three are not looked for: there would be too many.
 _MOST = 1_500
 
@@ -29,9 +31,17 @@ def _sums(families: np.ndarray) -> np.ndarray:
     """Return the sum of the keys of those in each chosen part, modulo 2^64, shape (times,)."""
     mask = np.uint64((1 << _BITS) - 1)
     return np.array([
-        families[(families >> np.uint64(_BITS * turn)) & mask == 0].sum(dtype=np.uint64)
+        families[(families >> np.uint64(_BITS * turn + 8)) & mask == 0].sum(dtype=np.uint64)
         for turn in range(_TIMES)
     ], dtype=np.uint64)  # fmt: skip
+
+
+def heaps_of(families: np.ndarray) -> np.ndarray:
+    """Return how many families fall into each of some heaps, shape (heaps,).
+
+    What two sets' heaps differ by is no more than what the sets do.
+    """
+    return np.bincount((families % HEAPS).astype(np.int64), minlength=HEAPS)
 
 
 @dataclass
@@ -49,17 +59,17 @@ class Combinations:
     def add(self, families: np.ndarray) -> None:
         """Add a set."""
         self.sets.append(families)
-        for made in ("_keys", "_sizes", "_pairs"):
+        for made in ("_keys", "_sizes", "_heaps", "_pairs"):
             self.__dict__.pop(made, None)
 
     def isolate(self, families: np.ndarray) -> bool:
         """Tell whether a set differs from a sum or difference of two or three by one to nine."""
         if len(self.sets) < 2:
             return False
-        own, size = _sums(families), len(families)
+        own, heaps, size = _sums(families), heaps_of(families), len(families)
         seen: set[tuple[tuple[int, ...], tuple[int, ...]]] = set()
-        for turn in range(_TIMES):
-            for signs, places in self._candidates(own[turn], size, turn):
+        for turn in np.flatnonzero(own):  # a part without any of its families says nothing
+            for signs, places in self._candidates(own[turn], size, heaps, int(turn)):
                 if len(set(places)) == len(places) and (signs, places) not in seen:
                     seen.add((signs, places))
                     if 0 < self._left(families, signs, places) <= FEW:
@@ -69,6 +79,10 @@ class Combinations:
     @cached_property
     def _keys(self) -> np.ndarray:
         return np.array([_sums(one) for one in self.sets], dtype=np.uint64)
+
+    @cached_property
+    def _heaps(self) -> np.ndarray:
+        return np.array([heaps_of(one) for one in self.sets])
 
     @cached_property
     def _sizes(self) -> np.ndarray:
@@ -91,7 +105,7 @@ class Combinations:
         return found
 
     def _candidates(
-        self, own: np.uint64, size: int, turn: int
+        self, own: np.uint64, size: int, heaps: np.ndarray, turn: int
     ) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
         """Yield signs, and places of the sets that may make this one."""
         keys = self._keys[:, turn]
@@ -114,9 +128,12 @@ class Combinations:
             at = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
             at += np.repeat(start, counts)
             near = np.abs(sizes[at] + third * beside[which] - size) <= FEW
-            for one, other in zip(at[near], which[near], strict=True):
-                ends = () if third == 0 else (int(places[other]),)
-                yield (1, sign, third), (int(a[one]), int(b[one]), *ends)
+            first, second, last = a[at[near]], b[at[near]], places[which[near]]
+            off = self._heaps[first] + sign * self._heaps[second] - heaps
+            off += third * self._heaps[last]
+            for place in np.flatnonzero(np.abs(off).sum(axis=1) <= FEW):
+                ends = () if third == 0 else (int(last[place]),)
+                yield (1, sign, third), (int(first[place]), int(second[place]), *ends)
 
     def _left(
         self, families: np.ndarray, signs: tuple[int, ...], places: tuple[int, ...]

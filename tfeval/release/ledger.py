@@ -14,13 +14,11 @@ import numpy as np
 
 from tfeval.errors import DataError, TfevalError
 from tfeval.records.private import open_to_others, write_private, written_whole
-from tfeval.release.combinations import Combinations
+from tfeval.release.combinations import HEAPS, Combinations, heaps_of
 from tfeval.report.cells import FEW
 
 KEY, RELEASES = "key", "releases"
 _BYTES = 32
-#: Families are counted in so many heaps, whose differences bound that of two sets.
-_HEAPS = 32
 
 
 @dataclass
@@ -29,19 +27,19 @@ class _Numbers:
 
     sets: list[np.ndarray] = field(default_factory=list)
     said: list[dict[str, Any]] = field(default_factory=list)
-    _heaps: np.ndarray = field(default_factory=lambda: np.zeros((8, _HEAPS), dtype=np.int64))
+    _heaps: np.ndarray = field(default_factory=lambda: np.zeros((8, HEAPS), dtype=np.int64))
 
     def take(self, families: np.ndarray, said: dict[str, Any]) -> None:
         """Add a set."""
         if len(self.sets) == len(self._heaps):
             self._heaps = np.concatenate([self._heaps, np.zeros_like(self._heaps)])
-        self._heaps[len(self.sets)] = _heaps(families)
+        self._heaps[len(self.sets)] = heaps_of(families)
         self.sets.append(families)
         self.said.append(said)
 
     def near(self, families: np.ndarray) -> np.ndarray:
         """Return the places of all sets that may differ by few families, and of some others."""
-        apart = np.abs(self._heaps[: len(self.sets)] - _heaps(families)).sum(axis=1)
+        apart = np.abs(self._heaps[: len(self.sets)] - heaps_of(families)).sum(axis=1)
         return np.flatnonzero(apart <= FEW)
 
 
@@ -63,7 +61,7 @@ class Ledger:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
         self._numbers: dict[str, _Numbers] = {}
-        self._values: dict[str, set[tuple[float, float]]] = {}
+        self._values: dict[str, set[tuple[float, float, str]]] = {}
         self._earlier: dict[str, Combinations] = {}
         self._new: list[tuple[str, np.ndarray, dict[str, Any]]] = []
         if folder is None:
@@ -143,17 +141,18 @@ class Ledger:
         earlier = self._earlier.get(group)
         return earlier is not None and earlier.isolate(families)
 
-    def has(self, kind: str, number: str, value: str, unit: float) -> bool:
-        """Tell whether a printed number was released, of whatever families."""
+    def has(self, kind: str, number: str, value: str, unit: float, error: str = "") -> bool:
+        """Tell whether a printed number was released, with its error, of whatever families."""
         named = "count" if kind == "count" else number
         held = self._values.setdefault(named, set())
         if not held:
             for key, numbers in self._numbers.items():
                 if key == named or key.startswith(f"{named}:"):
-                    held |= {(float(one["released"]), float(one["unit"]))
+                    held |= {(float(one["released"]), float(one["unit"]), error_words(one["error"]))
                              for one in numbers.said if one["released"] is not None}  # fmt: skip
         digits = len(value.partition(".")[2])
-        return any(one == unit and f"{said:.{digits}f}" == value for said, one in held)
+        return any(one == unit and f"{said:.{digits}f}" == value and own == error
+                   for said, one, own in held)  # fmt: skip
 
     def add(self, number: str, families: np.ndarray, said: Mapping[str, Any]) -> dict[str, Any]:
         """Note that a number is released; return what is kept of it, which `untell` takes back."""
@@ -199,8 +198,15 @@ class Ledger:
         return name
 
 
-def _heaps(families: np.ndarray) -> np.ndarray:
-    return np.bincount((families % _HEAPS).astype(np.int64), minlength=_HEAPS)
+def error_words(error: float | None) -> str:
+    """Write a released error, or nothing.
+
+    Examples
+    --------
+    >>> error_words(0.0625), error_words(None)
+    ('0.0625', '')
+    """
+    return "" if error is None or not np.isfinite(error) else f"{error:.4g}"
 
 
 def _joined(parts: Iterable[np.ndarray]) -> np.ndarray:

@@ -19,6 +19,7 @@ from tfeval.errors import TfevalError
 from tfeval.programme.claims import authorities
 from tfeval.programme.outcomes import outcome_label
 from tfeval.release.chapters import chapter_pages
+from tfeval.release.ledger import error_words
 from tfeval.release.released import Released, ends, printed
 
 REGISTER, ABOUT, INDEX = "cells.csv", "about.csv", "index.html"
@@ -44,9 +45,10 @@ def register_of(released: Released) -> pd.DataFrame:
             "unit": repr(float(unit)) if shown else "", "error": "", "low": "", "high": "",
         }  # fmt: skip
         if shown and np.isfinite(error):
-            own["error"] = f"{error:.4g}"
-            for name, end in zip(("low", "high"), ends(value, error), strict=True):
-                own[name] = printed(end, unit, row["kind"])
+            own["error"] = error_words(error)
+            # From what is written, so that whoever reads it can work them out.
+            said = ends(float(own["value"]), float(own["error"]))
+            own["low"], own["high"] = (printed(one, unit, row["kind"]) for one in said)
         flags = ("exhaustive", "guarded", "signed", "shown")
         rows.append(own | {name: "yes" if bool(row[name]) else "no" for name in flags})
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(str)

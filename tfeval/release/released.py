@@ -122,7 +122,6 @@ def across(
         within = [(a, b) for a, b in combinations(own, 2)
                   if np.isin(own[a], own[b], assume_unique=True).all()]  # fmt: skip
         bounds += [({a: 1.0, b: -1.0}, 0.0) for a, b in within]
-        bounds += [({b: 1.0, a: -1.0}, 0.0) for a, b in within if len(own[a]) == len(own[b])]
         apart += [(a, b) for a, b in within if 0 < len(own[b]) - len(own[a]) < THRESHOLD]
         for (a, whole), (b, same) in combinations(within, 2):
             if whole == same and len(own[a]) + len(own[b]) == len(own[whole]) == len(
@@ -180,7 +179,7 @@ def _say(frame: pd.DataFrame, sets: list[np.ndarray], ledger: Ledger) -> dict[in
         if said is not None and not said.get("new"):
             apart[place] = said["apart"]
         else:  # of all but a few of another cell's families: as that one
-            made = _fresh(row, number, families, ledger.key)
+            made = _fresh(row, families, ledger.key)
             near = {name: said[name] for name in _TOLD} if said and said["apart"] else {}
             said = fresh[place] = ledger.add(number, families, made | near)
             if ledger.isolates(made["group"], families):
@@ -203,15 +202,17 @@ def _say(frame: pd.DataFrame, sets: list[np.ndarray], ledger: Ledger) -> dict[in
 _TOLD = ("released", "unit", "error")
 
 
-def _fresh(row: pd.Series, number: str, families: np.ndarray, key: bytes) -> dict[str, Any]:
+def _fresh(row: pd.Series, families: np.ndarray, key: bytes) -> dict[str, Any]:
     cell, unit = cell_key(families), float(row["unit"])
-    released = rounded(float(row["exact"]), unit, noise(number, cell, key))
+    # The same of the same families under another design is the same number.
+    named = "count" if row["kind"] == "count" else f"{row['kind']}:{row['outcome']}"
+    released = rounded(float(row["exact"]), unit, noise(named, cell, key))
     error: float | None = None
     if np.isfinite(row["error"]) and row["error_drop"] > 0:
         step = 2.0 ** math.ceil(math.log2(row["error_drop"] / MOVED))
         # Rounding is an error too: evenly spread over a unit.
         whole = math.hypot(row["error"], unit / math.sqrt(12))
-        error = rounded(whole, step, noise(f"error:{number}", cell, key)) or step
+        error = rounded(whole, step, noise(f"error:{named}", cell, key)) or step
     group = row["within"] or row["number"]
     return {"released": released, "unit": unit, "error": error, "group": f"{group}:{row['arm']}"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -16,6 +17,9 @@ from tfeval.display.tables import THRESHOLD
 from tfeval.errors import ReportError, TfevalError
 from tfeval.programme.published import published
 from tfeval.records.identifiers import KINDS, kinds_in
+from tfeval.release.chapters import CHAPTERS
+from tfeval.release.chapters import told as parameters_told
+from tfeval.release.foreign import kept_aside, parts_of
 from tfeval.release.hiding import reach
 from tfeval.release.ledger import Ledger
 from tfeval.release.pages import (
@@ -28,6 +32,8 @@ from tfeval.release.pages import (
     read_about,
     read_register,
 )
+from tfeval.release.released import ends, printed
+from tfeval.release.values import chosen
 from tfeval.report.cells import ENGLAND
 
 _NUMBER = re.compile(r"(?<![\w.])[-\u2212]?\d[\d,]*(?:\.\d+)?")
@@ -43,7 +49,7 @@ _FORMULA = re.compile(r"^\s*(?:[=@\t\r]|[+-](?![\d.]))")
 #: Of identifiers those that a table of names of places does not look like.
 _WANTED = tuple(kind for kind in KINDS if kind != "name")
 _TEXT = (".html", ".csv", ".json", ".ipynb", ".txt", ".md", ".xml", ".svg")
-_BOOKS = (".xlsx", ".xlsm", ".docx", ".pptx", ".ods")
+_TABLES = (".csv", ".tsv", ".txt")
 #: Shares have three digits.
 _HALF_DIGIT = 0.0005 + 1e-9
 #: Faults of a kind that are named by line before they are only counted.
@@ -86,6 +92,7 @@ def faults(folder: Path, ledger: Ledger | None = None) -> list[str]:
         found += [f"{path.relative_to(folder)}: {fault}" for fault in _cells(register, ledger)]
         told = "\n".join(f"{name} {value}" for name, value in about.items())
         where = path.with_name(ABOUT).relative_to(folder)
+        found += [f"{where}: {fault}" for fault in _about(about)]
         found += [f"{where}: what looks like a {kind}" for kind in _identifiers(told)]
         found += [f"{where}: {_PLACE}"] * bool(_PATH.search(told))
     for path in sorted(folder.rglob("*")):
@@ -95,6 +102,18 @@ def faults(folder: Path, ledger: Ledger | None = None) -> list[str]:
         if path.is_file() and not path.is_symlink():
             found += [f"{name}: {fault}" for fault in _file(path, made.get(path), registered)]
     return found
+
+
+def _about(about: dict[str, str]) -> Iterator[str]:
+    """Return choices that no chapter has, or values that they may not have."""
+    known = {name for chapter in CHAPTERS for name in parameters_told(chapter)} | {"simulated"}
+    if not set(about) <= known:
+        yield "a choice that is none of the chapters'"
+    try:
+        for chapter in CHAPTERS:
+            chosen(chapter, about)
+    except TfevalError:
+        yield "a choice with a value that it cannot have"
 
 
 def _mode(path: Path) -> Iterator[str]:
@@ -145,8 +164,17 @@ def _numbers(shown: pd.DataFrame, ledger: Ledger | None) -> Iterator[str]:
             yield f"{where}: more digits than its unit has"
         if kind == "count" and number < THRESHOLD:
             yield f"{where}: a count under {THRESHOLD}"
-        if ledger is not None and not ledger.has(kind, row["number"], value, unit):
+        if ledger is not None and not ledger.has(kind, row["number"], value, unit, row["error"]):
             yield f"{where}: a number that the ledger has not released"
+        if [row["low"], row["high"]] != _ends(number, unit, row):
+            yield f"{where}: an interval that is not that of its error"
+
+
+def _ends(number: float, unit: float, row: dict[str, str]) -> list[str]:
+    """Return the interval as a released number and its error have it."""
+    if not row["error"]:
+        return ["", ""]
+    return [printed(one, unit, row["kind"]) for one in ends(number, float(row["error"]))]
 
 
 def _rows(register: pd.DataFrame) -> Iterator[tuple[str, dict[str, str]]]:
@@ -192,23 +220,22 @@ def _as_read(register: pd.DataFrame) -> pd.DataFrame:
 
 
 def _file(path: Path, made: str | None, registered: set[str]) -> Iterator[str]:
-    suffix = path.suffix.lower()
-    if suffix in _BOOKS:
-        yield "was not written by tfeval release"
-        yield from _book(path, registered)
-        return
-    if suffix not in _TEXT:
-        yield "was not written by tfeval release, and cannot be looked through"
-        return
-    text = path.read_text(encoding="utf-8", errors="replace")
-    if made is not None and text == made:
-        return  # all of it follows from the cells, which were looked through
-    if made is None and not _is_index(path, text):
-        yield "was not written by tfeval release"
-        yield from _lines(text, registered, formulas=suffix == ".csv")
-    elif made is not None:
-        yield "is not what its cells make"
-        yield from _lines(text, registered, formulas=suffix == ".csv")
+    if path.suffix.lower() in _TEXT:
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if text == made or (made is None and _is_index(path, text)):
+            return  # all of it follows from the cells, which were looked through
+        yield from (told for told, test in _RAW.items() if test.search(text))
+    yield "was not written by tfeval release" if made is None else "is not what its cells make"
+    parts: dict[str, list[str]] = {}
+    try:
+        yield from kept_aside(path)
+        for name, text in parts_of(path):
+            parts.setdefault(name, []).append(text)
+    except (ValueError, OSError, RuntimeError, zipfile.BadZipFile, RecursionError):
+        yield "cannot be looked through"
+    for name, texts in parts.items():
+        told = _lines("\n".join(texts), registered, formulas=path.suffix.lower() in _TABLES)
+        yield from (f"{name}: {fault}" if name else fault for fault in told)
 
 
 def _is_index(path: Path, text: str) -> bool:
@@ -217,16 +244,8 @@ def _is_index(path: Path, text: str) -> bool:
 
 
 _PLACE, _PACKED = "a path of a machine", "embedded data or a script"
-#: Looked for in a page's source too, and not in what it shows alone.
-_RAW = (_PLACE, _PACKED)
-
-
-def _visible(text: str) -> str:
-    """Return what a page shows, line by line; of another text all of it."""
-    if "</style>" in text:
-        text = re.sub(r"<style.*?</style>", lambda one: "\n" * one[0].count("\n"), text,
-                      flags=re.DOTALL)  # fmt: skip
-    return re.sub(r"<[^>\n]*>", " ", text)
+#: Looked for in a file's source.
+_RAW = {_PLACE: _PATH, _PACKED: _EMBEDDED}
 
 
 def _looks_like(kind: str, line: str) -> bool:
@@ -235,45 +254,18 @@ def _looks_like(kind: str, line: str) -> bool:
 
 def _lines(text: str, registered: set[str], *, formulas: bool) -> Iterator[str]:
     tests: dict[str, Callable[[str], bool]] = {
-        _PLACE: lambda line: bool(_PATH.search(line)),
-        _PACKED: lambda line: bool(_EMBEDDED.search(line)),
         f"a count under {THRESHOLD}": lambda line: bool(_FEW.search(line)),
         "a number that is no registered cell": lambda line: any(
             one.replace(",", "").lstrip("-\u2212") not in registered
-            for one in _NUMBER.findall(line)),
+            for one in _NUMBER.findall(unicodedata.normalize("NFKC", line))),
         "a live formula": lambda line: formulas and any(
-            _FORMULA.match(part.strip('"')) for part in line.split(",")),
+            _FORMULA.match(part.strip('"')) for part in re.split("[,;\t]", line)),
+        "what looks like a pseudonym": lambda line: bool(_PSEUDONYM.search(line)),
     }  # fmt: skip
-    raw, seen = text.splitlines(), _visible(text).splitlines()
-    for kind in _WANTED:
-        tests[f"what looks like a {kind}"] = partial(_looks_like, kind)
-    tests["what looks like a pseudonym"] = lambda line: bool(_PSEUDONYM.search(line))
+    tests |= {f"what looks like a {kind}": partial(_looks_like, kind) for kind in _WANTED}
+    lines = text.splitlines()
     for words, test in tests.items():
-        lines = raw if words in _RAW else seen
         at = [place for place, line in enumerate(lines, start=1) if test(line)]
         yield from (f"line {place}: {words}" for place in at[:_NAMED])
         if len(at) > _NAMED:
             yield f"{words}: {len(at) - _NAMED} more lines"
-
-
-def _book(path: Path, registered: set[str]) -> Iterator[str]:
-    """Look through an office document's parts: formulas, numbers, who made it."""
-    try:
-        with zipfile.ZipFile(path) as held:
-            parts = {name: held.read(name).decode("utf-8", "replace")
-                     for name in held.namelist() if name.endswith((".xml", ".rels"))}  # fmt: skip
-    except (OSError, zipfile.BadZipFile):
-        yield "cannot be looked through"
-        return
-    for name, text in sorted(parts.items()):
-        if re.search(r"<f[ >/]", text):
-            yield f"{name}: a live formula"
-        values = re.findall(r"<v>([^<]*)</v>", text)
-        if name.startswith("xl/worksheets/") and any(
-            one.lstrip("-") not in registered for one in values
-        ):
-            yield f"{name}: a number that is no registered cell"
-        if re.search(r"<(?:dc:creator|cp:lastModifiedBy)>[^<]+<", text):
-            yield f"{name}: who made it"
-        plain = re.sub(r"<[^>]*>", " ", text)
-        yield from (f"{name}: what looks like a {kind}" for kind in _identifiers(plain))

@@ -30,7 +30,7 @@ from tfeval.report.chapters.areas import (
 )
 from tfeval.report.chapters.specifications import KEYS
 from tfeval.report.notebook_parts import content_of
-from tfeval.report.parameters import notebook_parameters, read_notebook, resolve
+from tfeval.report.parameters import Parameter, notebook_parameters, read_notebook, resolve
 from tfeval.report.record import make_record
 from tfeval.settings import project_folder
 
@@ -171,10 +171,14 @@ def verdict_of(numbers: Numbers) -> str:
 
 def chosen(name: str, about: Mapping[str, str]) -> dict[str, Any]:
     """Return the values of a notebook's parameters: those told, else its own defaults."""
-    notebook = read_notebook(project_folder("notebooks") / f"{name}.ipynb")
-    declared = notebook_parameters(notebook, name)
     told = {key: value for key, value in about.items() if value != "None"}
-    return resolve(declared, told)
+    return resolve(_declared(name), told)
+
+
+@lru_cache
+def _declared(name: str) -> tuple[Parameter, ...]:
+    notebook = read_notebook(project_folder("notebooks") / f"{name}.ipynb")
+    return notebook_parameters(notebook, name)
 
 
 def write_records(folder: Path, numbers: Numbers) -> None:
