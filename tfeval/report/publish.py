@@ -303,7 +303,7 @@ def publish(notebook: Mapping[str, Any], page: Page) -> str:
 class _Exporter(HTMLExporter):
     """Fills the template; what HTMLExporter parses the whole page for, `finish` does."""
 
-    def from_notebook_node(
+    def from_notebook_node(  # type: ignore[override]
         self, nb: nbformat.NotebookNode, resources: dict[str, Any] | None = None, **more: Any
     ) -> tuple[str, dict[str, Any]]:
         return super(HTMLExporter, self).from_notebook_node(nb, resources, **more)
