@@ -16,7 +16,8 @@ export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSOR
 # Files in their order, the many small ones of examples last: the cores then end together.
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 DOCS := .venv-docs
-LOOPS := $(wildcard tfeval/impact/*/*_loops.py) tfeval/impact/compile_kernels.py
+LOOPS := $(patsubst %,tfeval/impact/matching/%.py,boxes kernel nearest_loops optimal) \
+	tfeval/impact/compile_kernels.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev lab report test test-all lint types unit unit-all fuzz notebooks store docs lock clean

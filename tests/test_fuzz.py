@@ -268,14 +268,28 @@ def spoilt(rng: Rng, base: Path, frames: dict[str, Frame], target: Path) -> tupl
 
 
 #: What each extract is asked in turn; a check takes the longest.
-TURNS = ("check", "cohort", "pseudonymise", "cohort", "pseudonymise", "cohort", "pseudonymise")
+TURNS = ("check", "cohort", "pseudonymise", "prepare", "draft", "cohort", "pseudonymise", "prepare")
+#: A mapping of an extract that is the dictionary's already.
+MAPPING = "[tables.{0}.columns]\n{1}\n"
 
 
 def typed(command: str, extract: Path, where: Path, key: Path) -> list[str]:
     """Return the words of a command."""
+    mapping = ["--mapping", str(where / "mapping.toml")]
     more = {"check": ["--save", str(where / "report.txt")], "cohort": [],
-            "pseudonymise": [str(where / "safe"), "--key-file", str(key)]}  # fmt: skip
-    return [command, str(extract), *more[command]]
+            "pseudonymise": [str(where / "safe"), "--key-file", str(key)],
+            "prepare": [str(where / "safe"), *mapping], "draft": [*mapping, "--draft"]}  # fmt: skip
+    return ["prepare" if command == "draft" else command, str(extract), *more[command]]
+
+
+def mapping_of(extract: Path, frames: dict[str, Frame]) -> str:
+    """Return a mapping of the tables that are there, each column under its own name."""
+    there = [one.name.casefold() for one in extract.iterdir()] if extract.is_dir() else TABLES
+    return "".join(
+        MAPPING.format(table, "\n".join(f'{one} = "{one}"' for one in frame))
+        for table, frame in frames.items()
+        if any(one.startswith(table) for one in there)
+    )
 
 
 def asked(words: list[str], monkeypatch) -> int:
@@ -312,12 +326,14 @@ def asked_of(seeds: range, *, base, frames, tmp_path, monkeypatch, capsys) -> No
         where.mkdir()
         extract, what = spoilt(random.Random(seed), base, frames, where / "records")
         name = TURNS[seed % len(TURNS)]
+        if name == "prepare":
+            (where / "mapping.toml").write_text(mapping_of(extract, frames), encoding="utf-8")
         capsys.readouterr()
         code = asked(typed(name, extract, where, key), monkeypatch)
         said = capsys.readouterr()
         text = said.out + said.err
-        if (where / "report.txt").is_file():
-            text += (where / "report.txt").read_text(encoding="utf-8")
+        left = ("report.txt", "mapping.toml", "safe/prepared.json")
+        text += "".join((where / one).read_text("utf-8") for one in left if (where / one).is_file())
         faults = [
             code not in (0, 1, 2),
             bool(seen(text)),

@@ -35,8 +35,8 @@ from tfeval.impact.panel import (
 from tfeval.impact.plan.analysis_plan import FILE, AnalysisPlan, read_plan
 from tfeval.impact.plan.deviations import Analysis
 from tfeval.impact.plan.rules import CORRECTIONS, plan_faults, varied
-from tfeval.impact.sensitivity import support_dose
-from tfeval.impact.weighting import estimated, weight
+from tfeval.impact.sensitivity import moderation, support_dose
+from tfeval.impact.weighting import weight, weights
 from tfeval.settings import project_folder
 
 PACKAGE = Path(tf.__file__).parent
@@ -46,14 +46,15 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 REGISTRIES = {
     "DESIGNS": {*matching.METHODS, *weight.METHODS, "unweighted", threshold.KIND,
-                support_dose.KIND},
+                support_dose.KIND, moderation.KIND},
     "METHODS": {*METHODS, published.METHOD, event_study.KIND, *synthetic.KINDS,
-                *discrete_threshold.METHODS.values(), support_dose.KIND, group_time.KIND},
+                *discrete_threshold.METHODS.values(), support_dose.KIND, moderation.KIND,
+                group_time.KIND},
     "OUTCOME_MODELS": set(OUTCOME_MODELS),
     "ERRORS": {*rules.ERRORS, *coefficients.ERRORS, *synthetic.ERRORS, published.BY_SIGNIFICANCE,
                published.BY_DESIGN, threshold.NEIGHBOURS},
     "ESTIMANDS": {*(one for several in weight.METHODS.values() for one in several),
-                  *estimated.ESTIMANDS, *threshold.ESTIMANDS, support_dose.ESTIMAND},
+                  *weights.ESTIMANDS, *threshold.ESTIMANDS, support_dose.ESTIMAND},
     "COEFFICIENTS": {coefficients.COEFFICIENT, coefficients.AT_ZERO, event_study.ESTIMANDS[False]},
     "WINDOWS": set(event_study.WINDOWS),
     "SCALES": {*coefficients.SCALES.values()} - {""},
@@ -118,6 +119,7 @@ ALLOWED = {
     " Appraise ": "begins advice to who calls the package",
     "NHS number": "a kind of identifier in the data dictionary",
     "row number": "a kind of column in the data dictionary",
+    "half days": "a unit of the data dictionary",
     "National claim": "a row of the table of claims",
     **dict.fromkeys(["a category", "times of day", "complex numbers", "neither numbers nor text",
                      "text and numbers"], "a kind of values, in errors"),

@@ -73,6 +73,9 @@ from tfeval.impact.plan.areas import area_panel as area_panel
 from tfeval.impact.plan.register import Registration as Registration
 from tfeval.impact.propensity.propensity import Propensity as Propensity
 from tfeval.impact.propensity.propensity import fit_propensity as fit_propensity
+from tfeval.impact.sensitivity.moderation import Heterogeneity as Heterogeneity
+from tfeval.impact.sensitivity.moderation import Moderation as Moderation
+from tfeval.impact.sensitivity.moderation import heterogeneity as heterogeneity
 from tfeval.impact.sensitivity.regression import Sensitivity as Sensitivity
 from tfeval.impact.sensitivity.support_dose import SupportDose as SupportDose
 from tfeval.impact.sensitivity.support_dose import support_dose as support_dose
@@ -82,8 +85,8 @@ from tfeval.impact.specification import Specification as Specification
 from tfeval.impact.specification import design as design
 from tfeval.impact.study.study import Study as Study
 from tfeval.impact.study.study import study as study
-from tfeval.impact.weighting.estimated import unweighted as unweighted
 from tfeval.impact.weighting.weight import weight as weight
+from tfeval.impact.weighting.weights import unweighted as unweighted
 from tfeval.money.account import marginal_value as marginal_value
 from tfeval.money.appraisal import Appraisal as Appraisal
 from tfeval.money.appraisal import worst_case_error as worst_case_error
@@ -158,6 +161,9 @@ from tfeval.records.anonymity import Anonymity as Anonymity
 from tfeval.records.anonymity import anonymity as anonymity
 from tfeval.records.check import CheckReport as CheckReport
 from tfeval.records.check import check_records as check_records
+from tfeval.records.preparation.draft import draft_mapping as draft_mapping
+from tfeval.records.preparation.log import Prepared as Prepared
+from tfeval.records.preparation.prepare import prepare as prepare
 from tfeval.records.pseudonyms import Pseudonymised as Pseudonymised
 from tfeval.records.pseudonyms import new_key as new_key
 from tfeval.records.pseudonyms import pseudonymise as pseudonymise

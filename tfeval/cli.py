@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tfeval.cli_records import prepare_command
 from tfeval.errors import ParameterError, TfevalError, public_line
 from tfeval.report.area_jobs import area_jobs, chapters_of_the_nation
 from tfeval.report.fingerprint import keep_private, tfeval_version, trace
@@ -30,6 +31,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     app.command("check")(check_command)
     app.command("simulate")(simulate_command)
+    app.command("prepare")(prepare_command)
     app.command("new-key")(new_key_command)
     app.command("pseudonymise")(pseudonymise_command)
 

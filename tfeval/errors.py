@@ -134,6 +134,20 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f"Did you mean {near}?" if near else f"Known: {', '.join(names)}."
 
 
+def check_choice(name: str, given: object, known: Iterable[str]) -> None:
+    """Refuse a setting that is none of those on offer.
+
+    Examples
+    --------
+    >>> check_choice("ties", "frist", ("average", "first"))
+    Traceback (most recent call last):
+    tfeval.errors.ParameterError: ties 'frist' is not offered. Did you mean first?
+    """
+    names = list(known)
+    if not isinstance(given, str) or given not in names:
+        raise ParameterError(f"{name} {given!r} is not offered. {suggest(str(given), names)}")
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the known name nearest to one given; empty where none is near.
 

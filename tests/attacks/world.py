@@ -67,10 +67,10 @@ def cells_of(
                         within="either" if name in ("behaviour", "employment") else "")  # fmt: skip
         values = frame["offences"].to_numpy()[inside]
         having = int((values > 0).sum())
-        mean, largest, drop = moved_by(values)
+        mean, moved = moved_by(values)
         maker.add(inside, kind="mean", number="mean:offences", outcome="offences", value=mean,
                   n=len(values), events=having, least=min(having, len(values) - having),
-                  largest=largest, drop=drop, unit="offences", **place)  # fmt: skip
+                  **moved, unit="offences", **place)  # fmt: skip
     return maker.made()
 
 
@@ -102,7 +102,7 @@ def released(cells: Cells, ledger: Ledger) -> list[Line]:
     """Return what a release lets out."""
     lines = []
     for row in release_cells(cells, ledger).frame.to_dict("records"):
-        half = 0.55 * row["unit"] if row["kind"] != "share" else 5e-4
+        half = 0.52 * row["unit"] if row["kind"] != "share" else 5e-4
         low, high = row["released"] - half, row["released"] + half
         lines.append(Line(row["number"], row["kind"], row["area"], row["parent"], row["base"], low,
                           high, row["exact"], row["n"]))  # fmt: skip

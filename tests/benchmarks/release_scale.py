@@ -40,10 +40,10 @@ def england(count: int = 117_910, seed: int = 1) -> Cells:
                 maker.count(having, here, number=f"with:{name}", arm=arm, outcome=name,
                             base=f"known:{name}", **place)  # fmt: skip
                 n, events = int(here.sum()), int(having.sum())
-                mean, largest, drop = moved_by(values[at][here])
+                mean, moved = moved_by(values[at][here])
                 maker.add(here, kind="mean", number=f"mean:{name}", outcome=name, arm=arm, n=n,
                           value=mean, events=events, least=min(events, n - events),
-                          largest=largest, drop=drop, unit="events", **place)  # fmt: skip
+                          **moved, unit="events", **place)  # fmt: skip
     return maker.made()
 
 

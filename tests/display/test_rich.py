@@ -110,6 +110,14 @@ def test_frames_and_arrays_are_named_and_never_printed(name):
 
 def test_a_study_of_few_does_not_say_how_few():
     frame = pd.DataFrame({"treated": [1] * 7 + [0] * 33, "age": np.arange(40.0)})
-    text = facts_table(tf.study(frame, covariates=["age"])).text()
-    assert "fewer than 10" in text
-    assert not re.search(r"\b(7|33)\b", text)
+    study = tf.study(frame, covariates=["age"])
+    for text in (facts_table(study).text(), repr(study)):
+        assert "fewer than 10" in text
+        assert not re.search(r"\b(7|33)\b", text)
+
+
+def test_a_cohort_of_few_does_not_say_how_few_in_a_terminal_either():
+    families = tf.cohort(tf.simulate(families=60, seed=1).records)
+    counts = families.flow[["treated", "comparison"]].to_numpy().ravel()
+    few = {f"{count}" for count in counts if 0 < count < 10}
+    assert few and not few & set(re.findall(r"\d+", repr(families).split("covariates:")[0]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tfeval.impact.matching.boxes import arms_of, nearest_places, rows_of
-from tfeval.impact.matching.found import whitened
+from tfeval.impact.matching.matched import whitened
 
 
 def mahalanobis_pairs(

@@ -15,7 +15,7 @@ from tfeval.impact.inference.bootstrap import Repeat, cluster_counts, replicates
 from tfeval.impact.inference.bootstrap_counts import by_counts
 from tfeval.impact.inference.rules import Asked
 from tfeval.impact.matching.ordering import ascending
-from tfeval.impact.means.means import weighted_means
+from tfeval.impact.means.influence import weighted_means
 from tfeval.impact.means.methods import adjusted_means, covariance_adjusted_means
 from tfeval.impact.means.outcomes import aligned
 from tfeval.impact.propensity.logit import fit_logit

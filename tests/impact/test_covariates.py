@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tfeval.impact.study.blocks import Reader, spread_rows, thinned
 from tfeval.impact.study.covariates import Column, encoded
-from tfeval.impact.study.rows import Reader, spread_rows, thinned
 
 RNG = np.random.default_rng(1)
 SIZE = 20_000

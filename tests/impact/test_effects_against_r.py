@@ -13,7 +13,7 @@ from tfeval.impact.design.design import Design, WeightModel
 from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.inference.wild import p_value, regression_scores, signs
 from tfeval.impact.matching.match import match
-from tfeval.impact.means.means import of_design
+from tfeval.impact.means.influence import of_design
 from tfeval.impact.weighting.weight import weight
 
 METHODS = {

@@ -6,7 +6,7 @@ import pytest
 
 import tfeval as tf
 from tfeval.impact.inference.abadie_imbens import local_means
-from tfeval.impact.means.variance import Through
+from tfeval.impact.means.influence import Through
 from tfeval.impact.propensity.propensity import fit_propensity
 
 

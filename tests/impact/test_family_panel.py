@@ -83,8 +83,8 @@ def averages(world, effect, draws, *, families=2_000, simulator="histories"):
         found = SIMULATE[simulator](families=families, seed=900 + seed, **setting)
         panel = tf.family_panel(found.records, outcomes=["asb_incidents"], after=6)
         row = design.fit(panel, "asb_incidents").aggregate("overall").frame.iloc[0]
-        true = found.truth.effects().set_index(["outcome", "horizon_months"])["effect"]
-        rows.append((row["estimate"], row["std_error"], true["asb_incidents", 12] / 4))
+        true = found.truth.effects().query("outcome == 'asb_incidents' and horizon_months == 12")
+        rows.append((row["estimate"], row["std_error"], true["effect"].item() / 4))
     return pd.DataFrame(rows, columns=["estimate", "std_error", "true"])
 
 

@@ -28,9 +28,9 @@ from tfeval.impact.means.methods import check_between
 from tfeval.impact.means.outcomes import aligned, populations
 from tfeval.impact.propensity.logit import fit_logit
 from tfeval.impact.propensity.propensity import fit_propensity
+from tfeval.impact.study.blocks import in_order
 from tfeval.impact.study.covariates import encoded
 from tfeval.impact.study.numbers import kind_of, plain
-from tfeval.impact.study.rows import in_order
 
 NAMES = ["x0", "x1", "x2", "x3"]
 FEW = settings(max_examples=6, deadline=None, derandomize=True, database=None)

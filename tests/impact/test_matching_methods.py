@@ -14,9 +14,9 @@ from tfeval.errors import DataError, ParameterError
 from tfeval.impact.balance.rows import weights_from_sets
 from tfeval.impact.matching import boxes, kernel
 from tfeval.impact.matching.coarsened import coarsened_sets, subclass_sets
-from tfeval.impact.matching.found import full_sets, whitened
-from tfeval.impact.matching.full_loops import optimal_pairs
 from tfeval.impact.matching.kernel import KERNELS, kernel_weights
+from tfeval.impact.matching.matched import whitened
+from tfeval.impact.matching.optimal import full_sets, optimal_pairs
 from tfeval.impact.study.study import study
 
 

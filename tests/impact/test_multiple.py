@@ -11,7 +11,7 @@ from scipy.stats import t as student
 from tfeval.errors import ParameterError
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.multiple import correct, from_replicates, romano_wolf, stepped
-from tfeval.impact.means.variance import joint_normal
+from tfeval.impact.means.influence import joint_normal
 
 
 def holm(p):

@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 import tfeval as tf
+from tfeval.cohort.counting import outcomes_around
 from tfeval.display.names import REGISTRATIONS
 from tfeval.errors import ParameterError
 from tfeval.impact.plan import register as module
@@ -263,7 +264,12 @@ def test_outcomes_stay_closed_until_the_plan_is_registered(records, write):
     assert families.followed(12).tolist() == whole.followed(12).tolist()
     assert families.baseline().equals(whole.baseline())
     design = tf.match(tf.study(families, months=12), order="random")  # needs no outcome
-    for read in (families.outcomes, lambda: tf.estimate(design, families, months=12)):
+    for read in (
+        families.outcomes,
+        lambda: tf.estimate(design, families, months=12),
+        lambda: outcomes_around(families, records, {"after": (0, 12)}),
+        lambda: tf.study(families, months=12, censoring="weighted_over_time"),
+    ):
         with pytest.raises(ParameterError, match="The outcomes are closed"):
             read()
     with pytest.raises(ParameterError, match=r"is not registered: nothing shows .*families\.open"):

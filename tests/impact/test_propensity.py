@@ -270,7 +270,7 @@ def test_too_few_units_for_the_folds():
 
 def test_it_is_public_and_shows_itself():
     assert repr(tf.fit_propensity(study_of("lalonde"), folds=2)) == (
-        "Propensity: logit, 2 folds, 614 units"
+        "Propensity: logit, 2 folds, 615 units"
     )
 
 

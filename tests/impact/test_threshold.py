@@ -27,7 +27,7 @@ from tfeval.impact.panel.local_polynomial import (
     neighbour_residuals,
     robust_jump,
 )
-from tfeval.impact.panel.threshold_density import density_test, heap_test
+from tfeval.impact.panel.threshold_checks import density_test, heap_test
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 Z = ("z1", "z2")

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.linalg import null_space
+from scipy.stats import norm
 
 PUBLISHED = Path(__file__).parents[2] / "data" / "published"
 PARTIES = ("participants", "victims", "others")
@@ -97,6 +99,8 @@ def prices(price_year: int, table: pd.DataFrame | None = None) -> pd.DataFrame:
 
 def moments(persistence: Any, most: int) -> np.ndarray:
     """Return the expected powers of persistence, integrated with 64 points a side."""
+    if isinstance(persistence, Lasting):
+        return persistence.moments(most)
     low, share, high = ends(persistence)
     power = np.arange(most + 1)
     if not low < share < high:
@@ -107,6 +111,82 @@ def moments(persistence: Any, most: int) -> np.ndarray:
         at = start + (end - start) * (point + 1) / 2
         total += mass / (high - low) * (weight / 2) @ at[:, None] ** power
     return total
+
+
+@dataclass(frozen=True, eq=False)
+class Lasting:
+    """What records say of the share left each year: cells of shares, how likely each is, ties."""
+
+    shares: np.ndarray
+    likely: np.ndarray
+    goes: dict[str, float]
+    months: int
+
+    def moments(self, most: int) -> np.ndarray:
+        """Return the expected powers of the share."""
+        return self.likely @ self.shares[:, None] ** np.arange(most + 1)
+
+    def together(self, name: str, months: int, most: int) -> np.ndarray:
+        """Return covariances of an effect and powers of the share: joint normals behind both."""
+        if name not in self.goes or months != self.months:
+            return np.zeros(most + 1)
+        even = (np.arange(200_000) + 0.5) / 200_000
+        share = np.interp(even, np.cumsum(self.likely) - self.likely / 2, self.shares)
+        moved = norm.ppf(even) @ share[:, None] ** np.arange(most + 1) / len(even)
+        return self.goes[name] / moved[1] * np.r_[0.0, moved[1:]]
+
+
+def lasting(
+    windows: pd.DataFrame, joint: np.ndarray, persistence: Any, months: int = 12
+) -> Lasting:
+    """Return the share left each year as effects over windows say, and how effects go with it.
+
+    Rates are normal with g times the covariance of their estimates, g / (1 + g) as likely to be
+    anything; so a share is as likely as the integral over t of (1 - t) ** (rates / 2) times the
+    exponential of t halves of the sum of squares that rates explain. What effects err by, given the
+    share, is what they say of combinations that no rate moves.
+
+    Parameters
+    ----------
+    windows : DataFrame
+        `outcome`, `months`, `estimate`, of sums over `months` or more.
+    joint : ndarray
+    persistence : (share, low, high)
+    months : int
+    """
+    low, share, high = ends(persistence)
+    cells = 600
+    sides = [(low, share, high - share), (share, high, share - low)]
+    shares = np.concatenate(
+        [start + (end - start) * (np.arange(cells) + 0.5) / cells for start, end, _ in sides]
+    )
+    prior = np.repeat([mass / (high - low) / cells for *_, mass in sides], cells)
+    names = list(dict.fromkeys(windows["outcome"]))
+    seen, inverse = windows["estimate"].to_numpy(), np.linalg.inv(joint)
+    node, mass = np.polynomial.legendre.leggauss(120)
+    node = (node + 1) / 2
+    log, error = np.zeros(len(shares)), np.zeros((len(shares), len(seen)))
+    for at, one in enumerate(shares):
+        rate = np.zeros((len(seen), len(names)))
+        for row, (name, window) in enumerate(
+            zip(windows["outcome"], windows["months"], strict=True)
+        ):
+            rate[row, names.index(name)] = sum(
+                1.0 if month < months else one ** (1 + (month - months) // 12)
+                for month in range(window)
+            )
+        best = np.linalg.solve(rate.T @ inverse @ rate, rate.T @ inverse @ seen)
+        told = float(best @ rate.T @ inverse @ seen)
+        inside = len(names) / 2 * np.log1p(-node) + node * told / 2
+        log[at] = inside.max() + np.log(mass @ np.exp(inside - inside.max()))
+        bare = null_space(rate.T)
+        error[at] = joint @ bare @ np.linalg.solve(bare.T @ joint @ bare, bare.T @ seen)
+    likely = prior * np.exp(log - log.max())
+    likely /= likely.sum()
+    goes = -(likely * (shares - likely @ shares)) @ error
+    first = (windows["months"] == months).to_numpy()
+    return Lasting(shares, likely, dict(zip(windows["outcome"][first], goes[first], strict=True)),
+                   months)  # fmt: skip
 
 
 def ends(persistence: Any) -> tuple[float, float, float]:
@@ -129,18 +209,19 @@ class Pieces:
     discount: np.ndarray
     flows: list[np.ndarray]
     powers: list[np.ndarray]
+    ties: list[np.ndarray]
 
-    def by_year(self, at: int, powers: np.ndarray | None = None) -> np.ndarray:
-        """Return families x share of the measured effect in each financial year."""
-        return (self.powers[at] if powers is None else powers) @ self.flows[at]
+    def less(self, at: int) -> np.ndarray:
+        """Return units less of an outcome in each financial year, as expected."""
+        effect = self.effects.iloc[at]
+        runs = (effect["estimate"] * self.powers[at] + self.ties[at]) @ self.flows[at]
+        return -effect["scale"] * effect["kept"] * runs
 
     def benefits(self, account: str) -> pd.DataFrame:
         """Return expected benefits: one row a component, one column a year, undiscounted."""
         found = np.zeros((len(self.rows), len(self.years)))
         for place, row in enumerate(self.rows.to_dict("records")):
-            effect = self.effects.iloc[row["of"]]
-            less = -effect["estimate"] * effect["scale"] * effect["kept"]
-            found[place] = less * row["price"] * row[account] * self.by_year(row["of"])
+            found[place] = self.less(row["of"]) * row["price"] * row[account]
         return pd.DataFrame(found, index=self.rows.index, columns=self.years)
 
     def costs(self, account: str, end: str = "amount") -> np.ndarray:
@@ -174,9 +255,7 @@ class Pieces:
         """Return what all but taxpayers gain apart from transfers: without earnings, and with."""
         rest = earned = 0.0
         for row in self.rows[~self.rows["public"] & ~self.rows["transfer"]].to_dict("records"):
-            effect = self.effects.iloc[row["of"]]
-            less = -effect["estimate"] * effect["scale"] * effect["kept"]
-            gain = less * row["price"] * float(self.by_year(row["of"]) @ self.discount)
+            gain = row["price"] * float(self.less(row["of"]) @ self.discount)
             if row["payer"] == "participants":
                 earned += gain
             else:
@@ -251,14 +330,22 @@ def pieces(
     found["lasting"] = [lasting.get(name, lasting[""]) for name in found["name"]]
     flows = [_flows(row, asked, years) for row in found.to_dict("records")]
     powers = [moments(given, asked["horizon"]) for given in found["lasting"]]
+    ties = [
+        given.together(name, months, asked["horizon"]) if isinstance(given, Lasting)
+        else np.zeros(asked["horizon"] + 1)
+        for name, months, given in zip(found["name"], found["months"], found["lasting"],
+                                       strict=True)
+    ]  # fmt: skip
     near = discount(asked["horizon"], asked["edition"], asked["rate"], asked["timing"])
     held = _once(found, held, powers, asked, near)
     known = found["outcome"].isin(held["outcome"]).to_numpy()
     found = found[known].reset_index(drop=True)
     flows = [flow for flow, keep in zip(flows, known, strict=True) if keep]
     powers = [power for power, keep in zip(powers, known, strict=True) if keep]
+    ties = [tie for tie, keep in zip(ties, known, strict=True) if keep]
     found["kept"] = [_kept(row, held, asked) for row in found.to_dict("records")]
-    return Pieces(asked, found, _rows(found, held, asked), spent, years, factors, flows, powers)
+    return Pieces(asked, found, _rows(found, held, asked), spent, years, factors, flows, powers,
+                  ties)  # fmt: skip
 
 
 def _spent(costs: pd.DataFrame, price_year: int) -> pd.DataFrame:

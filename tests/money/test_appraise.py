@@ -20,7 +20,7 @@ from tests.money.appraised import (
 )
 from tfeval.errors import DataError, ParameterError
 from tfeval.money.account import GROUPS
-from tfeval.money.model import profile, window_weights
+from tfeval.money.persistence import profile, window_weights
 from tfeval.programme.published import published
 
 

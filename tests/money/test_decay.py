@@ -11,8 +11,8 @@ from scipy.stats import multivariate_normal, wishart
 
 import tfeval as tf
 from tfeval.errors import DataError, ParameterError
-from tfeval.money.decay import exposures
-from tfeval.money.model import profile, window_weights
+from tfeval.money.decay_fit import exposures
+from tfeval.money.persistence import profile, window_weights
 
 #: Cumulative sums of independent months: the error of twelve months is 1.
 WINDOWS = (12, 18, 24)

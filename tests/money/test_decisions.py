@@ -12,8 +12,8 @@ from tests.money.appraised import CRIME, PLAIN, effects_of, price_list, whole
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.power import ClusteredDesign
-from tfeval.money.decisions import expected_given, perfect_information
 from tfeval.money.designs import DesignAppraisals
+from tfeval.money.information import expected_given, perfect_information
 
 ALONE = {**PLAIN, "families": 1_000, "horizon": 1, "unit_cost_table": CRIME}
 TWO = pd.concat([CRIME, price_list(("asb_incidents", "all", 80.0, "MoJ", "no"), spread=0.5)])

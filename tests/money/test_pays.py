@@ -119,7 +119,7 @@ def test_what_is_left_open_is_said_to_be_of_an_account():
         assert {record.subject.parameters()["perspective"] for record in said.values()} == {
             held.perspective
         }
-        head = unmarked(str(evidence.headline("one", Known, held)))
+        head = unmarked("\n".join(evidence.detail("one", Known, held)))
         assert f"leaves room for a gain {whose}" in head
 
 

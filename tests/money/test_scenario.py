@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import tfeval as tf
+from tfeval.display.words import unmarked
 from tfeval.errors import ParameterError
 from tfeval.impact.effects.effects import Effects
 from tfeval.money.claimed import break_even_deadweight, times_lasting
@@ -159,12 +160,12 @@ def test_the_headline_s_pair_of_figures_is_the_ratio_beside_them():
     assert said["break_even_low"].number == pytest.approx(100 * rows["share"].min())
     assert said["break_even_high"].number == pytest.approx(100 * rows["share"].max())
     assert said["break_even_most"].number == pytest.approx(100 * rows["lasting_high"].max())
-    text = str(claims.headline("one", HELD))
+    text = unmarked("\n".join([claims.headline("one", HELD), *claims.detail("one", HELD)]))
     assert "if it lasted the 12 months claimed" in text
     assert "half of an effect left" in text
     assert "37.3%" in text
     assert "31.7% to 87.3%" in text
-    other = str(claims.headline("one", OTHER))
+    other = unmarked("\n".join(claims.detail("one", OTHER)))
     assert "80% of an effect left" in other
 
 

@@ -24,7 +24,7 @@ from tfeval.impact.effects.effects import Effects
 from tfeval.money.appraisal import worst_case_error
 from tfeval.money.decisions import value_of_information
 from tfeval.money.drawing import cost_position, normal_draws
-from tfeval.money.model import persistence_of, split_uniform
+from tfeval.money.persistence import persistence_of, split_uniform
 
 #: A day in work: £80 earned, of which between £10 and £70 is paid in tax.
 DAY = price_list(

@@ -1,6 +1,6 @@
 """How often do an appraisal's intervals hold the truth, in worlds drawn as an appraisal says?
 
-    python -m tests.money.value_coverage [--worlds 2000] [--draws 1000]
+    python -m tests.money.value_coverage [--worlds 2000] [--draws 1000] [--lasting]
 
 In each world the truth is drawn by what is stated and nothing of tfeval.money: unit costs, what
 persists and what the programme cost from their ranges, with what moves together; effects from a
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -131,55 +132,106 @@ def simulate(worlds: int, draws: int, seed: int = 1, spread: float = 10.0) -> pd
 
 #: Windows of effects, in months; errors of twelve months are 1 and of months independent.
 WINDOWS = (12, 18, 24)
+#: Of the families whose effects are appraised, the share that is followed over all windows.
+FOLLOWED = 0.6
+PRICES = {"offences": 100.0, "in_need": 40.0}
+SPENT = pd.DataFrame({"year": [2012], "amount": [1.5e5], "low": [1e5], "high": [3e5],
+                      "price_year": [2012]})  # fmt: skip
 
 
-def simulate_lasting(worlds: int, draws: int, seed: int = 1, spread: float = 3.0) -> pd.DataFrame:
+def seen_over_windows(
+    rng: np.random.Generator, spread: float, part: bool, joint: np.ndarray
+) -> tuple[float, np.ndarray, tf.Decay, tf.Effects]:
+    """Return a share left and rates as they are, what is fitted of the share, effects as seen."""
+    rows = pd.DataFrame({"outcome": np.repeat(list(PRICES), 3), "months": [*WINDOWS] * 2,
+                         "std_error": np.sqrt(np.diag(joint))})  # fmt: skip
+    share, rates = rng.random(), rng.normal(size=2) * spread
+    sums = [sum(share ** (month // 12) for month in range(window)) / 12 for window in WINDOWS]
+    seen = np.kron(rates, sums) + rng.multivariate_normal(np.zeros(6), joint)
+    lasting = tf.decay(tf.Effects(rows.assign(estimate=seen), joint), part=part)
+    estimate, own, whole = seen[[0, 3]], joint[np.ix_([0, 3], [0, 3])], 1.0
+    if part:
+        noise = rng.multivariate_normal(np.zeros(2), own * FOLLOWED / (1 - FOLLOWED))
+        estimate, whole = FOLLOWED * estimate + (1 - FOLLOWED) * (rates + noise), FOLLOWED
+    frame = rows.iloc[[0, 3]].reset_index(drop=True)
+    frame = frame.assign(estimate=estimate, std_error=np.sqrt(np.diag(own) * whole))
+    return share, rates, lasting, tf.Effects(frame, own * whole)
+
+
+def simulate_lasting(
+    worlds: int, draws: int, seed: int = 1, spread: float = 3.0, *, part: bool = False
+) -> pd.DataFrame:
     """Return how often intervals hold the truth where what persists is fitted from the records.
 
-    In each world a share left each year is drawn from what is assumed of it, and effects over all
-    windows are seen with errors that go together; `tf.decay` fits the share, and an appraisal of
-    the effects of twelve months takes it. Unit costs are certain.
+    In each world a share left each year is drawn from what is assumed of it, unit costs and what
+    the programme cost from their ranges, and effects over all windows are seen with errors that go
+    together; `tf.decay` fits the share, and an appraisal of the effects of twelve months takes it.
 
     Parameters
     ----------
     worlds, draws, seed, spread
         As in `simulate`.
+    part : bool
+        Whether the share is fitted to some of the families whose effects are appraised.
 
     Returns
     -------
     DataFrame
-        One row: `covered`, `below`, `above`, and `correlation` (between the error of the effects
-        and of what persists, over worlds: what independent draws leave out).
+        One row a measure: `covered`, `below`, `above`, `error`, `width` (of the intervals, over
+        those where what persists is drawn apart from the effects), and `correlation` (between the
+        error of the effects and of what persists, over worlds).
     """
     rng = np.random.default_rng(seed)
-    names, prices = ["offences", "in_need"], {"offences": 100.0, "in_need": 40.0}
     joint = np.kron(0.3 + 0.7 * np.eye(2), np.minimum.outer(WINDOWS, WINDOWS) / 12)
-    table = price_list(*((name, "all", price, "MoJ", "no") for name, price in prices.items()),
-                       year="2012-13")  # fmt: skip
-    asked = {"families": 1_000, "horizon": 4, "price_year": 2012, "perspective": "fiscal",
-             "unit_cost_table": table}  # fmt: skip
-    rows = pd.DataFrame({"outcome": np.repeat(names, 3), "months": [*WINDOWS] * 2,
-                         "std_error": np.sqrt(np.diag(joint))})  # fmt: skip
-    places, kept, errors = [0, 3], np.zeros((3, worlds), dtype=bool), np.zeros((2, worlds))
-    worth = np.array([prices[name] for name in names]) * 1_000
+    table = price_list(*((name, "all", price, "MoJ", "no") for name, price in PRICES.items()),
+                       year="2012-13", spread=0.3)  # fmt: skip
+    priced = true_prices(independent.prices(2012, table), worlds, rng)
     factors = 1.035 ** -(np.arange(4) + 0.5)
+    spent = between(rng.random(worlds), *(SPENT[name].iloc[0] * factors[0]
+                                          for name in ("low", "amount", "high")))  # fmt: skip
+    kept, errors = np.zeros((2, 3, worlds), dtype=bool), np.zeros((2, worlds))
+    widths = np.zeros((2, 2))
     for world in range(worlds):
-        share, rates = rng.random(), rng.normal(size=2) * spread
-        sums = [sum(share ** (month // 12) for month in range(window)) / 12 for window in WINDOWS]
-        seen = np.kron(rates, sums) + rng.multivariate_normal(np.zeros(6), joint)
-        effects = tf.Effects(rows.assign(estimate=seen), joint)
-        lasting = tf.decay(effects)
-        frame = rows.assign(estimate=seen).iloc[places].reset_index(drop=True)
-        own = tf.Effects(frame, joint[np.ix_(places, places)])
-        drawn = tf.appraise(own, 0.0, persistence=lasting, **asked).uncertainty(draws, world)
-        true = -(rates @ worth) * (share ** np.arange(4) @ factors)
-        low, high = drawn.interval()
-        kept[:, world] = low <= true <= high, true < low, true > high
-        errors[:, world] = (seen[places] - rates) @ worth * np.sign(rates @ worth), (
-            lasting.mean - share)  # fmt: skip
-    covered, below, above = kept.mean(axis=1)
-    return pd.DataFrame([{"covered": covered, "below": below, "above": above,
-                          "correlation": float(np.corrcoef(errors)[0, 1])}])  # fmt: skip
+        share, rates, lasting, effects = seen_over_windows(rng, spread, part, joint)
+        found = tf.appraise(
+            effects, SPENT, persistence=lasting, families=1_000, horizon=4, price_year=2012,
+            perspective="fiscal", unit_cost_table=table,
+        )  # fmt: skip
+        said = found.uncertainty(draws, world).accounts().iloc[0]
+        if not world % 8:
+            apart = replace(found, model=replace(found.model, tie=np.zeros(2)))
+            loose = apart.uncertainty(draws, world).accounts().iloc[0]
+            widths += [[one[f"{name}_high"] - one[f"{name}_low"] for one in (said, loose)]
+                       for name in MEASURES]  # fmt: skip
+        value = -1_000 * float(rates @ priced[world]) * float(share ** np.arange(4) @ factors)
+        for at, true in enumerate((value - spent[world], value / spent[world])):
+            low, high = said[f"{MEASURES[at]}_low"], said[f"{MEASURES[at]}_high"]
+            kept[at, :, world] = low <= true <= high, true < low, true > high
+        off = effects.frame["estimate"].to_numpy() - rates
+        errors[:, world] = (
+            off @ priced[world] * np.sign(rates @ priced[world]), lasting.mean - share
+        )  # fmt: skip
+    found = pd.DataFrame(kept.mean(axis=2), columns=["covered", "below", "above"])
+    found.insert(0, "measure", MEASURES)
+    return found.assign(
+        error=np.sqrt(found["covered"] * (1 - found["covered"]) / worlds),
+        width=widths[:, 0] / widths[:, 1], correlation=float(np.corrcoef(errors)[0, 1]),
+    )  # fmt: skip
+
+
+#: Where the committed table of intervals with what persists estimated is.
+TABLE = Path(__file__).with_name("value_coverage.csv")
+
+
+def lasting_table(worlds: int, draws: int) -> pd.DataFrame:
+    """Return coverage where persistence is estimated, by the size of true effects."""
+    return pd.concat(
+        [simulate_lasting(worlds, draws, seed, spread, part=part)
+         .assign(spread=spread, part=part, worlds=worlds)
+         for seed, (spread, part) in enumerate(
+             [(1.0, False), (3.0, False), (10.0, False), (3.0, True), (10.0, True)], 1)],
+        ignore_index=True,
+    )  # fmt: skip
 
 
 def main() -> None:
@@ -189,7 +241,13 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=1_000)
     parser.add_argument("--spread", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--lasting", action="store_true", help="write the table beside")
     asked = parser.parse_args()
+    if asked.lasting:
+        found = lasting_table(asked.worlds, asked.draws).round(4)
+        found.to_csv(TABLE, index=False, lineterminator="\n")
+        sys.stdout.write(f"{found.to_string(index=False)}\n")
+        return
     found = simulate(asked.worlds, asked.draws, asked.seed, asked.spread)
     sys.stdout.write(f"{found.round(4).to_string(index=False)}\n")
 

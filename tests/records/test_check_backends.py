@@ -8,10 +8,10 @@ import ibis
 import pytest
 
 from tfeval.records.between_rows import relations
-from tfeval.records.check import row_rules
 from tfeval.records.identifiers import as_text, scanned_columns, suspect
 from tfeval.records.relations import cast, typed
 from tfeval.records.schema import TABLES
+from tfeval.records.within_rows import row_rules
 
 
 def _empty(name: str) -> ibis.Table:

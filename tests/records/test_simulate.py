@@ -23,7 +23,6 @@ from tfeval.records.simulate import (
     simulate_to,
 )
 from tfeval.records.simulation.settings import (
-    NO_EFFECTS,
     OUTCOMES,
     PHASE_TWO_EFFECTS,
     SimulationSettings,
@@ -128,7 +127,7 @@ def test_records_are_clean_whatever_the_settings(seed: int) -> None:
 
 
 def test_with_no_effects_both_worlds_are_the_same() -> None:
-    truth = simulate(families=2000, seed=4, effects=NO_EFFECTS).truth
+    truth = simulate(families=2000, seed=4, effects={}).truth
     for frame in (truth.people_outcomes, truth.family_outcomes):
         for name in (c for c in frame.columns if c.startswith("y0_")):
             assert (frame[name] == frame[name.replace("y0_", "y1_")]).all()
@@ -295,13 +294,11 @@ def _around(found: SimulatedRecords) -> pd.DataFrame:
 
 @pytest.mark.slow(reason="twice 12,000 families: fewer, and means of rare events blur")
 def test_families_improve_anyway() -> None:
-    families = _around(simulate(families=12_000, seed=12, effects=NO_EFFECTS, **WHOLE))
+    families = _around(simulate(families=12_000, seed=12, effects={}, **WHOLE))
     attached = families[families["group"] == "attached"]
     fall = attached["after"].mean() / attached["before"].mean()
     assert fall < 0.87
-    calm = _around(
-        simulate(families=12_000, seed=12, effects=NO_EFFECTS, crisis_share=0.0, **WHOLE)
-    )
+    calm = _around(simulate(families=12_000, seed=12, effects={}, crisis_share=0.0, **WHOLE))
     calm_fall = calm["after"].mean() / calm["before"].mean()
     assert calm_fall == pytest.approx(1.0, abs=0.05)
 
@@ -387,7 +384,7 @@ def test_every_group_is_there(big: SimulatedRecords) -> None:
 
 @pytest.mark.slow(reason="24,000 families: published rates are of a few in a hundred")
 def test_base_rates_are_near_the_published_ones() -> None:
-    found = simulate(families=24_000, seed=14, effects=NO_EFFECTS, **WHOLE)
+    found = simulate(families=24_000, seed=14, effects={}, **WHOLE)
     outcomes = _outcomes(found)
     outcomes = outcomes[outcomes["group"] == "attached"]
     earlier = _outcomes(found, 18).set_index("person_id")["y0_looked_after_days"]

@@ -10,6 +10,9 @@ import pytest
 
 from tfeval.errors import ReportError
 from tfeval.release.hiding import hide_more, reach
+from tfeval.release.ledger import Ledger
+from tfeval.release.released import across, release_cells
+from tfeval.report.cells import Cells, Maker, together
 
 
 def table(rows: list[tuple], **more: object) -> pd.DataFrame:
@@ -69,3 +72,43 @@ def test_numbers_that_contradict_each_other_are_refused():
             ("families", "C", "R", "", 3, np.nan, False)]  # fmt: skip
     with pytest.raises(ReportError, match="contradict"):
         reach(table(rows).drop(columns="exact"))
+
+
+def two_times(first: list[bool], second: list[bool], third: list[bool] | None = None) -> Cells:
+    """Cells of one number over several months, or in several reports, of some families."""
+    made = []
+    for months, held in ((6, first), (12, second), (18, third)):
+        if held is not None:
+            maker = Maker(map(str, range(len(held))), ["E1"] * len(held), {})
+            maker.count(np.array(held), number="with:x", arm="treated", level="england",
+                        area="England", months=months)  # fmt: skip
+            made.append(maker.made())
+    return together(made)
+
+
+def test_horizons_know_each_other():
+    # Within 6 months twelve have it, within 12 months fifteen: three families between them.
+    near = two_times([place < 12 for place in range(60)], [place < 15 for place in range(60)])
+    assert _across_of(near) == ([({0: 1.0, 1: -1.0}, 0.0)], [(0, 1)])
+    # Nobody is within anybody.
+    none = two_times([place < 12 for place in range(60)], [place > 40 for place in range(60)])
+    assert _across_of(none) == ([], [])
+
+
+def test_two_phases_make_up_the_whole():
+    # Thirteen of fourteen, both said as ten: that leaves at most five, and so one more is hidden.
+    cells = two_times([place < 1 for place in range(14)], [place >= 1 for place in range(14)],
+                      [True] * 14)  # fmt: skip
+    bounds, near = _across_of(cells)
+    for sign in (1.0, -1.0):
+        assert ({2: sign, 0: -sign, 1: -sign}, 0.0) in bounds
+    assert near == [(1, 2)]
+    found = release_cells(cells, Ledger())
+    assert found.frame["reason"].tolist().count("small") == 1
+    assert found.frame["shown"].sum() == 1
+    assert found.reached and all(one.safe for one in found.reached)
+
+
+def _across_of(cells: Cells) -> tuple:
+    frame = cells.frame.assign(exact=cells.frame["value"])
+    return across(frame, [cells.rows_of(place) for place in range(len(cells.starts) - 1)])

@@ -38,14 +38,14 @@ def test_leaving_out_any_nine_moves_no_mean_by_more_than_a_unit():
     for _ in range(150):
         for values in cases(rng):
             keys = record_keys(rng.integers(0, 2**63, len(values)).astype(np.uint64), KEY)
-            mean, largest, drop = moved_by(values)
-            unit = unit_of(largest, drop)
+            mean, pulls = moved_by(values)
+            unit = unit_of(**pulls)
             before = said(keys, mean, unit)
             order = np.argsort(values)
             for out in (order[-9:], order[:9], order[-1:], rng.choice(len(values), 5, False)):
                 left = np.delete(values, out)
-                again, own_largest, own_drop = moved_by(left)
-                own = unit_of(own_largest, own_drop)
+                again, own_pulls = moved_by(left)
+                own = unit_of(**own_pulls)
                 if not np.isfinite(own):
                     continue
                 after = said(np.delete(keys, out), again, own)
@@ -55,11 +55,21 @@ def test_leaving_out_any_nine_moves_no_mean_by_more_than_a_unit():
     assert max(moved) == 1.0 and larger > 50  # both happen: the property can fail
 
 
+def test_a_unit_is_ten_times_the_largest_contribution_and_no_more_where_ten_are_alike():
+    rng = np.random.default_rng(5)
+    for n in rng.integers(200, 3_000, 200):
+        _, pulls = moved_by((np.arange(n) < n // 3).astype(float))
+        assert 10 * pulls["largest"] <= unit_of(**pulls) < 2.001 * 10 * pulls["largest"]
+    # Where nine stand out the unit without them is small, and this one has to be wider.
+    _, pulls = moved_by(np.append(np.zeros(500), np.full(9, 40.0)))
+    assert unit_of(**pulls) >= pulls["drop"] / 0.48
+
+
 def test_a_narrower_unit_would_not_hold():
     values = np.append(np.zeros(60), np.full(9, 40.0))
-    mean, _, drop = moved_by(values)
+    mean, pulls = moved_by(values)
     keys = record_keys(np.arange(69, dtype=np.uint64), KEY)
-    narrow = drop / 3
+    narrow = pulls["drop"] / 3
     after = said(keys[:60], 0.0, narrow)
     assert abs(after - said(keys, mean, narrow)) > narrow
 

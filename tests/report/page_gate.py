@@ -22,6 +22,7 @@ PATTERNS = (
     (rf"(?<![\d,.£/])1 ({NOUNS})\b", "one of a plural"),
     (rf"\b[Aa] ({'|'.join(AN.split())})\b", "a before a vowel"),
     (r"(?<![\w–-])[-–](?=£?\d)", "a hyphen or dash for a minus"),
+    (r"(?<![\w.,])−£?0(\.0+)?(?![\d.,]*\d)", "a minus before nothing"),
     (r"\d\.0(m|bn)\b", "an amount with a nought behind the point"),
     (r"\b(nan|NaN|<NA>)\b|^(None|inf)$", "a value that is none"),
     (r"\b(\w+) \1\b(?<!\bhad had)(?<!\bthat that)", "a word twice"),

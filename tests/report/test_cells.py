@@ -9,6 +9,7 @@ import pytest
 
 from tests.release.conftest import write_report
 from tests.report.analyses import analysis, page, run
+from tfeval.release.chapters import CHAPTERS
 from tfeval.release.ledger import Ledger
 from tfeval.release.release import release
 from tfeval.release.scan import faults
@@ -79,6 +80,10 @@ def test_effects_are_the_pages_and_few_families_move_them_by_no_more(found, cell
     part = (codes.map(chapter.regions()) == "London").to_numpy() & found.study.treated
     pairs = found.design.pairs[part[found.design.pairs[:, 0]]]
     values = found.outcomes()["asb_incidents"].to_numpy()
+    held = values[found.design.weights > 0]
+    cap = np.sort(held[~np.isnan(held)])[-10]  # ten reach it, of fewer than a thousand
+    assert row["number"].endswith(":capped") and cap < np.nanmax(values)
+    values = values.clip(max=cap)
     arms = [values[pairs[:, side]] for side in (0, 1)]
     arms = [one[~np.isnan(one)] for one in arms]
     effect = arms[0].mean() - arms[1].mean()
@@ -116,12 +121,27 @@ def test_a_bound_is_that_of_the_worst_nine():
     rng = np.random.default_rng(1)
     for _ in range(50):
         values, weights = rng.pareto(1.5, 30), rng.uniform(0.5, 2, 30)
-        mean, largest, drop = moved_by(values, weights)
+        mean, moved = moved_by(values, weights)
         for _ in range(30):
             out = rng.choice(30, int(rng.integers(1, 10)), replace=False)
             left = np.delete(np.arange(30), out)
-            assert abs(np.average(values[left], weights=weights[left]) - mean) <= drop * (1 + 1e-9)
-        assert largest <= drop and most(values, 1) == values.max()
+            again, rest = moved_by(values[left], weights[left])
+            assert abs(again - mean) <= moved["drop"] * (1 + 1e-9)
+            assert rest["largest"] >= moved["tenth"]
+        assert moved["largest"] <= moved["drop"] and most(values, 1) == values.max()
+
+
+def test_nine_families_move_a_cap_and_the_mean_under_it_by_no_more_than_is_said():
+    rng = np.random.default_rng(1)
+    for count in (40, 400, 4_000):
+        values = np.append(rng.pareto(1.5, count), np.zeros(count))
+        cap = chapter.cap_of(values)
+        for out in (np.argsort(values)[-9:], rng.choice(count, 9, replace=False)):
+            again = chapter.cap_of(np.delete(values, out))
+            assert cap.low <= again.at <= cap.high
+            moved = abs(values.clip(max=again.at).mean() - values.clip(max=cap.at).mean())
+            assert moved <= cap.moved(values, np.ones(len(values)))
+        assert (values >= cap.at).sum() >= 10 and (values > cap.at).sum() <= max(9, count / 100)
 
 
 @pytest.mark.slow(reason="chapters 2 and 4 from their notebooks, then a release of them")
@@ -134,4 +154,6 @@ def test_what_the_notebooks_write_can_be_released(kept, tmp_path, monkeypatch):
             write_report(tmp_path / "reports" / "national" / name, read_cells(tmp_path / FILE))
     made = release(tmp_path / "reports", tmp_path / "outside", tmp_path / "ledger")
     assert made.scopes[0][1] > 200
+    pages = {path.name for path in (made.outside / "national").glob("0*.html")}
+    assert pages == {f"{name}.html" for name in CHAPTERS}
     assert faults(made.outside, Ledger(tmp_path / "ledger")) == []

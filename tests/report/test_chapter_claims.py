@@ -10,6 +10,7 @@ import tfeval as tf
 from tests.report.analyses import results
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table
+from tfeval.display.words import unmarked
 from tfeval.report.chapters import additional, evidence, funnel, known, linked, unmeasured
 
 PRICED = (
@@ -130,11 +131,16 @@ def test_simulated_results_say_so_wherever_they_stand(found):
     for item in shown:
         assert "simulated records" in item.text()
     assert "not findings" in additional.banner(found).text()
-    assert "simulated" not in evidence.headline("one", found, HELD).lower()
+    said = [evidence.headline("one", found, HELD), *evidence.detail("one", found, HELD)]
+    assert "simulated" not in " ".join(said).lower()
+    # An answer is short: two sentences and their numbers. What else there is stands beneath.
+    assert unmarked(said[0]).count(". ") == 1 and len(unmarked(said[0])) < 360
     real = replace(
         found, design=replace(found.design, study=replace(found.design.study, simulated=False))
     )
-    assert "In the records" in evidence.headline("one", real, HELD)
+    own = unmarked(evidence.headline("one", real, HELD))
+    assert "In the records" in own and own.count(". ") == 1
+    assert "pays for the £448m" in unmarked(" ".join(evidence.detail("one", real, HELD)))
     assert "simulated" not in funnel.funnel_table(real).text()
 
 

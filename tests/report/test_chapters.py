@@ -23,6 +23,7 @@ BY_AUTHORITY = (
     tf.chapters.authority.progress_chart,
     tf.chapters.authority.money_table,
     tf.chapters.authority.place_table,
+    tf.chapters.authority.neighbours_table,
     tf.chapters.authority.group_or_region_table,
     tf.chapters.budget.payments_table,
     tf.chapters.claims.claims_table,
@@ -123,7 +124,7 @@ def test_full_marks_say_chance_among_the_same_authorities_and_the_rival_explanat
     assert "Cheshire East worked with 793 families and claimed 585" in text
     assert "A letter of August 2014 is remembered" in text
     assert "No source of it was seen: not verified." in text
-    assert "(chance alone: 0.048 of these)" in str(tf.chapters.claims.headline("one", HELD))
+    assert "(chance alone: 0.048 of these)" in unmarked(tf.chapters.claims.detail("one", HELD)[0])
 
 
 def test_the_funnel_draws_bristol_at_all_and_what_is_rounded_hollow():

@@ -11,7 +11,13 @@ from conftest import notebook
 from tfeval.display.names import SIMULATED
 from tfeval.errors import ReportError
 from tfeval.report.finish import finish
-from tfeval.report.notebook_parts import answer, provenance, section_banner, simulated_banner
+from tfeval.report.notebook_parts import (
+    BOX_MIME,
+    answer,
+    provenance,
+    section_banner,
+    simulated_banner,
+)
 from tfeval.report.publish import SIMULATED_PARTS, Page, math_html, publish
 
 
@@ -134,6 +140,32 @@ def test_one_minus_stands_before_every_number_and_code_keeps_its_own():
     page = shown(html(text))
     assert page.main.p.string == "−5 (−£3) 2012-15 x-1 −2"
     assert page.main.pre.string == "-5" and page.main.td.string == "−0.1% to −2"
+
+
+def test_nothing_has_no_minus():
+    text = "<p>-0.0 (−0.00 to 0.4), -£0, −0.04, 2012-0</p><pre>-0.0</pre><td>−0%</td>"
+    page = shown(html(text))
+    assert page.main.p.string == "0.0 (0.00 to 0.4), £0, −0.04, 2012-0"
+    assert page.main.pre.string == "-0.0"
+
+
+def test_paper_has_the_short_tables_that_a_screen_folds():
+    one = ('<div class="tfeval-table"><table><caption>C{}</caption><thead><tr><th>A</th></tr>'
+           "</thead><tbody>{}</tbody></table></div>")  # fmt: skip
+    page = shown(*(html(one.format(count, "<tr><td>1</td></tr>" * count)) for count in (1, 3, 11)))
+    kinds = [" ".join(tag["class"]) for tag in page.main.select("details.detail")]
+    assert kinds == ["detail short", "detail"]
+    style = page.style.string
+    assert "details.short::details-content { content-visibility: visible" in style
+
+
+def test_an_answer_s_details_are_a_list_beneath_it():
+    told = answer("?", "Published", "Adding up", "£448m.", ["One & two.", "Three."])
+    page = shown({"data": told._repr_mimebundle_()})
+    terms = [dt.string for dt in page.main.select(".tfeval-answer dt")]
+    assert terms == ["Headline", "Detail", "Question", "Data", "Method"]
+    assert [li.string for li in page.main.select(".tfeval-detail li")] == ["One & two.", "Three."]
+    assert told._repr_mimebundle_()[BOX_MIME]["headline"] == "£448m."
 
 
 def test_a_table_without_a_row_is_words():

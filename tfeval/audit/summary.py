@@ -35,8 +35,7 @@ BENEFIT_COST_RATIO = "benefit_cost_ratio"
 
 #: One row of the table.
 BY = tuple(name for name in KEYS if name not in ("seed", "replication"))
-#: Means over replications, and the shares among them.
-MEANS = ("bias", "bias_treated")
+#: Shares of replications.
 SHARES = ("coverage", "type_one", "power", "sign_error", "headline_wrong")
 COUNTS = ("replications", "estimated", "intervals", "balanced", "not_balanced")
 COLUMNS = (

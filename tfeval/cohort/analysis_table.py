@@ -20,6 +20,8 @@ from tfeval.programme.phases import CRITERIA
 if TYPE_CHECKING:
     import ibis
 
+    from tfeval.records.store import Records
+
 
 # What a cohort is asked for, and what its columns are called.
 
@@ -45,6 +47,7 @@ TREATMENTS = {
 #: What is known of a unit from one source over a window. Only what was seen is counted.
 SEEN = {
     "seen": "Seen",
+    "not_placed": "Its authority's code is none of 2012-15, so what was sent of it is not known",
     "not_covered": "Not sent by the authority for all of the time",
     "not_linked": "Somebody in it was not found in the source, or not looked for",
     "unreadable": "A row of it has a value that cannot be read",
@@ -244,7 +247,7 @@ class Registrable(Protocol):
         """Refuse a plan that is not in its register as it stands."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Cohort(Rich):
     """An analysis table, not yet read, and how it came about.
 
@@ -274,6 +277,8 @@ class Cohort(Rich):
     closed : bool
         Whether outcomes are kept closed, as those of a cohort that was given a plan are; `open`
         opens them.
+    records : Records or None
+        What it was made from.
     """
 
     table: ibis.Table
@@ -286,6 +291,7 @@ class Cohort(Rich):
     units: ibis.Table = field(repr=False)
     closed: bool = False
     origin: Origin | None = field(default=None, repr=False)
+    records: Records | None = field(default=None, repr=False)
     _frame: list[pd.DataFrame] = field(default_factory=list, repr=False)
 
     def close(self) -> Cohort:
@@ -388,16 +394,20 @@ class Cohort(Rich):
         FrozenList(['outcome', 'months'])
         """
         rows = self._after(months)
-        if self.closed:
-            raise ParameterError(
-                "The outcomes are closed, since the cohort was given a plan: register it, then "
-                "families = families.open(plan)."
-            )
+        self.check_open()
         frame = self._named(rows)
         frame.attrs["months"] = months
         if months is None:
             frame.columns = pd.MultiIndex.from_frame(rows[["outcome", "months"]])
         return frame
+
+    def check_open(self) -> None:
+        """Refuse to look after the index date while outcomes are closed."""
+        if self.closed:
+            raise ParameterError(
+                "The outcomes are closed, since the cohort was given a plan: register it, then "
+                "families = families.open(plan)."
+            )
 
     def followed(self, months: int) -> pd.Series:
         """Return whether each unit has any outcome over a horizon, in the order of `to_pandas`.
@@ -412,8 +422,10 @@ class Cohort(Rich):
         """
         # Who was followed may be known while outcomes are closed: the design stage needs it.
         names = list(self._after(months)["name"])
-        held = self.origin.read(names) if self.closed and self.origin else self.to_pandas()[names]
-        return held.notna().any(axis=1)
+        outcomes = (
+            self.origin.read(names) if self.closed and self.origin else self.to_pandas()[names]
+        )
+        return outcomes.notna().any(axis=1)
 
     def _after(self, months: int | None = None) -> pd.DataFrame:
         rows = self.columns[self.columns["timing"] == "after"]
@@ -457,10 +469,10 @@ class Cohort(Rich):
                 zip(self.columns["name"], self.columns["timing"], strict=True)
             )
             # And an analysis plan reads who was compared with whom.
-            held = self.settings
+            settings = self.settings
             rows.attrs["cohort"] = {
-                "phase": held.phase, "comparison": held.comparison, "level": held.level,
-                "seed": held.seed, "treatment": held.treatment, "units": len(rows),
+                "phase": settings.phase, "comparison": settings.comparison, "level": settings.level,
+                "seed": settings.seed, "treatment": settings.treatment, "units": len(rows),
                 "origin": self.origin.mark if self.origin else "",
             }  # fmt: skip
             self._frame.append(rows.reset_index(drop=True))

@@ -115,10 +115,10 @@ def cohort(
     months = (horizon,) if isinstance(horizon, int) else tuple(sorted(set(horizon)))
     settings = Settings(phase, comparison, months, seed, level, treatment)
     rules = phase_of(phase)
-    found = candidates(records, settings, rules)
+    screened = candidates(records, settings, rules)
     spans = windows(months)
-    units = records.keep(_units, records, found, level, months, rules)
-    held, due = cohort_outcomes(records.tables), {}
+    units = records.keep(_units, records, screened, level, months, rules)
+    outcomes, due = cohort_outcomes(records.tables), {}
     if "school_terms" in records.tables:
         calendar = kept_frame(records.connection, _calendar(records))
         units = records.keep(_with_sessions, units, calendar, months)
@@ -129,26 +129,27 @@ def cohort(
         *due,
         *(name for name, _text in described_columns(level)),
     ]
-    table, sources = _joined(records, units, held, spans, own)
-    columns = _described(held, spans, level, criteria_columns(rules), due)
+    table, sources = _joined(records, units, outcomes, spans, own)
+    columns = _described(outcomes, spans, level, criteria_columns(rules), due)
     made = Cohort(
         table=table,
         columns=columns,
-        flow=flow(records, found, settings),
+        flow=flow(records, screened, settings),
         sources=sources,
         settings=settings,
         left_out=dict(records.missing),
         simulated=records.simulated,
         units=units,
+        records=records,
         origin=Origin(table, columns.copy(), settings, [] if plan is not None else [""]),
     )
     return made if plan is None else made.close()
 
 
 def _units(
-    records: Records, found: ibis.Table, level: str, months: tuple[int, ...], rules: Phase
+    records: Records, screened: ibis.Table, level: str, months: tuple[int, ...], rules: Phase
 ) -> ibis.Table:
-    units = units_of(records, entered(found))
+    units = units_of(records, entered(screened))
     units = units if level == "family" else people_of(records, units)
     return with_windows(with_time(units, rules), months)
 
@@ -206,19 +207,20 @@ def _with_sessions(units: ibis.Table, calendar: ibis.Table, months: tuple[int, .
 def _joined(
     records: Records,
     units: ibis.Table,
-    held: list[Outcome],
+    outcomes: list[Outcome],
     spans: tuple[Window, ...],
     more: list[str],
 ) -> tuple[ibis.Table, pd.DataFrame]:
     """Put the counts beside the units, missing where not seen; and say how many were, by source."""
-    tables = list(dict.fromkeys(row.table for row in held))
+    tables = list(dict.fromkeys(row.table for row in outcomes))
     followed = records.keep(follow_up, records, units, spans, tables)
     # Each table's counts are kept narrow: one expression for all takes seconds to put into SQL.
     seen = [
-        records.keep(seen_of, records, units, followed, table, (held, spans)) for table in tables
+        records.keep(seen_of, records, units, followed, table, (outcomes, spans))
+        for table in tables
     ]
     states = records.keep(_states, units, tables, *seen).to_pandas()
-    return records.keep(_beside, units, held, spans, more, *seen), _by_source(states, tables)
+    return records.keep(_beside, units, outcomes, spans, more, *seen), _by_source(states, tables)
 
 
 def _states(units: ibis.Table, tables: list[str], *seen: ibis.Table) -> ibis.Table:
@@ -244,38 +246,40 @@ def _by_source(states: pd.DataFrame, tables: list[str]) -> pd.DataFrame:
 
 
 def _beside(
-    units: ibis.Table, held: list[Outcome], spans: tuple[Window, ...], more: list[str],
+    units: ibis.Table, outcomes: list[Outcome], spans: tuple[Window, ...], more: list[str],
     *seen: ibis.Table,
 ) -> ibis.Table:  # fmt: skip
     wide = units.select(*_WHO, *more)
     for one in seen:
         wide = wide.left_join(one.drop("state"), "unit").drop("unit_right")
-    names = [column_of(row.name, span.name) for row, span in _measured(held, spans)]
-    return wide.mutate(**_ratios(wide, held, spans)).select(*_WHO, *more, *names)
+    names = [column_of(row.name, span.name) for row, span in _measured(outcomes, spans)]
+    return wide.mutate(**_ratios(wide, outcomes, spans)).select(*_WHO, *more, *names)
 
 
-def _measured(held: list[Outcome], spans: tuple[Window, ...]) -> Iterator[tuple[Outcome, Window]]:
+def _measured(
+    outcomes: list[Outcome], spans: tuple[Window, ...]
+) -> Iterator[tuple[Outcome, Window]]:
     """Yield what the cohort has of each outcome: after the index date, and before if a baseline."""
-    for row in held:
+    for row in outcomes:
         for span in spans:
             if row.baseline or span.timing != BEFORE:
                 yield row, span
 
 
 def _ratios(
-    wide: ibis.Table, held: list[Outcome], spans: tuple[Window, ...]
+    wide: ibis.Table, outcomes: list[Outcome], spans: tuple[Window, ...]
 ) -> dict[str, ibis.Value]:
     """Return outcomes that are shares of a count; missing where that is 0."""
-    found = {}
-    for row, span in _measured([row for row in held if not row.counted], spans):
+    ratios = {}
+    for row, span in _measured([row for row in outcomes if not row.counted], spans):
         whole = wide[column_of(row.column, span.name)].nullif(0).cast("float64")
         parts = sum(wide[column_of(part, span.name)] for part in row.parts)
-        found[column_of(row.name, span.name)] = parts.cast("float64") / whole
-    return found
+        ratios[column_of(row.name, span.name)] = parts.cast("float64") / whole
+    return ratios
 
 
 def _described(
-    held: list[Outcome],
+    outcomes: list[Outcome],
     spans: tuple[Window, ...],
     level: str,
     criteria: list[str],
@@ -296,7 +300,7 @@ def _described(
     counts = [
         (column_of(row.name, span.name), row.name, span.name, span.timing, span.months, row.table,
          row.unit, row.description)
-        for row, span in _measured(held, spans)
+        for row, span in _measured(outcomes, spans)
     ]  # fmt: skip
     columns = [
         "name", "outcome", "window", "timing", "months", "source_table", "unit", "description",

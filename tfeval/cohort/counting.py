@@ -15,7 +15,7 @@ from tfeval.cohort.entry import FAR, as_date, as_number, first_day
 from tfeval.errors import in_own_words
 from tfeval.programme.outcomes import Outcome, cohort_outcomes
 from tfeval.records.relations import unread
-from tfeval.records.schema import TABLES
+from tfeval.records.schema import TABLES, authority_codes
 from tfeval.records.store import Records
 
 # Counting over windows: each event table is read once, for all windows together.
@@ -115,8 +115,8 @@ def _total(joined: ibis.Table, wanted: Outcome, span: Window) -> ibis.Value:
         return _sum(ibis.ifelse(whole, joined[wanted.column], 0))
     flag = joined[f"is_{wanted.name}"]
     if wanted.kind == "days":
-        held = ibis.least(joined["to"], end) - ibis.greatest(joined["from"], start)
-        return _sum(ibis.ifelse(flag & (held > 0), held, 0))
+        days = ibis.least(joined["to"], end) - ibis.greatest(joined["from"], start)
+        return _sum(ibis.ifelse(flag & (days > 0), days, 0))
     on = joined[f"on_{wanted.name}"]
     return _sum(ibis.ifelse(flag & (on >= start) & (on < end), 1, 0))
 
@@ -136,7 +136,10 @@ def follow_up(
         ibis.least(units["attached_on"].epoch_days(), end),
         end,
     )
-    followed = units.select("unit", "local_authority", *_edges(spans), followed_to=censored)
+    followed = units.select(
+        "unit", "local_authority", *_edges(spans), followed_to=censored,
+        placed=units["local_authority"].isin(list(authority_codes())),
+    )  # fmt: skip
     if "coverage" not in records.tables:
         return followed.drop("local_authority")
     cover = records.table("coverage")
@@ -169,8 +172,8 @@ def seen_of(
     With them, the state of the table's records over the last horizon, a key of `SEEN`; missing for
     who was not followed.
     """
-    held, spans = wanted
-    own = [row for row in held if row.table == table and row.counted]
+    outcomes, spans = wanted
+    own = [row for row in outcomes if row.table == table and row.counted]
     joined = followed
     for more in (
         counted(records, units, table, own, spans),
@@ -179,7 +182,7 @@ def seen_of(
     ):
         if more is not None:
             joined = joined.left_join(more, "unit").drop("unit_right")
-    yes, found = ibis.literal(True), {}
+    yes, columns = ibis.literal(True), {}
     for span in spans:
         start, end = joined[span.start], joined[span.end]
         covered = linked = read = followed_on = yes
@@ -192,8 +195,9 @@ def seen_of(
         if span.timing != BEFORE:
             followed_on = joined["followed_to"] >= end
             # Of the last window, which comes last.
-            found["state"] = ibis.cases(
+            columns["state"] = ibis.cases(
                 (~followed_on, ibis.null("string")),
+                (~covered.fill_null(False) & ~joined["placed"].fill_null(False), "not_placed"),
                 (~covered.fill_null(False), "not_covered"),
                 (~linked, "not_linked"),
                 (~read, "unreadable"),
@@ -201,8 +205,8 @@ def seen_of(
             )
         known = covered & linked & read & followed_on
         for column in (column_of(row.name, span.name) for row in own):
-            found[column] = ibis.ifelse(known, joined[column].fill_null(0), ibis.null("int64"))
-    return joined.select("unit", **found)
+            columns[column] = ibis.ifelse(known, joined[column].fill_null(0), ibis.null("int64"))
+    return joined.select("unit", **columns)
 
 
 def _unlinked(
@@ -245,14 +249,14 @@ def _unreadable(
     rows = records.table(table)
     by_person = "person_id" in units.columns
     who = "family_id" if "family_id" in rows.columns and not by_person else "person_id"
-    found = raw.filter(ibis.or_(*lost)).select(**{who: raw[who].cast("string")}).distinct()
+    affected = raw.filter(ibis.or_(*lost)).select(**{who: raw[who].cast("string")}).distinct()
     if who == "person_id" and not by_person:
         people = records.table("people").select("person_id", "family_id")
-        found, who = (
-            found.inner_join(people, "person_id").select("family_id").distinct(),
+        affected, who = (
+            affected.inner_join(people, "person_id").select("family_id").distinct(),
             "family_id",
         )
-    joined = units.select("unit", who).inner_join(found, who)
+    joined = units.select("unit", who).inner_join(affected, who)
     return joined.select("unit", unreadable=ibis.literal(1)).distinct()
 
 
@@ -287,6 +291,8 @@ def outcomes_around(
     ------
     DataError
         If the records are others than the cohort's.
+    ParameterError
+        If a window ends after the index date and the cohort's outcomes are closed.
 
     Examples
     --------
@@ -298,6 +304,8 @@ def outcomes_around(
     >>> again["offences"].equals(found.outcomes(12)["offences"])
     True
     """
+    if any(end > 0 for _start, end in spans.values()):
+        families.check_open()
     return counts_around(families.units, records, spans, censored=censored)
 
 
@@ -327,26 +335,26 @@ def counts_around(
     made = tuple(
         Window(name, edges[start], edges[end], end - start) for name, (start, end) in spans.items()
     )
-    held = cohort_outcomes(records.tables)
-    tables = list(dict.fromkeys(row.table for row in held))
+    outcomes = cohort_outcomes(records.tables)
+    tables = list(dict.fromkeys(row.table for row in outcomes))
     reach = records.keep(follow_up, records, units, made, tables)
     days = reach.order_by("unit").to_pandas()
     begun = (first_day(records) - date(1970, 1, 1)).days
-    found = {}
+    totals = {}
     for table in tables:
-        own = [row for row in held if row.table == table and row.counted]
-        seen = records.keep(seen_of, records, units, reach, table, (held, made))
+        own = [row for row in outcomes if row.table == table and row.counted]
+        seen = records.keep(seen_of, records, units, reach, table, (outcomes, made))
         counts = seen.order_by("unit").to_pandas()
         for span in made:
             known = days[span.start] >= begun
             for row in own:
                 counted_there = counts[column_of(row.name, span.name)].astype("float64")
-                found[span.name, row.name] = counted_there.where(known)
-    for row in held:
+                totals[span.name, row.name] = counted_there.where(known)
+    for row in outcomes:
         for span in made if row.parts else ():
-            parts = sum(found[span.name, part] for part in row.parts)
-            found[span.name, row.name] = parts / found[span.name, row.column].replace(0.0, np.nan)
-    return pd.DataFrame(found).rename_axis(columns=["window", "outcome"])
+            parts = sum(totals[span.name, part] for part in row.parts)
+            totals[span.name, row.name] = parts / totals[span.name, row.column].replace(0.0, np.nan)
+    return pd.DataFrame(totals).rename_axis(columns=["window", "outcome"])
 
 
 def _edged(units: ibis.Table, edges: tuple[tuple[int, str], ...], censored: bool) -> ibis.Table:

@@ -111,10 +111,10 @@ def _candidates(
     families: ibis.Table,
     waits: ibis.Table,
     low: ibis.Table,
-    asked: tuple[Settings, Phase],
+    rules_asked: tuple[Settings, Phase],
     begun: date,
 ) -> ibis.Table:
-    settings, rules = asked
+    settings, rules = rules_asked
     compared = _with_index(_pool(families, low, settings, rules), waits, settings.seed, rules)
     both = _treated(families, rules).union(compared)
     before = _.index_on - ibis.interval(months=BASELINE_MONTHS)
@@ -131,18 +131,18 @@ def criteria_columns(rules: Phase) -> list[str]:
     return [f"met_{name}" for name in rules.criteria]
 
 
-def entered(found: ibis.Table) -> ibis.Table:
+def entered(screened: ibis.Table) -> ibis.Table:
     """Return the candidates that pass every step."""
-    return found.filter([found[name].fill_null(False) for name, _text in STEPS])
+    return screened.filter([screened[name].fill_null(False) for name, _text in STEPS])
 
 
-def flow(records: Records, found: ibis.Table, settings: Settings) -> pd.DataFrame:
+def flow(records: Records, screened: ibis.Table, settings: Settings) -> pd.DataFrame:
     """Count how many are left after each step.
 
     Parameters
     ----------
     records : Records
-    found : ibis.Table
+    screened : ibis.Table
         As from `candidates`.
     settings : Settings
         What was asked for.
@@ -152,26 +152,26 @@ def flow(records: Records, found: ibis.Table, settings: Settings) -> pd.DataFram
     DataFrame
         `step`, `treated`, `comparison`: families left, exact; hide small numbers when shown.
     """
-    row = records.keep(_left, found).to_pandas().iloc[0].fillna(0).astype(int)
-    asked = TREATMENTS[settings.treatment]
+    row = records.keep(_left, screened).to_pandas().iloc[0].fillna(0).astype(int)
+    treatment = TREATMENTS[settings.treatment]
     return pd.DataFrame(
         [
-            (text.format(treatment=asked), row[f"{name}_treated"], row[f"{name}_comparison"])
+            (text.format(treatment=treatment), row[f"{name}_treated"], row[f"{name}_comparison"])
             for name, text in STEPS
         ],
         columns=["step", "treated", "comparison"],
     )
 
 
-def _left(found: ibis.Table) -> ibis.Table:
+def _left(screened: ibis.Table) -> ibis.Table:
     """Return one row: how many of each arm pass each step and those before it."""
     counts: dict[str, Any] = {}
     passed = ibis.literal(True)
     for name, _text in STEPS:
-        passed = passed & found[name].fill_null(False)
+        passed = passed & screened[name].fill_null(False)
         for arm, value in (("treated", 1), ("comparison", 0)):
-            counts[f"{name}_{arm}"] = as_number(passed & (found["treated"] == value)).sum()
-    return found.aggregate(**counts)
+            counts[f"{name}_{arm}"] = as_number(passed & (screened["treated"] == value)).sum()
+    return screened.aggregate(**counts)
 
 
 def assessed(records: Records, settings: Settings, rules: Phase) -> ibis.Table:
@@ -290,15 +290,15 @@ def _blocks(frame: pd.DataFrame) -> pd.Series:
     """Return the block of identification days of each row: each of enough of the treated."""
     each = frame.groupby("day")["families"].sum().sort_index()
     least = max(_FEWEST_WAITS, int(each.sum()) // _MOST_BLOCKS)
-    block, held, found = 0, 0, {}
+    block, counted, block_of = 0, 0, {}
     for day, families in each.items():
-        if held >= least:
-            block, held = block + 1, 0
-        found[day] = block
-        held += int(families)
-    if held < least and block:
-        found = {day: min(one, block - 1) for day, one in found.items()}
-    return frame["day"].map(found)
+        if counted >= least:
+            block, counted = block + 1, 0
+        block_of[day] = block
+        counted += int(families)
+    if counted < least and block:
+        block_of = {day: min(one, block - 1) for day, one in block_of.items()}
+    return frame["day"].map(block_of)
 
 
 def _places(part: pd.DataFrame) -> pd.DataFrame:

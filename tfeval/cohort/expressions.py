@@ -66,17 +66,17 @@ def evaluated(frame: pd.DataFrame, expression: str, timing: Mapping[str, str]) -
                 "neither be held equal nor choose who is compared."
             )
     try:
-        found = frame[names].eval(expression.strip())
+        values = frame[names].eval(expression.strip())
     except Exception:
         raise ParameterError(
             f"{expression!r} cannot be worked out: its columns are not of kinds that go together."
         ) from None
-    if not names or not isinstance(found, pd.Series):
+    if not names or not isinstance(values, pd.Series):
         raise ParameterError(f"{expression!r} names no column.")
-    if not pd.api.types.is_numeric_dtype(found):
+    if not pd.api.types.is_numeric_dtype(values):
         raise ParameterError(f"{expression!r} comes to no number and to no yes or no.")
     # Missing is not "no": a comparison with what is missing would be.
-    return found.astype("float64").where(frame[names].notna().all(axis=1))
+    return values.astype("float64").where(frame[names].notna().all(axis=1))
 
 
 def add_covariates(families: Cohort, expressions: Mapping[str, str]) -> Cohort:

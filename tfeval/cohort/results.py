@@ -27,7 +27,7 @@ _OF_TERMS = (
 
 @in_own_words("The tests of results cannot be put to the records")
 def results_tests(
-    records: Records, found: Cohort, months: int = 12, *, reading: str = "published"
+    records: Records, families: Cohort, months: int = 12, *, reading: str = "published"
 ) -> pd.DataFrame:
     """Return which families of a cohort would have met the programme's results tests.
 
@@ -38,7 +38,7 @@ def results_tests(
     ----------
     records : Records
         The extract of the cohort.
-    found : Cohort
+    families : Cohort
         By family, with `months` among its horizons.
     months : int, default 12
         Months after the index date at which the tests are taken.
@@ -80,32 +80,32 @@ def results_tests(
     """
     if reading not in READINGS:
         raise ParameterError(f"There is no reading {reading}. {suggest(reading, READINGS)}")
-    settings = found.settings
+    settings = families.settings
     rules = phase(settings.phase)
     needed = rules.looks_at
     if settings.level != "family" or months not in settings.horizons:
         raise ParameterError(f"Results tests need a cohort by family with horizon {months}.")
     lacking = [name for name in needed if name not in records.tables]
-    if found.units.get_backend() is not records.connection:
+    if families.units.get_backend() is not records.connection:
         raise ParameterError(
             "Results tests need the records that the cohort was built from, as they were opened "
             "then: results_tests(records, cohort(records, ...))."
         )
     if lacking:
         raise DataError(f"Results tests need tables that the extract lacks: {', '.join(lacking)}.")
-    units = found.units.select(
-        "unit", "family_id", "index_on", "day0", end=found.units[f"day{months}"]
+    units = families.units.select(
+        "unit", "family_id", "index_on", "day0", end=families.units[f"day{months}"]
     )
-    frame = found.to_pandas().set_index("unit")
+    frame = families.to_pandas().set_index("unit")
     inputs = _inputs(records, units, rules, frame.index, reading)
-    for when, counts in (("before", found.baseline()), ("after", found.outcomes(months))):
-        held = counts.set_axis(frame.index)
+    for when, counts in (("before", families.baseline()), ("after", families.outcomes(months))):
+        known = counts.set_axis(frame.index)
         for name, outcomes in _RESTS_ON[when].items():
             if name in inputs:
-                inputs[name] = inputs[name].where(held[list(outcomes)].notna().all(axis=1))
+                inputs[name] = inputs[name].where(known[list(outcomes)].notna().all(axis=1))
     inputs = inputs.join(_problems(frame, rules))
     results = results_met(inputs, rules)
-    followed = found.followed(months).set_axis(frame.index)
+    followed = families.followed(months).set_axis(frame.index)
     shown = results.where(followed).drop(columns=rules.result.progress, errors="ignore")
     shown.insert(0, "treated", frame["treated"])
     return shown.reset_index()
@@ -217,10 +217,10 @@ def _in_need(records: Records, units: ibis.Table) -> pd.DataFrame:
         rows.select("person_id", "started_on", "ended_on"), "person_id"
     )
     last = joined["end"] - 1
-    held = (joined["started_on"].epoch_days() <= last) & (
+    open_at_end = (joined["started_on"].epoch_days() <= last) & (
         joined["ended_on"].epoch_days().fill_null(FAR) > last
     )
-    return _counted(joined, {"still_in_need": held})
+    return _counted(joined, {"still_in_need": open_at_end})
 
 
 def _weeks_in_work(records: Records, units: ibis.Table) -> pd.DataFrame:
@@ -260,11 +260,13 @@ def _spells_of(people: ibis.Table, spells: ibis.Table) -> ibis.Table:
     joined = people.inner_join(spells.select("person_id", "started_on", "ended_on"), "person_id")
     begun = as_long(joined["started_on"].epoch_days())
     done = as_long(joined["ended_on"].epoch_days().fill_null(FAR))
-    held = joined.select(
+    numbered = joined.select(
         "unit", "person_id", day0=as_long(joined["day0"]), end=as_long(joined["end"]),
         begun=begun, done=done,
     )  # fmt: skip
-    return held.filter((held["done"] > held["day0"]) & (held["begun"] < held["end"]))
+    return numbered.filter(
+        (numbered["done"] > numbered["day0"]) & (numbered["begun"] < numbered["end"])
+    )
 
 
 def _children(records: Records, units: ibis.Table, reading: str) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from tfeval.display.figures import (
     broken,
     text_inches,
 )
-from tfeval.display.words import Format, written
+from tfeval.display.words import Format, unsigned_nothing, written
 from tfeval.errors import ReportError
 
 if TYPE_CHECKING:
@@ -58,20 +58,11 @@ def chart_frame(columns: Mapping[str, Sequence[Any] | Numbers | None]) -> pd.Dat
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of a chart, each as high as its label needs; along that axis a unit is an inch.
+    """Rows of a chart, each as high as its label needs; along that axis a unit is an inch."""
 
-    Attributes
-    ----------
-    labels : tuple of str
-        Broken into lines.
-    places : ndarray
-        The middle of each row, in inches from the top.
-    height, wide : float
-        Inches of all rows, and of the widest label.
-    """
-
-    labels: tuple[str, ...]
-    places: np.ndarray
+    labels: tuple[str, ...]  # broken into lines
+    places: np.ndarray  # the middle of each row, in inches from the top
+    #: height, wide: inches of all rows, and of the widest label.
     height: float
     wide: float
 
@@ -162,7 +153,8 @@ def number_axis(axis: Any, how: Format | None) -> None:
 
 
 def minus(text: str) -> str:
-    """Put a true minus sign before a negative number or amount."""
+    """Put a true minus sign before a negative number or amount; none before nothing."""
+    text = unsigned_nothing(text)
     return text.replace("-", "\N{MINUS SIGN}", 1) if text.startswith(("-", "£-")) else text
 
 

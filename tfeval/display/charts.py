@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -37,11 +37,12 @@ from tfeval.display.figures import (
     PALETTE,
     SMALL,
     TURQUOISE,
+    Captions,
     Chart,
     broken,
+    chart_of,
     drawing,
 )
-from tfeval.display.tables import citations
 from tfeval.display.words import Format, written
 from tfeval.errors import ReportError
 
@@ -50,15 +51,12 @@ def bar_chart(
     labels: Sequence[str],
     values: Numbers,
     *,
-    title: str,
-    alt: str,
-    subtitle: str = "",
     x_label: str = "",
     highlight: str | None = None,
     low: Numbers | None = None,
     high: Numbers | None = None,
     value_format: Format = "{:,.0f}",
-    sources: object = None,
+    **captions: Unpack[Captions],
 ) -> Chart:
     """Draw horizontal bars, the first at the top, each with its value.
 
@@ -68,9 +66,6 @@ def bar_chart(
         One a bar.
     values : sequence of float
         Lengths; a missing one is written "not published".
-    title, alt, subtitle : str
-        Heading, the description for who cannot see the picture, and what is drawn if the
-        heading is a finding.
     x_label : str, optional
         What the values are, with unit.
     highlight : str, optional
@@ -79,18 +74,13 @@ def bar_chart(
         Ends of an error range on each bar.
     value_format : str or callable, default "{:,.0f}"
         How values are written.
-    sources : optional
-        As in `tfeval.display.tables.table`.
+    **captions
+        See `Captions`.
 
     Returns
     -------
     Chart
         Its data: label, value and, if given, low and high.
-
-    Raises
-    ------
-    ReportError
-        If lengths differ, or `highlight` is not among the labels.
     """
     data = chart_frame({"label": labels, "value": values, "low": low, "high": high})
     if highlight is not None and highlight not in set(data["label"]):
@@ -99,7 +89,7 @@ def bar_chart(
     rows = lay_rows(data["label"], bold=highlight is not None)
     texts = ["not published" if np.isnan(value) else minus(written(value, value_format))
              for value in data["value"]]  # fmt: skip
-    with drawing(title, rows.space(x_label), alt, subtitle) as (figure, axes):
+    with drawing(rows.space(x_label), **captions) as (figure, axes):
         colours = [DARK_BLUE if strong else PALE for strong in bold]
         axes.barh(rows.places, data["value"].fillna(0), color=colours, height=BAR)
         ends = data["value"].clip(lower=0).fillna(0)
@@ -113,20 +103,17 @@ def bar_chart(
         x_words(axes, x_label, rows)
         axes.set_xlim(left=min(0.0, float(np.nanmin(np.r_[data.get("low", data["value"]), 0.0]))))
         leave_room(axes, ends, texts, rows.plot)
-    return Chart(figure, title, alt, data, citations(sources), subtitle)
+    return chart_of(figure, data, **captions)
 
 
 def line_chart(
     frame: pd.DataFrame,
     *,
-    title: str,
-    alt: str,
-    subtitle: str = "",
     y_label: str = "",
     x_label: str = "",
     reference: float | None = None,
     value_format: Format = "{:,.0f}",
-    sources: object = None,
+    **captions: Unpack[Captions],
 ) -> Chart:
     """Draw one line a column over the frame's index, each named at its end.
 
@@ -138,23 +125,18 @@ def line_chart(
         points, for a line would say what happened between them.
     reference : float, optional
         A level to mark with a line.
-    title, alt, subtitle, y_label, x_label, value_format, sources
+    y_label, x_label, value_format
         As in `bar_chart`.
 
     Returns
     -------
     Chart
         Its data: the frame, the index as first column.
-
-    Raises
-    ------
-    ReportError
-        If there are more than six series, or none.
     """
     if not 1 <= frame.shape[1] <= len(PALETTE):
         raise ReportError(f"A line chart takes 1 to {len(PALETTE)} series, not {frame.shape[1]}.")
     data = frame.sort_index()
-    with drawing(title, 3.6, alt, subtitle) as (figure, axes):
+    with drawing(3.6, **captions) as (figure, axes):
         ends = []
         for name, colour, marker, line in zip(data, PALETTE, MARKERS, LINES, strict=False):
             series = data[name].dropna()
@@ -177,7 +159,7 @@ def line_chart(
         y_words(axes, y_label)
         name_line_ends(axes, ends)
     shown = data.rename_axis(str(data.index.name or "date")).reset_index()
-    return Chart(figure, title, alt, shown, citations(sources), subtitle)
+    return chart_of(figure, shown, **captions)
 
 
 def heat_chart(
@@ -186,10 +168,8 @@ def heat_chart(
     values: np.ndarray,
     texts: Sequence[Sequence[str]],
     *,
-    title: str,
-    alt: str,
-    subtitle: str = "",
     limit: float,
+    **captions: Unpack[Captions],
 ) -> Chart:
     """Draw a map of numbers: stronger in colour the further they are from 0, each written out.
 
@@ -201,8 +181,6 @@ def heat_chart(
         A missing one has no colour.
     texts : sequence of sequence of str
         What stands in each cell: colour alone says nothing to some readers.
-    title, alt, subtitle : str
-        As in `bar_chart`.
     limit : float
         Distance from 0 at which the colour is strongest.
 
@@ -219,7 +197,7 @@ def heat_chart(
     cell = lines.plot / len(columns) - 0.1
     heads = [broken(name, cell) for name in columns]
     above = max(len(head) for head in heads)
-    with drawing(title, lines.space(above=above), alt, subtitle) as (figure, axes):
+    with drawing(lines.space(above=above), **captions) as (figure, axes):
         tops = np.r_[0.0, _ends(lines.places)]
         for i, j in np.ndindex(numbers.shape):
             value = float(numbers[i, j])
@@ -241,7 +219,7 @@ def heat_chart(
         for side in ("left", "bottom"):
             axes.spines[side].set_visible(False)
         axes.grid(visible=False)
-    return Chart(figure, title, alt, data, (), subtitle)
+    return chart_of(figure, data, **captions)
 
 
 def _ends(places: np.ndarray) -> np.ndarray:
@@ -264,16 +242,13 @@ def waterfall_chart(
     labels: Sequence[str],
     values: Numbers,
     *,
-    title: str,
-    alt: str,
-    subtitle: str = "",
     total: float | None = None,
     total_label: str = "Total",
     remainder_label: str = "Not explained",
     subtotals: Mapping[int, str] | None = None,
     x_label: str = "",
     value_format: Format = "{:,.1f}",
-    sources: object = None,
+    **captions: Unpack[Captions],
 ) -> Chart:
     """Draw how parts add up to a total, with what they leave unexplained, signed.
 
@@ -288,7 +263,7 @@ def waterfall_chart(
         Names of the last two bars.
     subtotals : mapping of int to str, optional
         After how many parts their sum so far stands as a bar of its own, and its name.
-    title, alt, subtitle, x_label, value_format, sources
+    x_label, value_format
         As in `bar_chart`.
 
     Returns
@@ -316,7 +291,7 @@ def waterfall_chart(
     texts = [minus(written(value, value_format)) if kind == "total"
              else signed(written(value, value_format))
              for value, kind in zip(data["value"], data["kind"], strict=True)]  # fmt: skip
-    with drawing(title, rows.space(x_label, legend=1), alt, subtitle) as (figure, axes):
+    with drawing(rows.space(x_label, legend=1), **captions) as (figure, axes):
         for place, row in zip(rows.places, data.to_dict("records"), strict=True):
             colour, hatch, words = _PARTS[_part(row)]
             axes.barh(place, row["end"] - row["start"], left=row["start"], height=BAR,
@@ -335,7 +310,7 @@ def waterfall_chart(
         chosen = [name for _, _, name in _PARTS.values() if name in named]
         figure.legend([named[name] for name in chosen], chosen, loc="outside lower left",
                       ncols=4, columnspacing=1.2)  # fmt: skip
-    return Chart(figure, title, alt, data, citations(sources), subtitle)
+    return chart_of(figure, data, **captions)
 
 
 #: How a bar of a waterfall is drawn: colour, hatch, what the legend says.

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Required, TypedDict, Unpack
 
 import pandas as pd
 
-from tfeval.display.tables import Citation, source_line
+from tfeval.display.tables import Citation, citations, source_line
 from tfeval.display.words import plain
 from tfeval.errors import ReportError
 
@@ -199,13 +199,7 @@ class Chart:
 
 
 def check_words(title: str, alt: str) -> None:
-    """Refuse a chart without a title or without a description of its own.
-
-    Raises
-    ------
-    ReportError
-        If the title is empty, or the alt text is shorter than 20 characters or the title again.
-    """
+    """Refuse a chart without a title or without a description of its own."""
     if not title.strip():
         raise ReportError("A chart needs a title.")
     if len(alt.strip()) < 20:
@@ -231,22 +225,33 @@ def chart_style() -> Iterator[None]:
         yield
 
 
+class Captions(TypedDict, total=False):
+    """The words that every chart takes by name."""
+
+    title: Required[str]  # the heading: bold, to the left
+    alt: Required[str]  # the description for who cannot see the picture
+    subtitle: str  # what is drawn, if the heading is a finding
+    sources: object  # as in `tfeval.display.tables.table`
+
+
+def chart_of(figure: Figure, data: pd.DataFrame, **captions: Unpack[Captions]) -> Chart:
+    """Return the chart of a figure that `drawing` gave, with the same captions."""
+    cited, subtitle = citations(captions.get("sources")), captions.get("subtitle", "")
+    return Chart(figure, captions["title"], captions["alt"], data, cited, subtitle)
+
+
 @contextmanager
 def drawing(
-    title: str, height: float, alt: str, subtitle: str = ""
+    height: float, *, title: str, alt: str, subtitle: str = "", sources: object = None
 ) -> Iterator[tuple[Figure, Axes]]:
     """Give a figure and its one set of axes in the house style, and lay it out afterwards.
 
     Parameters
     ----------
-    title : str
-        Drawn bold and to the left.
     height : float
         Inches under the heading; the width is fixed.
-    alt : str
-        Checked before anything is drawn.
-    subtitle : str
-        Drawn under the title.
+    title, alt, subtitle, sources
+        See `Captions`; the sources stand under the picture, and are not drawn.
     """
     check_words(title, alt)
     from matplotlib.figure import Figure  # noqa: PLC0415

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -33,12 +33,13 @@ from tfeval.display.figures import (
     ORANGE,
     PALE,
     WIDTH,
+    Captions,
     Chart,
     broken,
+    chart_of,
     drawing,
 )
 from tfeval.display.names import WINDOWS
-from tfeval.display.tables import citations
 from tfeval.display.words import Format, written
 from tfeval.errors import ReportError
 
@@ -47,9 +48,6 @@ def funnel_plot(
     sizes: Numbers,
     shares: Numbers,
     *,
-    title: str,
-    alt: str,
-    subtitle: str = "",
     centre: float,
     limit_sizes: Numbers,
     limits: Mapping[str, tuple[Numbers, Numbers]],
@@ -58,7 +56,7 @@ def funnel_plot(
     exact: Sequence[bool] | None = None,
     x_label: str = "Families targeted",
     y_label: str = "Turned around",
-    sources: object = None,
+    **captions: Unpack[Captions],
 ) -> Chart:
     """Draw each unit's share against its size, with the limits that chance alone would keep to.
 
@@ -79,18 +77,13 @@ def funnel_plot(
         there is room.
     exact : sequence of bool, optional
         Which shares rest on exact counts; the others are drawn hollow.
-    title, alt, subtitle, x_label, y_label, sources
+    x_label, y_label
         As in `bar_chart`.
 
     Returns
     -------
     Chart
         Its data: name, size, share and, if given, exact ("yes" or "no").
-
-    Raises
-    ------
-    ReportError
-        If lengths differ, a share lies outside 0 to 1, or a name to label is unknown.
     """
     names = [str(place + 1) for place in range(len(sizes))] if names is None else names
     data = chart_frame({"name": names, "size": sizes, "share": shares})
@@ -102,7 +95,7 @@ def funnel_plot(
     if not data["share"].dropna().between(0, 1).all():
         raise ReportError("Shares in a funnel plot lie between 0 and 1.")
     marked = data[data["name"].isin(label)]
-    with drawing(title, 4.2, alt, subtitle) as (figure, axes):
+    with drawing(4.2, **captions) as (figure, axes):
         firm = np.ones(len(data), bool) if exact is None else np.asarray(exact, dtype=bool)
         axes.scatter(data["size"][firm], data["share"][firm], s=30, color=DARK_BLUE, alpha=0.55,
                      linewidth=0)  # fmt: skip
@@ -131,7 +124,7 @@ def funnel_plot(
             rest = data[below & ~data["name"].isin(label)].sort_values("size", ascending=False)
             told = pd.concat([marked, rest])
             name_points(axes, told["size"], told["share"], told["name"].tolist())
-    return Chart(figure, title, alt, data, citations(sources), subtitle)
+    return chart_of(figure, data, **captions)
 
 
 def range_chart(
@@ -139,14 +132,11 @@ def range_chart(
     low: Numbers,
     high: Numbers,
     *,
-    title: str,
-    alt: str,
-    subtitle: str = "",
     x_label: str = "",
     reference: float | None = None,
     reference_label: str = "",
     value_format: Format = "{:,.0f}",
-    sources: object = None,
+    **captions: Unpack[Captions],
 ) -> Chart:
     """Draw an interval a category: conflicting sources, or the share needed to break even.
 
@@ -156,24 +146,19 @@ def range_chart(
         One interval a category, the first at the top; equal ends are drawn as one dot.
     reference : float, optional
         A vertical line, named `reference_label`.
-    title, alt, subtitle, x_label, value_format, sources
+    x_label, value_format
         As in `bar_chart`.
 
     Returns
     -------
     Chart
         Its data: label, low, high.
-
-    Raises
-    ------
-    ReportError
-        If lengths differ or a low end lies above its high end.
     """
     data = chart_frame({"label": labels, "low": low, "high": high})
     if (data["low"] > data["high"]).any():
         raise ReportError("A range has its low end above its high end.")
     rows = lay_rows(data["label"], inches=1.75)
-    with drawing(title, rows.space(x_label, above=reference is not None), alt, subtitle) as (
+    with drawing(rows.space(x_label, above=reference is not None), **captions) as (
         figure, axes,
     ):  # fmt: skip
         axes.hlines(rows.places, data["low"], data["high"], color=DARK_BLUE, linewidth=5,
@@ -198,7 +183,7 @@ def range_chart(
             axes.annotate(reference_label, (reference, 1), (0, 4), ha="left" if left else "right",
                           color=DARK_PINK, xycoords=("data", "axes fraction"),
                           textcoords="offset points")  # fmt: skip
-    return Chart(figure, title, alt, data, citations(sources), subtitle)
+    return chart_of(figure, data, **captions)
 
 
 def event_chart(
@@ -208,11 +193,8 @@ def event_chart(
     low: Numbers,
     high: Numbers,
     *,
-    title: str,
-    alt: str,
-    subtitle: str = "",
     y_label: str = "",
-    sources: object = None,
+    **captions: Unpack[Captions],
 ) -> Chart:
     """Draw both arms over the months around the index date, with a band about the comparison.
 
@@ -224,25 +206,20 @@ def event_chart(
         Mean outcomes.
     low, high : sequence of float
         The band: where the treated would lie were the arms apart by chance alone.
-    title, alt, subtitle, y_label, sources
+    y_label
         As in `bar_chart`.
 
     Returns
     -------
     Chart
         Its data: month, treated, comparison, low, high.
-
-    Raises
-    ------
-    ReportError
-        If lengths differ or the band's low end lies above its high end.
     """
     data = chart_frame(
         {"month": months, "treated": treated, "comparison": comparison, "low": low, "high": high}
     )
     if (data["low"] > data["high"]).any():
         raise ReportError("A band has its low end above its high end.")
-    with drawing(title, 4.2, alt, subtitle) as (figure, axes):
+    with drawing(4.2, **captions) as (figure, axes):
         axes.fill_between(data["month"], data["low"], data["high"], color=DARK_GREY, alpha=0.18,
                           linewidth=0, label="Compared: 95% band")  # fmt: skip
         axes.plot(data["month"], data["comparison"], color=DARK_GREY, marker="s", linestyle="--",
@@ -259,7 +236,7 @@ def event_chart(
         y_words(axes, y_label)
         axes.grid(axis="y")
         figure.legend(loc="outside lower left", ncols=2)
-    return Chart(figure, title, alt, data, citations(sources), subtitle)
+    return chart_of(figure, data, **captions)
 
 
 #: How a period's coefficient is drawn: colour, filled, what the legend says.
@@ -276,12 +253,9 @@ _PERIODS = {
 def period_chart(
     panels: Mapping[str, pd.DataFrame],
     *,
-    title: str,
-    alt: str,
-    subtitle: str = "",
     y_label: str = "",
     alike: bool = False,
-    sources: object = None,
+    **captions: Unpack[Captions],
 ) -> Chart:
     """Draw the coefficients of event studies with their intervals, a small chart for each.
 
@@ -292,24 +266,19 @@ def period_chart(
         `conf_high`; the ends of the base period's interval are missing.
     alike : bool, default False
         Draw all on one scale.
-    title, alt, subtitle, y_label, sources
+    y_label
         As in `bar_chart`.
 
     Returns
     -------
     Chart
         Its data: panel and the columns above.
-
-    Raises
-    ------
-    ReportError
-        If there is no panel.
     """
     if not panels:
         raise ReportError("A chart of periods needs an event study.")
     across = min(len(panels), 2)
     down = -(-len(panels) // across)
-    with drawing(title, 1.0 + 2.3 * down + 0.4 * (2 - across), alt, subtitle) as (figure, axes):
+    with drawing(1.0 + 2.3 * down + 0.4 * (2 - across), **captions) as (figure, axes):
         axes.remove()
         grid = figure.subplots(down, across, squeeze=False, sharey=alike).ravel()
         drawn: dict[str, Any] = {}
@@ -334,8 +303,7 @@ def period_chart(
         figure.legend(handles=list(drawn.values()), loc="outside lower left", ncols=2)
     columns = ["panel", "time", "window", "estimate", "conf_low", "conf_high"]
     data = pd.concat([rows.assign(panel=heading) for heading, rows in panels.items()])
-    return Chart(figure, title, alt, data[columns].reset_index(drop=True), citations(sources),
-                 subtitle)  # fmt: skip
+    return chart_of(figure, data[columns].reset_index(drop=True), **captions)  # fmt: skip
 
 
 # Claims beside what is left of them.
@@ -346,14 +314,11 @@ def narrowing_chart(
     values: Numbers,
     texts: Sequence[str],
     *,
-    title: str,
-    alt: str,
-    subtitle: str = "",
     low: Numbers | None = None,
     high: Numbers | None = None,
     x_label: str = "",
     value_format: Format = "{:,.0f}",
-    sources: object = None,
+    **captions: Unpack[Captions],
 ) -> Chart:
     """Draw steps that narrow from what was claimed to what is left, the last in strong colour.
 
@@ -365,18 +330,13 @@ def narrowing_chart(
         A second line beside each bar, such as what was paid for each; may be empty.
     low, high : sequence of float, optional
         Ends of an interval on each bar; equal to the value where there is none.
-    title, alt, subtitle, x_label, value_format, sources
+    x_label, value_format
         As in `bar_chart`.
 
     Returns
     -------
     Chart
         Its data: label, value and, if given, low and high.
-
-    Raises
-    ------
-    ReportError
-        If lengths differ.
     """
     data = chart_frame({"label": labels, "value": values, "low": low, "high": high})
     if len(texts) != len(data):
@@ -386,7 +346,7 @@ def narrowing_chart(
              for value, text in zip(data["value"], texts, strict=True)]  # fmt: skip
     least = max(text.count("\n") + 1 for text in words) * LINE * 1.1 + 0.1
     rows = lay_rows(data["label"], least, bold=True)
-    with drawing(title, rows.space(x_label), alt, subtitle) as (figure, axes):
+    with drawing(rows.space(x_label), **captions) as (figure, axes):
         axes.barh(rows.places, data["value"], color=colours, height=1.3 * BAR)
         ends = data["value"].clip(lower=0)
         if "low" in data:
@@ -402,7 +362,7 @@ def narrowing_chart(
         lowest = float(np.nanmin(data["low"])) if "low" in data else 0.0
         axes.set_xlim(min(0.0, lowest * 1.1))
         leave_room(axes, ends, words, rows.plot)
-    return Chart(figure, title, alt, data, citations(sources), subtitle)
+    return chart_of(figure, data, **captions)
 
 
 def reach_chart(
@@ -412,15 +372,12 @@ def reach_chart(
     needed_low: Numbers,
     needed_high: Numbers,
     *,
-    title: str,
-    alt: str,
-    subtitle: str = "",
     seen_label: str,
     needed_label: str,
     most: Numbers | None = None,
     most_label: str = "",
     x_label: str = "",
-    sources: object = None,
+    **captions: Unpack[Captions],
 ) -> Chart:
     """Draw what a study could see beside what would be needed, a row each, on a log scale.
 
@@ -437,19 +394,13 @@ def reach_chart(
         it are given as missing: the range is drawn up to it, and no such end is marked.
     seen_label, needed_label, most_label : str
         Names in the legend.
-    title, alt, subtitle, x_label, sources
+    x_label
         As in `bar_chart`.
 
     Returns
     -------
     Chart
         Its data: label, seen_low, seen_high, needed_low, needed_high and, if given, most.
-
-    Raises
-    ------
-    ReportError
-        If lengths differ, a value is not above 0, an end lies above the most that there can be,
-        or is missing though nothing is said of that.
     """
     data = chart_frame({"label": labels, "seen_low": seen_low, "seen_high": seen_high,
                         "needed_low": needed_low, "needed_high": needed_high,
@@ -464,7 +415,7 @@ def reach_chart(
     kinds = (("seen", DARK_BLUE, "o", seen_label, -0.1),
              ("needed", DARK_PINK, "D", needed_label, 0.1))  # fmt: skip
     wide = WIDTH - 0.9
-    with drawing(title, lines.space(x_label, legend=5), alt, subtitle) as (figure, axes):
+    with drawing(lines.space(x_label, legend=5), **captions) as (figure, axes):
         for name, colour, marker, label, shift in kinds:
             low, high = data[f"{name}_low"], data[f"{name}_high"]
             at = lines.places + shift
@@ -482,4 +433,4 @@ def reach_chart(
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         x_words(axes, x_label, lines)
         figure.legend(loc="outside lower left", ncols=1)
-    return Chart(figure, title, alt, data, citations(sources), subtitle)
+    return chart_of(figure, data, **captions)

@@ -34,6 +34,7 @@ DESIGNS = {
     "unweighted": "no matching or weighting",
     "threshold": "regression discontinuity",
     "support_dose": "dose of support",
+    "moderation": "cross-fitted models of outcome and treatment",
 }
 #: What the plan of the areas can answer, and the rules of a finding.
 AREA_ANSWERS = {
@@ -71,6 +72,7 @@ METHODS = {
     "honest_local_linear": "local linear, honest to a bound on curvature (Kolesár and Rothe)",
     "local_randomisation": "difference between the values next to the cutoff, as if drawn by lot",
     "support_dose": "cross-fitted regression on the dose, covariates taken out",
+    "moderation": "doubly robust, cross-fitted, and its regression on what tells families apart",
     "group_time": "group-time effects (Callaway and Sant'Anna)",
 }
 OUTCOME_MODELS = {"linear": "linear model", "logistic": "logistic model"}

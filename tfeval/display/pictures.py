@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -27,11 +27,12 @@ from tfeval.display.figures import (
     PALE,
     SMALL,
     WIDTH,
+    Captions,
     Chart,
     broken,
+    chart_of,
     drawing,
 )
-from tfeval.display.tables import citations
 from tfeval.errors import ReportError
 
 #: How kinds of a tile are drawn, in order: face, hatch, its colour, colour of words, bold.
@@ -46,11 +47,7 @@ _TILES = (
 def tile_chart(
     tiles: pd.DataFrame,
     kinds: Sequence[str],
-    *,
-    title: str,
-    alt: str,
-    subtitle: str = "",
-    sources: object = None,
+    **captions: Unpack[Captions],
 ) -> Chart:
     """Draw a map of tiles, each with its letters and, where it has one, a second line.
 
@@ -60,25 +57,18 @@ def tile_chart(
         `name`, `short`, `row`, `column`, `kind` (one of `kinds`) and `text` (a second line).
     kinds : sequence of str
         From the strongest to the last, which is hatched: what is not there. Four at most.
-    title, alt, subtitle, sources
-        As in `bar_chart`.
 
     Returns
     -------
     Chart
         Its data: short, name, kind, text.
-
-    Raises
-    ------
-    ReportError
-        If there are more than four kinds, or a tile has none of them.
     """
     if not 1 < len(kinds) <= len(_TILES) or not tiles["kind"].isin(kinds).all():
         raise ReportError(f"A map of tiles takes 2 to {len(_TILES)} kinds, and each tile has one.")
     looks = dict(zip(kinds, [*_TILES[: len(kinds) - 1], _TILES[-1]], strict=True))
     across, down = int(tiles["column"].max()) + 1, int(tiles["row"].max()) + 1
     side = (WIDTH - 0.2) / across
-    with drawing(title, side * down + 0.3 + 0.25 * len(kinds), alt, subtitle) as (figure, axes):
+    with drawing(side * down + 0.3 + 0.25 * len(kinds), **captions) as (figure, axes):
         from matplotlib.patches import Patch, Rectangle  # noqa: PLC0415
 
         for one in tiles.to_dict("records"):
@@ -98,17 +88,14 @@ def tile_chart(
                 for kind, (face, hatch, edge, _, _) in looks.items()]  # fmt: skip
         figure.legend(handles=keys, loc="outside lower left", ncols=1)
     data = tiles[["short", "name", "kind", "text"]].reset_index(drop=True)
-    return Chart(figure, title, alt, data, citations(sources), subtitle)
+    return chart_of(figure, data, **captions)
 
 
 def flow_chart(
     steps: Sequence[str],
     counts: Mapping[str, Sequence[str]],
     lost: Mapping[str, Sequence[str]],
-    *,
-    title: str,
-    alt: str,
-    subtitle: str = "",
+    **captions: Unpack[Captions],
 ) -> Chart:
     """Draw who was left after each step, an arm a column, with how many each step left out.
 
@@ -120,18 +107,11 @@ def flow_chart(
         By arm: how many were left after each step, as it may be shown. Two arms.
     lost : mapping of str to sequence of str
         By arm: how many each step left out; empty where nothing is said.
-    title, alt, subtitle
-        As in `bar_chart`.
 
     Returns
     -------
     Chart
         Its data: step, and for each arm who was left and who was left out.
-
-    Raises
-    ------
-    ReportError
-        If there are not two arms, or not a count for each step.
     """
     arms = list(counts)
     if len(arms) != 2 or any(len(counts[arm]) != len(steps) for arm in arms):
@@ -141,7 +121,7 @@ def flow_chart(
     heights = [LINE * (len(one) + 1) + 0.2 for one in lines]
     tops = np.cumsum([0.0, *(height + gap for height in heights)])
     whole = float(tops[-1]) - gap + 0.35
-    with drawing(title, whole + 0.1, alt, subtitle) as (figure, axes):
+    with drawing(whole + 0.1, **captions) as (figure, axes):
         from matplotlib.patches import Rectangle  # noqa: PLC0415
 
         axes.set_xlim(0, WIDTH - 0.2)
@@ -169,17 +149,15 @@ def flow_chart(
     data = pd.DataFrame({"step": list(steps)})
     for arm in arms:
         data[arm], data[f"{arm}: left out"] = list(counts[arm]), list(lost[arm])
-    return Chart(figure, title, alt, data, (), subtitle)
+    return chart_of(figure, data, **captions)
 
 
 def choices_chart(
     labels: Sequence[str],
     panels: Mapping[str, pd.DataFrame],
     *,
-    title: str,
-    alt: str,
-    subtitle: str = "",
     bold: Sequence[bool] | None = None,
+    **captions: Unpack[Captions],
 ) -> Chart:
     """Draw one effect under many choices, a row each, and a panel for each outcome.
 
@@ -192,25 +170,18 @@ def choices_chart(
         Intervals more than two and a half times as wide as the middle one go beyond the edge.
     bold : sequence of bool, optional
         Which labels are strong.
-    title, alt, subtitle
-        As in `bar_chart`.
 
     Returns
     -------
     Chart
         Its data: label, outcome, value, low, high.
-
-    Raises
-    ------
-    ReportError
-        If there is no panel, or one has not a row for each label.
     """
     if not panels or any(len(rows) != len(labels) for rows in panels.values()):
         raise ReportError("A chart of choices takes a row for each choice in each panel.")
     rows = lay_rows(labels, 0.26, inches=1.55, gap=0.08, bold=bool(bold))
     heads = {name: broken(name, 0.85) for name in panels}
     above = max(len(head) for head in heads.values())
-    with drawing(title, rows.space(legend=3, above=above), alt, subtitle) as (figure, axes):
+    with drawing(rows.space(legend=3, above=above), **captions) as (figure, axes):
         from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
 
         axes.remove()
@@ -249,7 +220,7 @@ def choices_chart(
         figure.legend(handles=list(drawn.values()), loc="outside lower left", ncols=1)
     parts = [found.assign(label=list(labels), outcome=name) for name, found in panels.items()]
     data = pd.concat(parts)[["label", "outcome", "value", "low", "high"]].reset_index(drop=True)
-    return Chart(figure, title, alt, data, (), subtitle)
+    return chart_of(figure, data, **captions)
 
 
 def time_chart(
@@ -257,11 +228,8 @@ def time_chart(
     dates: Sequence[str],
     texts: Sequence[str],
     *,
-    title: str,
-    alt: str,
-    subtitle: str = "",
     spans: Mapping[str, tuple[float, float]] | None = None,
-    sources: object = None,
+    **captions: Unpack[Captions],
 ) -> Chart:
     """Draw what happened when, from the top down; what lies close is moved apart and led to.
 
@@ -273,18 +241,11 @@ def time_chart(
         What is written beside each.
     spans : mapping of str to (start, end), optional
         Periods, drawn as bars beside the line.
-    title, alt, subtitle, sources
-        As in `bar_chart`.
 
     Returns
     -------
     Chart
         Its data: date, what.
-
-    Raises
-    ------
-    ReportError
-        If there is nothing, or times do not rise.
     """
     at = np.asarray(times, dtype=float)
     if not len(at) or (np.diff(at) < 0).any() or len(texts) != len(at):
@@ -298,7 +259,7 @@ def time_chart(
     tall = max(1.12 * float(heights.sum()), 0.32 * (end - start))
     true = (at - start) / (end - start) * tall
     places = _apart(true, heights, tall)
-    with drawing(title, tall + 0.25, alt, subtitle) as (figure, axes):
+    with drawing(tall + 0.25, **captions) as (figure, axes):
         axes.set_xlim(0, WIDTH - 0.2)
         axes.set_ylim(tall + 0.12, -0.12)
         axes.set_axis_off()
@@ -316,7 +277,7 @@ def time_chart(
             axes.scatter([0.95], [y], s=36, color=ORANGE, edgecolor=INK, zorder=3)
             axes.annotate("\n".join(words), (1.43, place), va="center")
     data = pd.DataFrame({"date": list(dates), "what": list(texts)})
-    return Chart(figure, title, alt, data, citations(sources), subtitle)
+    return chart_of(figure, data, **captions)
 
 
 def _near(found: pd.DataFrame) -> tuple[float, float]:
@@ -352,11 +313,8 @@ def pairs_chart(
     pairs: Mapping[str, Numbers],
     texts: Sequence[str],
     *,
-    title: str,
-    alt: str,
-    subtitle: str = "",
     x_label: str = "",
-    sources: object = None,
+    **captions: Unpack[Captions],
 ) -> Chart:
     """Draw two values a row as two marks with a line between, and words beside them.
 
@@ -368,18 +326,13 @@ def pairs_chart(
         Two, by their names in the legend; missing where a row has none.
     texts : sequence of str
         What stands beside each row.
-    title, alt, subtitle, x_label, sources
+    x_label
         As in `bar_chart`.
 
     Returns
     -------
     Chart
         Its data: label, both values, what.
-
-    Raises
-    ------
-    ReportError
-        If there are not two series, or lengths differ.
     """
     if len(pairs) != 2:
         raise ReportError(f"A chart of pairs takes two values a row, not {len(pairs)}.")
@@ -389,7 +342,7 @@ def pairs_chart(
     words = [broken(text, 1.45) for text in texts]
     rows = lay_rows(data["label"], [LINE * len(one) + 0.15 for one in words], inches=1.75)
     (first, start), (second, end) = ((name, data[name]) for name in pairs)
-    with drawing(title, rows.space(x_label, legend=2), alt, subtitle) as (figure, axes):
+    with drawing(rows.space(x_label, legend=2), **captions) as (figure, axes):
         axes.hlines(rows.places, start, end, color=PALE, linewidth=5, zorder=1)
         axes.scatter(start, rows.places, s=60, color="white", edgecolor=DARK_GREY, linewidth=1.8,
                      marker="s", zorder=3, label=first)  # fmt: skip
@@ -400,4 +353,4 @@ def pairs_chart(
         x_words(axes, x_label, rows)
         figure.legend(loc="outside lower left", ncols=1)
     data["what"] = list(texts)
-    return Chart(figure, title, alt, data, citations(sources), subtitle)
+    return chart_of(figure, data, **captions)

@@ -13,6 +13,7 @@ COUNTED = {
     "with": "{outcome}: families with any",
     "judged": "{outcome}: families that can be judged",
     "result": "{outcome}: families that met the test",
+    "attached": "Families on the programme that entered in {outcome}",
 }
 #: Results of the programme's own tests.
 RESULTS = {
@@ -29,6 +30,8 @@ TABLES = {
     "count": "Families, to the nearest ten",
 }
 TITLE = "Released results of linked records"
+#: Parts of a number's key that its label tells.
+MORE = {"capped": ", top-coded", "before": ", of the year before", "after": ", all followed"}
 HIDDEN = "hidden"
 NO_INTERVAL = "no interval"
 READ = (
@@ -40,7 +43,24 @@ READ = (
     "Hidden: the number would tell of fewer than ten families, or would let such a number be "
     "worked out. It is not said which.",
     "Intervals are of 95%, from the released effect and error; the error counts the rounding.",
-    "The pages of the report's chapters, with their text, charts and spreadsheets, stay inside.",
+    "Top-coded, by area: values over the one that one in a hundred of the families with the "
+    "outcome exceed are taken for that one, which is not told. England's are of all values.",
+)
+CHAPTERS, AREAS, REPORTS = "Chapters", "Areas", "Reports"
+NO_CHAPTERS = "No chapter's page is made: its cells are not among those released."
+#: Of chapters made from released cells.
+CHAPTER = "Made from released numbers and published figures alone."
+FROM_CELLS = "Released cells of linked records: rounded, small numbers hidden."
+METHOD = "As inside; every number is a released cell, or follows from released cells."
+RELEASED = "as released"
+ROUNDED = "Each number is a released cell: counts to ten, others to a unit of their own."
+STAYS = "Stays inside: no number of it is released."
+STAY_INSIDE = (
+    "Chapter 5: its half on linked records stays inside. The rest of it, and chapters 1 and 9, "
+    "rest on published figures and simulations alone: whoever has the package makes them.",
+    "Chapter 6: the results tests put to both groups stand in chapter 2; its page stays inside.",
+    "Chapter 8, the summary and its annex, and the pages of authorities stay inside; what is "
+    "released of an authority stands on its page here.",
 )
 SHARE_OF_ERROR = "Of the squared errors of effects {where}, rounding makes {share} (the median)."
 HERE, BY_AUTHORITY = "shown here", "of authorities"

@@ -40,6 +40,24 @@ class Rich:
         plain = "\n".join([type(self).__name__, *rows])
         return {"text/html": facts_table(self).html(), "text/plain": plain}
 
+    def __repr__(self) -> str:
+        # Of dataclasses with repr=False: those whose fields hold counts that may be small.
+        return self._repr_mimebundle_()["text/plain"]
+
+
+class Tabled:
+    """A result that shows its table; `dataclass(repr=False)` leaves its words to it."""
+
+    def table(self) -> Table:
+        """Return the result as a table for readers."""
+        raise NotImplementedError
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return self.table()._repr_mimebundle_()
+
+    def __repr__(self) -> str:
+        return self.table().text()
+
 
 def facts_table(thing: Any) -> Table:
     """Return what a result holds, by the name under which it can be had.

@@ -33,14 +33,10 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Citation:
-    """A source as a reader meets it.
+    """A source as a reader meets it."""
 
-    Attributes
-    ----------
-    title, publisher, published, url, status : str
-        `published` is YYYY, YYYY-MM or YYYY-MM-DD; all but `title` may be empty.
-    """
-
+    #: title, publisher, published, url, status: `published` is YYYY, YYYY-MM or YYYY-MM-DD; all but
+    #: `title` may be empty.
     title: str
     publisher: str = ""
     published: str = ""
@@ -103,11 +99,6 @@ def citation(source: object) -> Citation:
     source : Citation, str, mapping, Series or object
         With title (or source_title), publisher, published (or date), url and status, as far as
         they are known; a string is a title.
-
-    Raises
-    ------
-    SourceError
-        If it has no title.
     """
     if isinstance(source, Citation):
         return source
@@ -189,6 +180,17 @@ def safe_count(count: float) -> str:
     if count < THRESHOLD:
         return f"fewer than {THRESHOLD}"
     return f"{BASE * round(count / BASE):,}"
+
+
+def exact_count(count: int) -> str:
+    """Write a count of rows as an error may say it: exactly, unless it is small.
+
+    Examples
+    --------
+    >>> exact_count(7), exact_count(1234)
+    ('fewer than 10', '1,234')
+    """
+    return f"{count:,}" if count >= THRESHOLD else f"fewer than {THRESHOLD}"
 
 
 def safe_mean(values: pd.Series, digits: int = 2) -> str:

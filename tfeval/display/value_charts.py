@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -32,11 +32,12 @@ from tfeval.display.figures import (
     PALE,
     PALETTE,
     SMALL,
+    Captions,
     Chart,
     broken,
+    chart_of,
     drawing,
 )
-from tfeval.display.tables import citations
 from tfeval.display.words import Format, written
 from tfeval.errors import ReportError
 
@@ -47,13 +48,10 @@ _HATCHES = ("", "///", "...", "xxx")
 def stacked_chart(
     frame: pd.DataFrame,
     *,
-    title: str,
-    alt: str,
-    subtitle: str = "",
     y_label: str = "",
     total_label: str = "Net",
     value_format: Format = "{:,.0f}",
-    sources: object = None,
+    **captions: Unpack[Captions],
 ) -> Chart:
     """Draw a stacked bar for each row, losses below the line, the sum marked.
 
@@ -61,27 +59,19 @@ def stacked_chart(
     ----------
     frame : DataFrame
         One row a bar (its index names it), one column a series; no missing values.
-    title, alt, subtitle : str
-        Heading, the description for who cannot see the picture, and what is drawn if the
-        heading is a finding.
     y_label : str, optional
         What the values are, with unit.
     total_label : str
         What the mark on each bar is called.
     value_format : str or callable
         How the axis is written.
-    sources : optional
-        As in `tfeval.display.tables.table`.
+    **captions
+        See `Captions`.
 
     Returns
     -------
     Chart
         Its data: the frame, its index as first column, and the totals.
-
-    Raises
-    ------
-    ReportError
-        If there is nothing to draw, a value is missing, or there are more than 24 series.
     """
     values = frame.to_numpy(dtype=float)
     if not values.size or not np.isfinite(values).all():
@@ -93,7 +83,7 @@ def stacked_chart(
     if len(bars) > 7:  # a financial year on two lines
         bars = [label.replace("-", "-\n") for label in bars]
     lines = -(-(frame.shape[1] + 1) // 2)
-    with drawing(title, 3.6 + 0.24 * lines, alt, subtitle) as (figure, axes):
+    with drawing(3.6 + 0.24 * lines, **captions) as (figure, axes):
         above, below = np.zeros(len(frame)), np.zeros(len(frame))
         for at, name in enumerate(frame):
             gain, loss = np.maximum(values[:, at], 0), np.minimum(values[:, at], 0)
@@ -118,21 +108,18 @@ def stacked_chart(
         figure.legend(loc="outside lower left", ncols=2)
     shown = frame.rename_axis(str(frame.index.name or "label")).reset_index()
     shown[total_label] = values.sum(axis=1)
-    return Chart(figure, title, alt, shown, citations(sources), subtitle)
+    return chart_of(figure, shown, **captions)
 
 
 def acceptability_chart(
     willingness: Numbers,
     probabilities: Mapping[str, Numbers],
     *,
-    title: str,
-    alt: str,
-    subtitle: str = "",
     x_label: str,
     reference: float | None = None,
     reference_label: str = "",
     value_format: Format = "£{:,.0f}",
-    sources: object = None,
+    **captions: Unpack[Captions],
 ) -> Chart:
     """Draw the probability of value against what one is willing to pay.
 
@@ -146,18 +133,13 @@ def acceptability_chart(
         What one is willing to pay for.
     reference : float, optional
         A vertical line, named `reference_label`.
-    title, alt, subtitle, value_format, sources
+    value_format
         As in `stacked_chart`.
 
     Returns
     -------
     Chart
         Its data: willingness, then one column a curve.
-
-    Raises
-    ------
-    ReportError
-        If lengths differ, a probability lies outside 0 to 1, or there are more than six curves.
     """
     if not 1 <= len(probabilities) <= len(PALETTE):
         raise ReportError(f"An acceptability chart takes 1 to {len(PALETTE)} curves.")
@@ -165,7 +147,7 @@ def acceptability_chart(
     curves = data.drop(columns="willingness")
     if not ((curves >= 0) & (curves <= 1)).to_numpy().all():
         raise ReportError("Probabilities in an acceptability chart lie between 0 and 1.")
-    with drawing(title, 3.9, alt, subtitle) as (figure, axes):
+    with drawing(3.9, **captions) as (figure, axes):
         ends = []
         for name, colour, line in zip(curves, PALETTE, LINES, strict=False):
             axes.plot(data["willingness"], curves[name], color=colour, linestyle=line)
@@ -185,7 +167,7 @@ def acceptability_chart(
         number_axis(axes.xaxis, value_format)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}" if value <= 1 else "")
         name_line_ends(axes, ends)
-    return Chart(figure, title, alt, data, citations(sources), subtitle)
+    return chart_of(figure, data, **captions)
 
 
 def tornado_chart(
@@ -194,12 +176,9 @@ def tornado_chart(
     at_high: Numbers,
     *,
     centre: float,
-    title: str,
-    alt: str,
-    subtitle: str = "",
     x_label: str = "",
     value_format: Format = "{:,.0f}",
-    sources: object = None,
+    **captions: Unpack[Captions],
 ) -> Chart:
     """Draw how far each parameter moves the answer, the widest at the top.
 
@@ -211,7 +190,7 @@ def tornado_chart(
         The answer with the parameter at its low and at its high end.
     centre : float
         The answer with all at their estimates.
-    title, alt, subtitle, x_label, value_format, sources
+    x_label, value_format
         As in `stacked_chart`; `value_format` writes the ends too.
 
     Returns
@@ -225,7 +204,7 @@ def tornado_chart(
     rows = lay_rows(data["label"], 0.42, inches=1.85)
     texts = [" to ".join(minus(written(value, value_format)) for value in sorted(pair))
              for pair in zip(data["at_low"], data["at_high"], strict=True)]  # fmt: skip
-    with drawing(title, rows.space(x_label, legend=2), alt, subtitle) as (figure, axes):
+    with drawing(rows.space(x_label, legend=2), **captions) as (figure, axes):
         for name, column, colour, hatch in (
             ("At its low end", "at_low", DARK_BLUE, None),
             ("At its high end", "at_high", ORANGE, "///"),
@@ -242,7 +221,7 @@ def tornado_chart(
         x_words(axes, x_label, rows)
         axes.margins(x=0.06)
         figure.legend(loc="outside lower left", ncols=2)
-    return Chart(figure, title, alt, data, citations(sources), subtitle)
+    return chart_of(figure, data, **captions)
 
 
 def lasting_chart(
@@ -250,10 +229,7 @@ def lasting_chart(
     prior: Numbers,
     posterior: Numbers,
     panels: Sequence[tuple[str, pd.DataFrame, pd.DataFrame]],
-    *,
-    title: str,
-    alt: str,
-    subtitle: str = "",
+    **captions: Unpack[Captions],
 ) -> Chart:
     """Draw how likely each share left is, before and after, and effects by window beside a fit.
 
@@ -266,8 +242,6 @@ def lasting_chart(
         Probabilities.
     panels : sequence of (heading, measured, fitted)
         One a small chart; both frames have `x` (months), `value`, `low` and `high`.
-    title, alt, subtitle : str
-        As in `stacked_chart`.
 
     Returns
     -------
@@ -278,7 +252,7 @@ def lasting_chart(
     held = {"as assumed": prior, "by the records": posterior}
     parts = [_shares(edges, weights).assign(series=name) for name, weights in held.items()]
     lines = -(-(len(panels) + 1) // 2)
-    with drawing(title, 0.9 + 2.35 * lines, alt, subtitle) as (figure, axes):
+    with drawing(0.9 + 2.35 * lines, **captions) as (figure, axes):
         axes.remove()
         first, *others = figure.subplots(lines, 2, squeeze=False).ravel()
         for part, colour, line in zip(parts, (DARK_GREY, DARK_BLUE), ("--", "-"), strict=True):
@@ -298,7 +272,7 @@ def lasting_chart(
                    for one in place.get_legend_handles_labels()[0]]  # fmt: skip
         figure.legend(handles=handles, loc="outside lower left", ncols=2)
     columns = ["panel", "series", "x", "value", "low", "high"]
-    return Chart(figure, title, alt, pd.concat(parts).reindex(columns=columns), (), subtitle)
+    return chart_of(figure, pd.concat(parts).reindex(columns=columns), **captions)
 
 
 #: Shares between which probabilities are drawn.
@@ -335,12 +309,9 @@ def marks_chart(
     labels: Sequence[str],
     marks: Mapping[str, Numbers],
     *,
-    title: str,
-    alt: str,
-    subtitle: str = "",
     x_label: str = "",
     value_format: Format = "{:,.0f}",
-    sources: object = None,
+    **captions: Unpack[Captions],
 ) -> Chart:
     """Draw several named values a row as marks, on a log scale: what could be seen, what was said.
 
@@ -351,17 +322,8 @@ def marks_chart(
     marks : mapping of str to sequence of float
         By name in the legend, six at most: one value a row, above 0; missing where there is none.
         The first is drawn as a bar from the left: what lies within it could not be told from 0.
-    title, alt, subtitle, x_label, value_format, sources
+    x_label, value_format
         As in `bar_chart`.
-
-    Returns
-    -------
-    Chart
-
-    Raises
-    ------
-    ReportError
-        If there are more than six marks, lengths differ or a value is not above 0.
     """
     if not 1 <= len(marks) <= len(PALETTE):
         raise ReportError(f"A chart of marks takes 1 to {len(PALETTE)} of them, not {len(marks)}.")
@@ -374,7 +336,7 @@ def marks_chart(
     step = 0.22
     lines = lay_rows(data["label"], step * max(len(names) - 1, 1) + 0.2, inches=1.7)
     shifts = step * (np.arange(len(names) - 1) - (len(names) - 2) / 2)
-    with drawing(title, lines.space(x_label, legend=len(names)), alt, subtitle) as (figure, axes):
+    with drawing(lines.space(x_label, legend=len(names)), **captions) as (figure, axes):
         axes.barh(lines.places, data[names[0]] - least, left=least,
                   height=step * len(names) - 0.1, color=PALE, label=names[0])  # fmt: skip
         rest = zip(names[1:], PALETTE, MARKERS, shifts, strict=False)
@@ -393,4 +355,4 @@ def marks_chart(
         axes.xaxis.set_major_formatter(lambda value, _: minus(written(value, value_format)))
         x_words(axes, x_label, lines)
         figure.legend(loc="outside lower left", ncols=1)
-    return Chart(figure, title, alt, data, citations(sources), subtitle)
+    return chart_of(figure, data, **captions)

@@ -61,7 +61,6 @@ def marked(key: str, words: str) -> str:
     ----------
     key : str
         The record's name on its own page; "notebook/name" on another's.
-    words : str
 
     Examples
     --------
@@ -167,6 +166,23 @@ def day(text: str) -> str:
     return f"{int(found[3])} {written}" if found[3] else written
 
 
+#: A minus before nothing, however it is written.
+_SIGNED_NOTHING = re.compile(
+    "(?<![\\w.,])[-\N{MINUS SIGN}]\N{WORD JOINER}?(?=£?0(?:\\.0+)?(?![\\d.,]*\\d))"
+)
+
+
+def unsigned_nothing(text: str) -> str:
+    """Return a text in which what is rounded to nothing has no minus.
+
+    Examples
+    --------
+    >>> unsigned_nothing("-0.0% (-0.04 to 0)"), unsigned_nothing("2012-0, -0.0")
+    ('0.0% (-0.04 to 0)', '2012-0, 0.0')
+    """
+    return _SIGNED_NOTHING.sub("", text)
+
+
 def written(value: Any, how: Format | None = None) -> str:
     """Return one value as text.
 
@@ -185,7 +201,7 @@ def written(value: Any, how: Format | None = None) -> str:
     """
     if how is not None:
         value = settled(value) if isinstance(value, float) else value
-        return how(value) if callable(how) else how.format(value)
+        return unsigned_nothing(how(value) if callable(how) else how.format(value))
     if isinstance(value, bool) or type(value).__name__ == "bool":
         return "yes" if value else "no"
     if isinstance(value, numbers.Real):
@@ -287,7 +303,6 @@ def fact(value: Any, unit: str = "", digits: int | None = None, *, short: bool =
 
     Parameters
     ----------
-    value : float, int, str or bool
     unit : str
         "£", "£m", "£ for each £1", "%", "probability", or words that stand behind the number.
     digits : int, optional
@@ -333,7 +348,6 @@ def worded(text: str, labels: Mapping[str, str]) -> str:
 
     Parameters
     ----------
-    text : str
     labels : mapping of str to str
         Words by column.
 

@@ -72,8 +72,8 @@ class Choice:
             known = own | {one.name for one in fields(Specification)}
             name = sorted(unknown)[0]
             raise ParameterError(f"There is no choice {name}. {suggest(name, known)}")
-        told = {name: value for name, value in changes.items() if name in own}
-        return replace(self, specification=replace(self.specification, **inside), **told)
+        direct = {name: value for name, value in changes.items() if name in own}
+        return replace(self, specification=replace(self.specification, **inside), **direct)
 
 
 @dataclass(frozen=True)
@@ -109,13 +109,13 @@ def steps(choice: Choice) -> dict[str, Step]:
     """
     spec = choice.specification
     months = spec.horizon
-    asked = ", ".join(f"{name}={_code(value)}" for name, value in spec.cohort.items())
-    families = f"tf.cohort(records, {asked})"
+    settings = ", ".join(f"{name}={_code(value)}" for name, value in spec.cohort.items())
+    families = f"tf.cohort(records, {settings})"
     if choice.added:
         listed = ", ".join(f"{_code(name)}: {_code(text)}" for name, text in choice.added)
         families = f"tf.add_covariates({families}, {{{listed}}})"
     subset = _subset(choice)
-    found = [
+    listed_steps = [
         Step("records", f"tf.records_of({_code(choice.extract)}, {_code(spec.phase)})"),
         Step("families", families, ("records",)),
         Step(
@@ -140,7 +140,7 @@ def steps(choice: Choice) -> dict[str, Step]:
             ("design", "outcomes"),
         ),
     ]
-    return {step.name: step for step in found}
+    return {step.name: step for step in listed_steps}
 
 
 def _subset(choice: Choice) -> str:
@@ -200,8 +200,8 @@ class Results:
         return name, *(every[one].call for one in _all_needs(every, name))
 
     def _refuse_lacking(self, choice: Choice) -> None:
-        held = self._made(steps(choice), "outcomes")
-        if choice.outcome in (EVERY, PRIMARY) or choice.outcome in held:
+        outcomes = self._made(steps(choice), "outcomes")
+        if choice.outcome in (EVERY, PRIMARY) or choice.outcome in outcomes:
             return
         label = outcome_label(choice.outcome)
         raise DataError(

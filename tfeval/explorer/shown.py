@@ -72,14 +72,14 @@ def _who(explorer: Any) -> str:
 
 
 def _balance(explorer: Any) -> str:
-    found = explorer.balance
-    return f"{alert_html(found.verdict(), found.design)}\n{_love_plot(found)}"
+    balance = explorer.balance
+    return f"{alert_html(balance.verdict(), balance.design)}\n{_love_plot(balance)}"
 
 
 # Drawing takes longer than all else: the picture stays while estimator and outcome are changed.
 @lru_cache(maxsize=8)
-def _love_plot(found: Balance) -> str:
-    return picture(found.plot())
+def _love_plot(balance: Balance) -> str:
+    return picture(balance.plot())
 
 
 def _effects(explorer: Any) -> str:

@@ -132,9 +132,9 @@ def _control(name: str, explorer: Any, widgets: Any) -> Any:
             "layout": {"width": "auto"}, "value": _value(explorer, name)}  # fmt: skip
     if name == "extract":
         return widgets.Text(continuous_update=False, tooltip=_EXTRACT, **said)
-    told = meanings(Specification).get(name)
+    meaning = meanings(Specification).get(name)
     if name == "caliper":
-        said |= {"min": 0.05, "max": 1.0, "step": 0.05, "tooltip": told.words if told else ""}
+        said |= {"min": 0.05, "max": 1.0, "step": 0.05, "tooltip": meaning.words if meaning else ""}
         return widgets.FloatSlider(continuous_update=False, readout_format=".2f", **said)
     return widgets.Dropdown(options=list(_options(name)), **said)
 

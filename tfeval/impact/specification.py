@@ -12,8 +12,8 @@ from tfeval.impact.design.design import Design
 from tfeval.impact.effects.estimate import METHODS
 from tfeval.impact.matching.match import match
 from tfeval.impact.study.study import Study, check_study
-from tfeval.impact.weighting.estimated import unweighted
 from tfeval.impact.weighting.weight import weight
+from tfeval.impact.weighting.weights import unweighted
 from tfeval.programme.phases import CRITERIA
 from tfeval.settings import Settings, setting
 
@@ -26,20 +26,12 @@ _STRATUM = "local_authority"
 
 @dataclass(frozen=True)
 class DesignRow:
-    """One design on offer.
+    """One design on offer."""
 
-    Attributes
-    ----------
-    words : str
-        What it does to a study, for readers.
-    make : callable
-        From a study and a caliper to a design; designs without a caliper pass it over.
-    adjusts : bool
-        Whether it makes a comparison group at all: the naive comparison does not.
-    """
-
-    words: str
+    words: str  # what it does to a study, for readers
+    #: From a study and a caliper to a design; designs without a caliper pass it over.
     make: Callable[[Study, float], Any]
+    #: Whether it makes a comparison group at all: the naive comparison does not.
     adjusts: bool = True
 
 

@@ -156,8 +156,8 @@ def _is_year(year: object) -> bool:
 
 # Measures of value for money, from an appraisal's lines.
 
-GROUPS = ("kind", "year", "joined", "outcome", "line", "component", "payer", "party", "transfer",
-          "grade")  # fmt: skip
+GROUPS = ("kind", "term", "year", "joined", "outcome", "line", "component", "payer", "party",
+          "transfer", "grade")  # fmt: skip
 
 
 def grouped(lines: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

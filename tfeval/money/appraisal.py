@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from tfeval.display.figures import Chart
+from tfeval.display.rich import Tabled
 from tfeval.display.tables import Table
 from tfeval.errors import DataError
 from tfeval.money import account as measures
@@ -73,8 +74,8 @@ def worst_case_error(weights: npt.ArrayLike, std_errors: npt.ArrayLike) -> float
     return float(np.abs(size) @ error)
 
 
-@dataclass(frozen=True, eq=False)
-class Appraisal:
+@dataclass(frozen=True, eq=False, repr=False)
+class Appraisal(Tabled):
     """What effects were worth beside what they cost. From `appraise`.
 
     Attributes
@@ -110,7 +111,9 @@ class Appraisal:
 
         undiscounted = -quantity x unit_cost x factor, where quantity = effect x families x
         profile x scale; `scale` is 1 unless converted, `factor` holds optimism bias and
-        distributional weight.
+        distributional weight. `term` is "mean" of the effect by what is expected to be left of it,
+        and "together" of what is expected to be less, or more, because the two were estimated from
+        the same families: there `profile` is their covariance in the year, and `effect` is 1.
         """
         own = self.frame[self.frame["counted"]]
         return own.drop(columns=["counted", "kept"]).reset_index(drop=True)
@@ -402,9 +405,3 @@ class Appraisal:
     def plot(self, kind: str = "waterfall") -> Chart:
         """Draw benefits less costs ("waterfall"), "payers" by year, or a "tornado"."""
         return plot(self, kind)
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return self.table()._repr_mimebundle_()
-
-    def __repr__(self) -> str:
-        return self.table().text()

@@ -9,7 +9,7 @@ from typing import Any
 
 from tfeval.display.words import financial_year
 from tfeval.errors import ParameterError, suggest
-from tfeval.money.model import Given, Persistence, persistence_of
+from tfeval.money.persistence import Given, Persistence, persistence_of
 from tfeval.money.prices import TIMINGS, edition_of, price_years, year_number
 from tfeval.money.unit_costs import GRADES
 from tfeval.programme.claims import edition

@@ -10,6 +10,7 @@ import pandas as pd
 
 from tfeval.display.words import financial_year
 from tfeval.errors import ParameterError, suggest
+from tfeval.impact.effects.words import in_full, label_of
 from tfeval.money.account import PROGRAMME, account, programme_lines
 from tfeval.money.appraisal import Appraisal
 from tfeval.money.appraisal_settings import (
@@ -18,8 +19,9 @@ from tfeval.money.appraisal_settings import (
     AppraisalSettings,
     settings_of,
 )
-from tfeval.money.model import ACCOUNTS, Array, Given, Model, profile, reached, window_weights
+from tfeval.money.model import ACCOUNTS, Array, Model
 from tfeval.money.monetised import Valued, chosen, valued, without_error, without_small
+from tfeval.money.persistence import Given, profile, reached, window_weights
 from tfeval.money.prices import TIMINGS, discount_factors, edition_of
 from tfeval.money.unit_costs import TAXPAYERS
 from tfeval.programme.outcomes import OUTCOMES
@@ -30,9 +32,13 @@ if TYPE_CHECKING:
 
 # An appraisal's model and its lines, every pound of them, from effects, unit costs and costs.
 
+#: Units of which nobody has more than all, and what rounding may leave.
+_SHARES, _ROUNDING = ("0 or 1", "proportion", "share"), 1e-9
+#: The most of the variance of what persists that effects may tell.
+_ALL = 0.999
 #: Columns of `Appraisal.lines`, in order.
 LINE_COLUMNS = (
-    *("kind", "year", "joined", "outcome", "line", "component", "code", "payer", "party"),
+    *("kind", "term", "year", "joined", "outcome", "line", "component", "code", "payer", "party"),
     *("transfer", "grade", "effect", "families", "profile", "scale", "quantity", "per"),
     *("unit_cost", "factor", "undiscounted", "discount_factor", "present_value"),
 )
@@ -108,7 +114,28 @@ def model_of(
         reach=np.stack(reach),
         persistence=tuple(held for _, held in groups),
         costs=_costs(spent, years, payers),
+        tie=_tied(effects, covariance, [held for _, held in spans]),
     )
+
+
+def _tied(effects: pd.DataFrame, covariance: Array, lasting: list[Any]) -> Array:
+    """Return the covariance of each effect and the normal that persistence is drawn by.
+
+    No combination of effects may say more of that normal than all there is to say.
+    """
+    tie = np.array([
+        held.tie(row["name"], int(row["months"]), row["estimate"], row["std_error"])
+        if hasattr(held, "tie") else 0.0
+        for row, held in zip(effects.to_dict("records"), lasting, strict=True)
+    ])  # fmt: skip
+    if not tie.any():
+        return tie
+    error = np.sqrt(np.diag(covariance))
+    scale = np.where(error > 0, error, 1.0)
+    alike = covariance / np.outer(scale, scale)
+    leads = np.linalg.pinv(alike, hermitian=True) @ (tie / scale)
+    told = float(leads @ alike @ leads)
+    return np.asarray(alike @ leads * scale / np.sqrt(max(told / _ALL, 1.0)), dtype=float)
 
 
 def _biased(found: Valued, asked: AppraisalSettings) -> tuple[Array, Array]:
@@ -159,7 +186,6 @@ def lines_of(
         `LINE_COLUMNS`, `counted` (whether the perspective counts the row), and `kept` (what is
         left of the effect after optimism bias and displacement, whoever gains).
     """
-    cut = -model.estimate * model.scale
     spans = [_span(row, asked) for row in found.effects.to_dict("records")]
     shares = np.stack([profile(months, asked.horizon, asked.lag, held) for months, held in spans])
     counts = rows[asked.perspective].to_numpy(dtype=float)
@@ -168,14 +194,17 @@ def lines_of(
     since, year, count = (np.repeat(part, len(rows)) for part in zip(*cells, strict=True))
     at = np.tile(np.arange(len(rows)), len(cells))
     of, counts = rows["of"].to_numpy()[at], counts[at]
-    share = shares[of, since]
-    benefits = rows.iloc[at].assign(
-        kind="benefit", joined=year, year=year + since, families=count, profile=share,
-        effect=model.estimate[of], kept=model.kept[of], factor=model.kept[of] * counts,
-        scale=model.scale[of], quantity=-cut[of] * count * share, counted=counts != 0,
-    )[share > 0]  # fmt: skip
+    parts = []
+    for term, effect, profiles in _terms(model, shares, spans, asked):
+        share = profiles[of, since]
+        parts.append(rows.iloc[at].assign(
+            kind="benefit", term=term, joined=year, year=year + since, families=count,
+            profile=share, effect=effect[of], kept=model.kept[of], factor=model.kept[of] * counts,
+            scale=model.scale[of], quantity=effect[of] * model.scale[of] * count * share,
+            counted=counts != 0,
+        )[share != 0])  # fmt: skip
     spent = _spent_lines(spent).assign(factor=model.cost_factor[ACCOUNTS.index(asked.perspective)])
-    frame = pd.concat([benefits, spent], ignore_index=True)
+    frame = pd.concat([*parts, spent], ignore_index=True)
     value = -frame["quantity"] * frame["unit_cost"] * frame["factor"]
     factors = model.discount[frame["year"].to_numpy(dtype=int) - model.years[0]]
     frame = frame.assign(undiscounted=value, discount_factor=factors, present_value=value * factors)
@@ -183,13 +212,31 @@ def lines_of(
     return frame[[*LINE_COLUMNS, "counted", "kept"]]
 
 
+def _terms(
+    model: Model, shares: Array, spans: list[tuple[int, Any]], asked: AppraisalSettings
+) -> list[tuple[str, Array, Array]]:
+    """Return what the expected effect in each year is a sum of: effects times profiles.
+
+    The effect by what is expected to be left of it, and, where the two were estimated together,
+    one by their covariance in each year.
+    """
+    found = [("mean", model.estimate, shares)]
+    if model.tie.any():
+        moved = [
+            together @ window_weights(months, asked.horizon, asked.lag)
+            for together, (months, _) in zip(model.together, spans, strict=True)
+        ]
+        found.append(("together", np.ones(len(spans)), np.stack(moved)))
+    return found
+
+
 def _spent_lines(spent: pd.DataFrame) -> pd.DataFrame:
     """Return costs as lines: one unit of spending for each pound."""
     return pd.DataFrame(
         {
-            "kind": "cost", "year": spent["year"], "joined": np.nan, "outcome": PROGRAMME,
-            "line": spent["line"], "component": "", "code": "", "payer": spent["payer"],
-            "party": TAXPAYERS, "transfer": "no", "grade": "",
+            "kind": "cost", "term": "", "year": spent["year"], "joined": np.nan,
+            "outcome": PROGRAMME, "line": spent["line"], "component": "", "code": "",
+            "payer": spent["payer"], "party": TAXPAYERS, "transfer": "no", "grade": "",
             "effect": np.nan, "families": np.nan, "profile": np.nan,
             "scale": np.nan, "quantity": 1.0, "per": "cost line", "unit_cost": spent["amount"],
             "counted": True,
@@ -256,8 +303,9 @@ def appraise(
     lag : int, default 0
         Months from joining until the effect begins, 0 to 60.
     persistence : float, (share, low, high), or mapping of outcome to either
-        Share of the effect left in each further year after the window, 0 to 1. The default, half
-        and between nothing and all, is an assumption.
+        Share of the effect left in each further year after the window, 0 to 1; or as `decay` has
+        it, which goes with the effects that it was fitted beside. The default, half and between
+        nothing and all, is an assumption.
     perspective : {"social", "fiscal"}
         Which account the measures are of; the other stands beside it in `Appraisal.accounts`. In
         the social account everybody's gains and losses count, and transfers net out; in the fiscal
@@ -342,7 +390,7 @@ def appraise(
     spent = programme_lines(costs, asked)
     own = np.asarray(taken.joint, dtype=float)[np.ix_(found.rows, found.rows)]
     model = model_of(found, rows, spent, own, asked)
-    notes = _notes(asked, model.years[0], taken, small, unknown)
+    notes = _notes(asked, model.years[0], taken, small, unknown, tied=bool(model.tie.any()))
     return Appraisal(
         frame=lines_of(model, found, rows, spent, asked), model=model, settings=asked,
         effects=taken, found=found, spent=spent, notes=notes, simulated=taken.simulated,
@@ -353,9 +401,13 @@ def _check_result(effects: Effects, result: str | None, unknown: list[dict]) -> 
     for row in unknown:
         if row["what"] == result:
             raise ParameterError(f"The effect on {result} cannot be costed. {row['reason']}")
-    held = list(effects.to_frame()["outcome"])
+    held = effects.to_frame().set_index("outcome")["estimate"]
     if result is not None and result not in held:
-        raise ParameterError(f"There is no effect on {result}. {suggest(result, held)}")
+        raise ParameterError(f"There is no effect on {result}. {suggest(result, held.index)}")
+    if result is not None and abs(held[result]) > 1:
+        raise ParameterError(
+            f"The effect on {result} is more than one result a family: give it as a share."
+        )
 
 
 def _check_lasting(effects: Effects, asked: AppraisalSettings) -> None:
@@ -369,8 +421,9 @@ def _check_lasting(effects: Effects, asked: AppraisalSettings) -> None:
 
 
 def _notes(
-    asked: AppraisalSettings, base: int, effects: Effects, small: list[str], unknown: list[dict]
-) -> tuple[str, ...]:
+    asked: AppraisalSettings, base: int, effects: Effects, small: list[str], unknown: list[dict],
+    *, tied: bool,
+) -> tuple[str, ...]:  # fmt: skip
     year, count = asked.price_year, len(small) + len(unknown) + len(effects.frame)
     notes = [
         f"Pounds in {financial_year(year)} prices, discounted to {financial_year(base)}; "
@@ -380,6 +433,12 @@ def _notes(
         f"{_lasting(asked)}.",
         "What would have happened anyway is in the comparison group: no deadweight is assumed.",
     ]
+    notes += [*_turned(asked), *_beyond(effects)]
+    if tied:
+        notes.append(
+            "What is left of effects was estimated from the same families as the effects: the two "
+            "err together and are drawn together, and what is expected is less or more for it."
+        )
     if small:
         notes.append(
             f"Not valued, since too few families have the outcome to show it: {len(small)} of "
@@ -392,6 +451,38 @@ def _notes(
             "is not monetised is listed with its reason."
         )
     return (*notes, *effects.notes)
+
+
+def _turned(asked: AppraisalSettings) -> list[str]:
+    """Say what of the account is turned off or weighed: no value may be told as more than it is."""
+    bias = {grade: share for grade, share in asked.optimism_bias.items() if share}
+    shares = ", ".join(f"{share:.0%} of grade {grade}" for grade, share in sorted(bias.items()))
+    said = {
+        f"Benefits are taken to be overstated, and harms understated, by {shares}.": bool(bias),
+        f"Of gains and losses of work others are taken to bear {asked.displacement:.0%}.":
+            asked.displacement > 0,
+        f"In the social account a pound of public money counts £{asked.public_funds:.2f}.":
+            asked.public_funds != 1,
+        "Counted is only what public bodies stop spending: no gain or loss of families, victims or "
+        "others, in either account.": asked.cashable_only,
+        f"In the social account a pound of the families counts £{asked.weight:.2f}.":
+            asked.relative_income is not None and not asked.cashable_only,
+    }  # fmt: skip
+    return [text for text, holds in said.items() if holds]
+
+
+def _beyond(effects: Effects) -> list[str]:
+    """Say which effects are more than there is to lose, or than a share can gain."""
+    frame = effects.to_frame()
+    mean, estimate = frame["mean_comparison"], frame["estimate"]
+    shares = frame["outcome"].map(lambda name: name in OUTCOMES and OUTCOMES[name].unit in _SHARES)
+    beyond = (estimate < -mean - _ROUNDING) | (shares & (mean + estimate > 1 + _ROUNDING))
+    if not beyond.any():
+        return []
+    labels = in_full(effects.settings)["labels"]
+    named = ", ".join(label_of(name, labels) for name in frame.loc[beyond, "outcome"])
+    return [f"Estimated beyond what can be, less than none of it or more than all: {named}. What "
+            "such an effect is worth is too much."]  # fmt: skip
 
 
 def _lasting(asked: AppraisalSettings) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.names import SIMULATED
+from tfeval.display.rich import Tabled
 from tfeval.display.tables import THRESHOLD, Table, safe_count, table
 from tfeval.display.words import amount, chance
 from tfeval.errors import DataError, ParameterError
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from tfeval.impact.effects.areas import AreaEffects
 
 
-@dataclass(frozen=True, eq=False)
-class AreaAppraisals:
+@dataclass(frozen=True, eq=False, repr=False)
+class AreaAppraisals(Tabled):
     """Value by area. From `appraise_areas`.
 
     Attributes
@@ -98,12 +99,6 @@ class AreaAppraisals:
         notes += [f"{SIMULATED}."] * self.simulated
         caption = "Value for money by area, partly pooled"
         return table(pd.DataFrame(rows, columns=columns), caption, notes=notes)
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return self.table()._repr_mimebundle_()
-
-    def __repr__(self) -> str:
-        return self.table().text()
 
 
 def appraise_areas(
@@ -238,7 +233,7 @@ def _valued(model: Model, held: Parameters, by_area: Mapping[str, Array]) -> Arr
     slope, benefit = model.slope(held), np.zeros((len(held), 1))
     for at, outcome in enumerate(model.outcomes):
         benefit = benefit + by_area.get(outcome, held.effect[:, [at]]) * slope[:, [at]]
-    return benefit
+    return benefit + np.sum(model.by_tie(held))
 
 
 def _expected(model: Model, effects: Mapping[str, AreaEffects], names: list[str]) -> Array:

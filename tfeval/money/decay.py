@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.figures import Chart
+from tfeval.display.rich import Tabled
 from tfeval.display.tables import Table
 from tfeval.errors import DataError, ParameterError, names_settings, suggest
 from tfeval.impact.effects.columns import check_level
@@ -18,27 +19,42 @@ from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.words import hidden_rows
 from tfeval.money.appraisal_display import decay_plot, decay_table, decay_words
 from tfeval.money.appraisal_settings import DEFAULT_PERSISTENCE
-from tfeval.money.model import Array, Given, chance_below, persistence_of, uniform_moments
+from tfeval.money.decay_fit import (
+    YEAR,
+    Fit,
+    Windows,
+    fitted_at,
+    log_likelihood,
+    middles,
+    nearest,
+    tail,
+    with_share,
+)
+from tfeval.money.persistence import (
+    Array,
+    Given,
+    chance_below,
+    normal_moments,
+    persistence_of,
+    uniform_moments,
+)
 from tfeval.programme.outcomes import OUTCOMES, SHARE
 
 #: Parts of each side of the prior's mean over which shares are taken as equally likely.
 _PARTS = 250
-_YEAR = 12
-#: Degrees of freedom from which errors are as good as known.
-_KNOWN = 1e8
-#: A sum of squares that tells nothing more as it falls: keeps powers of it above 0.
-_NOTHING = 2e-4
 #: Effects for each degree of freedom of their errors above which their covariance is not known,
 #: and the smallest eigenvalue of a correlation that is not 0.
 _MOST, _ROUNDING = 0.7, 1e-9
+#: How far numbers that are the same may lie apart, once written and read.
+_SAME = 1e-4
 #: A spread of the share, of the spread assumed, from which records say little.
 _LITTLE = 0.9
 #: Units of outcomes that say whether something ever happened.
 _EITHER = ("0 or 1", "proportion")
 
 
-@dataclass(frozen=True, eq=False)
-class Decay:
+@dataclass(frozen=True, eq=False, repr=False)
+class Decay(Tabled):
     """The share of an effect that is left in each further year, as far as records tell.
 
     Attributes
@@ -64,6 +80,12 @@ class Decay:
         Why the share is as assumed ("fixed", "one_window", "few_clusters", "repeated"), or empty.
     left_out : dict of str to str
         Outcomes that had no say, and why: "ever" or "alone".
+    together : DataFrame
+        How effects over `months` go with the share that was fitted to them: `outcome`, `estimate`,
+        `std_error`, `covariance`; no rows where nothing was fitted.
+    part : bool
+        Whether those followed over all windows are a part of the families whose effects are
+        appraised.
     settings : dict
         `labels`, `long_labels` and `units` of outcomes.
     simulated : bool
@@ -82,13 +104,15 @@ class Decay:
     level: float
     why: str
     left_out: dict[str, str]
+    together: pd.DataFrame = field(default_factory=pd.DataFrame)
+    part: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
     simulated: bool = False
 
     @property
     def grid(self) -> Array:
         """Middle of each part, shape (parts,)."""
-        return _middles(self.edges)
+        return middles(self.edges)
 
     @property
     def certain(self) -> bool:
@@ -132,6 +156,32 @@ class Decay:
         """Return shares left below which so much of the probability lies."""
         return _quantiles(self.edges, self.posterior, np.asarray(share, dtype=float))
 
+    def tie(self, outcome: str, months: int, estimate: float, std_error: float) -> float:
+        """Return the covariance of an effect and the normal that the share is drawn by.
+
+        Parameters
+        ----------
+        outcome : str
+        months : int
+            Over which the effect was measured; 0 is returned for other windows than the first.
+        estimate, std_error : float
+            Where they are those that the share was fitted beside, their covariance is known. Where
+            they are others, it is 0; but if those followed are a `part` of the families, a whole
+            goes with its part as the whole's variance goes with the part's.
+        """
+        rows = self.together
+        if months != self.months or not len(rows) or outcome not in set(rows["outcome"]):
+            return 0.0
+        row = rows[rows["outcome"] == outcome].iloc[0]
+        known = np.isclose([estimate, std_error], row[["estimate", "std_error"]].to_numpy(float),
+                           rtol=_SAME, atol=0.0).all()  # fmt: skip
+        share = 1.0 if known else min(1.0, (std_error / row["std_error"]) ** 2) * self.part
+        return float(share * row["covariance"] / self._lead)
+
+    @cached_property
+    def _lead(self) -> float:
+        return float(normal_moments(self, 1)[1])
+
     def to_frame(self) -> pd.DataFrame:
         """Return the columns of `windows`, then those of `outcomes`: exact, for computing."""
         return self.windows.merge(self.outcomes, on="outcome", how="left")
@@ -153,12 +203,6 @@ class Decay:
         low, high = self.interval
         return f"{self.mean:.0%} ({low:.0%} to {high:.0%}, as the records leave it)"
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return self.table()._repr_mimebundle_()
-
-    def __repr__(self) -> str:
-        return self.table().text()
-
 
 # The probability of shares: equally likely within parts.
 
@@ -174,10 +218,6 @@ def _prior(persistence: Given) -> tuple[Array, Array]:
     return edges, np.repeat([below / _PARTS, (1 - below) / _PARTS], _PARTS)
 
 
-def _middles(edges: Array) -> Array:
-    return (edges[1:] + edges[:-1]) / 2
-
-
 def _moments(edges: Array, weights: Array, most: int) -> Array:
     if len(weights) == 1:
         return np.asarray(edges[0] ** np.arange(most + 1), dtype=float)
@@ -188,122 +228,15 @@ def _quantiles(edges: Array, weights: Array, share: Array) -> Array:
     return np.interp(share, np.r_[0.0, np.cumsum(weights)], edges)
 
 
-def exposures(lengths: Iterable[int], shares: Array, months: int = _YEAR) -> Array:
-    """Return the effect over windows of some months at a pace of 1 a month, by the share left.
-
-    Parameters
-    ----------
-    lengths : iterable of int
-    shares : ndarray, shape (n,)
-    months : int, default 12
-        Of the first window, through which the pace is even; each twelve months after it run at one
-        more power of the share, as `window_weights` has it.
-
-    Returns
-    -------
-    ndarray, shape (n, windows)
-
-    Examples
-    --------
-    >>> exposures([12, 18, 24, 36], np.array([0.5])).tolist()
-    [[12.0, 15.0, 18.0, 21.0]]
-    """
-    ends = np.asarray(list(lengths))
-    month = np.arange(ends.max())
-    power = np.where(month < months, 0, 1 + (month - months) // _YEAR)
-    running = np.cumsum(np.asarray(shares)[:, None] ** power, axis=1)
-    return running[:, ends - 1]
-
-
-@dataclass(frozen=True, eq=False)
-class _Model:
-    """The effects that have a say, and what is needed to say what they would be."""
-
-    own: pd.DataFrame
-    joint: Array
-    months: int
-    averages: set[str]
-    freedom: float
-
-    @cached_property
-    def names(self) -> list[str]:
-        return list(dict.fromkeys(self.own["outcome"]))
-
-    def design(self, shares: Array) -> Array:
-        """Return effects for a rate of 1 of each outcome, shape (shares, effects, outcomes)."""
-        own = self.own
-        at = exposures(own["months"], shares, self.months)
-        at = at / np.where(own["outcome"].isin(self.averages), own["months"], 1)
-        return at[:, :, None] * (own["outcome"].to_numpy()[:, None] == np.array(self.names))
-
-
-@dataclass(frozen=True, eq=False)
-class _Fit:
-    """Generalised least squares at each share: rates, their covariance, sums of squares."""
-
-    rates: Array
-    spread: Array
-    explained: Array
-    total: float
-
-    def expected(self, design: Array, posterior: Array) -> tuple[Array, Array]:
-        """Return effects of a design and their standard deviations, over all shares."""
-        value = np.einsum("gqj,gj->gq", design, self.rates)
-        within = np.einsum("gqi,gij,gqj->gq", design, self.spread, design)
-        mean = posterior @ value
-        return mean, np.sqrt(np.maximum(posterior @ (within + (value - mean) ** 2), 0.0))
-
-
-def _fitted(design: Array, effects: Array, joint: Array) -> _Fit:
-    error = np.sqrt(np.diag(joint))
-    root = np.linalg.cholesky(joint / np.outer(error, error))
-    y = np.linalg.solve(root, effects / error)
-    x = np.linalg.solve(root, design / error[:, None])
-    turned = x.transpose(0, 2, 1)
-    spread = np.linalg.inv(turned @ x)
-    rates = np.einsum("gij,gj->gi", spread, turned @ y)
-    return _Fit(rates, spread, np.einsum("gi,gi->g", rates, turned @ y), float(y @ y))
-
-
-def log_likelihood(explained: Array, total: float, rates: int, freedom: float) -> Array:
-    """Return the logarithm of how likely the effects are at each share, less a constant.
-
-    Parameters
-    ----------
-    explained : ndarray, shape (shares,)
-        Sum of squares that the best rates explain, in standard errors.
-    total : float
-        Sum of squares of the effects.
-    rates : int
-        Of outcomes.
-    freedom : float
-        Degrees of freedom of the covariance; infinite where it is known.
-
-    Notes
-    -----
-    Effects are normal about their means with their covariance, which is estimated: so of Student's
-    form (Sellentin and Heavens 2016). Rates are integrated out under Zellner's prior, normal with
-    g times the covariance of their estimates, where g / (1 + g) is as likely to be any share (Liang
-    et al. 2008, a = 4). The integral over g is an incomplete beta function.
-    """
-    from scipy.special import betainc  # noqa: PLC0415
-
-    nu = min(freedom, _KNOWN)
-    told = np.maximum(explained, _NOTHING)
-    left = 1.0 + np.maximum(total - explained, 0.0) / nu
-    a, b = rates / 2 + 1, (nu - rates - 1) / 2
-    inside = betainc(a, b, told / (nu * left + told))
-    return a * (np.log(nu * left) - np.log(told)) - (nu + 1) / 2 * np.log(left) + np.log(inside)
-
-
 @names_settings
 def decay(
     effects: Effects,
     *,
     outcome: str | Iterable[str] | None = None,
     persistence: Given = DEFAULT_PERSISTENCE,
-    months: int = _YEAR,
+    months: int = YEAR,
     averages: Iterable[str] | None = None,
+    part: bool = False,
     level: float = 0.95,
 ) -> Decay:
     """Estimate the share of an effect that is left in each further year.
@@ -322,6 +255,9 @@ def decay(
         The window over which the appraisal takes effects; the pace is even through it.
     averages : iterable of str, optional
         Outcomes that are means over the window, not sums; by default those whose unit is a share.
+    part : bool, default False
+        Whether the families of these effects are some of those whose effects will be appraised, as
+        where not all are followed for long.
     level : float, default 0.95
         Of intervals.
 
@@ -351,6 +287,8 @@ def decay(
     far from nothing they are, and without any leaves the share as it was assumed. No effect is
     ever divided by another.
 
+    The share and the effects err together, and an appraisal draws them together (`Decay.tie`).
+
     Examples
     --------
     >>> rows = pd.DataFrame({"outcome": "offences", "months": [12, 24], "estimate": [-2.0, -3.0],
@@ -367,12 +305,12 @@ def decay(
     frame, joint, left_out = _used(held, int(months), level)
     given: dict[str, Any] = {
         "edges": edges, "prior": prior, "months": int(months), "level": level,
-        "left_out": left_out, "simulated": effects.simulated,
+        "left_out": left_out, "simulated": effects.simulated, "part": part,
         "settings": {key: held.settings[key] for key in ("labels", "long_labels", "units")
                      if key in held.settings},
     }  # fmt: skip
     say = frame["months"].to_numpy() >= months
-    model = _Model(
+    model = Windows(
         frame[say].reset_index(drop=True), joint[np.ix_(say, say)], int(months),
         _averages(held, averages), float(frame.loc[say, "freedom"].fillna(np.inf).min()),
     )  # fmt: skip
@@ -381,18 +319,21 @@ def decay(
         none = pd.DataFrame(columns=_FITS)
         return Decay(posterior=prior, windows=frame[_WINDOWS], outcomes=none, why=why,
                      chi_square=np.nan, freedom=np.nan, p_value=np.nan, **given)  # fmt: skip
-    design = model.design(_middles(edges))
-    fit = _fitted(design, model.own["estimate"].to_numpy(), model.joint)
+    design = model.design(middles(edges))
+    fit = fitted_at(design, model.own["estimate"].to_numpy(), model.joint)
     log = log_likelihood(fit.explained, fit.total, len(model.names), model.freedom)
     posterior = prior * np.exp(log - log.max())
     posterior /= posterior.sum()
-    share, squares = _nearest(model, edges, int(fit.explained.argmax()))
+    left = model.own["estimate"].to_numpy() - np.einsum("gqj,gj->gq", design, fit.rates)
+    share, squares = nearest(model, edges, int(fit.explained.argmax()))
     spare = len(model.own) - len(model.names) - (len(prior) > 1)
     frame.loc[say, "fitted"], frame.loc[say, "fitted_error"] = fit.expected(design, posterior)
     return Decay(
         posterior=posterior, windows=frame[_WINDOWS], why="fixed" if len(prior) == 1 else "",
         outcomes=_by_outcome(model, fit, posterior, share), chi_square=squares,
-        freedom=float(spare), p_value=_tail(squares, spare, model.freedom), **given,
+        freedom=float(spare), p_value=tail(squares, spare, model.freedom),
+        together=with_share(held, model, left, posterior, edges) if len(prior) > 1
+        else pd.DataFrame(), **given,
     )  # fmt: skip
 
 
@@ -452,7 +393,7 @@ def _averages(effects: Effects, given: Iterable[str] | None) -> set[str]:
     return named
 
 
-def _why_not(model: _Model) -> str:
+def _why_not(model: Windows) -> str:
     if model.own.empty:
         return "one_window"
     if len(model.own) > _MOST * model.freedom:
@@ -462,36 +403,18 @@ def _why_not(model: _Model) -> str:
     return "" if least > _ROUNDING else "repeated"
 
 
-def _nearest(model: _Model, edges: Array, place: int) -> tuple[Array, float]:
-    """Return the share about a part that fits all best, and the sum of squares that is left."""
-    about = np.linspace(edges[max(place - 1, 0)], edges[min(place + 2, len(edges) - 1)], 400)
-    fit = _fitted(model.design(about), model.own["estimate"].to_numpy(), model.joint)
-    best = fit.explained.argmax()
-    return about[[best]], max(fit.total - float(fit.explained[best]), 0.0)
-
-
-def _by_outcome(model: _Model, fit: _Fit, posterior: Array, share: Array) -> pd.DataFrame:
+def _by_outcome(model: Windows, fit: Fit, posterior: Array, share: Array) -> pd.DataFrame:
     """Return each outcome's rate, and how well its windows fit the share that fits all best."""
     own, one = model.own, np.eye(len(model.names))
     rate, error = fit.expected(np.broadcast_to(one, (len(posterior), *one.shape)), posterior)
     design, lines = model.design(share), []
     for place, name in enumerate(model.names):
         rows = np.flatnonzero(own["outcome"] == name)
-        alone = _fitted(design[:, rows, place : place + 1], own["estimate"].to_numpy()[rows],
+        alone = fitted_at(design[:, rows, place : place + 1], own["estimate"].to_numpy()[rows],
                         model.joint[np.ix_(rows, rows)])  # fmt: skip
         told, spare = float(alone.explained[0]), len(rows) - 1
         left = max(alone.total - told, 0.0)
-        scale = 1.0 if name in model.averages else float(_YEAR)
+        scale = 1.0 if name in model.averages else float(YEAR)
         lines.append((name, rate[place] * scale, error[place] * scale, left, float(spare),
-                      _tail(left, spare, model.freedom), told))  # fmt: skip
+                      tail(left, spare, model.freedom), told))  # fmt: skip
     return pd.DataFrame(lines, columns=_FITS)
-
-
-def _tail(squares: float, spare: int, freedom: float) -> float:
-    """Return how often a sum of squares is as large by chance (Hotelling's, of an estimated V)."""
-    from scipy.special import fdtrc  # noqa: PLC0415
-
-    if spare < 1:
-        return np.nan
-    nu = min(freedom, _KNOWN)
-    return float(fdtrc(spare, nu - spare + 1, squares / spare * (nu - spare + 1) / nu))

@@ -13,7 +13,9 @@ from tfeval.errors import DataError, ParameterError
 from tfeval.impact.effects.power import ClusteredDesign
 from tfeval.money.appraisal import Appraisal
 from tfeval.money.costs import evaluation_lines
-from tfeval.money.model import Array, Model, Parameters
+from tfeval.money.information import UNKNOWNS, expected_of, knowing, normal_loss, parts_of
+from tfeval.money.model import Array, Model
+from tfeval.money.persistence import normal_moments
 from tfeval.money.prices import deflate, discount_factors, year_number
 from tfeval.money.uncertainty import Uncertainty
 from tfeval.programme.phases import NextCohort, next_cohort
@@ -21,109 +23,8 @@ from tfeval.programme.phases import phase as phase_of
 from tfeval.programme.programmes import programmes
 from tfeval.programme.published import Source
 
-# What it would be worth to know everything, or one group of what is not known, for certain.
-
-#: Groups of what is not known, in the order shown.
-UNKNOWNS = ("effects", "unit costs", "persistence", "programme costs")
 #: Parts of the draws that are left out in turn, for the Monte Carlo error.
 _GROUPS = 20
-
-
-def perfect_information(values: Array) -> float:
-    """Return the expected value of perfect information about a yes or no.
-
-    Parameters
-    ----------
-    values : ndarray, shape (draws,)
-        Net present value of yes; no is worth 0.
-
-    Returns
-    -------
-    float
-        Mean of the better choice in each draw, less the better of the two means; pounds.
-
-    References
-    ----------
-    Raiffa and Schlaifer (1961), Applied Statistical Decision Theory.
-
-    Examples
-    --------
-    >>> perfect_information(np.array([-10.0, 30.0]))
-    5.0
-    """
-    return float(np.maximum(values, 0.0).mean() - max(values.mean(), 0.0))
-
-
-def normal_loss(mean: float, sd: float) -> float:
-    """Return the same for a normal value: the unit normal loss times its standard deviation.
-
-    Parameters
-    ----------
-    mean, sd : float
-        Of the net present value of yes; no is worth 0.
-
-    References
-    ----------
-    Raiffa and Schlaifer (1961), Applied Statistical Decision Theory, section 5.4.
-
-    Examples
-    --------
-    >>> round(normal_loss(0.0, 100.0), 2), normal_loss(-5.0, 0.0)
-    (39.89, 0.0)
-    """
-    from scipy.special import ndtr  # noqa: PLC0415
-
-    if not sd > 0:
-        return 0.0
-    z = abs(mean) / sd
-    density = float(np.exp(-z * z / 2) / np.sqrt(2 * np.pi))
-    return max(0.0, sd * density - abs(mean) * float(ndtr(-z)))
-
-
-#: Reductions, years of effect and pounds a unit, shape (draws, k), and costs, shape (draws,).
-_Parts = tuple[Array, Array, Array, Array]
-
-
-def _parts(model: Model, drawn: Parameters) -> _Parts:
-    return (model.reduction(drawn.effect), model.years_of(drawn.powers),
-            model.worth(drawn.amount), model.cost(drawn.cost))  # fmt: skip
-
-
-def expected_given(model: Model, drawn: Parameters) -> dict[str, Array]:
-    """Return the net present value expected, given each group of parameters in turn.
-
-    The value is a product of effects, unit costs and years of effect, less costs, and the groups
-    are drawn independently of each other. So the expectation over the others is that product
-    with their means in it: exact, where a regression of the draws (Strong, Oakley and Brennan
-    2014) would approximate it.
-
-    Returns
-    -------
-    dict of str to ndarray, shape (draws,)
-        One for each of `UNKNOWNS`.
-    """
-    return _given(_parts(model, drawn))
-
-
-def _given(parts: _Parts) -> dict[str, Array]:
-    cut, years, worth, cost = parts
-    mean_cut, mean_years, mean_worth = (part.mean(axis=0) for part in (cut, years, worth))
-    mean_cost = cost.mean()
-    benefit = float((mean_cut * mean_years * mean_worth).sum())
-    return {
-        "effects": cut @ (mean_years * mean_worth) - mean_cost,
-        "unit costs": worth @ (mean_cut * mean_years) - mean_cost,
-        "persistence": years @ (mean_cut * mean_worth) - mean_cost,
-        "programme costs": benefit - cost,
-    }
-
-
-def _knowing(parts: _Parts) -> Array:
-    """Return the value of knowing each of `UNKNOWNS`, and of knowing everything."""
-    cut, years, worth, cost = parts
-    values = (cut * years * worth).sum(axis=1) - cost
-    return np.array([*map(perfect_information, _given(parts).values()),
-                     perfect_information(values)])  # fmt: skip
 
 
 def value_of_information(appraisal: Appraisal, drawn: Uncertainty, *, phase: str) -> pd.DataFrame:
@@ -157,15 +58,11 @@ def value_of_information(appraisal: Appraisal, drawn: Uncertainty, *, phase: str
     perfect information from a probabilistic sensitivity analysis sample, Medical Decision
     Making 34(3), equation 2.
     """
-    parts = _parts(drawn.model, drawn.drawn)
+    parts = parts_of(drawn.model, drawn.drawn)
     part = np.arange(len(drawn.npv)) % _GROUPS
-    without = np.stack([
-        _knowing((parts[0][part != one], parts[1][part != one],
-                  parts[2][part != one], parts[3][part != one]))
-        for one in range(_GROUPS)
-    ])  # fmt: skip
+    without = np.stack([knowing(parts.some(part != one)) for one in range(_GROUPS)])
     spread = ((without - without.mean(axis=0)) ** 2).sum(axis=0)
-    value = _knowing(parts)
+    value = knowing(parts)
     return pd.DataFrame({
         "known": [*UNKNOWNS, "everything"], "value": value,
         "error": np.sqrt(spread * (_GROUPS - 1) / _GROUPS),
@@ -352,7 +249,8 @@ def value_of_study(
     have the covariance S. What is then expected of the effects varies, before the study is seen,
     by P = K (K + S)^-1 K. Value is linear in the effects, so what is expected of it is normal with
     the variance w'Pw, and the study's worth is its unit normal loss. Unit costs, persistence and
-    the programme's costs stay at what is expected of them: no such study resolves them. A
+    the programme's costs stay at what is expected of them: no such study resolves them; but
+    persistence estimated with the effects follows them, as a straight line does. A
     doubt that is no normal is taken as one of its mean and covariance: the worth is then
     approximate.
 
@@ -454,10 +352,16 @@ def _reference(appraisal: Appraisal) -> float:
 
 def _linear(drawn: Uncertainty) -> tuple[float, Array]:
     """Return the value expected, and its slope in each effect with all else at its mean."""
-    model = drawn.model
-    _, years, worth, _ = _parts(model, drawn.drawn)
-    mean = float(expected_given(model, drawn.drawn)["effects"].mean())
-    return mean, -model.scale * model.kept * years.mean(axis=0) * worth.mean(axis=0)
+    model, parts = drawn.model, parts_of(drawn.model, drawn.drawn)
+    mean = float(expected_of(parts)["effects"].mean())
+    unit = -model.scale * model.kept * parts.worth.mean(axis=0)
+    slope = unit * parts.years.mean(axis=0)
+    if parts.years_given is None:
+        return mean, slope
+    # Effects say what is left of all of them: the covariance of years and the normal, by its lead.
+    moved = [normal_moments(one, model.horizon) for one in model.persistence]
+    years = model.years_of(np.stack(moved)[None])[0]
+    return mean, slope + model.leads() * float(unit * model.estimate @ years)
 
 
 def _sampling(model: Model, error: Array) -> Array:

@@ -12,7 +12,7 @@ import pandas as pd
 from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import range_chart
 from tfeval.display.names import SIMULATED, capital
-from tfeval.display.rich import Rich
+from tfeval.display.rich import Rich, Tabled
 from tfeval.display.tables import Table, table
 from tfeval.display.words import amount, chance, marked
 from tfeval.errors import DataError, ParameterError
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from tfeval.money.uncertainty import Uncertainty
 
 
-@dataclass(frozen=True, eq=False)
-class DesignAppraisals:
+@dataclass(frozen=True, eq=False, repr=False)
+class DesignAppraisals(Tabled):
     """One appraisal a design. From `appraise_designs`.
 
     Attributes
@@ -118,12 +118,6 @@ class DesignAppraisals:
             x_label="£m, present value", reference=0.0, reference_label="benefits reach costs",
             value_format="{:,.0f}",
         )  # fmt: skip
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return self.table()._repr_mimebundle_()
-
-    def __repr__(self) -> str:
-        return self.table().text()
 
 
 def appraise_designs(

@@ -7,8 +7,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from tfeval.errors import DataError
-from tfeval.impact.means.variance import joint_normal
-from tfeval.money.model import Array, Model, Parameters, split_uniform
+from tfeval.impact.means.influence import joint_normal
+from tfeval.money.model import Array, Model, Parameters
+from tfeval.money.persistence import split_uniform
 
 
 def normal_draws(
@@ -123,14 +124,12 @@ def parameters(
     Every range has its amount as mean (`split_uniform`). Unit costs of one outcome move together,
     for they come from one study; those of outcomes of one grade, the worst of an outcome's unit
     costs, are correlated (a normal copula), for they share a method. Persistence is common to all
-    outcomes. What `decay` fitted of it from the same records is drawn apart from the effects all
-    the same: the two err against each other (a first year seen too large leaves too little for
-    the second), so that intervals are wider than they need be and not narrower
-    (`tests/money/value_coverage.py`), and the value at the means stays the expected one. The
-    programme's costs lie between the sums of their lows and highs, which the
-    sources give together.
+    outcomes. What `decay` fitted of it is drawn with the effects that it was fitted to: the two err
+    against each other, for a first year seen too large leaves too little for the second. The normal
+    that persistence is drawn by goes with the effects (`Model.tie`); each alone is as it was. The
+    programme's costs lie between the sums of their lows and highs, which the sources give together.
     """
-    from scipy.special import ndtr  # noqa: PLC0415
+    from scipy.special import ndtr, ndtri  # noqa: PLC0415
 
     draws = len(effects)
     unit_outcome = np.zeros(len(model.amount), dtype=np.intp)
@@ -146,13 +145,19 @@ def parameters(
     share = ndtr(mixed)[:, unit_outcome]
     # A day in work has a negative cost: dear is then the low end.
     share = np.where(model.amount < 0, 1 - share, share)
-    lasting = rng.random(draws)
+    lasting, normal = rng.random(draws), None
+    if model.tie.any():
+        leads = model.leads()
+        left = max(1.0 - float(leads @ model.covariance @ leads), 0.0)
+        normal = (effects - model.estimate) @ leads + np.sqrt(left) * ndtri(lasting)
+        lasting = ndtr(normal)
     shares = np.stack([one.quantile(lasting) for one in model.persistence], axis=1)
     return Parameters(
         effect=effects,
         amount=split_uniform(share, model.low, model.amount, model.high),
         powers=shares[:, :, None] ** np.arange(model.horizon + 1.0),
         cost=cost_position(model, rng.random(draws)),
+        normal=normal,
     )
 
 

@@ -8,237 +8,13 @@ small matrices once; so a draw costs a few multiplications.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tfeval.errors import ParameterError
-
-Array = npt.NDArray[np.float64]
-
-# Ranges whose value is their mean: what a page prints is what is expected.
-
-
-def chance_below(low: Any, middle: Any, high: Any) -> Array:
-    """Return the probability of the part below the middle, of which the middle is the mean."""
-    width = np.asarray(high - low, dtype=float)
-    return np.divide(high - middle, width, out=np.ones(width.shape), where=width > 0)
-
-
-def uniform_moments(edges: Array, weights: Array, most: int) -> Array:
-    """Return expected powers 0 to `most` of what is uniform within parts, shape (most + 1,).
-
-    Parameters
-    ----------
-    edges : ndarray, shape (parts + 1,)
-        Rising.
-    weights : ndarray, shape (parts,)
-        Probability of each part.
-
-    Examples
-    --------
-    >>> uniform_moments(np.array([0.0, 1.0]), np.array([1.0]), 2).round(3).tolist()
-    [1.0, 0.5, 0.333]
-    """
-    powers, start, end = np.arange(1, most + 2)[:, None], edges[:-1], edges[1:]
-    within = (end**powers - start**powers) / (powers * (end - start))
-    return np.asarray(within @ weights, dtype=float)
-
-
-def split_uniform(share: Array, low: Any, middle: Any, high: Any) -> Array:
-    """Return quantiles of a distribution between low and high whose mean is the middle.
-
-    Below the middle it is uniform, with probability (high - middle) / (high - low), and above it
-    uniform too. No mode has to be known, and a lopsided range leaves the mean where it is.
-
-    Parameters
-    ----------
-    share : ndarray
-        Between 0 and 1.
-    low, middle, high : float or ndarray
-        They broadcast against `share`. At an end of the range the middle is certain.
-
-    Examples
-    --------
-    >>> split_uniform(np.array([0.0, 0.75, 1.0]), 0.0, 1.0, 4.0).tolist()
-    [0.0, 1.0, 4.0]
-    """
-    low, middle, high = (np.asarray(end, dtype=float) for end in (low, middle, high))
-    below = chance_below(low, middle, high)
-    part = np.divide(share, below, out=np.ones(np.broadcast_shapes(np.shape(share), below.shape)),
-                     where=below > 0)  # fmt: skip
-    rest = np.divide(share - below, 1 - below, out=np.zeros_like(part), where=below < 1)
-    drawn = np.where(part < 1, low + (middle - low) * part, middle + (high - middle) * rest)
-    return np.where((low < middle) & (middle < high), drawn, middle)
-
-
-#: Persistence as a number, as the number with its low and its high, or as what records say.
-Given = Any
-
-
-@dataclass(frozen=True)
-class Persistence:
-    """The share of an effect that is left in each further year after the window measured.
-
-    Attributes
-    ----------
-    share, low, high : float
-        Between 0 (gone once the window ends) and 1 (never fades); in the second year after the
-        window the share squared is left, and so on. The share is the mean of `split_uniform`
-        over the range; at an end of it, it is certain.
-    """
-
-    share: float
-    low: float
-    high: float
-
-    @property
-    def certain(self) -> bool:
-        """Whether there is no range."""
-        return not self.low < self.share < self.high
-
-    def moments(self, most: int) -> Array:
-        """Return the expected share to the power 0 to `most`, shape (most + 1,).
-
-        Examples
-        --------
-        >>> Persistence(0.5, 0.0, 1.0).moments(2).round(3).tolist()
-        [1.0, 0.5, 0.333]
-        """
-        if self.certain:
-            return np.asarray(self.share ** np.arange(most + 1), dtype=float)
-        below = float(chance_below(self.low, self.share, self.high))
-        edges = np.array([self.low, self.share, self.high])
-        return uniform_moments(edges, np.array([below, 1 - below]), most)
-
-    def quantile(self, share: Array) -> Array:
-        """Return shares left, from uniform draws."""
-        return split_uniform(share, self.low, self.share, self.high)
-
-    def __str__(self) -> str:
-        """Return the share with its range, in words."""
-        if self.certain:
-            return f"{self.share:.0%}"
-        return f"{self.share:.0%} (between {self.low:.0%} and {self.high:.0%})"
-
-
-def persistence_of(given: Given) -> Any:
-    """Return persistence from a number, from (share, low, high), or from what records say.
-
-    Raises
-    ------
-    ParameterError
-        If it is none of these, or not 0 <= low <= share <= high <= 1.
-
-    Examples
-    --------
-    >>> persistence_of(0.5)
-    Persistence(share=0.5, low=0.5, high=0.5)
-    """
-    if hasattr(given, "moments") and hasattr(given, "quantile"):
-        return given
-    parts = tuple(given) if isinstance(given, tuple | list) else (given,) * 3
-    whole = len(parts) == 3 and all(isinstance(part, int | float) for part in parts)
-    if not whole or not 0 <= parts[1] <= parts[0] <= parts[2] <= 1:
-        raise ParameterError(
-            "Persistence is the share of an effect left in each further year: one number between "
-            f"0 and 1, or (share, low, high) in that order of meaning, not {given}."
-        )
-    share, low, high = map(float, parts)
-    return Persistence(share, low, high)
-
-
-# When an effect comes and how long it lasts: measured window, lag, persistence, horizon.
-
-
-def window_weights(months: int, horizon: int, lag: int = 0) -> npt.NDArray[np.float64]:
-    """Return how much of a measured effect falls in each year, by power of persistence.
-
-    An effect measured over `months` months runs at an even pace through them; each twelve
-    months after run at that pace times one more power of persistence; nothing counts beyond the
-    horizon.
-
-    Parameters
-    ----------
-    months : int
-        Length of the window over which the effect was measured.
-    horizon : int
-        Years counted, from when a family joins.
-    lag : int, default 0
-        Months from joining until the effect begins.
-
-    Returns
-    -------
-    ndarray of float, shape (horizon + 1, horizon)
-        Row n is multiplied by persistence to the power n; columns are years since joining. A
-        window that lies within the horizon has a first row that adds up to 1.
-
-    Examples
-    --------
-    >>> window_weights(12, 3)[:3].tolist()
-    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
-    >>> window_weights(18, 2).round(3)[:2].tolist()
-    [[0.667, 0.333], [0.0, 0.333]]
-    """
-    month = np.arange(12 * horizon)
-    since = month - lag
-    power = np.where(since < months, 0, 1 + (since - months) // 12)
-    weights = np.zeros((horizon + 1, 12 * horizon))
-    going = since >= 0
-    weights[power[going], month[going]] = 1.0
-    return weights.reshape(horizon + 1, horizon, 12).sum(axis=2) / months
-
-
-def profile(months: int, horizon: int, lag: int, persistence: Given) -> npt.NDArray[np.float64]:
-    """Return the expected share of a measured effect that falls in each year since joining.
-
-    Parameters
-    ----------
-    months, horizon, lag : int
-        As in `window_weights`.
-    persistence : float, (share, low, high) or Persistence
-
-    Returns
-    -------
-    ndarray of float, shape (horizon,)
-
-    Examples
-    --------
-    >>> profile(12, 3, 0, 0.5).tolist()
-    [1.0, 0.5, 0.25]
-    """
-    return persistence_of(persistence).moments(horizon) @ window_weights(months, horizon, lag)
-
-
-def reached(
-    families: dict[int, float], weights: npt.NDArray[np.float64], years: tuple[int, ...]
-) -> npt.NDArray[np.float64]:
-    """Return families times weights in each financial year.
-
-    Parameters
-    ----------
-    families : dict of int to float
-        Families by the financial year in which they join.
-    weights : ndarray, shape (powers, horizon)
-        As from `window_weights`.
-    years : tuple of int
-        Financial years to fill; they hold all that the weights need.
-
-    Returns
-    -------
-    ndarray of float, shape (powers, years)
-
-    Examples
-    --------
-    >>> reached({2012: 10, 2013: 20}, window_weights(12, 1), (2012, 2013)).tolist()
-    [[10.0, 20.0], [0.0, 0.0]]
-    """
-    filled = np.zeros((len(weights), len(years)))
-    for joined, count in families.items():
-        start = years.index(joined)
-        filled[:, start : start + weights.shape[1]] += count * weights
-    return filled
+from tfeval.money.persistence import Array, normal_moments
 
 
 @dataclass(frozen=True, eq=False)
@@ -255,19 +31,29 @@ class Parameters:
         Persistence to the power 0, 1, ...; of the expected value, the expected powers.
     cost : ndarray, shape (draws,)
         Where the programme's costs stand: -1 at their lows, 0 at their amounts, 1 at their highs.
+    together : ndarray, shape (outcomes, horizon + 1), optional
+        Of the expected value: covariances of each effect and the powers of persistence.
+    normal : ndarray, shape (draws,), optional
+        The standard normal by which persistence was drawn, where effects go with it.
     """
 
     effect: Array
     amount: Array
     powers: Array
     cost: Array
+    together: Array | None = None
+    normal: Array | None = None
 
     def __len__(self) -> int:
         return len(self.cost)
 
-    def with_(self, **changed: Array) -> Parameters:
-        """Return a copy with other values."""
-        return replace(self, **changed)
+    def with_(self, **changed: Array | None) -> Parameters:
+        """Return a copy with other values.
+
+        Where persistence is given, it does not vary, and no effect goes with it.
+        """
+        apart: dict[str, Any] = {"together": None, "normal": None} if "powers" in changed else {}
+        return replace(self, **{**apart, **changed})
 
 
 ACCOUNTS = ("fiscal", "social")
@@ -318,12 +104,18 @@ class Model:
         One a group.
     costs : ndarray, shape (3, years, payers)
         Low, amount and high of the programme's costs, pounds in the price year.
+    tie : ndarray, shape (k,)
+        Covariance of each effect and the standard normal by which persistence is drawn; 0 where
+        persistence was not estimated with it.
 
     Notes
     -----
-    Value is a product of effects, years of effect and unit costs, less costs; the four are drawn
-    independently of each other, and each is linear. So the value at their means, `point`, is the
-    value that is expected: exactly, and not only over the draws.
+    Value is a product of effects, years of effect and unit costs, less costs, and each is linear.
+    Unit costs and costs are drawn independently of the others. Effects and persistence that were
+    estimated together err together: effects are normal, persistence is the quantile of the
+    probability of a normal, and the two normals are joint (a normal copula). So the value at the
+    means, with the covariances of effects and powers of persistence, `point`, is the value that is
+    expected: exactly, and not only over the draws.
     """
 
     outcomes: tuple[str, ...]
@@ -349,6 +141,7 @@ class Model:
     reach: Array
     persistence: tuple[Any, ...]
     costs: Array
+    tie: Array
 
     @property
     def horizon(self) -> int:
@@ -362,7 +155,25 @@ class Model:
             amount=self.amount[None, :],
             powers=np.stack([one.moments(self.horizon) for one in self.persistence])[None],
             cost=np.zeros(1),
+            together=self.together if self.tie.any() else None,
         )
+
+    @cached_property
+    def together(self) -> Array:
+        """Return covariances of each effect and the powers of persistence, (k, horizon + 1)."""
+        moved = np.stack([normal_moments(one, self.horizon) for one in self.persistence])
+        return self.tie[:, None] * moved[self.group]
+
+    def leads(self) -> Array:
+        """Return what a unit of each effect moves the normal of persistence by, shape (k,).
+
+        The normal, given the effects, has the mean of this times their distance from the estimates,
+        and the variance that is left: 1 less that of the mean.
+        """
+        scale = np.where(self.std_error > 0, self.std_error, 1.0)
+        alike = self.covariance / np.outer(scale, scale)
+        found = np.linalg.pinv(alike, hermitian=True) @ (self.tie / scale) / scale
+        return np.asarray(found, dtype=float)
 
     def powers(self, shares: Any) -> Array:
         """Return powers of persistence, the same for all outcomes, from shares, shape (draws,)."""
@@ -395,7 +206,19 @@ class Model:
 
     def by_outcome(self, held: Parameters, account: str = "") -> Array:
         """Return the present value of benefits, shape (draws, k)."""
-        return held.effect * self.slope(held, account)
+        return held.effect * self.slope(held, account) + self.by_tie(held, account)
+
+    def by_tie(self, held: Parameters, account: str = "") -> Array | float:
+        """Return the part of benefits that comes of effects and persistence erring together.
+
+        Returns
+        -------
+        ndarray, shape (1, k), or 0.0 where nothing does, as in a draw
+        """
+        if held.together is None:
+            return 0.0
+        years = np.einsum("kn,kn->k", held.together, (self.reach @ self.discount)[self.group])
+        return -self.scale * self.kept * years * self.worth(held.amount, account)
 
     def value(self, held: Parameters, account: str = "") -> Array:
         """Return the net present value, shape (draws,)."""
@@ -403,7 +226,11 @@ class Model:
 
     def by_payer(self, held: Parameters, account: str = "") -> Array:
         """Return the present value of benefits by who they fall to, shape (draws, payers)."""
-        each = (self.reduction(held.effect) * self.years_of(held.powers))[:, self.of]
+        each = self.reduction(held.effect) * self.years_of(held.powers)
+        if held.together is not None:
+            years = (self.reach @ self.discount)[self.group]
+            each = each + self.reduction(np.einsum("kn,kn->k", held.together, years))
+        each = each[:, self.of]
         pounds = each * held.amount[:, self.unit] * self.factor[self._at(account)]
         return pounds @ _indicator(self.payer, len(self.payers))
 
@@ -416,7 +243,14 @@ class Model:
         place = self.group[self.of] * payers + self.payer
         pounds = (worth @ _indicator(place, groups * payers)).reshape(-1, groups, payers)
         years = np.einsum("dgn,gny->dgy", held.powers, self.reach)
-        return np.einsum("dgy,dgp->dyp", years, pounds)
+        found = np.einsum("dgy,dgp->dyp", years, pounds)
+        if held.together is None:
+            return found
+        each = np.einsum("kn,kny->ky", held.together, self.reach[self.group])
+        unit = self.reduction(np.ones(len(self.outcomes)))[self.of]
+        unit = unit * held.amount[:, self.unit] * factor
+        return found + np.einsum("dc,cy,cp->dyp", unit, each[self.of],
+                                 _indicator(self.payer, payers))  # fmt: skip
 
     def spent(self, position: Array) -> Array:
         """Return undiscounted costs of the programme, shape (draws, years, payers)."""

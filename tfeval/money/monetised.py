@@ -14,9 +14,10 @@ from tfeval.display.tables import THRESHOLD
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.effects.words import hidden_rows, not_estimated, status_words
 from tfeval.money.appraisal_settings import AppraisalSettings
-from tfeval.money.model import Persistence, profile
+from tfeval.money.persistence import Persistence, profile
 from tfeval.money.prices import discount_factors
 from tfeval.money.unit_costs import TAXPAYERS, no_price, unit_costs
+from tfeval.programme.outcomes import OUTCOMES
 
 if TYPE_CHECKING:
     from tfeval.impact.effects.effects import Effects
@@ -154,6 +155,7 @@ def _worth_most(
     return max(ways, key=lambda keys: sum(worth[key] for key in keys))
 
 
+_TWICE = "It is valued as that outcome, whose own effect is in the table: the same, measured twice."
 _SMALL = (
     f"In one arm fewer than {THRESHOLD} families have it, or lack it: its value would tell of them."
 )
@@ -232,6 +234,11 @@ def chosen(effects: Effects, months: int | None) -> Effects:
     elif months is None and frame["months"].isna().any():
         raise ParameterError(
             "Some effects do not say over how many months they were measured: give months=."
+        )
+    if frame["population"].nunique() > 1:
+        raise ParameterError(
+            "The effects are of several populations, and one number of families is not theirs: "
+            "select one population, and appraise each with its own families."
         )
     repeated = sorted(set(frame.loc[frame["outcome"].duplicated(), "outcome"]))
     if repeated:
@@ -358,8 +365,9 @@ def valued(
         name=frame["outcome"], months=months,
         outcome=[to for to, _ in pairs], scale=[scale for _, scale in pairs],
     )  # fmt: skip
+    frame, left = _once_measured(frame, asked)
     priced = frame["outcome"].isin(held)
-    left = [_no_cost(row) for row in frame[~priced].to_dict("records")]
+    left += [_no_cost(row) for row in frame[~priced].to_dict("records")]
     if not priced.any():
         raise NothingValuedError(
             "None of these effects has a unit cost. "
@@ -395,6 +403,25 @@ def valued(
         costs=costs.reset_index(drop=True),
         left_out=pd.DataFrame([*left, *never], columns=columns),
     )
+
+
+def _once_measured(
+    frame: pd.DataFrame, asked: AppraisalSettings
+) -> tuple[pd.DataFrame, list[dict]]:
+    """Leave out effects that are valued as an outcome whose own effect stands beside them.
+
+    Of outcomes of the registry: names of one's own may be of other people.
+    """
+    again = (frame["name"] != frame["outcome"]) & frame["name"].isin(list(OUTCOMES))
+    again &= frame["outcome"].isin(set(frame["name"]))
+    rows = frame[again].to_dict("records")
+    if rows and asked.on_overlap == "refuse":
+        raise DataError(
+            f"{rows[0]['name']} and {rows[0]['outcome']} measure the same: leave one out, or "
+            'choose on_overlap="net".'
+        )
+    left = [_left(row, row["name"], "counted_elsewhere", _TWICE, row["outcome"]) for row in rows]
+    return frame[~again], left
 
 
 def _without_victims(costs: pd.DataFrame) -> tuple[tuple[str, str, str], ...]:

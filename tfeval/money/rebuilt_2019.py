@@ -26,7 +26,7 @@ from tfeval.money.evaluation_2019 import (
     views,
     with_end,
 )
-from tfeval.money.model import split_uniform
+from tfeval.money.persistence import split_uniform
 from tfeval.programme.phases import phase
 
 #: The year whose families the published analysis is of, and the years that it counted.

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.figures import Chart
+from tfeval.display.rich import Tabled
 from tfeval.display.tables import Table
 from tfeval.errors import ParameterError, suggest
 from tfeval.money.account import accounts
 from tfeval.money.appraisal_display import acceptability_plot, uncertainty_table
 from tfeval.money.model import ACCOUNTS, Array, Model, Parameters
 from tfeval.money.prices import discount_factors, edition_of, editions, proposals
-from tfeval.programme.outcomes import is_more_better
+from tfeval.programme.outcomes import OUTCOMES, is_more_better
 
 # What would change the answer: break-even effects, switching values, one-way ranges.
 
@@ -37,8 +38,9 @@ def break_even(model: Model, effects: pd.DataFrame) -> pd.DataFrame:
         `outcome`, `estimate`, `conf_low`, `conf_high`, `mean_comparison`; `break_even` (the effect
         at which the net present value is 0 if nothing else changed), `relative` (over the
         comparison's mean), `given_others` (the same with all other effects at their estimates),
-        `possible` (whether there is so much to reduce). Effects are in the outcome's unit; NaN
-        where no effect would do, as where the outcome is worth nothing in the perspective.
+        `possible` (whether there is so much to reduce and, of a share, so much to gain). Effects
+        are in the outcome's unit; NaN where no effect would do, as where the outcome is worth
+        nothing in the perspective.
     """
     point = model.point()
     worth = (model.years_of(point.powers) * model.worth(point.amount))[0]
@@ -47,6 +49,9 @@ def break_even(model: Model, effects: pd.DataFrame) -> pd.DataFrame:
     alone = _needed(model, np.full(len(worth), cost), worth)
     others = _needed(model, cost - (value.sum() - value), worth)
     mean = effects["mean_comparison"].to_numpy(dtype=float)
+    shares = np.array([OUTCOMES[name].unit == "0 or 1" if name in OUTCOMES else False
+                       for name in effects["outcome"]], dtype=bool)  # fmt: skip
+    full = shares & (mean + alone > 1)
     relative = np.divide(alone, mean, out=np.full(len(mean), _NONE), where=mean > 0)
     return pd.DataFrame(
         {
@@ -58,7 +63,7 @@ def break_even(model: Model, effects: pd.DataFrame) -> pd.DataFrame:
             "break_even": alone,
             "relative": relative,
             "given_others": others,
-            "possible": np.where(np.isfinite(alone), ~(relative < -1), False),
+            "possible": np.where(np.isfinite(alone), ~(relative < -1) & ~full, False),
         }
     )
 
@@ -187,8 +192,8 @@ def _unit_rows(model: Model, point: Parameters, grades: Sequence[str]) -> list[t
 MEASURES = ("npv", "benefits", "costs", "benefit_cost_ratio")
 
 
-@dataclass(frozen=True, eq=False)
-class Uncertainty:
+@dataclass(frozen=True, eq=False, repr=False)
+class Uncertainty(Tabled):
     """Joint draws of an appraisal. From `Appraisal.uncertainty`.
 
     Attributes
@@ -364,9 +369,3 @@ class Uncertainty:
             Where the axis ends; by default £3 for each £1, or £50,000 a unit of the outcome.
         """
         return acceptability_plot(self, outcome, most)
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return self.table()._repr_mimebundle_()
-
-    def __repr__(self) -> str:
-        return self.table().text()

@@ -31,8 +31,6 @@ PAYERS = (*PUBLIC, *PARTIES)
 GRADES = ("A", "B", "C")
 #: How a figure reached us: read where it was published, quoted by one other, or by several.
 REACHED = {"first": "A", "second": "B", "third": "C"}
-#: Half of an assumed range, as a share of the value, by grade.
-SPREAD = {"A": 0.10, "B": 0.25, "C": 0.50}
 
 _CHOICES = {
     "payer": PAYERS,

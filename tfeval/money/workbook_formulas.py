@@ -11,9 +11,10 @@ import numpy as np
 
 from tfeval.display.words import financial_year
 from tfeval.money.appraisal_display import labels_of
-from tfeval.money.model import Persistence
+from tfeval.money.persistence import Persistence
 from tfeval.money.prices import discount_rates
 from tfeval.money.unit_costs import GRADES
+from tfeval.money.workbook_courses import courses, lastings
 
 #: An `Appraisal`, whose file imports this one.
 Appraised = Any
@@ -259,20 +260,14 @@ def _discounting(appraised: Appraised, book: Book) -> Sheet:
     )  # fmt: skip
 
 
-def lastings(appraised: Appraised) -> list[Any]:
-    """Return the persistences of an appraisal, each once."""
-    found: list[Any] = []
-    for held in appraised.model.persistence:
-        if held not in found:
-            found.append(held)
-    return found
-
-
 def _persistence(appraised: Appraised, book: Book) -> Sheet:
     most = appraised.model.horizon
-    held = lastings(appraised)
-    power = list(range(most + 1)) * len(held)
-    of = [at for at in range(len(held)) for _ in range(most + 1)]
+    held, apart = lastings(appraised), courses(appraised)[len(appraised.model.reach) :]
+    blocks = len(held) + len(apart)
+    power = list(range(most + 1)) * blocks
+    of = [at for at in range(blocks) for _ in range(most + 1)]
+    names = [f"Persistence {at + 1}" for at in range(len(held))] + [one.name for one in apart]
+    words = [*map(str, held), *(one.words for one in apart)]
     expected = []
     for at, one in enumerate(held):
         if not isinstance(one, Persistence):
@@ -285,28 +280,25 @@ def _persistence(appraised: Appraised, book: Book) -> Sheet:
         ranged = f"(({high}-{share})*{parts[0]}+({share}-{low})*{parts[1]})/({high}-{low})"
         certain = f"IF({{power}}=0,1,{share}^{{power}})"
         expected += [f"IF(AND({low}<{share},{share}<{high}),{ranged},{certain})"] * (most + 1)
-    value = np.concatenate([one.moments(most) for one in held])
-    fixed = f"IF({{power}}=0,1,{book.assumed('override')}^{{power}})"
+    value = np.concatenate([*(one.moments(most) for one in held), *(one.left for one in apart)])
+    expected += [""] * (len(apart) * (most + 1))
+    # A share that is given goes with no effect.
+    given = f"IF({{power}}=0,1,{book.assumed('override')}^{{power}})"
+    fixed = [given if at < len(held) else "0" for at in of]
     return Sheet(
         "Persistence", "Share of an effect left in each further year, expected over its range",
         "Follows from Assumptions. The mean of a power is not the power of the mean: what is "
         "expected to be left is more than the expected share, compounded.",
         (
-            Column("which", "Persistence", [f"Persistence {at + 1}" for at in of]),
-            Column("words", "As assumed", [str(held[at]) for at in of], "long"),
+            Column("which", "Persistence", [names[at] for at in of]),
+            Column("words", "As assumed", [words[at] for at in of], "long"),
             Column("power", "Further years", power, "year"),
             Column("expected", "Share left, expected", value, "number", expected),
             Column("used", "Share left, as used", value, "number",
-                   f"IF(ISNUMBER({book.assumed('override')}),{fixed},{{expected}})"),
+                   [f"IF(ISNUMBER({book.assumed('override')}),{text},{{expected}})"
+                    for text in fixed]),
         ),
     )  # fmt: skip
-
-
-def _months(appraised: Appraised) -> list[int]:
-    """Return the months measured of each profile."""
-    held, group = appraised.found.effects["months"], appraised.model.group
-    return [int(held.iloc[int(np.flatnonzero(group == at)[0])])
-            for at in range(len(appraised.model.reach))]  # fmt: skip
 
 
 def _profile(appraised: Appraised, book: Book) -> Sheet:
@@ -316,13 +308,11 @@ def _profile(appraised: Appraised, book: Book) -> Sheet:
     next.
     """
     lasting = book["Persistence"]
-    model, lag = appraised.model, int(appraised.settings.lag)
-    horizon, held = model.horizon, lastings(appraised)
+    lag, horizon = int(appraised.settings.lag), appraised.model.horizon
     rows = []
-    for at, months in enumerate(_months(appraised)):
-        one = held.index(model.persistence[at])
+    for course in courses(appraised):
+        one, months, left = course.block, course.months, course.left
         span = lasting.span("used", one * (horizon + 1), (one + 1) * (horizon + 1) - 1)
-        left = model.persistence[at].moments(horizon)
         for since in range(horizon):
             first, begins = 12 * since, lag + months
             power = 0 if first < begins else 1 + (first - begins) // 12
@@ -333,8 +323,8 @@ def _profile(appraised: Appraised, book: Book) -> Sheet:
             share = (now * left[power] + then * after) / months
             rows.append(
                 (
-                    f"Profile {at + 1}",
-                    f"{months} months measured, {held[one]} left",
+                    course.name,
+                    course.words,
                     months,
                     since + 1,
                     power,
@@ -379,8 +369,8 @@ def _years_of_effect(appraised: Appraised, book: Book) -> Sheet:
     joined, shape, discount = (book[name] for name in ("Families", "Profile", "Discounting"))
     model, rows = appraised.model, []
     horizon, held = model.horizon, list(appraised.settings.families)
-    for at, reach in enumerate(model.reach):
-        reached = model.persistence[at].moments(horizon) @ reach
+    for at, course in enumerate(courses(appraised)):
+        reached = course.left @ course.reach
         for place, year in enumerate(model.years):
             parts = [
                 f"{joined.cell('families', row)}*{shape.cell('share', at * horizon + year - start)}"
@@ -389,7 +379,7 @@ def _years_of_effect(appraised: Appraised, book: Book) -> Sheet:
             if parts:
                 rows.append(
                     (
-                        f"Profile {at + 1}",
+                        course.name,
                         financial_year(year),
                         year,
                         reached[place],

@@ -15,7 +15,16 @@ from tfeval.money.appraisal_display import labels_of
 from tfeval.money.appraisal_settings import WORK
 from tfeval.money.model import ACCOUNTS
 from tfeval.money.unit_costs import TAXPAYERS, party_of
-from tfeval.money.workbook_formulas import NONE, Appraised, Book, Column, Sheet, input_sheets, said
+from tfeval.money.workbook_courses import courses, tied
+from tfeval.money.workbook_formulas import (
+    NONE,
+    Appraised,
+    Book,
+    Column,
+    Sheet,
+    input_sheets,
+    said,
+)
 from tfeval.programme.published import published, published_tables
 
 #: Sheets in the order of the workbook: results, then what they are made of.
@@ -173,10 +182,20 @@ def _lines(appraised: Appraised, book: Book) -> Sheet:
     priced, effects, years = (book[name] for name in ("Unit costs", "Effects", "Years of effect"))
     model, words = appraised.model, labels_of(appraised)
     rows = account(appraised.found.effects, appraised.found.costs, appraised.settings)
-    of, unit = model.of, model.unit
-    point = model.point()
-    cut = model.reduction(point.effect)[0][of]
-    reached = model.years_of(point.powers)[0][of]
+    # An effect that was estimated with what is left of it has its rows again, for a unit of it.
+    apart = courses(appraised)[len(model.reach) :]
+    again = [np.flatnonzero(model.of == at) for at in tied(appraised)]
+    order = np.concatenate([np.arange(len(rows)), *again])
+    rows, of, unit = rows.iloc[order].reset_index(drop=True), model.of[order], model.unit[order]
+    more, first = len(order) - len(model.of), model.reduction(model.estimate[None, :])[0][model.of]
+    each = model.reduction(np.ones((1, len(model.outcomes))))[0][of]
+    cut = np.where(np.arange(len(order)) < len(first), np.resize(first, len(order)), each)
+    course = [f"Profile {model.group[at] + 1}" for at in model.of]
+    course += [one.name for one, places in zip(apart, again, strict=True) for _ in places]
+    made = [effects.cell("cut", at) for at in model.of]
+    made += [f"-{effects.cell('scale', at)}*{effects.cell('kept', at)}" for at in of[-more:]][:more]
+    held = {one.name: float(one.left @ one.reach @ model.discount) for one in courses(appraised)}
+    reached = np.array([held[name] for name in course])
     turned = rows["turned"].to_numpy(dtype=float)
     public = (rows["party"] == TAXPAYERS).to_numpy()
     worth = cut * reached * model.amount[unit] * turned
@@ -189,15 +208,17 @@ def _lines(appraised: Appraised, book: Book) -> Sheet:
     return Sheet(
         "Lines", "Every pound counted: effect x units x families and years x unit cost, by payer",
         "Follows. Present value = units less x families and years x unit cost x sign x what a "
-        "pound counts. A transfer stands twice: the public body's, and the families' with -1.",
+        "pound counts. A transfer stands twice: the public body's, and the families' with -1."
+        + " Rows of a profile named Together hold the covariance of an effect and what is left of "
+        "it, for one unit of the effect." * bool(apart),
         (
             Column("effect", "Effect on", [words[name] for name in rows["line"]], "long"),
             Column("component", "Component", list(rows["component"]), "long"),
             Column("payer", "Falls to", list(rows["payer"])),
             Column("party", "Party", list(rows["party"])),
             Column("cut", "Units less a family", cut, "number",
-                   [effects.cell("cut", at) for at in of]),
-            Column("profile", "Profile", [f"Profile {model.group[at] + 1}" for at in of]),
+                   made),
+            Column("profile", "Profile", course),
             Column("reached", "Families and years, discounted", reached, "pounds",
                    f"SUMIFS({span[1]},{span[0]},{{profile}})"),
             Column("amount", "Unit cost, pounds", model.amount[unit], "pounds",

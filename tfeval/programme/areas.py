@@ -94,14 +94,14 @@ def area_statistics(
     >>> area_statistics(["fixed_exclusion_rate", "deprivation_2010"], [2012], wide=True).columns[4:]
     Index(['fixed_exclusion_rate', 'deprivation_2010'], dtype='object')
     """
-    told = published("area_measures").set_index("measure")[["table", "first_year"]]
-    wanted = list(told.index) if measures is None else list(measures)
+    described = published("area_measures").set_index("measure")[["table", "first_year"]]
+    wanted = list(described.index) if measures is None else list(measures)
     for name in wanted:
-        if name not in told.index:
-            raise SourceError(f"There is no area measure {name}. {suggest(name, told.index)}")
+        if name not in described.index:
+            raise SourceError(f"There is no area measure {name}. {suggest(name, described.index)}")
     chosen = None if years is None else {int(year) for year in years}
-    yearly = [name for name in wanted if told.loc[name, "table"] == "area_years"]
-    fixed = [name for name in wanted if told.loc[name, "table"] == "area_facts"]
+    yearly = [name for name in wanted if described.loc[name, "table"] == "area_years"]
+    fixed = [name for name in wanted if described.loc[name, "table"] == "area_facts"]
     names = published("local_authorities")[_ID]
     panel = _panel(names, yearly, chosen)
     facts = names.merge(published("area_facts")[["code", *fixed]], on="code", how="left")
@@ -110,7 +110,7 @@ def area_statistics(
             return facts[[*_ID, *wanted]]
         return panel.merge(facts[["code", *fixed]], on="code")[[*_ID, "year", *wanted]]
     long = [_long(panel[[*_ID, "year", name]].assign(measure=name), name) for name in yearly]
-    for name, year in told.loc[fixed, "first_year"].items():
+    for name, year in described.loc[fixed, "first_year"].items():
         if chosen is None or year in chosen:
             long.append(_long(facts[[*_ID, name]].assign(year=year, measure=name), name))
     columns = [*_ID, "year", "measure", "value"]
@@ -167,9 +167,9 @@ def nation_statistics(
     >>> bool(rows.loc["Wales", "value"] < 100)
     True
     """
-    told = published("nation_series").drop(columns=["first_year", "last_year", "use"])
-    frame = published("nation_years").merge(told, on="series")
-    known = set(told["measure"])
+    described = published("nation_series").drop(columns=["first_year", "last_year", "use"])
+    frame = published("nation_years").merge(described, on="series")
+    known = set(described["measure"])
     for name in [] if measures is None else list(measures):
         if name not in known:
             raise SourceError(f"There is no nation's measure {name}. {suggest(name, known)}")
@@ -193,11 +193,9 @@ _DOMAINS = ("income_deprivation_2010", "employment_deprivation_2010", "education
 _MODEL_YEAR, _CHILD_YEAR, _GRANT_YEAR = 2009, 2012, 2013
 #: The City of London and the Isles of Scilly, whose targets of 25 and 5 are rounded to 5.
 _SMALLEST = 5_000
-#: Groups whose published targets modelled ones are raked to.
+#: Groups whose published targets modelled ones are raked to. Not the South East: its "11,000" would
+#: leave 1,360 families to nine authorities, Medway and East Sussex among them, so is another count.
 _RAKED = ("E12000002", "E12000005", "E12000007", "E11000001", "lancashire-county", "tri-borough")
-#: The South East's "11,000" would leave 1,360 families to nine authorities, Medway and East Sussex
-#: among them: it is not of the same count as the authorities' own targets.
-_NOT_RAKED = ("E12000008",)
 #: Less than this a targeted family was not the whole grant: the fee of that year alone was £2,400.
 _IMPLAUSIBLE = 100.0
 

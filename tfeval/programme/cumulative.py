@@ -200,12 +200,12 @@ def latest_counts(rows: pd.DataFrame) -> pd.DataFrame:
     """
     low, _ = bounds_of(rows["value"], rows["qualifier"])
     # "At most" says least of what was reached: it stands only where nothing else does.
-    held = rows.assign(
+    bounded = rows.assign(
         _low=low, _says=rows["qualifier"] != "at most",
         _first=first_month(rows["as_of"]), _last=last_month(rows["as_of"]),
     )  # fmt: skip
-    exact = _largest(held[held["qualifier"] == EXACT], ["value", "as_of"])
-    loose = held[held["qualifier"] != EXACT]
+    exact = _largest(bounded[bounded["qualifier"] == EXACT], ["value", "as_of"])
+    loose = bounded[bounded["qualifier"] != EXACT]
     known = exact.set_index("area_code")
     floor = loose["area_code"].map(known["value"])
     since = loose["area_code"].map(known["_last"]).astype(object).fillna("")
@@ -237,12 +237,12 @@ def falling(rows: pd.DataFrame) -> int:
     1
     """
     low, high = bounds_of(rows["value"], rows["qualifier"])
-    held = rows[["area_code", "period"]].assign(
+    bounded = rows[["area_code", "period"]].assign(
         low=low, high=high, first=first_month(rows["as_of"]), last=last_month(rows["as_of"])
     )
-    found = 0
-    for _, own in held.groupby(["area_code", "period"]):
+    count = 0
+    for _, own in bounded.groupby(["area_code", "period"]):
         before = own["last"].to_numpy()[:, None] < own["first"].to_numpy()[None, :]
         below = own["low"].to_numpy()[:, None] > own["high"].to_numpy()[None, :]
-        found += int((before & below).any(axis=0).sum())
-    return found
+        count += int((before & below).any(axis=0).sum())
+    return count

@@ -225,9 +225,6 @@ def ledger_sources(name: str) -> tuple[Source, ...]:
 
 # Every payment to an authority that was published, and how the ledger meets it.
 
-#: What a published payment can be, and how the ledger meets it.
-PAYMENTS = ("maximum", "attachment", "results_maximum", "results", "sum", "mixed", "scheme")
-
 
 @dataclass(frozen=True)
 class Verdict:
@@ -281,11 +278,11 @@ def check_payments(
     rules = rules or phase("one")
     pounds = rows["value"] * rows["unit"].map({"£": 1.0, "£m": 1e6})
     rows, pounds = _with_sums(rows, pounds)
-    found = [
+    results = [
         _verdict(row, amount, rules.tariff)
         for row, amount in zip(rows.to_dict("records"), pounds, strict=True)
     ]
-    verdicts = pd.DataFrame([vars(item) for item in found], index=rows.index)
+    verdicts = pd.DataFrame([vars(item) for item in results], index=rows.index)
     return pd.concat([rows.assign(pounds=pounds), verdicts], axis=1)
 
 

@@ -129,9 +129,9 @@ _A_RESULT = "A result of the programme's own tests; it has no price of its own."
 
 
 def _school(name: str, label: str, unit: str, what: str, **more: Any) -> Outcome:
-    asked = {"kind": "sums", "column": name, "per": f"{unit} a family", **more}
+    settings = {"kind": "sums", "column": name, "per": f"{unit} a family", **more}
     return Outcome(name=name, label=label, theme="school", unit=unit, table="school_terms",
-                   description=what, **asked)  # fmt: skip
+                   description=what, **settings)  # fmt: skip
 
 
 def _events(name: str, label: str, theme: str, table: str, column: str, **more: Any) -> Outcome:
@@ -238,9 +238,9 @@ def cohort_outcomes(tables: Iterable[str] | None = None) -> list[Outcome]:
     >>> [row.name for row in cohort_outcomes(["employment_spells"])]
     ['employment']
     """
-    held = None if tables is None else set(tables)
+    available = None if tables is None else set(tables)
     rows = [row for row in OUTCOMES.values() if row.in_cohort]
-    rows = [row for row in rows if held is None or row.table in held]
+    rows = [row for row in rows if available is None or row.table in available]
     return sorted(rows, key=lambda row: not row.counted)
 
 

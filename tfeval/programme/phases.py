@@ -249,10 +249,10 @@ def _agreed(rows: pd.DataFrame, keys: list[str]) -> dict:
 
 def _results_test(name: str, folder: Path | None) -> ResultsTest:
     rows = published("results_definitions", folder=folder)
-    found = rows[rows["phase"] == name].drop_duplicates("figure").set_index("figure")["value"]
+    definitions = rows[rows["phase"] == name].drop_duplicates("figure").set_index("figure")["value"]
 
     def number(key: str) -> float | None:
-        value = found.get(key)
+        value = definitions.get(key)
         return None if value is None or pd.isna(value) else float(value)
 
     def percent(key: str) -> float | None:

@@ -148,8 +148,8 @@ def _only_read(table: str, frame: pd.DataFrame, folder: Path) -> pd.DataFrame:
     beside = TABLES[table].described_by
     if not beside:
         return frame[frame["status"] == "read"]
-    told = _read(beside, folder)
-    recalled = told[told["status"] != "read"]
+    described = _read(beside, folder)
+    recalled = described[described["status"] != "read"]
     if "series" in frame:
         return frame[~frame["series"].isin(recalled["series"])]
     return frame.drop(columns=recalled["measure"], errors="ignore")
@@ -179,16 +179,16 @@ def check_published(folder: Path | None = None) -> None:
     DataError
         With the faults of all the tables together.
     """
-    found = []
+    problems = []
     for name in TABLES:
         try:
             _read(name, folder or published_folder())
         except DataError as error:
-            found.append(str(error))
-    if not found:
-        found = [f"area_years.csv: {one}" for one in _total_faults(folder or published_folder())]
-    if found:
-        raise DataError("\n".join(found))
+            problems.append(str(error))
+    if not problems:
+        problems = [f"area_years.csv: {one}" for one in _total_faults(folder or published_folder())]
+    if problems:
+        raise DataError("\n".join(problems))
 
 
 #: The most by which the authorities together may miss the nation's own figure, as a share of it;
@@ -225,9 +225,9 @@ def _read(table: str, folder: Path) -> pd.DataFrame:
     if beside:
         _read(beside, folder)  # its own faults come first
     described = _text(TABLES[beside], folder) if beside else None
-    found = list(faults(definition, frame, authorities, described))
-    if found:
-        raise DataError("\n".join(f"{table}.csv: {fault}" for fault in found))
+    problems = list(faults(definition, frame, authorities, described))
+    if problems:
+        raise DataError("\n".join(f"{table}.csv: {fault}" for fault in problems))
     columns = frame.columns if beside == "area_measures" else _NUMERIC
     for name in columns:
         if name != "code" and name in frame and not pd.api.types.is_numeric_dtype(frame[name]):
@@ -291,8 +291,8 @@ def figure(table: str, name: str, *, folder: Path | None = None, **where: str) -
             if recalled and not frame["figure"].eq(name).any()
             else suggest(name, set(frame["figure"]))
         )
-        asked = "".join(f", {column} {wanted}" for column, wanted in where.items())
-        raise SourceError(f"No sourced figure {name}{asked} in {table}: {why}")
+        conditions = "".join(f", {column} {wanted}" for column, wanted in where.items())
+        raise SourceError(f"No sourced figure {name}{conditions} in {table}: {why}")
     if rows["unit"].nunique() > 1:
         raise SourceError(f"{name} in {table} has rows in several units: narrow it down.")
     first = rows.iloc[0]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from tfeval.programme.authority_codes import code_faults
 from tfeval.programme.cumulative import falling
 
 SOURCE_COLUMNS = ("source_title", "publisher", "date", "url", "status")
@@ -144,6 +145,13 @@ TABLES = {
             ("code",),
             common=False,
         ),
+        PublishedTable(
+            "authority_codes",
+            "Codes of upper-tier authorities from 2009 to 2023",
+            ("code", "name", "valid_from", "valid_to", "authority", "area"),
+            ("code", "authority"),
+            common=False,
+        ),
         PublishedTable("benefits_claim_2015", "The 2015 claim of benefits to the taxpayer"),
         PublishedTable("evaluations", "National evaluations of 2016 and 2019", ("phase", "text")),
         PublishedTable(
@@ -259,6 +267,8 @@ def faults(
     repeated = int(frame.duplicated(list(table.key)).sum())
     if repeated:
         yield f"repeated {', '.join(table.key)} in {_rows(repeated)}: keep one of each."
+    if table.name == "authority_codes":
+        yield from code_faults(frame, authorities)
     if table.common:
         yield from _value_faults(frame)
     if "area_code" in table.extra and table.name != "progress_areas":
@@ -429,8 +439,8 @@ def _panel_faults(
             yield f"column year: not a year in {_rows(odd)}: write YYYY."
             return
     values = frame[list(measures.index)].apply(pd.to_numeric, errors="coerce")
-    for name, told in measures.iterrows():
-        yield from _measure_faults(frame, values[name], told)
+    for name, measure in measures.iterrows():
+        yield from _measure_faults(frame, values[name], measure)
     for rate, (count, whole, per, half) in RATES.items():
         if {rate, count, whole} <= set(values):
             off = per * values[count] / values[whole] - values[rate]
@@ -439,20 +449,20 @@ def _panel_faults(
                 yield f"column {rate}: not {count} over {whole} in {_rows(wrong)}: check all three."
 
 
-def _measure_faults(frame: pd.DataFrame, value: pd.Series, told: pd.Series) -> Iterator[str]:
-    name = told.name
+def _measure_faults(frame: pd.DataFrame, value: pd.Series, measure: pd.Series) -> Iterator[str]:
+    name = measure.name
     unread = int(((frame[name] != "") & value.isna()).sum())
     if unread:
         yield f"column {name}: not a number in {_rows(unread)}: leave what is suppressed empty."
-    outside = int(((value < float(told["low"])) | (value > float(told["high"]))).sum())
+    outside = int(((value < float(measure["low"])) | (value > float(measure["high"]))).sum())
     if outside:
-        yield f"column {name}: beyond {told['low']} to {told['high']} in {_rows(outside)}: check."
-    if told["unit"] in _WHOLE:
+        yield f"column {name}: beyond {measure['low']} to {measure['high']} in {_rows(outside)}."
+    if measure["unit"] in _WHOLE:
         broken = int((value.notna() & (value % 1 != 0)).sum())
         if broken:
             yield f"column {name}: a count in fractions in {_rows(broken)}: use whole numbers."
     seen = frame[value.notna()]
-    said = int(told["authorities"]), int(told["cells"])
+    said = int(measure["authorities"]), int(measure["cells"])
     if (seen["code"].nunique(), len(seen)) != said:
         yield (
             f"column {name}: {len(seen)} values of {seen['code'].nunique()} authorities where "
@@ -460,10 +470,10 @@ def _measure_faults(frame: pd.DataFrame, value: pd.Series, told: pd.Series) -> I
         )
     if "year" in frame and len(seen):
         years = (seen["year"].min(), seen["year"].max())
-        if years != (told["first_year"], told["last_year"]):
+        if years != (measure["first_year"], measure["last_year"]):
             yield (
                 f"column {name}: years {years[0]} to {years[1]} where area_measures.csv says "
-                f"{told['first_year']} to {told['last_year']}: correct either."
+                f"{measure['first_year']} to {measure['last_year']}: correct either."
             )
 
 

@@ -147,19 +147,21 @@ def results_met(families: pd.DataFrame, phase: Phase) -> pd.DataFrame:
     for need in needs:
         everything &= solved[need.name] | ~problems[need.name]
     unknown = problems[[need.name for need in needs if need.untested]].any(axis=1)
-    found = {}
+    achieved = {}
     whole = everything
     if kinds.employment:
         work = passed["work"]
         whole = everything | work
         if kinds.behaviour:
-            found[kinds.behaviour] = everything & ~work
+            achieved[kinds.behaviour] = everything & ~work
         if kinds.progress:
             joined = families["volunteered_for_work"].astype(bool)
-            found[kinds.progress] = everything & ~work & joined
-        found[kinds.employment] = work
-    found[kinds.name] = whole
-    return pd.DataFrame(found, index=families.index).astype("Float64").astype(float).where(~unknown)
+            achieved[kinds.progress] = everything & ~work & joined
+        achieved[kinds.employment] = work
+    achieved[kinds.name] = whole
+    return (
+        pd.DataFrame(achieved, index=families.index).astype("Float64").astype(float).where(~unknown)
+    )
 
 
 def _less_crime(families: pd.DataFrame, rule: ResultsTest) -> pd.Series:

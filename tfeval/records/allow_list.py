@@ -12,6 +12,7 @@ import ibis
 
 from tfeval.display.tables import safe_count
 from tfeval.errors import DataError
+from tfeval.programme.authority_codes import renamed_codes
 from tfeval.programme.claims import authorities
 from tfeval.records.identifiers import folded, tally
 from tfeval.records.relations import cast
@@ -185,8 +186,8 @@ def _key(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _authorities() -> dict[str, str]:
-    known = authorities()
-    return {_key(word): code for code, name in known.items() for word in (code, name)}
+    known = {_key(word): code for code, name in authorities().items() for word in (code, name)}
+    return known | {_key(code): then for code, then in renamed_codes().items()}
 
 
 def _plain(value: ibis.Value) -> bool:

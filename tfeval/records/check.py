@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
-from functools import partial
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -14,183 +14,21 @@ import pandas as pd
 
 from tfeval.display.rich import Rich
 from tfeval.errors import ParameterError, in_own_words, suggest
-from tfeval.programme.outcomes import PROVEN_OUTCOMES
-from tfeval.programme.programmes import programmes
+from tfeval.programme.authority_codes import renamed_codes
 from tfeval.records.between_rows import relations
+from tfeval.records.folders import spelt_otherwise
 from tfeval.records.identifiers import (
     as_text,
     count_kinds,
     identifying_names,
+    plain_names,
     scanned_columns,
     suspect,
 )
-from tfeval.records.relations import cast
-from tfeval.records.schema import ALL_CRITERIA, EARLIEST, TABLES, Column, Table, authority_codes
+from tfeval.records.relations import read_as
+from tfeval.records.schema import TABLES, Column
 from tfeval.records.store import Records, connect, unknown_tables
-
-# What must hold within a row: of every column by its kind, and of the columns of each table.
-
-#: A fault of a row: its column, its kind, and the expression that is true of a row at fault.
-Rule = tuple[str, str, ibis.Value]
-_LONGEST_TERM = 150
-
-
-def row_rules(
-    definition: Table, raw: ibis.Table, typed: Callable[[str], ibis.Value], ends_on: date
-) -> Iterator[Rule]:
-    """Return the rules of a table's rows.
-
-    Parameters
-    ----------
-    definition : Table
-        The table.
-    raw : ibis.Table
-        It as it came.
-    typed : function
-        Gives a column with its type; null where it could not be read as that.
-    ends_on : date
-        The last day of the records.
-    """
-    for name, column in definition.columns.items():
-        if name in raw.columns:
-            yield from _column_rules(name, column, raw=raw, typed=typed, ends_on=ends_on)
-    present = set(raw.columns)
-    for first, second in definition.order:
-        if {first, second} <= present:
-            spell = definition.ends_on == second and not definition.closed
-            early = typed(second) <= typed(first) if spell else typed(second) < typed(first)
-            yield second, f"before {first}" if not spell else f"not after {first}", early
-    for needs, rule in _TABLE_RULES.get(definition.name, ()):
-        if needs <= present:
-            yield from rule(typed)
-
-
-def _column_rules(
-    name: str,
-    column: Column,
-    *,
-    raw: ibis.Table,
-    typed: Callable[[str], ibis.Value],
-    ends_on: date,
-) -> Iterator[Rule]:
-    kind, value, came = column.kind, typed(name), raw[name]
-    blank = came.isnull()
-    if came.type().is_string():
-        blank = blank | (came.strip() == "")
-        if kind in ("identifier", "category", "authority"):
-            yield name, "space around it", (came != came.strip()) & ~blank
-    if not column.nullable:
-        yield name, "empty", blank
-    if not came.type().is_string() or kind not in ("identifier", "category", "authority"):
-        yield name, "cannot be read as its type", value.isnull() & ~blank
-    if kind == "category":
-        yield name, "unknown value", ~blank & value.notin(list(column.allowed))
-    elif kind == "authority":
-        yield name, "unknown authority", ~blank & value.notin(list(authority_codes()))
-    elif column.most is not None:
-        yield name, "negative", value < 0
-        yield name, f"more than {column.most:,}", value > column.most
-    elif kind in ("date", "month"):
-        earliest = ibis.date(EARLIEST.date().isoformat())
-        yield name, "before 1900", value < earliest
-        yield name, "1 January 1900, which programs write for no date", value == earliest
-        yield name, "after the records end", value > ibis.date(ends_on.isoformat())
-    if kind == "month":
-        yield name, "not the first day of a month", value.day() != 1
-
-
-def _sessions(typed: Callable[[str], ibis.Value]) -> Iterator[Rule]:
-    possible = typed("sessions_possible")
-    missed = typed("sessions_authorised") + typed("sessions_unauthorised")
-    # The same as attendance below 0%; attendance above 100% is a negative absence.
-    yield "sessions_unauthorised", "more sessions missed than possible", missed > possible
-    attended = possible - missed
-    yield "sessions_possible", "attendance above 100%", (attended > possible) & (possible >= 0)
-
-
-def _long_terms(typed: Callable[[str], ibis.Value]) -> Iterator[Rule]:
-    last = typed("term_start") + ibis.interval(days=_LONGEST_TERM)
-    yield "term_end", "longer than a term", typed("term_end") > last
-
-
-def _offences(typed: Callable[[str], ibis.Value]) -> Iterator[Rule]:
-    outcome, ended = typed("outcome"), typed("outcome_on")
-    proven = outcome.isin(list(PROVEN_OUTCOMES))
-    yield (
-        "custody_days",
-        "custody without a conviction",
-        (typed("custody_days") > 0) & (outcome != "convicted"),
-    )
-    yield "outcome_on", "a pending offence with a date", (outcome == "pending") & ended.notnull()
-    yield "outcome_on", "a proven offence without a date", proven & ended.isnull()
-
-
-def _phases(typed: Callable[[str], ibis.Value]) -> Iterator[Rule]:
-    for name, rules in programmes().items():
-        mine = typed("phase") == name
-        for column in ("identified_on", "attached_on"):
-            day = typed(column)
-            # A family may be identified before its phase begins, but not attached.
-            early = day < ibis.date(rules.start.isoformat())
-            late = day > ibis.date(rules.end.isoformat())
-            outside = late if column == "identified_on" else early | late
-            yield column, f"outside {rules.words}", mine & outside
-
-
-def _criterion(column: str, typed: Callable[[str], ibis.Value]) -> Iterator[Rule]:
-    for name, rules in programmes().items():
-        mine = typed("phase") == name
-        if column in rules.nominated:
-            yield column, f"not said in {rules.words}", mine & typed(column).isnull()
-        else:
-            yield column, f"not a criterion of {rules.words}", mine & typed(column).notnull()
-
-
-def _attachment(typed: Callable[[str], ibis.Value]) -> Iterator[Rule]:
-    never = typed("attached_on").isnull()
-    for column in ("lead_practitioner_on", "plan_agreed_on", "closed_on", "claimed_on"):
-        yield column, "of a family never attached", never & typed(column).notnull()
-
-
-def _claims(typed: Callable[[str], ibis.Value]) -> Iterator[Rule]:
-    kind, on = typed("claim_kind"), typed("claimed_on")
-    yield "claim_kind", "a claim without a kind", on.notnull() & kind.isnull()
-    yield "claim_kind", "a kind without a claim", on.isnull() & kind.notnull()
-    wrong = ibis.literal(False)
-    for name, rules in programmes().items():
-        wrong = wrong | ((typed("phase") == name) & kind.notin(list(rules.result.claims)))
-    yield "claim_kind", "not a result of its phase", wrong
-
-
-def _ages(typed: Callable[[str], ibis.Value]) -> Iterator[Rule]:
-    oldest = typed("birth_month") + ibis.interval(years=120)
-    born_late = oldest < ibis.date("2012-04-01")
-    yield "birth_month", "over 120 when the programme began", born_late
-
-
-def _beds(typed: Callable[[str], ibis.Value]) -> Iterator[Rule]:
-    only = (typed("kind") != "emergency_admission") & (typed("bed_days") > 0)
-    yield "bed_days", "nights without an admission", only
-
-
-_TableRule = tuple[set[str], Callable[[Callable[[str], ibis.Value]], Iterator[Rule]]]
-_TABLE_RULES: dict[str, tuple[_TableRule, ...]] = {
-    "school_terms": (
-        ({"sessions_possible", "sessions_authorised", "sessions_unauthorised"}, _sessions),
-        ({"term_start", "term_end"}, _long_terms),
-    ),
-    "offences": (({"outcome", "outcome_on", "custody_days"}, _offences),),
-    "families": (
-        ({"phase", "identified_on", "attached_on"}, _phases),
-        *(({"phase", column}, partial(_criterion, column)) for column in ALL_CRITERIA),
-        ({"attached_on", "lead_practitioner_on", "plan_agreed_on", "closed_on", "claimed_on"},
-         _attachment),
-        ({"phase", "claimed_on", "claim_kind"}, _claims),
-    ),
-    "people": (({"birth_month"}, _ages),),
-    "hospital_episodes": (({"kind", "bed_days"}, _beds),),
-}  # fmt: skip
-
+from tfeval.records.within_rows import OVER_SEVERAL, PART_OF_ONE, row_rules
 
 # What the checks of an extract found, told without a row's values and without small counts.
 
@@ -249,7 +87,15 @@ class CheckReport(Rich):
     narrowed : mapping of str to str
         What the extract lacks without being at fault, and what can therefore not be answered.
     ignored : tuple of str
-        Files that were passed over: hidden, or left by a program beside one it has open.
+        Files that were passed over: hidden, left by a program, documents.
+    files : mapping of str to int
+        How many files each table of a folder was read from.
+    unknown_columns : tuple of str
+        Columns ("table.column") that the schema does not know and nothing is read from; names that
+        are not plainly names are counted only.
+    renamed : mapping of str to int
+        Rows by "table.column" whose code of an authority is of other years and is read as that of
+        2012-15, exactly.
 
     Notes
     -----
@@ -264,6 +110,9 @@ class CheckReport(Rich):
     rows: Mapping[str, int]
     narrowed: Mapping[str, str]
     ignored: tuple[str, ...] = ()
+    files: Mapping[str, int] = field(default_factory=dict)
+    unknown_columns: tuple[str, ...] = ()
+    renamed: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def clean(self) -> bool:
@@ -296,10 +145,16 @@ class CheckReport(Rich):
         """
         lines = [f"{self.source}{' (simulated)' if self.simulated else ''}"]
         lines += [
-            f"  {name}: {shown(number, exact=exact)} rows" for name, number in self.rows.items()
+            f"  {name}: {shown(number, exact=exact)} rows{self._parts(name)}"
+            for name, number in self.rows.items()
         ]
+        for place, number in self.renamed.items():
+            told = shown(number, exact=exact)
+            lines.append(f"Codes of other years, read as those of 2012-15: {place}, {told} rows")
         if self.ignored:
-            lines.append(f"Not read, hidden or left by a program: {', '.join(self.ignored)}")
+            lines.append(f"Not read, no records in it: {', '.join(self.ignored)}")
+        if self.unknown_columns:
+            lines.append(f"Columns not read, unknown: {', '.join(self.unknown_columns)}")
         if self.narrowed:
             lines.append("Not in the extract, so it narrows what can be answered:")
             lines += [f"  {name}: {what}" for name, what in self.narrowed.items()]
@@ -311,6 +166,9 @@ class CheckReport(Rich):
             for one in self.faults
         ]
         return "\n".join(lines)
+
+    def _parts(self, name: str) -> str:
+        return f", of {self.files[name]} files" if self.files.get(name, 1) > 1 else ""
 
     def __str__(self) -> str:
         """Return the report with small counts hidden."""
@@ -337,7 +195,11 @@ def shown(count: int | None, *, exact: bool) -> str:
 #: What to do about faults of rows that their name does not say.
 _ADVICE = {
     "unknown authority": "Codes are those of April 2011, as data/published/local_authorities.csv "
-    "has them: give an authority whose code changed later its earlier one."
+    "has them; give a district its county's.",
+    PART_OF_ONE: "`tfeval prepare` takes the part for the whole if the mapping says so "
+    "(authorities.parts).",
+    OVER_SEVERAL: "Whose it was cannot be told from the code: give the earlier one, or let "
+    "`tfeval prepare` leave these families out (authorities.across).",
 }
 _PSEUDONYMISE = "Replace it with `tfeval pseudonymise`, or drop the column."
 
@@ -387,7 +249,24 @@ def check_records(
         rows=rows,
         narrowed={**found.missing, **_optional(found)},
         ignored=found.ignored,
-    )
+        files={name: found.files[name] for name in checked if name in found.files},
+        unknown_columns=tuple(plain_names(
+            f"{name}.{column}" for name in checked for column in found.raw[name].columns
+            if column not in TABLES[name].columns)),
+        renamed=_renamed(found, checked),
+    )  # fmt: skip
+
+
+def _renamed(records: Records, names: list[str]) -> dict[str, int]:
+    """Count the rows with a code that an authority of 2012-15 had in other years."""
+    found: Counter[str] = Counter()
+    for name in names:
+        raw = records.raw[name]
+        for column, one in TABLES[name].columns.items():
+            if one.kind == "authority" and column in raw.columns and raw[column].type().is_string():
+                times = raw[column].isin(list(renamed_codes())).sum().to_pyarrow().as_py()
+                found[f"{name}.{column}"] = int(times or 0)
+    return dict(+found)
 
 
 def _chosen(records: Records, only: Collection[str] | None) -> list[str]:
@@ -399,22 +278,31 @@ def _chosen(records: Records, only: Collection[str] | None) -> list[str]:
 
 def _shape(records: Records) -> Iterator[Fault]:
     for name, table in TABLES.items():
-        if name not in records.raw:
-            if table.needed:
-                yield Fault(name, "", "missing table", None, "Nothing can be answered without it.")
-            continue
-        raw = records.raw[name]
-        for column, definition in table.columns.items():
-            if column not in raw.columns:
-                if definition.required:
-                    yield Fault(name, column, "missing column", None, "Add it.")
-            elif not _fits(raw[column].type(), definition):
-                advice = f"It must hold a {definition.type}."
-                yield Fault(name, column, "wrong type", None, advice)
-        for column in identifying_names(name, raw):
-            yield Fault(name, column, "an identifying column", None, _PSEUDONYMISE)
+        if name in records.raw:
+            yield from _columns(name, records.raw[name])
+        elif table.needed:
+            yield Fault(name, "", "missing table", None, "Nothing can be answered without it.")
     for name, near in unknown_tables(records).items():
         yield Fault(name, "", "unknown table", None, near)
+    for name, cure in records.unread.items():
+        yield Fault(name, "", "a file that is not read", None, cure)
+
+
+def _columns(name: str, raw: ibis.Table) -> Iterator[Fault]:
+    columns = TABLES[name].columns
+    meant = spelt_otherwise(raw.columns, set(columns))
+    unknown = [one.casefold() for one in raw.columns if one not in columns]
+    for column, definition in columns.items():
+        if column in raw.columns:
+            if not _fits(raw[column].type(), definition):
+                yield Fault(name, column, "wrong type", None, f"It must hold a {definition.type}.")
+        elif definition.required:
+            advice = "Spell it so." if column in meant else "Add it."
+            yield Fault(name, column, "missing column", None, advice)
+        elif column in meant or get_close_matches(column, unknown, n=1, cutoff=0.85):
+            yield Fault(name, column, "a column named almost so", None, "Spell it so.")
+    for column in identifying_names(name, raw):
+        yield Fault(name, column, "an identifying column", None, _PSEUDONYMISE)
 
 
 def _fits(kind: Any, wanted: Column) -> bool:
@@ -443,7 +331,7 @@ def _row_faults(records: Records, name: str) -> tuple[list[Fault], int]:
     raw, columns = records.raw[name], TABLES[name].columns
 
     def read(column: str) -> ibis.Value:
-        return cast(raw[column], columns[column].type)
+        return read_as(raw[column], columns[column])
 
     rules = [
         rule

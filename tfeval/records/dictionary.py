@@ -12,8 +12,9 @@ START = "<!-- linked records: written by tfeval.records.dictionary from the sche
 END = "<!-- end of linked records -->"
 _INTRODUCTION = """## Linked records
 
-An extract holds these tables, one Parquet or CSV file each (`families.parquet`), or as tables of
-a DuckDB file or another database. Only `families` and `people` are needed: a missing table narrows
+An extract holds these tables, one Parquet or CSV file each (`families.parquet`), or a folder each
+of such parts (`families/`, also by `families/year=2013/`), or as tables of a DuckDB file or another
+database. Only `families` and `people` are needed: a missing table narrows
 what can be answered. Dates are days, written YYYY-MM-DD in CSV, with an empty field for none; a
 timestamp with a zone counts as its day in London. Flags are true or false. A file `about.json`
 beside the tables may say `"simulated": true`, and in `"records_to"` the last day of the
@@ -23,7 +24,10 @@ records (else it is today).
   longer held, empty if it still did when the records end.
 - A term and a window of coverage are closed: their last day belongs to them.
 - No row means that nothing happened only where `coverage` says that the authority's records were
-  sent for that day."""
+  sent for that day.
+- Authorities are those of 2012-15. A code that the same area had in other years is read as that of
+  then (`authority_codes`); of one that is a part of an authority, or lies over several, families
+  are not placed."""
 
 
 _OUTCOMES = """## Outcomes

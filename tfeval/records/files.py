@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +32,60 @@ def passed_over(name: str) -> bool:
     return name.startswith((".", "~")) or name.endswith("~") or name.lower() in _LEFT_BY_WINDOWS
 
 
+#: Files that hold records for sure or may, and that are not read: by what they end in.
+_UNREAD = {
+    "Unpack it here.": (".zip", ".7z", ".rar", ".tar", ".tgz", ".bz2", ".xz", ".zst", ".gz"),
+    "Write each sheet as CSV UTF-8, or have `tfeval prepare` read it.": (
+        ".xlsx", ".xls", ".xlsm", ".xlsb", ".ods"),
+    "Write it as Parquet or CSV.": (
+        ".sav", ".zsav", ".por", ".dta", ".sas7bdat", ".xpt", ".rds", ".rda", ".rdata", ".feather",
+        ".arrow", ".orc", ".avro", ".json", ".jsonl", ".ndjson", ".xml", ".mdb", ".accdb",
+        ".sqlite", ".sqlite3", ".db", ".dbf", ".dat", ".fst", ".hdf", ".h5", ".pkl"),
+    "Give the file itself in place of its folder.": (".duckdb", ".ddb"),
+}  # fmt: skip
+_NOT_TEXT = ((b"\x1f\x8b", "is packed by gzip: name it so, by .csv.gz"),
+             (b"PK\x03\x04", "is a zip file or a workbook, no text: unpack it, or save it as CSV"),
+             (b"PAR1", "is a Parquet file: name it so, by .parquet"),
+             (b"\xd0\xcf\x11\xe0", "is a workbook of old and no text: save it as CSV"))  # fmt: skip
+
+
+def unread_cure(path: Path, *, known: bool) -> str:
+    """Return what to do about a file that is not read; empty if it holds no records.
+
+    Parameters
+    ----------
+    path : Path
+    known : bool
+        Whether it is named like a table of the schema: then it does hold records.
+
+    Examples
+    --------
+    >>> unread_cure(Path("people.zip"), known=True), unread_cure(Path("notes.md"), known=False)
+    ('Unpack it here.', '')
+    """
+    name = path.name.lower()
+    for cure, ends in _UNREAD.items():
+        if name.endswith(ends):
+            return cure
+    return "It is no kind of file that is read: write it as Parquet or CSV." if known else ""
+
+
 def encoding_cure(path: Path) -> str:
     """Return what to do about a text file that is not UTF-8; empty if it is.
 
     Parameters
     ----------
     path : Path
-        Ending in .csv or .csv.gz.
+        Text, or text packed by gzip, then ending in .gz.
     """
     with suppress(OSError, EOFError):
-        if encoding := _encoding(path):
+        with path.open("rb") as stream:
+            first = stream.read(8)
+        if path.suffix.lower() != ".gz":
+            for mark, cure in _NOT_TEXT:
+                if first.startswith(mark):
+                    return f"{path.name} {cure}."
+        if encoding := encoding_of(path):
             return (
                 f"{path.name} is not UTF-8 but {encoding}: write it anew, such as by "
                 f'`iconv -f {encoding} -t UTF-8`, or from a spreadsheet as "CSV UTF-8".'
@@ -48,10 +93,10 @@ def encoding_cure(path: Path) -> str:
     return ""
 
 
-def _encoding(path: Path) -> str:
+def encoding_of(path: Path) -> str:
     """Return the encoding that a file seems to be in; empty for UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
+    with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as stream:
         first = stream.read(_BLOCK)
         for mark, name in _MARKS:
             if first.startswith(mark):
@@ -101,6 +146,26 @@ def database_cure(name: str, fault: Exception) -> str:
     if "permission" in text or isinstance(fault, PermissionError):
         return f"{name} may not be read by you: ask its owner."
     return f"{name} is not a DuckDB file: give one, or a folder."
+
+
+def almost_tables(connection: Any, known: set[str]) -> tuple[str, ...]:
+    """Return the tables of a DuckDB database that are named almost like one that it lacks.
+
+    Parameters
+    ----------
+    connection : ibis backend
+    known : set of str
+        Tables of the schema that it has.
+    """
+    if connection.name != "duckdb":
+        return ()
+    asked = "SELECT DISTINCT table_name FROM information_schema.tables WHERE table_catalog = "
+    names = connection.con.execute(f"{asked}current_database()").fetchall()
+    lacking = [name for name in TABLES if name not in known]
+    return tuple(sorted(
+        name for (name,) in names
+        if name not in TABLES and get_close_matches(name.casefold(), lacking, n=1, cutoff=0.85)
+    ))  # fmt: skip
 
 
 def in_schemas(connection: Any, source: str) -> dict[str, str]:

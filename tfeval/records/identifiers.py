@@ -287,3 +287,28 @@ def identifying_names(name: str, table: ibis.Table) -> list[str]:
         for column in table.columns
         if column not in known and re.search(IDENTIFYING_COLUMNS, column)
     ]
+
+
+def plain_names(places: Iterable[str]) -> Iterator[str]:
+    """Show names that are plainly names of columns; of a first line that was none, only counts.
+
+    Parameters
+    ----------
+    places : iterable of str
+        "table.column", or tables.
+
+    Examples
+    --------
+    >>> list(plain_names(["people.surname", "people.Jane Doe 943 476 5919"]))
+    ['people.surname', 'columns of people whose names are not shown (1)']
+    """
+    hidden: Counter[str] = Counter()
+    for place in places:
+        table, _, column = place.rpartition(".")
+        if re.fullmatch(r"[A-Za-z]+(_[A-Za-z]+)*_?[0-9]{0,2}", column):
+            yield place
+        else:
+            hidden[table] += 1
+    for table, times in sorted(hidden.items()):
+        what = f"columns of {table}" if table else "tables"
+        yield f"{what} whose names are not shown ({times})"

@@ -12,11 +12,10 @@ import hashlib
 import hmac
 import json
 import os
-import re
 import secrets
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -39,6 +38,7 @@ from tfeval.records.allow_list import (
     refuse_strays,
 )
 from tfeval.records.anonymity import PERIODS, Anonymity, anonymity
+from tfeval.records.identifiers import plain_names
 from tfeval.records.private import open_to_others, write_private, written_whole
 from tfeval.records.schema import TABLES, Column, Table, authority_codes
 from tfeval.records.store import Records, connect
@@ -206,7 +206,9 @@ class Pseudonymised(Rich):
         """Return the report as lines of text, small counts hidden."""
         lines = [f"Written: {self.folder}, {len(self.rows)} tables, for you alone."]
         if self.left_out:
-            lines.append(f"Not copied, unknown to the schema: {', '.join(_named(self.left_out))}")
+            lines.append(
+                f"Not copied, unknown to the schema: {', '.join(plain_names(self.left_out))}"
+            )
         for what, counts in (("Set missing", self.set_missing), ("Read as missing", self.words)):
             for place, rows in counts.items():
                 lines.append(f"{what}: {place}, {safe_count(rows)} rows")
@@ -217,20 +219,6 @@ class Pseudonymised(Rich):
         return "\n".join(lines)
 
     __str__ = __repr__ = text
-
-
-def _named(places: tuple[str, ...]) -> Iterator[str]:
-    """Show names that are plainly names of columns; of a first line that was none, only counts."""
-    hidden: Counter[str] = Counter()
-    for place in places:
-        table, _, column = place.rpartition(".")
-        if re.fullmatch(r"[A-Za-z]+(_[A-Za-z]+)*_?[0-9]{0,2}", column):
-            yield place
-        else:
-            hidden[table] += 1
-    for table, times in sorted(hidden.items()):
-        what = f"columns of {table}" if table else "tables"
-        yield f"{what} whose names are not shown ({times})"
 
 
 @in_own_words("The extract cannot be pseudonymised")

@@ -15,6 +15,7 @@ import ibis
 import ibis.expr.operations as ops
 import pandas as pd
 
+from tfeval.programme.authority_codes import renamed_codes
 from tfeval.records.schema import Column, Table
 
 # Steps of a query, worked out once for all extracts of one form and settings.
@@ -121,8 +122,20 @@ def typed(table: ibis.Table, definition: Table) -> ibis.Table:
     columns = {}
     for name, column in definition.columns.items():
         if name in table.columns:
-            columns[name] = cast(table[name], column.type)
+            columns[name] = read_as(table[name], column)
     return table.select(**columns)
+
+
+def read_as(value: ibis.Value, column: Column) -> ibis.Value:
+    """Return a column as the schema has it: its type, and of an authority its code of 2012-15.
+
+    A code that the same area had in other years is read as that of 2012-15; one whose area is
+    part of an authority of then, or lies over several, stays as it is, for checks to find.
+    """
+    read = cast(value, column.type)
+    if column.kind != "authority":
+        return read
+    return read.cases(*renamed_codes().items(), else_=read)
 
 
 def cast(value: ibis.Value, wanted: str) -> ibis.Value:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import glob
-import gzip
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -22,7 +19,8 @@ from ibis.common.exceptions import TableNotFound
 
 from tfeval.display.rich import Rich
 from tfeval.errors import DataError, ParameterError, in_own_words, suggest
-from tfeval.records.files import database_cure, encoding_cure, in_schemas, passed_over
+from tfeval.records.files import almost_tables, database_cure, in_schemas
+from tfeval.records.folders import ABOUT, contents, read_folder, spelt_otherwise
 from tfeval.records.identifiers import refuse_identifiers
 from tfeval.records.private import duckdb_connection
 from tfeval.records.relations import kept, typed
@@ -123,73 +121,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-# Read CSV by its own first line: nothing about a file is guessed from its rows.
-
-_DELIMITERS = (",", ";", "\t", "|")
-#: A first line longer than this is no line of names.
-_LONGEST_HEADER = 100_000
-
-
-def read_csv(connection: Any, path: Path, known: set[str]) -> ibis.Table:
-    """Return a CSV file as a table of text, columns named by its first line.
-
-    A reader that guesses takes a row for the names where a line has a field too many, and the
-    row then stands in messages as names do. Here the first line alone says what the names and
-    the delimiter are; a line with other fields than it has is an error.
-
-    Parameters
-    ----------
-    connection : ibis backend
-        DuckDB.
-    path : Path
-        Ending in .csv or .csv.gz.
-    known : set of str
-        Names of which the first line must hold one at least.
-
-    Raises
-    ------
-    DataError
-        If the first line names no known column, or one twice.
-    """
-    names, delimiter = _header(path, known)
-    return connection.read_csv(
-        glob.escape(str(path)), hive_partitioning=False,
-        columns=dict.fromkeys(names, "VARCHAR"),
-        auto_detect=False, header=True, delim=delimiter, quote='"', escape='"',
-        null_padding=False, ignore_errors=False,
-        compression="gzip" if path.suffix == ".gz" else "none",
-    )  # fmt: skip
-
-
-def _header(path: Path, known: set[str]) -> tuple[list[str], str]:
-    packed = path.suffix == ".gz"
-    with gzip.open(path, "rb") if packed else path.open("rb") as stream:
-        line = stream.readline(_LONGEST_HEADER).decode("utf-8-sig", errors="replace")
-    line = line.splitlines()[0] if line.strip() else ""
-    delimiter = max(_DELIMITERS, key=line.count)
-    names = next(csv.reader([line], delimiter=delimiter), [])
-    if not known & set(names) and (cure := encoding_cure(path)):
-        raise DataError(cure)
-    if not known & set(names):
-        raise DataError(
-            f"{path.name} does not begin with the names of its columns: its first line must name "
-            "them as data/README.md does."
-        )
-    if len(set(names)) < len(names) or "" in names:
-        raise DataError(f"{path.name} names a column twice or not at all in its first line.")
-    return names, delimiter
-
-
-_ABOUT = "about.json"
-_CURES = {
-    "csv": "see that every line has as many fields as the first, that text with commas stands in "
-    "quotes, and that it is UTF-8",
-    "parquet": "see that the file is whole, and make it again if it is not",
-}
-_SUFFIXES = (".parquet", ".csv", ".csv.gz")
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Records(Rich):
     """An extract of linked records, open for questions and not yet read.
 
@@ -208,9 +140,14 @@ class Records(Rich):
     about : mapping
         What `about.json` says (for a folder or beside a file), if there is one.
     unknown : tuple of str
-        Tables in a folder that the schema does not know.
+        Tables in a folder that the schema does not know; of a database, those named almost like
+        one that it lacks.
     ignored : tuple of str
-        Files in a folder that are hidden, or that a program left beside one it has open.
+        Files in a folder that hold no records: hidden ones, what programs leave, documents.
+    unread : mapping of str to str
+        Files in a folder that may hold records and are not read, with what to do.
+    files : mapping of str to int
+        How many files each table of a folder was read from.
     """
 
     tables: Mapping[str, ibis.Table]
@@ -221,6 +158,8 @@ class Records(Rich):
     about: Mapping[str, Any] = field(repr=False)
     unknown: tuple[str, ...] = field(default=(), repr=False)
     ignored: tuple[str, ...] = field(default=(), repr=False)
+    unread: Mapping[str, str] = field(default_factory=dict, repr=False)
+    files: Mapping[str, int] = field(default_factory=dict, repr=False)
 
     def table(self, name: str) -> ibis.Table:
         """Return a table as an Ibis expression.
@@ -280,8 +219,9 @@ def open_records(
     ----------
     source : path or Ibis connection
         A folder with one Parquet or CSV file for each table (`families.parquet`, or a folder
-        `families/` of Parquet parts), a DuckDB file (opened for reading only), or a connection
-        from `ibis.duckdb.connect`, `ibis.postgres.connect`, `ibis.pyspark.connect`...
+        `families/` of parts, also in folders like `year=2013`), a DuckDB file (opened for reading
+        only), or a connection from `ibis.duckdb.connect`, `ibis.postgres.connect`,
+        `ibis.pyspark.connect`...
     memory_limit : str, optional
         How much memory DuckDB may take, such as "1GB"; what needs more goes to disk.
     spill_to : path, optional
@@ -316,6 +256,7 @@ def open_records(
     """
     records = connect(source, memory_limit=memory_limit, spill_to=spill_to)
     refuse_identifiers(records.raw)
+    _refuse_vanishing(records)
     absent = [name for name, table in TABLES.items() if table.needed and name not in records.raw]
     if absent:
         raise DataError(
@@ -334,6 +275,21 @@ def open_records(
             "what they hold), or leave the whole table out."
         )
     return records
+
+
+def _refuse_vanishing(records: Records) -> None:
+    """Refuse what would else be passed over as if it had not been sent."""
+    for file, cure in records.unread.items():
+        if file.partition("/")[0].partition(".")[0] in TABLES:
+            raise DataError(f"{file} in {records.source} is not read. {cure}")
+    for name in sorted(spelt_otherwise(records.unknown, set(TABLES))):
+        raise DataError(f"{records.source} spells {name} in another way: call the table so.")
+    for name, raw in records.raw.items():
+        if odd := spelt_otherwise(raw.columns, set(TABLES[name].columns)):
+            raise DataError(
+                f"{name} in {records.source} spells {_listed(sorted(odd))} in another way "
+                "(capitals, space): spell it so, or have `tfeval prepare` do it."
+            )
 
 
 @in_own_words("The extract cannot be opened")
@@ -387,55 +343,17 @@ def from_tables(tables: Mapping[str, Any], *, about: Mapping[str, Any], source: 
     return _from_connection(connection, source, about)
 
 
-def table_paths(folder: Path) -> dict[str, tuple[list[Path], str]]:
-    """Return the tables in a folder: name to (files, "parquet" or "csv")."""
-    found: dict[str, tuple[list[Path], str]] = {}
-    for path in sorted(folder.iterdir()):
-        name = path.name.split(".")[0]
-        if passed_over(path.name):
-            continue
-        if path.is_dir() and (parts := sorted(path.glob("*.parquet"))):
-            place = (parts, "parquet")
-        elif path.is_file() and path.name.endswith(_SUFFIXES):
-            place = ([path], "parquet" if path.suffix == ".parquet" else "csv")
-        else:
-            continue
-        if name in found:
-            raise DataError(f"{folder.name} holds the table {name} twice: keep one file of it.")
-        found[name] = place
-    return found
-
-
 def _from_folder(folder: Path, connection: Any) -> Records:
-    unknown = []
-    for name, (files, kind) in table_paths(folder).items():
-        if name not in TABLES:
-            unknown.append(name)
-            continue
-        try:
-            if kind == "parquet":
-                _refuse_unlike(files, name)
-                # Names are taken as they stand: neither as patterns nor, with a =, as columns.
-                places = [glob.escape(str(file)) for file in files]
-                connection.read_parquet(places, table_name=name, hive_partitioning=False)
-            else:
-                # As text: a wrong value is a counted fault, no failed read. Once: each question
-                # would else parse the file again.
-                read = read_csv(connection, files[0], set(TABLES[name].columns))
-                connection.create_table(name, read)
-        except DataError:
-            raise
-        except Exception as error:
-            if kind == "csv" and (cure := encoding_cure(files[0])):
-                raise DataError(cure) from None
-            line = re.search(r"CSV Error on Line: ([0-9]+)", str(error))
-            where = f" from line {line[1]} on" if line else ""  # all of its text that leaves
-            raise DataError(
-                f"{name} in {folder.name} cannot be read as {kind}{where}: {_CURES[kind]}."
-            ) from None
-    found = _from_connection(connection, folder.name, read_about(folder / _ABOUT))
-    ignored = sorted(path.name for path in folder.iterdir() if passed_over(path.name))
-    return replace(found, unknown=tuple(unknown), ignored=tuple(ignored))
+    held = contents(folder)
+    read_folder(folder, connection, held)
+    found = _from_connection(connection, folder.name, read_about(folder / ABOUT))
+    return replace(
+        found,
+        unknown=tuple(name for name in held.tables if name not in TABLES),
+        ignored=held.ignored,
+        unread=MappingProxyType(held.unread),
+        files=MappingProxyType({name: len(parts) for name, parts in held.tables.items()}),
+    )
 
 
 def _refuse_views(connection: Any, source: str) -> None:
@@ -449,21 +367,6 @@ def _refuse_views(connection: Any, source: str) -> None:
                 f"{name} in {source} is a view that reads other files, or cannot be read: make it "
                 "a table."
             ) from None
-
-
-def _refuse_unlike(parts: list[Path], name: str) -> None:
-    """Refuse parts of one table whose columns or types differ: they would fail row by row."""
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    schemas = [{(one.name, str(one.type)) for one in pq.read_schema(part)} for part in parts]
-    for other in schemas[1:]:
-        differ = schemas[0] ^ other
-        if differ:
-            columns = _listed(sorted({column for column, _ in differ}))
-            raise DataError(
-                f"The parts of {name} differ in the columns or types of {columns}: write them "
-                "alike."
-            )
 
 
 def unknown_tables(records: Records) -> dict[str, str]:
@@ -491,6 +394,7 @@ def _from_connection(connection: Any, source: str, about: Mapping[str, Any]) -> 
         connection=connection,
         source=source,
         simulated=about.get("simulated", False),
+        unknown=almost_tables(connection, set(raw)),
         about=MappingProxyType(dict(about)),
     )
 

@@ -23,7 +23,7 @@ from tfeval.release.keys import DOMINANCE, REACH
 from tfeval.release.released import SECONDARY, SMALL, Released
 
 _VERSION = "0.4.8"
-_TABLES = ("count", "share", "mean", "effect")
+_TABLES = ("count", "share", "mean", "effect", "balance")
 #: What of a cell the checker sees.
 _INSIDE = ["number", "outcome", "months", "arm", "level", "area", "exact", "released", "unit",
            "error", "released_error", "n", "events", "least", "largest", "drop", "reason", "apart",

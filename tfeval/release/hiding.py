@@ -10,7 +10,7 @@ cell is hidden. Reference: Fischetti and Salazar (2001), Management Science 47.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from tfeval.errors import ReportError
 from tfeval.release.keys import REACH
 
 _LEVELS = {"authority": 0, "region": 1, "england": 2}
-_TREE = ["kind", "number", "months", "arm"]
+_TREE = ["kind", "number", "when", "arm"]
 #: Rounds of one programme for many cells, before those left are looked at one by one.
 _ROUNDS, _STALE, _DOWN = 400, 8, 3
 #: A programme's answer is so exact, relative to the unit.
@@ -75,36 +75,50 @@ class _Block:
     about: list[tuple[int, bool, float]]
 
 
+#: That a sum of cells, each so many times, is at most so much.
+Bound = tuple[dict[int, float], float]
+
+
 def reach(frame: pd.DataFrame) -> list[Reach]:
     """Return how near a reader of all cells shown comes to each hidden one.
 
     Parameters
     ----------
     frame : DataFrame
-        Columns kind, number, months, arm, level, area, parent, base, within, n, signed; `released`,
-        `unit` and `shown`; `sensitive`, which of the hidden must be protected, and by how much:
-        `need`; `guarded`, of which counts those without are ten or more too; `exhaustive`, which
-        parts make up their whole; and inside `exact`.
+        Columns kind, number, months (or `when`, which tells reports apart too), arm, level, area,
+        parent, base, within, n, signed; `released`, `unit` and `shown`; `sensitive`, which of the
+        hidden must be protected, and by how much: `need`; `guarded`, of which counts those
+        without are ten or more too; `exhaustive`, which parts make up their whole; and inside
+        `exact`.
 
     Raises
     ------
     ReportError
         If the numbers shown contradict each other.
     """
-    return [one for block in _blocks(frame) for one in _reached(block)[0]]
+    return [one for block in _blocks(_ready(frame)) for one in _reached(block)[0]]
+
+
+def _ready(frame: pd.DataFrame) -> pd.DataFrame:
+    frame = frame.reset_index(drop=True)
+    return frame if "when" in frame else frame.assign(when=frame["months"])
 
 
 def hide_more(
-    frame: pd.DataFrame, tell: Callable[[str], None] | None = None
-) -> tuple[np.ndarray, list[Reach]]:
+    frame: pd.DataFrame, across: Sequence[Bound] = (), apart: Sequence[tuple[int, int]] = (),
+) -> tuple[np.ndarray, list[Reach]]:  # fmt: skip
     """Return which further cells to hide, and how near a reader then comes to each hidden one.
 
     Parameters
     ----------
     frame : DataFrame
         As for `reach`.
-    tell : callable, optional
-        Told of each cell hidden in addition.
+    across : sequence of (mapping, float), optional
+        What else holds between counts, as of horizons and phases: by rows of the frame, how often
+        each counts, and what the sum is at most.
+    apart : sequence of (int, int), optional
+        Rows of two counts of which the first is within the second, and between which fewer than
+        ten families lie: their difference must stay unknown.
 
     Returns
     -------
@@ -113,7 +127,7 @@ def hide_more(
     reached : list of Reach
         All of them safe.
     """
-    frame = frame.reset_index(drop=True)
+    frame = _ready(frame)
     shown = frame["shown"].to_numpy(dtype=bool).copy()
     level = frame["level"].map(_LEVELS).to_numpy(dtype=float)
     # What an earlier release told cannot be hidden any more: it comes last.
@@ -121,17 +135,15 @@ def hide_more(
     order = [np.arange(len(frame)), frame["n"].to_numpy(dtype=float), level, told]
     rank = np.lexsort(order).argsort()
     reached: list[Reach] = []
-    for cells in _components(frame):
+    for cells in _components(frame, {one for pair in apart for one in pair}):
         part = frame.iloc[cells]
         while True:
-            found, bad = _reached(_block(part.assign(shown=shown[cells]), cells))
+            found, bad = _reached(_block(part.assign(shown=shown[cells]), cells, across, apart))
             if not bad:
                 reached += found
                 break
             for one in _next_to_hide(cells, bad, shown, rank):
                 shown[one] = False
-                if tell:
-                    tell(str(frame["number"].iloc[one]))
     return frame["shown"].to_numpy(dtype=bool) & ~shown, reached
 
 
@@ -153,20 +165,24 @@ def _next_to_hide(
 
 
 def _blocks(frame: pd.DataFrame) -> list[_Block]:
-    frame = frame.reset_index(drop=True)
     return [_block(frame.iloc[cells], cells) for cells in _components(frame)]
 
 
-def _components(frame: pd.DataFrame) -> list[np.ndarray]:
+def _components(
+    frame: pd.DataFrame, also: Collection[int] = frozenset()
+) -> list[np.ndarray]:  # fmt: skip
     """Return rows that can know of each other: counts of one arm; each other number by itself."""
     key = frame[_TREE].astype(str).agg("|".join, axis=1)
     key = key.where(frame["kind"] != "count", "count|" + frame["arm"].astype(str))
     found = [np.asarray(rows) for rows in frame.groupby(key, sort=True).indices.values()]
-    sensitive = frame["sensitive"].to_numpy(dtype=bool)
+    sensitive = frame["sensitive"].to_numpy(dtype=bool) | np.isin(np.arange(len(frame)), [*also])
     return [rows for rows in found if sensitive[rows].any()]
 
 
-def _block(part: pd.DataFrame, cells: np.ndarray) -> _Block:
+def _block(
+    part: pd.DataFrame, cells: np.ndarray, across: Sequence[Bound] = (),
+    apart: Sequence[tuple[int, int]] = (),
+) -> _Block:  # fmt: skip
     part = part.reset_index(drop=True)
     counts = bool((part["kind"] == "count").all())
     size = len(part)
@@ -174,7 +190,17 @@ def _block(part: pd.DataFrame, cells: np.ndarray) -> _Block:
     places = {key: place for place, key in enumerate(_keys(part))}
     equal, slack = _tree(part)
     less, by = _between(part, places) if counts else ([], [])
-    targets, about = [], []
+    local = {int(cell): place for place, cell in enumerate(cells)}
+    for row, most in across:
+        if counts and row.keys() <= local.keys():
+            less.append({local[cell]: often for cell, often in row.items()})
+            by.append(most)
+    targets: list[dict[int, float]] = []
+    about: list[tuple[int, bool, float]] = []
+    for inner, outer in apart:
+        if inner in local and outer in local:
+            targets.append({local[outer]: 1.0, local[inner]: -1.0})
+            about.append((outer, True, float(THRESHOLD)))
     for place in np.flatnonzero((part["sensitive"] & ~part["shown"]).to_numpy(dtype=bool)):
         unit = float(part["need"].iloc[place])
         targets.append({int(place): 1.0})
@@ -188,12 +214,12 @@ def _block(part: pd.DataFrame, cells: np.ndarray) -> _Block:
 
 
 def _keys(part: pd.DataFrame) -> list[tuple[str, int, str, str]]:
-    return list(zip(part["number"], part["months"], part["arm"], part["area"], strict=True))
+    return list(zip(part["number"], part["when"], part["arm"], part["area"], strict=True))
 
 
 def _base_key(part: pd.DataFrame, place: int, column: str) -> tuple[str, int, str, str]:
     row = part.iloc[place]
-    return row[column], row["months"], row["arm"], row["area"]
+    return row[column], row["when"], row["arm"], row["area"]
 
 
 def _bounds(part: pd.DataFrame, counts: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -22,8 +22,8 @@ DOMINANCE = 10.0
 #: A hidden mean or effect must stay unknown by so many times its largest contribution.
 PROTECTED = 2.0
 #: Noise before rounding, to either side, in units; and the most that nine families may move a
-#: number by. Together they are at most a half, which is what the property of a unit rests on.
-NOISE, MOVED = 0.05, 0.45
+#: number by, whatever unit it then has. Together they are a half, on which the unit rests.
+NOISE, MOVED = 0.02, 0.48
 #: How far the exact value may lie from a released one, in units.
 REACH = 0.5 + NOISE
 
@@ -63,30 +63,43 @@ def noise(number: str, cell: int, key: bytes) -> float:
     return NOISE * (2 * drawn / 2**64 - 1)
 
 
-def unit_of(largest: float, drop: float) -> float:
+def unit_of(largest: float, drop: float, tenth: float = 0.0) -> float:
     """Return the unit that a mean or an effect is rounded to: a power of two.
 
     Parameters
     ----------
     largest, drop : float
         The largest contribution of a family, and the most that leaving out any nine moves it.
+    tenth : float, default 0
+        What the largest contribution is at least, whichever nine are left out.
 
     Notes
     -----
     At least ten times `largest`, so that no family makes a tenth of a unit, and so large that
-    `drop` is under `MOVED` of it. Powers of two lie in each other: whatever unit the number has
-    without those nine families, it then moves by at most the larger of the two units. Ladders such
-    as 1, 2, 5 do not have that.
+    nine families move what is said by at most one of the larger of both units. Powers of two lie
+    in each other, so what is said moves by a multiple of the smaller unit v, and by less than
+    (u + v) / 2 for rounding, `NOISE` (u + v) for noise, and `drop`. That is under u + v, and so at
+    most u, where `drop` is under `MOVED` (u + v). The smaller v, the less may be moved; `tenth`
+    tells how small it can be. Ladders such as 1, 2, 5 do not lie in each other.
 
     Examples
     --------
-    >>> unit_of(0.001, 0.004)
-    0.015625
+    >>> unit_of(0.001, 0.007), unit_of(0.001, 0.009, 0.001)
+    (0.015625, 0.015625)
+    >>> unit_of(0.001, 0.009)
+    0.03125
     """
-    least = max(DOMINANCE * largest, drop / MOVED)
-    if not math.isfinite(least) or least <= 0:
+    if not (math.isfinite(largest) and math.isfinite(drop)) or max(largest, drop) <= 0:
         return math.nan
-    return float(2.0 ** math.ceil(math.log2(least)))
+    unit, next_one = _two(max(DOMINANCE * largest, drop)), _two(DOMINANCE * tenth)
+    while drop >= MOVED * (unit + min(unit, next_one)):
+        unit *= 2
+    return unit
+
+
+def _two(value: float) -> float:
+    """Return the power of two that is no less."""
+    return float(2.0 ** math.ceil(math.log2(value))) if value > 0 else 0.0
 
 
 def rounded(value: float, unit: float, drawn: float) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 
 from tfeval.errors import DataError, TfevalError
 from tfeval.records.private import open_to_others, write_private, written_whole
+from tfeval.release.combinations import Combinations
 from tfeval.report.cells import FEW
 
 KEY, RELEASES = "key", "releases"
@@ -63,6 +64,7 @@ class Ledger:
         self.folder = folder
         self._numbers: dict[str, _Numbers] = {}
         self._values: dict[str, set[tuple[float, float]]] = {}
+        self._earlier: dict[str, Combinations] = {}
         self._new: list[tuple[str, np.ndarray, dict[str, Any]]] = []
         if folder is None:
             self.key = secrets.token_bytes(_BYTES)
@@ -89,7 +91,11 @@ class Ledger:
             raise DataError(f"{path} cannot be read: put back the ledger's copy of it.") from None
         for row in rows:
             place = row["set"]
-            self._take(row["number"], members[starts[place] : starts[place + 1]], row)
+            families = members[starts[place] : starts[place + 1]]
+            self._take(row["number"], families, row)
+            if row["released"] is not None:
+                group = str(row.get("group", row["number"]))
+                self._earlier.setdefault(group, Combinations()).add(families)
 
     def _take(self, number: str, families: np.ndarray, said: dict[str, Any]) -> None:
         self._numbers.setdefault(number, _Numbers()).take(families, said)
@@ -106,7 +112,8 @@ class Ledger:
         Returns
         -------
         mapping or None
-            Of the nearest set that differs by at most nine families, with `apart`, by how many.
+            Of the nearest set that differs by at most nine families, with `apart`, by how many,
+            and `new` if it is of the release that is being made.
             Its `released` is None where it was hidden so that others cannot be worked out.
         """
         held = self._numbers.get(number)
@@ -123,6 +130,19 @@ class Ledger:
                 best = {**said, "apart": differ}
         return best
 
+    def isolates(self, group: str, families: np.ndarray) -> bool:
+        """Tell whether a set and two or three of earlier releases tell of one to nine families.
+
+        Parameters
+        ----------
+        group : str
+            Of numbers that can be set against each other, as `add` was told.
+        families : ndarray of uint64
+            Record keys, sorted.
+        """
+        earlier = self._earlier.get(group)
+        return earlier is not None and earlier.isolate(families)
+
     def has(self, kind: str, number: str, value: str, unit: float) -> bool:
         """Tell whether a printed number was released, of whatever families."""
         named = "count" if kind == "count" else number
@@ -135,12 +155,17 @@ class Ledger:
         digits = len(value.partition(".")[2])
         return any(one == unit and f"{said:.{digits}f}" == value for said, one in held)
 
-    def add(self, number: str, families: np.ndarray, said: Mapping[str, Any]) -> None:
-        """Note that a number is released."""
-        row = dict(said)
+    def add(self, number: str, families: np.ndarray, said: Mapping[str, Any]) -> dict[str, Any]:
+        """Note that a number is released; return what is kept of it, which `untell` takes back."""
+        row = {**said, "new": True}
         self._values.clear()
         self._take(number, families, row)
         self._new.append((number, families, row))
+        return row
+
+    def untell(self, row: dict[str, Any]) -> None:
+        """Note that a number of this release was hidden after all, for the sake of others."""
+        row |= dict.fromkeys(("released", "unit", "error"))
 
     def next_release(self) -> str:
         """Return the name of the release that `save` will keep."""
@@ -160,7 +185,8 @@ class Ledger:
             if own not in sets:
                 sets[own] = len(parts)
                 parts.append(families)
-            rows.append({**row, "number": number, "set": sets[own]})
+            kept = {name: one for name, one in row.items() if name != "new"}
+            rows.append({**kept, "number": number, "set": sets[own]})
         told = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "numbers": rows}
         path = self.folder / RELEASES / f"{name}.npz"
         write_private(path, "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +18,7 @@ from tfeval.display import release_words as words
 from tfeval.errors import TfevalError
 from tfeval.programme.claims import authorities
 from tfeval.programme.outcomes import outcome_label
+from tfeval.release.chapters import chapter_pages
 from tfeval.release.released import Released, ends, printed
 
 REGISTER, ABOUT, INDEX = "cells.csv", "about.csv", "index.html"
@@ -52,10 +54,14 @@ def register_of(released: Released) -> pd.DataFrame:
 
 def read_register(path: Path) -> pd.DataFrame:
     """Return a written table of cells, all as text."""
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    frame = _read(path)
     if list(frame.columns) != list(COLUMNS):
         raise TfevalError(f"{path.name} is no table of released cells: its columns are others.")
     return frame
+
+
+def _read(place: Path | io.StringIO) -> pd.DataFrame:
+    return pd.read_csv(place, dtype=str, keep_default_na=False, encoding="utf-8")
 
 
 def read_about(path: Path) -> dict[str, str]:
@@ -95,18 +101,27 @@ def pages_of(register: pd.DataFrame, about: Mapping[str, str]) -> dict[str, str]
     england = register[register["level"] == _ENGLAND]
     areas = register[register["level"] == _AUTHORITY]
     lines = [*words.READ, *_rounding(england), *_rounding(areas, words.BY_AUTHORITY)]
-    listed = [(link, title) for _, link, title in links]
+    chapters = _chapters(register.to_csv(index=False), tuple(about.items()))
+    files |= {f"{name}.html": page for name, (_, page) in chapters.items()}
+    listed = {words.CHAPTERS: [(f"{name}.html", title) for name, (title, _) in chapters.items()],
+              words.AREAS: [(link, title) for _, link, title in links]}  # fmt: skip
+    lines += words.STAY_INSIDE if chapters else [words.NO_CHAPTERS]
     files[INDEX] = _page(words.TITLE, england, about, lines, listed)
     return files
 
 
+@lru_cache(maxsize=2)
+def _chapters(text: str, about: tuple[tuple[str, str], ...]) -> dict[str, tuple[str, str]]:
+    """Return the chapters' pages; the same table and choices, as written and as checked, once."""
+    return chapter_pages(_read(io.StringIO(text)), dict(about))
+
+
 def _page(
     title: str, rows: pd.DataFrame, about: Mapping[str, str], lines: list[str],
-    links: Iterable[tuple[str, str]] = (),
+    links: Mapping[str, list[tuple[str, str]]] | None = None,
 ) -> str:  # fmt: skip
     return render(
-        title=title, about=words.about_words(about), lines=lines, links=list(links),
-        links_title="Areas",
+        title=title, about=words.about_words(about), lines=lines, links=links or {},
         tables=[table for kind in words.TABLES if (table := _table(kind, rows))],
         simulated=words.SIMULATED_NOTE if about.get("simulated") == "yes" else "",
     )  # fmt: skip
@@ -163,11 +178,13 @@ def _cell(row: pd.Series) -> dict[str, str]:
 
 
 def _label(kind: str, number: str, row: pd.Series) -> str:
-    months = f", {row['months']} months"
+    parts = number.split(":")
+    said = f", {row['months']} months" + "".join(words.MORE.get(one, "") for one in parts)
     if kind in ("mean", "effect"):
-        return f"{outcome_name(row['outcome'])}, {row['unit_of']}{months}"
-    named = outcome_name(number.rpartition(":")[2]) if ":" in number else ""
-    return words.number_words(number, named) + months
+        unit = f", {row['unit_of']}" if row["unit_of"] else ""
+        return f"{outcome_name(row['outcome'])}{unit}{said}"
+    named = outcome_name(parts[-1]) if len(parts) > 1 else ""
+    return words.number_words(number, named) + said
 
 
 def outcome_name(name: str) -> str:
@@ -200,8 +217,8 @@ def index_of(folder: Path) -> str:
     simulated = any(about.get("simulated") == "yes" for about in abouts)
     links = [(f"{path.name}/{INDEX}", words.about_words(about) or path.name)
              for path, about in zip(scopes, abouts, strict=True)]  # fmt: skip
-    return render(title=words.TITLE, about="", lines=words.READ, tables=[], links=links,
-                  links_title="Reports",
+    return render(title=words.TITLE, about="", lines=words.READ, tables=[],
+                  links={words.REPORTS: links},
                   simulated=words.SIMULATED_NOTE if simulated else "")  # fmt: skip
 
 

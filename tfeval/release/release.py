@@ -10,6 +10,8 @@ from typing import Any
 
 from tfeval.errors import ReportError, TfevalError
 from tfeval.records.private import written_whole
+from tfeval.release.chapters import CHAPTERS
+from tfeval.release.chapters import told as parameters_told
 from tfeval.release.checker import write_checker
 from tfeval.release.ledger import Ledger
 from tfeval.release.pages import INDEX, count_of, files_of, index_of, register_of
@@ -19,8 +21,6 @@ from tfeval.report.cells import FILE, read_cells, together
 from tfeval.report.fingerprint import close_to_others, file_hash, read_manifest
 
 CHECKER = "checker"
-#: Parameters that may be told: of an extract only that it is one.
-_EXTRACT = "extract"
 _TOLD_FAULTS = 5
 
 
@@ -83,9 +83,12 @@ def release(reports: Path, outside: Path, ledger: Path) -> Release:
     held = Ledger(ledger)
     made: dict[str, Released] = {}
     with written_whole(outside, private=True) as (draft,):
+        pages_of = [(scope, folder) for scope, pages in found.items() for folder, _ in pages]
+        cells = together((read_cells(folder / FILE) for _, folder in pages_of),
+                         [scope for scope, _ in pages_of])  # fmt: skip
+        whole = release_cells(cells, held)
         for scope, pages in found.items():
-            cells = together(read_cells(folder / FILE) for folder, _ in pages)
-            made[scope] = release_cells(cells, held)
+            made[scope] = whole.of(scope)
             (draft / scope).mkdir(mode=0o700)
             about = _about(pages, made[scope])
             for name, text in files_of(register_of(made[scope]), about).items():
@@ -137,8 +140,12 @@ def _stays(reports: Path) -> list[str]:
 
 def _about(pages: Pages, released: Released) -> dict[str, str]:
     told: dict[str, str] = {}
-    for _, manifest in pages:
+    beside = pages[0][0].parent.glob("*/manifest.json")
+    manifests = [manifest for _, manifest in pages]
+    manifests += [one for path in sorted(beside) if (one := read_manifest(path.parent))]
+    allowed = frozenset[str]().union(*map(parameters_told, CHAPTERS))
+    for manifest in manifests:
         for name, item in manifest["parameters"].items():
-            if name not in (_EXTRACT, "local_authority", "region", "records"):
+            if name in allowed:
                 told.setdefault(name, str(item["value"]))
     return told | {"simulated": "yes" if released.simulated else "no"}

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tfeval.display.tables import THRESHOLD
-from tfeval.release.hiding import Reach, hide_more
+from tfeval.release.hiding import Bound, Reach, hide_more
 from tfeval.release.keys import (
     COUNT_UNIT,
     MOVED,
@@ -26,7 +27,7 @@ from tfeval.release.ledger import Ledger
 from tfeval.report.cells import Cells
 
 #: Why a cell is hidden.
-SMALL, NO_UNIT, SECONDARY = "small", "no_unit", "secondary"
+SMALL, NO_UNIT, SECONDARY, APART = "small", "no_unit", "secondary", "apart"
 #: Standard errors to either side of a 95% interval.
 _WIDE = 1.96
 
@@ -51,6 +52,10 @@ class Released:
     reached: tuple[Reach, ...] = field(default=())
     simulated: bool = False
 
+    def of(self, scope: str) -> Released:
+        """Return what is of one report."""
+        return replace(self, frame=self.frame[self.frame["scope"] == scope])
+
 
 def release_cells(cells: Cells, ledger: Ledger) -> Released:
     """Return what may leave of some cells.
@@ -65,16 +70,19 @@ def release_cells(cells: Cells, ledger: Ledger) -> Released:
     Notes
     -----
     First what rests on fewer than ten is hidden; then numbers are rounded by their key, or said as
-    they were said before of the same families or of all but nine; then more is hidden until linear
-    programming finds no hidden number to within its unit.
+    they were said of the same families or of all but nine, before or in another of these cells;
+    then more is hidden until linear programming finds no hidden number to within its unit.
     """
     keys = record_keys(cells.families, ledger.key)
     sets = [np.sort(keys[cells.rows_of(place)]) for place in range(len(cells.starts) - 1)]
     frame = cells.frame.copy()
+    scope = frame["scope"] if "scope" in frame else pd.Series("", index=frame.index)
+    frame["when"] = scope + "|" + frame["months"].astype(str)
     frame["exact"] = frame["value"]
     frame["unit_of"] = frame["unit"]
     frame["sensitive"] = frame["least"] < THRESHOLD
-    units = [unit_of(*pulls) for pulls in zip(frame["largest"], frame["drop"], strict=True)]
+    moved = (frame[name] for name in ("largest", "drop", "tenth"))
+    units = [unit_of(*pulls) for pulls in zip(*moved, strict=True)]
     counts = frame["kind"].eq("count")
     frame["unit"] = np.where(counts, float(COUNT_UNIT), units)
     frame["need"] = _needs(frame)
@@ -84,21 +92,49 @@ def release_cells(cells: Cells, ledger: Ledger) -> Released:
     frame["shown"] = ~frame["sensitive"] & ~no_unit
     frame["reason"] = np.where(frame["sensitive"], SMALL, np.where(no_unit, NO_UNIT, ""))
     fresh = _say(frame, sets, ledger)
-    more, reached = hide_more(frame)
+    more, reached = hide_more(frame, *across(frame, sets))
     frame.loc[more, "reason"] = SECONDARY
     frame["shown"] &= ~more
     for place, said in fresh.items():
-        told = said if frame["shown"].iloc[place] else dict.fromkeys(said)
-        ledger.add(_number(frame, place), sets[frame["set"].iloc[place]], told)
+        if not frame["shown"].iloc[place]:
+            ledger.untell(said)
     hidden = ~frame["shown"]
     frame.loc[hidden, ["released", "released_error"]] = np.nan
     simulated = bool(cells.about.get("simulated", False))
     return Released(_with_shares(frame), tuple(reached), simulated)
 
 
+def across(
+    frame: pd.DataFrame, sets: list[np.ndarray]
+) -> tuple[list[Bound], list[tuple[int, int]]]:
+    """Return what holds between counts of one number and area in several reports and horizons.
+
+    Whose families lie within whose, and which two make up a third, is seen from the sets: those
+    with an offence in 6 months are among those with one in 12, and two phases make up the whole.
+    """
+    bounds: list[Bound] = []
+    apart: list[tuple[int, int]] = []
+    counts = frame[frame["kind"] == "count"]
+    for rows in counts.groupby(["number", "arm", "area"], sort=False).indices.values():
+        held = sorted((int(counts.index[row]) for row in rows),
+                      key=lambda place: float(frame["exact"].iloc[place]))  # fmt: skip
+        own = {place: sets[frame["set"].iloc[place]] for place in held} if len(held) > 1 else {}
+        within = [(a, b) for a, b in combinations(own, 2)
+                  if np.isin(own[a], own[b], assume_unique=True).all()]  # fmt: skip
+        bounds += [({a: 1.0, b: -1.0}, 0.0) for a, b in within]
+        bounds += [({b: 1.0, a: -1.0}, 0.0) for a, b in within if len(own[a]) == len(own[b])]
+        apart += [(a, b) for a, b in within if 0 < len(own[b]) - len(own[a]) < THRESHOLD]
+        for (a, whole), (b, same) in combinations(within, 2):
+            if whole == same and len(own[a]) + len(own[b]) == len(own[whole]) == len(
+                np.union1d(own[a], own[b])
+            ):
+                bounds += [({whole: sign, a: -sign, b: -sign}, 0.0) for sign in (1.0, -1.0)]
+    return bounds, apart
+
+
 def _exhaustive(frame: pd.DataFrame) -> np.ndarray:
     """Return which counts are parts that make up their whole in every area: whoever reads knows."""
-    at = ["months", "arm", "area"]
+    at = ["when", "arm", "area"]
     parts = frame[frame["kind"].eq("count") & frame["within"].ne("")]
     wholes = frame[frame["number"].isin(set(parts["within"]))].set_index(["number", *at])["exact"]
     sums = parts.groupby(["within", *at])["exact"].sum()
@@ -114,12 +150,12 @@ def _needs(frame: pd.DataFrame) -> np.ndarray:
     Of a count by its unit; of a mean or an effect by a few times its largest contribution. Where
     all families are alike there is none: then by that of the area around.
     """
-    at = ["number", "months", "arm", "area"]
+    at = ["number", "when", "arm", "area"]
     largest = frame.drop_duplicates(at).set_index(at)["largest"]
     own = frame["largest"].to_numpy(dtype=float).copy()
     for place in map(int, np.flatnonzero(own <= 0)):
         row = frame.iloc[place]
-        around = largest.get((row["number"], row["months"], row["arm"], row["parent"]), 0.0)
+        around = largest.get((row["number"], row["when"], row["arm"], row["parent"]), 0.0)
         own[place] = around or max(abs(float(row["exact"])), 1.0)
     return np.where(frame["kind"] == "count", float(COUNT_UNIT), PROTECTED * own)
 
@@ -136,26 +172,35 @@ def _say(frame: pd.DataFrame, sets: list[np.ndarray], ledger: Ledger) -> dict[in
     errors, apart = released.copy(), np.full(len(frame), -1)
     units = frame["unit"].to_numpy(dtype=float).copy()
     fresh: dict[int, dict[str, Any]] = {}
-    kept_hidden: list[int] = []
+    hidden: dict[int, str] = {}
     for place in map(int, np.flatnonzero(frame["shown"])):
         families = sets[frame["set"].iloc[place]]
         number = _number(frame, place)
-        said = ledger.answer(number, families)
-        if said is None:
-            said = fresh[place] = _fresh(frame.iloc[place], number, families, ledger.key)
-        else:
+        said, row = ledger.answer(number, families), frame.iloc[place]
+        if said is not None and not said.get("new"):
             apart[place] = said["apart"]
+        else:  # of all but a few of another cell's families: as that one
+            made = _fresh(row, number, families, ledger.key)
+            near = {name: said[name] for name in _TOLD} if said and said["apart"] else {}
+            said = fresh[place] = ledger.add(number, families, made | near)
+            if ledger.isolates(made["group"], families):
+                ledger.untell(said)
+                hidden[place] = APART
+                continue
         if said["released"] is None:
-            kept_hidden.append(place)
+            # What was hidden for the sake of others stays so: they may have been told since.
+            hidden[place] = SECONDARY
             continue
         released[place], units[place] = said["released"], said["unit"]
         errors[place] = np.nan if said["error"] is None else said["error"]
     frame["released"], frame["released_error"], frame["unit"] = released, errors, units
     frame["apart"] = apart
-    # What was hidden for the sake of others stays so: they may have been told since.
-    frame.loc[kept_hidden, "shown"] = False
-    frame.loc[kept_hidden, "reason"] = SECONDARY
+    frame.loc[list(hidden), "shown"] = False
+    frame.loc[list(hidden), "reason"] = list(hidden.values())
     return fresh
+
+
+_TOLD = ("released", "unit", "error")
 
 
 def _fresh(row: pd.Series, number: str, families: np.ndarray, key: bytes) -> dict[str, Any]:
@@ -167,16 +212,17 @@ def _fresh(row: pd.Series, number: str, families: np.ndarray, key: bytes) -> dic
         # Rounding is an error too: evenly spread over a unit.
         whole = math.hypot(row["error"], unit / math.sqrt(12))
         error = rounded(whole, step, noise(f"error:{number}", cell, key)) or step
-    return {"released": released, "unit": unit, "error": error}
+    group = row["within"] or row["number"]
+    return {"released": released, "unit": unit, "error": error, "group": f"{group}:{row['arm']}"}
 
 
 def _with_shares(frame: pd.DataFrame) -> pd.DataFrame:
     """Add the shares that released counts make: whoever has the two counts has the share."""
-    at = ["number", "months", "arm", "area"]
+    at = ["number", "when", "arm", "area"]
     shown = frame[frame["shown"] & frame["kind"].eq("count")].drop_duplicates(at)
     bases = shown.set_index(at)["released"]
     parts = shown[shown["guarded"]]
-    base = [bases.get(key, np.nan) for key in zip(parts["base"], parts["months"], parts["arm"],
+    base = [bases.get(key, np.nan) for key in zip(parts["base"], parts["when"], parts["arm"],
                                                   parts["area"], strict=True)]  # fmt: skip
     shares = parts.assign(
         kind="share", number="share:" + parts["number"], unit_of="share", guarded=False,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,14 +23,16 @@ from tfeval.errors import DataError
 from tfeval.settings import KEEPS_FILES
 
 FILE = "cells.npz"
-KINDS = ("count", "mean", "effect")
+KINDS = ("count", "mean", "effect", "balance")
 LEVELS = ("authority", "region", "england")
 ENGLAND = "England"
 #: A number must not tell apart sets that differ by fewer families than may be counted.
 FEW = THRESHOLD - 1
+#: At the end of the name of a number of values cut down to a cap.
+CAPPED = ":capped"
 COLUMNS = ("kind", "number", "outcome", "months", "arm", "level", "area", "parent", "base",
-           "within", "value", "error", "n", "events", "least", "largest", "drop", "error_drop",
-           "signed", "unit", "set")  # fmt: skip
+           "within", "value", "error", "n", "events", "least", "largest", "drop", "tenth",
+           "error_drop", "signed", "unit", "set")  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +47,9 @@ class Cells:
         `base`, the number of those among whom it counts; `within`, the number that it is a part
         of; `value`, exact, with its standard `error`; `n` families, `events` of them with the
         outcome; `least`, the smallest count that it would give away; `largest`, the largest
-        contribution of one family, and `drop`, the most that leaving out any nine moves it
-        (`error_drop` the same of the error); `signed`, whether it can be below 0; `unit`; `set`,
-        whose it is.
+        contribution of one family, `drop`, the most that leaving out any nine moves it
+        (`error_drop` the same of the error), and `tenth`, what `largest` then still is;
+        `signed`, whether it can be below 0; `unit`; `set`, whose it is.
     families : ndarray of uint64, shape (families,)
         A hash of each family's pseudonym.
     members : ndarray of uint32
@@ -106,8 +108,15 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.astype(kinds | {"signed": bool})
 
 
-def together(several: Iterable[Cells]) -> Cells:
-    """Return the cells of several pages as one."""
+def together(several: Iterable[Cells], scopes: Sequence[str] = ()) -> Cells:
+    """Return the cells of several pages as one.
+
+    Parameters
+    ----------
+    several : iterable of Cells
+    scopes : sequence of str, optional
+        Whose report each is of: the same number of two reports is two cells.
+    """
     parts = list(several)
     if not parts:
         none = np.zeros(0, dtype=np.uint64)
@@ -117,14 +126,14 @@ def together(several: Iterable[Cells]) -> Cells:
                                 return_inverse=True)  # fmt: skip
     ends = np.cumsum([0, *(len(one.families) for one in parts)])
     frames, members, starts, sets, held = [], [], [np.zeros(1, dtype=np.int64)], 0, 0
-    for one, begin in zip(parts, ends[:-1], strict=True):
-        frames.append(one.frame.assign(set=one.frame["set"] + sets))
+    for one, begin, scope in zip(parts, ends[:-1], scopes or [""] * len(parts), strict=True):
+        frames.append(one.frame.assign(set=one.frame["set"] + sets, scope=scope))
         members.append(place[begin + one.members.astype(np.int64)].astype(np.uint32))
         starts.append(one.starts[1:] + held)
         sets, held = sets + len(one.starts) - 1, held + len(one.members)
     frame = pd.concat(frames, ignore_index=True)
     # Two pages may show one number of one population: it is one cell.
-    first = ~frame.duplicated(["number", "months", "arm", "area"])
+    first = ~frame.duplicated(["scope", "number", "months", "arm", "area"])
     simulated = any(one.about.get("simulated", False) for one in parts)
     return Cells(frame[first].reset_index(drop=True), families, np.concatenate(members),
                  np.concatenate(starts), {"simulated": simulated})  # fmt: skip
@@ -159,8 +168,22 @@ def most(contributions: np.ndarray, count: int = FEW) -> float:
     return float(size.sum())
 
 
-def moved_by(values: np.ndarray, weights: np.ndarray | None = None) -> tuple[float, float, float]:
-    """Return a mean, the largest contribution to it, and how far any nine families can move it.
+def tenth(contributions: np.ndarray) -> float:
+    """Return the tenth largest contribution, in size: one so large is left, whichever nine go.
+
+    Examples
+    --------
+    >>> tenth(np.append(np.full(10, -2.0), 9.0)), tenth(np.ones(9))
+    (2.0, 0.0)
+    """
+    size = np.abs(contributions)
+    return float(np.partition(size, len(size) - FEW - 1)[-FEW - 1]) if len(size) > FEW else 0.0
+
+
+def moved_by(
+    values: np.ndarray, weights: np.ndarray | None = None
+) -> tuple[float, dict[str, float]]:
+    """Return a mean, and how far families can move it.
 
     Parameters
     ----------
@@ -169,23 +192,40 @@ def moved_by(values: np.ndarray, weights: np.ndarray | None = None) -> tuple[flo
 
     Returns
     -------
-    mean, largest, drop : float
-        A contribution is a family's distance from the mean times its share of the weight. `drop`
-        holds exactly: leaving families out moves a weighted mean by the sum of their weights times
-        distances, over the weight that is left.
+    mean : float
+    moved : dict of str to float
+        `largest`, the largest contribution: a family's distance from the mean times its share of
+        the weight. `drop`, how far any nine move it, holds exactly: leaving families out moves a
+        weighted mean by the sum of their weights times distances, over the weight that is left.
+        `tenth`, what `largest` is at least without any nine: those left are as far from a mean
+        that has moved by `drop` at most.
 
     Examples
     --------
-    >>> mean, largest, drop = moved_by(np.array([0.0] * 50 + [1.0] * 50))
-    >>> round(mean, 2), round(drop, 4)
-    (0.5, 0.0495)
+    >>> mean, moved = moved_by(np.array([0.0] * 50 + [1.0] * 50))
+    >>> round(mean, 2), {name: round(one, 4) for name, one in moved.items()}
+    (0.5, {'largest': 0.005, 'drop': 0.0495, 'tenth': 0.0045})
     """
     weights = np.ones(len(values)) if weights is None else weights
     mean = float(np.average(values, weights=weights))
     pulls = weights * np.abs(values - mean)
     left = weights.sum() - most(weights)
     drop = float(most(pulls) / left) if left > 0 else np.inf
-    return mean, float(pulls.max() / weights.sum()), drop
+    stays = tenth(pulls) / weights.sum() - weights.max() * drop / left if left > 0 else 0.0
+    return mean, {"largest": float(pulls.max() / weights.sum()), "drop": drop,
+                  "tenth": max(float(stays), 0.0)}  # fmt: skip
+
+
+def least_of(n: int, events: int, mean: float) -> int:
+    """Return the smallest count that a mean gives away; that none lacks it, only if it is a 1.
+
+    Examples
+    --------
+    >>> least_of(50, 45, 0.9), least_of(50, 50, 2.5), least_of(50, 50, 1.0)
+    (5, 50, 0)
+    """
+    lacking = n - events
+    return min(n, events) if lacking == 0 and not np.isclose(mean, 1.0) else min(events, lacking)
 
 
 class Maker:
@@ -244,7 +284,7 @@ class Maker:
         held = int(np.count_nonzero(rows))
         least = held if among is None else min(held, int(np.count_nonzero(among)) - held)
         self.add(rows, kind="count", value=held, n=held, events=held, least=least, largest=1.0,
-                 drop=float(FEW), unit="families", **cell)  # fmt: skip
+                 drop=float(FEW), tenth=1.0, unit="families", **cell)  # fmt: skip
 
     def made(self, **about: Any) -> Cells:
         """Return the cells gathered."""

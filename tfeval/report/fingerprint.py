@@ -104,7 +104,7 @@ def load_ipython_extension(shell: Any) -> None:
 
 #: What makes a page of a notebook that was run, in the runner and not in the notebook's kernel.
 PAGE = ("beautifulsoup4", "jinja2", "latex2mathml", "nbclient", "nbconvert", "nbformat", "pandas",
-        "papermill", "pillow")  # fmt: skip
+        "papermill")  # fmt: skip
 _CODE = Path(__file__).resolve().parent.parent
 _DATA_SUFFIXES = (".csv", ".json", ".parquet", ".register", ".toml")
 

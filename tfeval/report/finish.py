@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from bs4 import BeautifulSoup, Tag
 
+from tfeval.display.words import unsigned_nothing
 from tfeval.errors import ReportError
 from tfeval.report.drawings import name_drawings
 from tfeval.report.page_sources import number_sources
@@ -18,6 +19,7 @@ _FORBIDDEN = ("script", "iframe", "object", "embed", "base", "form", "frame", "a
               "applet", "source", "track")  # fmt: skip
 #: A hyphen or a dash that stands for a minus: before a number and behind none.
 _HYPHEN = re.compile(r"(?<![\w–-])[-–](?=£?\d)")
+_SIGN = re.compile("[-–\N{MINUS SIGN}]\N{WORD JOINER}?£?\\d")
 #: Sections about how a page was made, and rows from which a table is folded.
 _WORKINGS = ("Records", "Provenance")
 _LONG = 10
@@ -112,10 +114,11 @@ def _rewrite_links(main: Tag, places: Mapping[str, str] | None) -> None:
 
 
 def _one_minus(main: Tag) -> None:
-    """Write one sign for less than nothing, whoever wrote the number."""
-    for text in main.find_all(string=_HYPHEN):
-        if text.find_parent(["pre", "code"]) is None:
-            text.replace_with(_HYPHEN.sub("\N{MINUS SIGN}", text))
+    """Write one sign for less than nothing, and none before nothing, whoever wrote the number."""
+    for text in main.find_all(string=_SIGN):
+        said = unsigned_nothing(_HYPHEN.sub("\N{MINUS SIGN}", text))
+        if said != text and text.find_parent(["pre", "code"]) is None:
+            text.replace_with(said)
 
 
 def _answer_first(main: Tag) -> None:
@@ -187,9 +190,10 @@ def _fold_tables(soup: BeautifulSoup, main: Tag) -> None:
         if one.name == "div" and "tfeval-table" not in (one.get("class") or []):
             continue
         caption = one.find("caption")
-        folded = shown or len(one.select("tbody > tr")) > _LONG
-        if one.name == "div" and isinstance(caption, Tag) and folded:
-            box = soup.new_tag("details", attrs={"class": "detail"})
+        long = len(one.select("tbody > tr")) > _LONG
+        if one.name == "div" and isinstance(caption, Tag) and (shown or long):
+            # Paper cannot be unfolded: what is short stands there in full.
+            box = soup.new_tag("details", attrs={"class": "detail" if long else "detail short"})
             summary = soup.new_tag("summary")
             summary.string = f"Table: {caption.get_text(' ', strip=True)}"
             one.wrap(box)

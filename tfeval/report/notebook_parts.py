@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -121,7 +121,7 @@ def _plain(value: Any, where: str, digits: int) -> Any:
 
 #: What an output says that is a box.
 BOX_MIME = "application/vnd.tfeval.box+json"
-HEADLINE, SECTION = "Headline", "section"
+HEADLINE, DETAIL, SECTION = "Headline", "Detail", "section"
 # JupyterLab has no style sheet of ours: its own colour there, light or dark, ours on the page.
 _ANSWER = (
     "margin: 0 0 2rem; padding: var(--answer, 1rem 1.2rem); "
@@ -168,7 +168,7 @@ class Box:
             return "\n".join(_sentence(term, text) for term, text in self.lines)
         rows = "\n".join(
             f'<div class="tfeval-{escape(term.lower())}"><dt>{escape(term)}</dt>'
-            f"<dd{_LARGE * (term == HEADLINE)}>{fact_html(text)}</dd></div>"
+            f"<dd{_LARGE * (term == HEADLINE)}>{_said(term, text)}</dd></div>"
             for term, text in self.lines
         )
         return f'<dl class="tfeval-answer" style="{_ANSWER}">\n{rows}\n</dl>'
@@ -189,6 +189,13 @@ class Box:
 
     def __repr__(self) -> str:
         return self.text()
+
+
+def _said(term: str, text: str) -> str:
+    """Return what a line of an answer says; of details, an item each."""
+    if term != DETAIL:
+        return fact_html(text)
+    return "<ul>" + "".join(f"<li>{fact_html(one)}</li>" for one in text.splitlines()) + "</ul>"
 
 
 def _tile(line: tuple[str, str]) -> str:
@@ -262,13 +269,17 @@ def _sentence(term: str, text: str) -> str:
     return f'<p class="tfeval-simulated" style="{style}"><strong>{escape(text)}</strong></p>'
 
 
-def answer(question: str, data: str, method: str, headline: str) -> Box:
+def answer(
+    question: str, data: str, method: str, headline: str, detail: Sequence[str] = ()
+) -> Box:  # fmt: skip
     """Return the answer box at the head of a notebook.
 
     Parameters
     ----------
     question, data, method, headline : str
-        What is asked, of what, how, and the answer in one sentence.
+        What is asked, of what, how, and the answer in one sentence or two.
+    detail : sequence of str
+        What else the page finds, a sentence or two each; beneath the answer.
 
     Examples
     --------
@@ -278,8 +289,9 @@ def answer(question: str, data: str, method: str, headline: str) -> Box:
     Data: Published figures
     Method: Counting
     """
-    lines = ((HEADLINE, headline), ("Question", question), ("Data", data), ("Method", method))
-    return Box("answer", lines)
+    more = ((DETAIL, "\n".join(detail)),) if detail else ()
+    asked = (("Question", question), ("Data", data), ("Method", method))
+    return Box("answer", ((HEADLINE, headline), *more, *asked))
 
 
 def simulated_banner() -> Box:

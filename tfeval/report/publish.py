@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
-from io import BytesIO
 from pathlib import Path
 from threading import get_ident
 from typing import Any
@@ -32,8 +30,6 @@ from tfeval.report.record import RECORD_MIME
 # A cell's outputs as HTML: charts as figures with their data, text, tables, errors.
 
 _SHOWN_LINES = 200
-#: Colours of a chart on a page: its own, and the shades at edges of letters and lines.
-_COLOURS = 64
 
 
 def render_output(output: Mapping[str, Any]) -> str:
@@ -97,26 +93,7 @@ def _drawing(data: Mapping[str, Any], alt: str) -> str:
 
 def _image(content: str | list[str], kind: str, alt: str) -> str:
     packed = "".join(_text(content).split())
-    packed = _lighter(packed) if kind == "image/png" else packed
     return f'<img src="data:{kind};base64,{packed}" alt="{escape(alt, quote=True)}">'
-
-
-def _lighter(packed: str) -> str:
-    """Return a PNG in a palette of its own colours, where that is smaller: charts have few."""
-    from PIL import Image  # noqa: PLC0415 - comes with matplotlib, which drew it
-
-    try:
-        with Image.open(BytesIO(b64decode(packed))) as drawn:
-            flat = Image.new("RGB", drawn.size, "white")
-            whole = drawn.convert("RGBA")
-            flat.paste(whole, mask=whole)
-    except (OSError, ValueError):  # not one that can be read: it stays as it is
-        return packed
-    made = BytesIO()
-    few = flat.quantize(_COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    few.save(made, "PNG", optimize=True)
-    light = b64encode(made.getvalue()).decode("ascii")
-    return light if len(light) < len(packed) else packed
 
 
 def _stream(output: Mapping[str, Any]) -> str:
@@ -305,7 +282,7 @@ class _Exporter(HTMLExporter):
 
     def from_notebook_node(  # type: ignore[override]
         self, nb: nbformat.NotebookNode, resources: dict[str, Any] | None = None, **more: Any
-    ) -> tuple[str, dict[str, Any]]:
+    ) -> Any:
         return super(HTMLExporter, self).from_notebook_node(nb, resources, **more)
 
 

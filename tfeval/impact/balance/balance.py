@@ -20,9 +20,9 @@ from tfeval.impact.balance.tables import (
     checked,
     judge,
 )
+from tfeval.impact.study.blocks import check_unique, in_order, rows_that_count
 from tfeval.impact.study.covariates import Covariates, one_blas_thread
 from tfeval.impact.study.numbers import floats_of
-from tfeval.impact.study.rows import check_unique, in_order, rows_that_count
 from tfeval.impact.study.study import Study
 
 if TYPE_CHECKING:
@@ -48,11 +48,6 @@ def prognostic_scores(study: Study, prognosis: pd.DataFrame | pd.Series) -> dict
     -------
     dict of str to ndarray of float, shape (n,)
         By name, as shown.
-
-    Raises
-    ------
-    DataError
-        If rows do not fit the study's, a column holds no numbers, or too few are known.
 
     References
     ----------

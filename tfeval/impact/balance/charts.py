@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -18,14 +18,22 @@ from tfeval.display.figures import (
     ORANGE,
     TEXT,
     WIDTH,
+    Captions,
     Chart,
     broken,
+    chart_of,
     drawing,
 )
 from tfeval.display.tables import THRESHOLD, hidden_parts
 from tfeval.errors import ParameterError, ReportError, suggest
 from tfeval.impact.balance.measures import Arms, compare_levels
-from tfeval.impact.balance.rows import Compared, hidden_levels, in_sample, reference_column
+from tfeval.impact.balance.rows import (
+    Compared,
+    hidden_levels,
+    in_sample,
+    level_columns,
+    reference_column,
+)
 from tfeval.impact.balance.tables import denominator_words
 from tfeval.impact.study.covariates import Column
 
@@ -95,13 +103,7 @@ def love_plot(
 
 
 def overlap_plot(design: Compared) -> Chart:
-    """Draw the propensity score by arm, before and after; bars of fewer than ten are left out.
-
-    Raises
-    ------
-    ParameterError
-        If the design has no propensity score.
-    """
+    """Draw the propensity score by arm, before and after; bars of fewer than ten are left out."""
     if design.score is None:
         raise ParameterError(
             f"{design.title}: the design has no propensity score to show the overlap of. "
@@ -119,14 +121,8 @@ def distribution_plot(design: Compared, covariate: str) -> Chart:
 
     Parameters
     ----------
-    design : Design
     covariate : str
         Column of the frame that the study was made from, or a level as named in the balance.
-
-    Raises
-    ------
-    ParameterError
-        If the study has no such covariate.
     """
     design = in_sample(design)
     covariates = design.study.covariates
@@ -210,9 +206,7 @@ def _numbers_plot(design: Compared, values: np.ndarray, name: str, x_label: str)
 
 
 def _category_plot(design: Compared, column: Column) -> Chart:
-    covariates = design.study.covariates
-    own = [each for each in covariates.columns if each.source == column.source]
-    levels = [reference_column(covariates, column.source), *own]
+    levels = level_columns(design.study.covariates, column.source)
     names = [each.name.removeprefix(f"{column.source}: ") for each in levels]
     codes = [int(each.level or 0) for each in levels]
     return _levels_plot(design, column.held, names, column.source, codes)
@@ -278,13 +272,11 @@ def love_chart(
     before: Numbers,
     after: Numbers,
     *,
-    title: str,
-    alt: str,
-    subtitle: str = "",
     good: float,
     limit: float,
     x_label: str = "Absolute standardised difference",
     missing: str = "hidden",
+    **captions: Unpack[Captions],
 ) -> Chart:
     """Draw absolute standardised differences before and after, the first at the top.
 
@@ -292,8 +284,6 @@ def love_chart(
     ----------
     labels, before, after : sequence
         One a covariate; a missing difference is written as `missing`.
-    title, alt, subtitle : str
-        As in `bar_chart`.
     good, limit : float
         Thresholds, drawn as lines.
     x_label, missing : str
@@ -310,7 +300,7 @@ def love_chart(
     rows = lay_rows(data["label"], 0.3, gap=0.1)
     places = rows.places
     height = rows.height + 0.5 + 0.24 * (x_label.count("\n") + 1) + 0.55
-    with drawing(title, height, alt, subtitle) as (figure, axes):
+    with drawing(height, **captions) as (figure, axes):
         axes.hlines(places, values["before"], values["after"], color=GRID, linewidth=3, zorder=1)
         axes.axvline(good, color=DARK_GREY, linestyle="--", linewidth=1.6, zorder=1,
                      label=f"{good:g}: good up to here")  # fmt: skip
@@ -326,17 +316,15 @@ def love_chart(
         axes.set_xlim(-0.012 * edge, edge)
         axes.set_xlabel(x_label, loc="left")
         _legend(figure, axes, [2, 3, 0, 1])
-    return Chart(figure, title, alt, data, (), subtitle)
+    return chart_of(figure, data, **captions)
 
 
 def mirrored_chart(
     edges: Numbers,
     shares: Mapping[tuple[str, str], Numbers],
     *,
-    title: str,
-    alt: str,
-    subtitle: str = "",
     x_label: str,
+    **captions: Unpack[Captions],
 ) -> Chart:
     """Draw two distributions, the treated upwards and the comparison units downwards.
 
@@ -347,7 +335,7 @@ def mirrored_chart(
     shares : mapping of (when, arm) to sequence of float, length bins
         For when "before" and "after", and arm "treated" and "comparison"; a missing share is not
         drawn.
-    title, alt, subtitle, x_label : str
+    x_label : str
         As in `bar_chart`.
 
     Returns
@@ -363,7 +351,7 @@ def mirrored_chart(
         for (when, arm), values in held.items()
         for low, high, share in zip(ends[:-1], ends[1:], values, strict=True)
     )
-    with drawing(title, 4.0, alt, subtitle) as (figure, axes):
+    with drawing(4.0, **captions) as (figure, axes):
         axes.remove()
         _apart(figure)
         top = 1.25 * max(float(np.nanmax(np.r_[values, 0.01])) for values in held.values())
@@ -386,17 +374,13 @@ def mirrored_chart(
             panel.yaxis.set_major_formatter(lambda value, _: f"{100 * abs(value):.3g}%")
         words = "\n".join(broken(x_label, WIDTH - 0.4))
         figure.supxlabel(words, x=0.1 / WIDTH, ha="left", fontsize=TEXT)
-    return Chart(figure, title, alt, data, (), subtitle)
+    return chart_of(figure, data, **captions)
 
 
 def levels_chart(
     labels: Sequence[str],
     shares: Mapping[tuple[str, str], Numbers],
-    *,
-    title: str,
-    alt: str,
-    subtitle: str = "",
-    x_label: str = "Share of the arm",
+    **captions: Unpack[Captions],
 ) -> Chart:
     """Draw the share of each level of a category, by arm, before and after.
 
@@ -406,8 +390,6 @@ def levels_chart(
         Levels, the first at the top.
     shares : mapping of (when, arm) to sequence of float
         As in `mirrored_chart`, one share a level; a missing one is written "hidden".
-    title, alt, subtitle, x_label : str
-        As in `bar_chart`.
 
     Returns
     -------
@@ -422,7 +404,7 @@ def levels_chart(
         for label, share in zip(labels, values, strict=True)
     )
     rows = lay_rows(labels, 0.6, inches=1.3)
-    with drawing(title, rows.space(x_label, legend=1) + 0.25, alt, subtitle) as (figure, axes):
+    with drawing(rows.space("Share of the arm", legend=1) + 0.25, **captions) as (figure, axes):
         axes.remove()
         _apart(figure)
         top = 1.5 * max(float(np.nanmax(np.r_[values, 0.01])) for values in held.values())
@@ -441,9 +423,9 @@ def levels_chart(
             panel.locator_params(axis="x", nbins=3)
             panel.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
             panel.set_title(when.capitalize(), loc="left")
-        figure.axes[0].set_xlabel(x_label, loc="left")
+        figure.axes[0].set_xlabel("Share of the arm", loc="left")
         _legend(figure, figure.axes[0], [0, 1])
-    return Chart(figure, title, alt, data, (), subtitle)
+    return chart_of(figure, data, **captions)
 
 
 def _check_arms(shares: Mapping[tuple[str, str], np.ndarray], length: int) -> None:

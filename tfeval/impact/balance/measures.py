@@ -110,16 +110,10 @@ def _whole(values: np.ndarray) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Arms:
-    """Two arms with their weights before and after a design.
+    """Two arms with their weights before and after a design."""
 
-    Attributes
-    ----------
-    treated : ndarray of bool, shape (n,)
-    before, after : ndarray of float, shape (n,)
-        At least 0; after the design, a unit left out has 0.
-    """
-
-    treated: np.ndarray
+    treated: np.ndarray  # (n,) bool
+    #: before, after: (n,): at least 0; after the design, a unit left out has 0.
     before: np.ndarray
     after: np.ndarray
 

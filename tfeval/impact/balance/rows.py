@@ -12,8 +12,8 @@ import pandas as pd
 
 from tfeval.display.tables import THRESHOLD, hidden_parts
 from tfeval.impact.balance.measures import Arms, Comparison, compare, compare_levels, standardised
+from tfeval.impact.study.blocks import of_rows, rows_that_count
 from tfeval.impact.study.covariates import Column, Covariates, free_name
-from tfeval.impact.study.rows import of_rows, rows_that_count
 from tfeval.impact.study.study import Study
 
 #: Columns of every table of balance, in order. `sd` is what differences are divided by; `hidden`
@@ -74,7 +74,6 @@ def balance_frame(
 
     Parameters
     ----------
-    design : Design
     denominator : {"treated", "comparison", "pooled"}
         Whose unadjusted standard deviation differences are divided by.
     scores : mapping of str to ndarray, shape (n,)
@@ -99,6 +98,12 @@ def reference_column(covariates: Covariates, source: str) -> Column:
     return replace(level, name=f"{source}: {covariates.reference[source]}", level=0)
 
 
+def level_columns(covariates: Covariates, source: str) -> list[Column]:
+    """Return all levels of a category as columns, the one that is left out first."""
+    own = [column for column in covariates.columns if column.source == source]
+    return [reference_column(covariates, source), *own]
+
+
 def hidden_levels(found: Sequence[Comparison]) -> np.ndarray:
     """Tell which levels of a category may not be shown; shape (levels,)."""
     have = np.array([each.have for each in found])
@@ -115,10 +120,9 @@ def _covariates(covariates: Covariates) -> Iterator[Item]:
             yield Item((column.name,), column.source, kind, partial(_one, column))
         elif column.source not in seen:
             seen.add(column.source)
-            own = [each for each in covariates.columns if each.source == column.source]
-            levels = [reference_column(covariates, column.source), *own]
+            levels = level_columns(covariates, column.source)
             codes = [each.level for each in levels if each.level is not None]
-            measure = partial(_levels, column.held, codes)
+            measure = partial(compare_levels, column.held, codes)
             yield Item(tuple(each.name for each in levels), column.source, "level", measure)
 
 
@@ -135,10 +139,6 @@ def _one(column: Column, arms: Arms) -> list[Comparison]:
     if column.absent:
         return [compare(np.isnan(column.held), arms)]
     return _values(column.held, arms)
-
-
-def _levels(codes: np.ndarray, levels: list[int], arms: Arms) -> list[Comparison]:
-    return compare_levels(codes, levels, arms)
 
 
 def _values(values: np.ndarray, arms: Arms) -> list[Comparison]:

@@ -37,27 +37,17 @@ BALANCED, PARTLY, NOT_BALANCED = VERDICTS
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """Whether the arms are alike after a design.
+    """Whether the arms are alike after a design."""
 
-    Attributes
-    ----------
-    word : {"balanced", "partly", "not_balanced"}
-        "not_balanced" if a standardised difference passes the limit or is not known;
-        "partly" if anything else fails its threshold.
-    failing : DataFrame
-        One row a failure: covariate (empty for the design as a whole), measure ("smd",
-        "variance_ratio", "ks", "ess_treated", "ess_comparison", "left_out"), value, threshold,
-        severe.
-    thresholds : mapping of str to float
-        As in `THRESHOLDS`.
-    population : str
-        Whom `dropped` is about.
-    """
-
+    #: "balanced", "partly", "not_balanced": "not_balanced" if a standardised difference passes the
+    #: limit or is not known; "partly" if anything else fails its threshold.
     word: str
+    #: One row a failure: covariate (empty for the design as a whole), measure ("smd",
+    #: "variance_ratio", "ks", "ess_treated", "ess_comparison", "left_out"), value, threshold,
+    #: severe.
     failing: pd.DataFrame
-    thresholds: Mapping[str, float]
-    population: str
+    thresholds: Mapping[str, float]  # as in `THRESHOLDS`
+    population: str  # whom `dropped` is about
 
     @property
     def covariates(self) -> tuple[str, ...]:
@@ -112,11 +102,6 @@ class Verdict:
 
 def checked(thresholds: Mapping[str, float] | None) -> dict[str, float]:
     """Return the thresholds, those not given by default.
-
-    Raises
-    ------
-    ParameterError
-        If a name is unknown or a value is out of its range.
 
     Examples
     --------

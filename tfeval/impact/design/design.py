@@ -43,11 +43,6 @@ def members(
     rows, sets : ndarray of int, shape (members,)
     weights : ndarray of float, shape (members,), or None
         Within the set; None where each unit stands in one, and the design's weights hold.
-
-    Raises
-    ------
-    ParameterError
-        If the design has no sets.
     """
     if sets is not None:
         rows = np.flatnonzero(sets >= 0)
@@ -72,7 +67,6 @@ def frame_of(
 
     Parameters
     ----------
-    study : Study
     rows : ndarray of int
         Positions, which may repeat.
     own : mapping of str to array
@@ -125,21 +119,15 @@ class WeightModel:
     The parameters solve sum of `residual * (x - centre) = 0`, and the weight's derivative with
     respect to them is `slope * (x - centre)`. Here x are the study's covariates, with a leading
     1 if `intercept`.
-
-    Attributes
-    ----------
-    residual, slope : ndarray of float, shape (n,)
-    information : ndarray, shape (k, k)
-        Minus the derivative of the summed equations; its inverse times a unit's equation is the
-        unit's influence on the parameters.
-    centre : ndarray or None, shape (k,)
-    intercept : bool
     """
 
+    #: residual, slope: (n,).
     residual: np.ndarray
     slope: np.ndarray
+    #: (k, k): minus the derivative of the summed equations; its inverse times a unit's equation is
+    #: the unit's influence on the parameters.
     information: np.ndarray
-    centre: np.ndarray | None = None
+    centre: np.ndarray | None = None  # (k,)
     intercept: bool = True
 
 
@@ -399,7 +387,6 @@ def of_whole(design: Design, study: Study, rows: np.ndarray) -> Design:
     ----------
     design : Design
         Of the study of `rows` alone.
-    study : Study
     rows : ndarray of int
         Positions in `study`, rising.
 

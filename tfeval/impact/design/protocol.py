@@ -75,8 +75,6 @@ class Contrasts(Rich):
         years.
     clusters : mapping of str to ndarray, shape (units,)
         Codes of clusters that units belong to, by name; errors are by the first, if there is one.
-    n_treated, n_comparison : int
-        Units in either group, where `rows` does not say.
 
     Raises
     ------

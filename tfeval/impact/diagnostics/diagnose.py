@@ -17,9 +17,9 @@ from tfeval.display.names import (
     SIMULATED,
     capital,
 )
-from tfeval.display.rich import Rich
+from tfeval.display.rich import Rich, Tabled
 from tfeval.display.tables import THRESHOLD, Table, safe_count, table
-from tfeval.errors import DataError, ParameterError, names_settings, suggest
+from tfeval.errors import DataError, ParameterError, check_choice, names_settings, suggest
 from tfeval.impact.balance.tables import BALANCED, NOT_BALANCED
 from tfeval.impact.design.design import Design
 from tfeval.impact.diagnostics import placebos, threats
@@ -48,8 +48,8 @@ COLUMNS = ("check", "outcome", "estimate", "std_error", "conf_low", "conf_high",
            "hidden", "verdict", "reason")  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
-class Diagnostics:
+@dataclass(frozen=True, eq=False, repr=False)
+class Diagnostics(Tabled):
     """Checks of a design that could come out wrong, and what came of each. Made by `diagnose`.
 
     Attributes
@@ -144,12 +144,6 @@ class Diagnostics:
             if known and len(rows) > 1:
                 return rows
         raise DataError("No event study can be drawn: too few families in a quarter to show.")
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return self.table()._repr_mimebundle_()
-
-    def __repr__(self) -> str:
-        return self.table().text()
 
 
 @names_settings
@@ -270,8 +264,7 @@ def _checked(
         raise ParameterError(
             "diagnose takes a design of a study: make one with match(study) or weight(study)."
         )
-    if method not in METHODS:
-        raise ParameterError(f"method {method!r} is not offered. {suggest(str(method), METHODS)}")
+    check_choice("method", method, METHODS)
     held = families.outcomes(months)
     if outcomes is None:
         return [name for name in reported_outcomes() if name in held]

@@ -46,35 +46,16 @@ _POWER = 0.8
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """A design and all that its checks read.
-
-    Attributes
-    ----------
-    design : Design
-    families : Cohort
-        Of whom the design is.
-    records : Records
-        Of which the cohort is.
-    months : int
-        After the index date.
-    method : str
-        Of `estimate`.
-    outcomes : tuple of str
-        Whose effects are checked.
-    shift : int
-        Months by which the placebo index date lies earlier.
-    cannot_move : tuple of str
-        Outcomes that the programme cannot move.
-    """
+    """A design and all that its checks read."""
 
     design: Design
-    families: Cohort
-    records: Records
-    months: int
-    method: str
-    outcomes: tuple[str, ...]
-    shift: int = 12
-    cannot_move: tuple[str, ...] = ()
+    families: Cohort  # of whom the design is
+    records: Records  # of which the cohort is
+    months: int  # after the index date
+    method: str  # of `estimate`
+    outcomes: tuple[str, ...]  # whose effects are checked
+    shift: int = 12  # months by which the placebo index date lies earlier
+    cannot_move: tuple[str, ...] = ()  # outcomes that the programme cannot move
 
     @property
     def quarters(self) -> dict[str, tuple[int, int]]:
@@ -120,7 +101,6 @@ def tests_of(
     ----------
     check : str
         Key of the check.
-    design : Design
     outcomes : DataFrame
         With the study's index.
     method : str
@@ -157,10 +137,6 @@ def none_of(check: str, why: str, names: Iterable[str] = ("",)) -> pd.DataFrame:
 def placebo_outcomes(asked: Asked) -> pd.DataFrame:
     """Estimate the design's "effect" on outcomes of the year before its covariates.
 
-    Parameters
-    ----------
-    asked : Asked
-
     Notes
     -----
     Outcomes of the year before the index date are covariates, and what a design was made alike in
@@ -187,10 +163,6 @@ def placebo_outcomes(asked: Asked) -> pd.DataFrame:
 
 def placebo_index_date(asked: Asked) -> pd.DataFrame:
     """Estimate the "effect" of an index date that lies months earlier than the real one.
-
-    Parameters
-    ----------
-    asked : Asked
 
     Notes
     -----
@@ -268,10 +240,6 @@ def event_study(asked: Asked) -> pd.DataFrame:
 def trend_before(asked: Asked) -> pd.DataFrame:
     """Estimate the "effect" on how outcomes changed within the year before the index date.
 
-    Parameters
-    ----------
-    asked : Asked
-
     Notes
     -----
     Of each outcome, the second half of the year before less the first. The arms were made alike in
@@ -296,10 +264,6 @@ def trend_before(asked: Asked) -> pd.DataFrame:
 
 def negative_controls(asked: Asked) -> pd.DataFrame:
     """Estimate the "effect" on outcomes that the programme cannot move, where some are named.
-
-    Parameters
-    ----------
-    asked : Asked
 
     Notes
     -----

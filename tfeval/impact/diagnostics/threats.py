@@ -15,9 +15,9 @@ from tfeval.impact.diagnostics.placebos import CANNOT, FAILED, PASSED, Asked, nu
 from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.effects.multiple import stepped
 from tfeval.impact.means.estimates import estimates_of
+from tfeval.impact.means.influence import sums_by
 from tfeval.impact.means.methods import METHODS
 from tfeval.impact.means.outcomes import aligned, populations
-from tfeval.impact.means.variance import sums_by
 from tfeval.impact.study.study import study
 
 #: Authorities are left out one by one only where so many are compared.
@@ -30,25 +30,17 @@ NEARLY_ALL = 0.9
 
 @dataclass(frozen=True, eq=False)
 class Turned:
-    """What leaving one authority out does to the effects.
+    """What leaving one authority out does to the effects."""
 
-    Attributes
-    ----------
-    effects : DataFrame
-        With all authorities, columns of a table of effects; and of each effect `least` and
-        `greatest`, the range without one of them, and `turns`: whether any one turns its sign or
-        whether it can be told from none.
-    authorities, made_again : int
-        How many can be left out, and for how many of them the design was made again: those whose
-        families weigh most on the effects.
-    why : str
-        Why nothing was done; empty where something was.
-    """
-
+    #: With all authorities, columns of a table of effects; and of each effect `least` and
+    #: `greatest`, the range without one of them, and `turns`: whether any one turns its sign or
+    #: whether it can be told from none.
     effects: pd.DataFrame
+    #: authorities, made_again: how many can be left out, and for how many of them the design was
+    #: made again: those whose families weigh most on the effects.
     authorities: int = 0
     made_again: int = 0
-    why: str = ""
+    why: str = ""  # why nothing was done; empty where something was
 
 
 def without_each(asked: Asked, effects: pd.DataFrame, most: int = 10) -> Turned:
@@ -56,7 +48,6 @@ def without_each(asked: Asked, effects: pd.DataFrame, most: int = 10) -> Turned:
 
     Parameters
     ----------
-    asked : Asked
     effects : DataFrame
         As from `estimate`, of the outcomes asked.
     most : int, default 10
@@ -155,26 +146,17 @@ def _turned(effects: pd.DataFrame, rows: list[pd.DataFrame]) -> pd.DataFrame:
 
 @dataclass(frozen=True, eq=False)
 class Contaminated:
-    """How far help that comparison families had could have diluted the effects.
+    """How far help that comparison families had could have diluted the effects."""
 
-    Attributes
-    ----------
-    effects : DataFrame
-        Columns of a table of effects, and of each effect `least` and `greatest`: the bounds.
-    helped : float
-        Share of the comparison's weight attached in another way than the treatment asks, or of an
-        authority that treated nearly all.
-    censored : float
-        Share of the comparison families on their index dates that were treated within the
-        horizon, and so are not followed.
-    few : tuple of bool
-        Whether either share is of fewer than ten families, none aside.
-    """
-
+    #: Columns of a table of effects, and of each effect `least` and `greatest`: the bounds.
     effects: pd.DataFrame
+    #: Share of the comparison's weight attached in another way than the treatment asks, or of an
+    #: authority that treated nearly all.
     helped: float
+    #: Share of the comparison families on their index dates that were treated within the horizon,
+    #: and so are not followed.
     censored: float
-    few: tuple[bool, bool]
+    few: tuple[bool, bool]  # whether either share is of fewer than ten families, none aside
 
 
 def contamination(asked: Asked, effects: pd.DataFrame) -> Contaminated:
@@ -182,7 +164,6 @@ def contamination(asked: Asked, effects: pd.DataFrame) -> Contaminated:
 
     Parameters
     ----------
-    asked : Asked
     effects : DataFrame
         As from `estimate`, of the outcomes asked.
 

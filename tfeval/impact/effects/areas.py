@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tfeval.display.axes import Rows, lay_rows, name_rows, number_axis, x_words
-from tfeval.display.figures import DARK_BLUE, DARK_GREY, DARK_PINK, INK, PALE, Chart, drawing
+from tfeval.display.figures import (
+    DARK_BLUE,
+    DARK_GREY,
+    DARK_PINK,
+    INK,
+    PALE,
+    Captions,
+    Chart,
+    chart_of,
+    drawing,
+)
 from tfeval.display.names import POOLINGS, PRIORS, SIMULATED, capital
-from tfeval.display.tables import THRESHOLD, Table, safe_count, table
+from tfeval.display.rich import Tabled
+from tfeval.display.tables import THRESHOLD, Table, table
 from tfeval.errors import DataError, ParameterError, suggest
 from tfeval.impact.effects.pooling import (
     LOG_PRIORS,
@@ -29,22 +40,22 @@ from tfeval.impact.effects.pooling import (
     shrunken,
     typical_variance,
 )
-from tfeval.impact.effects.words import HIDDEN, decimals, number, p_words, with_interval
-
-if TYPE_CHECKING:
-    from tfeval.display.figures import Chart
-
+from tfeval.impact.effects.words import (
+    HIDDEN,
+    count_words,
+    decimals,
+    number,
+    p_words,
+    with_interval,
+)
 
 # Partly pooled effects of areas, as a table and as a chart.
 
 #: Areas left out that a note names before it only counts them.
 _LEFT_OUT = 5
 
-#: An `AreaEffects`, whose file imports this one.
-Pooled = Any
 
-
-def areas_table(pooled: Pooled) -> Table:
+def areas_table(pooled: AreaEffects) -> Table:
     """Return the areas as a table, in order of their pooled effect, the hidden ones last."""
     frame = pooled.frame.sort_values(["hidden", "pooled"], kind="stable")
     digits = decimals(float(frame["std_error"].median()))
@@ -55,7 +66,8 @@ def areas_table(pooled: Pooled) -> Table:
         own = number(row["estimate"], digits)
         drawn = with_interval(row["pooled"], row["pooled_low"], row["pooled_high"], digits)
         rank = f"{row['rank']:.0f} ({row['rank_low']} to {row['rank_high']})"
-        counts = [_count(row[f"n_{arm}"]) for arm in ("treated", "comparison")] if known else []
+        arms = ("treated", "comparison") if known else ()
+        counts = [count_words(row[f"n_{arm}"]) for arm in arms]
         shown = [HIDDEN] * 3 if row["hidden"] else [own, drawn, rank]
         rows.append([row["name"], *shown, *counts])
     counted = ["Treated families", "Comparison families"] if known else []
@@ -68,11 +80,7 @@ def areas_table(pooled: Pooled) -> Table:
     )
 
 
-def _count(value: float) -> str:
-    return "unknown" if pd.isna(value) else safe_count(value)
-
-
-def _notes(pooled: Pooled, digits: int) -> list[str]:
+def _notes(pooled: AreaEffects, digits: int) -> list[str]:
     settings = pooled.settings
     notes = [SIMULATED + "."] if pooled.simulated else []
     mean = with_interval(pooled.mean, pooled.mean_low, pooled.mean_high, digits)
@@ -105,28 +113,19 @@ def _notes(pooled: Pooled, digits: int) -> list[str]:
 
 
 def caterpillar_chart(
-    pooled: Pooled, label: Sequence[str] = (), *, title: str | None = None
+    pooled: AreaEffects, label: Sequence[str] = (), *, title: str | None = None
 ) -> Chart:
     """Draw areas from the lowest pooled effect to the highest, each with its interval.
 
     Parameters
     ----------
-    pooled : AreaEffects
     label : sequence of str
         Areas to name in bold.
-    title : str, optional
 
     Returns
     -------
     Chart
         Its data: label, own, value, low, high.
-
-    Raises
-    ------
-    ParameterError
-        If an area to name is unknown or hidden.
-    DataError
-        If all areas are hidden.
     """
     frame = pooled.frame[~pooled.frame["hidden"]].sort_values("pooled", kind="stable")
     if frame.empty:
@@ -139,28 +138,28 @@ def caterpillar_chart(
     data.columns = pd.Index(["label", "own", "value", "low", "high"])
     words = pooled.settings.get("label", "Difference")
     heading = f"{words} by area, partly pooled"
-    found = title or _finding(pooled, data)
+    captions: Captions = {
+        "title": title or _finding(pooled, data), "alt": _alt(pooled, data), "subtitle": heading,
+    }  # fmt: skip
     rows = lay_rows(data["label"], 0.22, gap=0.03, bold=bool(label))
-    with drawing(found, rows.space(words, legend=5), _alt(pooled, data), heading) as (
-        figure, axes,
-    ):  # fmt: skip
+    with drawing(rows.space(words, legend=5), **captions) as (figure, axes):
         _draw(axes, pooled, data, rows)
         name_rows(axes, rows, [name in set(label) for name in data["label"]])
         number_axis(axes.xaxis, None)
         axes.set_xlim(*_ends(pooled, data))
         x_words(axes, words, rows)
         figure.legend(loc="outside lower left", ncols=1)
-    return Chart(figure, found, _alt(pooled, data), data.reset_index(drop=True), (), heading)
+    return chart_of(figure, data.reset_index(drop=True), **captions)
 
 
-def _finding(pooled: Pooled, data: pd.DataFrame) -> str:
+def _finding(pooled: AreaEffects, data: pd.DataFrame) -> str:
     """Return in a sentence how many areas can be told from 0."""
     told = int(((data["low"] > 0) | (data["high"] < 0)).sum())
     text = f"{told or 'no'} of {len(data)} areas can be told from 0"
     return f"Simulated records: {text}" if pooled.simulated else capital(text)
 
 
-def _draw(axes: Any, pooled: Pooled, data: pd.DataFrame, rows: Rows) -> None:
+def _draw(axes: Any, pooled: AreaEffects, data: pd.DataFrame, rows: Rows) -> None:
     places = rows.places
     told = ((data["low"] > 0) | (data["high"] < 0)).to_numpy()
     axes.axvspan(pooled.mean_low, pooled.mean_high, color=PALE, alpha=0.45, linewidth=0,
@@ -185,7 +184,7 @@ def _draw(axes: Any, pooled: Pooled, data: pd.DataFrame, rows: Rows) -> None:
                          linewidth=1.2, zorder=4)  # fmt: skip
 
 
-def _ends(pooled: Pooled, data: pd.DataFrame) -> tuple[float, float]:
+def _ends(pooled: AreaEffects, data: pd.DataFrame) -> tuple[float, float]:
     """Return the axis' ends: a wild estimate of a small area shall not press the others flat."""
     held = np.concatenate([data[["low", "high"]].to_numpy().ravel(), [0.0, pooled.mean]])
     reach = np.ptp(held)
@@ -194,7 +193,7 @@ def _ends(pooled: Pooled, data: pd.DataFrame) -> tuple[float, float]:
     return inside.min() - 0.05 * reach, inside.max() + 0.05 * reach
 
 
-def _alt(pooled: Pooled, data: pd.DataFrame) -> str:
+def _alt(pooled: AreaEffects, data: pd.DataFrame) -> str:
     digits = decimals(float(pooled.frame["std_error"].median()))
     below, above = int((data["high"] < 0).sum()), int((data["low"] > 0).sum())
     ends = " to ".join(number(data["value"].iloc[at], digits) for at in (0, -1))
@@ -210,8 +209,8 @@ def _alt(pooled: Pooled, data: pd.DataFrame) -> str:
 ESTIMATORS = {"reml": reml, "paule_mandel": paule_mandel}
 
 
-@dataclass(frozen=True, eq=False)
-class AreaEffects:
+@dataclass(frozen=True, eq=False, repr=False)
+class AreaEffects(Tabled):
     """Effects by area, drawn towards their mean by as much as the data say. From `pool_areas`.
 
     Attributes
@@ -281,12 +280,6 @@ class AreaEffects:
     def plot(self, label: Sequence[str] = (), *, title: str | None = None) -> Chart:
         """Draw the areas from lowest to highest; `label` names some of many."""
         return caterpillar_chart(self, label, title=title)
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return self.table()._repr_mimebundle_()
-
-    def __repr__(self) -> str:
-        return self.table().text()
 
 
 def pool_areas(

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
+from tfeval.display.rich import Tabled
 from tfeval.display.tables import THRESHOLD, Table, table
 from tfeval.errors import ParameterError, suggest
 from tfeval.impact.design.design import Design
@@ -35,8 +36,8 @@ _SAME_TERMS = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class ByStatsmodels:
+@dataclass(frozen=True, eq=False, repr=False)
+class ByStatsmodels(Tabled):
     """Effects by two packages, side by side.
 
     Attributes
@@ -87,12 +88,6 @@ class ByStatsmodels:
         """Largest difference of the two estimates, in standard errors; NaN where none is known."""
         gap = (self.frame["estimate"] - self.frame["estimate_statsmodels"]).abs()
         return float((gap / self.frame["std_error_statsmodels"]).max())
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return self.table()._repr_mimebundle_()
-
-    def __repr__(self) -> str:
-        return self.table().text()
 
 
 def by_statsmodels(

@@ -14,8 +14,10 @@ from tfeval.display.figures import (
     DARK_GREY,
     INK,
     ORANGE,
+    Captions,
     Chart,
     broken,
+    chart_of,
     drawing,
 )
 from tfeval.errors import DataError, ParameterError, suggest
@@ -73,10 +75,8 @@ def forest_chart(
     group : str, optional
         Column to group by; by default the population, design or method, where there are
         several, else `settings["groups"]`.
-    title : str, optional
     level : float
         Of the intervals.
-    simulated : bool
 
     Returns
     -------
@@ -95,12 +95,14 @@ def forest_chart(
     if scale not in SCALES:
         raise ParameterError(f"There is no scale {scale}. {suggest(scale, SCALES)}")
     data = _drawn(frame, settings, scale, group, 1 - level)
-    heading = caption(frame, settings)
-    alt = _alt(data, len(frame) - len(data), scale, level)
     panels = [rows for _, rows in data.groupby("panel", sort=False)]
     heights = [lay_rows(_labels(rows)[0], inches=_LABEL).height for rows in panels]
-    found = title or _finding(data, simulated)
-    with drawing(found, 0.8 + sum(heights) + 0.65 * len(panels), alt, heading) as (figure, axes):
+    captions: Captions = {
+        "title": title or _finding(data, simulated), "subtitle": caption(frame, settings),
+        "alt": _alt(data, len(frame) - len(data), scale, level),
+    }  # fmt: skip
+    height = 0.8 + sum(heights) + 0.65 * len(panels)
+    with drawing(height, **captions) as (figure, axes):
         axes.remove()
         grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
         for place, rows in zip(grid, panels, strict=True):
@@ -109,7 +111,7 @@ def forest_chart(
         handles = [_handle(state, bool(data["p_adjusted"].notna().any())) for state in states]
         figure.legend(handles=handles, loc="outside lower left", ncols=1)
     shown = data.drop(columns=["panel", "axis", "digits", "suffix"])
-    return Chart(figure, found, alt, shown, (), heading)
+    return chart_of(figure, shown, **captions)
 
 
 def _suited(frame: pd.DataFrame) -> str:

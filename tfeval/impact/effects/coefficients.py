@@ -37,25 +37,7 @@ COEFFICIENT, AT_ZERO = "coefficient", "coefficient_at_zero"
 class Coefficient:
     """What is read of one coefficient of a fitted model.
 
-    Attributes
-    ----------
-    estimate, error, low, high, p : float
-    freedom : float
-        Degrees of freedom that the model may have used; NaN if it says none.
-    outcome : str or None
-    method, outcome_model, errors, cluster, scale : str
-        As in a table of effects; scale says what the coefficient is, where it is no difference in
-        the outcome's own unit.
-    model : str
-        The model in words, with what no key says.
-    clusters : float
-        NaN if not by cluster, or not known.
-    rows : float
-    arms : mapping
-        Columns of a table of effects about the rows where the term is 1, and where it is 0;
-        empty where it has other values, or the rows are not there.
-    interacted : bool
-        Whether other coefficients are of its interactions: then it is the effect where these are 0.
+    The keys are those of a table of effects.
     """
 
     estimate: float
@@ -63,17 +45,20 @@ class Coefficient:
     low: float
     high: float
     p: float
-    freedom: float
+    freedom: float  # that the model may have used; NaN if it says none
     outcome: str | None
     method: str
     errors: str
-    model: str = ""
+    model: str = ""  # in words, with what no key says
     outcome_model: str = ""
     cluster: str = ""
-    scale: str = ""
-    clusters: float = math.nan
+    scale: str = ""  # what the coefficient is, where no difference in the outcome's own unit
+    clusters: float = math.nan  # NaN if not by cluster, or not known
     rows: float = math.nan
+    #: Columns of a table of effects about the rows where the term is 1, and where it is 0; empty
+    #: where it has other values, or the rows are not there.
     arms: Mapping[str, float] = field(default_factory=dict)
+    #: Whether other coefficients are of its interactions: then it is the effect where these are 0.
     interacted: bool = False
 
 

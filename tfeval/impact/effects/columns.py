@@ -75,16 +75,12 @@ _TEXT = {"outcome": "", "population": "all", "estimand": "", "design": "", "meth
 _FLAGS = ("stacked", "planned")
 #: How an effect was made.
 MADE_BY = ("design", "method", "outcome_model", "errors", "cluster", "stacked")
+#: What a row is of.
+KEYS = ("outcome", "population", "months", "estimand", *MADE_BY)
 
 
 def complete(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame with all of `COLUMNS`, in order, then any others; the index from 0.
-
-    Raises
-    ------
-    DataError
-        If outcome, estimate or std_error lacks.
-    """
+    """Return a frame with all of `COLUMNS`, in order, then any others; the index from 0."""
     missing = [name for name in _NEEDED if name not in frame]
     if missing:
         raise DataError(f"A table of effects needs the columns {', '.join(missing)}.")
@@ -118,13 +114,7 @@ def _numbers(values: np.ndarray, name: str) -> np.ndarray:
 
 
 def among(frame: pd.DataFrame, column: str, wanted: Any) -> np.ndarray:
-    """Return which rows have one of the values wanted.
-
-    Raises
-    ------
-    ParameterError
-        If the column or a value is not there.
-    """
+    """Return which rows have one of the values wanted."""
     check_columns(frame, (column,))
     single = isinstance(wanted, str) or not isinstance(wanted, Iterable)
     values = [wanted] if single else list(wanted)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from tfeval.display.rich import Tabled
 from tfeval.display.tables import Table
 from tfeval.errors import DataError, ParameterError, names_settings
 from tfeval.impact.effects.chart import forest_chart
@@ -41,8 +42,8 @@ POOLED_VARIANCE = (
 __all__ = ["COLUMNS", "Effects", "combine_effects"]
 
 
-@dataclass(frozen=True, eq=False)
-class Effects(FromModels):
+@dataclass(frozen=True, eq=False, repr=False)
+class Effects(FromModels, Tabled):
     """Effects of one design on many outcomes, with how they vary together.
 
     Attributes
@@ -278,12 +279,6 @@ class Effects(FromModels):
             self.frame, self.settings, scale=scale, group=group, title=title,
             level=self.level, simulated=self.simulated,
         )  # fmt: skip
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return self.table()._repr_mimebundle_()
-
-    def __repr__(self) -> str:
-        return self.table().text()
 
 
 def combine_effects(several: Iterable[Effects]) -> Effects:

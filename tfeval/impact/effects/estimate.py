@@ -13,7 +13,7 @@ from scipy.special import stdtr, stdtrit  # scipy.stats takes a second to import
 
 from tfeval.cohort.analysis_table import CAVEATS, Cohort
 from tfeval.display.words import worded
-from tfeval.errors import ParameterError, names_settings, suggest
+from tfeval.errors import ParameterError, check_choice, names_settings, suggest
 from tfeval.impact.design.design import Design
 from tfeval.impact.design.protocol import AnyDesign, Contrasts, are_stacked, stacked_pairs
 from tfeval.impact.effects.columns import COLUMNS, check_level
@@ -69,10 +69,8 @@ def contrast_effects(
 
     Parameters
     ----------
-    design : AnyDesign
     outcomes : object
         As the design takes them.
-    months : int, optional
     errors : {"robust", "cluster"}, optional
         By the design's first clusters if it has any, else by unit.
     cluster : str, optional
@@ -85,11 +83,6 @@ def contrast_effects(
     Effects
         Errors are sums of influences, times n/(n - 1) for n units or clusters, with Student's t on
         n - 1 degrees of freedom. Too few units or clusters have no error.
-
-    Raises
-    ------
-    ParameterError
-        If the errors or clusters are not the design's, or its own intervals have another level.
     """
     own = getattr(design, "level", level)
     if level not in (own, _LEVEL):
@@ -339,8 +332,7 @@ def _intervals(
 
 
 def _check(method: str, outcome_model: str, level: float, draws: int) -> None:
-    if method not in METHODS:
-        raise ParameterError(f"method {method!r} is not offered. {suggest(str(method), METHODS)}")
+    check_choice("method", method, METHODS)
     if outcome_model not in OUTCOME_MODELS:
         raise ParameterError(f'outcome_model is "linear" or "logistic", not {outcome_model!r}.')
     if outcome_model not in METHODS[method].outcome_models:

@@ -12,7 +12,7 @@ from typing import Protocol, Self, TypeVar
 import numpy as np
 
 from tfeval.errors import ParameterError, suggest
-from tfeval.impact.means.variance import joint_normal
+from tfeval.impact.means.influence import joint_normal
 
 
 class Corrected(Protocol):
@@ -94,11 +94,6 @@ def romano_wolf(t: np.ndarray, draws: np.ndarray) -> np.ndarray:
     ndarray of float, shape (k,)
         Adjusted p-values, at least 1 / (draws + 1).
 
-    Raises
-    ------
-    ParameterError
-        If the draws have another number of columns, or fewer than 99 rows.
-
     References
     ----------
     Romano and Wolf (2005), Exact and approximate stepdown methods for multiple hypothesis
@@ -143,8 +138,6 @@ def adjusted(
     p : ndarray of float, shape (k,)
     correlation : ndarray, shape (k, k)
         Of the estimates; only Romano-Wolf looks at it.
-    rng : numpy.random.Generator
-    draws : int
 
     Notes
     -----

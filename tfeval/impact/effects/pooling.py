@@ -14,25 +14,18 @@ from functools import cache
 import numpy as np
 
 from tfeval.errors import DataError, ParameterError
-from tfeval.impact.means.variance import along_axes
+from tfeval.impact.means.influence import along_axes
 
 
 @dataclass(frozen=True, eq=False)
 class Rotated:
-    """Estimates in the axes where their errors are independent.
+    """Estimates in the axes where their errors are independent."""
 
-    Attributes
-    ----------
-    y, x, d : ndarray of float, shape (k,)
-        Estimates, the constant 1, and the errors' variances, in those axes.
-    axes : ndarray, shape (k, k)
-        Columns are the axes.
-    """
-
+    #: y, x, d: (k,): estimates, the constant 1, and the errors' variances, in those axes.
     y: np.ndarray
     x: np.ndarray
     d: np.ndarray
-    axes: np.ndarray
+    axes: np.ndarray  # (k, k): columns are the axes
 
     def weights(self, tau2: np.ndarray | float) -> np.ndarray:
         """Return inverse variances, shape (len(tau2), k)."""
@@ -59,11 +52,6 @@ def rotated(estimates: np.ndarray, covariance: np.ndarray) -> Rotated:
     estimates : ndarray of float, shape (k,)
     covariance : ndarray, shape (k, k)
         Of the sampling errors, or its diagonal, shape (k,).
-
-    Raises
-    ------
-    DataError
-        If the covariance is not positive definite.
     """
     if covariance.ndim == 1:
         return Rotated(estimates, np.ones(len(estimates)), covariance, np.eye(len(estimates)))
@@ -134,11 +122,6 @@ def paule_mandel(data: Rotated) -> float:
 def q_profile(data: Rotated, level: float) -> tuple[float, float]:
     """Return the interval of tau^2 that Cochran's Q does not refuse.
 
-    Parameters
-    ----------
-    data : Rotated
-    level : float
-
     Returns
     -------
     low, high : float
@@ -193,8 +176,6 @@ def knapp_hartung(data: Rotated, tau2: float, *, modified: bool = True) -> tuple
 
     Parameters
     ----------
-    data : Rotated
-    tau2 : float
     modified : bool, default True
         Never below the error that takes tau^2 for known, as few alike areas would give.
 
@@ -236,13 +217,9 @@ LOG_PRIORS = {"half_cauchy": half_cauchy, "half_normal": half_normal, "flat": fl
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
-    """What is known of tau: nodes with their probabilities.
+    """What is known of tau: nodes with their probabilities."""
 
-    Attributes
-    ----------
-    tau, probability : ndarray of float, shape (nodes,)
-    """
-
+    #: tau, probability: (nodes,).
     tau: np.ndarray
     probability: np.ndarray
 
@@ -267,15 +244,9 @@ def posterior(data: Rotated, prior: str, scale: float) -> Posterior:
 
     Parameters
     ----------
-    data : Rotated
     prior : {"half_cauchy", "half_normal", "flat"}
     scale : float
         Of the prior, in the estimates' unit.
-
-    Raises
-    ------
-    ParameterError
-        If the prior is flat and there are fewer than three areas: then it has no posterior.
     """
     if prior == "flat" and len(data.y) < 3:
         raise ParameterError("A flat prior of tau needs three areas: use half_cauchy.")

@@ -30,38 +30,26 @@ class ClusteredDesign:
 
     Any number may be an array; arrays are broadcast against each other.
 
-    Attributes
-    ----------
-    n_treated, n_comparison : float
-        Units that the estimate rests on; for a weighted comparison its effective sample size.
-    clusters : float, optional
-        Authorities, in all; without them units are independent.
-    icc : float
-        Share of the outcome's variance that lies between authorities, 0 to 1.
-    allocation : {"within", "between"}
-        Whether authorities have families in both groups, or in one alone.
-    effect_sd : float
-        Standard deviation of the true effect between authorities, in the outcome's unit; counts
-        only within, since between it is part of `icc`.
-    cluster_cv : float
-        Coefficient of variation of the authorities' sizes.
-    r2, r2_between : float
-        Share of the variance within and between authorities that covariates explain; `r2_between`
-        is `r2` if not given.
-
     Raises
     ------
     ParameterError
         If a value lies outside its range.
     """
 
+    #: n_treated, n_comparison: units that the estimate rests on; for a weighted comparison its
+    #: effective sample size.
     n_treated: Numbers
     n_comparison: Numbers
-    clusters: Numbers | None = None
-    icc: Numbers = 0.0
+    clusters: Numbers | None = None  # authorities, in all; without them units are independent
+    icc: Numbers = 0.0  # share of the outcome's variance that lies between authorities, 0 to 1
+    #: "within", "between": whether authorities have families in both groups, or in one alone.
     allocation: str = "within"
+    #: Standard deviation of the true effect between authorities, in the outcome's unit; counts only
+    #: within, since between it is part of `icc`.
     effect_sd: Numbers = 0.0
-    cluster_cv: Numbers = 0.0
+    cluster_cv: Numbers = 0.0  # coefficient of variation of the authorities' sizes
+    #: r2, r2_between: share of the variance within and between authorities that covariates explain;
+    #: `r2_between` is `r2` if not given.
     r2: Numbers = 0.0
     r2_between: Numbers | None = None
 

@@ -27,21 +27,12 @@ METHOD, BY_SIGNIFICANCE, BY_DESIGN = "published", "significance", "published_des
 
 @dataclass(frozen=True)
 class DesignInput:
-    """One number that the 2016 design is judged by.
-
-    Attributes
-    ----------
-    name, what : str
-    value : float
-    basis : str
-        "published", or what it is taken from.
-    sources : tuple of Source
-    """
+    """One number that the 2016 design is judged by."""
 
     name: str
     what: str
     value: float
-    basis: str
+    basis: str  # "published", or what it is taken from
     sources: tuple[Source, ...] = ()
 
 

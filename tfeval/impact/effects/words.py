@@ -263,7 +263,6 @@ def effects_table(
         Shown after the notes on estimand, method and errors.
     level : float
         Of the intervals.
-    simulated : bool
     """
     hidden = hidden_rows(frame)
     who = str(settings.get("who", "families"))
@@ -280,7 +279,7 @@ def effects_table(
     for place, heading in enumerate(headings):
         shown[heading] = _kept([row[place] for row in rows], hidden)
     for arm in ("treated", "comparison"):
-        shown[f"{arm.capitalize()} {who}"] = [_count(value) for value in frame[f"n_{arm}"]]
+        shown[f"{arm.capitalize()} {who}"] = [count_words(value) for value in frame[f"n_{arm}"]]
     shown["p"] = _kept([p_words(value) for value in frame["p_value"]], hidden)
     if frame["p_adjusted"].notna().any():
         shown["p, adjusted"] = _kept([p_words(value) for value in frame["p_adjusted"]], hidden)
@@ -352,7 +351,8 @@ def _kept(texts: list[str], hidden: np.ndarray) -> list[str]:
     return [HIDDEN if hide else text for text, hide in zip(texts, hidden, strict=True)]
 
 
-def _count(value: float) -> str:
+def count_words(value: float) -> str:
+    """Write a number of units as it may be shown, or that it is unknown."""
     return "unknown" if pd.isna(value) else safe_count(value)
 
 

@@ -33,7 +33,6 @@ def number_donors(
     known : ndarray of bool, shape (n,)
     values : ndarray of float, shape (n,)
         Read where known.
-    rng : Generator
 
     Returns
     -------

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tfeval.display.rich import Tabled
 from tfeval.display.tables import Table, safe_count, table
 from tfeval.errors import DataError, ParameterError, names_settings
 from tfeval.impact.imputation.draws import category_donors, number_donors
@@ -25,22 +26,12 @@ _NUMBERS = ("integer", "floating", "decimal", "mixed-integer-float")
 
 @dataclass(frozen=True, eq=False)
 class Variable:
-    """One column: a number, or a category as codes.
-
-    Attributes
-    ----------
-    name : str
-    known : ndarray of bool, shape (n,)
-    values : ndarray of float, shape (n,)
-        The numbers, or the codes from 0; NaN or -1 where missing.
-    levels : int
-        How many levels; 0 for a number.
-    """
+    """One column: a number, or a category as codes."""
 
     name: str
-    known: np.ndarray
-    values: np.ndarray
-    levels: int = 0
+    known: np.ndarray  # (n,) bool
+    values: np.ndarray  # (n,): the numbers, or the codes from 0; NaN or -1 where missing
+    levels: int = 0  # how many levels; 0 for a number
 
     @property
     def missing(self) -> np.ndarray:
@@ -69,14 +60,7 @@ class Variable:
 
 
 def variable_of(frame: pd.DataFrame, name: str) -> Variable:
-    """Return a column as a variable.
-
-    Raises
-    ------
-    DataError
-        If it is neither numbers nor a category, is infinite, has too many levels, or is known
-        in too few rows to complete it.
-    """
+    """Return a column as a variable."""
     series = frame[name]
     known = series.notna().to_numpy(dtype=bool)
     if not known.all() and known.sum() < FEWEST:
@@ -128,8 +112,8 @@ _WITH = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Imputations:
+@dataclass(frozen=True, eq=False, repr=False)
+class Imputations(Tabled):
     """A frame completed several times; iterate over it, or take one by its place.
 
     Attributes
@@ -184,12 +168,6 @@ class Imputations:
         columns = ["Covariate", "Missing, treated", "Missing, comparison"]
         caption = f"Covariates completed in each of {self.count} imputations"
         return table(pd.DataFrame(rows, columns=columns), caption, notes=self.notes)
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return self.table()._repr_mimebundle_()
-
-    def __repr__(self) -> str:
-        return self.table().text()
 
 
 @names_settings
@@ -337,11 +315,8 @@ def chained(
 
     Parameters
     ----------
-    variables : list of Variable
     fixed : ndarray of float, shape (n, k)
         What else predicts; never missing.
-    iterations : int
-    rng : Generator
 
     Returns
     -------

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.special import ndtri, stdtr, stdtrit  # scipy.stats takes a second to import
 
 from tfeval.errors import ParameterError
-from tfeval.impact.effects.columns import COLUMNS, MADE_BY
+from tfeval.impact.effects.columns import COLUMNS, KEYS
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.words import hidden_rows
 
@@ -26,22 +26,13 @@ _SYMMETRIC = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class Pooled:
-    """Estimates of several imputations as one.
+    """Estimates of several imputations as one."""
 
-    Attributes
-    ----------
-    estimate : ndarray, shape (rows,)
-    covariance : ndarray, shape (rows, rows)
-    freedom : ndarray, shape (rows,)
-        Barnard and Rubin's.
-    riv, share, fmi : ndarray, shape (rows,)
-        Relative increase in variance, share of the variance that is between imputations, fraction
-        of missing information.
-    """
-
-    estimate: np.ndarray
-    covariance: np.ndarray
-    freedom: np.ndarray
+    estimate: np.ndarray  # (rows,)
+    covariance: np.ndarray  # (rows, rows)
+    freedom: np.ndarray  # (rows,): Barnard and Rubin's
+    #: riv, share, fmi: (rows,): relative increase in variance, share of the variance that is
+    #: between imputations, fraction of missing information.
     riv: np.ndarray
     share: np.ndarray
     fmi: np.ndarray
@@ -184,8 +175,6 @@ def _numbers(frame: pd.DataFrame, name: str) -> Any:
     return frame[name].to_numpy(dtype=float, na_value=np.nan)
 
 
-#: What a row is of: the same in every table, or they cannot be pooled.
-KEYS = ("outcome", "population", "months", "estimand", *MADE_BY)
 _COUNTS = ("n_treated", "n_comparison", "events_treated", "events_comparison", "n_missing",
            "ess_comparison", "clusters")  # fmt: skip
 

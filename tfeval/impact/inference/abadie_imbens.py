@@ -11,6 +11,7 @@ from tfeval.errors import ParameterError
 from tfeval.impact.design.design import Design
 from tfeval.impact.matching.nearest import Pairs, nearest_with_replacement
 from tfeval.impact.matching.ordering import first_equal, sorted_arm, standing
+from tfeval.impact.means.influence import Means, Sample, Through, sums_by
 from tfeval.impact.means.least_squares import (
     centred,
     cross_products_by_group,
@@ -20,9 +21,7 @@ from tfeval.impact.means.least_squares import (
     products,
     weighted_centre,
 )
-from tfeval.impact.means.means import Means, Sample
 from tfeval.impact.means.methods import centre_of
-from tfeval.impact.means.variance import Through
 
 # What estimating the propensity score does to the error of matching on it.
 
@@ -194,7 +193,7 @@ def with_abadie_imbens(
     weight = np.zeros(sample.study.size)
     weight[rows] = sample.study.sampling[rows]
     share = weight[:, None] / weight.sum()
-    imputed = predicted + _sums(rows, shares[:, None] * residual[matches], sample.study.size)
+    imputed = predicted + sums_by(shares[:, None] * residual[matches], rows, sample.study.size)
     used = np.bincount(matches, weight[rows] * shares, sample.study.size)
     squared = np.bincount(matches, (weight[rows] * shares) ** 2, sample.study.size)
     own = np.zeros_like(values)
@@ -241,10 +240,6 @@ def _predicted(sample: Sample) -> np.ndarray:
     return predictions(rows, line.coefficients)
 
 
-def _sums(rows: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:
-    return np.column_stack([np.bincount(rows, column, size) for column in values.T])
-
-
 def _within_arm(
     design: Design, values: np.ndarray, known: np.ndarray, wanted: np.ndarray
 ) -> np.ndarray:
@@ -255,7 +250,7 @@ def _within_arm(
     arm = known & ~design.study.treated
     near = _neighbours(design, arm, wanted)
     shares = np.ones(len(near.rows)) if near.shares is None else near.shares
-    mean = _sums(near.rows, shares[:, None] * values[near.matches], design.study.size)
+    mean = sums_by(shares[:, None] * values[near.matches], near.rows, design.study.size)
     held = np.bincount(near.rows, minlength=design.study.size)[wanted]
     scale = np.sqrt(held / (held + 1.0))
     return scale[:, None] * (values - mean)[wanted]

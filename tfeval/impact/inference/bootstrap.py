@@ -23,11 +23,10 @@ from tfeval.impact.inference.intervals import (
 from tfeval.impact.inference.rules import FEW_CLUSTERS, Asked, codes_of
 from tfeval.impact.inference.wild import What, sample_of
 from tfeval.impact.means.estimates import Estimates, Method, estimates_of
+from tfeval.impact.means.influence import Sample, Spread, sums_by
 from tfeval.impact.means.least_squares import cross_products, solved
-from tfeval.impact.means.means import Sample
 from tfeval.impact.means.methods import METHODS, REGRESSIONS, centre_of
 from tfeval.impact.means.outcomes import Outcomes, populations
-from tfeval.impact.means.variance import Spread, sums_by
 
 #: Clusters below which draws of them are mostly draws of the same.
 FEWEST = 5
@@ -49,14 +48,7 @@ class Repeat:
         return np.flatnonzero(self.design.study.sampling > 0)
 
     def check(self) -> None:
-        """Refuse what a bootstrap does not get right or cannot repeat.
-
-        Raises
-        ------
-        ParameterError
-        DataError
-            If there are too few clusters to draw from.
-        """
+        """Refuse what a bootstrap does not get right or cannot repeat."""
         if self.design.pairs is not None and self.design.sets is None:
             raise ParameterError(
                 "Matching with replacement is not smooth, and a bootstrap that matches anew gets "
@@ -161,7 +153,6 @@ def replicates(
 
     Parameters
     ----------
-    repeat : Repeat
     codes : ndarray of int, shape (counted,)
         Clusters from 0 of the rows counted, none without units.
     counts : ndarray of int, shape (draws, clusters)
@@ -212,14 +203,10 @@ _TIE = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Permuted:
-    """Differences of means under other allocations, as straight lines in the effect under test.
+    """Differences of means under other allocations, as straight lines in the effect under test."""
 
-    Attributes
-    ----------
-    outcome, treatment : ndarray, shape (allocations,)
-        Difference of the outcome's means, and of the treatment's; the first are as it was.
-    """
-
+    #: outcome, treatment: (allocations,): difference of the outcome's means, and of the
+    #: treatment's; the first are as it was.
     outcome: np.ndarray
     treatment: np.ndarray
 
@@ -285,7 +272,6 @@ def permuted(  # noqa: PLR0917
         Clusters from 0.
     draws : int
         All allocations where they are no more than this, else so many at random.
-    rng : numpy.random.Generator
 
     References
     ----------

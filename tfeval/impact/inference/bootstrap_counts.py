@@ -12,16 +12,16 @@ import numpy as np
 from tfeval.impact.design.design import Design
 from tfeval.impact.matching.nearest_loops import NOBODY, without_replacement
 from tfeval.impact.matching.ordering import first_equal, sorted_arm, standing
-from tfeval.impact.means.means import weighted_means
+from tfeval.impact.means.influence import weighted_means
 from tfeval.impact.means.methods import adjusted_means, adjusted_pair
 from tfeval.impact.means.outcomes import Outcomes
 from tfeval.impact.propensity.logit import fit_logit
-from tfeval.impact.propensity.solving import step_size
+from tfeval.impact.propensity.newton import step_size
+from tfeval.impact.study.blocks import Reader, reader, steps, thinned
 from tfeval.impact.study.covariates import LARGE, for_size, in_parts, one_blas_thread
 from tfeval.impact.study.numbers import aliased
-from tfeval.impact.study.rows import Reader, reader, steps, thinned
 from tfeval.impact.study.study import Study
-from tfeval.impact.weighting.estimated import inverse_propensity
+from tfeval.impact.weighting.weights import inverse_propensity
 
 # The logistic regression again for many draws of clusters, without a copy of any row.
 # A cluster drawn c times counts c times. Draws are worked on several at once, so that a block of
@@ -41,31 +41,19 @@ ROWS = 2048
 
 @dataclass(frozen=True, eq=False)
 class Refits:
-    """What all draws share.
-
-    Attributes
-    ----------
-    study : Study
-    codes : ndarray of int, shape (n,)
-        Cluster of each unit.
-    rows : Reader
-    start : ndarray, shape (k,)
-        Coefficients of the fit of all units, of the covariates as `rows` reads them.
-    linear, score : ndarray, shape (n,)
-        Linear predictor and probability there.
-    gradient : ndarray or None, shape (clusters, k)
-        Residuals times x there, by cluster; None where there are many.
-    information : ndarray, shape (clusters, k, k) or (k, k)
-        There, by cluster; or in sum, where there are many clusters.
-    """
+    """What all draws share."""
 
     study: Study
-    codes: np.ndarray
+    codes: np.ndarray  # (n,) int: cluster of each unit
     rows: Reader
+    #: (k,): coefficients of the fit of all units, of the covariates as `rows` reads them.
     start: np.ndarray
+    #: linear, score: (n,): linear predictor and probability there.
     linear: np.ndarray
     score: np.ndarray
+    #: (clusters, k): residuals times x there, by cluster; None where there are many.
     gradient: np.ndarray | None
+    #: (clusters, k, k) or (k, k): there, by cluster; or in sum, where there are many clusters.
     information: np.ndarray
 
     def information_of(self, counts: np.ndarray) -> np.ndarray:
@@ -154,7 +142,6 @@ def refits_of(study: Study, codes: np.ndarray) -> Refits | None:
 
     Parameters
     ----------
-    study : Study
     codes : ndarray of int, shape (n,)
         Clusters from 0.
 
@@ -200,35 +187,22 @@ _NEAREST = {"method": "nearest", "replace": False, "ratio": 1, "calipers": {}, "
             "model": "logit", "folds": 1}  # fmt: skip
 _WEIGHTS = {"method": "inverse_propensity", "support": None, "trim": None, "stabilise": False,
             "within": None, "model": "logit"}  # fmt: skip
-
-_ORDERS = ("largest", "smallest", "closest")
 #: Weights from a draw's linear predictors and counts of units; all 0 where no pair can be made.
 Weigh = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
 class ByCounts:
-    """What is done in each draw.
-
-    Attributes
-    ----------
-    refits : Refits
-    weigh : callable
-    outcomes : tuple
-        Those known of the same units: their places, who these units are (None for everybody),
-        and the values less their level, shape (n, places).
-    adjust : bool
-        Whether means are adjusted by regression.
-    estimand : str
-    level : ndarray of float, shape (outcomes,)
-    """
+    """What is done in each draw."""
 
     refits: Refits
     weigh: Weigh = field(repr=False)
+    #: Those known of the same units: their places, who these units are (None for everybody), and
+    #: the values less their level, shape (n, places).
     outcomes: tuple[tuple[list[int], np.ndarray | None, np.ndarray], ...]
-    adjust: bool
+    adjust: bool  # whether means are adjusted by regression
     estimand: str
-    level: np.ndarray
+    level: np.ndarray  # (outcomes,)
 
     def means(self, counts: np.ndarray) -> Iterator[np.ndarray | None]:
         """Yield for each draw both arms' means, shape (2, outcomes); None where none was found.
@@ -276,8 +250,6 @@ def by_counts(
 
     Parameters
     ----------
-    design : Design
-    outcomes : Outcomes
     method : callable
         From a sample to means, as `estimate` chooses it.
     codes : ndarray of int, shape (n,)

@@ -21,8 +21,8 @@ from tfeval.impact.inference.rules import (
     ruled,
 )
 from tfeval.impact.means.estimates import Block, Estimates
-from tfeval.impact.means.means import Part
-from tfeval.impact.means.variance import (
+from tfeval.impact.means.influence import (
+    Part,
     Spread,
     cluster_factor,
     clusters_of,
@@ -39,22 +39,14 @@ BY_CLUSTER = ("cr1", "cr2", "cr3")
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """What is squared and summed for a variance.
+    """What is squared and summed for a variance."""
 
-    Attributes
-    ----------
-    treated, comparison : ndarray, shape (n or clusters, effects)
-        Of both means, in units or clusters.
-    freedom : ndarray of float, shape (effects,)
-        Degrees of freedom of the difference's error; infinite for the normal.
-    clusters : ndarray of float, shape (effects,)
-        How many; NaN where by unit.
-    """
-
+    #: treated, comparison: (n or clusters, effects): of both means, in units or clusters.
     treated: np.ndarray
     comparison: np.ndarray
+    #: (effects,): degrees of freedom of the difference's error; infinite for the normal.
     freedom: np.ndarray
-    clusters: np.ndarray
+    clusters: np.ndarray  # (effects,): how many; NaN where by unit
 
 
 def unit_scores(held: Estimates, ruling: Ruling) -> Scores:
@@ -179,22 +171,14 @@ def _some(part: Part, rows: np.ndarray) -> Part:
 
 @dataclass(frozen=True, eq=False)
 class Shares:
-    """Both arms' shares of units with the larger of an outcome's two values; one entry an effect.
-
-    Attributes
-    ----------
-    treated, comparison : ndarray of float
-    size_treated, size_comparison : ndarray of float
-        Independent units that a share is as well known as.
-    correlation : ndarray of float
-        Of both shares' errors.
-    """
+    """Shares of both arms with the larger of an outcome's two values, one entry an effect."""
 
     treated: np.ndarray
     comparison: np.ndarray
+    #: size_treated, size_comparison: independent units that a share is as well known as.
     size_treated: np.ndarray
     size_comparison: np.ndarray
-    correlation: np.ndarray
+    correlation: np.ndarray  # of both shares' errors
 
 
 def as_if_of(share: np.ndarray, variance: np.ndarray, size: np.ndarray) -> np.ndarray:
@@ -202,7 +186,6 @@ def as_if_of(share: np.ndarray, variance: np.ndarray, size: np.ndarray) -> np.nd
 
     Parameters
     ----------
-    share, variance : ndarray of float
     size : ndarray of float
         Stands where nobody or everybody has the outcome, and its variance says nothing.
     """
@@ -235,7 +218,6 @@ def limits(shares: Shares, quantile: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
     Parameters
     ----------
-    shares : Shares
     quantile : ndarray of float
         Of t or the normal, by effect.
 
@@ -276,32 +258,20 @@ NOTHING = 1e-10
 
 @dataclass(frozen=True, eq=False)
 class Intervals:
-    """One entry an effect; arrays of shape (effects,) but for the covariance.
+    """One entry an effect; arrays of shape (effects,) but for the covariance."""
 
-    Attributes
-    ----------
-    covariance : ndarray, shape (effects, effects)
-        NaN in the rows and columns of effects without an error.
-    low, high, p_value : ndarray of float
-        Of the difference.
-    relative_low, relative_high : ndarray of float
-        Of the difference over the comparison mean; NaN where a mean is not above 0, or so near
-        that the ratio could be any.
-    clusters : ndarray of float
-        NaN where errors are not by cluster.
-    freedom : ndarray of float
-        Degrees of freedom of t; infinite for the normal.
-    ruling : Ruling
-    """
-
+    #: (effects, effects): NaN in the rows and columns of effects without an error.
     covariance: np.ndarray
+    #: low, high, p_value: of the difference.
     low: np.ndarray
     high: np.ndarray
     p_value: np.ndarray
+    #: relative_low, relative_high: of the difference over the comparison mean; NaN where a mean is
+    #: not above 0, or so near that the ratio could be any.
     relative_low: np.ndarray
     relative_high: np.ndarray
-    clusters: np.ndarray
-    freedom: np.ndarray
+    clusters: np.ndarray  # NaN where errors are not by cluster
+    freedom: np.ndarray  # degrees of freedom of t; infinite for the normal
     ruling: Ruling
 
     def withheld(self) -> Intervals:
@@ -378,22 +348,15 @@ def _two_way_intervals(
 
 @dataclass(frozen=True, eq=False)
 class _Summed:
-    """Squared and summed scores; arrays of shape (effects,) but for the covariance.
+    """Squared and summed scores; arrays of shape (effects,) but for the covariance."""
 
-    Attributes
-    ----------
-    covariance : ndarray, shape (effects, effects)
-        Of differences.
-    log_ratio, treated, comparison : ndarray of float
-        Variances of the logarithm of the ratio of means, and of both means.
-    freedom, clusters : ndarray of float
-        As in `Scores`.
-    """
-
-    covariance: np.ndarray
+    covariance: np.ndarray  # (effects, effects): of differences
+    #: log_ratio, treated, comparison: variances of the logarithm of the ratio of means, and of both
+    #: means.
     log_ratio: np.ndarray
     treated: np.ndarray
     comparison: np.ndarray
+    #: freedom, clusters: as in `Scores`.
     freedom: np.ndarray
     clusters: np.ndarray
 
@@ -430,13 +393,10 @@ def from_spreads(  # noqa: PLR0917
 
     Parameters
     ----------
-    held : Estimates
     spread : Spread
         Of the differences.
     ratio_error : ndarray of float, shape (effects,)
         Of the logarithm of the ratio of means.
-    level : float
-    ruling : Ruling
     by_arm : tuple of two ndarray, optional
         Variances of both means, for intervals by score.
     """

@@ -14,7 +14,7 @@ import numpy as np
 
 from tfeval.impact.inference.rules import FEWEST_EVENTS_POOLED, FEWEST_POOLED, expected_events
 from tfeval.impact.means.estimates import Block, Estimates
-from tfeval.impact.means.means import Part
+from tfeval.impact.means.influence import Part, sums_by
 
 # Errors that hold where few units or few clusters decide: HC2, HC3, CR2, CR3, and their t.
 # An estimate is a sum of parts, each a weighted regression's lever times residual. A residual is
@@ -28,18 +28,11 @@ NOTHING = 1e-10
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """The matrix P of a variance's quadratic form: diag(own) + factor core factor'.
+    """The matrix P of a variance's quadratic form: diag(own) + factor core factor'."""
 
-    Attributes
-    ----------
-    own : ndarray, shape (clusters,)
-    factor : ndarray, shape (clusters, m)
-    core : ndarray, shape (m, m)
-    """
-
-    own: np.ndarray
-    factor: np.ndarray
-    core: np.ndarray
+    own: np.ndarray  # (clusters,)
+    factor: np.ndarray  # (clusters, m)
+    core: np.ndarray  # (m, m)
 
     def freedom(self) -> float:
         """Return Satterthwaite's degrees of freedom, the squared trace of P over that of PP.
@@ -73,7 +66,6 @@ def by_unit(part: Part, kind: str) -> np.ndarray:
 
     Parameters
     ----------
-    part : Part
     kind : {"hc2", "hc3"}
         One over the root of what is left of a unit's error, or one over it.
 
@@ -102,7 +94,6 @@ def by_cluster(
 
     Parameters
     ----------
-    part : Part
     lever : ndarray, shape (rows,)
         Of one outcome, or of all.
     codes : ndarray of int, shape (rows,)
@@ -134,8 +125,8 @@ def by_cluster(
         own = lever[rows]
         pulled[rows] = _whole(z[rows], weights[rows], inverse, core, own, kind)
         sums[codes[rows[0]]] = pulled[rows] @ part.residual[rows]
-    along = _cluster_sums(codes, z * pulled[:, None], count)
-    weighted = _cluster_sums(codes, z * (weights * pulled)[:, None], count)
+    along = sums_by(z * pulled[:, None], codes, count)
+    weighted = sums_by(z * (weights * pulled)[:, None], codes, count)
     squares = np.bincount(codes, pulled**2, count)
     return sums, _moments(squares, along, weighted, inverse, z, weights)
 
@@ -174,22 +165,13 @@ def _moments(  # noqa: PLR0917
     return Moments(own, np.hstack([along, weighted]), _core(z, w, inverse))
 
 
-def _cluster_sums(codes: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
-    return np.column_stack([np.bincount(codes, column, count) for column in values.T])
-
-
 @dataclass(frozen=True, eq=False)
 class ForPooling:
-    """Effects by group as they enter pooling.
+    """Effects by group as they enter pooling."""
 
-    Attributes
-    ----------
-    estimates : ndarray of float, shape (effects,)
-    covariance : ndarray, shape (effects, effects)
-        With one variance an arm; 0 between outcomes. NaN for groups that do not count.
-    """
-
-    estimates: np.ndarray
+    estimates: np.ndarray  # (effects,)
+    #: (effects, effects): with one variance an arm; 0 between outcomes. NaN for groups that do not
+    #: count.
     covariance: np.ndarray
 
     def some(self, rows: np.ndarray) -> ForPooling:

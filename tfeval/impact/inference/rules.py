@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tfeval.display.names import cluster_key
-from tfeval.errors import DataError, ParameterError, suggest
+from tfeval.errors import DataError, ParameterError, check_choice
 from tfeval.impact.design.design import Design
 from tfeval.impact.inference.abadie_imbens import can_count
 from tfeval.impact.means.estimates import Estimates
+from tfeval.impact.means.influence import clusters_of
 from tfeval.impact.means.methods import METHODS
-from tfeval.impact.means.variance import clusters_of
 
 #: Units with weight that each arm needs for any error of its own: with fewer, intervals of skewed
 #: outcomes hold the truth too seldom (an exponential one in 91% with 5 and with 8), and those of
@@ -78,22 +78,13 @@ BY_UNIT = ("hc1", "hc2")
 
 @dataclass(frozen=True, eq=False)
 class Ruling:
-    """What the rules say of each effect.
+    """What the rules say of each effect."""
 
-    Attributes
-    ----------
-    status : ndarray of str, shape (effects,)
-        `ESTIMATED`, or why there is no effect or no error.
-    kind : ndarray of str, shape (effects,)
-        How its variance is summed: "hc1", "hc2", "hc3" by unit; "cr1", "cr2", "cr3" by cluster;
-        "two_way"; "given" where a bootstrap or permutation gives it.
-    rare : ndarray of bool, shape (effects,)
-        Whether the interval is by score.
-    """
-
-    status: np.ndarray
+    status: np.ndarray  # (effects,) str: `ESTIMATED`, or why there is no effect or no error
+    #: (effects,) str: how its variance is summed: "hc1", "hc2", "hc3" by unit; "cr1", "cr2", "cr3"
+    #: by cluster; "two_way"; "given" where a bootstrap or permutation gives it.
     kind: np.ndarray
-    rare: np.ndarray
+    rare: np.ndarray  # (effects,) bool: whether the interval is by score
 
     @property
     def estimated(self) -> np.ndarray:
@@ -113,7 +104,6 @@ def ruled(errors: str, held: Estimates, counted: np.ndarray, *, automatic: bool)
     ----------
     errors : str
         One of `inference.ERRORS`.
-    held : Estimates
     counted : ndarray, shape (effects, 3)
         Clusters, as from `counted_clusters`.
     automatic : bool
@@ -198,7 +188,6 @@ def counted_clusters(held: Estimates, codes: tuple[np.ndarray, ...]) -> np.ndarr
 
     Parameters
     ----------
-    held : Estimates
     codes : tuple of ndarray of int, shape (n,)
         Of the clusterings: of two, the fewer count; without any, clusters are endless.
     """
@@ -213,13 +202,8 @@ def check_clusters(errors: str, counted: np.ndarray) -> None:
 
     Parameters
     ----------
-    errors : str
     counted : ndarray, shape (effects, 3)
         As from `counted_clusters`.
-
-    Raises
-    ------
-    DataError
     """
     most = counted[:, 2].max()
     if errors == "wild" and most < 3:
@@ -235,13 +219,7 @@ def check_clusters(errors: str, counted: np.ndarray) -> None:
 
 
 def check_fitted(held: Estimates) -> None:
-    """Refuse to go on where no outcome's model settled.
-
-    Raises
-    ------
-    DataError
-        Naming the outcomes.
-    """
+    """Refuse to go on where no outcome's model settled."""
     if np.isnan(held.effect).all():
         named = ", ".join(dict.fromkeys(held.fact("outcome")))
         raise DataError(
@@ -264,24 +242,14 @@ ENOUGH_TWO_WAY = 50
 
 @dataclass(frozen=True)
 class Asked:
-    """Errors asked for.
+    """Errors asked for."""
 
-    Attributes
-    ----------
-    kind : str
-        One of `ERRORS`.
-    clusters : tuple of str
-        Clustering columns; "pair" for the matched set.
-    stacked : bool
-        Whether they count that the weights, or the score matched on, were estimated.
-    automatic : bool
-        Whether they were chosen for the design, so that another kind may stand in for them where
-        they do not hold.
-    """
-
-    kind: str
-    clusters: tuple[str, ...] = ()
+    kind: str  # one of `ERRORS`
+    clusters: tuple[str, ...] = ()  # clustering columns; "pair" for the matched set
+    #: Whether they count that the weights, or the score matched on, were estimated.
     stacked: bool = False
+    #: Whether they were chosen for the design, so that another kind may stand in for them where
+    #: they do not hold.
     automatic: bool = False
 
     def keys_of(self, kinds: np.ndarray) -> list[tuple[str, str]]:
@@ -314,7 +282,6 @@ def chosen_errors(
 
     Parameters
     ----------
-    design : Design
     errors : str, optional
         One of `ERRORS`. By default by the study's cluster if it has one; else by matched set
         without replacement, Abadie-Imbens with it, and robust for weights.
@@ -324,18 +291,12 @@ def chosen_errors(
         Whether estimated weights, or an estimated score, are to count.
     method : str
         The estimator's name.
-
-    Raises
-    ------
-    ParameterError
-        If the errors are unknown or do not fit the design.
     """
     names = (cluster,) if isinstance(cluster, str) else tuple(cluster or ())
     automatic = errors is None
     if errors is None:
         errors = _suited(design, names)
-    if errors not in ERRORS:
-        raise ParameterError(f"errors {errors!r} is not offered. {suggest(str(errors), ERRORS)}")
+    check_choice("errors", errors, ERRORS)
     if errors in OVER_CLUSTERS and not names:
         names = (_main_cluster(design, errors),)
     wanted = columns_of(errors)
@@ -391,8 +352,6 @@ def caveats(asked: Asked, design: Design, method: str, kinds: np.ndarray) -> tup
 
     Parameters
     ----------
-    asked : Asked
-    design : Design
     method : str
         The estimator's name.
     kinds : ndarray of str, shape (effects,)
@@ -436,13 +395,7 @@ def _of_method(asked: Asked, design: Design, method: str) -> tuple[str, ...]:
 
 
 def codes_of(design: Design, name: str) -> np.ndarray:
-    """Return the codes of a clustering column, or of the matched sets for "pair".
-
-    Raises
-    ------
-    ParameterError
-        If the study or design has no such clusters.
-    """
+    """Return the codes of a clustering column, or of the matched sets for "pair"."""
     if name != "pair":
         return design.study.cluster(name)
     if design.sets is None:

@@ -12,11 +12,10 @@ from tfeval.impact.design.design import Design
 from tfeval.impact.inference.intervals import Intervals, influence_intervals, ruling_of
 from tfeval.impact.inference.rules import Asked, codes_of
 from tfeval.impact.means.estimates import Estimates
+from tfeval.impact.means.influence import Sample, of_design, sums_by
 from tfeval.impact.means.least_squares import cross_products, solved
-from tfeval.impact.means.means import Sample, of_design
 from tfeval.impact.means.methods import METHODS, REGRESSIONS, centre_of
 from tfeval.impact.means.outcomes import Outcomes
-from tfeval.impact.means.variance import sums_by
 
 #: Up to so many clusters every draw of signs is used, not a sample of them.
 _ALL_DRAWS = 12
@@ -24,27 +23,18 @@ _ALL_DRAWS = 12
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Cluster sums of one weighted regression, under the null of any effect.
+    """Cluster sums of one weighted regression, under the null of any effect."""
 
-    Attributes
-    ----------
-    effect : float
-        Coefficient of the treatment.
-    score, per_effect : ndarray, shape (clusters,)
-        Each cluster's part in the coefficient with residuals restricted to no effect, and what
-        a unit of effect under the null takes off it.
-    feedback, feedback_per_effect : ndarray, shape (clusters, clusters)
-        What refitting gives back to each cluster from each, likewise.
-    own : ndarray, shape (clusters,)
-        Each cluster's part with the residuals of the fit itself.
-    """
-
-    effect: float
+    effect: float  # coefficient of the treatment
+    #: score, per_effect: (clusters,): each cluster's part in the coefficient with residuals
+    #: restricted to no effect, and what a unit of effect under the null takes off it.
     score: np.ndarray
     per_effect: np.ndarray
+    #: feedback, feedback_per_effect: (clusters, clusters): what refitting gives back to each
+    #: cluster from each, likewise.
     feedback: np.ndarray
     feedback_per_effect: np.ndarray
-    own: np.ndarray
+    own: np.ndarray  # (clusters,): each cluster's part with the residuals of the fit itself
 
 
 def regression_scores(sample: Sample, place: int, codes: np.ndarray, method: str) -> Scores:
@@ -52,18 +42,12 @@ def regression_scores(sample: Sample, place: int, codes: np.ndarray, method: str
 
     Parameters
     ----------
-    sample : Sample
     place : int
         Of the outcome.
     codes : ndarray of int, shape (n,)
     method : {"difference", "covariance_adjusted", "adjusted"}
         Regression on the treatment; beside the covariates; or with interactions, the covariates
         centred at the target's means.
-
-    Raises
-    ------
-    DataError
-        If there are fewer than three clusters.
     """
     rows = np.flatnonzero(sample.weights > 0)
     weights, values = sample.weights[rows], sample.values[rows, place]
@@ -132,24 +116,12 @@ def signs(clusters: int, draws: int, rng: np.random.Generator) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """What the draws give, as polynomials in the distance of the null from the estimate.
+    """What the draws give, as polynomials in the distance of the null from the estimate."""
 
-    Attributes
-    ----------
-    moved : ndarray, shape (2, draws)
-        The drawn effect less the null: constant and slope.
-    spread : ndarray, shape (3, draws)
-        Its squared standard error: constant, slope and square.
-    error : float
-        Standard error seen.
-    effect : float
-        Estimate.
-    """
-
-    moved: np.ndarray
-    spread: np.ndarray
-    error: float
-    effect: float
+    moved: np.ndarray  # (2, draws): the drawn effect less the null: constant and slope
+    spread: np.ndarray  # (3, draws): its squared standard error: constant, slope and square
+    error: float  # standard error seen
+    effect: float  # estimate
 
     def p_value(self, null: float) -> float:
         """Return the two-sided p-value of an effect, residuals restricted to it."""
@@ -169,7 +141,6 @@ def drawn_by(scores: Scores, draws: np.ndarray) -> Drawn:
 
     Parameters
     ----------
-    scores : Scores
     draws : ndarray, shape (clusters, draws)
         As from `signs`.
     """
@@ -191,7 +162,6 @@ def p_value(scores: Scores, null: float, draws: np.ndarray) -> float:
 
     Parameters
     ----------
-    scores : Scores
     null : float
         The effect under test.
     draws : ndarray, shape (clusters, draws)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfeval.errors import ParameterError
+from tfeval.impact.matching.nearest_loops import NOBODY, TOO_FAR
 from tfeval.impact.study.covariates import LARGE, for_size
 
 #: Units in the smallest boxes of the tree.
@@ -182,8 +183,6 @@ def rows_of(arms: Arms, found: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
 # for associative searching, Communications of the ACM 18). A search passes over boxes that are
 # farther than the nearest unit found, wholly outside a caliper, or used up.
 
-#: What stands in place of a match.
-NOBODY, TOO_FAR = -1, -2
 #: Squared distances that differ by less than this share are equal: the last digits, which hang on
 #: the units of the covariates, must not decide who is matched.
 TIED = 1e-9

@@ -52,13 +52,6 @@ def subclass_sets(
         Each unit's set, from 0 in order of strata and scores; -1 in strata without `fewest`
         units of each arm.
 
-    Raises
-    ------
-    ParameterError
-        If `number` or `fewest` is out of range, or the estimand is unknown.
-    DataError
-        Without strata, if there are not `fewest` units of each arm for every set.
-
     Notes
     -----
     A score on a boundary goes to the set above. Quantiles interpolate linearly (type 7).

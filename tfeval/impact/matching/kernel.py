@@ -10,7 +10,7 @@ from math import comb, factorial
 
 import numpy as np
 
-from tfeval.errors import ParameterError, suggest
+from tfeval.errors import ParameterError, check_choice
 from tfeval.impact.design.design import KEPT, LONE_STRATUM, NOT_NEEDED, OUTSIDE_CALIPER
 from tfeval.impact.matching.ordering import Arm, sorted_arm
 from tfeval.impact.study.covariates import LARGE, THREADS, for_size, in_parts
@@ -63,11 +63,6 @@ def kernel_weights(
     fate : ndarray of int8, shape (n,)
         Codes of `design.FATES`.
 
-    Raises
-    ------
-    ParameterError
-        If the kernel is unknown or the bandwidth is not above 0.
-
     References
     ----------
     Heckman, Ichimura and Todd (1997), Matching as an econometric evaluation estimator, Review of
@@ -83,8 +78,7 @@ def kernel_weights(
     >>> weights.round(3).tolist(), fate.tolist()
     ([1.0, 0.568, 0.432, 0.0], [0, 0, 0, 1])
     """
-    if kernel not in KERNELS:
-        raise ParameterError(f"kernel {kernel!r} is not offered. {suggest(str(kernel), KERNELS)}")
+    check_choice("kernel", kernel, KERNELS)
     if not bandwidth > 0 or not np.isfinite(bandwidth):
         raise ParameterError(f"bandwidth is a number above 0, not {bandwidth!r}.")
     score = np.asarray(score, dtype=float)
@@ -247,7 +241,6 @@ def running_totals(
     scores, weights : ndarray of float, shape (m,)
         Scores rise within strata.
     starts : ndarray of int, shape (strata + 1,)
-    bandwidth : float
     cell, middle : ndarray, shape (m,)
         Filled.
     totals : ndarray of float, shape (m, powers + 1)
@@ -405,7 +398,6 @@ def bell_sums(
     middles : ndarray of float, shape (c,)
     moments : ndarray of float, shape (c, terms)
         Sums of weight * exp(-x^2 / 2) * x^q / q!.
-    bandwidth : float
     reach : int
         Cells on either side that count.
     sums : ndarray of float, shape (t,)

@@ -21,13 +21,13 @@ from tfeval.impact.design.design import (
     Design,
     of_whole,
 )
-from tfeval.impact.matching.found import Found, Task, find
+from tfeval.impact.matching.matched import Matched, Task, find
 from tfeval.impact.matching.nearest import Calipers
 from tfeval.impact.matching.settings import Settings, checks_settings, settings_of
 from tfeval.impact.propensity.propensity import Classifier, Propensity, fit_propensity, on_support
+from tfeval.impact.study.blocks import in_order, of_rows, rows_that_count
 from tfeval.impact.study.checks import known_names
 from tfeval.impact.study.numbers import floats_of
-from tfeval.impact.study.rows import in_order, of_rows, rows_that_count
 from tfeval.impact.study.study import Study, check_study
 
 # Calipers in the units of what they limit.
@@ -267,7 +267,7 @@ def _distance(
     return propensity.linear if chosen.distance == "linear" else propensity.score
 
 
-def _design(task: Task, found: Found, propensity: Propensity | None) -> Design:
+def _design(task: Task, found: Matched, propensity: Propensity | None) -> Design:
     study, chosen = task.study, task.chosen
     weights = found.weights if study.weight is None else found.weights * study.weight
     inside = weights > 0

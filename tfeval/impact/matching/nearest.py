@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypedDict, Unpack
 
 import numpy as np
 
@@ -18,44 +19,33 @@ ORDERS = ("largest", "smallest", "random", "closest", "data")
 
 @dataclass(frozen=True, eq=False)
 class Calipers:
-    """Limits on how far apart the two units of a pair may be.
+    """Limits on how far apart the two units of a pair may be."""
 
-    Attributes
-    ----------
-    score : float
-        On the score, in its own unit; infinite for none.
-    covariates : ndarray of float, shape (n, q)
-        Values of the covariates with limits of their own.
-    widths : ndarray of float, shape (q,)
-        Those limits.
-    """
+    score: float  # on the score, in its own unit; infinite for none
+    covariates: np.ndarray  # (n, q): values of the covariates with limits of their own
+    widths: np.ndarray  # (q,): those limits
 
-    score: float
-    covariates: np.ndarray
-    widths: np.ndarray
+
+class Among(TypedDict, total=False):
+    """Who may be matched with whom; arrays of shape (n,)."""
+
+    eligible: np.ndarray | None  # bool: who may be matched at all
+    strata: np.ndarray | None  # within which matches are made
+    unit: np.ndarray | None  # breaks ties
+    family: np.ndarray | None  # not matched to itself
+    calipers: Calipers | None  # limits on the distance
 
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Matches found.
+    """Matches found."""
 
-    Attributes
-    ----------
-    rows, matches : ndarray of int, shape (pairs,)
-        Positions in the study of a treated unit and of its match.
-    shares : ndarray of float or None
-        What a match counts for its treated unit, where matches are tied.
-    unmatched : ndarray of int
-        Positions of the treated units that found none.
-    reasons : ndarray of int
-        For each of them, `nearest_loops.NOBODY` or `TOO_FAR`.
-    """
-
+    #: rows, matches: (pairs,) int: positions in the study of a treated unit and of its match.
     rows: np.ndarray
     matches: np.ndarray
-    shares: np.ndarray | None
-    unmatched: np.ndarray
-    reasons: np.ndarray
+    shares: np.ndarray | None  # what a match counts for its treated unit, where matches are tied
+    unmatched: np.ndarray  # int: positions of the treated units that found none
+    reasons: np.ndarray  # int: for each of them, `nearest_loops.NOBODY` or `TOO_FAR`
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +58,7 @@ class _Field:
     low: np.ndarray
     high: np.ndarray
     limits: tuple[np.ndarray, ...]
+    width: float  # the caliper on the score
 
 
 def no_calipers(size: int) -> Calipers:
@@ -79,14 +70,10 @@ def nearest_pairs(
     score: np.ndarray,
     treated: np.ndarray,
     *,
-    eligible: np.ndarray | None = None,
-    strata: np.ndarray | None = None,
-    unit: np.ndarray | None = None,
-    family: np.ndarray | None = None,
-    calipers: Calipers | None = None,
     ratio: int = 1,
     order: str = "largest",
     seed: int = 1,
+    **among: Unpack[Among],
 ) -> Pairs:
     """Match each treated unit with its nearest free comparison units, without replacement.
 
@@ -96,18 +83,14 @@ def nearest_pairs(
         What is matched on.
     treated : ndarray of bool, shape (n,)
         Who was treated.
-    eligible : ndarray of bool, optional, shape (n,)
-        Who may be matched at all.
-    strata, unit, family : ndarray, optional, shape (n,)
-        Matches are made within `strata`; `unit` breaks ties; a `family` is not matched to itself.
-    calipers : Calipers, optional
-        Limits on the distance.
     ratio : int, default 1
         Matches wanted for each treated unit, found in as many rounds.
     order : {"largest", "smallest", "random", "closest", "data"}
         Who chooses first: by score, at random, the closest pair of all, or as the rows stand.
     seed : int
         Of the random order.
+    **among
+        See `Among`.
 
     References
     ----------
@@ -121,16 +104,7 @@ def nearest_pairs(
     >>> found.rows.tolist(), found.matches.tolist()
     ([0, 1], [2, 3])
     """
-    calipers = calipers or no_calipers(len(score))
-    field = _field(
-        score,
-        treated,
-        eligible=eligible,
-        strata=strata,
-        unit=unit,
-        family=family,
-        calipers=calipers,
-    )
+    field = _field(score, treated, **among)
     found = np.full((len(field.treated.rows), ratio), NOBODY, dtype=np.int64)
     first = order if order != "closest" else "smallest"
     for_size(without_replacement, len(score))(
@@ -141,9 +115,9 @@ def nearest_pairs(
         field.places,
         field.low,
         field.high,
-        matching_order(field.treated, first, seed, unit),
+        matching_order(field.treated, first, seed, among.get("unit")),
         order == "closest",
-        calipers.score,
+        field.width,
         *field.limits,
         found,
     )
@@ -154,19 +128,15 @@ def nearest_with_replacement(
     score: np.ndarray,
     treated: np.ndarray,
     *,
-    eligible: np.ndarray | None = None,
-    strata: np.ndarray | None = None,
-    unit: np.ndarray | None = None,
-    family: np.ndarray | None = None,
-    calipers: Calipers | None = None,
     ratio: int = 1,
     ties: str = "average",
+    **among: Unpack[Among],
 ) -> Pairs:
     """Match each treated unit with its nearest comparison units, which may serve several.
 
     Parameters
     ----------
-    score, treated, eligible, strata, unit, family, calipers, ratio
+    score, treated, ratio, **among
         As in `nearest_pairs`.
     ties : {"average", "first"}
         Whether all units as near as the last one needed count, each an equal share, so that the
@@ -184,16 +154,7 @@ def nearest_with_replacement(
     >>> found.matches.tolist(), found.shares.tolist()
     ([2, 1], [0.5, 0.5])
     """
-    calipers = calipers or no_calipers(len(score))
-    field = _field(
-        score,
-        treated,
-        eligible=eligible,
-        strata=strata,
-        unit=unit,
-        family=family,
-        calipers=calipers,
-    )
+    field = _field(score, treated, **among)
     units = len(field.treated.rows)
     radius, count = np.empty(units), np.empty(units, dtype=np.int64)
     stands = (field.other.scores, field.treated.scores, field.places, field.low, field.high)
@@ -201,7 +162,7 @@ def nearest_with_replacement(
     parts = list(pairwise(cuts))
     look, write = for_size(reach, len(score)), for_size(collect, len(score))
     in_parts(
-        lambda low, high: look(*stands, low, high, calipers.score, ratio, *field.limits, radius,
+        lambda low, high: look(*stands, low, high, field.width, ratio, *field.limits, radius,
                                count),
         parts,
     )  # fmt: skip
@@ -227,13 +188,14 @@ def _field(
     score: np.ndarray,
     treated: np.ndarray,
     *,
-    eligible: np.ndarray | None,
-    strata: np.ndarray | None,
-    unit: np.ndarray | None,
-    family: np.ndarray | None,
-    calipers: Calipers,
+    eligible: np.ndarray | None = None,
+    strata: np.ndarray | None = None,
+    unit: np.ndarray | None = None,
+    family: np.ndarray | None = None,
+    calipers: Calipers | None = None,
 ) -> _Field:
     """Sort both arms and find where each treated unit stands among the comparison units."""
+    calipers = calipers or no_calipers(len(score))
     inside = np.ones(len(score), dtype=bool) if eligible is None else eligible
     arms = [
         (np.flatnonzero(mask), score, strata, unit)
@@ -245,7 +207,7 @@ def _field(
     families = [np.empty(0, dtype=np.int64)] * 2 if family is None else [
         family[other.rows], family[own.rows]]  # fmt: skip
     limits = (values[other.rows], values[own.rows], calipers.widths, *families)
-    return _Field(own, other, places, low, high, limits)
+    return _Field(own, other, places, low, high, limits, calipers.score)
 
 
 def _pairs_of(field: _Field, found: np.ndarray) -> Pairs:

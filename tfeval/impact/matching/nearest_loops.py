@@ -250,7 +250,7 @@ def reach(
 
     Fills `radius` with the distance of the last match needed and `count` with the units within
     it, ties included (`NOBODY` or `TOO_FAR` where there is none), for treated units `first` to
-    `last`. Other arguments as in `greedy`.
+    `last`. Other arguments as in `without_replacement`.
     """
     tiny = TINY * (scores.max() - scores.min()) if scores.shape[0] > 0 else 0.0
     for unit in range(first, last):

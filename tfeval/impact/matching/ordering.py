@@ -12,21 +12,11 @@ from tfeval.impact.study.covariates import LARGE, for_size, in_parts
 
 @dataclass(frozen=True, eq=False)
 class Arm:
-    """One arm's units, sorted by stratum, score and tie-break.
+    """One arm's units, sorted by stratum, score and tie-break."""
 
-    Attributes
-    ----------
-    rows : ndarray of int, shape (units,)
-        Positions in the study.
-    scores : ndarray of float, shape (units,)
-        Rising within a stratum.
-    starts : ndarray of int, shape (strata + 1,)
-        Where each stratum begins.
-    """
-
-    rows: np.ndarray
-    scores: np.ndarray
-    starts: np.ndarray
+    rows: np.ndarray  # (units,) int: positions in the study
+    scores: np.ndarray  # (units,): rising within a stratum
+    starts: np.ndarray  # (strata + 1,) int: where each stratum begins
 
 
 def sorted_arm(

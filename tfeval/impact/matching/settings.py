@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from tfeval.display.names import DESIGNS
-from tfeval.errors import ParameterError, suggest
+from tfeval.errors import ParameterError, check_choice, suggest
 from tfeval.impact.matching.nearest import ORDERS
 
 P = ParamSpec("P")
@@ -62,14 +62,14 @@ class Settings:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        _one_of("method", self.method, METHODS)
+        check_choice("method", self.method, METHODS)
         _check_estimand(self.method, self.estimand)
         if self.distance != "given":
-            _one_of("distance", self.distance, ("linear", "probability"))
-        _one_of("order", self.order, ORDERS)
-        _one_of("ties", self.ties, ("average", "first"))
-        _one_of("caliper_unit", self.caliper_unit, ("sd", "raw"))
-        _one_of("caliper_spread", self.caliper_spread, ("all", "pooled", "treated"))
+            check_choice("distance", self.distance, ("linear", "probability"))
+        check_choice("order", self.order, ORDERS)
+        check_choice("ties", self.ties, ("average", "first"))
+        check_choice("caliper_unit", self.caliper_unit, ("sd", "raw"))
+        check_choice("caliper_spread", self.caliper_spread, ("all", "pooled", "treated"))
         for name, low in (("ratio", 1), ("number", 2), ("fewest", 1)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
@@ -137,7 +137,7 @@ def checks_settings(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _check_taken(method: Any, names: Iterable[str]) -> None:
-    _one_of("method", method, METHODS)
+    check_choice("method", method, METHODS)
     for name in names:
         if name not in COMMON | TAKES[method]:
             raise ParameterError(
@@ -155,14 +155,6 @@ def _check_estimand(method: str, estimand: str) -> None:
         f"estimand {estimand!r} is not offered for {DESIGNS[method]}, only "
         f"{' and '.join(possible)}.{where}"
     )
-
-
-def _one_of(name: str, value: Any, known: Any, method: str = "") -> None:
-    if not isinstance(value, str) or value not in known:
-        where = f" for {DESIGNS[method]}" if method else ""
-        raise ParameterError(
-            f"{name} {value!r} is not offered{where}. {suggest(str(value), known)}"
-        )
 
 
 def _check_support(support: str | tuple[float, float] | None) -> None:

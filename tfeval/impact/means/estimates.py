@@ -12,12 +12,11 @@ import numpy as np
 from tfeval.errors import DataError
 from tfeval.impact.balance.rows import effective_sample_size
 from tfeval.impact.design.design import Design
-from tfeval.impact.means.means import Means, of_design
+from tfeval.impact.means.influence import Influence, Means, Through, of_design
 from tfeval.impact.means.outcomes import Outcomes
-from tfeval.impact.means.variance import Influence, Through
 
 if TYPE_CHECKING:
-    from tfeval.impact.means.means import Means
+    from tfeval.impact.means.influence import Means
 
 
 # Which covariates the regressions of outcomes had to leave out, and why.
@@ -34,17 +33,11 @@ _SHOWN = 5
 
 @dataclass(frozen=True, eq=False)
 class LeftOut:
-    """Covariates left out of regressions, gathered over populations.
+    """Covariates left out of regressions, gathered over populations."""
 
-    Attributes
-    ----------
-    names : tuple of str, length k
-        Source of each number that a unit has.
-    places : mapping of (reason, arm) to dict of str to set of str
-        For each source the populations in whose regression it, or a level of it, was left out.
-    """
-
-    names: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()  # (k,): source of each number that a unit has
+    #: By reason and arm, for each source the populations in whose regression it, or a level of it,
+    #: was left out.
     places: Mapping[tuple[str, int], dict[str, set[str]]] = field(default_factory=dict)
 
     def beside(self, population: str, means: Means) -> LeftOut:
@@ -90,18 +83,10 @@ SAME = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Effects that were estimated together: one population, outcomes known of the same units.
+    """Effects that were estimated together: one population, outcomes known of the same units."""
 
-    Attributes
-    ----------
-    means : Means
-        Without influences.
-    columns : ndarray of int
-        Places of its outcomes among the effects.
-    """
-
-    means: Means
-    columns: np.ndarray
+    means: Means  # without influences
+    columns: np.ndarray  # int: places of its outcomes among the effects
 
     @classmethod
     def of(cls, means: Means, columns: np.ndarray) -> Block:
@@ -112,36 +97,21 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class Estimates:
-    """One column an effect.
+    """One column an effect."""
 
-    Attributes
-    ----------
-    rows : tuple of dict
-        For each effect: outcome, months, population, counts of units, effective sample size.
-    treated, comparison : ndarray of float, shape (effects,)
-        Mean outcomes; NaN where not estimable.
-    psi_treated, psi_comparison : ndarray of float, shape (n, effects)
-        Influence of each unit on them.
-    part : ndarray of bool, shape (n, effects)
-        Who has weight in each.
-    parameters : ndarray of int, shape (effects,)
-        Coefficients estimated.
-    treated_arm : ndarray of bool, shape (n,)
-        Who was treated.
-    blocks : tuple of Block
-    left_out : LeftOut
-        Which covariates the regressions of outcomes had to leave out, and where.
-    """
-
+    #: For each effect: outcome, months, population, counts of units, effective sample size.
     rows: tuple[dict[str, Any], ...]
+    #: treated, comparison: (effects,): mean outcomes; NaN where not estimable.
     treated: np.ndarray
     comparison: np.ndarray
+    #: psi_treated, psi_comparison: (n, effects): influence of each unit on them.
     psi_treated: np.ndarray
     psi_comparison: np.ndarray
-    part: np.ndarray
-    parameters: np.ndarray
-    treated_arm: np.ndarray
+    part: np.ndarray  # (n, effects) bool: who has weight in each
+    parameters: np.ndarray  # (effects,) int: coefficients estimated
+    treated_arm: np.ndarray  # (n,) bool: who was treated
     blocks: tuple[Block, ...]
+    #: Which covariates the regressions of outcomes had to leave out, and where.
     left_out: LeftOut = field(default_factory=LeftOut)
 
     @property
@@ -214,19 +184,12 @@ def estimates_of(
 
     Parameters
     ----------
-    design : Design
-    outcomes : Outcomes
     groups : dict of str to ndarray or None
         As from `populations`.
     method : callable
         From a `Sample` to `Means`.
     stacked : bool
         Whether influences count that the weights were estimated.
-
-    Raises
-    ------
-    DataError
-        If no group has an outcome in both arms; a group that has none is left out.
     """
     held: list[tuple[dict[str, Any], Means, int, np.ndarray]] = []
     left_out = LeftOut(

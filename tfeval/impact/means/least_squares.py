@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tfeval.impact.study.blocks import Reader, parts, steps
 from tfeval.impact.study.covariates import LARGE, Covariates, in_parts, one_blas_thread
 from tfeval.impact.study.numbers import aliased, magnitude_of
-from tfeval.impact.study.rows import Reader, parts, steps
 
 # Linear regressions of outcomes on the covariates, which are read block by block.
 
@@ -25,7 +25,6 @@ def weighted_centre(
 
     Parameters
     ----------
-    covariates : Covariates
     weights : ndarray of float, shape (n,)
     threads : bool
         False where the caller has threads of its own.
@@ -40,7 +39,6 @@ def products(rows: Reader, values: np.ndarray, threads: bool = True) -> np.ndarr
 
     Parameters
     ----------
-    rows : Reader
     values : ndarray of float, shape (n, columns)
     threads : bool
         False where the caller has threads of its own.
@@ -68,7 +66,6 @@ def cross_products_by_group(  # noqa: PLR0917
 
     Parameters
     ----------
-    rows : Reader
     weights : ndarray of float, shape (n,)
     values : ndarray of float, shape (n, outcomes)
     groups : ndarray of int, shape (n,)
@@ -111,7 +108,6 @@ def predictions(
 
     Parameters
     ----------
-    rows : Reader
     coefficients : ndarray, shape (1 + k, outcomes), or with groups (count, 1 + k, outcomes)
     groups : ndarray of int, optional, shape (n,)
         Whose coefficients a unit has.
@@ -143,24 +139,17 @@ _ROWS = 65_536
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A weighted least-squares fit.
+    """A weighted least-squares fit."""
 
-    Attributes
-    ----------
-    coefficients : ndarray, shape (1 + k, outcomes)
-        The first are the intercepts: means at the centre. 0 for what was left out.
-    inverse : ndarray, shape (1 + k, 1 + k)
-        Of the weighted cross-product; 0 in the rows and columns of what was left out.
-    aliased : ndarray of bool, shape (k,)
-        Columns left out since they say nothing that those before do not.
-    crowded : ndarray of bool, shape (k,)
-        Columns left out since there are too few units for so many.
-    """
-
+    #: (1 + k, outcomes): the first are the intercepts: means at the centre. 0 for what was left
+    #: out.
     coefficients: np.ndarray
+    #: (1 + k, 1 + k): of the weighted cross-product; 0 in the rows and columns of what was left
+    #: out.
     inverse: np.ndarray
+    #: (k,) bool: columns left out since they say nothing that those before do not.
     aliased: np.ndarray
-    crowded: np.ndarray
+    crowded: np.ndarray  # (k,) bool: columns left out since there are too few units for so many
 
     @property
     def rank(self) -> int:

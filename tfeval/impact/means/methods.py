@@ -11,6 +11,16 @@ from typing import Any
 import numpy as np
 
 from tfeval.errors import DataError
+from tfeval.impact.means.influence import (
+    Means,
+    Part,
+    Sample,
+    Side,
+    Tally,
+    arm_mean,
+    both_means,
+    weighted_means,
+)
 from tfeval.impact.means.least_squares import (
     Fit,
     centred,
@@ -21,17 +31,7 @@ from tfeval.impact.means.least_squares import (
     solved,
     weighted_centre,
 )
-from tfeval.impact.means.means import (
-    Means,
-    Part,
-    Sample,
-    Side,
-    Tally,
-    arm_mean,
-    both_means,
-    weighted_means,
-)
-from tfeval.impact.study.rows import Reader
+from tfeval.impact.study.blocks import Reader
 from tfeval.impact.study.study import Study
 
 # Regression adjustment: outcomes as both arms' regressions predict them.
@@ -47,7 +47,6 @@ def adjusted_means(sample: Sample, *, fixed: bool = False) -> Means:
 
     Parameters
     ----------
-    sample : Sample
     fixed : bool, default False
         Whether the population's covariates count as fixed, as packages that average over the
         rows at hand have it. By default they are a sample too, and the errors say so.
@@ -191,12 +190,6 @@ def check_between(values: np.ndarray, names: Sequence[str]) -> None:
     ----------
     values : ndarray of float, shape (n, outcomes)
         NaN where missing, each outcome by itself.
-    names : sequence of str
-
-    Raises
-    ------
-    DataError
-        Naming them.
     """
     outside = ((values < 0) | (values > 1)).any(axis=0)
     if outside.any():
@@ -420,25 +413,15 @@ OUTCOME_MODELS = ("linear", "logistic")
 
 @dataclass(frozen=True)
 class Method:
-    """An estimator of both arms' mean outcomes.
+    """An estimator of both arms' mean outcomes."""
 
-    Attributes
-    ----------
-    means : callable
-        From an outcome model and whether covariates count as fixed to the function that
-        estimates the means.
-    outcome_models : tuple of str
-        Of `OUTCOME_MODELS`.
-    adjusts : bool
-        Whether for covariates; the plain difference does not.
-    regressors : callable or None
-        From the treatment, shape (n, 1), and what returns the centred covariates, to the columns
-        of the one regression that it is; None where it is none.
-    """
-
+    #: From an outcome model and whether covariates count as fixed to the function that estimates
+    #: the means.
     means: Callable[[str, bool], Callable[..., Any]]
-    outcome_models: tuple[str, ...] = OUTCOME_MODELS[:1]
-    adjusts: bool = True
+    outcome_models: tuple[str, ...] = OUTCOME_MODELS[:1]  # of `OUTCOME_MODELS`
+    adjusts: bool = True  # whether for covariates; the plain difference does not
+    #: From the treatment, shape (n, 1), and what returns the centred covariates, to the columns of
+    #: the one regression that it is; None where it is none.
     regressors: Callable[[np.ndarray, Callable[[], np.ndarray]], np.ndarray] | None = None
 
 

@@ -12,8 +12,8 @@ import pandas as pd
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.design.design import Design
+from tfeval.impact.study.blocks import check_unique, in_order, numbers_rows
 from tfeval.impact.study.numbers import floats_of, plain
-from tfeval.impact.study.rows import check_unique, in_order, numbers_rows
 from tfeval.impact.study.study import Study
 from tfeval.programme.outcomes import OUTCOMES
 
@@ -27,7 +27,6 @@ def populations(design: Design, by: pd.Series | np.ndarray | None) -> dict[str, 
 
     Parameters
     ----------
-    design : Design
     by : Series or ndarray, optional, shape (n,)
         Group of each unit, such as its local authority; missing for none.
 
@@ -35,11 +34,6 @@ def populations(design: Design, by: pd.Series | np.ndarray | None) -> dict[str, 
     -------
     dict of str to ndarray or None
         For `by` None, one entry that leaves the design as it is.
-
-    Raises
-    ------
-    DataError
-        If the groups do not fit the study, or none has both arms.
 
     Notes
     -----
@@ -80,7 +74,6 @@ def groups_left_out(
 
     Parameters
     ----------
-    design : Design
     by : Series or ndarray, optional, shape (n,)
     found, effects, outcomes : int
         Groups with both arms, effects that could be estimated, and outcomes.
@@ -98,13 +91,7 @@ def groups_left_out(
 
 
 def labels_of(design: Design, by: pd.Series | np.ndarray) -> np.ndarray:
-    """Return the group of each unit in the study's order, as text; "" for none.
-
-    Raises
-    ------
-    DataError
-        If there is not one for each unit.
-    """
+    """Return the group of each unit in the study's order, as text; "" for none."""
     if isinstance(by, pd.Series):
         by = in_order(by, design.study.index, "The groups (by)")
     if isinstance(by, str) or np.ndim(by) != 1 or len(by) != design.study.size:
@@ -156,25 +143,15 @@ _OTHER_COHORT = (
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
-    """What happened to each unit of a study.
-
-    Attributes
-    ----------
-    names : tuple of str
-    months : tuple of int or None
-        After the index date; None where not known.
-    values : ndarray of float, shape (n, outcomes)
-        NaN where missing, and for units of sampling weight 0.
-    level : ndarray of float or None, shape (outcomes,)
-        Taken off while estimating and put back, so that where an outcome's 0 lies has no say.
-    registered : bool
-        Whether they are a cohort's, so that the registry says what they are called.
-    """
+    """What happened to each unit of a study."""
 
     names: tuple[str, ...]
-    months: tuple[int | None, ...]
-    values: np.ndarray
+    months: tuple[int | None, ...]  # after the index date; None where not known
+    values: np.ndarray  # (n, outcomes): NaN where missing, and for units of sampling weight 0
+    #: (outcomes,): taken off while estimating and put back, so that where an outcome's 0 lies has
+    #: no say.
     level: np.ndarray | None = None
+    #: Whether they are a cohort's, so that the registry says what they are called.
     registered: bool = False
 
     def levelled(self) -> Outcomes:
@@ -216,20 +193,11 @@ def aligned(
 
     Parameters
     ----------
-    study : Study
     outcomes : DataFrame, Series or Cohort
         Numbers; the index is the study's, in any order. From a cohort, or its `outcomes`, those
         over `months`.
     months : int, optional
         After the index date.
-
-    Raises
-    ------
-    ParameterError
-        If months are not among the cohort's, or not those of the outcomes.
-    DataError
-        If the index is another, two have one name, or an outcome is not a number, infinite,
-        missing in a whole arm, a covariate of the study, or its treatment.
 
     Examples
     --------

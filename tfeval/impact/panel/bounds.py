@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.names import RESTRICTIONS as WORDS
+from tfeval.display.rich import Tabled
 from tfeval.display.tables import Table, table
-from tfeval.errors import DataError, ParameterError, names_settings, suggest
+from tfeval.errors import DataError, ParameterError, check_choice, names_settings
 from tfeval.impact.effects.words import decimals, number, p_words
 from tfeval.impact.panel.robust_sets import (
     RelativeMagnitudes,
@@ -27,8 +28,8 @@ _POWERS = (0.5, 0.8)
 _MOST = 100.0
 
 
-@dataclass(frozen=True, eq=False)
-class TrendBounds:
+@dataclass(frozen=True, eq=False, repr=False)
+class TrendBounds(Tabled):
     """Intervals for a mean effect when trends may differ by so much.
 
     Attributes
@@ -105,15 +106,9 @@ class TrendBounds:
                 notes.append(f"{words}: {', '.join(map(str, periods))}.")
         return notes
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return self.table()._repr_mimebundle_()
 
-    def __repr__(self) -> str:
-        return self.table().text()
-
-
-@dataclass(frozen=True, eq=False)
-class PreTrend:
+@dataclass(frozen=True, eq=False, repr=False)
+class PreTrend(Tabled):
     """The joint test of the coefficients before, and the trends that it lets pass.
 
     Attributes
@@ -167,12 +162,6 @@ class PreTrend:
                 shown[heading] = [number(one, digits) for one in self.frame[name]]
         joint = f"All {self.periods} coefficients before are nought: p {p_words(self.p_value)}."
         return table(pd.DataFrame(shown), "Trends that the test before would miss", notes=[joint])
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return self.table()._repr_mimebundle_()
-
-    def __repr__(self) -> str:
-        return self.table().text()
 
 
 @names_settings
@@ -272,10 +261,7 @@ def trend_bounds(
     >>> found.weights.to_dict(), round(found.breakdown, 2)
     ({2012: 0.0, 2013: 0.5, 2014: 0.5}, 0.76)
     """
-    if restriction not in RESTRICTIONS:
-        raise ParameterError(
-            f"restriction {restriction!r} is not offered. {suggest(str(restriction), RESTRICTIONS)}"
-        )
+    check_choice("restriction", restriction, RESTRICTIONS)
     _check_level(level)
     many = [float(one) for one in multiples]
     if not many or not all(0 <= one < np.inf for one in many):

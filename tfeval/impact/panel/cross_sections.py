@@ -24,17 +24,11 @@ from tfeval.impact.panel.two_by_two import (
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """Units of one arm that were seen in one period.
+    """Units of one arm that were seen in one period."""
 
-    Attributes
-    ----------
-    x : ndarray, shape (k, n)
-    weight, y : ndarray, shape (n,)
-    """
-
-    x: np.ndarray
-    weight: np.ndarray
-    y: np.ndarray
+    x: np.ndarray  # (k, n)
+    weight: np.ndarray  # (n,)
+    y: np.ndarray  # (n,)
 
     def means(self, by: np.ndarray) -> np.ndarray:
         """Return the covariates' means, weighted."""

@@ -54,7 +54,6 @@ def honest_jump(
 
     Parameters
     ----------
-    points : Points
     curvature : float
         Bound on the size of the second derivative of the outcome's mean given the running
         variable, on either side, in units of the outcome over squared units of the variable.
@@ -63,7 +62,6 @@ def honest_jump(
     kernel : {"triangular", "epanechnikov", "uniform"}
     bandwidth : float, optional
         By default the one with the least greatest mean squared error.
-    level : float, default 0.95
 
     Returns
     -------
@@ -229,8 +227,6 @@ def adjacent_jump(
         Covariates are adjusted for with slopes common to both sides.
     bandwidth : float, optional
         All units within it; by default those with the last value below and the first above.
-    level : float, default 0.95
-    draws : int, default 999
     rng : Generator, optional
         Of permutations, which give `p_randomisation`; none without it, with clusters, or with
         more than 10,000 units.
@@ -330,23 +326,15 @@ METHODS = {
 
 @dataclass(frozen=True)
 class Estimator:
-    """A way to an estimate with its settings.
+    """A way to an estimate with its settings."""
 
-    Attributes
-    ----------
-    mode : str
-        A key of `METHODS`.
-    kernel, order, bandwidth, level
-        As `threshold` takes them.
-    draws, seed : int
-        Of permutations.
-    """
-
-    mode: str
+    mode: str  # a key of `METHODS`
+    #: kernel, order, bandwidth, level: as `threshold` takes them.
     kernel: str = "triangular"
     order: int = 1
     bandwidth: float | None = None
     level: float = 0.95
+    #: draws, seed: of permutations.
     draws: int = 999
     seed: int = 1
 
@@ -371,7 +359,6 @@ class Estimator:
 
         Parameters
         ----------
-        points : Points
         curvature, curvature_treated : float
             For "honest".
         """

@@ -14,10 +14,16 @@ from tfeval.errors import DataError, ParameterError, names_settings
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
 from tfeval.impact.inference.wild import Scores, interval, p_value, signs
-from tfeval.impact.means.variance import sums_by
-from tfeval.impact.panel.event_estimates import EventEstimates, estimates_of
+from tfeval.impact.means.influence import sums_by
+from tfeval.impact.panel.event_estimates import (
+    EventEstimates,
+    Prepared,
+    columns_of,
+    detrended,
+    estimates_of,
+    regressors_of,
+)
 from tfeval.impact.panel.panel import Panel
-from tfeval.impact.panel.prepared import Prepared, columns_of, detrended, regressors_of
 from tfeval.impact.panel.two_way import Cells, errors_of, fitted, sums_of
 
 KIND = "event_study"
@@ -184,7 +190,7 @@ class EventStudy(Rich):
         had = (np.nan_to_num(panel.outcome(name)[np.ix_(units, np.array(compared))]) != 0).any(
             axis=1
         )
-        treated = pd.to_numeric(pd.Series(panel.column(self.dose)[units])).to_numpy() == 1
+        treated = panel.numbers(self.dose)[units] == 1
         return {"events_treated": int((had & treated).sum()),
                 "events_comparison": int((had & ~treated).sum())}  # fmt: skip
 

@@ -214,7 +214,7 @@ class GroupTime(Rich):
         """Return who is compared, by group, and in which periods."""
         first, times, early = self._first(panel), panel.times.astype(float), self.anticipation
         first[first > times[-1] + early] = np.inf
-        covariates = np.array([_numbers(panel, name) for name in self.covariates])
+        covariates = np.array([panel.numbers(name) for name in self.covariates])
         covariates = covariates.reshape(len(self.covariates), len(first))
         incomplete = ~np.isfinite(covariates).all(axis=0)
         already = first <= times[0] + early
@@ -261,7 +261,7 @@ class GroupTime(Rich):
 
     def _first(self, panel: Panel) -> np.ndarray:
         """Return the first period of treatment, infinite for those never treated."""
-        first = _numbers(panel, self.first_treated)
+        first = panel.numbers(self.first_treated)
         if (first[np.isfinite(first)] % 1 != 0).any():
             raise DataError(f"Column {self.first_treated} must hold whole numbers of periods.")
         return np.where(np.isnan(first), np.inf, first)
@@ -269,7 +269,7 @@ class GroupTime(Rich):
     def _weights(self, panel: Panel) -> np.ndarray:
         if self.weights is None:
             return np.ones(len(panel.units))
-        found = _numbers(panel, self.weights)
+        found = panel.numbers(self.weights)
         wrong = int((~(np.isfinite(found) & (found > 0))).sum())
         if wrong:
             raise DataError(
@@ -339,15 +339,6 @@ def _with_outcome(sample: Sample, plan: list[Cell]) -> pd.DataFrame:
         {f"events_{name}": int(by_group[cell.later, cell.base][list(codes)].sum())
          for name, codes in vars(cell.arms).items()} for cell in plan
     ])  # fmt: skip
-
-
-def _numbers(panel: Panel, name: str) -> np.ndarray:
-    try:
-        return pd.to_numeric(pd.Series(panel.column(name))).to_numpy(dtype=float, na_value=np.nan)
-    except (TypeError, ValueError):
-        raise DataError(
-            f"Column {name} holds no numbers: give a category as columns of 0 and 1."
-        ) from None
 
 
 @names_settings

@@ -37,30 +37,14 @@ _NOTHING = 1e-10
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """Those who were compared, in the order of their groups.
+    """Those who were compared, in the order of their groups."""
 
-    Attributes
-    ----------
-    places : ndarray of int, shape (n,)
-        Their rows in the panel.
-    size : int
-        Rows of the panel.
-    starts : ndarray of int, shape (groups + 1,)
-        Group g holds units starts[g] to starts[g + 1].
-    weight : ndarray, shape (n,)
-        Sampling weights.
-    clusters : ndarray of int, shape (n,), optional
-        Codes from 0.
-    missing : int
-        Others, whose covariates or outcomes are missing.
-    """
-
-    places: np.ndarray
-    size: int
-    starts: np.ndarray
-    weight: np.ndarray
-    clusters: np.ndarray | None
-    missing: int
+    places: np.ndarray  # (n,) int: their rows in the panel
+    size: int  # rows of the panel
+    starts: np.ndarray  # (groups + 1,) int: group g holds units starts[g] to starts[g + 1]
+    weight: np.ndarray  # (n,): sampling weights
+    clusters: np.ndarray | None  # (n,) int: codes from 0
+    missing: int  # others, whose covariates or outcomes are missing
 
     @cached_property
     def totals(self) -> np.ndarray:
@@ -103,28 +87,14 @@ class Units:
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """Estimates before they have errors: what is known of them, their arms, their influences.
+    """Estimates before they have errors: what is known of them, their arms, their influences."""
 
-    Attributes
-    ----------
-    frame : DataFrame
-        With the columns `_COLUMNS`.
-    arms : tuple of Arms, shape (rows,)
-    influence : ndarray, shape (rows, n)
-        In the order of `units`.
-    units : Units
-    periods : ndarray of int
-        Those of the panel that were used.
-    spread : float
-        The outcome's standard deviation.
-    """
-
-    frame: pd.DataFrame
-    arms: tuple[Arms, ...]
-    influence: np.ndarray
+    frame: pd.DataFrame  # with the columns `_COLUMNS`
+    arms: tuple[Arms, ...]  # (rows,)
+    influence: np.ndarray  # (rows, n): in the order of `units`
     units: Units
-    periods: np.ndarray
-    spread: float
+    periods: np.ndarray  # int: those of the panel that were used
+    spread: float  # the outcome's standard deviation
 
 
 _COLUMNS = ["group", "time", "event", "estimate", "n_treated", "n_comparison",
@@ -333,10 +303,8 @@ def averaged(
 
     Parameters
     ----------
-    held : Held
     rows : dict of int to ndarray of int
         The estimates of each average.
-    by_size : bool
     column : str, optional
         Where the key of `rows` stands.
 
@@ -462,7 +430,6 @@ def critical_value(covariance: np.ndarray, level: float, *, draws: int, seed: in
     Parameters
     ----------
     covariance : ndarray, shape (effects, effects)
-    level : float
     draws, seed : int
         Of the multiplier bootstrap.
 

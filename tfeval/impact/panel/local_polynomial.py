@@ -24,24 +24,13 @@ FEWEST_FOR_BANDWIDTH = 20
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """Units around a cutoff, as every estimate takes them.
+    """Units around a cutoff, as every estimate takes them."""
 
-    Attributes
-    ----------
-    x : ndarray of float, shape (n,)
-        The running variable less the cutoff: 0 and more is above.
-    outcome : ndarray of float, shape (n,)
-    treated : ndarray of float or None, shape (n,)
-        Who was treated, for a fuzzy design.
-    covariates : ndarray of float, shape (n, k)
-    clusters : ndarray of int or None, shape (n,)
-    """
-
-    x: np.ndarray
-    outcome: np.ndarray
-    treated: np.ndarray | None
-    covariates: np.ndarray
-    clusters: np.ndarray | None = None
+    x: np.ndarray  # (n,): the running variable less the cutoff: 0 and more is above
+    outcome: np.ndarray  # (n,)
+    treated: np.ndarray | None  # (n,): who was treated, for a fuzzy design
+    covariates: np.ndarray  # (n, k)
+    clusters: np.ndarray | None = None  # (n,) int
 
     def some(self, rows: np.ndarray) -> Points:
         """Return some of the units: a mask, or their positions."""
@@ -60,58 +49,30 @@ class Points:
 
 @dataclass(frozen=True, eq=False)
 class Jump:
-    """What an estimator found at a cutoff.
-
-    Attributes
-    ----------
-    estimate, std_error, low, high, p_value : float
-    influence : ndarray of float, shape (n,)
-        Squares, summed by unit or cluster, are the squared error.
-    used : ndarray of bool, shape (n,)
-        Who was within the bandwidth.
-    below, above : float
-        The outcome's mean at the cutoff, from either side.
-    n_below, n_above : int
-        Units used.
-    support : tuple of int
-        Values of the running variable used, below and above.
-    bandwidth : float
-    bias_bandwidth : float
-        Of the correction; NaN where none is made.
-    conventional : float
-        The estimate before correction.
-    first_stage : float
-        The jump in who is treated; NaN where sharp.
-    bias_bound : float
-        Of the worst bias; NaN where none is bounded.
-    freedom : float
-        Of Student's t; infinite for the normal.
-    p_randomisation : float
-        By permutation; NaN where none was drawn.
-    events : tuple of int
-        Units used whose outcome is not 0, below and above.
-    """
+    """What an estimator found at a cutoff."""
 
     estimate: float
     std_error: float
     low: float
     high: float
     p_value: float
-    influence: np.ndarray
-    used: np.ndarray
+    influence: np.ndarray  # (n,): squares, summed by unit or cluster, are the squared error
+    used: np.ndarray  # (n,) bool: who was within the bandwidth
+    #: below, above: the outcome's mean at the cutoff, from either side.
     below: float
     above: float
+    #: n_below, n_above: units used.
     n_below: int
     n_above: int
-    support: tuple[int, int]
+    support: tuple[int, int]  # values of the running variable used, below and above
     bandwidth: float
-    bias_bandwidth: float = math.nan
-    conventional: float = math.nan
-    first_stage: float = math.nan
-    bias_bound: float = math.nan
-    freedom: float = math.inf
-    p_randomisation: float = math.nan
-    events: tuple[int, int] = (0, 0)
+    bias_bandwidth: float = math.nan  # of the correction; NaN where none is made
+    conventional: float = math.nan  # the estimate before correction
+    first_stage: float = math.nan  # the jump in who is treated; NaN where sharp
+    bias_bound: float = math.nan  # of the worst bias; NaN where none is bounded
+    freedom: float = math.inf  # of Student's t; infinite for the normal
+    p_randomisation: float = math.nan  # by permutation; NaN where none was drawn
+    events: tuple[int, int] = (0, 0)  # units used whose outcome is not 0, below and above
 
 
 def kernel_weights(distance: np.ndarray, kernel: str) -> np.ndarray:
@@ -182,7 +143,6 @@ def robust_jump(
         By default the one with the least mean squared error, common to both sides.
     bias_bandwidth : float, optional
         Of the bias; by default chosen likewise, or `bandwidth` where that is given.
-    level : float, default 0.95
 
     Returns
     -------
@@ -306,12 +266,6 @@ def bandwidths(left: Points, right: Points, *, order: int, kernel: str) -> tuple
     ----------
     left, right : Points
         Ascending in x.
-    order : int
-    kernel : str
-
-    Returns
-    -------
-    tuple of float
 
     References
     ----------

@@ -78,6 +78,25 @@ class Panel(Rich):
             raise ParameterError(f"{name} is not fixed by unit. {suggest(name, known)}")
         return self.fixed[name].to_numpy()
 
+    def numbers(self, name: str) -> np.ndarray:
+        """Return a fixed column as numbers, missing as NaN.
+
+        Raises
+        ------
+        ParameterError
+            If there is none of the name.
+        DataError
+            If it holds no numbers.
+        """
+        self.column(name)
+        try:
+            return pd.to_numeric(self.fixed[name]).to_numpy(dtype=float, na_value=np.nan)
+        except (TypeError, ValueError):
+            raise DataError(
+                f"Column {name} of the panel must hold numbers: give a category as columns of 0 "
+                "and 1."
+            ) from None
+
     def take(self, kept: np.ndarray) -> Panel:
         """Return the panel of some units: a mask of all units, or their positions."""
         return replace(

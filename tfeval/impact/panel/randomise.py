@@ -10,9 +10,9 @@ import pandas as pd
 
 from tfeval.display.rich import Rich
 from tfeval.errors import DataError, ParameterError, names_settings
+from tfeval.impact.panel.event_estimates import Prepared
 from tfeval.impact.panel.event_study import EventStudy
 from tfeval.impact.panel.panel import Panel
-from tfeval.impact.panel.prepared import Prepared
 
 #: Draws taken at a time, so that memory stays small.
 _CHUNK = 1000

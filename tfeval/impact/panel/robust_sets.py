@@ -26,23 +26,14 @@ _NOTHING = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """Coefficients before and after a base whose own is nought, in order of time.
+    """Coefficients before and after a base whose own is nought, in order of time."""
 
-    Attributes
-    ----------
-    beta : ndarray, shape (before + after,)
-    sigma : ndarray, shape (before + after, before + after)
-    times : ndarray, shape (before + 1 + after,)
-        The base stands between.
-    before : int
-    weights : ndarray, shape (after,)
-        Of the mean after that is asked about; 0 where a period only hands the violation on.
-    """
-
-    beta: Array
-    sigma: Array
-    times: Array
+    beta: Array  # (before + after,)
+    sigma: Array  # (before + after, before + after)
+    times: Array  # (before + 1 + after,): the base stands between
     before: int
+    #: (after,): of the mean after that is asked about; 0 where a period only hands the violation
+    #: on.
     weights: Array
 
     @cached_property
@@ -295,26 +286,13 @@ def _deviation(rows: Array, sigma: Array) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class HybridTests:
-    """One test for each step that may be the largest; an effect stays if any lets it.
+    """One test for each step that may be the largest; an effect stays if any lets it."""
 
-    Attributes
-    ----------
-    start : ndarray, shape (pairs, vertices)
-        Vertices' values at an effect of nought.
-    shift : ndarray, shape (pairs, vertices)
-        What a unit of the effect takes from them.
-    covariance : ndarray, shape (pairs, vertices, vertices)
-    critical : ndarray, shape (pairs,)
-        Least favourable critical values of the first stage.
-    size : float
-        Of the second stage.
-    """
-
-    start: Array
-    shift: Array
-    covariance: Array
-    critical: Array
-    size: float
+    start: Array  # (pairs, vertices): vertices' values at an effect of nought
+    shift: Array  # (pairs, vertices): what a unit of the effect takes from them
+    covariance: Array  # (pairs, vertices, vertices)
+    critical: Array  # (pairs,): least favourable critical values of the first stage
+    size: float  # of the second stage
 
     def range(self) -> tuple[float, float]:
         """Return ends beyond which the first stage rejects every effect."""
@@ -377,7 +355,6 @@ def least_favourable(covariance: Array, size: float) -> Array:
     covariance : ndarray, shape (pairs, 4, 4)
         The last two vertices are multiples of one variable, and so is the sum of the first two
         by their scales: all is known of two normal variables, and integrated over one.
-    size : float
 
     Returns
     -------

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.rich import Rich
-from tfeval.errors import DataError, ParameterError, names_settings, suggest
+from tfeval.errors import DataError, ParameterError, check_choice, names_settings
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
 from tfeval.impact.panel.panel import Panel
@@ -135,9 +135,7 @@ class Synthetic(Rich):
         treated = given.astype(bool).to_numpy()
         if not isinstance(self.first, str):
             return treated, np.where(treated, float(self.first), np.nan)
-        starts = pd.to_numeric(pd.Series(panel.column(self.first))).to_numpy(
-            dtype=float, na_value=np.nan
-        )
+        starts = panel.numbers(self.first)
         wrong = int((treated != np.isfinite(starts)).sum())
         if wrong:
             raise DataError(
@@ -296,8 +294,7 @@ def synthetic(
     for name, given, known in (
         ("kind", kind, KINDS), ("errors", errors, ERRORS), ("missing", missing, MISSING),
     ):  # fmt: skip
-        if given not in known:
-            raise ParameterError(f"{name} {given!r} is not offered. {suggest(str(given), known)}")
+        check_choice(name, given, known)
     check_level(level)
     if not isinstance(draws, int | np.integer) or draws < 20:
         raise ParameterError(f"draws: at least 20 are needed, not {draws!r}.")

@@ -14,6 +14,7 @@ import pandas as pd
 from tfeval.cohort.analysis_table import CAVEATS, Cohort
 from tfeval.display.names import plain
 from tfeval.display.rich import Rich
+from tfeval.display.tables import exact_count
 from tfeval.errors import DataError, ParameterError, names_settings, suggest
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
@@ -449,11 +450,10 @@ def _of_study(made: Study, running: str, covariates: Iterable[str]) -> np.ndarra
 
 def _numbers(column: pd.Series, name: str) -> np.ndarray:
     values = floats_of(column, f"Running variable {name}")
-    lacking = int((~np.isfinite(values)).sum())
-    if lacking:
-        some = f"{lacking:,}" if lacking >= 10 else "fewer than 10"
+    if lacking := int((~np.isfinite(values)).sum()):
         raise DataError(
-            f"{name} is missing or infinite in {some} rows: leave out who has no side, and say so."
+            f"{name} is missing or infinite in {exact_count(lacking)} rows: leave out who has no "
+            "side, and say so."
         )
     return values
 

@@ -38,23 +38,12 @@ MANY, FIRST_FIT = 20_000, 6000
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Units in the order of their groups.
+    """Units in the order of their groups."""
 
-    Attributes
-    ----------
-    x : ndarray, shape (1 + covariates, n)
-        Ones, then the covariates.
-    weight : ndarray, shape (n,)
-        Sampling weights.
-    y : ndarray, shape (times, n)
-    starts : ndarray of int, shape (groups + 1,)
-        Group g holds units starts[g] to starts[g + 1].
-    """
-
-    x: np.ndarray
-    weight: np.ndarray
-    y: np.ndarray
-    starts: np.ndarray
+    x: np.ndarray  # (1 + covariates, n): ones, then the covariates
+    weight: np.ndarray  # (n,): sampling weights
+    y: np.ndarray  # (times, n)
+    starts: np.ndarray  # (groups + 1,) int: group g holds units starts[g] to starts[g + 1]
 
     def groups(self, wanted: tuple[int, ...]) -> list[slice]:
         """Return where groups stand; those side by side in one."""
@@ -190,20 +179,11 @@ class Pairs:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """What two by two groups and periods give.
+    """What two by two groups and periods give."""
 
-    Attributes
-    ----------
-    estimate : ndarray, shape (pairs,)
-    status : str
-        `ESTIMATED`, or why there is none; for all pairs.
-    near : Near, optional
-        Where a fit of the same group may start.
-    """
-
-    estimate: np.ndarray
-    status: str = ESTIMATED
-    near: Near | None = None
+    estimate: np.ndarray  # (pairs,)
+    status: str = ESTIMATED  # `ESTIMATED`, or why there is none; for all pairs
+    near: Near | None = None  # where a fit of the same group may start
 
 
 #: Coefficients of a logistic regression, and the weight of those outside the group.
@@ -219,7 +199,6 @@ def panel_fit(
     ----------
     sample : Sample
         Without missing outcomes in the periods.
-    pairs : Pairs
     method : str
         One of `METHODS`.
     out : ndarray, shape (pairs, n)
@@ -269,57 +248,27 @@ def panel_fit(
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """The comparison's regression of changes, and what the group changed beyond it.
+    """The comparison's regression of changes, and what the group changed beyond it."""
 
-    Attributes
-    ----------
-    beta : ndarray, shape (k, pairs)
-    first : ndarray, shape (pairs,)
-        Mean of the group's changes less their regression.
-    along : ndarray, shape (k,)
-        How the estimates answer to the regression's scores.
-    total : float
-        The group's weight.
-    """
-
-    beta: np.ndarray
-    first: np.ndarray
-    along: np.ndarray
-    total: float
+    beta: np.ndarray  # (k, pairs)
+    first: np.ndarray  # (pairs,): mean of the group's changes less their regression
+    along: np.ndarray  # (k,): how the estimates answer to the regression's scores
+    total: float  # the group's weight
 
 
 @dataclass(frozen=True, eq=False)
 class Odds:
-    """Comparison units weighted by the odds of being in the group.
+    """Comparison units weighted by the odds of being in the group."""
 
-    Attributes
-    ----------
-    coefficients : ndarray, shape (k,)
-        Of the logistic regression of the group on the covariates.
-    weights : ndarray, shape (n,)
-        Odds times sampling weights, where there are comparison units.
-    chances : ndarray, shape (n,)
-        Probabilities times sampling weights, there.
-    total : float
-        Sum of the weights.
-    covariates : ndarray, shape (k,)
-        Weighted means.
-    mean : ndarray, shape (pairs,)
-        Weighted means of the changes less their regression.
-    slope : ndarray, shape (k, pairs)
-        How the estimates answer to the scores of the logistic regression.
-    left : ndarray, shape (pairs,)
-        What these scores, which are nearly 0, still add.
-    """
-
-    coefficients: np.ndarray
-    weights: np.ndarray
-    chances: np.ndarray
-    total: float
-    covariates: np.ndarray
-    mean: np.ndarray
+    coefficients: np.ndarray  # (k,): of the logistic regression of the group on the covariates
+    weights: np.ndarray  # (n,): odds times sampling weights, where there are comparison units
+    chances: np.ndarray  # (n,): probabilities times sampling weights, there
+    total: float  # sum of the weights
+    covariates: np.ndarray  # (k,): weighted means
+    mean: np.ndarray  # (pairs,): weighted means of the changes less their regression
+    #: (k, pairs): how the estimates answer to the scores of the logistic regression.
     slope: np.ndarray
-    left: np.ndarray
+    left: np.ndarray  # (pairs,): what these scores, which are nearly 0, still add
 
 
 def odds_of(

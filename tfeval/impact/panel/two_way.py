@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from tfeval.errors import DataError
-from tfeval.impact.means.variance import sums_by
+from tfeval.impact.means.influence import sums_by
 
 # Units have columns r (a constant, covariates, the dose last), which stand in the regression with a
 # coefficient of their own in each period but the base. Demeaned within a unit, the regressors of
@@ -25,23 +25,15 @@ _CHUNK = 20_000
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """An outcome of units over periods, with what the regression takes from it.
+    """An outcome of units over periods, with what the regression takes from it."""
 
-    Attributes
-    ----------
-    outcome : ndarray, shape (units, times)
-        NaN where missing. Each unit has two values or more, each period one.
-    regressors : ndarray, shape (units, k)
-        A constant, covariates, and the dose last; no column follows from those before it.
-    weights : ndarray, shape (units,)
-    base : int
-        Column of the period left out.
-    """
-
+    #: (units, times): NaN where missing. Each unit has two values or more, each period one.
     outcome: np.ndarray
+    #: (units, k): a constant, covariates, and the dose last; no column follows from those before
+    #: it.
     regressors: np.ndarray
-    weights: np.ndarray
-    base: int
+    weights: np.ndarray  # (units,)
+    base: int  # column of the period left out
 
     @cached_property
     def whole(self) -> bool:
@@ -72,39 +64,23 @@ class Cells:
 
 @dataclass(frozen=True, eq=False)
 class Pattern:
-    """Units seen in the same periods, their own means taken off by a rotation.
+    """Units seen in the same periods, their own means taken off by a rotation."""
 
-    Attributes
-    ----------
-    units : ndarray of int
-    regressors : ndarray, shape (seen - 1, times - 1)
-        Of each period but the base.
-    outcome : ndarray, shape (units, seen - 1)
-    """
-
-    units: np.ndarray
-    regressors: np.ndarray
-    outcome: np.ndarray
+    units: np.ndarray  # int
+    regressors: np.ndarray  # (seen - 1, times - 1): of each period but the base
+    outcome: np.ndarray  # (units, seen - 1)
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """Coefficients of all columns in all periods but the base.
-
-    Attributes
-    ----------
-    coefficients : ndarray, shape (times - 1, k)
-    inverse, middle : ndarray, shape ((times - 1) k, (times - 1) k)
-        M = (Z'WZ)^-1, generalised, and M Z'WWZ M.
-    residuals : list of ndarray, shape (units, seen - 1)
-        By pattern, in its rotation.
-    """
+    """Coefficients of all columns in all periods but the base."""
 
     cells: Cells
-    coefficients: np.ndarray
+    coefficients: np.ndarray  # (times - 1, k)
+    #: inverse, middle: ((times - 1) k, (times - 1) k): M = (Z'WZ)^-1, generalised, and M Z'WWZ M.
     inverse: np.ndarray
     middle: np.ndarray
-    residuals: list[np.ndarray]
+    residuals: list[np.ndarray]  # (units, seen - 1): by pattern, in its rotation
 
     @property
     def dose(self) -> np.ndarray:
@@ -119,13 +95,7 @@ class Fit:
 
 
 def fitted(cells: Cells) -> Fit:
-    """Return the weighted least squares fit.
-
-    Raises
-    ------
-    DataError
-        If a coefficient of the dose cannot be told from the others.
-    """
+    """Return the weighted least squares fit."""
     k, times = cells.regressors.shape[1], cells.outcome.shape[1] - 1
     size = k * times
     normal, square, right = np.zeros((size, size)), np.zeros((size, size)), np.zeros((times, k))
@@ -160,22 +130,12 @@ class Moments:
 
     For cluster g and coefficient s let q be the adjusted lever; the covariance of the sums of two
     clusters is delta D + F C F'. Clusters that are alike are held once, with their count.
-
-    Attributes
-    ----------
-    own : ndarray, shape (kinds, coefficients, coefficients)
-        D.
-    factors : ndarray, shape (kinds, coefficients, width)
-        F.
-    core : ndarray, shape (width, width)
-        C.
-    count : ndarray, shape (kinds,)
     """
 
-    own: np.ndarray
-    factors: np.ndarray
-    core: np.ndarray
-    count: np.ndarray
+    own: np.ndarray  # (kinds, coefficients, coefficients): D
+    factors: np.ndarray  # (kinds, coefficients, width): F
+    core: np.ndarray  # (width, width): C
+    count: np.ndarray  # (kinds,)
 
     def combined(self, by: np.ndarray) -> Moments:
         """Return those of linear combinations, shape (combinations, coefficients)."""
@@ -209,24 +169,15 @@ class Moments:
 
 @dataclass(frozen=True, eq=False)
 class Errors:
-    """Covariance of the dose's coefficients, and degrees of freedom of what is made of them.
+    """Covariance of the dose's coefficients, and degrees of freedom of what is made of them."""
 
-    Attributes
-    ----------
-    influence : ndarray, shape (units, coefficients)
-        Adjusted: sums over clusters have the covariance as the sum of their squares.
-    covariance : ndarray, shape (coefficients, coefficients)
-    clusters : int
-    moments : Moments, optional
-        None without Satterthwaite's degrees of freedom.
-    same : float
-        Degrees of freedom of every combination, where there is one for all.
-    """
-
+    #: (units, coefficients): adjusted: sums over clusters have the covariance as the sum of their
+    #: squares.
     influence: np.ndarray
-    covariance: np.ndarray
+    covariance: np.ndarray  # (coefficients, coefficients)
     clusters: int
-    moments: Moments | None = None
+    moments: Moments | None = None  # none without Satterthwaite's degrees of freedom
+    #: Degrees of freedom of every combination, where there is one for all.
     same: float = field(default=np.nan)
 
     def scaled(self, by: float) -> Errors:
@@ -278,7 +229,6 @@ def errors_of(fit: Fit, codes: np.ndarray | None, small_sample: str) -> Errors:
 
     Parameters
     ----------
-    fit : Fit
     codes : ndarray of int, shape (units,), optional
         Clusters from 0; without them by unit.
     small_sample : {"cr2", "cr1"}
@@ -308,7 +258,6 @@ def sums_of(fit: Fit, by: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
     Parameters
     ----------
-    fit : Fit
     by : ndarray, shape (coefficients,)
 
     Returns

@@ -29,25 +29,13 @@ def noise_of(comparison: np.ndarray) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Comparison units beside those first treated in one period.
+    """Comparison units beside those first treated in one period."""
 
-    Attributes
-    ----------
-    kind : str
-        One of `KINDS`.
-    comparison : ndarray, shape (units, periods)
-    treated : ndarray, shape (treated units, periods)
-    before : int
-        How many periods come before the first treated one.
-    noise : float
-        Standard deviation that the penalties are multiples of.
-    """
-
-    kind: str
-    comparison: np.ndarray
-    treated: np.ndarray
-    before: int
-    noise: float
+    kind: str  # one of `KINDS`
+    comparison: np.ndarray  # (units, periods)
+    treated: np.ndarray  # (treated units, periods)
+    before: int  # how many periods come before the first treated one
+    noise: float  # standard deviation that the penalties are multiples of
 
     @property
     def cells(self) -> int:
@@ -311,7 +299,6 @@ def placebo(blocks: Sequence[Block], sets: np.ndarray) -> Drawn:
 
     Parameters
     ----------
-    blocks : sequence of Block
     sets : ndarray of int, shape (samples, treated units)
         Positions of comparison units; those of the first block's treated come first. The truly
         treated are in no sample, and penalties stay what they were (Algorithm 4).
@@ -331,7 +318,6 @@ def resampled(blocks: Sequence[Block], counts: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    blocks : sequence of Block
     counts : ndarray, shape (samples, units)
         Comparison units first, then the treated, block by block; some of either in each sample.
     """

@@ -49,11 +49,6 @@ def load_plan(path: str | Path | None = None) -> Mapping[str, Any]:
     ----------
     path : str or Path, optional
         By default, and for "project", the project's own.
-
-    Raises
-    ------
-    ParameterError
-        If there is no such file, or it is not TOML.
     """
     place = _place(path)
     if not place.is_file():

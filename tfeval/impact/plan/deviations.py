@@ -46,26 +46,14 @@ _SAID = {
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """A planned analysis: the main one of a plan, or a sensitivity analysis.
+    """A planned analysis: the main one of a plan, or a sensitivity analysis."""
 
-    Attributes
-    ----------
-    cohort : mapping
-        Of the plan: `phase`, `comparison`, `treatment`, `level` and `seed`.
-    covariates : str or tuple of str
-        `ALL_BEFORE`, or columns.
-    design : mapping
-        Every setting of `match`, with `within`, `model` and `folds`.
-    estimate : mapping
-        `method`, `outcome_model`, `errors`, `cluster`, `level`.
-    correction, family : str
-        For many outcomes: the method, and which of `FAMILIES` are corrected together.
-    """
-
-    cohort: Mapping[str, Any]
-    covariates: str | tuple[str, ...]
-    design: Mapping[str, Any]
-    estimate: Mapping[str, Any]
+    cohort: Mapping[str, Any]  # of the plan: `phase`, `comparison`, `treatment`, `level` and `seed`
+    covariates: str | tuple[str, ...]  # `ALL_BEFORE`, or columns
+    design: Mapping[str, Any]  # every setting of `match`, with `within`, `model` and `folds`
+    estimate: Mapping[str, Any]  # `method`, `outcome_model`, `errors`, `cluster`, `level`
+    #: correction, family: for many outcomes: the method, and which of `FAMILIES` are corrected
+    #: together.
     correction: str
     family: str
 
@@ -192,20 +180,12 @@ class Analysis:
 
 @dataclass(frozen=True)
 class Covered:
-    """Covariates of a study as a table of effects tells them.
-
-    Attributes
-    ----------
-    used : tuple of str
-    not_used : tuple of str or None
-        Measured before the index date and not used; None where timing is not known.
-    added : tuple of str
-        Not among the cohort's.
-    """
+    """Covariates of a study as a table of effects tells them."""
 
     used: tuple[str, ...]
+    #: Measured before the index date and not used; None where timing is not known.
     not_used: tuple[str, ...] | None
-    added: tuple[str, ...]
+    added: tuple[str, ...]  # not among the cohort's
 
     def departures(self, planned: str | tuple[str, ...]) -> list[str]:
         """Return what differs from the covariates planned."""
@@ -262,42 +242,25 @@ _ROW = ("population", "method", "outcome_model", "errors", "cluster")
 
 
 class Plan(Protocol):
-    """What is needed of an `AnalysisPlan`."""
+    """What is needed of an `AnalysisPlan`, whose file imports this one."""
 
     @property
-    def primary(self) -> tuple[str, ...]:
-        """Outcomes that are primary."""
-
+    def primary(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
-    def secondary(self) -> tuple[str, ...]:
-        """Outcomes that are secondary."""
-
+    def secondary(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
-    def horizons(self) -> tuple[int, ...]:
-        """Months after the index date."""
-
+    def horizons(self) -> tuple[int, ...]: ...  # noqa: D102
     @property
-    def main(self) -> Analysis:
-        """Its own analysis."""
-
+    def main(self) -> Analysis: ...  # noqa: D102
     @property
-    def hash(self) -> str:
-        """What names it."""
-
+    def hash(self) -> str: ...  # noqa: D102
     @property
-    def registration(self) -> Registration:
-        """What its register says."""
-
-    def role(self, outcome: str) -> str:
-        """Return "primary", "secondary" or "exploratory"."""
-
-    def compare(
+    def registration(self) -> Registration: ...  # noqa: D102
+    def role(self, outcome: str) -> str: ...  # noqa: D102
+    def as_dict(self) -> dict[str, str]: ...  # noqa: D102
+    def compare(  # noqa: D102
         self, outcome: str | None, months: Any, done: Mapping[str, Any], *, whole: bool = False
-    ) -> tuple[str, list[str]]:
-        """Return which analysis this is, and how it departs."""
-
-    def as_dict(self) -> dict[str, str]:
-        """Return what names the plan."""
+    ) -> tuple[str, list[str]]: ...
 
 
 def marked(
@@ -444,7 +407,6 @@ def done_by(effects: Effects, held: Mapping[str, Any]) -> dict[str, Any]:
 
     Parameters
     ----------
-    effects : Effects
     held : mapping
         Settings of the table, or of the part of it that is meant.
     """

@@ -75,7 +75,6 @@ def registration_of(sha256: str, register: Path | None) -> Registration:
 
     Parameters
     ----------
-    sha256 : str
     register : Path or None
         A file that is not there has no line.
     """
@@ -105,12 +104,6 @@ def registered(
         Hash of the cohort, where it is known beforehand.
     now : datetime
         With its time zone.
-
-    Raises
-    ------
-    ParameterError
-        If an earlier line has the same version, or a date that is not before the plan's; or if
-        the register was edited.
     """
     try:
         rows = _rows(register)

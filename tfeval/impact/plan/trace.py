@@ -38,41 +38,22 @@ _DECIDED = ("weights", "target", "fate", "sets", "pairs", "pair_shares", "score"
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """What the cohort says of a table of effects, when it was estimated.
+    """What the cohort says of a table of effects, when it was estimated."""
 
-    Attributes
-    ----------
-    plan : str
-        Hash of the plan it was held to.
-    cohort : mapping
-        The cohort's own settings; empty where none was found.
-    hash : str
-        Of the cohort.
-    departures : tuple of str
-        Of all effects.
-    outcomes : mapping of (str, int) to tuple of str
-        Departures of single effects, by outcome and months.
-    covariates : tuple of three tuples of str
-        Used, measured before and not used, and added.
-    possible : frozenset of (str, int)
-        Outcomes known of enough units of both arms to be shown.
-    months : frozenset of int
-        Horizons of the cohort.
-    rows : frozenset of str
-        Hashes of the effects' rows.
-    opened : str
-        Hash of the plan under which the cohort's outcomes were first opened; empty for none.
-    """
-
-    plan: str
+    plan: str  # hash of the plan it was held to
+    #: The cohort's own settings; empty where none was found.
     cohort: Mapping[str, Any] = field(default_factory=dict)
-    hash: str = ""
-    departures: tuple[str, ...] = ()
+    hash: str = ""  # of the cohort
+    departures: tuple[str, ...] = ()  # of all effects
+    #: Departures of single effects, by outcome and months.
     outcomes: Mapping[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
+    #: Used, measured before and not used, and added.
     covariates: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]] = ((), (), ())
+    #: Outcomes known of enough units of both arms to be shown.
     possible: frozenset[tuple[str, int]] = frozenset()
-    months: frozenset[int] = frozenset()
-    rows: frozenset[str] = frozenset()
+    months: frozenset[int] = frozenset()  # horizons of the cohort
+    rows: frozenset[str] = frozenset()  # hashes of the effects' rows
+    #: Hash of the plan under which the cohort's outcomes were first opened; empty for none.
     opened: str = ""
 
 
@@ -85,7 +66,6 @@ def traced(
     ----------
     plan : str
         Hash of the plan.
-    effects : Effects
     design : Design
         As `estimate` was given it.
     outcomes : Outcomes

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfeval.errors import DataError
-from tfeval.impact.propensity.solving import TOLERANCE, Solution, Terms, solve, solved, step_size
+from tfeval.impact.propensity.newton import TOLERANCE, Solution, Terms, solve, solved, step_size
+from tfeval.impact.study.blocks import Reader, parts, reader, steps, thinned
 from tfeval.impact.study.checks import sources_of
 from tfeval.impact.study.covariates import LARGE, Covariates, in_parts, one_blas_thread
-from tfeval.impact.study.rows import Reader, parts, reader, steps, thinned
 
 #: Decimals of the linear predictor that are told apart.
 DIGITS = 11
@@ -20,14 +20,9 @@ FAR = 700.0
 
 @dataclass(frozen=True, eq=False)
 class LogitFit(Solution):
-    """A logistic regression.
+    """A logistic regression."""
 
-    Attributes
-    ----------
-    score, residual : ndarray, shape (n,)
-        Probability, and sampling weight times (treated less probability).
-    """
-
+    #: score, residual: (n,): probability, and sampling weight times (treated less probability).
     score: np.ndarray
     residual: np.ndarray
 
@@ -70,7 +65,6 @@ def fit_logit(
 
     Parameters
     ----------
-    covariates : Covariates
     treated : ndarray of bool, shape (n,)
     weight : ndarray of float, shape (n,), optional
         Sampling weights.
@@ -172,7 +166,6 @@ def linear_out_of_fold(
 
     Parameters
     ----------
-    covariates : Covariates
     treated : ndarray of bool, shape (n,)
     weight : ndarray of float, shape (n,), or None
         Sampling weights.

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.rich import Rich
+from tfeval.display.tables import exact_count, safe_count
 from tfeval.errors import DataError, ParameterError, names_settings
 from tfeval.impact.propensity.logit import fit_logit, linear_out_of_fold, scores
 from tfeval.impact.study.checks import sources_of
@@ -106,11 +107,6 @@ def assign_folds(study: Study, folds: int, seed: int = 1) -> np.ndarray:
     ndarray of int8, shape (n,)
         From 0.
 
-    Raises
-    ------
-    DataError
-        If a fold's complement lacks one arm.
-
     Examples
     --------
     >>> from tfeval.impact.study.study import study
@@ -164,18 +160,12 @@ def fit_classifier(
 
     Parameters
     ----------
-    study : Study
     model : scikit-learn classifier
         Cloned; it is not changed.
     folds : ndarray of int or None, shape (n,)
         Fold of each unit; a unit's probability comes from the fit to the other folds.
     seed : int
         For a `random_state` that is None.
-
-    Raises
-    ------
-    ParameterError
-        If the model is not a classifier with probabilities.
     """
     from sklearn.base import clone  # noqa: PLC0415
     from sklearn.utils.validation import has_fit_parameter  # noqa: PLC0415
@@ -268,7 +258,7 @@ class Propensity(Rich):
 
     def __repr__(self) -> str:
         cross = "" if self.folds is None else f", {int(self.folds.max()) + 1} folds"
-        return f"Propensity: {self.model}{cross}, {len(self.score):,} units"
+        return f"Propensity: {self.model}{cross}, {safe_count(len(self.score))} units"
 
 
 @names_settings
@@ -333,9 +323,8 @@ def fit_propensity(
         return _logit(study, assigned)
     score, notes = fit_classifier(study, model, assigned, seed)
     far = (score < EDGE) | (score > 1.0 - EDGE)
-    at_edge = np.count_nonzero(far & (study.sampling > 0))
-    if at_edge:
-        some = f"{at_edge:,}" if at_edge >= 10 else "fewer than 10"
+    if at_edge := int((far & (study.sampling > 0)).sum()):
+        some = exact_count(at_edge)
         notes = (*notes, f"Scores of {some} units were kept {EDGE:g} away from 0 and 1.")
     score = np.clip(score, EDGE, 1.0 - EDGE)
     residual = (study.treated - score) * study.sampling

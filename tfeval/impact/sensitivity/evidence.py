@@ -31,21 +31,12 @@ Tail = Callable[[float], float]
 
 @dataclass(frozen=True, eq=False)
 class PairTest:
-    """A test of matched pairs whose assignment may be biased.
+    """A test of matched pairs whose assignment may be biased."""
 
-    Attributes
-    ----------
-    pairs : int
-        With both outcomes known.
-    differing : int
-        Of these, pairs whose outcomes differ: only they say anything.
-    tail : callable
-        From the chance that a pair differs in the direction seen to the probability of a
-        statistic at least as extreme.
-    """
-
-    pairs: int
-    differing: int
+    pairs: int  # with both outcomes known
+    differing: int  # of these, pairs whose outcomes differ: only they say anything
+    #: From the chance that a pair differs in the direction seen to the probability of a statistic
+    #: at least as extreme.
     tail: Tail
 
     def bounds(self, gamma: float) -> tuple[float, float]:
@@ -99,10 +90,6 @@ def pair_test(first: np.ndarray, second: np.ndarray, *, binary: bool) -> PairTes
         Outcomes of the treated and of their matches; pairs with one missing are left out.
     binary : bool
         McNemar's test of 0/1 outcomes; otherwise Wilcoxon's signed ranks.
-
-    Returns
-    -------
-    PairTest or str
 
     Examples
     --------
@@ -186,49 +173,24 @@ _NOT_A_GROUP = "the population's units are not known: give by, as the effects we
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What the data say of an outcome in a population; text in place of what they cannot say.
+    """What the data say of an outcome in a population; text in place of what they cannot say."""
 
-    Attributes
-    ----------
-    binary : bool
-        Whether the outcome is 0 or 1.
-    deviation : float
-        Its standard deviation within arms: the root of the arms' mean variance.
-    regression : Regression or str
-        With the design's weights.
-    before : Regression or str
-        Of the units as they were before the design made covariates alike.
-    pairs : PairTest or str
-    """
-
-    binary: bool
-    deviation: float
-    regression: Regression | str
-    before: Regression | str
+    binary: bool  # whether the outcome is 0 or 1
+    deviation: float  # its standard deviation within arms: the root of the arms' mean variance
+    regression: Regression | str  # with the design's weights
+    before: Regression | str  # of the units as they were before the design made covariates alike
     pairs: PairTest | str
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A design with outcomes, and what was found of them so far.
-
-    Attributes
-    ----------
-    design : Design
-    outcomes : Outcomes
-    by : Series or ndarray or None, shape (n,)
-        Groups of the treated.
-    benchmarks : tuple of str
-        Covariates whose strength is asked for.
-    yardstick : {"before", "design"}
-        Where `Evidence.before` is measured.
-    """
+    """A design with outcomes, and what was found of them so far."""
 
     design: Design
     outcomes: Outcomes
-    by: pd.Series | np.ndarray | None
-    benchmarks: tuple[str, ...]
-    yardstick: str = "before"
+    by: pd.Series | np.ndarray | None  # (n,): groups of the treated
+    benchmarks: tuple[str, ...]  # covariates whose strength is asked for
+    yardstick: str = "before"  # "before", "design": where `Evidence.before` is measured
 
     @cached_property
     def labels(self) -> np.ndarray | None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tfeval.display.rich import Tabled
 from tfeval.display.tables import Table
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.means.least_squares import (
@@ -22,9 +23,9 @@ from tfeval.impact.sensitivity.tables import (
     bounds_table,
     sensitivity_table,
 )
+from tfeval.impact.study.blocks import thinned
 from tfeval.impact.study.covariates import Covariates
 from tfeval.impact.study.numbers import aliased, magnitude_of
-from tfeval.impact.study.rows import thinned
 
 # Selection on the unobserved relative to the observed: how the estimate moves with covariates.
 # Source: Oster (2019), Unobservable selection and coefficient stability: theory and evidence,
@@ -36,28 +37,17 @@ _ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class Stability:
-    """A regression without covariates beside one with them.
+    """A regression without covariates beside one with them."""
 
-    Attributes
-    ----------
-    short, long : float
-        The treatment's coefficient without and with covariates.
-    r2_short, r2_long, r2_most : float
-        Of the two, and of one that has the unobserved too.
-    variance : float
-        Of the treatment.
-    residual : float
-        Of what covariates leave of the treatment.
-    outcome_variance : float
-    """
-
+    #: short, long: the treatment's coefficient without and with covariates.
     short: float
     long: float
+    #: r2_short, r2_long, r2_most: of the two, and of one that has the unobserved too.
     r2_short: float
     r2_long: float
     r2_most: float
-    variance: float
-    residual: float
+    variance: float  # of the treatment
+    residual: float  # of what covariates leave of the treatment
     outcome_variance: float
 
     @property
@@ -85,11 +75,6 @@ def polynomial(stability: Stability) -> tuple[np.ndarray, np.ndarray]:
 
 def delta_for(stability: Stability, beta: float = 0.0) -> float:
     """Return how strong selection on the unobserved must be for the true effect to be `beta`.
-
-    Parameters
-    ----------
-    stability : Stability
-    beta : float, default 0
 
     Returns
     -------
@@ -119,7 +104,6 @@ def beta_at(stability: Stability, delta: float = 1.0) -> float:
 
     Parameters
     ----------
-    stability : Stability
     delta : float, default 1
         As strong as selection on the observed. Above 0.
 
@@ -152,23 +136,11 @@ def beta_at(stability: Stability, delta: float = 1.0) -> float:
     return float(stability.long - moved * fits.min()) if len(fits) else float("nan")
 
 
-def approximate_beta(stability: Stability, delta: float = 1.0) -> float:
-    """Return the adjusted effect by the simple formula, which takes coefficients as proportional.
-
-    Notes
-    -----
-    Oster (2019), section 3.2; near the exact one where the covariates explain little of the
-    treatment.
-    """
-    moved, gained, left, *_ = stability._terms
-    return float(stability.long - delta * moved * left / gained)
-
-
 # How sensitive effects are to what was not measured, for computing and for readers.
 
 
-@dataclass(frozen=True, eq=False)
-class Sensitivity:
+@dataclass(frozen=True, eq=False, repr=False)
+class Sensitivity(Tabled):
     """How strong something unmeasured would have to be to change each effect.
 
     Made by `sensitivity`. Wherever a number is missing, the row's column `..._reason` says why.
@@ -226,12 +198,6 @@ class Sensitivity:
         """Return the effects had the unmeasured been like each covariate, for readers."""
         return benchmarks_table(self.benchmarks, self.effects)
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return self.table()._repr_mimebundle_()
-
-    def __repr__(self) -> str:
-        return self.table().text()
-
 
 #: What is left of a variance is rounding below this share of it.
 ROUNDING = 1e-10
@@ -247,40 +213,26 @@ class Strength:
 
 @dataclass(frozen=True)
 class Regression:
-    """One outcome's regression on treatment and covariates, weighted.
+    """One outcome's regression on treatment and covariates, weighted."""
 
-    Attributes
-    ----------
-    units, covariates : int
-        Rows with weight, and covariate columns that say something of their own.
-    dof : int
-        Residual degrees of freedom.
-    estimate, std_error : float
-        Of the treatment; the error for equal variances and independent units.
-    partial_r2 : float
-        Of the treatment with the outcome, given the covariates.
-    short, r2_short : float
-        Coefficient and R2 without covariates.
-    r2 : float
-        With covariates.
-    variance, residual, outcome_variance : float
-        Of the treatment, of what covariates leave of it, and of the outcome.
-    strengths : mapping of str to Strength or None
-        Of each covariate of the frame; None where it says nothing that the others do not.
-    """
-
+    #: units, covariates: rows with weight, and covariate columns that say something of their own.
     units: int
     covariates: int
-    dof: int
+    dof: int  # residual degrees of freedom
+    #: estimate, std_error: of the treatment; the error for equal variances and independent units.
     estimate: float
     std_error: float
-    partial_r2: float
+    partial_r2: float  # of the treatment with the outcome, given the covariates
+    #: short, r2_short: coefficient and R2 without covariates.
     short: float
     r2_short: float
-    r2: float
+    r2: float  # with covariates
+    #: variance, residual, outcome_variance: of the treatment, of what covariates leave of it, and
+    #: of the outcome.
     variance: float
     residual: float
     outcome_variance: float
+    #: Of each covariate of the frame; None where it says nothing that the others do not.
     strengths: Mapping[str, Strength | None] = field(default_factory=dict)
 
 
@@ -295,7 +247,6 @@ def regressions(
 
     Parameters
     ----------
-    covariates : Covariates
     treated : ndarray of bool, shape (n,)
     weights : ndarray of float, shape (n,)
         Rows without weight do not count.
@@ -326,25 +277,13 @@ def regressions(
 
 @dataclass(frozen=True, eq=False)
 class Sums:
-    """Cross-products of the covariates, and with and of (treatment, outcomes); all centred.
+    """Cross-products of the covariates, and with and of (treatment, outcomes); all centred."""
 
-    Attributes
-    ----------
-    gram : ndarray, shape (1 + k, 1 + k)
-    right : ndarray, shape (1 + k, 1 + outcomes)
-    own : ndarray, shape (1 + outcomes, 1 + outcomes)
-    magnitude : ndarray, shape (k,)
-        The covariates' mean squares about 0.
-    sources : tuple of str, length k
-        Column of the frame that each comes from.
-    units : int
-    """
-
-    gram: np.ndarray
-    right: np.ndarray
-    own: np.ndarray
-    magnitude: np.ndarray
-    sources: tuple[str, ...]
+    gram: np.ndarray  # (1 + k, 1 + k)
+    right: np.ndarray  # (1 + k, 1 + outcomes)
+    own: np.ndarray  # (1 + outcomes, 1 + outcomes)
+    magnitude: np.ndarray  # (k,): the covariates' mean squares about 0
+    sources: tuple[str, ...]  # (k,): column of the frame that each comes from
     units: int
 
     @cached_property

@@ -12,6 +12,7 @@ import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.display.rich import Rich
+from tfeval.display.tables import exact_count, safe_count
 from tfeval.errors import DataError, ParameterError, in_own_words, names_settings, suggest
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
@@ -19,7 +20,7 @@ from tfeval.impact.inference.rules import ESTIMATED, NO_VARIATION
 from tfeval.impact.means.outcomes import aligned
 from tfeval.impact.propensity.propensity import assign_folds
 from tfeval.impact.sensitivity.regression import Regression, regressions
-from tfeval.impact.sensitivity.rows import benchmark_strength, regression_columns, with_confounder
+from tfeval.impact.sensitivity.values import benchmark_strength, regression_columns, with_confounder
 from tfeval.impact.study.numbers import floats_of
 from tfeval.impact.study.study import Study, study
 from tfeval.records.store import Records
@@ -200,7 +201,7 @@ class SupportDose(Rich):
         )[0]  # fmt: skip
 
     def __repr__(self) -> str:
-        return f"Support dose: {self.name} of {self.study.size:,} families"
+        return f"Support dose: {self.name} of {safe_count(self.study.size)} families"
 
 
 def _bounds(found: Regression | str, several: list[float], alpha: float) -> list[dict[str, Any]]:
@@ -325,8 +326,9 @@ def support_dose(
         raise ParameterError(f"The table has no column {dose}. {known}")
     values = floats_of(frame[dose], f"Dose {dose}")
     if lacking := int((~np.isfinite(values)).sum()):
-        some = f"{lacking:,}" if lacking >= 10 else "fewer than 10"
-        raise DataError(f"{dose} is missing or infinite in {some} rows: leave these out.")
+        raise DataError(
+            f"{dose} is missing or infinite in {exact_count(lacking)} rows: leave these out."
+        )
     more = f"{dose} above its median"
     above = values > np.median(values)
     if not above.any():

@@ -10,15 +10,16 @@ import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.display.tables import THRESHOLD
-from tfeval.errors import ParameterError, names_settings, suggest
+from tfeval.errors import ParameterError, check_choice, names_settings, suggest
 from tfeval.impact.design.design import Design
-from tfeval.impact.effects.columns import MADE_BY
+from tfeval.impact.effects.columns import KEYS
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.means.outcomes import aligned
 from tfeval.impact.sensitivity.evidence import Evidence, Seen
 from tfeval.impact.sensitivity.regression import Sensitivity
-from tfeval.impact.sensitivity.rows import (
+from tfeval.impact.sensitivity.tables import notes_of
+from tfeval.impact.sensitivity.values import (
     NAN,
     benchmark_rows,
     pair_columns,
@@ -28,9 +29,7 @@ from tfeval.impact.sensitivity.rows import (
     strongest,
     withheld,
 )
-from tfeval.impact.sensitivity.tables import notes_of
 
-_KEYS = ("outcome", "population", "months", "estimand", *MADE_BY)
 YARDSTICKS = ("before", "design")
 _EFFECT = ("status", "estimate", "std_error", "conf_low", "conf_high")
 
@@ -126,10 +125,7 @@ def sensitivity(
     gammas = _numbers("gamma", gamma, above=1.0)
     if isinstance(r_max, bool) or not isinstance(r_max, float | int) or not 1 < r_max < np.inf:
         raise ParameterError(f"r_max is how many times the R2 the highest is, above 1: {r_max!r}.")
-    if yardstick not in YARDSTICKS:
-        raise ParameterError(
-            f"yardstick {yardstick!r} is not offered. {suggest(str(yardstick), YARDSTICKS)}"
-        )
+    check_choice("yardstick", yardstick, YARDSTICKS)
     held = aligned(design.study, outcomes, months)
     if effects is None:
         effects = estimate(design, outcomes, months=months, by=by)
@@ -140,7 +136,7 @@ def sensitivity(
     alpha = 1 - effects.level
     rows, bounds, yardsticks = [], [], []
     for place, effect in enumerate(effects.to_frame().to_dict("records")):
-        keys = {name: effect[name] for name in _KEYS if name in effect}
+        keys = {name: effect[name] for name in KEYS if name in effect}
         evidence = seen.of(effect)
         row, own = _row(effect, evidence, many, alpha, r_max)
         kept = {name: effect[name] for name in _EFFECT if name in effect}

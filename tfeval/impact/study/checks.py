@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from tfeval.cohort.analysis_table import BEFORE, IDENTIFIED, Cohort
+from tfeval.cohort.analysis_table import BEFORE, IDENTIFIED
+from tfeval.display.tables import exact_count
 from tfeval.errors import DataError, ParameterError, suggest
-from tfeval.impact.study.covariates import Covariates, encoded
+from tfeval.impact.study.covariates import Covariates
 from tfeval.impact.study.numbers import (
     CATEGORY,
     MIXED,
@@ -31,7 +32,6 @@ def sources_of(covariates: Covariates, names: Iterable[str]) -> list[str]:
 
     Parameters
     ----------
-    covariates : Covariates
     names : iterable of str
         Of its columns.
 
@@ -97,8 +97,9 @@ def treated_of(series: pd.Series, name: str) -> np.ndarray:
     """Return who was treated, shape (n,); refuse other values and a missing arm."""
     values = numbers_of(series, f"Treatment {name}")
     if values.dtype.kind == "f" and (absent := int(np.count_nonzero(np.isnan(values)))):
-        some = f"{absent:,}" if absent >= 10 else "fewer than 10"
-        raise DataError(f"{name} is missing in {some} rows: who was treated must be known.")
+        raise DataError(
+            f"{name} is missing in {exact_count(absent)} rows: who was treated must be known."
+        )
     if values.dtype != bool:
         ones = values == 1
         if not (ones | (values == 0)).all():
@@ -124,7 +125,6 @@ def varying(
 
     Parameters
     ----------
-    frame : DataFrame
     names : list of str
         Its covariates.
     arms : ndarray of bool
@@ -134,11 +134,6 @@ def varying(
         arm. None refuses one that is the same in every row, and keeps the others.
     counted : ndarray of bool, optional, shape (n,)
         Who is looked at, where not everybody counts.
-
-    Raises
-    ------
-    DataError
-        If a covariate is constant and `fewest` is None, or none is left.
     """
     if counted is not None:
         frame, arms = frame.loc[counted, names], arms[counted]
@@ -171,7 +166,6 @@ def telling(
 
     Parameters
     ----------
-    held : Covariates
     arms : ndarray of bool
         Who was treated.
     fewest : int or None
@@ -322,105 +316,11 @@ def _fits(numbers: pd.Series) -> bool:
     return min(numbers) >= -(2**63) and max(numbers) < 2**63
 
 
-# What a study takes from a cohort: who was followed, and on what they are compared.
+# On what a cohort's rows are compared.
 
 
 #: A covariate of a cohort that differs in fewer units of an arm says little, and separates arms.
 FEWEST = 10
-#: Column of the weights that stand for the families censored.
-CENSORED = "censoring_weight"
-CENSORING = ("left_out", "weighted")
-#: Chances to be followed below this share of families are taken for it: none stands for too many.
-_FEW = 0.01
-
-
-def followed(cohort: Cohort, months: int | None, censoring: str = "left_out") -> pd.DataFrame:
-    """Return the units of a cohort with any outcome over a horizon: the others were censored."""
-    if censoring not in CENSORING:
-        known = suggest(censoring, CENSORING)
-        raise ParameterError(f"There is no way {censoring} to treat censoring. {known}")
-    frame = cohort.to_pandas()
-    if months is None:
-        if censoring != "left_out":
-            raise ParameterError("Weights for censoring need months: over which time?")
-        return frame
-    seen = cohort.followed(months)
-    kept = frame[seen]
-    if not (kept["treated"] == 0).any():
-        raise DataError(
-            f"No family of the comparison group {cohort.settings.comparison} could be followed for "
-            f"{months} months: choose a shorter horizon or another comparison group."
-        )
-    said = {**frame.attrs["cohort"], "units": len(kept), "followed": months}
-    if censoring == "weighted":
-        weights, differs = censoring_weights(cohort, months)
-        kept = kept.assign(**{CENSORED: weights[seen]})
-        said |= {"censoring": differs}
-    kept.attrs["cohort"] = said
-    return kept
-
-
-def censoring_weights(cohort: Cohort, months: int) -> tuple[pd.Series, dict[str, float]]:
-    """Return what each unit followed weighs, so that it stands for those treated meanwhile too.
-
-    Parameters
-    ----------
-    cohort : Cohort
-    months : int
-        The horizon.
-
-    Returns
-    -------
-    weights : Series
-        In the order of `to_pandas`: 1 for the treated; for the comparison followed, the inverse of
-        the chance to be, by ridge logistic regression on the cohort's covariates, with a mean of 1.
-    differs : dict of str to float
-        Largest standardised difference, over the covariates, between the comparison followed and
-        all that were at risk: `before` and `after` weighting, and the largest `weight`.
-
-    Raises
-    ------
-    DataError
-        If nobody was treated meanwhile.
-
-    References
-    ----------
-    Robins and Finkelstein (2000), Correcting for noncompliance and dependent censoring, Biometrics
-    56; Danaei, Garcia Rodriguez, Fernandez Cantero, Logan and Hernan (2013), Statistical Methods in
-    Medical Research 22(1).
-    """
-    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
-
-    frame, seen = cohort.to_pandas(), cohort.followed(months)
-    compared = frame["treated"] == 0
-    ends = pd.to_datetime(frame["index_on"]) + pd.DateOffset(months=months)
-    at_risk = compared & (seen | (cohort.treated_on() < ends))
-    if not (at_risk & ~seen).any():
-        raise DataError(
-            "No comparison family was treated within the horizon: there is no censoring to weigh "
-            'for. Say censoring="left_out".'
-        )
-    names, _why = own_covariates(
-        cohort.columns, cohort.settings.comparison, frame[at_risk].assign(treated=seen)
-    )
-    arms = seen[at_risk].to_numpy()
-    kept, _rare = varying(frame[at_risk], names, arms, FEWEST)
-    held, _unsaid = telling(encoded(frame[at_risk], kept), arms, FEWEST)
-    numbers = held.matrix[:, held.matrix.std(axis=0) > 0]
-    numbers = (numbers - numbers.mean(axis=0)) / numbers.std(axis=0)
-    # A ridge on standardised covariates: many are nearly the same over the two years before.
-    chance = LogisticRegression(max_iter=1_000).fit(numbers, arms).predict_proba(numbers)[:, 1]
-    chance = np.maximum(chance, np.quantile(chance, _FEW))
-    weigh = np.where(arms, arms.mean() / chance, 0.0)
-    weigh *= arms.sum() / weigh.sum()
-    weights = pd.Series(1.0, index=frame.index)
-    weights[at_risk] = weigh
-    differs = {
-        "before": float(np.abs(numbers[arms].mean(axis=0)).max()),
-        "after": float(np.abs(np.average(numbers[arms], axis=0, weights=weigh[arms])).max()),
-        "weight": float(weigh.max()),
-    }
-    return weights, differs
 
 
 def own_covariates(

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.lib.stride_tricks import as_strided
 
+from tfeval.display.tables import exact_count
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.study.numbers import (
     CATEGORY,
@@ -86,30 +87,15 @@ ABSENT = ": missing"
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """One number a unit, worked out block by block from a column of the frame.
+    """One number a unit, worked out block by block from a column of the frame."""
 
-    Attributes
-    ----------
-    name : str
-        As shown: the source's name, with the level after it for a category.
-    source : str
-        Column of the frame.
-    held : ndarray
-        The source's values, or the codes of its levels; never a copy of a float column.
-    level : int or None
-        Code that counts as 1, for a category.
-    fill : float
-        Stands for a missing number.
-    absent : bool
-        Whether the column says that the source is missing.
-    """
-
-    name: str
-    source: str
+    name: str  # as shown: the source's name, with the level after it for a category
+    source: str  # column of the frame
+    #: The source's values, or the codes of its levels; never a copy of a float column.
     held: np.ndarray
-    level: int | None = None
-    fill: float | None = None
-    absent: bool = False
+    level: int | None = None  # code that counts as 1, for a category
+    fill: float | None = None  # stands for a missing number
+    absent: bool = False  # whether the column says that the source is missing
 
     def some(self, rows: np.ndarray | slice) -> Column:
         """Return the column of some units alone."""
@@ -130,21 +116,12 @@ class Column:
 
 @dataclass(frozen=True, eq=False)
 class Covariates:
-    """The covariates of a study: `size` units, each `len(names)` numbers.
+    """The covariates of a study: `size` units, each `len(names)` numbers."""
 
-    Attributes
-    ----------
-    columns : tuple of Column
-        In order; a category of m levels gives m - 1 of them, a number with missing values two.
-    size : int
-        Units.
-    reference : dict of str to str
-        For each category, the level left out.
-    """
-
+    #: In order; a category of m levels gives m - 1 of them, a number with missing values two.
     columns: tuple[Column, ...]
-    size: int
-    reference: dict[str, str]
+    size: int  # units
+    reference: dict[str, str]  # for each category, the level left out
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -237,11 +214,6 @@ def encoded(
     counted : ndarray of bool, optional, shape (n,)
         Whose values decide means and levels, where not everybody counts.
 
-    Raises
-    ------
-    DataError
-        If a column cannot be a covariate, is infinite, or holds missing values and may not.
-
     Notes
     -----
     No two columns have the same name: where "x: missing" is the name of a covariate or a level
@@ -297,7 +269,8 @@ def _number(
         return [Column(name, name, values)]
     if (endless := int(np.isinf(values).sum())) > 0:
         raise DataError(
-            f"Covariate {name} is infinite in {_rows(endless)}. Correct it, or make it missing."
+            f"Covariate {name} is infinite in {exact_count(endless)} rows. Correct it, or make it "
+            "missing."
         )
     unknown = np.isnan(values)
     if not unknown.any():
@@ -359,11 +332,6 @@ def free_name(name: str, taken: set[str]) -> str:
 def _refuse_missing(name: str, count: int, missing: str) -> None:
     if missing == "refuse":
         raise DataError(
-            f"Covariate {name} is missing in {_rows(count)}. Say missing='indicator' to keep "
-            "them with a column that says so, or leave the covariate out."
+            f"Covariate {name} is missing in {exact_count(count)} rows. Say missing='indicator' "
+            "to keep them with a column that says so, or leave the covariate out."
         )
-
-
-def _rows(count: int) -> str:
-    # Small counts are not shown, not even in an error.
-    return f"{count:,} rows" if count >= 10 else "fewer than 10 rows"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tfeval.display.tables import exact_count
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.study.covariates import Column, Covariates
 from tfeval.impact.study.numbers import CATEGORY, NUMBERS, TEXT, kind_of, numbers_of, plain, refusal
@@ -22,21 +23,11 @@ _MOST_LEVELS = 200
 
 @dataclass(frozen=True)
 class Named:
-    """Covariates as a formula names them.
+    """Covariates as a formula names them."""
 
-    Attributes
-    ----------
-    text : str
-        What stands right of "~".
-    treated : str or None
-        What stands left of it: the column of who was treated.
-    variables : tuple of str
-        Columns of the frame that it reads, in order.
-    """
-
-    text: str
-    treated: str | None
-    variables: tuple[str, ...]
+    text: str  # what stands right of "~"
+    treated: str | None  # what stands left of it: the column of who was treated
+    variables: tuple[str, ...]  # columns of the frame that it reads, in order
 
 
 def formula_of(
@@ -49,18 +40,12 @@ def formula_of(
 
     Parameters
     ----------
-    formula : str or None
     covariates : str, iterable of str or None
         A single text with an operator is a formula too.
     treated : str or None
         The column of who was treated, where it was given.
     records : optional
         A text that is a column of a frame names it, whatever is in it.
-
-    Raises
-    ------
-    ParameterError
-        If there are both, or the formula cannot be read.
 
     Examples
     --------
@@ -138,7 +123,6 @@ def encoded_by(frame: pd.DataFrame, named: Named, rare: Mapping[str, str]) -> Co
     ----------
     frame : DataFrame
         With the formula's variables, none missing.
-    named : Named
     rare : mapping of str to str
         Variables that vary too little to compare on, and why.
 
@@ -146,14 +130,6 @@ def encoded_by(frame: pd.DataFrame, named: Named, rare: Mapping[str, str]) -> Co
     -------
     Covariates
         A category by itself keeps its levels, the reference too; any other term is numbers.
-
-    Raises
-    ------
-    DataError
-        If a variable is missing somewhere, varies too little or cannot be a covariate, or a term
-        is not finite.
-    ParameterError
-        If a term cannot be worked out.
     """
     from formulaic import Formula  # noqa: PLC0415
 
@@ -180,7 +156,8 @@ def encoded_by(frame: pd.DataFrame, named: Named, rare: Mapping[str, str]) -> Co
             continue
         part, labels = values[:, places], [str(made.columns[place]) for place in places]
         if rows := int(np.count_nonzero(~np.isfinite(part).all(axis=1))):
-            raise DataError(f"formula: {term} is no finite number in {_rows(rows)}. Correct it.")
+            some = exact_count(rows)
+            raise DataError(f"formula: {term} is no finite number in {some} rows. Correct it.")
         found, left_out = _columns(term, part, labels, data, others - {str(term)})
         columns += found
         reference |= left_out
@@ -221,8 +198,9 @@ def _variable(series: pd.Series, name: str) -> pd.Series:
     kind = kind_of(held)
     if absent := int(held.isna().sum()):
         raise DataError(
-            f"Covariate {name} is missing in {_rows(absent)}, which a formula has no way to keep. "
-            "Complete it (tf.impute), leave these units out, or name covariates by a list."
+            f"Covariate {name} is missing in {exact_count(absent)} rows, which a formula has no "
+            "way to keep. Complete it (tf.impute), leave these units out, or name covariates by a "
+            "list."
         )
     if kind == NUMBERS:
         values = numbers_of(held, f"Covariate {name}")
@@ -247,7 +225,3 @@ def _culprit(formula: Any, data: pd.DataFrame) -> str:
         except Exception:
             return str(term)
     return "it"
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} rows" if count >= 10 else "fewer than 10 rows"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tfeval.display.tables import exact_count
 from tfeval.errors import DataError
 
 # Which columns of a regression say nothing of their own.
@@ -208,12 +209,6 @@ def numbers_of(series: pd.Series, what: str) -> np.ndarray:
     ndarray of bool, int or float
         NaN where missing; whole numbers have none.
 
-    Raises
-    ------
-    DataError
-        If it holds anything else: dates, durations, periods, complex numbers, text; or finite
-        numbers beyond `LARGEST`.
-
     Examples
     --------
     >>> from decimal import Decimal
@@ -263,9 +258,9 @@ def _refuse_huge(values: np.ndarray, what: str) -> None:
     most = float(max(np.fmax.reduce(values, initial=0.0), -np.fmin.reduce(values, initial=0.0)))
     if LARGEST < most < np.inf:
         rows = int(np.count_nonzero(np.abs(values) > LARGEST))
-        where = f"{rows:,} rows" if rows >= 10 else "fewer than 10 rows"
         raise DataError(
-            f"{what} is beyond {LARGEST:.0e} in {where}. Correct it, or give it in another unit."
+            f"{what} is beyond {LARGEST:.0e} in {exact_count(rows)} rows. Correct it, or give it "
+            "in another unit."
         )
 
 

@@ -13,11 +13,11 @@ from tfeval.display.tables import safe_count
 from tfeval.errors import DataError, ParameterError, names_settings, suggest
 from tfeval.impact.design.design import KEPT, LONE_STRATUM, OFF_SUPPORT, TRIMMED, Design, of_whole
 from tfeval.impact.propensity.propensity import Classifier, Propensity, fit_propensity, on_support
+from tfeval.impact.study.blocks import of_rows, rows_that_count
 from tfeval.impact.study.numbers import LARGEST
-from tfeval.impact.study.rows import of_rows, rows_that_count
 from tfeval.impact.study.study import Study, check_study
-from tfeval.impact.weighting.estimated import AS_KNOWN, Estimated, by_entropy, by_propensity
-from tfeval.impact.weighting.estimated import trimmed as trimmed_weights
+from tfeval.impact.weighting.weights import AS_KNOWN, Estimated, by_entropy, by_propensity
+from tfeval.impact.weighting.weights import trimmed as trimmed_weights
 
 # Weights stratum by stratum.
 
@@ -40,11 +40,6 @@ def by_stratum(
         Without a weight model; scores are NaN where there is nobody to compare with.
     alone : ndarray of bool, shape (n,)
         Units of strata without one of the arms.
-
-    Raises
-    ------
-    DataError
-        If a stratum's weights cannot be found.
     """
     assert study.strata is not None
     order = np.argsort(study.strata, kind="stable")

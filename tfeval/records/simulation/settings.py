@@ -55,8 +55,6 @@ CLAIMED_SHARES: Mapping[str, float] = MappingProxyType(
 )
 #: Records must go on for so long after the first day of a phase whose families are simulated.
 _FOLLOWED = timedelta(days=365)
-#: The programme as the phase one evaluation found it (NIESR 2016): no effect on anything.
-NO_EFFECTS: dict[str, float] = {}
 USUAL_RATES: Mapping[str, float] = MappingProxyType({})
 
 

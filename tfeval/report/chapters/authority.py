@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from tfeval.display.charts import line_chart
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
+from tfeval.programme.areas import doses
 from tfeval.programme.claims import authority, claims_by_authority, final_claims, member_bounds
 from tfeval.programme.ledger import fundable, maximum_payable
 from tfeval.programme.phases import period
@@ -236,6 +238,116 @@ def place_table(name: str) -> Table:
         caption=f"{row['name']} among the other authorities",
         sources=distinct_sources(own.dropna(subset=["url"])) or [sources(row.to_frame().T)[0]],
         notes="Only authorities whose target and claim were found in a published source count.",
+    )
+
+
+#: How many authorities most alike, and how many nearest, stand beside one.
+_ALIKE, _NEAR = 5, 3
+_EARTH_KM = 6371.0
+
+
+@of_phase("one")
+def neighbours_table(name: str) -> Table:
+    """Return what the authorities most alike, and the nearest, claimed beside this one.
+
+    Alike in deprivation (2010), children (2012) and families to be turned around for each child,
+    the last two as logarithms, all in standard deviations over authorities. Claims do not choose
+    them: a neighbour's claim is what a reader wants to compare. Published figures alone.
+
+    Parameters
+    ----------
+    name : str
+        Official name or code.
+    phase : str, default "one"
+        The phase.
+    """
+    row, places = authority(name), _places()
+    own = places.loc[row["code"]]
+    claims = claims_by_authority(phase="one").set_index("code")
+    lines, cited, shown = [], [], [(row["code"], "this one"), *_neighbours(places, row["code"])]
+    for code, why in shown:
+        area = places.loc[code]
+        claim = claims.loc[code] if code in claims.index else _claim_alone(area["name"])
+        cited += [] if claim is None else [claim]
+        lines.append({
+            "Authority": area["name"], "Why here": why,
+            "Deprivation, 2010": area["deprivation"], "Children, 2012": area["children"],
+            "Families per 10,000 children": area["target_rate"],
+            "Claimed as turned around": None if claim is None else _claim_words(claim),
+            "By": None if claim is None else month(claim["as_of"]),
+        })  # fmt: skip
+    measures = published("area_measures")
+    used = measures["measure"].isin(["deprivation_2010", "children", "longitude"])
+    claimed = sum(code in claims.index for code, _ in shown[1:])
+    modelled = "" if pd.notna(own["target_rate"]) else (
+        f" No target of {row['name']} was published: the one that a model of deprivation and "
+        "children gives stands in for it here."
+    )  # fmt: skip
+    return table(
+        pd.DataFrame(lines), caption=f"{row['name']} and its neighbours, phase one",
+        formats={"Deprivation, 2010": "{:.1f}", "Children, 2012": "{:,.0f}",
+                 "Families per 10,000 children": "{:,.0f}"},
+        missing="not published where looked",
+        sources=[*(distinct_sources(pd.DataFrame(cited)) if cited else ()),
+                 *distinct_sources(measures[used])],
+        notes=[
+            f"Alike: the {_ALIKE} nearest in deprivation (index of 2010), children aged 0-17 and "
+            f"families to be turned around for each, published or modelled.{modelled} Nearby: the "
+            f"{_NEAR} whose centres are nearest.",
+            f"Of these neighbours {claimed} of {len(shown) - 1} have a claim and a target that "
+            "were published. Claims are what authorities declared, at different dates; that two "
+            "are alike does not say that they should have claimed alike.",
+        ],
+    )  # fmt: skip
+
+
+def _places() -> pd.DataFrame:
+    """Return what neighbours are chosen by, and the names, by code."""
+    frame, facts = doses().set_index("code"), published("area_facts").set_index("code")
+    return frame.assign(
+        deprivation=facts["deprivation_2010"], longitude=facts["longitude"],
+        latitude=facts["latitude"],
+    )  # fmt: skip
+
+
+def _neighbours(places: pd.DataFrame, code: str) -> list[tuple[str, str]]:
+    """Return codes of neighbours and why each is one, those alike first."""
+    scale = pd.DataFrame({
+        "deprivation": places["deprivation"], "children": np.log(places["children"]),
+        "dose": np.log(places["completed_rate"]),
+    })  # fmt: skip
+    apart = (scale - scale.loc[code]) / scale.std()
+    alike = (apart**2).sum(axis=1, skipna=False).drop(code).dropna()
+    likest = alike.sort_values(kind="stable").index[:_ALIKE]
+    far = _kilometres(places, code).drop(code).dropna().sort_values(kind="stable")[:_NEAR]
+    found = dict.fromkeys(likest, "alike")
+    for other, distance in far.items():
+        near = f"nearby, {distance:,.0f} km"
+        found[other] = f"alike and {near}" if other in found else near
+    return list(found.items())
+
+
+def _kilometres(places: pd.DataFrame, code: str) -> pd.Series:
+    """Return the distance of every authority's centre from one's, over the globe."""
+    east, north = (np.radians(places[name]) for name in ("longitude", "latitude"))
+    across, up = east - east[code], north - north[code]
+    part = np.sin(up / 2) ** 2 + np.cos(north) * np.cos(north[code]) * np.sin(across / 2) ** 2
+    return 2 * _EARTH_KM * np.arcsin(np.sqrt(part))
+
+
+def _claim_alone(area: str) -> pd.Series | None:
+    """Return the latest claim of an authority whose target was not published, if there is one."""
+    rows = _own(area, "one").query("figure == 'turned_around'")
+    return None if rows.empty else rows.iloc[-1]
+
+
+def _claim_words(claim: pd.Series) -> str:
+    if "targeted" not in claim:
+        return as_published(claim)
+    mark = "" if claim["exact"] else "about "
+    return (
+        f"{mark}{claim['turned_around']:,.0f} of {claim['targeted']:,.0f} "
+        f"({percent(claim['share'])})"
     )
 
 

@@ -13,6 +13,7 @@ from tfeval.display.names import SIMULATED, capital
 from tfeval.display.tables import Table, table
 from tfeval.display.words import is_missing
 from tfeval.errors import DataError, ParameterError, suggest
+from tfeval.report.chapters.common import minus
 from tfeval.settings import project_folder
 
 TABLE = "designs_over_time.csv"
@@ -207,7 +208,7 @@ def _table(rows: pd.DataFrame, caption: str, notes: list[str]) -> Table:
     shown = [
         {
             "Design": capital(_design(row)), "What is broken": WORLDS[row["world"]],
-            "Bias": f"{row['bias']:+.2f} (±{_REACH * row['bias_error']:.3f})".replace("-", "−"),
+            "Bias": minus(f"{row['bias']:+.2f} (±{_REACH * row['bias_error']:.3f})"),
             "Interval holds the truth": _share(row, "coverage", "no interval"),
             "Flagged": _share(row, "flagged", "has no check"),
             "Misleads": _share(row, "misled", ""), "Verdict": VERDICTS[row["verdict"]],

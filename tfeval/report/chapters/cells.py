@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,12 +19,28 @@ from tfeval.impact.means.outcomes import aligned, populations
 from tfeval.programme.outcomes import outcome as registered
 from tfeval.programme.programmes import programmes
 from tfeval.programme.published import published
-from tfeval.report.cells import ENGLAND, Cells, Maker, keep_cells, most, moved_by
+from tfeval.report.cells import (
+    CAPPED,
+    ENGLAND,
+    FEW,
+    Cells,
+    Maker,
+    keep_cells,
+    least_of,
+    most,
+    tenth,
+)
 from tfeval.report.chapters.families import Families
+from tfeval.report.chapters.group_cells import (
+    ARMS,
+    add_attached,
+    add_balance,
+    add_base_rates,
+    add_counts,
+    add_mean,
+)
 from tfeval.report.chapters.impact import Analysis, primary_outcomes
 from tfeval.report.subject import Subject
-
-ARMS = {"treated": True, "comparison": False}
 
 
 def regions() -> dict[str, str]:
@@ -66,6 +84,11 @@ def families_cells(found: Families) -> Cells:
                 maker.count(known & (met[name].to_numpy() == 1), known, number=f"result:{name}",
                             arm=arm, base=f"judged:{name}", outcome=name,
                             within="" if name == total else f"result:{total}", **place)  # fmt: skip
+    own = found.cohort.to_pandas()[followed].index
+    when = {"before": found.cohort.baseline().loc[own],
+            "after": found.cohort.outcomes(months).loc[own]}  # fmt: skip
+    add_base_rates(maker, when, treated, months)
+    add_attached(maker, frame["index_on"], treated, months)
     about = {"phase": settings.phase, "comparison": settings.comparison, "horizon": months}
     return maker.made(notebook="02_families_and_data", parameters=about,
                       simulated=found.records.simulated)  # fmt: skip
@@ -97,6 +120,9 @@ def impact_cells(found: Analysis) -> Cells:
     -----
     How far families move an effect is the sum of their influences: exact for weighted means, to
     first order where a regression stands behind it, and with the design held, not made again.
+
+    By area, values over the one that one in a hundred of those with the outcome exceed are taken
+    for that one: there a few extreme families would set the unit. England's are as they are.
     """
     study, design = found.study, found.design
     frame = found.families.to_pandas().loc[study.index].reset_index(drop=True)
@@ -104,6 +130,7 @@ def impact_cells(found: Analysis) -> Cells:
     outcomes = found.outcomes()
     primary = [str(name) for name in primary_outcomes(outcomes, found.plan)]
     kept = design.weights > 0
+    caps = {name: cap_of(outcomes[name].to_numpy(dtype=float)[kept]) for name in primary}
     for level, area, parent, inside in maker.areas:
         place: dict[str, Any] = {"level": level, "area": area, "parent": parent,
                                  "months": found.horizon}  # fmt: skip
@@ -114,47 +141,80 @@ def impact_cells(found: Analysis) -> Cells:
             maker.count(own, number="compared", arm=arm, **place)
             for name in outcomes.columns if area == ENGLAND else primary:
                 values = outcomes[name].to_numpy(dtype=float)
-                _add_outcome(maker, str(name), values, own, design, arm=arm, **place)
+                cap = None if area == ENGLAND else caps[name]
+                _add_outcome(maker, str(name), values, own, design, cap, arm=arm, **place)
+    add_balance(maker, design, found.balance.to_frame(), found.horizon)
+    possible = found.families.outcomes(found.horizon).loc[study.index].get("sessions_possible")
+    if possible is not None:
+        values = possible.to_numpy(dtype=float)
+        add_mean(maker, values, ~np.isnan(values), "mean:sessions_possible", np.ones(len(values)),
+                 name="sessions_possible", arm="both", level="england", area=ENGLAND,
+                 months=found.horizon)  # fmt: skip
     _add_effects(maker, found, outcomes, "", found.specification.estimator)
     codes = frame["local_authority"].astype(str)
     for level, by in (("region", codes.map(regions()).fillna("")), ("authority", codes)):
         if primary and by.ne("").any():
             _add_effects(maker, found, outcomes[primary], level, "difference",
-                         by.set_axis(study.index))  # fmt: skip
+                         by.set_axis(study.index), caps)  # fmt: skip
     return maker.made(notebook="04_impact", parameters=Subject.of(found.specification).parameters(),
                       simulated=study.simulated)  # fmt: skip
 
 
-def _add_outcome(
-    maker: Maker, name: str, values: np.ndarray, own: np.ndarray, design: Design, **cell: Any
-) -> None:
-    known = own & ~np.isnan(values)
-    if not known.any():
-        return
-    having = known & (values != 0)
-    maker.count(known, number=f"known:{name}", base="compared", **cell)
-    maker.count(having, known, number=f"with:{name}", outcome=name, base=f"known:{name}", **cell)
-    if np.isin(values[known], (0.0, 1.0)).all():
-        return  # its mean is the share of those with it
-    n, events = int(known.sum()), int(having.sum())
-    mean, largest, drop = moved_by(values[known], design.weights[known])
-    maker.add(known, kind="mean", number=f"mean:{name}:{design.method}", outcome=name, value=mean,
-              n=n, events=events, least=_least(n, events, mean), largest=largest, drop=drop,
-              unit=registered(name).per, signed=bool((values[known] < 0).any()),
-              **cell)  # fmt: skip
+@dataclass(frozen=True)
+class Cap:
+    """What values are cut down to, and what that would be with nine families more or less."""
+
+    at: float
+    low: float
+    high: float
+
+    def bites(self, values: np.ndarray) -> bool:
+        """Tell whether any value is cut down."""
+        return bool((values > self.at).any())
+
+    def moved(self, values: np.ndarray, weights: np.ndarray) -> float:
+        """Return how far a mean moves as the cap does."""
+        return float(np.average(values.clip(max=self.high) - values.clip(max=self.low),
+                                weights=weights))  # fmt: skip
 
 
-def _least(n: int, events: int, mean: float) -> int:
-    """Return the smallest count that a mean gives away; that none lacks it, only if it is a 1."""
-    lacking = n - events
-    return min(n, events) if lacking == 0 and not np.isclose(mean, 1.0) else min(events, lacking)
+def cap_of(values: np.ndarray) -> Cap | None:
+    """Return the value that one in a hundred of those with an outcome exceed, and ten reach.
+
+    Examples
+    --------
+    >>> cap_of(np.append(np.zeros(50), np.arange(1, 2001)))
+    Cap(at=1981.0, low=1971.0, high=1991.0)
+    """
+    having = -np.sort(-values[values > 0])
+    place = max(FEW, -(-len(having) // 100) - 1)
+    if place >= len(having):
+        return None
+    near = (max(place - FEW - 1, 0), min(place + FEW + 1, len(having) - 1))
+    return Cap(*(float(having[one]) for one in (place, near[1], near[0])))
+
+
+def _add_outcome(  # noqa: PLR0917
+    maker: Maker, name: str, values: np.ndarray, own: np.ndarray, design: Design,
+    cap: Cap | None, **cell: Any,
+) -> None:  # fmt: skip
+    known, number, shifted = own & ~np.isnan(values), f"mean:{name}:{design.method}", 0.0
+    add_counts(maker, values, own, name, "compared", name=name, **cell)
+    if cap is not None and known.any():
+        shifted = cap.moved(values[known], design.weights[known])
+        values, number = values.clip(max=cap.at), number + CAPPED
+    add_mean(maker, values, known, number, design.weights, name=name, shifted=shifted, **cell)
 
 
 def _add_effects(  # noqa: PLR0917
     maker: Maker, found: Analysis, outcomes: pd.DataFrame, level: str, method: str,
-    by: pd.Series | None = None,
+    by: pd.Series | None = None, caps: Mapping[str, Cap | None] | None = None,
 ) -> None:  # fmt: skip
-    design = found.design
+    design, raw = found.design, outcomes
+    biting = {name: cap for name, cap in (caps or {}).items()
+              if cap and cap.bites(outcomes[name].to_numpy(dtype=float))}  # fmt: skip
+    outcomes = outcomes.assign(**{name: outcomes[name].clip(upper=cap.at)
+                                  for name, cap in biting.items()})  # fmt: skip
     try:
         held = estimates_of(
             design, aligned(found.study, outcomes, found.horizon), populations(design, by),
@@ -180,20 +240,38 @@ def _add_effects(  # noqa: PLR0917
         error = float(line["std_error"])
         squares = _squares(pulls, found, members if by is None else None)
         left = max(error**2 - most(squares), 0.0) if np.isfinite(error) else np.nan
-        own = [_least(int(line[f"n_{arm}"]), int(line[f"events_{arm}"]), float(line[f"mean_{arm}"]))
-               for arm in ARMS]  # fmt: skip
-        values = known[row["outcome"]]
+        counts = [(int(line[f"n_{arm}"]), int(line[f"events_{arm}"])) for arm in ARMS]
+        own = [least_of(*pair, float(line[f"mean_{arm}"]))
+               for arm, pair in zip(ARMS, counts, strict=True)]  # fmt: skip
+        name = str(row["outcome"])
+        cap, values = biting.get(name), known[name]
+        shifted = sum(_shifted(cap, raw[name].to_numpy(dtype=float), members, which, found)
+                      for which in ARMS.values()) if cap else 0.0  # fmt: skip
         whole = bool(np.isin(values[~np.isnan(values)], (0.0, 1.0)).all())
+        if whole and by is not None:
+            continue  # two shares, whose counts are released: their difference would sharpen them
         maker.add(
             members, kind="effect",
-            number=f"effect:{row['outcome']}:{design.method}:{method}:{design.estimand}",
-            outcome=str(row["outcome"]), months=found.horizon, arm="both",
+            number=f"effect:{name}:{design.method}:{method}:{design.estimand}{CAPPED * bool(cap)}",
+            outcome=name, months=found.horizon, arm="both",
             level=level or "england", area=area, parent=parents[area],
             value=float(line["estimate"]), error=error, n=float(line["n_treated"]),
             events=float(line["events_treated"]), least=min(own),
-            largest=float(np.abs(own_pulls).max()), drop=most(pulls), error_drop=error - left**0.5,
-            signed=True, unit="share" if whole else registered(str(row["outcome"])).per,
+            largest=float(np.abs(own_pulls).max()), drop=most(pulls) + shifted,
+            tenth=tenth(own_pulls) * (1 - FEW / max(len(own_pulls), FEW)),
+            error_drop=error - left**0.5, signed=True,
+            unit="share" if whole else registered(name).per,
         )  # fmt: skip
+
+
+def _shifted(
+    cap: Cap, values: np.ndarray, members: np.ndarray, which: bool, found: Analysis
+) -> float:
+    """Return how far one group's mean moves as the cap does."""
+    rows = members[found.study.treated[members] == which]
+    rows = rows[~np.isnan(values[rows])]
+    weights = found.design.weights[rows]
+    return cap.moved(values[rows], weights) if weights.sum() > 0 else 0.0
 
 
 def _squares(pulls: np.ndarray, found: Analysis, members: np.ndarray | None) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 
 import numpy as np
@@ -28,6 +28,7 @@ from tfeval.programme.claims import (
 from tfeval.programme.phases import period, phase
 from tfeval.programme.published import Figure, distinct_sources, figure, published
 from tfeval.report.chapters.additional import PER, effects_with_values, finding_2016
+from tfeval.report.chapters.claim_words import claimed_words, paying_words
 from tfeval.report.chapters.common import (
     MEASURE_NAMES,
     QUALIFIERS,
@@ -45,7 +46,7 @@ ALL = "all"
 
 
 def headline(name: str, assumptions: Assumptions) -> Sentence:
-    """Say in one sentence what was claimed in a phase, and what it takes to hold.
+    """Say what was claimed in a phase, and what it takes to hold.
 
     Parameters
     ----------
@@ -54,7 +55,33 @@ def headline(name: str, assumptions: Assumptions) -> Sentence:
     assumptions : Assumptions
         The scenario: how long a benefit lasts.
     """
-    return Sentence(claim_sentence(facts(name, assumptions)))
+    said = facts(name, assumptions)
+    return Sentence(f"{claimed_words(said)} {paying_words(said)}".strip())
+
+
+def detail(name: str, assumptions: Assumptions) -> list[Sentence]:
+    """Say what else is known of a phase's claims: full marks, and what a longer benefit takes.
+
+    Parameters
+    ----------
+    name, assumptions
+        As in `headline`.
+    """
+    said = facts(name, assumptions)
+    if "claimed_share" not in said:
+        return []
+    return [
+        Sentence(
+            f"{said['full_marks_observed']} of {said['full_marks_known']} authorities with a known "
+            f"final claim stand at exactly 100% (chance alone: {said['full_marks_expected']} of "
+            f"these), {said['full_marks_early']} of them known because they do."
+        ),
+        Sentence(
+            f"Over {said['break_even_lasting']}, the share that must be its own is "
+            f"{said['break_even_lasting_low']} to {said['break_even_lasting_high']} "
+            f"({said['break_even_least']} to {said['break_even_most']})."
+        ),
+    ]
 
 
 def facts(name: str, assumptions: Assumptions) -> dict[str, Record]:
@@ -116,48 +143,6 @@ def _breaking_even(assumptions: Assumptions) -> list[Record]:
     made = [make_record(name, 100 * float(share), "%", digits=3, subject=about)
             for name, share in number.items()]  # fmt: skip
     return [*made, make_record("break_even_lasting", assumptions.lasting_words(), subject=about)]
-
-
-def claim_sentence(said: Mapping[str, Record]) -> str:
-    """Say what was claimed in a phase, and what it takes to hold.
-
-    Parameters
-    ----------
-    said : mapping of str to Record
-        As from `facts`, or as chapter 6 recorded them.
-    """
-    claimed = f"{said['claimed_mark']!s}{said['claimed_families']}"
-    claimed = f"{claimed[:1].upper()}{claimed[1:]}"
-    what = f"{said['claimed_as']} by {said['claimed_by']}"
-    if "claimed_share" not in said:
-        return (
-            f"{claimed} were claimed with {what}; a share of those targeted, a saving and what "
-            "claims would have to be for the money to come back were not published."
-        )
-    return (
-        f"{claimed} ({said['claimed_share']} of those targeted) were claimed as {what}, "
-        f"{said['full_marks_observed']} of {said['full_marks_known']} authorities with a known "
-        f"final claim at exactly 100% (chance alone: {said['full_marks_expected']} of these). "
-        f"The claimed saving of {said['claimed_saving']} pays for the "
-        f"{said['claimed_against']} beside it only if {break_even_words(said)}."
-    )
-
-
-def break_even_words(said: Mapping[str, Record]) -> str:
-    """Say what share of the claims must be the programme's own, on which conditions.
-
-    Parameters
-    ----------
-    said : mapping of str to Record
-        As from `facts`, or as chapter 6 recorded them.
-    """
-    return (
-        f"at least {said['break_even_pair']} of the change was the programme's own, if it lasted "
-        f"the 12 months claimed ({said['break_even_low']} to {said['break_even_high']} over all "
-        f"published pairs of benefit and cost). Over {said['break_even_lasting']}, it takes "
-        f"{said['break_even_lasting_low']} to {said['break_even_lasting_high']} "
-        f"({said['break_even_least']} to {said['break_even_most']})"
-    )
 
 
 def record_claims(name: str, assumptions: Assumptions) -> None:

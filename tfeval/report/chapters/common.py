@@ -11,6 +11,7 @@ import pandas as pd
 from tfeval.display.tables import Table, table
 from tfeval.display.words import about as about  # noqa: PLC0414 (chapters take them from here)
 from tfeval.display.words import pounds as pounds  # noqa: PLC0414
+from tfeval.display.words import unsigned_nothing
 from tfeval.programme.programmes import programmes
 from tfeval.programme.published import sources
 
@@ -85,7 +86,7 @@ def span(low: float, high: float, how: Callable[[float], str]) -> str:
 
 def minus(text: str) -> str:
     """Return a text of numbers with minus signs in place of hyphens."""
-    return text.replace("-", "\N{MINUS SIGN}")
+    return unsigned_nothing(text).replace("-", "\N{MINUS SIGN}")
 
 
 def percent(share: float) -> str:

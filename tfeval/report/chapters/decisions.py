@@ -16,7 +16,7 @@ from tfeval.display.tables import Table, table
 from tfeval.display.words import amount, chance, financial_year, pounds
 from tfeval.errors import DataError, ParameterError, TfevalError, public_line
 from tfeval.impact.balance.tables import BALANCED
-from tfeval.impact.study.checks import CENSORING
+from tfeval.impact.study.censoring import CENSORING
 from tfeval.money.decisions import SIZES, StudyValue, value_of_study
 from tfeval.money.designs import average_designs, with_doubt
 from tfeval.programme.outcomes import is_more_better, outcome_label

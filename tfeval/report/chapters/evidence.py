@@ -13,6 +13,7 @@ import pandas as pd
 from tfeval.display.charts import waterfall_chart
 from tfeval.display.figures import Chart
 from tfeval.display.names import ACCOUNTS, SIMULATED
+from tfeval.display.rich import Tabled
 from tfeval.display.tables import Table, table
 from tfeval.display.words import Sentence, amount
 from tfeval.impact.effects.published import evaluation_sources, published_effects
@@ -40,6 +41,7 @@ from tfeval.programme.programmes import programmes
 from tfeval.programme.published import Source, distinct_sources, published
 from tfeval.report.chapters import additional, claims, known
 from tfeval.report.chapters.additional import Additional
+from tfeval.report.chapters.claim_words import claimed_words, paying_words
 from tfeval.report.chapters.common import minus, percent, pounds, span
 from tfeval.report.chapters.known import COST_WORDS
 from tfeval.report.record import Record, Records, keep, make_record
@@ -50,8 +52,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True)
-class Unknown:
+@dataclass(frozen=True, repr=False)
+class Unknown(Tabled):
     """What stands where an appraisal would: that there is none, and why.
 
     Attributes
@@ -79,12 +81,6 @@ class Unknown:
     def plot(self, *_kind: object, **_asked: object) -> Table:
         """Return the same: there is nothing to draw."""
         return self.table()
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return self.table()._repr_mimebundle_()
-
-    def __repr__(self) -> str:
-        return self.table().text()
 
 
 @dataclass(frozen=True)
@@ -144,7 +140,7 @@ _COHORT_YEAR = "2017-18"
 
 
 def headline(phase: str, found: Additional, assumptions: Assumptions) -> Sentence:
-    """Say in short what was claimed, what of it was caused as far as known, and what it is worth.
+    """Say what was claimed, and what of it was caused or, where nobody knows, what it would take.
 
     Parameters
     ----------
@@ -154,34 +150,41 @@ def headline(phase: str, found: Additional, assumptions: Assumptions) -> Sentenc
     assumptions : Assumptions
         The scenario.
     """
-    parts: list[str] = [claims.headline(phase, assumptions)]
-    if not found.simulated:
-        parts.append(additional.headline(found))
+    if found.simulated:
+        return claims.headline(phase, assumptions)
+    said = claimed_words(claims.facts(phase, assumptions))
+    return Sentence(f"{said} {additional.headline(found)}")
+
+
+def detail(phase: str, found: Additional, assumptions: Assumptions) -> list[Sentence]:
+    """Say what else the page finds: conditions, and what the evaluations leave open."""
+    paying = "" if found.simulated else paying_words(claims.facts(phase, assumptions))
+    parts = [*([Sentence(paying)] if paying else []), *claims.detail(phase, assumptions)]
     said, names = facts(assumptions), views(assumptions)
     ours = [
         f"{said[f'ratio_2019_{view}']:short} for each £1 of {COST_WORDS[view]} "
         f"({_turned(said[f'ratio_2019_{view}'])})"
         for view in names
     ]
-    parts.append(
-        f"By our unit costs the effects published in 2019, of phase two, are worth "
+    parts.append(Sentence(
+        f"The effects published in 2019, of phase two, are by our unit costs worth "
         f"{' and '.join(ours)} to the public purse, as one assumption at a time is turned; "
         f"{said['ratio_2019_published_fiscal']:short} was published."
-    )
+    ))  # fmt: skip
     if programmes()[phase].claims.saving:
         left, view = known.facts(assumptions), names[-1]
         inside, across = (f"open_2016_{view}_{how}" for how in ("within", "between"))
-        parts.append(
+        parts.append(Sentence(
             "The 2016 finding of no consistent effect still leaves room for a gain to "
             f"{ACCOUNTS[assumptions.perspective]} of up to "
             f"{left[inside]:short} for each £1 of {COST_WORDS[view]} or a loss of up to "
             f"{left[f'{inside}_loss']:short}, or up to {left[across]:short} and "
-            f"{left[f'{across}_loss']:short} if families were compared only between authorities: "
-            f"as if errors were independent; at worst {left[f'{inside}_worst']:short} and "
+            f"{left[f'{across}_loss']:short} if families were compared only between authorities. "
+            f"That is as if errors were independent; at worst {left[f'{inside}_worst']:short} and "
             f"{left[f'{inside}_loss_worst']:short}, or {left[f'{across}_worst']:short} and "
             f"{left[f'{across}_loss_worst']:short}."
-        )
-    return Sentence(" ".join(parts))
+        ))  # fmt: skip
+    return parts
 
 
 def _turned(ratio: Record) -> str:

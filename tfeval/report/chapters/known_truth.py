@@ -23,7 +23,7 @@ from tfeval.display.charts import heat_chart
 from tfeval.display.figures import Chart
 from tfeval.display.names import DESIGNS, METHODS, capital, words
 from tfeval.display.tables import Table, table
-from tfeval.display.words import is_missing
+from tfeval.display.words import is_missing, unsigned_nothing
 from tfeval.impact.specification import Specification
 from tfeval.programme.outcomes import outcome_label
 from tfeval.report.record import record
@@ -446,7 +446,7 @@ def _percent(row: Row, unit: str = "%") -> str:
         return "not estimated"
     # Of so few draws chance is not known: never a bare number.
     about = _draws(int(row["estimated"])) if is_missing(half) else f"±{half:.1f}"
-    return f"{value:+.1f}{unit} ({about})"
+    return f"{unsigned_nothing(f'{value:+.1f}')}{unit} ({about})"
 
 
 def _share(rows: Mapping[str, Row], name: str, column: str) -> str:
@@ -477,7 +477,7 @@ def _short(text: str, most: int = 120) -> str:
 
 
 def _significant(value: float) -> str:
-    return f"{value:.3g}".replace("-", "−")
+    return unsigned_nothing(f"{value:.3g}").replace("-", "−")
 
 
 def _small_draws(found: KnownTruth) -> str:

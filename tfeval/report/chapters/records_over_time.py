@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
+from tfeval.cohort.entry import criteria_columns
 from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import period_chart
 from tfeval.display.names import SIMULATED
@@ -31,8 +32,11 @@ from tfeval.impact.panel.group_time_effects import GroupTimeEffects
 from tfeval.impact.panel.panel import Panel
 from tfeval.impact.panel.threshold import threshold
 from tfeval.impact.plan.analysis_plan import read_plan
+from tfeval.impact.sensitivity.moderation import Heterogeneity, heterogeneity
 from tfeval.impact.sensitivity.support_dose import support_dose
-from tfeval.programme.outcomes import outcome_label
+from tfeval.impact.study.study import Study
+from tfeval.programme.outcomes import outcome_label, outcome_words
+from tfeval.programme.phases import phase
 from tfeval.records.store import Records
 from tfeval.report.chapters.impact import or_why_not, primary_outcomes
 
@@ -190,6 +194,22 @@ def dose_effects(families: Cohort, records: Records) -> Effects | Table:
     """
     chosen = primary_outcomes(families.outcomes(12), read_plan())
     return or_why_not(lambda: estimate(support_dose(families, extract=records), chosen, months=12))
+
+
+def differences(compared: Study, families: Cohort) -> Heterogeneity | Table:
+    """Return whether effects on the plan's primary outcomes differ by the criteria that are met.
+
+    Parameters
+    ----------
+    compared : Study
+        Of the cohort.
+    families : Cohort
+    """
+    chosen = primary_outcomes(families.outcomes(12), read_plan())
+    held = {one.source for one in compared.covariates.columns}
+    asked = [name for name in criteria_columns(phase(families.settings.phase)) if name in held]
+    named = compared.named(outcome_words(map(str, chosen))["labels"])
+    return or_why_not(lambda: heterogeneity(named, chosen, asked, months=12))
 
 
 def threshold_checks(families: Cohort, needed: int) -> Any:

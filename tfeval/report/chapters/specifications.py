@@ -28,7 +28,7 @@ from tfeval.impact.effects.words import (
 )
 from tfeval.impact.plan.analysis_plan import AnalysisPlan
 from tfeval.impact.specification import DESIGNS, Specification
-from tfeval.impact.study.checks import CENSORING
+from tfeval.impact.study.censoring import CENSORING
 from tfeval.impact.study.study import study
 from tfeval.money.appraisal_settings import Assumptions
 from tfeval.money.decay import Decay, decay
@@ -152,8 +152,8 @@ def specifications_table(found: Analysis, rows: pd.DataFrame) -> Table:
             "Exploratory, but for those that the plan has among its sensitivity analyses.",
             "Comparison families treated within the months are left out, and the others answer for "
             "families who would not have been; with censoring weighted, those followed stand for "
-            "all who were at risk on the index date, as far as the covariates of that date, and "
-            "nothing that happened to families afterwards, foretell who was treated.",
+            "all who were at risk on the index date, as far as that day's covariates foretell "
+            "who was treated, or, over time, what was counted until each month as well.",
             *[f"No effect. {text}" for text in failed],
             *status_notes(rows[rows["outcome"].isin(primary)].assign(small_sample=""), "families"),
             *_repeated(rows, _own(found.specification)),
@@ -430,7 +430,10 @@ def lasting(impact: Records, assumptions: Assumptions) -> Decay:
         frame=frame, joint=impact.table("windows_covariance").to_numpy(dtype=float),
         settings=outcome_words(frame["outcome"]), simulated=bool(impact["simulated"].value),
     )  # fmt: skip
-    return decay(effects, persistence=assumptions.lasting, months=int(impact["horizon"].value))
+    # Those followed over all windows are some of the families whose effects are appraised.
+    return decay(
+        effects, persistence=assumptions.lasting, months=int(impact["horizon"].value), part=True
+    )
 
 
 def lasting_words(found: Decay, impact: Records) -> Box:

@@ -16,12 +16,8 @@ from tfeval.programme.outcomes import outcome_label
 from tfeval.report.chapters.additional import PER, read_words
 from tfeval.report.chapters.areas import authority_sentence, left_out, read_areas, why_not
 from tfeval.report.chapters.budget import remainder_sentence
-from tfeval.report.chapters.claims import (
-    additional_cost,
-    break_even_words,
-    cost_words,
-    each_cost,
-)
+from tfeval.report.chapters.claim_words import break_even_words
+from tfeval.report.chapters.claims import additional_cost, cost_words, each_cost
 from tfeval.report.chapters.over_time import areas_row
 from tfeval.report.chapters.unmeasured import sure_words
 from tfeval.report.chapters.value import designs_sentence

@@ -19,16 +19,10 @@ from tfeval.impact.sensitivity.regression import Regression, Stability, beta_at,
 
 @dataclass(frozen=True)
 class Adjusted:
-    """What the regression would say had it included the confounder.
+    """What the regression would say had it included the confounder."""
 
-    Attributes
-    ----------
-    r2_treatment, r2_outcome : float
-        Partial R2 of the confounder with the treatment, given the covariates, and with the
-        outcome, given treatment and covariates.
-    estimate, std_error : float
-    """
-
+    #: r2_treatment, r2_outcome: partial R2 of the confounder with the treatment, given the
+    #: covariates, and with the outcome, given treatment and covariates.
     r2_treatment: float
     r2_outcome: float
     estimate: float
@@ -327,7 +321,6 @@ def with_confounder(
 
     Parameters
     ----------
-    found : Regression
     given : (float, float) or None
         Its partial R2 with treatment and outcome, as from `benchmark_strength`.
     critical : float

@@ -13,7 +13,6 @@ from tfeval.errors import ParameterError, suggest
 from tfeval.impact.balance.rows import weights_from_pairs, weights_from_sets
 from tfeval.impact.design.design import LONE_STRATUM, NONE_LEFT, NOT_NEEDED, OUTSIDE_CALIPER
 from tfeval.impact.matching.boxes import arms_of, nearest_places, rows_of
-from tfeval.impact.matching.full_loops import nearest_other, optimal_pairs, stars_on_a_line
 from tfeval.impact.matching.nearest import (
     Calipers,
     Pairs,
@@ -21,13 +20,11 @@ from tfeval.impact.matching.nearest import (
     nearest_with_replacement,
 )
 from tfeval.impact.matching.nearest_loops import TOO_FAR
-from tfeval.impact.matching.ordering import (
-    matching_order,
-    sorted_arm,
-)
+from tfeval.impact.matching.optimal import full_sets, optimal_pairs
+from tfeval.impact.matching.ordering import matching_order, sorted_arm
 from tfeval.impact.matching.settings import Settings
 from tfeval.impact.study.checks import known_names
-from tfeval.impact.study.covariates import Covariates, for_size
+from tfeval.impact.study.covariates import Covariates
 from tfeval.impact.study.study import Study
 
 # Coordinates in which Mahalanobis distance is the ordinary one.
@@ -63,11 +60,6 @@ def whitened(
     ndarray of float, shape (n, at most k)
         The units and zeros of the covariates change nothing. Fewer than k where some do not vary;
         linear combinations of others add no distance of their own.
-
-    Raises
-    ------
-    ParameterError
-        If `covariance` is unknown, or no covariate varies in whom it is taken over.
 
     Examples
     --------
@@ -113,80 +105,11 @@ def _root_of_inverse(spread: np.ndarray) -> np.ndarray:
     return root / scale[:, None]
 
 
-# Optimal full matching on a score: everybody in a set, at the least total distance.
-
-
-def full_sets(
-    distance: np.ndarray,
-    treated: np.ndarray,
-    strata: np.ndarray | None = None,
-    caliper: float | None = None,
-    unit: np.ndarray | None = None,
-) -> np.ndarray:
-    """Put everybody in a matched set of one treated unit or one comparison unit.
-
-    The answer is exact: the sum of absolute differences between the one and the others, over all
-    sets, is the least there is. Sorting aside, the work grows in proportion to the units.
-
-    Parameters
-    ----------
-    distance : ndarray of float, shape (n,)
-        The score that sets should agree on.
-    treated : ndarray of bool, shape (n,)
-        Who was treated.
-    strata : ndarray of int, optional, shape (n,)
-        Codes from 0; sets are made within.
-    caliper : float, optional
-        Largest distance between the one and the others of a set, in the units of the score; the
-        bound is allowed. Those with nobody of the other arm within it are in no set.
-    unit : ndarray, optional, shape (n,)
-        Identifiers; they decide between equal scores, so that the order of rows does not.
-
-    Returns
-    -------
-    ndarray of int, shape (n,)
-        Each unit's set, from 0 in order of strata and scores; -1 for those in none.
-
-    References
-    ----------
-    Rosenbaum (1991), A characterization of optimal designs for observational studies, JRSS B 53:
-    full matching is best. Hansen and Klopfer (2006), Optimal full matching and related designs via
-    network flows, JCGS 15. On a line: Colannino et al. (2007), Efficient many-to-many point
-    matching in one dimension, Graphs and Combinatorics 23.
-
-    Examples
-    --------
-    >>> score = np.array([0.10, 0.12, 0.11, 0.80, 0.90])
-    >>> full_sets(score, np.array([True, False, False, True, False])).tolist()
-    [0, 0, 0, 1, 1]
-    """
-    size = len(distance)
-    sets = np.full(size, -1, dtype=np.int64)
-    if not size:
-        return sets
-    line = sorted_arm(np.arange(size), np.asarray(distance, dtype=float), strata, unit)
-    arms = treated[line.rows]
-    width = np.inf if caliper is None else float(caliper)
-    apart = np.empty(size)
-    for_size(nearest_other, size)(line.scores, arms, line.starts, apart)
-    inside = np.isfinite(apart) & (apart <= width)
-    before = np.concatenate([[0], np.cumsum(inside)])
-    found = np.full(int(before[-1]), -1, dtype=np.int64)
-    for_size(stars_on_a_line, size)(
-        line.scores[inside], arms[inside], before[line.starts], width, found
-    )
-    # Centres are numbered in order of place, which the order of rows does not change.
-    centres = np.zeros(len(found), dtype=bool)
-    centres[found] = True
-    sets[line.rows[inside]] = (np.cumsum(centres) - 1)[found]
-    return sets
-
-
 # Nearest-neighbour matching on Mahalanobis distance, within calipers.
 
 
 def mahalanobis_found(task: Any) -> Pairs:
-    """Match as `match` asks; `task` is a `found.Task`.
+    """Match as `match` asks; `task` is a `Task`.
 
     The search is exact. With up to about five covariates, or with calipers and strata that leave
     few to compare, it passes over nearly all units; with twenty and no caliper it looks at most.
@@ -236,25 +159,15 @@ def _chosen(covariates: Covariates, on: tuple[str, ...]) -> Covariates:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """What a method found.
+class Matched:
+    """What a method found."""
 
-    Attributes
-    ----------
-    weights : ndarray of float, shape (n,)
-        Without sampling weights.
-    fate : ndarray of int8, shape (n,)
-        Why a unit has no weight, as in `design.FATES`; read only where the weight is 0.
-    sets : ndarray of int or None, shape (n,)
-    pairs : ndarray of int or None, shape (pairs, 2)
-    shares : ndarray of float or None, shape (pairs,)
-    """
-
-    weights: np.ndarray
+    weights: np.ndarray  # (n,): without sampling weights
+    #: (n,) int8: why a unit has no weight, as in `design.FATES`; read only where the weight is 0.
     fate: np.ndarray
-    sets: np.ndarray | None = None
-    pairs: np.ndarray | None = None
-    shares: np.ndarray | None = None
+    sets: np.ndarray | None = None  # (n,) int
+    pairs: np.ndarray | None = None  # (pairs, 2) int
+    shares: np.ndarray | None = None  # (pairs,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,12 +197,12 @@ class Task:
         return codes if (both == 3).any() else None
 
 
-def find(task: Task) -> Found:
+def find(task: Task) -> Matched:
     """Run the method chosen."""
     return _METHODS[task.chosen.method](task)
 
 
-def _nearest(task: Task) -> Found:
+def _nearest(task: Task) -> Matched:
     study, chosen = task.study, task.chosen
     whole = None if task.eligible.all() else task.eligible
     among: dict[str, Any] = {
@@ -307,7 +220,7 @@ def _nearest(task: Task) -> Found:
     return _from_pairs(task, found)
 
 
-def _from_pairs(task: Task, found: Pairs) -> Found:
+def _from_pairs(task: Task, found: Pairs) -> Matched:
     size = task.study.size
     pairs = np.column_stack([found.rows, found.matches])
     fate = _fate(task)
@@ -321,7 +234,7 @@ def _from_pairs(task: Task, found: Pairs) -> Found:
         sets = np.full(size, -1, dtype=np.int64)
         sets[found.rows] = sets[found.matches] = codes
     weights = weights_from_pairs(found.rows, found.matches, size, shares)
-    return Found(weights, fate, sets=sets, pairs=pairs, shares=found.shares)
+    return Matched(weights, fate, sets=sets, pairs=pairs, shares=found.shares)
 
 
 def _run_codes(rows: np.ndarray) -> np.ndarray:
@@ -334,15 +247,15 @@ def _run_codes(rows: np.ndarray) -> np.ndarray:
     return codes
 
 
-def _from_sets(task: Task, sets: np.ndarray) -> Found:
+def _from_sets(task: Task, sets: np.ndarray) -> Matched:
     weights = weights_from_sets(sets, task.study.treated, task.chosen.estimand)
     fate = _fate(task)
     fate[task.focal] = NONE_LEFT if task.chosen.method != "full" else OUTSIDE_CALIPER
     fate[_lone(task)] = LONE_STRATUM
-    return Found(weights, fate, sets=sets)
+    return Matched(weights, fate, sets=sets)
 
 
-def _optimal(task: Task) -> Found:
+def _optimal(task: Task) -> Matched:
     inside = np.flatnonzero(task.eligible)
     rows, matches = optimal_pairs(
         task.along[inside],
@@ -357,11 +270,11 @@ def _optimal(task: Task) -> Found:
     return _from_pairs(task, Pairs(rows, matches, None, lone, np.full(len(lone), TOO_FAR)))
 
 
-def _full(task: Task) -> Found:
+def _full(task: Task) -> Matched:
     return _from_sets(task, _inside(task, partial(full_sets, caliper=_width(task))))
 
 
-def _subclass(task: Task) -> Found:
+def _subclass(task: Task) -> Matched:
     from tfeval.impact.matching.coarsened import subclass_sets  # noqa: PLC0415
 
     chosen = task.chosen
@@ -371,7 +284,7 @@ def _subclass(task: Task) -> Found:
     return _from_sets(task, _inside(task, method))
 
 
-def _coarsened(task: Task) -> Found:
+def _coarsened(task: Task) -> Matched:
     from tfeval.impact.matching.coarsened import coarsened_sets  # noqa: PLC0415
 
     chosen = task.chosen
@@ -380,7 +293,7 @@ def _coarsened(task: Task) -> Found:
     )
 
 
-def _kernel(task: Task) -> Found:
+def _kernel(task: Task) -> Matched:
     from tfeval.impact.matching.kernel import kernel_weights  # noqa: PLC0415
 
     study, chosen = task.study, task.chosen
@@ -396,10 +309,10 @@ def _kernel(task: Task) -> Found:
     )
     weights, fate = np.zeros(study.size), _fate(task)
     weights[inside], fate[inside] = given, codes
-    return Found(weights, fate)
+    return Matched(weights, fate)
 
 
-def _mahalanobis(task: Task) -> Found:
+def _mahalanobis(task: Task) -> Matched:
     return _from_pairs(task, mahalanobis_found(task))
 
 
@@ -433,7 +346,7 @@ def _lone(task: Task) -> np.ndarray:
     return ((own == 0) | (other == 0))[strata]
 
 
-_METHODS: dict[str, Callable[[Task], Found]] = {
+_METHODS: dict[str, Callable[[Task], Matched]] = {
     "nearest": _nearest,
     "optimal": _optimal,
     "full": _full,

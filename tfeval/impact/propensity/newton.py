@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tfeval.impact.study.blocks import Reader, parts, reader, spread_rows, steps, thinned
 from tfeval.impact.study.covariates import BLOCK, LARGE, Covariates, in_parts, one_blas_thread
 from tfeval.impact.study.numbers import aliased, magnitude_of
-from tfeval.impact.study.rows import Reader, parts, reader, spread_rows, steps, thinned
 
 # Newton's method for a convex sum over units, read block by block.
 # A method gives the terms of one block (value, residual, curvature of each unit); here they are
@@ -58,7 +58,6 @@ def sweep(
 
     Parameters
     ----------
-    rows : Reader
     coefficients : ndarray, shape (k,)
     terms : callable
         See `Terms`.
@@ -121,7 +120,6 @@ def newton(
 
     Parameters
     ----------
-    rows : Reader
     terms : callable
         Of a convex value.
     start : ndarray, shape (k,)
@@ -137,10 +135,6 @@ def newton(
     coefficients : ndarray, shape (k,)
     information : ndarray, shape (k, k)
         As it was before the last step, so within about `near` of the solution's.
-
-    Raises
-    ------
-    NotConvergedError
     """
     held = np.zeros(len(start)) if hold is None else hold
     found, last, value = start, start, np.inf
@@ -175,8 +169,6 @@ def approach(
 
     Parameters
     ----------
-    rows : Reader
-    terms : callable
     start : ndarray, shape (k,)
     information : ndarray, shape (k, k)
         Nearly that of the solution.
@@ -206,27 +198,15 @@ EVERYONE = slice(None)
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """Coefficients that set the summed residuals times x to 0.
+    """Coefficients that set the summed residuals times x to 0."""
 
-    Attributes
-    ----------
-    coefficients : ndarray, shape (1 + count,)
-        The intercept first; 0 for a redundant covariate.
-    information : ndarray, shape (1 + count, 1 + count)
-        That of a redundant coefficient is so large that it does not move.
-    linear : ndarray, shape (n,)
-        Linear predictor.
-    redundant : tuple of str
-        Covariates that are a combination of those before them.
-    left : float
-        Largest of the summed residuals times x, in standard deviations of x: rounding, where
-        there is a solution.
-    """
-
-    coefficients: np.ndarray
+    coefficients: np.ndarray  # (1 + count,): the intercept first; 0 for a redundant covariate
+    #: (1 + count, 1 + count): that of a redundant coefficient is so large that it does not move.
     information: np.ndarray
-    linear: np.ndarray
-    redundant: tuple[str, ...]
+    linear: np.ndarray  # (n,): linear predictor
+    redundant: tuple[str, ...]  # covariates that are a combination of those before them
+    #: Largest of the summed residuals times x, in standard deviations of x: rounding, where there
+    #: is a solution.
     left: float
 
 
@@ -243,7 +223,6 @@ def solve(
 
     Parameters
     ----------
-    covariates : Covariates
     terms_of : callable
         See `TermsOf`; a sample of the units starts the fit of many.
     intercept : float

@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tfeval.errors import DataError, ParameterError, names_settings, suggest
+from tfeval.errors import DataError, check_choice, names_settings
 from tfeval.impact.design.design import KEPT, NOT_ASKED, Design, WeightModel
-from tfeval.impact.propensity.propensity import Propensity
-from tfeval.impact.propensity.solving import (
+from tfeval.impact.propensity.newton import (
     NEAR,
     NotConvergedError,
     Terms,
@@ -18,10 +17,11 @@ from tfeval.impact.propensity.solving import (
     step_size,
     sweep,
 )
+from tfeval.impact.propensity.propensity import Propensity
+from tfeval.impact.study.blocks import Reader
 from tfeval.impact.study.checks import sources_of
 from tfeval.impact.study.covariates import Covariates
 from tfeval.impact.study.numbers import LARGEST, ROUNDING
-from tfeval.impact.study.rows import Reader
 from tfeval.impact.study.study import Study, check_study
 
 # The design in which nobody is matched or weighted: what all others are measured against.
@@ -68,10 +68,7 @@ def unweighted(study: Study, estimand: str = "ATT") -> Design:
     [1.0, 1.0, 1.0, 1.0]
     """
     check_study(study, "unweighted")
-    if estimand not in ESTIMANDS:
-        raise ParameterError(
-            f"estimand {estimand!r} is not offered. {suggest(str(estimand), ESTIMANDS)}"
-        )
+    check_choice("estimand", estimand, ESTIMANDS)
     counted = study.sampling > 0
     whose = {"ATT": study.treated, "ATC": ~study.treated}.get(estimand, counted)
     notes = [
@@ -145,24 +142,12 @@ UNSOLVED = 1e-7
 
 @dataclass(frozen=True, eq=False)
 class EntropyFit:
-    """Entropy balancing of one arm.
+    """Entropy balancing of one arm."""
 
-    Attributes
-    ----------
-    weights : ndarray, shape (n,)
-        0 outside the arm; they sum to the target's.
-    residual : ndarray, shape (n,)
-        Target less weights; orthogonal to the covariates and to 1.
-    coefficients : ndarray, shape (1 + count,)
-        Of the weights' logarithm.
-    information : ndarray, shape (1 + count, 1 + count)
-        The weights times x x'.
-    """
-
-    weights: np.ndarray
-    residual: np.ndarray
-    coefficients: np.ndarray
-    information: np.ndarray
+    weights: np.ndarray  # (n,): 0 outside the arm; they sum to the target's
+    residual: np.ndarray  # (n,): target less weights; orthogonal to the covariates and to 1
+    coefficients: np.ndarray  # (1 + count,): of the weights' logarithm
+    information: np.ndarray  # (1 + count, 1 + count): the weights times x x'
 
 
 def entropy_terms(base: np.ndarray, target: np.ndarray) -> Terms:
@@ -190,7 +175,6 @@ def balance_arm(covariates: Covariates, base: np.ndarray, target: np.ndarray) ->
 
     Parameters
     ----------
-    covariates : Covariates
     base : ndarray of float, shape (n,)
         Weights to stay near, 0 outside the arm.
     target : ndarray of float, shape (n,)
@@ -372,20 +356,11 @@ AS_KNOWN = "Standard errors take the weights as known: {why}."
 
 @dataclass(frozen=True, eq=False)
 class Estimated:
-    """Weights of a study.
+    """Weights of a study."""
 
-    Attributes
-    ----------
-    weights : ndarray, shape (n,)
-        Of the design and the sampling together.
-    propensity : Propensity or None
-    models : tuple of WeightModel
-        None where the weights count as known; one for each arm that was balanced by itself.
-    notes : tuple of str
-    """
-
-    weights: np.ndarray
+    weights: np.ndarray  # (n,): of the design and the sampling together
     propensity: Propensity | None = None
+    #: None where the weights count as known; one for each arm that was balanced by itself.
     models: tuple[WeightModel, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -440,11 +415,8 @@ def trimmed(
 
     Parameters
     ----------
-    study : Study
-    found : Estimated
     estimand : str
         For the ATT and ATC only the other arm's weights are looked at.
-    quantile : float
     exclude : bool
         Whether units with more are left out rather than capped.
 

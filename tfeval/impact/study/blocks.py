@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
+from tfeval.display.tables import exact_count
 from tfeval.errors import DataError
 from tfeval.impact.study.covariates import BLOCK, LARGE, THREADS, Covariates, in_parts
 from tfeval.impact.study.study import Study
@@ -32,13 +33,6 @@ def in_order(given: Rows, index: pd.Index, what: str) -> Rows:
     what : str
         What an error calls the rows, in the plural: "The outcomes".
 
-    Raises
-    ------
-    DataError
-        If labels lack or are not unique; or if the study's rows are known by their numbers
-        alone (unnamed labels 0, 1, 2 and so on) and those given are not exactly these. A filter
-        and a `reset_index` number rows anew, and others would then be taken for them.
-
     Examples
     --------
     >>> rows = pd.Series([1.0, 2.0], index=["a", "b"])
@@ -54,10 +48,9 @@ def in_order(given: Rows, index: pd.Index, what: str) -> Rows:
         )
     places = given.index.get_indexer(index)
     if missing := int(np.count_nonzero(places < 0)):
-        some = f"{missing:,}" if missing >= 10 else "fewer than 10"
         raise DataError(
-            f"{what} lack {some} of the study's {len(index):,} units: give them the same "
-            "index as the frame the study was made from."
+            f"{what} lack {exact_count(missing)} of the study's {len(index):,} units: give them "
+            "the same index as the frame the study was made from."
         )
     if len(given) != len(index) and numbers_rows(index):
         raise DataError(
@@ -73,13 +66,8 @@ def check_unique(names: Iterable[Any], what: str) -> None:
 
     Parameters
     ----------
-    names : iterable
     what : str
         What an error calls them, in the plural: "The outcomes".
-
-    Raises
-    ------
-    DataError
     """
     shown = [str(name) for name in names]
     if twice := [name for name, count in Counter(shown).items() if count > 1]:
@@ -103,21 +91,13 @@ def numbers_rows(index: pd.Index) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Reader:
-    """Covariates with a leading 1, each shifted by a constant.
-
-    Attributes
-    ----------
-    covariates : Covariates
-    shift : ndarray, shape (count,)
-        Taken off each covariate where its mean is many standard deviations from 0, so that sums
-        of squares keep their digits; 0 elsewhere.
-    scale : ndarray, shape (1 + count,)
-        Standard deviations, 1 for the intercept.
-    """
+    """Covariates with a leading 1, each shifted by a constant."""
 
     covariates: Covariates
+    #: (count,): taken off each covariate where its mean is many standard deviations from 0, so that
+    #: sums of squares keep their digits; 0 elsewhere.
     shift: np.ndarray
-    scale: np.ndarray
+    scale: np.ndarray  # (1 + count,): standard deviations, 1 for the intercept
 
     @property
     def size(self) -> int:
@@ -212,13 +192,7 @@ def steps(start: int, stop: int, size: int = BLOCK) -> Iterator[slice]:
 
 
 def rows_that_count(study: Study) -> np.ndarray | None:
-    """Return the rows with a sampling weight above 0; None if all have one.
-
-    Raises
-    ------
-    DataError
-        If an arm has none.
-    """
+    """Return the rows with a sampling weight above 0; None if all have one."""
     if study.weight is None or study.weight.all():
         return None
     counted = study.weight > 0

@@ -1,0 +1,234 @@
+"""Released numbers as effects and as records, for the code that draws and values them.
+
+What is read here is the released table of cells as text, and nothing else; so whatever is drawn,
+pooled or valued from it follows from what has left already.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tfeval.errors import TfevalError
+from tfeval.impact.balance.tables import BALANCED, NOT_BALANCED, PARTLY, THRESHOLDS
+from tfeval.impact.effects.effects import Effects
+from tfeval.impact.inference.rules import ESTIMATED, NO_ERROR
+from tfeval.impact.plan.analysis_plan import read_plan
+from tfeval.impact.study.censoring import CENSORING
+from tfeval.programme import outcomes as registry
+from tfeval.programme.outcomes import outcome_label, outcome_words
+from tfeval.report.chapters.areas import (
+    AreasByOutcome,
+    areas_record,
+    together_record,
+)
+from tfeval.report.chapters.specifications import KEYS
+from tfeval.report.notebook_parts import content_of
+from tfeval.report.parameters import notebook_parameters, read_notebook, resolve
+from tfeval.report.record import make_record
+from tfeval.settings import project_folder
+
+IMPACT = "04_impact"
+
+
+_NUMBERS = ("value", "unit", "error", "low", "high")
+
+
+class Numbers:
+    """The numbers of a released table.
+
+    Parameters
+    ----------
+    register : DataFrame
+        As `read_register` returns it.
+    about : mapping of str to str
+        The choices that it rests on.
+    """
+
+    def __init__(self, register: pd.DataFrame, about: Mapping[str, str]) -> None:
+        shown = register[register["shown"] == "yes"]
+        self.frame = shown.assign(
+            **{name: pd.to_numeric(shown[name], errors="coerce") for name in _NUMBERS}
+        )
+        self.hidden = register[register["shown"] != "yes"]
+        at = zip(self.frame["number"], self.frame["arm"], self.frame["area"], strict=True)
+        self._values = dict(zip(at, self.frame["value"], strict=True))
+        self.about = dict(about)
+        self.simulated = about.get("simulated") == "yes"
+        self.horizon = int(about.get("horizon", 12))
+
+    def of(self, kind: str, level: str = "england") -> pd.DataFrame:
+        """Return what is shown of a kind."""
+        return self.frame[(self.frame["kind"] == kind) & (self.frame["level"] == level)]
+
+    def value(self, number: str, arm: str, area: str = "England") -> float:
+        """Return one number; NaN if it is hidden."""
+        return float(self._values.get((number, arm, area), np.nan))
+
+    def mean(self, outcome: str, design: str, arm: str, area: str = "England") -> float:
+        """Return a group's mean: its own, or the share of families with the outcome."""
+        own = self.value(f"mean:{outcome}:{design}", arm, area)
+        return own if np.isfinite(own) else self.value(f"share:with:{outcome}", arm, area)
+
+    def hidden_outcomes(self) -> list[str]:
+        """Return the outcomes of which England's effect is hidden."""
+        rows = self.hidden[(self.hidden["kind"] == "effect") & (self.hidden["level"] == "england")]
+        return [str(one) for one in rows["outcome"]]
+
+
+@lru_cache(maxsize=2)
+def effects_of(numbers: Numbers) -> Effects:
+    """Return England's released effects, corrected for their number as the plan says.
+
+    Parameters
+    ----------
+    numbers : Numbers
+
+    Notes
+    -----
+    How outcomes vary together is not released: they are taken as independent. Intervals of
+    relative changes take the comparison mean as known.
+    """
+    from scipy.special import ndtr  # noqa: PLC0415
+
+    plan = read_plan()
+    rows = []
+    for row in numbers.of("effect").to_dict("records"):
+        _, outcome, design, method, estimand = str(row["number"]).split(":")[:5]
+        mean = {arm: numbers.mean(outcome, design, arm) for arm in ("treated", "comparison")}
+        base = mean["comparison"] if mean["comparison"] > 0 else np.nan
+        known = np.isfinite(row["error"])
+        rows.append({
+            "outcome": outcome, "months": numbers.horizon, "estimand": estimand, "design": design,
+            "method": method, "estimate": row["value"], "std_error": row["error"],
+            "conf_low": row["low"], "conf_high": row["high"],
+            "p_value": 2 * ndtr(-abs(row["value"] / row["error"])) if known else np.nan,
+            "relative": row["value"] / base, "relative_low": row["low"] / base,
+            "relative_high": row["high"] / base, "mean_treated": mean["treated"],
+            "mean_comparison": mean["comparison"], "small_sample": "",
+            "n_treated": numbers.value(f"known:{outcome}", "treated"),
+            "n_comparison": numbers.value(f"known:{outcome}", "comparison"),
+            "status": ESTIMATED if known else NO_ERROR, "role": plan.role(outcome),
+        })  # fmt: skip
+    frame = pd.DataFrame(rows)
+    if frame.empty:
+        raise TfevalError("No effect is shown.")
+    settings = {**outcome_words(frame["outcome"]), "who": "families", "title": "Released effects"}
+    made = Effects(frame, _apart(frame["std_error"]), settings=settings,
+                   simulated=numbers.simulated)  # fmt: skip
+    return made.with_corrections(plan.correction["method"], family="role")
+
+
+def _apart(errors: pd.Series) -> np.ndarray:
+    return np.diag(np.nan_to_num(errors.to_numpy(dtype=float)) ** 2)
+
+
+@lru_cache(maxsize=2)
+def areas_of(numbers: Numbers) -> AreasByOutcome:
+    """Return authorities' released effects, partly pooled anew, by outcome."""
+    pooled = AreasByOutcome(simulated=numbers.simulated)
+    for outcome, own in numbers.of("effect", "authority").groupby("outcome", sort=False):
+        name = str(outcome)
+        counts = {arm: [numbers.value(f"known:{name}", arm, area) for area in own["area"]]
+                  for arm in ("treated", "comparison")}  # fmt: skip
+        frame = pd.DataFrame({
+            "outcome": name, "population": own["name"], "months": numbers.horizon,
+            "estimate": own["value"], "std_error": own["error"],
+            **{f"n_{arm}": held for arm, held in counts.items()},
+        }).dropna()  # fmt: skip
+        effects = Effects(frame.reset_index(drop=True), _apart(frame["std_error"]),
+                          settings=outcome_words(frame["outcome"]),
+                          simulated=numbers.simulated)  # fmt: skip
+        try:
+            pooled[name] = effects.pool(name, better=registry.outcome(name).better)
+        except TfevalError as fault:
+            pooled.failed[name] = str(fault)
+    return pooled
+
+
+def balance_of(numbers: Numbers) -> pd.DataFrame:
+    """Return the released differences between the groups: one row a covariate, before and after."""
+    rows = numbers.of("balance")
+    word = rows["number"].str.split(":").str[1]
+    wide = rows.assign(when=word).pivot_table(index="outcome", columns="when", values="value",
+                                              sort=False)  # fmt: skip
+    return wide.reindex(columns=["before", "after"]).reset_index()
+
+
+def verdict_of(numbers: Numbers) -> str:
+    """Return whether the groups are alike, by the released differences after the design alone."""
+    after = balance_of(numbers)["after"].abs()
+    if after.empty or after.isna().all() or after.max() > THRESHOLDS["smd_limit"]:
+        return NOT_BALANCED
+    return BALANCED if after.max() <= THRESHOLDS["smd"] else PARTLY
+
+
+def chosen(name: str, about: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values of a notebook's parameters: those told, else its own defaults."""
+    notebook = read_notebook(project_folder("notebooks") / f"{name}.ipynb")
+    declared = notebook_parameters(notebook, name)
+    told = {key: value for key, value in about.items() if value != "None"}
+    return resolve(declared, told)
+
+
+def write_records(folder: Path, numbers: Numbers) -> None:
+    """Write what chapter 4 records, made of released numbers, for the chapters that read it.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the records; a folder of chapter 4's name is made in it.
+    numbers : Numbers
+    """
+    effects = effects_of(numbers)
+    frame, areas = effects.to_frame(), areas_of(numbers)
+    given = chosen(IMPACT, numbers.about)
+    keys = {name: given[name] for name in KEYS if name in given} | {"censoring": CENSORING[0]}
+    verdict = verdict_of(numbers)
+    told = {"simulated": numbers.simulated, "horizon": numbers.horizon, "balance": verdict,
+            "windows_balance": verdict, "comparison": given["comparison"],
+            "design": given["design"], "estimator": given["estimator"]}  # fmt: skip
+    counts = {"sessions_possible": numbers.value("mean:sessions_possible", "both"),
+              "families_followed": numbers.value("compared", "treated")}  # fmt: skip
+    told |= {name: value for name, value in counts.items() if np.isfinite(value)}
+    if hidden := numbers.hidden_outcomes():
+        told["outcomes_not_shown"] = "; ".join(hidden)
+    joint = pd.DataFrame(effects.joint, columns=frame["outcome"])
+    tables = {
+        "effects": frame, "covariance": joint, "windows": frame, "windows_covariance": joint,
+        "specifications": frame.assign(**keys, alike=verdict, why=""),
+        "areas": areas_record(areas), "areas_together": together_record(areas),
+    }  # fmt: skip
+    content = {
+        "notebook": IMPACT,
+        "parameters": {name: value for name, value in given.items() if name != "extract"},
+        "records": [make_record(name, value, subject={}).content()
+                    for name, value in told.items()],
+        "tables": {name: content_of(name, held) for name, held in tables.items()},
+    }  # fmt: skip
+    place = folder / IMPACT
+    place.mkdir(mode=0o700)
+    (place / "records.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def covariate_label(name: str) -> str:
+    """Return a covariate's name for readers.
+
+    Examples
+    --------
+    >>> covariate_label("offences_before"), covariate_label("young_children")
+    ('Proven offences', 'Young children')
+    """
+    bare, late = name.removesuffix("_before"), name.endswith("_before_identification")
+    bare = bare.removesuffix("_before_identification")
+    try:
+        said = outcome_label(bare)
+    except TfevalError:
+        said = bare.replace("_", " ").capitalize()
+    return f"{said}, year before identification" if late else said
