@@ -280,7 +280,7 @@ def publish(notebook: Mapping[str, Any], page: Page) -> str:
 class _Exporter(HTMLExporter):
     """Fills the template; what HTMLExporter parses the whole page for, `finish` does."""
 
-    def from_notebook_node(  # type: ignore[override]
+    def from_notebook_node(
         self, nb: nbformat.NotebookNode, resources: dict[str, Any] | None = None, **more: Any
     ) -> Any:
         return super(HTMLExporter, self).from_notebook_node(nb, resources, **more)
