@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 
 from tfeval.errors import ParameterError, ReportError
-from tfeval.report import execute, fingerprint
+from tfeval.report import execute, fingerprint, progress
 from tfeval.report.fingerprint import IMPORTED, MANIFEST, alone, file_hash, is_full, read_manifest
 from tfeval.report.plan import plan
 from tfeval.report.reports_index import write_index
 from tfeval.report.run import ending_with_index, run_jobs
+from tfeval.report.task import Outcome
 
 
 @pytest.fixture
@@ -296,3 +297,20 @@ def test_a_notebook_in_another_language_is_refused(write, tmp_path, metadata, la
         plan(["01_a"], {}, tmp_path)
     assert f"01_a is a notebook in {language}, and a report runs Python" in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+# --- how far it has come --------------------------------------------------------------------------
+
+
+def test_a_long_run_says_how_far_it_is_and_a_short_one_only_what_it_made(capsys, monkeypatch):
+    clock = itertools.count(0, 3)  # three seconds a page
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    for total in (3, 40):
+        with progress.follow(total) as tell:
+            for number in range(total):
+                tell(Outcome("national", f"{number}", "ok", Path(f"{number}.html")))
+    told = capsys.readouterr()
+    assert told.out.count("made        ") == 43
+    lines = told.err.splitlines()
+    assert len(lines) == 20 and lines[-1] == "Notebooks: 40 of 40"
+    assert lines[0] == "Notebooks: 2 of 40, about 57 seconds left"

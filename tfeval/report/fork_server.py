@@ -1,7 +1,8 @@
 """The process from which warm kernels are forked: it has imported what notebooks import.
 
 It belongs to one run, which started it and speaks to it over a pair of sockets without a name;
-when the run ends, however it ends, this process and its kernels end too.
+when the run ends, however it ends, this process and its kernels end too. It has one thread and no
+shell, so that there is no history to write and nothing that a fork could cut in two.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import pkgutil
 import signal
 import socket
 import sys
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -126,6 +128,8 @@ def _become(asked: dict[str, Any], errors: int, modules: dict[str, ModuleType]) 
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
+    except Exception:
+        traceback.print_exc()  # into the run's own private file
     finally:
         atexit._run_exitfuncs()
         os._exit(status)

@@ -192,7 +192,7 @@ def page_parameters() -> dict[str, Any]:
     names = getattr(running, "user_ns", {})
     found = parameters_among([str(text) for text in names.get("In", ())])
     if not found:  # a kernel that was asked to keep no history: then known parameters as they are
-        known = (*declared(), "local_authority", "extract", "audit")
+        known = (*declared(), *PLACES, EXTRACT, "audit")
         found = {name: names[name] for name in known
                  if isinstance(names.get(name), str | int | float)}  # fmt: skip
     for name, value in found.items():

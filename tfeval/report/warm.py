@@ -20,7 +20,9 @@ from tfeval.settings import project_folder
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 #: What Python is asked to run, before the number of its socket.
-COMMAND = ["-m", "tfeval.report.fork_server"]
+COMMAND: list[str] = ["-m", "tfeval.report.fork_server"]
+#: Seconds in which a server has loaded all, or answered; in a tenth of them it has ended.
+_PATIENCE = 120.0
 
 
 class Forked:
@@ -64,8 +66,8 @@ class WarmKernels:
     """Kernels forked from one process that has imported what notebooks import.
 
     Papermill, and what a notebook sees, are as with a kernel that is started anew; only Linux can
-    do it. The process is started with the first kernel, and anew when tfeval's
-    code or data have changed.
+    do it. The process is started with the first kernel, and anew when tfeval's code
+    or data have changed.
 
     Notes
     -----
@@ -135,6 +137,7 @@ class WarmKernels:
         self._end()
         self._code = code
         self._link, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._link.settimeout(_PATIENCE)
         with other:
             self._process = subprocess.Popen(
                 # Not the folder of the run before the libraries.
@@ -148,6 +151,9 @@ class WarmKernels:
         if self._link is not None:
             self._link.close()
         if self._process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_PATIENCE / 10)
+            self._process.kill()  # one that hangs
             self._process.wait()
         self._link = self._process = None
 
