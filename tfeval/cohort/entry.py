@@ -188,7 +188,6 @@ def assessed(records: Records, settings: Settings, rules: Phase) -> ibis.Table:
         as_asked=~supported if settings.treatment == "data_matched_apart" else True,
     )
     first = families.group_by("family_id").aggregate(first_on=_.treated_on.min())
-    families = families.mutate(read=families["family_id"].notin(_unreadable(records, rules)))
     own = families.filter(_.phase == rules.name)
     lacking = [name for name in rules.nominated if name not in own.columns]
     if lacking:
@@ -203,7 +202,9 @@ def assessed(records: Records, settings: Settings, rules: Phase) -> ibis.Table:
     enough = (met >= rules.criteria_needed) | ((met == rules.criteria_needed - 1) & local)
     flags = {f"met_{name}": as_number(own[name].fill_null(False)) for name in rules.criteria}
     own = own.mutate(met=met, eligible=enough, **flags)
-    return own.inner_join(first, "family_id").select(
+    lost = _unreadable(records, rules)
+    joined = own.inner_join(first, "family_id").left_join(lost, [("family_id", "lost")])
+    return joined.select(
         "family_id",
         "local_authority",
         "identified_on",
@@ -213,12 +214,12 @@ def assessed(records: Records, settings: Settings, rules: Phase) -> ibis.Table:
         "first_on",
         "met",
         "eligible",
-        "read",
         *flags,
+        read=joined["lost"].isnull(),
     )
 
 
-def _unreadable(records: Records, rules: Phase) -> ibis.Value:
+def _unreadable(records: Records, rules: Phase) -> ibis.Table:
     """Return the families of which something that decides cannot be read, in whatever phase.
 
     A day of attachment that cannot be read would else be none, and the family compared as one
@@ -227,9 +228,8 @@ def _unreadable(records: Records, rules: Phase) -> ibis.Value:
     raw, columns = records.raw["families"], TABLES["families"].columns
     names = ("phase", "identified_on", "attached_on", "lead_practitioner_on", *rules.nominated)
     wrong = [unread(raw[name], columns[name]) for name in names if name in raw.columns]
-    return raw.filter(ibis.or_(*wrong)).select(family_id=raw["family_id"].cast("string"))[
-        "family_id"
-    ]
+    found = raw.filter(ibis.or_(*wrong)).select(lost=raw["family_id"].cast("string"))
+    return found.filter(found["lost"].notnull()).distinct()
 
 
 def _treated(families: ibis.Table, rules: Phase) -> ibis.Table:
