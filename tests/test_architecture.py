@@ -87,6 +87,28 @@ def test_there_are_no_circles():
     TopologicalSorter({name_of(path): imports_of(path) for path in FILES}).prepare()
 
 
+#: What a name of a value never is: it says that there is something, and not what.
+VAGUE = {"found", "held", "asked", "told"}
+
+
+def vague_names(tree):
+    """Return the variables and arguments of such names, a function's own word apart."""
+    stored = {node.id for node in ast.walk(tree)
+              if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}  # fmt: skip
+    return VAGUE & (stored | {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)})
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_values_are_named_for_what_they_are(path):
+    assert not vague_names(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def test_a_vague_name_would_be_seen():
+    assert vague_names(ast.parse("def of(told): return told")) == {"told"}
+    assert vague_names(ast.parse("found = [held for held in range(3)]")) == {"found", "held"}
+    assert not vague_names(ast.parse("effects = asked(found=3)"))
+
+
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_files_stay_readable(path):
     lines = path.read_text(encoding="utf-8").count("\n")

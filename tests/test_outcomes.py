@@ -296,7 +296,7 @@ def test_a_new_row_has_an_effect_and_stands_in_chapter_4(page):
 def test_a_new_row_is_not_monetised_with_its_reason(page):
     effects = tf.estimate(page.design, page.families.outcomes(12)[
         ["convictions", "out_of_work"]])  # fmt: skip
-    left = tf.appraise(effects, 1_000, families=100).found.left_out.set_index("what")
+    left = tf.appraise(effects, 1_000, families=100).valued.left_out.set_index("what")
     assert left.loc["convictions", "reason"] == NEW["no_price"]
     assert dict(not_monetised().itertuples(index=False))["convictions"] == NEW["no_price"]
 

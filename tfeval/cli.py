@@ -271,27 +271,34 @@ def audit_command(  # noqa: PLR0917 - the command line names its options
     out: Annotated[
         Path, typer.Option("--out", help="Folder; what it holds already is not done again.")
     ] = Path("reports/audit"),
+    add_to: Annotated[
+        Path | None,
+        typer.Option("--add-to", help="A table that the draws are added to, of other seeds."),
+    ] = None,
 ) -> None:
     """Run the methods where the truth is known, and tabulate how often they are right."""
     from tfeval.audit.replication import tasks  # noqa: PLC0415
     from tfeval.audit.running import Plan, run, tabulate  # noqa: PLC0415
+    from tfeval.audit.summary import TABLE, add_draws  # noqa: PLC0415
     from tfeval.audit.worlds import SIMULATORS  # noqa: PLC0415
     from tfeval.report.chapters import known_truth  # noqa: PLC0415
 
-    asked = Plan.of(_listed(comparisons), full=full)
-    told: dict[str, Any] = {"add_draws_with": known_truth.COMMAND, **_made_with()}
+    plan = Plan.of(_listed(comparisons), full=full)
+    about: dict[str, Any] = {"add_draws_with": known_truth.COMMAND, **_made_with()}
     if like is not None:
         families, changes = _like(like, families)
-        asked, told = Plan(asked.comparisons, asked.wanted, changes), {**told, "like": like.name}
+        plan, about = Plan(plan.comparisons, plan.wanted, changes), {**about, "like": like.name}
     able = tuple(key for key, row in SIMULATORS.items() if row.imitates or like is None)
     todo = tasks(worlds=_listed(worlds), effects=_listed(effects), families=families, seed=seed,
                  simulators=able, replications=replications)  # fmt: skip
     with counting("Replications", len(todo)) as tell:
-        run(todo, out, asked, workers=workers, scheduler=scheduler,
-            made_with={"commit": told["commit"]}, tell=tell)  # fmt: skip
-    found = tabulate(out, families, seed, asked.changes, told)
-    typer.echo(known_truth.in_short(found))
-    typer.echo(f"Table: {out / 'known_truth.csv'}")
+        run(todo, out, plan, workers=workers, scheduler=scheduler,
+            made_with={"commit": about["commit"]}, tell=tell)  # fmt: skip
+    known = tabulate(out, families, seed, plan.changes, about)
+    if add_to is not None:
+        known = add_draws(out, add_to)
+    typer.echo(known_truth.in_short(known))
+    typer.echo(f"Table: {(add_to or out) / TABLE}")
 
 
 def _like(extract: Path, families: int) -> tuple[int, dict[str, Any]]:
@@ -301,9 +308,9 @@ def _like(extract: Path, families: int) -> tuple[int, dict[str, Any]]:
 
     if not extract.exists():
         raise TfevalError(f"There is no {extract}: name a folder of tables or a DuckDB file.")
-    found = aggregates(open_records(extract))
+    extract_facts = aggregates(open_records(extract))
     # To the nearest hundred: a count of families is no setting that must be exact.
-    return min(round(found.families, -2), families), imitation(found)
+    return min(round(extract_facts.families, -2), families), imitation(extract_facts)
 
 
 def _made_with() -> dict[str, Any]:
@@ -359,10 +366,10 @@ def check_release_command(
 
     if ledger is not None and not ledger.exists():
         raise ParameterError(f"There is no ledger {ledger}.")
-    found = faults(folder, None if ledger is None else Ledger(ledger))
-    for fault in found:
+    problems = faults(folder, None if ledger is None else Ledger(ledger))
+    for fault in problems:
         typer.echo(fault)
-    if found:
+    if problems:
         raise typer.Exit(1)
     typer.echo("No fault found.")
 

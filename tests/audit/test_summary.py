@@ -155,6 +155,52 @@ def test_a_table_is_read_as_it_was_written(tmp_path):
     assert len(read.select(outcome="offences", world="crisis")) == 1
 
 
+def kept(folder, rows, seed, **more):
+    """Keep an audit's sums, as a run does."""
+    folder.mkdir()
+    (folder / summary.SAMPLE).write_bytes(b"its page's own")
+    about = {"seeds": [seed], "families": 100, "commits": [f"{seed}"], "worlds_simulated": 9,
+             "processor_hours": 0.5, **more}  # fmt: skip
+    summary.write_sums(summary.sums(rows.assign(seed=seed)), about, folder)
+    return folder
+
+
+def test_draws_of_several_audits_added_up_are_one_audit(tmp_path):
+    """In any order, with reasons for what failed, and groups that only one of them has."""
+    rng = np.random.default_rng(7)
+    parts = [drawn(rng, replications=number) for number in (30, 12, 5)]
+    parts[1].loc[:20, ["estimate", "conf_low", "conf_high", "p_value"]] = np.nan
+    parts[1].loc[:20, "why"] = "few_units"
+    parts[2]["world"] = "everything"
+    folders = [kept(tmp_path / f"{seed}", part, seed) for seed, part in enumerate(parts)]
+    every = pd.concat([part.assign(replication=part["replication"] + 100 * seed)
+                       for seed, part in enumerate(parts)], ignore_index=True)  # fmt: skip
+    wanted = summary.summarise(every).sort_values(list(summary.BY), ignore_index=True)
+    for order in ((0, 1, 2), (2, 0, 1)):
+        onto = tmp_path / "".join(map(str, order))
+        for number in order:
+            found = summary.add_draws(folders[number], onto)
+        got = found.rows.sort_values(list(summary.BY), ignore_index=True)
+        pd.testing.assert_frame_equal(got, wanted, rtol=1e-9, atol=1e-12)
+        assert found.about["seeds"] == [0, 1, 2] and found.about["worlds_simulated"] == 27
+        assert tf.read_known_truth(onto).about == found.about
+
+
+def test_draws_are_counted_once_and_of_the_same_worlds(tmp_path):
+    rows = drawn(np.random.default_rng(8), replications=3)
+    onto = kept(tmp_path / "table", rows, 1)
+    before = (onto / summary.SUMS).read_bytes()
+    for seed, more, why in ((1, {}, "seed 1 are in table already"),
+                            (2, {"families": 50}, "differ in families"),
+                            (2, {"like": "extract"}, "differ in like")):  # fmt: skip
+        other = kept(tmp_path / why, rows, seed, **more)
+        with pytest.raises(DataError, match=why):
+            summary.add_draws(other, onto)
+    with pytest.raises(DataError, match=r"has no sums\.parquet of an audit"):
+        summary.add_draws(tmp_path, onto)
+    assert (onto / summary.SUMS).read_bytes() == before
+
+
 @pytest.mark.parametrize("text", ["", "# {}\na,b\n1,2\n", "world\ncrisis\n"])
 def test_what_is_no_table_of_an_audit_is_refused(tmp_path, text):
     (tmp_path / summary.TABLE).write_text(text)

@@ -59,7 +59,7 @@ def settings_of(case):
 
 def by_signs(effects, draws=20_000):
     """Return the critical value as did draws it, unit by unit or cluster by cluster."""
-    units, influence = effects.held.units, effects.held.influence
+    units, influence = effects.cells.units, effects.cells.influence
     codes = np.arange(len(units.places)) if units.clusters is None else units.clusters
     sums = np.stack([np.bincount(codes, weights=row) for row in influence], axis=1)
     signs = np.random.default_rng(1).integers(0, 2, (draws, len(sums))) * 2.0 - 1.0

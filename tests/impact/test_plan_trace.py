@@ -362,7 +362,7 @@ def test_another_treatment_told_as_the_planned_one(closed, plan):
 def test_covariates_overwritten_after_the_study_was_made(families, plan, outcomes):
     made = tf.study(families, months=12)
     column = next(one for one in made.covariates.columns if one.source == "people")
-    rewritten(column.held, slice(0, 30), column.held[0] + 1)
+    rewritten(column.raw, slice(0, 30), column.raw[0] + 1)
     effects = tf.estimate(tf.match(made, order="random"), outcomes, months=12, plan=plan)
     marked(effects, "covariates: values that are not the cohort's, people")
 

@@ -247,7 +247,7 @@ def test_what_follows_is_a_formula_and_what_can_be_turned_is_not(written):
 
 def test_every_price_and_cost_leads_to_its_source(written):
     found, _, sheets = written
-    urls = dict(zip(found.found.costs["component"], found.found.costs["url"], strict=True))
+    urls = dict(zip(found.valued.costs["component"], found.valued.costs["url"], strict=True))
     for row in sheets["Unit costs"].table:
         link = sheets["Unit costs"].links[row["Source"].address]
         assert link == urls[row["Component"].value]
@@ -338,4 +338,4 @@ def test_what_has_no_price_stands_beside_what_has_and_moves_nothing(tmp_path):
     extra = rows["Fixed exclusions"]["Additional outcomes, all families"]
     assert extra.value == pytest.approx(-300)
     assert extra.formula
-    assert len(sheets["Lines"].table) == len(found.found.costs)
+    assert len(sheets["Lines"].table) == len(found.valued.costs)

@@ -41,7 +41,7 @@ def made(phase: str = "one", simulated: bool = True, **changes: object) -> brief
     areas = Records("05", {"areas_moved": Record("areas_moved", 0, "outcomes"),
                            "areas_outcomes": Record("areas_outcomes", 5, "outcomes")}
                     if phase == "one" else {})  # fmt: skip
-    read = Records("06_claims_against_impact", one, asked={"phase": phase})
+    read = Records("06_claims_against_impact", one, parameters={"phase": phase})
     return brief.Brief(phase, HELD, budget, read, areas, *linked(simulated))
 
 

@@ -158,7 +158,7 @@ def summary_records(phase: str) -> tuple[Records, Records]:
     claims |= charted.known.facts(HELD) if phase == "one" else {}
     budget = charted.budget.facts(phase)
     asked = {"phase": phase, "price_year": 2024}
-    return Records("01", budget, asked=asked), Records("06", claims, asked=asked)
+    return Records("01", budget, parameters=asked), Records("06", claims, parameters=asked)
 
 
 def test_the_summary_states_only_what_the_records_say():

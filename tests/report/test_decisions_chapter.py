@@ -55,7 +55,7 @@ def found():
 
 def cheap(found, cost):
     """Return the same page of a programme that cost so much."""
-    worth = tf.appraise(found.appraisal.effects, cost, **found.asked)
+    worth = tf.appraise(found.appraisal.effects, cost, **found.settings)
     return replace(found, appraisal=worth, drawn=worth.uncertainty(draws=10_000))
 
 

@@ -243,7 +243,7 @@ def test_a_page_refuses_records_that_rest_on_different_choices(monkeypatch, tmp_
 def test_a_record_of_another_subject_is_named_on_purpose_or_not_at_all():
     mine, theirs = (make_record(name, 1, subject={"phase": phase})
                     for name, phase in (("a", "one"), ("b", "two")))  # fmt: skip
-    held = Records("06", {"a": mine, "b": theirs}, asked={"phase": "one"})
+    held = Records("06", {"a": mine, "b": theirs}, parameters={"phase": "one"})
     assert list(held) == ["a"] and "b" not in held and held.get("b") is None
     with pytest.raises(TfevalError, match="06, b, has records of phase two and this page asks"):
         held["b"]

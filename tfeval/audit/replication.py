@@ -255,11 +255,11 @@ def cells(*, full: bool = False) -> tuple[Cell, ...]:
         return tuple(sorted(Cell(*keys) for keys in every))
     # Boosted trees take as long as all other designs together.
     designs = [name for name in DESIGNS if name != "boosted"]
-    found = {Cell(PAGE.horizon, name, PAGE.estimator) for name in designs}
-    found |= {Cell(PAGE.horizon, PAGE.design, how) for how in METHODS}
-    found |= {Cell(months, PAGE.design, PAGE.estimator) for months in HORIZONS}
-    found |= {Cell(months, UNWEIGHTED, DIFFERENCE) for months in HORIZONS}
-    return tuple(sorted(found))
+    chosen = {Cell(PAGE.horizon, name, PAGE.estimator) for name in designs}
+    chosen |= {Cell(PAGE.horizon, PAGE.design, how) for how in METHODS}
+    chosen |= {Cell(months, PAGE.design, PAGE.estimator) for months in HORIZONS}
+    chosen |= {Cell(months, UNWEIGHTED, DIFFERENCE) for months in HORIZONS}
+    return tuple(sorted(chosen))
 
 
 #: What tells a row of a replication; the rest are its numbers.
@@ -311,10 +311,11 @@ def replicate(
     wanted = sorted(wanted or cells())
     rows: list[dict[str, Any]] = []
     for comparison in comparisons or comparison_groups():
-        found = _of_comparison(made.records, task, comparison, wanted, known)
-        if any(row.get("unforeseen") for row in found):  # as of a disk that was full for a moment
-            found = _of_comparison(made.records, task, comparison, wanted, known)
-        rows += [{**vars(task), "comparison": comparison, **row} for row in found]
+        group_rows = _of_comparison(made.records, task, comparison, wanted, known)
+        # As of a disk that was full for a moment.
+        if any(row.get("unforeseen") for row in group_rows):
+            group_rows = _of_comparison(made.records, task, comparison, wanted, known)
+        rows += [{**vars(task), "comparison": comparison, **row} for row in group_rows]
     return pd.DataFrame(rows).reindex(columns=list(COLUMNS))
 
 
@@ -348,7 +349,7 @@ def true_effects(truth: Truth, months: int) -> pd.DataFrame:
         possible in each world, missing where there are none.
     """
     counted = truth.by_family(months)
-    found = {name: counted[outcome(name).truth]
+    effects = {name: counted[outcome(name).truth]
              for name in (*PRIMARY, *FURTHER) if outcome(name).truth}  # fmt: skip
     people = truth.people_outcomes
     people = people[people["horizon_months"] == months]
@@ -361,7 +362,7 @@ def true_effects(truth: Truth, months: int) -> pd.DataFrame:
         / sums[f"y{world}_sessions_possible"].where(lambda possible: possible > 0)
         for world in (0, 1)
     ]
-    return pd.DataFrame({**found, "absence": shares[1] - shares[0]})
+    return pd.DataFrame({**effects, "absence": shares[1] - shares[0]})
 
 
 def _of_cohort(
@@ -399,14 +400,14 @@ def _of_design(
     except Exception as fault:
         return [row for cell in here for row in _failed(cell, fault)]
     for cell in here:
-        held = outcomes[[one for one in cell.outcomes if one in outcomes]].loc[compared.index]
+        observed = outcomes[[one for one in cell.outcomes if one in outcomes]].loc[compared.index]
         try:
-            effects = estimate(design, held, months=cell.horizon, method=cell.estimator)
+            effects = estimate(design, observed, months=cell.horizon, method=cell.estimator)
         except Exception as fault:
             rows += _failed(cell, fault)
             continue
         for row in _estimated(cell, effects):
-            values = held.get(row["outcome"])
+            values = observed.get(row["outcome"])
             true = np.nan if values is None else _truth(design, values, known[row["outcome"]])
             rows.append({**row, "verdict": verdict, "truth": true})
     return rows
@@ -422,12 +423,12 @@ def _estimated(cell: Cell, effects: Effects) -> list[dict[str, Any]]:
     rows = []
     for name in cell.outcomes:
         if name not in frame.index:
-            rows.append({**_told(cell, name), "why": "not_recorded"})
+            rows.append({**_keys_of(cell, name), "why": "not_recorded"})
             continue
         row = frame.loc[name]
         status = str(row["status"])
         rows.append({
-            **_told(cell, name), **{key: row[key] for key in NUMBERS if key in row},
+            **_keys_of(cell, name), **{key: row[key] for key in NUMBERS if key in row},
             "p_adjusted": adjusted.get(name, np.nan), "why": "" if status == ESTIMATED else status,
         })  # fmt: skip
     return rows
@@ -442,9 +443,9 @@ def _truth(design: Design, values: pd.Series, known: pd.Series) -> float:
 
 
 def _failed(cell: Cell, fault: Exception) -> list[dict[str, Any]]:
-    told = {"why": public_line(fault), "unforeseen": not isinstance(fault, TfevalError)}
-    return [{**_told(cell, name), **told} for name in cell.outcomes]
+    reason = {"why": public_line(fault), "unforeseen": not isinstance(fault, TfevalError)}
+    return [{**_keys_of(cell, name), **reason} for name in cell.outcomes]
 
 
-def _told(cell: Cell, name: str) -> dict[str, Any]:
+def _keys_of(cell: Cell, name: str) -> dict[str, Any]:
     return {**vars(cell), "outcome": name, "verdict": ""}

@@ -72,8 +72,8 @@ class Plan:
 
 def part_of(task: Task, out: Path, changes: Mapping[str, Any]) -> Path:
     """Return the file of a replication: its name changes with any setting of its world."""
-    told = json.dumps(settings_of(task, changes), sort_keys=True, default=str)
-    digest = hashlib.sha256(told.encode()).hexdigest()[:12]
+    settings = json.dumps(settings_of(task, changes), sort_keys=True, default=str)
+    digest = hashlib.sha256(settings.encode()).hexdigest()[:12]
     name = f"{task.simulator}-{task.world}-{task.effects}-{task.replication:05d}-{digest}"
     return out / PARTS / f"{name}.parquet"
 
@@ -142,10 +142,10 @@ def _lacking(task: Task, out: Path, plan: Plan) -> tuple[str, ...]:
     import pandas as pd  # noqa: PLC0415
 
     names = ["comparison", "horizon", "design", "estimator"]
-    held = set(pd.read_parquet(part, columns=names).itertuples(index=False, name=None))
+    present = set(pd.read_parquet(part, columns=names).itertuples(index=False, name=None))
     return tuple(
         name for name in plan.comparisons
-        if any((name, *vars(cell).values()) not in held for cell in plan.wanted)
+        if any((name, *vars(cell).values()) not in present for cell in plan.wanted)
     )  # fmt: skip
 
 
@@ -217,14 +217,14 @@ def _keep(task: Task, out: Path, plan: Plan, rows: pd.DataFrame, about: Mapping[
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     part = part_of(task, out, plan.changes)
-    told = [dict(about)]
+    history = [dict(about)]
     if part.is_file():
         before = pd.read_parquet(part)
-        told = [*about_part(part), *told]
+        history = [*about_part(part), *history]
         kept = before[~before["comparison"].isin(rows["comparison"].unique())]
         rows = pd.concat([kept, rows], ignore_index=True)
     table = pa.Table.from_pandas(rows, preserve_index=False)
-    table = table.replace_schema_metadata({_META: json.dumps(told)})
+    table = table.replace_schema_metadata({_META: json.dumps(history)})
     draft = part.with_suffix(f".{os.getpid()}.tmp")
     pq.write_table(table, draft, compression="zstd")
     draft.replace(part)
@@ -271,17 +271,15 @@ def tabulate(
     if not parts:
         raise DataError("No replication is done yet: let tfeval audit run one at least.")
     rows = pd.concat([pd.read_parquet(part) for part in parts], ignore_index=True)
-    told = [one for part in parts for one in about_part(part)]
-    seconds = sum(float(one["seconds"]) for one in told)
+    history = [one for part in parts for one in about_part(part)]
+    seconds = sum(float(one["seconds"]) for one in history)
     made = {
         **{name: value for name, value in about.items() if name != "commit"},
-        "families": families, "seed": seed, "worlds_simulated": len(parts),
+        "families": families, "seeds": [seed], "worlds_simulated": len(parts),
         "processor_hours": round(seconds / 3600, 2),
-        "commits": sorted({one["commit"] for one in told if one.get("commit")}),
+        "commits": sorted({one["commit"] for one in history if one.get("commit")}),
     }  # fmt: skip
-    found = summary.KnownTruth(summary.summarise(rows), made)
-    summary.write_known_truth(found, out / summary.TABLE)
     draft = out / f"{summary.SAMPLE}.tmp"
     summary.page_rows(rows).to_parquet(draft, compression="zstd", index=False)
     draft.replace(out / summary.SAMPLE)
-    return found
+    return summary.write_sums(summary.sums(rows), made, out)

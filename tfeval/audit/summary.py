@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tfeval.audit.replication import FURTHER, KEYS, PAGE, PRIMARY
 from tfeval.audit.worlds import NONE, PHASE
@@ -24,10 +26,13 @@ from tfeval.money.costs import programme_costs
 from tfeval.programme.phases import phase as phase_of
 from tfeval.settings import project_folder
 
-#: The committed table, the page's own estimates behind its first replications, and who made it.
+#: The committed table, and the page's own estimates behind its first replications.
 TABLE, SAMPLE = "known_truth.csv", "replications.parquet"
+#: What the table follows from, to which draws of other seeds can be added.
+SUMS = "sums.parquet"
 COMMITTED = "committed"
 LEVEL = 0.05
+_META = b"tfeval"
 #: Outcomes made of others: whether any primary one misleads, their mean error relative to the
 #: comparison group's mean, and the value that follows from all.
 ANY_PRIMARY, PRIMARY_MEAN = "any_primary", "primary_mean"
@@ -38,6 +43,9 @@ BY = tuple(name for name in KEYS if name not in ("seed", "replication"))
 #: Shares of replications.
 SHARES = ("coverage", "type_one", "power", "sign_error", "headline_wrong")
 COUNTS = ("replications", "estimated", "intervals", "balanced", "not_balanced")
+#: What a table follows from: of each its number, sum and sum of squares.
+SUMMED = ("balanced", "not_balanced", "mean_comparison", "truth", "truth_treated", "error",
+          "error_treated", "squared", *SHARES)  # fmt: skip
 COLUMNS = (
     *BY, *COUNTS, "mean_comparison", "truth", "truth_treated",
     "bias", "bias_error", "bias_percent", "bias_percent_error", "bias_treated",
@@ -83,45 +91,112 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
     >>> summarise(rows)[["bias", "bias_error"]].iloc[0].tolist()
     [1.0, 1.0]
     """
+    return table(sums(rows))
+
+
+def sums(rows: pd.DataFrame) -> pd.DataFrame:
+    """Sum replications up to what their table follows from, and what others can be added to.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        As from `replicate`.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by `BY`: `replications`; of each of `SUMMED` how many there are, their sum and sum
+        of squares; and the reason most frequent among what has no estimate, with its count.
+
+    Examples
+    --------
+    >>> from tfeval.audit.replication import COLUMNS as held
+    >>> rows = pd.DataFrame({"estimate": [1.0, 2.0], "truth": 0.0, "replication": [0, 1]})
+    >>> rows = rows.reindex(columns=list(held)).fillna({name: "" for name in BY})
+    >>> sums(rows)[["replications", "error_sum", "error_squares"]].iloc[0].tolist()
+    [2.0, 3.0, 5.0]
+    """
     made = pd.concat([rows, _primary_mean(rows), _ratios(rows)], ignore_index=True)
     scored = made[[*KEYS, "mean_comparison", "truth", "truth_treated", "why"]].assign(
         **_scores(made)
     )
     scored = pd.concat([scored, _any_primary(scored)], ignore_index=True)
+    scored = scored.astype(dict.fromkeys(SUMMED, float))
     grouped = scored.groupby(list(BY), sort=False, dropna=False)
-    found = pd.DataFrame({"replications": grouped["replication"].nunique()})
-    for name, of in (("estimated", "error"), ("intervals", "coverage")):
-        found[name] = grouped[of].count()
+    columns = {"replications": grouped["replication"].nunique().astype(float)}
+    squared = (scored[list(SUMMED)] ** 2).groupby([scored[name] for name in BY],
+                                                  sort=False, dropna=False)  # fmt: skip
+    for name in SUMMED:
+        columns[f"{name}_count"] = grouped[name].count().astype(float)
+        columns[f"{name}_sum"] = grouped[name].sum()
+        columns[f"{name}_squares"] = squared[name].sum()
+    return pd.DataFrame(columns).join(_reasons(scored))
+
+
+def added(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Add sums of audits up; the most frequent reason is the most frequent of the parts'.
+
+    Examples
+    --------
+    >>> one = pd.DataFrame({"error_sum": [1.0], "why": ["few_units"], "why_times": [2.0]})
+    >>> found = added([one, one.assign(why=None, why_times=float("nan"))])
+    >>> found.loc[0, "error_sum"].item(), found.loc[0, "why"]
+    (2.0, 'few_units')
+    """
+    whole = pd.concat(list(parts))
+    levels: Any = list(range(whole.index.nlevels))
+    numbers = whole.drop(columns=["why", "why_times"]).groupby(level=levels, sort=False).sum()
+    reasons = whole[["why", "why_times"]].sort_values("why_times", kind="stable")
+    return numbers.join(reasons.groupby(level=levels, sort=False).last())
+
+
+def table(summed: pd.DataFrame) -> pd.DataFrame:
+    """Return the table that sums of replications make, as `summarise` does.
+
+    Parameters
+    ----------
+    summed : DataFrame
+        As from `sums` or `added`.
+    """
+    count = {name: summed[f"{name}_count"].where(summed[f"{name}_count"] > 0) for name in SUMMED}
+    mean = {name: summed[f"{name}_sum"] / count[name] for name in SUMMED}
+
+    def deviation(name: str) -> pd.Series:
+        above = (summed[f"{name}_squares"] - count[name] * mean[name] ** 2).clip(lower=0.0)
+        return (above / (count[name] - 1).where(count[name] > 1)) ** 0.5
+
+    rows = pd.DataFrame({
+        "replications": summed["replications"].astype(int),
+        "estimated": summed["error_count"].astype(int),
+        "intervals": summed["coverage_count"].astype(int),
+    })  # fmt: skip
     for name in ("balanced", "not_balanced", "mean_comparison", "truth", "truth_treated"):
-        found[name] = grouped[name].mean()
+        rows[name] = mean[name]
     for name, of in (("bias", "error"), ("bias_treated", "error_treated")):
-        found[name] = grouped[of].mean()
-        found[f"{name}_error"] = grouped[of].std() / np.sqrt(grouped[of].count())
-    found["spread"] = grouped["error"].std()
-    scale = 100 / found["mean_comparison"].where(found["mean_comparison"] > 0)
-    found["bias_percent"] = found["bias"] * scale
-    found["bias_percent_error"] = found["bias_error"] * scale
-    squared = grouped["squared"]
-    found["rmse"] = np.sqrt(squared.mean())
+        rows[name] = mean[of]
+        rows[f"{name}_error"] = deviation(of) / np.sqrt(count[of])
+    rows["spread"] = deviation("error")
+    scale = 100 / rows["mean_comparison"].where(rows["mean_comparison"] > 0)
+    rows["bias_percent"] = rows["bias"] * scale
+    rows["bias_percent_error"] = rows["bias_error"] * scale
+    rows["rmse"] = np.sqrt(mean["squared"])
     # Of the mean squared error, and by the delta method of its root.
-    mse_error: Any = squared.std() / np.sqrt(squared.count())
-    found["rmse_error"] = mse_error / (2 * found["rmse"].where(found["rmse"] > 0))
+    mse_error = deviation("squared") / np.sqrt(count["squared"])
+    rows["rmse_error"] = mse_error / (2 * rows["rmse"].where(rows["rmse"] > 0))
     for name in SHARES:
-        share, count = grouped[name].mean(), grouped[name].count()
-        found[name] = share
-        found[f"{name}_error"] = np.sqrt(share * (1 - share) / count.where(count > 0))
-    found["why"] = _reasons(scored)
-    found["why"] = found["why"].fillna("")
-    return found.reset_index()[list(COLUMNS)]
+        rows[name] = mean[name]
+        rows[f"{name}_error"] = np.sqrt(mean[name] * (1 - mean[name]) / count[name])
+    rows["why"] = summed["why"].fillna("")
+    return rows.reset_index()[list(COLUMNS)]
 
 
 def _scores(rows: pd.DataFrame) -> dict[str, Any]:
     """Return what each replication says of a method: 1, 0, or missing where it says nothing."""
     truth, estimate = rows["truth"], rows["estimate"]
     interval = rows["conf_low"].notna() & rows["conf_high"].notna() & truth.notna()
-    held = (rows["conf_low"] <= truth) & (truth <= rows["conf_high"])
+    covered = (rows["conf_low"] <= truth) & (truth <= rows["conf_high"])
     tested = rows["p_value"].notna() & truth.notna()
-    found = rows["p_value"] < LEVEL
+    significant = rows["p_value"] < LEVEL
     none = rows["effects"] == NONE
     page = rows["outcome"].isin(PRIMARY) & (rows["verdict"].fillna("") != "")
     said = (rows["p_adjusted"] < LEVEL) & (rows["verdict"] != NOT_BALANCED)
@@ -130,13 +205,13 @@ def _scores(rows: pd.DataFrame) -> dict[str, Any]:
         "error": estimate - truth,
         "squared": (estimate - truth) ** 2,
         "error_treated": estimate - rows["truth_treated"],
-        "coverage": held.astype(float).where(interval),
-        "type_one": found.astype(float).where(tested & none),
-        "power": found.astype(float).where(tested & ~none & (truth != 0)),
+        "coverage": covered.astype(float).where(interval),
+        "type_one": significant.astype(float).where(tested & none),
+        "power": significant.astype(float).where(tested & ~none & (truth != 0)),
         "sign_error": (np.sign(estimate) != np.sign(truth)).astype(float).where(
-            tested & found & ~none & (truth != 0)
+            tested & significant & ~none & (truth != 0)
         ),
-        "headline_wrong": (said & interval & ~held).astype(float).where(page),
+        "headline_wrong": (said & interval & ~covered).astype(float).where(page),
         "balanced": (rows["verdict"] == BALANCED).astype(float).where(made),
         "not_balanced": (rows["verdict"] == NOT_BALANCED).astype(float).where(made),
     }  # fmt: skip
@@ -164,12 +239,12 @@ def _primary_mean(rows: pd.DataFrame) -> pd.DataFrame:
     return made.assign(mean_comparison=np.where(made["estimate"].notna(), 1.0, np.nan))
 
 
-def _reasons(scored: pd.DataFrame) -> pd.Series:
-    """Return the reason most frequent among what could not be estimated."""
+def _reasons(scored: pd.DataFrame) -> pd.DataFrame:
+    """Return the reason most frequent among what could not be estimated, and how often it is."""
     failed = scored[scored["why"].fillna("") != ""]
-    counts = failed.groupby([*BY, "why"], dropna=False).size().rename("times").reset_index()
-    counts = counts.sort_values(["times", "why"], ascending=[False, True], kind="stable")
-    return counts.drop_duplicates(list(BY)).set_index(list(BY))["why"]
+    counts = failed.groupby([*BY, "why"], dropna=False).size().rename("why_times").reset_index()
+    counts = counts.sort_values(["why_times", "why"], ascending=[False, True], kind="stable")
+    return counts.drop_duplicates(list(BY)).set_index(list(BY)).astype({"why_times": float})
 
 
 @lru_cache(maxsize=1)
@@ -224,7 +299,7 @@ class KnownTruth(Rich):
     rows : DataFrame
         As from `summarise`.
     about : mapping
-        `seed`, `families`, `commits`, `versions`, `processor_hours` of all draws, and how more
+        `seeds`, `families`, `commits`, `versions`, `processor_hours` of all draws, and how more
         are added.
     """
 
@@ -244,17 +319,91 @@ def page_rows(rows: pd.DataFrame, replications: int = 25) -> pd.DataFrame:
     kept = rows["replication"] < replications
     for name, wanted in vars(PAGE).items():
         kept &= rows[name] == wanted
-    found = rows[kept].sort_values([*KEYS], ignore_index=True)
-    numbers = found.select_dtypes("float64").columns
-    return found.astype(dict.fromkeys(numbers, "float32"))
+    sample = rows[kept].sort_values([*KEYS], ignore_index=True)
+    numbers = sample.select_dtypes("float64").columns
+    return sample.astype(dict.fromkeys(numbers, "float32"))
 
 
-def write_known_truth(found: KnownTruth, path: Path) -> None:
+def write_sums(summed: pd.DataFrame, about: Mapping[str, Any], folder: Path) -> KnownTruth:
+    """Write sums of replications and the table that they make, each whole or not at all."""
+    frame = pa.Table.from_pandas(summed)
+    meta = {**(frame.schema.metadata or {}), _META: json.dumps(dict(about), sort_keys=True)}
+    draft = folder / f"{SUMS}.tmp"
+    pq.write_table(frame.replace_schema_metadata(meta), draft, compression="zstd")
+    draft.replace(folder / SUMS)
+    known_truth = KnownTruth(table(summed), about)
+    write_known_truth(known_truth, folder / TABLE)
+    return known_truth
+
+
+def read_sums(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Read sums of replications, and how they were made.
+
+    Raises
+    ------
+    DataError
+        If a folder has none.
+    """
+    try:
+        frame = pq.read_table(folder / SUMS)
+        return frame.to_pandas(), json.loads((frame.schema.metadata or {})[_META])
+    except (OSError, ValueError, KeyError):
+        raise DataError(
+            f"{folder.name} has no {SUMS} of an audit: make it with tfeval audit."
+        ) from None
+
+
+def add_draws(folder: Path, onto: Path) -> KnownTruth:
+    """Add the replications of one audit to the table of another, drawn from other seeds.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the audit that is added. It stays as it is.
+    onto : Path
+        Of the table. Where it has none, it is that of `folder`.
+
+    Raises
+    ------
+    DataError
+        If a folder has no sums, draws of a seed are counted already, or the audits differ in
+        families or in the extract that they imitate.
+    """
+    summed, about = read_sums(folder)
+    onto.mkdir(parents=True, exist_ok=True)
+    if not (onto / SUMS).is_file():
+        draft = onto / f"{SAMPLE}.tmp"
+        draft.write_bytes((folder / SAMPLE).read_bytes())
+        draft.replace(onto / SAMPLE)
+        return write_sums(summed, about, onto)
+    before, earlier = read_sums(onto)
+    twice = sorted(set(earlier["seeds"]) & set(about["seeds"]))
+    if twice:
+        raise DataError(
+            f"Draws of seed {', '.join(map(str, twice))} are in {onto.name} already: "
+            "run tfeval audit with another --seed, or add to another folder."
+        )
+    for name in ("families", "like"):
+        if earlier.get(name) != about.get(name):
+            raise DataError(
+                f"{onto.name} and {folder.name} differ in {name}: their draws are of other worlds."
+            )
+    both = {
+        **earlier, **about,
+        "seeds": sorted([*earlier["seeds"], *about["seeds"]]),
+        "commits": sorted({*earlier["commits"], *about["commits"]}),
+        "worlds_simulated": earlier["worlds_simulated"] + about["worlds_simulated"],
+        "processor_hours": round(earlier["processor_hours"] + about["processor_hours"], 2),
+    }  # fmt: skip
+    return write_sums(added([before, summed]), both, onto)
+
+
+def write_known_truth(known_truth: KnownTruth, path: Path) -> None:
     """Write a table, with how it was made in its first line, whole or not at all."""
-    told = json.dumps(dict(found.about), sort_keys=True)
-    body = found.rows.to_csv(index=False, float_format="%.5g", lineterminator="\n")
+    header = json.dumps(dict(known_truth.about), sort_keys=True)
+    body = known_truth.rows.to_csv(index=False, float_format="%.5g", lineterminator="\n")
     draft = path.with_suffix(".tmp")
-    draft.write_text(f"# {told}\n{body}", encoding="utf-8")
+    draft.write_text(f"# {header}\n{body}", encoding="utf-8")
     draft.replace(path)
 
 

@@ -366,12 +366,12 @@ def _gaps(records: Records) -> dict[str, Any]:
     }
 
 
-def imitation(found: Aggregates, simulator: str = "rates", seed: int = 1) -> dict[str, Any]:
+def imitation(extract: Aggregates, simulator: str = "rates", seed: int = 1) -> dict[str, Any]:
     """Return settings under which simulated records have an extract's counts and means.
 
     Parameters
     ----------
-    found : Aggregates
+    extract : Aggregates
         Of the extract.
     simulator : str, default "rates"
         A key of `SIMULATORS`; only those that call `tfeval.simulate` can imitate.
@@ -390,36 +390,36 @@ def imitation(found: Aggregates, simulator: str = "rates", seed: int = 1) -> dic
     """
     usual = SimulationSettings()
     changes: dict[str, Any] = {
-        "authorities": min(found.authorities, ALL_AUTHORITIES),
-        "attached_share": found.attached,
-        "eligible_share": max(found.eligible, found.attached),
-        "waiting_share": found.long_waits,
+        "authorities": min(extract.authorities, ALL_AUTHORITIES),
+        "attached_share": extract.attached,
+        "eligible_share": max(extract.eligible, extract.attached),
+        "waiting_share": extract.long_waits,
         # The mean of those up to the limit is below that of the distribution they are cut from.
-        "wait_days": max(found.wait, 1.0) if np.isfinite(found.wait) else usual.wait_days,
-        "missed_link_share": found.missed_links,
-        "no_data_share": found.no_data,
-        "late_data_share": found.late_data,
-        "late_months": found.late_months,
-        "data_matched_share": found.data_matched,
-        "rate_ratios": dict.fromkeys(found.rates, 1.0),
+        "wait_days": max(extract.wait, 1.0) if np.isfinite(extract.wait) else usual.wait_days,
+        "missed_link_share": extract.missed_links,
+        "no_data_share": extract.no_data,
+        "late_data_share": extract.late_data,
+        "late_months": extract.late_months,
+        "data_matched_share": extract.data_matched,
+        "rate_ratios": dict.fromkeys(extract.rates, 1.0),
         "more_children": usual.more_children,
     }
     row = SIMULATORS[simulator]
     own = row.worlds["everything"]
     for _ in range(_ROUNDS):
-        asked = {
+        settings = {
             **row.base,
             **(own if isinstance(own, Mapping) else {}),
             **row.effects["none"],
             **{name: value for name, value in changes.items() if name != "authorities"},
         }
-        mine = aggregates(row.simulate(families=_FAMILIES, seed=seed, **asked).records)
+        mine = aggregates(row.simulate(families=_FAMILIES, seed=seed, **settings).records)
         ratios = changes["rate_ratios"]
         changes["rate_ratios"] = {
             name: float(np.clip(ratios[name] * _ratio(value, mine.rates.get(name, 0.0)), 0.05, 20))
-            for name, value in found.rates.items()
+            for name, value in extract.rates.items()
         }
-        more = changes["more_children"] + found.children - mine.children
+        more = changes["more_children"] + extract.children - mine.children
         changes["more_children"] = float(np.clip(more, 0.0, 5.0))
     return changes
 

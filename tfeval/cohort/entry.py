@@ -222,14 +222,13 @@ def assessed(records: Records, settings: Settings, rules: Phase) -> ibis.Table:
 def _unreadable(records: Records, rules: Phase) -> ibis.Table:
     """Return the families of which something that decides cannot be read, in whatever phase.
 
-    A day of attachment that cannot be read would else be none, and the family compared as one
-    that was never attached.
+    A day of attachment that cannot be read would else be none: a family never attached.
     """
     raw, columns = records.raw["families"], TABLES["families"].columns
     names = ("phase", "identified_on", "attached_on", "lead_practitioner_on", *rules.nominated)
     wrong = [unread(raw[name], columns[name]) for name in names if name in raw.columns]
-    found = raw.filter(ibis.or_(*wrong)).select(lost=raw["family_id"].cast("string"))
-    return found.filter(found["lost"].notnull()).distinct()
+    families = raw.filter(ibis.or_(*wrong)).select(lost=raw["family_id"].cast("string"))
+    return families.filter(families["lost"].notnull()).distinct()
 
 
 def _treated(families: ibis.Table, rules: Phase) -> ibis.Table:

@@ -20,7 +20,9 @@ _KEPT = ["outcome", "component", "code", "payer", "party", "transfer", "cashable
          "per"]  # fmt: skip
 
 
-def account(effects: pd.DataFrame, costs: pd.DataFrame, asked: AppraisalSettings) -> pd.DataFrame:
+def account(
+    effects: pd.DataFrame, costs: pd.DataFrame, settings: AppraisalSettings
+) -> pd.DataFrame:
     """Return every component of value of every effect.
 
     A transfer stands twice: as the public body's, and as the participants' with the other sign.
@@ -29,7 +31,7 @@ def account(effects: pd.DataFrame, costs: pd.DataFrame, asked: AppraisalSettings
     ----------
     effects, costs : DataFrame
         As in `Valued`.
-    asked : AppraisalSettings
+    settings : AppraisalSettings
 
     Returns
     -------
@@ -47,21 +49,21 @@ def account(effects: pd.DataFrame, costs: pd.DataFrame, asked: AppraisalSettings
     named["of"] = np.arange(len(named))
     rows = named.merge(both, on="outcome", how="inner", validate="many_to_many")
     public, own = rows["party"] == TAXPAYERS, rows["party"] == PARTICIPANTS
-    if asked.relative_income is not None and not (own & (rows["transfer"] == "no")).any():
+    if settings.relative_income is not None and not (own & (rows["transfer"] == "no")).any():
         raise ParameterError(
             "relative_income weighs what participants gain, and no gain of theirs is in the "
             "account: without one only their losses would count for more. Leave it out."
         )
-    cash = np.where(public & asked.cashable_only, rows["cashable"], 1.0)
+    cash = np.where(public & settings.cashable_only, rows["cashable"], 1.0)
     rows["fiscal"] = np.where(public, cash, 0.0)
-    others = np.where(own, asked.weight, 1.0) * (0.0 if asked.cashable_only else 1.0)
-    rows["social"] = np.where(public, cash * asked.public_funds, others)
+    others = np.where(own, settings.weight, 1.0) * (0.0 if settings.cashable_only else 1.0)
+    rows["social"] = np.where(public, cash * settings.public_funds, others)
     return rows.sort_values(["of", "unit", "turned"], ascending=[True, True, False]).reset_index(
         drop=True
     )
 
 
-def programme_lines(costs: Any, asked: AppraisalSettings) -> pd.DataFrame:
+def programme_lines(costs: Any, settings: AppraisalSettings) -> pd.DataFrame:
     """Return the programme's costs, line by line, in the appraisal's prices.
 
     Parameters
@@ -69,7 +71,7 @@ def programme_lines(costs: Any, asked: AppraisalSettings) -> pd.DataFrame:
     costs : DataFrame or float
         As from `programme_costs`, or with `year`, `amount` and `price_year` at least; or one sum,
         in the appraisal's prices, in the first year.
-    asked : AppraisalSettings
+    settings : AppraisalSettings
 
     Returns
     -------
@@ -83,9 +85,9 @@ def programme_lines(costs: Any, asked: AppraisalSettings) -> pd.DataFrame:
         low and high, or its payer or year is none.
     """
     if isinstance(costs, int | float) and not isinstance(costs, bool):
-        first = min(asked.families)
+        first = min(settings.families)
         costs = pd.DataFrame(
-            {"year": [first], "amount": [float(costs)], "price_year": [asked.price_year]}
+            {"year": [first], "amount": [float(costs)], "price_year": [settings.price_year]}
         )
     if not isinstance(costs, pd.DataFrame):
         raise ParameterError("costs is a table such as programme_costs gives, or a sum in pounds.")
@@ -108,7 +110,7 @@ def programme_lines(costs: Any, asked: AppraisalSettings) -> pd.DataFrame:
         frame[name] = [year_number(year) if isinstance(year, str) else int(year)
                        for year in frame[name].tolist()]  # fmt: skip
     frame = frame.assign(**dict(money.items()))
-    frame = in_prices(frame, ["amount", "low", "high"], asked.price_year)
+    frame = in_prices(frame, ["amount", "low", "high"], settings.price_year)
     return frame[["year", "line", "payer", "amount", "low", "high", *list(defaults)[2:]]]
 
 

@@ -176,12 +176,12 @@ def family_effects(
     """
     if begins not in BEGINS:
         raise ParameterError(f"There is no beginning {begins}. {suggest(begins, BEGINS)}")
-    held = people_held(people)
+    members = people_held(people)
     frame = effects.to_frame()
     states = np.array([VALUED_AS[name] == "state" for name in frame["outcome"]])
     months = np.where(states & (begins == "month_19"), SEEN, WINDOW)
     times = np.where(states, months / 12 * _YEAR, 1.0)
-    times = times * frame["population"].map(held).to_numpy(dtype=float)
+    times = times * frame["population"].map(members).to_numpy(dtype=float)
     for name in ("estimate", "std_error", "conf_low", "conf_high", "mean_treated",
                  "mean_comparison"):  # fmt: skip
         frame[name] = frame[name] * times
@@ -199,14 +199,14 @@ def family_effects(
 
 def people_held(given: Mapping[str, float] | None) -> dict[str, float]:
     """Return the people in a family by kind: those given, and `people_in_family` for the others."""
-    held = {name: item.value for name, item in people_in_family().items()}
+    members = {name: item.value for name, item in people_in_family().items()}
     for name, number in (given or {}).items():
-        if name not in held:
-            raise ParameterError(f"There are no {name} in a family. {suggest(name, held)}")
+        if name not in members:
+            raise ParameterError(f"There are no {name} in a family. {suggest(name, members)}")
         if not 0 < number < 20:
             raise ParameterError(f"{name} in a family are a number above 0, not {number}.")
-        held[name] = float(number)
-    return held
+        members[name] = float(number)
+    return members
 
 
 @dataclass(frozen=True)

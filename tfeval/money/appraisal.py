@@ -87,7 +87,7 @@ class Appraisal(Tabled):
     settings : AppraisalSettings
     effects : Effects
         All effects considered, valued or not, that have an estimate and an error.
-    found : Valued
+    valued : Valued
         Effects that are valued, their unit costs, and what is left out.
     spent : DataFrame
         The programme's costs in the appraisal's prices.
@@ -100,7 +100,7 @@ class Appraisal(Tabled):
     model: Model
     settings: AppraisalSettings
     effects: Effects
-    found: Valued
+    valued: Valued
     spent: pd.DataFrame
     notes: tuple[str, ...] = ()
     simulated: bool = False
@@ -266,7 +266,7 @@ class Appraisal(Tabled):
             `share` (of a unit cost that is counted elsewhere), `account` (that lacks it: fiscal,
             social, both), `estimate`, `conf_low`, `conf_high`.
         """
-        return self.found.left_out.copy()
+        return self.valued.left_out.copy()
 
     def summary(self) -> pd.DataFrame:
         """Return every measure of value for money.
@@ -323,13 +323,13 @@ class Appraisal(Tabled):
         """
         for name, value in (("draws", draws), ("correlation", correlation), ("level", level)):
             within(name, value)
-        effects, held = drawn(
+        effects, inputs = drawn(
             self.model, self.effects.to_frame(), self.effects.joint,
-            tuple(self.found.costs["grade"]), draws=draws, seed=seed, correlation=correlation,
+            tuple(self.valued.costs["grade"]), draws=draws, seed=seed, correlation=correlation,
         )  # fmt: skip
-        benefits, costs = self.model.by_outcome(held).sum(axis=1), self.model.cost(held.cost)
+        benefits, costs = self.model.by_outcome(inputs).sum(axis=1), self.model.cost(inputs.cost)
         return Uncertainty(
-            model=self.model, drawn=held, effects=effects, families=self.settings.total_families,
+            model=self.model, drawn=inputs, effects=effects, families=self.settings.total_families,
             npv=benefits - costs, benefits=benefits, costs=costs, level=level,
             settings={"draws": draws, "seed": seed, "correlation": correlation},
             simulated=self.simulated,
@@ -350,7 +350,7 @@ class Appraisal(Tabled):
 
     def break_even(self) -> pd.DataFrame:
         """Return the effect on each outcome at which value is 0; see `break_even`."""
-        return break_even(self.model, self.found.effects)
+        return break_even(self.model, self.valued.effects)
 
     def switching_values(self) -> pd.DataFrame:
         """Return where each group of parameters turns the answer; see `switching_values`."""
@@ -360,9 +360,9 @@ class Appraisal(Tabled):
         """Return the value with one thing at a time at its ends; see `one_way`."""
         from scipy.special import ndtri  # noqa: PLC0415
 
-        costs, reach = self.found.costs, float(ndtri((1 + within("level", level)) / 2))
+        costs, reach = self.valued.costs, float(ndtri((1 + within("level", level)) / 2))
         worst = {name: max(rows["grade"]) for name, rows in costs.groupby("outcome")}
-        grades = tuple(worst[outcome] for outcome in self.found.effects["outcome"])
+        grades = tuple(worst[outcome] for outcome in self.valued.effects["outcome"])
         return one_way(
             self.model, grades, schedules(len(self.model.years), self.settings.timing), reach
         )

@@ -253,20 +253,20 @@ def acceptability_plot(drawn: Appraised, outcome: str | None, most: float | None
     else:
         at = np.linspace(0, most or 50_000.0, 121)
         what, mark, words = f"Worth of one unit of {outcome}", None, ""
-    found = drawn.acceptability(at, outcome)["probability"]
-    half = np.flatnonzero(np.diff(np.sign(found - 0.5)) != 0)
+    curve = drawn.acceptability(at, outcome)["probability"]
+    half = np.flatnonzero(np.diff(np.sign(curve - 0.5)) != 0)
     turn = f"it crosses one half at £{at[half[0]]:,.2f}" if len(half) else "it never crosses a half"
     alt = (
-        f"Curve of the probability that the programme is worth it, from {found.iloc[0]:.0%} at £0 "
-        f"to {found.iloc[-1]:.0%} at £{at[-1]:,.2f}; {turn}."
+        f"Curve of the probability that the programme is worth it, from {curve.iloc[0]:.0%} at £0 "
+        f"to {curve.iloc[-1]:.0%} at £{at[-1]:,.2f}; {turn}."
     )
     title = subtitle = "How likely is it to be worth it?"
     if mark is None:
         subtitle = ""
     else:
-        title = f"the chance that it {words} is {chance(float(np.interp(mark, at, found)))}"
+        title = f"the chance that it {words} is {chance(float(np.interp(mark, at, curve)))}"
     return acceptability_chart(
-        at, {"Worth it": found}, title=heading(drawn, title), alt=alt, subtitle=subtitle,
+        at, {"Worth it": curve}, title=heading(drawn, title), alt=alt, subtitle=subtitle,
         x_label=what, reference=mark, reference_label=words,
         value_format="£{:,.1f}" if outcome is None else "£{:,.0f}",
     )  # fmt: skip
@@ -299,63 +299,63 @@ def _percent(share: float) -> str:
     return f"{share:.0%}"
 
 
-def decay_words(found: Appraised) -> str:
+def decay_words(decay: Appraised) -> str:
     """Say in a sentence or two what is left of an effect, and how much the records tell."""
-    mean, low, high = map(_percent, (found.mean, *found.interval))
-    label = "Simulated records: " if found.simulated else ""
-    if found.certain:
+    mean, low, high = map(_percent, (decay.mean, *decay.interval))
+    label = "Simulated records: " if decay.simulated else ""
+    if decay.certain:
         return f"{label}{mean} of an effect is left in each further year. {REASONS['fixed']}"
-    before, start, end = map(_percent, found.assumed)
-    interval = f"{found.level:.0%} interval"
-    if found.why:
-        why = REASONS[found.why].format(months=found.months)
+    before, start, end = map(_percent, decay.assumed)
+    interval = f"{decay.level:.0%} interval"
+    if decay.why:
+        why = REASONS[decay.why].format(months=decay.months)
         return (f"{label}{mean} of an effect is left in each further year ({interval} {low} to "
                 f"{high}), as was assumed. {why}")  # fmt: skip
     said = [
         f"{label}{mean} of an effect is left in each further year ({interval} {low} to {high}), "
         f"where {before} ({start} to {end}) was assumed."
     ]
-    if found.says_little:
+    if decay.says_little:
         said.append("The records say little: the interval is about the one assumed.")
     else:
-        best = int(np.argmax(found.posterior / found.prior))
-        if best in (0, len(found.prior) - 1):
-            at = _percent(float(found.edges[0 if best == 0 else -1]))
+        best = int(np.argmax(decay.posterior / decay.prior))
+        if best in (0, len(decay.prior) - 1):
+            at = _percent(float(decay.edges[0 if best == 0 else -1]))
             said.append(f"They fit best at the end of the range given, {at}.")
-    if found.p_value < _UNLIKELY:
+    if decay.p_value < _UNLIKELY:
         said.append(
             "One share for all does not fit the effects measured (p "
-            f"{p_words(found.p_value)}): the interval is surer than it should be."
+            f"{p_words(decay.p_value)}): the interval is surer than it should be."
         )
     return " ".join(said)
 
 
-def _windows(found: Appraised) -> pd.DataFrame:
+def _windows(decay: Appraised) -> pd.DataFrame:
     """Return the windows in the units that readers see, with words for each effect."""
-    rows = found.windows.copy()
-    scale = np.where(percentages(rows, found.settings), 100.0, 1.0)
+    rows = decay.windows.copy()
+    scale = np.where(percentages(rows, decay.settings), 100.0, 1.0)
     for name in _MEASURED:
         rows[name] *= scale
     rows["suffix"] = np.where(scale > 1, " points", "")
     rows["digits"] = [decimals(error) for error in rows["std_error"]]
-    labels = in_full(found.settings)["labels"]
+    labels = in_full(decay.settings)["labels"]
     return rows.assign(label=[label_of(name, labels) for name in rows["outcome"]])
 
 
-def decay_table(found: Appraised) -> Table:
+def decay_table(decay: Appraised) -> Table:
     """Return measured and fitted effects as a table for readers, one row an outcome."""
-    rows = _windows(found)
-    told = rows.to_dict("records")
+    rows = _windows(decay)
+    windows = rows.to_dict("records")
     rows["measured"] = [
         with_interval(row["estimate"], row["conf_low"], row["conf_high"], row["digits"],
                       row["suffix"])
-        for row in told
+        for row in windows
     ]  # fmt: skip
     rows["shown"] = [
         "" if np.isnan(row["fitted"]) else number(row["fitted"], row["digits"], row["suffix"])
-        for row in told
+        for row in windows
     ]
-    fits = found.outcomes.set_index("outcome")
+    fits = decay.outcomes.set_index("outcome")
     lines = []
     spans = sorted(rows["months"].unique())
     for name, own in rows.groupby("outcome", sort=False):
@@ -363,7 +363,7 @@ def decay_table(found: Appraised) -> Table:
         line = [cells["label"].iloc[0], *(cells["measured"].get(span, "") for span in spans)]
         if len(fits):
             fit = fits.loc[name]
-            line += [cells["shown"].get(span, "") for span in spans if span >= found.months]
+            line += [cells["shown"].get(span, "") for span in spans if span >= decay.months]
             line += [
                 f"{fit['chi_square']:.1f} on {fit['freedom']:.0f}",
                 p_words(float(fit["p_value"])),
@@ -371,51 +371,51 @@ def decay_table(found: Appraised) -> Table:
         lines.append(line)
     columns = ["Outcome", *(f"{span} months" for span in spans)]
     if len(fits):
-        columns += [f"Fitted, {span} months" for span in spans if span >= found.months]
+        columns += [f"Fitted, {span} months" for span in spans if span >= decay.months]
         columns += ["Chi-square", "p"]
-    notes = [f"{SIMULATED}."] * found.simulated + [decay_words(found)]
-    notes += _decay_notes(found, bool(len(fits)), any(span < found.months for span in spans))
+    notes = [f"{SIMULATED}."] * decay.simulated + [decay_words(decay)]
+    notes += _decay_notes(decay, bool(len(fits)), any(span < decay.months for span in spans))
     caption = "Effects over windows of several lengths, and what is left of them"
     return table(pd.DataFrame(lines, columns=columns), caption, notes=notes)
 
 
-def _decay_notes(found: Appraised, fitted: bool, shorter: bool) -> list[str]:
+def _decay_notes(decay: Appraised, fitted: bool, shorter: bool) -> list[str]:
     notes = []
     if fitted:
         notes.append(
-            f"Fitted: an even pace through {found.months} months, then one share of it left in "
+            f"Fitted: an even pace through {decay.months} months, then one share of it left in "
             "each further year, the same for all outcomes; as the appraisal lets effects run on. "
             "Windows of one outcome err together, so what is fitted may lie to one side of all."
         )
         notes.append(
             "Chi-square: how far an outcome's windows, by themselves, are from such a course, on "
             "how many degrees of freedom; all together "
-            f"{found.chi_square:.1f} on {found.freedom:.0f}, "
-            f"p {p_words(found.p_value)}."
+            f"{decay.chi_square:.1f} on {decay.freedom:.0f}, "
+            f"p {p_words(decay.p_value)}."
         )
     if shorter:
         notes.append(
-            f"Windows shorter than {found.months} months say when effects came, and not how long "
+            f"Windows shorter than {decay.months} months say when effects came, and not how long "
             "they lasted: they have no say."
         )
-    labels = found.settings.get("labels", {})
+    labels = decay.settings.get("labels", {})
     by_reason: dict[str, list[str]] = {}
-    for name, why in found.left_out.items():
+    for name, why in decay.left_out.items():
         by_reason.setdefault(why, []).append(label_of(name, labels))
     return notes + [
-        f"No say: {listed(names, 20)}. {LEFT_OUT[why].format(months=found.months)}"
+        f"No say: {listed(names, 20)}. {LEFT_OUT[why].format(months=decay.months)}"
         for why, names in by_reason.items()
     ]
 
 
-def decay_plot(found: Appraised) -> Chart:
+def decay_plot(decay: Appraised) -> Chart:
     """Draw the effects by window beside the fit, and the share before and after."""
     from scipy.special import ndtri  # noqa: PLC0415
 
-    reach = float(ndtri((1 + found.level) / 2))
-    rows = _windows(found)
-    told = found.outcomes.sort_values("told", ascending=False, kind="stable")["outcome"]
-    shown = list(told[:_DRAWN]) or list(dict.fromkeys(rows["outcome"]))[:_DRAWN]
+    reach = float(ndtri((1 + decay.level) / 2))
+    rows = _windows(decay)
+    outcomes = decay.outcomes.sort_values("told", ascending=False, kind="stable")["outcome"]
+    shown = list(outcomes[:_DRAWN]) or list(dict.fromkeys(rows["outcome"]))[:_DRAWN]
     panels = []
     for name in shown:
         points = rows[rows["outcome"] == name]
@@ -429,15 +429,15 @@ def decay_plot(found: Appraised) -> Chart:
             pd.DataFrame({"x": fit["months"], "value": fit["fitted"], "low": fit["fitted"] - wide,
                           "high": fit["fitted"] + wide}),
         ))  # fmt: skip
-    label = "Simulated records: " if found.simulated else ""
-    mean, low, high = map(_percent, (found.mean, *found.interval))
+    label = "Simulated records: " if decay.simulated else ""
+    mean, low, high = map(_percent, (decay.mean, *decay.interval))
     alt = (
         f"Small charts. The share of an effect left each year, as assumed and after the records "
         f"were looked at: {mean}, {low} to {high}. Then the effects of {len(panels)} outcomes over "
         "each window with their intervals, beside the fit."
     )
     return lasting_chart(
-        found.edges, found.prior, found.posterior, panels, alt=alt,
+        decay.edges, decay.prior, decay.posterior, panels, alt=alt,
         title=f"{label}{mean} of an effect is left each further year, {low} to {high}",
         subtitle="How long effects lasted",
     )  # fmt: skip

@@ -128,7 +128,7 @@ def settings_of(
     persistence: Given | Mapping[str, Given],
     convert: Mapping[str, tuple[str, float]] | None,
     optimism_bias: float | Mapping[str, float] = 0.0,
-    **asked: Any,
+    **options: Any,
 ) -> AppraisalSettings:
     """Check everything that an appraisal is asked for.
 
@@ -140,20 +140,22 @@ def settings_of(
     choices = {"perspective": PERSPECTIVES, "on_overlap": ON_OVERLAP, "timing": TIMINGS,
                "rate": RATES}  # fmt: skip
     for name, known in choices.items():
-        if asked[name] not in known:
-            raise ParameterError(f"There is no {name} {asked[name]}. {suggest(asked[name], known)}")
-    if asked["rate"] not in edition_of(asked["edition"]).kinds:
-        raise ParameterError(f"Edition {asked['edition']} has no {asked['rate']} rate here.")
+        if options[name] not in known:
+            raise ParameterError(
+                f"There is no {name} {options[name]}. {suggest(options[name], known)}"
+            )
+    if options["rate"] not in edition_of(options["edition"]).kinds:
+        raise ParameterError(f"Edition {options['edition']} has no {options['rate']} rate here.")
     for name in ("horizon", "lag", "elasticity", "valued_share", "displacement", "public_funds"):
-        within(name, asked[name])
+        within(name, options[name])
     for name in ("months", "relative_income", "claims"):
-        if asked[name] is not None:
-            within(name, asked[name])
+        if options[name] is not None:
+            within(name, options[name])
     known_years = price_years()
-    if asked["price_year"] not in known_years:
+    if options["price_year"] not in known_years:
         raise ParameterError(
             f"price_year lies between {known_years[0]} and {known_years[-1]}, "
-            f"not {asked['price_year']}."
+            f"not {options['price_year']}."
         )
     lasting = persistence if isinstance(persistence, Mapping) else {"": persistence}
     by_outcome = {"": DEFAULT_PERSISTENCE, **lasting}
@@ -162,7 +164,7 @@ def settings_of(
         persistence={name: persistence_of(given) for name, given in by_outcome.items()},
         convert=_conversions(convert or {}),
         optimism_bias=_biases(optimism_bias),
-        **asked,
+        **options,
     )
 
 
@@ -178,29 +180,29 @@ def _biases(given: float | Mapping[str, float]) -> dict[str, float]:
 
 def _families(given: float | Mapping[int | str, float], first_year: int) -> dict[int, float]:
     by_year = given if isinstance(given, Mapping) else {first_year: given}
-    found = {}
+    counts = {}
     for year, count in by_year.items():
         number = year_number(year) if isinstance(year, str) else int(year)
         if not 1990 <= number <= 2100:
             raise ParameterError(f"Families join in a year between 1990 and 2100, not {number}.")
         if not count >= 0 or count == float("inf"):
             raise ParameterError(f"Families who join in {number} are a number, not below 0.")
-        found[number] = float(count)
-    if not sum(found.values()) > 0:
+        counts[number] = float(count)
+    if not sum(counts.values()) > 0:
         raise ParameterError("families says how many were reached: a number above 0.")
-    return dict(sorted(found.items()))
+    return dict(sorted(counts.items()))
 
 
 def _conversions(given: Mapping[str, tuple[str, float]]) -> dict[str, tuple[str, float]]:
-    found = {}
+    pairs = {}
     for name, pair in given.items():
         if len(pair) != 2 or not abs(float(pair[1])) > 0:
             raise ParameterError(
                 f"convert[{name!r}] is the outcome of a unit cost and how many units of it one "
                 'unit of the effect is, such as ("sessions_unauthorised", 380.0).'
             )
-        found[name] = (str(pair[0]), float(pair[1]))
-    return found
+        pairs[name] = (str(pair[0]), float(pair[1]))
+    return pairs
 
 
 # What every appraisal of a report takes as given, and no record says: one scenario.
@@ -359,10 +361,10 @@ nothing and all), all public costs, those of authorities among them, and everybo
 
     def lasting_words(self) -> str:
         """Say over how many years benefits count, and what is left of them in each."""
-        held, low, high = map(share_words, self.lasting)
+        share, low, high = map(share_words, self.lasting)
         years = f"{self.appraisal_years} year{'s' * (self.appraisal_years > 1)}"
         return (
-            f"{years} from when a family joins, {held} of an effect left in each further year "
+            f"{years} from when a family joins, {share} of an effect left in each further year "
             f"(between {low} and {high})"
         )
 

@@ -44,7 +44,7 @@ LINE_COLUMNS = (
 )
 
 
-def timeline(asked: AppraisalSettings, spent: pd.DataFrame) -> tuple[int, ...]:
+def timeline(settings: AppraisalSettings, spent: pd.DataFrame) -> tuple[int, ...]:
     """Return the financial years of an appraisal, the base year first.
 
     Raises
@@ -52,9 +52,9 @@ def timeline(asked: AppraisalSettings, spent: pd.DataFrame) -> tuple[int, ...]:
     ParameterError
         If something happens before the base year.
     """
-    first = min(int(spent["year"].min()), *asked.families)
-    last = max(int(spent["year"].max()), max(asked.families) + asked.horizon - 1)
-    base = first if asked.base_year is None else int(asked.base_year)
+    first = min(int(spent["year"].min()), *settings.families)
+    last = max(int(spent["year"].max()), max(settings.families) + settings.horizon - 1)
+    base = first if settings.base_year is None else int(settings.base_year)
     if base > first:
         raise ParameterError(
             f"base_year is {base}, but money is spent or families join in {first}: use {first} or "
@@ -64,32 +64,32 @@ def timeline(asked: AppraisalSettings, spent: pd.DataFrame) -> tuple[int, ...]:
 
 
 def model_of(
-    found: Valued, rows: pd.DataFrame, spent: pd.DataFrame, covariance: Array,
-    asked: AppraisalSettings,
+    valuation: Valued, rows: pd.DataFrame, spent: pd.DataFrame, covariance: Array,
+    settings: AppraisalSettings,
 ) -> Model:  # fmt: skip
     """Return the model of an appraisal.
 
     Parameters
     ----------
-    found : Valued
+    valuation : Valued
     rows : DataFrame
         As from `account`.
     spent : DataFrame
         As from `programme_lines`.
     covariance : ndarray, shape (k, k)
         Of the valued effects.
-    asked : AppraisalSettings
+    settings : AppraisalSettings
     """
-    years = timeline(asked, spent)
-    effects = found.effects
-    spans = [_span(row, asked) for row in effects.to_dict("records")]
+    years = timeline(settings, spent)
+    effects = valuation.effects
+    spans = [_span(row, settings) for row in effects.to_dict("records")]
     groups = list(dict.fromkeys(spans))
     reach = [
-        reached(asked.families, window_weights(months, asked.horizon, asked.lag), years)
+        reached(settings.families, window_weights(months, settings.horizon, settings.lag), years)
         for months, _ in groups
     ]
     payers = tuple(dict.fromkeys([*rows["payer"], *spent["payer"]]))
-    kept, kept_either = _biased(found, asked)
+    kept, kept_either = _biased(valuation, settings)
     return Model(
         outcomes=tuple(effects["name"]),
         estimate=effects["estimate"].to_numpy(dtype=float),
@@ -98,23 +98,23 @@ def model_of(
         scale=effects["scale"].to_numpy(dtype=float),
         kept=kept,
         kept_either=kept_either,
-        amount=found.costs["amount"].to_numpy(dtype=float),
-        low=found.costs["low"].to_numpy(dtype=float),
-        high=found.costs["high"].to_numpy(dtype=float),
+        amount=valuation.costs["amount"].to_numpy(dtype=float),
+        low=valuation.costs["low"].to_numpy(dtype=float),
+        high=valuation.costs["high"].to_numpy(dtype=float),
         unit=rows["unit"].to_numpy(dtype=np.intp),
         factor=np.stack([(rows["turned"] * rows[name]).to_numpy(float) for name in ACCOUNTS]),
-        cost_factor=np.array([1.0, asked.public_funds]),
-        account=asked.perspective,
+        cost_factor=np.array([1.0, settings.public_funds]),
+        account=settings.perspective,
         of=rows["of"].to_numpy(dtype=np.intp),
         payer=np.array([payers.index(name) for name in rows["payer"]], dtype=np.intp),
         payers=payers,
         years=years,
-        discount=discount_factors(len(years) - 1, asked.edition, asked.rate, asked.timing),
+        discount=discount_factors(len(years) - 1, settings.edition, settings.rate, settings.timing),
         group=np.array([groups.index(span) for span in spans], dtype=np.intp),
         reach=np.stack(reach),
-        persistence=tuple(held for _, held in groups),
+        persistence=tuple(persistence for _, persistence in groups),
         costs=_costs(spent, years, payers),
-        tie=_tied(effects, covariance, [held for _, held in spans]),
+        tie=_tied(effects, covariance, [persistence for _, persistence in spans]),
     )
 
 
@@ -124,9 +124,9 @@ def _tied(effects: pd.DataFrame, covariance: Array, lasting: list[Any]) -> Array
     No combination of effects may say more of that normal than all there is to say.
     """
     tie = np.array([
-        held.tie(row["name"], int(row["months"]), row["estimate"], row["std_error"])
-        if hasattr(held, "tie") else 0.0
-        for row, held in zip(effects.to_dict("records"), lasting, strict=True)
+        course.tie(row["name"], int(row["months"]), row["estimate"], row["std_error"])
+        if hasattr(course, "tie") else 0.0
+        for row, course in zip(effects.to_dict("records"), lasting, strict=True)
     ])  # fmt: skip
     if not tie.any():
         return tie
@@ -134,49 +134,52 @@ def _tied(effects: pd.DataFrame, covariance: Array, lasting: list[Any]) -> Array
     scale = np.where(error > 0, error, 1.0)
     alike = covariance / np.outer(scale, scale)
     leads = np.linalg.pinv(alike, hermitian=True) @ (tie / scale)
-    told = float(leads @ alike @ leads)
-    return np.asarray(alike @ leads * scale / np.sqrt(max(told / _ALL, 1.0)), dtype=float)
+    explained = float(leads @ alike @ leads)
+    return np.asarray(alike @ leads * scale / np.sqrt(max(explained / _ALL, 1.0)), dtype=float)
 
 
-def _biased(found: Valued, asked: AppraisalSettings) -> tuple[Array, Array]:
+def _biased(valuation: Valued, settings: AppraisalSettings) -> tuple[Array, Array]:
     """Return what a unit of each effect counts after optimism bias, and would either way.
 
     Its grade is the worst of its unit costs. A benefit shrinks by the bias and a harm grows,
     by the sign of the estimate; work that displaces others' counts less.
     """
-    effects, costs = found.effects, found.costs
+    effects, costs = valuation.effects, valuation.costs
     grade = costs.groupby("outcome")["grade"].max()
     brings = costs.groupby("outcome")["amount"].sum() < 0
-    bias = effects["outcome"].map(grade).map(asked.optimism_bias).to_numpy(dtype=float)
+    bias = effects["outcome"].map(grade).map(settings.optimism_bias).to_numpy(dtype=float)
     gain = (
         -effects["estimate"]
         * effects["scale"]
         * effects["outcome"].map(brings).map({True: -1.0, False: 1.0})
     )
-    moved = np.where(effects["outcome"].isin(WORK), 1 - asked.displacement, 1.0)
+    moved = np.where(effects["outcome"].isin(WORK), 1 - settings.displacement, 1.0)
     signs = np.sign(gain.to_numpy(dtype=float))
     kept: Array = np.asarray((1 - bias * signs) * moved, dtype=float)
     either: Array = np.asarray([(1 + bias) * moved, (1 - bias) * moved], dtype=float)
     return kept, either
 
 
-def _span(row: dict, asked: AppraisalSettings) -> tuple[int, Any]:
-    lasting = asked.persistence
-    held = lasting.get(row["name"]) or lasting[""]
-    return int(row["months"]), held
+def _span(row: dict, settings: AppraisalSettings) -> tuple[int, Any]:
+    lasting = settings.persistence
+    return int(row["months"]), lasting.get(row["name"]) or lasting[""]
 
 
 def _costs(spent: pd.DataFrame, years: tuple[int, ...], payers: tuple[str, ...]) -> Array:
-    found = np.zeros((3, len(years), len(payers)))
+    costs = np.zeros((3, len(years), len(payers)))
     at = (spent["year"].to_numpy(dtype=int) - years[0],
           np.array([payers.index(name) for name in spent["payer"]]))  # fmt: skip
     for place, name in enumerate(("low", "amount", "high")):
-        np.add.at(found[place], at, spent[name].to_numpy(dtype=float))
-    return found
+        np.add.at(costs[place], at, spent[name].to_numpy(dtype=float))
+    return costs
 
 
 def lines_of(
-    model: Model, found: Valued, rows: pd.DataFrame, spent: pd.DataFrame, asked: AppraisalSettings
+    model: Model,
+    valuation: Valued,
+    rows: pd.DataFrame,
+    spent: pd.DataFrame,
+    settings: AppraisalSettings,
 ) -> pd.DataFrame:
     """Return one row a year, year of joining, effect, component and payer; and the costs.
 
@@ -186,16 +189,19 @@ def lines_of(
         `LINE_COLUMNS`, `counted` (whether the perspective counts the row), and `kept` (what is
         left of the effect after optimism bias and displacement, whoever gains).
     """
-    spans = [_span(row, asked) for row in found.effects.to_dict("records")]
-    shares = np.stack([profile(months, asked.horizon, asked.lag, held) for months, held in spans])
-    counts = rows[asked.perspective].to_numpy(dtype=float)
+    spans = [_span(row, settings) for row in valuation.effects.to_dict("records")]
+    shares = np.stack([profile(months, settings.horizon, settings.lag, persistence)
+                       for months, persistence in spans])  # fmt: skip
+    counts = rows[settings.perspective].to_numpy(dtype=float)
     # Every component, once for each year since joining and each year of joining.
-    cells = [(since, *one) for since in range(asked.horizon) for one in asked.families.items()]
+    cells = [
+        (since, *one) for since in range(settings.horizon) for one in settings.families.items()
+    ]
     since, year, count = (np.repeat(part, len(rows)) for part in zip(*cells, strict=True))
     at = np.tile(np.arange(len(rows)), len(cells))
     of, counts = rows["of"].to_numpy()[at], counts[at]
     parts = []
-    for term, effect, profiles in _terms(model, shares, spans, asked):
+    for term, effect, profiles in _terms(model, shares, spans, settings):
         share = profiles[of, since]
         parts.append(rows.iloc[at].assign(
             kind="benefit", term=term, joined=year, year=year + since, families=count,
@@ -203,7 +209,9 @@ def lines_of(
             scale=model.scale[of], quantity=effect[of] * model.scale[of] * count * share,
             counted=counts != 0,
         )[share != 0])  # fmt: skip
-    spent = _spent_lines(spent).assign(factor=model.cost_factor[ACCOUNTS.index(asked.perspective)])
+    spent = _spent_lines(spent).assign(
+        factor=model.cost_factor[ACCOUNTS.index(settings.perspective)]
+    )
     frame = pd.concat([*parts, spent], ignore_index=True)
     value = -frame["quantity"] * frame["unit_cost"] * frame["factor"]
     factors = model.discount[frame["year"].to_numpy(dtype=int) - model.years[0]]
@@ -213,21 +221,21 @@ def lines_of(
 
 
 def _terms(
-    model: Model, shares: Array, spans: list[tuple[int, Any]], asked: AppraisalSettings
+    model: Model, shares: Array, spans: list[tuple[int, Any]], settings: AppraisalSettings
 ) -> list[tuple[str, Array, Array]]:
     """Return what the expected effect in each year is a sum of: effects times profiles.
 
     The effect by what is expected to be left of it, and, where the two were estimated together,
     one by their covariance in each year.
     """
-    found = [("mean", model.estimate, shares)]
+    parts = [("mean", model.estimate, shares)]
     if model.tie.any():
         moved = [
-            together @ window_weights(months, asked.horizon, asked.lag)
+            together @ window_weights(months, settings.horizon, settings.lag)
             for together, (months, _) in zip(model.together, spans, strict=True)
         ]
-        found.append(("together", np.ones(len(spans)), np.stack(moved)))
-    return found
+        parts.append(("together", np.ones(len(spans)), np.stack(moved)))
+    return parts
 
 
 def _spent_lines(spent: pd.DataFrame) -> pd.DataFrame:
@@ -373,7 +381,7 @@ def appraise(
     >>> round(found.benefits), round(found.npv)
     (17471, -474002)
     """
-    asked = settings_of(
+    settings = settings_of(
         families, first_year, persistence, convert, optimism_bias, months=months,
         price_year=price_year, edition=edition, rate=rate, timing=timing, horizon=horizon, lag=lag,
         perspective=perspective, on_overlap=on_overlap, displacement=displacement,
@@ -384,16 +392,16 @@ def appraise(
     shown, small = without_small(chosen(effects, months))
     taken, unknown = without_error(shown)
     _check_result(taken, result, unknown)
-    _check_lasting(effects, asked)
-    found = valued(taken, asked, unit_cost_table, small, unknown)
-    rows = account(found.effects, found.costs, asked)
-    spent = programme_lines(costs, asked)
-    own = np.asarray(taken.joint, dtype=float)[np.ix_(found.rows, found.rows)]
-    model = model_of(found, rows, spent, own, asked)
-    notes = _notes(asked, model.years[0], taken, small, unknown, tied=bool(model.tie.any()))
+    _check_lasting(effects, settings)
+    valuation = valued(taken, settings, unit_cost_table, small, unknown)
+    rows = account(valuation.effects, valuation.costs, settings)
+    spent = programme_lines(costs, settings)
+    own = np.asarray(taken.joint, dtype=float)[np.ix_(valuation.rows, valuation.rows)]
+    model = model_of(valuation, rows, spent, own, settings)
+    notes = _notes(settings, model.years[0], taken, small, unknown, tied=bool(model.tie.any()))
     return Appraisal(
-        frame=lines_of(model, found, rows, spent, asked), model=model, settings=asked,
-        effects=taken, found=found, spent=spent, notes=notes, simulated=taken.simulated,
+        frame=lines_of(model, valuation, rows, spent, settings), model=model, settings=settings,
+        effects=taken, valued=valuation, spent=spent, notes=notes, simulated=taken.simulated,
     )  # fmt: skip
 
 
@@ -401,18 +409,18 @@ def _check_result(effects: Effects, result: str | None, unknown: list[dict]) -> 
     for row in unknown:
         if row["what"] == result:
             raise ParameterError(f"The effect on {result} cannot be costed. {row['reason']}")
-    held = effects.to_frame().set_index("outcome")["estimate"]
-    if result is not None and result not in held:
-        raise ParameterError(f"There is no effect on {result}. {suggest(result, held.index)}")
-    if result is not None and abs(held[result]) > 1:
+    outcomes = effects.to_frame().set_index("outcome")["estimate"]
+    if result is not None and result not in outcomes:
+        raise ParameterError(f"There is no effect on {result}. {suggest(result, outcomes.index)}")
+    if result is not None and abs(outcomes[result]) > 1:
         raise ParameterError(
             f"The effect on {result} is more than one result a family: give it as a share."
         )
 
 
-def _check_lasting(effects: Effects, asked: AppraisalSettings) -> None:
+def _check_lasting(effects: Effects, settings: AppraisalSettings) -> None:
     known = set(effects.to_frame()["outcome"])
-    for name in asked.persistence:
+    for name in settings.persistence:
         # What is no effect here may be one elsewhere; what is no outcome is a slip of the pen.
         if name and name not in known and name not in OUTCOMES:
             raise ParameterError(
@@ -421,19 +429,19 @@ def _check_lasting(effects: Effects, asked: AppraisalSettings) -> None:
 
 
 def _notes(
-    asked: AppraisalSettings, base: int, effects: Effects, small: list[str], unknown: list[dict],
+    settings: AppraisalSettings, base: int, effects: Effects, small: list[str], unknown: list[dict],
     *, tied: bool,
 ) -> tuple[str, ...]:  # fmt: skip
-    year, count = asked.price_year, len(small) + len(unknown) + len(effects.frame)
+    year, count = settings.price_year, len(small) + len(unknown) + len(effects.frame)
     notes = [
         f"Pounds in {financial_year(year)} prices, discounted to {financial_year(base)}; "
-        f"{edition_of(asked.edition).label}, {asked.rate} rate, flows "
-        f"{TIMINGS[asked.timing]}; {asked.horizon} years from when a family joins.",
+        f"{edition_of(settings.edition).label}, {settings.rate} rate, flows "
+        f"{TIMINGS[settings.timing]}; {settings.horizon} years from when a family joins.",
         f"Assumed: of an effect there is left, in each further year after the window measured, "
-        f"{_lasting(asked)}.",
+        f"{_lasting(settings)}.",
         "What would have happened anyway is in the comparison group: no deadweight is assumed.",
     ]
-    notes += [*_turned(asked), *_beyond(effects)]
+    notes += [*_turned(settings), *_beyond(effects)]
     if tied:
         notes.append(
             "What is left of effects was estimated from the same families as the effects: the two "
@@ -453,20 +461,20 @@ def _notes(
     return (*notes, *effects.notes)
 
 
-def _turned(asked: AppraisalSettings) -> list[str]:
+def _turned(settings: AppraisalSettings) -> list[str]:
     """Say what of the account is turned off or weighed: no value may be told as more than it is."""
-    bias = {grade: share for grade, share in asked.optimism_bias.items() if share}
+    bias = {grade: share for grade, share in settings.optimism_bias.items() if share}
     shares = ", ".join(f"{share:.0%} of grade {grade}" for grade, share in sorted(bias.items()))
     said = {
         f"Benefits are taken to be overstated, and harms understated, by {shares}.": bool(bias),
-        f"Of gains and losses of work others are taken to bear {asked.displacement:.0%}.":
-            asked.displacement > 0,
-        f"In the social account a pound of public money counts £{asked.public_funds:.2f}.":
-            asked.public_funds != 1,
+        f"Of gains and losses of work others are taken to bear {settings.displacement:.0%}.":
+            settings.displacement > 0,
+        f"In the social account a pound of public money counts £{settings.public_funds:.2f}.":
+            settings.public_funds != 1,
         "Counted is only what public bodies stop spending: no gain or loss of families, victims or "
-        "others, in either account.": asked.cashable_only,
-        f"In the social account a pound of the families counts £{asked.weight:.2f}.":
-            asked.relative_income is not None and not asked.cashable_only,
+        "others, in either account.": settings.cashable_only,
+        f"In the social account a pound of the families counts £{settings.weight:.2f}.":
+            settings.relative_income is not None and not settings.cashable_only,
     }  # fmt: skip
     return [text for text, holds in said.items() if holds]
 
@@ -485,6 +493,8 @@ def _beyond(effects: Effects) -> list[str]:
             "such an effect is worth is too much."]  # fmt: skip
 
 
-def _lasting(asked: AppraisalSettings) -> str:
-    told = sorted(asked.persistence.items())
-    return ", ".join(f"{held} of {name}" if name else str(held) for name, held in told)
+def _lasting(settings: AppraisalSettings) -> str:
+    pairs = sorted(settings.persistence.items())
+    return ", ".join(
+        f"{persistence} of {name}" if name else str(persistence) for name, persistence in pairs
+    )

@@ -113,7 +113,7 @@ def appraise_areas(
     seed: int = 1,
     correlation: float = 0.5,
     level: float = 0.95,
-    **asked: Any,
+    **options: Any,
 ) -> AreaAppraisals:
     """Appraise every area at once, from partly pooled effects.
 
@@ -163,18 +163,18 @@ def appraise_areas(
     counts = np.array([float(families[name]) for name in names])
     whole = appraise(
         _means(effects, national, months), costs,
-        families=reached or float(sum(families.values())), months=months, **asked,
+        families=reached or float(sum(families.values())), months=months, **options,
     )  # fmt: skip
     everybody, model = whole.settings.total_families, whole.model
     rng = np.random.default_rng(seed)
     drawn = {
-        outcome: held.draws(draws, rng)[:, [list(held.frame["name"]).index(n) for n in names]]
-        for outcome, held in effects.items()
+        outcome: inputs.draws(draws, rng)[:, [list(inputs.frame["name"]).index(n) for n in names]]
+        for outcome, inputs in effects.items()
     }
-    grades = tuple(whole.found.costs["grade"])
+    grades = tuple(whole.valued.costs["grade"])
     common = normal_draws(model.estimate, model.covariance, draws, rng)
-    held = parameters(model, common, grades, correlation, rng)
-    benefit, cost = _valued(model, held, drawn), model.cost(held.cost)
+    inputs = parameters(model, common, grades, correlation, rng)
+    benefit, cost = _valued(model, inputs, drawn), model.cost(inputs.cost)
     spent = np.outer(cost / everybody, counts)
     value = benefit / everybody * counts - spent
     expected = _expected(whole.model, effects, names) / everybody * counts
@@ -184,7 +184,7 @@ def appraise_areas(
     by_area = tuple(name for name in model.outcomes if name in effects)
     return AreaAppraisals(
         frame, level, {"draws": draws, "seed": seed, "correlation": correlation},
-        any(held.simulated for held in effects.values()), _left_out(effects, families, names),
+        any(inputs.simulated for inputs in effects.values()), _left_out(effects, families, names),
         by_area, tuple(name for name in model.outcomes if name not in effects),
     )  # fmt: skip
 
@@ -192,7 +192,7 @@ def appraise_areas(
 def _common(effects: Mapping[str, AreaEffects], families: Mapping[str, float]) -> list[str]:
     if not effects:
         raise ParameterError("Give the effects of areas on at least one outcome.")
-    first, *others = (list(held.frame["name"]) for held in effects.values())
+    first, *others = (list(estimates.frame["name"]) for estimates in effects.values())
     names = [name for name in first if all(name in other for other in others)]
     if not names:
         raise DataError("No area has effects on all of the outcomes.")
@@ -206,8 +206,8 @@ def _left_out(
     effects: Mapping[str, AreaEffects], families: Mapping[str, float], names: list[str]
 ) -> tuple[str, ...]:
     known = dict.fromkeys(families)
-    for held in effects.values():
-        known |= dict.fromkeys([*held.frame["name"], *held.settings.get("left_out", ())])
+    for estimates in effects.values():
+        known |= dict.fromkeys([*estimates.frame["name"], *estimates.settings.get("left_out", ())])
     return tuple(str(name) for name in known if name not in set(names))
 
 
@@ -217,7 +217,7 @@ def _means(effects: Mapping[str, AreaEffects], national: Effects | None, months:
         {
             "outcome": list(effects),
             "months": months,
-            "estimate": [held.mean for held in effects.values()],
+            "estimate": [estimates.mean for estimates in effects.values()],
             "std_error": 0.0,
         }
     )
@@ -228,20 +228,20 @@ def _means(effects: Mapping[str, AreaEffects], national: Effects | None, months:
     return means.combine(national.select(others)) if others else means
 
 
-def _valued(model: Model, held: Parameters, by_area: Mapping[str, Array]) -> Array:
+def _valued(model: Model, inputs: Parameters, by_area: Mapping[str, Array]) -> Array:
     """Return benefits, shape (draws, areas), as if all families were in each area."""
-    slope, benefit = model.slope(held), np.zeros((len(held), 1))
+    slope, benefit = model.slope(inputs), np.zeros((len(inputs), 1))
     for at, outcome in enumerate(model.outcomes):
-        benefit = benefit + by_area.get(outcome, held.effect[:, [at]]) * slope[:, [at]]
-    return benefit + np.sum(model.by_tie(held))
+        benefit = benefit + by_area.get(outcome, inputs.effect[:, [at]]) * slope[:, [at]]
+    return benefit + np.sum(model.by_tie(inputs))
 
 
 def _expected(model: Model, effects: Mapping[str, AreaEffects], names: list[str]) -> Array:
     """Return expected benefits, shape (areas,), as if all families were in each area."""
     point = model.point()
     means = {
-        outcome: held.frame.set_index("name").loc[names, "pooled"].to_numpy(dtype=float)[None]
-        for outcome, held in effects.items()
+        outcome: estimates.frame.set_index("name").loc[names, "pooled"].to_numpy(dtype=float)[None]
+        for outcome, estimates in effects.items()
     }
     return np.broadcast_to(_valued(model, point, means), (1, len(names)))[0]
 
@@ -273,6 +273,6 @@ def _summarised(
 
 def _hidden(effects: Mapping[str, AreaEffects], names: list[str]) -> np.ndarray:
     hidden = np.zeros(len(names), dtype=bool)
-    for held in effects.values():
-        hidden |= held.frame.set_index("name").loc[names, "hidden"].to_numpy(dtype=bool)
+    for estimates in effects.values():
+        hidden |= estimates.frame.set_index("name").loc[names, "hidden"].to_numpy(dtype=bool)
     return hidden

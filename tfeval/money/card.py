@@ -88,14 +88,14 @@ def years_to_break_even(model: Model, account: str) -> float:
     -----
     Money is discounted. For good: the value so far is never again below 0.
     """
-    held, point = replace(model, account=account), model.point()
-    net = (held.benefits(point) - held.spent(point.cost))[0].sum(axis=1) * model.discount
+    variant, point = replace(model, account=account), model.point()
+    net = (variant.benefits(point) - variant.spent(point.cost))[0].sum(axis=1) * model.discount
     moved = np.flatnonzero(net)
     if not len(moved):
         return _NONE
     first = int(moved[0])
-    found = payback_year(pd.DataFrame({"year": model.years, "present_value": net})[first:])
-    return _NONE if found is None else float(found - model.years[first] + 1)
+    year = payback_year(pd.DataFrame({"year": model.years, "present_value": net})[first:])
+    return _NONE if year is None else float(year - model.years[first] + 1)
 
 
 def card_table(appraised: Appraised, drawn: Appraised | None = None) -> Table:
@@ -105,8 +105,8 @@ def card_table(appraised: Appraised, drawn: Appraised | None = None) -> Table:
     rows = []
     for row in card_frame(appraised, drawn).to_dict("records"):
         key = row["measure"], row["party"]
-        told = [_written(row["measure"], row[name]) for name in ACCOUNTS]
-        rows.append((_label(row), *told, "" if row["payer"] else beside.get(key, "")))
+        cells = [_written(row["measure"], row[name]) for name in ACCOUNTS]
+        rows.append((_label(row), *cells, "" if row["payer"] else beside.get(key, "")))
     shown = pd.DataFrame(rows, columns=["For one family", "Fiscal account", "Social account",
                                         "Elsewhere, US dollars"])  # fmt: skip
     notes = [
@@ -179,10 +179,10 @@ def card_chart(appraised: Appraised) -> Chart:
     shown = pd.concat([bars.rename(index=labels), cost_bar]).fillna(0.0)
     shown.index.name = "for one family"
     totals = bars.sum(axis=1)
-    told = "; ".join(
+    benefits = "; ".join(
         f"{amount(totals[name])} of benefits in the {name} account" for name in ACCOUNTS
     )
-    alt = f"Stacked bars for one family: {told}; beside them its cost, {amount(cost)}."
+    alt = f"Stacked bars for one family: {benefits}; beside them its cost, {amount(cost)}."
     title = heading(appraised, "Benefits for one family, by whom they fall to, beside the cost")
     return stacked_chart(shown, title=title, alt=alt, y_label="£ a family, present value",
                          total_label="In all")  # fmt: skip
@@ -251,10 +251,10 @@ def _efficiency(appraised: Appraised) -> str:
 
 def _effects(appraised: Appraised) -> str:
     frame = appraised.effects.to_frame()
-    told = (frame["conf_low"] > 0) | (frame["conf_high"] < 0)
+    clear = (frame["conf_low"] > 0) | (frame["conf_high"] < 0)
     words = labels_of(appraised)
-    names = ", ".join(words[name] for name in frame.loc[told, "outcome"]) or "none"
-    text = f"Of {len(frame)} outcomes, {int(told.sum())} differ from the comparison: {names}."
+    names = ", ".join(words[name] for name in frame.loc[clear, "outcome"]) or "none"
+    text = f"Of {len(frame)} outcomes, {int(clear.sum())} differ from the comparison: {names}."
     if appraised.settings.result is not None:
         extra, cost = appraised.additional_results, appraised.cost_per_additional
         text += f" Additional results: {extra:,.0f}, at {amount(cost, '£')} each."
@@ -266,11 +266,11 @@ def _equity(appraised: Appraised) -> str:
     public = who[who["party"] == TAXPAYERS].set_index("payer")["fiscal"]
     others = who[who["party"] != TAXPAYERS].set_index("payer")["social"]
     most = public.idxmax() if len(public) else "nobody"
-    told = "; ".join(f"{name} {amount(value)}" for name, value in others.items())
+    gains = "; ".join(f"{name} {amount(value)}" for name, value in others.items())
     weight = appraised.settings.weight
     weighed = f"a pound of {PARTICIPANTS}' counting {weight:.2f}" if weight != 1 else "unweighted"
     return (
-        f"Most savings of public money fall to {most}. Beside it: {told or 'nobody'} ({weighed}). "
+        f"Most savings of public money fall to {most}. Beside it: {gains or 'nobody'} ({weighed}). "
         "Effects by kind of family are not in this appraisal."
     )
 

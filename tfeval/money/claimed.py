@@ -195,15 +195,15 @@ def times_lasting(assumptions: Assumptions) -> tuple[float, float, float]:
     >>> times_lasting(Assumptions(appraisal_years=1))
     (1.0, 1.0, 1.0)
     """
-    found = appraise_claim(1.0, 1.0, assumptions=assumptions)
+    appraisal = appraise_claim(1.0, 1.0, assumptions=assumptions)
     once = appraise_claim(1.0, 1.0, assumptions=replace(assumptions, appraisal_years=1)).benefits
-    point = found.model.point()
+    point = appraisal.model.point()
     least, most = (
-        round(float(found.model.by_outcome(
-            point.with_(powers=found.model.powers([share]))).sum()) / once, 12)
+        round(float(appraisal.model.by_outcome(
+            point.with_(powers=appraisal.model.powers([share]))).sum()) / once, 12)
         for share in assumptions.lasting[1:]
     )  # fmt: skip
-    return round(found.benefits / once, 12), least, most
+    return round(appraisal.benefits / once, 12), least, most
 
 
 def national_claim_rebuilt() -> pd.DataFrame:
@@ -276,10 +276,10 @@ def appraise_claim(
     """
     if not 0 <= deadweight <= 1:
         raise ParameterError(f"deadweight lies between 0 and 1, not {deadweight}.")
-    held = assumptions or Assumptions(
+    scenario = assumptions or Assumptions(
         price_year=_CLAIM_YEAR, appraisal_years=1, timing="end", base_year=_CLAIM_YEAR
     )
-    asked = {**held.of_phase("one"), "perspective": "fiscal"}
+    options = {**scenario.of_phase("one"), "perspective": "fiscal"}
     rows = pd.DataFrame(
         {
             "outcome": [_OUTCOME],
@@ -289,8 +289,8 @@ def appraise_claim(
         }
     )
     return appraise(
-        Effects(rows, np.zeros((1, 1))), deflate(cost * families, _CLAIM_YEAR, held.price_year),
-        families=families, first_year=_CLAIM_YEAR, unit_cost_table=_one_pound(), **asked,
+        Effects(rows, np.zeros((1, 1))), deflate(cost * families, _CLAIM_YEAR, scenario.price_year),
+        families=families, first_year=_CLAIM_YEAR, unit_cost_table=_one_pound(), **options,
     )  # fmt: skip
 
 
@@ -332,26 +332,26 @@ def claim_by_deadweight(
     >>> rows["ratio"].round(2).tolist()[:2], rows["npv"].round().tolist()[-1]
     ([2.15, 0.0], -1048000000.0)
     """
-    asked = np.asarray(shares, dtype=float)
-    if not ((asked >= 0) & (asked <= 1)).all():
+    deadweight = np.asarray(shares, dtype=float)
+    if not ((deadweight >= 0) & (deadweight <= 1)).all():
         raise ParameterError("Shares that would have come anyway lie between 0 and 1.")
-    found = []
+    rows = []
     for row in break_even_2015().itertuples(index=False):
         model = appraise_claim(row.benefit, row.cost, assumptions=assumptions).model
         point = model.point()
         # The appraisal's own arithmetic, with the effect alone moved.
-        held = replace(
-            point, effect=np.outer(1 - asked, model.estimate),
-            amount=np.repeat(point.amount, len(asked), axis=0),
-            powers=np.repeat(point.powers, len(asked), axis=0),
-            cost=np.zeros(len(asked)),
+        inputs = replace(
+            point, effect=np.outer(1 - deadweight, model.estimate),
+            amount=np.repeat(point.amount, len(deadweight), axis=0),
+            powers=np.repeat(point.powers, len(deadweight), axis=0),
+            cost=np.zeros(len(deadweight)),
         )  # fmt: skip
-        benefits, costs = model.by_outcome(held).sum(axis=1), model.cost(held.cost)
-        for share, gained, spent in zip(asked, benefits, costs, strict=True):
-            found.append((row.claim, row.cost_counted, share, gained, spent, gained - spent,
+        benefits, costs = model.by_outcome(inputs).sum(axis=1), model.cost(inputs.cost)
+        for share, gained, spent in zip(deadweight, benefits, costs, strict=True):
+            rows.append((row.claim, row.cost_counted, share, gained, spent, gained - spent,
                           gained / spent))  # fmt: skip
     columns = ["claim", "cost_counted", "deadweight", "benefits", "costs", "npv", "ratio"]
-    return pd.DataFrame(found, columns=columns)
+    return pd.DataFrame(rows, columns=columns)
 
 
 def break_even_deadweight(assumptions: Assumptions | None = None) -> pd.DataFrame:

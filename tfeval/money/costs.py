@@ -171,7 +171,7 @@ def _expected_lines(rules: Phase) -> list[CostLine]:
     years = list(rules.tariff.years)
     expected = figure("budget", "local_contribution_expected")
     spent = figure("benefits_claim_2015", "average_cost_per_family")
-    found = spent.low * rules.families.value - rules.budget.pounds()[0]
+    amount = spent.low * rules.families.value - rules.budget.pounds()[0]
     basis = (
         f"£{spent.low:,.0f} a family as found in 2015, less the central budget: the "
         "only figure that was measured. Low: nothing beyond what they were paid; high: the "
@@ -180,7 +180,7 @@ def _expected_lines(rules: Phase) -> list[CostLine]:
     )
     cited = _once(expected, spent, rules.budget, rules.families)
     most = expected.pounds()[0]
-    return [CostLine(_OWN, LOCAL, _even(years, found, 0.0, most), basis, cited, varies=True)]
+    return [CostLine(_OWN, LOCAL, _even(years, amount, 0.0, most), basis, cited, varies=True)]
 
 
 def contribution_found() -> float:
@@ -220,14 +220,14 @@ def evaluation_lines(rules: Phase) -> list[CostLine]:
 def _allocation_lines(rules: Phase) -> list[CostLine]:
     """Return what was allocated: sums of the budget, each spread evenly over its years."""
     sums = [(figure("budget", one.figure), list(one.years)) for one in rules.costs.allocations]
-    cash = {year: pounds for found, years in sums
-            for year, pounds in _even(years, found.pounds()[0]).items()}  # fmt: skip
+    cash = {year: pounds for allocation, years in sums
+            for year, pounds in _even(years, allocation.pounds()[0]).items()}  # fmt: skip
     name = (
         "Payments to authorities: fees, results and grants"
         if rules.tariff.attachment_fee
         else "Payments to authorities: upfront funding and results"
     )
-    cited = _once(*(found for found, _ in sums))
+    cited = _once(*(allocation for allocation, _ in sums))
     return [CostLine(name, CENTRAL, cash, rules.costs.basis, cited, varies=True)]
 
 
@@ -449,9 +449,9 @@ def _with_bias(frame: pd.DataFrame, bias: float) -> pd.DataFrame:
 def _of_authority(
     lines: tuple[CostLine, ...], name: str, authority: str, families: float | None
 ) -> tuple[CostLine, ...]:
-    found = find_authority(authority)
+    area = find_authority(authority)
     count = len(published("local_authorities"))
-    target, sources = _target(name, found, families)
+    target, sources = _target(name, area, families)
     national = programme(name).families
     share = target / national.value
     text = f"{target:,.0f} of {national.value:,.0f} families"
@@ -473,18 +473,16 @@ def _of_authority(
     )
 
 
-def _target(
-    name: str, found: pd.Series, families: float | None
-) -> tuple[float, tuple[Source, ...]]:
+def _target(name: str, area: pd.Series, families: float | None) -> tuple[float, tuple[Source, ...]]:
     """Return an authority's families to be turned around: the largest of several, as elsewhere."""
     if families is not None:
         return families, ()
     rows = published("progress_local")
-    rows = rows[(rows["area_code"] == found["code"]) & (rows["period"] == period(name))]
+    rows = rows[(rows["area_code"] == area["code"]) & (rows["period"] == period(name))]
     rows = rows[rows["figure"] == "targeted"]
     if rows.empty:
         raise ParameterError(
-            f"No source gives the families that {found['name']} was to turn around in phase "
+            f"No source gives the families that {area['name']} was to turn around in phase "
             f"{name}: give families=, from its own records."
         )
     return float(rows["value"].max()), tuple(distinct_sources(rows))

@@ -59,12 +59,12 @@ def worth_of_a_point(
                          "estimate": [-0.01], "std_error": [0.0]})  # fmt: skip
     effects = family_effects(Effects(rows, np.zeros((1, 1))))
     name, families = effects.to_frame()["outcome"].iloc[0], families_one()
-    found = appraise(
+    appraisal = appraise(
         effects, 0.0, families=families,
         convert={name: (priced_as(outcome, population), 1.0)},
         **(assumptions or Assumptions()).of_phase("one"),
     )  # fmt: skip
-    return found.benefits / sum(families.values())
+    return appraisal.benefits / sum(families.values())
 
 
 def families_one() -> dict[int | str, float]:
@@ -86,10 +86,12 @@ def cost_of_a_family(
         The scenario: its prices, and the year to which money is discounted.
     phase : str, default "one"
     """
-    held = assumptions or Assumptions()
-    rows = programme_costs(phase, view, held.price_year)
-    since = rows["year"].map(year_number).to_numpy() - held.discounted_to(phase)
-    factors = discount_factors(int(since.max()), str(held.green_book_edition), timing=held.timing)
+    scenario = assumptions or Assumptions()
+    rows = programme_costs(phase, view, scenario.price_year)
+    since = rows["year"].map(year_number).to_numpy() - scenario.discounted_to(phase)
+    factors = discount_factors(
+        int(since.max()), str(scenario.green_book_edition), timing=scenario.timing
+    )
     return float(rows["amount"].to_numpy() @ factors[since]) / phase_of(phase).families.value
 
 
@@ -132,26 +134,26 @@ def costs_of_a_family(assumptions: Assumptions | None = None) -> pd.DataFrame:
     >>> rows.loc[rows["used"], "view"].unique().tolist()
     ['total']
     """
-    held, rows = assumptions or Assumptions(), []
+    scenario, rows = assumptions or Assumptions(), []
     for name in programmes():
         families, budget = phase_of(name).families, phase_of(name).budget
         rows.append((name, budget.pounds()[0] / families.value, "central government's budget over "
                      "the families to be reached", "the department", "cash", "", False,
                      (*budget.sources, *families.sources)))  # fmt: skip
-        for view in views(held):
+        for view in views(scenario):
             cash = float(programme_costs(name, view)["cash"].sum()) / families.value
-            now = cost_of_a_family(view, held, name)
+            now = cost_of_a_family(view, scenario, name)
             rows += [
                 (name, pounds, f"{VIEWS[view]}, counted line by line", "ours", money, view,
-                 view == held.costs and money == "scenario", cost_sources(name))
+                 view == scenario.costs and money == "scenario", cost_sources(name))
                 for money, pounds in (("cash", cash), ("scenario", now))
             ]  # fmt: skip
     for name, sheet, key, what, whose in _PUBLISHED_COSTS:
-        found = published(sheet)
-        found = found[found["figure"] == key]
-        if "phase" in found:
-            found = found[found["phase"] == name]
-        for value, part in found.groupby("value"):
+        figures = published(sheet)
+        figures = figures[figures["figure"] == key]
+        if "phase" in figures:
+            figures = figures[figures["phase"] == name]
+        for value, part in figures.groupby("value"):
             rows.append((name, float(str(value)), what, whose, "cash", "", False,
                          tuple(distinct_sources(part))))  # fmt: skip
     columns = ["phase", "pounds", "what", "whose", "money", "view", "used", "sources"]
@@ -207,7 +209,7 @@ def could_have_known(
     rows = []
     for outcome, population in OUTCOMES.items():
         share, basis = shares[outcome]
-        found = [
+        detectable = [
             100 * minimum_detectable_effect(
                 half, half, share=share, power=power, clusters=inputs["clusters"], icc=alike,
                 allocation=allocation,
@@ -218,7 +220,7 @@ def could_have_known(
         needed = [
             cost_of_a_family(view, assumptions) / point if point > 0 else np.inf for view in names
         ]
-        seen, paid = possible_fall(found, share), possible_fall(needed, share)
+        seen, paid = possible_fall(detectable, share), possible_fall(needed, share)
         rows.append((outcome, population, share, basis, *seen, *paid, *np.isfinite(paid),
                      _could(seen, paid)))  # fmt: skip
     columns = [
@@ -333,11 +335,11 @@ def hidden_value(
         if outcome == "jobseekers_allowance":
             continue
         share = shares[outcome][0]
-        found = minimum_detectable_effect(
+        detectable = minimum_detectable_effect(
             half, half, share=share, clusters=inputs["clusters"],
             icc=inputs["icc"] if icc is None else icc, allocation=allocation,
         )  # fmt: skip
-        end = 100 * found * times
+        end = 100 * detectable * times
         fall, rise = min(end, 100 * share), min(end, 100 * (1 - share))
         point = worth_of_a_point(outcome, population, assumptions)
         # A fall that costs money, as one may in some account, is a loss, and a rise a gain.

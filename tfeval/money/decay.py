@@ -301,18 +301,18 @@ def decay(
     if isinstance(months, bool) or not isinstance(months, int | np.integer) or not months > 0:
         raise ParameterError(f"months is a whole number above 0, such as 12, not {months!r}.")
     edges, prior = _prior(persistence)
-    held = effects if outcome is None else effects.select(outcome=outcome)
-    frame, joint, left_out = _used(held, int(months), level)
+    subset = effects if outcome is None else effects.select(outcome=outcome)
+    frame, joint, left_out = _used(subset, int(months), level)
     given: dict[str, Any] = {
         "edges": edges, "prior": prior, "months": int(months), "level": level,
         "left_out": left_out, "simulated": effects.simulated, "part": part,
-        "settings": {key: held.settings[key] for key in ("labels", "long_labels", "units")
-                     if key in held.settings},
+        "settings": {key: subset.settings[key] for key in ("labels", "long_labels", "units")
+                     if key in subset.settings},
     }  # fmt: skip
     say = frame["months"].to_numpy() >= months
     model = Windows(
         frame[say].reset_index(drop=True), joint[np.ix_(say, say)], int(months),
-        _averages(held, averages), float(frame.loc[say, "freedom"].fillna(np.inf).min()),
+        _averages(subset, averages), float(frame.loc[say, "freedom"].fillna(np.inf).min()),
     )  # fmt: skip
     if why := _why_not(model):
         frame[["fitted", "fitted_error"]] = np.nan
@@ -332,7 +332,7 @@ def decay(
         posterior=posterior, windows=frame[_WINDOWS], why="fixed" if len(prior) == 1 else "",
         outcomes=_by_outcome(model, fit, posterior, share), chi_square=squares,
         freedom=float(spare), p_value=tail(squares, spare, model.freedom),
-        together=with_share(held, model, left, posterior, edges) if len(prior) > 1
+        together=with_share(subset, model, left, posterior, edges) if len(prior) > 1
         else pd.DataFrame(), **given,
     )  # fmt: skip
 
@@ -370,12 +370,14 @@ def _used(
     order = np.lexsort((frame["months"], frame["outcome"].map(first)))
     rows = order[kept.to_numpy()[order]]
     joint = effects.joint[np.ix_(rows, rows)]
-    found = frame.iloc[rows].reset_index(drop=True)
-    found = found.assign(months=found["months"].astype(int), std_error=np.sqrt(np.diag(joint)))
-    reach = ndtri((1 + level) / 2) * found["std_error"]
+    windows = frame.iloc[rows].reset_index(drop=True)
+    windows = windows.assign(
+        months=windows["months"].astype(int), std_error=np.sqrt(np.diag(joint))
+    )
+    reach = ndtri((1 + level) / 2) * windows["std_error"]
     for name, end in (("conf_low", -reach), ("conf_high", reach)):
-        found[name] = found[name].fillna(found["estimate"] + end)
-    return found, joint, left_out
+        windows[name] = windows[name].fillna(windows["estimate"] + end)
+    return windows, joint, left_out
 
 
 def _unit(name: str, units: dict[str, str]) -> str:
@@ -412,9 +414,9 @@ def _by_outcome(model: Windows, fit: Fit, posterior: Array, share: Array) -> pd.
         rows = np.flatnonzero(own["outcome"] == name)
         alone = fitted_at(design[:, rows, place : place + 1], own["estimate"].to_numpy()[rows],
                         model.joint[np.ix_(rows, rows)])  # fmt: skip
-        told, spare = float(alone.explained[0]), len(rows) - 1
-        left = max(alone.total - told, 0.0)
+        squares, spare = float(alone.explained[0]), len(rows) - 1
+        left = max(alone.total - squares, 0.0)
         scale = 1.0 if name in model.averages else float(YEAR)
         lines.append((name, rate[place] * scale, error[place] * scale, left, float(spare),
-                      tail(left, spare, model.freedom), told))  # fmt: skip
+                      tail(left, spare, model.freedom), squares))  # fmt: skip
     return pd.DataFrame(lines, columns=_FITS)

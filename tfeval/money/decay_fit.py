@@ -130,11 +130,11 @@ def log_likelihood(explained: Array, total: float, rates: int, freedom: float) -
     from scipy.special import betainc  # noqa: PLC0415
 
     nu = min(freedom, KNOWN)
-    told = np.maximum(explained, _NOTHING)
+    squares = np.maximum(explained, _NOTHING)
     left = 1.0 + np.maximum(total - explained, 0.0) / nu
     a, b = rates / 2 + 1, (nu - rates - 1) / 2
-    inside = betainc(a, b, told / (nu * left + told))
-    return a * (np.log(nu * left) - np.log(told)) - (nu + 1) / 2 * np.log(left) + np.log(inside)
+    inside = betainc(a, b, squares / (nu * left + squares))
+    return a * (np.log(nu * left) - np.log(squares)) - (nu + 1) / 2 * np.log(left) + np.log(inside)
 
 
 def nearest(model: Windows, edges: Array, place: int) -> tuple[Array, float]:
@@ -197,5 +197,5 @@ def with_share(
     pull = np.linalg.solve(alike, joint[np.ix_(fitted, rows)] / error[:, None])
     apart = middles(edges) - posterior @ middles(edges)
     moved = -(posterior * apart) @ (left / error) @ pull
-    found = frame.iloc[rows][["outcome", "estimate", "std_error"]].reset_index(drop=True)
-    return found.assign(covariance=moved)
+    first = frame.iloc[rows][["outcome", "estimate", "std_error"]].reset_index(drop=True)
+    return first.assign(covariance=moved)

@@ -323,24 +323,24 @@ def value_of_study(
 
 def _standard_deviations(appraisal: Appraisal, given: Mapping[str, float] | None) -> Array:
     """Return the standard deviation of each valued outcome; NaN where it is not known."""
-    own = appraisal.found.effects
+    own = appraisal.valued.effects
     if given is not None:
         spread = own["name"].map(dict(given)).to_numpy(dtype=float)
     elif "sd_comparison" in own:
         spread = own["sd_comparison"].to_numpy(dtype=float)
     else:
         spread = np.full(len(own), np.nan)
-    found = np.where(spread > 0, spread, np.nan)
-    if not np.isfinite(found).any():
+    deviations = np.where(spread > 0, spread, np.nan)
+    if not np.isfinite(deviations).any():
         raise DataError(
             "Effects: sd_comparison is missing for all valued outcomes, so no study can be sized: "
             "give sd=, each outcome's standard deviation."
         )
-    return found
+    return deviations
 
 
 def _reference(appraisal: Appraisal) -> float:
-    own = appraisal.found.effects
+    own = appraisal.valued.effects
     sizes = own["ess_comparison"].to_numpy(dtype=float) if "ess_comparison" in own else np.array([])
     if not np.isfinite(sizes).any():
         raise DataError(
@@ -380,5 +380,5 @@ def _preposterior(prior: Array, sampling: Array, rows: np.ndarray) -> Array:
     # In units of the estimates' errors: outcomes in days stand beside shares.
     scale = np.where(np.diag(seen) > 0, np.sqrt(np.diag(seen)), 1.0)
     inverse = np.linalg.pinv(seen / np.outer(scale, scale), hermitian=True)
-    told = prior[:, rows] / scale
-    return told @ inverse @ told.T
+    cross = prior[:, rows] / scale
+    return cross @ inverse @ cross.T

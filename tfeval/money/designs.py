@@ -66,7 +66,7 @@ class DesignAppraisals(Tabled):
     @property
     def simulated(self) -> bool:
         """Whether any of the records is simulated."""
-        return any(found.simulated for found in self.appraisals.values())
+        return any(appraisal.simulated for appraisal in self.appraisals.values())
 
     def in_words(self) -> pd.DataFrame:
         """Return `frame` with the designs in words."""
@@ -123,7 +123,7 @@ class DesignAppraisals(Tabled):
 def appraise_designs(
     designs: Mapping[str, Effects], costs: pd.DataFrame | float, *, draws: int = 10_000,
     seed: int = 1, level: float = 0.95, drawn: Mapping[str, Uncertainty] | None = None,
-    labels: Mapping[str, str] | None = None, **asked: Any,
+    labels: Mapping[str, str] | None = None, **options: Any,
 ) -> DesignAppraisals:  # fmt: skip
     """Appraise the effects of several designs alike.
 
@@ -172,18 +172,18 @@ def appraise_designs(
     """
     if not designs:
         raise ParameterError("Give at least one design: a key and its effects.")
-    held, rows, left, npvs = {}, [], {}, {}
+    appraisals, rows, left, npvs = {}, [], {}, {}
     for key, effects in designs.items():
         try:
-            found = appraise(effects, costs, **asked)
+            appraisal = appraise(effects, costs, **options)
         except NothingValuedError as fault:
             left[key] = str(fault)
             continue
-        own = (drawn or {}).get(key) or found.uncertainty(draws, seed, level=level)
+        own = (drawn or {}).get(key) or appraisal.uncertainty(draws, seed, level=level)
         low, high = own.interval()
-        held[key], npvs[key] = found, own.npv
-        rows.append((key, found.npv, low, high, found.benefit_cost_ratio,
-                     own.probability(), len(found.model.outcomes)))  # fmt: skip
+        appraisals[key], npvs[key] = appraisal, own.npv
+        rows.append((key, appraisal.npv, low, high, appraisal.benefit_cost_ratio,
+                     own.probability(), len(appraisal.model.outcomes)))  # fmt: skip
     if not rows:
         reasons = " ".join(dict.fromkeys(left.values()))
         raise NothingValuedError(
@@ -191,7 +191,7 @@ def appraise_designs(
         )
     columns = ["design", "npv", "low", "high", "benefit_cost_ratio", "probability", "outcomes"]
     return DesignAppraisals(
-        pd.DataFrame(rows, columns=columns), held, level, left, dict(labels or {}), npvs
+        pd.DataFrame(rows, columns=columns), appraisals, level, left, dict(labels or {}), npvs
     )
 
 
@@ -256,28 +256,28 @@ def average_designs(
     >>> found.frame[["npv", "probability", "between"]].values.tolist()
     [[2.0, 0.75, 0.8]]
     """
-    held = list(designs.npvs)
-    shares = {name: _shares(name, given, held) for name, given in weights.items()}
-    rows = [(name, *_mixture([designs.npvs[key] for key in held], share, designs.level),
+    keys = list(designs.npvs)
+    shares = {name: _shares(name, given, keys) for name, given in weights.items()}
+    rows = [(name, *_mixture([designs.npvs[key] for key in keys], share, designs.level),
              int((share > 0).sum())) for name, share in shares.items()]  # fmt: skip
     columns = ["weighting", "npv", "low", "high", "probability", "between", "designs"]
     return DesignAverages(
         pd.DataFrame(rows, columns=columns),
-        pd.DataFrame(shares, index=pd.Index(held, name="design")), designs.level,
+        pd.DataFrame(shares, index=pd.Index(keys, name="design")), designs.level,
     )  # fmt: skip
 
 
-def _shares(name: str, given: Mapping[str, float], held: list[str]) -> Array:
-    if set(given) != set(held):
-        missing, unknown = len(set(held) - set(given)), len(set(given) - set(held))
+def _shares(name: str, given: Mapping[str, float], keys: list[str]) -> Array:
+    if set(given) != set(keys):
+        missing, unknown = len(set(keys) - set(given)), len(set(given) - set(keys))
         raise ParameterError(
             f"weights[{name!r}]: {missing} designs have none and {unknown} are no designs: give "
             "each design one, 0 where it is left out."
         )
-    found = np.array([given[key] for key in held], dtype=float)
-    if not (np.isfinite(found).all() and (found >= 0).all() and found.sum() > 0):
+    weights = np.array([given[key] for key in keys], dtype=float)
+    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0):
         raise ParameterError(f"weights[{name!r}]: weights are finite and not below 0, one above.")
-    return found / found.sum()
+    return weights / weights.sum()
 
 
 def _mixture(
@@ -352,7 +352,7 @@ def with_doubt(
             f"{', '.join(lacking) or 'some rows'} {'missing' if lacking else 'twice'}."
         )
     names = list(appraisal.model.outcomes)
-    mean = appraisal.found.effects["mean_comparison"].to_numpy(dtype=float)
+    mean = appraisal.valued.effects["mean_comparison"].to_numpy(dtype=float)
     relative = doubt.set_index(["world", "outcome"])["relative"].unstack()  # noqa: PD010
     relative = relative.reindex(index=doubt["world"].unique(), columns=names)
     weights = doubt.groupby("world", sort=False)["weight"].agg(["min", "max"])
@@ -369,7 +369,7 @@ def with_doubt(
     # A stream of its own: the draws may have been made with the same seed.
     rng = np.random.default_rng([seed, len(share)])
     world = rng.choice(len(share), size=len(drawn.npv), p=share)
-    held = drawn.drawn.with_(effect=drawn.drawn.effect - off[world])
+    inputs = drawn.drawn.with_(effect=drawn.drawn.effect - off[world])
     middle = share @ off
     joint = drawn.model.covariance + (off - middle).T * share @ (off - middle)
     model = replace(
@@ -377,9 +377,9 @@ def with_doubt(
         std_error=np.sqrt(np.diag(joint)),
     )  # fmt: skip
     effects = drawn.effects.copy()
-    effects[names] = held.effect
-    benefits = model.by_outcome(held).sum(axis=1)
+    effects[names] = inputs.effect
+    benefits = model.by_outcome(inputs).sum(axis=1)
     return replace(
-        drawn, model=model, drawn=held, effects=effects, benefits=benefits,
+        drawn, model=model, drawn=inputs, effects=effects, benefits=benefits,
         npv=benefits - drawn.costs,
     )  # fmt: skip

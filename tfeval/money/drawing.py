@@ -96,8 +96,8 @@ def drawn(
     known &= priced | finite[:, known].all(axis=1)
     rows, rng = np.flatnonzero(known), np.random.default_rng(seed)
     mean = frame["estimate"].to_numpy(dtype=float)[rows]
-    found = normal_draws(mean, joint[np.ix_(rows, rows)], draws, rng)
-    effects = pd.DataFrame(found, columns=list(frame["outcome"].iloc[rows]))
+    sample = normal_draws(mean, joint[np.ix_(rows, rows)], draws, rng)
+    effects = pd.DataFrame(sample, columns=list(frame["outcome"].iloc[rows]))
     own = effects[list(model.outcomes)].to_numpy()
     return effects, parameters(model, own, grades, correlation, rng)
 

@@ -94,8 +94,8 @@ class Published:
         total = 0.0
         for part in self.parts:
             point = part.model.point()
-            held = point.with_(powers=part.model.powers([persistence]))
-            total += float(part.model.by_outcome(held).sum())
+            inputs = point.with_(powers=part.model.powers([persistence]))
+            total += float(part.model.by_outcome(inputs).sum())
         return total
 
     @property
@@ -129,8 +129,8 @@ class Published:
         """
         rows = []
         for part in self.parts:
-            unit = part.found.costs.groupby("outcome")["per"].first()
-            for row in part.found.effects.to_dict("records"):
+            unit = part.valued.costs.groupby("outcome")["per"].first()
+            for row in part.valued.effects.to_dict("records"):
                 rows.append((row["name"], row["months"], row["estimate"],
                              unit[row["outcome"]], part.settings.lag))  # fmt: skip
         return pd.DataFrame(rows, columns=["outcome", "months", "effect", "per", "lag"])
@@ -176,17 +176,20 @@ def appraise_2019(
     >>> found.settings["horizon"], found.settings["base_year"]
     (5, 2015)
     """
-    held = assumptions or Assumptions(perspective="fiscal")
+    scenario = assumptions or Assumptions(perspective="fiscal")
     effects = family_effects(published_effects("2019"), people, begins)
     kept = [name for name in effects.to_frame()["outcome"] if name not in without]
-    costs, families = programme_costs("two", held.costs, held.price_year), families_by_year()
+    costs, families = (
+        programme_costs("two", scenario.costs, scenario.price_year),
+        families_by_year(),
+    )
     if cohort is not None:
         if cohort not in families:
             raise ParameterError(f"Families of phase two joined in {min(families)} to "
                                  f"{max(families)}, not in {cohort}.")  # fmt: skip
         families = {cohort: families[cohort]}
         costs = costs[costs["year"] == financial_year(cohort)]
-    asked = {"families": families, "convert": CONVERT, **held.of_phase("two"), **settings}
+    options = {"families": families, "convert": CONVERT, **scenario.of_phase("two"), **settings}
     frame = effects.to_frame()
     parts: list[Appraisal] = []
     for window in sorted(frame["months"].unique(), reverse=True):
@@ -196,9 +199,9 @@ def appraise_2019(
             continue
         lag = 0 if window == WINDOW else WINDOW - SEEN
         spent = costs if not parts else 0.0
-        parts.append(appraise(effects.select(names), spent, lag=lag, **asked))
-    told = {"begins": begins, "view": held.costs, "people": people_held(people), **asked}
-    return Published(tuple(parts), told)
+        parts.append(appraise(effects.select(names), spent, lag=lag, **options))
+    choices = {"begins": begins, "view": scenario.costs, "people": people_held(people), **options}
+    return Published(tuple(parts), choices)
 
 
 def families_by_year() -> dict[int | str, float]:
@@ -216,8 +219,8 @@ def fiscal(assumptions: Assumptions | None, costs: str | None = None) -> Assumpt
     costs : str, optional
         Which costs count, if others than the scenario's.
     """
-    held = assumptions or Assumptions()
-    return replace(held, perspective="fiscal", costs=costs or held.costs)
+    scenario = assumptions or Assumptions()
+    return replace(scenario, perspective="fiscal", costs=costs or scenario.costs)
 
 
 # Why our ratios and the published ones of 2019 differ: one thing turned at a time.
@@ -262,40 +265,40 @@ def account_2019(assumptions: Assumptions | None = None) -> pd.DataFrame:
         `turned` (what is changed), `how`, and benefits for each pound of cost in each of `views`:
         `total` (all public costs counted), `central` (central government's alone).
     """
-    held = fiscal(assumptions)
-    names = views(held)
-    costs = np.array([appraise_2019(replace(held, costs=view)).costs for view in names])
-    rows = [(turned, how, made.benefits) for turned, how, made in _turned(held)]
-    rows.append(_protection_plans(held, rows[0][2]))
+    scenario = fiscal(assumptions)
+    names = views(scenario)
+    costs = np.array([appraise_2019(replace(scenario, costs=view)).costs for view in names])
+    rows = [(turned, how, made.benefits) for turned, how, made in _turned(scenario)]
+    rows.append(_protection_plans(scenario, rows[0][2]))
     return pd.DataFrame([(turned, how, *worth / costs) for turned, how, worth in rows],
                         columns=["turned", "how", *names])  # fmt: skip
 
 
-def _turned(held: Assumptions) -> Iterator[tuple[str, str, Published]]:
+def _turned(scenario: Assumptions) -> Iterator[tuple[str, str, Published]]:
     """Yield what is turned, in words, and the appraisal with it turned."""
-    years = f"to year {held.appraisal_years}"
-    yield "As here", held.lasting_words(), appraise_2019(held)
+    years = f"to year {scenario.appraisal_years}"
+    yield "As here", scenario.lasting_words(), appraise_2019(scenario)
     yield ("How long effects last", "none after the two years",
-           appraise_2019(held, persistence=0.0))  # fmt: skip
+           appraise_2019(scenario, persistence=0.0))  # fmt: skip
     yield (
         "How long effects last",
         f"all of it {years}",
-        appraise_2019(held, persistence=1.0),
+        appraise_2019(scenario, persistence=1.0),
     )
     yield ("When they began", "in month 19, when they were seen",
-           appraise_2019(held, begins="month_19"))  # fmt: skip
+           appraise_2019(scenario, begins="month_19"))  # fmt: skip
     for end in ("low", "high"):
         people = {name: getattr(item, end) for name, item in people_in_family().items()}
-        told = ", ".join(f"{number:.1f} {name}" for name, number in people.items())
-        yield "People in a family", told, appraise_2019(held, people=people)
+        words = ", ".join(f"{number:.1f} {name}" for name, number in people.items())
+        yield "People in a family", words, appraise_2019(scenario, people=people)
     for end in ("low", "high"):
-        year = float(unit_costs(held.price_year, ["looked_after"])[end].sum()) * 365
+        year = float(unit_costs(scenario.price_year, ["looked_after"])[end].sum()) * 365
         yield ("Cost of a year in care", f"£{year:,.0f}, the {end} end of its range",
-               appraise_2019(held, unit_cost_table=with_end("looked_after", end)))  # fmt: skip
+               appraise_2019(scenario, unit_cost_table=with_end("looked_after", end)))  # fmt: skip
     yield ("What is counted", "without children looked after",
-           appraise_2019(held, without=("looked_after",)))  # fmt: skip
+           appraise_2019(scenario, without=("looked_after",)))  # fmt: skip
     yield ("Whose account", "everybody's: an allowance saved is a household's loss",
-           appraise_2019(replace(held, perspective="social")))  # fmt: skip
+           appraise_2019(replace(scenario, perspective="social")))  # fmt: skip
 
 
 def with_end(outcome: str, end: str) -> pd.DataFrame:
@@ -309,7 +312,7 @@ def with_end(outcome: str, end: str) -> pd.DataFrame:
     return rows
 
 
-def _protection_plans(held: Assumptions, worth: float) -> tuple[str, str, float]:
+def _protection_plans(scenario: Assumptions, worth: float) -> tuple[str, str, float]:
     """Take off what each point more of children on a plan would cost, had it been published."""
     missing = without_values("2019")
     named = ", ".join(missing.loc[missing["finding"].str.contains("adverse"), "months"])
@@ -317,22 +320,22 @@ def _protection_plans(held: Assumptions, worth: float) -> tuple[str, str, float]
         f"if one child in a hundred more was on one (adverse at months {named}; the size was not "
         "published where seen)"
     )
-    return "Child protection plans", how, worth + plans_worth(held, families_by_year())
+    return "Child protection plans", how, worth + plans_worth(scenario, families_by_year())
 
 
-def plans_worth(held: Assumptions, families: dict[int | str, float]) -> float:
+def plans_worth(scenario: Assumptions, families: dict[int | str, float]) -> float:
     """Return what one child in a hundred more on a protection plan is worth: below nothing.
 
     Parameters
     ----------
-    held : Assumptions
+    scenario : Assumptions
     families : dict of year to float
         By the year in which they join.
     """
     frame = pd.DataFrame({"outcome": ["protection_plan"], "population": ["children"],
                           "months": [WINDOW], "estimate": [0.01], "std_error": [0.0]})  # fmt: skip
     more = family_effects(Effects(frame, np.zeros((1, 1))))
-    return appraise(more, 0.0, families=families, **held.of_phase("two")).benefits
+    return appraise(more, 0.0, families=families, **scenario.of_phase("two")).benefits
 
 
 def needed_2019(assumptions: Assumptions | None = None) -> pd.DataFrame:
@@ -350,13 +353,13 @@ def needed_2019(assumptions: Assumptions | None = None) -> pd.DataFrame:
         people in a family as a multiple of those taken, at which our ratio is the published one;
         NaN where no share from 0 to 1 would do.
     """
-    wanted, held = published_ratios()["fiscal"], fiscal(assumptions)
-    names = views(held)
-    costs = np.array([appraise_2019(replace(held, costs=view)).costs for view in names])
-    found = appraise_2019(held)
-    shares = [_share_for(found, wanted * cost) for cost in costs]
+    wanted, scenario = published_ratios()["fiscal"], fiscal(assumptions)
+    names = views(scenario)
+    costs = np.array([appraise_2019(replace(scenario, costs=view)).costs for view in names])
+    appraisal = appraise_2019(scenario)
+    shares = [_share_for(appraisal, wanted * cost) for cost in costs]
     # Every benefit is proportional to the people in a family.
-    times = wanted * costs / found.benefits
+    times = wanted * costs / appraisal.benefits
     return pd.DataFrame(
         [
             ("Share of an effect left in each further year", *shares),
@@ -366,9 +369,9 @@ def needed_2019(assumptions: Assumptions | None = None) -> pd.DataFrame:
     )
 
 
-def _share_for(found: Published, worth: float) -> float:
+def _share_for(appraisal: Published, worth: float) -> float:
     from scipy.optimize import brentq  # noqa: PLC0415
 
-    if not found.benefits_at(0.0) <= worth <= found.benefits_at(1.0):
+    if not appraisal.benefits_at(0.0) <= worth <= appraisal.benefits_at(1.0):
         return float("nan")
-    return float(brentq(lambda share: found.benefits_at(share) - worth, 0.0, 1.0, xtol=1e-6))
+    return float(brentq(lambda share: appraisal.benefits_at(share) - worth, 0.0, 1.0, xtol=1e-6))

@@ -84,18 +84,18 @@ class Parts:
 
     def some(self, kept: np.ndarray) -> Parts:
         """Return some of the draws."""
-        own = {name: None if held is None else held[kept] for name, held in vars(self).items()}
+        own = {name: None if draws is None else draws[kept] for name, draws in vars(self).items()}
         return Parts(**own)  # type: ignore[arg-type]
 
 
 def parts_of(model: Model, drawn: Parameters) -> Parts:
     """Return what value is a product of in each draw."""
     cut, years = model.reduction(drawn.effect), model.years_of(drawn.powers)
-    found = Parts(cut, years, model.worth(drawn.amount), model.cost(drawn.cost))
+    parts = Parts(cut, years, model.worth(drawn.amount), model.cost(drawn.cost))
     if drawn.normal is None:
-        return found
+        return parts
     moved = model.estimate + drawn.normal[:, None] * model.tie
-    return replace(found, years_given=years_given(model, drawn.effect),
+    return replace(parts, years_given=years_given(model, drawn.effect),
                    cut_given=model.reduction(moved))  # fmt: skip
 
 

@@ -172,13 +172,13 @@ class Model:
         """
         scale = np.where(self.std_error > 0, self.std_error, 1.0)
         alike = self.covariance / np.outer(scale, scale)
-        found = np.linalg.pinv(alike, hermitian=True) @ (self.tie / scale) / scale
-        return np.asarray(found, dtype=float)
+        moves = np.linalg.pinv(alike, hermitian=True) @ (self.tie / scale) / scale
+        return np.asarray(moves, dtype=float)
 
     def powers(self, shares: Any) -> Array:
         """Return powers of persistence, the same for all outcomes, from shares, shape (draws,)."""
-        found = np.asarray(shares, dtype=float).reshape(-1, 1, 1) ** np.arange(self.horizon + 1)
-        return np.repeat(found, len(self.reach), axis=1)
+        power = np.asarray(shares, dtype=float).reshape(-1, 1, 1) ** np.arange(self.horizon + 1)
+        return np.repeat(power, len(self.reach), axis=1)
 
     def reduction(self, effect: Array) -> Array:
         """Return reductions of costly outcomes, in units of the unit cost, after optimism bias."""
@@ -199,57 +199,57 @@ class Model:
         moved = middle + _moved(position, low - middle, high - middle)
         return moved * self.cost_factor[self._at(account)]
 
-    def slope(self, held: Parameters, account: str = "") -> Array:
+    def slope(self, inputs: Parameters, account: str = "") -> Array:
         """Return the present value of one unit more of each effect, shape (draws, k)."""
-        years = self.years_of(held.powers)
-        return -self.scale * self.kept * years * self.worth(held.amount, account)
+        years = self.years_of(inputs.powers)
+        return -self.scale * self.kept * years * self.worth(inputs.amount, account)
 
-    def by_outcome(self, held: Parameters, account: str = "") -> Array:
+    def by_outcome(self, inputs: Parameters, account: str = "") -> Array:
         """Return the present value of benefits, shape (draws, k)."""
-        return held.effect * self.slope(held, account) + self.by_tie(held, account)
+        return inputs.effect * self.slope(inputs, account) + self.by_tie(inputs, account)
 
-    def by_tie(self, held: Parameters, account: str = "") -> Array | float:
+    def by_tie(self, inputs: Parameters, account: str = "") -> Array | float:
         """Return the part of benefits that comes of effects and persistence erring together.
 
         Returns
         -------
         ndarray, shape (1, k), or 0.0 where nothing does, as in a draw
         """
-        if held.together is None:
+        if inputs.together is None:
             return 0.0
-        years = np.einsum("kn,kn->k", held.together, (self.reach @ self.discount)[self.group])
-        return -self.scale * self.kept * years * self.worth(held.amount, account)
+        years = np.einsum("kn,kn->k", inputs.together, (self.reach @ self.discount)[self.group])
+        return -self.scale * self.kept * years * self.worth(inputs.amount, account)
 
-    def value(self, held: Parameters, account: str = "") -> Array:
+    def value(self, inputs: Parameters, account: str = "") -> Array:
         """Return the net present value, shape (draws,)."""
-        return self.by_outcome(held, account).sum(axis=1) - self.cost(held.cost, account)
+        return self.by_outcome(inputs, account).sum(axis=1) - self.cost(inputs.cost, account)
 
-    def by_payer(self, held: Parameters, account: str = "") -> Array:
+    def by_payer(self, inputs: Parameters, account: str = "") -> Array:
         """Return the present value of benefits by who they fall to, shape (draws, payers)."""
-        each = self.reduction(held.effect) * self.years_of(held.powers)
-        if held.together is not None:
+        each = self.reduction(inputs.effect) * self.years_of(inputs.powers)
+        if inputs.together is not None:
             years = (self.reach @ self.discount)[self.group]
-            each = each + self.reduction(np.einsum("kn,kn->k", held.together, years))
+            each = each + self.reduction(np.einsum("kn,kn->k", inputs.together, years))
         each = each[:, self.of]
-        pounds = each * held.amount[:, self.unit] * self.factor[self._at(account)]
+        pounds = each * inputs.amount[:, self.unit] * self.factor[self._at(account)]
         return pounds @ _indicator(self.payer, len(self.payers))
 
-    def benefits(self, held: Parameters) -> Array:
+    def benefits(self, inputs: Parameters) -> Array:
         """Return undiscounted benefits by year and payer, shape (draws, years, payers)."""
         factor = self.factor[self._at("")]
-        worth = self.reduction(held.effect)[:, self.of] * held.amount[:, self.unit] * factor
+        worth = self.reduction(inputs.effect)[:, self.of] * inputs.amount[:, self.unit] * factor
         # Outcomes of one profile share their years, so their pounds are added up first.
         groups, payers = len(self.reach), len(self.payers)
         place = self.group[self.of] * payers + self.payer
         pounds = (worth @ _indicator(place, groups * payers)).reshape(-1, groups, payers)
-        years = np.einsum("dgn,gny->dgy", held.powers, self.reach)
-        found = np.einsum("dgy,dgp->dyp", years, pounds)
-        if held.together is None:
-            return found
-        each = np.einsum("kn,kny->ky", held.together, self.reach[self.group])
+        years = np.einsum("dgn,gny->dgy", inputs.powers, self.reach)
+        pounds_by_year = np.einsum("dgy,dgp->dyp", years, pounds)
+        if inputs.together is None:
+            return pounds_by_year
+        each = np.einsum("kn,kny->ky", inputs.together, self.reach[self.group])
         unit = self.reduction(np.ones(len(self.outcomes)))[self.of]
-        unit = unit * held.amount[:, self.unit] * factor
-        return found + np.einsum("dc,cy,cp->dyp", unit, each[self.of],
+        unit = unit * inputs.amount[:, self.unit] * factor
+        return pounds_by_year + np.einsum("dc,cy,cp->dyp", unit, each[self.of],
                                  _indicator(self.payer, payers))  # fmt: skip
 
     def spent(self, position: Array) -> Array:

@@ -227,8 +227,8 @@ def chosen(effects: Effects, months: int | None) -> Effects:
     frame = effects.to_frame()
     if months is not None and frame["months"].notna().any():
         if months not in set(frame["months"].dropna()):
-            held = ", ".join(f"{value:.0f}" for value in sorted(set(frame["months"].dropna())))
-            raise ParameterError(f"There are no effects over {months} months, only over {held}.")
+            spans = ", ".join(f"{value:.0f}" for value in sorted(set(frame["months"].dropna())))
+            raise ParameterError(f"There are no effects over {months} months, only over {spans}.")
         effects = effects.select(months=months)
         frame = effects.to_frame()
     elif months is None and frame["months"].isna().any():
@@ -325,7 +325,7 @@ def _why_not(row: dict, effects: Effects) -> str:
 
 def valued(
     effects: Effects,
-    asked: AppraisalSettings,
+    settings: AppraisalSettings,
     table: pd.DataFrame | None,
     small: Sequence[str] = (),
     unknown: Sequence[dict] = (),
@@ -336,7 +336,7 @@ def valued(
     ----------
     effects : Effects
         As from `without_error`.
-    asked : AppraisalSettings
+    settings : AppraisalSettings
     table : DataFrame, optional
         Unit costs to use instead of the published ones.
     small : sequence of str
@@ -354,19 +354,19 @@ def valued(
         If overlaps are refused and there are some.
     """
     frame = effects.to_frame()
-    months = frame["months"].fillna(asked.months or np.nan).astype(float)
-    costs = unit_costs(asked.price_year, table=table)
-    held = set(costs["outcome"])
-    pairs = [asked.convert.get(name, (name, 1.0)) for name in frame["outcome"]]
-    strange = sorted({to for to, _ in asked.convert.values()} - held)
+    months = frame["months"].fillna(settings.months or np.nan).astype(float)
+    costs = unit_costs(settings.price_year, table=table)
+    costed = set(costs["outcome"])
+    pairs = [settings.convert.get(name, (name, 1.0)) for name in frame["outcome"]]
+    strange = sorted({to for to, _ in settings.convert.values()} - costed)
     if strange:
         raise ParameterError(f"convert: there is no unit cost of {strange[0]}.")
     frame = frame.assign(
         name=frame["outcome"], months=months,
         outcome=[to for to, _ in pairs], scale=[scale for _, scale in pairs],
     )  # fmt: skip
-    frame, left = _once_measured(frame, asked)
-    priced = frame["outcome"].isin(held)
+    frame, left = _once_measured(frame, settings)
+    priced = frame["outcome"].isin(costed)
     left += [_no_cost(row) for row in frame[~priced].to_dict("records")]
     if not priced.any():
         raise NothingValuedError(
@@ -374,7 +374,7 @@ def valued(
             + " ".join(sorted({r["reason"] for r in left}))
         )
     costs = costs[costs["outcome"].isin(frame.loc[priced, "outcome"])].reset_index(drop=True)
-    gone = counted_once(_values(frame[priced], costs, asked), asked.on_overlap)
+    gone = counted_once(_values(frame[priced], costs, settings), settings.on_overlap)
     keys = pd.MultiIndex.from_frame(costs[["outcome", "payer"]])
     twice = costs[keys.isin(list(gone))]
     costs = costs.drop(twice.index)
@@ -406,7 +406,7 @@ def valued(
 
 
 def _once_measured(
-    frame: pd.DataFrame, asked: AppraisalSettings
+    frame: pd.DataFrame, settings: AppraisalSettings
 ) -> tuple[pd.DataFrame, list[dict]]:
     """Leave out effects that are valued as an outcome whose own effect stands beside them.
 
@@ -415,7 +415,7 @@ def _once_measured(
     again = (frame["name"] != frame["outcome"]) & frame["name"].isin(list(OUTCOMES))
     again &= frame["outcome"].isin(set(frame["name"]))
     rows = frame[again].to_dict("records")
-    if rows and asked.on_overlap == "refuse":
+    if rows and settings.on_overlap == "refuse":
         raise DataError(
             f"{rows[0]['name']} and {rows[0]['outcome']} measure the same: leave one out, or "
             'choose on_overlap="net".'
@@ -425,21 +425,24 @@ def _once_measured(
 
 
 def _without_victims(costs: pd.DataFrame) -> tuple[tuple[str, str, str], ...]:
-    held = set(costs["outcome"])
-    return (_VICTIMS,) if held & set(WITHOUT_VICTIMS) and "offences" not in held else ()
+    costed = set(costs["outcome"])
+    return (_VICTIMS,) if costed & set(WITHOUT_VICTIMS) and "offences" not in costed else ()
 
 
 def _values(
-    found: pd.DataFrame, costs: pd.DataFrame, asked: AppraisalSettings
+    effects: pd.DataFrame, costs: pd.DataFrame, settings: AppraisalSettings
 ) -> dict[tuple[str, str], float]:
     """Return what each outcome is worth to each public payer, pounds a family."""
-    factors = discount_factors(asked.horizon - 1, asked.edition, asked.rate, asked.timing)
+    factors = discount_factors(
+        settings.horizon - 1, settings.edition, settings.rate, settings.timing
+    )
     years = [
-        profile(int(row["months"]), asked.horizon, asked.lag, _lasting(row, asked)) @ factors
-        for row in found.to_dict("records")
+        profile(int(row["months"]), settings.horizon, settings.lag, _lasting(row, settings))
+        @ factors
+        for row in effects.to_dict("records")
     ]
-    cut = -found["estimate"] * found["scale"] * np.array(years)
-    by_outcome = cut.groupby(found["outcome"]).sum()
+    cut = -effects["estimate"] * effects["scale"] * np.array(years)
+    by_outcome = cut.groupby(effects["outcome"]).sum()
     public = costs[costs["party"] == TAXPAYERS]
     pounds = public["amount"] * public["outcome"].map(by_outcome)
     worth: dict[tuple[str, str], float] = {}
@@ -448,8 +451,8 @@ def _values(
     return worth
 
 
-def _lasting(row: dict, asked: AppraisalSettings) -> Persistence:
-    return asked.persistence.get(row["name"]) or asked.persistence[""]
+def _lasting(row: dict, settings: AppraisalSettings) -> Persistence:
+    return settings.persistence.get(row["name"]) or settings.persistence[""]
 
 
 def _no_cost(row: dict) -> dict:

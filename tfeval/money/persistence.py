@@ -168,8 +168,8 @@ def normal_moments(persistence: Any, most: int) -> Array:
 
     weight = np.exp(-(_NORMAL**2) / 2) / np.sqrt(2 * np.pi) * (_NORMAL[1] - _NORMAL[0])
     share = persistence.quantile(ndtr(_NORMAL))
-    found = (weight * _NORMAL) @ share[:, None] ** np.arange(most + 1)
-    return np.asarray(np.r_[0.0, found[1:]], dtype=float)
+    moments = (weight * _NORMAL) @ share[:, None] ** np.arange(most + 1)
+    return np.asarray(np.r_[0.0, moments[1:]], dtype=float)
 
 
 # When an effect comes and how long it lasts: measured window, lag, persistence, horizon.

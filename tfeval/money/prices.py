@@ -125,14 +125,14 @@ def discount_rates(edition: str, kind: str = "standard") -> pd.DataFrame:
     ParameterError
         If the edition or the kind is not held.
     """
-    held = edition_of(edition)
-    if kind not in held.kinds:
-        raise ParameterError(f"{held.label} has no {kind} rate here. {suggest(kind, held.kinds)}")
+    book = edition_of(edition)
+    if kind not in book.kinds:
+        raise ParameterError(f"{book.label} has no {kind} rate here. {suggest(kind, book.kinds)}")
     rows = published("discount_rates")
     rows = rows[(rows["edition"] == edition) & (rows["rate_kind"] == kind)]
     rows = rows.sort_values("from_year").reset_index(drop=True)
     rows.insert(0, "rate", rows["value"] / 100)
-    rows["in_force"] = held.in_force
+    rows["in_force"] = book.in_force
     columns = ["from_year", "to_year", "rate", "in_force"]
     return rows[[*columns, "source_title", "publisher", "date", "url", "status"]]
 
@@ -316,11 +316,11 @@ def deflate(amount: float, year: int, price_year: int) -> float:
     613.4
     """
     deflators = _deflators()
-    for asked in (year, price_year):
-        if asked not in deflators.index:
+    for wanted in (year, price_year):
+        if wanted not in deflators.index:
             years = price_years()
             raise ParameterError(
-                f"There is no deflator for {asked}: use a year from {years[0]} to {years[-1]}."
+                f"There is no deflator for {wanted}: use a year from {years[0]} to {years[-1]}."
             )
     return amount * float(deflators[price_year] / deflators[year])
 

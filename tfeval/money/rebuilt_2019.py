@@ -113,18 +113,18 @@ def rebuilt_2019(assumptions: Assumptions | None = None) -> pd.DataFrame:
 Step = tuple[str, str, float, float, float]
 
 
-def _common_steps(held: Assumptions) -> Iterator[Step]:
+def _common_steps(terms: Assumptions) -> Iterator[Step]:
     """Yield step, basis, the ratio after it, and its ends: first what is known of theirs."""
     none = (np.nan, np.nan)
-    yield "Ours, as above", "ours", appraise_2019(held).benefit_cost_ratio, *none
-    held = replace(held, appraisal_years=PUBLISHED_YEARS)
+    yield "Ours, as above", "ours", appraise_2019(terms).benefit_cost_ratio, *none
+    terms = replace(terms, appraisal_years=PUBLISHED_YEARS)
     yield (f"{PUBLISHED_YEARS} years counted", "published",
-           appraise_2019(held).benefit_cost_ratio, *none)  # fmt: skip
-    held = replace(held, costs="central")
+           appraise_2019(terms).benefit_cost_ratio, *none)  # fmt: skip
+    terms = replace(terms, costs="central")
     yield ("Central government's costs alone", "hypothesis",
-           appraise_2019(held).benefit_cost_ratio, *none)  # fmt: skip
-    held, year = replace(held, price_year=COHORT, base_year=COHORT), financial_year(COHORT)
-    yearly = appraise_2019(held, cohort=COHORT)
+           appraise_2019(terms).benefit_cost_ratio, *none)  # fmt: skip
+    terms, year = replace(terms, price_year=COHORT, base_year=COHORT), financial_year(COHORT)
+    yearly = appraise_2019(terms, cohort=COHORT)
     yield (f"Families of {year} alone, in that year's pounds", "published",
            yearly.benefit_cost_ratio, *none)  # fmt: skip
     # Spent when the year's costs are, so both are discounted alike.
@@ -134,43 +134,43 @@ def _common_steps(held: Assumptions) -> Iterator[Step]:
     ratio = yearly.benefit_cost_ratio * spent / each
     yield f"£{each:,.0f} a family (for £{spent:,.0f})", "hypothesis", ratio, *none
     costs = yearly.benefits / ratio
-    for step, made in _not_read(held):
+    for step, made in _not_read(terms):
         low, high = sorted(one.benefits / costs for one in made)
         yield step, "not_read", ratio, low, high
-    lost = plans_worth(held, {COHORT: yearly.families})
+    lost = plans_worth(terms, {COHORT: yearly.families})
     yield ("Children on protection plans, up to one in a hundred more", "not_read", ratio,
            ratio + lost / costs, ratio)  # fmt: skip
 
 
-def _not_read(held: Assumptions) -> Iterator[tuple[str, tuple[Published, ...]]]:
+def _not_read(terms: Assumptions) -> Iterator[tuple[str, tuple[Published, ...]]]:
     """Yield what was not read of theirs, with appraisals at either end of what it may be."""
     people = people_in_family()
     ends = ("low", "high")
     yield ("How long effects last", tuple(
-        appraise_2019(held, cohort=COHORT, persistence=share)
-        for share in held.lasting[1:]
+        appraise_2019(terms, cohort=COHORT, persistence=share)
+        for share in terms.lasting[1:]
     ))  # fmt: skip
     yield ("When effects began", tuple(
-        appraise_2019(held, cohort=COHORT, begins=name) for name in ("month_19", "first_day")
+        appraise_2019(terms, cohort=COHORT, begins=name) for name in ("month_19", "first_day")
     ))  # fmt: skip
     yield ("People in a family", tuple(
-        appraise_2019(held, cohort=COHORT, people={
+        appraise_2019(terms, cohort=COHORT, people={
             name: getattr(item, end) for name, item in people.items()})
         for end in ends
     ))  # fmt: skip
     yield ("Cost of a year in care", tuple(
-        appraise_2019(held, cohort=COHORT, unit_cost_table=with_end("looked_after", end))
+        appraise_2019(terms, cohort=COHORT, unit_cost_table=with_end("looked_after", end))
         for end in ends
     ))  # fmt: skip
 
 
-def _others(held: Assumptions, ratio: float) -> Iterator[Step]:
+def _others(terms: Assumptions, ratio: float) -> Iterator[Step]:
     """Yield what each account but the public purse's adds, or takes: transfers net out."""
-    held = replace(held, appraisal_years=PUBLISHED_YEARS, costs="central", price_year=COHORT,
+    terms = replace(terms, appraisal_years=PUBLISHED_YEARS, costs="central", price_year=COHORT,
                    base_year=COHORT)  # fmt: skip
-    purse = appraise_2019(held, cohort=COHORT)
+    purse = appraise_2019(terms, cohort=COHORT)
     payers = set(purse.by_payer().index)
-    others = appraise_2019(replace(held, perspective="social"), cohort=COHORT).by_payer()
+    others = appraise_2019(replace(terms, perspective="social"), cohort=COHORT).by_payer()
     costs = purse.benefits / ratio
     for payer, benefits in others.items():
         if payer not in payers:
@@ -211,16 +211,16 @@ def intervals_2019(
     The published effects' covariances are not known: drawn together, their errors are
     independent. "worst" needs none.
     """
-    held, parts = fiscal(assumptions), []
-    for view in views(held):
-        found = appraise_2019(replace(held, costs=view))
-        spread = np.sqrt(sum(_variance(part) for part in found.parts))
+    terms, parts = fiscal(assumptions), []
+    for view in views(terms):
+        appraisal = appraise_2019(replace(terms, costs=view))
+        spread = np.sqrt(sum(_variance(part) for part in appraisal.parts))
         half = 1.959964 * spread
         ends = {
-            "worst": found.ratio_interval(),
-            "independent": ((found.benefits - half) / found.costs,
-                            (found.benefits + half) / found.costs),
-            "everything": tuple(np.quantile(_drawn_ratios(replace(held, costs=view), draws, seed),
+            "worst": appraisal.ratio_interval(),
+            "independent": ((appraisal.benefits - half) / appraisal.costs,
+                            (appraisal.benefits + half) / appraisal.costs),
+            "everything": tuple(np.quantile(_drawn_ratios(replace(terms, costs=view), draws, seed),
                                             [0.025, 0.975])),
         }  # fmt: skip
         parts.append(pd.DataFrame(ends, index=[f"{view}_low", f"{view}_high"]).T)
@@ -235,16 +235,16 @@ def _variance(part: Appraisal) -> float:
     return float(((slope * part.model.std_error) ** 2).sum())
 
 
-def _drawn_ratios(held: Assumptions, draws: int, seed: int) -> np.ndarray:
+def _drawn_ratios(terms: Assumptions, draws: int, seed: int) -> np.ndarray:
     """Return benefits for each pound of cost in joint draws of everything, people too."""
     published_rows = published_effects("2019")
     effects = family_effects(published_rows)
     effects = replace(effects, joint=np.diag(np.diag(effects.joint)))
-    found = appraise(
-        effects, programme_costs("two", held.costs, held.price_year),
-        families=families_by_year(), convert=CONVERT, **held.of_phase("two"),
+    appraisal = appraise(
+        effects, programme_costs("two", terms.costs, terms.price_year),
+        families=families_by_year(), convert=CONVERT, **terms.of_phase("two"),
     )  # fmt: skip
-    drawn = found.uncertainty(draws=draws, seed=seed)
+    drawn = appraisal.uncertainty(draws=draws, seed=seed)
     rng, people = np.random.default_rng(seed + 1), people_in_family()
     times = {
         name: split_uniform(rng.random(draws), item.low, item.value, item.high) / item.value
@@ -252,6 +252,6 @@ def _drawn_ratios(held: Assumptions, draws: int, seed: int) -> np.ndarray:
     }
     whose = dict(zip(effects.to_frame()["outcome"], published_rows.to_frame()["population"],
                      strict=True))  # fmt: skip
-    by_people = np.stack([times[whose[name]] for name in found.model.outcomes], axis=1)
-    benefits = (found.model.by_outcome(drawn.drawn) * by_people).sum(axis=1)
+    by_people = np.stack([times[whose[name]] for name in appraisal.model.outcomes], axis=1)
+    benefits = (appraisal.model.by_outcome(drawn.drawn) * by_people).sum(axis=1)
     return np.asarray(benefits / drawn.costs)

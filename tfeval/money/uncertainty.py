@@ -115,12 +115,12 @@ def _persistence_root(model: Model, point: Parameters) -> float:
 
 def schedules(years: int, timing: str) -> dict[str, Array]:
     """Return discount factors by every edition and proposal, sensitivity rates too."""
-    found = {}
+    factors = {}
     for name in [*editions(), *proposals()]:
         for rate in ("standard", "sensitivity"):
             if rate in edition_of(name).kinds:
-                found[f"{name}, {rate}"] = discount_factors(years - 1, name, rate, timing)
-    return found
+                factors[f"{name}, {rate}"] = discount_factors(years - 1, name, rate, timing)
+    return factors
 
 
 def one_way(
@@ -264,8 +264,8 @@ class Uncertainty(Tabled):
         rows = self.accounts().set_index("account").loc[self.model.account]
         at = {"npv": rows["npv"], "benefits": rows["benefits"], "costs": rows["costs"],
               "benefit_cost_ratio": rows["ratio"]}  # fmt: skip
-        found = [(name, at[name], *self.interval(name)) for name in MEASURES]
-        return pd.DataFrame(found, columns=["measure", "estimate", "low", "high"])
+        measures = [(name, at[name], *self.interval(name)) for name in MEASURES]
+        return pd.DataFrame(measures, columns=["measure", "estimate", "low", "high"])
 
     def accounts(self) -> pd.DataFrame:
         """Return the fiscal and the social account side by side, from the same draws.
@@ -333,15 +333,15 @@ class Uncertainty(Tabled):
         ----------
         Fenwick, Claxton and Sculpher (2001), Health Economics 10(8): acceptability curves.
         """
-        asked = np.asarray(willingness, dtype=float)
-        if asked.ndim != 1 or not len(asked) or not np.isfinite(asked).all():
+        amounts = np.asarray(willingness, dtype=float)
+        if amounts.ndim != 1 or not len(amounts) or not np.isfinite(amounts).all():
             raise ParameterError("willingness is a row of amounts in pounds, such as [0, 1, 2].")
         if outcome is None:
-            won = self.benefits[:, None] - asked * self.costs[:, None] >= 0
+            won = self.benefits[:, None] - amounts * self.costs[:, None] >= 0
         else:
             gained = self.gained(outcome)
-            won = self.npv[:, None] + asked * gained[:, None] >= 0
-        return pd.DataFrame({"willingness": asked, "probability": won.mean(axis=0)})
+            won = self.npv[:, None] + amounts * gained[:, None] >= 0
+        return pd.DataFrame({"willingness": amounts, "probability": won.mean(axis=0)})
 
     def gained(self, outcome: str) -> Array:
         """Return units gained in the measured window in each draw, shape (draws,).

@@ -209,9 +209,9 @@ def check_registry(costed: Iterable[str]) -> None:
         ],
         "a unit cost and no row in tfeval/programme/outcomes.py: add one": known - set(OUTCOMES),
     }
-    found = [f"{', '.join(sorted(names))}: {what}" for what, names in faults.items() if names]
-    if found:
-        raise DataError(f"Outcomes and unit costs do not fit. {'; '.join(found)}.")
+    problems = [f"{', '.join(sorted(names))}: {what}" for what, names in faults.items() if names]
+    if problems:
+        raise DataError(f"Outcomes and unit costs do not fit. {'; '.join(problems)}.")
 
 
 def check_unit_costs(table: pd.DataFrame) -> None:
@@ -243,9 +243,9 @@ def check_unit_costs(table: pd.DataFrame) -> None:
             f"Unit costs: no source in {int(empty.sum())} rows ({named}): give title, publisher, "
             "date and url, or leave the row out."
         )
-    found = list(_number_faults(table)) or list(_faults(table))
-    if found:
-        raise DataError("\n".join(f"Unit costs: {fault}" for fault in found))
+    problems = list(_number_faults(table)) or list(_faults(table))
+    if problems:
+        raise DataError("\n".join(f"Unit costs: {fault}" for fault in problems))
 
 
 def _number_faults(table: pd.DataFrame) -> Iterator[str]:

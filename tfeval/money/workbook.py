@@ -81,7 +81,7 @@ def write_workbook(
         raise DataError(f"A workbook of fewer than {THRESHOLD} families would tell of them.")
     sheets = live_sheets(appraised)
     sheets += [_of_values(name, frame, text, labels_of(appraised))
-               for name, (frame, text) in {**_told(appraised, drawn), **(more or {})}.items()
+               for name, (frame, text) in {**_described(appraised, drawn), **(more or {})}.items()
                if len(frame)]  # fmt: skip
     _write(target, sheets, heading(appraised, "Value for money"), notes_of(appraised))
     return target
@@ -200,8 +200,10 @@ def _kind(key: str, cells: list[Any]) -> str:
     return "long" if any(len(str(one)) > 30 for one in cells) else "text"
 
 
-def _told(appraised: Appraised, drawn: Appraised | None) -> dict[str, tuple[pd.DataFrame, str]]:
-    held = {
+def _described(
+    appraised: Appraised, drawn: Appraised | None
+) -> dict[str, tuple[pd.DataFrame, str]]:
+    sheets = {
         "Break-even": (appraised.break_even(), "The effect at which benefits reach the costs"),
         "Not valued": (
             appraised.not_monetised().replace({"kind": NOT_VALUED}),
@@ -210,8 +212,8 @@ def _told(appraised: Appraised, drawn: Appraised | None) -> dict[str, tuple[pd.D
     }
     if drawn is not None:
         share = f"{drawn.level:.0%} intervals from {drawn.settings['draws']:,} joint draws"
-        held["Uncertainty"] = (_intervals(drawn), share)
-    return held
+        sheets["Uncertainty"] = (_intervals(drawn), share)
+    return sheets
 
 
 def _intervals(drawn: Appraised) -> pd.DataFrame:

@@ -15,11 +15,11 @@ Appraised = Any
 
 def lastings(appraised: Appraised) -> list[Any]:
     """Return the persistences of an appraisal, each once."""
-    found: list[Any] = []
-    for held in appraised.model.persistence:
-        if held not in found:
-            found.append(held)
-    return found
+    distinct: list[Any] = []
+    for persistence in appraised.model.persistence:
+        if persistence not in distinct:
+            distinct.append(persistence)
+    return distinct
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,20 +49,20 @@ class Course:
 
 def courses(appraised: Appraised) -> list[Course]:
     """Return one course a profile, and after them one an effect estimated with persistence."""
-    model, held, months = appraised.model, lastings(appraised), _months(appraised)
-    found = [
+    model, lasts, months = appraised.model, lastings(appraised), _months(appraised)
+    profiles = [
         Course(f"Profile {at + 1}", f"{span} months measured, {model.persistence[at]} left", span,
                model.persistence[at].moments(model.horizon), model.reach[at],
-               held.index(model.persistence[at]))
+               lasts.index(model.persistence[at]))
         for at, span in enumerate(months)
     ]  # fmt: skip
     for place, of in enumerate(tied(appraised)):
         group, name = model.group[of], labels_of(appraised)[model.outcomes[of]]
-        found.append(
+        profiles.append(
             Course(f"Together {place + 1}", f"Covariance of the effect on {name} and what is left",
-                   months[group], model.together[of], model.reach[group], len(held) + place)
+                   months[group], model.together[of], model.reach[group], len(lasts) + place)
         )  # fmt: skip
-    return found
+    return profiles
 
 
 def tied(appraised: Appraised) -> list[int]:
@@ -72,6 +72,6 @@ def tied(appraised: Appraised) -> list[int]:
 
 def _months(appraised: Appraised) -> list[int]:
     """Return the months measured of each profile."""
-    held, group = appraised.found.effects["months"], appraised.model.group
-    return [int(held.iloc[int(np.flatnonzero(group == at)[0])])
+    months, group = appraised.valued.effects["months"], appraised.model.group
+    return [int(months.iloc[int(np.flatnonzero(group == at)[0])])
             for at in range(len(appraised.model.reach))]  # fmt: skip

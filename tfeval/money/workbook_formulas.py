@@ -85,18 +85,18 @@ class Sheet:
 
     def formulas(self) -> list[tuple[int, int, str]]:
         """Return row and column, counted from 0 below the headings, and formula of each."""
-        found = []
+        cells = []
         for at, column in enumerate(self.columns):
             texts = column.formula
             for row in range(len(self)):
                 text = texts if isinstance(texts, str) else texts[row]
                 if text:
-                    found.append((row, at, f"={self._placed(text, row)}"))
-        return found
+                    cells.append((row, at, f"={self._placed(text, row)}"))
+        return cells
 
     def _placed(self, text: str, row: int) -> str:
-        def address(found: re.Match[str]) -> str:
-            return self.own(found[1], row + int(found[2] or 0))
+        def address(match: re.Match[str]) -> str:
+            return self.own(match[1], row + int(match[2] or 0))
 
         return _NAMED.sub(address, text)
 
@@ -138,66 +138,66 @@ def input_sheets(appraised: Appraised) -> Book:
 
 
 def _families(appraised: Appraised, _: Book) -> Sheet:
-    held = appraised.settings.families
+    by_year = appraised.settings.families
     return Sheet(
         "Families", "Families reached, by the year in which they join", "Turn: families.",
         (
-            Column("label", "Financial year", [financial_year(year) for year in held]),
-            Column("year", "Begins in", list(held), "year"),
-            Column("families", "Families", list(held.values()), "count", turn=True),
+            Column("label", "Financial year", [financial_year(year) for year in by_year]),
+            Column("year", "Begins in", list(by_year), "year"),
+            Column("families", "Families", list(by_year.values()), "count", turn=True),
         ),
     )  # fmt: skip
 
 
 def _assumptions(appraised: Appraised, book: Book) -> Sheet:
     joined = book["Families"]
-    asked, model = appraised.settings, appraised.model
+    terms, model = appraised.settings, appraised.model
     rows: list[tuple[str, str, Any, str, str]] = [
         ("override", "Persistence, one share for all", AS_DRAWN, "",
          f"a share of an effect left each further year, 0 to 1; {AS_DRAWN}: sheet Persistence"),
         ("rate", "Discount rate, one for all years", AS_LISTED, "",
          f"a year, such as 0.035; {AS_LISTED}: sheet Discount rates"),
-        ("timing", "When in the year money flows", asked.timing, "", "mid or end"),
-        ("lag", "Months from joining until an effect begins", asked.lag, "", "months"),
-        ("displacement", "Gains in work that others lose", asked.displacement, "", "a share"),
+        ("timing", "When in the year money flows", terms.timing, "", "mid or end"),
+        ("lag", "Months from joining until an effect begins", terms.lag, "", "months"),
+        ("displacement", "Gains in work that others lose", terms.displacement, "", "a share"),
     ]  # fmt: skip
     rows += [
-        (f"bias_{grade}", f"Optimism bias, evidence of grade {grade}", asked.optimism_bias[grade],
+        (f"bias_{grade}", f"Optimism bias, evidence of grade {grade}", terms.optimism_bias[grade],
          "", "benefits shrink and harms grow by this share") for grade in GRADES
     ]  # fmt: skip
-    for at, held in enumerate(lastings(appraised)):
-        if isinstance(held, Persistence):
+    for at, share in enumerate(lastings(appraised)):
+        if isinstance(share, Persistence):
             rows += [
-                (f"{end}_{at}", f"Persistence {at + 1}: {what}", getattr(held, end), "", "a share")
+                (f"{end}_{at}", f"Persistence {at + 1}: {what}", getattr(share, end), "", "a share")
                 for end, what in (("share", "share left each further year, on average"),
                                   ("low", "at least"), ("high", "at most"))
             ]  # fmt: skip
     elastic = "IF(ISNUMBER({income}),{income}^-{elasticity},1)"
     rows += [
-        ("funds", "What a pound of public money counts", asked.public_funds, "",
+        ("funds", "What a pound of public money counts", terms.public_funds, "",
          "pounds, in the social account"),
-        ("cash", "Count only what stops being spent", "yes" if asked.cashable_only else "no", "",
+        ("cash", "Count only what stops being spent", "yes" if terms.cashable_only else "no", "",
          "yes or no"),
-        ("income", "Families' income over the median", asked.relative_income or NOT_USED, "",
+        ("income", "Families' income over the median", terms.relative_income or NOT_USED, "",
          f"0.1 to 2; {NOT_USED}: no distributional weights"),
-        ("elasticity", "Elasticity of the marginal utility of income", asked.elasticity, "", ""),
-        ("weight", "What a pound of the families counts", asked.weight, elastic, "pounds"),
-        ("valued", "Share of its cost that families value the support at", asked.valued_share, "",
+        ("elasticity", "Elasticity of the marginal utility of income", terms.elasticity, "", ""),
+        ("weight", "What a pound of the families counts", terms.weight, elastic, "pounds"),
+        ("valued", "Share of its cost that families value the support at", terms.valued_share, "",
          "a share"),
-        ("claims", "Results claimed", asked.claims or "not given", "", "results"),
-        ("total", "Families reached", asked.total_families, f"SUM({joined.span('families')})",
+        ("claims", "Results claimed", terms.claims or "not given", "", "results"),
+        ("total", "Families reached", terms.total_families, f"SUM({joined.span('families')})",
          "families"),
         ("base", "Year to which money is discounted", financial_year(model.years[0]), "fixed", ""),
-        ("price", "Year of prices", financial_year(asked.price_year), "fixed", "GDP deflators"),
-        ("edition", "Green Book edition of the discount rates", f"{asked.edition}, {asked.rate}",
+        ("price", "Year of prices", financial_year(terms.price_year), "fixed", "GDP deflators"),
+        ("edition", "Green Book edition of the discount rates", f"{terms.edition}, {terms.rate}",
          "fixed", ""),
-        ("horizon", "Years counted from when a family joins", asked.horizon, "fixed", "years"),
-        ("account", "Account of the page", asked.perspective, "fixed", "both are in Summary"),
-        ("overlap", "Two measures of the same pounds", asked.on_overlap, "fixed",
+        ("horizon", "Years counted from when a family joins", terms.horizon, "fixed", "years"),
+        ("account", "Account of the page", terms.perspective, "fixed", "both are in Summary"),
+        ("overlap", "Two measures of the same pounds", terms.on_overlap, "fixed",
          "net: only the one worth more is counted"),
-        ("result", "Effect that is a result's", asked.result or "not given", "fixed", ""),
+        ("result", "Effect that is a result's", terms.result or "not given", "fixed", ""),
         ("convert", "Effects valued by another outcome's unit cost",
-         "; ".join(f"{name}: {to[1]:g} of {to[0]}" for name, to in asked.convert.items()) or "none",
+         "; ".join(f"{name}: {to[1]:g} of {to[0]}" for name, to in terms.convert.items()) or "none",
          "fixed", ""),
     ]  # fmt: skip
     places = {key: f"$B${HEADINGS + 2 + at}" for at, (key, *_) in enumerate(rows)}
@@ -262,14 +262,16 @@ def _discounting(appraised: Appraised, book: Book) -> Sheet:
 
 def _persistence(appraised: Appraised, book: Book) -> Sheet:
     most = appraised.model.horizon
-    held, apart = lastings(appraised), courses(appraised)[len(appraised.model.reach) :]
-    blocks = len(held) + len(apart)
+    persistences, apart = lastings(appraised), courses(appraised)[len(appraised.model.reach) :]
+    blocks = len(persistences) + len(apart)
     power = list(range(most + 1)) * blocks
     of = [at for at in range(blocks) for _ in range(most + 1)]
-    names = [f"Persistence {at + 1}" for at in range(len(held))] + [one.name for one in apart]
-    words = [*map(str, held), *(one.words for one in apart)]
+    names = [f"Persistence {at + 1}" for at in range(len(persistences))] + [
+        one.name for one in apart
+    ]
+    words = [*map(str, persistences), *(one.words for one in apart)]
     expected = []
-    for at, one in enumerate(held):
+    for at, one in enumerate(persistences):
         if not isinstance(one, Persistence):
             expected += [""] * (most + 1)
             continue
@@ -280,11 +282,13 @@ def _persistence(appraised: Appraised, book: Book) -> Sheet:
         ranged = f"(({high}-{share})*{parts[0]}+({share}-{low})*{parts[1]})/({high}-{low})"
         certain = f"IF({{power}}=0,1,{share}^{{power}})"
         expected += [f"IF(AND({low}<{share},{share}<{high}),{ranged},{certain})"] * (most + 1)
-    value = np.concatenate([*(one.moments(most) for one in held), *(one.left for one in apart)])
+    value = np.concatenate(
+        [*(one.moments(most) for one in persistences), *(one.left for one in apart)]
+    )
     expected += [""] * (len(apart) * (most + 1))
     # A share that is given goes with no effect.
     given = f"IF({{power}}=0,1,{book.assumed('override')}^{{power}})"
-    fixed = [given if at < len(held) else "0" for at in of]
+    fixed = [given if at < len(persistences) else "0" for at in of]
     return Sheet(
         "Persistence", "Share of an effect left in each further year, expected over its range",
         "Follows from Assumptions. The mean of a power is not the power of the mean: what is "
@@ -368,13 +372,13 @@ def _profile(appraised: Appraised, book: Book) -> Sheet:
 def _years_of_effect(appraised: Appraised, book: Book) -> Sheet:
     joined, shape, discount = (book[name] for name in ("Families", "Profile", "Discounting"))
     model, rows = appraised.model, []
-    horizon, held = model.horizon, list(appraised.settings.families)
+    horizon, starts = model.horizon, list(appraised.settings.families)
     for at, course in enumerate(courses(appraised)):
         reached = course.left @ course.reach
         for place, year in enumerate(model.years):
             parts = [
                 f"{joined.cell('families', row)}*{shape.cell('share', at * horizon + year - start)}"
-                for row, start in enumerate(held) if 0 <= year - start < horizon
+                for row, start in enumerate(starts) if 0 <= year - start < horizon
             ]  # fmt: skip
             if parts:
                 rows.append(
@@ -406,7 +410,7 @@ def _years_of_effect(appraised: Appraised, book: Book) -> Sheet:
 
 
 def _unit_costs(appraised: Appraised, _: Book) -> Sheet:
-    rows, words = appraised.found.costs, labels_of(appraised)
+    rows, words = appraised.valued.costs, labels_of(appraised)
     shares = rows["value"] * rows["times"] / rows["divided_by"] * rows["own"]
     amount = rows["amount"]
     prices = np.divide(amount, shares, out=np.ones(len(rows)), where=shares.to_numpy() != 0)

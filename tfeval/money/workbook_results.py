@@ -65,8 +65,8 @@ def _effects(appraised: Appraised, book: Book) -> Sheet:
     frame = frame.sort_values("at", kind="stable", ignore_index=True)
     valued = [name in place for name in frame["outcome"]]
     rest = [NONE] * (len(frame) - len(place))
-    costed = appraised.found.effects["outcome"]
-    of_cost = appraised.found.costs.reset_index(drop=True)
+    costed = appraised.valued.effects["outcome"]
+    of_cost = appraised.valued.costs.reset_index(drop=True)
     rows_of = {name: list(rows.index) for name, rows in of_cost.groupby("outcome")}
     grades = [max(of_cost.loc[rows_of[name], "grade"]) for name in costed]
     work = ["yes" if name in WORK else "no" for name in costed]
@@ -85,7 +85,7 @@ def _effects(appraised: Appraised, book: Book) -> Sheet:
                 for value in frame[key]])
         for key, ending in (("estimate", ""), ("conf_low", ", from"), ("conf_high", ", to"))
     ]  # fmt: skip
-    told = {"population": "Of whom", "estimand": "Estimand", "method": "Method"}
+    labels = {"population": "Of whom", "estimand": "Estimand", "method": "Method"}
     spread = {"std_error": "Standard error", "conf_low": "Interval from",
               "conf_high": "Interval to", "mean_comparison": "Comparison's mean"}  # fmt: skip
     return Sheet(
@@ -108,7 +108,7 @@ def _effects(appraised: Appraised, book: Book) -> Sheet:
             *(Column(key, text, list(frame[key]), "number") for key, text in spread.items()),
             *extra,
             *(Column(key, text, [said(value) if value else NONE for value in frame[key]], "long")
-              for key, text in told.items()),
+              for key, text in labels.items()),
         ),
     )  # fmt: skip
 
@@ -122,12 +122,12 @@ def _sources(appraised: Appraised, _: Book) -> Sheet:
             continue
         for title, url in zip(rows["source_title"], rows["url"], strict=True):
             titles.setdefault(url, []).append(title)
-    found = []
+    sources = []
     for row in appraised.spent.drop_duplicates(["line", "urls"]).to_dict("records"):
         for url in str(row["urls"]).split():
             named = [title for title in titles.get(url, []) if title in str(row["sources"])]
-            found.append((row["line"], (named[0] if named else url, url), url))
-    columns: list[Any] = list(zip(*found, strict=True)) or [(), (), ()]
+            sources.append((row["line"], (named[0] if named else url, url), url))
+    columns: list[Any] = list(zip(*sources, strict=True)) or [(), (), ()]
     return Sheet(
         "Sources", "Every source of the programme's costs", "One row a cost line and source.",
         (
@@ -181,7 +181,7 @@ def _lines(appraised: Appraised, book: Book) -> Sheet:
     """Return one row a component of an effect's value and payer."""
     priced, effects, years = (book[name] for name in ("Unit costs", "Effects", "Years of effect"))
     model, words = appraised.model, labels_of(appraised)
-    rows = account(appraised.found.effects, appraised.found.costs, appraised.settings)
+    rows = account(appraised.valued.effects, appraised.valued.costs, appraised.settings)
     # An effect that was estimated with what is left of it has its rows again, for a unit of it.
     apart = courses(appraised)[len(model.reach) :]
     again = [np.flatnonzero(model.of == at) for at in tied(appraised)]
@@ -194,8 +194,10 @@ def _lines(appraised: Appraised, book: Book) -> Sheet:
     course += [one.name for one, places in zip(apart, again, strict=True) for _ in places]
     made = [effects.cell("cut", at) for at in model.of]
     made += [f"-{effects.cell('scale', at)}*{effects.cell('kept', at)}" for at in of[-more:]][:more]
-    held = {one.name: float(one.left @ one.reach @ model.discount) for one in courses(appraised)}
-    reached = np.array([held[name] for name in course])
+    reach_of = {
+        one.name: float(one.left @ one.reach @ model.discount) for one in courses(appraised)
+    }
+    reached = np.array([reach_of[name] for name in course])
     turned = rows["turned"].to_numpy(dtype=float)
     public = (rows["party"] == TAXPAYERS).to_numpy()
     worth = cut * reached * model.amount[unit] * turned
@@ -298,8 +300,8 @@ def _of_year(lines: Sheet, years: Sheet, rows: list[int], name: str) -> str:
 def _by_year(_: Appraised, book: Book) -> Sheet:
     """Return what the programme has brought by each year, and whether that is its cost for good."""
     cells = book["Years and payers"]
-    held = pd.DataFrame({column.key: list(column.cells) for column in cells.columns})
-    sums = held.groupby("year", sort=True)[["fiscal_net", "social_net"]].sum()
+    frame = pd.DataFrame({column.key: list(column.cells) for column in cells.columns})
+    sums = frame.groupby("year", sort=True)[["fiscal_net", "social_net"]].sum()
     columns = [
         Column("label", "Financial year", [financial_year(year) for year in sums.index]),
         Column("year", "Begins in", list(sums.index), "year"),
@@ -437,11 +439,11 @@ def _over(over: str, under: str) -> str:
 
 
 def _payback(by_year: Sheet) -> list[Any]:
-    found = []
+    years = []
     for name in ACCOUNTS:
         flags = by_year.of(f"{name}_back")
-        found.append(by_year.of("label")[flags.index(1)] if 1 in flags else "never")
-    return found
+        years.append(by_year.of("label")[flags.index(1)] if 1 in flags else "never")
+    return years
 
 
 def _results(rows: _Rows, appraised: Appraised, effects: Sheet) -> None:

@@ -113,7 +113,7 @@ class Claims:
 class Evaluation:
     """The national evaluation: its name in `evaluation_outcomes.csv`, what it found and cost."""
 
-    found: str
+    finding: str
     name: str = ""
     cost_figure: str = ""
 

@@ -101,13 +101,13 @@ def read_columns(
     if not odd:
         return {}
     counts = raw.aggregate(**{column: rows.sum() for column, rows in odd.items()}).to_pyarrow()
-    found = {}
+    readings = {}
     for column, one in columns.items():
-        found[column] = Reading(exact[column])
+        readings[column] = Reading(exact[column])
         if counts[column][0].as_py():
             rows = raw.filter(odd[column])
-            found[column] = _judged(f"{name}.{column}", rows, raw[column], one, exact[column])
-    return found
+            readings[column] = _judged(f"{name}.{column}", rows, raw[column], one, exact[column])
+    return readings
 
 
 def _judged(
@@ -117,10 +117,10 @@ def _judged(
     if not _plain(came):
         return Reading(exact, _stray(place, column, [(None, rows.count().to_pyarrow().as_py())]))
     values = rows.select(value=rows[came.get_name()].cast("string"))
-    held = values.group_by("value").aggregate(times=values.count()).to_pyarrow()
+    tally = values.group_by("value").aggregate(times=values.count()).to_pyarrow()
     meant: dict[str, str] = {}
     words, strays = 0, []
-    for text, times in zip(held["value"].to_pylist(), held["times"].to_pylist(), strict=True):
+    for text, times in zip(tally["value"].to_pylist(), tally["times"].to_pylist(), strict=True):
         if known := spelt(text, column):
             meant[text] = known
         elif is_none(text, unknown=column.kind in ("category", "authority")):

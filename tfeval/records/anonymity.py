@@ -184,8 +184,8 @@ def anonymity(
         return _family_groups(families, people, codes[period], known)
 
     def person_groups(known: Collection[str], period: str) -> Array:
-        held = people.assign(birth=codes[period])
-        return _together([pd.factorize(held[one])[0] for one in known], len(people))
+        profiles = people.assign(birth=codes[period])
+        return _together([pd.factorize(profiles[one])[0] for one in known], len(people))
 
     units = {"families": (named, family_groups), "people": (PERSON, person_groups)}
     rows: list[tuple[Any, ...]] = []
@@ -202,7 +202,7 @@ def anonymity(
     return Anonymity(
         k, birth, len(families), len(people), pd.DataFrame(rows, columns=names),
         pd.DataFrame(coarser, columns=["unit", "birth", "alone", "below_k"]),
-        _told(opened, families, family_groups(named, birth)),
+        _traits(opened, families, family_groups(named, birth)),
     )  # fmt: skip
 
 
@@ -255,9 +255,9 @@ def _family_groups(
     for who, mine in (("children", child), ("adults", ~child)):
         number, born, sexes = _OF[who]
         if {number, born, sexes} & set(known):
-            told = [births[mine]] if born in known else []
-            told += [pd.factorize(people["sex"][mine])[0]] if sexes in known else []
-            alike = _together(told, int(mine.sum()))
+            traits = [births[mine]] if born in known else []
+            traits += [pd.factorize(people["sex"][mine])[0]] if sexes in known else []
+            alike = _together(traits, int(mine.sum()))
             parts.append(_sums(alike, people["family"].to_numpy()[mine], len(families)))
     return _together(parts, len(families))
 
@@ -293,7 +293,7 @@ def _alone(groups: Array, k: int) -> tuple[int, int, int]:
     return len(sizes), int((sizes == 1).sum()), int(sizes[sizes < k].sum())
 
 
-def _told(records: Records, families: pd.DataFrame, groups: Array) -> pd.DataFrame:
+def _traits(records: Records, families: pd.DataFrame, groups: Array) -> pd.DataFrame:
     sizes = np.bincount(groups) if len(groups) else np.zeros(0, np.int64)
     rows = []
     for name in SENSITIVE:
@@ -302,9 +302,9 @@ def _told(records: Records, families: pd.DataFrame, groups: Array) -> pd.DataFra
         ids = _family_ids(records, name)
         has = families["family_id"].isin(ids).to_numpy()
         every = np.bincount(groups, weights=has, minlength=len(sizes)) == sizes
-        told = has & every[groups]
+        exposed = has & every[groups]
         rows.append(
-            (name, int(has.sum()), int(told.sum()), int((told & (sizes[groups] > 1)).sum()))
+            (name, int(has.sum()), int(exposed.sum()), int((exposed & (sizes[groups] > 1)).sum()))
         )
     return pd.DataFrame(rows, columns=["table", "families", "told", "told_together"])
 

@@ -160,8 +160,8 @@ def _unlinked(name: str, table: ibis.Table, tables: Mapping[str, ibis.Table]) ->
         return
     absent = people.filter(~people[flag]).select(person=people.person_id)
     rows = table.select(person_id=table.person_id)
-    found = rows.semi_join(absent, rows.person_id == absent.person).count()
-    yield "person_id", f"records of a person said not to be found ({flag})", found
+    matches = rows.semi_join(absent, rows.person_id == absent.person).count()
+    yield "person_id", f"records of a person said not to be found ({flag})", matches
 
 
 def _moves(tables: Mapping[str, ibis.Table]) -> Iterator[Count]:

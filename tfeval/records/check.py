@@ -149,8 +149,8 @@ class CheckReport(Rich):
             for name, number in self.rows.items()
         ]
         for place, number in self.renamed.items():
-            told = shown(number, exact=exact)
-            lines.append(f"Codes of other years, read as those of 2012-15: {place}, {told} rows")
+            count = shown(number, exact=exact)
+            lines.append(f"Codes of other years, read as those of 2012-15: {place}, {count} rows")
         if self.ignored:
             lines.append(f"Not read, no records in it: {', '.join(self.ignored)}")
         if self.unknown_columns:
@@ -235,38 +235,38 @@ def check_records(
     >>> report.clean
     True
     """
-    found = records if isinstance(records, Records) else connect(records)
-    checked = _chosen(found, only)
-    faults: list[Fault] = [one for one in _shape(found) if only is None or one.table in only]
+    extract = records if isinstance(records, Records) else connect(records)
+    checked = _chosen(extract, only)
+    faults: list[Fault] = [one for one in _shape(extract) if only is None or one.table in only]
     rows = {}
     for name in checked:
-        counts, rows[name] = _row_faults(found, name)
-        faults += [*counts, *_identifiers(name, found.raw[name]), *_between_rows(found, name)]
+        counts, rows[name] = _row_faults(extract, name)
+        faults += [*counts, *_identifiers(name, extract.raw[name]), *_between_rows(extract, name)]
     return CheckReport(
-        source=found.source,
-        simulated=found.simulated,
+        source=extract.source,
+        simulated=extract.simulated,
         faults=tuple(sorted(faults)),
         rows=rows,
-        narrowed={**found.missing, **_optional(found)},
-        ignored=found.ignored,
-        files={name: found.files[name] for name in checked if name in found.files},
+        narrowed={**extract.missing, **_optional(extract)},
+        ignored=extract.ignored,
+        files={name: extract.files[name] for name in checked if name in extract.files},
         unknown_columns=tuple(plain_names(
-            f"{name}.{column}" for name in checked for column in found.raw[name].columns
+            f"{name}.{column}" for name in checked for column in extract.raw[name].columns
             if column not in TABLES[name].columns)),
-        renamed=_renamed(found, checked),
+        renamed=_renamed(extract, checked),
     )  # fmt: skip
 
 
 def _renamed(records: Records, names: list[str]) -> dict[str, int]:
     """Count the rows with a code that an authority of 2012-15 had in other years."""
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for name in names:
         raw = records.raw[name]
         for column, one in TABLES[name].columns.items():
             if one.kind == "authority" and column in raw.columns and raw[column].type().is_string():
                 times = raw[column].isin(list(renamed_codes())).sum().to_pyarrow().as_py()
-                found[f"{name}.{column}"] = int(times or 0)
-    return dict(+found)
+                counts[f"{name}.{column}"] = int(times or 0)
+    return dict(+counts)
 
 
 def _chosen(records: Records, only: Collection[str] | None) -> list[str]:

@@ -159,8 +159,8 @@ def almost_tables(connection: Any, known: set[str]) -> tuple[str, ...]:
     """
     if connection.name != "duckdb":
         return ()
-    asked = "SELECT DISTINCT table_name FROM information_schema.tables WHERE table_catalog = "
-    names = connection.con.execute(f"{asked}current_database()").fetchall()
+    question = "SELECT DISTINCT table_name FROM information_schema.tables WHERE table_catalog = "
+    names = connection.con.execute(f"{question}current_database()").fetchall()
     lacking = [name for name in TABLES if name not in known]
     return tuple(sorted(
         name for (name,) in names
@@ -184,17 +184,17 @@ def in_schemas(connection: Any, source: str) -> dict[str, str]:
     """
     if connection.name != "duckdb":
         return {}
-    asked = "SELECT table_name, table_schema FROM information_schema.tables "
-    asked += "WHERE table_catalog = current_database()"
+    query = "SELECT table_name, table_schema FROM information_schema.tables "
+    query += "WHERE table_catalog = current_database()"
     places: dict[str, list[str]] = {}
-    for name, place in connection.con.execute(asked).fetchall():
+    for name, place in connection.con.execute(query).fetchall():
         if name in TABLES:
             places.setdefault(name, []).append(place)
-    elsewhere = {name: found for name, found in places.items() if "main" not in found}
-    for name, found in elsewhere.items():
-        if len(found) > 1:
+    elsewhere = {name: names for name, names in places.items() if "main" not in names}
+    for name, names in elsewhere.items():
+        if len(names) > 1:
             raise DataError(
-                f"{source} holds the table {name} in several schemas ({', '.join(sorted(found))}): "
+                f"{source} holds the table {name} in several schemas ({', '.join(sorted(names))}): "
                 "keep one."
             )
-    return {name: found[0] for name, found in elsewhere.items()}
+    return {name: names[0] for name, names in elsewhere.items()}

@@ -123,7 +123,7 @@ def kind_of(path: Path) -> str:
 
 def _parts(place: Path, name: str, source: str, unread: dict[str, str]) -> tuple[Part, ...]:
     """Return the files of a table in a folder of its own, at whatever depth."""
-    found = []
+    parts = []
     for path in sorted(place.rglob("*")):
         inner = path.relative_to(place)
         if path.name in ("_delta_log", "_hoodie") or path.name.endswith(".metadata.json"):
@@ -138,17 +138,17 @@ def _parts(place: Path, name: str, source: str, unread: dict[str, str]) -> tuple
         said = tuple((key, unquote(value)) for key, mark, value in
                      (one.partition("=") for one in inner.parts[:-1]) if mark)  # fmt: skip
         if kind := kind_of(path):
-            found.append(Part(path, kind, said))
+            parts.append(Part(path, kind, said))
         elif cure := unread_cure(path, known=name in TABLES):
             unread[f"{place.name}/{inner.as_posix()}"] = cure
-    if len({part.kind for part in found}) > 1:
+    if len({part.kind for part in parts}) > 1:
         raise DataError(f"{name} in {source} has parts in CSV and in Parquet: keep one kind.")
-    if not found and name in TABLES:
+    if not parts and name in TABLES:
         unread[place.name] = "A folder without a part in Parquet or CSV: fill or remove it."
-    return tuple(found)
+    return tuple(parts)
 
 
-def read_folder(folder: Path, connection: Any, found: Contents) -> None:
+def read_folder(folder: Path, connection: Any, contents_read: Contents) -> None:
     """Read the tables that the schema knows, each under its name.
 
     Parameters
@@ -156,7 +156,7 @@ def read_folder(folder: Path, connection: Any, found: Contents) -> None:
     folder : Path
     connection : ibis backend
         DuckDB.
-    found : Contents
+    contents_read : Contents
         Of the folder.
 
     Raises
@@ -164,7 +164,7 @@ def read_folder(folder: Path, connection: Any, found: Contents) -> None:
     DataError
         Naming the table and the line from which on it cannot be read; never what stands there.
     """
-    for name, parts in found.tables.items():
+    for name, parts in contents_read.tables.items():
         if name not in TABLES:
             continue
         kind = parts[0].kind
@@ -190,10 +190,10 @@ def line_of(error: Exception) -> str:
 def _read_parquet(connection: Any, name: str, parts: tuple[Part, ...]) -> None:
     _refuse_unlike([part.path for part in parts], name)
     places: dict[tuple[tuple[str, str], ...], list[str]] = {}
-    held = set(_parquet_columns(parts[0].path))
+    columns = set(_parquet_columns(parts[0].path))
     for part in parts:
         # Names are taken as they stand: neither as patterns nor, with a =, as columns.
-        places.setdefault(_new(part, name, held), []).append(glob.escape(str(part.path)))
+        places.setdefault(_new(part, name, columns), []).append(glob.escape(str(part.path)))
     if set(places) == {()}:
         connection.read_parquet(places[()], table_name=name, hive_partitioning=False)
         return
@@ -207,16 +207,16 @@ def _read_text(connection: Any, name: str, parts: tuple[Part, ...]) -> None:
     # parse the file again.
     known = set(TABLES[name].columns)
     tables = [read_csv(connection, part.path, known) for part in parts]
-    held = set(tables[0].columns)
-    tables = [_with(table, _new(part, name, held))
+    columns = set(tables[0].columns)
+    tables = [_with(table, _new(part, name, columns))
               for table, part in zip(tables, parts, strict=True)]  # fmt: skip
     connection.create_table(name, _together(tables, name))
 
 
-def _new(part: Part, name: str, held: set[str]) -> tuple[tuple[str, str], ...]:
+def _new(part: Part, name: str, columns: set[str]) -> tuple[tuple[str, str], ...]:
     """Return what folders say of columns of the schema that the files themselves lack."""
     return tuple((key, value) for key, value in part.said
-                 if key in TABLES[name].columns and key not in held)  # fmt: skip
+                 if key in TABLES[name].columns and key not in columns)  # fmt: skip
 
 
 def _with(table: ibis.Table, said: tuple[tuple[str, str], ...]) -> ibis.Table:

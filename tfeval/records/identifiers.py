@@ -141,17 +141,17 @@ def kinds_in(text: str, *, keys: bool = False) -> tuple[str, ...]:
         return ()
     words = folded(text)
     shape = unicodedata.normalize("NFKC", text).strip()
-    found = {kind for kind, pattern in _IN_WORDS.items() if pattern.search(words)}
-    found |= {kind for kind, pattern in _AS_WRITTEN.items() if re.search(pattern, shape)}
+    kinds = {kind for kind, pattern in _IN_WORDS.items() if pattern.search(words)}
+    kinds |= {kind for kind, pattern in _AS_WRITTEN.items() if re.search(pattern, shape)}
     numbers = [one[1] for one in _NHS.finditer(words)]
     if not keys:
-        found |= {kind for kind, pattern in _LOOSE.items() if re.search(pattern, words)}
+        kinds |= {kind for kind, pattern in _LOOSE.items() if re.search(pattern, words)}
         numbers += [one[0] for one in _LOOSE_TEN.finditer(words)]
     elif re.search(_SPACED, shape) and _may_be_a_name(words.split()):
-        found.add("name")
+        kinds.add("name")
     if any(map(_checks, numbers)):
-        found.add("NHS number")
-    return tuple(kind for kind in KINDS if kind in found)
+        kinds.add("NHS number")
+    return tuple(kind for kind in KINDS if kind in kinds)
 
 
 def _may_be_a_name(parts: list[str]) -> bool:
@@ -229,16 +229,16 @@ def refuse_identifiers(tables: Mapping[str, ibis.Table]) -> None:
     DataError
         Naming table, column and kind of identifier; never a value.
     """
-    found = [
+    places = [
         f"{name}.{column} (its name)"
         for name, table in tables.items()
         for column in identifying_names(name, table)
     ]
     for name, table in tables.items():
-        found += [f"{name}.{column} ({kinds})" for column, kinds in _in_first_rows(name, table)]
-    if found:
+        places += [f"{name}.{column} ({kinds})" for column, kinds in _in_first_rows(name, table)]
+    if places:
         raise DataError(
-            f"Real identifiers are refused: {', '.join(found)}. Replace them with "
+            f"Real identifiers are refused: {', '.join(places)}. Replace them with "
             "`tfeval pseudonymise`, or drop the column, and open the result."
         )
 
@@ -249,9 +249,9 @@ def _in_first_rows(name: str, table: ibis.Table) -> Iterator[tuple[str, str]]:
         return
     # So few are looked at one by one: to put the question to the database would take longer.
     first = table.select(**{column: as_text(table[column]) for column in columns})
-    held = first.limit(_FIRST_ROWS).to_pyarrow()
+    texts = first.limit(_FIRST_ROWS).to_pyarrow()
     for column in columns:
-        kinds = _tallied(Counter(held[column].to_pylist()).items(), name, column)
+        kinds = _tallied(Counter(texts[column].to_pylist()).items(), name, column)
         if kinds:
             yield column, " or ".join(kinds)
 
@@ -266,8 +266,8 @@ def count_kinds(values: ibis.Table, name: str, column: str) -> dict[str, int]:
     name, column : str
         Of what table and column: values that the schema knows are no identifiers.
     """
-    held = values.mutate(value=as_text(values.value)).to_pyarrow()
-    pairs = zip(held["value"].to_pylist(), held["times"].to_pylist(), strict=True)
+    texts = values.mutate(value=as_text(values.value)).to_pyarrow()
+    pairs = zip(texts["value"].to_pylist(), texts["times"].to_pylist(), strict=True)
     return _tallied(pairs, name, column)
 
 

@@ -204,23 +204,23 @@ def needs(lived: Histories, rules: Phase) -> dict[str, Array]:
         "health": over(weekly(lived, "emergency_admissions"), YEAR) > 0,
     }
     none = np.zeros_like(trouble["crime"])
-    found = {need.name: trouble.get(need.problem, none) for need in rules.needs}
+    criteria = {need.name: trouble.get(need.problem, none) for need in rules.needs}
     if rules.has_local_discretion:
-        found[rules.discretion] = trouble["children"] | trouble["abuse"] | trouble["health"]
-    return found
+        criteria[rules.discretion] = trouble["children"] | trouble["abuse"] | trouble["health"]
+    return criteria
 
 
 def weekly(lived: Histories, name: str, which: Array | None = None) -> Array:
     """Count events of each family in each week, in the world without a programme."""
     one = lived.events[name]
-    held = one.mark < 1
+    happens = one.mark < 1
     if which is not None:
-        held &= which
+        happens &= which
     homes = lived.people.families
-    family = one.unit[held]
+    family = one.unit[happens]
     if name not in ("asb_incidents", "domestic_abuse"):
         family = lived.people.family[family]
-    week = (one.day[held] - lived.calendar.origin) // 7
+    week = (one.day[happens] - lived.calendar.origin) // 7
     cells = np.bincount(week * homes + family, minlength=lived.calendar.weeks * homes)
     return cells.astype(np.int16).reshape(lived.calendar.weeks, homes)
 
@@ -245,9 +245,9 @@ def _anybody(lived: Histories, chain: str, state: Array) -> Array:
     """Tell when (in each row) something holds for anybody of a family."""
     family, families = lived.chains[chain].family, lived.people.families
     first = np.flatnonzero(np.diff(family, prepend=-1))
-    found = np.zeros((len(state), families), bool)
-    found[:, family[first]] = np.logical_or.reduceat(state, first, axis=1)
-    return found
+    flags = np.zeros((len(state), families), bool)
+    flags[:, family[first]] = np.logical_or.reduceat(state, first, axis=1)
+    return flags
 
 
 def _out_of_school(lived: Histories, rules: Phase) -> Array:
@@ -345,8 +345,8 @@ def published_pace(rules: Phase, measure: str, calendar: Calendar, first: date) 
 
 def standardised(values: Array, among: Array) -> Array:
     """Return values less their mean, in standard deviations, among some families."""
-    held = values[among]
-    return (values - held.mean()) / (held.std() or 1.0) if len(held) else np.zeros(len(values))
+    some = values[among]
+    return (values - some.mean()) / (some.std() or 1.0) if len(some) else np.zeros(len(values))
 
 
 def entry(

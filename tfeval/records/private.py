@@ -142,8 +142,8 @@ def duckdb_connection(
             connection = ibis.duckdb.connect(database, read_only=True, **limits)
         # In a notebook it would be a widget, on some machines and not on others.
         connection.raw_sql("SET enable_progress_bar = false")
-        asked = "SELECT current_setting('enable_external_access')"
-        if not connection.raw_sql(asked).fetchall()[0][0]:
+        query = "SELECT current_setting('enable_external_access')"
+        if not connection.raw_sql(query).fetchall()[0][0]:
             return connection  # the file is open in this process already
         connection.raw_sql(f"SET temp_directory = {_quoted(_spill_folder(spill_to))}")
         if database is not None:

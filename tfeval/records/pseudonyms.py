@@ -284,7 +284,7 @@ def pseudonymise(
     if not records.raw:
         raise DataError("The source holds no table of the schema: there is nothing to write.")
     readings = {name: _read(records, name) for name in records.raw}
-    every = [(f"{t}.{c}", one) for t, held in readings.items() for c, one in held.items()]
+    every = [(f"{t}.{c}", one) for t, fields in readings.items() for c, one in fields.items()]
     strays = [one.stray for _, one in every if one.stray]
     refuse_strays(strays, set_missing=set_missing)
     words = Counter({place: one.words for place, one in every if one.words})
@@ -297,8 +297,8 @@ def pseudonymise(
             rows[name] = _write(rewritten, TABLES[name], folder / f"{name}.parquet")
             _hold_to_schema(folder / f"{name}.parquet", TABLES[name])
         about = {k: v for k, v in records.about.items() if k in _KEPT_ABOUT}
-        told = json.dumps({**about, "pseudonymised": True}, indent=2)
-        (folder / "about.json").write_text(told + "\n", encoding="utf-8")
+        text = json.dumps({**about, "pseudonymised": True}, indent=2)
+        (folder / "about.json").write_text(text + "\n", encoding="utf-8")
     left = tuple(sorted([*records.unknown, *_left_out(records)]))
     missing = {one.place: one.rows for one in strays}
     return Pseudonymised(
@@ -348,7 +348,7 @@ def _keys(name: str, raw: ibis.Table) -> Mapping[str, ibis.Value]:
 
 def _make_map(records: Records, kind: str, key: bytes) -> Counter[str]:
     """Make a temporary table from identifiers, as they came, to pseudonyms; count the missing."""
-    found = [
+    columns = [
         (f"{name}.{column}", raw.select(real=text))
         for name, raw in records.raw.items()
         for column, text in _keys(name, raw).items()
@@ -356,8 +356,8 @@ def _make_map(records: Records, kind: str, key: bytes) -> Counter[str]:
     ]
     known: list[str] = []
     none: list[str] = []
-    if found:
-        each = [values.distinct() for _, values in found]
+    if columns:
+        each = [values.distinct() for _, values in columns]
         values = ibis.union(*each, distinct=True) if len(each) > 1 else each[0]
         for text in records.connection.to_pyarrow(values)["real"].to_pylist():
             if text and text.strip():
@@ -371,7 +371,7 @@ def _make_map(records: Records, kind: str, key: bytes) -> Counter[str]:
     records.connection.create_table(_map_name(kind), table, temp=True)
     if not none:
         return Counter()
-    counts = {place: values.real.isin(none).sum().to_pyarrow().as_py() for place, values in found}
+    counts = {place: values.real.isin(none).sum().to_pyarrow().as_py() for place, values in columns}
     return Counter({place: int(number) for place, number in counts.items() if number})
 
 
@@ -408,9 +408,9 @@ def _write(table: ibis.Table, definition: Table, file: Path) -> int:
     done = 0
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for batch in table.to_pyarrow_batches(chunk_size=_ROWS_AT_ONCE):
-            held: dict[str, Any] = dict(zip(batch.schema.names, batch.columns, strict=True))
-            held |= dict.fromkeys(numbers, pa.array(np.arange(done, done + len(batch)) + 1))
-            writer.write_table(pa.table([held[one] for one in names], schema=schema))
+            arrays: dict[str, Any] = dict(zip(batch.schema.names, batch.columns, strict=True))
+            arrays |= dict.fromkeys(numbers, pa.array(np.arange(done, done + len(batch)) + 1))
+            writer.write_table(pa.table([arrays[one] for one in names], schema=schema))
             done += len(batch)
     return done
 

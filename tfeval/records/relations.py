@@ -75,27 +75,27 @@ def kept(connection: Any, form: str, step: Callable[..., ibis.Table], *inputs: A
         _queries[key] = known
     renamed = dict(zip(known.inputs, names, strict=True))
     sql = _NAMES.sub(lambda name: renamed[name[0]], known.sql)
-    return _held(connection, f"AS {sql}", known.schema)
+    return _stored(connection, f"AS {sql}", known.schema)
 
 
 def kept_frame(connection: Any, frame: pd.DataFrame) -> ibis.Table:
     """Return a small table as one of the engine's."""
-    held = ibis.memtable(frame)
+    table = ibis.memtable(frame)
     if connection.name != "duckdb":
         # Spark keeps no in-memory table with a cached one unless a query has used it before.
-        connection.execute(held.limit(1))
-        return held
+        connection.execute(table.limit(1))
+        return table
     view = _KEPT.format(next(_numbers))
     connection.con.register(view, frame)
     try:
-        schema = held.schema()
+        schema = table.schema()
         columns = ", ".join(f'"{name}"' for name in schema)
-        return _held(connection, f"AS SELECT {columns} FROM {view}", schema)
+        return _stored(connection, f"AS SELECT {columns} FROM {view}", schema)
     finally:
         connection.con.unregister(view)
 
 
-def _held(connection: Any, what: str, schema: ibis.Schema) -> ibis.Table:
+def _stored(connection: Any, what: str, schema: ibis.Schema) -> ibis.Table:
     name = _KEPT.format(next(_numbers))
     connection.raw_sql(f'CREATE TEMP TABLE "{name}" {what}')
     table = ops.DatabaseTable(name=name, schema=schema, source=connection,

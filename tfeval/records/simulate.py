@@ -160,10 +160,10 @@ def read_truth(folder: str | Path) -> Truth:
         raise TfevalError(
             f"{place.name} holds no truth: give the folder whose name ends in -truth."
         )
-    told = json.loads((place / "about.json").read_text(encoding="utf-8"))["settings"]
+    settings = json.loads((place / "about.json").read_text(encoding="utf-8"))["settings"]
     return Truth(
         **{name: pd.read_parquet(place / f"{name}.parquet") for name in _TRUTH_TABLES},
-        settings=SimulationSettings.from_dict(told),
+        settings=SimulationSettings.from_dict(settings),
     )
 
 
@@ -383,8 +383,8 @@ def simulate_to(
                 truth.write(_joined([block.truth for block in group]))
         about = about_records(families, shared)
         _write_json(records_at / "about.json", about)
-        told = {**about, "settings": shared.settings.as_dict()}
-        _write_json(truth_at / "about.json", told)
+        about_truth = {**about, "settings": shared.settings.as_dict()}
+        _write_json(truth_at / "about.json", about_truth)
     return target, beside
 
 
@@ -415,14 +415,14 @@ def _blocks(families: int, shared: Context) -> Iterator[Block]:
 
 def _groups(blocks: Iterator[Block], families_at_once: int) -> Iterator[list[Block]]:
     size = max(1, families_at_once // BLOCK_FAMILIES)
-    held: list[Block] = []
+    group: list[Block] = []
     for block in blocks:
-        held.append(block)
-        if len(held) == size:
-            yield held
-            held = []
-    if held:
-        yield held
+        group.append(block)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 def _joined(tables: list[dict[str, pa.Table]]) -> dict[str, pa.Table]:

@@ -118,8 +118,8 @@ def simulate_histories(
     >>> bool((made.truth.effects()["effect"] == 0).all())
     True
     """
-    asked = dict(locals(), effects=effects or {})
-    settings = HistorySettings(**{name: asked[name] for name in HistorySettings.__match_args__})
+    options = dict(locals(), effects=effects or {})
+    settings = HistorySettings(**{name: options[name] for name in HistorySettings.__match_args__})
     if families < 1 or seed < 0:
         raise ParameterError("families must be at least 1, and seed not negative.")
     world = _world(families, seed, settings, phase_of(phase))
@@ -285,20 +285,20 @@ def _school(world: World) -> pa.Table:
 
 def _offences(world: World) -> pa.Table:
     one = world.lived.events["offences"]
-    held = np.flatnonzero(
+    rows = np.flatnonzero(
         world.happened("offences", world.supported)
         & (world.entry.listed[world.family_of("offences")] >= 0)
     )
-    custody = world.custody(world.supported)[held]
-    outcome = one.more["outcome"][held]
+    custody = world.custody(world.supported)[rows]
+    outcome = one.more["outcome"][rows]
     return pa.table(
         {
-            "offence_id": np.arange(len(held)),
-            "person_id": world.named("person", one.unit[held]),
-            "offence_on": dates(one.day[held]),
+            "offence_id": np.arange(len(rows)),
+            "person_id": world.named("person", one.unit[rows]),
+            "offence_on": dates(one.day[rows]),
             "outcome": np.array(OFFENCE_OUTCOMES, object)[outcome],
-            "outcome_on": dates(one.more["ended"][held], outcome == 3),
-            "custody_days": np.where(custody, one.more["custody_days"][held], 0),
+            "outcome_on": dates(one.more["ended"][rows], outcome == 3),
+            "custody_days": np.where(custody, one.more["custody_days"][rows], 0),
         }
     )
 
@@ -306,22 +306,22 @@ def _offences(world: World) -> pa.Table:
 def _incidents(world: World, name: str, column: str) -> pa.Table:
     """Return incidents of families; of a third one of its parents is known to be concerned."""
     one, people = world.lived.events[name], world.lived.people
-    held = np.flatnonzero(
+    rows = np.flatnonzero(
         world.happened(name, world.supported) & (world.entry.listed[one.unit] >= 0)
     )
     table = {"domestic_abuse": "domestic_abuse_incidents"}.get(name, name)
-    parent = np.searchsorted(people.family, one.unit[held])
+    parent = np.searchsorted(people.family, one.unit[rows])
     unknown = np.random.default_rng([*world.seeds["victims"].generate_state(2), len(name)]).random(
         len(one.unit)
-    )[held]
+    )[rows]
     values = TABLES[table].columns[column].allowed
     return pa.table(
         {
-            "incident_id": np.arange(len(held)),
-            "family_id": world.named("family", one.unit[held]),
+            "incident_id": np.arange(len(rows)),
+            "family_id": world.named("family", one.unit[rows]),
             "person_id": world.named("person", parent, unknown > 1 / 3),
-            "incident_on": dates(one.day[held]),
-            column: np.array(values, object)[one.more[column][held]],
+            "incident_on": dates(one.day[rows]),
+            column: np.array(values, object)[one.more[column][rows]],
         }
     )
 
@@ -329,13 +329,13 @@ def _incidents(world: World, name: str, column: str) -> pa.Table:
 def _spells(world: World, chain: str, column: str, kinds: Mapping[int, str]) -> pa.Table:
     spells = world.observed_spells(chain)
     listed = world.entry.listed[world.lived.people.family[spells.unit]] >= 0
-    held = np.flatnonzero(listed & np.isin(spells.state, list(kinds)))
-    columns = {"person_id": world.named("person", spells.unit[held])}
+    rows = np.flatnonzero(listed & np.isin(spells.state, list(kinds)))
+    columns = {"person_id": world.named("person", spells.unit[rows])}
     if column:
         names = np.array([kinds.get(one, "") for one in range(4)], object)
-        columns[column] = names[spells.state[held]]
-    ended = spells.ended[held]
-    columns["started_on"] = dates(spells.first[held])
+        columns[column] = names[spells.state[rows]]
+    ended = spells.ended[rows]
+    columns["started_on"] = dates(spells.first[rows])
     columns["ended_on"] = dates(np.where(ended == FAR, 0, ended), ended == FAR)
     return pa.table(columns)
 
@@ -345,16 +345,16 @@ def _hospital(world: World) -> pa.Table:
     for name, kind in (("ae_attendances", "ae_attendance"),
                        ("emergency_admissions", "emergency_admission")):  # fmt: skip
         one = world.lived.events[name]
-        held = np.flatnonzero(
+        rows = np.flatnonzero(
             world.happened(name, world.supported) & (world.entry.listed[world.family_of(name)] >= 0)
         )
         parts.append(
             pa.table(
                 {
-                    "person_id": world.named("person", one.unit[held]),
-                    "arrived_on": dates(one.day[held]),
-                    "kind": np.full(len(held), kind, object),
-                    "bed_days": one.more.get("bed_days", np.zeros(len(one.unit), np.int64))[held],
+                    "person_id": world.named("person", one.unit[rows]),
+                    "arrived_on": dates(one.day[rows]),
+                    "kind": np.full(len(rows), kind, object),
+                    "bed_days": one.more.get("bed_days", np.zeros(len(one.unit), np.int64))[rows],
                 }
             )
         )
@@ -391,10 +391,10 @@ def covered(world: World, tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
             )
         )
     lacking = missing | late
-    found = {**tables, "coverage": pa.concat_tables(rows)}
+    extract = {**tables, "coverage": pa.concat_tables(rows)}
     for name in _LOCAL if lacking.any() else ():
-        found[name] = _sent(world, tables[name], np.where(missing, FAR, since))
-    return found
+        extract[name] = _sent(world, tables[name], np.where(missing, FAR, since))
+    return extract
 
 
 def _sent(world: World, table: pa.Table, since: Array) -> pa.Table:
@@ -416,14 +416,14 @@ def linked(world: World, tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
     """Say who was found in the school and benefit records, and lose or swap rows of the others."""
     settings, people = world.settings, world.lived.people
     who = _living(world)
-    found = dict(tables)
+    extract = dict(tables)
     draws = np.random.default_rng(world.seeds["links"]).random((4, len(people.family)))
     for row, (flag, names, youngest) in enumerate(
         (("linked_school", ("school_terms",), 4),
          ("linked_benefits", ("benefit_spells", "employment_spells"), 16))
     ):  # fmt: skip
         missed = draws[2 * row] < settings.missed_links
-        found["people"] = found["people"].append_column(flag, pa.array(~missed[who]))
+        extract["people"] = extract["people"].append_column(flag, pa.array(~missed[who]))
         swapped = np.flatnonzero((draws[2 * row + 1] < settings.false_links) & ~missed)
         swapped = np.intersect1d(swapped, who)
         swapped = swapped[np.argsort(people.birth_month[swapped], kind="stable")]
@@ -431,8 +431,8 @@ def linked(world: World, tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
         to[swapped] = np.roll(swapped, 1)
         if missed.any() or len(swapped):
             for name in names:
-                found[name] = _relinked(world, found[name], to, missed, youngest)
-    return found
+                extract[name] = _relinked(world, extract[name], to, missed, youngest)
+    return extract
 
 
 def _relinked(world: World, table: pa.Table, to: Array, missed: Array, youngest: int) -> pa.Table:
@@ -442,8 +442,8 @@ def _relinked(world: World, table: pa.Table, to: Array, missed: Array, youngest:
     on = "term_start" if "term_start" in table.column_names else "started_on"
     day = table[on].to_numpy().astype("datetime64[D]").astype(np.int64)
     people = world.lived.people
-    held = ~missed[person] & (day >= people.birthday(youngest)[person])
+    mask = ~missed[person] & (day >= people.birthday(youngest)[person])
     if on == "term_start":
-        held &= day < people.birthday(19)[person]
+        mask &= day < people.birthday(19)[person]
     moved = table.set_column(0, "person_id", world.named("person", person))
-    return moved.filter(pa.array(held))
+    return moved.filter(pa.array(mask))

@@ -194,8 +194,8 @@ class Records(Rich):
 
     @cached_property
     def _form(self) -> str:
-        held = [(one.get_name(), one.op().namespace, one.schema()) for one in self.raw.values()]
-        return repr((held, self.ends_on))
+        forms = [(one.get_name(), one.op().namespace, one.schema()) for one in self.raw.values()]
+        return repr((forms, self.ends_on))
 
     @property
     def missing(self) -> dict[str, str]:
@@ -310,8 +310,8 @@ def _refuse_strangers(records: Records) -> None:
                 some += f'WHERE "{column}" IS NOT NULL LIMIT {_FIRST_ROWS}'
                 known = f"SELECT 1 FROM {_place(records.raw[other])} "
                 known += f'WHERE CAST("{key}" AS VARCHAR) IN ({some})'
-                asked = f"SELECT EXISTS({some}) AND NOT EXISTS({known})"
-                if records.connection.raw_sql(asked).fetchone()[0]:
+                question = f"SELECT EXISTS({some}) AND NOT EXISTS({known})"
+                if records.connection.raw_sql(question).fetchone()[0]:
                     raise DataError(
                         f"No {column} of the first rows of {name} is in {other}: see that both "
                         "write it alike (space, capitals, zeros at its beginning)."
@@ -342,8 +342,8 @@ def connect(
         return _from_connection(source, "a connection to " + str(source.name), {})
     path = Path(source)
     if path.is_dir():
-        held = duckdb_connection(memory_limit=memory_limit, spill_to=spill_to)
-        return _from_folder(path, held)
+        engine = duckdb_connection(memory_limit=memory_limit, spill_to=spill_to)
+        return _from_folder(path, engine)
     if not path.is_file():
         raise DataError(f"There is no extract {path.name}: give a folder or a DuckDB file.")
     try:
@@ -377,15 +377,15 @@ def from_tables(tables: Mapping[str, Any], *, about: Mapping[str, Any], source: 
 
 
 def _from_folder(folder: Path, connection: Any) -> Records:
-    held = contents(folder)
-    read_folder(folder, connection, held)
-    found = _from_connection(connection, folder.name, read_about(folder / ABOUT))
+    inside = contents(folder)
+    read_folder(folder, connection, inside)
+    records = _from_connection(connection, folder.name, read_about(folder / ABOUT))
     return replace(
-        found,
-        unknown=tuple(name for name in held.tables if name not in TABLES),
-        ignored=held.ignored,
-        unread=MappingProxyType(held.unread),
-        files=MappingProxyType({name: len(parts) for name, parts in held.tables.items()}),
+        records,
+        unknown=tuple(name for name in inside.tables if name not in TABLES),
+        ignored=inside.ignored,
+        unread=MappingProxyType(inside.unread),
+        files=MappingProxyType({name: len(parts) for name, parts in inside.tables.items()}),
     )
 
 

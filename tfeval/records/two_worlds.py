@@ -134,12 +134,12 @@ class World:
         process = self.lived.chains[chain]
 
         def roots(week: Array, places: Array) -> Array:
-            found = np.ones((len(process.rates), len(places)))
+            ratios = np.ones((len(process.rates), len(places)))
             day = self.calendar.monday(week)
             for outcome, states in changed:
                 factor = self.factor(outcome, world, process.family[places], day)
-                found[states] *= np.sqrt(factor)
-            return found
+                ratios[states] *= np.sqrt(factor)
+            return ratios
 
         self._ran[chain, world] = process.run(self.calendar, self.lived.crisis, roots)
         return self._ran[chain, world]
@@ -159,8 +159,8 @@ class World:
         first = self.calendar.monday(week) + on
         ended = np.where(until > 0, self.calendar.monday(until) + on, FAR)
         ended[ended > self.calendar.last] = FAR
-        held = (state > 0) & (first <= self.calendar.last)
-        return Spells(person[held], state[held], first[held], ended[held])
+        mask = (state > 0) & (first <= self.calendar.last)
+        return Spells(person[mask], state[mask], first[mask], ended[mask])
 
     def observed_spells(self, chain: str) -> Spells:
         """Return the spells of the world that came about for each."""
@@ -299,16 +299,16 @@ class Counter:
         mine = family[pupils]
         whole = self._terms.of_age & (self._terms.first[:, None] >= self._world.entry.index[mine])
         whole &= self._terms.last[:, None] < edge[mine]
-        found = {}
+        sessions = {}
         for name, counts in self._held.items():
-            found[name] = np.zeros(len(family), np.int64)
-            found[name][pupils] = (counts * whole).sum(axis=0)
-        return found
+            sessions[name] = np.zeros(len(family), np.int64)
+            sessions[name][pupils] = (counts * whole).sum(axis=0)
+        return sessions
 
     def _days(self, edge: Array) -> dict[str, Array]:
         family = self._world.lived.people.family
         begin, edge = self._world.entry.index[family], edge[family]
-        found: dict[str, Array] = {}
+        columns: dict[str, Array] = {}
         for name, outcome in _DAYS.items():
             chain, states = STATES[outcome]
             spells = self._spells[chain]
@@ -317,10 +317,10 @@ class Counter:
             days = np.minimum(ended, edge[unit]) - np.maximum(first, begin[unit])
             total = np.bincount(unit, np.maximum(days, 0), minlength=len(family))
             open_then = (first <= edge[unit]) & (ended > edge[unit])
-            found[f"{name}_days"] = total.astype(np.int64)
+            columns[f"{name}_days"] = total.astype(np.int64)
             open_at = np.bincount(unit, open_then, minlength=len(family))
-            found[f"{name}_at"] = open_at > 0
-        return found
+            columns[f"{name}_at"] = open_at > 0
+        return columns
 
 
 def _within(unit: Array, day: Array, begin: Array, edge: Array) -> Array:

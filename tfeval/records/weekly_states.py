@@ -198,15 +198,15 @@ class Chain:
         edges = np.searchsorted(week, np.arange(weeks + 1))
         leaving = np.argsort(ends, kind="stable")
         left = np.searchsorted(ends[leaving], np.arange(-1, weeks), side="right")
-        held = np.empty((weeks, n), np.uint8)
+        history = np.empty((weeks, n), np.uint8)
         state = state.astype(np.uint8)
         for at in range(weeks):
             some = slice(edges[at], edges[at + 1])
             here = unit[some]
             state[here] = then[:, some][state[here], np.arange(len(here))]
             state[leaving[left[at] : left[at + 1]]] = 0
-            held[at] = state
-        return held
+            history[at] = state
+        return history
 
 
 @dataclass(frozen=True)
@@ -250,11 +250,11 @@ class Terms:
         of_age = (first[:, None] >= from_day) & (last[:, None] < to_day)
         return cls(lived, first, last, count[:, None], of_age)
 
-    def count(self, name: str, held: Array) -> Array:
+    def count(self, name: str, happens: Array) -> Array:
         """Count the events that happened."""
         one = self.lived.events[name]
-        place = np.searchsorted(self.lived.pupils, one.unit[held])
-        term = np.searchsorted(self.first, one.day[held], side="right") - 1
+        place = np.searchsorted(self.lived.pupils, one.unit[happens])
+        term = np.searchsorted(self.first, one.day[happens], side="right") - 1
         cells = np.bincount(term * len(self.lived.pupils) + place, minlength=self.of_age.size)
         return cells.reshape(self.of_age.shape)
 
@@ -404,7 +404,7 @@ def _chains(
 
     teens = np.where(calendar.week_from(people.birthday(11)) < calendar.weeks // 2, 1.6, 0.5)
     crime = np.where(people.male, 1.5, 0.5) * np.where(people.role == 2, 1.0, 0.9)
-    found = {
+    chains = {
         "truant": chain("truant", trouble("truant"), (5, 16), strain * person * teens),
         "offending": chain("offending", trouble("offending"), (12, 60), strain * person * crime),
         "ill": chain("ill", trouble("ill"), (0, 110), strain * person),
@@ -415,9 +415,9 @@ def _chains(
     always = (np.zeros(len(homes), np.int64), np.full(len(homes), calendar.weeks))
     for name in ("antisocial", "abusive"):
         rates = trouble(name)
-        found[name] = Chain(seeds[name], homes, homes, rates, np.triu(rates > 0, 1), people.strain,
+        chains[name] = Chain(seeds[name], homes, homes, rates, np.triu(rates > 0, 1), people.strain,
                             always)  # fmt: skip
-    return found
+    return chains
 
 
 def _events(
@@ -436,13 +436,13 @@ def _events(
         [outside[cells[outside] == 0], within[chances(rng, len(within), spell)]]
     )
     week, unit = np.divmod(places, len(chain.units))
-    held = (week >= chain.window[0][unit]) & (week < chain.window[1][unit])
+    mask = (week >= chain.window[0][unit]) & (week < chain.window[1][unit])
     if "exclusions" in name:
         at_school = np.zeros(calendar.weeks, bool)
         for term in range(len(calendar.term_first)):
             at_school[calendar.school_weeks(term)] = True
-        held &= at_school[week]
-    week, unit = week[held], unit[held]
+        mask &= at_school[week]
+    week, unit = week[mask], unit[mask]
     n = len(week)
     mark = rng.random(n) * MOST_RAISED
     day = calendar.monday(week) + rng.integers(0, 5 if "exclusions" in name else 7, n)

@@ -62,9 +62,9 @@ def write_checker(
                     results[uid] = _result(uid, kind, own, name)
         hashes = {path.relative_to(outside).as_posix(): _sha256(path)
                   for path in sorted(outside.rglob("*")) if path.is_file()}  # fmt: skip
-        told = {"release": name, "outside": hashes, "stays_inside": list(stays),
+        record = {"release": name, "outside": hashes, "stays_inside": list(stays),
                 "not_covered": _NOT_COVERED}  # fmt: skip
-        _write(draft, "release.txt", json.dumps(told, indent=1))
+        _write(draft, "release.txt", json.dumps(record, indent=1))
         results["release"] = _custom(name)
         content = {"version": _VERSION, "results": results}
         (draft / "results.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
@@ -103,7 +103,7 @@ def _result(uid: str, kind: str, own: pd.DataFrame, name: str) -> dict[str, Any]
     place = _INSIDE.index("released")
     cells = {"negative": [], "missing": [], "threshold": [[at, place] for at in small],
              "p-ratio": [], "nk-rule": [], "all-values-are-same": []}  # fmt: skip
-    counts = {key: len(held) for key, held in cells.items()}
+    counts = {key: len(places) for key, places in cells.items()}
     said = np.where(own["reason"] == SMALL, "threshold; ", np.where(own["shown"], "ok", "hidden; "))
     summary = (
         f"pass; threshold: {len(small)} cells suppressed; secondary: {len(more)} cells suppressed; "

@@ -94,15 +94,15 @@ class Combinations:
         count = len(self.sets)
         first, second = np.triu_indices(count, 1)
         both = (np.concatenate([first, second]), np.concatenate([second, first]))
-        found: dict[int, list[tuple[np.ndarray, ...]]] = {1: [], -1: []}
+        by_sign: dict[int, list[tuple[np.ndarray, ...]]] = {1: [], -1: []}
         for turn in range(_TIMES):
             keys = self._keys[:, turn]
             for sign, (a, b) in ((1, (first, second)), (-1, both)):
                 values = keys[a] + keys[b] if sign > 0 else keys[a] - keys[b]
                 order = np.argsort(values, kind="stable")
                 sizes = self._sizes[a] + sign * self._sizes[b]
-                found[sign].append((values[order], sizes[order], a[order], b[order]))
-        return found
+                by_sign[sign].append((values[order], sizes[order], a[order], b[order]))
+        return by_sign
 
     def _candidates(
         self, own: np.uint64, size: int, heaps: np.ndarray, turn: int
@@ -139,8 +139,8 @@ class Combinations:
         self, families: np.ndarray, signs: tuple[int, ...], places: tuple[int, ...]
     ) -> int:  # fmt: skip
         """Return by how many families, each as often as it counts, a set differs from a sum."""
-        held = zip(places, signs, strict=False)
-        parts = [(families, 1), *((self.sets[one], -sign) for one, sign in held)]
+        signed = zip(places, signs, strict=False)
+        parts = [(families, 1), *((self.sets[one], -sign) for one, sign in signed)]
         keys, place = np.unique(np.concatenate([one for one, _ in parts]), return_inverse=True)
         weight = np.concatenate([np.full(len(one), sign) for one, sign in parts])
         return int(np.abs(np.bincount(place, weights=weight, minlength=len(keys))).sum())

@@ -92,19 +92,19 @@ def kept_aside(path: Path) -> Iterator[str]:
 
 
 def _in_book(path: Path) -> Iterator[str]:
-    with zipfile.ZipFile(path) as held:
-        for item in held.infolist():
-            text = _unzipped(held, item)
-            found = [told for start, told in _ASIDE.items() if start in item.filename]
-            found += [told for told, test in _WITHIN.items() if test.search(text)]
-            yield from (f"{item.filename}: {told}" for told in found)
-        if held.comment:
+    with zipfile.ZipFile(path) as archive:
+        for item in archive.infolist():
+            text = _unzipped(archive, item)
+            reasons = [reason for start, reason in _ASIDE.items() if start in item.filename]
+            reasons += [reason for reason, test in _WITHIN.items() if test.search(text)]
+            yield from (f"{item.filename}: {reason}" for reason in reasons)
+        if archive.comment:
             yield "a comment of the archive"
 
 
 def _in_pdf(content: bytes) -> Iterator[str]:
     whole = content.decode("latin-1") + "".join(text for _, text in _pdf(content))
-    yield from (told for word, told in _PDF.items() if word in whole)
+    yield from (reason for word, reason in _PDF.items() if word in whole)
 
 
 def _markup(text: str) -> Iterator[Part]:
@@ -119,29 +119,29 @@ def _markup(text: str) -> Iterator[Part]:
                     yield f"attribute {name}", value if isinstance(value, str) else " ".join(value)
 
 
-def _flat(held: Any) -> Iterator[str]:
+def _flat(content: Any) -> Iterator[str]:
     """Yield each key and value of data, as they are read: escapes are no hiding place."""
-    if isinstance(held, dict):
-        for name, value in held.items():
+    if isinstance(content, dict):
+        for name, value in content.items():
             yield str(name)
             yield from _flat(value)
-    elif isinstance(held, list):
-        for value in held:
+    elif isinstance(content, list):
+        for value in content:
             yield from _flat(value)
     else:
-        yield str(held)
+        yield str(content)
 
 
-def _unzipped(held: zipfile.ZipFile, item: zipfile.ZipInfo) -> str:
+def _unzipped(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> str:
     if item.file_size > _MOST:
         raise ValueError(item.filename)
-    return held.read(item).decode("utf-8", "replace")
+    return archive.read(item).decode("utf-8", "replace")
 
 
 def _book(path: Path) -> Iterator[Part]:
-    with zipfile.ZipFile(path) as held:
-        for item in held.infolist():
-            text = _unzipped(held, item)
+    with zipfile.ZipFile(path) as book:
+        for item in book.infolist():
+            text = _unzipped(book, item)
             if item.filename.endswith((".xml", ".rels")):
                 # Numbers of cells, text and properties; those of the layout are attributes.
                 text = html.unescape(re.sub(r"<[^>]*>", "\n", text))
@@ -156,14 +156,14 @@ def _pdf(content: bytes) -> Iterator[Part]:
         if one is not content:
             with suppress(zlib.error):
                 text = zlib.decompressobj().decompress(one, _MOST)
-        words = [_pdf_string(found) for found in re.findall(rb"\(((?:\\.|[^()\\])*)\)", text)]
-        words += [bytes.fromhex(found.decode()).decode("utf-16-be", "replace")
-                  for found in re.findall(rb"<((?:[0-9A-Fa-f]{4})+)>", text)]  # fmt: skip
+        words = [_pdf_string(raw) for raw in re.findall(rb"\(((?:\\.|[^()\\])*)\)", text)]
+        words += [bytes.fromhex(raw.decode()).decode("utf-16-be", "replace")
+                  for raw in re.findall(rb"<((?:[0-9A-Fa-f]{4})+)>", text)]  # fmt: skip
         yield "", "\n".join(words) + "\n" + text.decode("latin-1") * (b"<x:xmpmeta" in text)
 
 
-def _pdf_string(found: bytes) -> str:
-    plain = re.sub(rb"\\([0-7]{1,3})", lambda one: bytes([int(one[1], 8) & 255]), found)
+def _pdf_string(raw: bytes) -> str:
+    plain = re.sub(rb"\\([0-7]{1,3})", lambda one: bytes([int(one[1], 8) & 255]), raw)
     return plain.replace(b"\\", b"").decode("latin-1")
 
 
@@ -172,10 +172,10 @@ def _picture(path: Path) -> Iterator[Part]:
 
     try:
         with Image.open(path) as drawn:
-            told: dict[Any, Any] = dict(drawn.info)
-            told |= dict(drawn.getexif())
+            properties: dict[Any, Any] = dict(drawn.info)
+            properties |= dict(drawn.getexif())
     except OSError as fault:
         raise ValueError(path.suffix) from fault
-    for name, value in told.items():
+    for name, value in properties.items():
         text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
         yield f"property {name}", text if str(name) not in ("dpi", "gamma", "srgb") else ""

@@ -131,16 +131,18 @@ def hide_more(
     shown = frame["shown"].to_numpy(dtype=bool).copy()
     level = frame["level"].map(_LEVELS).to_numpy(dtype=float)
     # What an earlier release told cannot be hidden any more: it comes last.
-    told = frame["apart"].to_numpy() >= 0 if "apart" in frame else np.zeros(len(frame), dtype=bool)
-    order = [np.arange(len(frame)), frame["n"].to_numpy(dtype=float), level, told]
+    earlier = (
+        frame["apart"].to_numpy() >= 0 if "apart" in frame else np.zeros(len(frame), dtype=bool)
+    )
+    order = [np.arange(len(frame)), frame["n"].to_numpy(dtype=float), level, earlier]
     rank = np.lexsort(order).argsort()
     reached: list[Reach] = []
     for cells in _components(frame, {one for pair in apart for one in pair}):
         part = frame.iloc[cells]
         while True:
-            found, bad = _reached(_block(part.assign(shown=shown[cells]), cells, across, apart))
+            nearest, bad = _reached(_block(part.assign(shown=shown[cells]), cells, across, apart))
             if not bad:
-                reached += found
+                reached += nearest
                 break
             for one in _next_to_hide(cells, bad, shown, rank):
                 shown[one] = False
@@ -174,9 +176,9 @@ def _components(
     """Return rows that can know of each other: counts of one arm; each other number by itself."""
     key = frame[_TREE].astype(str).agg("|".join, axis=1)
     key = key.where(frame["kind"] != "count", "count|" + frame["arm"].astype(str))
-    found = [np.asarray(rows) for rows in frame.groupby(key, sort=True).indices.values()]
+    groups = [np.asarray(rows) for rows in frame.groupby(key, sort=True).indices.values()]
     sensitive = frame["sensitive"].to_numpy(dtype=bool) | np.isin(np.arange(len(frame)), [*also])
-    return [rows for rows in found if sensitive[rows].any()]
+    return [rows for rows in groups if sensitive[rows].any()]
 
 
 def _block(
@@ -250,10 +252,10 @@ def _tree(part: pd.DataFrame) -> tuple[list[dict[int, float]], list[float]]:
     weight = np.where(counts, 1.0, part["n"].to_numpy(dtype=float))
     exact = part["exact"].to_numpy(dtype=float) if "exact" in part else None
     area, around = part["area"].to_numpy(), part["parent"].to_numpy()
-    for held in part.groupby(_TREE, sort=False).indices.values():
-        areas = dict(zip(area[held], held, strict=True))
+    for members in part.groupby(_TREE, sort=False).indices.values():
+        areas = dict(zip(area[members], members, strict=True))
         inside: dict[int, list[int]] = {}
-        for place in held:
+        for place in members:
             if (parent := areas.get(around[place])) is not None:
                 inside.setdefault(int(parent), []).append(int(place))
         for parent, children in inside.items():
@@ -316,9 +318,9 @@ def _reached(block: _Block) -> tuple[list[Reach], list[np.ndarray]]:
 
     def look(objective: np.ndarray) -> np.ndarray:
         point, binding = solve(objective)
-        found = block.targets @ point
-        np.minimum(low, found, out=low)
-        np.maximum(high, found, out=high)
+        values = block.targets @ point
+        np.minimum(low, values, out=low)
+        np.maximum(high, values, out=high)
         return binding
 
     rng, stale, before = np.random.default_rng(1), 0, len(need)
@@ -338,9 +340,8 @@ def _reached(block: _Block) -> tuple[list[Reach], list[np.ndarray]]:
             binds = look(own) | look(-own)
             if high[place] - low[place] < need[place]:
                 bad.append(np.flatnonzero(binds))
-    found = [Reach(cell, complement, float(a), float(b), unit) for (cell, complement, unit), a, b in
-             zip(block.about, low, high, strict=True)]  # fmt: skip
-    return found, bad
+    ends = zip(block.about, low, high, strict=True)
+    return [Reach(*about[:2], float(a), float(b), about[2]) for about, a, b in ends], bad
 
 
 class _Programme:
@@ -358,24 +359,26 @@ class _Programme:
 
     def __call__(self, objective: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return where the objective is least, and which variables' bounds hold it there."""
-        found = _solved(objective, self.less, self.by, self.equal, self.bounds)
-        return found.x, (np.abs(found.lower.marginals) + np.abs(found.upper.marginals)) > _EXACT
+        solution = _solved(objective, self.less, self.by, self.equal, self.bounds)
+        return solution.x, (
+            np.abs(solution.lower.marginals) + np.abs(solution.upper.marginals)
+        ) > _EXACT
 
 
 def _solved(
     objective: np.ndarray, less: sparse.csr_matrix, by: np.ndarray, equal: sparse.csr_matrix,
     bounds: np.ndarray,
 ) -> Any:  # fmt: skip
-    found = linprog(
+    solution = linprog(
         objective,
         A_ub=less if less.shape[0] else None, b_ub=by if less.shape[0] else None,
         A_eq=equal if equal.shape[0] else None,
         b_eq=np.zeros(equal.shape[0]) if equal.shape[0] else None,
         bounds=bounds, method="highs",
     )  # fmt: skip
-    if found.x is None:
+    if solution.x is None:
         raise ReportError(
             "The numbers shown contradict each other: a part is more than its whole. Make the "
             "pages again, all from the same records."
         )
-    return found
+    return solution

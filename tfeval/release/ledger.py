@@ -82,9 +82,9 @@ class Ledger:
 
     def _read(self, path: Path) -> None:
         try:
-            with np.load(path, allow_pickle=False) as held:
-                rows = json.loads(str(held["told"]))["numbers"]
-                members, starts = held["members"], held["starts"]
+            with np.load(path, allow_pickle=False) as archive:
+                rows = json.loads(str(archive["told"]))["numbers"]
+                members, starts = archive["members"], archive["starts"]
         except (OSError, ValueError, KeyError):
             raise DataError(f"{path} cannot be read: put back the ledger's copy of it.") from None
         for row in rows:
@@ -114,14 +114,14 @@ class Ledger:
             and `new` if it is of the release that is being made.
             Its `released` is None where it was hidden so that others cannot be worked out.
         """
-        held = self._numbers.get(number)
-        if held is None:
+        entry = self._numbers.get(number)
+        if entry is None:
             return None
         best: Mapping[str, Any] | None = None
-        for place in held.near(families):
-            other = held.sets[place]
+        for place in entry.near(families):
+            other = entry.sets[place]
             differ = len(np.setxor1d(families, other, assume_unique=True))
-            said = held.said[place]
+            said = entry.said[place]
             # Of two as near, what was told stays told.
             rank = (differ, said["released"] is None)
             if differ <= FEW and (best is None or rank < (best["apart"], best["released"] is None)):
@@ -144,15 +144,17 @@ class Ledger:
     def has(self, kind: str, number: str, value: str, unit: float, error: str = "") -> bool:
         """Tell whether a printed number was released, with its error, of whatever families."""
         named = "count" if kind == "count" else number
-        held = self._values.setdefault(named, set())
-        if not held:
+        pairs = self._values.setdefault(named, set())
+        if not pairs:
             for key, numbers in self._numbers.items():
                 if key == named or key.startswith(f"{named}:"):
-                    held |= {(float(one["released"]), float(one["unit"]), error_words(one["error"]))
-                             for one in numbers.said if one["released"] is not None}  # fmt: skip
+                    pairs |= {
+                        (float(one["released"]), float(one["unit"]), error_words(one["error"]))
+                        for one in numbers.said if one["released"] is not None
+                    }  # fmt: skip
         digits = len(value.partition(".")[2])
         return any(one == unit and f"{said:.{digits}f}" == value and own == error
-                   for said, one, own in held)  # fmt: skip
+                   for said, one, own in pairs)  # fmt: skip
 
     def add(self, number: str, families: np.ndarray, said: Mapping[str, Any]) -> dict[str, Any]:
         """Note that a number is released; return what is kept of it, which `untell` takes back."""
@@ -168,8 +170,8 @@ class Ledger:
 
     def next_release(self) -> str:
         """Return the name of the release that `save` will keep."""
-        held = [] if self.folder is None else [*(self.folder / RELEASES).glob("*.npz")]
-        return f"{len(held) + 1:04d}"
+        files = [] if self.folder is None else [*(self.folder / RELEASES).glob("*.npz")]
+        return f"{len(files) + 1:04d}"
 
     def save(self) -> str:
         """Keep what was added; return the release's name."""
@@ -186,12 +188,12 @@ class Ledger:
                 parts.append(families)
             kept = {name: one for name, one in row.items() if name != "new"}
             rows.append({**kept, "number": number, "set": sets[own]})
-        told = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "numbers": rows}
+        record = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "numbers": rows}
         path = self.folder / RELEASES / f"{name}.npz"
         write_private(path, "")
         with path.open("wb") as stream:
             np.savez_compressed(
-                stream, told=np.array(json.dumps(told)), members=_joined(parts),
+                stream, told=np.array(json.dumps(record)), members=_joined(parts),
                 starts=np.cumsum([0, *(len(one) for one in parts)]),
             )  # fmt: skip
         self._new = []

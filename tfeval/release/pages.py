@@ -155,15 +155,15 @@ def _table(kind: str, rows: pd.DataFrame) -> dict[str, Any] | None:
         return None
     arms = [arm for arm in words.ARMS if arm in set(own["arm"])]
     made = []
-    for number, held in own.groupby("number", sort=False):
-        by_arm = {str(row["arm"]): row for _, row in held.iterrows()}
-        first = held.iloc[0]
+    for number, group in own.groupby("number", sort=False):
+        by_arm = {str(row["arm"]): row for _, row in group.iterrows()}
+        first = group.iloc[0]
         none = {"id": "", "text": words.HIDDEN, "more": ""}
         cells = [_cell(by_arm[arm]) if arm in by_arm else none for arm in arms]
-        units = [f"{float(one):.2g}" for one in dict.fromkeys(held["unit"]) if one]
+        units = [f"{float(one):.2g}" for one in dict.fromkeys(group["unit"]) if one]
         rounded = {"id": "", "text": " and ".join(units) or words.HIDDEN, "more": ""}
-        told = [rounded] if kind in ("mean", "effect") else []
-        made.append({"label": _label(kind, str(number), first), "cells": [*cells, *told]})
+        extra = [rounded] if kind in ("mean", "effect") else []
+        made.append({"label": _label(kind, str(number), first), "cells": [*cells, *extra]})
     headings = [words.ARMS[arm] for arm in arms]
     if kind in ("mean", "effect"):
         headings.append("Rounded to")

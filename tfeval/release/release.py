@@ -75,32 +75,32 @@ def release(reports: Path, outside: Path, ledger: Path) -> Release:
     if outside.resolve().is_relative_to(reports.resolve()):
         raise TfevalError(f"{outside} lies inside {reports}, which stays inside: choose another.")
     close_to_others(reports)
-    found = _scopes(reports)
-    if not found:
+    scopes = _scopes(reports)
+    if not scopes:
         raise TfevalError(
             f"No page in {reports} has cells to release: chapters 2 and 4 write them. Run those."
         )
-    held = Ledger(ledger)
+    book = Ledger(ledger)
     made: dict[str, Released] = {}
     with written_whole(outside, private=True) as (draft,):
-        pages_of = [(scope, folder) for scope, pages in found.items() for folder, _ in pages]
+        pages_of = [(scope, folder) for scope, pages in scopes.items() for folder, _ in pages]
         cells = together((read_cells(folder / FILE) for _, folder in pages_of),
                          [scope for scope, _ in pages_of])  # fmt: skip
-        whole = release_cells(cells, held)
-        for scope, pages in found.items():
+        whole = release_cells(cells, book)
+        for scope, pages in scopes.items():
             made[scope] = whole.of(scope)
             (draft / scope).mkdir(mode=0o700)
             about = _about(pages, made[scope])
             for name, text in files_of(register_of(made[scope]), about).items():
                 _write(draft / scope / name, text)
         _write(draft / INDEX, index_of(draft))
-        if wrong := faults(draft, held):
+        if wrong := faults(draft, book):
             more = f"; and {len(wrong) - _TOLD_FAULTS} more" * (len(wrong) > _TOLD_FAULTS)
             raise ReportError(f"Nothing is released: {'; '.join(wrong[:_TOLD_FAULTS])}{more}.")
-        name = held.next_release()
+        name = book.next_release()
         checker = _free(reports / CHECKER / name)
         write_checker(checker, made, draft, name, stays=_stays(reports))
-        held.save()
+        book.save()
     counts = tuple((scope, *count_of(register_of(one))) for scope, one in made.items())
     return Release(outside, checker, name, counts)
 
@@ -121,15 +121,15 @@ Pages = list[tuple[Path, Mapping[str, Any]]]
 
 def _scopes(reports: Path) -> dict[str, Pages]:
     """Return by report the pages that have cells, as they were made."""
-    found: dict[str, Pages] = {}
+    scopes: dict[str, Pages] = {}
     for path in sorted(reports.glob(f"[!.]*/[!.]*/{FILE}")):
         manifest = read_manifest(path.parent)
         if manifest is None or manifest["status"] != "ok":
             continue
         if manifest["outputs"].get(FILE) != file_hash(path):
             raise TfevalError(f"{path} is not as its page made it: run the page again.")
-        found.setdefault(path.parent.parent.name, []).append((path.parent, manifest))
-    return found
+        scopes.setdefault(path.parent.parent.name, []).append((path.parent, manifest))
+    return scopes
 
 
 def _stays(reports: Path) -> list[str]:
@@ -139,7 +139,7 @@ def _stays(reports: Path) -> list[str]:
 
 
 def _about(pages: Pages, released: Released) -> dict[str, str]:
-    told: dict[str, str] = {}
+    choices: dict[str, str] = {}
     beside = pages[0][0].parent.glob("*/manifest.json")
     manifests = [manifest for _, manifest in pages]
     manifests += [one for path in sorted(beside) if (one := read_manifest(path.parent))]
@@ -147,5 +147,5 @@ def _about(pages: Pages, released: Released) -> dict[str, str]:
     for manifest in manifests:
         for name, item in manifest["parameters"].items():
             if name in allowed:
-                told.setdefault(name, str(item["value"]))
-    return told | {"simulated": "yes" if released.simulated else "no"}
+                choices.setdefault(name, str(item["value"]))
+    return choices | {"simulated": "yes" if released.simulated else "no"}

@@ -116,9 +116,9 @@ def across(
     apart: list[tuple[int, int]] = []
     counts = frame[frame["kind"] == "count"]
     for rows in counts.groupby(["number", "arm", "area"], sort=False).indices.values():
-        held = sorted((int(counts.index[row]) for row in rows),
+        places = sorted((int(counts.index[row]) for row in rows),
                       key=lambda place: float(frame["exact"].iloc[place]))  # fmt: skip
-        own = {place: sets[frame["set"].iloc[place]] for place in held} if len(held) > 1 else {}
+        own = {place: sets[frame["set"].iloc[place]] for place in places} if len(places) > 1 else {}
         within = [(a, b) for a, b in combinations(own, 2)
                   if np.isin(own[a], own[b], assume_unique=True).all()]  # fmt: skip
         bounds += [({a: 1.0, b: -1.0}, 0.0) for a, b in within]
@@ -139,8 +139,8 @@ def _exhaustive(frame: pd.DataFrame) -> np.ndarray:
     sums = parts.groupby(["within", *at])["exact"].sum()
     gaps = (wholes.reindex(sums.index.set_names(["number", *at])).to_numpy() - sums).abs()
     open_to = {str(name) for name, gap in gaps.groupby(level=0).max().items() if gap != 0}
-    found = frame["within"].ne("") & ~frame["within"].isin(open_to)
-    return found.to_numpy(dtype=bool)
+    complete = frame["within"].ne("") & ~frame["within"].isin(open_to)
+    return complete.to_numpy(dtype=bool)
 
 
 def _needs(frame: pd.DataFrame) -> np.ndarray:

@@ -144,11 +144,11 @@ def _results(numbers: Numbers, _: str) -> Table:
 
 
 def _balance_frame(numbers: Numbers) -> pd.DataFrame:
-    held = balance_of(numbers)
+    balance = balance_of(numbers)
     return pd.DataFrame({
-        "covariate": [covariate_label(str(one)) for one in held["outcome"]],
-        "smd_before": held["before"], "smd_after": held["after"],
-        "hidden": held[["before", "after"]].isna().any(axis=1),
+        "covariate": [covariate_label(str(one)) for one in balance["outcome"]],
+        "smd_before": balance["before"], "smd_after": balance["after"],
+        "hidden": balance[["before", "after"]].isna().any(axis=1),
     })  # fmt: skip
 
 
@@ -190,10 +190,10 @@ def _effects_headline(numbers: Numbers) -> str:
     of = f"of {len(known)} primary outcomes released at {numbers.horizon} months"
     if clear.empty:
         return f"{of}, none can be told from no effect; intervals say how large one could be."
-    told = "; ".join(f"{outcome_label(str(row['outcome'])).lower()} {row['relative']:+.0%} "
+    changes = "; ".join(f"{outcome_label(str(row['outcome'])).lower()} {row['relative']:+.0%} "
                      f"({row['relative_low']:+.0%} to {row['relative_high']:+.0%})"
                      for row in clear.to_dict("records"))  # fmt: skip
-    return f"{of}, {len(clear)} can be told from no effect after correction: {told}."
+    return f"{of}, {len(clear)} can be told from no effect after correction: {changes}."
 
 
 def _forest(numbers: Numbers, _: str) -> Chart:

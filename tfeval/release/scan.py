@@ -74,7 +74,7 @@ def faults(folder: Path, ledger: Ledger | None = None) -> list[str]:
     """
     if not folder.is_dir():
         raise TfevalError(f"There is no folder {folder} to check.")
-    found = [f".: {fault}" for fault in _mode(folder)]
+    problems = [f".: {fault}" for fault in _mode(folder)]
     made: dict[Path, str] = {}
     registered: set[str] = set()
     for path in sorted(folder.rglob(REGISTER)):
@@ -83,25 +83,25 @@ def faults(folder: Path, ledger: Ledger | None = None) -> list[str]:
             about = read_about(path.with_name(ABOUT))
             own = files_of(register, about)
         except (TfevalError, OSError, ValueError, KeyError) as fault:
-            told = str(fault) if isinstance(fault, TfevalError) else "cannot be read"
-            found.append(f"{path.relative_to(folder)}: {told}")
+            words = str(fault) if isinstance(fault, TfevalError) else "cannot be read"
+            problems.append(f"{path.relative_to(folder)}: {words}")
             continue
         made |= {path.with_name(name): text for name, text in own.items()}
         registered |= {value.lstrip("-") for name in ("value", "low", "high", "error")
                        for value in register[name]}  # fmt: skip
-        found += [f"{path.relative_to(folder)}: {fault}" for fault in _cells(register, ledger)]
-        told = "\n".join(f"{name} {value}" for name, value in about.items())
+        problems += [f"{path.relative_to(folder)}: {fault}" for fault in _cells(register, ledger)]
+        words = "\n".join(f"{name} {value}" for name, value in about.items())
         where = path.with_name(ABOUT).relative_to(folder)
-        found += [f"{where}: {fault}" for fault in _about(about)]
-        found += [f"{where}: what looks like a {kind}" for kind in _identifiers(told)]
-        found += [f"{where}: {_PLACE}"] * bool(_PATH.search(told))
+        problems += [f"{where}: {fault}" for fault in _about(about)]
+        problems += [f"{where}: what looks like a {kind}" for kind in _identifiers(words)]
+        problems += [f"{where}: {_PLACE}"] * bool(_PATH.search(words))
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
-        found += [f"{name}: {fault}" for fault in _mode(path)]
-        found += [f"{name}: its name looks like a {kind}" for kind in _identifiers(path.name)]
+        problems += [f"{name}: {fault}" for fault in _mode(path)]
+        problems += [f"{name}: its name looks like a {kind}" for kind in _identifiers(path.name)]
         if path.is_file() and not path.is_symlink():
-            found += [f"{name}: {fault}" for fault in _file(path, made.get(path), registered)]
-    return found
+            problems += [f"{name}: {fault}" for fault in _file(path, made.get(path), registered)]
+    return problems
 
 
 def _about(about: dict[str, str]) -> Iterator[str]:
@@ -124,8 +124,8 @@ def _mode(path: Path) -> Iterator[str]:
 
 
 def _identifiers(text: str) -> list[str]:
-    found = [kind for kind in kinds_in(text) if kind in _WANTED]
-    return [*found, *["pseudonym"] * bool(_PSEUDONYM.search(text))]
+    kinds = [kind for kind in kinds_in(text) if kind in _WANTED]
+    return [*kinds, *["pseudonym"] * bool(_PSEUDONYM.search(text))]
 
 
 # Cells.
@@ -224,7 +224,7 @@ def _file(path: Path, made: str | None, registered: set[str]) -> Iterator[str]:
         text = path.read_text(encoding="utf-8", errors="replace")
         if text == made or (made is None and _is_index(path, text)):
             return  # all of it follows from the cells, which were looked through
-        yield from (told for told, test in _RAW.items() if test.search(text))
+        yield from (reason for reason, test in _RAW.items() if test.search(text))
     yield "was not written by tfeval release" if made is None else "is not what its cells make"
     parts: dict[str, list[str]] = {}
     try:
@@ -234,8 +234,8 @@ def _file(path: Path, made: str | None, registered: set[str]) -> Iterator[str]:
     except (ValueError, OSError, RuntimeError, zipfile.BadZipFile, RecursionError):
         yield "cannot be looked through"
     for name, texts in parts.items():
-        told = _lines("\n".join(texts), registered, formulas=path.suffix.lower() in _TABLES)
-        yield from (f"{name}: {fault}" if name else fault for fault in told)
+        reason = _lines("\n".join(texts), registered, formulas=path.suffix.lower() in _TABLES)
+        yield from (f"{name}: {fault}" if name else fault for fault in reason)
 
 
 def _is_index(path: Path, text: str) -> bool:

@@ -140,7 +140,7 @@ def areas_of(numbers: Numbers) -> AreasByOutcome:
         frame = pd.DataFrame({
             "outcome": name, "population": own["name"], "months": numbers.horizon,
             "estimate": own["value"], "std_error": own["error"],
-            **{f"n_{arm}": held for arm, held in counts.items()},
+            **{f"n_{arm}": counted for arm, counted in counts.items()},
         }).dropna()  # fmt: skip
         effects = Effects(frame.reset_index(drop=True), _apart(frame["std_error"]),
                           settings=outcome_words(frame["outcome"]),
@@ -171,8 +171,8 @@ def verdict_of(numbers: Numbers) -> str:
 
 def chosen(name: str, about: Mapping[str, str]) -> dict[str, Any]:
     """Return the values of a notebook's parameters: those told, else its own defaults."""
-    told = {key: value for key, value in about.items() if value != "None"}
-    return resolve(_declared(name), told)
+    set_values = {key: value for key, value in about.items() if value != "None"}
+    return resolve(_declared(name), set_values)
 
 
 @lru_cache
@@ -195,14 +195,14 @@ def write_records(folder: Path, numbers: Numbers) -> None:
     given = chosen(IMPACT, numbers.about)
     keys = {name: given[name] for name in KEYS if name in given} | {"censoring": CENSORING[0]}
     verdict = verdict_of(numbers)
-    told = {"simulated": numbers.simulated, "horizon": numbers.horizon, "balance": verdict,
+    facts = {"simulated": numbers.simulated, "horizon": numbers.horizon, "balance": verdict,
             "windows_balance": verdict, "comparison": given["comparison"],
             "design": given["design"], "estimator": given["estimator"]}  # fmt: skip
     counts = {"sessions_possible": numbers.value("mean:sessions_possible", "both"),
               "families_followed": numbers.value("compared", "treated")}  # fmt: skip
-    told |= {name: value for name, value in counts.items() if np.isfinite(value)}
+    facts |= {name: value for name, value in counts.items() if np.isfinite(value)}
     if hidden := numbers.hidden_outcomes():
-        told["outcomes_not_shown"] = "; ".join(hidden)
+        facts["outcomes_not_shown"] = "; ".join(hidden)
     joint = pd.DataFrame(effects.joint, columns=frame["outcome"])
     tables = {
         "effects": frame, "covariance": joint, "windows": frame, "windows_covariance": joint,
@@ -213,8 +213,8 @@ def write_records(folder: Path, numbers: Numbers) -> None:
         "notebook": IMPACT,
         "parameters": {name: value for name, value in given.items() if name != "extract"},
         "records": [make_record(name, value, subject={}).content()
-                    for name, value in told.items()],
-        "tables": {name: content_of(name, held) for name, held in tables.items()},
+                    for name, value in facts.items()],
+        "tables": {name: content_of(name, known) for name, known in tables.items()},
     }  # fmt: skip
     place = folder / IMPACT
     place.mkdir(mode=0o700)

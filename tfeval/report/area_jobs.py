@@ -37,7 +37,7 @@ def chapters_of_the_nation(folder: Path) -> list[str]:
 
 
 def area_jobs(
-    names: Sequence[str] | None, asked: Sequence[str], given: Mapping[str, str], folder: Path
+    names: Sequence[str] | None, wanted: Sequence[str], given: Mapping[str, str], folder: Path
 ) -> list[Job]:
     """Return the jobs of areas, each after what it reads.
 
@@ -45,7 +45,7 @@ def area_jobs(
     ----------
     names : sequence of str or None
         Notebooks; None for the one that is made for such an area.
-    asked : sequence of str
+    wanted : sequence of str
         Authorities, by name or ONS code, and regions; "all" for every one of both, and, unless
         notebooks are named, the nation's chapters.
     given : mapping of str to str
@@ -61,8 +61,8 @@ def area_jobs(
     for name in NOTEBOOKS:
         if name in given:
             raise ParameterError(f"Give --area or -p {name}=, not both.")
-    every = any(name.strip().casefold() == ALL for name in asked)
-    areas = _areas(asked, every=every)
+    every = any(name.strip().casefold() == ALL for name in wanted)
+    areas = _areas(wanted, every=every)
     planned = plan(chapters_of_the_nation(folder), given, folder) if every and not names else []
     if every and names:  # those that the notebooks can be of
         own = {one.name for name in names for one in read_chapter(name, folder).parameters}
@@ -77,11 +77,11 @@ def area_jobs(
     return list(once.values())
 
 
-def _areas(asked: Sequence[str], *, every: bool) -> list[tuple[str, str]]:
+def _areas(wanted: Sequence[str], *, every: bool) -> list[tuple[str, str]]:
     """Return each area with the parameter that names it."""
     named = {name.casefold() for name in regions()}
     if every:
         return [*((REGION, name) for name in regions()),
                 *((AREA, name) for name in sorted(authorities().values()))]  # fmt: skip
-    found = ((REGION if name.strip().casefold() in named else AREA, name) for name in asked)
-    return list(dict.fromkeys(found))
+    kinds = ((REGION if name.strip().casefold() in named else AREA, name) for name in wanted)
+    return list(dict.fromkeys(kinds))

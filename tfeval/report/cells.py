@@ -73,9 +73,9 @@ class Cells:
     def save(self, path: Path) -> None:
         """Write the cells; inside only."""
         rows = self.frame.astype(object).where(self.frame.notna(), None)
-        told = {"about": dict(self.about), "rows": rows.to_numpy().tolist()}
+        content = {"about": dict(self.about), "rows": rows.to_numpy().tolist()}
         with path.open("wb") as stream:
-            np.savez_compressed(stream, told=np.array(json.dumps(told)), families=self.families,
+            np.savez_compressed(stream, told=np.array(json.dumps(content)), families=self.families,
                                 members=self.members, starts=self.starts)  # fmt: skip
 
 
@@ -88,11 +88,11 @@ def read_cells(path: Path) -> Cells:
         If it cannot be read.
     """
     try:
-        with np.load(path, allow_pickle=False) as held:
-            told = json.loads(str(held["told"]))
-            frame = pd.DataFrame(told["rows"], columns=list(COLUMNS))
-            made = Cells(_typed(frame), held["families"], held["members"], held["starts"],
-                         told["about"])  # fmt: skip
+        with np.load(path, allow_pickle=False) as arrays:
+            content = json.loads(str(arrays["told"]))
+            frame = pd.DataFrame(content["rows"], columns=list(COLUMNS))
+            made = Cells(_typed(frame), arrays["families"], arrays["members"], arrays["starts"],
+                         content["about"])  # fmt: skip
     except (OSError, ValueError, KeyError):
         raise DataError(f"{path.name} holds no cells: run its page again.") from None
     return made
@@ -125,12 +125,12 @@ def together(several: Iterable[Cells], scopes: Sequence[str] = ()) -> Cells:
     families, place = np.unique(np.concatenate([one.families for one in parts]),
                                 return_inverse=True)  # fmt: skip
     ends = np.cumsum([0, *(len(one.families) for one in parts)])
-    frames, members, starts, sets, held = [], [], [np.zeros(1, dtype=np.int64)], 0, 0
+    frames, members, starts, sets, used = [], [], [np.zeros(1, dtype=np.int64)], 0, 0
     for one, begin, scope in zip(parts, ends[:-1], scopes or [""] * len(parts), strict=True):
         frames.append(one.frame.assign(set=one.frame["set"] + sets, scope=scope))
         members.append(place[begin + one.members.astype(np.int64)].astype(np.uint32))
-        starts.append(one.starts[1:] + held)
-        sets, held = sets + len(one.starts) - 1, held + len(one.members)
+        starts.append(one.starts[1:] + used)
+        sets, used = sets + len(one.starts) - 1, used + len(one.members)
     frame = pd.concat(frames, ignore_index=True)
     # Two pages may show one number of one population: it is one cell.
     first = ~frame.duplicated(["scope", "number", "months", "arm", "area"])
@@ -281,9 +281,9 @@ class Maker:
 
     def count(self, rows: np.ndarray, among: np.ndarray | None = None, **cell: Any) -> None:
         """Add a count of families, and of how many it says that they have not what is counted."""
-        held = int(np.count_nonzero(rows))
-        least = held if among is None else min(held, int(np.count_nonzero(among)) - held)
-        self.add(rows, kind="count", value=held, n=held, events=held, least=least, largest=1.0,
+        count = int(np.count_nonzero(rows))
+        least = count if among is None else min(count, int(np.count_nonzero(among)) - count)
+        self.add(rows, kind="count", value=count, n=count, events=count, least=least, largest=1.0,
                  drop=float(FEW), tenth=1.0, unit="families", **cell)  # fmt: skip
 
     def made(self, **about: Any) -> Cells:

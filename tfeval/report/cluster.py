@@ -62,14 +62,14 @@ class Cluster:
         sent = replace(task, out=Path(), warm=None, cluster=None, started_in=str(Path.cwd()))
         future = self.client.submit(_made, sent, inputs, self.warm, pure=False)
         try:
-            told, files = self._result(future, task)
+            outcome, files = self._result(future, task)
         except import_module("distributed").KilledWorker:  # it took several workers with it
             return task.make(stage)
         finally:
             future.release()
         for name, content in files.items():
             (stage / name).write_bytes(content)
-        return told
+        return outcome
 
     @staticmethod
     def _result(future: Any, task: Task) -> tuple[tuple[str, str, bool], _Files]:
@@ -130,6 +130,6 @@ def _made(task: Task, inputs: _Files, warm: bool) -> tuple[tuple[str, str, bool]
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         task.folder.mkdir(parents=True)
-        told = task.make(task.folder)
+        outcome = task.make(task.folder)
         files = [path for path in task.folder.iterdir() if path.is_file()]
-        return told, {path.name: path.read_bytes() for path in files}
+        return outcome, {path.name: path.read_bytes() for path in files}

@@ -278,7 +278,7 @@ def _outputs(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
             kept.append({**output, "evalue": _clean(output["evalue"])})
         else:
             # Widgets live in a kernel: without one, what is shown beside them stands for them.
-            data = {kind: held for kind, held in output.get("data", {}).items()
+            data = {kind: content for kind, content in output.get("data", {}).items()
                     if kind != WIDGET_MIME}  # fmt: skip
             kept.append({**output, "data": data} if "data" in output else output)
     return kept
@@ -288,12 +288,12 @@ WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 
 
 def _last_streams(kept: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    found = []
+    streams = []
     for output in reversed(kept):
         if output["output_type"] != "stream":
             break
-        found.append(output)
-    return found
+        streams.append(output)
+    return streams
 
 
 def _clean(text: str) -> str:
@@ -363,11 +363,11 @@ def store(
     ReportError
         If one fails; it stays as it was, and so do those after it.
     """
-    asked = {name.removesuffix(".ipynb") for name in names} or set(notebook_names(folder))
+    wanted = {name.removesuffix(".ipynb") for name in names} or set(notebook_names(folder))
     stored = []
-    chapters = {job.chapter.name: job.chapter for job in plan(sorted(asked), {}, folder)}
+    chapters = {job.chapter.name: job.chapter for job in plan(sorted(wanted), {}, folder)}
     for chapter in chapters.values():
-        if chapter.name not in asked:
+        if chapter.name not in wanted:
             continue
         with tempfile.TemporaryDirectory(prefix="tfeval-") as private:
             notebook, failure = execute(chapter.content, {}, Path(private))

@@ -147,10 +147,10 @@ def code_hash(folder: Path = _CODE) -> str:
 def data_files(folder: Path | None = None) -> tuple[DataFile, ...]:
     """Return the project's data files with hash and number of rows, by name."""
     folder = folder or project_folder("data")
-    found = sorted(path for path in folder.rglob("*") if path.suffix in _DATA_SUFFIXES)
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in _DATA_SUFFIXES)
     return tuple(
         DataFile(path.relative_to(folder).as_posix(), file_hash(path), _rows(path))
-        for path in found
+        for path in paths
     )
 
 
@@ -199,12 +199,12 @@ def imported() -> tuple[str, ...]:
 def _modules() -> dict[str, tuple[str, ...]]:
     """Return the libraries that tfeval itself needs, by the modules that they bring."""
     project = _project()
-    asked = (
+    libraries = (
         project["dependencies"]
         if project
         else [item for item in requires("tfeval") or () if "extra ==" not in item]
     )
-    needed = {_normal(item) for item in asked}
+    needed = {_normal(item) for item in libraries}
     return {
         module: tuple(needed & {_normal(name) for name in names})
         for module, names in packages_distributions().items()
@@ -225,9 +225,9 @@ def installed_versions(names: Iterable[str]) -> dict[str, str]:
     names : iterable of str
         Libraries; one that is not installed is left out.
     """
-    found = {"python": platform.python_version(), "tfeval": tfeval_version()}
-    found |= {name: _version(name) for name in sorted(set(names) - set(found))}
-    return {name: number for name, number in found.items() if number}
+    versions = {"python": platform.python_version(), "tfeval": tfeval_version()}
+    versions |= {name: _version(name) for name in sorted(set(names) - set(versions))}
+    return {name: number for name, number in versions.items() if number}
 
 
 @cache
@@ -316,11 +316,11 @@ def is_current(folder: Path, rests_on: Mapping[str, Any]) -> bool:
 def read_manifest(folder: Path) -> dict[str, Any] | None:
     """Return a folder's manifest, None if it has none that can be read."""
     try:
-        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     wanted = {"notebook", "title", "scope", "status", "parameters", "rests_on", "outputs"}
-    return found if isinstance(found, dict) and wanted <= set(found) else None
+    return manifest if isinstance(manifest, dict) and wanted <= set(manifest) else None
 
 
 def put_in_place(stage: Path, folder: Path) -> None:

@@ -155,9 +155,9 @@ def _no_empty_tables(soup: BeautifulSoup, main: Tag) -> None:
     for grid in main.select(".tfeval-table > table"):
         caption = grid.find("caption")
         if isinstance(caption, Tag) and not grid.select("tbody > tr"):
-            told = soup.new_tag("p")
-            told.string = f"{caption.get_text(' ', strip=True)}: nothing to show."
-            grid.replace_with(told)
+            paragraph = soup.new_tag("p")
+            paragraph.string = f"{caption.get_text(' ', strip=True)}: nothing to show."
+            grid.replace_with(paragraph)
 
 
 def _fold_workings(main: Tag) -> None:

@@ -71,9 +71,9 @@ def groups() -> Iterator[Iterable[str]]:
 def _own() -> Iterator[str]:
     package = importlib.import_module("tfeval")
     left_out = tuple(f"tfeval.{name}" for name in _RUNNER)
-    for found in pkgutil.walk_packages(package.__path__, "tfeval."):
-        if not found.name.startswith(left_out):
-            yield found.name
+    for module in pkgutil.walk_packages(package.__path__, "tfeval."):
+        if not module.name.startswith(left_out):
+            yield module.name
     from tfeval.programme.published import check_published  # noqa: PLC0415
 
     with suppress(Exception):  # what is wrong with a table, the page that reads it says
@@ -98,10 +98,10 @@ def _serve(link: socket.socket, modules: dict[str, ModuleType], given: set[str])
             os.close(handle)
         else:
             link.close()
-            asked = json.loads(message)
-            for name in given - set(asked["env"]):
+            request = json.loads(message)
+            for name in given - set(request["env"]):
                 os.environ.pop(name, None)  # what libraries set as they were imported stays
-            _become(asked, files[0], modules)
+            _become(request, files[0], modules)
         for handle in files:
             os.close(handle)
     for pid in kernels:
@@ -109,21 +109,21 @@ def _serve(link: socket.socket, modules: dict[str, ModuleType], given: set[str])
         os.waitpid(pid, 0)
 
 
-def _become(asked: dict[str, Any], errors: int, modules: dict[str, ModuleType]) -> NoReturn:
+def _become(request: dict[str, Any], errors: int, modules: dict[str, ModuleType]) -> NoReturn:
     """Be the kernel that was asked for, as if it had been started by its own command."""
     status = 1
     try:
         os.setsid()
         os.dup2(errors, 2)
         os.close(errors)
-        os.chdir(asked["cwd"])
-        os.environ.update(asked["env"] | {"JPY_PARENT_PID": str(os.getppid())})
+        os.chdir(request["cwd"])
+        os.environ.update(request["env"] | {"JPY_PARENT_PID": str(os.getppid())})
         signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.modules["__main__"] = ModuleType("__main__")
         if "numpy.random" in modules:  # all kernels would draw the same
             modules["numpy.random"].seed()
         launcher = importlib.util.find_spec("ipykernel_launcher")
-        sys.argv = [str(launcher and launcher.origin), *asked["command"][3:]]
+        sys.argv = [str(launcher and launcher.origin), *request["command"][3:]]
         importlib.import_module("ipykernel.kernelapp").launch_new_instance()
         status = 0
     except SystemExit as end:

@@ -95,16 +95,16 @@ def tables_of(notebook: Mapping[str, Any], name: str = "the notebook") -> dict[s
     ReportError
         If a name has two tables.
     """
-    found: dict[str, dict[str, Any]] = {}
+    tables: dict[str, dict[str, Any]] = {}
     for cell in notebook.get("cells", []):
         for output in cell.get("outputs", []):
             content = output.get("data", {}).get(TABLE_MIME)
             if content is None:
                 continue
             content = {**content, **output.get("metadata", {}).get(TABLE_MIME, {})}
-            if found.setdefault(content["name"], content) != content:
+            if tables.setdefault(content["name"], content) != content:
                 raise ReportError(f"{name} records the table {content['name']} twice.")
-    return found
+    return tables
 
 
 def _plain(value: Any, where: str, digits: int) -> Any:
@@ -175,8 +175,8 @@ class Box:
 
     def text(self) -> str:
         """Return the box as plain text."""
-        told = self.kind != "tiles"  # where a tile leads is no word of it
-        lines = (f"{term}: {text}" if term and told else text for term, text in self.lines)
+        named = self.kind != "tiles"  # where a tile leads is no word of it
+        lines = (f"{term}: {text}" if term and named else text for term, text in self.lines)
         return unmarked("\n".join(lines))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
@@ -290,8 +290,8 @@ def answer(
     Method: Counting
     """
     more = ((DETAIL, "\n".join(detail)),) if detail else ()
-    asked = (("Question", question), ("Data", data), ("Method", method))
-    return Box("answer", ((HEADLINE, headline), *more, *asked))
+    asking = (("Question", question), ("Data", data), ("Method", method))
+    return Box("answer", ((HEADLINE, headline), *more, *asking))
 
 
 def simulated_banner() -> Box:

@@ -19,14 +19,14 @@ def number_sources(soup: BeautifulSoup, main: Tag) -> None:
     main : Tag
         Its main part; a page that cites nothing is left as it is.
     """
-    found = _Sources(soup)
+    cited = _Sources(soup)
     for place in main.select(".tfeval-under > p, figcaption > p, td"):
         word = next((word for word in _LINES if place.get_text().startswith(word)), "")
         first = next((one for one in place.contents if str(one).strip()), None)
         if word or (place.name == "td" and _is_link(first)):
-            found.cite(place, word)
-    if found.listed:
-        main.append(found.section())
+            cited.cite(place, word)
+    if cited.listed:
+        main.append(cited.section())
 
 
 def _is_link(node: PageElement | None) -> bool:
@@ -82,15 +82,17 @@ class _Sources:
 
 def _citations(place: Tag, word: str) -> list[str]:
     """Return the citations of a line: a new one begins where a link follows a semicolon."""
-    found = [""]
+    citations = [""]
     nodes = list(place.contents)
     for node in nodes:
-        if _is_link(node) and found[-1].rstrip().endswith(";"):
-            found[-1] = found[-1].rstrip().removesuffix(";")
-            found.append("")
-        elif _is_link(node) and found[-1] == word:
-            found[-1] = ""
+        if _is_link(node) and citations[-1].rstrip().endswith(";"):
+            citations[-1] = citations[-1].rstrip().removesuffix(";")
+            citations.append("")
+        elif _is_link(node) and citations[-1] == word:
+            citations[-1] = ""
         # A string of the tree is text: as HTML it is escaped again.
         text = node.output_ready() if isinstance(node, NavigableString) else str(node)
-        found[-1] += text
-    return [text.removeprefix(word).strip() for text in found if text.removeprefix(word).strip()]
+        citations[-1] += text
+    return [
+        text.removeprefix(word).strip() for text in citations if text.removeprefix(word).strip()
+    ]

@@ -230,12 +230,12 @@ def notebook_parameters(notebook: Mapping[str, Any], name: str) -> tuple[Paramet
     except SyntaxError as fault:
         raise ReportError(f"{where}, line {fault.lineno}, is not Python: {fault.msg}.") from None
     comments = _comments(tagged[0])
-    found = tuple(_parameter(line, comments, f"{where}, line {line.lineno}") for line in lines)
-    names = [parameter.name for parameter in found]
+    parameters = tuple(_parameter(line, comments, f"{where}, line {line.lineno}") for line in lines)
+    names = [parameter.name for parameter in parameters]
     repeated = sorted({item for item in names if names.count(item) > 1})
     if repeated:
         raise ReportError(f"{where} sets {repeated[0]} twice.")
-    return found
+    return parameters
 
 
 def _comments(text: str) -> dict[int, str]:
@@ -266,10 +266,10 @@ def _parameter(line: ast.stmt, comments: Mapping[int, str], where: str) -> Param
         raise ReportError(f"{where}: {name} is computed or has no value; {wanted}.")
     if not _fits(default, kind, bool(rest)):
         raise ReportError(f"{where}: {name} is declared {kind} but its value is not one.")
-    told = comments.get(line.end_lineno or line.lineno, "")
-    if not told:
+    comment = comments.get(line.end_lineno or line.lineno, "")
+    if not comment:
         raise ReportError(f"{where}: {name} has no comment that says what it means; {wanted}.")
-    return Parameter(name, kind, default, told, bool(rest))
+    return Parameter(name, kind, default, comment, bool(rest))
 
 
 def _fits(value: Any, kind: str, optional: bool) -> bool:
@@ -293,16 +293,16 @@ def parse_options(options: list[str]) -> dict[str, str]:
     >>> parse_options(["phase=one", "local_authority=Sefton"])
     {'phase': 'one', 'local_authority': 'Sefton'}
     """
-    found: dict[str, str] = {}
+    parsed: dict[str, str] = {}
     for option in options:
         name, equals, value = option.partition("=")
         name = name.strip()
         if not equals or not name:
             raise ParameterError(f'-p takes name=value, not "{option}".')
-        if name in found:
+        if name in parsed:
             raise ParameterError(f"The parameter {name} is given twice.")
-        found[name] = value
-    return found
+        parsed[name] = value
+    return parsed
 
 
 def refuse_unknown(given: Mapping[str, str], declared: Mapping[str, Iterable[Parameter]]) -> None:

@@ -66,17 +66,17 @@ def plans_of(notebook: Mapping[str, Any]) -> list[dict[str, Any]]:
         `sensitivity`, `exploratory`, `reasons`, `absent`, `standing`; in the order read. Empty
         where the notebook has no plan.
     """
-    found: dict[str, dict[str, Any]] = {}
+    plans: dict[str, dict[str, Any]] = {}
     said: dict[str, list[Mapping[str, Any]]] = {}
     for content in _contents(notebook):
         key = content["sha256"]
-        found.setdefault(key, {name: content[name] for name in _NAMES} | {"short": key[:SHORT]})
+        plans.setdefault(key, {name: content[name] for name in _NAMES} | {"short": key[:SHORT]})
         if "exploratory" in content and content not in said.setdefault(key, []):
             # A table that was held to the plan again, such as after a correction, stands once.
             again = content.get("table")
             said[key] = [one for one in said[key] if not again or one.get("table") != again]
             said[key].append(content)
-    return [plan | _together(said.get(key, [])) for key, plan in found.items()]
+    return [plan | _together(said.get(key, [])) for key, plan in plans.items()]
 
 
 def notices(notebook: Mapping[str, Any]) -> list[Notice]:
@@ -84,11 +84,11 @@ def notices(notebook: Mapping[str, Any]) -> list[Notice]:
     made = []
     for plan in plans_of(notebook):
         name = f"{plan['title']}, version {plan['version']}"
-        held = plan["planned"] or plan["sensitivity"] or plan["exploratory"]
+        shown = plan["planned"] or plan["sensitivity"] or plan["exploratory"]
         made.append(
             Notice(
                 plan=f"{name}, SHA-256 {plan['short']}",
-                summary=plan_summary(plan) if held else "",
+                summary=plan_summary(plan) if shown else "",
                 notes=tuple(plan_notes(plan)),
                 made=("Analysis plan", f"{name} of {plan['date']}, SHA-256 {plan['sha256']}"),
             )
@@ -119,7 +119,11 @@ def _together(said: list[Mapping[str, Any]]) -> dict[str, Any]:
             reasons.setdefault(item["why"], []).extend(item["what"])
     planned = [what for one in said for what in one["planned"]]
     exploratory = [what for one in said for what in one["exploratory"]]
-    here = {*planned, *exploratory, *(what for held in sensitivity.values() for what in held)}
+    here = {
+        *planned,
+        *exploratory,
+        *(what for outcomes in sensitivity.values() for what in outcomes),
+    }
     absent = dict.fromkeys(what for one in said for what in one["absent"])
     return {
         "planned": planned,
@@ -265,9 +269,9 @@ def _refuse_other_language(content: Mapping[str, Any], name: str) -> None:
 def notebook_title(content: Mapping[str, Any], name: str) -> str:
     """Return a notebook's first heading, or its name in words."""
     for cell in content["cells"]:
-        found = re.search(r"^#\s+(.+)$", source(cell), re.MULTILINE)
-        if cell["cell_type"] == "markdown" and found:
-            return re.sub(r"[*_`]", "", found[1]).strip()
+        heading = re.search(r"^#\s+(.+)$", source(cell), re.MULTILINE)
+        if cell["cell_type"] == "markdown" and heading:
+            return re.sub(r"[*_`]", "", heading[1]).strip()
     return name.replace("_", " ")
 
 
@@ -296,18 +300,18 @@ def plan(
         If a notebook is missing, or chapters read each other in a circle.
     """
     read = {} if chapters is None else chapters
-    asked = []
+    wanted = []
     for name in names:
         order = _reading_order(name.removesuffix(".ipynb"), folder, read, ())
-        asked.append((order[-1], order))
-    chapters = {name: read[name] for _, order in asked for name in order}
+        wanted.append((order[-1], order))
+    chapters = {name: read[name] for _, order in wanted for name in order}
     refuse_unknown(
         given, {last: [item for name in order for item in chapters[name].parameters]
-                for last, order in asked}
+                for last, order in wanted}
     )  # fmt: skip
     scopes = {name: _scope(chapter, chapters.values(), given) for name, chapter in chapters.items()}
     jobs: dict[tuple[str, str], Job] = {}
-    for name in dict.fromkeys(name for _, order in asked for name in order):
+    for name in dict.fromkeys(name for _, order in wanted for name in order):
         values = resolve(chapters[name].parameters, given)
         values.pop(RUNNER_SETS, None)
         reads = {read: scopes[read] for read in chapters[name].reads}
@@ -318,8 +322,8 @@ def plan(
 
 def _beside(scope: str, jobs: Iterable[Job]) -> tuple[tuple[str, str], ...]:
     """Return the chapters of a report in the order in which they are read: the summary first."""
-    told = [(job.chapter.name, job.chapter.title) for job in jobs if job.scope == scope]
-    return tuple(sorted(told, key=lambda one: reading_place(one[0])))
+    titles = [(job.chapter.name, job.chapter.title) for job in jobs if job.scope == scope]
+    return tuple(sorted(titles, key=lambda one: reading_place(one[0])))
 
 
 def reading_place(name: str) -> tuple[bool, str]:
@@ -356,10 +360,10 @@ def _scope(chapter: Chapter, chapters: Iterable[Chapter], given: Mapping[str, st
     parts = ["national" if area == "all" else area_folder(area)]
     for name in sorted(set(given) - {AREA, REGION}):
         declared = [item for other in chapters for item in other.parameters if item.name == name]
-        asked = [(item.parse(given[name]), item.default) for item in declared]
-        if any(value != default for value, default in asked):
+        parsed = [(item.parse(given[name]), item.default) for item in declared]
+        if any(value != default for value, default in parsed):
             # Chapters that declare it with several types may each read another value.
-            read = list(dict.fromkeys((type(value).__name__, value) for value, _ in asked))
+            read = list(dict.fromkeys((type(value).__name__, value) for value, _ in parsed))
             parts.append(f"{name}-{_part(name, read[0][1]) if len(read) == 1 else slug(read)}")
     return "--".join(parts)
 

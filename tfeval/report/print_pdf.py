@@ -27,8 +27,8 @@ def chromium() -> str:
     ReportError
         If there is none.
     """
-    found = [os.environ.get("CHROMIUM"), *(shutil.which(name) for name in NAMES)]
-    path = next((path for path in found if path), None)
+    candidates = [os.environ.get("CHROMIUM"), *(shutil.which(name) for name in NAMES)]
+    path = next((path for path in candidates if path), None)
     if path is None:
         raise ReportError(
             "There is no Chromium to print with: install chromium, or set CHROMIUM to its path. "
@@ -79,16 +79,16 @@ def brief(reports: Path, out: Path | None = None) -> Path:
 def _summary(reports: Path) -> Path:
     """Return the page of the one summary under a folder; the national one where there are more."""
     patterns = ("report.html", f"{SUMMARY}/report.html", f"*/{SUMMARY}/report.html")
-    found = [path for pattern in patterns for path in sorted(reports.glob(pattern))
+    paths = [path for pattern in patterns for path in sorted(reports.glob(pattern))
              if path.parent.resolve().name == SUMMARY]  # fmt: skip
-    plain = [path for path in found if path.parent.parent.name == "national"]
-    if len(plain or found) != 1:
-        many = ", ".join(path.parent.parent.name for path in found)
+    plain = [path for path in paths if path.parent.parent.name == "national"]
+    if len(plain or paths) != 1:
+        many = ", ".join(path.parent.parent.name for path in paths)
         raise ReportError(
-            f"{reports} has several summaries ({many}): name the folder of one." if found
+            f"{reports} has several summaries ({many}): name the folder of one." if paths
             else f"{reports} has no summary: `tfeval run {SUMMARY} --out {reports}` makes it."
         )  # fmt: skip
-    page = (plain or found)[0]
+    page = (plain or paths)[0]
     manifest = read_manifest(page.parent)
     if not manifest or manifest["status"] != "ok":
         raise ReportError(f"The summary in {reports} is not complete: run it again, then print it.")

@@ -18,8 +18,8 @@ _WORDS = {"ok": "made", "kept": "up to date", "failed": "FAILED", "skipped": "SK
 
 def line(outcome: Outcome) -> str:
     """Return one line on an outcome: what became of it and where its page is."""
-    told = f"{_WORDS[outcome.status]:<10}  {outcome.page}"
-    return f"{told}\n{'':<12}{outcome.error}" if outcome.error else told
+    words = f"{_WORDS[outcome.status]:<10}  {outcome.page}"
+    return f"{words}\n{'':<12}{outcome.error}" if outcome.error else words
 
 
 @contextmanager

@@ -110,8 +110,8 @@ class Record:
 
     def content(self) -> dict[str, Any]:
         """Return the record as JSON can hold it, without what is empty."""
-        held = {name: getattr(self, name) for name in _KEPT}
-        given = {name: value for name, value in held.items() if value not in ("", None)}
+        fields = {name: getattr(self, name) for name in _KEPT}
+        given = {name: value for name, value in fields.items() if value not in ("", None)}
         subject = self.subject.written()
         return {"name": self.name, "value": self.value, "unit": self.unit, **given} | (
             {"subject": subject} if subject else {})  # fmt: skip
@@ -134,7 +134,7 @@ class Records(Mapping[str, Record]):
     notebook : str
     records : mapping of str to Record
     tables : mapping of str to dict, optional
-    asked : mapping, optional
+    parameters : mapping, optional
         The parameters of the page that reads. A record of another subject is not among them.
     """
 
@@ -143,20 +143,20 @@ class Records(Mapping[str, Record]):
         notebook: str,
         records: Mapping[str, Record],
         tables: Mapping[str, Mapping[str, Any]] | None = None,
-        asked: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Any] | None = None,
     ) -> None:
         self.notebook = notebook
         self._all = {name: replace(item, notebook=notebook) for name, item in records.items()}
         self._tables = dict(tables or {})
-        self._asked = dict(asked or {})
+        self._parameters = dict(parameters or {})
         self._records = {
             name: item for name, item in self._all.items()
-            if not item.subject.differences(self._asked)
+            if not item.subject.differences(self._parameters)
         }  # fmt: skip
 
     def __getitem__(self, name: str) -> Record:
         if name in self._all and name not in self._records:
-            other = self._all[name].subject.differences(self._asked)
+            other = self._all[name].subject.differences(self._parameters)
             raise TfevalError(refusal(f"{self.notebook}, {name},", other))
         if name not in self._records:
             known = suggest(name, self._records) if self._records else "It recorded nothing."
@@ -175,7 +175,7 @@ class Records(Mapping[str, Record]):
 
     def of(self, **parameters: object) -> Records:
         """Return the records of another subject, named on purpose: another phase's, say."""
-        return Records(self.notebook, self._all, self._tables, self._asked | parameters)
+        return Records(self.notebook, self._all, self._tables, self._parameters | parameters)
 
     def table(self, name: str) -> pd.DataFrame:
         """Return a recorded table.
@@ -188,7 +188,7 @@ class Records(Mapping[str, Record]):
         if name not in self._tables:
             known = suggest(name, self._tables) if self._tables else "It recorded none."
             raise TfevalError(f"{self.notebook} has no table {name}. {known}")
-        other = Subject.read(self._tables[name].get("subject", {})).differences(self._asked)
+        other = Subject.read(self._tables[name].get("subject", {})).differences(self._parameters)
         if other:
             raise TfevalError(refusal(f"{self.notebook}, {name},", other))
         return frame_of(self._tables[name])
@@ -363,31 +363,31 @@ def read_records(notebook: str, folder: str | Path = "stored", subject: object =
         parameter of this page, or of one that other records of this page rest on.
     """
     name = notebook.removesuffix(".ipynb")
-    asked = page_parameters() if subject is None else Subject.of(subject).parameters()
+    wanted = page_parameters() if subject is None else Subject.of(subject).parameters()
     records, tables, ran = _content(name, folder)
     # An authority chooses what a page shows; of which area a record is, its own subject says.
-    others = {key: value for key, value in asked.items() if key not in PLACES}
+    others = {key: value for key, value in wanted.items() if key not in PLACES}
     if other := Subject.of(ran).differences(others):
         raise TfevalError(refusal(name, other))
-    held = Records(name, records, tables, others)
+    made = Records(name, records, tables, others)
     if shell() is not None:  # a page rests on all that it reads; a script compares as it likes
-        _rest_on(name, held.subject, folder)
-    return held
+        _rest_on(name, made.subject, folder)
+    return made
 
 
 def _rest_on(name: str, made: Subject, folder: str | Path) -> None:
     """Note what a page reads; refuse what rests on other choices than what it has read."""
     for before in [key for key in READ if key != name]:
-        told = _told_apart(READ[before][0], made)
-        if told:  # unless that was run again since
+        differing = _told_apart(READ[before][0], made)
+        if differing:  # unless that was run again since
             where = READ[before][1]
             subject = Records(before, *_content(before, where)[:2]).subject
             READ[before] = (subject, where)
-            told = _told_apart(subject, made)
-        if told:
+            differing = _told_apart(subject, made)
+        if differing:
             raise TfevalError(
-                f"{name} rests on {told} as {before} does: run both on the same parameters, by "
-                "`tfeval run` of the page that reads them."
+                f"{name} rests on {differing} as {before} does: run both on the same parameters, "
+                "by `tfeval run` of the page that reads them."
             )
     READ[name] = (made, folder)
 
@@ -420,8 +420,8 @@ def _stored(name: str) -> _Content:
 
 def _in_report(name: str, folder: str | Path) -> _Content:
     folders = [Path(part) for part in str(folder).split(os.pathsep)]
-    found = [part / name / "records.json" for part in folders]
-    path = next((each for each in found if each.is_file()), found[0])
+    places = [part / name / "records.json" for part in folders]
+    path = next((each for each in places if each.is_file()), places[0])
     if not path.is_file():
         known = sorted(item.parent.name for part in folders for item in part.glob("*/records.json"))
         raise TfevalError(
@@ -447,13 +447,13 @@ def records_of(notebook: Mapping[str, Any], name: str = "the notebook") -> dict[
     ReportError
         If a name has two values.
     """
-    found: dict[str, Record] = {}
+    records: dict[str, Record] = {}
     for cell in notebook.get("cells", []):
         for output in cell.get("outputs", []):
             content = output.get("data", {}).get(RECORD_MIME)
             if content is None:
                 continue
             made = from_content(output.get("metadata", {}).get(RECORD_MIME, content))
-            if found.setdefault(made.name, made) != made:
+            if records.setdefault(made.name, made) != made:
                 raise ReportError(f"{name} records {made.name} twice with different values.")
-    return found
+    return records

@@ -37,7 +37,7 @@ def write_index(out: Path) -> Path:
     """
     from tfeval.report.finish import finish  # noqa: PLC0415
 
-    entries, versions = _found(out)
+    entries, versions = _pages_in(out)
     html = finish(_render(entries, versions), TITLE)
     path = out / "index.html"
     make_private(out)
@@ -45,17 +45,17 @@ def write_index(out: Path) -> Path:
     return path
 
 
-def _found(out: Path) -> tuple[list[dict[str, Any]], str]:
+def _pages_in(out: Path) -> tuple[list[dict[str, Any]], str]:
     """Return an entry for each run on disk, by scope and notebook, and what all were made with."""
     code = code_hash()
     folders = sorted(path.parent for path in out.glob("[!.]*/[!.]*/manifest.json"))
-    manifests = {folder: found for folder in folders if (found := read_manifest(folder))}
+    manifests = {folder: manifest for folder in folders if (manifest := read_manifest(folder))}
     versions: dict[str, set[str]] = {}
-    for found in manifests.values():
-        for name, number in found["rests_on"].get("versions", {}).items():
+    for manifest in manifests.values():
+        for name, number in manifest["rests_on"].get("versions", {}).items():
             versions.setdefault(name, set()).add(number)
-    told = (f"{name} {' and '.join(sorted(versions[name]))}" for name in sorted(versions))
-    return [_entry(*item, code) for item in manifests.items()], ", ".join(told)
+    spread = (f"{name} {' and '.join(sorted(versions[name]))}" for name in sorted(versions))
+    return [_entry(*item, code) for item in manifests.items()], ", ".join(spread)
 
 
 def _entry(folder: Path, manifest: Mapping[str, Any], code: str) -> dict[str, Any]:
@@ -120,15 +120,15 @@ def _groups(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for entry in entries:
         if entry["scope"].split("--")[0] == "national":
             national.setdefault(entry["scope"], []).append(entry | {"label": entry["title"]})
-    for found in national.values():
-        found.sort(key=lambda entry: reading_place(entry["name"]))
+    for chapters in national.values():
+        chapters.sort(key=lambda entry: reading_place(entry["name"]))
     reports = [
         {
-            "about": found[-1]["about"],
-            "caption": f"Chapters: {found[-1]['about']}",
-            "entries": found,
+            "about": chapters[-1]["about"],
+            "caption": f"Chapters: {chapters[-1]['about']}",
+            "entries": chapters,
         }
-        for found in national.values()
+        for chapters in national.values()
     ]
     groups = []
     if reports:

@@ -145,7 +145,7 @@ _NAMED = 4
 
 def _accepted(jobs: list[Job], reason: str) -> dict[Key, Accepted]:
     """Check each extract that is to be read; return the faults that each job rests on."""
-    found: dict[Key, Accepted] = {}
+    accepted: dict[Key, Accepted] = {}
     checked: dict[str, Accepted | None] = {}
     for job in jobs:  # each after what it reads
         extract = str(job.values.get("extract", "simulated"))
@@ -154,10 +154,10 @@ def _accepted(jobs: list[Job], reason: str) -> dict[Key, Accepted]:
                 checked[extract] = _checked(extract, reason)
             own = [checked[extract]]
         else:
-            own = [found.get(key) for key in job.needs]
+            own = [accepted.get(key) for key in job.needs]
         if faulty := [one for one in own if one]:
-            found[job.key] = faulty[0]
-    return found
+            accepted[job.key] = faulty[0]
+    return accepted
 
 
 def _checked(extract: str, reason: str) -> Accepted | None:
@@ -238,8 +238,8 @@ def _asked_to_end() -> Iterator[None]:
 
     if threading.current_thread() is threading.main_thread():
         # What the process was started to ignore, as by nohup, it ignores.
-        asked = [number for number in _ENDS if signal.getsignal(number) is not signal.SIG_IGN]
-        before |= {number: signal.signal(number, end) for number in asked}
+        signals = [number for number in _ENDS if signal.getsignal(number) is not signal.SIG_IGN]
+        before |= {number: signal.signal(number, end) for number in signals}
     try:
         yield
     finally:

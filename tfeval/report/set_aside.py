@@ -149,9 +149,9 @@ class _Watch(MetaPathFinder):
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """Leave finding to the others, and see to it that the body is watched."""
         self.note(name)
-        found = (finder.find_spec(name, path, target) for finder in sys.meta_path
+        specs = (finder.find_spec(name, path, target) for finder in sys.meta_path
                  if finder is not self)  # fmt: skip
-        spec = next((one for one in found if one is not None), None)
+        spec = next((one for one in specs if one is not None), None)
         if spec is not None:
             self._needs[name]  # even of what imports nothing, or has no body that can be watched
             loader = spec.loader

@@ -114,8 +114,8 @@ class Subject:
 
     def written(self) -> dict[str, Any]:
         """Return the subject as JSON can hold it, without what is empty."""
-        held = asdict(self) | {"choices": dict(self.choices)}
-        return {name: value for name, value in held.items() if value not in ("", None, {})}
+        fields = asdict(self) | {"choices": dict(self.choices)}
+        return {name: value for name, value in fields.items() if value not in ("", None, {})}
 
     def parameters(self) -> dict[str, Any]:
         """Return the parameters that the subject is made of, by name."""
@@ -129,7 +129,7 @@ class Subject:
         made = next((one.basis for one in (self, other) if one.basis != "published"), "published")
         return replace(joint, basis=made)
 
-    def differences(self, asked: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    def differences(self, wanted: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
         """Return the parameters with another value than asked: what is held, and what is asked.
 
         Examples
@@ -137,11 +137,11 @@ class Subject:
         >>> Subject.of({"phase": "one", "horizon": 12}).differences({"phase": "two", "caliper": 1})
         {'phase': ('one', 'two')}
         """
-        held = self.parameters()
+        own_values = self.parameters()
         return {
-            name: (held[name], value)
-            for name, value in asked.items()
-            if name in held and str(held[name]) != str(value)
+            name: (own_values[name], value)
+            for name, value in wanted.items()
+            if name in own_values and str(own_values[name]) != str(value)
         }
 
 
@@ -190,16 +190,18 @@ def page_parameters() -> dict[str, Any]:
     if running is None:
         return {}
     names = getattr(running, "user_ns", {})
-    found = parameters_among([str(text) for text in names.get("In", ())])
-    if not found:  # a kernel that was asked to keep no history: then known parameters as they are
+    parameters = parameters_among([str(text) for text in names.get("In", ())])
+    if (
+        not parameters
+    ):  # a kernel that was asked to keep no history: then known parameters as they are
         known = (*declared(), *PLACES, EXTRACT, "audit")
-        found = {name: names[name] for name in known
+        parameters = {name: names[name] for name in known
                  if isinstance(names.get(name), str | int | float)}  # fmt: skip
-    for name, value in found.items():
+    for name, value in parameters.items():
         now = names.get(name, value)
         if type(now) is type(value) or (_number(now) and _number(value)):
-            found[name] = now
-    return {name: value for name, value in found.items() if name != NO_SUBJECT}
+            parameters[name] = now
+    return {name: value for name, value in parameters.items() if name != NO_SUBJECT}
 
 
 def page_subject() -> Subject:
@@ -223,7 +225,7 @@ def parameters_among(cells: Iterable[str]) -> dict[str, Any]:
     ...                   '# Parameters' + chr(10) + 'phase = "two"'])
     {'phase': 'two'}
     """
-    found: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}
     for text in cells:
         injected = text.startswith("# Parameters")
         if not injected and ": " not in text:
@@ -234,8 +236,8 @@ def parameters_among(cells: Iterable[str]) -> dict[str, Any]:
         except (SyntaxError, ValueError, TypeError):
             continue
         if values:
-            found = found | values if injected else values
-    return found
+            parameters = parameters | values if injected else values
+    return parameters
 
 
 def _literal(line: ast.stmt, injected: bool) -> tuple[str, Any]:
@@ -261,12 +263,12 @@ def refusal(notebook: str, different: Mapping[str, tuple[Any, Any]]) -> str:
     >>> print(refusal("04_impact", {"phase": ("one", "two")}))  # doctest: +ELLIPSIS
     04_impact has records of phase one and this page asks for phase two: run it with what it ...
     """
-    held, asked = (
+    recorded, here = (
         " and ".join(f"{name} {pair[end]}" for name, pair in different.items()) for end in (0, 1)
     )
     page = Path(os.environ.get("JPY_SESSION_NAME", "")).stem or "NOTEBOOK"
     options = " ".join(f'-p {name}="{pair[1]}"' for name, pair in different.items())
     return (
-        f"{notebook} has records of {held} and this page asks for {asked}: run it with what it "
-        f"reads by `tfeval run {page} {options}`, or ask for {held} here."
+        f"{notebook} has records of {recorded} and this page asks for {here}: run it with what it "
+        f"reads by `tfeval run {page} {options}`, or ask for {recorded} here."
     )

@@ -252,7 +252,7 @@ class Task:
 
         chapter, error = self.job.chapter, ""
         try:
-            found = records_of(notebook, chapter.name)
+            records = records_of(notebook, chapter.name)
             html = publish(notebook, _new_page(page))
         except Exception as fault:
             if is_full(fault):
@@ -270,7 +270,7 @@ class Task:
         content: dict[str, Any] = {
             "notebook": chapter.name,
             "parameters": Subject.of(self.job.values).parameters(),
-            "records": [record.content() for record in found.values()],
+            "records": [record.content() for record in records.values()],
             **self._accepted(),
         }
         if tables := tables_of(notebook, chapter.name):

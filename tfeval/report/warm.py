@@ -113,14 +113,14 @@ class WarmKernels:
         if not (sys.platform == "linux" and hasattr(os, "pidfd_open")):
             self.refused = "only Linux can"
             return None
-        asked = json.dumps({"command": command, "cwd": str(cwd), "env": dict(env)}).encode()
+        request = json.dumps({"command": command, "cwd": str(cwd), "env": dict(env)}).encode()
         with self._turn:
             self.refused = "its server failed"
             try:
                 link = self._started(env)
-                socket.send_fds(link, [asked], [stderr.fileno()])
-                told, handles = socket.recv_fds(link, LONGEST, 1)[:2]
-                answer: dict[str, Any] = json.loads(told)
+                socket.send_fds(link, [request], [stderr.fileno()])
+                reply, handles = socket.recv_fds(link, LONGEST, 1)[:2]
+                answer: dict[str, Any] = json.loads(reply)
             except (OSError, ValueError):  # the server has ended, or cannot take this
                 self._end()
                 return None

@@ -139,7 +139,7 @@ def distribution_plot(design: Compared, covariate: str) -> Chart:
     column = known[0]
     if column.level is not None:
         return _category_plot(design, column)
-    numbers = column.held
+    numbers = column.raw
     values = np.isnan(numbers) if column.absent else numbers
     low, high = values.min(), values.max()
     if ((values == low) | (values == high)).all():
@@ -209,7 +209,7 @@ def _category_plot(design: Compared, column: Column) -> Chart:
     levels = level_columns(design.study.covariates, column.source)
     names = [each.name.removeprefix(f"{column.source}: ") for each in levels]
     codes = [int(each.level or 0) for each in levels]
-    return _levels_plot(design, column.held, names, column.source, codes)
+    return _levels_plot(design, column.raw, names, column.source, codes)
 
 
 def _levels_plot(

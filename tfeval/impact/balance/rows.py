@@ -122,7 +122,7 @@ def _covariates(covariates: Covariates) -> Iterator[Item]:
             seen.add(column.source)
             levels = level_columns(covariates, column.source)
             codes = [each.level for each in levels if each.level is not None]
-            measure = partial(compare_levels, column.held, codes)
+            measure = partial(compare_levels, column.raw, codes)
             yield Item(tuple(each.name for each in levels), column.source, "level", measure)
 
 
@@ -137,8 +137,8 @@ def _scores(design: Compared, scores: Mapping[str, np.ndarray]) -> Iterator[Item
 
 def _one(column: Column, arms: Arms) -> list[Comparison]:
     if column.absent:
-        return [compare(np.isnan(column.held), arms)]
-    return _values(column.held, arms)
+        return [compare(np.isnan(column.raw), arms)]
+    return _values(column.raw, arms)
 
 
 def _values(values: np.ndarray, arms: Arms) -> list[Comparison]:
@@ -168,7 +168,7 @@ def _measured(item: Item, arms: Arms, squares: bool) -> list[tuple[Item, Compari
         return [(replace(item, kind=kind), only, rare)]
     rows = [(item, only, rare)]
     if squares and item.kind == "number" and isinstance(item.measure, partial):
-        values = np.square(item.measure.args[0].held, dtype=float)
+        values = np.square(item.measure.args[0].raw, dtype=float)
         square = replace(item, names=(f"{item.names[0]} squared",), kind="square")
         rows.append((square, _values(values, arms)[0], rare))
     return rows

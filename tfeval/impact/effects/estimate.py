@@ -322,7 +322,7 @@ def _intervals(
     repeat: Repeat, what: What, estimates: Estimates, *, level: float, draws: int, seed: int
 ) -> Intervals:
     """Return intervals by sums of influences, or by what is drawn."""
-    design, scheme = repeat.design, repeat.asked
+    design, scheme = repeat.design, repeat.scheme
     if scheme.kind == "bootstrap":
         return bootstrap_intervals(repeat, estimates, level=level, draws=draws, seed=seed)
     drawn = {"wild": wild_intervals, "randomisation": randomisation_intervals}.get(scheme.kind)

@@ -37,7 +37,7 @@ class Repeat:
     """What is repeated in each draw."""
 
     design: Design
-    asked: Asked
+    scheme: Asked
     outcomes: Outcomes
     by: Any
     method: Method
@@ -60,7 +60,7 @@ class Repeat:
                 "This design cannot be made anew, since its scores or distances were given. "
                 "Let the design fit them, or use other errors."
             )
-        name = self.asked.clusters[0]
+        name = self.scheme.clusters[0]
         if name == "pair":
             raise ParameterError("Sets change with every draw. Give clusters such as authorities.")
         if len(np.unique(codes_of(self.design, name))) < FEWEST:
@@ -128,12 +128,12 @@ def bootstrap_intervals(
     (pairs cluster bootstrap).
     """
     repeat.check()
-    ruling = ruling_of(repeat.design, repeat.asked, stats)
+    ruling = ruling_of(repeat.design, repeat.scheme, stats)
     size = len(stats.rows)
     if not ruling.estimated.any():
         none = np.full(size, np.nan)
         return from_spreads(stats, Spread(np.diag(none), none, none), none, level, ruling)
-    names = codes_of(repeat.design, repeat.asked.clusters[0])[repeat.counted]
+    names = codes_of(repeat.design, repeat.scheme.clusters[0])[repeat.counted]
     codes = np.unique(names, return_inverse=True)[1]
     counts = cluster_counts(int(codes.max()) + 1, draws, seed)
     means = np.array([pair for pair in replicates(repeat, codes, counts)

@@ -187,7 +187,7 @@ def coarsened_sets(
     size = int(cells.max()) + 1
     for name, columns in sources.items():
         if columns[0].level is None:
-            bins = _binned(name, columns[0].held, cutpoints.get(name))
+            bins = _binned(name, columns[0].raw, cutpoints.get(name))
         else:
             bins = _grouped(name, columns, study.covariates.reference[name], grouping.get(name, ()))
         count = int(bins.max()) + 1
@@ -257,7 +257,7 @@ def _grouped(
     # Codes start at -1 where the category is missing in some rows.
     levels = {reference: 0}
     levels |= {column.name.removeprefix(f"{name}: "): int(column.level or 0) for column in columns}
-    codes = np.asarray(columns[0].held, dtype=np.int64) + 1
+    codes = np.asarray(columns[0].raw, dtype=np.int64) + 1
     merged = np.arange(max(levels.values()) + 2)
     for group in groups:
         if isinstance(group, str):

@@ -371,7 +371,7 @@ class Estimator:
         if units < FEWEST_UNITS or len(points.x) < FEWEST_FOR_BANDWIDTH:
             return None, FEW_UNITS
         with np.errstate(divide="ignore", invalid="ignore"):  # nobody moved: an infinite ratio
-            effect = self._found(points, curvature, curvature_treated)
+            effect = self._estimated(points, curvature, curvature_treated)
         if effect is None:
             return None, FEW_SUPPORT if self.mode == "honest" else FEW_UNITS
         events = effect.used & (points.outcome != 0)
@@ -383,7 +383,7 @@ class Estimator:
             status = self._first_stage(taken, effect, curvature_treated)
         return effect, status
 
-    def _found(
+    def _estimated(
         self, points: Points, curvature: float, curvature_treated: float
     ) -> Jump | None:  # fmt: skip
         if self.mode == "honest":
@@ -426,6 +426,6 @@ class Estimator:
         own = replace(self, bandwidth=effect.bandwidth, draws=0)
         if self.mode == "adjacent":
             own = replace(own, bandwidth=self.bandwidth)
-        first = own._found(taken, curvature_treated, 0.0)
+        first = own._estimated(taken, curvature_treated, 0.0)
         strong = first is not None and first.estimate**2 > FEWEST_F * first.std_error**2
         return ESTIMATED if strong else WEAK_FIRST_STAGE

@@ -179,7 +179,7 @@ class GroupTime(Rich):
                 frame.assign(
                     outcome=name,
                     population=[moment_words(*row) for row in moments],
-                    n_missing=effects.held.units.missing,
+                    n_missing=effects.cells.units.missing,
                 )
             )
         kept = ["outcome", "population", "group", "time", "event", "estimate", "band_low",

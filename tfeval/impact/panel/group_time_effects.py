@@ -134,7 +134,7 @@ class GroupTimeEffects(Rich):
     covariance: np.ndarray
     critical: float
     settings: Any
-    held: Held
+    cells: Held
     notes: tuple[str, ...] = ()
     simulated: bool = False
 
@@ -145,7 +145,7 @@ class GroupTimeEffects(Rich):
         Those who were left out have none. Influences sum to 0, and their squares, of sums by
         cluster where there are clusters, to the variance.
         """
-        return self.held.units.by_row(self.held.influence)
+        return self.cells.units.by_row(self.cells.influence)
 
     @cached_property
     def average(self) -> pd.Series:
@@ -159,11 +159,11 @@ class GroupTimeEffects(Rich):
     @property
     def average_influence(self) -> np.ndarray:
         """Influence of each row of the panel on the average, shape (units,)."""
-        return self.held.units.by_row(self._averaged.influence)[:, 0]
+        return self.cells.units.by_row(self._averaged.influence)[:, 0]
 
     @cached_property
     def _averaged(self) -> Held:
-        cells, frame = self.held, self.frame
+        cells, frame = self.cells, self.frame
         rows = np.isfinite(frame["estimate"].to_numpy(dtype=float))
         if self.kind in ("event", "group_time"):
             rows &= (frame["event"] >= 0).to_numpy(dtype=bool)
@@ -196,7 +196,7 @@ class GroupTimeEffects(Rich):
         test = {"statistic": np.nan, "freedom": float(len(rows)), "p_value": np.nan}
         if not len(rows):
             return pd.Series({**test, "status": NONE_BEFORE})
-        clusters = self.held.units.cluster_count
+        clusters = self.cells.units.cluster_count
         variance = self.covariance[np.ix_(rows, rows)]
         if clusters is not None and clusters <= len(rows):
             return pd.Series({**test, "status": SINGULAR})
@@ -246,7 +246,7 @@ class GroupTimeEffects(Rich):
         if self.kind != "group_time":
             raise ParameterError("These are averages already: aggregate the group-time effects.")
         return aggregated(
-            self.held, kind, self.settings, (balance_event, min_event, max_event),
+            self.cells, kind, self.settings, (balance_event, min_event, max_event),
             outcome=self.outcome, notes=self.notes, simulated=self.simulated,
         )  # fmt: skip
 

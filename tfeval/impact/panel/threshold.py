@@ -445,7 +445,7 @@ def _of_study(made: Study, running: str, covariates: Iterable[str]) -> np.ndarra
     own = [one for one in made.covariates.columns if one.source == running]
     if own[0].level is not None:
         raise DataError(f"Running variable {running} holds categories: it must hold numbers.")
-    return _numbers(pd.Series(own[0].held), running)
+    return _numbers(pd.Series(own[0].raw), running)
 
 
 def _numbers(column: pd.Series, name: str) -> np.ndarray:

@@ -299,7 +299,7 @@ class AnalysisPlan(Rich):
         whole : bool
             Whether `done` holds the whole design: a setting it lacks is then a departure.
         """
-        reasons = self._asked(outcome, months)
+        reasons = self._questions(outcome, months)
         departures = self.main.departures(done, whole=whole)
         if not departures:
             return ("" if reasons else MAIN), reasons
@@ -308,7 +308,7 @@ class AnalysisPlan(Rich):
                 return ("" if reasons else name), reasons
         return "", [*reasons, *departures]
 
-    def _asked(self, outcome: str | None, months: Any) -> list[str]:
+    def _questions(self, outcome: str | None, months: Any) -> list[str]:
         reasons = []
         if outcome is not None and self.role(outcome) == "exploratory":
             reasons.append("outcome: not among those planned")

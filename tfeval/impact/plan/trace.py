@@ -320,7 +320,7 @@ def _which(column: Column) -> tuple[str, int | None, bool]:
 
 
 def _same_column(one: Column, other: Column | None) -> bool:
-    return other is not None and _same(one.held, other.held) and _same(one.fill, other.fill)
+    return other is not None and _same(one.raw, other.raw) and _same(one.fill, other.fill)
 
 
 def _same(one: Any, other: Any) -> bool:

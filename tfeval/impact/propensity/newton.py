@@ -246,7 +246,7 @@ def solve(
             start = _start(replace(covariates, columns=columns), terms_of, intercept)
         rows, places = start.rows, np.r_[0, 1 + kept]
         try:
-            betas, information = _found(start, terms, intercept, watch, rescue)
+            betas, information = _solution(start, terms, intercept, watch, rescue)
             betas, linear, left = _settled(rows, terms, betas, information)
         except NotConvergedError as error:
             sizes = np.zeros(1 + covariates.count)
@@ -302,7 +302,7 @@ def _start(covariates: Covariates, terms_of: TermsOf, intercept: float) -> _Star
     return _Start(rows, near, products, whole, sampled=True)
 
 
-def _found(
+def _solution(
     start: _Start,
     terms: Terms,
     intercept: float,

@@ -209,17 +209,17 @@ class Seen:
         return matched_pairs(self.design)
 
     @cached_property
-    def found(self) -> dict[tuple[int, str], Evidence]:
+    def so_far(self) -> dict[tuple[int, str], Evidence]:
         """What was worked out so far, by outcome's place and population."""
         return {}
 
     def of(self, effect: dict[Any, Any]) -> Evidence:
         """Return what the data say of an effect; outcomes known of the same units go together."""
         place, population = self.place(effect), str(effect["population"])
-        if (place, population) not in self.found:
+        if (place, population) not in self.so_far:
             places, known = next(one for one in self.outcomes.by_missing() if place in one[0])
-            self.found.update(self.evidence(places, known, population))
-        return self.found[place, population]
+            self.so_far.update(self.evidence(places, known, population))
+        return self.so_far[place, population]
 
     def place(self, effect: dict[Any, Any]) -> int:
         """Return the outcome's place among those given."""

@@ -384,7 +384,7 @@ def heterogeneity(
     """
     check_study(study, "heterogeneity")
     check_level(level)
-    names = _asked(study, moderators)
+    names = _named(study, moderators)
     scores = fit_propensity(study, classifier or _trees(seed), folds=folds, seed=seed)
     if scores.folds is None:
         raise ParameterError("folds is 2 or more: models are of the other folds' families.")
@@ -400,7 +400,7 @@ def heterogeneity(
     )
 
 
-def _asked(study: Study, moderators: str | Iterable[str] | None) -> tuple[str, ...]:
+def _named(study: Study, moderators: str | Iterable[str] | None) -> tuple[str, ...]:
     """Return the study's numbers that moderators name, themselves or by their columns."""
     columns = study.covariates.columns
     if moderators is None:

@@ -156,7 +156,7 @@ def thinned(covariates: Covariates, rows: np.ndarray | slice) -> Covariates:
         columns = tuple(in_parts(lambda column: column.some(rows), [(one,) for one in columns]))
     else:
         columns = tuple(column.some(rows) for column in columns)
-    return Covariates(columns, len(columns[0].held), covariates.reference)
+    return Covariates(columns, len(columns[0].raw), covariates.reference)
 
 
 def spread_rows(size: int, count: int) -> np.ndarray:

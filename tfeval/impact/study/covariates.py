@@ -92,18 +92,18 @@ class Column:
     name: str  # as shown: the source's name, with the level after it for a category
     source: str  # column of the frame
     #: The source's values, or the codes of its levels; never a copy of a float column.
-    held: np.ndarray
+    raw: np.ndarray
     level: int | None = None  # code that counts as 1, for a category
     fill: float | None = None  # stands for a missing number
     absent: bool = False  # whether the column says that the source is missing
 
     def some(self, rows: np.ndarray | slice) -> Column:
         """Return the column of some units alone."""
-        return replace(self, held=self.held[rows])
+        return replace(self, raw=self.raw[rows])
 
     def write(self, start: int, stop: int, out: np.ndarray) -> None:
         """Put the numbers of rows `start` to `stop` into `out`."""
-        part = self.held[start:stop]
+        part = self.raw[start:stop]
         if self.level is not None:
             np.equal(part, self.level, out=out, casting="unsafe")
         elif self.absent:
@@ -156,8 +156,8 @@ class Covariates:
             ):
                 count += 1
             if count > 1:
-                shape, strides = (count, self.size), (first.held.nbytes, first.held.itemsize)
-                pieces.append((place, as_strided(first.held, shape, strides, writeable=False)))
+                shape, strides = (count, self.size), (first.raw.nbytes, first.raw.itemsize)
+                pieces.append((place, as_strided(first.raw, shape, strides, writeable=False)))
             else:
                 pieces.append((place, first))
             place += count
@@ -178,7 +178,7 @@ class Covariates:
     def rows(self, rows: np.ndarray | slice) -> np.ndarray:
         """Return the numbers of some units, shape (rows, count), in the order given."""
         parts = [column.some(rows) for column in self.columns]
-        size = len(parts[0].held)
+        size = len(parts[0].raw)
         out = np.empty((self.count, size))
         for place, part in enumerate(parts):
             part.write(0, size, out[place])
@@ -247,7 +247,7 @@ def encoded(
 
 def _follows(first: Column, other: Column, places: int) -> bool:
     """Say whether a column lies so many columns after another in the same array."""
-    array, own = first.held, other.held
+    array, own = first.raw, other.raw
     if array.base is None or own.base is not array.base or array.dtype != own.dtype:
         return False
     if not (array.flags.c_contiguous and own.flags.c_contiguous) or len(array) != len(own):

@@ -30,20 +30,20 @@ def families_across(connection: Any, places: Mapping[str, str]) -> int:
 def _families(connection: Any, places: Mapping[str, str], codes: Iterable[str]) -> str:
     """Return the question for the families that have one of some codes, at home or moving."""
     listed = ", ".join(f"'{code}'" for code in codes)
-    asked = [
+    questions = [
         f'SELECT family_id FROM "{places[name]}" WHERE local_authority IN ({listed})'
         for name in ("families", "family_moves")
         if {"family_id", "local_authority"} <= _columns(connection, places.get(name))
     ]
-    return " UNION ".join(asked) or "SELECT NULL AS family_id WHERE false"
+    return " UNION ".join(questions) or "SELECT NULL AS family_id WHERE false"
 
 
 def _columns(connection: Any, table: str | None) -> set[str]:
     return set(connection.table(table).columns) if table else set()
 
 
-def _count(connection: Any, asked: str) -> int:
-    return int(connection.raw_sql(f"SELECT count(*) FROM ({asked})").fetchone()[0])
+def _count(connection: Any, question: str) -> int:
+    return int(connection.raw_sql(f"SELECT count(*) FROM ({question})").fetchone()[0])
 
 
 def leave_out_families(connection: Any, places: Mapping[str, str]) -> dict[str, int]:
@@ -65,10 +65,12 @@ def leave_out_families(connection: Any, places: Mapping[str, str]) -> dict[str, 
     codes = ", ".join(f"'{code}'" for code in across())
     removed = {}
     for name, table in places.items():
-        held = _columns(connection, table)
+        columns = _columns(connection, table)
         kinds = (("family_id", "families"), ("person_id", "people"))
-        tests = [f"{column} IN (FROM {kind}_left_out)" for column, kind in kinds if column in held]
-        if name == "coverage" and "local_authority" in held:
+        tests = [
+            f"{column} IN (FROM {kind}_left_out)" for column, kind in kinds if column in columns
+        ]
+        if name == "coverage" and "local_authority" in columns:
             tests.append(f"local_authority IN ({codes})")
         where = " OR ".join(tests) or "false"
         if rows := _count(connection, f'FROM "{table}" WHERE {where}'):
@@ -92,8 +94,8 @@ def leave_out_moves(connection: Any, places: Mapping[str, str]) -> int:
     came = "came_family_moves"
     codes = ", ".join(f"'{code}'" for code in (*renamed_codes(), *parts_of()))
     # The rows as they came lie beside: only a code that was read as another can make such a move.
-    asked = f'SELECT count(*) FROM "{came}" WHERE upper(trim(local_authority)) IN ({codes})'
-    if not connection.raw_sql(asked).fetchone()[0]:
+    question = f'SELECT count(*) FROM "{came}" WHERE upper(trim(local_authority)) IN ({codes})'
+    if not connection.raw_sql(question).fetchone()[0]:
         return 0
     same = (
         f"SELECT id FROM (SELECT id, local_authority, lag(local_authority) OVER (PARTITION BY "
@@ -152,21 +154,21 @@ def windows_of_2012(
     >>> windows_of_2012([(code, "offences", one, other) for code in ("E06000061", "E06000062")])
     {('E10000021', 'offences'): [(datetime.date(2021, 4, 1), datetime.date(2022, 3, 31))]}
     """
-    held: dict[tuple[str, str], list[Window]] = defaultdict(list)
+    windows_by: dict[tuple[str, str], list[Window]] = defaultdict(list)
     by_part: dict[tuple[str, str], dict[str, list[Window]]] = defaultdict(lambda: defaultdict(list))
     for code, source, begins, ends in rows:
         if whole := parts_of().get(code):
             by_part[whole, source][code].append((begins, ends))
         else:
-            held[code, source].append((begins, ends))
+            windows_by[code, source].append((begins, ends))
     for (whole, source), sent in by_part.items():
         needed = [code for code, one in parts_of().items() if one == whole]
         common = touching(sent[needed[0]])
         for code in needed[1:]:
             common = [(max(a, c), min(b, d)) for a, b in common for c, d in touching(sent[code])
                       if max(a, c) <= min(b, d)]  # fmt: skip
-        held[whole, source] += common
-    return {key: touching(windows) for key, windows in held.items() if windows}
+        windows_by[whole, source] += common
+    return {key: touching(windows) for key, windows in windows_by.items() if windows}
 
 
 def touching(windows: Iterable[Window]) -> list[Window]:
@@ -178,10 +180,10 @@ def touching(windows: Iterable[Window]) -> list[Window]:
     >>> touching([(date(2013, 4, 1), date(2015, 3, 31)), first])
     [(datetime.date(2012, 4, 1), datetime.date(2015, 3, 31))]
     """
-    found: list[Window] = []
+    joined: list[Window] = []
     for begins, ends in sorted(windows):
-        if found and begins <= found[-1][1] + _DAY:
-            found[-1] = found[-1][0], max(found[-1][1], ends)
+        if joined and begins <= joined[-1][1] + _DAY:
+            joined[-1] = joined[-1][0], max(joined[-1][1], ends)
         else:
-            found.append((begins, ends))
-    return found
+            joined.append((begins, ends))
+    return joined

@@ -72,14 +72,14 @@ class DateForm:
         """
         if self.form in _STARTS:
             return
-        found = _TOKEN.findall(self.form.removesuffix(WITH_TIME))
-        kinds = sorted(token[0] for token in found)
+        tokens = _TOKEN.findall(self.form.removesuffix(WITH_TIME))
+        kinds = sorted(token[0] for token in tokens)
         if kinds != ["D", "M", "Y"] and self.form != MONTH_ONLY:
             raise ParameterError(
                 f'"{self.form}" is no form of a day: write it with YYYY, MM (or MON) and DD, '
                 f'such as "DD/MM/YYYY", or "{EXCEL}".'
             )
-        if "YY" in found and self.pivot is None:
+        if "YY" in tokens and self.pivot is None:
             raise ParameterError(
                 f'Two digits of "{self.form}" do not tell the century: say with pivot which year '
                 "is the last of this one, such as pivot = 49 for 2049 and 1950."
@@ -105,10 +105,10 @@ class DateForm:
         """
         if self.form in _STARTS:
             return self._serial(text)
-        found = self._pattern.fullmatch(text)
-        if not found:
+        match = self._pattern.fullmatch(text)
+        if not match:
             return None
-        said = found.groupdict()
+        said = match.groupdict()
         month = said.get("month") or (_LONG | _SHORT)[str(said.get("word")).lower()]
         try:
             return date(self._year(said), int(month), int(said.get("day") or 1))
@@ -122,10 +122,10 @@ class DateForm:
         return 2000 + short if short <= (self.pivot or 0) else 1900 + short
 
     def _serial(self, text: str) -> date | None:
-        found = re.fullmatch(r"([0-9]{1,5})(?:[.]0*)?", text)
-        if not found or int(found[1]) < _FIRST_SERIAL:
+        match = re.fullmatch(r"([0-9]{1,5})(?:[.]0*)?", text)
+        if not match or int(match[1]) < _FIRST_SERIAL:
             return None
-        return _STARTS[self.form] + timedelta(days=int(found[1]))
+        return _STARTS[self.form] + timedelta(days=int(match[1]))
 
 
 def read_day(text: str, forms: tuple[DateForm, ...]) -> tuple[date | None, str]:
@@ -148,7 +148,7 @@ def read_day(text: str, forms: tuple[DateForm, ...]) -> tuple[date | None, str]:
     >>> read_day("31/05/2013", either), read_day("01/05/2013", either)
     ((datetime.date(2013, 5, 31), 'DD/MM/YYYY'), (None, 'two_forms'))
     """
-    found = [(day, one.form) for one in forms if (day := one.read(text))]
-    if len({day for day, _ in found}) > 1:
+    days = [(day, one.form) for one in forms if (day := one.read(text))]
+    if len({day for day, _ in days}) > 1:
         return None, "two_forms"
-    return found[0] if found else (None, "")
+    return days[0] if days else (None, "")

@@ -76,9 +76,9 @@ def _table(came: Source, name: str, meant: str) -> Iterator[str]:
     rule = TableRule(meant, (name,), {})
     place = came.path / name if came.path.is_dir() else came.path
     text = place.is_file() and kind_of(place) == "csv"
-    if text and (found := encoding_of(place)):
-        yield f'encoding = "{_ENCODINGS[found]}"  # as it seems: look at names with accents'
-        rule = TableRule(meant, (name,), {}, encoding=_ENCODINGS[found])
+    if text and (encoding := encoding_of(place)):
+        yield f'encoding = "{_ENCODINGS[encoding]}"  # as it seems: look at names with accents'
+        rule = TableRule(meant, (name,), {}, encoding=_ENCODINGS[encoding])
     try:
         table = came.read_any(rule)
     except DataError as fault:
@@ -125,8 +125,8 @@ def _column(
 
 
 def _values(text: ibis.Value) -> list[str]:
-    held = text.name("text").as_table().distinct().limit(_MOST)
-    return [one for one in held.to_pyarrow()["text"].to_pylist() if one is not None]
+    distinct = text.name("text").as_table().distinct().limit(_MOST)
+    return [one for one in distinct.to_pyarrow()["text"].to_pylist() if one is not None]
 
 
 def _form(values: list[str], definition: Column) -> Iterator[str]:
@@ -136,17 +136,17 @@ def _form(values: list[str], definition: Column) -> Iterator[str]:
     tried = [*_FORMS, *(form + WITH_TIME for form in _FORMS if form != EXCEL), ISO + WITH_TIME]
     if definition.kind == "month":
         tried.append(MONTH_ONLY)
-    found: dict[tuple[date | None, ...], str] = {}
+    by_day: dict[tuple[date | None, ...], str] = {}
     for form in tried:
         if days := _reads(form, values):
-            found.setdefault(days, form)
-    if len(found) == 1:
-        ((days, form),) = found.items()
+            by_day.setdefault(days, form)
+    if len(by_day) == 1:
+        ((days, form),) = by_day.items()
         yield f"dates = {json.dumps([form])}"
         if definition.kind == "month" and any(day and day.day != 1 for day in days):
             yield "# cut_to_month = true  # days of birth are not kept"
-    elif found:
-        yield f"# dates: every value can be read by {' and by '.join(found.values())}: ask which."
+    elif by_day:
+        yield f"# dates: every value can be read by {' and by '.join(by_day.values())}: ask which."
     elif short := [one for one in _SHORT if _reads(one, values)]:
         yield f"# dates = {json.dumps(short[:1])} and pivot: two digits do not tell the century."
     else:

@@ -91,14 +91,14 @@ class Making:
                 texts[name], rules[name] = self._text(raw, name, rule)
         if not texts:
             raise DataError(f"tables.{self.name} takes no column from the extract: name one.")
-        held = self.came.connection.create_table(
+        table = self.came.connection.create_table(
             f"came_{self.name}", raw.select(**texts), temp=True
         )
-        rows = int(held.count().to_pyarrow().as_py())
+        rows = int(table.count().to_pyarrow().as_py())
         parts, joins = [], []
         for name, rule in rules.items():
             if rule.source and self._definition(name).kind != "identifier":
-                joins.append(self._joined(held, name, rule))
+                joins.append(self._joined(table, name, rule))
             parts.append(f'{self._value(name, rule, rows)} AS "{name}"')
         self.came.connection.raw_sql(
             f'CREATE TEMP TABLE "{self.out}" AS SELECT {", ".join(parts)} '
@@ -145,12 +145,12 @@ class Making:
         self.done[name, "space around it"] += counted[1]
         return f"CASE WHEN {none} OR {bare} = '' THEN NULL ELSE {bare} END"
 
-    def _joined(self, held: ibis.Table, name: str, rule: ColumnRule) -> str:
+    def _joined(self, table: ibis.Table, name: str, rule: ColumnRule) -> str:
         """Lay down what each text of a column means, and return how it is joined."""
         # Of a window a part says which it is: the whole's is where all its parts were sent.
         parts = KEEP if self.name == "coverage" and self.plan.parts != REFUSE else self.plan.parts
         read = reader(self._definition(name), rule, ends_on=self.ends_on, parts=parts)
-        texts = held.select(text=held[name]).filter(held[name].notnull())
+        texts = table.select(text=table[name]).filter(table[name].notnull())
         counted = texts.group_by("text").aggregate(times=texts.count()).to_pyarrow()
         values = [
             self._counted(name, rule, read(text), times)

@@ -105,8 +105,8 @@ def prepare(source: str | Path, target: str | Path, mapping: str | Path) -> Prep
                 tuple(place for one in made for place in one.left_out), tuple(_lacking(plan)),
             )  # fmt: skip
             (folder / ABOUT).write_text(json.dumps(about, indent=2) + "\n", "utf-8")
-            told = log.to_frame().to_dict("records")
-            (folder / PREPARED).write_text(json.dumps(told, indent=1) + "\n", "utf-8")
+            lines = log.to_frame().to_dict("records")
+            (folder / PREPARED).write_text(json.dumps(lines, indent=1) + "\n", "utf-8")
     return log
 
 
@@ -165,9 +165,9 @@ def _refuse(came: Source, made: list[Making]) -> None:
     refused = sorted(_changes(made, "refused"))
     if not refused:
         return
-    told = [f"{one.table}.{one.column} ({one.rule}, {shown(one.values, exact=False)} values)"
+    unread = [f"{one.table}.{one.column} ({one.rule}, {shown(one.values, exact=False)} values)"
             for one in refused]  # fmt: skip
-    more = f" and {len(told) - _NAMED} more" if len(told) > _NAMED else ""
+    more = f" and {len(unread) - _NAMED} more" if len(unread) > _NAMED else ""
     rules = {rule for one in made for _, rule in +one.refused}
     cures = [cure for rule, cure in _CURES.items() if rule in rules]
     if rules - set(_CURES):
@@ -177,8 +177,8 @@ def _refuse(came: Source, made: list[Making]) -> None:
         count = families_across(came.connection, {one.name: one.out for one in made})
         families = f", of {shown(count, exact=False)} families by their authority" if count else ""
     raise DataError(
-        f"Nothing is written, since the mapping does not say how to read {', '.join(told[:_NAMED])}"
-        f"{more}{families}: {'; '.join(cures)}."
+        "Nothing is written, since the mapping does not say how to read "
+        f"{', '.join(unread[:_NAMED])}{more}{families}: {'; '.join(cures)}."
     )
 
 

@@ -58,10 +58,10 @@ class Source:
             return _sheets(self.path)
         if kind_of(self.path):
             return [self.path.name]
-        asked = "SELECT table_schema, table_name FROM information_schema.tables "
-        asked += "WHERE table_catalog = current_database() AND table_type = 'BASE TABLE'"
-        found = self.connection.con.execute(asked).fetchall()
-        return sorted(name if place == "main" else f"{place}.{name}" for place, name in found)
+        question = "SELECT table_schema, table_name FROM information_schema.tables "
+        question += "WHERE table_catalog = current_database() AND table_type = 'BASE TABLE'"
+        places = self.connection.con.execute(question).fetchall()
+        return sorted(name if place == "main" else f"{place}.{name}" for place, name in places)
 
     def read(self, rule: TableRule) -> ibis.Table:
         """Return a table as it came, its rows together.
@@ -166,16 +166,16 @@ class Source:
         packed = file.name.lower().endswith(".gz")
         encoding = "utf-8-sig" if rule.encoding == "utf-8" else rule.encoding
         opened = gzip.open if packed else open
-        held: deque[str] = deque()
+        waiting: deque[str] = deque()
         try:
             with (opened(file, "rt", encoding=encoding, newline="") as lines,
                   target.open("w", encoding="utf-8", newline="") as out):  # fmt: skip
                 for at, line in enumerate(lines):
                     if at < rule.skip_lines:
                         continue
-                    held.append(line)
-                    if len(held) > rule.drop_last_lines:
-                        out.write(held.popleft())
+                    waiting.append(line)
+                    if len(waiting) > rule.drop_last_lines:
+                        out.write(waiting.popleft())
         except UnicodeError:
             raise DataError(
                 f"{file.name} is not {rule.encoding} throughout: say what it is with "

@@ -93,11 +93,11 @@ def reader(column: Column, rule: ColumnRule, *, ends_on: date, parts: str) -> Re
         said = rule.words.get(bare.lower())
         if said == "":
             return Read(None, ("word for no value",))
-        found = own(bare if said is None else said)
+        reading = own(bare if said is None else said)
         if said is not None:
-            return Read(found.value, ("word of the mapping", *found.rules), found.unread)
+            return Read(reading.value, ("word of the mapping", *reading.rules), reading.unread)
         space = ("space around it",) if bare != text else ()
-        return Read(found.value, (*space, *found.rules), found.unread)
+        return Read(reading.value, (*space, *reading.rules), reading.unread)
 
     return read
 
@@ -113,10 +113,10 @@ def constant(place: str, column: Column, rule: ColumnRule, *, ends_on: date) -> 
     assert rule.value is not None
     if column.kind == "identifier":
         raise ParameterError(f"{place}.value: every row would be of one: give its column.")
-    found = reader(column, ColumnRule(), ends_on=ends_on, parts="")(rule.value)
-    if found.unread or found.value is None:
+    read = reader(column, ColumnRule(), ends_on=ends_on, parts="")(rule.value)
+    if read.unread or read.value is None:
         raise ParameterError(f"{place}.value is none that the dictionary allows: correct it.")
-    return found.value
+    return read.value
 
 
 def _dates(column: Column, rule: ColumnRule) -> Reader:

@@ -127,9 +127,9 @@ def _families(happened: Happened, supply: Supply, family: pa.Array) -> dict[str,
         "identified_on": processes.dates(identified),
         "attached_on": day(attached, again.attached),
         **{
-            name: pa.array(nominated[:, place], mask=~_asked(name, phase))
+            name: pa.array(nominated[:, place], mask=~_needed(name, phase))
             for place, name in enumerate(ALL_CRITERIA)
-            if TABLES["families"].columns[name].required or _asked(name, supply.phases).any()
+            if TABLES["families"].columns[name].required or _needed(name, supply.phases).any()
         },
         "lead_practitioner_on": day(course.lead, again.lead),
         "plan_agreed_on": day(course.plan, none),
@@ -139,7 +139,7 @@ def _families(happened: Happened, supply: Supply, family: pa.Array) -> dict[str,
     }
 
 
-def _asked(criterion: str, phase: np.ndarray) -> np.ndarray:
+def _needed(criterion: str, phase: np.ndarray) -> np.ndarray:
     return np.array([criterion in one.nominated for one in programmes().values()])[phase]
 
 
@@ -234,17 +234,17 @@ def simulate_block(number: int, size: int, shared: Context) -> Block:
     who, what, terms, choice, arrival = map(np.random.default_rng, root.spawn(5))
     settings, areas = shared.settings, shared.areas
     people = population(size, settings, areas, who)
-    found = candidates(people, areas, settings, what)
+    pools = candidates(people, areas, settings, what)
     drawn = school_draws(people, areas, settings, terms)
-    ends = disposals(found["offences"], people, what)
-    steps = _programme(people, found, drawn, areas=areas, settings=settings, rng=choice)
+    ends = disposals(pools["offences"], people, what)
+    steps = _programme(people, pools, drawn, areas=areas, settings=settings, rng=choice)
     treatment = Treatment(steps.index, people.kind, steps.worked_with, people.helped, settings)
-    worlds = _worlds(people, found, drawn, ends, treatment)
+    worlds = _worlds(people, pools, drawn, ends, treatment)
     happened = Happened(
         people=people,
         course=steps,
         again=second_times(people, steps, settings, choice),
-        **_observed(people, steps.attached, found, ends, worlds),
+        **_observed(people, steps.attached, pools, ends, worlds),
     )
     supply = Supply(
         areas=areas,
@@ -258,13 +258,13 @@ def simulate_block(number: int, size: int, shared: Context) -> Block:
     )
     return Block(
         records=extract(happened, supply, arrival),
-        truth=truth_tables(people, steps, found, ends, worlds=worlds, last=supply.last),
+        truth=truth_tables(people, steps, pools, ends, worlds=worlds, last=supply.last),
     )
 
 
 def _programme(
     people: Population,
-    found: dict[str, Candidates],
+    pools: dict[str, Candidates],
     drawn: SchoolDraws,
     *,
     areas: Authorities,
@@ -275,17 +275,17 @@ def _programme(
     index = (people.identified + people.wait).astype(np.int32)
     never = np.zeros(people.n_families, dtype=bool)
     without = Treatment(index, people.kind, never, people.helped, settings)
-    spells = {name: pair[0] for name, pair in spell_worlds(found, people, without).items()}
-    shown = evidence(found, spells, school_terms(drawn, people, without), people)
-    better = _better(found, people, without)
+    spells = {name: pair[0] for name, pair in spell_worlds(pools, people, without).items()}
+    shown = evidence(pools, spells, school_terms(drawn, people, without), people)
+    better = _better(pools, people, without)
     return course(shown, better, people=people, areas=areas, settings=settings, rng=rng)
 
 
-def _better(found: dict[str, Candidates], people: Population, without: Treatment) -> np.ndarray:
+def _better(pools: dict[str, Candidates], people: Population, without: Treatment) -> np.ndarray:
     """Return whose crime and anti-social behaviour is less in the year after than before."""
     change = np.zeros(people.n_families)
     for name in ("offences", "asb_incidents"):
-        one = found[name]
+        one = pools[name]
         family = people.owner(PROCESSES[name].of)[one.unit]
         since = one.start - without.index[family]
         happens = point_worlds(name, one, people, without)[0] & (np.abs(since) < YEAR)
@@ -296,21 +296,21 @@ def _better(found: dict[str, Candidates], people: Population, without: Treatment
 
 def _worlds(
     people: Population,
-    found: dict[str, Candidates],
+    pools: dict[str, Candidates],
     drawn: SchoolDraws,
     ends: Disposals,
     treatment: Treatment,
 ) -> Worlds:
     points = {
-        name: point_worlds(name, found[name], people, treatment)
+        name: point_worlds(name, pools[name], people, treatment)
         for name, process in PROCESSES.items()
         if not process.mean_days
     }
-    sentenced = custody(found["offences"], ends, people, treatment)
+    sentenced = custody(pools["offences"], ends, people, treatment)
     return Worlds(
         points=points,
         custody=(sentenced[0] & points["offences"][0], sentenced[1] & points["offences"][1]),
-        spells=spell_worlds(found, people, treatment),
+        spells=spell_worlds(pools, people, treatment),
         terms=school_terms(drawn, people, treatment),
     )
 
@@ -318,13 +318,13 @@ def _worlds(
 def _observed(
     people: Population,
     attached: np.ndarray,
-    found: dict[str, Candidates],
+    pools: dict[str, Candidates],
     ends: Disposals,
     worlds: Worlds,
 ) -> dict[str, Any]:
     """Return what happened: with the programme for the attached, without it for the others."""
     reached = {
-        name: attached[people.owner(PROCESSES[name].of)[found[name].unit]] for name in worlds.points
+        name: attached[people.owner(PROCESSES[name].of)[pools[name].unit]] for name in worlds.points
     }
     happens = {
         name: np.where(reached[name], programme, without)
@@ -332,7 +332,7 @@ def _observed(
     }
     sentenced = np.where(reached["offences"], worlds.custody[1], worlds.custody[0])
     return {
-        "points": {name: found[name].keep(chosen) for name, chosen in happens.items()},
+        "points": {name: pools[name].keep(chosen) for name, chosen in happens.items()},
         "spells": {
             name: _either(pair, attached[people.family]) for name, pair in worlds.spells.items()
         },

@@ -161,7 +161,7 @@ def links(
         Index of a person, or `MISSED`. False links go round among people of nearly the same age,
         because linkage mistakes people for others who look alike on paper.
     """
-    found = {}
+    linkage = {}
     for source in SOURCES:
         chance = rng.random(people.n_people)
         link = np.arange(people.n_people, dtype=np.int32)
@@ -170,8 +170,8 @@ def links(
         link[false] = np.roll(false, 1)
         share = settings.false_link_share
         link[(chance >= share) & (chance < share + settings.missed_link_share)] = MISSED
-        found[source] = link
-    return found
+        linkage[source] = link
+    return linkage
 
 
 def linked(
@@ -305,12 +305,12 @@ def _school(happened: Happened, supply: Supply, person: pa.Array) -> dict[str, p
 
 
 def _offences(happened: Happened, supply: Supply, person: pa.Array) -> dict[str, pa.Array]:
-    found, ends = happened.points["offences"], happened.disposals
+    events, ends = happened.points["offences"], happened.disposals
     arrives, under = linked(
-        found.unit, found.start, supply.links["police"], "offences", happened.people
+        events.unit, events.start, supply.links["police"], "offences", happened.people
     )
-    arrives &= found.start >= supply.first
-    start, on = found.start[arrives], ends.on[arrives]
+    arrives &= events.start >= supply.first
+    start, on = events.start[arrives], ends.on[arrives]
     pending = on > supply.last
     return {
         "offence_id": processes.numbers(start.size, supply.block),
@@ -326,35 +326,35 @@ def _offences(happened: Happened, supply: Supply, person: pa.Array) -> dict[str,
     }
 
 
-def _local(found: Candidates, table: str, supply: Supply) -> Candidates:
+def _local(events: Candidates, table: str, supply: Supply) -> Candidates:
     """Return the family events that an authority sent."""
-    authority = supply.residence.at(found.unit, found.start)
+    authority = supply.residence.at(events.unit, events.start)
     last = supply.coverage.last[table][authority]
-    return found.keep((found.start >= supply.first) & (found.start <= last))
+    return events.keep((events.start >= supply.first) & (events.start <= last))
 
 
 def _member(
-    found: Candidates, youngest: int, known: float, people: Population, rng: np.random.Generator
+    events: Candidates, youngest: int, known: float, people: Population, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return somebody of each event's family, and where nobody is named."""
     head = np.searchsorted(people.family, np.arange(people.n_families + 1))
-    size = np.diff(head)[found.unit]
-    who = head[found.unit] + (rng.random(found.unit.size) * size).astype(int)
-    old_enough = found.start - people.birth[who] >= youngest * YEAR
-    return who, ~old_enough | (rng.random(found.unit.size) >= known)
+    size = np.diff(head)[events.unit]
+    who = head[events.unit] + (rng.random(events.unit.size) * size).astype(int)
+    old_enough = events.start - people.birth[who] >= youngest * YEAR
+    return who, ~old_enough | (rng.random(events.unit.size) >= known)
 
 
 def _asb(
     happened: Happened, supply: Supply, person: pa.Array, family: pa.Array, rng: np.random.Generator
 ) -> dict[str, pa.Array]:
-    found = _local(happened.points["asb_incidents"], "asb_incidents", supply)
-    who, unknown = _member(found, 10, 0.7, happened.people, rng)
-    action = rng.choice(len(_ACTIONS), found.unit.size, p=[0.55, 0.25, 0.1, 0.04, 0.06])
+    events = _local(happened.points["asb_incidents"], "asb_incidents", supply)
+    who, unknown = _member(events, 10, 0.7, happened.people, rng)
+    action = rng.choice(len(_ACTIONS), events.unit.size, p=[0.55, 0.25, 0.1, 0.04, 0.06])
     return {
-        "incident_id": processes.numbers(found.unit.size, supply.block),
-        "family_id": processes.chosen(found.unit, family),
+        "incident_id": processes.numbers(events.unit.size, supply.block),
+        "family_id": processes.chosen(events.unit, family),
         "person_id": processes.chosen(who, person, unknown),
-        "incident_on": processes.dates(found.start),
+        "incident_on": processes.dates(events.start),
         "action": processes.chosen(action, _ACTIONS),
     }
 
@@ -363,15 +363,15 @@ def _abuse(
     happened: Happened, supply: Supply, person: pa.Array, family: pa.Array, rng: np.random.Generator
 ) -> dict[str, pa.Array]:
     name = "domestic_abuse_incidents"
-    found = _local(happened.points["domestic_abuse"], name, supply)
-    who, unknown = _member(found, 16, 0.9, happened.people, rng)
-    risk = rng.choice(len(_RISKS), found.unit.size, p=[0.6, 0.28, 0.12])
+    events = _local(happened.points["domestic_abuse"], name, supply)
+    who, unknown = _member(events, 16, 0.9, happened.people, rng)
+    risk = rng.choice(len(_RISKS), events.unit.size, p=[0.6, 0.28, 0.12])
     return {
-        "incident_id": processes.numbers(found.unit.size, supply.block),
-        "family_id": processes.chosen(found.unit, family),
+        "incident_id": processes.numbers(events.unit.size, supply.block),
+        "family_id": processes.chosen(events.unit, family),
         "person_id": processes.chosen(who, person, unknown),
-        "incident_on": processes.dates(found.start),
-        "risk": processes.chosen(risk, _RISKS, rng.random(found.unit.size) < 0.1),
+        "incident_on": processes.dates(events.start),
+        "risk": processes.chosen(risk, _RISKS, rng.random(events.unit.size) < 0.1),
     }
 
 
@@ -441,15 +441,15 @@ def _employment(happened: Happened, supply: Supply, person: pa.Array) -> dict[st
 
 
 def _social_care(happened: Happened, supply: Supply, person: pa.Array) -> dict[str, pa.Array]:
-    found = [
+    episodes = [
         _spells(happened.spells[kind], None, "social_care_episodes", happened, supply)
         for kind in SOCIAL_CARE_KINDS
     ]
-    unit = np.concatenate([spells.unit for spells, _ in found])
-    start = np.concatenate([spells.start for spells, _ in found])
-    end = np.concatenate([spells.end for spells, _ in found])
-    still = np.concatenate([open_ for _, open_ in found])
-    kind = np.repeat(np.arange(len(found)), [spells.unit.size for spells, _ in found])
+    unit = np.concatenate([spells.unit for spells, _ in episodes])
+    start = np.concatenate([spells.start for spells, _ in episodes])
+    end = np.concatenate([spells.end for spells, _ in episodes])
+    still = np.concatenate([open_ for _, open_ in episodes])
+    kind = np.repeat(np.arange(len(episodes)), [spells.unit.size for spells, _ in episodes])
     order = np.lexsort((start, unit))
     return {
         "person_id": processes.chosen(unit[order], person),

@@ -152,7 +152,7 @@ class Worlds:
 def truth_tables(
     people: Population,
     course: Course,
-    found: dict[str, Candidates],
+    pools: dict[str, Candidates],
     ends: Disposals,
     *,
     worlds: Worlds,
@@ -176,7 +176,7 @@ def truth_tables(
             },
             {"age_at_index": age},
             [
-                _person_outcomes(people, by_person, found, ends, worlds=worlds, world=world)
+                _person_outcomes(people, by_person, pools, ends, worlds=worlds, world=world)
                 for world in (0, 1)
             ],
         ),
@@ -184,7 +184,7 @@ def truth_tables(
             by_family,
             {"family_id": (family, np.arange(people.n_families))},
             {},
-            [_family_outcomes(people, by_family, found, worlds, w) for w in (0, 1)],
+            [_family_outcomes(people, by_family, pools, worlds, w) for w in (0, 1)],
         ),
     }
 
@@ -226,7 +226,7 @@ def _families(people: Population, course: Course, family: pa.Array) -> pa.Table:
 def _person_outcomes(
     people: Population,
     at: _Horizons,
-    found: dict[str, Candidates],
+    pools: dict[str, Candidates],
     ends: Disposals,
     *,
     worlds: Worlds,
@@ -236,7 +236,7 @@ def _person_outcomes(
 
     def events(name: str, also: np.ndarray | None = None) -> np.ndarray:
         happens = worlds.points[name][world]
-        one = found[name].keep(happens if also is None else happens & also)
+        one = pools[name].keep(happens if also is None else happens & also)
         return counted(one.unit, one.start, at.index, at.ends, n)
 
     sentenced = worlds.custody[world]
@@ -244,7 +244,7 @@ def _person_outcomes(
         "proven_offences": events("offences", np.isin(ends.outcome, _PROVEN)),
         "convictions": events("offences", ends.outcome == CONVICTED),
         "custody": counted(
-            found["offences"].unit[sentenced], ends.on[sentenced], at.index, at.ends, n
+            pools["offences"].unit[sentenced], ends.on[sentenced], at.index, at.ends, n
         ),
         "emergency_admissions": events("emergency_admissions"),
         "ae_attendances": events("ae_attendances"),
@@ -263,11 +263,11 @@ def _person_outcomes(
 
 
 def _family_outcomes(
-    people: Population, at: _Horizons, found: dict[str, Candidates], worlds: Worlds, world: int
+    people: Population, at: _Horizons, pools: dict[str, Candidates], worlds: Worlds, world: int
 ) -> dict[str, np.ndarray]:
     outcomes = {}
     for process, name in (("asb_incidents",) * 2, ("domestic_abuse", "domestic_abuse_incidents")):
-        one = found[process].keep(worlds.points[process][world])
+        one = pools[process].keep(worlds.points[process][world])
         outcomes[name] = counted(one.unit, one.start, at.index, at.ends, people.n_families)
     return outcomes
 

@@ -332,21 +332,21 @@ def candidates(
         crisis = (people.crisis[family], height, settings.crisis_days)
         rate = rates(process, people, areas, settings) * max(process.youth, 1.0)
         highest = highest_ratio(name, settings)
-        found = draw(process, rate, window=window, crisis=crisis, highest=highest, rng=rng)
-        drawn[name] = _of_age(found, process, people, rng) if process.of == "person" else found
+        pool = draw(process, rate, window=window, crisis=crisis, highest=highest, rng=rng)
+        drawn[name] = _of_age(pool, process, people, rng) if process.of == "person" else pool
     return drawn
 
 
 def _of_age(
-    found: Candidates, process: Process, people: Population, rng: np.random.Generator
+    pool: Candidates, process: Process, people: Population, rng: np.random.Generator
 ) -> Candidates:
-    age = found.start - people.birth[found.unit]
+    age = pool.start - people.birth[pool.unit]
     low, high = _limits(process)
     fit = (age >= low) & (age < high)
     if process.youth != 1.0:
         relative = np.where(age < 18 * YEAR, process.youth, 1.0) / max(process.youth, 1.0)
         fit &= rng.random(age.size) < relative
-    return found.keep(fit)
+    return pool.keep(fit)
 
 
 def _limits(process: Process) -> tuple[int, int]:
@@ -356,16 +356,16 @@ def _limits(process: Process) -> tuple[int, int]:
 
 
 def point_worlds(
-    name: str, found: Candidates, people: Population, treatment: Treatment
+    name: str, pool: Candidates, people: Population, treatment: Treatment
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return which candidates of a point process happen, without and with the programme."""
-    family = people.owner(PROCESSES[name].of)[found.unit]
-    without, programme = treatment.ratios(name, family, found.start)
-    return found.mark < without, found.mark < programme
+    family = people.owner(PROCESSES[name].of)[pool.unit]
+    without, programme = treatment.ratios(name, family, pool.start)
+    return pool.mark < without, pool.mark < programme
 
 
 def spell_worlds(
-    found: dict[str, Candidates], people: Population, treatment: Treatment
+    pools: dict[str, Candidates], people: Population, treatment: Treatment
 ) -> dict[str, tuple[Spells, Spells]]:
     """Return the spells of every spell process, without and with the programme.
 
@@ -373,7 +373,7 @@ def spell_worlds(
     open at the index date. Nobody is in work while on an out-of-work benefit.
     """
     spells = {
-        name: _spells(process, found[name], people, treatment)
+        name: _spells(process, pools[name], people, treatment)
         for name, process in PROCESSES.items()
         if process.mean_days
     }
@@ -383,18 +383,18 @@ def spell_worlds(
 
 
 def _spells(
-    process: Process, found: Candidates, people: Population, treatment: Treatment
+    process: Process, pool: Candidates, people: Population, treatment: Treatment
 ) -> tuple[Spells, Spells]:
-    family = people.family[found.unit]
-    begins = treatment.ratios(process.name, family, found.start)
+    family = people.family[pool.unit]
+    begins = treatment.ratios(process.name, family, pool.start)
     index = treatment.index[family]
-    end = found.start + found.length
-    oldest = people.birth[found.unit] + _limits(process)[1]
+    end = pool.start + pool.length
+    oldest = people.birth[pool.unit] + _limits(process)[1]
     worlds = []
     for ratio, full in zip(begins, treatment.full(process.name), strict=True):
         lasts = index + (end - index) * np.exp(full[family])
-        until = np.where((found.start < index) & (end > index), lasts, end)
-        happens = found.mark < ratio
+        until = np.where((pool.start < index) & (end > index), lasts, end)
+        happens = pool.mark < ratio
         stop = np.minimum(np.ceil(until), oldest).astype(np.int32)
-        worlds.append(merge(found.unit[happens], found.start[happens], stop[happens]))
+        worlds.append(merge(pool.unit[happens], pool.start[happens], stop[happens]))
     return worlds[0], worlds[1]

@@ -38,7 +38,7 @@ class Evidence:
 
 
 def evidence(
-    found: dict[str, Candidates], spells: dict[str, Spells], terms: SchoolTerms, people: Population
+    pools: dict[str, Candidates], spells: dict[str, Spells], terms: SchoolTerms, people: Population
 ) -> Evidence:
     """Return what the records show over the year before identification, in either world."""
     n = people.n_families
@@ -46,7 +46,7 @@ def evidence(
     since = until - int(YEAR)
 
     def events(name: str, owner: np.ndarray, young: bool = False) -> np.ndarray:
-        one = found[name]
+        one = pools[name]
         family = owner[one.unit]
         inside = (one.mark < 1) & (one.start >= since[family]) & (one.start < until[family])
         if young:

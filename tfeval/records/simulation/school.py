@@ -57,9 +57,9 @@ class Disposals:
         )
 
 
-def disposals(found: Candidates, people: Population, rng: np.random.Generator) -> Disposals:
+def disposals(offences: Candidates, people: Population, rng: np.random.Generator) -> Disposals:
     """Draw how each candidate offence ends."""
-    size = found.unit.size
+    size = offences.unit.size
     ending = rng.random(size)
     outcome = np.where(
         ending < _CONVICTED,
@@ -67,28 +67,28 @@ def disposals(found: Candidates, people: Population, rng: np.random.Generator) -
         np.where(ending < _CONVICTED + _CAUTIONED, CAUTIONED, NOT_PROVEN),
     )
     delay = _SHORTEST_DELAY + rng.exponential(_MEAN_DELAY, size)
-    young = _young(found, people)
+    young = _young(offences, people)
     mean = np.where(young, _MEAN_SENTENCE["young"], _MEAN_SENTENCE["adult"])
     return Disposals(
         outcome=outcome,
-        on=(found.start + delay).astype(np.int32),
+        on=(offences.start + delay).astype(np.int32),
         custody_mark=rng.random(size) / np.where(young, _CUSTODY_YOUNG, _CUSTODY_ADULT),
         days=(1 + rng.exponential(mean)).astype(np.int32),
     )
 
 
 def custody(
-    found: Candidates, ends: Disposals, people: Population, treatment: Treatment
+    offences: Candidates, ends: Disposals, people: Population, treatment: Treatment
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return which candidate offences would end in custody, without and with the programme."""
-    family = people.family[found.unit]
-    without, programme = treatment.ratios("custody", family, found.start)
+    family = people.family[offences.unit]
+    without, programme = treatment.ratios("custody", family, offences.start)
     convicted = ends.outcome == CONVICTED
     return convicted & (ends.custody_mark < without), convicted & (ends.custody_mark < programme)
 
 
-def _young(found: Candidates, people: Population) -> np.ndarray:
-    return found.start - people.birth[found.unit] < 18 * YEAR
+def _young(offences: Candidates, people: Population) -> np.ndarray:
+    return offences.start - people.birth[offences.unit] < 18 * YEAR
 
 
 #: Terms of the school year: first and last day (month, day) and sessions (half days).

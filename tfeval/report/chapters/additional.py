@@ -168,9 +168,9 @@ def _against(row: dict) -> str:
 def finding_2016() -> str:
     """Return the finding of the 2016 national impact study, as published."""
     rows = published("evaluations")
-    found = rows[rows["figure"] == "headline"]
-    found = found[found["phase"] == phase("one").name]
-    return str(found["text"].iloc[0])
+    lines = rows[rows["figure"] == "headline"]
+    lines = lines[lines["phase"] == phase("one").name]
+    return str(lines["text"].iloc[0])
 
 
 def effects_with_values() -> int:
@@ -339,17 +339,17 @@ def results_met(
     specification : Specification
     """
     phase, horizon = specification.phase, specification.horizon
-    held = (phase, horizon, families, design)
+    subject = (phase, horizon, families, design)
     try:
         met = _met(extract, families, design, specification)
         effects = estimate(design, met, months=horizon)
         if hidden_rows(effects.to_frame()).any():
-            return Additional(*held, None, None,
+            return Additional(*subject, None, None,
                               "too few families met the tests for numbers to be shown")  # fmt: skip
         claimed = _claimed(extract, families, design, phase)
         results = results_of(effects, claimed)
     except TfevalError as fault:
-        return Additional(*held, None, None, str(fault))
+        return Additional(*subject, None, None, str(fault))
     readings: dict[str, Results | None] = {}
     for words, reading, unjudged in _READINGS:
         try:
@@ -357,15 +357,15 @@ def results_met(
                 extract, families, design, specification, reading
             )  # fmt: skip
             other = other if unjudged is None else other.fillna(unjudged)
-            found = estimate(design, other, months=horizon)
-            hidden = hidden_rows(found.to_frame()).any()
-            readings[words] = None if hidden else results_of(found, claimed)
+            read = estimate(design, other, months=horizon)
+            hidden = hidden_rows(read.to_frame()).any()
+            readings[words] = None if hidden else results_of(read, claimed)
         except TfevalError:
             readings[words] = None
     kept = design.weights > 0
     arms = (design.study.treated & kept, ~design.study.treated & kept)
     treated, compared = (float(met[arm].notna().mean()) for arm in arms)
-    return Additional(*held, effects, results, "", readings, (treated, compared))
+    return Additional(*subject, effects, results, "", readings, (treated, compared))
 
 
 def _met(
@@ -398,16 +398,21 @@ def _claimed(extract: str, families: Cohort, design: Design, phase: str) -> floa
     return 0.0 if yes < THRESHOLD else yes / (yes + no)
 
 
-def banner(found: Additional) -> Box | None:
+def banner(additional: Additional) -> Box | None:
     """Return the banner that simulated records carry, and nothing for real ones."""
-    return Box("simulated", (("", _PARTLY),), simulated=True) if found.simulated else None
+    return Box("simulated", (("", _PARTLY),), simulated=True) if additional.simulated else None
 
 
-def headline(found: Additional) -> Sentence:
+def headline(additional: Additional) -> Sentence:
     """Say in one sentence how many results the programme added."""
-    if found.results is None:
-        return Sentence(f"The records cannot say who would have met the tests anyway: {found.why}.")
-    said, label = facts(found), "In simulated records" if found.simulated else "In the records"
+    if additional.results is None:
+        return Sentence(
+            f"The records cannot say who would have met the tests anyway: {additional.why}."
+        )
+    said, label = (
+        facts(additional),
+        "In simulated records" if additional.simulated else "In the records",
+    )
     return Sentence(
         f"{label}, of {PER:,} families {said['results_claimed']:short} were claimed, "
         f"{said['results_met']:short} met the tests and {said['results_anyway']:short} would have "
@@ -436,43 +441,43 @@ def interval(number: Range, digits: int = 0) -> str:
     return f"{value} ({low} to {high})"
 
 
-def nothing_table(found: Additional) -> Table:
+def nothing_table(additional: Additional) -> Table:
     """Return why the records cannot say what was additional."""
     return table(
-        pd.DataFrame({"What is missing": [found.why]}),
+        pd.DataFrame({"What is missing": [additional.why]}),
         caption="Who would have met the tests anyway is not known from these records",
     )
 
 
-def facts(found: Additional) -> dict[str, Record]:
+def facts(additional: Additional) -> dict[str, Record]:
     """Return what is recorded of results: the steps of 1,000 families, with their intervals."""
-    if found.results is None:
-        return {"results_unknown": make_record("results_unknown", found.why)}
-    held, unit = found.results, f"of {PER:,} families"
-    label = "simulated" if found.simulated else "records"
-    steps = {"claimed": held.claimed, "met": held.met, "anyway": held.anyway}
+    if additional.results is None:
+        return {"results_unknown": make_record("results_unknown", additional.why)}
+    results, unit = additional.results, f"of {PER:,} families"
+    label = "simulated" if additional.simulated else "records"
+    steps = {"claimed": results.claimed, "met": results.met, "anyway": results.anyway}
     made = [make_record("results_basis", label)]
     made += [make_record(f"results_{name}", PER * share, unit, digits=3)
              for name, share in steps.items()]  # fmt: skip
     ranges = {
-        "results_additional": (held.additional.times(PER), unit),
-        "own_share": (held.own.times(100), "%"),
+        "results_additional": (results.additional.times(PER), unit),
+        "own_share": (results.own.times(100), "%"),
     }
     made += [
         make_record(name, one.value, unit, digits=3, interval=(one.low, one.high))
         for name, (one, unit) in ranges.items()
     ]
-    middle = {"anyway": held.anyway, "additional": held.additional.value}
+    middle = {"anyway": results.anyway, "additional": results.additional.value}
     made += [
         make_record(f"results_{name}_read", PER * middle[name], unit, digits=3,
                     interval=(PER * low, PER * high))
-        for name, (low, high) in found.as_read().items()
+        for name, (low, high) in additional.as_read().items()
         if name in middle
     ]  # fmt: skip
     return {record.name: record for record in made}
 
 
-def record_results(found: Additional) -> None:
+def record_results(additional: Additional) -> None:
     """Record the steps per 1,000 families, with the interval, for later chapters."""
-    for made in facts(found).values():
+    for made in facts(additional).values():
         keep(made)

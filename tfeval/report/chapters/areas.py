@@ -52,26 +52,26 @@ class AreasByOutcome(dict[str, AreaEffects]):
         self.simulated = simulated
 
 
-def areas(found: Analysis) -> AreasByOutcome:
+def areas(analysis: Analysis) -> AreasByOutcome:
     """Estimate the primary outcomes' effects in every authority, partly pooled.
 
     Parameters
     ----------
-    found : Analysis
+    analysis : Analysis
 
     Returns
     -------
     AreasByOutcome
         Where at least two authorities have an estimate and an error; else why not.
     """
-    primary = primary_outcomes(found.outcomes(), found.plan)
-    pooled = AreasByOutcome(simulated=found.study.simulated)
+    primary = primary_outcomes(analysis.outcomes(), analysis.plan)
+    pooled = AreasByOutcome(simulated=analysis.study.simulated)
     if primary.empty:
         return pooled
-    frame = found.families.to_pandas().loc[found.study.index]
+    frame = analysis.families.to_pandas().loc[analysis.study.index]
     titles = frame["local_authority"].map(authorities()).fillna(frame["local_authority"])
     effects = estimate(
-        found.design, primary, months=found.horizon, method="difference", errors="robust",
+        analysis.design, primary, months=analysis.horizon, method="difference", errors="robust",
         by=titles,
     )  # fmt: skip
     for name in primary:
@@ -90,12 +90,12 @@ def why_not(pooled: Mapping[str, AreaEffects]) -> dict[str, str]:
 def is_simulated(pooled: Mapping[str, AreaEffects]) -> bool:
     """Tell whether any of the records is simulated."""
     own = isinstance(pooled, AreasByOutcome) and pooled.simulated
-    return own or any(found.simulated for found in pooled.values())
+    return own or any(effects.simulated for effects in pooled.values())
 
 
-def left_out(found: AreaEffects) -> tuple[str, ...]:
+def left_out(effects: AreaEffects) -> tuple[str, ...]:
     """Return the authorities that do not count for want of an estimate with an error."""
-    return tuple(found.settings.get("left_out", ()))
+    return tuple(effects.settings.get("left_out", ()))
 
 
 def counts_sentence(pooled: Mapping[str, AreaEffects]) -> str:
@@ -107,9 +107,9 @@ def counts_sentence(pooled: Mapping[str, AreaEffects]) -> str:
         As from `areas` or `read_areas`.
     """
     parts = []
-    for name, found in pooled.items():
-        out, hidden = len(left_out(found)), int(found.frame["hidden"].astype(bool).sum())
-        count = len(found.frame)
+    for name, effects in pooled.items():
+        out, hidden = len(left_out(effects)), int(effects.frame["hidden"].astype(bool).sum())
+        count = len(effects.frame)
         parts.append(
             f"{outcome_label(name)}: {count} of {count + out} authorities with families of "
             "both groups count"
@@ -133,8 +133,8 @@ def areas_record(pooled: Mapping[str, AreaEffects]) -> pd.DataFrame:
         As from `areas`.
     """
     parts: list[pd.DataFrame] = []
-    for outcome, found in pooled.items():
-        frame = found.to_frame()
+    for outcome, effects in pooled.items():
+        frame = effects.to_frame()
         frame.loc[frame["hidden"], list(_NUMBERS)] = np.nan
         counts = {arm: frame[f"n_{arm}"].map(safe_count) for arm in ("treated", "comparison")}
         frame = frame[["name", "hidden", *_NUMBERS]].assign(**counts)
@@ -150,11 +150,11 @@ def together_record(pooled: Mapping[str, AreaEffects]) -> pd.DataFrame:
     An outcome that could not be pooled has a row with nothing but `why`.
     """
     rows = []
-    for outcome, found in pooled.items():
-        held: dict[str, Any] = {name: getattr(found, name) for name in _TOGETHER}
-        held |= {name: found.settings[name] for name in _SETTINGS}
-        held |= {"left_out": _BETWEEN.join(left_out(found)), "why": ""}
-        rows.append({"outcome": outcome, "simulated": found.simulated, **held})
+    for outcome, effects in pooled.items():
+        numbers: dict[str, Any] = {name: getattr(effects, name) for name in _TOGETHER}
+        numbers |= {name: effects.settings[name] for name in _SETTINGS}
+        numbers |= {"left_out": _BETWEEN.join(left_out(effects)), "why": ""}
+        rows.append({"outcome": outcome, "simulated": effects.simulated, **numbers})
     rows += [{"outcome": name, "simulated": is_simulated(pooled), "why": why}
              for name, why in why_not(pooled).items()]  # fmt: skip
     return pd.DataFrame(rows, columns=list(_ALL_COLUMNS))
@@ -169,28 +169,28 @@ def read_areas(impact: Records) -> AreasByOutcome:
         Of chapter 4.
     """
     rows, together = impact.table("areas"), impact.table("areas_together")
-    found = AreasByOutcome()
-    for held in together.to_dict("records"):
-        name = str(held["outcome"])
-        found.simulated |= bool(held["simulated"])
-        if held.get("why"):
-            found.failed[name] = str(held["why"])
+    pooled = AreasByOutcome()
+    for line in together.to_dict("records"):
+        name = str(line["outcome"])
+        pooled.simulated |= bool(line["simulated"])
+        if line.get("why"):
+            pooled.failed[name] = str(line["why"])
             continue
         frame = rows[rows["outcome"] == name].reset_index(drop=True)
         frame = frame.astype(dict.fromkeys(_NUMBERS, float)).assign(
             hidden=frame["hidden"].astype(bool), n_treated=np.nan, n_comparison=np.nan
         )
-        out = str(held.get("left_out") or "")
-        settings = {key: held[key] for key in _SETTINGS}
+        out = str(line.get("left_out") or "")
+        settings = {key: line[key] for key in _SETTINGS}
         settings["left_out"] = tuple(out.split(_BETWEEN)) if out else ()
         # What is missing of every outcome is read as nothing at all.
         numbers: dict[str, Any] = {
-            key: np.nan if held[key] is None else float(held[key]) for key in _TOGETHER
+            key: np.nan if line[key] is None else float(line[key]) for key in _TOGETHER
         }
-        found[name] = AreaEffects(
-            frame=frame, **numbers, settings=settings, simulated=bool(held["simulated"])
+        pooled[name] = AreaEffects(
+            frame=frame, **numbers, settings=settings, simulated=bool(line["simulated"])
         )
-    return found
+    return pooled
 
 
 def areas_chart(
@@ -229,7 +229,7 @@ def authority_table(pooled: Mapping[str, AreaEffects], area: str) -> Table:
     area : str
         Official name.
     """
-    rows = [_authority_row(found, name, area) for name, found in pooled.items()]
+    rows = [_authority_row(effects, name, area) for name, effects in pooled.items()]
     rows += [[outcome_label(name, unit=True), "not known: see below", *["not known"] * 3]
              for name in why_not(pooled)]  # fmt: skip
     columns = ["Outcome", "Its own estimate", "Partly pooled (95% interval)", "Rank (95% interval)",
@@ -250,15 +250,17 @@ def authority_table(pooled: Mapping[str, AreaEffects], area: str) -> Table:
     )  # fmt: skip
 
 
-def _authority_row(found: AreaEffects, outcome: str, area: str) -> list[str]:
-    frame = found.to_frame()
-    digits = decimals((found.mean_high - found.mean_low) / 4)
+def _authority_row(effects: AreaEffects, outcome: str, area: str) -> list[str]:
+    frame = effects.to_frame()
+    digits = decimals((effects.mean_high - effects.mean_low) / 4)
     label = outcome_label(outcome, unit=True)
-    mean = with_interval(found.mean, found.mean_low, found.mean_high, digits)
+    mean = with_interval(effects.mean, effects.mean_low, effects.mean_high, digits)
     own = frame[(frame["name"] == area) & ~frame["hidden"].astype(bool)]
     if own.empty:
-        ends = f"{number(found.prediction_low, digits)} to {number(found.prediction_high, digits)}"
-        why = "too few for an error: left out" if area in left_out(found) else "too few to show"
+        ends = (
+            f"{number(effects.prediction_low, digits)} to {number(effects.prediction_high, digits)}"
+        )
+        why = "too few for an error: left out" if area in left_out(effects) else "too few to show"
         return [label, why, f"another like these: {ends}", "not ranked", mean]
     row = own.iloc[0]
     pooled = with_interval(row["pooled"], row["pooled_low"], row["pooled_high"], digits)
@@ -280,8 +282,8 @@ def authority_sentence(pooled: Mapping[str, AreaEffects], area: str) -> str:
     """
     label = "Simulated records: " if is_simulated(pooled) else ""
     shown, clear = 0, []
-    for outcome, found in pooled.items():
-        frame = found.to_frame()
+    for outcome, effects in pooled.items():
+        frame = effects.to_frame()
         own = frame[(frame["name"] == area) & ~frame["hidden"].astype(bool)]
         shown += len(own)
         if len(own) and (own["pooled_high"].iloc[0] < 0 or own["pooled_low"].iloc[0] > 0):
@@ -290,9 +292,9 @@ def authority_sentence(pooled: Mapping[str, AreaEffects], area: str) -> str:
         return f"{label}effects by authority are not known. {next(iter(why_not(pooled).values()))}"
     if not shown:
         return f"{label}too few families of {area} are in the comparison to show its effects."
-    told = f"can be told from no effect in {', '.join(clear)}" if clear else (
+    ending = f"can be told from no effect in {', '.join(clear)}" if clear else (
         "none can be told from no effect")  # fmt: skip
-    return f"{label}of {shown} primary outcomes that can be shown for {area}, {told}."
+    return f"{label}of {shown} primary outcomes that can be shown for {area}, {ending}."
 
 
 # How many authorities effects and values by authority are of, and why others are not.
@@ -307,9 +309,9 @@ def effects_table(pooled: Mapping[str, AreaEffects]) -> Table:
         As from `areas.areas` or `areas.read_areas`.
     """
     rows: list[tuple[str, str, str, str, str]] = []
-    for name, found in pooled.items():
-        hidden = int(found.frame["hidden"].astype(bool).sum())
-        shown, out = len(found.frame) - hidden, len(left_out(found))
+    for name, effects in pooled.items():
+        hidden = int(effects.frame["hidden"].astype(bool).sum())
+        shown, out = len(effects.frame) - hidden, len(left_out(effects))
         rows.append((outcome_label(name), f"{shown}", f"{hidden}", f"{out}", ""))
     rows += [(outcome_label(name), "none", "none", "none", why)
              for name, why in why_not(pooled).items()]  # fmt: skip
@@ -339,8 +341,8 @@ def values_table(impact: Records, worth: AreaAppraisals | str) -> Table:
     """
     hidden, left = _not_counted(impact)
     names = set() if isinstance(worth, str) else set(worth.frame["name"])
-    small = {name for held in hidden.values() for name in held} - names
-    out = {name for held in left.values() for name in held} - names - small
+    small = {name for names_out in hidden.values() for name in names_out} - names
+    out = {name for names_out in left.values() for name in names_out} - names - small
     rows = [
         ("Valued, and ranked among each other", len(names), "" if names else str(worth)),
         ("Too small to show", len(small), "On at least one outcome fewer than ten families, or "
@@ -359,7 +361,7 @@ def _not_counted(impact: Records) -> tuple[dict[str, list[str]], dict[str, tuple
     """Return, by outcome, the authorities that are too small to show and those left out."""
     pooled = read_areas(impact)
     hidden = {
-        name: [str(one) for one in held.frame.loc[held.frame["hidden"], "name"]]
-        for name, held in pooled.items()
+        name: [str(one) for one in effects.frame.loc[effects.frame["hidden"], "name"]]
+        for name, effects in pooled.items()
     }
-    return hidden, {name: left_out(held) for name, held in pooled.items()}
+    return hidden, {name: left_out(effects) for name, effects in pooled.items()}

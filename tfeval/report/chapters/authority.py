@@ -61,9 +61,9 @@ def headline(name: str, phase: str = "one") -> str:
         )
     counts = _own(area, phase)
     for measure, words in (("targeted", "targeted"), ("turned_around", "claimed")):
-        found = counts[counts["figure"] == measure]
-        if len(found):
-            last, other = found.iloc[-1], "claim" if measure == "targeted" else "target"
+        counted = counts[counts["figure"] == measure]
+        if len(counted):
+            last, other = counted.iloc[-1], "claim" if measure == "targeted" else "target"
             return (
                 f"{area}: {as_published(last)} {words} by {month(last['as_of'])}; no {other} of "
                 f"{rules.words} was found in a source."
@@ -320,11 +320,11 @@ def _neighbours(places: pd.DataFrame, code: str) -> list[tuple[str, str]]:
     alike = (apart**2).sum(axis=1, skipna=False).drop(code).dropna()
     nearest = alike.sort_values(kind="stable").index[:_ALIKE]
     far = _kilometres(places, code).drop(code).dropna().sort_values(kind="stable")[:_NEAR]
-    found = dict.fromkeys(map(str, nearest), "alike")
+    reasons = dict.fromkeys(map(str, nearest), "alike")
     for other, distance in zip(map(str, far.index), far, strict=True):
         near = f"nearby, {distance:,.0f} km"
-        found[other] = f"alike and {near}" if other in found else near
-    return list(found.items())
+        reasons[other] = f"alike and {near}" if other in reasons else near
+    return list(reasons.items())
 
 
 def _kilometres(places: pd.DataFrame, code: str) -> pd.Series:

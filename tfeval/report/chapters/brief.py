@@ -151,8 +151,8 @@ def _caused(brief: Brief) -> Said:
 
 
 def _finding(claims: Records) -> str:
-    found = str(claims["evaluation_2016"].value).split(";")[0]
-    return found[:1].lower() + found[1:]
+    finding = str(claims["evaluation_2016"].value).split(";")[0]
+    return finding[:1].lower() + finding[1:]
 
 
 def _seen(brief: Brief) -> tuple[str, str]:
@@ -175,8 +175,8 @@ def _worth(brief: Brief) -> Said:
     if brief.real:
         sure = UNKNOWN
         if "probability" in value and "confidence" in brief.impact:
-            told = min(value["probability"].number, 1 - value["probability"].number) < 0.05
-            sure = str(brief.impact["confidence"].value) if told else "low"
+            clear = min(value["probability"].number, 1 - value["probability"].number) < 0.05
+            sure = str(brief.impact["confidence"].value) if clear else "low"
         return Said("Worth", f"{value['headline']}".rstrip("."), sure, "chapter 7's chances")
     if "break_even_low" in claims:
         ends = [claims[f"open_2016_total_{how}"] for how in ("within", "between")
@@ -234,32 +234,36 @@ def tiles(brief: Brief) -> Box:
     brief : Brief
     """
     budget, claims, areas = brief.budget, brief.claims, brief.areas
-    share = _told(claims.get("claimed_share", claims.get("claimed_families")))
+    share = _count(claims.get("claimed_share", claims.get("claimed_families")))
     if "claimed_share" not in claims and "claimed_mark" in claims:
         share = f"{claims['claimed_mark']!s}{share}"
     if "areas_moved" in areas:
         caused = f"{areas['areas_moved']:short} of {areas['areas_outcomes']:short}"
-        found = (_AREAS, caused, "public outcomes moved with the programme")
+        effect = (_AREAS, caused, "public outcomes moved with the programme")
     else:
-        found = (_CLAIMS, _told(claims.get("effects_with_values")), "effects printed with a value")
+        effect = (
+            _CLAIMS,
+            _count(claims.get("effects_with_values")),
+            "effects printed with a value",
+        )
     if "break_even_low" in claims:
         ends = f"{claims['break_even_low']:short} to {claims['break_even_high']:short}"
         worth = (_CLAIMS, ends, "of the claim must be its own to break even")
     else:
-        worth = (_CLAIMS, _told(claims.get("ratio_2019_total")), "to the public purse")
+        worth = (_CLAIMS, _count(claims.get("ratio_2019_total")), "to the public purse")
     rows = (
-        (_BUDGET, _told(budget.get("budget")), "of central budget"),
+        (_BUDGET, _count(budget.get("budget")), "of central budget"),
         (_BUDGET, _expected(brief.phase), "expected of authorities beside it"),
         (_CLAIMS, share, "claimed of the families targeted"
          if "claimed_share" in claims else "claimed"),
-        found,
+        effect,
         worth,
     )  # fmt: skip
     return Box("tiles", tuple((f"{name}.ipynb", f"{number}\n{words}")
                               for name, number, words in rows))  # fmt: skip
 
 
-def _told(said: Record | None) -> str:
+def _count(said: Record | None) -> str:
     return NOT_PUBLISHED if said is None else f"{said:short}"
 
 
@@ -314,9 +318,9 @@ def _published(brief: Brief, name: str) -> tuple[Records, Records]:
         "effects_with_values": make_record("effects_with_values", effects_with_values(),
                                            subject={"phase": "two"}),
     }  # fmt: skip
-    asked = {"phase": name}
-    return (Records(_BUDGET, chapter_1.facts(name), asked=asked),
-            Records(_CLAIMS, made, asked=asked))  # fmt: skip
+    subject = {"phase": name}
+    return (Records(_BUDGET, chapter_1.facts(name), parameters=subject),
+            Records(_CLAIMS, made, parameters=subject))  # fmt: skip
 
 
 def _claims_cell(claims: Records) -> str:
@@ -350,14 +354,14 @@ def _worth_cell(claims: Records) -> str:
 
 def _sources() -> list[Source]:
     """Return where the published figures of the page come from, each once."""
-    found: list[Source] = []
+    sources: list[Source] = []
     for name in PHASES:
         one = phase(name)
-        found += [*one.budget.sources, *one.latest_claim().sources]
-    found += figure("budget", "local_contribution_expected").sources
-    found += figure("benefits_claim_2015", "national_claim").sources
+        sources += [*one.budget.sources, *one.latest_claim().sources]
+    sources += figure("budget", "local_contribution_expected").sources
+    sources += figure("benefits_claim_2015", "national_claim").sources
     studies = published("evaluations")
-    found += distinct_sources(
+    sources += distinct_sources(
         studies[studies["figure"].isin(("headline", "fiscal_benefit_per_pound"))]
     )
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(sources))

@@ -130,16 +130,16 @@ def read_broken_designs() -> BrokenDesigns:
     return BrokenDesigns(rows, json.loads(first.removeprefix("#")))
 
 
-def headline(found: BrokenDesigns) -> str:
+def headline(designs: BrokenDesigns) -> str:
     """Say in how many ways a design may be broken, and how many nothing would tell of.
 
     Parameters
     ----------
-    found : BrokenDesigns
+    designs : BrokenDesigns
     """
-    broken = found.rows[found.rows["world"] != CLEAN]
+    broken = designs.rows[designs.rows["world"] != CLEAN]
     counts = broken["verdict"].value_counts()
-    silent = found.silent()
+    silent = designs.silent()
     said = (
         f"Of {len(broken)} ways to break a design over time, intervals hold in "
         f"{counts.get(HOLDS, 0)}, the design's own checks see {counts.get(SEEN, 0)}, and of "
@@ -154,12 +154,12 @@ def headline(found: BrokenDesigns) -> str:
     return f"Simulated records: {said}."
 
 
-def broken_table(found: BrokenDesigns, designs: Iterable[str] | None = None) -> Table:
+def broken_table(broken: BrokenDesigns, designs: Iterable[str] | None = None) -> Table:
     """Return designs and broken assumptions: bias, coverage, flags, and how often one is misled.
 
     Parameters
     ----------
-    found : BrokenDesigns
+    broken : BrokenDesigns
     designs : iterable of str, optional
         Keys of `DESIGNS`; by default all.
 
@@ -180,26 +180,26 @@ def broken_table(found: BrokenDesigns, designs: Iterable[str] | None = None) -> 
     """
     wanted = list(DESIGNS) if designs is None else list(designs)
     for name in wanted:
-        if name not in set(found.rows["design"]):
-            known = found.rows["design"].unique()
+        if name not in set(broken.rows["design"]):
+            known = broken.rows["design"].unique()
             raise ParameterError(f"No design {name} in the table. {suggest(name, known)}")
-    parts = [found.rows[found.rows["design"] == name] for name in wanted]
+    parts = [broken.rows[broken.rows["design"] == name] for name in wanted]
     return _table(
         pd.concat(parts), "Designs over time, with nothing broken and with one thing broken",
-        [*_notes(found), "Flagged where nothing is broken: false alarms."],
+        [*_notes(broken), "Flagged where nothing is broken: false alarms."],
     )  # fmt: skip
 
 
-def silent_table(found: BrokenDesigns) -> Table:
+def silent_table(broken: BrokenDesigns) -> Table:
     """Return the ways to be wrong that no check of the design's own would tell of.
 
     Parameters
     ----------
-    found : BrokenDesigns
+    broken : BrokenDesigns
     """
     return _table(
-        found.silent(), "What no check would tell: intervals fail, and nothing is flagged",
-        [*_notes(found), "Against these only knowledge of the programme helps: what else changed, "
+        broken.silent(), "What no check would tell: intervals fail, and nothing is flagged",
+        [*_notes(broken), "Against these only knowledge of the programme helps: what else changed, "
          "who was treated and why, what spread to others."],
     )  # fmt: skip
 
@@ -218,17 +218,17 @@ def _table(rows: pd.DataFrame, caption: str, notes: list[str]) -> Table:
     return table(pd.DataFrame(shown), caption, notes=[f"{SIMULATED}.", *notes])
 
 
-def _notes(found: BrokenDesigns) -> list[str]:
-    few, many = found.rows["draws"].min(), found.rows["draws"].max()
+def _notes(broken: BrokenDesigns) -> list[str]:
+    few, many = broken.rows["draws"].min(), broken.rows["draws"].max()
     return [
         "Bias: in standard deviations of the outcome without the programme; ± the 95% Monte Carlo "
         "interval. In brackets: the Monte Carlo error, in points.",
         "Flagged: the design's own check says that something is wrong. Misleads: the interval "
         "leaves the truth out and nothing is flagged.",
-        f"Checks, each with its rule: {'; '.join(found.about['rules'].values())}.",
+        f"Checks, each with its rule: {'; '.join(broken.about['rules'].values())}.",
         "Holds: in 90% of draws or more. Seen: flagged far oftener than where nothing is broken, "
         "and in more than half of the draws, or so that it misleads in 5% at most. Silent: else.",
-        f"{few} to {many} draws of each, seed {found.about['seed']}. Sizes of what is broken were "
+        f"{few} to {many} draws of each, seed {broken.about['seed']}. Sizes of what is broken were "
         "chosen to be about as large as the effect: a smaller fault is seen less often.",
     ]
 

@@ -62,19 +62,19 @@ def facts(name: str) -> dict[str, Record]:
     name : str
         The phase.
     """
-    found, about = reconcile(name), {"phase": name}
-    guessed = [part for part in found.parts if part.assumed]
+    balance, about = reconcile(name), {"phase": name}
+    guessed = [part for part in balance.parts if part.assumed]
     ranges = {
-        "tariff_due": (found.parts[0].low, found.parts[0].high),
-        "left_of_budget": found.sourced_remainder,
-        "remainder": found.remainder,
+        "tariff_due": (balance.parts[0].low, balance.parts[0].high),
+        "left_of_budget": balance.sourced_remainder,
+        "remainder": balance.remainder,
     }
     if guessed:
         ranges["assumed"] = (
             sum(part.low for part in guessed), sum(part.high for part in guessed)
         )  # fmt: skip
-    source = found.total.sources[0].url if found.total.sources else ""
-    made = [make_record("budget", found.budget, "£", digits=4, source=source, subject=about)]
+    source = balance.total.sources[0].url if balance.total.sources else ""
+    made = [make_record("budget", balance.budget, "£", digits=4, source=source, subject=about)]
     made += [
         make_record(key, low, "£", digits=4, interval=(low, high), subject=about)
         for key, (low, high) in ranges.items()
@@ -161,8 +161,8 @@ def programme_table() -> Table:
         ],
     }
     frame = pd.DataFrame(rows, index=[one.title for one in rules]).T.rename_axis("").reset_index()
-    found = [source for one in rules for source in (*one.budget.sources, *one.families.sources)]
-    return table(frame, caption="The phases of the programme", sources=found)
+    sources = [source for one in rules for source in (*one.budget.sources, *one.families.sources)]
+    return table(frame, caption="The phases of the programme", sources=sources)
 
 
 def budget_table() -> Table:
@@ -189,8 +189,8 @@ def departments_table() -> Table:
 
 def reconciliation_table(name: str) -> Table:
     """Return a phase's budget beside its parts; it always adds up."""
-    found = reconcile(name)
-    frame = found.to_frame()
+    balance = reconcile(name)
+    frame = balance.to_frame()
     shown = pd.DataFrame(
         {
             "Part": frame["part"],
@@ -204,11 +204,11 @@ def reconciliation_table(name: str) -> Table:
             "Basis": frame["basis"],
         }
     )
-    cited = [source for part in found.parts for source in part.sources]
+    cited = [source for part in balance.parts for source in part.sources]
     return table(
         shown,
         caption=f"What the budget went on, {phase(name).title}",
-        sources=[*found.total.sources, *cited],
+        sources=[*balance.total.sources, *cited],
         notes="The low remainder belongs to the high parts, and the high one to the low parts. "
         "Below zero, the parts exceed the budget: not all of them can have been paid in full.",
     )
@@ -216,23 +216,23 @@ def reconciliation_table(name: str) -> Table:
 
 def reconciliation_chart(name: str) -> Chart:
     """Return the budget as a waterfall of its parts, each at its low end."""
-    found = reconcile(name)
-    left = found.remainder[1]
-    listed = "; ".join(f"{part.name} {pounds(part.low)}" for part in found.parts)
+    balance = reconcile(name)
+    left = balance.remainder[1]
+    listed = "; ".join(f"{part.name} {pounds(part.low)}" for part in balance.parts)
     return waterfall_chart(
-        [part.name for part in found.parts],
-        [part.low / 1e6 for part in found.parts],
-        total=found.budget / 1e6,
+        [part.name for part in balance.parts],
+        [part.low / 1e6 for part in balance.parts],
+        total=balance.budget / 1e6,
         total_label="Budget",
         remainder_label="Left unexplained",
-        title=f"The parts, at their low ends, come to {1 - left / found.budget:.0%} of "
-        f"{pounds(found.budget)}",
+        title=f"The parts, at their low ends, come to {1 - left / balance.budget:.0%} of "
+        f"{pounds(balance.budget)}",
         subtitle="What the budget went on, each part at its low end, £ million",
-        alt=f"Waterfall chart of the budget of {pounds(found.budget)}: {listed}; "
+        alt=f"Waterfall chart of the budget of {pounds(balance.budget)}: {listed}; "
         f"left unexplained {pounds(left)}.",
         sources=[
-            *found.total.sources,
-            *(source for part in found.parts for source in part.sources),
+            *balance.total.sources,
+            *(source for part in balance.parts for source in part.sources),
         ],
     )
 
@@ -251,8 +251,8 @@ def prices_table(name: str, assumptions: Assumptions) -> Table:
     cash, base = rules.budget.pounds()[0], assumptions.discounted_to(name)
     years = list(rules.years)
     flows = [deflate(cash / len(years), year, assumptions.price_year) for year in years]
-    held = [0.0] * (years[0] - base) + flows  # nothing of the budget before its first year
-    values = [cash, sum(flows), present_value(np.array(held), edition, timing=assumptions.timing)]
+    yearly = [0.0] * (years[0] - base) + flows  # nothing of the budget before its first year
+    values = [cash, sum(flows), present_value(np.array(yearly), edition, timing=assumptions.timing)]
     label = financial_year(assumptions.price_year)
     frame = pd.DataFrame(
         {

@@ -49,27 +49,27 @@ def regions() -> dict[str, str]:
     return dict(zip(frame["code"], frame["region"], strict=True))
 
 
-def keep_families(found: Families) -> None:
+def keep_families(families: Families) -> None:
     """Keep the cells of chapter 2 beside its page: families by arm and area, and their results."""
-    keep_cells(lambda: families_cells(found))
+    keep_cells(lambda: families_cells(families))
 
 
-def families_cells(found: Families) -> Cells:
+def families_cells(families: Families) -> Cells:
     """Return the cells of chapter 2: of all authorities, whichever the page shows.
 
     Parameters
     ----------
-    found : Families
+    families : Families
     """
-    settings = found.cohort.settings
+    settings = families.cohort.settings
     months = settings.horizons[-1]
-    frame = found.cohort.to_pandas()
-    followed = found.cohort.followed(months).to_numpy(dtype=bool)
+    frame = families.cohort.to_pandas()
+    followed = families.cohort.followed(months).to_numpy(dtype=bool)
     frame = frame[followed].reset_index(drop=True)
     maker = Maker(frame["family_id"], frame["local_authority"], regions())
     treated = frame["treated"].to_numpy() == 1
     rules = programmes()[settings.phase]
-    met = _results(found, months, frame)
+    met = _results(families, months, frame)
     for level, area, parent, inside in maker.areas:
         place: dict[str, Any] = {"level": level, "area": area, "parent": parent, "months": months}
         for arm, which in ARMS.items():
@@ -84,37 +84,37 @@ def families_cells(found: Families) -> Cells:
                 maker.count(known & (met[name].to_numpy() == 1), known, number=f"result:{name}",
                             arm=arm, base=f"judged:{name}", outcome=name,
                             within="" if name == total else f"result:{total}", **place)  # fmt: skip
-    own = found.cohort.to_pandas()[followed].index
-    when = {"before": found.cohort.baseline().loc[own],
-            "after": found.cohort.outcomes(months).loc[own]}  # fmt: skip
+    own = families.cohort.to_pandas()[followed].index
+    when = {"before": families.cohort.baseline().loc[own],
+            "after": families.cohort.outcomes(months).loc[own]}  # fmt: skip
     add_base_rates(maker, when, treated, months)
     add_attached(maker, frame["index_on"], treated, months)
     about = {"phase": settings.phase, "comparison": settings.comparison, "horizon": months}
     return maker.made(notebook="02_families_and_data", parameters=about,
-                      simulated=found.records.simulated)  # fmt: skip
+                      simulated=families.records.simulated)  # fmt: skip
 
 
-def _results(found: Families, months: int, frame: pd.DataFrame) -> pd.DataFrame:
-    rules = programmes()[found.cohort.settings.phase].result
+def _results(families: Families, months: int, frame: pd.DataFrame) -> pd.DataFrame:
+    rules = programmes()[families.cohort.settings.phase].result
     try:
-        tests = results_tests(found.records, found.cohort, months).set_index("unit")
+        tests = results_tests(families.records, families.cohort, months).set_index("unit")
     except TfevalError:  # without the tables that they look at there are none
         return pd.DataFrame(index=frame.index)
     names = [name for name in (rules.name, rules.behaviour, rules.employment) if name in tests]
     return tests.loc[frame["unit"], names].reset_index(drop=True)
 
 
-def keep_impact(found: Analysis) -> None:
+def keep_impact(analysis: Analysis) -> None:
     """Keep the cells of chapter 4 beside its page."""
-    keep_cells(lambda: impact_cells(found))
+    keep_cells(lambda: impact_cells(analysis))
 
 
-def impact_cells(found: Analysis) -> Cells:
+def impact_cells(analysis: Analysis) -> Cells:
     """Return the cells of chapter 4: families, means and effects in England; by area the primary.
 
     Parameters
     ----------
-    found : Analysis
+    analysis : Analysis
 
     Notes
     -----
@@ -124,16 +124,16 @@ def impact_cells(found: Analysis) -> Cells:
     By area, values over the one that one in a hundred of those with the outcome exceed are taken
     for that one: there a few extreme families would set the unit. England's are as they are.
     """
-    study, design = found.study, found.design
-    frame = found.families.to_pandas().loc[study.index].reset_index(drop=True)
+    study, design = analysis.study, analysis.design
+    frame = analysis.families.to_pandas().loc[study.index].reset_index(drop=True)
     maker = Maker(frame["family_id"], frame["local_authority"], regions())
-    outcomes = found.outcomes()
-    primary = [str(name) for name in primary_outcomes(outcomes, found.plan)]
+    outcomes = analysis.outcomes()
+    primary = [str(name) for name in primary_outcomes(outcomes, analysis.plan)]
     kept = design.weights > 0
     caps = {name: cap_of(outcomes[name].to_numpy(dtype=float)[kept]) for name in primary}
     for level, area, parent, inside in maker.areas:
         place: dict[str, Any] = {"level": level, "area": area, "parent": parent,
-                                 "months": found.horizon}  # fmt: skip
+                                 "months": analysis.horizon}  # fmt: skip
         for arm, which in ARMS.items():
             own = kept & (study.treated == which) & inside
             if not own.any():
@@ -143,21 +143,23 @@ def impact_cells(found: Analysis) -> Cells:
                 values = outcomes[name].to_numpy(dtype=float)
                 cap = None if area == ENGLAND else caps[name]
                 _add_outcome(maker, str(name), values, own, design, cap, arm=arm, **place)
-    add_balance(maker, design, found.balance.to_frame(), found.horizon)
-    possible = found.families.outcomes(found.horizon).loc[study.index].get("sessions_possible")
+    add_balance(maker, design, analysis.balance.to_frame(), analysis.horizon)
+    possible = (
+        analysis.families.outcomes(analysis.horizon).loc[study.index].get("sessions_possible")
+    )
     if possible is not None:
         values = possible.to_numpy(dtype=float)
         add_mean(maker, values, ~np.isnan(values), "mean:sessions_possible", np.ones(len(values)),
                  name="sessions_possible", arm="both", level="england", area=ENGLAND,
-                 months=found.horizon)  # fmt: skip
-    _add_effects(maker, found, outcomes, "", found.specification.estimator)
+                 months=analysis.horizon)  # fmt: skip
+    _add_effects(maker, analysis, outcomes, "", analysis.specification.estimator)
     codes = frame["local_authority"].astype(str)
     for level, by in (("region", codes.map(regions()).fillna("")), ("authority", codes)):
         if primary and by.ne("").any():
-            _add_effects(maker, found, outcomes[primary], level, "difference",
+            _add_effects(maker, analysis, outcomes[primary], level, "difference",
                          by.set_axis(study.index), caps)  # fmt: skip
-    return maker.made(notebook="04_impact", parameters=Subject.of(found.specification).parameters(),
-                      simulated=study.simulated)  # fmt: skip
+    parameters = Subject.of(analysis.specification).parameters()
+    return maker.made(notebook="04_impact", parameters=parameters, simulated=study.simulated)
 
 
 @dataclass(frozen=True)
@@ -207,28 +209,28 @@ def _add_outcome(  # noqa: PLR0917
 
 
 def _add_effects(  # noqa: PLR0917
-    maker: Maker, found: Analysis, outcomes: pd.DataFrame, level: str, method: str,
+    maker: Maker, analysis: Analysis, outcomes: pd.DataFrame, level: str, method: str,
     by: pd.Series | None = None, caps: Mapping[str, Cap | None] | None = None,
 ) -> None:  # fmt: skip
-    design, raw = found.design, outcomes
+    design, raw = analysis.design, outcomes
     biting = {name: cap for name, cap in (caps or {}).items()
               if cap and cap.bites(outcomes[name].to_numpy(dtype=float))}  # fmt: skip
     outcomes = outcomes.assign(**{name: outcomes[name].clip(upper=cap.at)
                                   for name, cap in biting.items()})  # fmt: skip
     try:
-        held = estimates_of(
-            design, aligned(found.study, outcomes, found.horizon), populations(design, by),
+        estimates = estimates_of(
+            design, aligned(analysis.study, outcomes, analysis.horizon), populations(design, by),
             METHODS[method].means("linear", False), stacked=False,
         )  # fmt: skip
-        effects = found.effects if by is None else estimate(
-            design, outcomes, months=found.horizon, method=method, errors="robust", by=by
+        effects = analysis.effects if by is None else estimate(
+            design, outcomes, months=analysis.horizon, method=method, errors="robust", by=by
         )  # fmt: skip
     except TfevalError:  # no area has both arms
         return
     frame = effects.to_frame().set_index(["population", "outcome"])
     parents = {area: parent for _, area, parent, _ in maker.areas}
     known = {str(name): outcomes[name].to_numpy(dtype=float) for name in outcomes}
-    for place, row in enumerate(held.rows):
+    for place, row in enumerate(estimates.rows):
         area = ENGLAND if by is None else str(row["population"])
         key = (row["population"], row["outcome"])
         if area not in parents or key not in frame.index:
@@ -236,16 +238,16 @@ def _add_effects(  # noqa: PLR0917
         line = frame.loc[key]
         if not np.isfinite(line["estimate"]):
             continue
-        members, own_pulls, pulls = _pulls(held, place, found)
+        members, own_pulls, pulls = _pulls(estimates, place, analysis)
         error = float(line["std_error"])
-        squares = _squares(pulls, found, members if by is None else None)
+        squares = _squares(pulls, analysis, members if by is None else None)
         left = max(error**2 - most(squares), 0.0) if np.isfinite(error) else np.nan
         counts = [(int(line[f"n_{arm}"]), int(line[f"events_{arm}"])) for arm in ARMS]
         own = [least_of(*pair, float(line[f"mean_{arm}"]))
                for arm, pair in zip(ARMS, counts, strict=True)]  # fmt: skip
         name = str(row["outcome"])
         cap, values = biting.get(name), known[name]
-        shifted = sum(_shifted(cap, raw[name].to_numpy(dtype=float), members, which, found)
+        shifted = sum(_shifted(cap, raw[name].to_numpy(dtype=float), members, which, analysis)
                       for which in ARMS.values()) if cap else 0.0  # fmt: skip
         whole = bool(np.isin(values[~np.isnan(values)], (0.0, 1.0)).all())
         if whole and by is not None:
@@ -253,7 +255,7 @@ def _add_effects(  # noqa: PLR0917
         maker.add(
             members, kind="effect",
             number=f"effect:{name}:{design.method}:{method}:{design.estimand}{CAPPED * bool(cap)}",
-            outcome=name, months=found.horizon, arm="both",
+            outcome=name, months=analysis.horizon, arm="both",
             level=level or "england", area=area, parent=parents[area],
             value=float(line["estimate"]), error=error, n=float(line["n_treated"]),
             events=float(line["events_treated"]), least=min(own),
@@ -265,37 +267,37 @@ def _add_effects(  # noqa: PLR0917
 
 
 def _shifted(
-    cap: Cap, values: np.ndarray, members: np.ndarray, which: bool, found: Analysis
+    cap: Cap, values: np.ndarray, members: np.ndarray, which: bool, analysis: Analysis
 ) -> float:
     """Return how far one group's mean moves as the cap does."""
-    rows = members[found.study.treated[members] == which]
+    rows = members[analysis.study.treated[members] == which]
     rows = rows[~np.isnan(values[rows])]
-    weights = found.design.weights[rows]
+    weights = analysis.design.weights[rows]
     return cap.moved(values[rows], weights) if weights.sum() > 0 else 0.0
 
 
-def _squares(pulls: np.ndarray, found: Analysis, members: np.ndarray | None) -> np.ndarray:
+def _squares(pulls: np.ndarray, analysis: Analysis, members: np.ndarray | None) -> np.ndarray:
     """Return what leaving each out takes off the squared error; clustered if members are given."""
     if members is None:
         return pulls**2
-    codes = found.families.to_pandas().loc[found.study.index[members], "local_authority"]
+    codes = analysis.families.to_pandas().loc[analysis.study.index[members], "local_authority"]
     _, place = np.unique(codes.astype(str), return_inverse=True)
     sums = np.bincount(place, weights=pulls)
     return 2 * np.abs(sums[place] * pulls) + pulls**2
 
 
 def _pulls(
-    held: Estimates, place: int, found: Analysis
+    estimates: Estimates, place: int, analysis: Analysis
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the units of an effect, what each contributes, and how far leaving it out moves it."""
-    part = held.part[:, place]
-    psi = (held.psi_treated - held.psi_comparison)[:, place]
+    part = estimates.part[:, place]
+    psi = (estimates.psi_treated - estimates.psi_comparison)[:, place]
     moved = part & (psi != 0)
     members = np.flatnonzero(part)
-    grown = np.ones(found.study.size)
+    grown = np.ones(analysis.study.size)
     for which in ARMS.values():
-        arm = moved & (found.study.treated == which)
-        weights = found.design.weights[arm]
+        arm = moved & (analysis.study.treated == which)
+        weights = analysis.design.weights[arm]
         share = most(weights) / weights.sum() if len(weights) else 0.0
         # What is left out takes its weight with it.
         grown[arm] = 1.0 / (1.0 - min(share, 0.5))

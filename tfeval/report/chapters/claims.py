@@ -109,16 +109,16 @@ def facts(name: str, assumptions: Assumptions) -> dict[str, Record]:
 
 
 def _final() -> list[Record]:
-    found = marks()
+    full = marks()
     saving = figure("benefits_claim_2015", "national_claim").pounds()[0]
     number: list[tuple[str, float, str, int | None]] = [
         ("claimed_share", 100 * national_share(), "%", 3),
         ("claimed_saving", saving, "£", None),
         ("claimed_against", phase("one").budget.pounds()[0], "£", None),
-        ("full_marks_observed", found.observed, "", None),
-        ("full_marks_known", found.known, "", None),
-        ("full_marks_expected", found.expected, "", 2),
-        ("full_marks_early", found.early, "", None),
+        ("full_marks_observed", full.observed, "", None),
+        ("full_marks_known", full.known, "", None),
+        ("full_marks_expected", full.expected, "", 2),
+        ("full_marks_early", full.early, "", None),
     ]
     return [
         make_record(name, value, unit, digits=digits, subject={"phase": "one"})
@@ -191,10 +191,12 @@ def over_time_chart(name: str) -> Chart:
 
 def _rise(wide: pd.DataFrame) -> str:
     """Say how far the measure with the most counts rose."""
-    told = wide[wide.count().idxmax()].dropna()
-    ends = [f"{told.iloc[at]:,.0f} in {told.index[at]:%B %Y}" for at in (0, -1)]
+    counts = wide[wide.count().idxmax()].dropna()
+    ends = [f"{counts.iloc[at]:,.0f} in {counts.index[at]:%B %Y}" for at in (0, -1)]
     return (
-        f"{told.name}: from {ends[0]} to {ends[1]}" if len(told) > 1 else f"{told.name}: {ends[0]}"
+        f"{counts.name}: from {ends[0]} to {ends[1]}"
+        if len(counts) > 1
+        else f"{counts.name}: {ends[0]}"
     )
 
 
@@ -289,14 +291,14 @@ def marks() -> FullMarks:
 @of_phase("one")
 def full_marks_table() -> Table:
     """Return whether more authorities claimed 100% than chance allows, and a rival explanation."""
-    found = marks()
+    full = marks()
     lines = [
-        ("With an exact final claim", found.known, found.observed, found.expected,
-         found.probability),
-        ("of them with a claim of May 2015", found.unchosen_known, found.unchosen_observed,
-         found.unchosen_expected, found.unchosen_probability),
-        ("With a published target", found.authorities, f"at least {found.observed}",
-         found.expected_all, found.probability_all),
+        ("With an exact final claim", full.known, full.observed, full.expected,
+         full.probability),
+        ("of them with a claim of May 2015", full.unchosen_known, full.unchosen_observed,
+         full.unchosen_expected, full.unchosen_probability),
+        ("With a published target", full.authorities, f"at least {full.observed}",
+         full.expected_all, full.probability_all),
     ]  # fmt: skip
     frame = pd.DataFrame(
         [
@@ -308,11 +310,11 @@ def full_marks_table() -> Table:
     )  # fmt: skip
     chance = (
         f"Chance: every family turned around independently at the national share of "
-        f"{found.share:.1%}, so an authority with n families claims all with a chance of "
-        f"{found.share:.3f} to the power n."
+        f"{full.share:.1%}, so an authority with n families claims all with a chance of "
+        f"{full.share:.3f} to the power n."
     )
     chosen = (
-        f"{found.early} of the {found.observed} are among the known ones because they stand at "
+        f"{full.early} of the {full.observed} are among the known ones because they stand at "
         "100%: a count only grows, so an earlier claim of all is final, and an earlier claim of "
         "fewer is not. The second row leaves them out. What is published was published by "
         "councils and newspapers, and an authority at 100% may be likelier to say so; the third "

@@ -71,8 +71,8 @@ def banner(records: Records, balance: Balance) -> Box | None:
     balance : Balance
     """
     lines = [("", SIMULATED)] if records.simulated else []
-    if told := alarm(balance):
-        lines.append(("Alarm", told))
+    if warning := alarm(balance):
+        lines.append(("Alarm", warning))
     return (
         Box("simulated" if records.simulated else "alarm", tuple(lines), records.simulated)
         if lines
@@ -123,11 +123,11 @@ def covariates_table(families: Cohort, study: Study) -> Table:
     known = families.columns.set_index("name")
     rows = []
     for name in families.covariates:
-        told = known.loc[name]
+        column = known.loc[name]
         why = study.left_out.get(name, "")
         used = f"left out: it {why}" if why else "compared"
-        rows.append((families.labels[name], told["description"] or "Counted", told["unit"],
-                     told["source_table"], used))  # fmt: skip
+        rows.append((families.labels[name], column["description"] or "Counted", column["unit"],
+                     column["source_table"], used))  # fmt: skip
     frame = pd.DataFrame(rows, columns=["Covariate", "What it is", "Unit", "Table", "Use"])
     return table(
         frame,

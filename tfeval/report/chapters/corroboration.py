@@ -27,19 +27,19 @@ from tfeval.report.chapters.specifications import opinions, repeats
 BETTER, WORSE = "better", "worse"
 
 
-def headline(found: Analysis, rows: pd.DataFrame) -> str:
+def headline(analysis: Analysis, rows: pd.DataFrame) -> str:
     """Say what was caused in one sentence, and in another whether other choices say the same.
 
     Parameters
     ----------
-    found : Analysis
+    analysis : Analysis
     rows : DataFrame
         As from `specifications`.
     """
-    said = impact.headline(found)
-    if found.balance.verdict().word == NOT_BALANCED:
+    said = impact.headline(analysis)
+    if analysis.balance.verdict().word == NOT_BALANCED:
         return said
-    return f"{said} {agreement(rows, found.plan)}".rstrip()
+    return f"{said} {agreement(rows, analysis.plan)}".rstrip()
 
 
 def agreement(rows: pd.DataFrame, plan: AnalysisPlan) -> str:
@@ -62,13 +62,13 @@ def agreement(rows: pd.DataFrame, plan: AnalysisPlan) -> str:
     others = _others(rows, plan)
     if not others:
         return "No other choice has groups alike and an interval to compare it with."
-    told: dict[str, dict[str, int]] = {}
+    ways: dict[str, dict[str, int]] = {}
     apart = 0
     for part in others:
         own = {str(row["outcome"]): way for row in part if (way := direction(row))}
         apart += bool(own)
         for name, way in own.items():
-            counts = told.setdefault(name, {BETTER: 0, WORSE: 0})
+            counts = ways.setdefault(name, {BETTER: 0, WORSE: 0})
             counts[way] += 1
     count = len(others)
     choices = "choice" if count == 1 else "choices"
@@ -80,7 +80,7 @@ def agreement(rows: pd.DataFrame, plan: AnalysisPlan) -> str:
     return (
         f"The answer hangs on the choice: {apart} of {count} other {choices} with groups alike or "
         "partly alike put a primary outcome apart from no effect, by intervals not corrected for "
-        f"their number: {'; '.join(_counted(name, counts) for name, counts in told.items())}."
+        f"their number: {'; '.join(_counted(name, counts) for name, counts in ways.items())}."
     )
 
 
@@ -104,16 +104,16 @@ def direction(row: dict[str, Any]) -> str:
 
 def _others(rows: pd.DataFrame, plan: AnalysisPlan) -> list[list[dict[str, Any]]]:
     same = repeats(rows)
-    found = []
+    choices = []
     for place, (keys, part) in enumerate(opinions(rows)):
         if not place or keys in same or part["alike"].iloc[0] == NOT_BALANCED:
             continue
         own = part[[bool(name) and plan.role(name) == "primary" for name in part["outcome"]]]
         own = own[own["conf_low"].notna() & own["conf_high"].notna()]
         if len(own):
-            found.append([{str(key): value for key, value in row.items()}
+            choices.append([{str(key): value for key, value in row.items()}
                           for row in own.to_dict("records")])  # fmt: skip
-    return found
+    return choices
 
 
 def _counted(name: str, counts: dict[str, int]) -> str:
@@ -218,9 +218,9 @@ def _national(own: pd.Series, cited: list[Source]) -> list[Line]:
     whole = phase("one").families.value
     lines = []
     for when in _NATIONAL:
-        found = figure("progress_national", "turned_around", as_of=when)
-        cited += found.sources
-        lines.append((f"National share, {month(when)}", percent(found.value / whole)))
+        claim = figure("progress_national", "turned_around", as_of=when)
+        cited += claim.sources
+        lines.append((f"National share, {month(when)}", percent(claim.value / whole)))
     return lines
 
 

@@ -59,12 +59,12 @@ def _or_missing(caption: str) -> Callable[[Callable[P, Table]], Callable[P, Tabl
 # Doubt about the comparison group: how far off it is where the truth is known.
 
 
-def doubts(found: Value, audit: KnownTruth, weights: Weights = None) -> pd.DataFrame:
+def doubts(value: Value, audit: KnownTruth, weights: Weights = None) -> pd.DataFrame:
     """Return how far off the page's own comparison is in each world of the audit.
 
     Parameters
     ----------
-    found : Value
+    value : Value
     audit : KnownTruth
     weights : mapping of str to float, optional
         Of each world, by its key: every world that the audit ran of this comparison, 0 to leave one
@@ -91,7 +91,7 @@ def doubts(found: Value, audit: KnownTruth, weights: Weights = None) -> pd.DataF
     Worlds without any effect, in which all that is estimated is error; those that the audit ran
     more than once, so that the size of chance is known.
     """
-    keys = {name: found.impact[name].value for name in _KEY}
+    keys = {name: value.impact[name].value for name in _KEY}
     rows = audit.select(effects=NONE, **keys | {"horizon": int(keys["horizon"])})
     rows = rows[rows["bias_percent"].notna() & rows["bias_percent_error"].notna()]
     worlds: dict[Any, dict[str, dict[Any, Any]]] = {}
@@ -110,7 +110,7 @@ def doubts(found: Value, audit: KnownTruth, weights: Weights = None) -> pd.DataF
             f"weights: one, not below 0, for each of {', '.join(dict.fromkeys(order))}."
         )
     for (world, simulator), part in worlds.items():
-        for name in found.appraisal.model.outcomes:
+        for name in value.appraisal.model.outcomes:
             audited = name in part
             row = part[name if audited else PRIMARY_MEAN]
             turned = -1.0 if is_more_better(name) and not audited else 1.0
@@ -126,25 +126,25 @@ def doubts(found: Value, audit: KnownTruth, weights: Weights = None) -> pd.DataF
 
 @or_why
 @_or_missing("Value without and with doubt about the comparison group")
-def doubt_table(found: Value, audit: KnownTruth, weights: Weights = None) -> Table:
+def doubt_table(value: Value, audit: KnownTruth, weights: Weights = None) -> Table:
     """Return value without and with doubt about the comparison group, side by side.
 
     Parameters
     ----------
-    found : Value
+    value : Value
     audit : KnownTruth
         Of which the errors are taken.
     weights : mapping of str to float, optional
         As in `doubts`.
     """
-    rows = doubts(found, audit, weights)
-    sides = (found.drawn, with_doubt(found.appraisal, found.drawn, rows))
-    share = f"{found.drawn.level:.0%} interval"
+    rows = doubts(value, audit, weights)
+    sides = (value.drawn, with_doubt(value.appraisal, value.drawn, rows))
+    share = f"{value.drawn.level:.0%} interval"
     lines = [
         ("Net present value, mean", *(amount(float(one.npv.mean())) for one in sides)),
         (f"Net present value, {share}", *(_ends(*one.interval()) for one in sides)),
         (
-            f"Probability that it {PAYS[found.drawn.model.account]}",
+            f"Probability that it {PAYS[value.drawn.model.account]}",
             *(chance(one.probability()) for one in sides),
         ),
     ]
@@ -161,19 +161,19 @@ def doubt_table(found: Value, audit: KnownTruth, weights: Weights = None) -> Tab
     return table(
         pd.DataFrame(lines, columns=columns),
         "Value without and with doubt about the comparison group",
-        notes=found.marked(notes),
+        notes=value.marked(notes),
     )
 
 
 @or_why
 @_or_missing("The worlds that doubt about the comparison group is made of")
-def doubt_worlds_table(found: Value, audit: KnownTruth, weights: Weights = None) -> Table:
+def doubt_worlds_table(valued: Value, audit: KnownTruth, weights: Weights = None) -> Table:
     """Return the worlds of which the doubt is made, with weights, errors and value in each."""
-    rows = doubts(found, audit, weights)
+    rows = doubts(valued, audit, weights)
     lines, whole = [], rows.drop_duplicates("world")["weight"].sum()
     for world, part in rows.groupby("world", sort=False):
         name, _, simulator = str(world).partition("/")
-        value = with_doubt(found.appraisal, found.drawn, part).npv.mean()
+        value = with_doubt(valued.appraisal, valued.drawn, part).npv.mean()
         worst = part.iloc[int(part["relative"].abs().to_numpy().argmax())]
         lines.append((
             f"{capital(WORLDS[name].words)} ({simulator})",
@@ -192,8 +192,8 @@ def doubt_worlds_table(found: Value, audit: KnownTruth, weights: Weights = None)
         f"{min(middle, 1.0) ** 2:.0%} of the variance over worlds, so doubt is drawn too wide "
         "rather than too narrow. More draws of the audit lessen it.",
     ]
-    held = {str(name).partition("/")[0] for name in rows["world"]}
-    without = [world.words for name, world in WORLDS.items() if name not in held]
+    present = {str(name).partition("/")[0] for name in rows["world"]}
+    without = [world.words for name, world in WORLDS.items() if name not in present]
     if without:
         notes.append(
             "Without weight, or not run of this comparison without an effect: "
@@ -207,19 +207,19 @@ def doubt_worlds_table(found: Value, audit: KnownTruth, weights: Weights = None)
     return table(
         pd.DataFrame(lines, columns=columns),
         "The worlds that doubt about the comparison group is made of",
-        notes=found.marked(notes),
+        notes=valued.marked(notes),
     )
 
 
 # What should have been studied, at what size, and worth what.
 
 
-def studies(found: Value, audit: KnownTruth, weights: Weights = None) -> dict[str, StudyValue]:
+def studies(value: Value, audit: KnownTruth, weights: Weights = None) -> dict[str, StudyValue]:
     """Return what one more study would be worth by size: of the same kind, and beyond doubt.
 
     Parameters
     ----------
-    found : Value
+    value : Value
     audit : KnownTruth
     weights : mapping of str to float, optional
         As in `doubts`.
@@ -237,35 +237,35 @@ def studies(found: Value, audit: KnownTruth, weights: Weights = None) -> dict[st
         If the standard deviation of no outcome is known.
     """
     try:
-        drawn = with_doubt(found.appraisal, found.drawn, doubts(found, audit, weights))
+        drawn = with_doubt(value.appraisal, value.drawn, doubts(value, audit, weights))
     except DataError:
-        drawn = found.drawn
-    followed = found.impact.get("families_followed")
-    kinds = ("alike",) if drawn is found.drawn else ("alike", "unbiased")
-    most = found.appraisal.settings.total_families / 2
-    asked: dict[str, Any] = {
-        "phase": found.phase, "families": [size for size in SIZES if size <= most] or [most],
+        drawn = value.drawn
+    followed = value.impact.get("families_followed")
+    kinds = ("alike",) if drawn is value.drawn else ("alike", "unbiased")
+    most = value.appraisal.settings.total_families / 2
+    settings: dict[str, Any] = {
+        "phase": value.phase, "families": [size for size in SIZES if size <= most] or [most],
         "reference": None if followed is None else float(followed.value),
     }  # fmt: skip
     return {
-        name: value_of_study(found.appraisal, drawn, unbiased=name == "unbiased", **asked)
+        name: value_of_study(value.appraisal, drawn, unbiased=name == "unbiased", **settings)
         for name in kinds
     }
 
 
 @or_why
 @_or_missing("What should have been studied, and at what size?")
-def study_table(found: Value, audit: KnownTruth, weights: Weights = None) -> Table:
+def study_table(value: Value, audit: KnownTruth, weights: Weights = None) -> Table:
     """Return what studies of several sizes would be worth, what they cost and what is left.
 
     Parameters
     ----------
-    found : Value
+    value : Value
     audit : KnownTruth
     weights : mapping of str to float, optional
         As in `doubts`.
     """
-    both = studies(found, audit, weights)
+    both = studies(value, audit, weights)
     sizes = both["alike"].frame
     shown = pd.DataFrame({
         "Families in each group": [*(f"{size:,.0f}" for size in sizes["families"]), "without end"],
@@ -275,22 +275,22 @@ def study_table(found: Value, audit: KnownTruth, weights: Weights = None) -> Tab
         shown[f"{KINDS[name]}: worth"] = [*map(amount, one.frame["next_value"]),
                                           amount(one.next_limit)]  # fmt: skip
         shown[f"{KINDS[name]}: net benefit"] = [*map(amount, one.frame["net_benefit"]), ""]
-    notes = [_answer(found, both), *_study_notes(found, both["alike"])]
+    notes = [_answer(value, both), *_study_notes(value, both["alike"])]
     if len(both) == 1:
         notes.append("How far off such a comparison can be the audit does not say: it is left out.")
     sources = list(both["alike"].cost.sources)
     return table(
         shown,
         "What should have been studied, and at what size?",
-        notes=found.marked(notes),
+        notes=value.marked(notes),
         sources=sources,
     )
 
 
-def _study_notes(found: Value, one: StudyValue) -> list[str]:
-    year, base = found.appraisal.settings.price_year, found.appraisal.model.years[0]
+def _study_notes(value: Value, one: StudyValue) -> list[str]:
+    year, base = value.appraisal.settings.price_year, value.appraisal.model.years[0]
     notes = [
-        f"Worth: the expected gain, to {_whom(found, one)}, from deciding with what the study "
+        f"Worth: the expected gain, to {_whom(value, one)}, from deciding with what the study "
         "says rather than without it. Value and costs of a family are those of this page, "
         f"{one.following.years_later} years later. All pounds in prices of {financial_year(year)}, "
         f"discounted to {financial_year(base)}.",
@@ -298,7 +298,7 @@ def _study_notes(found: Value, one: StudyValue) -> list[str]:
         f"{one.cost.years[0]} to {one.cost.years[-1] + 1}, {pounds(one.cost.cash)} in cash, "
         f"{amount(one.cost.value)} in these prices, is taken to have bought "
         f"{one.reference:,.0f} families a group, and to grow with them. "
-        f"{_not_seen(found, one)} was not published where looked: it is taken to cost the same.",
+        f"{_not_seen(value, one)} was not published where looked: it is taken to cost the same.",
         "A study of the same kind takes away chance, and leaves doubt about the comparison group "
         "as it is. No such study resolves unit costs, persistence or the programme's costs.",
     ]
@@ -308,27 +308,27 @@ def _study_notes(found: Value, one: StudyValue) -> list[str]:
     return notes
 
 
-def _not_seen(found: Value, one: StudyValue) -> str:
+def _not_seen(value: Value, one: StudyValue) -> str:
     lot = "What a comparison beyond doubt would have cost"
     return (
         lot
-        if one.cost.phase == found.phase
+        if one.cost.phase == value.phase
         else f"What this phase's evaluation cost, or {lot[:1].lower()}{lot[1:]},"
     )
 
 
-def _whom(found: Value, one: StudyValue) -> str:
+def _whom(value: Value, one: StudyValue) -> str:
     count = f"{one.following.families:,.0f} families"
-    if one.following.phase == found.phase:
+    if one.following.phase == value.phase:
         return f"as many again, {count}, since no phase follows"
     return f"the next {count}, of {phase_of(one.following.phase).words}"
 
 
 @or_why
 @_or_missing("Which one outcome would it have been worth most to study?")
-def study_outcomes_table(found: Value, audit: KnownTruth, weights: Weights = None) -> Table:
+def study_outcomes_table(value: Value, audit: KnownTruth, weights: Weights = None) -> Table:
     """Return what a study of each outcome alone would be worth, the most first."""
-    name, one = list(studies(found, audit, weights).items())[-1]
+    name, one = list(studies(value, audit, weights).items())[-1]
     lines = [
         (outcome_label(row["outcome"]), f"{row['resolved']:.0%}", amount(row["next_value"]),
          amount(row["net_benefit"]))
@@ -338,7 +338,7 @@ def study_outcomes_table(found: Value, audit: KnownTruth, weights: Weights = Non
     columns = ["Outcome studied alone", "Doubt resolved", "Worth", "Net benefit"]
     notes = [
         f"{size:,.0f} families a group; {KINDS[name].lower()}; at the cost of a study of all; "
-        f"to {_whom(found, one)}.",
+        f"to {_whom(value, one)}.",
         "Doubt resolved: of the variance of value that effects make. What one outcome says of "
         "others counts, as far as their errors go together.",
     ]
@@ -347,13 +347,13 @@ def study_outcomes_table(found: Value, audit: KnownTruth, weights: Weights = Non
     return table(
         pd.DataFrame(lines, columns=columns),
         "Which one outcome would it have been worth most to study?",
-        notes=found.marked(notes),
+        notes=value.marked(notes),
     )
 
 
-def _answer(found: Value, both: dict[str, StudyValue]) -> str:
+def _answer(value: Value, both: dict[str, StudyValue]) -> str:
     """Say in one sentence what should have been studied, at what size, and worth what."""
-    yes = float(found.drawn.npv.mean()) >= 0
+    yes = float(value.drawn.npv.mean()) >= 0
     if max(one.next_limit for one in both.values()) < _NOTHING:
         return (
             "What should have been studied: nothing, for this decision. Whatever a study of these "
@@ -375,7 +375,7 @@ def _answer(found: Value, both: dict[str, StudyValue]) -> str:
     return (
         f"What should have been studied: all {len(study.by_outcome)} outcomes, in "
         f"{best['families']:,.0f} families a group, with {comparison}; worth "
-        f"{amount(best['next_value'])} to {_whom(found, study)}, {amount(best['net_benefit'])} "
+        f"{amount(best['next_value'])} to {_whom(value, study)}, {amount(best['net_benefit'])} "
         f"after its cost. Of one outcome alone, {outcome_label(first['outcome']).lower()} is worth "
         f"most: {amount(first['next_value'])}."
     )
@@ -384,12 +384,12 @@ def _answer(found: Value, both: dict[str, StudyValue]) -> str:
 # One answer over the designs.
 
 
-def design_weights(found: Value, audit: KnownTruth) -> dict[str, dict[str, float]]:
+def design_weights(value: Value, audit: KnownTruth) -> dict[str, dict[str, float]]:
     """Return the weight of each design by each of `WEIGHTINGS`; none is left unnamed.
 
     Parameters
     ----------
-    found : Value
+    value : Value
     audit : KnownTruth
 
     Returns
@@ -402,16 +402,16 @@ def design_weights(found: Value, audit: KnownTruth) -> dict[str, dict[str, float
     The audit's error: root mean square over the worlds without an effect that it ran of every
     such comparison group, each world alike. A design it did not run has no weight there.
     """
-    rows = found.impact.table("specifications")
-    held = {"/".join(keys): (dict(zip(KEYS, keys, strict=True)), part["alike"].iloc[0])
+    rows = value.impact.table("specifications")
+    designs = {"/".join(keys): (dict(zip(KEYS, keys, strict=True)), part["alike"].iloc[0])
             for keys, part in opinions(rows)}  # fmt: skip
-    held = {key: held[key] for key in found.designs.frame["design"]}
-    errors = _audited(audit, {key: keys for key, (keys, _) in held.items()},
-                      int(found.impact["horizon"].value))  # fmt: skip
+    designs = {key: designs[key] for key in value.designs.frame["design"]}
+    errors = _audited(audit, {key: keys for key, (keys, _) in designs.items()},
+                      int(value.impact["horizon"].value))  # fmt: skip
     made = {
-        "equal": dict.fromkeys(held, 1.0),
-        "balanced": {key: float(alike == BALANCED) for key, (_, alike) in held.items()},
-        "audit": {key: 1 / errors[key] if key in errors else 0.0 for key in held},
+        "equal": dict.fromkeys(designs, 1.0),
+        "balanced": {key: float(alike == BALANCED) for key, (_, alike) in designs.items()},
+        "audit": {key: 1 / errors[key] if key in errors else 0.0 for key in designs},
     }
     return {name: given for name, given in made.items() if any(given.values())}
 
@@ -422,27 +422,27 @@ def _audited(
     """Return each design's root mean square error, over worlds that all of them share."""
     rows = audit.select(effects=NONE, outcome=PRIMARY_MEAN, horizon=horizon)
     rows = rows[rows["bias_percent_error"].notna()]
-    found = {}
+    errors = {}
     for key, keys in designs.items():
         own = rows
         for name in ("comparison", "design", "estimator"):
             own = own[own[name] == keys[name]]
         if len(own) and keys["censoring"] == CENSORING[0]:
-            found[key] = own.set_index(["world", "simulator"])["rmse"]
-    if not found:
+            errors[key] = own.set_index(["world", "simulator"])["rmse"]
+    if not errors:
         return {}
-    shared = set.intersection(*(set(one.index) for one in found.values()))
+    shared = set.intersection(*(set(one.index) for one in errors.values()))
     return {
         key: float(np.sqrt((one[one.index.isin(shared)] ** 2).groupby(level="world").mean().mean()))
-        for key, one in found.items()
+        for key, one in errors.items()
         if shared
     }
 
 
 @or_why
-def averages_table(found: Value, audit: KnownTruth) -> Table:
+def averages_table(value: Value, audit: KnownTruth) -> Table:
     """Return one answer over all designs, by several weightings that are said."""
-    averaged = average_designs(found.designs, design_weights(found, audit))
+    averaged = average_designs(value.designs, design_weights(value, audit))
     lines = [
         (capital(WEIGHTINGS[row["weighting"]]), f"{row['designs']} of {len(averaged.weights)}",
          amount(row["npv"]), _ends(row["low"], row["high"]), chance(row["probability"]),
@@ -450,11 +450,11 @@ def averages_table(found: Value, audit: KnownTruth) -> Table:
         for row in averaged.frame.to_dict("records")
     ]  # fmt: skip
     columns = ["Weights", "Designs", "Net present value, mean", f"{averaged.level:.0%} interval",
-               f"Probability that it {PAYS[found.drawn.model.account]}",
+               f"Probability that it {PAYS[value.drawn.model.account]}",
                "Of its variance, between designs"]  # fmt: skip
     return table(
         pd.DataFrame(lines, columns=columns), "One answer over the designs",
-        notes=found.marked([
+        notes=value.marked([
             "A mixture: draws of each design, as many as its weight. The interval holds what one "
             "design leaves open and how far designs lie apart.",
             "Designs that share an error agree, and are no less wrong: doubt about the comparison "
@@ -464,15 +464,15 @@ def averages_table(found: Value, audit: KnownTruth) -> Table:
 
 
 @or_why
-def design_weights_table(found: Value, audit: KnownTruth) -> Table:
+def design_weights_table(value: Value, audit: KnownTruth) -> Table:
     """Return the weight of every design by each weighting, and which have none."""
-    weights = average_designs(found.designs, design_weights(found, audit)).weights
+    weights = average_designs(value.designs, design_weights(value, audit)).weights
     shown = weights.map(lambda share: f"{share:.1%}" if share > 0 else "none").reset_index()
-    shown = shown.replace({"design": dict(found.designs.labels)})
+    shown = shown.replace({"design": dict(value.designs.labels)})
     shown.columns = pd.Index(["Design", *(capital(WEIGHTINGS[str(name)]) for name in weights)])
     return table(
         shown, "How much each design counts",
-        notes=found.marked([
+        notes=value.marked([
             "The error in the audit: root mean square of the primary outcomes' mean error, over "
             "the worlds without an effect that were run for every comparison group here. None: "
             "the audit did not run that design, or, second weighting, its groups are not balanced.",

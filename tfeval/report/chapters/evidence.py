@@ -128,10 +128,10 @@ def or_why(shows: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any,
     """Make a table or chart of a value say why there is none, where nothing can be valued."""
 
     @wraps(shows)
-    def shown(found: Any, *rest: P.args, **more: P.kwargs) -> R | Table:
-        if isinstance(found, Unvalued):
-            return found.appraisal.table()
-        return shows(found, *rest, **more)
+    def shown(value: Any, *rest: P.args, **more: P.kwargs) -> R | Table:
+        if isinstance(value, Unvalued):
+            return value.appraisal.table()
+        return shows(value, *rest, **more)
 
     return shown
 
@@ -139,26 +139,26 @@ def or_why(shows: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any,
 _COHORT_YEAR = "2017-18"
 
 
-def headline(phase: str, found: Additional, assumptions: Assumptions) -> Sentence:
+def headline(phase: str, results: Additional, assumptions: Assumptions) -> Sentence:
     """Say what was claimed, and what of it was caused or, where nobody knows, what it would take.
 
     Parameters
     ----------
     phase : str
-    found : Additional
+    results : Additional
         What the records say; simulated ones are not quoted.
     assumptions : Assumptions
         The scenario.
     """
-    if found.simulated:
+    if results.simulated:
         return claims.headline(phase, assumptions)
     said = claimed_words(claims.facts(phase, assumptions))
-    return Sentence(f"{said} {additional.headline(found)}")
+    return Sentence(f"{said} {additional.headline(results)}")
 
 
-def detail(phase: str, found: Additional, assumptions: Assumptions) -> list[Sentence]:
+def detail(phase: str, results: Additional, assumptions: Assumptions) -> list[Sentence]:
     """Say what else the page finds: conditions, and what the evaluations leave open."""
-    paying = "" if found.simulated else paying_words(claims.facts(phase, assumptions))
+    paying = "" if results.simulated else paying_words(claims.facts(phase, assumptions))
     parts = [*([Sentence(paying)] if paying else []), *claims.detail(phase, assumptions)]
     said, names = facts(assumptions), views(assumptions)
     ours = [
@@ -212,15 +212,16 @@ def benefits_table(assumptions: Assumptions) -> Table:
     """
     names, said = views(assumptions), facts(assumptions)
     made = {view: ours(assumptions, view) for view in names}
-    found = made[names[0]]
-    counted, labels = found.counted().set_index("outcome"), found.labels
+    appraisal = made[names[0]]
+    counted, labels = appraisal.counted().set_index("outcome"), appraisal.labels
+    largest = appraisal.by_outcome().sort_values("benefits", ascending=False)
     lines: list[tuple] = [
         (labels[row["outcome"]], _quantity(counted.loc[row["outcome"]]), pounds(row["a_family"]),
          *(row["benefits"] / made[view].costs for view in names))
-        for row in found.by_outcome().sort_values("benefits", ascending=False).to_dict("records")
+        for row in largest.to_dict("records")
     ]  # fmt: skip
     lines.append(
-        ("All together", "", pounds(found.benefits / found.families),
+        ("All together", "", pounds(appraisal.benefits / appraisal.families),
          *(f"{said[f'ratio_2019_{view}']:short}" for view in names))
     )  # fmt: skip
     for row in intervals(assumptions).to_dict("records"):
@@ -270,9 +271,9 @@ def _sources_2019() -> list[Source]:
     rows = published_effects("2019").to_frame()
     prices = sources_of_prices(zip(rows["outcome"], rows["population"], strict=True))
     people = [source for item in people_in_family().values() for source in item.sources]
-    found = [*evaluation_sources("2019"), *_ratio_sources(), *prices, *people,
+    cited = [*evaluation_sources("2019"), *_ratio_sources(), *prices, *people,
              *cost_sources("two")]  # fmt: skip
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(cited))
 
 
 def _ratio_sources() -> list[Source]:
@@ -305,7 +306,7 @@ def account_table(assumptions: Assumptions) -> Table:
 def _needed_words(assumptions: Assumptions) -> str:
     lasting, people = needed_2019(assumptions)[[*views(assumptions)]].to_dict("records")
     wanted = f"£{published_ratios()['fiscal']:.2f}"
-    found = [
+    shares = [
         f"with {COST_WORDS[str(view)]} {percent(share)} of an effect must be left in each further "
         "year"
         if pd.notna(share)
@@ -313,7 +314,7 @@ def _needed_words(assumptions: Assumptions) -> str:
         f"{people[view]:.1f} times the people"
         for view, share in lasting.items()
     ]
-    return f"What it takes to be {wanted}: {'; '.join(found)}."
+    return f"What it takes to be {wanted}: {'; '.join(shares)}."
 
 
 # 2019 rebuilt: a step at a time from our ratio to those that were published.

@@ -201,13 +201,13 @@ def results_table(families: Families) -> Table:
             pd.DataFrame({"Results tests": [f"Not possible without {', '.join(lacking)}."]}),
             caption="The programme's results tests",
         )
-    found = results_tests(families.records, families.cohort, months)
+    tests = results_tests(families.records, families.cohort, months)
     followed = families.cohort.followed(months).to_numpy()
-    found = found[followed & found["unit"].isin(families.frame["unit"]).to_numpy()]
-    arms = {who: found[found["treated"] == arm] for who, arm in _ARMS.items()}
+    tests = tests[followed & tests["unit"].isin(families.frame["unit"]).to_numpy()]
+    arms = {who: tests[tests["treated"] == arm] for who, arm in _ARMS.items()}
     rows = [
         (RESULTS[name], *(share for own in arms.values() for share in _states(own[name])))
-        for name in found.columns
+        for name in tests.columns
         if name in RESULTS
     ]
     columns = [f"{who}, {state}" for who in arms for state in ("met", "cannot be judged")]

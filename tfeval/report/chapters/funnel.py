@@ -110,11 +110,11 @@ def year_two_table(name: str = "one") -> Table:
         "half, and the rest on catching up; below, none until it improved. Numbers agreed were "
         "not published by authority."
     )
-    found = (*full.sources, *worked.sources, *agreed.sources)
+    sources = (*full.sources, *worked.sources, *agreed.sources)
     return table(
         pd.DataFrame(rows, columns=columns),
         caption="The tiers of year two",
-        sources=found,
+        sources=sources,
         notes=note,
     )
 
@@ -172,10 +172,10 @@ def spent_on(phase: str) -> Spent:
     )  # fmt: skip
 
 
-def steps(found: Additional) -> list[tuple[str, Range]]:
+def steps(additional: Additional) -> list[tuple[str, Range]]:
     """Return the steps from families on the programme to families it changed, as shares."""
-    held = found.results
-    if held is None:
+    results = additional.results
+    if results is None:
         return []
 
     def exact(share: float) -> Range:
@@ -183,19 +183,19 @@ def steps(found: Additional) -> list[tuple[str, Range]]:
 
     return [
         ("On the programme", exact(1.0)),
-        (f"Claimed as {phase_of(found.phase).result.words}", exact(held.claimed)),
-        (f"Met the tests by the records, {found.horizon} months on", exact(held.met)),
-        ("Would have met them anyway: rate of similar families", exact(held.anyway)),
-        ("Additional: met them because of the programme", held.additional),
+        (f"Claimed as {phase_of(additional.phase).result.words}", exact(results.claimed)),
+        (f"Met the tests by the records, {additional.horizon} months on", exact(results.met)),
+        ("Would have met them anyway: rate of similar families", exact(results.anyway)),
+        ("Additional: met them because of the programme", results.additional),
     ]
 
 
-def funnel_chart(found: Additional) -> Chart | Table:
+def funnel_chart(additional: Additional) -> Chart | Table:
     """Draw the way from families claimed to families changed, with what was paid for each."""
-    rows = steps(found)
+    rows = steps(additional)
     if not rows:
-        return nothing_table(found)
-    paid = spent_on(found.phase)
+        return nothing_table(additional)
+    paid = spent_on(additional.phase)
     shares = [share.times(PER) for _, share in rows]
     words = [_paid_words(cost_per(paid.high, share), share.times(PER)) for _, share in rows]
     words[_ANYWAY] = ""
@@ -208,7 +208,7 @@ def funnel_chart(found: Additional) -> Chart | Table:
         [label for label, _ in rows], [share.value for share in shares], words,
         low=[share.low for share in shares], high=[share.high for share in shares],
         title=_titled(f"Of {shares[1].value:,.0f} families claimed, {ends} changed because of "
-                      "the programme", found.simulated),
+                      "the programme", additional.simulated),
         subtitle=f"From families claimed to families changed, of {PER:,} on the programme",
         alt=f"Bars that narrow, per {PER:,} families on the programme: {listed}, with a 95% "
         f"interval from {low:,.0f} to {high:,.0f}.",
@@ -234,12 +234,12 @@ def _or_none(value: float) -> str:
     return "no number" if value == float("inf") else about(value)
 
 
-def funnel_table(found: Additional) -> Table:
+def funnel_table(additional: Additional) -> Table:
     """Return each step with its interval, what was paid for it, and what everybody spent."""
-    rows = steps(found)
+    rows = steps(additional)
     if not rows:
-        return nothing_table(found)
-    paid, said, lines = spent_on(found.phase), facts(found), []
+        return nothing_table(additional)
+    paid, said, lines = spent_on(additional.phase), facts(additional), []
     numbers = [f"{PER:,}", *(f"{said[f'results_{name}']:short}" for name in _STEPS),
                said["results_additional"].interval()]  # fmt: skip
     for place, (label, share) in enumerate(rows):
@@ -253,9 +253,9 @@ def funnel_table(found: Additional) -> Table:
     )  # fmt: skip
     return table(
         frame,
-        caption=_titled("Claims, results and what the programme added", found.simulated),
+        caption=_titled("Claims, results and what the programme added", additional.simulated),
         sources=paid.other_sources,
-        notes=_funnel_notes(found),
+        notes=_funnel_notes(additional),
     )
 
 
@@ -284,43 +284,46 @@ _READ_AS = {
 }
 
 
-def rules_table(found: Additional) -> Table:
+def rules_table(additional: Additional) -> Table:
     """Return each rule as published, beside how it is read from the records."""
     rows = published("results_definitions")
-    rows = rows[(rows["phase"] == found.phase) & rows["figure"].isin(_READ_AS)]
+    rows = rows[(rows["phase"] == additional.phase) & rows["figure"].isin(_READ_AS)]
     rows = rows[rows["status"] == "read"].drop_duplicates("figure")
     rule = [
         row["text"] if row["text"] else f"{row['definition']}: {as_published(row)}"
         for _, row in rows.iterrows()
     ]
-    minors = phase(found.phase).result.minors_only
+    minors = phase(additional.phase).result.minors_only
     whose = "of people under 18 on the day" if minors else "of anyone, and incidents"
     read = [_READ_AS[name].format(whose=whose) for name in rows["figure"]]
     return table(
         pd.DataFrame({"Rule, as published": rule, "As read here": read}),
-        caption=f"The tests and how they are read, {phase(found.phase).title}",
+        caption=f"The tests and how they are read, {phase(additional.phase).title}",
         sources=distinct_sources(rows),
     )
 
 
-def readings_table(found: Additional) -> Table:
+def readings_table(additional: Additional) -> Table:
     """Return how far the answer hangs on how the tests are read, and on who cannot be judged."""
-    if found.results is None:
-        return nothing_table(found)
-    read = {"As read above: who cannot be judged is left out": found.results, **found.readings}
+    if additional.results is None:
+        return nothing_table(additional)
+    read = {
+        "As read above: who cannot be judged is left out": additional.results,
+        **additional.readings,
+    }
     lines = []
-    for words, held in read.items():
-        if held is None:
+    for words, results in read.items():
+        if results is None:
             lines.append((words, *["not known"] * 3))
             continue
-        met, anyway = (f"{PER * share:,.0f}" for share in (held.met, held.anyway))
-        lines.append((words, met, anyway, interval(held.additional.times(PER))))
-    treated, compared = (f"{100 * share:.0f}%" for share in found.judged)
+        met, anyway = (f"{PER * share:,.0f}" for share in (results.met, results.anyway))
+        lines.append((words, met, anyway, interval(results.additional.times(PER))))
+    treated, compared = (f"{100 * share:.0f}%" for share in additional.judged)
     return table(
         pd.DataFrame(
             lines, columns=["Reading", "Met the tests", "Would have anyway", "Additional"]
         ),
-        caption=_titled(f"The tests read otherwise, of {PER:,} families", found.simulated),
+        caption=_titled(f"The tests read otherwise, of {PER:,} families", additional.simulated),
         notes=f"{treated} of the families on the programme and {compared} of those compared can be "
         "judged: their children have three terms of school on record before the day of the tests, "
         "and the records cover what the tests look at. “The last three terms” may be read as any "
@@ -336,13 +339,13 @@ def _each_cost(low: float, high: float, share: Range) -> str:
     return f"{_or_none(dear.value)} (at least {about(cheap.low)}, {top})"
 
 
-def _funnel_notes(found: Additional) -> list[str]:
-    notes = [SIMULATED + "."] if found.simulated else []
+def _funnel_notes(additional: Additional) -> list[str]:
+    notes = [SIMULATED + "."] if additional.simulated else []
     notes += [
-        f"Both groups are put to the programme's own tests {found.horizon} months after they "
-        f"entered: {safe_count(found.design.kept(True))} families on the programme, "
-        f"{safe_count(found.design.kept(False))} similar ones ({found.design.title}). The "
-        "interval is of 95%, and lets the families of one authority be alike.",
+        f"Both groups are put to the programme's own tests {additional.horizon} months after they "
+        f"entered: {safe_count(additional.design.kept(True))} families on the programme, "
+        f"{safe_count(additional.design.kept(False))} similar ones ({additional.design.title}). "
+        "The interval is of 95%, and lets the families of one authority be alike.",
         "Families claimed without meeting the tests by the records may have met them later, or in "
         "records that were not linked.",
         "Sources of what was paid: under the chart above. Money is cash, national, spread over "
@@ -359,35 +362,37 @@ def _hundreds(number: float) -> str:
     return f"{round(number, -2):,.0f}".replace("-", "\N{MINUS SIGN}")
 
 
-def nation_table(found: Additional) -> Table:
+def nation_table(additional: Additional) -> Table:
     """Return the same at the size of the nation, beside the claim that was made."""
-    if found.results is None:
-        return nothing_table(found)
-    families, held = phase_of(found.phase).families.value, found.results
-    rules = phase_of(found.phase)
+    if additional.results is None:
+        return nothing_table(additional)
+    families, results = phase_of(additional.phase).families.value, additional.results
+    rules = phase_of(additional.phase)
     claim = rules.latest_claim()
     said = f"{claim.value:,.0f}"
     if not rules.claims.final:
         said = f"{_latest(rules)} by {month(rules.claims.as_of)}"
-    kind = "simulated share" if found.simulated else "the records' share"
+    kind = "simulated share" if additional.simulated else "the records' share"
     lines = [
         ("Families of the programme", f"{families:,.0f}", "published"),
-        (f"Claimed as {phase_of(found.phase).result.words}", said, "published"),
-        ("Would have met the tests anyway", f"{round(held.anyway * families, -2):,.0f}", kind),
-        ("Additional", interval(held.additional.times(families), -2), kind),
+        (f"Claimed as {phase_of(additional.phase).result.words}", said, "published"),
+        ("Would have met the tests anyway", f"{round(results.anyway * families, -2):,.0f}", kind),
+        ("Additional", interval(results.additional.times(families), -2), kind),
         *(
             (f"{_READ[name]}, over all readings of the tests",
              span(low * families, high * families, _hundreds), kind)
-            for name, (low, high) in found.as_read().items()
+            for name, (low, high) in additional.as_read().items()
             if name in _READ
         ),
     ]  # fmt: skip
     return table(
         pd.DataFrame(lines, columns=["Families", "How many", "Basis"]),
-        caption=_titled("The same for England, if all families were like these", found.simulated),
-        sources=[*phase_of(found.phase).families.sources, *claim.sources],
+        caption=_titled(
+            "The same for England, if all families were like these", additional.simulated
+        ),
+        sources=[*phase_of(additional.phase).families.sources, *claim.sources],
         notes=SIMULATED + ": the shares show the method, and change with real records."
-        if found.simulated
+        if additional.simulated
         else "Families compared may differ from those that found no comparison.",
     )
 
@@ -398,32 +403,36 @@ def _latest(rules: Phase) -> str:
     return as_published(rows.iloc[0]).removesuffix(f" {rules.unit}")
 
 
-def surviving_table(found: Additional) -> Table:
+def surviving_table(additional: Additional) -> Table:
     """Return what is left of the claimed £1.2bn, step by step."""
-    if not phase_of(found.phase).claims.saving or found.results is None:
-        why = found.why if found.results is None else "No saving was claimed like phase one's."
+    if not phase_of(additional.phase).claims.saving or additional.results is None:
+        why = (
+            additional.why
+            if additional.results is None
+            else "No saving was claimed like phase one's."
+        )
         return table(pd.DataFrame({"": [why]}), caption="What survives of the claimed saving")
     claim = figure("benefits_claim_2015", "national_claim")
-    held, saved = found.results, claim.pounds()[0]
+    results, saved = additional.results, claim.pounds()[0]
     costs = break_even_2015().set_index(["claim", "cost_counted"])["cost"].loc[NATIONAL]
-    own, central = surviving(saved, held.own, float(costs[CENTRAL_COST]))
-    _, whole = surviving(saved, held.own, float(costs[WHOLE_COST]))
-    kind = "simulated share" if found.simulated else "the records' share"
+    own, central = surviving(saved, results.own, float(costs[CENTRAL_COST]))
+    _, whole = surviving(saved, results.own, float(costs[WHOLE_COST]))
+    kind = "simulated share" if additional.simulated else "the records' share"
     lines = [
         ("Claimed in 2015: all of every family's change", pounds(saved), "published"),
-        (f"The programme's own part: {facts(found)['own_share']} of those who met the tests",
+        (f"The programme's own part: {facts(additional)['own_share']} of those who met the tests",
          _pounds_range(own), kind),
         *(("The same over all readings of the tests", span(low * saved, high * saved, about), kind)
-          for name, (low, high) in found.as_read().items() if name == "own"),
+          for name, (low, high) in additional.as_read().items() if name == "own"),
         ("Less central government's budget", _pounds_range(central), kind),
         ("Less what authorities were expected to add, too", _pounds_range(whole), kind),
     ]  # fmt: skip
     return table(
         pd.DataFrame(lines, columns=["Step", "Pounds", "Basis"]),
-        caption=_titled("What survives of the claimed £1.2bn", found.simulated),
+        caption=_titled("What survives of the claimed £1.2bn", additional.simulated),
         sources=list(claim.sources),
         notes=[
-            *([SIMULATED + "."] if found.simulated else []),
+            *([SIMULATED + "."] if additional.simulated else []),
             "The share of results that were the programme's own is taken for the share of the "
             "saving; a saving may be more or less its own than a result. The claimed pounds "
             "themselves come from seven areas and were never checked against a comparison group.",

@@ -87,14 +87,14 @@ def add_mean(
     **cell
         Other columns.
     """
-    held, own = values[known], weights[known]
-    if np.isin(held, (0.0, 1.0)).all():
+    present, own = values[known], weights[known]
+    if np.isin(present, (0.0, 1.0)).all():
         return
-    mean, moved = moved_by(held, own)
+    mean, moved = moved_by(present, own)
     moved["drop"] += shifted
-    n, events = len(held), int(np.count_nonzero(held))
+    n, events = len(present), int(np.count_nonzero(present))
     maker.add(known, kind="mean", number=number, outcome=name, value=mean, n=n, events=events,
-              least=least_of(n, events, mean), unit=_unit(name), signed=bool((held < 0).any()),
+              least=least_of(n, events, mean), unit=_unit(name), signed=bool((present < 0).any()),
               **moved, **cell)  # fmt: skip
 
 
@@ -125,10 +125,10 @@ def add_balance(maker: Maker, design: Compared, frame: pd.DataFrame, months: int
             continue
         row = rows.loc[[column.source]].to_dict("records")[0]
         for word, weights in (("before", study.sampling), ("after", design.weights)):
-            found = _difference(np.asarray(column.held, dtype=float), study.treated, weights,
+            difference = _difference(np.asarray(column.raw, dtype=float), study.treated, weights,
                                 float(row["sd"]), float(row[f"smd_{word}"]))  # fmt: skip
-            if found is not None:
-                known, least, moved = found
+            if difference is not None:
+                known, least, moved = difference
                 maker.add(known, kind="balance", number=f"balance:{word}:{column.source}",
                           outcome=column.source, arm="both", months=months, n=int(known.sum()),
                           value=row[f"smd_{word}"], least=least, signed=True, unit="sd",

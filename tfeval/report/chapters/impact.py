@@ -150,22 +150,22 @@ def or_why_not(verb: Callable[..., Any], *given: Any, title: str = "", **setting
         return table(said, caption="Not possible for these families and choices")
 
 
-def headline(found: Analysis) -> str:
+def headline(analysis: Analysis) -> str:
     """Say in one sentence for which outcomes an effect can be told from none."""
-    frame = found.effects.to_frame()
-    primary = frame[[found.plan.role(name) == "primary" for name in frame["outcome"]]]
-    count = len(found.plan.primary)
-    label = "Simulated records: " if found.study.simulated else ""
+    frame = analysis.effects.to_frame()
+    primary = frame[[analysis.plan.role(name) == "primary" for name in frame["outcome"]]]
+    count = len(analysis.plan.primary)
+    label = "Simulated records: " if analysis.study.simulated else ""
     if not primary["planned"].astype(bool).all():
         label += "exploratory, not as planned: "
-    if found.balance.verdict().word == PARTLY:
+    if analysis.balance.verdict().word == PARTLY:
         label += "the groups are only partly alike; "
-    if found.balance.verdict().word == NOT_BALANCED:
+    if analysis.balance.verdict().word == NOT_BALANCED:
         return (
             f"{label}the groups are NOT ALIKE before the programme, so none of the {count} primary "
             "outcomes can be read as its effect."
         )
-    known, unknown = told_apart(primary, found.plan)
+    known, unknown = told_apart(primary, analysis.plan)
     clear = known[known["p_adjusted"] < 0.05]
     if not len(known):
         return f"{label}no effect on any of {count} primary outcomes can be given: {unknown}."
@@ -176,21 +176,21 @@ def headline(found: Analysis) -> str:
     )  # fmt: skip
     if not len(clear):
         return (
-            f"{label}{of} at {found.horizon} months, none differs from the comparison families by "
-            "more than chance would make it. That is not the same as no effect: the intervals say "
-            f"how large one could be.{rest}"
+            f"{label}{of} at {analysis.horizon} months, none differs from the comparison families "
+            "by more than chance would make it. That is not the same as no effect: the intervals "
+            f"say how large one could be.{rest}"
         )
     listed = "; ".join(_in_words(row) for _, row in clear.iterrows())
     return (
-        f"{label}{of} at {found.horizon} months, {len(clear)} can be told from no effect after "
+        f"{label}{of} at {analysis.horizon} months, {len(clear)} can be told from no effect after "
         f"correction for their number: {listed}.{rest}"
     )
 
 
-def method_line(found: Analysis) -> str:
+def method_line(analysis: Analysis) -> str:
     """Say in one line how effects were estimated, and whose they are."""
-    method = made_words(found.effects.frame)["method"][0]
-    design = found.design
+    method = made_words(analysis.effects.frame)["method"][0]
+    design = analysis.design
     return f"{design.title}; {method}; estimand {estimand_words(design.estimand)}."
 
 
@@ -220,12 +220,12 @@ def told_apart(primary: pd.DataFrame, plan: AnalysisPlan) -> tuple[pd.DataFrame,
         "not estimable": primary.loc[none, "outcome"],
         "estimated without an interval": primary.loc[lacks & ~none & ~hidden, "outcome"],
     }
-    told = [
+    reasons = [
         f"{', '.join(_lower(name) for name in names)} ({why})"
         for why, names in parts.items()
         if len(names)
     ]
-    return primary[~hidden & ~lacks], "; ".join(told)
+    return primary[~hidden & ~lacks], "; ".join(reasons)
 
 
 def _lower(name: str) -> str:
@@ -241,28 +241,32 @@ def _in_words(row: pd.Series) -> str:
     return f"{label} {row['relative']:+.0%} ({ends})"
 
 
-def forest(found: Analysis) -> Chart | Table:
+def forest(analysis: Analysis) -> Chart | Table:
     """Draw every effect relative to the comparison families; say so where there is none to draw."""
     try:
-        return found.effects.plot("relative")
+        return analysis.effects.plot("relative")
     except DataError:
         said = "No effect can be drawn: too few families to show, no interval, or no mean above 0."
         return table(pd.DataFrame({"": [said]}), caption="Effects relative to the comparison")
 
 
-def plan_table(found: Analysis) -> Table:
+def plan_table(analysis: Analysis) -> Table:
     """Return what was planned, and what of this page was not."""
     rows = [
-        ("Plan", f"{found.plan.title}, version {found.plan.version}, {found.plan.date:%d %B %Y}"),
-        ("Hash of the plan", found.plan.hash),
-        ("Register", capital(str(found.plan.registration))),
-        ("Primary outcomes", _listed(found.plan.primary)),
-        ("Secondary outcomes", _listed(found.plan.secondary)),
-        ("Horizons", ", ".join(f"{months} months" for months in found.plan.horizons)),
+        (
+            "Plan",
+            f"{analysis.plan.title}, version {analysis.plan.version}, "
+            f"{analysis.plan.date:%d %B %Y}",
+        ),
+        ("Hash of the plan", analysis.plan.hash),
+        ("Register", capital(str(analysis.plan.registration))),
+        ("Primary outcomes", _listed(analysis.plan.primary)),
+        ("Secondary outcomes", _listed(analysis.plan.secondary)),
+        ("Horizons", ", ".join(f"{months} months" for months in analysis.plan.horizons)),
     ]
-    planned = found.effects.frame["planned"].to_numpy(dtype=bool)
-    rows.append(("Estimand", estimand_words(found.design.estimand)))
-    rows.append(("Correction for many outcomes", CORRECTIONS[found.plan.correction["method"]]))
+    planned = analysis.effects.frame["planned"].to_numpy(dtype=bool)
+    rows.append(("Estimand", estimand_words(analysis.design.estimand)))
+    rows.append(("Correction for many outcomes", CORRECTIONS[analysis.plan.correction["method"]]))
     rows.append(("Effects on this page as planned", f"{planned.sum()} of {len(planned)}"))
     return table(
         pd.DataFrame(rows, columns=["Part", "What it says"]),
@@ -289,14 +293,14 @@ _KEPT = ["outcome", "months", "estimand", *MADE_BY, "estimate", "std_error", "co
 _NOT_SHOWN, _BETWEEN = "outcomes_not_shown", "; "
 
 
-def record_effects(found: Analysis) -> None:
+def record_effects(analysis: Analysis) -> None:
     """Record the effects that may be shown, and how they vary together.
 
     Parameters
     ----------
-    found : Analysis
+    analysis : Analysis
     """
-    effects = found.effects
+    effects = analysis.effects
     frame = effects.to_frame()
     kept = np.flatnonzero(~hidden_rows(frame))
     shown = frame[_KEPT].iloc[kept]
@@ -308,18 +312,18 @@ def record_effects(found: Analysis) -> None:
         record(_NOT_SHOWN, _BETWEEN.join(hidden))
     joint = effects.joint[np.ix_(kept, kept)]
     record_table("covariance", pd.DataFrame(joint, columns=shown["outcome"].tolist()))
-    counts = found.families.outcomes(found.horizon).loc[found.study.index]
+    counts = analysis.families.outcomes(analysis.horizon).loc[analysis.study.index]
     possible = counts.get("sessions_possible")
     if possible is not None and possible.notna().any():
         record("sessions_possible", float(possible.mean()), "half days a family", digits=3)
-    record("horizon", found.horizon, "months")
-    record("balance", found.balance.verdict().word)
-    record("comparison", found.specification.comparison)
-    record("design", found.specification.design)
-    record("estimator", found.specification.estimator)
-    record("simulated", found.study.simulated)
-    record("families_followed", round(found.study.n_treated, -1), "families")
-    record("effective_comparison_families", round(found.design.ess["comparison"], -1))
+    record("horizon", analysis.horizon, "months")
+    record("balance", analysis.balance.verdict().word)
+    record("comparison", analysis.specification.comparison)
+    record("design", analysis.specification.design)
+    record("estimator", analysis.specification.estimator)
+    record("simulated", analysis.study.simulated)
+    record("families_followed", round(analysis.study.n_treated, -1), "families")
+    record("effective_comparison_families", round(analysis.design.ess["comparison"], -1))
 
 
 def not_shown(impact: Records) -> list[str]:
@@ -330,8 +334,8 @@ def not_shown(impact: Records) -> list[str]:
     impact : Records
         Of chapter 4.
     """
-    held = impact.get(_NOT_SHOWN)
-    return [] if held is None else str(held.value).split(_BETWEEN)
+    record = impact.get(_NOT_SHOWN)
+    return [] if record is None else str(record.value).split(_BETWEEN)
 
 
 def read_effects(impact: Records) -> Effects:

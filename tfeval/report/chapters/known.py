@@ -181,9 +181,9 @@ def _label(row: dict) -> str:
 
 
 def _sources() -> list[Source]:
-    found = [*design_sources(), *evaluation_sources("2019"), *sources_of_prices(OUTCOMES.items()),
+    cited = [*design_sources(), *evaluation_sources("2019"), *sources_of_prices(OUTCOMES.items()),
              *cost_sources("one")]  # fmt: skip
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(cited))
 
 
 _COULD = {
@@ -257,8 +257,8 @@ def _needed(points: float) -> str:
 def _verdict(row: dict, names: Sequence[str], account: str) -> str:
     """Say whether a fall worth the costs would have been seen, and what no fall could do."""
     unseen, can = pd.isna(row["detectable_low"]), [row[f"possible_{view}"] for view in names]
-    told = _COULD["cannot be seen" if unseen and any(can) else row["could"]]
-    parts = [told.format(pays_for=PAYS_FOR[account], pay_for=PAY_FOR[account])]
+    verdict = _COULD["cannot be seen" if unseen and any(can) else row["could"]]
+    parts = [verdict.format(pays_for=PAYS_FOR[account], pay_for=PAY_FOR[account])]
     if unseen and not any(can):
         parts.append("Nor would even that have been seen")
     elif not unseen and pd.isna(row["detectable_high"]):
@@ -350,34 +350,34 @@ def open_range(assumptions: Assumptions, view: str, how: str = "quadrature") -> 
     return pd.DataFrame(ends, index=["worth", "loss"]).T / cost
 
 
-def records_table(found: Additional) -> Table:
+def records_table(additional: Additional) -> Table:
     """Return what the records at hand could see of the programme's own results."""
-    if found.effects is None:
-        return nothing_table(found)
-    row = detectable_effects(found.effects).to_dict("records")[0]
-    held = found.effects.to_frame().to_dict("records")[0]
+    if additional.effects is None:
+        return nothing_table(additional)
+    row = detectable_effects(additional.effects).to_dict("records")[0]
+    effect = additional.effects.to_frame().to_dict("records")[0]
     lines = [
-        ("Estimated effect (points)", 100 * held["estimate"]),
+        ("Estimated effect (points)", 100 * effect["estimate"]),
         ("Standard error (points)", 100 * row["std_error"]),
         ("Smallest effect seen four times in five (points)", 100 * row["detectable"]),
         ("The same, over the share that met the tests anyway (%)", 100 * row["relative"]),
     ]
-    if row["detectable"] > 1 - held["mean_comparison"]:
+    if row["detectable"] > 1 - effect["mean_comparison"]:
         lines[2:] = [(lines[2][0], float("nan"))]  # more than all would have to meet the tests
     title = "What the records at hand could see: families who met the programme's tests"
     return table(
         pd.DataFrame(lines, columns=["", "Value"]),
-        caption=f"{title} (simulated records)" if found.simulated else title,
+        caption=f"{title} (simulated records)" if additional.simulated else title,
         formats={"Value": lambda number: f"{number:.1f}".replace("-", "−")},
-        notes=_errors(held),
+        notes=_errors(effect),
     )
 
 
-def _errors(held: dict[Any, Any]) -> str:
+def _errors(effect: dict[Any, Any]) -> str:
     """Say of which kind the error is, and of how many clusters."""
-    if pd.isna(held["clusters"]):
-        return f"Errors: {held['errors']}."
-    return f"Errors: {held['errors']}, {held['clusters']:.0f} of them."
+    if pd.isna(effect["clusters"]):
+        return f"Errors: {effect['errors']}."
+    return f"Errors: {effect['errors']}, {effect['clusters']:.0f} of them."
 
 
 def facts(assumptions: Assumptions) -> dict[str, Record]:

@@ -29,7 +29,7 @@ from tfeval.programme.outcomes import outcome_label
 from tfeval.report.record import record
 
 #: How the committed table is made, from a checkout: more replications are added to those held.
-COMMAND = "tfeval audit --replications 1000 --workers 8 --out reports/audit"
+COMMAND = "tfeval audit --seed N --replications 200 --workers 8 --add-to data/audit"
 CLEAN = "nothing_wrong"
 #: Fewest replications of which a share is shown, and an interval of a mean.
 _FEWEST, _FEWEST_MEANS = 10, 3
@@ -42,30 +42,30 @@ Row = dict[Any, Any]
 _CELL = ("horizon", "design", "estimator")
 
 
-def cell(found: KnownTruth, spec: Specification, **keys: Any) -> pd.DataFrame:
+def cell(known: KnownTruth, spec: Specification, **keys: Any) -> pd.DataFrame:
     """Return the rows of an audit made as a specification says, of all groups and worlds.
 
     Parameters
     ----------
-    found : KnownTruth
+    known : KnownTruth
     spec : Specification
         Horizon, design and estimator.
     **keys
         Further columns and their values.
     """
-    return found.select(**{name: getattr(spec, name) for name in _CELL}, **keys)
+    return known.select(**{name: getattr(spec, name) for name in _CELL}, **keys)
 
 
-def headline(found: KnownTruth, spec: Specification) -> str:
+def headline(known: KnownTruth, spec: Specification) -> str:
     """Say in two sentences which comparison is right where nothing is wrong, and what upsets it.
 
     Parameters
     ----------
-    found : KnownTruth
+    known : KnownTruth
     spec : Specification
         Comparison group, horizon, design and estimator.
     """
-    frame = cell(found, spec, comparison=spec.comparison, effects=NONE)
+    frame = cell(known, spec, comparison=spec.comparison, effects=NONE)
     means = frame[(frame["outcome"] == PRIMARY_MEAN) & frame["bias_percent"].notna()]
     own = _words(spec.comparison)
     if means.empty:
@@ -98,24 +98,24 @@ def headline(found: KnownTruth, spec: Specification) -> str:
 _FAR = 5
 
 
-def bias_chart(found: KnownTruth, spec: Specification) -> Chart:
+def bias_chart(known: KnownTruth, spec: Specification) -> Chart:
     """Draw the error of an estimate by world and comparison group, as a map of colours.
 
     Parameters
     ----------
-    found : KnownTruth
+    known : KnownTruth
     spec : Specification
         Horizon, design and estimator.
     """
-    rows = _by_world(cell(found, spec, outcome=PRIMARY_MEAN))
+    rows = _by_world(cell(known, spec, outcome=PRIMARY_MEAN))
     groups = list(comparison_groups())
     labels = list(dict.fromkeys(rows["label"]))
-    held = {(row["label"], row["comparison"]): row for row in rows.to_dict("records")}
-    values = np.array([[held.get((label, name), {}).get("bias_percent", np.nan)
+    by_group = {(row["label"], row["comparison"]): row for row in rows.to_dict("records")}
+    values = np.array([[by_group.get((label, name), {}).get("bias_percent", np.nan)
                         for name in groups] for label in labels])  # fmt: skip
-    shown = [[_percent(held[label, name], "") if (label, name) in held else _NOT_THERE
+    shown = [[_percent(by_group[label, name], "") if (label, name) in by_group else _NOT_THERE
               for name in groups] for label in labels]  # fmt: skip
-    told = "; ".join(
+    summary = "; ".join(
         f"{label}: " + ", ".join(f"{_words(name)} {text}" for name, text in
                                  zip(groups, texts, strict=True))
         for label, texts in zip(labels, shown, strict=True)
@@ -128,7 +128,7 @@ def bias_chart(found: KnownTruth, spec: Specification) -> Chart:
         subtitle=f"How far off is the effect over {spec.horizon} months? % of the comparison mean",
         alt="A map of colours, one row a world and one column a comparison group: the mean error "
         "of the primary outcomes' effects as a share of the comparison group's mean, with two "
-        f"Monte Carlo errors; below 0 flatters the programme. {told}.",
+        f"Monte Carlo errors; below 0 flatters the programme. {summary}.",
         limit=20.0,
     )  # fmt: skip
 
@@ -144,18 +144,18 @@ def _by_world(rows: pd.DataFrame) -> pd.DataFrame:
     return kept.sort_values("place", kind="stable")
 
 
-def bias_table(found: KnownTruth, spec: Specification) -> Table:
+def bias_table(known: KnownTruth, spec: Specification) -> Table:
     """Return the same by outcome for one comparison group, with how many draws it rests on.
 
     Parameters
     ----------
-    found : KnownTruth
+    known : KnownTruth
     spec : Specification
         Comparison group, horizon, design and estimator.
     """
     outcomes = [*PRIMARY, PRIMARY_MEAN]
     lines = []
-    rows = cell(found, spec, comparison=spec.comparison)
+    rows = cell(known, spec, comparison=spec.comparison)
     for (world, effects), part in _worlds_in(rows):
         by_name = _rows(part, "outcome")
         texts = [_percent(by_name[name]) if name in by_name else _NOT_THERE
@@ -169,28 +169,28 @@ def bias_table(found: KnownTruth, spec: Specification) -> Table:
             f"{capital(_method(spec))}. ±: the 95% Monte Carlo interval. Below 0 flatters the "
             "programme: less of each primary outcome is better.",
             "Against the true effect on the families compared, as the design weights them.",
-            _small_draws(found),
+            _small_draws(known),
         ],
     )
 
 
-def intervals_table(found: KnownTruth, spec: Specification) -> Table:
+def intervals_table(known: KnownTruth, spec: Specification) -> Table:
     """Return how often intervals hold the truth, an effect is found, and a page would mislead.
 
     Parameters
     ----------
-    found : KnownTruth
+    known : KnownTruth
     spec : Specification
         Comparison group, horizon, design and estimator.
     """
     lines = []
-    rows = cell(found, spec, comparison=spec.comparison)
+    rows = cell(known, spec, comparison=spec.comparison)
     for (world, effects), part in _worlds_in(rows):
         by_name = _rows(part, "outcome")
-        held = [_share(by_name, name, "coverage") for name in PRIMARY]
+        shares = [_share(by_name, name, "coverage") for name in PRIMARY]
         own = part[part["outcome"].isin(PRIMARY)]
         found_one = _range(own, "type_one" if effects == NONE else "power")
-        lines.append([world, EFFECTS[effects], *held, found_one,
+        lines.append([world, EFFECTS[effects], *shares, found_one,
                       _range(own, "sign_error") if effects != NONE else "no effect",
                       _share(by_name, ANY_PRIMARY, "headline_wrong")])  # fmt: skip
     columns = ["World", "With", *(f"Holds: {_label(name)}" for name in PRIMARY),
@@ -206,21 +206,21 @@ def intervals_table(found: KnownTruth, spec: Specification) -> Table:
             "Page misleads: it does not call the groups unlike, and of a primary outcome says that "
             "there is an effect, corrected for their number, with an interval that leaves the "
             "truth out.",
-            _small_draws(found),
+            _small_draws(known),
         ],
     )
 
 
-def designs_table(found: KnownTruth, spec: Specification) -> Table:
+def designs_table(known: KnownTruth, spec: Specification) -> Table:
     """Return the error of every design and estimator in the audit, by world.
 
     Parameters
     ----------
-    found : KnownTruth
+    known : KnownTruth
     spec : Specification
         Comparison group and horizon.
     """
-    rows = found.select(comparison=spec.comparison, horizon=spec.horizon, outcome=PRIMARY_MEAN,
+    rows = known.select(comparison=spec.comparison, horizon=spec.horizon, outcome=PRIMARY_MEAN,
                         effects=NONE)  # fmt: skip
     worlds = [name for name in WORLDS if name in set(rows["world"])]
     lines = []
@@ -240,20 +240,20 @@ def designs_table(found: KnownTruth, spec: Specification) -> Table:
         f"{_words(spec.comparison)}, {spec.horizon} months",
         notes=[
             "Mean over the primary outcomes; ± the 95% Monte Carlo interval.",
-            _small_draws(found),
+            _small_draws(known),
         ],
     )
 
 
-def full_table(found: KnownTruth, spec: Specification) -> Table:
+def full_table(known: KnownTruth, spec: Specification) -> Table:
     """Return every number of one comparison group, design, estimator and horizon.
 
     Parameters
     ----------
-    found : KnownTruth
+    known : KnownTruth
     spec : Specification
     """
-    rows = cell(found, spec, comparison=spec.comparison)
+    rows = cell(known, spec, comparison=spec.comparison)
     order = {name: place for place, name in enumerate(WORLDS)}
     rows = rows.sort_values("world", key=lambda names: names.map(order), kind="stable")
     frame = pd.DataFrame({
@@ -280,12 +280,12 @@ def full_table(found: KnownTruth, spec: Specification) -> Table:
     )
 
 
-def lacking_table(found: KnownTruth, spec: Specification) -> Table:
+def lacking_table(known: KnownTruth, spec: Specification) -> Table:
     """Return what the audit cannot say: worlds no simulator makes, cells not run, why none is made.
 
     Parameters
     ----------
-    found : KnownTruth
+    known : KnownTruth
     spec : Specification
     """
     lines = [
@@ -294,21 +294,21 @@ def lacking_table(found: KnownTruth, spec: Specification) -> Table:
         for world, reason in row.worlds.items()
         if isinstance(reason, str)
     ]
-    held = cell(found, spec, outcome=PRIMARY_MEAN)
+    cells = cell(known, spec, outcome=PRIMARY_MEAN)
     for key, simulator in SIMULATORS.items():
         for name, settings in simulator.worlds.items():
             if isinstance(settings, str):
                 continue
-            own = held[(held["world"] == name) & (held["simulator"] == key)]
+            own = cells[(cells["world"] == name) & (cells["simulator"] == key)]
             without = [_words(group) for group in comparison_groups()
                        if group not in set(own["comparison"])]  # fmt: skip
             if without:
                 own_name = capital(_world({"world": name, "simulator": key}))
                 lines.append((own_name, ", ".join(without), "not run yet"))
-    failed = held[held["estimated"] < held["replications"]]
+    failed = cells[cells["estimated"] < cells["replications"]]
     for row in failed.to_dict("records"):
         count = row["replications"] - row["estimated"]
-        same = cell(found, spec, comparison=row["comparison"], world=row["world"],
+        same = cell(known, spec, comparison=row["comparison"], world=row["world"],
                     effects=row["effects"], simulator=row["simulator"])  # fmt: skip
         reasons = [one for one in same["why"].astype(str) if one]
         lines.append((
@@ -322,23 +322,23 @@ def lacking_table(found: KnownTruth, spec: Specification) -> Table:
                  caption=f"What the audit cannot say: {_method(spec)}")  # fmt: skip
 
 
-def made_table(found: KnownTruth) -> Table:
+def made_table(known: KnownTruth) -> Table:
     """Return how the table of the audit was made.
 
     Parameters
     ----------
-    found : KnownTruth
+    known : KnownTruth
     """
-    held = found.about
-    counts = found.rows.groupby(["comparison"])["replications"].agg(["min", "max"])
+    about = known.about
+    counts = known.rows.groupby(["comparison"])["replications"].agg(["min", "max"])
     lines = [
-        ("Seed", held.get("seed", "")),
-        ("Families in each draw", f"{held.get('families', '')}"),
-        ("Processor time, hours", held.get("processor_hours", "")),
-        ("Commits", ", ".join(str(one)[:12] for one in held.get("commits", []))),
-        ("Versions", ", ".join(f"{k} {v}" for k, v in dict(held.get("versions", {})).items())),
-        ("Imitates", held.get("like", "no extract")),
-        ("More draws are added by", held.get("add_draws_with", "")),
+        ("Seeds", ", ".join(map(str, about.get("seeds", [])))),
+        ("Families in each draw", f"{about.get('families', '')}"),
+        ("Processor time, hours", about.get("processor_hours", "")),
+        ("Commits", ", ".join(str(one)[:12] for one in about.get("commits", []))),
+        ("Versions", ", ".join(f"{k} {v}" for k, v in dict(about.get("versions", {})).items())),
+        ("Imitates", about.get("like", "no extract")),
+        ("More draws are added by", about.get("add_draws_with", "")),
         *((f"Draws of each world, {_words(name)}", f"{row['min']} to {row['max']}")
           for name, row in counts.iterrows()),
         *((f"Simulator “{key}”", row.words) for key, row in SIMULATORS.items()),
@@ -369,16 +369,16 @@ def this_choice(spec: Specification, audit: str = "committed") -> Table:
     return bias_table(read_known_truth(audit), spec)
 
 
-def record_audit(found: KnownTruth, spec: Specification) -> None:
+def record_audit(known: KnownTruth, spec: Specification) -> None:
     """Record what other pages may say of the audit.
 
     Parameters
     ----------
-    found : KnownTruth
+    known : KnownTruth
     spec : Specification
     """
-    record("headline", headline(found, spec))
-    rows = cell(found, spec, comparison=spec.comparison, outcome=PRIMARY_MEAN, effects=NONE)
+    record("headline", headline(known, spec))
+    rows = cell(known, spec, comparison=spec.comparison, outcome=PRIMARY_MEAN, effects=NONE)
     for row in rows.to_dict("records"):
         name = f"{row['simulator']}_{row['world']}"
         if not is_missing(row["bias_percent"]):
@@ -387,13 +387,13 @@ def record_audit(found: KnownTruth, spec: Specification) -> None:
     record("simulated", True)
 
 
-def in_short(found: KnownTruth) -> str:
+def in_short(known: KnownTruth) -> str:
     """Say in a few lines how far off the page's own choices are, for the command line."""
     spec = Specification()
-    data = "In data like yours" if "like" in found.about else "In these worlds"
-    rows = _by_world(cell(found, spec, outcome=PRIMARY_MEAN))
-    held = list(dict.fromkeys(rows["comparison"]))
-    own = spec.comparison if spec.comparison in held or not held else held[0]
+    data = "In data like yours" if "like" in known.about else "In these worlds"
+    rows = _by_world(cell(known, spec, outcome=PRIMARY_MEAN))
+    groups = list(dict.fromkeys(rows["comparison"]))
+    own = spec.comparison if spec.comparison in groups or not groups else groups[0]
     lines = [f"{data}, against {_words(own)}, {_method(spec)}, this design is off by:"]
     for row in rows[rows["comparison"] == own].to_dict("records"):
         share = f"{_percent(row)} of the comparison mean" if row["estimated"] else "not estimated"
@@ -480,9 +480,9 @@ def _significant(value: float) -> str:
     return unsigned_nothing(f"{value:.3g}").replace("-", "−")
 
 
-def _small_draws(found: KnownTruth) -> str:
-    few, many = found.rows["replications"].min(), found.rows["replications"].max()
+def _small_draws(known: KnownTruth) -> str:
+    few, many = known.rows["replications"].min(), known.rows["replications"].max()
     return (
-        f"{found.about.get('families', '')} families in each draw; {few} to {many} draws of a "
+        f"{known.about.get('families', '')} families in each draw; {few} to {many} draws of a "
         f"world. More are added by: {COMMAND}."
     )

@@ -181,8 +181,8 @@ def simulated_records(families: int, seed: int, alone: str = "") -> Records:
     if place is not None:
         with suppress(*_SPOILED):
             os.utime(place)  # what is used is not removed
-            found = open_records(place / _RECORDS)
-            return replace(found, source=json.loads((place / "source.json").read_text()))
+            records = open_records(place / _RECORDS)
+            return replace(records, source=json.loads((place / "source.json").read_text()))
     return _simulation(families, seed, alone).records
 
 
@@ -199,8 +199,8 @@ def _made(families: int, seed: int, alone: str) -> SimulatedRecords:
     if not alone:
         return simulate(families=families, seed=seed)
     until = programmes()[alone].simulation.records_to
-    asked: dict[str, Any] = {} if until is None else {"records_to": until}
-    return simulate(families=families, seed=seed, phase_shares={alone: 1.0}, **asked)
+    settings: dict[str, Any] = {} if until is None else {"records_to": until}
+    return simulate(families=families, seed=seed, phase_shares={alone: 1.0}, **settings)
 
 
 _simulation = lru_cache(maxsize=1)(_made)
@@ -265,8 +265,8 @@ def _write(made: SimulatedRecords, place: Path) -> None:
         for name in _TRUTHS:
             table = pa.Table.from_pandas(getattr(made.truth, name), preserve_index=False)
             pq.write_table(table, truth / f"{name}.parquet")
-        told = {"settings": made.truth.settings.as_dict()}
-        (truth / "about.json").write_text(json.dumps(told))
+        about = {"settings": made.truth.settings.as_dict()}
+        (truth / "about.json").write_text(json.dumps(about))
 
 
 def _remove_old(folder: Path) -> None:

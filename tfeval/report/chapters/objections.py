@@ -27,9 +27,9 @@ from tfeval.report.chapters.over_time import UNITS, change, interval_words, labe
 # The first objections, each with its number.
 
 
-def _cells(found: AreaAnalysis, key: str) -> dict[str, str | None]:
+def _cells(analysis: AreaAnalysis, key: str) -> dict[str, str | None]:
     """Return one analysis of every outcome: estimate and error, where it was made."""
-    rows = found.summaries[found.summaries["analysis"] == key]
+    rows = analysis.summaries[analysis.summaries["analysis"] == key]
     return {**dict.fromkeys(UNITS), **_with_errors(rows)}
 
 
@@ -38,58 +38,58 @@ def _with_errors(rows: pd.DataFrame) -> dict[str, str]:
     return {name: f"{change(name, value)} ({size(name, error)})" for name, value, error in numbers}
 
 
-def _answers(found: AreaAnalysis, column: str, form: str) -> dict[str, str]:
-    rows = found.answers.set_index("outcome")[column]
+def _answers(analysis: AreaAnalysis, column: str, form: str) -> dict[str, str]:
+    rows = analysis.answers.set_index("outcome")[column]
     return {name: form.format(rows[name]) for name in UNITS}
 
 
-def _least_and_most(found: AreaAnalysis) -> dict[str, str]:
-    grouped = found.regions.groupby("outcome")["estimate"]
+def _least_and_most(analysis: AreaAnalysis) -> dict[str, str]:
+    grouped = analysis.regions.groupby("outcome")["estimate"]
     return {name: f"{change(name, grouped.min()[name])} to {change(name, grouped.max()[name])}"
             for name in UNITS}  # fmt: skip
 
 
-def _later(found: AreaAnalysis) -> dict[str, str]:
-    rows = found.coefficients
+def _later(analysis: AreaAnalysis) -> dict[str, str]:
+    rows = analysis.coefficients
     return _with_errors(rows[(rows["analysis"] == MAIN) & (rows["time"] == 2016)])
 
 
 @of_phase("one")
-def objections_table(found: AreaAnalysis) -> Table:
+def objections_table(analysis: AreaAnalysis) -> Table:
     """Return what a reviewer objects first, what was done about it, and what it changes.
 
     Parameters
     ----------
-    found : AreaAnalysis
+    analysis : AreaAnalysis
     """
-    left, cuts = dose_and_cuts(found)
+    left, cuts = dose_and_cuts(analysis)
     rows: list[tuple[str, str, Mapping[str, str | None]]] = [
-        ("", "The estimate (its error)", _cells(found, MAIN)),
-        ("Deprivation", "Not held equal at all", _cells(found, NAIVE)),
-        ("Deprivation", "Held equal along a curve", _cells(found, "deprivation, curved")),
-        ("Deprivation", "Held equal in five domains", _cells(found, "five domains")),
-        ("Austerity", "Each authority's own trend before, carried on", _cells(found, "own trends")),
-        ("Other reforms", "Compared within regions", _cells(found, "region by year")),
-        ("The choice of dose", "Targets completed by a model", _cells(found, COMPLETED)),
-        ("The choice of dose", "For £1 of grant a child, 2013-14", _cells(found, GRANT)),
+        ("", "The estimate (its error)", _cells(analysis, MAIN)),
+        ("Deprivation", "Not held equal at all", _cells(analysis, NAIVE)),
+        ("Deprivation", "Held equal along a curve", _cells(analysis, "deprivation, curved")),
+        ("Deprivation", "Held equal in five domains", _cells(analysis, "five domains")),
+        ("Austerity", "Each authority's trend before, carried on", _cells(analysis, "own trends")),
+        ("Other reforms", "Compared within regions", _cells(analysis, "region by year")),
+        ("The choice of dose", "Targets completed by a model", _cells(analysis, COMPLETED)),
+        ("The choice of dose", "For £1 of grant a child, 2013-14", _cells(analysis, GRANT)),
         ("The choice of outcomes", "A child counts, not an authority",
-         _cells(found, "weighted by children")),
+         _cells(analysis, "weighted by children")),
         ("The choice of outcomes", "Children of one year beneath the rate",
-         _cells(found, "one population")),
-        ("The window", "The year 2016 in place of 2013 to 2015", _later(found)),
-        ("The window", "Before from 2001", _cells(found, "long trend")),
+         _cells(analysis, "one population")),
+        ("The window", "The year 2016 in place of 2013 to 2015", _later(analysis)),
+        ("The window", "Before from 2001", _cells(analysis, "long trend")),
         ("Few authorities", "Degrees of freedom of the error",
-         _answers(found, "freedom", "{:.0f}")),
+         _answers(analysis, "freedom", "{:.0f}")),
         ("Spatial correlation", "p, doses exchanged within regions",
-         _answers(found, "randomisation_p", "{:.2f}")),
+         _answers(analysis, "randomisation_p", "{:.2f}")),
         ("Spatial correlation", "p, errors by region (wild; not in the plan)",
-         _answers(found, "region_p", "{:.2f}")),
-        ("Spatial correlation", "Without each region: least to most", _least_and_most(found)),
-        ("Known targets alone", "Weighted to be like all authorities", _cells(found, WEIGHTED)),
-        ("Many tests", "p before correction", _answers(found, "p_value", "{:.2f}")),
-        ("Many tests", "p after it (Holm)", _answers(found, "holm_p", "{:.2f}")),
-        ("Suppressed numbers", "Each taken for 1", _cells(found, f"{SUPPRESSED}1")),
-        ("Suppressed numbers", "Each taken for 2", _cells(found, f"{SUPPRESSED}2")),
+         _answers(analysis, "region_p", "{:.2f}")),
+        ("Spatial correlation", "Without each region: least to most", _least_and_most(analysis)),
+        ("Known targets alone", "Weighted to be like all authorities", _cells(analysis, WEIGHTED)),
+        ("Many tests", "p before correction", _answers(analysis, "p_value", "{:.2f}")),
+        ("Many tests", "p after it (Holm)", _answers(analysis, "holm_p", "{:.2f}")),
+        ("Suppressed numbers", "Each taken for 1", _cells(analysis, f"{SUPPRESSED}1")),
+        ("Suppressed numbers", "Each taken for 2", _cells(analysis, f"{SUPPRESSED}2")),
     ]  # fmt: skip
     named = labels()
     frame = pd.DataFrame(
@@ -97,7 +97,7 @@ def objections_table(found: AreaAnalysis) -> Table:
           **{f"{named[name]} ({UNITS[name][0]})": cells[name] for name in UNITS}}
          for what, how, cells in rows]
     )  # fmt: skip
-    analyses = len(found.summaries) + len(found.regions) + len(found.thirds)
+    analyses = len(analysis.summaries) + len(analysis.regions) + len(analysis.thirds)
     return table(
         frame,
         caption="What a reviewer objects first, each answered by numbers",
@@ -114,12 +114,12 @@ def objections_table(found: AreaAnalysis) -> Table:
     )
 
 
-def dose_and_cuts(found: AreaAnalysis) -> tuple[int, float]:
+def dose_and_cuts(analysis: AreaAnalysis) -> tuple[int, float]:
     """Return over how many authorities, and how, the dose left goes with cuts in spending.
 
     Parameters
     ----------
-    found : AreaAnalysis
+    analysis : AreaAnalysis
 
     Returns
     -------
@@ -130,9 +130,9 @@ def dose_and_cuts(found: AreaAnalysis) -> tuple[int, float]:
     """
     spent = area_statistics(["family_support_spending"], [2011, 2013], wide=True)
     spent = spent.pivot_table(index="code", columns="year", values="family_support_spending")
-    fixed = found.areas.fixed.set_axis(found.areas.units)
+    fixed = analysis.areas.fixed.set_axis(analysis.areas.units)
     frame = pd.DataFrame({
-        "dose": fixed[found.plan["doses"]["main"]],
+        "dose": fixed[analysis.plan["doses"]["main"]],
         "change": (spent[2013] - spent[2011]).reindex(fixed.index),
         "deprivation": fixed["deprivation_2010"],
     }).dropna()  # fmt: skip
@@ -146,14 +146,14 @@ def dose_and_cuts(found: AreaAnalysis) -> tuple[int, float]:
 
 
 @of_phase("one")
-def bounds_table(found: AreaAnalysis) -> Table:
+def bounds_table(analysis: AreaAnalysis) -> Table:
     """Return intervals that allow for trends that were not parallel.
 
     Parameters
     ----------
-    found : AreaAnalysis
+    analysis : AreaAnalysis
     """
-    rows = found.bounds
+    rows = analysis.bounds
     named = labels()
     shown = []
     for name in UNITS:
@@ -172,24 +172,24 @@ def bounds_table(found: AreaAnalysis) -> Table:
 
 
 @of_phase("one")
-def thirds_table(found: AreaAnalysis) -> Table:
+def thirds_table(analysis: AreaAnalysis) -> Table:
     """Return the middle and highest third of the dose against the lowest.
 
     Parameters
     ----------
-    found : AreaAnalysis
+    analysis : AreaAnalysis
     """
-    rows, named = found.thirds.to_dict("records"), labels()
-    told = {(row["outcome"], row["analysis"]): interval_words(row) for row in rows}
+    rows, named = analysis.thirds.to_dict("records"), labels()
+    intervals = {(row["outcome"], row["analysis"]): interval_words(row) for row in rows}
     shown = [
         {
             "Outcome": f"{named[name]} ({UNITS[name][0]})",
-            "Middle third": told[name, "second_third"],
-            "Highest third": told[name, "third_third"],
+            "Middle third": intervals[name, "second_third"],
+            "Highest third": intervals[name, "third_third"],
         }
         for name in UNITS
     ]
-    scale = found.plan["doses"]["scale"]
+    scale = analysis.plan["doses"]["scale"]
     middle, highest = (scale * row["dose"] for row in rows[:2])
     return table(
         pd.DataFrame(shown),
@@ -200,34 +200,34 @@ def thirds_table(found: AreaAnalysis) -> Table:
 
 
 @of_phase("one")
-def weights_table(found: AreaAnalysis) -> Table:
+def weights_table(analysis: AreaAnalysis) -> Table:
     """Return how much the line through doses rests on each part of them.
 
     Parameters
     ----------
-    found : AreaAnalysis
+    analysis : AreaAnalysis
     """
-    main, scale = found.plan["doses"]["main"], found.plan["doses"]["scale"]
-    known = scale * found.areas.fixed[main].dropna()
+    main, scale = analysis.plan["doses"]["main"], analysis.plan["doses"]["scale"]
+    known = scale * analysis.areas.fixed[main].dropna()
     ends = [-np.inf, *np.quantile(known, [1 / 3, 2 / 3]), np.inf]
     words = ["Lowest third", "Middle third", "Highest third"]
-    given = found.dose_weights
+    given = analysis.dose_weights
     parts = pd.cut(given["dose"] * scale, ends, labels=words)
     shares = given.assign(part=parts).pivot_table(
         index="part", columns="outcome", values="weight", aggfunc="sum", observed=False
     )
     least, most = shares.min(axis=1), shares.max(axis=1)
-    held = known.groupby(pd.cut(known, ends, labels=words), observed=False)
+    bands = known.groupby(pd.cut(known, ends, labels=words), observed=False)
     shown = pd.DataFrame({
         "Doses": words,
         "Families for each 10,000 children": [f"{low:.0f} to {high:.0f}" for low, high in
-                                              zip(held.min(), held.max(), strict=True)],
-        "Authorities": held.size().to_numpy(),
+                                              zip(bands.min(), bands.max(), strict=True)],
+        "Authorities": bands.size().to_numpy(),
         "Weight": [percent(low) if percent(low) == percent(high)
                    else f"{percent(low)} to {percent(high)}"
                    for low, high in zip(least, most, strict=True)],
     })  # fmt: skip
-    fewest = int(found.regions["units"].min())
+    fewest = int(analysis.regions["units"].min())
     return table(
         shown, caption="What the line through doses rests on",
         notes=[
@@ -240,21 +240,21 @@ def weights_table(found: AreaAnalysis) -> Table:
 
 
 @of_phase("one")
-def selection_table(found: AreaAnalysis) -> Table:
+def selection_table(analysis: AreaAnalysis) -> Table:
     """Return authorities with a known target beside all, before and after weighting.
 
     Parameters
     ----------
-    found : AreaAnalysis
+    analysis : AreaAnalysis
     """
-    rows = found.selection
+    rows = analysis.selection
     words = {"log_children": "Children (logarithm)", "deprivation_2010": "Deprivation, 2010"}
     shown = pd.DataFrame({
         "Measure": [words.get(name, f"In {name}") for name in rows["measure"]],
         "All": rows["all"], "Target known": rows["known"], "Known, weighted": rows["weighted"],
     })  # fmt: skip
     formats = dict.fromkeys(shown.columns[1:], "{:.2f}")
-    known = int(found.areas.fixed[found.plan["doses"]["main"]].notna().sum())
+    known = int(analysis.areas.fixed[analysis.plan["doses"]["main"]].notna().sum())
     return table(
         shown, caption=f"The {known} authorities whose target is known, and all",
         formats=formats,
@@ -304,7 +304,7 @@ def nations_table(years: Sequence[int] = (2009, 2012, 2015, 2016)) -> Table:
     """
     rows = nation_statistics(base=2012)
     rows = rows[rows["nation"].isin(_NATIONS)].dropna(subset="value")
-    both = rows.groupby("measure")["nation"].agg(lambda held: {"England"} < set(held))
+    both = rows.groupby("measure")["nation"].agg(lambda nations: {"England"} < set(nations))
     rows = rows[rows["measure"].map(both)]
     wide = rows.pivot_table(index=["label", "nation"], columns="year", values="value", sort=False)
     wide = wide[[year for year in years if year in wide]].reset_index()
@@ -322,10 +322,10 @@ def nations_table(years: Sequence[int] = (2009, 2012, 2015, 2016)) -> Table:
 def second_rank_table() -> Table:
     """Return outcomes that are described and not estimated: means of authorities, and why."""
     rows = area_measures(role="outcome", rank="second")
-    held = area_statistics(list(rows["measure"]), wide=True)
+    statistics = area_statistics(list(rows["measure"]), wide=True)
     shown = []
     for row in rows.to_dict("records"):
-        years = held.groupby("year")[row["measure"]].mean().dropna()
+        years = statistics.groupby("year")[row["measure"]].mean().dropna()
         first, last = int(years.index[0]), int(years.index[-1])
         shown.append({
             "Outcome": f"{row['label']} ({row['unit']})", "Years": f"{first} to {last}",
@@ -340,17 +340,17 @@ def second_rank_table() -> Table:
 
 
 @of_phase("one")
-def seen_table(found: AreaAnalysis) -> Table:
+def seen_table(analysis: AreaAnalysis) -> Table:
     """Return what had been estimated on these figures before the plan, and was read.
 
     Parameters
     ----------
-    found : AreaAnalysis
+    analysis : AreaAnalysis
     """
     rows = pd.DataFrame([
         {"Look": one["look"].capitalize(), "Authorities": one["authorities"] or np.nan,
          "Tests": one["tests"] or np.nan, "What": " ".join(one["what"].split())}
-        for one in found.plan["seen"]
+        for one in analysis.plan["seen"]
     ])  # fmt: skip
     return table(
         rows, caption="The plan is not blind: what was known when it was written",

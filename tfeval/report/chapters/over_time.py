@@ -99,18 +99,18 @@ def interval_words(row: Any) -> str:
     return f"{change(name, row['estimate'])} ({low} to {high})"
 
 
-def headline(found: AreaAnalysis, phase: str = "one") -> Sentence:
+def headline(analysis: AreaAnalysis, phase: str = "one") -> Sentence:
     """Say in how many outcomes authorities with more of the programme moved differently.
 
     Parameters
     ----------
-    found : AreaAnalysis
+    analysis : AreaAnalysis
     phase : str, default "one"
         Of the page.
     """
-    if phase != found.phase:
+    if phase != analysis.phase:
         return Sentence("Not published: how much of this phase each authority had.")
-    rows, named = found.answers, labels()
+    rows, named = analysis.answers, labels()
     groups = {key: [named[name] for name in rows.loc[rows["answer"] == key, "outcome"]]
               for key in AREA_ANSWERS}  # fmt: skip
     moved, silent, never = (groups[key] for key in (MOVED, NOTHING_FOUND, NOT_ANSWERABLE))
@@ -118,11 +118,11 @@ def headline(found: AreaAnalysis, phase: str = "one") -> Sentence:
     said = [f"Of {len(rows)} outcomes {first} with the programme."]
     said += [f"No effect was found on {_listed(silent)}."] if silent else []
     said += [f"The design cannot answer for {_listed(never)}."] if never else []
-    told = found.plan["benchmarks"]["claim_2015"]
+    claim = analysis.plan["benchmarks"]["claim_2015"]
     ruled: dict[str, list[str]] = {}
     for row in rows.to_dict("records"):
         name = str(row["outcome"])
-        ruled.setdefault(ruling(found, row, told[name]), []).append(named[name])
+        ruled.setdefault(ruling(analysis, row, claim[name]), []).append(named[name])
     for key, sentence in _OF_CLAIM.items():
         if key in ruled:
             said.append(sentence.format(_listed(ruled[key])))
@@ -144,12 +144,12 @@ def _listed(names: Sequence[str]) -> str:
 
 
 @of_phase("one")
-def verdict_table(found: AreaAnalysis) -> Table:
+def verdict_table(analysis: AreaAnalysis) -> Table:
     """Return the answer of each outcome, with the numbers that its rule looks at.
 
     Parameters
     ----------
-    found : AreaAnalysis
+    analysis : AreaAnalysis
     """
     named = labels()
     rows = [
@@ -164,9 +164,9 @@ def verdict_table(found: AreaAnalysis) -> Table:
             "Answer": AREA_ANSWERS[row["answer"]],
             "Rules that do not hold": "; ".join(FINDING_RULES[key] for key in row["failed"]),
         }
-        for row in found.answers.to_dict("records")
+        for row in analysis.answers.to_dict("records")
     ]
-    rule = found.plan["finding"]
+    rule = analysis.plan["finding"]
     return table(
         pd.DataFrame(rows),
         caption="Change in the rate of a whole authority, for 10 more targeted families for each "
@@ -176,14 +176,14 @@ def verdict_table(found: AreaAnalysis) -> Table:
             f"An outcome moved only if all five hold: p of the trend before at least "
             f"{rule['pre_trend']:.2f}; p corrected (Holm, {len(rows)} outcomes) below "
             f"{rule['adjusted_p']:.2f}; p by chance (doses exchanged between authorities of a "
-            f"region, {found.plan['randomisation']['draws']:,} times) below "
+            f"region, {analysis.plan['randomisation']['draws']:,} times) below "
             f"{rule['randomisation_p']:.2f}; one sign without each region, weighted, and with "
             f"completed targets; and the bounds for trends that were not parallel leave 0 out at "
             f"{rule['bounds']:g} times the largest break before.",
-            f"Authorities: {_range(found.answers['units'])}. Deprivation of 2010 has a coefficient "
-            "of its own in each year. Errors are by authority, with few authorities allowed for "
-            "(CR2). P by chance is too small where outcomes scatter more at high doses.",
-            f"The plan was {found.registration}.",
+            f"Authorities: {_range(analysis.answers['units'])}. Deprivation of 2010 has a "
+            "coefficient of its own in each year. Errors are by authority, with few authorities "
+            "allowed for (CR2). P by chance is too small where high doses scatter more.",
+            f"The plan was {analysis.registration}.",
         ],
     )
 
@@ -194,15 +194,15 @@ def _range(values: pd.Series) -> str:
 
 
 @of_phase("one")
-def naive_chart(found: AreaAnalysis, outcome: str = "claimant_rate") -> Chart:
+def naive_chart(analysis: AreaAnalysis, outcome: str = "claimant_rate") -> Chart:
     """Draw the version that fails its own check beside the one that holds deprivation equal.
 
     Parameters
     ----------
-    found : AreaAnalysis
+    analysis : AreaAnalysis
     outcome : str
     """
-    rows = found.coefficients[found.coefficients["outcome"] == outcome]
+    rows = analysis.coefficients[analysis.coefficients["outcome"] == outcome]
     headings = {NAIVE: "Places with more of it, as they are", MAIN: "Deprivation held equal"}
     last = rows.loc[rows["analysis"] == NAIVE, "estimate"].iloc[-1]
     return period_chart(
@@ -218,23 +218,23 @@ def naive_chart(found: AreaAnalysis, outcome: str = "claimant_rate") -> Chart:
 
 
 @of_phase("one")
-def naive_table(found: AreaAnalysis) -> Table:
+def naive_table(analysis: AreaAnalysis) -> Table:
     """Return each outcome as it is read off and with deprivation held equal, trends before beside.
 
     Parameters
     ----------
-    found : AreaAnalysis
+    analysis : AreaAnalysis
     """
-    rows = found.summaries.to_dict("records")
-    held = {(row["outcome"], row["analysis"]): row for row in rows}
+    rows = analysis.summaries.to_dict("records")
+    by_analysis = {(row["outcome"], row["analysis"]): row for row in rows}
     named = labels()
     shown = [
         {
             "Outcome": f"{named[name]} ({unit})",
-            "As places are": interval_words(held[name, NAIVE]),
-            "Trend before: p ": p_words(held[name, NAIVE]["pre_p"]),
-            "Deprivation held equal": interval_words(held[name, MAIN]),
-            "Trend before: p": p_words(held[name, MAIN]["pre_p"]),
+            "As places are": interval_words(by_analysis[name, NAIVE]),
+            "Trend before: p ": p_words(by_analysis[name, NAIVE]["pre_p"]),
+            "Deprivation held equal": interval_words(by_analysis[name, MAIN]),
+            "Trend before: p": p_words(by_analysis[name, MAIN]["pre_p"]),
         }
         for name, (unit, _) in UNITS.items()
     ]
@@ -247,21 +247,21 @@ def naive_table(found: AreaAnalysis) -> Table:
 
 
 @of_phase("one")
-def event_chart(found: AreaAnalysis) -> Chart:
+def event_chart(analysis: AreaAnalysis) -> Chart:
     """Draw every first-rank outcome over the years, deprivation held equal.
 
     Parameters
     ----------
-    found : AreaAnalysis
+    analysis : AreaAnalysis
     """
-    rows = found.coefficients[found.coefficients["analysis"] == MAIN]
+    rows = analysis.coefficients[analysis.coefficients["analysis"] == MAIN]
     named = labels()
     panels = {f"{named[name]} ({UNITS[name][0]})": rows[rows["outcome"] == name]
-              for name in found.answers["outcome"]}  # fmt: skip
-    moved = int((found.answers["answer"] == MOVED).sum())
+              for name in analysis.answers["outcome"]}  # fmt: skip
+    moved = int((analysis.answers["answer"] == MOVED).sum())
     return period_chart(
         panels,
-        title=f"{moved or 'None'} of {len(found.answers)} outcomes moved with the programme",
+        title=f"{moved or 'None'} of {len(analysis.answers)} outcomes moved with the programme",
         subtitle="Change for 10 more families for each 10,000 children, year by year",
         alt="An event study for each of five outcomes; before the line the authorities' trends "
         "should lie about 0, and after it an effect would show.",
@@ -272,12 +272,12 @@ def event_chart(found: AreaAnalysis) -> Chart:
 # What could have been seen.
 
 
-def benchmarks(found: AreaAnalysis, assumptions: Assumptions) -> pd.DataFrame:
+def benchmarks(analysis: AreaAnalysis, assumptions: Assumptions) -> pd.DataFrame:
     """Return what could have been seen beside what was claimed, found and needed, by outcome.
 
     Parameters
     ----------
-    found : AreaAnalysis
+    analysis : AreaAnalysis
     assumptions : Assumptions
         The scenario: its price year.
 
@@ -291,24 +291,24 @@ def benchmarks(found: AreaAnalysis, assumptions: Assumptions) -> pd.DataFrame:
     a_year = costs["amount"] * np.where(costs["per"] == "person-day", _DAYS, 1)
     prices = a_year.groupby(costs["outcome"]).sum()
     made = area_benchmarks(
-        found.plan, {name: float(prices[key]) for name, key in _PRICED.items()},
+        analysis.plan, {name: float(prices[key]) for name, key in _PRICED.items()},
         cost_of_a_family("central", assumptions),
     )  # fmt: skip
     kept = ["outcome", "level", "mean_dose", "detectable", "conf_low", "conf_high", "answer",
             "trend_unseen"]  # fmt: skip
-    return found.answers[kept].merge(made, on="outcome")
+    return analysis.answers[kept].merge(made, on="outcome")
 
 
 @of_phase("one")
-def reach_chart(found: AreaAnalysis, assumptions: Assumptions) -> Chart:
+def reach_chart(analysis: AreaAnalysis, assumptions: Assumptions) -> Chart:
     """Draw what could have been seen beside what was claimed, found and needed.
 
     Parameters
     ----------
-    found : AreaAnalysis
+    analysis : AreaAnalysis
     assumptions : Assumptions
     """
-    rows, named = benchmarks(found, assumptions), labels()
+    rows, named = benchmarks(analysis, assumptions), labels()
     level, seen = rows["level"] / 100, (rows["claim_2015"].abs() > rows["detectable"]).sum()
     return marks_chart(
         [named[name] for name in rows["outcome"]],
@@ -324,15 +324,15 @@ def reach_chart(found: AreaAnalysis, assumptions: Assumptions) -> Chart:
 
 
 @of_phase("one")
-def reach_table(found: AreaAnalysis, assumptions: Assumptions) -> Table:
+def reach_table(analysis: AreaAnalysis, assumptions: Assumptions) -> Table:
     """Return what could have been seen beside what was claimed, found and needed, in figures.
 
     Parameters
     ----------
-    found : AreaAnalysis
+    analysis : AreaAnalysis
     assumptions : Assumptions
     """
-    rows, named = benchmarks(found, assumptions), labels()
+    rows, named = benchmarks(analysis, assumptions), labels()
     shown = []
     for row in rows.to_dict("records"):
         name = row["outcome"]
@@ -340,46 +340,46 @@ def reach_table(found: AreaAnalysis, assumptions: Assumptions) -> Table:
             "Outcome": f"{named[name]} ({UNITS[name][0]})", "Before": f"{row['level']:.3g}",
             "Smallest change seen": size(name, row["detectable"]),
             "Smallest trend seen before": size(name, row["trend_unseen"]),
-            **{words: _said(found, row, key) for key, words in _BENCHMARKS.items()},
+            **{words: _said(analysis, row, key) for key, words in _BENCHMARKS.items()},
         })  # fmt: skip
-    told = found.plan["benchmarks"]
+    assumed = analysis.plan["benchmarks"]
     return table(
         pd.DataFrame(shown),
         caption="What could have been seen, for 10 more families for each 10,000 children",
         sources=sources_of(),
         missing="no value",
         notes=[
-            " ".join(str(told["claim_2015"]["why"]).split()),
-            f"Assumed, since not published: {told['children_per_family']} children and "
-            f"{told['adults_per_family']} adults a family, {told['residents_16_64_per_child']:g} "
-            "residents aged 16 to 64 for each child.",
+            " ".join(str(assumed["claim_2015"]["why"]).split()),
+            f"Assumed, since not published: {assumed['children_per_family']} children and "
+            f"{assumed['adults_per_family']} adults a family, "
+            f"{assumed['residents_16_64_per_child']:g} residents aged 16 to 64 for each child.",
             f"To repay: what a family cost central government "
             f"({about(cost_of_a_family('central', assumptions))}, prices of "
             f"{assumptions.price_year}) by this outcome alone within a year, at this report's unit "
             "costs to public bodies. Fixed exclusions and absence have none for a year.",
             "More than there was: at the mean dose the fall would exceed the rate before. "
             f"Ruled out: the 95% interval leaves a fall of that size out, and so does the one for "
-            f"trends that were not parallel ({found.plan['finding']['bounds']:g} times the largest "
-            "break before). Smallest change seen: 2.8 errors, as the plan has it; with "
-            f"{found.answers['freedom'].min():.0f} degrees of freedom it is "
-            f"{float(multiplier(found.answers['freedom'].min())):.2f}. Smallest trend seen "
+            f"trends that were not parallel ({analysis.plan['finding']['bounds']:g} times the "
+            "largest break before). Smallest change seen: 2.8 errors, as the plan has it; with "
+            f"{analysis.answers['freedom'].min():.0f} degrees of freedom it is "
+            f"{float(multiplier(analysis.answers['freedom'].min())):.2f}. Smallest trend seen "
             "before: carried to the middle of the years averaged; a smaller one passes the check.",
         ],
     )
 
 
 @of_phase("one")
-def rulings_table(found: AreaAnalysis) -> Table:
+def rulings_table(analysis: AreaAnalysis) -> Table:
     """Return what public statistics say of the claim of 2015: ruled out, or not to be seen.
 
     Parameters
     ----------
-    found : AreaAnalysis
+    analysis : AreaAnalysis
     """
-    told, named = found.plan["benchmarks"]["claim_2015"], labels()
+    claim, named = analysis.plan["benchmarks"]["claim_2015"], labels()
     shown = []
-    for row in found.answers.to_dict("records"):
-        name, value = row["outcome"], told[row["outcome"]]
+    for row in analysis.answers.to_dict("records"):
+        name, value = row["outcome"], claim[row["outcome"]]
         shown.append({
             "Outcome": f"{named[name]} ({UNITS[name][0]})",
             "The claim, at most": change(name, value),
@@ -387,8 +387,8 @@ def rulings_table(found: AreaAnalysis) -> Table:
                 percent(-value * row["mean_dose"] / row["level"]),
             "Change (95% interval)": interval_words(row),
             "Of the claim, at most left": _left(row["conf_low"], value, row),
-            "If trends were not parallel": _left(wide_interval(found, name), value, row),
-            "A change of that size is": RULINGS[ruling(found, row, value)],
+            "If trends were not parallel": _left(wide_interval(analysis, name), value, row),
+            "A change of that size is": RULINGS[ruling(analysis, row, value)],
         })  # fmt: skip
     return table(
         pd.DataFrame(shown),
@@ -411,26 +411,26 @@ def _left(low: float, value: float, row: Mapping[Hashable, Any]) -> str:
     return "all of it" if low <= value else percent(max(low / value, 0.0))
 
 
-def wide_interval(found: AreaAnalysis, outcome: str) -> float:
+def wide_interval(analysis: AreaAnalysis, outcome: str) -> float:
     """Return the low end for trends as far from parallel as the rule of a finding asks."""
-    rows = found.bounds.set_index(["outcome", "multiple"])["conf_low"]
-    return float(rows[outcome, found.plan["finding"]["bounds"]])
+    rows = analysis.bounds.set_index(["outcome", "multiple"])["conf_low"]
+    return float(rows[outcome, analysis.plan["finding"]["bounds"]])
 
 
-def _said(found: AreaAnalysis, row: Mapping[Hashable, Any], key: str) -> str | None:
+def _said(analysis: AreaAnalysis, row: Mapping[Hashable, Any], key: str) -> str | None:
     """Write a benchmark, and what the interval says of it."""
     value = row[key]
     if pd.isna(value):
         return None
-    return f"{change(row['outcome'], value)}: {RULINGS[ruling(found, row, value)]}"
+    return f"{change(row['outcome'], value)}: {RULINGS[ruling(analysis, row, value)]}"
 
 
-def ruling(found: AreaAnalysis, row: Mapping[Hashable, Any], value: float) -> str:
+def ruling(analysis: AreaAnalysis, row: Mapping[Hashable, Any], value: float) -> str:
     """Return what the figures say of a fall as large as a benchmark.
 
     Parameters
     ----------
-    found : AreaAnalysis
+    analysis : AreaAnalysis
     row : mapping
         One of `answers`.
     value : float
@@ -449,26 +449,25 @@ def ruling(found: AreaAnalysis, row: Mapping[Hashable, Any], value: float) -> st
         return NOT_TOLD
     if row["conf_low"] <= value:
         return NOT_RULED_OUT if row["detectable"] <= abs(value) else TOO_SMALL
-    return RULED_OUT if wide_interval(found, row["outcome"]) > value else IF_PARALLEL
+    return RULED_OUT if wide_interval(analysis, row["outcome"]) > value else IF_PARALLEL
 
 
-def record_areas(found: AreaAnalysis, phase: str = "one") -> None:
+def record_areas(analysis: AreaAnalysis, phase: str = "one") -> None:
     """Record the answer, its bound and what could have been seen, for chapters 6 and 8.
 
     Parameters
     ----------
-    found : AreaAnalysis
+    analysis : AreaAnalysis
     phase : str, default "one"
         Of the page: of another phase there is nothing to record.
     """
-    if phase != found.phase:
+    if phase != analysis.phase:
         return
-    counts = found.answers["answer"].value_counts()
-    subject = {"phase": found.phase}
-    told = {"outcomes": len(found.answers), **{key: counts.get(key, 0) for key in AREA_ANSWERS}}
-    for key, count in told.items():
+    counts, subject = analysis.answers["answer"].value_counts(), {"phase": analysis.phase}
+    numbers = {key: counts.get(key, 0) for key in AREA_ANSWERS}
+    for key, count in {"outcomes": len(analysis.answers), **numbers}.items():
         keep(make_record(f"areas_{key}", int(count), "outcomes", subject=subject))
-    for row in found.answers.to_dict("records"):
+    for row in analysis.answers.to_dict("records"):
         name, (unit, digits) = row["outcome"], UNITS[row["outcome"]]
         keep(make_record(f"areas_{name}", float(row["estimate"]), unit, digits=digits,
                          interval=(float(row["conf_low"]), float(row["conf_high"])),

@@ -120,8 +120,8 @@ def money_bridge(name: str, assumptions: Assumptions) -> Chart:
     spent = sum(value for _, value in steps)
     years, base = list(rules.years), assumptions.discounted_to(name)
     flows = [deflate(spent / len(years), year, assumptions.price_year) for year in years]
-    held = np.array([0.0] * (years[0] - base) + flows)
-    now = present_value(held, str(assumptions.green_book_edition), timing=assumptions.timing)
+    yearly = np.array([0.0] * (years[0] - base) + flows)
+    now = present_value(yearly, str(assumptions.green_book_edition), timing=assumptions.timing)
     label = financial_year(assumptions.price_year)
     sums[len(steps) + 1] = f"In prices of {label}"
     steps += [(f"Rise of prices to {label}", sum(flows) - spent),
@@ -129,10 +129,10 @@ def money_bridge(name: str, assumptions: Assumptions) -> Chart:
     deflators = published("deflators")
     deflators = deflators[deflators["figure"] == "gdp_deflator_financial_year"]
     listed = "; ".join(f"{words} {pounds(value)}" for words, value in steps)
-    told = " is " if len(sums) == 1 else f" with what was expected beside it is {pounds(spent)}, "
+    link = " is " if len(sums) == 1 else f" with what was expected beside it is {pounds(spent)}, "
     return waterfall_chart(
         [words for words, _ in steps], [value / 1e6 for _, value in steps], subtotals=sums,
-        title=f"{pounds(cash)}{told}{pounds(sum(flows))} in prices of {label}",
+        title=f"{pounds(cash)}{link}{pounds(sum(flows))} in prices of {label}",
         subtitle=f"From the budget to what it is worth today, {rules.title}, in millions of pounds",
         alt=f"Waterfall chart. {listed}; present value {pounds(now)}.",
         total_label=f"Present value in {financial_year(base)}", value_format="{:,.0f}",
@@ -163,9 +163,9 @@ def timeline() -> Chart:
     rows = pd.DataFrame(_happened()).sort_values("date", kind="stable")
     spans = {phase(name).title: (_year(f"{phase(name).start}"), _year(f"{phase(name).end}"))
              for name in programmes()}  # fmt: skip
-    claimed, found = (rows.loc[rows["key"] == key, "date"].iloc[0]
+    claimed, evaluated = (rows.loc[rows["key"] == key, "date"].iloc[0]
                       for key in ("turned_around", "headline"))  # fmt: skip
-    months = round(12 * (_year(found) - _year(claimed)))
+    months = round(12 * (_year(evaluated) - _year(claimed)))
     listed = "; ".join(
         f"{month(row['date'][:7])}: {row['text']}" for row in rows.to_dict("records")
     )
@@ -242,33 +242,33 @@ def flow(families: Cohort, design: Design) -> Chart:
         lost[label] = [""] + [
             f"{safe_count(before - after)} left out" for before, after in pairwise(left)
         ]
-    ends = {label: (held[0], held[-1]) for label, held in counts.items()}
-    told = "; ".join(f"{label}: {first} at first, {last} at last"
+    ends = {label: (numbers[0], numbers[-1]) for label, numbers in counts.items()}
+    summary = "; ".join(f"{label}: {first} at first, {last} at last"
                      for label, (first, last) in ends.items())  # fmt: skip
     mark = "Simulated records: " if design.study.simulated else ""
-    kept, against = (held[-1] for held in counts.values())
+    kept, against = (numbers[-1] for numbers in counts.values())
     return flow_chart(
         steps, counts, lost,
         title=f"{mark}{kept} families on the programme are compared with {against}",
         subtitle=f"Who was left after each step: {design.title}",
-        alt=f"A flow from the records to the comparison in {len(steps)} steps. {told}.",
+        alt=f"A flow from the records to the comparison in {len(steps)} steps. {summary}.",
     )  # fmt: skip
 
 
 # Chapter 4: one effect under many choices.
 
 
-def choices(found: Analysis, rows: pd.DataFrame) -> Chart | Table:
+def choices(analysis: Analysis, rows: pd.DataFrame) -> Chart | Table:
     """Draw the primary effects under each specification, each in its own unit.
 
     Parameters
     ----------
-    found : Analysis
+    analysis : Analysis
     rows : DataFrame
         As from `tfeval.chapters.specifications.specifications`.
     """
     primary = [name for name in dict.fromkeys(rows["outcome"])
-               if name and found.plan.role(name) == "primary"]  # fmt: skip
+               if name and analysis.plan.role(name) == "primary"]  # fmt: skip
     own = tuple(rows[list(KEYS)].iloc[0])
     if not primary or rows["conf_low"].isna().all():
         said = pd.DataFrame({"": ["No primary effect has an interval: nothing to draw."]})
@@ -284,21 +284,22 @@ def choices(found: Analysis, rows: pd.DataFrame) -> Chart | Table:
         ).reset_index(drop=True)
         for name in primary
     }  # fmt: skip
-    asked = {keys for keys, _ in opinions(rows)}
-    judged = np.array([keys in asked for keys, _ in groups])
+    judging = {keys for keys, _ in opinions(rows)}
+    judged = np.array([keys in judging for keys, _ in groups])
     worse, better = np.zeros(len(groups), bool), np.zeros(len(groups), bool)
-    for name, held in zip(primary, panels.values(), strict=True):
-        up, down = (held["low"] > 0).to_numpy(), (held["high"] < 0).to_numpy()
+    for name, panel in zip(primary, panels.values(), strict=True):
+        up, down = (panel["low"] > 0).to_numpy(), (panel["high"] < 0).to_numpy()
         better |= up if is_more_better(name) else down
         worse |= down if is_more_better(name) else up
     count = int(((better | worse) & judged).sum())
-    mark = "Simulated records: in" if found.study.simulated else "In"
+    mark = "Simulated records: in" if analysis.study.simulated else "In"
     return choices_chart(
         labels, panels, bold=[keys == own for keys, _ in groups],
         title=f"{mark} {count or 'none'} of {judged.sum()} specifications an interval leaves 0 "
         f"out: {int((better & judged).sum())} for better, {int((worse & judged).sum())} for worse",
-        subtitle=f"Primary effects over {found.horizon} months, each in its own unit, one choice "
-        "changed at a time; not corrected for their number. Wide intervals go beyond the edge",
+        subtitle=f"Primary effects over {analysis.horizon} months, each in its own unit, one "
+        "choice changed at a time; not corrected for their number. Wide intervals go beyond the "
+        "edge",
         alt=f"Effects with 95% intervals under {len(labels)} specifications, a panel for each of "
         f"{len(panels)} outcomes. Bold: as chosen. Another treatment and the naive "
         "difference answer another question and are not counted.",

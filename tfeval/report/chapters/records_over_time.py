@@ -71,10 +71,10 @@ def _hidden(frame: pd.DataFrame) -> np.ndarray:
     return hidden_rows(frame if set(means) <= set(frame) else frame.assign(**means))
 
 
-def _overall(found: GroupTimeEffects | str) -> str:
-    if isinstance(found, str):
-        return found
-    return _words(found.aggregate("overall").frame, 1.0)
+def _overall(effects: GroupTimeEffects | str) -> str:
+    if isinstance(effects, str):
+        return effects
+    return _words(effects.aggregate("overall").frame, 1.0)
 
 
 def _words(rows: pd.DataFrame, share: float) -> str:
@@ -90,16 +90,16 @@ def _words(rows: pd.DataFrame, share: float) -> str:
     return with_interval(value, low, high, decimals(error))
 
 
-def _trend_before(found: GroupTimeEffects | str) -> str:
-    return p_words(np.nan if isinstance(found, str) else float(found.pre_trend["p_value"]))
+def _trend_before(effects: GroupTimeEffects | str) -> str:
+    return p_words(np.nan if isinstance(effects, str) else float(effects.pre_trend["p_value"]))
 
 
-def beside_table(found: Fits, matched: Effects | Table, months: int) -> Table:
+def beside_table(by_outcome: Fits, matched: Effects | Table, months: int) -> Table:
     """Return the average effect by staggered entry beside that of matched families.
 
     Parameters
     ----------
-    found : Fits
+    by_outcome : Fits
         As from `fits`.
     matched : Effects or Table
         Of chapter 4's design over a year; or the table that says why there are none.
@@ -108,7 +108,7 @@ def beside_table(found: Fits, matched: Effects | Table, months: int) -> Table:
     """
     rows = matched.to_frame() if isinstance(matched, Effects) else pd.DataFrame({"outcome": []})
     shown = []
-    for name, one in found.items():
+    for name, one in by_outcome.items():
         own = rows[rows["outcome"] == name]
         shown.append({
             "Outcome": outcome_label(name),
@@ -122,35 +122,35 @@ def beside_table(found: Fits, matched: Effects | Table, months: int) -> Table:
         "records",
         missing="not in it",
         notes=[
-            *([SIMULATED] if _simulated(found) else []),
+            *([SIMULATED] if _simulated(by_outcome) else []),
             "By staggered entry: families attached in the same period since they were identified, "
             "beside those not attached yet, change against change (Callaway and Sant'Anna 2021); "
-            f"errors by {_errors_by(found)}. Matched families: chapter 4's design over a year, its "
-            "effect spread evenly over the periods. The first needs parallel trends, the second "
-            "nothing unrecorded that matters; where they part, one of these is wrong.",
+            f"errors by {_errors_by(by_outcome)}. Matched families: chapter 4's design over a "
+            "year, its effect spread evenly over the periods. The first needs parallel trends, the "
+            "second nothing unrecorded that matters; where they part, one of these is wrong.",
         ],
     )
 
 
-def _estimated(found: Fits) -> list[GroupTimeEffects]:
-    return [one for one in found.values() if not isinstance(one, str)]
+def _estimated(by_outcome: Fits) -> list[GroupTimeEffects]:
+    return [one for one in by_outcome.values() if not isinstance(one, str)]
 
 
-def _simulated(found: Fits) -> bool:
-    return any(one.simulated for one in _estimated(found))
+def _simulated(by_outcome: Fits) -> bool:
+    return any(one.simulated for one in _estimated(by_outcome))
 
 
-def _errors_by(found: Fits) -> str:
-    by = {one.settings.cluster for one in _estimated(found)} - {None}
+def _errors_by(by_outcome: Fits) -> str:
+    by = {one.settings.cluster for one in _estimated(by_outcome)} - {None}
     return "authority" if by else "family"
 
 
-def entry_chart(found: Fits, outcomes: tuple[str, ...]) -> Chart | Table:
+def entry_chart(by_outcome: Fits, outcomes: tuple[str, ...]) -> Chart | Table:
     """Draw effects by period from attachment, with bands that hold all periods at once.
 
     Parameters
     ----------
-    found : Fits
+    by_outcome : Fits
         As from `fits`.
     outcomes : tuple of str
         Which of them to draw; those without an effect that may be shown are left out. A table
@@ -158,7 +158,7 @@ def entry_chart(found: Fits, outcomes: tuple[str, ...]) -> Chart | Table:
     """
     panels, apart = {}, 0
     for name in outcomes:
-        one = found[name]
+        one = by_outcome[name]
         if isinstance(one, str):
             continue
         rows = one.aggregate("event").frame
@@ -175,7 +175,7 @@ def entry_chart(found: Fits, outcomes: tuple[str, ...]) -> Chart | Table:
     if not panels:
         said = {"": ["No period has an effect, of enough families, that may be shown."]}
         return table(pd.DataFrame(said), caption="Effects by period from attachment")
-    mark = " (simulated records)" if _simulated(found) else ""
+    mark = " (simulated records)" if _simulated(by_outcome) else ""
     return period_chart(
         panels, title=f"Effects by period from attachment{mark}",
         alt="Points with bands by period since attachment, for some outcomes. Bands before "
@@ -206,10 +206,12 @@ def differences(compared: Study, families: Cohort) -> Heterogeneity | Table:
     families : Cohort
     """
     chosen = primary_outcomes(families.outcomes(12), read_plan())
-    held = {one.source for one in compared.covariates.columns}
-    asked = [name for name in criteria_columns(phase(families.settings.phase)) if name in held]
+    columns = {one.source for one in compared.covariates.columns}
+    criteria = [
+        name for name in criteria_columns(phase(families.settings.phase)) if name in columns
+    ]
     named = compared.named(outcome_words(map(str, chosen))["labels"])
-    return or_why_not(lambda: heterogeneity(named, chosen, asked, months=12))
+    return or_why_not(lambda: heterogeneity(named, chosen, criteria, months=12))
 
 
 def threshold_checks(families: Cohort, needed: int) -> Any:

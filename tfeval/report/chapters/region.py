@@ -73,12 +73,12 @@ def headline(name: str, phase: str = "one") -> str:
             f"{region_of(name)}: {count} authorities; no claim of {phase_of(phase).words} with its "
             "target was found in a published source."
         )
-    claimed, asked = rows["turned_around"].sum(), rows["targeted"].sum()
+    claimed, target = rows["turned_around"].sum(), rows["targeted"].sum()
     first, last = (month(end) for end in (rows["as_of"].min(), rows["as_of"].max()))
     return (
         f"{region_of(name)}: {count} authorities, of which {len(rows)} have a published claim with "
-        f"its target: together {claimed:,.0f} of {asked:,.0f} families ({percent(claimed / asked)})"
-        f", each at its own date ({first} to {last})."
+        f"its target: together {claimed:,.0f} of {target:,.0f} families "
+        f"({percent(claimed / target)}), each at its own date ({first} to {last})."
     )
 
 
@@ -146,10 +146,10 @@ def dose_table(name: str) -> Table:
     name : str
         The region.
     """
-    found = doses()
+    dose = doses()
     lines = []
-    for label, rows in ((region_of(name), found[found["region"] == region_of(name)]),
-                        ("England", found)):  # fmt: skip
+    for label, rows in ((region_of(name), dose[dose["region"] == region_of(name)]),
+                        ("England", dose)):  # fmt: skip
         known, target = int(rows["target"].notna().sum()), rows["completed_target"].sum()
         lines.append((label, len(rows), known, target, 10_000 * target / rows["children"].sum()))
     columns = ["Area", "Authorities", "Targets known", "Families targeted", "For 10,000 children"]
@@ -177,20 +177,20 @@ def pooled(effects: Mapping[str, AreaEffects], name: str) -> dict[str, AreaEffec
     dict of str to AreaEffects
         Outcomes with at least two such authorities.
     """
-    own, found = set(members(name)["name"]), {}
+    own, by_outcome = set(members(name)["name"]), {}
     for outcome, every in effects.items():
         frame = every.to_frame()
         inside = frame["name"].isin(own) & ~frame["hidden"].astype(bool)
         rows = frame[inside & np.isfinite(frame["estimate"]) & np.isfinite(frame["std_error"])]
         try:
-            found[outcome] = pool_areas(
+            by_outcome[outcome] = pool_areas(
                 rows["estimate"], rows["std_error"], rows["name"],
                 better=registry.outcome(outcome).better, simulated=every.simulated,
                 label=str(every.settings["label"]),
             )  # fmt: skip
         except DataError:  # fewer than two
             continue
-    return found
+    return by_outcome
 
 
 def effects_table(effects: Mapping[str, AreaEffects], name: str) -> Table:
@@ -267,7 +267,7 @@ def sentence(effects: Mapping[str, AreaEffects], name: str) -> str:
         return f"{label}too few authorities of {region_of(name)} can be shown to say its effects."
     clear = [outcome_label(outcome).lower() for outcome, own in here.items()
              if own.mean_high < 0 or own.mean_low > 0]  # fmt: skip
-    told = f"{', '.join(clear)} can be told from no effect" if clear else (
+    ending = f"{', '.join(clear)} can be told from no effect" if clear else (
         "none can be told from no effect")  # fmt: skip
     return f"{label}of {len(here)} primary outcomes, on average over {region_of(name)}'s " + (
-        f"authorities, {told}.")  # fmt: skip
+        f"authorities, {ending}.")  # fmt: skip

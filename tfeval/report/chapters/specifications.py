@@ -55,14 +55,14 @@ _LEFT_OUT = CENSORING[0]
 _SAME = 1e-6
 
 
-def specifications(found: Analysis) -> pd.DataFrame:
+def specifications(analysis: Analysis) -> pd.DataFrame:
     """Estimate every outcome under each comparison group, design and estimator, one changed.
 
     The naive difference and regression adjustment alone stand among them: what a design is for.
 
     Parameters
     ----------
-    found : Analysis
+    analysis : Analysis
         Its own specification comes first.
 
     Returns
@@ -72,32 +72,32 @@ def specifications(found: Analysis) -> pd.DataFrame:
         possible, or of which nothing may be shown, has one row without an outcome, and `why`.
     """
     rows: list[dict[Any, Any]] = []
-    chosen = found.specification
+    chosen = analysis.specification
     for keys in _keys(chosen):
-        told: dict[Any, Any] = dict(zip(KEYS, keys, strict=True))
+        choice: dict[Any, Any] = dict(zip(KEYS, keys, strict=True))
         try:
             the_same = (keys[0], keys[3]) == (chosen.comparison, chosen.treatment)
-            families = found.families if the_same else cohort_of(
-                found.extract, chosen.phase, keys[0], chosen.horizon, keys[3]
+            families = analysis.families if the_same else cohort_of(
+                analysis.extract, chosen.phase, keys[0], chosen.horizon, keys[3]
             )  # fmt: skip
-            design, balance = found.design, found.balance
-            as_made = families is found.families and keys[4] == _LEFT_OUT
+            design, balance = analysis.design, analysis.balance
+            as_made = families is analysis.families and keys[4] == _LEFT_OUT
             if not as_made or keys[1] != chosen.design:
-                own = found.study if as_made else study(
+                own = analysis.study if as_made else study(
                     families, months=chosen.horizon, censoring=keys[4]
                 ).named(families.labels)  # fmt: skip
                 design = DESIGNS[keys[1]].make(own, chosen.caliper)
                 balance = design.balance()
-            outcomes = outcomes_shown(families, design, chosen.horizon, found.plan)
+            outcomes = outcomes_shown(families, design, chosen.horizon, analysis.plan)
             frame = estimate(design, outcomes, months=chosen.horizon, method=keys[2]).to_frame()
         except TfevalError as fault:
-            why = worded(public_line(fault), found.families.labels)
-            rows.append({**told, "outcome": "", "why": why})
+            why = worded(public_line(fault), analysis.families.labels)
+            rows.append({**choice, "outcome": "", "why": why})
             continue
-        told["alike"] = balance.verdict().word
+        choice["alike"] = balance.verdict().word
         shown = frame[~hidden_rows(frame)].to_dict("records")
-        rows += [{**row, **told, "why": ""} for row in shown]
-        rows += [{**told, "outcome": "", "why": _TOO_FEW}] * (not shown)
+        rows += [{**row, **choice, "why": ""} for row in shown]
+        rows += [{**choice, "outcome": "", "why": _TOO_FEW}] * (not shown)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -120,20 +120,20 @@ def _own(chosen: Specification) -> tuple[str, ...]:
     return chosen.comparison, chosen.design, chosen.estimator, chosen.treatment, _LEFT_OUT
 
 
-def specifications_table(found: Analysis, rows: pd.DataFrame) -> Table:
+def specifications_table(analysis: Analysis, rows: pd.DataFrame) -> Table:
     """Return the primary effects under each specification.
 
     Parameters
     ----------
-    found : Analysis
+    analysis : Analysis
     rows : DataFrame
         As from `specifications`.
     """
     primary = [name for name in dict.fromkeys(rows["outcome"])
-               if name and found.plan.role(name) == "primary"]  # fmt: skip
+               if name and analysis.plan.role(name) == "primary"]  # fmt: skip
     lines, failed = [], []
     for keys, part in rows.groupby(list(KEYS), sort=False):
-        what, key = changed(keys, _own(found.specification))
+        what, key = changed(keys, _own(analysis.specification))
         if part["why"].iloc[0]:
             failed.append(f"{what}, {key}: {part['why'].iloc[0]}")
             lines.append([what, key, "not known", *["no effect: see below"] * len(primary)])
@@ -144,11 +144,11 @@ def specifications_table(found: Analysis, rows: pd.DataFrame) -> Table:
     headings = ["Changed", "To", "Groups alike", *(outcome_label(name, True) for name in primary)]
     return table(
         pd.DataFrame(lines, columns=headings),
-        caption=f"Primary effects over {found.horizon} months, one choice changed at a time",
+        caption=f"Primary effects over {analysis.horizon} months, one choice changed at a time",
         notes=[
             f"Differences with their 95% intervals, not corrected for their number; "
-            f"estimand {estimand_words(found.design.estimand)}; the overlap design is about those "
-            "who could have been in either group.",
+            f"estimand {estimand_words(analysis.design.estimand)}; the overlap design is about "
+            "those who could have been in either group.",
             "Exploratory, but for those that the plan has among its sensitivity analyses.",
             "Comparison families treated within the months are left out, and the others answer for "
             "families who would not have been; with censoring weighted, those followed stand for "
@@ -156,7 +156,7 @@ def specifications_table(found: Analysis, rows: pd.DataFrame) -> Table:
             "who was treated, or, over time, what was counted until each month as well.",
             *[f"No effect. {text}" for text in failed],
             *status_notes(rows[rows["outcome"].isin(primary)].assign(small_sample=""), "families"),
-            *_repeated(rows, _own(found.specification)),
+            *_repeated(rows, _own(analysis.specification)),
         ],
     )
 
@@ -216,13 +216,13 @@ def interval_words(row: dict[Any, Any]) -> str:
 
 
 def _repeated(rows: pd.DataFrame, own: tuple[str, ...]) -> list[str]:
-    told: dict[str, list[str]] = {}
+    repeated: dict[str, list[str]] = {}
     for keys, twin in repeats(rows).items():
         other = "chosen" if twin == own else changed(twin, own)[1]
-        told.setdefault(other, []).append(changed(keys, own)[1])
+        repeated.setdefault(other, []).append(changed(keys, own)[1])
     return [
         f"The same estimates as {other}, so no second opinion: {', '.join(same)}."
-        for other, same in told.items()
+        for other, same in repeated.items()
     ]
 
 
@@ -238,15 +238,15 @@ def repeats(rows: pd.DataFrame) -> dict[Any, Any]:
         As from `specifications`.
     """
     kept: list[tuple[Any, pd.DataFrame]] = []
-    found = {}
+    same_as = {}
     for keys, part in rows.groupby(list(KEYS), sort=False):
         own = part.set_index("outcome")
         same = next((earlier for earlier, other in kept if _the_same(own, other)), None)
         if same is None:
             kept.append((keys, own))
         else:
-            found[keys] = same
-    return found
+            same_as[keys] = same
+    return same_as
 
 
 def _the_same(part: pd.DataFrame, other: pd.DataFrame) -> bool:
@@ -255,27 +255,27 @@ def _the_same(part: pd.DataFrame, other: pd.DataFrame) -> bool:
     return bool(gap.notna().any() and (gap.dropna() < _SAME).all())
 
 
-def truth_table(found: Analysis) -> Table:
+def truth_table(analysis: Analysis) -> Table:
     """Return the known effects of simulated records beside the estimates.
 
     Parameters
     ----------
-    found : Analysis
+    analysis : Analysis
     """
-    truth = truth_of(found.extract, found.specification.phase)
+    truth = truth_of(analysis.extract, analysis.specification.phase)
     if truth is None:
         said = (
             "The truth of simulated records lies apart from them, and was not read."
-            if found.study.simulated
+            if analysis.study.simulated
             else "These are real records: the true effect is not known."
         )
         note = pd.DataFrame({"": [said]})
         return table(note, caption="The truth beside the estimates")
-    frame = found.families.to_pandas().loc[found.study.index]
-    families = frame.loc[found.design.target > 0, "family_id"]
-    known = truth.by_family(found.horizon).reindex(families.unique())
+    frame = analysis.families.to_pandas().loc[analysis.study.index]
+    families = frame.loc[analysis.design.target > 0, "family_id"]
+    known = truth.by_family(analysis.horizon).reindex(families.unique())
     rows, without = [], []
-    shown = found.effects.to_frame()
+    shown = analysis.effects.to_frame()
     for row in shown[~hidden_rows(shown)].to_dict("records"):
         name = row["outcome"]
         if why := outcome(name).no_truth:
@@ -307,12 +307,12 @@ _WINDOW = ["outcome", "months", "estimand", "estimate", "std_error", "conf_low",
            "freedom", "status"]  # fmt: skip
 
 
-def windows(found: Analysis) -> Effects:
+def windows(analysis: Analysis) -> Effects:
     """Estimate primary and valued outcomes over every window, of the same families in all.
 
     Parameters
     ----------
-    found : Analysis
+    analysis : Analysis
 
     Returns
     -------
@@ -323,15 +323,17 @@ def windows(found: Analysis) -> Effects:
         before, is left out; there is no row where no longer window can be compared. In settings,
         `balance` is the design's verdict.
     """
-    spec, none = found.specification, Effects(pd.DataFrame(columns=_WINDOW), np.empty((0, 0)))
+    spec, none = analysis.specification, Effects(pd.DataFrame(columns=_WINDOW), np.empty((0, 0)))
     try:
-        families = cohort_of(found.extract, spec.phase, spec.comparison, HORIZONS, spec.treatment)
+        families = cohort_of(
+            analysis.extract, spec.phase, spec.comparison, HORIZONS, spec.treatment
+        )
         spans = _spans(families, spec.horizon)
         if max(spans) <= spec.horizon:
             return none
-        held = study(families, months=max(spans)).named(families.labels)
-        design = DESIGNS[spec.design].make(held, spec.caliper)
-        outcomes = _in_all(families, design, spans, spec.horizon, found.plan)
+        followed = study(families, months=max(spans)).named(families.labels)
+        design = DESIGNS[spec.design].make(followed, spec.caliper)
+        outcomes = _in_all(families, design, spans, spec.horizon, analysis.plan)
         if outcomes.empty:
             return none
         effects = estimate(design, outcomes, method=spec.estimator)
@@ -374,10 +376,10 @@ def _in_all(
             (name, span): own[span] for span in spans
             if all(own.loc[arm, span].notna().sum() >= THRESHOLD for arm in arms)
         }  # fmt: skip
-    found = pd.DataFrame(columns, index=frame.index)
-    found.columns = pd.MultiIndex.from_tuples(list(columns), names=whole.columns.names)
-    found.attrs = dict(whole.attrs)
-    return found
+    wide = pd.DataFrame(columns, index=frame.index)
+    wide.columns = pd.MultiIndex.from_tuples(list(columns), names=whole.columns.names)
+    wide.attrs = dict(whole.attrs)
+    return wide
 
 
 def _tell_of_few(frame: pd.DataFrame, outcomes: pd.DataFrame, design: Design) -> np.ndarray:
@@ -391,11 +393,11 @@ def _tell_of_few(frame: pd.DataFrame, outcomes: pd.DataFrame, design: Design) ->
         if name in before:
             both = inside & own.notna() & before[name].notna()
             changed = both & (own != before[name])
-            told = {"mean_treated": [np.nan], "mean_comparison": [np.nan]}
+            counts = {"mean_treated": [np.nan], "mean_comparison": [np.nan]}
             for who, arm in (("treated", treated), ("comparison", ~treated)):
-                told[f"n_{who}"] = [float((both & arm).sum())]
-                told[f"events_{who}"] = [float((changed & arm).sum())]
-            hidden[place] |= hidden_rows(pd.DataFrame(told))[0]
+                counts[f"n_{who}"] = [float((both & arm).sum())]
+                counts[f"events_{who}"] = [float((changed & arm).sum())]
+            hidden[place] |= hidden_rows(pd.DataFrame(counts))[0]
         if not hidden[place]:
             before[name] = own
     return hidden
@@ -436,17 +438,17 @@ def lasting(impact: Records, assumptions: Assumptions) -> Decay:
     )
 
 
-def lasting_words(found: Decay, impact: Records) -> Box:
+def lasting_words(decay: Decay, impact: Records) -> Box:
     """Say what is left of an effect, and where the groups followed for long are not alike.
 
     Parameters
     ----------
-    found : Decay
+    decay : Decay
         As from `lasting`.
     impact : Records
         Of chapter 4.
     """
-    said = found.words()
+    said = decay.words()
     if impact["windows_balance"].value == NOT_BALANCED:
         said += " The groups followed for so long are NOT ALIKE, so this may be no effect at all."
     return Box("note", (("", said),))

@@ -322,13 +322,13 @@ def area_table(area: str, impact: Records, value: Records) -> Table:
 
 def _spread(areas: Mapping[str, AreaEffects]) -> list[tuple[str, str]]:
     rows = []
-    for name, found in areas.items():
-        frame = found.to_frame()
+    for name, effects in areas.items():
+        frame = effects.to_frame()
         shown = frame[~frame["hidden"].astype(bool)]
         apart = int(
-            ((shown["pooled_low"] > found.mean) | (shown["pooled_high"] < found.mean)).sum()
+            ((shown["pooled_low"] > effects.mean) | (shown["pooled_high"] < effects.mean)).sum()
         )
-        out = len(left_out(found))
+        out = len(left_out(effects))
         text = f"{len(shown)} of {len(frame) + out} authorities can be shown"
         text += (
             f", {out} {'was' if out == 1 else 'were'} left out for want of an error that holds"

@@ -63,9 +63,9 @@ def inputs_table() -> Table:
 
 def design_sources() -> list[Source]:
     """Return the sources of what the 2016 study is judged by."""
-    found = [source for item in phase_one_inputs() for source in item.sources]
-    found += [source for item in people_in_family().values() for source in item.sources]
-    return list(dict.fromkeys(found))
+    sources = [source for item in phase_one_inputs() for source in item.sources]
+    sources += [source for item in people_in_family().values() for source in item.sources]
+    return list(dict.fromkeys(sources))
 
 
 @of_phase("one")
@@ -111,14 +111,14 @@ def small_trials_table() -> Table:
     """Return what the Manchester trial of phase one could have seen."""
     treated = figure("evaluations", "trial_treated")
     other = figure("evaluations", "trial_comparison")
-    found = {
+    trials = {
         share: 100 * minimum_detectable_effect(treated.value, other.value, share=share)
         for share in (0.1, 0.3, 0.5)
     }
     rows = [
         (f"{share:.0%}", *("impossible" if points > 100 * most else f"{points:.0f}"
                            for most in (share, 1 - share)))
-        for share, points in found.items()
+        for share, points in trials.items()
     ]  # fmt: skip
     columns = ["Share without the programme", "Smallest fall (points)", "Smallest rise (points)"]
     return table(
@@ -135,42 +135,42 @@ _LEFT = ("Partial R2", "Delta", "Effect at a delta of 1")
 _CAPTION = "How strong would something unmeasured have to be? Primary outcomes"
 
 
-def unmeasured_table(found: Analysis) -> Table:
+def unmeasured_table(analysis: Analysis) -> Table:
     """Return the primary effects' sensitivity to what was not measured, read in two sentences.
 
     Parameters
     ----------
-    found : Analysis
+    analysis : Analysis
     """
-    held = unmeasured(found)
-    if isinstance(held, str):
-        return table(pd.DataFrame({"": [held]}), caption=_CAPTION)
-    whole = held.table()
+    bounds = unmeasured(analysis)
+    if isinstance(bounds, str):
+        return table(pd.DataFrame({"": [bounds]}), caption=_CAPTION)
+    whole = bounds.table()
     kept = [place for place, name in enumerate(whole.columns) if name not in _LEFT]
     notes = [note for note in whole.notes if not note.startswith(tuple(f"{n}:" for n in _LEFT))]
-    said = whole.notes[:1] if held.effects.simulated else ()
+    said = whole.notes[:1] if bounds.effects.simulated else ()
     return replace(
         whole, caption=_CAPTION,
         columns=tuple(whole.columns[place] for place in kept),
         kinds=tuple(whole.kinds[place] for place in kept),
         rows=tuple(tuple(row[place] for place in kept) for row in whole.rows),
-        notes=(*said, *reading(held), *notes[len(said):]),
+        notes=(*said, *reading(bounds), *notes[len(said):]),
     )  # fmt: skip
 
 
-def unobserved_table(found: Analysis) -> Table:
+def unobserved_table(analysis: Analysis) -> Table:
     """Return of how many each primary outcome was seen, and what the others could change.
 
     Parameters
     ----------
-    found : Analysis
+    analysis : Analysis
     """
-    caption = f"Outcomes not seen, over {found.horizon} months"
-    asked = _primary(found)
-    if asked is None:
+    caption = f"Outcomes not seen, over {analysis.horizon} months"
+    primary = _primary(analysis)
+    if primary is None:
         return table(pd.DataFrame({"": [_NO_PRIMARY]}), caption=caption)
-    outcomes, effects = asked
-    frame = unobserved(found.design, outcomes, effects, months=found.horizon)
+    outcomes, effects = primary
+    frame = unobserved(analysis.design, outcomes, effects, months=analysis.horizon)
     frame = frame.assign(
         std_error=effects.frame["std_error"].to_numpy(),
         scale=np.where(percentages(effects.frame, effects.settings), 100.0, 1.0),
@@ -180,9 +180,9 @@ def unobserved_table(found: Analysis) -> Table:
         scale = row["scale"]
         effect, low, high = (scale * row[name] for name in ("estimate", "bound_low", "bound_high"))
         digits, unit = decimals(scale * row["std_error"]), " points" if scale > 1 else ""
-        told = with_interval(effect, low, high, digits, unit)
+        words = with_interval(effect, low, high, digits, unit)
         seen = (f"{row[f'observed_{arm}']:.0%}" for arm in ("treated", "comparison"))
-        lines.append((outcome_label(row["outcome"], True), *seen, told, _tipping(row["times"])))
+        lines.append((outcome_label(row["outcome"], True), *seen, words, _tipping(row["times"])))
     columns = ["Outcome", "Seen, on the programme", "Seen, compared",
                "Effect on those seen (bounds for all)", "To make it nought"]  # fmt: skip
     return table(
@@ -209,46 +209,46 @@ def _tipping(times: float) -> str:
 _NO_PRIMARY = "No primary outcome is recorded for enough families."
 
 
-def _primary(found: Analysis) -> tuple[pd.DataFrame, Effects] | None:
+def _primary(analysis: Analysis) -> tuple[pd.DataFrame, Effects] | None:
     """Return the primary outcomes and the effects on them, labelled; None where there are none."""
-    outcomes = primary_outcomes(found.outcomes(), found.plan)
+    outcomes = primary_outcomes(analysis.outcomes(), analysis.plan)
     if outcomes.empty:
         return None
-    effects = found.effects.select([str(name) for name in outcomes])
-    labels = {**found.study.labels, **effects.settings["labels"]}
+    effects = analysis.effects.select([str(name) for name in outcomes])
+    labels = {**analysis.study.labels, **effects.settings["labels"]}
     return outcomes, replace(effects, settings={**effects.settings, "labels": labels})
 
 
-def unmeasured(found: Analysis) -> Sensitivity | str:
+def unmeasured(analysis: Analysis) -> Sensitivity | str:
     """Return the primary effects' sensitivity, or why there is none.
 
     Parameters
     ----------
-    found : Analysis
+    analysis : Analysis
     """
-    asked = _primary(found)
-    if asked is None:
+    primary = _primary(analysis)
+    if primary is None:
         return _NO_PRIMARY
     try:
-        return sensitivity(found.design, *asked, months=found.horizon)
+        return sensitivity(analysis.design, *primary, months=analysis.horizon)
     except TfevalError as fault:
         return public_line(fault)
 
 
-def reading(held: Sensitivity) -> tuple[str, ...]:
+def reading(bounds: Sensitivity) -> tuple[str, ...]:
     """Return what the table says, in two sentences.
 
     Parameters
     ----------
-    held : Sensitivity
+    bounds : Sensitivity
         What may not be shown is not read.
     """
-    frame = held.frame.assign(
-        scale=np.where(percentages(held.frame, held.effects.settings), 100.0, 1.0)
+    frame = bounds.frame.assign(
+        scale=np.where(percentages(bounds.frame, bounds.effects.settings), 100.0, 1.0)
     )
-    frame = frame[~hidden_rows(held.effects.frame)].reset_index(drop=True)
+    frame = frame[~hidden_rows(bounds.effects.frame)].reset_index(drop=True)
     return _explained(frame[frame["e_value"].notna()]), _like(
-        frame, held.effects.settings.get("labels", {})
+        frame, bounds.effects.settings.get("labels", {})
     )
 
 
@@ -303,19 +303,21 @@ def _lower(name: str) -> str:
 # How sure the comparison lets us be: balance, the checks that it could fail, and the unmeasured.
 
 
-def sureness(found: Analysis, checked: Diagnostics | Table) -> Confidence:
+def sureness(analysis: Analysis, checked: Diagnostics | Table) -> Confidence:
     """Return what confidence balance, the checks and the unmeasured leave.
 
     Parameters
     ----------
-    found : Analysis
+    analysis : Analysis
     checked : Diagnostics or Table
         A table that says why there are no checks leaves them unknown.
     """
     verdicts = checked.verdicts if isinstance(checked, Diagnostics) else {}
-    held = unmeasured(found)
+    bounds = unmeasured(analysis)
     return confidence(
-        found.balance.verdict().word, verdicts, held if isinstance(held, Sensitivity) else None
+        analysis.balance.verdict().word,
+        verdicts,
+        bounds if isinstance(bounds, Sensitivity) else None,
     )
 
 
@@ -383,14 +385,14 @@ def sure_words(impact: Records) -> str:
     checks = impact.table("checks")
     listed = {verdict: list(checks.loc[checks["verdict"] == verdict, "check"])
               for verdict in (FAILED, CANNOT)}  # fmt: skip
-    told = [f"Confidence: {CONFIDENCES[str(impact['confidence'].value)]}."]
+    sentences = [f"Confidence: {CONFIDENCES[str(impact['confidence'].value)]}."]
     if listed[FAILED]:
-        told.append(f"Failed: {_names(listed[FAILED])}.")
+        sentences.append(f"Failed: {_names(listed[FAILED])}.")
     if listed[CANNOT]:
-        told.append(f"Could not be judged: {_names(listed[CANNOT])}.")
+        sentences.append(f"Could not be judged: {_names(listed[CANNOT])}.")
     e_value = impact["e_value"].number if "e_value" in impact else float("nan")
-    told.append(f"{balance}; {_bound(str(impact['unmeasured_bound'].value), e_value)}.")
-    return " ".join(told)
+    sentences.append(f"{balance}; {_bound(str(impact['unmeasured_bound'].value), e_value)}.")
+    return " ".join(sentences)
 
 
 def _names(checks: Sequence[str]) -> str:

@@ -51,19 +51,19 @@ def design_effects(rows: pd.DataFrame, main: Effects) -> dict[str, Effects]:
     correlation = pd.DataFrame(
         main.correlation(), index=main.frame["outcome"], columns=main.frame["outcome"]
     )
-    found, left = {}, not_appraised(rows)
+    by_design, left = {}, not_appraised(rows)
     for key, part in _appraised(rows):
         if key in left:
             continue
         kept = ["outcome", "months", "estimand", "estimate", "std_error", "conf_low", "conf_high",
                 "status"]  # fmt: skip
         frame = part[[column for column in kept if column in part]].reset_index(drop=True)
-        held = correlation.reindex(index=frame["outcome"], columns=frame["outcome"]).fillna(0.0)
-        together = held.to_numpy(copy=True)
+        aligned = correlation.reindex(index=frame["outcome"], columns=frame["outcome"]).fillna(0.0)
+        together = aligned.to_numpy(copy=True)
         np.fill_diagonal(together, 1.0)
         error = frame["std_error"].to_numpy(dtype=float)
-        found[key] = Effects(frame, together * np.outer(error, error), simulated=main.simulated)
-    return found
+        by_design[key] = Effects(frame, together * np.outer(error, error), simulated=main.simulated)
+    return by_design
 
 
 def not_appraised(rows: pd.DataFrame) -> dict[str, str]:
@@ -99,7 +99,7 @@ def design_labels(rows: pd.DataFrame) -> dict[str, str]:
     rows : DataFrame
         As chapter 4 records its specifications.
     """
-    own, found = rows.iloc[0][list(KEYS)].tolist(), {}
+    own, labels = rows.iloc[0][list(KEYS)].tolist(), {}
     for key, part in _appraised(rows):
         keys = part.iloc[0][list(KEYS)].tolist()
         changed = [
@@ -110,8 +110,8 @@ def design_labels(rows: pd.DataFrame) -> dict[str, str]:
         one = keys[1] == UNWEIGHTED
         words = "regression adjustment alone" if one else ", ".join(changed) or "as chosen"
         alike = part["alike"].iloc[0] != NOT_BALANCED
-        found[key] = words if alike else f"{words} (groups NOT ALIKE)"
-    return found
+        labels[key] = words if alike else f"{words} (groups NOT ALIKE)"
+    return labels
 
 
 def _appraised(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -153,7 +153,7 @@ class Value:
     impact : Records
         Of chapter 4.
     phase : str
-    asked : dict
+    settings : dict
         What every appraisal was asked for.
     """
 
@@ -162,7 +162,7 @@ class Value:
     designs: DesignAppraisals
     impact: Records
     phase: str
-    asked: dict
+    settings: dict
 
     @property
     def label(self) -> str:
@@ -282,13 +282,13 @@ def families_by_year(phase: str) -> dict[int, float]:
     >>> families_by_year("one")
     {2012: 35618.0, 2013: 67882.0, 2014: 14410.0}
     """
-    held = phase_of(phase)
-    if held.costs.ledger:
+    rules = phase_of(phase)
+    if rules.costs.ledger:
         paces = [attached_by_year(pace).set_index("attached_year")["families"]
                  for pace in ("slow", "fast")]  # fmt: skip
         mean = (paces[0] + paces[1]) / 2
         return {int(str(year)[:4]): float(count) for year, count in mean.items()}
-    return {year: held.families.value / len(held.years) for year in held.years}
+    return {year: rules.families.value / len(rules.years) for year in rules.years}
 
 
 def claimed_results(phase: str) -> float | None:
@@ -299,8 +299,8 @@ def claimed_results(phase: str) -> float | None:
     >>> claimed_results("one"), claimed_results("two")
     (116654.0, None)
     """
-    held = phase_of(phase)
-    return held.latest_claim().value if held.claims.final else None
+    rules = phase_of(phase)
+    return rules.latest_claim().value if rules.claims.final else None
 
 
 def conversions(effects: Effects, impact: Records) -> dict[str, tuple[str, float]]:
@@ -313,39 +313,39 @@ def conversions(effects: Effects, impact: Records) -> dict[str, tuple[str, float
     return {name: ("sessions_unauthorised", float(possible.value))}
 
 
-def banner(found: Value | Unvalued) -> Box | None:
+def banner(value: Value | Unvalued) -> Box | None:
     """Return what stands at the head of the page: simulated records, groups that are not alike."""
-    lines = [("", SIMULATED)] if found.appraisal.simulated else []
-    if found.impact["balance"].value == NOT_BALANCED:
+    lines = [("", SIMULATED)] if value.appraisal.simulated else []
+    if value.impact["balance"].value == NOT_BALANCED:
         lines.append(
             ("Alarm", "The groups are NOT ALIKE before the programme (chapter 3): the effects "
              "valued here cannot be read as the programme's.")
         )  # fmt: skip
-    simulated = found.appraisal.simulated
+    simulated = value.appraisal.simulated
     return Box("simulated" if simulated else "alarm", tuple(lines), simulated) if lines else None
 
 
-def facts(found: Value) -> dict[str, Record]:
+def facts(valued: Value) -> dict[str, Record]:
     """Return what is recorded of value: every number that the page and the summary state.
 
     Parameters
     ----------
-    found : Value
+    valued : Value
         As from `together`.
     """
-    held, drawn = found.appraisal, found.drawn
-    least, most = found.designs.range
+    appraisal, drawn = valued.appraisal, valued.drawn
+    least, most = valued.designs.range
     number: dict[str, tuple[float, str]] = {
         "npv_least_design": (least, "£"), "npv_most_design": (most, "£"),
-        "cost_per_family": (held.cost_per_family, "£"),
-        "cost_per_claimed": (held.cost_per_claimed, "£"),
+        "cost_per_family": (appraisal.cost_per_family, "£"),
+        "cost_per_claimed": (appraisal.cost_per_claimed, "£"),
         "probability": (drawn.probability(), "probability"),
-        "designs": (len(found.designs.frame), ""),
-        "designs_paying": (int((found.designs.frame["npv"] >= 0).sum()), ""),
-        "families": (held.settings.total_families, "families"),
+        "designs": (len(valued.designs.frame), ""),
+        "designs_paying": (int((valued.designs.frame["npv"] >= 0).sum()), ""),
+        "families": (appraisal.settings.total_families, "families"),
     }  # fmt: skip
     units = {"npv": "£", "benefits": "£", "costs": "£", "benefit_cost_ratio": "£ for each £1"}
-    made = [make_record(name, float(getattr(held, name)), unit, interval=drawn.interval(name))
+    made = [make_record(name, float(getattr(appraisal, name)), unit, interval=drawn.interval(name))
             for name, unit in units.items()]  # fmt: skip
     for row in drawn.accounts().to_dict("records"):
         for name, unit in (("npv", "£"), ("ratio", "£ for each £1")):
@@ -356,23 +356,23 @@ def facts(found: Value) -> dict[str, Record]:
              if not np.isnan(value)]  # fmt: skip
     # More digits of it would hang on the draws.
     made.append(
-        make_record("information_value", information(found)["value"].iloc[0], "£", digits=2)
+        make_record("information_value", information(valued)["value"].iloc[0], "£", digits=2)
     )
     return {record.name: record for record in made}
 
 
-def headline(found: Value | Unvalued) -> Sentence:
+def headline(value: Value | Unvalued) -> Sentence:
     """Say what each pound brought to whom, and how likely it is that it was worth it, or paid."""
-    if isinstance(found, Unvalued):
-        return Sentence(found.headline())
-    said = facts(found)
+    if isinstance(value, Unvalued):
+        return Sentence(value.headline())
+    said = facts(value)
     return Sentence(
-        f"{found.label}each £1 of public money is expected to have brought "
+        f"{value.label}each £1 of public money is expected to have brought "
         f"{said['social_ratio']:short} to everybody (net present value "
         f"{said['social_npv'].interval()}; probability that it was worth more than it cost "
         f"{said['social_probability']}), and {said['fiscal_ratio']:short} back to the public purse "
         f"(probability that it paid for itself {said['fiscal_probability']}). "
-        f"{designs_sentence(said, found.appraisal.settings.perspective)}{_not_in_it(found)}"
+        f"{designs_sentence(said, value.appraisal.settings.perspective)}{_not_in_it(value)}"
     )
 
 
@@ -396,55 +396,55 @@ def designs_sentence(said: Mapping[str, Record], account: str = "") -> str:
     )
 
 
-def _not_in_it(found: Value) -> str:
-    left = found.appraisal.not_monetised()
-    small = len(not_shown(found.impact)) + int((left["kind"] == "too_few").sum())
+def _not_in_it(value: Value) -> str:
+    left = value.appraisal.not_monetised()
+    small = len(not_shown(value.impact)) + int((left["kind"] == "too_few").sum())
     unknown = int((left["kind"] == "not_estimated").sum())
     kinds = {"with too few families to show": small, "without an error": unknown}
-    told = [f"{count} outcome{'s' * (count > 1)} {why}" for why, count in kinds.items() if count]
-    if not told:
+    reasons = [f"{count} outcome{'s' * (count > 1)} {why}" for why, count in kinds.items() if count]
+    if not reasons:
         return ""
-    return f" Not in it: {' and '.join(told)}; what that is worth is not known, and not nothing."
+    return f" Not in it: {' and '.join(reasons)}; what that is worth is not known, and not nothing."
 
 
 @or_why
-def accounts_table(found: Value) -> Table:
+def accounts_table(value: Value) -> Table:
     """Return the fiscal and the social account side by side, each with what it lacks."""
-    left = found.appraisal.not_monetised()
-    return appraisal_display.accounts_table(found.drawn, left[left["account"].notna()])
+    left = value.appraisal.not_monetised()
+    return appraisal_display.accounts_table(value.drawn, left[left["account"].notna()])
 
 
 @or_why
-def who_table(found: Value) -> Table:
+def who_table(value: Value) -> Table:
     """Return benefits by who they fall to, in both accounts."""
-    return appraisal_display.who_table(found.appraisal)
+    return appraisal_display.who_table(value.appraisal)
 
 
 @or_why
-def card(found: Value) -> Table:
+def card(value: Value) -> Table:
     """Return cost, benefits and chances of one family, beside benchmarks."""
-    return found.appraisal.card(found.drawn)
+    return value.appraisal.card(value.drawn)
 
 
 @or_why
-def acceptability(found: Value) -> Chart:
+def acceptability(value: Value) -> Chart:
     """Draw the probability that it was worth it against the benefit asked for each pound."""
-    return found.drawn.plot()
+    return value.drawn.plot()
 
 
 @or_why
-def five_es(found: Value) -> Table:
+def five_es(value: Value) -> Table:
     """Return economy, efficiency, effectiveness, equity and cost-effectiveness as evidence."""
-    return found.appraisal.five_es(found.drawn)
+    return value.appraisal.five_es(value.drawn)
 
 
 @or_why
-def workbook(found: Value, areas: pd.DataFrame, folder: str | Path | None = None) -> Box:
+def workbook(value: Value, areas: pd.DataFrame, folder: str | Path | None = None) -> Box:
     """Write the spreadsheet in which every pound can be traced, and link it.
 
     Parameters
     ----------
-    found : Value
+    value : Value
         As from `together`.
     areas : DataFrame
         Value by authority, as recorded.
@@ -457,39 +457,39 @@ def workbook(found: Value, areas: pd.DataFrame, folder: str | Path | None = None
         return Box("note", (("", f"{say}."),))
     more = {
         "Designs": (
-            found.designs.in_words(),
+            value.designs.in_words(),
             "Net present value under each design, one thing changed",
         ),
-        "Information": (information(found), "What knowing more would be worth"),
+        "Information": (information(value), "What knowing more would be worth"),
         "Authorities": (areas, "Net value a family by authority, partly pooled"),
     }
-    path = found.appraisal.to_workbook(Path(folder or ".") / WORKBOOK, found.drawn, more)
+    path = value.appraisal.to_workbook(Path(folder or ".") / WORKBOOK, value.drawn, more)
     words = "effect × families × profile × unit cost, line by line, with sources"
-    return Box("file", ((path.name, f"Spreadsheet: {found.label}{words} ({path.name})"),))
+    return Box("file", ((path.name, f"Spreadsheet: {value.label}{words} ({path.name})"),))
 
 
-def record_value(found: Value | Unvalued) -> None:
+def record_value(value: Value | Unvalued) -> None:
     """Record what the summary page says of value; where there is none, why."""
-    record("headline", headline(found))
-    record("simulated", found.appraisal.simulated)
-    if isinstance(found, Unvalued):
-        record("value_unknown", found.appraisal.why)
-        record("families", found.families, "families")
+    record("headline", headline(value))
+    record("simulated", value.appraisal.simulated)
+    if isinstance(value, Unvalued):
+        record("value_unknown", value.appraisal.why)
+        record("families", value.families, "families")
         return
-    for made in facts(found).values():
+    for made in facts(value).values():
         keep(made)
-    record("turning", turning(found))
+    record("turning", turning(value))
 
 
-def information(found: Value) -> pd.DataFrame:
+def information(value: Value) -> pd.DataFrame:
     """Return what it would be worth to know more, the most first."""
-    rows = value_of_information(found.appraisal, found.drawn, phase=found.phase)
+    rows = value_of_information(value.appraisal, value.drawn, phase=value.phase)
     return rows.sort_values("value", ascending=False, kind="stable")
 
 
-def turning(found: Value) -> str:
+def turning(value: Value) -> str:
     """Say what would have to be otherwise for value to turn."""
-    rows = found.appraisal.switching_values().set_index("parameter")["switches_at"]
+    rows = value.appraisal.switching_values().set_index("parameter")["switches_at"]
     times = rows["all effects"]
     if np.isnan(times):
         return "no size of these effects would: what they cost outweighs what they save"

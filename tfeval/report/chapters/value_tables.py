@@ -33,34 +33,35 @@ _SMALL = "In one group too few families have it, or lack it: its value would tel
 
 
 @or_why
-def break_even_table(found: Value) -> Table:
+def break_even_table(value: Value) -> Table:
     """Return the effect at which value turns, beside the estimate and what could have been seen.
 
     Parameters
     ----------
-    found : Value
+    value : Value
         As from `load`.
     """
-    seen = detectable_effects(found.appraisal.effects, level=0.95).set_index("outcome")
-    names = dict(zip(found.appraisal.found.effects["outcome"],
-                     found.appraisal.found.effects["name"], strict=True))  # fmt: skip
+    seen = detectable_effects(value.appraisal.effects, level=0.95).set_index("outcome")
+    names = dict(zip(value.appraisal.valued.effects["outcome"],
+                     value.appraisal.valued.effects["name"], strict=True))  # fmt: skip
     rows = []
-    for row in found.appraisal.break_even().to_dict("records"):
+    for row in value.appraisal.break_even().to_dict("records"):
         name = str(row["outcome"]) if row["outcome"] in seen.index else names[row["outcome"]]
         detectable, digits = float(seen["detectable"][name]), decimals(seen["std_error"][name])
         needed = row["break_even"]
         if np.isnan(needed):
-            told = "worth nothing in this account"
+            visible = "worth nothing in this account"
         elif not row["possible"]:
-            told = "more than there is to reduce"
+            visible = "more than there is to reduce"
         else:
-            told = "yes" if abs(needed) >= detectable else "no: too small to have been seen"
+            visible = "yes" if abs(needed) >= detectable else "no: too small to have been seen"
         rows.append((
             outcome_label(name, unit=True), number(row["estimate"], digits),
             number(detectable, digits),
-            "none would" if np.isnan(needed) else number(needed, decimals(abs(needed) / 10)), told,
+            "none would" if np.isnan(needed) else number(needed, decimals(abs(needed) / 10)),
+            visible,
         ))  # fmt: skip
-    account = found.appraisal.settings.perspective
+    account = value.appraisal.settings.perspective
     columns = ["Outcome", "Effect estimated", "Smallest effect the study could see",
                f"Effect that alone would {PAY_FOR[account]} all the costs",
                "Could it have been seen?"]  # fmt: skip
@@ -77,29 +78,29 @@ def break_even_table(found: Value) -> Table:
         f"The effect that would {PAY_FOR[account]} the programme's costs, beside what could have "
         "been known"
     )
-    return table(pd.DataFrame(rows, columns=columns), caption=caption, notes=found.marked(notes))
+    return table(pd.DataFrame(rows, columns=columns), caption=caption, notes=value.marked(notes))
 
 
 @or_why
-def switching_table(found: Value) -> Table:
+def switching_table(value: Value) -> Table:
     """Return what each group of parameters would have to be for value to turn."""
     rows = [
         (row["parameter"].capitalize(), f"{row['estimate']:,.2f}",
          "nothing in its range" if np.isnan(row["switches_at"]) else f"{row['switches_at']:,.2f}",
          row["unit"])
-        for row in found.appraisal.switching_values().to_dict("records")
+        for row in value.appraisal.switching_values().to_dict("records")
     ]  # fmt: skip
     columns = ["Parameter", "Taken as", "Value turns at", "Unit"]
     return table(
         pd.DataFrame(rows, columns=columns), caption="What would turn the answer",
-        notes=found.marked([]),
+        notes=value.marked([]),
     )  # fmt: skip
 
 
 @or_why
-def information_table(found: Value) -> Table:
+def information_table(value: Value) -> Table:
     """Return what it would be worth to know more, beside what the evaluation cost."""
-    frame = information(found)
+    frame = information(value)
     rows = [
         (row["known"].capitalize(), amount(row["value"]), amount(row["error"]),
          f"{row['evaluations']:,.1f}")
@@ -110,8 +111,8 @@ def information_table(found: Value) -> Table:
     shown = pd.DataFrame(rows, columns=columns)
     cited: tuple[Source, ...] = ()
     beside = "What a national evaluation of this phase cost was not published where looked."
-    cost = evaluation_cost(found.appraisal, found.phase)
-    if cost.phase == found.phase:
+    cost = evaluation_cost(value.appraisal, value.phase)
+    if cost.phase == value.phase:
         cited = cost.sources
         beside = (
             f"National evaluation: its contract's published ceiling, {pounds(cost.cash)} in cash, "
@@ -119,10 +120,10 @@ def information_table(found: Value) -> Table:
         )
     else:
         shown = shown.drop(columns=columns[-1])
-    notes = found.marked([
+    notes = value.marked([
         "Expected gain from deciding with the knowledge rather than without it. Where the answer "
         "is the same whatever one learns, knowing is worth nothing for this decision.",
-        f"Of {len(found.drawn.npv):,} draws: £0 without an error says that in none of them another "
+        f"Of {len(value.drawn.npv):,} draws: £0 without an error says that in none of them another "
         "answer would have been better.",
         beside,
     ])  # fmt: skip
@@ -132,21 +133,21 @@ def information_table(found: Value) -> Table:
 
 
 @or_why
-def not_monetised_table(found: Value) -> Table:
+def not_monetised_table(value: Value) -> Table:
     """Return what is not in the account, and why."""
-    held = set(found.impact.table("effects")["outcome"])
+    estimated = set(value.impact.table("effects")["outcome"])
     rows = []
-    for row in found.appraisal.not_monetised().to_dict("records"):
+    for row in value.appraisal.not_monetised().to_dict("records"):
         name, colon, component = str(row["what"]).partition(": ")
-        known = name in held or name in OUTCOMES
+        known = name in estimated or name in OUTCOMES
         what = outcome_label(name) + colon + component if known else str(row["what"])
         rows.append((what, NOT_VALUED[row["kind"]], _reason(row)))
     rows += [
-        (outcome_label(name), NOT_VALUED["too_few"], _SMALL) for name in not_shown(found.impact)
+        (outcome_label(name), NOT_VALUED["too_few"], _SMALL) for name in not_shown(value.impact)
     ]
     return table(
         pd.DataFrame(rows, columns=["What", "Why it is not counted", "Reason"]),
-        caption="What could not be valued, or is counted elsewhere", notes=found.marked([]),
+        caption="What could not be valued, or is counted elsewhere", notes=value.marked([]),
     )  # fmt: skip
 
 
@@ -165,14 +166,14 @@ def _reason(row: Mapping[Any, Any]) -> str:
     return text.partition(" Appraise ")[0]
 
 
-def area_values(impact: Records, found: Value | Unvalued) -> AreaAppraisals | str:
+def area_values(impact: Records, valued: Value | Unvalued) -> AreaAppraisals | str:
     """Appraise every authority that may be shown, its effects partly pooled; or say why not.
 
     Parameters
     ----------
     impact : Records
         Of chapter 4: effects by authority on the primary outcomes.
-    found : Value or Unvalued
+    valued : Value or Unvalued
         As from `load`: of outcomes that no authority can show alone it gives the nation's effects,
         and authorities spend what each family cost nationally, with the same doubt.
 
@@ -186,8 +187,8 @@ def area_values(impact: Records, found: Value | Unvalued) -> AreaAppraisals | st
     Authorities that are too small to show count in chapter 4's pooling and not here, where their
     effects are not known; those without an error that holds count in neither.
     """
-    if isinstance(found, Unvalued):
-        return found.appraisal.why
+    if isinstance(valued, Unvalued):
+        return valued.appraisal.why
     rows = impact.table("areas")
     rows = rows[~rows["hidden"].astype(bool)]
     enough = rows.groupby("outcome")["name"].size()
@@ -201,24 +202,24 @@ def area_values(impact: Records, found: Value | Unvalued) -> AreaAppraisals | st
         )
     counts = rows.drop_duplicates("name").set_index("name").loc[names, "treated"]
     families = {str(name): float(text.replace(",", "")) for name, text in counts.items()}
-    asked = {key: value for key, value in found.asked.items() if key != "families"}
-    worth = found.appraisal
+    settings = {key: value for key, value in valued.settings.items() if key != "families"}
+    worth = valued.appraisal
     costs = worth.spent.assign(price_year=worth.settings.price_year)
     try:
-        pooled = {name: _pooled(rows, name, names, found) for name in outcomes}
+        pooled = {name: _pooled(rows, name, names, valued) for name in outcomes}
         return appraise_areas(
-            pooled, costs, families=families, reached=found.asked["families"],
-            national=worth.effects, **asked,
+            pooled, costs, families=families, reached=valued.settings["families"],
+            national=worth.effects, **settings,
         )  # fmt: skip
     except TfevalError as fault:
         return public_line(fault)
 
 
-def _pooled(rows: pd.DataFrame, outcome: str, names: list[str], found: Value) -> AreaEffects:
+def _pooled(rows: pd.DataFrame, outcome: str, names: list[str], value: Value) -> AreaEffects:
     own = rows[rows["outcome"] == outcome].set_index("name").loc[names]
     return pool_areas(
         own["estimate"], own["std_error"], names, label=outcome_label(outcome, unit=True),
-        simulated=found.appraisal.simulated,
+        simulated=value.appraisal.simulated,
     )  # fmt: skip
 
 
@@ -277,12 +278,12 @@ def area_values_chart(
     )
     heading = f"{title}{part}"
     paying = int((rows["high"] >= 0).sum())
-    told = f"in {paying or 'none'} of {len(rows)} authorities benefits may reach costs"
+    finding = f"in {paying or 'none'} of {len(rows)} authorities benefits may reach costs"
     # Where nobody is near to paying, a line at 0 would leave the intervals no room.
     near = shown["high"].max() + 2 * (shown["high"].max() - shown["low"].min()) >= 0
     return range_chart(
         ranks, shown["low"], shown["high"], alt=alt,
-        title=f"Simulated records: {told}" if simulated else capital(told), subtitle=heading,
+        title=f"Simulated records: {finding}" if simulated else capital(finding), subtitle=heading,
         x_label="£ a family less its cost, with 95% intervals", reference=0.0 if near else None,
         reference_label="benefits reach costs", value_format="{:,.0f}",
     )  # fmt: skip
