@@ -336,9 +336,9 @@ def test_every_specification_has_a_row_or_a_reason(small, monkeypatch):
     monkeypatch.setitem(specifications.DESIGNS, "entropy", DesignRow("refuses", refuses))
     rows = specifications.specifications(small)
     asked = rows[list(specifications.KEYS)].drop_duplicates()
-    # Its own; three estimators, six designs, three groups, two treatments, censoring; two without
-    # a design.
-    assert len(asked) == 1 + 3 + 6 + 3 + 2 + 1 + 2
+    # Its own; three estimators, six designs, three groups, two treatments, two ways of censoring;
+    # two without a design.
+    assert len(asked) == 1 + 3 + 6 + 3 + 2 + 2 + 2
     failed = rows[rows["why"] != ""]
     assert (failed["outcome"] == "").all()
     assert failed.set_index("design").loc["entropy", "why"] == "No weights can be found."

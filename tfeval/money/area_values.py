@@ -136,7 +136,7 @@ def appraise_areas(
         Window of the effects.
     draws, seed, correlation, level
         As in `Appraisal.uncertainty`.
-    **asked
+    **options
         As in `appraise`.
 
     Returns

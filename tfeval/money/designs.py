@@ -139,7 +139,7 @@ def appraise_designs(
         What was drawn of a design already: one interval has one pair of ends.
     labels : mapping of str to str, optional
         The designs in words, by key; a key without any is its own label.
-    **asked
+    **options
         As in `appraise`; the same for all.
 
     Returns

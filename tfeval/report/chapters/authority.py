@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import pandas as pd
 
@@ -301,6 +303,7 @@ def neighbours_table(name: str) -> Table:
     )  # fmt: skip
 
 
+@lru_cache(maxsize=1)
 def _places() -> pd.DataFrame:
     """Return what neighbours are chosen by, and the names, by code."""
     frame, facts = doses().set_index("code"), published("area_facts").set_index("code")
