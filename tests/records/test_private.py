@@ -146,3 +146,27 @@ def test_what_a_killed_process_left_of_another_user_is_left_alone(tmp_path, monk
     monkeypatch.setattr(os, "getuid", lambda: os.geteuid() + 1)
     duckdb_connection(spill_to=tmp_path)
     assert left.is_dir()
+
+
+WITHOUT_WIDGETS = """
+import sys
+from types import SimpleNamespace
+import IPython
+sys.modules["ipywidgets"] = None
+IPython.get_ipython = lambda: SimpleNamespace(config={"IPKernelApp": {}})
+import duckdb
+try:
+    duckdb.connect().execute("SET enable_progress_bar = false")
+except duckdb.InvalidInputException:
+    print("refused")
+from tfeval.records.private import duckdb_connection
+print(duckdb_connection().raw_sql("SELECT 1").fetchall())
+"""
+
+
+def test_a_notebook_without_widgets_opens_records_too():
+    """As in the environment that makes reports: its lock has no ipywidgets."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_WIDGETS], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["refused", "[(1,)]"], done.stderr

@@ -134,14 +134,18 @@ def duckdb_connection(
     With a file, nothing that it holds (a view, a macro) reaches other files: DuckDB's
     `enable_external_access` is off, and stays off for as long as the file is open.
     """
+    import duckdb  # noqa: PLC0415 - starts a thread, beside which no kernel is forked
+
     limits = {"memory_limit": memory_limit} if memory_limit else {}
     with _OPENING:  # one file opened twice at once has one set of settings
         if database is None:
             connection = ibis.duckdb.connect(**limits)
         else:
             connection = ibis.duckdb.connect(database, read_only=True, **limits)
-        # In a notebook it would be a widget, on some machines and not on others.
-        connection.raw_sql("SET enable_progress_bar = false")
+        # In a notebook it would be a widget. Where there are none, DuckDB draws none, and refuses
+        # to be told not to.
+        with suppress(duckdb.InvalidInputException):
+            connection.raw_sql("SET enable_progress_bar = false")
         query = "SELECT current_setting('enable_external_access')"
         if not connection.raw_sql(query).fetchall()[0][0]:
             return connection  # the file is open in this process already
