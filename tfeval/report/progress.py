@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from tfeval.report.task import Outcome
 
 #: Notebooks from which it is said in plain lines, too, how far the run has come.
@@ -44,18 +46,7 @@ def follow(total: int) -> Iterator[Callable[[Outcome], None]]:
 
             yield say
         return
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import (  # noqa: PLC0415
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn("Notebooks"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total)
+    with _bar("Notebooks", total, transient=True) as (bar, task):
 
         def tell(outcome: Outcome) -> None:
             bar.console.print(line(outcome), markup=False, highlight=False, soft_wrap=True)
@@ -100,16 +91,17 @@ def counting(what: str, total: int) -> Iterator[Callable[[int, int], None]]:
 
         yield say
         return
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import (  # noqa: PLC0415
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=total)
+    with _bar(what, total) as (bar, task):
         yield lambda done, _of: bar.update(task, completed=done)
+
+
+@contextmanager
+def _bar(what: str, total: int, *, transient: bool = False) -> Iterator[tuple[Progress, TaskID]]:
+    """Give a bar on the terminal, and the task that it shows."""
+    from rich import progress  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
+
+    columns = (progress.TextColumn(what), progress.BarColumn(), progress.MofNCompleteColumn(),
+               progress.TimeRemainingColumn())  # fmt: skip
+    with progress.Progress(*columns, console=Console(stderr=True), transient=transient) as bar:
+        yield bar, bar.add_task("", total=total)

@@ -186,6 +186,30 @@ class Outcomes:
             yield places, masks[key]
 
 
+def arm_counts(values: np.ndarray, treated: np.ndarray) -> dict[str, float]:
+    """Return units, events and means by arm, and how many are missing, as tables of effects have.
+
+    Parameters
+    ----------
+    values : ndarray of float, shape (n,)
+        An outcome, NaN where it is missing.
+    treated : ndarray of bool, shape (n,)
+
+    Examples
+    --------
+    >>> counts = arm_counts(np.array([2.0, 0.0, 1.0, np.nan]), np.array([True, True, False, False]))
+    >>> counts["n_treated"], counts["events_treated"], counts["mean_treated"], counts["n_missing"]
+    (2, 1, 1.0, 1)
+    """
+    known = ~np.isnan(values)
+    counts: dict[str, float] = {"n_missing": int((~known).sum())}
+    for name, arm in (("treated", known & treated), ("comparison", known & ~treated)):
+        counts[f"n_{name}"] = int(arm.sum())
+        counts[f"events_{name}"] = int((arm & (values != 0)).sum())
+        counts[f"mean_{name}"] = float(values[arm].mean())
+    return counts
+
+
 def aligned(
     study: Study, outcomes: pd.DataFrame | pd.Series | Cohort, months: int | None = None
 ) -> Outcomes:

@@ -29,7 +29,7 @@ from tfeval.impact.effects.words import (
     with_interval,
 )
 from tfeval.impact.inference.rules import ESTIMATED, FEW_UNITS, NO_VARIATION
-from tfeval.impact.means.outcomes import aligned
+from tfeval.impact.means.outcomes import aligned, arm_counts
 from tfeval.impact.propensity.propensity import Classifier, fit_propensity
 from tfeval.impact.sensitivity.support_dose import Regressor
 from tfeval.impact.study.study import Study, check_study
@@ -102,7 +102,7 @@ class Moderation(Rich):
         rows, influence = [], []
         for place, values in enumerate(measures.values.T):  # noqa: PD011
             known = ~np.isnan(values)
-            one = _Outcome(self, values, known)
+            one, counts = _Outcome(self, values, known), arm_counts(values, self.study.treated)
             for name, by in one.moderators():
                 row, own = one.effect(by)
                 full = np.zeros(self.study.size)
@@ -110,7 +110,7 @@ class Moderation(Rich):
                 influence.append(full)
                 rows.append({
                     "outcome": measures.names[place], "population": name,
-                    "months": measures.months[place], "design": KIND, **row, **one.counts,
+                    "months": measures.months[place], "design": KIND, **row, **counts,
                 })  # fmt: skip
         frame = pd.DataFrame(rows)
         frame["months"] = frame["months"].astype("Int64")
@@ -206,16 +206,6 @@ class _Outcome:
         happened = self.y != 0
         cells = [(by == group) & (self.treated == arm) for group in (0, 1) for arm in (0, 1)]
         return min(min(cell.sum(), (cell & happened).sum()) for cell in cells) < THRESHOLD
-
-    @property
-    def counts(self) -> dict[str, float]:
-        """Units, events and means by arm, as a table of effects has them."""
-        row: dict[str, float] = {"n_missing": int((~self.known).sum())}
-        for arm, name in ((self.treated, "treated"), (~self.treated, "comparison")):
-            row[f"n_{name}"] = int(arm.sum())
-            row[f"events_{name}"] = int((arm & (self.y != 0)).sum())
-            row[f"mean_{name}"] = float(self.y[arm].mean())
-        return row
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -17,7 +17,7 @@ from tfeval.errors import DataError, ParameterError, in_own_words, names_setting
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
 from tfeval.impact.inference.rules import ESTIMATED, NO_VARIATION
-from tfeval.impact.means.outcomes import aligned
+from tfeval.impact.means.outcomes import aligned, arm_counts
 from tfeval.impact.propensity.propensity import assign_folds
 from tfeval.impact.sensitivity.regression import Regression, regressions
 from tfeval.impact.sensitivity.values import benchmark_strength, regression_columns, with_confounder
@@ -111,12 +111,7 @@ class SupportDose(Rich):
             rows.append({
                 "outcome": grid.names[place], "months": grid.months[place], "estimate": estimate,
                 "design": KIND, "status": ESTIMATED if signal else NO_VARIATION, "dose_left": share,
-                "n_treated": int((known & more).sum()), "n_comparison": int((known & ~more).sum()),
-                "events_treated": int((known & more & (values != 0)).sum()),
-                "events_comparison": int((known & ~more & (values != 0)).sum()),
-                "mean_treated": float(values[known & more].mean()),
-                "mean_comparison": float(values[known & ~more].mean()),
-                "n_missing": int((~known).sum()),
+                **arm_counts(values, more),
             })  # fmt: skip
         frame = pd.DataFrame(rows)
         frame["months"] = frame["months"].astype("Int64")
