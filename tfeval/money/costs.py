@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import pandas as pd
 
@@ -64,6 +65,7 @@ class CostLine:
         return self.payer != LOCAL
 
 
+@lru_cache(maxsize=8)
 def cost_lines(name: str) -> tuple[CostLine, ...]:
     """Return the national cost of a phase, line by line.
 

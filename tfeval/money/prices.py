@@ -71,6 +71,7 @@ def _names() -> list[str]:
     return sorted(published("discount_rates")["edition"].unique())
 
 
+@lru_cache(maxsize=32)
 def edition_of(name: str) -> Edition:
     """Return what is held of an edition.
 

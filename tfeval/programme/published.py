@@ -138,13 +138,13 @@ def published(table: str, *, unverified: bool = False, folder: Path | None = Non
     if table not in TABLES:
         raise SourceError(f"There is no published table {table}. {suggest(table, TABLES)}")
     folder = folder or published_folder()
-    frame = _read(table, folder)
-    if not unverified:
-        frame = _only_read(table, frame, folder)
+    frame = _read(table, folder) if unverified else _only_read(table, folder)
     return frame.reset_index(drop=True).copy()
 
 
-def _only_read(table: str, frame: pd.DataFrame, folder: Path) -> pd.DataFrame:
+@lru_cache(maxsize=64)
+def _only_read(table: str, folder: Path) -> pd.DataFrame:
+    frame = _read(table, folder)
     beside = TABLES[table].described_by
     if not beside:
         return frame[frame["status"] == "read"]
@@ -279,9 +279,14 @@ def figure(table: str, name: str, *, folder: Path | None = None, **where: str) -
     >>> cost.low, cost.high
     (5214.0, 5493.0)
     """
+    return _figure(table, name, folder or published_folder(), tuple(where.items()))
+
+
+@lru_cache(maxsize=1024)
+def _figure(table: str, name: str, folder: Path, where: tuple[tuple[str, str], ...]) -> Figure:
     frame = published(table, folder=folder)
     rows = frame[frame["figure"] == name]
-    for column, wanted in where.items():
+    for column, wanted in where:
         rows = rows[rows[column] == wanted]
     rows = rows[rows["value"].notna()]
     if rows.empty:
@@ -291,7 +296,7 @@ def figure(table: str, name: str, *, folder: Path | None = None, **where: str) -
             if recalled and not frame["figure"].eq(name).any()
             else suggest(name, set(frame["figure"]))
         )
-        conditions = "".join(f", {column} {wanted}" for column, wanted in where.items())
+        conditions = "".join(f", {column} {wanted}" for column, wanted in where)
         raise SourceError(f"No sourced figure {name}{conditions} in {table}: {why}")
     if rows["unit"].nunique() > 1:
         raise SourceError(f"{name} in {table} has rows in several units: narrow it down.")
