@@ -47,7 +47,7 @@ types: $(INSTALLED) ## Types
 	@$(BIN)/mypy
 
 unit: $(COMPILED) ## Tests and the examples in docstrings, without the long ones
-	@$(PYTEST) -m "not slow and not engine and not browser"
+	@$(PYTEST) -m "not slow and not long and not engine and not browser"
 
 unit-all: $(COMPILED) ## All tests and the examples in docstrings
 	@$(PYTEST)

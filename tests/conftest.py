@@ -12,6 +12,7 @@ import hypothesis
 import pandas as pd
 import pytest
 
+from tests.test_durations import LISTED
 from tfeval.programme import published as module
 from tfeval.programme.published import published_folder
 from tfeval.report.chapters import linked
@@ -30,8 +31,11 @@ hypothesis.settings.load_profile("tfeval")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse a test that `make test` leaves out without saying why."""
+    """Mark what was measured to be long; refuse a slow test that does not say why."""
+    long = set(LISTED.read_text(encoding="utf-8").split())
     for item in items:
+        if item.nodeid.partition("[")[0] in long:
+            item.add_marker("long")
         if any(not mark.kwargs.get("reason") for mark in item.iter_markers("slow")):
             raise pytest.UsageError(f'{item.nodeid}: say why, slow(reason="...").')
 
