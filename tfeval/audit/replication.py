@@ -415,14 +415,14 @@ def _of_design(
 
 
 def _estimated(cell: Cell, effects: Effects) -> list[dict[str, Any]]:
-    told = {row["outcome"]: row for row in effects.frame.to_dict("records")}
+    by_name = {row["outcome"]: row for row in effects.frame.to_dict("records")}
     corrected = _corrected(effects)
     rows = []
     for name in cell.outcomes:
-        if name not in told:
+        if name not in by_name:
             rows.append({**_keys_of(cell, name), "why": "not_recorded"})
             continue
-        row, status = told[name], str(told[name]["status"])
+        row, status = by_name[name], str(by_name[name]["status"])
         rows.append({
             **_keys_of(cell, name), **{key: row[key] for key in NUMBERS if key in row},
             "p_adjusted": corrected.get(name, np.nan), "why": "" if status == ESTIMATED else status,
