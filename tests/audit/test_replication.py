@@ -54,7 +54,11 @@ def test_estimates_are_those_of_the_public_verbs(task, rows):
     families = tf.cohort(simulated(task).records, phase="one", horizon=(6, 12))
     made = tf.design(tf.study(families, months=12), "nearest")
     effects = tf.estimate(made, families, months=12).to_frame().set_index("outcome")
+    primary = tf.estimate(made, families.outcomes(12)[list(PRIMARY)], months=12)
+    corrected = tf.correct(primary, "romano_wolf").to_frame().set_index("outcome")
     own = rows[(rows["comparison"] == "not_yet_treated") & (rows["design"] == "nearest")]
+    here = own[own["outcome"].isin(PRIMARY)].set_index("outcome")["p_adjusted"].astype(float)
+    pd.testing.assert_series_equal(here, corrected.loc[here.index, "p_adjusted"])
     for row in own.to_dict("records"):
         assert row["estimate"] == pytest.approx(effects.loc[row["outcome"], "estimate"], rel=1e-9)
         assert row["verdict"] == made.balance().verdict().word

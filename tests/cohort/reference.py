@@ -54,21 +54,38 @@ class Slow:
     def home(self, family: str, on: date) -> str:
         own = [row for row in self.rows["families"] if row["family_id"] == family]
         place = min(own, key=lambda row: row["identified_on"])["local_authority"]
-        moves = [row for row in self.rows["family_moves"] if row["family_id"] == family]
-        for move in sorted(moves, key=lambda row: row["moved_on"]):
-            if move["moved_on"] <= on:
-                place = move["local_authority"]
+        moves = [row for row in self.rows["family_moves"]
+                 if row["family_id"] == family and row["moved_on"] <= on]  # fmt: skip
+        if moves:
+            last = max(row["moved_on"] for row in moves)
+            places = {row["local_authority"] for row in moves if row["moved_on"] == last}
+            place = places.pop() if len(places) == 1 else "not known"
         return place
+
+    def assessed(self, phase: str) -> tuple[list[dict], list[dict]]:
+        """Return a phase's families, one row each, and those of whom two rows say two things."""
+        decide = ("local_authority", "identified_on", "attached_on", "lead_practitioner_on",
+                  *phase_of(phase).criteria)  # fmt: skip
+        own: dict[str, list[dict]] = {}
+        for row in self.rows["families"]:
+            if row["phase"] == phase:
+                own.setdefault(row["family_id"], []).append(row)
+        one_each = [rows[0] for rows in own.values()]
+        unclear = [rows[0] for rows in own.values()
+                   if len({tuple(str(row[name]) for name in decide) for row in rows}) > 1
+                   or not date(1900, 1, 1) <= rows[0]["identified_on"] <= self.ends_on]  # fmt: skip
+        return one_each, unclear
 
     def covered(self, place: str, table: str, start: date, end: date) -> bool:
         """Tell whether the authority sent the table for every day from start to before end."""
-        return any(
-            row["local_authority"] == place
-            and row["source_table"] == table
-            and row["covered_from"] <= start
-            and row["covered_to"] >= end - timedelta(days=1)
-            for row in self.rows["coverage"]
-        )
+        sent = [row for row in self.rows["coverage"]
+                if row["local_authority"] == place and row["source_table"] == table]  # fmt: skip
+        own = sorted((row["covered_from"], row["covered_to"]) for row in sent)
+        next_day = start  # the first day of which it is not known yet that it was sent
+        for first, last in own:
+            if first <= next_day <= last:
+                next_day = last + timedelta(days=1)
+        return next_day >= end and any(first <= start <= last for first, last in own)
 
     def linked(self, family: str, table: str, start: date, end: date, person) -> bool:
         """Tell whether all who would be in a source at the time were found there."""
@@ -93,20 +110,20 @@ def slow_cohort(  # noqa: PLR0917
 ):
     """Return the rows of the cohort, one dictionary a unit."""
     rules = phase_of(phase)
-    assessed = [row for row in slow.rows["families"] if row["phase"] == phase]
+    assessed, unclear = slow.assessed(phase)
     first_day = min(row["covered_from"] for row in slow.rows["coverage"])
     units = []
     waits = []
     for row in assessed:
         day = slow.treated_on(row)
-        if slow.is_treated(row) and day == slow.first[row["family_id"]]:
+        if row not in unclear and slow.is_treated(row) and day == slow.first[row["family_id"]]:
             units.append((row, "treated", day))
             wait = (day - row["identified_on"]).days
             if wait >= 0:
                 waits.append((row["identified_on"], wait))
     blocks = blocks_of(waits)
     for rank, row in enumerate(sorted(assessed, key=lambda row: row["family_id"]), start=1):
-        if in_group(slow, row, rules, comparison, assessed):
+        if row not in unclear and in_group(slow, row, rules, comparison, assessed):
             day = index_day(row, rank, blocks, seed)
             first = slow.first.get(row["family_id"])
             if first is None or first > day:

@@ -17,6 +17,7 @@ from tests.cohort.reference import Slow, blocks_of, index_day, slow_cohort
 from tfeval.cohort.analysis_table import TREATMENTS
 from tfeval.cohort.cohort import cohort, comparison_groups
 from tfeval.errors import DataError, ParameterError
+from tfeval.records.relations import rows_of
 from tfeval.records.simulate import simulate
 
 ENDS_ON = date(2019, 12, 31)
@@ -313,3 +314,10 @@ def test_waits_are_those_of_the_treated_identified_about_the_same_time(compariso
         expected = index_day(own, ranks[row["family_id"]], blocks, 1)
         assert pd.Timestamp(row["index_on"]).date() == expected
     assert len(compared) > 150
+
+
+def test_rows_are_read_as_ibis_reads_them():
+    records = simulate(families=300, seed=4).records
+    made = cohort(records, horizon=(6, 24), level="person").table.order_by("unit")
+    for table in (made, records.table("employment_spells"), records.table("people")):
+        pd.testing.assert_frame_equal(rows_of(table), table.to_pandas(), check_exact=True)

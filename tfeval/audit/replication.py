@@ -15,10 +15,12 @@ from tfeval.cohort.cohort import cohort, comparison_groups
 from tfeval.errors import ParameterError, TfevalError, public_line, suggest
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.estimate import METHODS, estimate
+from tfeval.impact.effects.multiple import adjusted
 from tfeval.impact.inference.rules import ESTIMATED
 from tfeval.impact.specification import DESIGNS, Specification
 from tfeval.impact.study.study import study
 from tfeval.programme.outcomes import outcome
+from tfeval.records.private import duckdb_threads
 
 if TYPE_CHECKING:
     from tfeval.cohort.analysis_table import Cohort
@@ -164,10 +166,9 @@ def simulated(task: Task, changes: Mapping[str, Any] | None = None) -> Simulated
     """
     settings = settings_of(task, changes)
     few = settings.pop("authorities")
-    made = SIMULATORS[task.simulator].simulate(**settings)
-    if made.records.connection.name == "duckdb":  # as many workers as cores: one thread each
-        made.records.connection.raw_sql("SET threads = 1")
-    return made if few == ALL_AUTHORITIES else _of_authorities(made, few)
+    with duckdb_threads(1):  # as many workers as cores
+        made = SIMULATORS[task.simulator].simulate(**settings)
+        return made if few == ALL_AUTHORITIES else _of_authorities(made, few)
 
 
 def _of_authorities(made: SimulatedRecords, number: int) -> SimulatedRecords:
@@ -414,24 +415,29 @@ def _of_design(
 
 
 def _estimated(cell: Cell, effects: Effects) -> list[dict[str, Any]]:
-    frame = effects.to_frame().set_index("outcome")
-    primary = [name for name in PRIMARY if name in frame.index]
-    corrected = effects.select(primary).with_corrections(CORRECTION) if primary else None
-    adjusted = {} if corrected is None else dict(
-        zip(corrected.frame["outcome"], corrected.frame["p_adjusted"], strict=True)
-    )  # fmt: skip
+    by_name = {row["outcome"]: row for row in effects.frame.to_dict("records")}
+    corrected = _corrected(effects)
     rows = []
     for name in cell.outcomes:
-        if name not in frame.index:
+        if name not in by_name:
             rows.append({**_keys_of(cell, name), "why": "not_recorded"})
             continue
-        row = frame.loc[name]
-        status = str(row["status"])
+        row, status = by_name[name], str(by_name[name]["status"])
         rows.append({
             **_keys_of(cell, name), **{key: row[key] for key in NUMBERS if key in row},
-            "p_adjusted": adjusted.get(name, np.nan), "why": "" if status == ESTIMATED else status,
+            "p_adjusted": corrected.get(name, np.nan), "why": "" if status == ESTIMATED else status,
         })  # fmt: skip
     return rows
+
+
+def _corrected(effects: Effects) -> dict[str, float]:
+    """Return the primary outcomes' p-values as `with_corrections` adjusts them, and no table."""
+    names = effects.frame["outcome"]
+    rows = np.flatnonzero(names.isin(PRIMARY))
+    p = effects.frame["p_value"].to_numpy(dtype=float)[rows]
+    inside = effects.correlation()[np.ix_(rows, rows)]
+    p_adjusted = adjusted(CORRECTION, p, inside, np.random.default_rng(1))
+    return dict(zip(names.iloc[rows], p_adjusted, strict=True))
 
 
 def _truth(design: Design, values: pd.Series, known: pd.Series) -> float:

@@ -16,6 +16,7 @@ from tfeval.cohort.columns import BEFORE, label_of
 from tfeval.display.rich import Rich
 from tfeval.errors import ParameterError, in_own_words, suggest
 from tfeval.programme.phases import CRITERIA
+from tfeval.records.relations import rows_of
 
 if TYPE_CHECKING:
     import ibis
@@ -152,7 +153,7 @@ class Origin:
     def read(self, names: Iterable[str] | None = None) -> pd.DataFrame:
         """Return the rows in order of unit, or some of their columns."""
         rows = self.table.order_by("unit")
-        return (rows if names is None else rows.select(*names)).to_pandas().reset_index(drop=True)
+        return rows_of(rows if names is None else rows.select(*names))
 
     def __deepcopy__(self, memo: object) -> Origin:
         return self
@@ -363,9 +364,7 @@ class Cohort(Rich):
         """
         # Who was followed may be known while outcomes are closed: the design stage needs it.
         names = list(self._after(months)["name"])
-        outcomes = (
-            self.origin.read(names) if self.closed and self.origin else self.to_pandas()[names]
-        )
+        outcomes = self.origin.read(names) if self.closed and self.origin else self._rows()[names]
         return outcomes.notna().any(axis=1)
 
     def _after(self, months: int | None = None) -> pd.DataFrame:
@@ -394,27 +393,31 @@ class Cohort(Rich):
         return self._named(self.columns[self.columns["window"] == BEFORE])
 
     def _named(self, rows: pd.DataFrame) -> pd.DataFrame:
-        whole = self.to_pandas()
-        frame = whole[list(rows["name"])].set_axis(list(rows["outcome"]), axis=1)
+        frame = self._rows()[list(rows["name"])].set_axis(list(rows["outcome"]), axis=1)
         # Read by `estimate`: whose outcomes these are.
-        frame.attrs = {"cohort": whole.attrs["cohort"]}
+        frame.attrs["cohort"] = self.facts()
         return frame
+
+    def facts(self) -> dict[str, Any]:
+        """Return what an analysis plan reads of who was compared with whom."""
+        settings = self.settings
+        return {
+            "phase": settings.phase, "comparison": settings.comparison, "level": settings.level,
+            "seed": settings.seed, "treatment": settings.treatment, "units": len(self._rows()),
+            "origin": self.origin.mark if self.origin else "",
+        }  # fmt: skip
 
     @in_own_words("The cohort cannot be read")
     def to_pandas(self) -> pd.DataFrame:
         """Return the rows, in order of unit; read once and kept."""
+        frame = self._rows().copy()
+        # A study reads the timing, and refuses a covariate measured after the index date.
+        timing = dict(zip(self.columns["name"], self.columns["timing"], strict=True))
+        frame.attrs = {"timing": timing, "cohort": self.facts()}
+        return frame
+
+    def _rows(self) -> pd.DataFrame:
+        """Return the rows kept, for nobody else to change; they bear nothing for pandas to copy."""
         if not self._frame:
-            rows = self.table.order_by("unit").to_pandas()
-            # A study reads the timing, and refuses a covariate measured after the index date.
-            rows.attrs["timing"] = dict(
-                zip(self.columns["name"], self.columns["timing"], strict=True)
-            )
-            # And an analysis plan reads who was compared with whom.
-            settings = self.settings
-            rows.attrs["cohort"] = {
-                "phase": settings.phase, "comparison": settings.comparison, "level": settings.level,
-                "seed": settings.seed, "treatment": settings.treatment, "units": len(rows),
-                "origin": self.origin.mark if self.origin else "",
-            }  # fmt: skip
-            self._frame.append(rows.reset_index(drop=True))
-        return self._frame[0].copy()
+            self._frame.append(rows_of(self.table.order_by("unit")))
+        return self._frame[0]

@@ -33,7 +33,8 @@ from tfeval.cohort.entry import (
     with_time,
     with_windows,
 )
-from tfeval.errors import in_own_words
+from tfeval.display.tables import safe_count
+from tfeval.errors import DataError, in_own_words
 from tfeval.programme.outcomes import Outcome, cohort_outcomes
 from tfeval.programme.phases import Phase
 from tfeval.programme.phases import phase as phase_of
@@ -87,7 +88,7 @@ def cohort(
     ParameterError
         If a setting is unknown.
     DataError
-        If a needed table is missing, or nobody was attached.
+        If a needed table is missing, nobody was attached, or somebody stands twice in a family.
 
     Notes
     -----
@@ -96,6 +97,9 @@ def cohort(
     there, or not looked for (`Table.linked`); where a row of the unit has a value that cannot be
     read; where the records end before it; and, for a comparison family treated within it, where
     the comparison ends (it is censored at its treatment). `Cohort.sources` counts the first three.
+
+    A family whose rows of the phase say two things is in neither arm, since which holds cannot be
+    read; rows that say the same are one. One that moved twice on a day was nowhere known then.
 
     References
     ----------
@@ -112,6 +116,7 @@ def cohort(
     months = (horizon,) if isinstance(horizon, int) else tuple(sorted(set(horizon)))
     settings = Settings(phase, comparison, months, seed, level, treatment)
     rules = phase_of(phase)
+    _refuse_repeated(records)
     screened = candidates(records, settings, rules)
     spans = windows(months)
     units = records.keep(_units, records, screened, level, months, rules)
@@ -141,6 +146,22 @@ def cohort(
         origin=Origin(table, columns.copy(), settings, [] if plan is not None else [""]),
     )
     return made if plan is None else made.close()
+
+
+def _refuse_repeated(records: Records) -> None:
+    """Refuse people who stand twice in a family: all of them would be counted twice."""
+    rows = int(records.keep(_repeated, records).to_pandas()["rows"].fillna(0).iloc[0])
+    if rows:
+        raise DataError(
+            f"Table people: {safe_count(rows)} rows name somebody of a family again, so all that "
+            "is recorded of them would count twice: keep one row each."
+        )
+
+
+def _repeated(records: Records) -> ibis.Table:
+    people = records.table("people").filter(_.person_id.notnull())
+    each = people.group_by("person_id", "family_id").aggregate(times=_.count())
+    return each.aggregate(rows=(each["times"] - 1).sum())
 
 
 def _units(

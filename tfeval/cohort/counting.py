@@ -143,11 +143,8 @@ def follow_up(
     )  # fmt: skip
     if "coverage" not in records.tables:
         return followed.drop("local_authority")
-    cover = records.table("coverage")
-    days = {
-        "from": cover["covered_from"].epoch_days(),
-        "to": cover["covered_to"].epoch_days() + 1,
-    }
+    cover = _periods(records.table("coverage"))
+    days = {"from": cover["from"], "to": cover["to"]}
     # An authority without a row sent nothing: a cover that ends before it begins.
     sent = cover.group_by("local_authority").aggregate(
         **{
@@ -158,6 +155,27 @@ def follow_up(
     )
     return followed.left_join(sent, "local_authority").drop(
         "local_authority", "local_authority_right"
+    )
+
+
+def _periods(coverage: ibis.Table) -> ibis.Table:
+    """Return periods that were sent, as day numbers: those that touch are one.
+
+    Such as before and after an authority's code changed.
+    """
+    rows = coverage.select(
+        "local_authority", "source_table",
+        **{"from": coverage["covered_from"].epoch_days(),
+           "to": coverage["covered_to"].epoch_days() + 1},
+    )  # fmt: skip
+    keys = ["local_authority", "source_table"]
+    earlier = ibis.window(group_by=keys, order_by=[rows["from"], rows["to"]], rows=(None, -1))
+    begins = rows["from"] > rows["to"].max().over(earlier)
+    marked = rows.mutate(begins=as_number(begins.fill_null(False)))
+    until = ibis.window(group_by=keys, order_by=[marked["from"], marked["to"]], rows=(None, 0))
+    numbered = marked.mutate(number=marked["begins"].sum().over(until))
+    return numbered.group_by([*keys, "number"]).aggregate(
+        **{"from": numbered["from"].min(), "to": numbered["to"].max()}
     )
 
 

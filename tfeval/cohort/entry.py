@@ -41,11 +41,14 @@ def as_long(number: Any) -> Any:
 #: Multiplier and modulus of the generator (Lewis, Goodman and Miller 1969) that scatters ranks.
 _MULTIPLIER, _MODULUS = 48_271, 2_147_483_647
 _LOW_SHARE = 0.25
+_LONG_AGO = date(1900, 1, 1)
+#: Stands for an authority that is not known: what it sent is not known either.
+NOWHERE = "not known"
 #: Waits are drawn from those of the treated who were identified about the same time: blocks of so
 #: many of them at least, and so many blocks at most.
 _FEWEST_WAITS, _MOST_BLOCKS = 50, 12
-#: A day number after every date: the end of a spell that goes on.
-FAR = 2_000_000
+#: A day number after every date, 9999-12-31 too: the end of a spell that goes on.
+FAR = 3_000_000
 #: Days by which a term's middle is moved on, so that neither Easter nor Christmas puts it into
 #: another third of the school year.
 LEAN = 12
@@ -84,11 +87,10 @@ def candidates(records: Records, settings: Settings, rules: Phase) -> ibis.Table
     -----
     Each comparison family enters a trial that begins some days after its identification, as many
     as one of the treated waited who was identified about the same time, drawn without a look at
-    what became of it. It is compared if it
-    was not treated by that day, and left out if it was: so on every day since identification the
-    comparison families stand for all who were at risk then (a risk set), and none is chosen by
-    its future. A draw among the waits that fit a family's own would put those treated soon, and
-    with them the crisis, nearer to their index dates.
+    what became of it. It is compared if it was not treated by that day, and left out if it was: so
+    on every day since identification the comparison families stand for all who were at risk then
+    (a risk set), and none is chosen by its future. A draw among the waits that fit a family's own
+    would put those treated soon, and with them the crisis, nearer to their index dates.
 
     Who was attached but not as the treatment asks, such as by matching of records alone, is
     untreated: it may be compared, and is followed on.
@@ -154,8 +156,8 @@ def flow(records: Records, screened: ibis.Table, settings: Settings) -> pd.DataF
     DataFrame
         `step`, `treated`, `comparison`: families left, exact; hide small numbers when shown.
     """
-    row = records.keep(_left, screened).to_pandas().iloc[0].fillna(0).astype(int)
-    treatment = TREATMENTS[settings.treatment]
+    row, treatment = records.keep(_left, screened).to_pandas(), TREATMENTS[settings.treatment]
+    row = row.iloc[0].fillna(0).astype(int)
     return pd.DataFrame(
         [
             (text.format(treatment=treatment), row[f"{name}_treated"], row[f"{name}_comparison"])
@@ -179,14 +181,11 @@ def _left(screened: ibis.Table) -> ibis.Table:
 def assessed(records: Records, settings: Settings, rules: Phase) -> ibis.Table:
     """Return the phase's families with criteria counted and when first treated in any phase."""
     families = records.table("families")
-    supported = families["lead_practitioner_on"].notnull()
-    treated_on = families["attached_on"]
+    supported, treated_on = families["lead_practitioner_on"].notnull(), families["attached_on"]
     if settings.treatment == "supported":
         treated_on = ibis.ifelse(supported, treated_on, ibis.null("date"))
-    families = families.mutate(
-        treated_on=treated_on,
-        as_asked=~supported if settings.treatment == "data_matched_apart" else True,
-    )
+    apart = settings.treatment == "data_matched_apart"
+    families = families.mutate(treated_on=treated_on, as_asked=~supported if apart else True)
     first = families.group_by("family_id").aggregate(first_on=_.treated_on.min())
     own = families.filter(_.phase == rules.name)
     lacking = [name for name in rules.nominated if name not in own.columns]
@@ -195,28 +194,26 @@ def assessed(records: Records, settings: Settings, rules: Phase) -> ibis.Table:
             f"Table families: column {', '.join(lacking)} is missing: add it, since {rules.words} "
             "is entered by it."
         )
-    met = sum(as_number(own[name].fill_null(False)) for name in rules.criteria)
+    flags = {f"met_{name}": as_number(own[name].fill_null(False)) for name in rules.criteria}
+    met = sum(flags.values())
     local = ibis.literal(False)
     if rules.has_local_discretion:
         local = own[rules.discretion].fill_null(False)
     enough = (met >= rules.criteria_needed) | ((met == rules.criteria_needed - 1) & local)
-    flags = {f"met_{name}": as_number(own[name].fill_null(False)) for name in rules.criteria}
     own = own.mutate(met=met, eligible=enough, **flags)
     lost = _unreadable(records, rules)
     joined = own.inner_join(first, "family_id").left_join(lost, [("family_id", "lost")])
-    return joined.select(
-        "family_id",
-        "local_authority",
-        "identified_on",
-        "attached_on",
-        "treated_on",
-        "as_asked",
-        "first_on",
-        "met",
-        "eligible",
-        *flags,
-        read=joined["lost"].isnull(),
-    )
+    can_be = joined["identified_on"].between(_LONG_AGO, ibis.literal(records.ends_on))
+    rows = joined.select(
+        "family_id", "local_authority", "identified_on", "attached_on", "treated_on", "as_asked",
+        "first_on", "met", "eligible", *flags, read=joined["lost"].isnull() & can_be,
+    ).distinct()  # fmt: skip
+    # Of a family whose rows of one phase say two things it cannot be read which holds.
+    own = ibis.window(group_by=rows["family_id"])
+    place = ibis.row_number().over(group_by=rows["family_id"], order_by=rows["identified_on"])
+    alone = rows["family_id"].count().over(own) == 1
+    each = rows.mutate(place=place, read=rows["read"].fill_null(False) & alone)
+    return each.filter(each["place"] == 0).drop("place")
 
 
 def _unreadable(records: Records, rules: Phase) -> ibis.Table:
@@ -352,7 +349,7 @@ def _with_index(pool: ibis.Table, waits: ibis.Table, seed: int, rules: Phase) ->
         index_on=as_date(pool["identified_on"] + pool["wait"] * ibis.interval(days=1))
     )
     return pool.select(
-        family_id=pool["family_id"],
+        "family_id",
         treated=ibis.literal(0, "int64"),
         identified_on=pool["identified_on"],
         index_on=pool["index_on"],
@@ -371,7 +368,7 @@ def first_day(records: Records) -> date:
         first = records.keep(_covered_from, records).to_pandas()["day"].iloc[0]
         if not pd.isna(first):
             return pd.Timestamp(first).date()
-    return date(1900, 1, 1)
+    return _LONG_AGO
 
 
 def _covered_from(records: Records) -> ibis.Table:
@@ -404,7 +401,10 @@ def units_of(records: Records, families: ibis.Table) -> ibis.Table:
     past = units.select("unit", "family_id", "index_on").inner_join(moves, "family_id")
     past = past.filter(past["moved_on"] <= past["index_on"])
     last = past.group_by("unit").aggregate(moved_on=_.moved_on.max())
-    now = past.inner_join(last, ["unit", "moved_on"]).select("unit", moved_to="local_authority")
+    # Of two moves on one day it cannot be said where the family was then.
+    day = past.inner_join(last, ["unit", "moved_on"]).group_by("unit")
+    now = day.aggregate(first=_.local_authority.min(), last=_.local_authority.max())
+    now = now.select("unit", moved_to=ibis.ifelse(_.first == _.last, _.first, NOWHERE))
     units = units.left_join(now, "unit").drop("unit_right")
     units = units.mutate(local_authority=ibis.coalesce(_.moved_to, _.first_home))
     return _with_household(records, units)

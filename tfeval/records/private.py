@@ -10,6 +10,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from itertools import count
 from pathlib import Path
 from threading import Lock
@@ -111,6 +112,20 @@ _OPENING = Lock()
 _roots: dict[tuple[int, Path], tuple[Path, Any]] = {}
 
 
+#: Threads of connections made here; none leaves them to DuckDB.
+_threads: ContextVar[int | None] = ContextVar("threads", default=None)
+
+
+@contextmanager
+def duckdb_threads(number: int) -> Iterator[None]:
+    """Have connections that are made meanwhile work with so many threads each."""
+    before = _threads.set(number)
+    try:
+        yield
+    finally:
+        _threads.reset(before)
+
+
 def duckdb_connection(
     database: Path | None = None,
     *,
@@ -136,7 +151,9 @@ def duckdb_connection(
     """
     import duckdb  # noqa: PLC0415 - starts a thread, beside which no kernel is forked
 
-    limits = {"memory_limit": memory_limit} if memory_limit else {}
+    limits: dict[str, Any] = {"memory_limit": memory_limit} if memory_limit else {}
+    if threads := _threads.get():
+        limits["threads"] = threads
     with _OPENING:  # one file opened twice at once has one set of settings
         if database is None:
             connection = ibis.duckdb.connect(**limits)

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 import ibis
+import pyarrow as pa
 from ibis.common.exceptions import TableNotFound
 
 from tfeval.display.rich import Rich
@@ -358,6 +359,9 @@ def connect(
         raise
 
 
+_GIVEN = "tfeval_given"
+
+
 def from_tables(tables: Mapping[str, Any], *, about: Mapping[str, Any], source: str) -> Records:
     """Return records held in memory.
 
@@ -372,7 +376,12 @@ def from_tables(tables: Mapping[str, Any], *, about: Mapping[str, Any], source: 
     """
     connection = duckdb_connection()
     for name, table in tables.items():
-        connection.create_table(name, table)
+        if isinstance(table, pa.Table):  # in one go; Ibis would make it twice
+            connection.con.register(_GIVEN, table)
+            connection.raw_sql(f'CREATE TABLE "{name}" AS SELECT * FROM {_GIVEN}')
+            connection.con.unregister(_GIVEN)
+        else:
+            connection.create_table(name, table)
     return _from_connection(connection, source, about)
 
 

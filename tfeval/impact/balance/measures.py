@@ -11,7 +11,8 @@ import numpy as np
 
 # The largest gap between two weighted distributions (Kolmogorov-Smirnov), mostly unsorted.
 
-#: Bins of the first look at a distribution; only bins that may hold the largest gap are sorted.
+#: Most bins of the first look at a distribution; only those that may hold the largest gap are
+#: sorted.
 BINS = 1 << 15
 #: Below this share of the whole, a difference is rounding.
 ROUNDING = 1e-12
@@ -45,17 +46,19 @@ def ks_distances(treated: np.ndarray, comparison: np.ndarray, pairs: Sequence[Pa
     if not len(treated) or not len(comparison):
         return [np.nan] * len(pairs)
     codes, tied = _bins(treated, comparison)
-    largest, starts, contested = [], [], np.zeros(BINS, dtype=bool)
+    largest, starts, contested = [], [], np.zeros(len(tied), dtype=bool)
     for pair in pairs:
         above, below = (
-            np.bincount(code, weights=mass, minlength=BINS)
+            np.bincount(code, weights=mass, minlength=len(tied))
             for code, mass in zip(codes, pair, strict=True)
         )
-        edges = np.cumsum(above - below)
-        starts.append(edges - (above - below))
-        largest.append(float(np.abs(edges).max()))
-        reach = np.maximum(starts[-1] + above, below - starts[-1])
-        contested |= ~tied & (reach > largest[-1] + ROUNDING)
+        apart = above - below
+        edges = np.cumsum(apart)
+        largest.append(float(max(edges.max(), -edges.min())))
+        if not tied.all():
+            starts.append(edges - apart)
+            reach = np.maximum(starts[-1] + above, below - starts[-1])
+            contested |= ~tied & (reach > largest[-1] + ROUNDING)
     if contested.any():
         picks = [contested[code] for code in codes]
         parts = (treated, comparison)
@@ -75,20 +78,23 @@ def ks_distances(treated: np.ndarray, comparison: np.ndarray, pairs: Sequence[Pa
 def _bins(treated: np.ndarray, comparison: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
     # Codes that rise with the value, and which bins hold one value only.
     parts = (treated, comparison)
-    tied = np.zeros(BINS, dtype=bool)
     low = min(part.min() for part in parts)
     high = max(part.max() for part in parts)
     if high - low < BINS and _whole(treated) and _whole(comparison):
-        return [(part - low).astype(np.int32) for part in parts], ~tied
+        codes = [(part - low).astype(np.int32) for part in parts]
+        return codes, np.ones(int(high - low) + 1, dtype=bool)
+    # Of few units, few bins: there is less to sort than to sum up.
+    bins = min(BINS, max(64, sum(len(part) for part in parts)))
+    tied = np.zeros(bins, dtype=bool)
     sample = np.concatenate([part[:: max(1, len(part) // 2000)] for part in parts])
     start, end = np.quantile(sample, [0.01, 0.99])  # so that long tails do not fill one bin
     if not end > start:
         start, end = low, high
     # The lowest bin holds the start alone: zeros, in many a count or sum of money.
     tied[0] = start == low
-    unit = (end - start) / (BINS - 1)
+    unit = (end - start) / (bins - 1)
     return [
-        np.ceil(np.clip((part - start) / unit, 0, BINS - 1)).astype(np.int32) for part in parts
+        np.ceil(np.clip((part - start) / unit, 0, bins - 1)).astype(np.int32) for part in parts
     ], tied
 
 
@@ -131,6 +137,11 @@ class Arms:
     def present(self) -> tuple[np.ndarray, ...]:
         """Who has weight: treated and comparison before, then treated and comparison after."""
         return tuple(mass > 0 for pair in self.weights for mass in pair)
+
+    @cached_property
+    def totals(self) -> tuple[int, ...]:
+        """How many `present` are, of each."""
+        return tuple(int(np.count_nonzero(here)) for here in self.present)
 
     def divide(self, values: np.ndarray) -> Pair:
         """Return the values of the treated and of the comparison units."""
@@ -232,9 +243,10 @@ def compare(values: np.ndarray, arms: Arms) -> Comparison:
         ratios = [_ratio(one, other, span) for one, other in spreads]
         every = _together(means[0], spreads[0], arms)
         sd = [_sd(variance, span) for variance in (*spreads[0], every)]
+    counts = (treated != 0, comparison != 0)
     have = [
-        int(np.count_nonzero(part[here]))
-        for part, here in zip((treated, comparison) * 2, arms.present, strict=True)
+        int(np.count_nonzero(some & here))
+        for some, here in zip(counts * 2, arms.present, strict=True)
     ]
     return Comparison(
         mean_treated=(means[0][0], means[1][0]),
@@ -245,7 +257,7 @@ def compare(values: np.ndarray, arms: Arms) -> Comparison:
         span=span,
         binary=binary,
         have=tuple(have),
-        lack=tuple(int(here.sum()) - some for here, some in zip(arms.present, have, strict=True)),
+        lack=tuple(total - some for total, some in zip(arms.totals, have, strict=True)),
     )
 
 
@@ -270,7 +282,6 @@ def compare_levels(codes: np.ndarray, levels: Sequence[int], arms: Arms) -> list
         np.bincount(part[here], minlength=size)
         for part, here in zip(parts * 2, arms.present, strict=True)
     ]
-    totals = [int(here.sum()) for here in arms.present]
     comparisons = []
     for level in levels:
         before_t, before_c, after_t, after_c = (float(share[level + 1]) for share in shares)
@@ -286,7 +297,7 @@ def compare_levels(codes: np.ndarray, levels: Sequence[int], arms: Arms) -> list
                 span=1.0,
                 binary=True,
                 have=have,
-                lack=tuple(total - some for total, some in zip(totals, have, strict=True)),
+                lack=tuple(total - some for total, some in zip(arms.totals, have, strict=True)),
             )
         )
     return comparisons

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -298,16 +297,14 @@ def estimate(
         level=level, draws=draws, seed=seed,
     )  # fmt: skip
     lost = groups_left_out(design, by, len(groups), len(estimates.rows), len(numbers.names))
+    settings = {"fixed_covariates": bool(fixed_covariates)}
     effects = _tabulated(
         design, estimates, intervals, method=method, outcome_model=outcome_model, errors=scheme,
         level=level,
+        settings=settings | (outcome_words(numbers.names) if numbers.registered else {}),
         notes=(*caveats(scheme, design, method, intervals.ruling.kind),
                *estimates.left_out.notes(len(groups)), *lost),
     )  # fmt: skip
-    settings = {**effects.settings, "fixed_covariates": bool(fixed_covariates)}
-    if numbers.registered:
-        settings |= outcome_words(numbers.names)
-    effects = replace(effects, settings=settings)
     return effects if plan is None else plan.mark(effects, design=own, outcomes=given)
 
 
@@ -351,6 +348,7 @@ def _tabulated(
     outcome_model: str,
     errors: Asked,
     level: float,
+    settings: Mapping[str, Any],
     notes: tuple[str, ...] = (),
 ) -> Effects:
     """Return effects with the columns `COLUMNS`, in order of population and outcome."""
@@ -394,12 +392,11 @@ def _tabulated(
         "planned": [None] * count,
     }
     frame = pd.DataFrame({name: {**columns, **computed}[name] for name in COLUMNS})
-    settings = {**design.settings, **_of_study(design.study)}
     return Effects(
         frame=frame,
         joint=intervals.covariance,
         level=level,
-        settings=settings,
+        settings={**design.settings, **_of_study(design.study), **settings},
         notes=tuple(
             worded(note, design.study.labels)
             for note in (*design.notes, *notes, *_of_group(design.study))

@@ -30,6 +30,8 @@ def followed(cohort: Cohort, months: int | None, censoring: str = LEFT_OUT) -> p
         known = suggest(censoring, CENSORING)
         raise ParameterError(f"There is no way {censoring} to treat censoring. {known}")
     frame = cohort.to_pandas()
+    # Pandas copies what a frame bears at each step; the timing is the cohort's own.
+    frame.attrs = {"cohort": frame.attrs["cohort"]}
     if months is None:
         if censoring != LEFT_OUT:
             raise ParameterError("Weights for censoring need months: over which time?")
