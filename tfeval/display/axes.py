@@ -20,6 +20,7 @@ from tfeval.display.figures import (
     TURQUOISE,
     WIDTH,
     broken,
+    lay_out,
     text_inches,
 )
 from tfeval.display.words import Format, unsigned_nothing, written
@@ -195,7 +196,7 @@ def name_line_ends(
     """Name each line in a column beside the axes; names that would overlap are moved apart."""
     low, high = axes.get_ylim()
     figure: Any = axes.get_figure()
-    figure.draw_without_rendering()
+    lay_out(figure)
     unit = (high - low) / (axes.get_window_extent().height / figure.dpi)
     named = sorted(ends, key=lambda end: end[1])
     texts = [broken(text, inches, bold=True) for _, _, text, _ in named]
@@ -232,7 +233,7 @@ def limit_lines(axes: Axes, at: np.ndarray, limits: Mapping[str, tuple[Numbers, 
 def name_points(axes: Axes, x: Numbers, y: Numbers, names: Sequence[str]) -> None:
     """Write names beside points, each where it meets no other; the figure is laid out for it."""
     figure: Any = axes.get_figure()
-    figure.draw_without_rendering()
+    lay_out(figure)
     others = [axes.transData.transform((a, b)) for a, b in zip(x, y, strict=True)]
     taken: list[Any] = [(px - 5, py - 5, px + 5, py + 5) for px, py in others]
     legend = axes.get_legend()

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Required, TypedDict, Unpack
 
@@ -157,11 +157,11 @@ class Chart:
 
     @cached_property
     def _drawn(self) -> bytes:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
+        from tfeval.display.canvas import canvas_of  # noqa: PLC0415
 
         buffer = io.BytesIO()
         with chart_style():
-            FigureCanvasAgg(self.figure).print_png(buffer, metadata={"Software": None})
+            canvas_of(self.figure).print_png(buffer, metadata={"Software": None})
         return buffer.getvalue()
 
     def content(self) -> dict[str, Any]:
@@ -257,6 +257,8 @@ def drawing(
     from matplotlib.figure import Figure  # noqa: PLC0415
     from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: PLC0415
 
+    from tfeval.display.canvas import canvas_of  # noqa: PLC0415
+
     with chart_style():
         lines = [(line, TITLE, "bold") for line in broken(title, WIDTH - 0.2, TITLE, bold=True)]
         if subtitle:
@@ -267,6 +269,7 @@ def drawing(
             w_pad=0.06, h_pad=0.06, rect=(0, 0, 1, height / whole)
         )  # fmt: skip
         figure = Figure(figsize=(WIDTH, whole), dpi=DPI, layout=layout)
+        canvas_of(figure)
         axes = figure.add_subplot()
         yield figure, axes
         down = _EDGE
@@ -275,9 +278,16 @@ def drawing(
                         va="top").set_in_layout(False)  # fmt: skip
             down += 1.3 * size / 72
         # Once, for matplotlib's layout moves by a hair when a figure is drawn again.
-        figure.draw_without_rendering()
+        lay_out(figure)
         figure.set_layout_engine("none")
         _thin_ticks(figure)
+
+
+def lay_out(figure: Figure) -> None:
+    """Give all parts of a figure their places, as drawing it would."""
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        layout.execute(figure)
 
 
 def broken(text: str, inches: float, size: float = TEXT, *, bold: bool = False) -> list[str]:
@@ -301,6 +311,7 @@ def broken(text: str, inches: float, size: float = TEXT, *, bold: bool = False) 
     return lines
 
 
+@lru_cache(1 << 14)
 def text_inches(text: str, size: float = TEXT, *, bold: bool = False) -> float:
     """Return how wide a line of text is."""
     from matplotlib.font_manager import FontProperties  # noqa: PLC0415

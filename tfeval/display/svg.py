@@ -12,12 +12,13 @@ from html import escape
 from typing import Any
 
 import numpy as np
-from matplotlib.backend_bases import RendererBase
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.path import Path
 from matplotlib.text import Text
 from matplotlib.transforms import Affine2D, Transform
+
+from tfeval.display.canvas import Remembers
 
 #: CSS pixels to an inch.
 DPI = 96
@@ -78,7 +79,7 @@ def write_svg(figure: Figure, title: str, alt: str) -> str:
 _AT = "\N{OBJECT REPLACEMENT CHARACTER}"
 
 
-class SvgRenderer(RendererBase):
+class SvgRenderer(Remembers):
     """What matplotlib draws on; `parts` and `defined` are the elements."""
 
     def __init__(self, wide: float, high: float, artists: Mapping[str | None, Text]) -> None:
