@@ -12,7 +12,7 @@ from tfeval.display.rich import Rich
 from tfeval.errors import DataError, ParameterError, check_choice, names_settings
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
-from tfeval.impact.panel.panel import Panel
+from tfeval.impact.panel.panel import Panel, names_of
 from tfeval.impact.panel.synthetic_effect import SyntheticEffect
 from tfeval.impact.panel.two_way_weights import (
     DID,
@@ -216,7 +216,7 @@ def synthetic(
     *,
     first: int | str,
     kind: str = SYNTHETIC_DID,
-    covariates: Iterable[str] = (),
+    covariates: str | Iterable[str] = (),
     errors: str = "placebo",
     draws: int = 200,
     seed: int = 1,
@@ -238,7 +238,7 @@ def synthetic(
 "difference_in_differences"}
         One weighted two-way comparison with three choices of weights: of units and of periods
         before, each with a difference in level allowed for; of units alone, in levels; or none.
-    covariates : iterable of str, optional
+    covariates : str or iterable of str, optional
         Outcomes of the panel. Their slopes, by two-way fixed effects among the comparison units,
         are taken off first (Kranz 2022), and errors take them as known.
     errors : {"placebo", "permutation", "jackknife", "bootstrap"}
@@ -307,6 +307,6 @@ def synthetic(
             'The jackknife is not valid for a synthetic control: take errors="placebo".'
         )
     return Synthetic(
-        treated=treated, first=first, kind=kind, covariates=tuple(covariates), errors=errors,
+        treated=treated, first=first, kind=kind, covariates=tuple(names_of(covariates)), errors=errors,
         draws=int(draws), seed=seed, level=level, noise=noise, missing=missing,
     )  # fmt: skip
