@@ -26,8 +26,9 @@ from tfeval.impact.panel.group_time_effects import (
     chosen,
     complete,
 )
-from tfeval.impact.panel.panel import Panel, names_of
+from tfeval.impact.panel.panel import Panel
 from tfeval.impact.panel.two_by_two import METHODS, Arms, Cell, Sample, fill_panel
+from tfeval.impact.study.checks import names_of
 
 KIND = "group_time"
 NEVER, NOT_YET = "never_treated", "not_yet_treated"
@@ -470,6 +471,7 @@ def group_time(
     True
     """
     return GroupTime(
-        first_treated, comparison, tuple(names_of(covariates)), method, anticipation, base, aggregate,
-        balance_event, min_event, max_event, cluster, weights, level, draws, seed, repeated,
+        first_treated, comparison, tuple(names_of(covariates)), method, anticipation, base,
+        aggregate, balance_event, min_event, max_event, cluster, weights, level, draws, seed,
+        repeated,
     )  # fmt: skip

@@ -12,6 +12,7 @@ import pandas as pd
 from tfeval.display.rich import Rich
 from tfeval.display.tables import exact_count
 from tfeval.errors import DataError, ParameterError, suggest
+from tfeval.impact.study.checks import names_of
 from tfeval.impact.study.numbers import MIXED, TEXT, floats_of, kind_of, numbers_of, plain
 
 
@@ -219,11 +220,6 @@ def _finite(column: pd.Series, what: str) -> np.ndarray:
             "known."
         )
     return values
-
-
-def names_of(given: str | Iterable[str]) -> list[str]:
-    """Return names of columns, of which one may stand alone."""
-    return [given] if isinstance(given, str) else list(given)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from tfeval.display.rich import Rich
 from tfeval.errors import DataError, ParameterError, check_choice, names_settings
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
-from tfeval.impact.panel.panel import Panel, names_of
+from tfeval.impact.panel.panel import Panel
 from tfeval.impact.panel.synthetic_effect import SyntheticEffect
 from tfeval.impact.panel.two_way_weights import (
     DID,
@@ -23,6 +23,7 @@ from tfeval.impact.panel.two_way_weights import (
     fitted,
     noise_of,
 )
+from tfeval.impact.study.checks import names_of
 
 ERRORS = ("placebo", "permutation", "jackknife", "bootstrap")
 MISSING = ("refuse", "drop")
@@ -307,6 +308,6 @@ def synthetic(
             'The jackknife is not valid for a synthetic control: take errors="placebo".'
         )
     return Synthetic(
-        treated=treated, first=first, kind=kind, covariates=tuple(names_of(covariates)), errors=errors,
-        draws=int(draws), seed=seed, level=level, noise=noise, missing=missing,
+        treated=treated, first=first, kind=kind, covariates=tuple(names_of(covariates)),
+        errors=errors, draws=int(draws), seed=seed, level=level, noise=noise, missing=missing,
     )  # fmt: skip
