@@ -6,8 +6,8 @@
 100,000 units, 10 periods, 6 groups and those never treated, 4 covariates: doubly robust, analytic
 errors, against those never treated and those not treated yet. PYTHON of --peers is that of an
 environment with `pip install moderndid csdid diff-diff numba pyarrow`; FOLDER of --r-library holds
-R's did, here without its fast mode (by its authors 2.5 to 3 times as fast), whose check of
-arguments needs a package that could not be had. What is absent is said and left out. Each line
+R's did and data.table: did is timed with its fast mode (its default) and without. What is absent
+is said and left out. Each line
 runs in a process of its own, with one thread for linear algebra: one round of a tenth of the units
 that is not counted, then the median of the rounds. On a machine that others use too, the ratio of
 processor seconds says more. `worst` is the largest difference from our effects by event, `error`
@@ -96,7 +96,7 @@ rows <- data.table::fread("rows.csv", data.table = FALSE)
 rows$first[is.na(rows$first)] <- 0
 work <- function(rows) suppressWarnings(suppressMessages(aggte(att_gt(
   "y", "time", "unit", "first", ~ x0 + x1 + x2 + x3, rows, bstrap = FALSE, cband = FALSE,
-  faster_mode = FALSE,
+  faster_mode = asked[3] == "fast",
   control_group = paste0(sub("_", "", asked[1]), "treated")), "dynamic")))
 invisible(work(rows[rows$unit < max(rows$unit) / 10, ]))
 took <- sapply(seq_len(as.integer(asked[2])), function(round) {
@@ -139,15 +139,17 @@ def measured(words: list[str], folder: Path, r_library: str) -> list | str:
 def compared(asked: argparse.Namespace, comparison: str, folder: Path) -> list[dict]:
     """Measure every line against one comparison group; return what is written of each."""
     ours, told = None, []
-    for who, code in {**LINES, "R did": ""}.items():
+    for who, code in {**LINES, "R did": "", "R did, fast mode": ""}.items():
         program = sys.executable if who == "tfeval" else asked.peers
         words = ["Rscript", "--vanilla", "line.R"] if not code else [program, "line.py"]
         if not words[0] or (asked.only and who not in ("tfeval", *asked.only)):
             continue
         (folder / "line.py").write_text(code + TIMED, encoding="utf-8")
-        found = measured([*words, comparison, str(asked.rounds)], folder, asked.r_library)
+        mode = "fast" if who.endswith("fast mode") else "plain"
+        words += [comparison, str(asked.rounds), mode]
+        found = measured(words, folder, asked.r_library)
         if isinstance(found, str):
-            print(f"{comparison:8} {who:10} not measured: {found[:80]}")
+            print(f"{comparison:8} {who:16} not measured: {found[:80]}")
             continue
         seconds, used, (events, *numbers) = found
         table = pd.DataFrame(dict(zip(("estimate", "error"), numbers, strict=True)), events)

@@ -102,6 +102,9 @@ def contrast_effects(
     spread = _spreads(outcomes, frame["outcome"], estimate)
     still = (error <= _NOTHING * spread) | (spread == 0)
     status = np.where(still, NO_VARIATION, status)
+    if "status" in frame:  # a design says what it knows of, and leaves the rest
+        status = np.where(frame["status"].isna(), status, frame["status"])
+        frame["status"] = status
     known = (status == ESTIMATED) & np.isfinite(estimate)
     error = np.where(known, error, np.nan)
     reach = float(stdtrit(count - 1, (1 + level) / 2)) * error

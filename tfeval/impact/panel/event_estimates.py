@@ -188,6 +188,7 @@ class EventEstimates(Tabled):
     _prepared: Prepared
     _errors: Errors
     _labels: pd.Index
+    _post: np.ndarray
 
     @cached_property
     def influence(self) -> pd.DataFrame:
@@ -195,6 +196,11 @@ class EventEstimates(Tabled):
         return pd.DataFrame(
             self._errors.influence, index=self._labels, columns=self.covariance.columns
         )
+
+    @property
+    def determined(self) -> bool:
+        """Whether too few units or clusters determine the summary for it to have an error."""
+        return self._errors.unsure(np.isin(self.covariance.columns, self._post))
 
     @cached_property
     def residual_dose(self) -> pd.Series:
@@ -298,7 +304,7 @@ class EventEstimates(Tabled):
 def _combined(values: np.ndarray, errors: Errors, by: np.ndarray, level: float) -> Combination:
     estimate = float(by @ values)
     error = float(np.sqrt(by @ errors.covariance @ by))
-    if not error > 0:
+    if errors.unsure(by) or not error > errors.nothing * np.abs(by).max():
         return Combination(estimate, *[np.nan] * 5)
     freedom = errors.freedom(by)
     reach = float(stdtrit(freedom, (1 + level) / 2)) * error
@@ -351,7 +357,11 @@ def estimates_of(
     return EventEstimates(
         outcome=known["outcome"],
         coefficients=coefficients,
-        covariance=pd.DataFrame(errors.covariance, index=dated, columns=dated),
+        covariance=pd.DataFrame(
+            np.where(errors.alone[:, None] | errors.alone, np.nan, errors.covariance),
+            index=dated,
+            columns=dated,
+        ),
         **vars(_combined(values, errors, inside["post"] / inside["post"].sum(), level)),
         pre_trend=_pre_trend(values, errors, np.eye(len(dated))[tested], exact=exact),
         slope_before=np.nan if trends else _slope_before(prepared, errors, inside),
@@ -367,6 +377,7 @@ def estimates_of(
         _prepared=prepared,
         _errors=errors,
         _labels=labels,
+        _post=dated[inside["post"]],
     )
 
 
@@ -386,5 +397,7 @@ def _slope_before(prepared: Prepared, errors: Errors, inside: dict[str, np.ndarr
     middle = np.append(dated[inside["pre"]], base).mean()
     apart = np.where(inside["pre"], dated - middle, 0.0)
     by = apart / ((apart**2).sum() + (base - middle) ** 2)
+    if errors.unsure(by):
+        return np.nan
     error = float(np.sqrt(by @ errors.covariance @ by))
     return DETECTABLE * error * float(dated[inside["post"]].mean() - base)

@@ -13,6 +13,7 @@ from tfeval.display.rich import Rich
 from tfeval.errors import DataError, ParameterError, names_settings
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
+from tfeval.impact.inference.rules import FEW_CLUSTERS
 from tfeval.impact.inference.wild import Scores, interval, p_value, signs
 from tfeval.impact.means.influence import sums_by
 from tfeval.impact.panel.event_estimates import (
@@ -177,6 +178,8 @@ class EventStudy(Rich):
             own = outcomes.units.get_indexer(post.index)
             influence[own, place] = post * np.sqrt((count - 1) / count)
             rows.append(_row(self, name, fit) | self._with_outcome(outcomes, name, own, fit))
+            if fit.determined:
+                influence[:, place] = np.nan
         clusters = {} if self.cluster is None else {self.cluster: codes}
         return Contrasts(pd.DataFrame(rows), influence, clusters)
 
@@ -332,6 +335,8 @@ def event_study(
         Column of clusters of units; by default each unit is one.
     small_sample : {"cr2", "cr1"}
         CR2 with Satterthwaite's degrees of freedom; or G/(G - 1) (n - 1)/(n - k), with t on G - 1.
+        Neither has an error for what one unit or cluster determines alone, such as an effect on
+        one treated unit, and CR1 none where fewer than four have another dose than the commonest.
     level : float
         Of the intervals.
 
@@ -400,7 +405,7 @@ def _row(design: EventStudy, name: str, fit: EventEstimates) -> dict[str, object
         "freedom": fit.freedom, "estimand": ESTIMANDS[fit.binary],
         "errors": "cr2" if design.small_sample == "cr2" else "cluster",
         "cluster": design.cluster or "unit", "clusters": float(fit.clusters),
-        "term": design.dose,
+        "term": design.dose, "status": FEW_CLUSTERS if fit.determined else None,
     }  # fmt: skip
     if fit.binary:
         row |= {"n_treated": fit.treated, "n_comparison": fit.units - fit.treated}

@@ -20,12 +20,15 @@ from tfeval.impact.panel.group_time_effects import (
     AVERAGES,
     GroupTimeEffects,
     Held,
+    Limits,
     Units,
     aggregated,
+    chosen,
     complete,
 )
 from tfeval.impact.panel.panel import Panel
 from tfeval.impact.panel.two_by_two import METHODS, Arms, Cell, Sample, fill_panel
+from tfeval.impact.study.checks import names_of
 
 KIND = "group_time"
 NEVER, NOT_YET = "never_treated", "not_yet_treated"
@@ -118,33 +121,44 @@ class GroupTime(Rich):
 
     def averages(self, panel: Panel, outcome: str) -> GroupTimeEffects:
         """Return the averages that the design names, on one outcome."""
-        cells, notes = self._estimates(panel, outcome)
         limits = self.balance_event, self.min_event, self.max_event
+        cells, notes = self._estimates(panel, outcome, limits)
         return aggregated(
             cells, self.aggregate, self, limits, outcome=outcome, notes=notes,
             simulated=panel.simulated,
         )  # fmt: skip
 
-    def _estimates(self, panel: Panel, outcome: str) -> tuple[Held, tuple[str, ...]]:
-        """Return the estimates by group and period, and what must be known of them."""
-        frame = self._entrants(panel, panel.outcome(outcome))
-        values = panel.outcome(outcome)[frame.places][:, frame.columns]
-        sample = Sample(
-            frame.x, frame.units.weight, np.ascontiguousarray(values.T), frame.units.starts
-        )
+    def _estimates(
+        self, panel: Panel, outcome: str, limits: Limits | None = None
+    ) -> tuple[Held, tuple[str, ...]]:
+        """Return the estimates by group and period, and what must be known of them.
+
+        With limits, influences are summed for the design's own averages as they are made: those
+        of all groups and periods would be asked of memory, which takes longer.
+        """
+        values = panel.outcome(outcome)
+        frame = self._entrants(panel, values)
+        y = np.ascontiguousarray(values.take(frame.places, axis=0).T[frame.columns])
+        sample = Sample(frame.x, frame.units.weight, y, frame.units.starts)
         plan = self._plan(frame)
         if not plan:
             raise DataError("No group has a period before its treatment and anybody to compare.")
-        fill = fill_repeated if self.repeated else fill_panel
-        rows, influence = fill(sample, plan, self.method)
         table = pd.DataFrame(
             {"group": [cell.group for cell in plan], "time": [cell.time for cell in plan]}
         )
         table["event"] = table["time"] - table["group"]
+        periods, mix = panel.times[frame.columns], None
+        if limits is not None and not self.repeated:
+            sizes = frame.units.totals[[cell.arms.treated[0] for cell in plan]]
+            mix = chosen(table, periods, self.aggregate, limits).among(len(table)) * sizes
+        if self.repeated:
+            rows, influence = fill_repeated(sample, plan, self.method)
+        else:
+            rows, influence = fill_panel(sample, plan, self.method, mix)
         cells = Held(
             table.join([pd.DataFrame(rows), _with_outcome(sample, plan)]),
-            tuple(cell.arms for cell in plan), influence, frame.units,
-            panel.times[frame.columns], float(np.nanstd(sample.y)),
+            tuple(cell.arms for cell in plan), influence, frame.units, periods,
+            _spread(sample.y), summed=mix is not None,
         )  # fmt: skip
         return cells, frame.notes
 
@@ -231,7 +245,7 @@ class GroupTime(Rich):
             raise DataError(
                 "Fewer than two periods in which anybody is untreated: none to compare."
             )
-        unseen = ~np.isfinite(values[:, columns]).any(axis=1)
+        unseen = _unseen(values, columns)
         kept &= ~unseen
         notes = [
             f"{safe_count(count)} units left out: {why}."
@@ -245,14 +259,15 @@ class GroupTime(Rich):
         places = np.flatnonzero(kept)
         if not len(places):
             raise DataError("The outcome is seen of no unit that could be compared.")
-        places = places[np.argsort(first[places], kind="stable")]
-        groups, starts = np.unique(first[places], return_index=True)
+        codes, groups = pd.factorize(first[places], sort=True)
+        places = places[np.argsort(codes.astype(np.uint16), kind="stable")]
         x = covariates[:, places]
         spread = x.std(axis=1, keepdims=True)
         x = (x - x.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
         units = Units(
-            places, len(first), np.append(starts, len(places)), self._weights(panel)[places],
-            self._clusters(panel, places), int((~kept & ~already).sum()),
+            places, len(first), np.append(0, np.cumsum(np.bincount(codes))),
+            self._weights(panel)[places], self._clusters(panel, places),
+            int((~kept & ~already).sum()),
         )  # fmt: skip
         return Entrants(
             units, np.concatenate([np.ones((1, len(places))), x]), groups, columns,
@@ -262,7 +277,7 @@ class GroupTime(Rich):
     def _first(self, panel: Panel) -> np.ndarray:
         """Return the first period of treatment, infinite for those never treated."""
         first = panel.numbers(self.first_treated)
-        if (first[np.isfinite(first)] % 1 != 0).any():
+        if (np.floor(first) != first)[np.isfinite(first)].any():
             raise DataError(f"Column {self.first_treated} must hold whole numbers of periods.")
         return np.where(np.isnan(first), np.inf, first)
 
@@ -328,13 +343,31 @@ class Entrants:
         return self.units.places
 
 
+def _unseen(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Tell which units have no value in some periods."""
+    seen = np.isfinite(values)
+    if seen.all():
+        return np.zeros(len(values), dtype=bool)
+    return ~seen[:, columns].any(axis=1)
+
+
+def _spread(values: np.ndarray) -> float:
+    spread = float(values.std())
+    return spread if np.isfinite(spread) else float(np.nanstd(values))
+
+
 def _with_outcome(sample: Sample, plan: list[Cell]) -> pd.DataFrame:
     """Return how many units of either arm have the outcome in either period of each cell."""
-    seen, had = np.isfinite(sample.y), np.nan_to_num(sample.y) != 0
+    seen, sizes = np.isfinite(sample.y), np.diff(sample.starts)
+    had = seen & (sample.y != 0)
+    everybody = bool(had.all())
     by_group: dict[tuple[int, int], np.ndarray] = {}
-    for pair in {(cell.later, cell.base) for cell in plan}:
-        units = seen[list(pair)].all(axis=0) & had[list(pair)].any(axis=0)
-        by_group[pair] = np.diff(np.concatenate([[0], np.cumsum(units)])[sample.starts])
+    for later, base in {(cell.later, cell.base) for cell in plan}:
+        if everybody:
+            by_group[later, base] = sizes
+            continue
+        units = seen[later] & seen[base] & (had[later] | had[base])
+        by_group[later, base] = np.add.reduceat(units, sample.starts[:-1], dtype=np.int64)
     return pd.DataFrame([
         {f"events_{name}": int(by_group[cell.later, cell.base][list(codes)].sum())
          for name, codes in vars(cell.arms).items()} for cell in plan
@@ -346,7 +379,7 @@ def group_time(
     first_treated: str,
     *,
     comparison: Literal["never_treated", "not_yet_treated"] = "not_yet_treated",
-    covariates: Iterable[str] = (),
+    covariates: str | Iterable[str] = (),
     method: Literal["doubly_robust", "regression", "inverse_weighting"] = "doubly_robust",
     anticipation: int = 0,
     base: Literal["varying", "universal"] = "varying",
@@ -375,7 +408,7 @@ def group_time(
         Who is treated from the panel's first period on is left out and counted.
     comparison : {"never_treated", "not_yet_treated"}
         With whom. If nobody is never treated, the last group stands in until it is treated.
-    covariates : iterable of str, optional
+    covariates : str or iterable of str, optional
         Columns of `Panel.fixed`, numbers measured before treatment, given which groups would have
         changed alike. Units that lack one are left out and counted.
     method : {"doubly_robust", "regression", "inverse_weighting"}
@@ -438,6 +471,7 @@ def group_time(
     True
     """
     return GroupTime(
-        first_treated, comparison, tuple(covariates), method, anticipation, base, aggregate,
-        balance_event, min_event, max_event, cluster, weights, level, draws, seed, repeated,
+        first_treated, comparison, tuple(names_of(covariates)), method, anticipation, base,
+        aggregate, balance_event, min_event, max_event, cluster, weights, level, draws, seed,
+        repeated,
     )  # fmt: skip

@@ -91,10 +91,13 @@ class Held:
 
     frame: pd.DataFrame  # with the columns `_COLUMNS`
     arms: tuple[Arms, ...]  # (rows,)
-    influence: np.ndarray  # (rows, n): in the order of `units`
+    #: (rows, n): in the order of `units`; or (averages, n): summed for each average, weighted by
+    #: the sizes of groups.
+    influence: np.ndarray
     units: Units
     periods: np.ndarray  # int: those of the panel that were used
     spread: float  # the outcome's standard deviation
+    summed: bool = False  # whether influences are those of averages
 
 
 _COLUMNS = ["group", "time", "event", "estimate", "n_treated", "n_comparison",
@@ -267,29 +270,44 @@ def aggregated(
     """Return averages of group-time estimates; see `GroupTimeEffects.aggregate`."""
     if kind not in AVERAGES:
         raise ParameterError(f"aggregate is one of {', '.join(AVERAGES)}, not {kind!r}.")
-    rows = _chosen(cells, kind, limits)
+    rows = chosen(cells.frame, cells.periods, kind, limits)
     made = averaged(cells, rows, by_size=True, column=_AT.get(kind))
     return complete(made, kind, settings, **facts)
 
 
-def _chosen(cells: Held, kind: str, limits: Limits) -> dict[int | None, np.ndarray]:
-    """Return the group-times of each row of an average."""
+class Chosen(dict[int | None, np.ndarray]):
+    """The group-times of each row of an average, by its key."""
+
+    def among(self, count: int) -> np.ndarray:
+        """Return which of so many group-times each row has, shape (rows, count)."""
+        return np.array([np.isin(np.arange(count), places) for places in self.values()])
+
+
+def chosen(frame: pd.DataFrame, periods: np.ndarray, kind: str, limits: Limits) -> Chosen:
+    """Return the group-times of each row of an average.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        group, time and event of each.
+    periods : ndarray of int
+        Those of the panel that were used.
+    """
     balance_event, min_event, max_event = limits
-    names = ("group", "time", "event")
-    group, time, event = (cells.frame[name].to_numpy(dtype=int) for name in names)
+    group, time, event = (frame[name].to_numpy(dtype=int) for name in ("group", "time", "event"))
     kept = event <= (np.inf if max_event is None else max_event)
     if kind == "event":
         kept &= event >= (-np.inf if min_event is None else min_event)
         if balance_event is not None:
-            first, last = cells.periods[[0, -1]]
+            first, last = periods[[0, -1]]
             kept &= (last - group >= balance_event) & (event <= balance_event)
             kept &= event >= balance_event - last + first
     else:
         kept &= event >= 0
     at = {"event": event, "group": group, "calendar": time}.get(kind)
     if at is None:
-        return {None: np.flatnonzero(kept)}
-    return {int(one): np.flatnonzero(kept & (at == one)) for one in np.unique(at[kept])}
+        return Chosen({None: np.flatnonzero(kept)})
+    return Chosen({int(one): np.flatnonzero(kept & (at == one)) for one in np.unique(at[kept])})
 
 
 def averaged(
@@ -346,13 +364,32 @@ def averaged(
             "status": ESTIMATED if real else (status[used[0]] if len(used) else NO_TREATED),
         })  # fmt: skip
         arms.append(both)
-    influence = shares @ cells.influence
-    for place in np.flatnonzero(above.any(axis=0)):
-        code = cells.arms[place].treated[0]
-        part = slice(int(cells.units.starts[code]), int(cells.units.starts[code + 1]))
-        influence[:, part] += np.outer(above[:, place], cells.units.weight[part])
+    influence = _shared(cells, shares)
+    for code in range(len(cells.units.starts) - 1):
+        of_code = [place for place in range(len(estimate)) if cells.arms[place].treated == (code,)]
+        own = above[:, of_code].sum(axis=1)
+        if own.any():
+            part = slice(int(cells.units.starts[code]), int(cells.units.starts[code + 1]))
+            influence[:, part] += np.outer(own, cells.units.weight[part])
     frame = pd.DataFrame(lines, columns=_COLUMNS)
-    return replace(cells, frame=frame, arms=tuple(arms), influence=influence)
+    return replace(cells, frame=frame, arms=tuple(arms), influence=influence, summed=False)
+
+
+def _shared(cells: Held, shares: np.ndarray) -> np.ndarray:
+    """Return sums of influences, group by group: most estimates are of few groups."""
+    if cells.summed:
+        sizes = cells.units.totals[[arms.treated[0] for arms in cells.arms]]
+        totals = (shares != 0) @ sizes
+        return cells.influence / np.where(totals > 0, totals, 1.0)[:, None]
+    starts = cells.units.starts
+    influence = np.zeros((len(shares), int(starts[-1])))
+    bears = np.zeros((len(starts) - 1, shares.shape[1]), dtype=bool)
+    for place in np.flatnonzero(shares.any(axis=0)):
+        bears[[*cells.arms[place].treated, *cells.arms[place].comparison], place] = True
+    for code, used in enumerate(bears):
+        part = slice(int(starts[code]), int(starts[code + 1]))
+        influence[:, part] = shares[:, used] @ cells.influence[used, part]
+    return influence
 
 
 def _at_least(cells: Held, used: np.ndarray) -> dict[str, int]:

@@ -10,7 +10,10 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.rich import Rich
+from tfeval.display.tables import exact_count
 from tfeval.errors import DataError, ParameterError, suggest
+from tfeval.impact.study.checks import names_of
+from tfeval.impact.study.numbers import MIXED, TEXT, floats_of, kind_of, numbers_of, plain
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,13 +92,12 @@ class Panel(Rich):
             If it holds no numbers.
         """
         self.column(name)
-        try:
-            return pd.to_numeric(self.fixed[name]).to_numpy(dtype=float, na_value=np.nan)
-        except (TypeError, ValueError):
+        if kind_of(plain(self.fixed[name])) in (TEXT, MIXED):
             raise DataError(
                 f"Column {name} of the panel must hold numbers: give a category as columns of 0 "
                 "and 1."
-            ) from None
+            )
+        return floats_of(self.fixed[name], f"Column {name} of the panel")
 
     def take(self, kept: np.ndarray) -> Panel:
         """Return the panel of some units: a mask of all units, or their positions."""
@@ -131,8 +133,8 @@ def panel(
     *,
     unit: str,
     time: str,
-    outcomes: Iterable[str],
-    fixed: Iterable[str] = (),
+    outcomes: str | Iterable[str],
+    fixed: str | Iterable[str] = (),
     simulated: bool = False,
 ) -> Panel:
     """Return units by periods from a table with one row a unit and period.
@@ -143,9 +145,9 @@ def panel(
         Rows in any order. A unit without a row in some period has no outcome there.
     unit, time : str
         Columns: labels of units, and whole numbers of periods.
-    outcomes : iterable of str
+    outcomes : str or iterable of str
         Columns of numbers; missing ones stay missing.
-    fixed : iterable of str, optional
+    fixed : str or iterable of str, optional
         Columns with one value a unit: doses, covariates, clusters, weights, first treated period.
     simulated : bool, default False
         Whether the records are simulated.
@@ -160,7 +162,8 @@ def panel(
     ParameterError
         If the table lacks a column.
     DataError
-        If a unit has two rows in a period, or a fixed column changes within a unit.
+        If a unit has two rows in a period, a fixed column changes within a unit, or an outcome
+        holds no numbers or infinite ones.
 
     Examples
     --------
@@ -173,55 +176,119 @@ def panel(
     >>> made.column("dose")
     array([5., 7.])
     """
-    outcomes, fixed = list(outcomes), list(fixed)
-    for name in (unit, time, *outcomes, *fixed):
-        if name not in frame:
-            known = map(str, frame.columns)
-            raise ParameterError(f"The table has no column {name}. {suggest(name, known)}")
-    if frame[unit].isna().any() or frame[time].isna().any():
-        raise DataError(f"Columns {unit} and {time} of a panel may not be missing.")
-    whole = pd.to_numeric(frame[time], errors="coerce")
-    if not (whole % 1 == 0).all():
-        raise DataError(f"Column {time} must hold whole numbers of periods.")
-    rows, units = _codes(frame[unit])
-    columns, times = pd.factorize(whole.astype("int64"), sort=True)
-    cells = np.bincount(rows * len(times) + columns)
-    twice = len(frame) - np.count_nonzero(cells)
-    if twice:
+    outcomes, fixed = names_of(outcomes), names_of(fixed)
+    whole = _checked(frame, unit, time, (*outcomes, *fixed))
+    grid = _Grid.of(frame[unit], whole)
+    if grid.twice:
         raise DataError(
-            f"{twice} rows of the table repeat a {unit} and {time}: a panel has one row for each."
+            f"{grid.twice} rows of the table repeat a {unit} and {time}: a panel has one row for "
+            "each."
         )
-    measures = {}
-    for name in outcomes:
-        values = np.full((len(units), len(times)), np.nan)
-        values[rows, columns] = pd.to_numeric(frame[name]).to_numpy(dtype=float, na_value=np.nan)
-        measures[name] = values
-    places = np.empty(len(units), dtype=np.int64)
-    places[rows[::-1]] = np.arange(len(rows))[::-1]  # the last written is a unit's first row
-    changing = [name for name in fixed if _changes(frame[name], places[rows])]
+    measures = {name: grid.spread(_finite(frame[name], f"Outcome {name}")) for name in outcomes}
+    changing = [name for name in fixed if grid.changes(frame[name])]
     if changing:
         raise DataError(f"Within a {unit}, {', '.join(changing)} must not change over {time}.")
     first = pd.DataFrame(
-        {name: frame[name].array[places] for name in fixed}, index=range(len(units))
+        {name: frame[name].array[grid.places] for name in fixed}, index=range(len(grid.units))
     )
-    return Panel(units, np.asarray(times, dtype=np.int64), measures, first, simulated)
+    return Panel(grid.units, grid.times, measures, first, simulated)
 
 
-def _codes(column: pd.Series) -> tuple[np.ndarray, pd.Index]:
-    """Return the place of each label among all in order, and these."""
-    if not column.is_monotonic_increasing:
-        rows, labels = pd.factorize(column, sort=True)
-        return rows, pd.Index(labels)
-    values = column.to_numpy()
-    new = np.append(np.ones(min(len(values), 1), dtype=bool), values[1:] != values[:-1])
-    return np.cumsum(new) - 1, pd.Index(column[new], name=None)
+def _checked(frame: pd.DataFrame, unit: str, time: str, others: Iterable[str]) -> np.ndarray:
+    """Return the period of each row, of a table that has what a panel is made of."""
+    for name in (unit, time, *others):
+        if name not in frame:
+            known = map(str, frame.columns)
+            raise ParameterError(f"The table has no column {name}. {suggest(name, known)}")
+        if isinstance(frame[name], pd.DataFrame):
+            raise DataError(f"The table has more than one column {name}: give each its own name.")
+    if not len(frame):
+        raise DataError("The table has no rows: a panel needs units and periods.")
+    if frame[unit].isna().any() or frame[time].isna().any():
+        raise DataError(f"Columns {unit} and {time} of a panel may not be missing.")
+    periods = numbers_of(frame[time], f"Column {time}")
+    if periods.dtype.kind not in "iu" and not (np.isfinite(periods) & (periods % 1 == 0)).all():
+        raise DataError(f"Column {time} must hold whole numbers of periods.")
+    return periods.astype(np.int64, copy=False)
 
 
-def _changes(column: pd.Series, first: np.ndarray) -> bool:
-    """Tell whether some row's value is not that of its unit's first row."""
-    plain = isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf"
-    values = column.to_numpy() if plain else pd.factorize(column)[0]
-    differs = values != values[first]
-    if plain and column.dtype.kind == "f" and differs.any():
-        differs &= ~(np.isnan(values) & np.isnan(values[first]))
-    return bool(differs.any())
+def _finite(column: pd.Series, what: str) -> np.ndarray:
+    values = floats_of(column, what)
+    if infinite := int(np.isinf(values).sum()):
+        raise DataError(
+            f"{what} is infinite in {exact_count(infinite)} rows: make it missing where it is not "
+            "known."
+        )
+    return values
+
+
+@dataclass(frozen=True, eq=False)
+class _Grid:
+    """Where the rows of a table stand among units and periods."""
+
+    units: pd.Index
+    times: np.ndarray  # int, ascending
+    places: np.ndarray  # (units,) int: the first row of each
+    #: (rows,) int: unit and period of each row; none where rows stand by unit and period, none
+    #: lacking.
+    cells: tuple[np.ndarray, np.ndarray] | None = None
+
+    @classmethod
+    def of(cls, units: pd.Series, times: np.ndarray) -> _Grid:
+        """Return the places of rows by their units and periods."""
+        rows, labels, places = None, None, None
+        if units.is_monotonic_increasing:
+            values = units.to_numpy()
+            places = np.flatnonzero(np.append(True, values[1:] != values[:-1]))
+            labels = pd.Index(units.iloc[places], name=None)
+            count = len(times) // len(labels)
+            wide = times[: count * len(labels)].reshape(-1, count)
+            if (
+                wide.size == len(times)
+                and (places == np.arange(len(labels)) * count).all()
+                and (np.diff(wide[0]) > 0).all()
+                and (wide == wide[0]).all()
+            ):
+                return cls(labels, wide[0].copy(), places)
+            rows = np.repeat(np.arange(len(labels)), np.diff(np.append(places, len(times))))
+        else:
+            rows, unique = pd.factorize(units, sort=True)
+            labels = pd.Index(unique)
+            places = np.empty(len(labels), dtype=np.int64)
+            places[rows[::-1]] = np.arange(len(rows))[::-1]  # the last written is the first row
+        columns, dates = pd.factorize(times, sort=True)
+        return cls(labels, dates, places, (rows, columns))
+
+    @property
+    def twice(self) -> int:
+        """How many rows repeat a unit and period."""
+        if self.cells is None:
+            return 0
+        rows, columns = self.cells
+        seen = np.bincount(rows * len(self.times) + columns)
+        return len(rows) - int(np.count_nonzero(seen))
+
+    def spread(self, values: np.ndarray) -> np.ndarray:
+        """Return a column as units by periods, NaN where there is no row."""
+        shape = len(self.units), len(self.times)
+        if self.cells is None:
+            return np.array(values).reshape(shape)
+        wide = np.full(shape, np.nan)
+        wide[self.cells] = values
+        return wide
+
+    def changes(self, column: pd.Series) -> bool:
+        """Tell whether some row's value is not that of its unit's first row."""
+        plain = isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf"
+        values: np.ndarray = column.to_numpy() if plain else pd.factorize(column)[0]
+        if self.cells is None:
+            values = np.ascontiguousarray(values).reshape(len(self.units), -1)
+            first = values[:, :1]
+            if values.itemsize == 8 and (values.view("i8") == first.view("i8")).all():
+                return False  # bit by bit, those missing among them
+        else:
+            first = values[self.places[self.cells[0]]]
+        differs = values != first
+        if plain and column.dtype.kind == "f" and differs.any():
+            differs &= ~(np.isnan(values) & np.isnan(first))
+        return bool(differs.any())

@@ -23,6 +23,7 @@ from tfeval.impact.panel.two_way_weights import (
     fitted,
     noise_of,
 )
+from tfeval.impact.study.checks import names_of
 
 ERRORS = ("placebo", "permutation", "jackknife", "bootstrap")
 MISSING = ("refuse", "drop")
@@ -216,7 +217,7 @@ def synthetic(
     *,
     first: int | str,
     kind: str = SYNTHETIC_DID,
-    covariates: Iterable[str] = (),
+    covariates: str | Iterable[str] = (),
     errors: str = "placebo",
     draws: int = 200,
     seed: int = 1,
@@ -238,7 +239,7 @@ def synthetic(
 "difference_in_differences"}
         One weighted two-way comparison with three choices of weights: of units and of periods
         before, each with a difference in level allowed for; of units alone, in levels; or none.
-    covariates : iterable of str, optional
+    covariates : str or iterable of str, optional
         Outcomes of the panel. Their slopes, by two-way fixed effects among the comparison units,
         are taken off first (Kranz 2022), and errors take them as known.
     errors : {"placebo", "permutation", "jackknife", "bootstrap"}
@@ -307,6 +308,6 @@ def synthetic(
             'The jackknife is not valid for a synthetic control: take errors="placebo".'
         )
     return Synthetic(
-        treated=treated, first=first, kind=kind, covariates=tuple(covariates), errors=errors,
-        draws=int(draws), seed=seed, level=level, noise=noise, missing=missing,
+        treated=treated, first=first, kind=kind, covariates=tuple(names_of(covariates)),
+        errors=errors, draws=int(draws), seed=seed, level=level, noise=noise, missing=missing,
     )  # fmt: skip

@@ -67,6 +67,16 @@ class Sample:
         return self.x.astype(np.float32), self.weight.astype(np.float32)
 
     @cached_property
+    def even(self) -> bool:
+        """Whether every unit weighs 1."""
+        return bool((self.weight == 1.0).all())
+
+    @cached_property
+    def room(self) -> tuple[np.ndarray, np.ndarray]:
+        """Odds and probabilities of one fit at a time, each (n,): memory that is not asked anew."""
+        return np.empty(self.x.shape[1]), np.empty(self.x.shape[1])
+
+    @cached_property
     def products(self) -> tuple[np.ndarray, np.ndarray]:
         """Weighted products of x with x and y: (groups, k, k) and (groups, k, times)."""
         k, count = len(self.x), len(self.starts) - 1
@@ -113,43 +123,58 @@ class Cell:
 Rows = list[dict[str, Any]]
 
 
-def fill_panel(sample: Sample, plan: list[Cell], method: str) -> tuple[Rows, np.ndarray]:
-    """Return rows of estimates and influences, (cells, n), from units' own changes."""
-    influence = np.zeros((len(plan), sample.x.shape[1]))
-    if not np.isfinite(sample.y).all():
-        pairs = zip(plan, influence, strict=True)
-        return [_fill_seen(sample, cell, method, out) for cell, out in pairs], influence
+def fill_panel(
+    sample: Sample, plan: list[Cell], method: str, mix: np.ndarray | None = None
+) -> tuple[Rows, np.ndarray]:
+    """Return rows of estimates and influences, (cells, n), from units' own changes.
+
+    With `mix`, shape (sums, cells), influences are summed by it, shape (sums, n), over the cells
+    that have an estimate.
+    """
+    units = sample.x.shape[1]
+    influence = np.zeros((len(plan) if mix is None else len(mix), units))
     rows: Rows = []
+    whole = np.isfinite(sample.y).all()
+    room = None if mix is None else np.empty((max(sample.y.shape[0], 1), units))
     for _, cells in groupby(plan, key=lambda cell: cell.arms.treated):
-        some = list(cells)
-        rows += _fill_group(sample, some, method, influence[len(rows) : len(rows) + len(some)])
+        near: Near | None = None
+        # Periods with the same comparison share all but the outcomes.
+        for (arms, fixed), some in groupby(cells, lambda one: (one.arms, one.later == one.base)):
+            own, counts = list(some), counted(sample.starts, arms)
+            places = slice(len(rows), len(rows) + len(own))
+            if fixed:
+                rows += [{**cell.row, **counts} for cell in own]
+                continue
+            out = influence[places] if room is None else room[: len(own)]
+            if not whole:
+                out[:] = 0.0
+                rows += [_fill_seen(sample, *one, method) for one in zip(own, out, strict=True)]
+            else:
+                later, base = zip(*((one.later, one.base) for one in own), strict=True)
+                pairs = Pairs(arms.treated[0], arms.comparison, later, base)
+                fit = panel_fit(sample, pairs, method, out, near)
+                near = fit.near
+                rows += [{"estimate": one, **counts, "n_left_out": 0, "status": fit.status}
+                         for one in fit.estimate]  # fmt: skip
+            if mix is not None:
+                known = np.isfinite([row["estimate"] for row in rows[places]])
+                _add(sample, arms, mix[:, places] * known, out, influence)
     return rows, influence
 
 
-def _fill_group(sample: Sample, plan: list[Cell], method: str, influence: np.ndarray) -> Rows:
-    """Fill in one group: periods with the same comparison share all but the outcomes."""
-    rows: Rows = []
-    near: Near | None = None
-    for (arms, fixed), cells in groupby(plan, lambda cell: (cell.arms, cell.later == cell.base)):
-        some, start = list(cells), len(rows)
-        counts = counted(sample.starts, arms)
-        if fixed:
-            rows += [{**cell.row, **counts} for cell in some]
-            continue
-        later, base = tuple(cell.later for cell in some), tuple(cell.base for cell in some)
-        pairs = Pairs(arms.treated[0], arms.comparison, later, base)
-        fit = panel_fit(sample, pairs, method, influence[start : start + len(some)], near)
-        near = fit.near
-        rows += [{"estimate": one, **counts, "n_left_out": 0, "status": fit.status}
-                 for one in fit.estimate]  # fmt: skip
-    return rows
+def _add(
+    sample: Sample, arms: Arms, mix: np.ndarray, out: np.ndarray, influence: np.ndarray
+) -> None:
+    """Add influences to the sums that they are part of."""
+    used = list(zip(*np.nonzero(mix), strict=True))
+    for block in blocks(sample.groups((*arms.treated, *arms.comparison))):
+        for row, place in used:
+            influence[row, block] += mix[row, place] * out[place, block]
 
 
-def _fill_seen(sample: Sample, cell: Cell, method: str, out: np.ndarray) -> dict[str, Any]:
+def _fill_seen(sample: Sample, cell: Cell, out: np.ndarray, method: str) -> dict[str, Any]:
     """Fill in one group and period from the units that are seen in both of its periods."""
     counts, both = counted(sample.starts, cell.arms), [cell.later, cell.base]
-    if cell.later == cell.base:
-        return {**cell.row, **counts}
     kept = np.isfinite(sample.y[both]).all(axis=0)
     part, own = sample.among(kept, both), np.zeros((1, int(kept.sum())))
     pairs = Pairs(cell.arms.treated[0], cell.arms.comparison, (0,), (1,))
@@ -262,7 +287,8 @@ class Odds:
 
     coefficients: np.ndarray  # (k,): of the logistic regression of the group on the covariates
     weights: np.ndarray  # (n,): odds times sampling weights, where there are comparison units
-    chances: np.ndarray  # (n,): probabilities times sampling weights, there
+    #: (n,): probabilities of the arm that a unit is not in, times sampling weights.
+    chances: np.ndarray
     total: float  # sum of the weights
     covariates: np.ndarray  # (k,): weighted means
     mean: np.ndarray  # (pairs,): weighted means of the changes less their regression
@@ -289,39 +315,61 @@ def odds_of(
     if fitted is None:
         return None
     coefficients, information = fitted
-    totals, score, highest = np.zeros(len(beta)), np.zeros(len(beta)), -np.inf
-    changes = np.zeros((len(beta), len(pairs.later)))
-    weights, chances = np.empty((2, sample.x.shape[1]))
+    weights, chances = sample.room
+    score, highest = np.zeros(len(beta)), -np.inf
     for block in blocks(own):
-        x = sample.x[:, block]
-        linear = coefficients @ x
-        highest = max(highest, float(linear.max()))
-        score += x @ (sample.weight[block] / (1.0 + np.exp(linear)))
+        x, odds = sample.x[:, block], chances[block]
+        highest = max(highest, _odds(coefficients, x, odds))
+        chance = np.reciprocal(np.add(odds, 1.0, out=odds), out=odds)  # of not being in it
+        if not sample.even:
+            chance *= sample.weight[block]
+        score += x @ chance
+    room = np.empty((2 + len(pairs.later), BLOCK))
+    sums = np.zeros((len(beta), len(room)))
     for block in blocks(others):
-        x, weight = sample.x[:, block], sample.weight[block]
-        linear = coefficients @ x
-        highest = max(highest, float(linear.max()))
-        odds = np.multiply(np.exp(linear, out=linear), weight, out=weights[block])
-        chance = np.multiply(odds, weight, out=chances[block])
-        chance /= odds + weight
-        score -= x @ chance
-        totals += x @ odds
-        changes += x @ (_changes(sample, pairs, beta, block, out) * odds).T
+        x, odds, chance = sample.x[:, block], weights[block], chances[block]
+        highest = max(highest, _odds(coefficients, x, odds))
+        np.divide(odds, np.add(odds, 1.0, out=chance), out=chance)
+        if not sample.even:
+            odds *= sample.weight[block]
+            chance *= sample.weight[block]
+        part = room[:, : x.shape[1]]
+        part[0], part[1] = chance, odds
+        np.multiply(_changes(sample, pairs, beta, block, out), odds, out=part[2:])
+        sums += x @ part.T
     if highest >= FAR:
         return None
-    total = totals[0]
-    mean = changes[0] / total
-    slope = np.linalg.solve(information, (changes - np.outer(totals, mean)) / total)
-    return Odds(coefficients, weights, chances, total, totals / total, mean, slope, score @ slope)
+    totals, changes = sums[:, 1], sums[:, 2:]
+    mean = changes[0] / totals[0]
+    slope = np.linalg.solve(information, (changes - np.outer(totals, mean)) / totals[0])
+    return Odds(
+        coefficients,
+        weights,
+        chances,
+        totals[0],
+        totals / totals[0],
+        mean,
+        slope,
+        (score - sums[:, 0]) @ slope,
+    )
+
+
+def _odds(coefficients: np.ndarray, x: np.ndarray, out: np.ndarray) -> float:
+    """Write units' odds of the group, and return the largest logarithm of one."""
+    np.matmul(coefficients, x, out=out)
+    highest = float(out.max())
+    np.exp(out, out=out)
+    return highest
 
 
 def _changes(
     sample: Sample, pairs: Pairs, beta: np.ndarray, block: slice, out: np.ndarray
 ) -> np.ndarray:
     """Write units' changes less their regression into `out`; return them."""
-    later, base = list(pairs.later), list(pairs.base)
-    part = np.subtract(sample.y[later, block], sample.y[base, block], out=out[:, block])
-    part -= beta.T @ sample.x[:, block]
+    part = np.matmul(beta.T, sample.x[:, block], out=out[:, block])
+    for own, later, base in zip(part, pairs.later, pairs.base, strict=True):
+        np.subtract(sample.y[later, block], own, out=own)
+        np.subtract(own, sample.y[base, block], out=own)
     return part
 
 
@@ -329,13 +377,16 @@ def _write(
     sample: Sample, pairs: Pairs, fitted: Fitted, odds: Odds | None, out: np.ndarray
 ) -> None:
     """Write the influences of the group's units, and of those it is compared with."""
+    rows = np.empty((len(pairs.later), BLOCK))
     for block in blocks(sample.groups((pairs.treated,))):
         x, weight = sample.x[:, block], sample.weight[block]
         part = _changes(sample, pairs, fitted.beta, block, out)
         part -= fitted.first[:, None]
         part *= weight / fitted.total
         if odds is not None:
-            part -= (odds.slope.T @ x) * (weight / (1.0 + np.exp(odds.coefficients @ x)))
+            scored = np.matmul(odds.slope.T, x, out=rows[:, : x.shape[1]])
+            scored *= odds.chances[block]
+            part -= scored
     for block in blocks(sample.groups(pairs.comparison)):
         x = sample.x[:, block]
         share = fitted.along @ x
@@ -347,11 +398,11 @@ def _write(
         part = out[:, block]  # as `odds_of` left it
         ratio = odds.weights[block] / odds.total
         share += ratio
-        part *= -share
-        scored = odds.slope.T @ x
+        part *= np.negative(share, out=share)
+        scored = np.matmul(odds.slope.T, x, out=rows[:, : x.shape[1]])
         scored *= odds.chances[block]
         part += scored
-        part += odds.mean[:, None] * ratio
+        part += np.multiply(odds.mean[:, None], ratio, out=scored)
 
 
 Arm = tuple[np.ndarray, np.ndarray, float]

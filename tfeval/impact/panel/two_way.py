@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from tfeval.errors import DataError
+from tfeval.impact.inference.rules import FEWEST_CLUSTERS
 from tfeval.impact.means.influence import sums_by
 
 # Units have columns r (a constant, covariates, the dose last), which stand in the regression with a
@@ -18,6 +19,10 @@ from tfeval.impact.means.influence import sums_by
 
 #: Eigenvalues below this are nought.
 _NOTHING = 1e-10
+#: What is left of a residual's variance, of 1, where its cluster determines a coefficient.
+_LOST = 1e-7
+#: An error this small, relative to the outcome's standard deviation, is rounding.
+_ROUNDING = 1e-10
 #: Up to so many different clusters their joint moments are taken pair by pair.
 _BY_PAIR = 2000
 _CHUNK = 20_000
@@ -176,20 +181,30 @@ class Errors:
     influence: np.ndarray
     covariance: np.ndarray  # (coefficients, coefficients)
     clusters: int
+    #: (coefficients,) bool: which of them one cluster alone determines, so that its residuals say
+    #: nothing of how it varies.
+    alone: np.ndarray
     moments: Moments | None = None  # none without Satterthwaite's degrees of freedom
     #: Degrees of freedom of every combination, where there is one for all.
     same: float = field(default=np.nan)
+    nothing: float = 0.0  # an error so small is rounding
 
     def scaled(self, by: float) -> Errors:
         """Return the errors of the coefficients times a number."""
-        return replace(self, influence=self.influence * by, covariance=self.covariance * by**2)
+        return replace(
+            self, influence=self.influence * by, covariance=self.covariance * by**2,
+            nothing=self.nothing * by,
+        )  # fmt: skip
 
     def freedom(self, by: np.ndarray) -> float:
         """Return the degrees of freedom of a linear combination of the coefficients."""
         if self.moments is None:
             return self.same
-        own = self.moments.combined(by[None, :])
-        return float(own.expected[0, 0] ** 2 / own.product(0, 0, 0, 0))
+        return _satterthwaite(self.moments.combined(by[None, :]))
+
+    def unsure(self, by: np.ndarray) -> bool:
+        """Tell whether combinations have a part in what one cluster alone determines."""
+        return bool((np.asarray(by)[..., self.alone] != 0).any())
 
     def wald(self, values: np.ndarray, by: np.ndarray, *, exact: bool) -> tuple[float, float]:
         """Return the F statistic of combinations all nought, and its second degrees of freedom.
@@ -204,6 +219,8 @@ class Errors:
             Hotelling's with the degrees of freedom of HTZ, else the plain F.
         """
         count, apart, joint = len(by), by @ values, by @ self.covariance @ by.T
+        if self.unsure(by):
+            return np.nan, self.same
         if np.linalg.matrix_rank(joint, hermitian=True) < count:
             return np.nan, self.same  # as where nobody's outcome moved in a period
         squared = float(apart @ np.linalg.solve(joint, apart))
@@ -219,7 +236,7 @@ class Errors:
                 for s in range(count)
                 for t in range(count)
             )
-            freedom = count * (count + 1) / total
+            freedom = count * (count + 1) / total if total > 0 else np.nan
         left = freedom - count + 1
         return (left / freedom / count * squared if left > 0 else np.nan), left
 
@@ -235,22 +252,53 @@ def errors_of(fit: Fit, codes: np.ndarray | None, small_sample: str) -> Errors:
         Bell and McCaffrey's with independent errors of one variance as the working model, or
         G/(G - 1) (n - 1)/(n - k), where unit effects are not in k.
     """
-    scores = _influence(fit)
+    scores, values = _influence(fit), fit.cells.outcome
+    nothing = float(_ROUNDING * np.nanstd(values) + _ROUNDING**1.4 * np.nanmax(np.abs(values)))
     count = len(scores) if codes is None else int(codes.max()) + 1
     if small_sample == "cr1":
+        alone = np.full(scores.shape[1], _apart(fit, codes) < FEWEST_CLUSTERS)
         observed = int(np.isfinite(fit.cells.outcome).sum())
         rank = int(np.linalg.matrix_rank(fit.inverse, hermitian=True)) + 1
         scores *= np.sqrt(count / (count - 1) * (observed - 1) / (observed - rank))
-        return Errors(scores, _covariance(scores, codes), count, same=float(count - 1))
+        return Errors(
+            scores, _covariance(scores, codes), count, alone, None, float(count - 1), nothing
+        )
     if codes is not None:
-        scores, moments = _of_clusters(fit, codes, count)
+        scores, moments, alone = _of_clusters(fit, codes, count)
     elif fit.cells.whole:
-        room, moments = _of_whole(fit)
+        room, moments, one = _of_whole(fit)
         scores *= _root(room)[:, None]
-        return Errors(scores, scores.T @ scores, count, same=_satterthwaite(moments))
+        return Errors(
+            scores, scores.T @ scores, count, np.full(scores.shape[1], one), None,
+            np.nan if one else _satterthwaite(moments), nothing,
+        )  # fmt: skip
     else:
-        scores, moments = _of_units(fit)
-    return Errors(scores, _covariance(scores, codes), count, moments)
+        scores, moments, alone = _of_units(fit)
+    return Errors(scores, _covariance(scores, codes), count, alone, moments, nothing=nothing)
+
+
+def _apart(fit: Fit, codes: np.ndarray | None) -> int:
+    """Return how many clusters have a dose that is not the commonest one."""
+    dose = fit.cells.regressors[:, -1]
+    values, count = np.unique(dose, return_counts=True)
+    others = np.flatnonzero(dose != values[count.argmax()])
+    return len(others) if codes is None else len(np.unique(codes[others]))
+
+
+def _beyond(room: np.ndarray, lever: np.ndarray) -> np.ndarray:
+    """Tell which levers lie where nothing is left of a cluster's residuals.
+
+    Parameters
+    ----------
+    room : ndarray, shape (..., cells, cells)
+    lever : ndarray, shape (..., cells, coefficients)
+    """
+    values, vectors = np.linalg.eigh(room)
+    turned = vectors.swapaxes(-1, -2) @ lever
+    size = (turned**2).sum(axis=-2)
+    lost = (np.where(values[..., None] > _LOST, 0.0, turned) ** 2).sum(axis=-2)
+    flags = lost > _LOST * size
+    return flags.reshape(-1, flags.shape[-1]).any(axis=0)
 
 
 def sums_of(fit: Fit, by: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -311,7 +359,8 @@ def _covariance(influence: np.ndarray, codes: np.ndarray | None) -> np.ndarray:
 
 
 def _satterthwaite(moments: Moments) -> float:
-    return float(moments.expected[0, 0] ** 2 / moments.product(0, 0, 0, 0))
+    apart = moments.product(0, 0, 0, 0)
+    return float(moments.expected[0, 0] ** 2 / apart) if apart > 0 else np.nan
 
 
 def _root(values: np.ndarray) -> np.ndarray:
@@ -329,8 +378,10 @@ def _core(inverse: np.ndarray, middle: np.ndarray) -> np.ndarray:
     return np.block([[middle, -inverse], [-inverse, np.zeros_like(inverse)]])
 
 
-def _of_whole(fit: Fit) -> tuple[np.ndarray, Moments]:
+def _of_whole(fit: Fit) -> tuple[np.ndarray, Moments, bool]:
     """Return what a unit's residuals keep of their variance, and the moments, no cell missing.
+
+    And whether one unit determines the coefficients.
 
     All periods have the same regressors, so the regression is one cross-section for each
     difference between periods, and what holds of one holds of each combination.
@@ -342,13 +393,17 @@ def _of_whole(fit: Fit) -> tuple[np.ndarray, Moments]:
     middle = inverse @ (weighted.T @ weighted) @ inverse
     room = 1 - 2 * np.einsum("ij,jk,ik->i", weighted, inverse, rows, optimize=True)
     room += np.einsum("ij,jk,ik->i", rows, middle, rows, optimize=True)
-    lever = weights * (rows @ inverse[:, -1]) * _root(room)
+    lever = weights * (rows @ inverse[:, -1])
+    most = np.abs(lever).max()
+    alone = bool(((room < _LOST) & (np.abs(lever) > 1e-6 * most)).any())
+    lever = lever * _root(room)
     factors = np.concatenate([rows, weighted], axis=1) * lever[:, None]
     core = _core(inverse, middle)
-    return room, Moments((lever**2)[:, None, None], factors[:, None, :], core, np.ones(len(rows)))
+    moments = Moments((lever**2)[:, None, None], factors[:, None, :], core, np.ones(len(rows)))
+    return room, moments, alone
 
 
-def _of_units(fit: Fit) -> tuple[np.ndarray, Moments]:
+def _of_units(fit: Fit) -> tuple[np.ndarray, Moments, np.ndarray]:
     """Return adjusted scores of units, and the moments; units that are alike are taken once."""
     cells, times = fit.cells, len(fit.coefficients)
     k = cells.regressors.shape[1]
@@ -359,6 +414,7 @@ def _of_units(fit: Fit) -> tuple[np.ndarray, Moments]:
     )
     wide = fit.levers.reshape(times, k, times)
     kinds, kind_of = [], np.zeros(len(cells.outcome), dtype=np.int64)
+    alone = np.zeros(times, dtype=bool)
     for column in (cells.weights, *cells.regressors.T):
         values, codes = np.unique(column, return_inverse=True)
         kind_of = np.unique(kind_of * len(values) + codes, return_inverse=True)[1]
@@ -373,7 +429,9 @@ def _of_units(fit: Fit) -> tuple[np.ndarray, Moments]:
         )
         room = np.eye(len(own.regressors)) - own.regressors @ spread @ own.regressors.T
         lever = np.einsum("at,tjq,uj->uaq", own.regressors, wide, rows, optimize=True)
-        lever = _inverse_root(room) @ (lever * weights[:, None, None])
+        lever *= weights[:, None, None]
+        alone |= _beyond(room, lever)
+        lever = _inverse_root(room) @ lever
         back = own.regressors.T @ lever
         first = (back[:, :, None, :] * rows[:, None, :, None]).reshape(len(rows), times * k, times)
         factors = np.concatenate([first, first * weights[:, None, None]], axis=1)
@@ -383,14 +441,14 @@ def _of_units(fit: Fit) -> tuple[np.ndarray, Moments]:
             moved = residuals[part, None, :] @ lever[codes[part]]
             scores[own.units[part]] = moved[:, 0]
     square, factors, count = (np.concatenate(one) for one in zip(*kinds, strict=True))
-    return scores, Moments(square, factors, _core(fit.inverse, fit.middle), count)
+    return scores, Moments(square, factors, _core(fit.inverse, fit.middle), count), alone
 
 
-def _of_clusters(fit: Fit, codes: np.ndarray, count: int) -> tuple[np.ndarray, Moments]:
+def _of_clusters(fit: Fit, codes: np.ndarray, count: int) -> tuple[np.ndarray, Moments, np.ndarray]:
     """Return adjusted scores of units, and the moments, by clusters of several units."""
     cells = fit.cells
     scores = np.empty((len(cells.outcome), len(fit.coefficients)))
-    kinds = []
+    kinds, alone = [], np.zeros(len(fit.coefficients), dtype=bool)
     for code in range(count):
         inside, parts, residuals, weights = [], [], [], []
         for own, left in zip(cells.patterns, fit.residuals, strict=True):
@@ -410,10 +468,13 @@ def _of_clusters(fit: Fit, codes: np.ndarray, count: int) -> tuple[np.ndarray, M
         near, far = basis.T @ z, basis.T @ weighted
         lost = far @ fit.inverse @ near.T
         room = np.eye(basis.shape[1]) - lost - lost.T + near @ fit.middle @ near.T
-        lever = basis @ (_inverse_root(room[None])[0] @ (far @ fit.levers))
+        own = far @ fit.levers
+        alone |= _beyond(room, own)
+        lever = basis @ (_inverse_root(room[None])[0] @ own)
         factors = np.concatenate([z.T @ lever, weighted.T @ lever])
         kinds.append((lever.T @ lever, factors.T))
         places, where = np.unique(unit, return_inverse=True)
         scores[places] = sums_by(lever * residual[:, None], where)
     own_moments, all_factors = (np.stack(one) for one in zip(*kinds, strict=True))
-    return scores, Moments(own_moments, all_factors, _core(fit.inverse, fit.middle), np.ones(count))
+    moments = Moments(own_moments, all_factors, _core(fit.inverse, fit.middle), np.ones(count))
+    return scores, moments, alone
