@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import tfeval as tf
@@ -47,6 +48,16 @@ def test_one_absence_measured_twice_is_counted_once():
     assert alone.benefits == pytest.approx(own.benefits)
     with pytest.raises(DataError, match="measure the same"):
         appraised(both, convert=CONVERT, on_overlap="refuse")
+    # The errors are those of the effects that are left.
+    sizes = {"unauthorised_absence": 0.004, "sessions_unauthorised": 2.0, "offences": 0.05}
+    errors = effects_of({name: -size for name, size in sizes.items()}, sizes)
+    model = tf.appraise(errors, 1e5, convert=CONVERT, **ASKED).model
+    assert np.sqrt(np.diag(model.covariance)).tolist() == pytest.approx([2.0, 0.05])
+    # Two that are said to be each other's measure both stay: neither is left.
+    swapped = {"offences": ("court_event", 1.0), "court_event": ("offences", 1.0)}
+    each = [appraised({name: -0.1}, convert={name: to}).benefits for name, to in swapped.items()]
+    found = appraised({"offences": -0.1, "court_event": -0.1}, convert=swapped)
+    assert max(each) <= found.benefits <= sum(each) + 1e-6
     # What is named as of other people stays: boys' and girls' days are not the same days.
     people = {"girls": ("custody", 1.0), "boys": ("custody", 1.0)}
     two = appraised({"girls": -0.01, "boys": -0.02}, convert=people)

@@ -360,12 +360,11 @@ class Appraisal(Tabled):
         """Return the value with one thing at a time at its ends; see `one_way`."""
         from scipy.special import ndtri  # noqa: PLC0415
 
-        costs, reach = self.valued.costs, float(ndtri((1 + within("level", level)) / 2))
-        worst = {name: max(rows["grade"]) for name, rows in costs.groupby("outcome")}
-        grades = tuple(worst[outcome] for outcome in self.valued.effects["outcome"])
+        reach = float(ndtri((1 + within("level", level)) / 2))
         return one_way(
-            self.model, grades, schedules(len(self.model.years), self.settings.timing), reach
-        )
+            self.model, tuple(self.valued.effects["grade"]),
+            schedules(len(self.model.years), self.settings.timing), reach,
+        )  # fmt: skip
 
     def five_es(self, drawn: Uncertainty | None = None) -> Table:
         """Return economy, efficiency, effectiveness, equity and cost-effectiveness as evidence."""

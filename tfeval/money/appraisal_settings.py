@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from numbers import Real
 from typing import Any
 
 from tfeval.display.words import financial_year
@@ -47,6 +48,8 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "correlation": (0, 1, ""),
 }
 WHOLE = ("months", "horizon", "lag", "draws")
+#: Years in which families may join, and to which money may be discounted.
+BASE_YEARS = (1990, 2100)
 
 
 def within(name: str, value: Any) -> Any:
@@ -63,13 +66,24 @@ def within(name: str, value: Any) -> Any:
     5
     """
     low, high, unit = RANGES[name]
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not low <= value <= high:
+    if not is_number(value) or not low <= value <= high:
         said = f" {unit}" if unit else ""
         raise ParameterError(f"{name} lies between {low} and {high:,}{said}, not {value}.")
     if name in WHOLE and int(value) != value:
         raise ParameterError(f"{name} is a whole number between {low} and {high:,}.")
-    return value
+    return int(value) if name in WHOLE else value
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value is a number, of numpy too; True and False are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _whole_year(name: str, value: Any, low: int, high: int) -> int:
+    """Return a year that is one and lies within a range."""
+    if not is_number(value) or value != value // 1 or not low <= value <= high:
+        raise ParameterError(f"{name} is a year between {low} and {high}, not {value}.")
+    return int(value)
 
 
 @dataclass(frozen=True)
@@ -140,23 +154,23 @@ def settings_of(
     choices = {"perspective": PERSPECTIVES, "on_overlap": ON_OVERLAP, "timing": TIMINGS,
                "rate": RATES}  # fmt: skip
     for name, known in choices.items():
-        if options[name] not in known:
+        if not isinstance(options[name], str) or options[name] not in known:
             raise ParameterError(
                 f"There is no {name} {options[name]}. {suggest(options[name], known)}"
             )
     if options["rate"] not in edition_of(options["edition"]).kinds:
         raise ParameterError(f"Edition {options['edition']} has no {options['rate']} rate here.")
     for name in ("horizon", "lag", "elasticity", "valued_share", "displacement", "public_funds"):
-        within(name, options[name])
+        options[name] = within(name, options[name])
     for name in ("months", "relative_income", "claims"):
         if options[name] is not None:
-            within(name, options[name])
-    known_years = price_years()
-    if options["price_year"] not in known_years:
-        raise ParameterError(
-            f"price_year lies between {known_years[0]} and {known_years[-1]}, "
-            f"not {options['price_year']}."
-        )
+            options[name] = within(name, options[name])
+    years = price_years()
+    options["price_year"] = _whole_year("price_year", options["price_year"], years[0], years[-1])
+    if options["base_year"] is not None:
+        options["base_year"] = _whole_year("base_year", options["base_year"], *BASE_YEARS)
+    if not isinstance(options["cashable_only"], bool):
+        raise ParameterError(f"cashable_only is True or False, not {options['cashable_only']}.")
     lasting = persistence if isinstance(persistence, Mapping) else {"": persistence}
     by_outcome = {"": DEFAULT_PERSISTENCE, **lasting}
     return AppraisalSettings(
@@ -180,23 +194,26 @@ def _biases(given: float | Mapping[str, float]) -> dict[str, float]:
 
 def _families(given: float | Mapping[int | str, float], first_year: int) -> dict[int, float]:
     by_year = given if isinstance(given, Mapping) else {first_year: given}
-    counts = {}
+    counts: dict[int, float] = {}
     for year, count in by_year.items():
-        number = year_number(year) if isinstance(year, str) else int(year)
-        if not 1990 <= number <= 2100:
-            raise ParameterError(f"Families join in a year between 1990 and 2100, not {number}.")
-        if not count >= 0 or count == float("inf"):
+        number = year_number(year) if isinstance(year, str) else year
+        number = _whole_year("The year in which families join", number, *BASE_YEARS)
+        if not is_number(count) or not 0 <= count < float("inf"):
             raise ParameterError(f"Families who join in {number} are a number, not below 0.")
-        counts[number] = float(count)
+        # One year may be written in two ways, as 2012 and "2012-13".
+        counts[number] = counts.get(number, 0.0) + float(count)
     if not sum(counts.values()) > 0:
         raise ParameterError("families says how many were reached: a number above 0.")
     return dict(sorted(counts.items()))
 
 
 def _conversions(given: Mapping[str, tuple[str, float]]) -> dict[str, tuple[str, float]]:
+    if not isinstance(given, Mapping):
+        raise ParameterError("convert is a mapping of an effect's outcome to an outcome and units.")
     pairs = {}
     for name, pair in given.items():
-        if len(pair) != 2 or not abs(float(pair[1])) > 0:
+        whole = isinstance(pair, tuple | list) and len(pair) == 2 and is_number(pair[1])
+        if not whole or not 0 < abs(float(pair[1])) < float("inf"):
             raise ParameterError(
                 f"convert[{name!r}] is the outcome of a unit cost and how many units of it one "
                 'unit of the effect is, such as ("sessions_unauthorised", 380.0).'
@@ -218,7 +235,6 @@ _COSTS = {
 _ACCOUNTS = {"social": "everybody's account", "fiscal": "the account of the public purse"}
 _FLOWS = {"mid": "in mid-year", "end": "at the end of the year"}
 _SHARES = {0.0: "nothing", 0.5: "half", 1.0: "all"}
-_BASE_YEARS = (1990, 2100)
 
 
 def _years() -> tuple[float, float]:
@@ -230,12 +246,7 @@ def _base_year(value: Any) -> int | None:
     """Return the year to which money is discounted, as given; None leaves it to the phase."""
     if value is None:
         return None
-    low, high = _BASE_YEARS
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ParameterError(
-            f"The parameter base_year is a year between {low} and {high}, or none, not {value}."
-        )
-    return value
+    return _whole_year("base_year", value, *BASE_YEARS)
 
 
 @lru_cache(maxsize=16)

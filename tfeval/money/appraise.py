@@ -145,9 +145,8 @@ def _biased(valuation: Valued, settings: AppraisalSettings) -> tuple[Array, Arra
     by the sign of the estimate; work that displaces others' counts less.
     """
     effects, costs = valuation.effects, valuation.costs
-    grade = costs.groupby("outcome")["grade"].max()
     brings = costs.groupby("outcome")["amount"].sum() < 0
-    bias = effects["outcome"].map(grade).map(settings.optimism_bias).to_numpy(dtype=float)
+    bias = effects["grade"].map(settings.optimism_bias).to_numpy(dtype=float)
     gain = (
         -effects["estimate"]
         * effects["scale"]
@@ -172,6 +171,24 @@ def _costs(spent: pd.DataFrame, years: tuple[int, ...], payers: tuple[str, ...])
     for place, name in enumerate(("low", "amount", "high")):
         np.add.at(costs[place], at, spent[name].to_numpy(dtype=float))
     return costs
+
+
+def public_values(rows: pd.DataFrame, model: Model) -> dict[tuple[str, str], float]:
+    """Return what each outcome is worth to each public payer, present value: as it is counted.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        As from `account`.
+    model : Model
+    """
+    pounds = model.by_component(model.point(), "fiscal")[0]
+    public = (rows["party"] == TAXPAYERS).to_numpy()
+    sums = pd.Series(pounds[public]).groupby(
+        [rows.loc[public, "outcome"].to_numpy(), rows.loc[public, "payer"].to_numpy()]
+    )
+    return {(str(outcome), str(payer)): float(value)
+            for (outcome, payer), value in sums.sum().items()}  # fmt: skip
 
 
 def lines_of(
@@ -393,11 +410,17 @@ def appraise(
     taken, unknown = without_error(shown)
     _check_result(taken, result, unknown)
     _check_lasting(effects, settings)
-    valuation = valued(taken, settings, unit_cost_table, small, unknown)
-    rows = account(valuation.effects, valuation.costs, settings)
     spent = programme_lines(costs, settings)
-    own = np.asarray(taken.joint, dtype=float)[np.ix_(valuation.rows, valuation.rows)]
-    model = model_of(valuation, rows, spent, own, settings)
+    together = np.asarray(taken.joint, dtype=float)
+
+    def made(valuation: Valued) -> tuple[pd.DataFrame, Model]:
+        rows = account(valuation.effects, valuation.costs, settings)
+        own = together[np.ix_(valuation.rows, valuation.rows)]
+        return rows, model_of(valuation, rows, spent, own, settings)
+
+    valuation = valued(taken, settings, unit_cost_table, lambda whole: public_values(*made(whole)),
+                       small, unknown)  # fmt: skip
+    rows, model = made(valuation)
     notes = _notes(settings, model.years[0], taken, small, unknown, tied=bool(model.tie.any()))
     return Appraisal(
         frame=lines_of(model, valuation, rows, spent, settings), model=model, settings=settings,

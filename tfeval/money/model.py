@@ -226,13 +226,16 @@ class Model:
 
     def by_payer(self, inputs: Parameters, account: str = "") -> Array:
         """Return the present value of benefits by who they fall to, shape (draws, payers)."""
+        return self.by_component(inputs, account) @ _indicator(self.payer, len(self.payers))
+
+    def by_component(self, inputs: Parameters, account: str = "") -> Array:
+        """Return the present value of each component of the account, shape (draws, components)."""
         each = self.reduction(inputs.effect) * self.years_of(inputs.powers)
         if inputs.together is not None:
             years = (self.reach @ self.discount)[self.group]
             each = each + self.reduction(np.einsum("kn,kn->k", inputs.together, years))
-        each = each[:, self.of]
-        pounds = each * inputs.amount[:, self.unit] * self.factor[self._at(account)]
-        return pounds @ _indicator(self.payer, len(self.payers))
+        counted = inputs.amount[:, self.unit] * self.factor[self._at(account)]
+        return np.asarray(each[:, self.of] * counted, dtype=float)
 
     def benefits(self, inputs: Parameters) -> Array:
         """Return undiscounted benefits by year and payer, shape (draws, years, payers)."""
