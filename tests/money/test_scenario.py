@@ -35,9 +35,9 @@ def test_costs_are_those_that_programme_costs_has():
     ("asked", "says"),
     [
         ({"timing": "middle"}, "There is no timing"),
-        ({"base_year": 1789}, "base_year is a year between 1990 and 2100, not 1789"),
-        ({"base_year": 2011.5}, "2100, not 2011.5"),
-        ({"base_year": True}, "2100, not True"),
+        ({"base_year": 1789}, "base_year is a year between 1990 and 2100, or none, not 1789"),
+        ({"base_year": 2011.5}, "or none, not 2011.5"),
+        ({"base_year": True}, "or none, not True"),
     ],
 )
 def test_what_is_no_scenario_is_refused_in_one_line(asked, says):

@@ -79,10 +79,10 @@ def is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _whole_year(name: str, value: Any, low: int, high: int) -> int:
+def _whole_year(name: str, value: Any, low: int, high: int, more: str = "") -> int:
     """Return a year that is one and lies within a range."""
     if not is_number(value) or value != value // 1 or not low <= value <= high:
-        raise ParameterError(f"{name} is a year between {low} and {high}, not {value}.")
+        raise ParameterError(f"{name} between {low} and {high}{more}, not {value}.")
     return int(value)
 
 
@@ -166,9 +166,9 @@ def settings_of(
         if options[name] is not None:
             options[name] = within(name, options[name])
     years = price_years()
-    options["price_year"] = _whole_year("price_year", options["price_year"], years[0], years[-1])
+    options["price_year"] = _whole_year("price_year lies", options["price_year"], years[0], years[-1])
     if options["base_year"] is not None:
-        options["base_year"] = _whole_year("base_year", options["base_year"], *BASE_YEARS)
+        options["base_year"] = _whole_year("base_year lies", options["base_year"], *BASE_YEARS)
     if not isinstance(options["cashable_only"], bool):
         raise ParameterError(f"cashable_only is True or False, not {options['cashable_only']}.")
     lasting = persistence if isinstance(persistence, Mapping) else {"": persistence}
@@ -197,7 +197,7 @@ def _families(given: float | Mapping[int | str, float], first_year: int) -> dict
     counts: dict[int, float] = {}
     for year, count in by_year.items():
         number = year_number(year) if isinstance(year, str) else year
-        number = _whole_year("The year in which families join", number, *BASE_YEARS)
+        number = _whole_year("Families join in a year", number, *BASE_YEARS)
         if not is_number(count) or not 0 <= count < float("inf"):
             raise ParameterError(f"Families who join in {number} are a number, not below 0.")
         # One year may be written in two ways, as 2012 and "2012-13".
@@ -246,7 +246,7 @@ def _base_year(value: Any) -> int | None:
     """Return the year to which money is discounted, as given; None leaves it to the phase."""
     if value is None:
         return None
-    return _whole_year("base_year", value, *BASE_YEARS)
+    return _whole_year("The parameter base_year is a year", value, *BASE_YEARS, ", or none")
 
 
 @lru_cache(maxsize=16)

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.words import financial_year
-from tfeval.errors import ParameterError, suggest
+from tfeval.errors import ParameterError, names_settings, suggest
 from tfeval.impact.effects.words import in_full, label_of
-from tfeval.money.account import PROGRAMME, account, programme_lines
+from tfeval.money.account import PROGRAMME, account, lopsided, programme_lines
 from tfeval.money.appraisal import Appraisal
 from tfeval.money.appraisal_settings import (
     DEFAULT_PERSISTENCE,
@@ -269,6 +269,7 @@ def _spent_lines(spent: pd.DataFrame) -> pd.DataFrame:
     )  # fmt: skip
 
 
+@names_settings
 def appraise(
     effects: Effects,
     costs: pd.DataFrame | float,
@@ -398,6 +399,8 @@ def appraise(
     >>> round(found.benefits), round(found.npv)
     (17471, -474002)
     """
+    if not hasattr(effects, "joint"):
+        raise ParameterError("effects is one table with its covariance: Effects(rows, covariance).")
     settings = settings_of(
         families, first_year, persistence, convert, optimism_bias, months=months,
         price_year=price_year, edition=edition, rate=rate, timing=timing, horizon=horizon, lag=lag,
@@ -421,7 +424,8 @@ def appraise(
     valuation = valued(taken, settings, unit_cost_table, lambda whole: public_values(*made(whole)),
                        small, unknown)  # fmt: skip
     rows, model = made(valuation)
-    notes = _notes(settings, model.years[0], taken, small, unknown, tied=bool(model.tie.any()))
+    notes = _notes(settings, model.years[0], taken, small, unknown, spent=spent,
+                   tied=bool(model.tie.any()))  # fmt: skip
     return Appraisal(
         frame=lines_of(model, valuation, rows, spent, settings), model=model, settings=settings,
         effects=taken, valued=valuation, spent=spent, notes=notes, simulated=taken.simulated,
@@ -433,7 +437,7 @@ def _check_result(effects: Effects, result: str | None, unknown: list[dict]) -> 
         if row["what"] == result:
             raise ParameterError(f"The effect on {result} cannot be costed. {row['reason']}")
     outcomes = effects.to_frame().set_index("outcome")["estimate"]
-    if result is not None and result not in outcomes:
+    if result is not None and result not in list(outcomes.index):
         raise ParameterError(f"There is no effect on {result}. {suggest(result, outcomes.index)}")
     if result is not None and abs(outcomes[result]) > 1:
         raise ParameterError(
@@ -453,7 +457,7 @@ def _check_lasting(effects: Effects, settings: AppraisalSettings) -> None:
 
 def _notes(
     settings: AppraisalSettings, base: int, effects: Effects, small: list[str], unknown: list[dict],
-    *, tied: bool,
+    *, spent: pd.DataFrame, tied: bool,
 ) -> tuple[str, ...]:  # fmt: skip
     year, count = settings.price_year, len(small) + len(unknown) + len(effects.frame)
     notes = [
@@ -465,6 +469,11 @@ def _notes(
         "What would have happened anyway is in the comparison group: no deadweight is assumed.",
     ]
     notes += [*_turned(settings), *_beyond(effects)]
+    if lopsided(spent):
+        notes.append(
+            "The programme's costs are at an end of the range given, so they are no mean of it: "
+            "they are taken as certain, and intervals hold no doubt about them."
+        )
     if tied:
         notes.append(
             "What is left of effects was estimated from the same families as the effects: the two "
