@@ -64,6 +64,27 @@ def test_one_absence_measured_twice_is_counted_once():
     assert two.benefits == pytest.approx(appraised({"custody": -0.03}).benefits)
 
 
+def test_where_nothing_was_spent_no_ratio_is_written():
+    found = appraised({"offences": -0.1}, cost=0.0)
+    drawn = found.uncertainty(200)
+    designs = tf.appraise_designs({"one": found.effects}, 0.0, draws=200, **ASKED)
+    shown = [found.table(), found.five_es(), found.five_es(drawn), found.card(drawn),
+             drawn.table(), designs.table()]  # fmt: skip
+    assert not [text for text in (one.text() for one in shown) if "nan" in text.lower()]
+    assert "nothing was spent" in found.five_es().text()
+    assert found.costs == 0
+    assert str(found.costs) == "0.0"  # and not less than nothing
+    with_cost = appraised({"offences": -0.1}, cost=1e4).five_es().text()
+    assert "of benefit for each £1; fiscal return" in with_cost
+
+
+def test_a_horizon_beyond_another_edition_s_schedule_is_turned_by_those_that_reach():
+    last = tf.discount_rates("2018")["to_year"].max()
+    for horizon in (int(last) + 1, 60):
+        rows = appraised({"offences": -0.1}, horizon=horizon).one_way()
+        assert "Discounting" in set(rows["parameter"])
+
+
 def test_effects_of_two_populations_are_not_multiplied_by_one_number_of_families():
     girls = effects_of({"offences": -0.1}, 0.3, population="girls")
     boys = effects_of({"custody": -0.01}, 0.3, population="boys")

@@ -147,11 +147,13 @@ def test_a_harm_in_arrests_hides_no_harm_to_victims():
     "asked", [{"optimism_bias": {"C": 0.5}}, {"cashable_only": True, "perspective": "fiscal"}]
 )
 def test_of_the_same_pounds_the_measure_is_kept_that_counts_for_more(asked):
-    """Not the one that would if nothing were weighed: then more arrests took away worse offences."""
+    """Not the one that would if nothing were weighed: then arrests took away worse offences."""
     prices = price_list(
         ("offences", "police", 100.0, "Home Office/police", "no"),
         ("arrest", "police", 100.0, "Home Office/police", "no"),
-    ).assign(made=["C", "B"], cashable=[1.0, 0.1], cashable_low=[1.0, 0.1], cashable_high=[1.0, 0.1])
+    ).assign(
+        made=["C", "B"], cashable=[1.0, 0.1], cashable_low=[1.0, 0.1], cashable_high=[1.0, 0.1]
+    )
     asked = asked | {"families": 1_000, "horizon": 1, "unit_cost_table": prices}
     offences = accounts({"offences": 1.0}, 0.0, asked)["npv"]
     both = accounts({"offences": 1.0, "arrest": 1.2}, 0.0, asked)["npv"]

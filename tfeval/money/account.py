@@ -222,6 +222,22 @@ def ratio(over: float, under: float) -> float:
     return over / under if under else float("nan")
 
 
+def public_values(rows: pd.DataFrame, model: Model) -> dict[tuple[str, str], float]:
+    """Return what each outcome is worth to each public payer, present value: as it is counted.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        As from `account`.
+    model : Model
+    """
+    rows = rows.assign(pounds=model.by_component(model.point(), "fiscal")[0])
+    public = rows[rows["party"] == TAXPAYERS]
+    sums = public.groupby(["outcome", "payer"], as_index=False)["pounds"].sum()
+    keys = zip(sums["outcome"], sums["payer"], strict=True)
+    return dict(zip(keys, sums["pounds"], strict=True))
+
+
 def accounts(model: Model) -> pd.DataFrame:
     """Return what is expected of each account; see `Appraisal.accounts`."""
     rows, point = [], model.point()

@@ -112,6 +112,7 @@ class AppraisalSettings:
     perspective: str
     on_overlap: str
     optimism_bias: dict[str, float]
+    optimism_bias_source: str
     displacement: float
     public_funds: float
     base_year: int | None
@@ -166,9 +167,12 @@ def settings_of(
         if options[name] is not None:
             options[name] = within(name, options[name])
     years = price_years()
-    options["price_year"] = _whole_year("price_year lies", options["price_year"], years[0], years[-1])
+    options["price_year"] = _whole_year(
+        "price_year lies", options["price_year"], years[0], years[-1]
+    )
     if options["base_year"] is not None:
         options["base_year"] = _whole_year("base_year lies", options["base_year"], *BASE_YEARS)
+    options["optimism_bias_source"] = _source(options["optimism_bias_source"])
     if not isinstance(options["cashable_only"], bool):
         raise ParameterError(f"cashable_only is True or False, not {options['cashable_only']}.")
     lasting = persistence if isinstance(persistence, Mapping) else {"": persistence}
@@ -249,6 +253,34 @@ def _base_year(value: Any) -> int | None:
     return _whole_year("The parameter base_year is a year", value, *BASE_YEARS, ", or none")
 
 
+def _bias(value: Any) -> str:
+    """Return optimism bias as text, by grade, to compare and to record by: "B=0.1, C=0.4"."""
+    given = value
+    if isinstance(value, str):
+        parts = [part.partition("=") for part in value.split(",") if part.strip()]
+        given = {grade.strip(): _float(share) for grade, _, share in parts}
+    elif not is_number(value) and not isinstance(value, Mapping):
+        raise ParameterError(
+            "The parameter optimism_bias is a share between 0 and 1, or one for each grade of "
+            f'evidence ({", ".join(GRADES)}), such as "B=0.1, C=0.4", not {value}.'
+        )
+    shares = _biases(given)
+    return ", ".join(f"{grade}={share!r}" for grade, share in shares.items() if share)
+
+
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")  # no share
+
+
+def _source(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ParameterError(f"The parameter optimism_bias_source is a text, not {value}.")
+    return " ".join(value.split()).rstrip(".")
+
+
 @lru_cache(maxsize=16)
 def _first_spent(phase: str) -> int:
     from tfeval.money.costs import programme_costs  # noqa: PLC0415 (it may read settings)
@@ -277,11 +309,24 @@ class Assumptions(Settings):
         When in the year money flows.
     base_year : int or None
         The year to which money is discounted; None is the first in which the phase spends.
+    optimism_bias : str, float or mapping of grade to float
+        Share, 0 to 1, by which benefits are taken to be overstated, as in `appraise`; kept as text
+        by grade, such as "B=0.1, C=0.4". By default none: what was published was not read.
+    optimism_bias_source : str
+        Whose shares these are: needed where any is above 0, and printed with them.
+
+    Raises
+    ------
+    ParameterError
+        If a value is none that it may have, or optimism bias has no source.
 
     Examples
     --------
     >>> Assumptions(persistence=0.8).lasting
     (0.8, 0.3, 1.0)
+    >>> careful = Assumptions(optimism_bias={"C": 0.4}, optimism_bias_source="our board, June 2026")
+    >>> careful.words("one").split(". ")[-1]
+    'Benefits are taken to be overstated by 40% of grade C (our board, June 2026).'
     >>> print(Assumptions().words("one"))
     Prices of 2024-25, discounted to 2011-12 at the rates of Green Book 2026, flows in mid-year. \
 Counted are 5 years from when a family joins, half of an effect left in each further year (between \
@@ -329,6 +374,26 @@ nothing and all), all public costs, those of authorities among them, and everybo
         "year to which money is discounted; None: the first in which the phase spends",
         official=_base_year,
     )
+    optimism_bias: str | float | Mapping[str, float] = setting(
+        "", "share by which benefits are overstated, or one by grade of evidence", official=_bias
+    )
+    optimism_bias_source: str = setting(
+        "", "where the shares of optimism bias are from: title, page or address", official=_source
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if any(self.bias.values()) and not self.optimism_bias_source:
+            raise ParameterError(
+                "optimism_bias: nobody's shares are assumed here; give optimism_bias_source= too, "
+                "the title and page, or the address, that they are taken from."
+            )
+
+    @property
+    def bias(self) -> dict[str, float]:
+        """Share by which benefits are taken to be overstated, by grade of evidence."""
+        pairs = (part.split("=") for part in str(self.optimism_bias).split(", ") if part)
+        return _biases({grade: float(share) for grade, share in pairs})
 
     @property
     def lasting(self) -> tuple[float, float, float]:
@@ -346,6 +411,7 @@ nothing and all), all public costs, those of authorities among them, and everybo
             "price_year": self.price_year, "edition": str(self.green_book_edition),
             "horizon": self.appraisal_years, "persistence": self.lasting,
             "perspective": self.perspective, "timing": self.timing, "base_year": self.base_year,
+            "optimism_bias": self.bias, "optimism_bias_source": self.optimism_bias_source,
         }  # fmt: skip
 
     def discounted_to(self, phase: str) -> int:
@@ -380,11 +446,19 @@ nothing and all), all public costs, those of authorities among them, and everybo
         )
 
     def words(self, phase: str) -> str:
-        """Say the whole scenario of a phase in two sentences, for readers."""
+        """Say the whole scenario of a phase in two or three sentences, for readers."""
         return (
             f"{self.money_words(phase)} Counted are {self.lasting_words()}, {_COSTS[self.costs]}, "
-            f"and {_ACCOUNTS[self.perspective]}."
+            f"and {_ACCOUNTS[self.perspective]}.{self._bias_words()}"
         )
+
+    def _bias_words(self) -> str:
+        """Say by how much benefits are taken to be overstated, and who says so."""
+        shares = [f"{share:.0%} of grade {grade}" for grade, share in self.bias.items() if share]
+        if not shares:
+            return ""
+        said = f"{', '.join(shares)} ({self.optimism_bias_source})"
+        return f" Benefits are taken to be overstated by {said}."
 
 
 def share_words(share: float) -> str:

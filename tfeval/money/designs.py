@@ -207,9 +207,9 @@ class DesignAverages(Rich):
     Attributes
     ----------
     frame : DataFrame
-        One row a weighting: `weighting`, `npv` (weighted mean of the designs' own), `low`, `high`, `probability`
-        (of a net present value of at least 0), `between` (share of the variance that lies between
-        designs), `designs` (how many have weight).
+        One row a weighting: `weighting`, `npv` (the designs' own, weighted), `low`, `high`,
+        `probability` (of a net present value of at least 0), `between` (share of the variance
+        that lies between designs), `designs` (how many have weight).
     weights : DataFrame
         One row a design, one column a weighting; each column adds up to 1, and a design without
         weight has 0.
@@ -284,9 +284,7 @@ def _shares(name: str, given: Mapping[str, float], keys: list[str]) -> Array:
     return weights / weights.sum()
 
 
-def _mixture(
-    values: list[Array], share: Array, level: float
-) -> tuple[float, float, float, float]:
+def _mixture(values: list[Array], share: Array, level: float) -> tuple[float, float, float, float]:
     """Return the ends of the interval, the probability, and the share of variance between."""
     drawn = np.concatenate(values)
     weight = np.repeat(share / np.array([len(one) for one in values]), [len(one) for one in values])

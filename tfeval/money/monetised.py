@@ -345,6 +345,7 @@ def valued(
     settings: AppraisalSettings,
     table: pd.DataFrame | None,
     worth: Callable[[Valued], Mapping[tuple[str, str], float]],
+    *,
     small: Sequence[str] = (),
     unknown: Sequence[dict] = (),
 ) -> Valued:
@@ -395,13 +396,8 @@ def valued(
             + " ".join(sorted({r["reason"] for r in left}))
         )
     costs = costs[costs["outcome"].isin(frame.loc[priced, "outcome"])].reset_index(drop=True)
-    grade = costs.groupby("outcome")["grade"].max()
-    frame["grade"] = frame["outcome"].map(grade)
-    gone = {}
-    if _pairs(costs["outcome"]):
-        everything = Valued(frame[priced].reset_index(drop=True), frame.index[priced].to_numpy(),
-                            costs, frame[:0])  # fmt: skip
-        gone = counted_once(worth(everything), settings.on_overlap)
+    frame["grade"] = frame["outcome"].map(costs.groupby("outcome")["grade"].max())
+    gone = _counted_twice(frame[priced], costs, worth, settings.on_overlap)
     keys = pd.MultiIndex.from_frame(costs[["outcome", "payer"]])
     twice = costs[keys.isin(list(gone))]
     costs = costs.drop(twice.index)
@@ -420,7 +416,7 @@ def valued(
     ]  # fmt: skip
     left += unknown
     left += [{"what": name, "kind": "too_few", "reason": _SMALL} for name in small]
-    never = [{"what": what, "kind": "not_in_account", "reason": why, "account": account}
+    left += [{"what": what, "kind": "not_in_account", "reason": why, "account": account}
              for account, what, why in (*LACKS, *_without_victims(costs))]  # fmt: skip
     columns = ["what", "kind", "reason", "instead", "share", "account", "estimate", "conf_low",
                "conf_high"]  # fmt: skip
@@ -428,8 +424,19 @@ def valued(
         effects=frame[kept].reset_index(drop=True),
         rows=frame.index[kept].to_numpy(),
         costs=costs.reset_index(drop=True),
-        left_out=pd.DataFrame([*left, *never], columns=columns),
+        left_out=pd.DataFrame(left, columns=columns),
     )
+
+
+def _counted_twice(
+    priced: pd.DataFrame, costs: pd.DataFrame,
+    worth: Callable[[Valued], Mapping[tuple[str, str], float]], on_overlap: str,
+) -> dict[tuple[str, str], tuple[str, str]]:  # fmt: skip
+    """Return what `counted_once` leaves out of all that has a price."""
+    if not _pairs(costs["outcome"]):
+        return {}
+    whole = Valued(priced.reset_index(drop=True), priced.index.to_numpy(), costs, priced[:0])
+    return counted_once(worth(whole), on_overlap)
 
 
 def _once_measured(

@@ -125,7 +125,9 @@ def schedules(years: int, timing: str) -> dict[str, Array]:
     factors = {}
     for name in [*editions(), *proposals()]:
         for rate in ("standard", "sensitivity"):
-            if rate in edition_of(name).kinds and discount_rates(name, rate)["to_year"].max() >= years:
+            if rate not in edition_of(name).kinds:
+                continue
+            if years <= discount_rates(name, rate)["to_year"].max() + 1:
                 factors[f"{name}, {rate}"] = discount_factors(years - 1, name, rate, timing)
     return factors
 
