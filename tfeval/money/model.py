@@ -184,6 +184,13 @@ class Model:
         """Return reductions of costly outcomes, in units of the unit cost, after optimism bias."""
         return -effect * self.scale * self.kept
 
+    def kept_of(self, at: int, effect: Array) -> Array:
+        """Return what a unit of an outcome counts by the sign of an effect on it, as `effect`."""
+        brings = self.amount[self.unit[self.of == at]].sum() < 0
+        gain = -effect * self.scale[at] * (-1.0 if brings else 1.0)
+        harm, benefit = self.kept_either[:, at]
+        return np.where(gain < 0, harm, np.where(gain > 0, benefit, self.kept[at]))
+
     def years_of(self, powers: Array) -> Array:
         """Return discounted families x profile, shape (draws, k)."""
         return np.einsum("dgn,gn->dg", powers, self.reach @ self.discount)[:, self.group]
