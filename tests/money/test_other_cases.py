@@ -64,6 +64,19 @@ def test_one_absence_measured_twice_is_counted_once():
     assert two.benefits == pytest.approx(appraised({"custody": -0.03}).benefits)
 
 
+@pytest.mark.parametrize("income", [None, 0.5])
+def test_a_break_even_effect_put_in_has_a_value_of_nothing_whichever_way_it_lies(income):
+    """With weights a family's allowance counts for more than its cost: more of it is worth more."""
+    effects = {"employment": 12.0, "jobseekers_allowance": -9.0, "looked_after": 2.0}
+    asked = {"optimism_bias": {"A": 0.1, "B": 0.3, "C": 0.5}, "displacement": 0.4,
+             "relative_income": income}  # fmt: skip
+    rows = appraised(effects, **asked).break_even().set_index("outcome")
+    assert (rows.loc["jobseekers_allowance", "given_others"] > 0) == (income is not None)
+    for name, needed in rows["given_others"].items():
+        found = appraised(effects | {name: needed}, **asked)
+        assert found.npv == pytest.approx(0.0, abs=1e-9 * found.lines["present_value"].abs().sum())
+
+
 def test_where_nothing_was_spent_no_ratio_is_written():
     found = appraised({"offences": -0.1}, cost=0.0)
     drawn = found.uncertainty(200)

@@ -184,7 +184,7 @@ class Model:
         """Return reductions of costly outcomes, in units of the unit cost, after optimism bias."""
         return -effect * self.scale * self.kept
 
-    def kept_of(self, at: int, effect: Array) -> Array:
+    def kept_of(self, at: int, effect: Any) -> Array:
         """Return what a unit of an outcome counts by the sign of an effect on it, as `effect`."""
         brings = self.amount[self.unit[self.of == at]].sum() < 0
         gain = -effect * self.scale[at] * (-1.0 if brings else 1.0)

@@ -77,9 +77,11 @@ def break_even(model: Model, effects: pd.DataFrame) -> pd.DataFrame:
 
 def _needed(model: Model, pounds: Array, worth: Array) -> Array:
     """Return effects that are worth so many pounds, the optimism bias undone."""
-    kept = np.where(pounds < 0, *model.kept_either)
-    unit = worth * kept * model.scale
-    return -np.divide(pounds, unit, out=np.full(len(worth), _NONE), where=unit != 0)
+    unit = worth * model.scale
+    bare = -np.divide(pounds, unit, out=np.full(len(worth), _NONE), where=unit != 0)
+    # By what the effect is: with weights more of a transfer may be worth more, and be a harm.
+    kept = np.array([float(model.kept_of(at, one)) for at, one in enumerate(bare)])
+    return np.divide(bare, kept, out=np.full(len(worth), _NONE), where=kept > 0)
 
 
 def switching_values(model: Model) -> pd.DataFrame:
