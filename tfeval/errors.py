@@ -157,7 +157,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     ('price_year', '')
     """
     lowered = {item.lower(): item for item in known}
-    close = get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
+    close = get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.6)
     return lowered[close[0]] if close else ""
 
 

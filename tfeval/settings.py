@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass, field, fields
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,8 @@ class Meaning:
         return value if self.between is None else self._within(name, value, *self.between())
 
     def _among(self, name: str, value: Any, known: Collection[Any]) -> Any:
-        if value in known:
+        # What cannot be looked up, as a list, is none of them.
+        if isinstance(value, Hashable) and value in known:
             return value
         if all(isinstance(one, int) for one in known):
             listed = ", ".join(map(str, known))
@@ -102,11 +104,11 @@ class Meaning:
         raise ParameterError(f'There is no {self.noun or name} "{value}". {suggest(value, known)}')
 
     def _within(self, name: str, value: Any, low: float, high: float) -> Any:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
+        number = isinstance(value, Real) and not isinstance(value, bool)
         if number and self.whole and value != value // 1:
             raise ParameterError(f"The parameter {name} is a whole number, not {value:g}.")
         if number and low <= value <= high:
-            return value
+            return int(value) if self.whole else value
         unit, why = (f" {self.unit}" if self.unit else ""), (f"{self.why}" if self.why else "")
         shown = f"{value:g}" if isinstance(value, float) else value
         raise ParameterError(
@@ -127,6 +129,16 @@ def meanings(settings: type[Settings]) -> dict[str, Meaning]:
 @dataclass(frozen=True)
 class Settings:
     """Settings made with `setting`: checked when made, comparable, and told in words."""
+
+    def __new__(cls, *_: Any, **given: Any) -> Any:
+        """Refuse an unknown name with the nearest known one, before anything is made."""
+        known = [one.name for one in fields(cls)]
+        for name in given:
+            if name not in known:
+                raise ParameterError(
+                    f"{cls.__name__} has no setting {name}. {suggest(name, known)}"
+                )
+        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         for name, meaning in meanings(type(self)).items():

@@ -336,14 +336,15 @@ def pieces(
         for name, months, given in zip(found["name"], found["months"], found["lasting"],
                                        strict=True)
     ]  # fmt: skip
-    near = discount(asked["horizon"], asked["edition"], asked["rate"], asked["timing"])
-    held = _once(found, held, powers, asked, near)
+    found["kept"] = [_kept(row, held, asked) for row in found.to_dict("records")]
+    lasts = [(row["estimate"] * power + tie) @ flow @ factors for row, power, tie, flow
+             in zip(found.to_dict("records"), powers, ties, flows, strict=True)]  # fmt: skip
+    held = _once(found, held, lasts, asked)
     known = found["outcome"].isin(held["outcome"]).to_numpy()
     found = found[known].reset_index(drop=True)
     flows = [flow for flow, keep in zip(flows, known, strict=True) if keep]
     powers = [power for power, keep in zip(powers, known, strict=True) if keep]
     ties = [tie for tie, keep in zip(ties, known, strict=True) if keep]
-    found["kept"] = [_kept(row, held, asked) for row in found.to_dict("records")]
     return Pieces(asked, found, _rows(found, held, asked), spent, years, factors, flows, powers,
                   ties)  # fmt: skip
 
@@ -382,22 +383,21 @@ def _flows(effect: dict, asked: dict, years: list[int]) -> np.ndarray:
     return found
 
 
-def _once(
-    found: pd.DataFrame, held: pd.DataFrame, powers: list, asked: dict, near: np.ndarray
-) -> pd.DataFrame:
+def _once(found: pd.DataFrame, held: pd.DataFrame, lasts: list, asked: dict) -> pd.DataFrame:
     """Return the unit costs that count: no two of the same pounds that move alike.
 
-    Of all sets of prices that hold no two measures of the same pounds, the one worth most. Pounds
-    are one payer's; those of a first entry are of all of them together.
+    Of all sets of prices that hold no two measures of the same pounds, the one worth most, as the
+    public purse counts them. Pounds are one payer's; those of a first entry are of all of them
+    together.
     """
     held = held[held["outcome"].isin(found["outcome"])]
-    each = {**asked, "families": {0: 1.0}}
+    counted = held["price"] * (held["cashable"] if asked["cashable_only"] else 1.0)
     worth: dict[tuple[str, str], float] = {}
-    for row, power in zip(found.to_dict("records"), powers, strict=True):
-        lasts = float(power @ _flows(row, each, list(range(asked["horizon"]))) @ near)
-        for payer, price in held[held["outcome"] == row["outcome"]].groupby("payer")["price"]:
+    for row, last in zip(found.to_dict("records"), lasts, strict=True):
+        rows = held["outcome"] == row["outcome"]
+        for payer, price in counted[rows].groupby(held.loc[rows, "payer"]):
             key = row["outcome"], str(payer)
-            less = -row["estimate"] * row["scale"] * lasts * price.sum()
+            less = -row["scale"] * row["kept"] * last * price.sum()
             worth[key] = worth.get(key, 0.0) + less
     gone = set()
     for sign in (1, -1):

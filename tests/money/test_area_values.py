@@ -79,6 +79,19 @@ def test_what_no_area_shows_is_at_the_nation_s_effect_and_costs_are_shared_with_
     assert "At the nation's effect: Emergency admissions." in found.counted()
 
 
+def test_an_area_s_harm_grows_by_optimism_bias_where_the_nation_gains():
+    """Once it shrank with the nation's gain: half of the harm was taken for optimism."""
+    estimates = np.where(np.arange(12) == 3, 0.5, -0.1)
+    exact = {"offences": tf.pool_areas(estimates, np.full(12, 1e-4), NAMES)}
+    asked = {"families": FAMILIES, "draws": 200, **FIXED}
+    plain, found = (
+        tf.appraise_areas(exact, 0.0, optimism_bias=bias, **asked).frame["npv_per_family"]
+        for bias in (0.0, {"C": 0.4})
+    )
+    ratio = (found / plain).to_numpy()
+    assert ratio == pytest.approx(np.where(np.arange(12) == 3, 1.4, 0.6))
+
+
 def test_small_areas_count_and_are_not_shown():
     effects = both()
     counts = np.full(12, 200.0)

@@ -95,10 +95,31 @@ def test_the_monte_carlo_error_is_the_spread_over_seeds():
     ]
     values = pd.concat([one["value"] for one in tables], axis=1)
     errors = pd.concat([one["error"] for one in tables], axis=1)
-    for name in ("effects", "everything"):
-        ratio = np.sqrt((errors.loc[name] ** 2).mean()) / values.loc[name].std()
-        assert 0.75 < ratio < 1.33
+    ratio = np.sqrt((errors.loc["everything"] ** 2).mean()) / values.loc["everything"].std()
+    assert 0.75 < ratio < 1.33
     assert (errors.loc["programme costs"] == 0).all()  # they are known
+    # What effects tell needs no draws; with doubt, which is no normal, it does.
+    assert errors.loc["effects"].max() < 1e-6
+    doubt = pd.DataFrame({"world": ["a", "a", "b", "b"], "weight": 1.0, "relative": [0.0, 0, 1, 1],
+                          "outcome": ["offences", "asb_incidents"] * 2})  # fmt: skip
+    doubted = tf.with_doubt(found, found.uncertainty(600), doubt)
+    rows = tf.value_of_information(found, doubted, phase="one").set_index("known")
+    assert rows.loc["effects", "error"] > 0
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_to_know_all_is_worth_no_less_than_a_part_and_a_study_no_more_than_its_effects(seed):
+    rng = np.random.default_rng(seed)
+    found = two_effects(rho=float(rng.uniform(-0.9, 0.9)), cost=float(rng.uniform(2e4, 1.2e5)))
+    drawn = found.uncertainty(300, seed)
+    rows = tf.value_of_information(found, drawn, phase="one").set_index("known")["value"]
+    assert (rows >= 0).all()
+    assert rows["everything"] == rows.max()
+    worth = tf.value_of_study(found, drawn, phase="one", sd=SD, families=[0, 50, 1e3, 1e5, 1e9])
+    values = worth.frame["value"].to_numpy()
+    assert (np.diff(values) >= 0).all()
+    assert values[0] == 0 < values[-1] <= worth.limit * (1 + 1e-9)
+    assert worth.limit == pytest.approx(rows["effects"], rel=1e-9)
 
 
 # ------------------------------------------------------------------ one price base, one base year
@@ -342,7 +363,9 @@ def test_a_doubt_that_is_none_is_refused(doubt, message):
 
 
 def designs_of(**values):
-    return DesignAppraisals(pd.DataFrame({"design": list(values)}), {}, 0.9, npvs=values)
+    means = [one.mean() for one in values.values()]
+    frame = pd.DataFrame({"design": list(values), "npv": means})
+    return DesignAppraisals(frame, {}, 0.9, npvs=values)
 
 
 def test_an_average_is_the_mixture_of_the_designs_draws():
@@ -386,3 +409,6 @@ def test_designs_keep_the_draws_that_their_intervals_are_of():
     assert np.quantile(designs.npvs["one"], [0.025, 0.975]) == pytest.approx(
         [row["low"], row["high"]]
     )
+    # One design alone is averaged to its own value, and not to its draws'.
+    alone = tf.average_designs(designs, {"alone": {"one": 1}}).frame.iloc[0]
+    assert alone["npv"] == row["npv"] == pytest.approx(designs.appraisals["one"].npv)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import tfeval as tf
@@ -47,10 +48,54 @@ def test_one_absence_measured_twice_is_counted_once():
     assert alone.benefits == pytest.approx(own.benefits)
     with pytest.raises(DataError, match="measure the same"):
         appraised(both, convert=CONVERT, on_overlap="refuse")
+    # The errors are those of the effects that are left.
+    sizes = {"unauthorised_absence": 0.004, "sessions_unauthorised": 2.0, "offences": 0.05}
+    errors = effects_of({name: -size for name, size in sizes.items()}, sizes)
+    model = tf.appraise(errors, 1e5, convert=CONVERT, **ASKED).model
+    assert np.sqrt(np.diag(model.covariance)).tolist() == pytest.approx([2.0, 0.05])
+    # Two that are said to be each other's measure both stay: neither is left.
+    swapped = {"offences": ("court_event", 1.0), "court_event": ("offences", 1.0)}
+    each = [appraised({name: -0.1}, convert={name: to}).benefits for name, to in swapped.items()]
+    found = appraised({"offences": -0.1, "court_event": -0.1}, convert=swapped)
+    assert max(each) <= found.benefits <= sum(each) + 1e-6
     # What is named as of other people stays: boys' and girls' days are not the same days.
     people = {"girls": ("custody", 1.0), "boys": ("custody", 1.0)}
     two = appraised({"girls": -0.01, "boys": -0.02}, convert=people)
     assert two.benefits == pytest.approx(appraised({"custody": -0.03}).benefits)
+
+
+@pytest.mark.parametrize("income", [None, 0.5])
+def test_a_break_even_effect_put_in_has_a_value_of_nothing_whichever_way_it_lies(income):
+    """With weights a family's allowance counts for more than its cost: more of it is worth more."""
+    effects = {"employment": 12.0, "jobseekers_allowance": -9.0, "looked_after": 2.0}
+    asked = {"optimism_bias": {"A": 0.1, "B": 0.3, "C": 0.5}, "displacement": 0.4,
+             "relative_income": income}  # fmt: skip
+    rows = appraised(effects, **asked).break_even().set_index("outcome")
+    assert (rows.loc["jobseekers_allowance", "given_others"] > 0) == (income is not None)
+    for name, needed in rows["given_others"].items():
+        found = appraised(effects | {name: needed}, **asked)
+        assert found.npv == pytest.approx(0.0, abs=1e-9 * found.lines["present_value"].abs().sum())
+
+
+def test_where_nothing_was_spent_no_ratio_is_written():
+    found = appraised({"offences": -0.1}, cost=0.0)
+    drawn = found.uncertainty(200)
+    designs = tf.appraise_designs({"one": found.effects}, 0.0, draws=200, **ASKED)
+    shown = [found.table(), found.five_es(), found.five_es(drawn), found.card(drawn),
+             drawn.table(), designs.table()]  # fmt: skip
+    assert not [text for text in (one.text() for one in shown) if "nan" in text.lower()]
+    assert "nothing was spent" in found.five_es().text()
+    assert found.costs == 0
+    assert str(found.costs) == "0.0"  # and not less than nothing
+    with_cost = appraised({"offences": -0.1}, cost=1e4).five_es().text()
+    assert "of benefit for each £1; fiscal return" in with_cost
+
+
+def test_a_horizon_beyond_another_edition_s_schedule_is_turned_by_those_that_reach():
+    last = tf.discount_rates("2018")["to_year"].max()
+    for horizon in (int(last) + 1, 60):
+        rows = appraised({"offences": -0.1}, horizon=horizon).one_way()
+        assert "Discounting" in set(rows["parameter"])
 
 
 def test_effects_of_two_populations_are_not_multiplied_by_one_number_of_families():

@@ -159,6 +159,17 @@ def test_what_rises_from_low_to_high_is_taken(ends, spread, value):
         ({"perspective": "mine"}, "There is no perspective"),
         ({"costs": "all"}, "no view of costs"),
         ({"green_book_edition": "1066"}, "Green Book"),
+        ({"timing": ["mid"]}, "There is no timing"),
+        ({"perspective": None}, "There is no perspective"),
+        ({"discount_rate": 3.5}, "Assumptions has no setting discount_rate"),
+        ({"persistance": 0.5}, "Did you mean persistence?"),
+        ({"optimism_bias": 40, "optimism_bias_source": "x"}, "optimism_bias lies between 0 and 1"),
+        ({"optimism_bias": {"D": 0.1}, "optimism_bias_source": "x"}, "no grade D"),
+        ({"optimism_bias": [0.1]}, "a share between 0 and 1, or one for each grade"),
+        ({"optimism_bias": "a tenth"}, "no grade a tenth"),
+        ({"optimism_bias": "C=much"}, "optimism_bias lies between 0 and 1"),
+        ({"optimism_bias": 0.1}, "give optimism_bias_source= too"),
+        ({"optimism_bias": {"C": 0.4}, "optimism_bias_source": " "}, "optimism_bias_source= too"),
     ],
 )
 def test_what_is_no_scenario_is_refused(asked, says):
@@ -176,10 +187,80 @@ def test_what_is_no_scenario_is_refused(asked, says):
         ({"optimism_bias": {"D": 0.1}}, "no grade D"),
         ({"optimism_bias": 1.5}, "optimism_bias lies between 0 and 1"),
         ({"horizon": 2.5}, "whole number"),
+        ({"horizon": 0}, "horizon lies between 1 and 60"),
+        ({"families": "many"}, "are a number, not below 0"),
+        ({"families": True}, "are a number, not below 0"),
+        ({"families": {2012.5: 10}}, "Families join in a year between 1990 and 2100, not 2012.5"),
+        ({"families": {None: 10}}, "Families join in a year between 1990 and 2100, not None"),
+        ({"base_year": 2010.5}, "base_year lies between 1990 and 2100, not 2010.5"),
+        ({"base_year": "2010-11"}, "base_year lies between"),
+        ({"base_year": 1700}, "base_year lies between"),
+        ({"price_year": float("nan")}, "price_year lies between"),
+        ({"persistence": True}, "Persistence is the share"),
+        ({"cashable_only": "no"}, "cashable_only is True or False"),
+        ({"rate": 3.5}, "There is no rate 3.5"),
+        ({"edition": 2022}, "There is no Green Book edition 2022"),
+        ({"perspective": ["social"]}, "There is no perspective"),
+        ({"convert": {"offences": ("court_event", float("inf"))}}, "how many units of it"),
+        ({"convert": {"offences": 3}}, "how many units of it"),
+        ({"unit_cost_table": "prices.csv"}, "unit_cost_table is a table"),
+        ({"result": ["offences"]}, "There is no effect on"),
+        ({"discount": 0.035}, "appraise has no setting discount"),
     ],
 )
 def test_what_an_appraisal_cannot_take_is_refused(asked, says):
     refused(lambda: tf.appraise(EFFECTS, COSTS, **{"families": 1_000, **asked}), says=says)
+
+
+@pytest.mark.parametrize("months", [0, -12, 12.5, 61, float("inf")])
+def test_windows_that_are_none_are_refused(months):
+    """Months of 0 once left nothing of any benefit, without a word."""
+    effects = effects_of({"offences": -0.1, "out_of_work": -5.0}, 0.5, months=months)
+    refused(lambda: tf.appraise(effects, COSTS, families=1_000), says="The effects' months")
+
+
+@given(
+    count=st.integers(10, 10**6), years=st.integers(1, 60), lag=st.integers(0, 60),
+    share=st.floats(0, 1, width=32),
+)  # fmt: skip
+@settings(max_examples=10, deadline=None)
+def test_numbers_of_other_kinds_are_numbers(count, years, lag, share):
+    asked = {"families": count, "horizon": years, "lag": lag, "persistence": share}
+    own = tf.appraise(EFFECTS, COSTS, **asked)
+    asked = {"families": np.int64(count), "horizon": float(years), "lag": np.float64(lag),
+             "persistence": np.float32(share), "price_year": np.int64(2024)}  # fmt: skip
+    assert tf.appraise(EFFECTS, COSTS, **asked).npv == pytest.approx(own.npv, rel=1e-9, abs=1e-6)
+
+
+def test_one_year_written_twice_has_the_families_of_both():
+    once = tf.appraise(EFFECTS, COSTS, families={2012: 800})
+    twice = tf.appraise(EFFECTS, COSTS, families={"2012-13": 500, 2012: 300})
+    assert twice.settings.families == once.settings.families
+    assert twice.npv == once.npv
+
+
+def test_what_draws_are_asked_for_is_a_number():
+    found = tf.appraise(EFFECTS, COSTS, families=1_000)
+    drawn = found.uncertainty(np.int64(200), seed=2)
+    for seed in ("one", -1, 1.5):
+        refused(lambda seed=seed: found.uncertainty(200, seed), says="seed is a whole number")
+    for level in (95, float("nan"), 0.0):
+        refused(lambda level=level: drawn.interval("npv", level), says="level lies between")
+    refused(lambda: drawn.acceptability(["much"]), says="willingness is a row of amounts")
+
+
+def test_an_effect_with_an_error_below_nothing_is_not_certain():
+    frame = EFFECTS.frame.assign(std_error=[-0.05, 2.5])
+    found = tf.appraise(tf.Effects(frame, EFFECTS.joint), COSTS, families=1_000)
+    assert found.model.outcomes == ("out_of_work",)
+
+
+def test_costs_at_an_end_of_their_range_are_said_to_be_taken_as_certain():
+    ends = {"low": 3e5, "high": 9e5}
+    for amount, said in ((3e5, True), (9e5, True), (5e5, False)):
+        found = tf.appraise(EFFECTS, COSTS.head(1).assign(amount=amount, **ends), families=1_000)
+        assert any("at an end of the range" in note for note in found.notes) == said
+        assert (np.ptp(found.uncertainty(200).costs) == 0) == said
 
 
 def test_kinds_of_error_say_whose_fault_it_is():

@@ -22,6 +22,9 @@ OTHER = tf.Assumptions(
     price_year=2015, green_book_edition="2022", appraisal_years=3, persistence=0.8,
     perspective="fiscal", costs="central", timing="end", base_year=2010,
 )  # fmt: skip
+#: With shares of somebody's, by grade.
+BIAS = {"optimism_bias": {"B": 0.1, "C": 0.25}, "optimism_bias_source": "A report, page 3."}
+CAREFUL = replace(OTHER, **BIAS)
 
 
 def test_costs_are_those_that_programme_costs_has():
@@ -59,7 +62,33 @@ def test_an_appraisal_takes_every_setting_of_the_scenario():
     assert OTHER.of_phase("one") == {
         "price_year": 2015, "edition": "2022", "horizon": 3, "persistence": (0.8, 0.3, 1.0),
         "perspective": "fiscal", "timing": "end", "base_year": 2010,
+        "optimism_bias": {"A": 0.0, "B": 0.0, "C": 0.0}, "optimism_bias_source": "",
     }  # fmt: skip
+
+
+def test_optimism_bias_is_taken_off_everything_and_its_source_is_said():
+    assert replace(OTHER, **{**BIAS, "optimism_bias": "C=0.25, B = 0.1"}) == CAREFUL
+    assert len({OTHER, CAREFUL, replace(CAREFUL)}) == 2
+    assert "overstated by 10% of grade B, 25% of grade C (A report, page 3)." in CAREFUL.words(
+        "one"
+    )
+    for held in (OTHER, tf.Assumptions(optimism_bias=0.0)):
+        assert "overstated" not in held.words("one")
+    frame = pd.DataFrame({"outcome": ["custody", "arrest", "ae_attendances"], "months": 12,
+                          "estimate": [-0.01, 0.2, -0.1], "std_error": 0.0})  # fmt: skip
+    effects = Effects(frame, np.zeros((3, 3)))
+    found, plain = (
+        tf.appraise(effects, 1e5, families=1_000, **held.of_phase("one"))
+        for held in (CAREFUL, OTHER)
+    )
+    # Gains of grades C and B shrink, each by its own share, and a harm of grade B grows.
+    benefits = [one.by("line").set_index("line")["benefits"] for one in (found, plain)]
+    ratio = (benefits[0] / benefits[1]).drop("Programme")
+    assert ratio.to_dict() == pytest.approx({"custody": 0.75, "arrest": 1.1, "ae_attendances": 0.9})
+    assert any("(A report, page 3)" in note for note in found.notes)
+    # The claim of 2015 rests on no record: grade C.
+    times = np.divide(times_lasting(CAREFUL), times_lasting(OTHER))
+    assert times == pytest.approx([0.75] * 3)
 
 
 @pytest.mark.parametrize("phase", ["one", "two", "supporting_families"])
@@ -92,7 +121,8 @@ def test_the_whole_scenario_is_said():
 
 @pytest.mark.parametrize("field", [field.name for field in fields(tf.Assumptions)])
 def test_what_is_said_differs_with_each_part_of_the_scenario(field):
-    assert replace(HELD, **{field: getattr(OTHER, field)}).words("one") != HELD.words("one")
+    changed = BIAS if field in BIAS else {field: getattr(OTHER, field)}
+    assert replace(HELD, **changed).words("one") != HELD.words("one")
 
 
 def test_no_page_of_money_leaves_out_the_year_to_which_it_is_discounted():
@@ -120,13 +150,16 @@ def test_the_budget_s_present_value_by_hand():
 # The claims of 2015 on the scenario's years and persistence.
 
 
-@pytest.mark.parametrize("held", [HELD, OTHER, replace(HELD, persistence=1.0, appraisal_years=20)])
+@pytest.mark.parametrize(
+    "held", [HELD, OTHER, CAREFUL, replace(HELD, persistence=1.0, appraisal_years=20)]
+)
 def test_a_benefit_that_lasts_breaks_even_at_the_share_that_is_said(held):
     """The share, put through the appraisal as all but the deadweight, gives a value of nothing."""
     for row in tf.break_even_2015(held).itertuples():
         at = tf.appraise_claim(row.benefit, row.cost, max(0.0, 1 - row.lasting), assumptions=held)
         assert at.npv == pytest.approx(0.0, abs=1e-6 * row.cost)
-        assert row.lasting_low <= row.lasting <= row.lasting_high <= row.share + 1e-12
+        assert row.lasting_low <= row.lasting <= row.lasting_high
+        assert row.lasting_high <= row.share / (1 - held.bias["C"]) + 1e-12
     shares = tf.break_even_2015(held)["lasting"]
     assert break_even_deadweight(held)["deadweight"].to_list() == pytest.approx(
         (1 - shares).to_list()

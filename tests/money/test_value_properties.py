@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tfeval as tf
-from tests.money.appraised import effects_of
+from tests.money.appraised import effects_of, price_list
 from tests.money.test_independent import PRICED, TIED, random_costs, random_settings
 from tfeval.money.unit_costs import unit_costs
 from tfeval.programme.outcomes import OUTCOMES, is_more_better
@@ -21,10 +21,8 @@ CLOSE = 1e-9
 def plain_settings(rng: np.random.Generator) -> dict:
     """Return settings of every kind, a pound of everybody counting one."""
     asked = random_settings(rng, ["offences"])
-    bias = asked["optimism_bias"]
     same: dict = {"public_funds": 1.0, "cashable_only": False, "relative_income": None}
-    same["horizon"] = min(asked["horizon"], 4)
-    return asked | same | {"optimism_bias": 0.2 if isinstance(bias, dict) else bias}
+    return asked | same | {"horizon": min(asked["horizon"], 4)}
 
 
 def random_table(rng: np.random.Generator, without: str = "") -> dict[str, float]:
@@ -143,6 +141,24 @@ def test_a_harm_in_arrests_hides_no_harm_to_victims():
     offences = accounts({"offences": 0.2}, 0.0, asked)
     both = accounts({"offences": 0.2, "arrest": 0.5}, 0.0, asked)
     assert both.loc["social", "npv"] < offences.loc["social", "npv"] < 0
+
+
+@pytest.mark.parametrize(
+    "asked", [{"optimism_bias": {"C": 0.5}}, {"cashable_only": True, "perspective": "fiscal"}]
+)
+def test_of_the_same_pounds_the_measure_is_kept_that_counts_for_more(asked):
+    """Not the one that would if nothing were weighed: then arrests took away worse offences."""
+    prices = price_list(
+        ("offences", "police", 100.0, "Home Office/police", "no"),
+        ("arrest", "police", 100.0, "Home Office/police", "no"),
+    ).assign(
+        made=["C", "B"], cashable=[1.0, 0.1], cashable_low=[1.0, 0.1], cashable_high=[1.0, 0.1]
+    )
+    asked = asked | {"families": 1_000, "horizon": 1, "unit_cost_table": prices}
+    offences = accounts({"offences": 1.0}, 0.0, asked)["npv"]
+    both = accounts({"offences": 1.0, "arrest": 1.2}, 0.0, asked)["npv"]
+    assert (both <= offences).all()
+    assert (offences < 0).all()
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import tfeval as tf
-from tests.money.appraised import effects_of, whole
+from tests.money.appraised import effects_of, price_list, whole
 from tests.money.sheets import read_workbook
 from tfeval.errors import DataError, ReportError
 from tfeval.programme.published import published
@@ -175,11 +175,31 @@ TURNED = {
                      0.6, {"displacement": 0.6}),
     "income": ("Assumptions", "Value", {"Assumption": "Families' income over the median"},
                "not used", {"relative_income": None}),
+    "mean of the range": (
+        "Assumptions", "Value",
+        {"Assumption": "Persistence 1: share left each further year, on average"},
+        0.7, {"persistence": {"": (0.7, 0.1, 1.0), "looked_after": 0.4}}),
+    "bias of C": ("Assumptions", "Value", {"Assumption": "Optimism bias, evidence of grade C"},
+                0.0, {"optimism_bias": {"B": 0.1}}),
+    "long lag": ("Assumptions", "Value",
+                 {"Assumption": "Months from joining until an effect begins"}, 40, {"lag": 40}),
+    "elasticity": ("Assumptions", "Value",
+                   {"Assumption": "Elasticity of the marginal utility of income"},
+                   2.0, {"elasticity": 2.0}),
+    "public funds": ("Assumptions", "Value", {"Assumption": "What a pound of public money counts"},
+                     1.0, {"public_funds": 1.0}),
     "cashable": ("Assumptions", "Value", {"Assumption": "Count only what stops being spent"},
                  "yes", {"cashable_only": True}),
     "unit cost": ("Unit costs", "Published value, pounds",
                   {"Outcome": "Offences", "Component": "police"}, 900.0,
                   {"unit_cost_table": priced(value=900.0, high=1e4)}),
+    "conversion": ("Unit costs", "Divided by", {"Outcome": "Offences", "Component": "police"}, 0.25,
+                   {"unit_cost_table": priced(divided_by=0.25)}),
+    "own share": ("Unit costs", "Share of its own",
+                  {"Outcome": "Offences", "Component": "police"}, 0.4,
+                  {"unit_cost_table": priced(own=0.4, own_low=0.3, overlaps="custody: x")}),
+    "units": ("Effects", "Units of the unit cost for each", {"Effect_on": "Offences"}, 3.0,
+              {"convert": {"offences": ("offences", 3.0)}}),
     "effect": ("Effects", "Effect a family", {"Effect_on": "Looked after"}, -2.0,
                {"effects": {**EFFECTS, "looked_after": -2.0}}),
     "families": ("Families", "Families", {"Financial_year": "2014-15"}, 900,
@@ -238,8 +258,7 @@ def test_what_follows_is_a_formula_and_what_can_be_turned_is_not(written):
             for heading, cell in row.items():
                 if isinstance(cell.value, float) and heading not in named:
                     assert cell.formula, (name, heading, cell.address)
-    for name, _, where, *_ in TURNED.values():
-        heading = next(one[1] for one in TURNED.values() if one[0] == name)
+    for name, heading, where, *_ in TURNED.values():
         assert not sheets[name].cell(heading, **where).formula
     assert sheets["Unit costs"].cell("Amount, pounds a unit", Outcome="Offences",
                                      Component="police").formula  # fmt: skip
@@ -326,6 +345,36 @@ def test_a_workbook_needs_a_place_and_ten_families(tmp_path):
         found.to_workbook(tmp_path / "nowhere" / "value.xlsx")
     with pytest.raises(DataError, match="fewer than 10 families"):
         appraisal(families=9).to_workbook(tmp_path / "value.xlsx")
+
+
+def test_text_is_text_whatever_it_begins_with(tmp_path):
+    """As a formula it would run on the machine of whoever opens the file."""
+    starts = ("=", "+", "-", "@", "{=")
+    bad = [f'{start}HYPERLINK("http://example.org","x")' for start in starts]
+    prices = price_list(
+        ("offences", bad[0], 100.0, "MoJ", "no"), ("girls", bad[4], 50.0, "MoJ", "no"), note=bad[1],
+        definition=bad[2], conversion=bad[3], range_basis=bad[0], spread=0.2,
+    ).assign(source_title=bad[0], publisher=bad[1], url="javascript:alert(1)", code=bad[2],
+             date=bad[3])  # fmt: skip
+    costs = COSTS.assign(
+        line=bad[0], basis=bad[3], sources=bad[1], urls=f"{bad[0]} http://a.example"
+    )
+    effects = effects_of({"offences": -0.1, "girls": -0.2, bad[3]: 0.3}, 0.5)
+    labels = {"offences": bad[0], "girls": bad[1], bad[3]: bad[2]}
+    effects = replace(effects, settings={**effects.settings, "labels": labels})
+    found = tf.appraise(effects, costs, families=1_000, unit_cost_table=prices,
+                        optimism_bias=0.1, optimism_bias_source=bad[0])  # fmt: skip
+    more = {"More": (pd.DataFrame({bad[0]: bad, "url": ["http://a.example"] * 5}), bad[1])}
+    path = found.to_workbook(tmp_path / "value.xlsx", found.uncertainty(200), more)
+    told, links, formulas = set(), set(), []
+    for sheet in read_workbook(path).values():
+        links |= set(sheet.links.values())
+        told |= {str(cell.value) for row in sheet.rows for cell in row}
+        formulas += [cell.formula for row in sheet.rows for cell in row if cell.formula]
+    assert set(bad) <= told
+    assert formulas
+    assert not [text for text in formulas if "HYPERLINK" in text]
+    assert not [link for link in links if not link.startswith(("http://", "https://", "#"))]
 
 
 def test_what_has_no_price_stands_beside_what_has_and_moves_nothing(tmp_path):

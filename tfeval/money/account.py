@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.errors import DataError, ParameterError, suggest
-from tfeval.money.appraisal_settings import AppraisalSettings
+from tfeval.money.appraisal_settings import AppraisalSettings, is_number
 from tfeval.money.model import ACCOUNTS, Model
 from tfeval.money.prices import in_prices, year_number
 from tfeval.money.unit_costs import PUBLIC, TAXPAYERS
@@ -84,7 +84,7 @@ def programme_lines(costs: Any, settings: AppraisalSettings) -> pd.DataFrame:
         If a column is missing, an amount is not a number of pounds from 0 on, lies outside its
         low and high, or its payer or year is none.
     """
-    if isinstance(costs, int | float) and not isinstance(costs, bool):
+    if is_number(costs):
         first = min(settings.families)
         costs = pd.DataFrame(
             {"year": [first], "amount": [float(costs)], "price_year": [settings.price_year]}
@@ -112,6 +112,12 @@ def programme_lines(costs: Any, settings: AppraisalSettings) -> pd.DataFrame:
     frame = frame.assign(**dict(money.items()))
     frame = in_prices(frame, ["amount", "low", "high"], settings.price_year)
     return frame[["year", "line", "payer", "amount", "low", "high", *list(defaults)[2:]]]
+
+
+def lopsided(spent: pd.DataFrame) -> bool:
+    """Return whether the costs' sum is at an end of its range: no mean of what could be drawn."""
+    low, middle, high = (float(spent[name].sum()) for name in ("low", "amount", "high"))
+    return high - low > _PENNY and min(middle - low, high - middle) <= _PENNY
 
 
 #: A penny of rounding is no fault of a range.
@@ -214,6 +220,22 @@ def ratio(over: float, under: float) -> float:
     (1.5, nan)
     """
     return over / under if under else float("nan")
+
+
+def public_values(rows: pd.DataFrame, model: Model) -> dict[tuple[str, str], float]:
+    """Return what each outcome is worth to each public payer, present value: as it is counted.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        As from `account`.
+    model : Model
+    """
+    rows = rows.assign(pounds=model.by_component(model.point(), "fiscal")[0])
+    public = rows[rows["party"] == TAXPAYERS]
+    sums = public.groupby(["outcome", "payer"], as_index=False)["pounds"].sum()
+    keys = zip(sums["outcome"], sums["payer"], strict=True)
+    return dict(zip(keys, sums["pounds"], strict=True))
 
 
 def accounts(model: Model) -> pd.DataFrame:

@@ -14,10 +14,10 @@ import pandas as pd
 from tfeval.display.figures import Chart
 from tfeval.display.rich import Tabled
 from tfeval.display.tables import Table
-from tfeval.errors import DataError
+from tfeval.errors import DataError, ParameterError
 from tfeval.money import account as measures
 from tfeval.money.appraisal_display import plot, summary_table
-from tfeval.money.appraisal_settings import AppraisalSettings, within
+from tfeval.money.appraisal_settings import AppraisalSettings, is_number, within
 from tfeval.money.card import card_chart, card_frame, card_table, five_es_table
 from tfeval.money.drawing import drawn
 from tfeval.money.model import ACCOUNTS, Model
@@ -142,7 +142,7 @@ class Appraisal(Tabled):
     @property
     def costs(self) -> float:
         """Present value of the programme's costs, pounds."""
-        return -float(self.lines.query("kind == 'cost'")["present_value"].sum())
+        return 0.0 - float(self.lines.query("kind == 'cost'")["present_value"].sum())
 
     @property
     def npv(self) -> float:
@@ -323,9 +323,12 @@ class Appraisal(Tabled):
         """
         for name, value in (("draws", draws), ("correlation", correlation), ("level", level)):
             within(name, value)
+        if not is_number(seed) or seed != seed // 1 or seed < 0:
+            raise ParameterError(f"seed is a whole number from 0 on, not {seed}.")
         effects, inputs = drawn(
             self.model, self.effects.to_frame(), self.effects.joint,
-            tuple(self.valued.costs["grade"]), draws=draws, seed=seed, correlation=correlation,
+            tuple(self.valued.costs["grade"]), draws=int(draws), seed=int(seed),
+            correlation=correlation,
         )  # fmt: skip
         benefits, costs = self.model.by_outcome(inputs).sum(axis=1), self.model.cost(inputs.cost)
         return Uncertainty(
@@ -360,12 +363,11 @@ class Appraisal(Tabled):
         """Return the value with one thing at a time at its ends; see `one_way`."""
         from scipy.special import ndtri  # noqa: PLC0415
 
-        costs, reach = self.valued.costs, float(ndtri((1 + within("level", level)) / 2))
-        worst = {name: max(rows["grade"]) for name, rows in costs.groupby("outcome")}
-        grades = tuple(worst[outcome] for outcome in self.valued.effects["outcome"])
+        reach = float(ndtri((1 + within("level", level)) / 2))
         return one_way(
-            self.model, grades, schedules(len(self.model.years), self.settings.timing), reach
-        )
+            self.model, tuple(self.valued.effects["grade"]),
+            schedules(len(self.model.years), self.settings.timing), reach,
+        )  # fmt: skip
 
     def five_es(self, drawn: Uncertainty | None = None) -> Table:
         """Return economy, efficiency, effectiveness, equity and cost-effectiveness as evidence."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from numbers import Real
 from typing import Any
 
 from tfeval.display.words import financial_year
@@ -47,6 +48,8 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "correlation": (0, 1, ""),
 }
 WHOLE = ("months", "horizon", "lag", "draws")
+#: Years in which families may join, and to which money may be discounted.
+BASE_YEARS = (1990, 2100)
 
 
 def within(name: str, value: Any) -> Any:
@@ -63,13 +66,24 @@ def within(name: str, value: Any) -> Any:
     5
     """
     low, high, unit = RANGES[name]
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not low <= value <= high:
+    if not is_number(value) or not low <= value <= high:
         said = f" {unit}" if unit else ""
         raise ParameterError(f"{name} lies between {low} and {high:,}{said}, not {value}.")
     if name in WHOLE and int(value) != value:
         raise ParameterError(f"{name} is a whole number between {low} and {high:,}.")
-    return value
+    return int(value) if name in WHOLE else value
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value is a number, of numpy too; True and False are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _whole_year(name: str, value: Any, low: int, high: int, more: str = "") -> int:
+    """Return a year that is one and lies within a range."""
+    if not is_number(value) or value != value // 1 or not low <= value <= high:
+        raise ParameterError(f"{name} between {low} and {high}{more}, not {value}.")
+    return int(value)
 
 
 @dataclass(frozen=True)
@@ -98,6 +112,7 @@ class AppraisalSettings:
     perspective: str
     on_overlap: str
     optimism_bias: dict[str, float]
+    optimism_bias_source: str
     displacement: float
     public_funds: float
     base_year: int | None
@@ -140,23 +155,26 @@ def settings_of(
     choices = {"perspective": PERSPECTIVES, "on_overlap": ON_OVERLAP, "timing": TIMINGS,
                "rate": RATES}  # fmt: skip
     for name, known in choices.items():
-        if options[name] not in known:
+        if not isinstance(options[name], str) or options[name] not in known:
             raise ParameterError(
                 f"There is no {name} {options[name]}. {suggest(options[name], known)}"
             )
     if options["rate"] not in edition_of(options["edition"]).kinds:
         raise ParameterError(f"Edition {options['edition']} has no {options['rate']} rate here.")
     for name in ("horizon", "lag", "elasticity", "valued_share", "displacement", "public_funds"):
-        within(name, options[name])
+        options[name] = within(name, options[name])
     for name in ("months", "relative_income", "claims"):
         if options[name] is not None:
-            within(name, options[name])
-    known_years = price_years()
-    if options["price_year"] not in known_years:
-        raise ParameterError(
-            f"price_year lies between {known_years[0]} and {known_years[-1]}, "
-            f"not {options['price_year']}."
-        )
+            options[name] = within(name, options[name])
+    years = price_years()
+    options["price_year"] = _whole_year(
+        "price_year lies", options["price_year"], years[0], years[-1]
+    )
+    if options["base_year"] is not None:
+        options["base_year"] = _whole_year("base_year lies", options["base_year"], *BASE_YEARS)
+    options["optimism_bias_source"] = _source(options["optimism_bias_source"])
+    if not isinstance(options["cashable_only"], bool):
+        raise ParameterError(f"cashable_only is True or False, not {options['cashable_only']}.")
     lasting = persistence if isinstance(persistence, Mapping) else {"": persistence}
     by_outcome = {"": DEFAULT_PERSISTENCE, **lasting}
     return AppraisalSettings(
@@ -180,23 +198,26 @@ def _biases(given: float | Mapping[str, float]) -> dict[str, float]:
 
 def _families(given: float | Mapping[int | str, float], first_year: int) -> dict[int, float]:
     by_year = given if isinstance(given, Mapping) else {first_year: given}
-    counts = {}
+    counts: dict[int, float] = {}
     for year, count in by_year.items():
-        number = year_number(year) if isinstance(year, str) else int(year)
-        if not 1990 <= number <= 2100:
-            raise ParameterError(f"Families join in a year between 1990 and 2100, not {number}.")
-        if not count >= 0 or count == float("inf"):
+        number = year_number(year) if isinstance(year, str) else year
+        number = _whole_year("Families join in a year", number, *BASE_YEARS)
+        if not is_number(count) or not 0 <= count < float("inf"):
             raise ParameterError(f"Families who join in {number} are a number, not below 0.")
-        counts[number] = float(count)
+        # One year may be written in two ways, as 2012 and "2012-13".
+        counts[number] = counts.get(number, 0.0) + float(count)
     if not sum(counts.values()) > 0:
         raise ParameterError("families says how many were reached: a number above 0.")
     return dict(sorted(counts.items()))
 
 
 def _conversions(given: Mapping[str, tuple[str, float]]) -> dict[str, tuple[str, float]]:
+    if not isinstance(given, Mapping):
+        raise ParameterError("convert is a mapping of an effect's outcome to an outcome and units.")
     pairs = {}
     for name, pair in given.items():
-        if len(pair) != 2 or not abs(float(pair[1])) > 0:
+        whole = isinstance(pair, tuple | list) and len(pair) == 2 and is_number(pair[1])
+        if not whole or not 0 < abs(float(pair[1])) < float("inf"):
             raise ParameterError(
                 f"convert[{name!r}] is the outcome of a unit cost and how many units of it one "
                 'unit of the effect is, such as ("sessions_unauthorised", 380.0).'
@@ -218,7 +239,6 @@ _COSTS = {
 _ACCOUNTS = {"social": "everybody's account", "fiscal": "the account of the public purse"}
 _FLOWS = {"mid": "in mid-year", "end": "at the end of the year"}
 _SHARES = {0.0: "nothing", 0.5: "half", 1.0: "all"}
-_BASE_YEARS = (1990, 2100)
 
 
 def _years() -> tuple[float, float]:
@@ -230,12 +250,35 @@ def _base_year(value: Any) -> int | None:
     """Return the year to which money is discounted, as given; None leaves it to the phase."""
     if value is None:
         return None
-    low, high = _BASE_YEARS
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+    return _whole_year("The parameter base_year is a year", value, *BASE_YEARS, ", or none")
+
+
+def _bias(value: Any) -> str:
+    """Return optimism bias as text, by grade, to compare and to record by: "B=0.1, C=0.4"."""
+    given = value
+    if isinstance(value, str):
+        parts = [part.partition("=") for part in value.split(",") if part.strip()]
+        given = {grade.strip(): _float(share) for grade, _, share in parts}
+    elif not is_number(value) and not isinstance(value, Mapping):
         raise ParameterError(
-            f"The parameter base_year is a year between {low} and {high}, or none, not {value}."
+            "The parameter optimism_bias is a share between 0 and 1, or one for each grade of "
+            f'evidence ({", ".join(GRADES)}), such as "B=0.1, C=0.4", not {value}.'
         )
-    return value
+    shares = _biases(given)
+    return ", ".join(f"{grade}={share!r}" for grade, share in shares.items() if share)
+
+
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")  # no share
+
+
+def _source(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ParameterError(f"The parameter optimism_bias_source is a text, not {value}.")
+    return " ".join(value.split()).rstrip(".")
 
 
 @lru_cache(maxsize=16)
@@ -266,11 +309,24 @@ class Assumptions(Settings):
         When in the year money flows.
     base_year : int or None
         The year to which money is discounted; None is the first in which the phase spends.
+    optimism_bias : str, float or mapping of grade to float
+        Share, 0 to 1, by which benefits are taken to be overstated, as in `appraise`; kept as text
+        by grade, such as "B=0.1, C=0.4". By default none: what was published was not read.
+    optimism_bias_source : str
+        Whose shares these are: needed where any is above 0, and printed with them.
+
+    Raises
+    ------
+    ParameterError
+        If a value is none that it may have, or optimism bias has no source.
 
     Examples
     --------
     >>> Assumptions(persistence=0.8).lasting
     (0.8, 0.3, 1.0)
+    >>> careful = Assumptions(optimism_bias={"C": 0.4}, optimism_bias_source="our board, June 2026")
+    >>> careful.words("one").split(". ")[-1]
+    'Benefits are taken to be overstated by 40% of grade C (our board, June 2026).'
     >>> print(Assumptions().words("one"))
     Prices of 2024-25, discounted to 2011-12 at the rates of Green Book 2026, flows in mid-year. \
 Counted are 5 years from when a family joins, half of an effect left in each further year (between \
@@ -318,6 +374,26 @@ nothing and all), all public costs, those of authorities among them, and everybo
         "year to which money is discounted; None: the first in which the phase spends",
         official=_base_year,
     )
+    optimism_bias: str | float | Mapping[str, float] = setting(
+        "", "share by which benefits are overstated, or one by grade of evidence", official=_bias
+    )
+    optimism_bias_source: str = setting(
+        "", "where the shares of optimism bias are from: title, page or address", official=_source
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if any(self.bias.values()) and not self.optimism_bias_source:
+            raise ParameterError(
+                "optimism_bias: nobody's shares are assumed here; give optimism_bias_source= too, "
+                "the title and page, or the address, that they are taken from."
+            )
+
+    @property
+    def bias(self) -> dict[str, float]:
+        """Share by which benefits are taken to be overstated, by grade of evidence."""
+        pairs = (part.split("=") for part in str(self.optimism_bias).split(", ") if part)
+        return _biases({grade: float(share) for grade, share in pairs})
 
     @property
     def lasting(self) -> tuple[float, float, float]:
@@ -335,6 +411,7 @@ nothing and all), all public costs, those of authorities among them, and everybo
             "price_year": self.price_year, "edition": str(self.green_book_edition),
             "horizon": self.appraisal_years, "persistence": self.lasting,
             "perspective": self.perspective, "timing": self.timing, "base_year": self.base_year,
+            "optimism_bias": self.bias, "optimism_bias_source": self.optimism_bias_source,
         }  # fmt: skip
 
     def discounted_to(self, phase: str) -> int:
@@ -369,11 +446,19 @@ nothing and all), all public costs, those of authorities among them, and everybo
         )
 
     def words(self, phase: str) -> str:
-        """Say the whole scenario of a phase in two sentences, for readers."""
+        """Say the whole scenario of a phase in two or three sentences, for readers."""
         return (
             f"{self.money_words(phase)} Counted are {self.lasting_words()}, {_COSTS[self.costs]}, "
-            f"and {_ACCOUNTS[self.perspective]}."
+            f"and {_ACCOUNTS[self.perspective]}.{self._bias_words()}"
         )
+
+    def _bias_words(self) -> str:
+        """Say by how much benefits are taken to be overstated, and who says so."""
+        shares = [f"{share:.0%} of grade {grade}" for grade, share in self.bias.items() if share]
+        if not shares:
+            return ""
+        said = f"{', '.join(shares)} ({self.optimism_bias_source})"
+        return f" Benefits are taken to be overstated by {said}."
 
 
 def share_words(share: float) -> str:

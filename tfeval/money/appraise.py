@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tfeval.display.words import financial_year
-from tfeval.errors import ParameterError, suggest
-from tfeval.impact.effects.words import in_full, label_of
-from tfeval.money.account import PROGRAMME, account, programme_lines
+from tfeval.errors import ParameterError, names_settings, suggest
+from tfeval.money.account import PROGRAMME, account, programme_lines, public_values
 from tfeval.money.appraisal import Appraisal
 from tfeval.money.appraisal_settings import (
     DEFAULT_PERSISTENCE,
@@ -21,8 +19,9 @@ from tfeval.money.appraisal_settings import (
 )
 from tfeval.money.model import ACCOUNTS, Array, Model
 from tfeval.money.monetised import Valued, chosen, valued, without_error, without_small
+from tfeval.money.notes import notes_on
 from tfeval.money.persistence import Given, profile, reached, window_weights
-from tfeval.money.prices import TIMINGS, discount_factors, edition_of
+from tfeval.money.prices import discount_factors
 from tfeval.money.unit_costs import TAXPAYERS
 from tfeval.programme.outcomes import OUTCOMES
 
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 
 # An appraisal's model and its lines, every pound of them, from effects, unit costs and costs.
 
-#: Units of which nobody has more than all, and what rounding may leave.
-_SHARES, _ROUNDING = ("0 or 1", "proportion", "share"), 1e-9
 #: The most of the variance of what persists that effects may tell.
 _ALL = 0.999
 #: Columns of `Appraisal.lines`, in order.
@@ -145,9 +142,8 @@ def _biased(valuation: Valued, settings: AppraisalSettings) -> tuple[Array, Arra
     by the sign of the estimate; work that displaces others' counts less.
     """
     effects, costs = valuation.effects, valuation.costs
-    grade = costs.groupby("outcome")["grade"].max()
     brings = costs.groupby("outcome")["amount"].sum() < 0
-    bias = effects["outcome"].map(grade).map(settings.optimism_bias).to_numpy(dtype=float)
+    bias = effects["grade"].map(settings.optimism_bias).to_numpy(dtype=float)
     gain = (
         -effects["estimate"]
         * effects["scale"]
@@ -252,6 +248,7 @@ def _spent_lines(spent: pd.DataFrame) -> pd.DataFrame:
     )  # fmt: skip
 
 
+@names_settings
 def appraise(
     effects: Effects,
     costs: pd.DataFrame | float,
@@ -268,6 +265,7 @@ def appraise(
     perspective: str = "social",
     on_overlap: str = "net",
     optimism_bias: float | Mapping[str, float] = 0.0,
+    optimism_bias_source: str = "",
     displacement: float = 0.0,
     public_funds: float = 1.0,
     first_year: int = 2012,
@@ -323,7 +321,9 @@ def appraise(
     optimism_bias : float or mapping of grade to float, default 0
         Share, 0 to 1, by which benefits are taken to be overstated; harms grow by it. By grade
         of evidence: the worst of the outcome's unit costs. No published shares by grade were read;
-        the Green Book has none for benefits.
+        the Green Book says that there are none for benefits that hold in general.
+    optimism_bias_source : str, optional
+        Whose shares these are, to be printed with them; `Assumptions` asks for it.
     displacement : float, default 0
         Share of gains in work, 0 to 1, that others lose.
     public_funds : float, default 1
@@ -381,8 +381,11 @@ def appraise(
     >>> round(found.benefits), round(found.npv)
     (17471, -474002)
     """
+    if not hasattr(effects, "joint"):
+        raise ParameterError("effects is one table with its covariance: Effects(rows, covariance).")
     settings = settings_of(
-        families, first_year, persistence, convert, optimism_bias, months=months,
+        families, first_year, persistence, convert, optimism_bias,
+        optimism_bias_source=optimism_bias_source, months=months,
         price_year=price_year, edition=edition, rate=rate, timing=timing, horizon=horizon, lag=lag,
         perspective=perspective, on_overlap=on_overlap, displacement=displacement,
         public_funds=public_funds, base_year=base_year, cashable_only=cashable_only,
@@ -393,12 +396,19 @@ def appraise(
     taken, unknown = without_error(shown)
     _check_result(taken, result, unknown)
     _check_lasting(effects, settings)
-    valuation = valued(taken, settings, unit_cost_table, small, unknown)
-    rows = account(valuation.effects, valuation.costs, settings)
     spent = programme_lines(costs, settings)
-    own = np.asarray(taken.joint, dtype=float)[np.ix_(valuation.rows, valuation.rows)]
-    model = model_of(valuation, rows, spent, own, settings)
-    notes = _notes(settings, model.years[0], taken, small, unknown, tied=bool(model.tie.any()))
+    together = np.asarray(taken.joint, dtype=float)
+
+    def made(valuation: Valued) -> tuple[pd.DataFrame, Model]:
+        rows = account(valuation.effects, valuation.costs, settings)
+        own = together[np.ix_(valuation.rows, valuation.rows)]
+        return rows, model_of(valuation, rows, spent, own, settings)
+
+    valuation = valued(taken, settings, unit_cost_table, lambda whole: public_values(*made(whole)),
+                       small=small, unknown=unknown)  # fmt: skip
+    rows, model = made(valuation)
+    notes = notes_on(settings, model.years[0], taken, small, unknown, spent=spent,
+                     tied=bool(model.tie.any()))  # fmt: skip
     return Appraisal(
         frame=lines_of(model, valuation, rows, spent, settings), model=model, settings=settings,
         effects=taken, valued=valuation, spent=spent, notes=notes, simulated=taken.simulated,
@@ -410,7 +420,7 @@ def _check_result(effects: Effects, result: str | None, unknown: list[dict]) -> 
         if row["what"] == result:
             raise ParameterError(f"The effect on {result} cannot be costed. {row['reason']}")
     outcomes = effects.to_frame().set_index("outcome")["estimate"]
-    if result is not None and result not in outcomes:
+    if result is not None and result not in list(outcomes.index):
         raise ParameterError(f"There is no effect on {result}. {suggest(result, outcomes.index)}")
     if result is not None and abs(outcomes[result]) > 1:
         raise ParameterError(
@@ -426,75 +436,3 @@ def _check_lasting(effects: Effects, settings: AppraisalSettings) -> None:
             raise ParameterError(
                 f"persistence: there is no effect on {name}. {suggest(name, known)}"
             )
-
-
-def _notes(
-    settings: AppraisalSettings, base: int, effects: Effects, small: list[str], unknown: list[dict],
-    *, tied: bool,
-) -> tuple[str, ...]:  # fmt: skip
-    year, count = settings.price_year, len(small) + len(unknown) + len(effects.frame)
-    notes = [
-        f"Pounds in {financial_year(year)} prices, discounted to {financial_year(base)}; "
-        f"{edition_of(settings.edition).label}, {settings.rate} rate, flows "
-        f"{TIMINGS[settings.timing]}; {settings.horizon} years from when a family joins.",
-        f"Assumed: of an effect there is left, in each further year after the window measured, "
-        f"{_lasting(settings)}.",
-        "What would have happened anyway is in the comparison group: no deadweight is assumed.",
-    ]
-    notes += [*_turned(settings), *_beyond(effects)]
-    if tied:
-        notes.append(
-            "What is left of effects was estimated from the same families as the effects: the two "
-            "err together and are drawn together, and what is expected is less or more for it."
-        )
-    if small:
-        notes.append(
-            f"Not valued, since too few families have the outcome to show it: {len(small)} of "
-            f"{count} outcomes; the value is of the others alone."
-        )
-    if unknown:
-        notes.append(
-            f"Not valued, since there is no effect or no error of it: {len(unknown)} of {count} "
-            "outcomes. That is no effect of nothing: the value is of the others alone, and what "
-            "is not monetised is listed with its reason."
-        )
-    return (*notes, *effects.notes)
-
-
-def _turned(settings: AppraisalSettings) -> list[str]:
-    """Say what of the account is turned off or weighed: no value may be told as more than it is."""
-    bias = {grade: share for grade, share in settings.optimism_bias.items() if share}
-    shares = ", ".join(f"{share:.0%} of grade {grade}" for grade, share in sorted(bias.items()))
-    said = {
-        f"Benefits are taken to be overstated, and harms understated, by {shares}.": bool(bias),
-        f"Of gains and losses of work others are taken to bear {settings.displacement:.0%}.":
-            settings.displacement > 0,
-        f"In the social account a pound of public money counts £{settings.public_funds:.2f}.":
-            settings.public_funds != 1,
-        "Counted is only what public bodies stop spending: no gain or loss of families, victims or "
-        "others, in either account.": settings.cashable_only,
-        f"In the social account a pound of the families counts £{settings.weight:.2f}.":
-            settings.relative_income is not None and not settings.cashable_only,
-    }  # fmt: skip
-    return [text for text, holds in said.items() if holds]
-
-
-def _beyond(effects: Effects) -> list[str]:
-    """Say which effects are more than there is to lose, or than a share can gain."""
-    frame = effects.to_frame()
-    mean, estimate = frame["mean_comparison"], frame["estimate"]
-    shares = frame["outcome"].map(lambda name: name in OUTCOMES and OUTCOMES[name].unit in _SHARES)
-    beyond = (estimate < -mean - _ROUNDING) | (shares & (mean + estimate > 1 + _ROUNDING))
-    if not beyond.any():
-        return []
-    labels = in_full(effects.settings)["labels"]
-    named = ", ".join(label_of(name, labels) for name in frame.loc[beyond, "outcome"])
-    return [f"Estimated beyond what can be, less than none of it or more than all: {named}. What "
-            "such an effect is worth is too much."]  # fmt: skip
-
-
-def _lasting(settings: AppraisalSettings) -> str:
-    pairs = sorted(settings.persistence.items())
-    return ", ".join(
-        f"{persistence} of {name}" if name else str(persistence) for name, persistence in pairs
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -174,10 +174,18 @@ def appraise_areas(
     grades = tuple(whole.valued.costs["grade"])
     common = normal_draws(model.estimate, model.covariance, draws, rng)
     inputs = parameters(model, common, grades, correlation, rng)
-    benefit, cost = _valued(model, inputs, drawn), model.cost(inputs.cost)
+    means = {
+        outcome: one.frame.set_index("name").loc[names, "pooled"].to_numpy(dtype=float)[None]
+        for outcome, one in effects.items()
+    }
+    # An area's harm is a harm, also where the nation gains: optimism bias makes it grow.
+    kept = [model.kept_of(at, means[outcome]) if outcome in means else model.kept[[at]]
+            for at, outcome in enumerate(model.outcomes)]  # fmt: skip
+    benefit, cost = _valued(model, inputs, drawn, kept), model.cost(inputs.cost)
     spent = np.outer(cost / everybody, counts)
     value = benefit / everybody * counts - spent
-    expected = _expected(whole.model, effects, names) / everybody * counts
+    mean = np.broadcast_to(_valued(model, model.point(), means, kept), (1, len(names)))[0]
+    expected = mean / everybody * counts
     spending = float(model.cost(np.zeros(1))[0]) / everybody * counts
     frame = _summarised(names, counts, value, (expected - spending, spending), level)
     frame["hidden"] = _hidden(effects, names) | (counts < THRESHOLD)
@@ -228,22 +236,16 @@ def _means(effects: Mapping[str, AreaEffects], national: Effects | None, months:
     return means.combine(national.select(others)) if others else means
 
 
-def _valued(model: Model, inputs: Parameters, by_area: Mapping[str, Array]) -> Array:
+def _valued(
+    model: Model, inputs: Parameters, by_area: Mapping[str, Array], kept: list[Array]
+) -> Array:
     """Return benefits, shape (draws, areas), as if all families were in each area."""
-    slope, benefit = model.slope(inputs), np.zeros((len(inputs), 1))
+    slope = replace(model, kept=np.ones(len(model.kept))).slope(inputs)
+    benefit = np.zeros((len(inputs), 1))
     for at, outcome in enumerate(model.outcomes):
-        benefit = benefit + by_area.get(outcome, inputs.effect[:, [at]]) * slope[:, [at]]
+        effect = by_area.get(outcome, inputs.effect[:, [at]])
+        benefit = benefit + effect * slope[:, [at]] * kept[at]
     return benefit + np.sum(model.by_tie(inputs))
-
-
-def _expected(model: Model, effects: Mapping[str, AreaEffects], names: list[str]) -> Array:
-    """Return expected benefits, shape (areas,), as if all families were in each area."""
-    point = model.point()
-    means = {
-        outcome: estimates.frame.set_index("name").loc[names, "pooled"].to_numpy(dtype=float)[None]
-        for outcome, estimates in effects.items()
-    }
-    return np.broadcast_to(_valued(model, point, means), (1, len(names)))[0]
 
 
 def _summarised(

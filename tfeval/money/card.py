@@ -276,12 +276,14 @@ def _equity(appraised: Appraised) -> str:
 
 
 def _worth(appraised: Appraised, drawn: Appraised | None) -> str:
-    text = (
-        f"Net present value {amount(appraised.npv)}, "
-        f"£{appraised.benefit_cost_ratio:.2f} of benefit for each £1"
-    )
+    ratio, unit = appraised.benefit_cost_ratio, "£ for each £1"
+    text = f"Net present value {amount(appraised.npv)}"
+    # Where nothing was spent there is no pound that could have brought anything.
+    text += "" if np.isnan(ratio) else f", {amount(ratio, unit)} of benefit for each £1"
+    if drawn is None and not np.isnan(ratio):
+        return f"{text}; fiscal return {amount(appraised.fiscal_return, unit)} for each £1."
     if drawn is None:
-        return f"{text}; fiscal return £{appraised.fiscal_return:.2f} for each £1."
+        return f"{text}; nothing was spent, so no benefit for each £1 of it."
     low, high = map(amount, drawn.interval())
     return (
         f"{text} ({drawn.level:.0%} interval of the net value {low} to {high}; the probability "

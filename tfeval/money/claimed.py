@@ -180,6 +180,8 @@ def break_even_2015(assumptions: Assumptions | None = None) -> pd.DataFrame:
 def times_lasting(assumptions: Assumptions) -> tuple[float, float, float]:
     """Return how many times its 12 months a benefit is worth, if it lasts as a scenario has it.
 
+    Optimism bias of the scenario, if any, is taken off it.
+
     Parameters
     ----------
     assumptions : Assumptions
@@ -196,7 +198,8 @@ def times_lasting(assumptions: Assumptions) -> tuple[float, float, float]:
     (1.0, 1.0, 1.0)
     """
     appraisal = appraise_claim(1.0, 1.0, assumptions=assumptions)
-    once = appraise_claim(1.0, 1.0, assumptions=replace(assumptions, appraisal_years=1)).benefits
+    claimed = replace(assumptions, appraisal_years=1, optimism_bias="")
+    once = appraise_claim(1.0, 1.0, assumptions=claimed).benefits
     point = appraisal.model.point()
     least, most = (
         round(float(appraisal.model.by_outcome(

@@ -35,9 +35,11 @@ OUTCOMES = {
 
 @lru_cache(maxsize=64)
 def worth_of_a_point(
-    outcome: str, population: str, assumptions: Assumptions | None = None
+    outcome: str, population: str, assumptions: Assumptions | None = None, *, fewer: bool = True
 ) -> float:
     """Return what one person in a hundred less with an outcome is worth, for a phase one family.
+
+    Of a rise it is what one in a hundred more loses: the same, but where there is optimism bias.
 
     Parameters
     ----------
@@ -56,7 +58,7 @@ def worth_of_a_point(
     if outcome not in VALUED_AS:
         raise ParameterError(f"No published effect on {outcome} can be valued.")
     rows = pd.DataFrame({"outcome": [outcome], "population": [population], "months": [24],
-                         "estimate": [-0.01], "std_error": [0.0]})  # fmt: skip
+                         "estimate": [-0.01 if fewer else 0.01], "std_error": [0.0]})  # fmt: skip
     effects = family_effects(Effects(rows, np.zeros((1, 1))))
     name, families = effects.to_frame()["outcome"].iloc[0], families_one()
     appraisal = appraise(
@@ -64,7 +66,7 @@ def worth_of_a_point(
         convert={name: (priced_as(outcome, population), 1.0)},
         **(assumptions or Assumptions()).of_phase("one"),
     )  # fmt: skip
-    return appraisal.benefits / sum(families.values())
+    return (appraisal.benefits if fewer else -appraisal.benefits) / sum(families.values())
 
 
 def families_one() -> dict[int | str, float]:
@@ -341,9 +343,10 @@ def hidden_value(
         )  # fmt: skip
         end = 100 * detectable * times
         fall, rise = min(end, 100 * share), min(end, 100 * (1 - share))
-        point = worth_of_a_point(outcome, population, assumptions)
+        less, more = (worth_of_a_point(outcome, population, assumptions, fewer=fewer)
+                      for fewer in (True, False))  # fmt: skip
         # A fall that costs money, as one may in some account, is a loss, and a rise a gain.
-        ends = (fall * point, -rise * point)
+        ends = (fall * less, -rise * more)
         rows.append((outcome, population, share, fall, rise, max(ends), -min(ends)))
     columns = ["outcome", "population", "share", "points", "rise", "worth", "loss"]
     return pd.DataFrame(rows, columns=columns)

@@ -13,9 +13,8 @@ from tfeval.errors import DataError, ParameterError
 from tfeval.impact.effects.power import ClusteredDesign
 from tfeval.money.appraisal import Appraisal
 from tfeval.money.costs import evaluation_lines
-from tfeval.money.information import UNKNOWNS, expected_of, knowing, normal_loss, parts_of
+from tfeval.money.information import UNKNOWNS, knowing, linear, normal_loss, parts_of
 from tfeval.money.model import Array, Model
-from tfeval.money.persistence import normal_moments
 from tfeval.money.prices import deflate, discount_factors, year_number
 from tfeval.money.uncertainty import Uncertainty
 from tfeval.programme.phases import NextCohort, next_cohort
@@ -50,7 +49,9 @@ def value_of_information(appraisal: Appraisal, drawn: Uncertainty, *, phase: str
     Notes
     -----
     The error is a jackknife over twenty parts of the draws, so it holds that of the means over
-    which the other groups are averaged.
+    which the other groups are averaged. Effects that are normal, and not estimated together with
+    persistence, need no draws: value is linear in them, and knowing them is worth its unit normal
+    loss, without an error.
 
     References
     ----------
@@ -58,11 +59,15 @@ def value_of_information(appraisal: Appraisal, drawn: Uncertainty, *, phase: str
     perfect information from a probabilistic sensitivity analysis sample, Medical Decision
     Making 34(3), equation 2.
     """
-    parts = parts_of(drawn.model, drawn.drawn)
+    parts, effects = parts_of(drawn.model, drawn.drawn), None
+    if drawn.drawn.normal is None and drawn.model is appraisal.model:
+        # Effects are normal and value is linear in them: exact.
+        mean, slope = linear(drawn.model, tied=False)
+        effects = normal_loss(mean, _spread(slope, drawn.model.covariance))
     part = np.arange(len(drawn.npv)) % _GROUPS
-    without = np.stack([knowing(parts.some(part != one)) for one in range(_GROUPS)])
+    without = np.stack([knowing(parts.some(part != one), effects) for one in range(_GROUPS)])
     spread = ((without - without.mean(axis=0)) ** 2).sum(axis=0)
-    value = knowing(parts)
+    value = knowing(parts, effects)
     return pd.DataFrame({
         "known": [*UNKNOWNS, "everything"], "value": value,
         "error": np.sqrt(spread * (_GROUPS - 1) / _GROUPS),
@@ -285,7 +290,7 @@ def value_of_study(
     if next_families is not None:
         following = NextCohort(following.phase, float(next_families), following.years_later, ())
     prior = (drawn if unbiased else appraisal).model.covariance
-    mean, slope = _linear(drawn)
+    mean, slope = linear(drawn.model, tied=drawn.drawn.normal is not None)
     unknown = float(slope @ drawn.model.covariance @ slope)
     here = appraisal.settings
     again = following.families / here.total_families * float(
@@ -298,7 +303,7 @@ def value_of_study(
             made = ClusteredDesign(size, size, clusters, icc, allocation)
             sampling = _sampling(appraisal.model, made.std_error(spread))
             expected = float(slope @ _preposterior(prior, sampling, rows) @ slope)
-        value = normal_loss(mean, float(np.sqrt(np.maximum(expected, 0.0))))
+        value = normal_loss(mean, float(np.sqrt(max(expected, 0.0))))
         price = cost.value * size / bought
         return {"families": size, "resolved": expected / unknown if unknown > 0 else 0.0,
                 "value": value, "next_value": value * again, "cost": price,
@@ -311,8 +316,8 @@ def value_of_study(
         {"outcome": appraisal.model.outcomes[row], **worth(size, np.array([row]))}
         for row in measured
     ])  # fmt: skip
-    known = slope @ _preposterior(prior, np.zeros_like(prior), measured) @ slope
-    limit = normal_loss(mean, float(np.sqrt(np.maximum(known, 0.0))))
+    known = _preposterior(prior, np.zeros_like(prior), measured)
+    limit = normal_loss(mean, _spread(slope, known))
     return StudyValue(
         frame, single.sort_values("value", ascending=False, kind="stable", ignore_index=True),
         limit, limit * again, following, cost, bought,
@@ -350,18 +355,9 @@ def _reference(appraisal: Appraisal) -> float:
     return float(np.nanmax(sizes))
 
 
-def _linear(drawn: Uncertainty) -> tuple[float, Array]:
-    """Return the value expected, and its slope in each effect with all else at its mean."""
-    model, parts = drawn.model, parts_of(drawn.model, drawn.drawn)
-    mean = float(expected_of(parts)["effects"].mean())
-    unit = -model.scale * model.kept * parts.worth.mean(axis=0)
-    slope = unit * parts.years.mean(axis=0)
-    if parts.years_given is None:
-        return mean, slope
-    # Effects say what is left of all of them: the covariance of years and the normal, by its lead.
-    moved = [normal_moments(one, model.horizon) for one in model.persistence]
-    years = model.years_of(np.stack(moved)[None])[0]
-    return mean, slope + model.leads() * float(unit * model.estimate @ years)
+def _spread(slope: Array, covariance: Array) -> float:
+    """Return the standard deviation of a sum of effects by their slopes."""
+    return float(np.sqrt(max(float(slope @ covariance @ slope), 0.0)))
 
 
 def _sampling(model: Model, error: Array) -> Array:

@@ -77,7 +77,8 @@ class DesignAppraisals(Tabled):
         rows = [
             (row["design"], amount(row["npv"]),
              f"{amount(row['low'])} to {amount(row['high'])}",
-             f"{row['benefit_cost_ratio']:.2f}", f"{chance(row['probability'])}", row["outcomes"])
+             amount(row["benefit_cost_ratio"], "£ for each £1"), chance(row["probability"]),
+             row["outcomes"])
             for row in self.in_words().to_dict("records")
         ]  # fmt: skip
         share = f"{self.level:.0%} interval"
@@ -182,8 +183,9 @@ def appraise_designs(
         own = (drawn or {}).get(key) or appraisal.uncertainty(draws, seed, level=level)
         low, high = own.interval()
         appraisals[key], npvs[key] = appraisal, own.npv
-        rows.append((key, appraisal.npv, low, high, appraisal.benefit_cost_ratio,
-                     own.probability(), len(appraisal.model.outcomes)))  # fmt: skip
+        of = own.accounts().set_index("account").loc[own.model.account]
+        rows.append((key, of["npv"], low, high, of["ratio"], own.probability(),
+                     len(appraisal.model.outcomes)))  # fmt: skip
     if not rows:
         reasons = " ".join(dict.fromkeys(left.values()))
         raise NothingValuedError(
@@ -205,9 +207,9 @@ class DesignAverages(Rich):
     Attributes
     ----------
     frame : DataFrame
-        One row a weighting: `weighting`, `npv` (mean of the mixture), `low`, `high`, `probability`
-        (of a net present value of at least 0), `between` (share of the variance that lies between
-        designs), `designs` (how many have weight).
+        One row a weighting: `weighting`, `npv` (the designs' own, weighted), `low`, `high`,
+        `probability` (of a net present value of at least 0), `between` (share of the variance
+        that lies between designs), `designs` (how many have weight).
     weights : DataFrame
         One row a design, one column a weighting; each column adds up to 1, and a design without
         weight has 0.
@@ -249,7 +251,7 @@ def average_designs(
     Examples
     --------
     >>> import numpy as np
-    >>> frame = pd.DataFrame({"design": ["one", "two"]})
+    >>> frame = pd.DataFrame({"design": ["one", "two"], "npv": [0.0, 4.0]})
     >>> held = {"one": np.array([-1.0, 1.0]), "two": np.array([3.0, 5.0])}
     >>> found = average_designs(DesignAppraisals(frame, {}, 0.95, npvs=held),
     ...                         {"equal": {"one": 1, "two": 1}})
@@ -258,7 +260,9 @@ def average_designs(
     """
     keys = list(designs.npvs)
     shares = {name: _shares(name, given, keys) for name, given in weights.items()}
-    rows = [(name, *_mixture([designs.npvs[key] for key in keys], share, designs.level),
+    expected = designs.frame.set_index("design").loc[keys, "npv"].to_numpy(dtype=float)
+    rows = [(name, float(share @ expected),
+             *_mixture([designs.npvs[key] for key in keys], share, designs.level),
              int((share > 0).sum())) for name, share in shares.items()]  # fmt: skip
     columns = ["weighting", "npv", "low", "high", "probability", "between", "designs"]
     return DesignAverages(
@@ -280,10 +284,8 @@ def _shares(name: str, given: Mapping[str, float], keys: list[str]) -> Array:
     return weights / weights.sum()
 
 
-def _mixture(
-    values: list[Array], share: Array, level: float
-) -> tuple[float, float, float, float, float]:
-    """Return mean, ends of the interval, probability and share of variance between."""
+def _mixture(values: list[Array], share: Array, level: float) -> tuple[float, float, float, float]:
+    """Return the ends of the interval, the probability, and the share of variance between."""
     drawn = np.concatenate(values)
     weight = np.repeat(share / np.array([len(one) for one in values]), [len(one) for one in values])
     tail = (1 - level) / 2
@@ -294,7 +296,7 @@ def _mixture(
     mean = float(share @ means)
     between = float(share @ (means - mean) ** 2)
     whole = float(weight @ (drawn - mean) ** 2)
-    return (mean, float(low), float(high), float(weight @ (drawn >= 0)),
+    return (float(low), float(high), float(weight @ (drawn >= 0)),
             between / whole if whole > 0 else 0.0)  # fmt: skip
 
 

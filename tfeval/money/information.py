@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tfeval.money.model import Model, Parameters
-from tfeval.money.persistence import Array
+from tfeval.money.persistence import Array, normal_moments
 
 # What it would be worth to know everything, or one group of what is not known, for certain.
 
@@ -159,8 +159,41 @@ def expected_of(parts: Parts) -> dict[str, Array]:
     }
 
 
-def knowing(parts: Parts) -> Array:
-    """Return the value of knowing each of `UNKNOWNS`, and of knowing everything."""
+def knowing(parts: Parts, effects: float | None = None) -> Array:
+    """Return the value of knowing each of `UNKNOWNS`, and of knowing everything.
+
+    Who knows everything knows each of them: that is worth no less, whatever the draws say.
+
+    Parameters
+    ----------
+    parts : Parts
+    effects : float, optional
+        Value of knowing the effects, where it is known without the draws.
+    """
     values = (parts.cut * parts.years * parts.worth).sum(axis=1) - parts.cost
-    return np.array([*map(perfect_information, expected_of(parts).values()),
-                     perfect_information(values)])  # fmt: skip
+    each = [perfect_information(one) for one in expected_of(parts).values()]
+    everything = perfect_information(values)
+    if effects is not None:
+        # What the draws are off by for effects alone, they are off by for everything too.
+        everything, each[0] = everything + effects - each[0], effects
+    return np.array([*each, max(everything, *each)])
+
+
+def linear(model: Model, *, tied: bool) -> tuple[float, Array]:
+    """Return the value expected, and its slope in each effect with all else at its mean.
+
+    Parameters
+    ----------
+    model : Model
+    tied : bool
+        Whether effects say what is left of all of them: then as a straight line does.
+    """
+    point = model.point()
+    mean, slope = float(model.value(point)[0]), model.slope(point)[0]
+    if not tied:
+        return mean, slope
+    # The covariance of years and the normal, by its lead.
+    moved = [normal_moments(one, model.horizon) for one in model.persistence]
+    years = model.years_of(np.stack(moved)[None])[0]
+    unit = -model.scale * model.kept * model.worth(point.amount)[0]
+    return mean, slope + model.leads() * float(unit * model.estimate @ years)

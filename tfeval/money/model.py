@@ -184,6 +184,13 @@ class Model:
         """Return reductions of costly outcomes, in units of the unit cost, after optimism bias."""
         return -effect * self.scale * self.kept
 
+    def kept_of(self, at: int, effect: Any) -> Array:
+        """Return what a unit of an outcome counts by the sign of an effect on it, as `effect`."""
+        brings = self.amount[self.unit[self.of == at]].sum() < 0
+        gain = -effect * self.scale[at] * (-1.0 if brings else 1.0)
+        harm, benefit = self.kept_either[:, at]
+        return np.where(gain < 0, harm, np.where(gain > 0, benefit, self.kept[at]))
+
     def years_of(self, powers: Array) -> Array:
         """Return discounted families x profile, shape (draws, k)."""
         return np.einsum("dgn,gn->dg", powers, self.reach @ self.discount)[:, self.group]
@@ -226,13 +233,16 @@ class Model:
 
     def by_payer(self, inputs: Parameters, account: str = "") -> Array:
         """Return the present value of benefits by who they fall to, shape (draws, payers)."""
+        return self.by_component(inputs, account) @ _indicator(self.payer, len(self.payers))
+
+    def by_component(self, inputs: Parameters, account: str = "") -> Array:
+        """Return the present value of each component of the account, shape (draws, components)."""
         each = self.reduction(inputs.effect) * self.years_of(inputs.powers)
         if inputs.together is not None:
             years = (self.reach @ self.discount)[self.group]
             each = each + self.reduction(np.einsum("kn,kn->k", inputs.together, years))
-        each = each[:, self.of]
-        pounds = each * inputs.amount[:, self.unit] * self.factor[self._at(account)]
-        return pounds @ _indicator(self.payer, len(self.payers))
+        counted = inputs.amount[:, self.unit] * self.factor[self._at(account)]
+        return np.asarray(each[:, self.of] * counted, dtype=float)
 
     def benefits(self, inputs: Parameters) -> Array:
         """Return undiscounted benefits by year and payer, shape (draws, years, payers)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from typing import TYPE_CHECKING
@@ -13,10 +13,8 @@ import pandas as pd
 from tfeval.display.tables import THRESHOLD
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.effects.words import hidden_rows, not_estimated, status_words
-from tfeval.money.appraisal_settings import AppraisalSettings
-from tfeval.money.persistence import Persistence, profile
-from tfeval.money.prices import discount_factors
-from tfeval.money.unit_costs import TAXPAYERS, no_price, unit_costs
+from tfeval.money.appraisal_settings import RANGES, AppraisalSettings
+from tfeval.money.unit_costs import no_price, unit_costs
 from tfeval.programme.outcomes import OUTCOMES
 
 if TYPE_CHECKING:
@@ -116,8 +114,7 @@ def counted_once(
     >>> counted_once({("offences", "MoJ"): 10.0, ("arrest", "Home Office/police"): 4.0})
     {}
     """
-    outcomes = {outcome for outcome, _ in values}
-    pairs = [rule for rule in _SAME if {rule.wider, rule.narrower} <= outcomes]
+    pairs = _pairs(outcome for outcome, _ in values)
     if pairs and on_overlap == "refuse":
         listed = "; ".join(map(str, pairs))
         raise DataError(
@@ -136,6 +133,12 @@ def counted_once(
             if gone not in kept and other in kept:
                 left.setdefault(gone, (other[0], rule.reason))
     return left
+
+
+def _pairs(outcomes: Iterable[str]) -> list[SamePounds]:
+    """Return the rules of which both outcomes are there."""
+    there = set(outcomes)
+    return [rule for rule in _SAME if {rule.wider, rule.narrower} <= there]
 
 
 _Key = tuple[str, str]
@@ -199,7 +202,8 @@ class Valued:
     ----------
     effects : DataFrame
         One row a valued effect: `name` (as in the table of effects), `outcome` (of the unit
-        cost), `scale`, `months`, and the columns of effects.
+        cost), `scale`, `months`, `grade` (the worst of all its unit costs), and the columns of
+        effects.
     rows : ndarray of int
         Their rows in the effects chosen.
     costs : DataFrame
@@ -225,6 +229,7 @@ def chosen(effects: Effects, months: int | None) -> Effects:
         If an outcome stands in several rows, or a window is not known.
     """
     frame = effects.to_frame()
+    _check_months(frame["months"])
     if months is not None and frame["months"].notna().any():
         if months not in set(frame["months"].dropna()):
             spans = ", ".join(f"{value:.0f}" for value in sorted(set(frame["months"].dropna())))
@@ -247,6 +252,18 @@ def chosen(effects: Effects, months: int | None) -> Effects:
             "method and estimand of the effects first."
         )
     return effects
+
+
+def _check_months(months: pd.Series) -> None:
+    """Refuse windows that are none: an effect is spread over the months that it was measured."""
+    low, high, _ = RANGES["months"]
+    known = months.dropna().astype(float)
+    odd = int((~known.between(low, high) | (known % 1 != 0)).sum())
+    if odd:
+        raise DataError(
+            f"The effects' months: no whole number from {low} to {high} in {odd} rows: say over "
+            "how many months each was measured."
+        )
 
 
 def without_small(effects: Effects) -> tuple[Effects, list[str]]:
@@ -320,13 +337,15 @@ def _why_not(row: dict, effects: Effects) -> str:
         return status_words(row["status"], effects.settings.get("who", "families"))
     if not np.isfinite(row["estimate"]):
         return _NO_ESTIMATE
-    return "" if np.isfinite(row["std_error"]) else _NO_ERROR
+    return "" if 0 <= row["std_error"] < np.inf else _NO_ERROR
 
 
 def valued(
     effects: Effects,
     settings: AppraisalSettings,
     table: pd.DataFrame | None,
+    worth: Callable[[Valued], Mapping[tuple[str, str], float]],
+    *,
     small: Sequence[str] = (),
     unknown: Sequence[dict] = (),
 ) -> Valued:
@@ -339,6 +358,9 @@ def valued(
     settings : AppraisalSettings
     table : DataFrame, optional
         Unit costs to use instead of the published ones.
+    worth : callable
+        Returns what each outcome of all that has a price is worth to each public payer, pounds: as
+        the account has it, so that what is left out is what it would have counted less of.
     small : sequence of str
         Effects left out because they tell of too few.
     unknown : sequence of dict
@@ -353,7 +375,7 @@ def valued(
     DataError
         If overlaps are refused and there are some.
     """
-    frame = effects.to_frame()
+    frame = effects.to_frame().reset_index(drop=True)
     months = frame["months"].fillna(settings.months or np.nan).astype(float)
     costs = unit_costs(settings.price_year, table=table)
     costed = set(costs["outcome"])
@@ -374,7 +396,8 @@ def valued(
             + " ".join(sorted({r["reason"] for r in left}))
         )
     costs = costs[costs["outcome"].isin(frame.loc[priced, "outcome"])].reset_index(drop=True)
-    gone = counted_once(_values(frame[priced], costs, settings), settings.on_overlap)
+    frame["grade"] = frame["outcome"].map(costs.groupby("outcome")["grade"].max())
+    gone = _counted_twice(frame[priced], costs, worth, settings.on_overlap)
     keys = pd.MultiIndex.from_frame(costs[["outcome", "payer"]])
     twice = costs[keys.isin(list(gone))]
     costs = costs.drop(twice.index)
@@ -393,16 +416,27 @@ def valued(
     ]  # fmt: skip
     left += unknown
     left += [{"what": name, "kind": "too_few", "reason": _SMALL} for name in small]
-    never = [{"what": what, "kind": "not_in_account", "reason": why, "account": account}
+    left += [{"what": what, "kind": "not_in_account", "reason": why, "account": account}
              for account, what, why in (*LACKS, *_without_victims(costs))]  # fmt: skip
     columns = ["what", "kind", "reason", "instead", "share", "account", "estimate", "conf_low",
                "conf_high"]  # fmt: skip
     return Valued(
         effects=frame[kept].reset_index(drop=True),
-        rows=np.flatnonzero(kept.to_numpy()),
+        rows=frame.index[kept].to_numpy(),
         costs=costs.reset_index(drop=True),
-        left_out=pd.DataFrame([*left, *never], columns=columns),
+        left_out=pd.DataFrame(left, columns=columns),
     )
+
+
+def _counted_twice(
+    priced: pd.DataFrame, costs: pd.DataFrame,
+    worth: Callable[[Valued], Mapping[tuple[str, str], float]], on_overlap: str,
+) -> dict[tuple[str, str], tuple[str, str]]:  # fmt: skip
+    """Return what `counted_once` leaves out of all that has a price."""
+    if not _pairs(costs["outcome"]):
+        return {}
+    whole = Valued(priced.reset_index(drop=True), priced.index.to_numpy(), costs, priced[:0])
+    return counted_once(worth(whole), on_overlap)
 
 
 def _once_measured(
@@ -413,7 +447,8 @@ def _once_measured(
     Of outcomes of the registry: names of one's own may be of other people.
     """
     again = (frame["name"] != frame["outcome"]) & frame["name"].isin(list(OUTCOMES))
-    again &= frame["outcome"].isin(set(frame["name"]))
+    # Counted with one that is valued as itself: two that stand for each other both stay.
+    again &= frame["outcome"].isin(set(frame.loc[frame["name"] == frame["outcome"], "name"]))
     rows = frame[again].to_dict("records")
     if rows and settings.on_overlap == "refuse":
         raise DataError(
@@ -427,32 +462,6 @@ def _once_measured(
 def _without_victims(costs: pd.DataFrame) -> tuple[tuple[str, str, str], ...]:
     costed = set(costs["outcome"])
     return (_VICTIMS,) if costed & set(WITHOUT_VICTIMS) and "offences" not in costed else ()
-
-
-def _values(
-    effects: pd.DataFrame, costs: pd.DataFrame, settings: AppraisalSettings
-) -> dict[tuple[str, str], float]:
-    """Return what each outcome is worth to each public payer, pounds a family."""
-    factors = discount_factors(
-        settings.horizon - 1, settings.edition, settings.rate, settings.timing
-    )
-    years = [
-        profile(int(row["months"]), settings.horizon, settings.lag, _lasting(row, settings))
-        @ factors
-        for row in effects.to_dict("records")
-    ]
-    cut = -effects["estimate"] * effects["scale"] * np.array(years)
-    by_outcome = cut.groupby(effects["outcome"]).sum()
-    public = costs[costs["party"] == TAXPAYERS]
-    pounds = public["amount"] * public["outcome"].map(by_outcome)
-    worth: dict[tuple[str, str], float] = {}
-    for outcome, payer, value in zip(public["outcome"], public["payer"], pounds, strict=True):
-        worth[outcome, payer] = worth.get((outcome, payer), 0.0) + float(value)
-    return worth
-
-
-def _lasting(row: dict, settings: AppraisalSettings) -> Persistence:
-    return settings.persistence.get(row["name"]) or settings.persistence[""]
 
 
 def _no_cost(row: dict) -> dict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -136,7 +137,9 @@ def persistence_of(given: Given) -> Any:
     if hasattr(given, "moments") and hasattr(given, "quantile"):
         return given
     parts = tuple(given) if isinstance(given, tuple | list) else (given,) * 3
-    whole = len(parts) == 3 and all(isinstance(part, int | float) for part in parts)
+    whole = len(parts) == 3 and all(
+        isinstance(part, Real) and not isinstance(part, bool) for part in parts
+    )
     if not whole or not 0 <= parts[1] <= parts[0] <= parts[2] <= 1:
         raise ParameterError(
             "Persistence is the share of an effect left in each further year: one number between "

@@ -14,8 +14,15 @@ from tfeval.display.tables import Table
 from tfeval.errors import ParameterError, suggest
 from tfeval.money.account import accounts
 from tfeval.money.appraisal_display import acceptability_plot, uncertainty_table
+from tfeval.money.appraisal_settings import within
 from tfeval.money.model import ACCOUNTS, Array, Model, Parameters
-from tfeval.money.prices import discount_factors, edition_of, editions, proposals
+from tfeval.money.prices import (
+    discount_factors,
+    discount_rates,
+    edition_of,
+    editions,
+    proposals,
+)
 from tfeval.programme.outcomes import OUTCOMES, is_more_better
 
 # What would change the answer: break-even effects, switching values, one-way ranges.
@@ -70,9 +77,11 @@ def break_even(model: Model, effects: pd.DataFrame) -> pd.DataFrame:
 
 def _needed(model: Model, pounds: Array, worth: Array) -> Array:
     """Return effects that are worth so many pounds, the optimism bias undone."""
-    kept = np.where(pounds < 0, *model.kept_either)
-    unit = worth * kept * model.scale
-    return -np.divide(pounds, unit, out=np.full(len(worth), _NONE), where=unit != 0)
+    unit = worth * model.scale
+    bare = -np.divide(pounds, unit, out=np.full(len(worth), _NONE), where=unit != 0)
+    # By what the effect is: with weights more of a transfer may be worth more, and be a harm.
+    kept = np.array([float(model.kept_of(at, one)) for at, one in enumerate(bare)])
+    return np.divide(bare, kept, out=np.full(len(worth), _NONE), where=kept > 0)
 
 
 def switching_values(model: Model) -> pd.DataFrame:
@@ -114,11 +123,13 @@ def _persistence_root(model: Model, point: Parameters) -> float:
 
 
 def schedules(years: int, timing: str) -> dict[str, Array]:
-    """Return discount factors by every edition and proposal, sensitivity rates too."""
+    """Return discount factors by every edition and proposal that reaches so far, by label."""
     factors = {}
     for name in [*editions(), *proposals()]:
         for rate in ("standard", "sensitivity"):
-            if rate in edition_of(name).kinds:
+            if rate not in edition_of(name).kinds:
+                continue
+            if years <= discount_rates(name, rate)["to_year"].max() + 1:
                 factors[f"{name}, {rate}"] = discount_factors(years - 1, name, rate, timing)
     return factors
 
@@ -244,7 +255,7 @@ class Uncertainty(Tabled):
         """
         if of not in MEASURES:
             raise ParameterError(f"There is no interval of {of}. {suggest(of, MEASURES)}")
-        tail = (1 - (level or self.level)) / 2
+        tail = (1 - (self.level if level is None else within("level", level))) / 2
         low, high = np.quantile(getattr(self, of), [tail, 1 - tail])
         return float(low), float(high)
 
@@ -333,7 +344,10 @@ class Uncertainty(Tabled):
         ----------
         Fenwick, Claxton and Sculpher (2001), Health Economics 10(8): acceptability curves.
         """
-        amounts = np.asarray(willingness, dtype=float)
+        try:
+            amounts = np.asarray(willingness, dtype=float)
+        except (TypeError, ValueError):
+            amounts = np.array([])
         if amounts.ndim != 1 or not len(amounts) or not np.isfinite(amounts).all():
             raise ParameterError("willingness is a row of amounts in pounds, such as [0, 1, 2].")
         if outcome is None:

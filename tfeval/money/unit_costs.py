@@ -266,10 +266,7 @@ def _faults(table: pd.DataFrame) -> Iterator[str]:
         odd = int((table[column].fillna("") == "").sum())
         if odd:
             yield f"column {column}: empty in {odd} rows: say what it is."
-    # A mean at an end of its range could not be the mean of what is drawn from it.
-    inside = (table["low"] < table["value"]) & (table["value"] < table["high"])
-    inside |= (table["low"] == table["value"]) & (table["value"] == table["high"])
-    odd = int((~inside).sum())
+    odd = int((~_inside(*(table[name] for name in ("low", "value", "high")))).sum())
     if odd:
         yield f"columns low and high: not around the value in {odd} rows: give a range of the mean."
     odd = int((table["low"] < 0).sum())
@@ -293,6 +290,11 @@ def _faults(table: pd.DataFrame) -> Iterator[str]:
     repeated = int(table.duplicated(["outcome", "component"]).sum())
     if repeated:
         yield f"repeated outcome and component in {repeated} rows: keep one of each."
+
+
+def _inside(low: pd.Series, middle: pd.Series, high: pd.Series) -> pd.Series:
+    """Return where a mean is one: at an end of a range it is not the mean of what is drawn."""
+    return ((low < middle) & (middle < high)) | ((low == middle) & (middle == high))
 
 
 def _known_year(year: object) -> bool:
@@ -325,6 +327,15 @@ def _share_faults(table: pd.DataFrame) -> Iterator[str]:
         odd = int((~((low >= 0) & (low <= middle) & (middle <= high) & (high <= 1))).sum())
         if odd:
             yield f"column {name}: no share with its range, 0 to 1, in {odd} rows: give all three."
+    ends = (table[one] * table[f"own{end}"] for one, end in (("low", "_low"), ("value", ""),
+                                                             ("high", "_high")))  # fmt: skip
+    sound = _inside(*(table[name] for name in ("low", "value", "high")))
+    odd = int((sound & ~_inside(*ends)).sum())
+    if odd:
+        yield (
+            f"columns own_low and own_high: with a value that is certain, not around own in {odd} "
+            "rows: give a range of the mean."
+        )
     odd = int(((table["own"] < 1) & (table["overlaps"].fillna("") == "")).sum())
     if odd:
         yield f"column overlaps: empty in {odd} rows that are not wholly their own: say with what."
@@ -332,6 +343,8 @@ def _share_faults(table: pd.DataFrame) -> Iterator[str]:
 
 def _costs(table: pd.DataFrame | None) -> pd.DataFrame:
     rows = published("unit_costs") if table is None else table
+    if not isinstance(rows, pd.DataFrame):
+        raise ParameterError("unit_cost_table is a table in the columns of unit_costs.csv.")
     if "figure" in rows:
         rows = rows[rows["figure"] == "unit_cost"]
     if "status" in rows:

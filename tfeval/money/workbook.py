@@ -24,6 +24,10 @@ KINDS = {
     "share": ("0.0%", 12), "rate": ("0.00%", 12), "year": ("0", 12),
 }  # fmt: skip
 _FILL = "#FFF4CC"
+#: Text that begins with =, +, - or @ is text, whoever wrote it; an address is a link where it is
+#: meant as one.
+_OPTIONS = {"nan_inf_to_errors": True, "strings_to_formulas": False, "strings_to_urls": False}
+_LINKS = ("http://", "https://", "internal:")
 _HEADINGS = {
     "npv": "Net present value", "npv per family": "Net present value a family",
     "benefit cost ratio": "Benefit for each pound of cost", "of": "Of how many",
@@ -111,7 +115,7 @@ def _write(target: Path, sheets: list[Sheet], title: str, notes: list[str]) -> N
             {"Note reference": [f"note{at}" for at in range(1, len(notes) + 1)],
              "Note text": notes}
         ),
-        auto_width=False, workbook_options={"nan_inf_to_errors": True},
+        auto_width=False, workbook_options=_OPTIONS,
     )  # fmt: skip
     for sheet in sheets:
         _finish(book, book.get_worksheet_by_name(sheet.name), sheet)
@@ -160,7 +164,8 @@ def _finish(book: Any, made: Any, sheet: Sheet) -> None:
 def _cell(value: Any) -> Any:
     if isinstance(value, tuple):
         words, address = value
-        return {words: address} if address else (words or NONE)
+        linked = str(address).startswith(_LINKS)
+        return {str(words or address): address} if linked else (words or NONE)
     if isinstance(value, float) and not np.isfinite(value):
         return NONE if np.isnan(value) else "no end"
     if isinstance(value, np.generic):

@@ -161,9 +161,10 @@ def _assumptions(appraised: Appraised, book: Book) -> Sheet:
         ("lag", "Months from joining until an effect begins", terms.lag, "", "months"),
         ("displacement", "Gains in work that others lose", terms.displacement, "", "a share"),
     ]  # fmt: skip
+    whose = f"; as run from {terms.optimism_bias_source}" * bool(terms.optimism_bias_source)
     rows += [
         (f"bias_{grade}", f"Optimism bias, evidence of grade {grade}", terms.optimism_bias[grade],
-         "", "benefits shrink and harms grow by this share") for grade in GRADES
+         "", f"benefits shrink and harms grow by this share{whose}") for grade in GRADES
     ]  # fmt: skip
     for at, share in enumerate(lastings(appraised)):
         if isinstance(share, Persistence):

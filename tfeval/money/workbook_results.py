@@ -68,7 +68,7 @@ def _effects(appraised: Appraised, book: Book) -> Sheet:
     costed = appraised.valued.effects["outcome"]
     of_cost = appraised.valued.costs.reset_index(drop=True)
     rows_of = {name: list(rows.index) for name, rows in of_cost.groupby("outcome")}
-    grades = [max(of_cost.loc[rows_of[name], "grade"]) for name in costed]
+    grades = list(appraised.valued.effects["grade"])
     work = ["yes" if name in WORK else "no" for name in costed]
     kept = []
     for at, name in enumerate(costed):
