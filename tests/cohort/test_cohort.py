@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.cohort.extracts import as_records, nasty, tables_of
 from tests.cohort.reference import Slow, blocks_of, index_day, slow_cohort
 from tfeval.cohort.analysis_table import TREATMENTS
-from tfeval.cohort.cohort import cohort, comparison_groups
+from tfeval.cohort.cohort import cohort, comparison_groups, count_ahead
 from tfeval.errors import DataError, ParameterError
 from tfeval.records.relations import rows_of
 from tfeval.records.simulate import simulate
@@ -81,6 +81,30 @@ def test_one_cohort_equals_the_slow_reference():
 
 def test_another_treatment_equals_the_slow_reference():
     held_to_the_slow_reference(4, "one", "other_authorities", "family", "data_matched_apart")
+
+
+@pytest.mark.parametrize(("phase", "level"), [("one", "family"), ("two", "person")])
+def test_what_is_counted_ahead_changes_no_cohort(phase, level):
+    """Of every comparison group and horizon: the cohort built alone, in all its parts."""
+    tables = nasty(7, 90, index_days(simulate(families=90, seed=7).records, phase, "waiting"))
+    alone, ahead = as_records(tables, ENDS_ON), as_records(tables, ENDS_ON)
+    count_ahead(ahead, phase=phase, level=level)
+    whole = {}
+    for comparison, horizon in zip(comparison_groups(), ((24,), (6, 18), (12,), (6,)), strict=True):
+        asked = {"phase": phase, "level": level, "comparison": comparison, "horizon": horizon}
+        one, other = cohort(alone, **asked), cohort(ahead, **asked)
+        assert one.hash == other.hash
+        for part in ("flow", "sources", "columns"):
+            pd.testing.assert_frame_equal(getattr(one, part), getattr(other, part))
+        units = [each.units.order_by("unit").to_pandas() for each in (one, other)]
+        pd.testing.assert_frame_equal(*units)
+        whole[comparison] = len(units[0])
+    assert len(set(whole.values())) > 2
+    slow = slow_cohort(Slow({name: table.to_pandas(date_as_object=True)
+                             for name, table in tables.items()}, ENDS_ON),
+                       phase, (6,), "below_threshold", 1, level)  # fmt: skip
+    same(cohort(ahead, **{**asked, "comparison": "below_threshold", "horizon": 6}).to_pandas(),
+         slow)  # fmt: skip
 
 
 # No shrinking: each example simulates an extract, and the assertion names the column.

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import queue
+from time import sleep
 
+import numpy as np
 import pytest
 
 import tfeval as tf
+from tfeval.explorer.choices import SLOW
 from tfeval.explorer.widgets import Panel, panel
 
 widgets = pytest.importorskip("ipywidgets")
@@ -90,6 +93,26 @@ def test_a_choice_in_a_cell_moves_the_widgets(shown):
     assert (shown.controls["design"].value, shown.controls["caliper"].value) == ("overlap", 0.3)
     assert "&quot;overlap&quot;" in text(shown)
     shown.explorer.choose(design="nearest", caliper=0.2)
+
+
+def test_what_takes_longest_is_made_while_the_reader_looks_and_is_what_its_call_gives(
+    shown, monkeypatch
+):
+    monkeypatch.setattr("tfeval.explorer.choices._PAUSE", 0.05)
+    explorer, kept = shown.explorer, shown.explorer._results
+    shown.controls["caliper"].value = 0.45
+    slow = explorer.choice.but({"design": SLOW})
+    for _ in range(600):
+        if kept.holds(slow, "design"):
+            break
+        sleep(0.1)
+    ahead = kept.of(slow, "design")
+    again = tf.design(explorer.study, "boosted", caliper=0.45)
+    np.testing.assert_array_equal(ahead.weights, again.weights)
+    shown.controls["design"].value = "boosted"
+    assert explorer.design is ahead
+    shown.controls["design"].value = "nearest"
+    shown.controls["caliper"].value = 0.2
 
 
 def test_no_count_below_ten_is_shown(shown):

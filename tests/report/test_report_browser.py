@@ -196,3 +196,26 @@ def test_print_hides_code_and_keeps_figures(browser, pages):
     assert not page.locator("details.code").first.is_visible()
     assert page.locator("figure > svg").first.is_visible()
     page.close()
+
+
+#: Tables outside of figures and workings: their rows, those that are drawn, those said to be not.
+PRINTED = """[...document.querySelectorAll('main table')].filter(one =>
+  !one.closest('figcaption, details.code')).map(one => {
+  const rows = [...one.querySelectorAll('tbody tr')], seen = rows.filter(row =>
+    row.checkVisibility() && row.getBoundingClientRect().height > 5);
+  const rest = one.closest('.tfeval-table')?.querySelector('.rest');
+  const said = rest && rest.checkVisibility() ? rest.textContent : '';
+  return [one.textContent.slice(0, 60), rows.length, seen.length, said]})"""
+
+
+def test_paper_has_every_row_or_says_where_the_rest_is(browser, chapters):
+    page, folded = browser.new_page(), 0
+    page.emulate_media(media="print")
+    for path in chapters:
+        page.goto(path.as_uri())
+        for table, rows, seen, said in page.evaluate(PRINTED):
+            folded += rows > 10
+            assert seen == rows or f"first {seen} of {rows}" in said, (path.stem, table)
+            assert seen >= min(rows, 20), (path.stem, table)
+    assert folded > 20
+    page.close()

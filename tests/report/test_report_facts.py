@@ -184,13 +184,16 @@ def test_no_page_contradicts_itself_or_leads_nowhere(made, opened):
     found = {
         path.parent.name: [
             *page_gate.word_faults(page), *page_gate.table_faults(page),
+            *page_gate.sum_faults(page), *page_gate.drawing_faults(page), *page_gate.falling(page),
             *page_gate.link_faults(path, opened),
-            *(page_gate.unsourced(page, path.parent.name, records)
+            *((*page_gate.unsourced(page, path.parent.name, records),
+               *page_gate.not_marked(page, path.parent.name, records))
               if path.parent.name in records else []),
         ]
         for path, page in opened.items()
     }  # fmt: skip
     found |= {f"{name}, records": page_gate.record_faults(held) for name, held in records.items()}
+    found["records"] = page_gate.twice_faults(records)
     assert {name: told for name, told in found.items() if told} == {}
     titles = [page.title.string for page in opened.values()]
     assert len(titles) == len(set(titles))
@@ -226,11 +229,12 @@ def test_the_gate_finds_what_it_is_for(tmp_path):
         return BeautifulSoup(f'<main id="main">{text}</main>', "html.parser")
 
     bad = ("1 families", "a authority", "it fell by -5", "it fell (–£3)", "£448.0m", "a nan here",
-           "the the end", "fell by −0.0%", "lost −£0")  # fmt: skip
+           "the the end", "fell by −0.0%", "lost −£0", "12 family", "on 2015-05-01", "£5 million",
+           "£−5", "5 per cent", "5 m here", "+−5", "none () here")  # fmt: skip
     for text in bad:
         assert len(page_gate.word_faults(page(f"<p>{text}</p>"))) == 1, text
     good = ("11 families, £1 families, 1 of 5 outcomes, an authority, 2012-15, −5 to −3, £448m, "
-            "none known, 0.1 points, −0.05, −0.0012")  # fmt: skip
+            "none known, 0.1 points, −0.05, −0.0012, the 2016 study, 12 family-years")  # fmt: skip
     assert page_gate.word_faults(page(f"<p>{good}</p><pre>-5 nan</pre>")) == []
     grid = (
         "<table><thead><tr><th>Share</th></tr></thead><tbody><tr><td>{}%</td></tr></tbody></table>"
@@ -257,6 +261,49 @@ def test_the_gate_finds_what_it_is_for(tmp_path):
     linked = f'{said}<a href="../06/report.html">6</a>'
     assert page_gate.unsourced(page(linked), "08", books) == []
     assert len(page_gate.unsourced(page(said.replace("06/", "")), "06", books)) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("1,355 of 1,300 families", "more than all"),
+        ("116,654 of the 117,910 families (98.0%)", "another share"),
+        ("116,654 of 117,910 families (98.9%), 1 of 3, £5m of £3bn", ""),
+        ("£1.05bn (£1.2bn to £1.4bn)", "outside"),
+        ("−2.1% (−1.9% to −0.3%)", "outside"),
+        ("0.06 (0.07 to 0.02 points)", "from more to less"),
+        ("−2.1 (−3.0 to −1.2), £448m (£0.4bn to £0.5bn), 5.2% (5.16 to 5.3%)", ""),
+        ("over 3 years (2012 to 2015)", ""),
+    ],
+)  # fmt: skip
+def test_numbers_that_contradict_their_neighbours_are_found(text, wrong):
+    page = BeautifulSoup(f"<main><p>{text}</p></main>", "html.parser")
+    found = page_gate.sum_faults(page)
+    assert len(found) == bool(wrong) and all(wrong in one for one in found)
+
+
+def test_pictures_counts_and_records_that_contradict_themselves_are_found():
+    drawn = ("<main><figure><svg><title>899 of 900 claimed</title><desc>900 families</desc>"
+             "<text>{}</text></svg></figure></main>")  # fmt: skip
+    pages = [BeautifulSoup(drawn.format(last), "html.parser") for last in ("727", "899")]
+    assert [len(page_gate.drawing_faults(page)) for page in pages] == [1, 0]
+    row = "<tr><th>{}</th><td>Turned around</td><td>{} families</td></tr>"
+    heads = "<th>As of</th><th>Measure</th><th>As published</th>"
+    rows = [row.format(day, count) for day, count in (("May 2013", 9), ("June 2013", "8"))]
+    grids = [f"<main><table><thead><tr>{heads}</tr></thead><tbody>{''.join(one)}</tbody></table>"
+             for one in (rows, rows[::-1])]  # fmt: skip
+    told = [page_gate.falling(BeautifulSoup(grid, "html.parser")) for grid in grids]
+    assert [len(one) for one in told] == [1, 0]
+    held = {value: make_record("npv", value, "£", subject={"phase": "one", "extract": "simulated"})
+            for value in (5.0, 6.0)}  # fmt: skip
+    books = {"07": {"npv": held[5.0]}, "08": {"npv": held[6.0]}}
+    assert len(page_gate.twice_faults(books)) == 1
+    assert page_gate.twice_faults({"07": {"npv": held[5.0]}, "08": {"npv": held[5.0]}}) == []
+    said = '<main>{}<p>It was <data value="07/npv">£5</data>{}</p></main>'
+    marks = [("", ""), ("", " in simulated records"), ('<p class="banner">Simulated</p>', "")]
+    found = [page_gate.not_marked(BeautifulSoup(said.format(*one), "html.parser"), "08", books)
+             for one in marks]  # fmt: skip
+    assert [len(one) for one in found] == [1, 0, 0]
 
 
 def test_an_authority_s_chart_ends_where_its_headline_does_and_never_falls():

@@ -149,14 +149,16 @@ def test_nothing_has_no_minus():
     assert page.main.pre.string == "-0.0"
 
 
-def test_paper_has_the_short_tables_that_a_screen_folds():
+def test_a_folded_table_of_many_sheets_says_on_paper_where_its_rest_is():
     one = ('<div class="tfeval-table"><table><caption>C{}</caption><thead><tr><th>A</th></tr>'
            "</thead><tbody>{}</tbody></table></div>")  # fmt: skip
-    page = shown(*(html(one.format(count, "<tr><td>1</td></tr>" * count)) for count in (1, 3, 11)))
-    kinds = [" ".join(tag["class"]) for tag in page.main.select("details.detail")]
-    assert kinds == ["detail short", "detail"]
-    style = page.style.string
-    assert "details.short::details-content { content-visibility: visible" in style
+    given = ((1, "1"), (3, "1"), (60, "1"), (60, "word " * 40))
+    page = shown(*(html(one.format(text, f"<tr><td>{text}</td></tr>" * rows))
+                   for rows, text in given))  # fmt: skip
+    folded = page.main.select("details.detail")
+    assert [" ".join(tag["class"]) for tag in folded] == ["detail", "detail", "detail part"]
+    assert [len(tag.select("tr.screen")) for tag in folded] == [0, 0, 40]
+    assert "first 20 of 60 rows" in folded[2].find("p", class_="rest").string
 
 
 def test_an_answer_s_details_are_a_list_beneath_it():

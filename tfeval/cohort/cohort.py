@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import ibis
 import numpy as np
@@ -11,6 +12,7 @@ from ibis import _
 
 from tfeval.cohort.analysis_table import (
     COMPARISONS,
+    HORIZONS,
     SEEN,
     TREATMENTS,
     Cohort,
@@ -19,15 +21,18 @@ from tfeval.cohort.analysis_table import (
     Settings,
 )
 from tfeval.cohort.columns import BEFORE, Window, column_of, windows
-from tfeval.cohort.counting import follow_up, seen_of
+from tfeval.cohort.counting import STATE, follow_up, seen_of
 from tfeval.cohort.entry import (
     LEAN,
-    WHEN,
     candidates,
+    considered,
     criteria_columns,
-    described_columns,
     entered,
     flow,
+)
+from tfeval.cohort.units import (
+    WHEN,
+    described_columns,
     people_of,
     units_of,
     with_time,
@@ -117,27 +122,24 @@ def cohort(
     settings = Settings(phase, comparison, months, seed, level, treatment)
     rules = phase_of(phase)
     _refuse_repeated(records)
-    screened = candidates(records, settings, rules)
+    ahead = records.ahead.get((phase, seed, level, treatment))
+    if ahead is not None:
+        screened, every = ahead.screened[comparison], ahead.counts
+        units, table, states = _taken(records, every, screened, months, settings)
+    else:
+        pool = considered(records, settings, rules)
+        screened = candidates(records, settings, rules, pool, (comparison,))
+        every = _counted(records, screened, level, months, rules)
+        units, table = every.units, every.table
+        states = _states_of(records, every, units, months)
+    due = {name: after for name, after in every.due.items() if after in months}
     spans = windows(months)
-    units = records.keep(_units, records, screened, level, months, rules)
-    outcomes, due = cohort_outcomes(records.tables), {}
-    if "school_terms" in records.tables:
-        calendar = kept_frame(records.connection, _calendar(records))
-        units = records.keep(_with_sessions, units, calendar, months)
-        due = {_SESSIONS_DUE.format(after): after for after in months}
-    own = [
-        *criteria_columns(rules),
-        *(name for name, _text, _unit in WHEN),
-        *due,
-        *(name for name, _text in described_columns(level)),
-    ]
-    table, sources = _joined(records, units, outcomes, spans, own)
-    columns = _described(outcomes, spans, level, criteria_columns(rules), due)
+    columns = _described(every.outcomes, spans, level, criteria_columns(rules), due)
     made = Cohort(
         table=table,
         columns=columns,
         flow=flow(records, screened, settings),
-        sources=sources,
+        sources=_by_source(states, every.sources),
         settings=settings,
         left_out=dict(records.missing),
         simulated=records.simulated,
@@ -162,6 +164,152 @@ def _repeated(records: Records) -> ibis.Table:
     people = records.table("people").filter(_.person_id.notnull())
     each = people.group_by("person_id", "family_id").aggregate(times=_.count())
     return each.aggregate(rows=(each["times"] - 1).sum())
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """Units and their counts over some horizons.
+
+    Attributes
+    ----------
+    units : ibis.Table
+    table : ibis.Table
+        What they are, and their outcomes.
+    seen : tuple of ibis.Table
+        Counts and states of each source.
+    sources : list of str
+        Tables of the extract.
+    outcomes : list of Outcome
+    due : dict of str to int
+        Columns of sessions due, with their months after the index date.
+    """
+
+    units: ibis.Table
+    table: ibis.Table
+    seen: tuple[ibis.Table, ...]
+    sources: list[str]
+    outcomes: list[Outcome]
+    due: dict[str, int]
+
+    def horizon_columns(self, months: tuple[int, ...]) -> tuple[str, ...]:
+        """Return the columns of the units that are of other horizons."""
+        other = [after for after in HORIZONS if after not in months]
+        names = [name for after in other for name in (f"day{after}", _SESSIONS_DUE.format(after))]
+        return tuple(name for name in names if name in self.units.columns)
+
+
+@dataclass(frozen=True)
+class _Ahead:
+    """What all cohorts of one phase, seed, level and treatment are taken from."""
+
+    screened: dict[str, ibis.Table]
+    counts: _Counts
+
+
+def count_ahead(
+    records: Records, *, phase: str = "one", seed: int = 1, level: str = "family",
+    treatment: str = "supported",
+) -> None:  # fmt: skip
+    """Count for whoever may be compared over every horizon, so that each cohort is quick.
+
+    A family's index date and counts are the same in every comparison group, so `cohort` takes its
+    rows and columns from these counts, and gives what it gives without them. It counts once
+    for all, which takes up to twice as long as one cohort, and keeps that while the records are
+    held.
+
+    Parameters
+    ----------
+    records : Records
+    phase, seed, level, treatment
+        As for `cohort`.
+
+    Raises
+    ------
+    TfevalError
+        As `cohort` does.
+    """
+    key = (phase, seed, level, treatment)
+    if key in records.ahead:
+        return
+    settings = Settings(phase, next(iter(COMPARISONS)), HORIZONS, seed, level, treatment)
+    rules = phase_of(phase)
+    pool = considered(records, settings, rules)
+    screened = candidates(records, settings, rules, pool, tuple(COMPARISONS))
+    counts = _counted(records, screened, level, HORIZONS, rules)
+    groups = {
+        name: candidates(records, settings, rules, pool, (name,)) for name in COMPARISONS
+    }  # fmt: skip
+    for months in HORIZONS:  # so that what is asked of the engine is in its words already
+        _taken(records, counts, groups[settings.comparison], (months,), settings)
+    records.ahead[key] = _Ahead(groups, counts)
+
+
+def _taken(
+    records: Records, every: _Counts, screened: ibis.Table, months: tuple[int, ...],
+    settings: Settings,
+) -> tuple[ibis.Table, ibis.Table, pd.DataFrame]:  # fmt: skip
+    """Return units, table and states of one comparison group from what was counted for all."""
+    units = records.keep(_of_group, every.units, screened, every.horizon_columns(months))
+    names = _columns_of(
+        every.outcomes, months, settings.level, phase_of(settings.phase), bool(every.due)
+    )
+    table = records.keep(_narrowed, every.table, units, tuple(names))
+    return units, table, _states_of(records, every, units, months)
+
+
+def _states_of(
+    records: Records, every: _Counts, units: ibis.Table, months: tuple[int, ...]
+) -> pd.DataFrame:
+    last = column_of(STATE, max(months))
+    return records.keep(_states, units, every.sources, last, *every.seen).to_pandas()
+
+
+def _counted(
+    records: Records, screened: ibis.Table, level: str, months: tuple[int, ...], rules: Phase
+) -> _Counts:
+    units = records.keep(_units, records, screened, level, months, rules)
+    outcomes, due = cohort_outcomes(records.tables), {}
+    if "school_terms" in records.tables:
+        calendar = kept_frame(records.connection, _calendar(records))
+        units = records.keep(_with_sessions, units, calendar, months)
+        due = {_SESSIONS_DUE.format(after): after for after in months}
+    spans, tables = windows(months), list(dict.fromkeys(row.table for row in outcomes))
+    followed = records.keep(follow_up, records, units, spans, tables)
+    # Each table's counts are kept narrow: one expression for all takes seconds to put into SQL.
+    seen = [
+        records.keep(seen_of, records, units, followed, table, (outcomes, spans))
+        for table in tables
+    ]
+    table = records.keep(_beside, units, outcomes, spans, _who(level, rules, due), *seen)
+    return _Counts(units, table, tuple(seen), tables, outcomes, due)
+
+
+def _who(level: str, rules: Phase, due: Iterable[str]) -> list[str]:
+    """Return the columns of the units that the cohort has."""
+    return [
+        *criteria_columns(rules),
+        *(name for name, _text, _unit in WHEN),
+        *due,
+        *(name for name, _text in described_columns(level)),
+    ]
+
+
+def _columns_of(
+    outcomes: list[Outcome], months: tuple[int, ...], level: str, rules: Phase, by_term: bool
+) -> list[str]:
+    due = [_SESSIONS_DUE.format(after) for after in months] if by_term else []
+    measured = _measured(outcomes, windows(months))
+    names = [column_of(row.name, span.name) for row, span in measured]
+    return [*_WHO, *_who(level, rules, due), *names]
+
+
+def _of_group(units: ibis.Table, screened: ibis.Table, other: tuple[str, ...]) -> ibis.Table:
+    """Return the units of one comparison group and the treated, without other horizons."""
+    return units.semi_join(entered(screened), ["family_id", "treated"]).drop(*other)
+
+
+def _narrowed(table: ibis.Table, units: ibis.Table, names: tuple[str, ...]) -> ibis.Table:
+    return table.semi_join(units, "unit").select(*names)
 
 
 def _units(
@@ -222,31 +370,12 @@ def _with_sessions(units: ibis.Table, calendar: ibis.Table, months: tuple[int, .
     return joined.mutate(**{name: joined[name].fill_null(0) for name in due})
 
 
-def _joined(
-    records: Records,
-    units: ibis.Table,
-    outcomes: list[Outcome],
-    spans: tuple[Window, ...],
-    more: list[str],
-) -> tuple[ibis.Table, pd.DataFrame]:
-    """Put the counts beside the units, missing where not seen; and say how many were, by source."""
-    tables = list(dict.fromkeys(row.table for row in outcomes))
-    followed = records.keep(follow_up, records, units, spans, tables)
-    # Each table's counts are kept narrow: one expression for all takes seconds to put into SQL.
-    seen = [
-        records.keep(seen_of, records, units, followed, table, (outcomes, spans))
-        for table in tables
-    ]
-    states = records.keep(_states, units, tables, *seen).to_pandas()
-    return records.keep(_beside, units, outcomes, spans, more, *seen), _by_source(states, tables)
-
-
-def _states(units: ibis.Table, tables: list[str], *seen: ibis.Table) -> ibis.Table:
+def _states(units: ibis.Table, tables: list[str], last: str, *seen: ibis.Table) -> ibis.Table:
     """Return how many units of each arm have each state of each source."""
     arms = units.select("unit", "treated")
     each = []
     for table, one in zip(tables, seen, strict=True):
-        both = one.select("unit", "state").inner_join(arms, "unit")
+        both = one.select("unit", state=one[last]).inner_join(arms, "unit")
         counts = both.group_by("treated", "state").aggregate(units=_.count())
         each.append(counts.mutate(source_table=ibis.literal(table)))
     return ibis.union(*each) if len(each) > 1 else each[0]
@@ -269,7 +398,8 @@ def _beside(
 ) -> ibis.Table:  # fmt: skip
     wide = units.select(*_WHO, *more)
     for one in seen:
-        wide = wide.left_join(one.drop("state"), "unit").drop("unit_right")
+        known = [column_of(STATE, span.name) for span in spans if span.timing != BEFORE]
+        wide = wide.left_join(one.drop(*known), "unit").drop("unit_right")
     names = [column_of(row.name, span.name) for row, span in _measured(outcomes, spans)]
     return wide.mutate(**_ratios(wide, outcomes, spans)).select(*_WHO, *more, *names)
 

@@ -179,6 +179,10 @@ def _periods(coverage: ibis.Table) -> ibis.Table:
     )
 
 
+#: What is known of a source over a horizon, as a column is called.
+STATE = "state"
+
+
 def seen_of(
     records: Records,
     units: ibis.Table,
@@ -188,8 +192,8 @@ def seen_of(
 ) -> ibis.Table:
     """Return a table's counts of all units: 0 where nothing is recorded, missing where not seen.
 
-    With them, the state of the table's records over the last horizon, a key of `SEEN`; missing for
-    who was not followed.
+    With them, the state of the table's records over each horizon, a key of `SEEN`; missing for who
+    was not followed.
     """
     outcomes, spans = wanted
     own = [row for row in outcomes if row.table == table and row.counted]
@@ -213,8 +217,7 @@ def seen_of(
             read = joined["unreadable"].fill_null(0) == 0
         if span.timing != BEFORE:
             followed_on = joined["followed_to"] >= end
-            # Of the last window, which comes last.
-            columns["state"] = ibis.cases(
+            columns[column_of(STATE, span.name)] = ibis.cases(
                 (~followed_on, ibis.null("string")),
                 (~covered.fill_null(False) & ~joined["placed"].fill_null(False), "not_placed"),
                 (~covered.fill_null(False), "not_covered"),

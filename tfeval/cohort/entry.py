@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
@@ -42,8 +41,6 @@ def as_long(number: Any) -> Any:
 _MULTIPLIER, _MODULUS = 48_271, 2_147_483_647
 _LOW_SHARE = 0.25
 _LONG_AGO = date(1900, 1, 1)
-#: Stands for an authority that is not known: what it sent is not known either.
-NOWHERE = "not known"
 #: Waits are drawn from those of the treated who were identified about the same time: blocks of so
 #: many of them at least, and so many blocks at most.
 _FEWEST_WAITS, _MOST_BLOCKS = 50, 12
@@ -64,7 +61,16 @@ STEPS = (
 )
 
 
-def candidates(records: Records, settings: Settings, rules: Phase) -> ibis.Table:
+def considered(records: Records, settings: Settings, rules: Phase) -> tuple[ibis.Table, ibis.Table]:
+    """Return the phase's families and the waits to draw from: the same whoever is compared."""
+    families = records.keep(assessed, records, settings.treatment, rules)
+    return families, kept_frame(records.connection, _waits(records, families, settings, rules))
+
+
+def candidates(
+    records: Records, settings: Settings, rules: Phase, pool: tuple[ibis.Table, ibis.Table],
+    groups: tuple[str, ...],
+) -> ibis.Table:  # fmt: skip
     """Return every family that could be treated or compared, with its index date and steps.
 
     Parameters
@@ -72,9 +78,13 @@ def candidates(records: Records, settings: Settings, rules: Phase) -> ibis.Table
     records : Records
         The extract.
     settings : Settings
-        Phase, comparison group and seed.
+        Its seed is taken, and its phase.
     rules : Phase
         The phase's dates and criteria.
+    pool : tuple of ibis.Table
+        As from `considered`.
+    groups : tuple of str
+        Keys of `COMPARISONS`: whoever is in any of them is compared.
 
     Returns
     -------
@@ -105,21 +115,20 @@ def candidates(records: Records, settings: Settings, rules: Phase) -> ibis.Table
     Hernán (2013), Observational data for comparative effectiveness research, Statistical Methods
     in Medical Research 22(1): sequential trials.
     """
-    families = records.keep(assessed, records, settings, rules)
-    waits = kept_frame(records.connection, _waits(records, families, settings, rules))
-    low = kept_frame(records.connection, _low_authorities(records, families, settings))
-    return records.keep(_candidates, families, waits, low, (settings, rules), first_day(records))
+    families, waits = pool
+    low = kept_frame(records.connection, _low_authorities(records, families, groups))
+    rule = (groups, settings.seed, rules, first_day(records))
+    return records.keep(_candidates, families, waits, low, rule)
 
 
 def _candidates(
     families: ibis.Table,
     waits: ibis.Table,
     low: ibis.Table,
-    rules_asked: tuple[Settings, Phase],
-    begun: date,
+    rule: tuple[tuple[str, ...], int, Phase, date],
 ) -> ibis.Table:
-    settings, rules = rules_asked
-    compared = _with_index(_pool(families, low, settings, rules), waits, settings.seed, rules)
+    groups, seed, rules, begun = rule
+    compared = _with_index(_pool(families, low, groups, rules), waits, seed, rules)
     both = _treated(families, rules).union(compared)
     before = _.index_on - ibis.interval(months=BASELINE_MONTHS)
     return both.mutate(
@@ -178,13 +187,13 @@ def _left(screened: ibis.Table) -> ibis.Table:
     return screened.aggregate(**counts)
 
 
-def assessed(records: Records, settings: Settings, rules: Phase) -> ibis.Table:
+def assessed(records: Records, treatment: str, rules: Phase) -> ibis.Table:
     """Return the phase's families with criteria counted and when first treated in any phase."""
     families = records.table("families")
     supported, treated_on = families["lead_practitioner_on"].notnull(), families["attached_on"]
-    if settings.treatment == "supported":
+    if treatment == "supported":
         treated_on = ibis.ifelse(supported, treated_on, ibis.null("date"))
-    apart = settings.treatment == "data_matched_apart"
+    apart = treatment == "data_matched_apart"
     families = families.mutate(treated_on=treated_on, as_asked=~supported if apart else True)
     first = families.group_by("family_id").aggregate(first_on=_.treated_on.min())
     own = families.filter(_.phase == rules.name)
@@ -243,9 +252,11 @@ def _treated(families: ibis.Table, rules: Phase) -> ibis.Table:
     )
 
 
-def _pool(families: ibis.Table, low: ibis.Table, settings: Settings, rules: Phase) -> ibis.Table:
+def _pool(
+    families: ibis.Table, low: ibis.Table, groups: tuple[str, ...], rules: Phase
+) -> ibis.Table:
     later = families["treated_on"].notnull()
-    group = {
+    members = {
         "waiting": families["eligible"] & later,
         "not_yet_treated": families["eligible"],
         "below_threshold": ~families["eligible"]
@@ -254,13 +265,15 @@ def _pool(families: ibis.Table, low: ibis.Table, settings: Settings, rules: Phas
         "other_authorities": families["eligible"]
         & families["first_on"].isnull()
         & families["local_authority"].isin(low["local_authority"]),
-    }[settings.comparison]
-    return families.mutate(in_group=group)
+    }
+    return families.mutate(in_group=ibis.or_(*(members[group] for group in groups)))
 
 
-def _low_authorities(records: Records, families: ibis.Table, settings: Settings) -> pd.DataFrame:
+def _low_authorities(
+    records: Records, families: ibis.Table, groups: tuple[str, ...]
+) -> pd.DataFrame:
     """Return the quarter of authorities that attached the smallest share of their eligible."""
-    if settings.comparison != "other_authorities":
+    if "other_authorities" not in groups:
         return pd.DataFrame({"local_authority": [""]})
     frame = records.keep(_shares, families).to_pandas()
     frame["share"] = frame["attached"].astype(float) / frame["families"].astype(float)
@@ -373,128 +386,3 @@ def first_day(records: Records) -> date:
 
 def _covered_from(records: Records) -> ibis.Table:
     return records.table("coverage").aggregate(day=_.covered_from.min())
-
-
-# The units of a cohort: where they live and who is in them on the index date.
-
-_ADULT_AGE, _SCHOOL_AGE = 18, 5
-_MAY, _SEPTEMBER = 5, 9
-_HOUSEHOLD = (
-    ("people", "People in the family."),
-    ("children", "Children under 18 on the index date."),
-    ("young_children", "Children under 5 on the index date."),
-)
-
-
-def units_of(records: Records, families: ibis.Table) -> ibis.Table:
-    """Name the units, and find the authority in which each lived on its index date."""
-    arm = ibis.ifelse(families["treated"] == 1, "treated", "comparison")
-    units = families.mutate(unit=families["family_id"].concat(":", arm))
-    places = records.table("families").select("family_id", "local_authority", "identified_on")
-    first = places.group_by("family_id").aggregate(identified_on=_.identified_on.min())
-    home = places.inner_join(first, ["family_id", "identified_on"])
-    home = home.group_by("family_id").aggregate(first_home=_.local_authority.min())
-    units = units.left_join(home, "family_id").drop("family_id_right")
-    if "family_moves" not in records.tables:
-        return _with_household(records, units.rename(local_authority="first_home"))
-    moves = records.table("family_moves")
-    past = units.select("unit", "family_id", "index_on").inner_join(moves, "family_id")
-    past = past.filter(past["moved_on"] <= past["index_on"])
-    last = past.group_by("unit").aggregate(moved_on=_.moved_on.max())
-    # Of two moves on one day it cannot be said where the family was then.
-    day = past.inner_join(last, ["unit", "moved_on"]).group_by("unit")
-    now = day.aggregate(first=_.local_authority.min(), last=_.local_authority.max())
-    now = now.select("unit", moved_to=ibis.ifelse(_.first == _.last, _.first, NOWHERE))
-    units = units.left_join(now, "unit").drop("unit_right")
-    units = units.mutate(local_authority=ibis.coalesce(_.moved_to, _.first_home))
-    return _with_household(records, units)
-
-
-def described_columns(level: str) -> tuple[tuple[str, str], ...]:
-    """Return the columns about who is in the unit, with what each is."""
-    person = (
-        ("person_id", "The person."),
-        ("role", "Role in the family."),
-        ("sex", "Sex."),
-        ("age", "Age in whole years on the index date."),
-    )
-    return (*_HOUSEHOLD, *(person if level == "person" else ()))
-
-
-def _with_household(records: Records, units: ibis.Table) -> ibis.Table:
-    """Add how many people, children and young children the family had on the index date."""
-    people = records.table("people").select("family_id", "birth_month")
-    both = units.select("unit", "family_id", "index_on").inner_join(people, "family_id")
-    both = both.filter(both["birth_month"] <= both["index_on"])
-
-    def under(years: int) -> ibis.Value:
-        return as_number(both["birth_month"] + ibis.interval(years=years) > both["index_on"])
-
-    counts = both.group_by("unit").aggregate(
-        people=_.count().cast("int64"),
-        children=under(_ADULT_AGE).sum().cast("int64"),
-        young_children=under(_SCHOOL_AGE).sum().cast("int64"),
-    )
-    joined = units.left_join(counts, "unit").drop("unit_right")
-    return joined.mutate(**{name: joined[name].fill_null(0) for name, _text in _HOUSEHOLD})
-
-
-def people_of(records: Records, units: ibis.Table) -> ibis.Table:
-    """Return one row for each person born by the index date."""
-    people = records.table("people").select("person_id", "family_id", "birth_month", "sex", "role")
-    each = units.inner_join(people, "family_id")
-    each = each.filter(each["birth_month"] <= each["index_on"])
-    months = (each["index_on"].year() - each["birth_month"].year()) * 12
-    months = months + each["index_on"].month() - each["birth_month"].month()
-    return each.mutate(
-        unit=each["unit"].concat(":", each["person_id"]), age=(months // 12).cast("int64")
-    ).drop("birth_month")
-
-
-#: When a unit's trial begins: on these its arms are compared as on all that lies before.
-WHEN = (
-    ("days_identified", "Days from identification to the index date.", "days"),
-    ("days_into_phase", "Days from the start of the phase to the index date.", "days"),
-    ("in_autumn", "Index date in September to December.", "0 or 1"),
-    ("in_summer", "Index date in May to August.", "0 or 1"),
-)
-
-
-def with_time(units: ibis.Table, rules: Phase) -> ibis.Table:
-    """Add when the index date lies: since identification, in the phase, in the school year."""
-    day, month = units["index_on"].epoch_days(), units["index_on"].month()
-    return units.mutate(
-        days_identified=as_long(day - units["identified_on"].epoch_days()),
-        days_into_phase=as_long(day - ibis.literal(rules.start).epoch_days()),
-        in_autumn=as_number(month >= _SEPTEMBER),
-        in_summer=as_number((month >= _MAY) & (month < _SEPTEMBER)),
-    )
-
-
-def with_windows(units: ibis.Table, horizons: Iterable[int]) -> ibis.Table:
-    """Add the edges of the windows as day numbers.
-
-    Parameters
-    ----------
-    units : ibis.Table
-        With `index_on`.
-    horizons : iterable of int
-        Months after.
-
-    Notes
-    -----
-    A window before is [index - 12 months, index), or the same before identification; one after is
-    [index, index + months): what happens on the index date itself is after it.
-    """
-    edges = {
-        f"day{months}": as_date(units["index_on"] + ibis.interval(months=months)).epoch_days()
-        for months in horizons
-    }
-    year = ibis.interval(months=BASELINE_MONTHS)
-    return units.mutate(
-        day_before=as_date(units["index_on"] - year).epoch_days(),
-        day0=_.index_on.epoch_days(),
-        day_before_identified=as_date(units["identified_on"] - year).epoch_days(),
-        day_identified=_.identified_on.epoch_days(),
-        **edges,
-    )

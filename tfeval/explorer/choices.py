@@ -7,16 +7,21 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
+from threading import Timer
 from typing import Any
 
 import tfeval
-from tfeval.errors import DataError, ParameterError, suggest
+from tfeval.cohort.cohort import count_ahead
+from tfeval.errors import DataError, ParameterError, TfevalError, suggest
 from tfeval.impact.plan.analysis_plan import load_plan
 from tfeval.impact.specification import Specification
 from tfeval.programme.claims import authorities, local_authority
 from tfeval.programme.outcomes import outcome_label, reported_outcomes
+from tfeval.records.store import Records
 
 #: In place of one outcome: all that may be shown, or the primary ones of the project's plan.
 EVERY, PRIMARY = "all", "primary"
@@ -25,6 +30,8 @@ ALL_AREAS = "all"
 ELSEWHERE = "other_authorities"
 #: Results kept of each call: a choice gone back to is there at once.
 _KEPT = 8
+#: The design that takes longest, made ahead for up to so many units after so many seconds of peace.
+SLOW, _MANY, _PAUSE = "boosted", 50_000, 1.0
 
 
 @dataclass(frozen=True)
@@ -88,11 +95,14 @@ class Step:
         Python, in which the names of the steps before may stand.
     needs : tuple of str
         Which do.
+    counted_for : tuple of str
+        Phase and treatment for which records are counted once, ahead of a cohort.
     """
 
     name: str
     call: str
     needs: tuple[str, ...] = ()
+    counted_for: tuple[str, ...] = ()
 
     def line(self) -> str:
         """Return it as a line of code."""
@@ -117,7 +127,12 @@ def steps(choice: Choice) -> dict[str, Step]:
     subset = _subset(choice)
     listed_steps = [
         Step("records", f"tf.records_of({_code(choice.extract)}, {_code(spec.phase)})"),
-        Step("families", families, ("records",)),
+        Step(
+            "families",
+            families,
+            ("records",),
+            (spec.phase, spec.treatment),
+        ),
         Step(
             "study",
             f"tf.study(families, months={months}{subset}).named(families.labels)",
@@ -178,6 +193,44 @@ class Results:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, ...], Any] = OrderedDict()
+        self._coming: dict[tuple[str, ...], Future[Any]] = {}
+        self._timer: Timer | None = None
+
+    def look_ahead(self, choice: Choice) -> None:
+        """Have the design that takes longest made while the reader looks, if it is not there.
+
+        It is the same call, made in a thread of its own once nothing was chosen for a moment.
+        """
+        self.look_here()
+        self._timer = Timer(_PAUSE, self._make_slow, [choice.but({"design": SLOW})])
+        self._timer.daemon = True
+        self._timer.start()
+
+    def look_here(self) -> None:
+        """Begin nothing ahead: another choice was made."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _make_slow(self, choice: Choice) -> None:
+        every = steps(choice)
+        key, study = self._key(every, "design"), self._key(every, "study")
+        if key in self._kept or self._coming or study not in self._kept:
+            return
+        records = self._kept[study]
+        if len(records.treated) > _MANY:
+            return
+        from threadpoolctl import threadpool_limits  # noqa: PLC0415
+
+        made: Future[Any] = Future()
+        self._coming[key] = made
+        try:
+            with threadpool_limits(1, "openmp"):  # of this thread: a core stays for the reader
+                made.set_result(eval(every["design"].call, {"tf": tfeval, "study": records}))
+        except Exception as fault:
+            made.set_exception(fault)
+        if made.exception() is None:
+            self._kept[key] = made.result()
+        del self._coming[key]
 
     def of(self, choice: Choice, name: str) -> Any:
         """Return the result of one step.
@@ -214,12 +267,23 @@ class Results:
         if key not in self._kept:
             step = every[name]
             before = {one: self._made(every, one) for one in step.needs}
-            self._kept[key] = eval(step.call, {"tf": tfeval, **before})
+            if step.counted_for:
+                _ready(before["records"], *step.counted_for)
+            coming = self._coming.get(key)
+            made = coming.result() if coming else eval(step.call, {"tf": tfeval, **before})
+            self._kept[key] = made
             same = [one for one in self._kept if one[0] == name]
             for old in same[:-_KEPT]:
                 del self._kept[old]
         self._kept.move_to_end(key)
         return self._kept[key]
+
+
+def _ready(records: Records, phase: str, treatment: str) -> None:
+    """Count once for all comparison groups and horizons, so that the next choice is quick."""
+    # What cannot be counted is told by the call that is shown.
+    with suppress(TfevalError):
+        count_ahead(records, phase=phase, treatment=treatment)
 
 
 def _all_needs(every: Mapping[str, Step], name: str) -> list[str]:

@@ -134,12 +134,17 @@ class Explorer:
         added = tuple(one for one in self.choice.added if one[0] != name)
         return self._take(self.choice.but({"added": added}))
 
+    def look_ahead(self) -> None:
+        """Have what takes longest made while the reader looks; results stay what calls give."""
+        self._results.look_ahead(self.choice)
+
     def on_change(self, heard: Callable[[], None]) -> None:
         """Have a function called whenever the choice changes."""
         self._heard.append(heard)
 
     def _take(self, choice: Choice) -> Explorer:
         self.choice = choice
+        self._results.look_here()
         for heard in self._heard:
             heard()
         return self

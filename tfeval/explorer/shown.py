@@ -91,7 +91,8 @@ _MADE = {"who": _who, "balance": _balance, "effects": _effects}
 
 def picture(chart: Chart) -> str:
     """Return a chart as HTML that needs nothing beside it."""
-    source = base64.b64encode(chart.png()).decode()
+    source = base64.b64encode(chart.svg().encode()).decode()
     words = escape(chart.alt, quote=True)
-    image = f'<img alt="{words}" src="data:image/png;base64,{source}" style="max-width: 100%">'
+    # A drawing as a file: JupyterLab takes one that stands in HTML itself out of what it shows.
+    image = f'<img alt="{words}" src="data:image/svg+xml;base64,{source}" style="max-width: 100%">'
     return f'<figure style="margin: 0">{image}</figure>'

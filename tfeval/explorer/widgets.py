@@ -114,6 +114,7 @@ class Panel:
             self._say_fault(fault)
             return
         self.line.value = f'<p role="status">Done in {perf_counter() - began:.1f} seconds.</p>'
+        self.explorer.look_ahead()
 
     def _say_fault(self, fault: BaseException) -> None:
         # Results of another choice must not stand under this one.

@@ -161,6 +161,10 @@ class Records(Rich):
     ignored: tuple[str, ...] = field(default=(), repr=False)
     unread: Mapping[str, str] = field(default_factory=dict, repr=False)
     files: Mapping[str, int] = field(default_factory=dict, repr=False)
+    #: What cohorts of these records can be taken from; see `tfeval.cohort.cohort.count_ahead`.
+    ahead: dict[tuple[object, ...], Any] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def table(self, name: str) -> ibis.Table:
         """Return a table as an Ibis expression.

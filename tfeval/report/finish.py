@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from bs4 import BeautifulSoup, Tag
 
-from tfeval.display.words import unsigned_nothing
+from tfeval.display.words import day, unsigned_nothing
 from tfeval.errors import ReportError
 from tfeval.report.drawings import name_drawings
 from tfeval.report.page_sources import number_sources
@@ -20,9 +20,12 @@ _FORBIDDEN = ("script", "iframe", "object", "embed", "base", "form", "frame", "a
 #: A hyphen or a dash that stands for a minus: before a number and behind none.
 _HYPHEN = re.compile(r"(?<![\w–-])[-–](?=£?\d)")
 _SIGN = re.compile("[-–\N{MINUS SIGN}]\N{WORD JOINER}?£?\\d")
+_DAY = re.compile(r"(?<![\w/-])\d{4}-\d\d-\d\d(?![\w-])")
 #: Sections about how a page was made, and rows from which a table is folded.
 _WORKINGS = ("Records", "Provenance")
 _LONG = 10
+#: Letters from which a table takes more than two printed sheets, and its rows that paper has then.
+_SHEETS, _PRINTED = 9_000, 20
 #: Letters from which an answer is no headline any more, and is set as text.
 _WORDY = 360
 _UNWANTED = ("style", "border", "ping", "align", "width")
@@ -55,6 +58,7 @@ def finish(html: str, title: str, places: Mapping[str, str] | None = None) -> st
     name_drawings(main, title)
     _rewrite_links(main, places)
     _one_minus(main)
+    _days_in_words(main)
     _answer_first(main)
     _say_once(main)
     _no_empty_tables(soup, main)
@@ -119,6 +123,13 @@ def _one_minus(main: Tag) -> None:
         said = unsigned_nothing(_HYPHEN.sub("\N{MINUS SIGN}", text))
         if said != text and text.find_parent(["pre", "code"]) is None:
             text.replace_with(said)
+
+
+def _days_in_words(main: Tag) -> None:
+    """Write days as readers do, wherever a notebook has them in digits."""
+    for text in main.find_all(string=_DAY):
+        if text.find_parent(["pre", "code"]) is None:
+            text.replace_with(_DAY.sub(lambda found: day(found[0]), text))
 
 
 def _answer_first(main: Tag) -> None:
@@ -192,13 +203,29 @@ def _fold_tables(soup: BeautifulSoup, main: Tag) -> None:
         caption = one.find("caption")
         long = len(one.select("tbody > tr")) > _LONG
         if one.name == "div" and isinstance(caption, Tag) and (shown or long):
-            # Paper cannot be unfolded: what is short stands there in full.
-            box = soup.new_tag("details", attrs={"class": "detail" if long else "detail short"})
+            # Paper cannot be unfolded: all stands there in full, but for what takes many sheets.
+            box = soup.new_tag("details", attrs={"class": "detail"})
             summary = soup.new_tag("summary")
             summary.string = f"Table: {caption.get_text(' ', strip=True)}"
             one.wrap(box)
             box.insert(0, summary)
+            if len(one.get_text()) > _SHEETS:
+                box["class"] = "detail part"
+                _say_where_the_rest_is(soup, one)
         shown = one.name not in ("h2", "h3")
+
+
+def _say_where_the_rest_is(soup: BeautifulSoup, grid: Tag) -> None:
+    rows = grid.select("tbody > tr")
+    said = soup.new_tag("p", attrs={"class": "rest"})
+    said.string = (
+        f"Printed here: the first {min(_PRINTED, len(rows))} of {len(rows):,} rows. The page on "
+        "screen has them all, under the name of this table."
+    )
+    for row in rows[_PRINTED:]:
+        row["class"] = "screen"
+    if len(rows) > _PRINTED:
+        grid.append(said)
 
 
 def _order_headings(main: Tag) -> None:

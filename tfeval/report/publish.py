@@ -20,6 +20,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from tfeval.display.figures import CHART_MIME, SVG_MIME
 from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Citation, source_line, table
+from tfeval.display.words import day
 from tfeval.errors import ReportError
 from tfeval.report.fingerprint import source
 from tfeval.report.finish import finish
@@ -30,6 +31,7 @@ from tfeval.report.record import RECORD_MIME
 # A cell's outputs as HTML: charts as figures with their data, text, tables, errors.
 
 _SHOWN_LINES = 200
+_FIRST = re.compile(r"\d{4}-\d\d-01")
 
 
 def render_output(output: Mapping[str, Any]) -> str:
@@ -75,13 +77,19 @@ def _figure(data: Mapping[str, Any], _: Mapping[str, Any]) -> str:
     cited = tuple(Citation(**source) for source in chart["sources"])
     line = f"<p>{source_line(cited, html=True)}</p>" if cited else ""
     drawn = chart["data"]
-    frame = pd.DataFrame(drawn["rows"], columns=drawn["columns"])
+    frame = pd.DataFrame(drawn["rows"], columns=drawn["columns"]).apply(_months)
     behind = table(frame, f"Data: {chart['title']}").html()
     return (
         f"<figure>{_drawing(data, chart['alt'])}\n<figcaption>{line}"
         f"<details><summary>Data behind this figure</summary>{behind}</details>"
         "</figcaption></figure>"
     )
+
+
+def _months(column: pd.Series) -> pd.Series:
+    """Return days that are all the first of a month as months: no other day is known."""
+    first = column.map(lambda one: isinstance(one, str) and bool(_FIRST.fullmatch(one)))
+    return column.str[:7].map(day) if len(column) and first.all() else column
 
 
 def _drawing(data: Mapping[str, Any], alt: str) -> str:

@@ -244,7 +244,9 @@ def judged_turned(check: Turned) -> dict[str, Any]:
     if chosen.isna().all():
         return {**row, "outcome": "", "verdict": CANNOT, "reason": "not_estimable"}
     one = frame.loc[[chosen.idxmax()]]
-    ends = {"conf_low": float(one["least"].iloc[0]), "conf_high": float(one["greatest"].iloc[0])}
+    # With all authorities and without each: pairs are drawn anew, so all's may lie outside.
+    every = one[["estimate", "least", "greatest"]].iloc[0].astype(float)
+    ends = {"conf_low": float(every.min()), "conf_high": float(every.max())}
     turns = bool(frame["turns"].any())
     return {**row, **numbers_of(one), **ends, "verdict": FAILED if turns else PASSED,
             "reason": "turns" if turns else "holds"}  # fmt: skip

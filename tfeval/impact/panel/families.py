@@ -10,7 +10,8 @@ import pandas as pd
 
 from tfeval.cohort.analysis_table import Settings
 from tfeval.cohort.counting import counts_around
-from tfeval.cohort.entry import WHEN, assessed, criteria_columns, units_of, with_time
+from tfeval.cohort.entry import assessed, criteria_columns
+from tfeval.cohort.units import WHEN, units_of, with_time
 from tfeval.errors import DataError, ParameterError, in_own_words, suggest
 from tfeval.impact.panel.panel import Panel
 from tfeval.programme.outcomes import cohort_outcomes
@@ -118,7 +119,7 @@ def family_panel(
 
 def _identified(records: Records, settings: Settings, rules: Phase) -> ibis.Table:
     """Return eligible families with their day of identification as index date."""
-    families = assessed(records, settings, rules)
+    families = assessed(records, settings.treatment, rules)
     families = families.filter(families["eligible"] & families["identified_on"].notnull())
     dated = families.select(
         "family_id", "identified_on", *criteria_columns(rules),
