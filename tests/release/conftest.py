@@ -11,6 +11,7 @@ import pytest
 
 from tests.attacks.world import cells_of, families
 from tfeval.programme.claims import authorities
+from tfeval.release import chapters
 from tfeval.report.cells import FILE, Cells
 from tfeval.report.fingerprint import MANIFEST, file_hash
 
@@ -47,3 +48,15 @@ def reports(cells, tmp_path) -> Path:
     write_report(tmp_path / "reports" / "national" / "04_impact", cells, phase="one", caliper=0.2,
                  extract="/secure/place/of records")  # fmt: skip
     return tmp_path / "reports"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def few_pages():
+    """Make few pages: chapters of published figures, and 161 of areas, take their time."""
+    kept = ("02_families_and_data", "03_comparison_group", "04_impact", "07_value_for_money")
+    every = chapters.areas_made()
+    own = [one for one in every if one.name in ("North East", "Hartlepool")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chapters, "CHAPTERS", {name: chapters.CHAPTERS[name] for name in kept})
+        patch.setattr(chapters, "areas_made", lambda: own)
+        yield every

@@ -13,6 +13,10 @@ COUNTED = {
     "with": "{outcome}: families with any",
     "judged": "{outcome}: families that can be judged",
     "result": "{outcome}: families that met the test",
+    "results_compared": "Families compared, put to the results tests",
+    "results_claimed": "Families compared for whom a result was claimed",
+    "results_judged": "{outcome}: families compared that can be judged",
+    "results_met": "{outcome}: families compared that met the test",
     "attached": "Families on the programme that entered in {outcome}",
 }
 #: Results of the programme's own tests.
@@ -47,7 +51,6 @@ READ = (
     "outcome exceed are taken for that one, which is not told. England's are of all values.",
 )
 CHAPTERS, AREAS, REPORTS = "Chapters", "Areas", "Reports"
-NO_CHAPTERS = "No chapter's page is made: its cells are not among those released."
 #: Of chapters made from released cells.
 CHAPTER = "Made from released numbers and published figures alone."
 FROM_CELLS = "Released cells of linked records: rounded, small numbers hidden."
@@ -56,12 +59,14 @@ RELEASED = "as released"
 ROUNDED = "Each number is a released cell: counts to ten, others to a unit of their own."
 STAYS = "Stays inside: no number of it is released."
 STAY_INSIDE = (
-    "Chapter 5: its half on linked records stays inside. The rest of it, and chapters 1 and 9, "
-    "rest on published figures and simulations alone: whoever has the package makes them.",
-    "Chapter 6: the results tests put to both groups stand in chapter 2; its page stays inside.",
-    "Chapter 8, the summary and its annex, and the pages of authorities stay inside; what is "
-    "released of an authority stands on its page here.",
+    "Inside stay, of chapter 5, the designs on linked records; of chapter 6, other readings of the "
+    "tests; of chapters 2 to 4, what a line in its place says; and the spreadsheet of chapter 7.",
 )
+#: Of the tests of results, when too little is released.
+RESULTS_HIDDEN = "too little of it is released"
+FROM_CELLS_SHORT = "from released cells"
+NO_WORKBOOK = "The spreadsheet stays inside: every pound here follows from released effects."
+AREA_NUMBERS = "Released numbers"
 SHARE_OF_ERROR = "Of the squared errors of effects {where}, rounding makes {share} (the median)."
 HERE, BY_AUTHORITY = "shown here", "of authorities"
 SIMULATED_NOTE = "From simulated records: no number here is a finding about the programme."

@@ -1,10 +1,11 @@
-"""The report's chapters outside: their own notebooks, run where there are no records.
+"""The report outside: its own notebooks, run where there are no records.
 
-A chapter's page is made by running the notebook that the package holds, as it is, without an
-extract. What needs no records runs and is shown. What reads chapter 4's records is given those
-that released cells make. Where a cell shows what released cells hold, that stands in its place;
-every other cell fails for want of records, and one line says that it stays inside. So no number
-can be on the page that is neither published nor follows from the table of released cells.
+A page is made by running the notebook that the package holds, as it is, without an extract. What
+needs no records runs and is shown. What reads other chapters' records is given those that pages
+made before it recorded, of which chapter 4's are made of released cells. Where a cell shows what
+released cells hold, that stands in its place; every other cell fails for want of records, and one
+line says that it stays inside. So no number can be on the page that is neither published nor
+follows from the table of released cells.
 """
 
 from __future__ import annotations
@@ -12,10 +13,17 @@ from __future__ import annotations
 import ast
 import contextlib
 import io
+import json
+import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import lru_cache
+from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -23,27 +31,91 @@ import tfeval
 from tfeval.display import release_words as words
 from tfeval.display.figures import CHART_MIME, SVG_MIME, Chart
 from tfeval.errors import TfevalError
-from tfeval.release.released_parts import PARTS
-from tfeval.release.values import Numbers, chosen, write_records
+from tfeval.programme.claims import authorities, regions
+from tfeval.release.released_parts import BOUND, PARTS, effects_headline
+from tfeval.release.values import IMPACT, Numbers, chosen, write_records
 from tfeval.report.fingerprint import source
-from tfeval.report.notebook_parts import Box
+from tfeval.report.gathering import gathering
+from tfeval.report.notebook_parts import Box, section_banner
 from tfeval.report.parameters import read_notebook
+from tfeval.report.plan import AREA, REGION
 from tfeval.settings import project_folder
 
-#: The chapters made outside, and what each needs of the table of cells.
-CHAPTERS = {
+#: The chapters made outside, each after those that it reads, and what it needs of the table of
+#: cells: a kind, and how the names of its numbers begin.
+CHAPTERS: Mapping[str, tuple[str, str] | None] = {
+    "01_programme_and_budget": None,
     "02_families_and_data": ("count", "known:before:"),
     "03_comparison_group": ("balance", ""),
-    "04_impact": ("effect", ""),
-    "07_value_for_money": ("effect", ""),
+    "04_impact": ("effect", "effect:"),
+    "05_areas_and_time": None,
+    "06_claims_against_impact": None,
+    "07_value_for_money": ("effect", "effect:"),
+    "08_summary": ("effect", "effect:"),
+    "08_annex": ("effect", "effect:"),
+    "09_known_truth": None,
 }
-#: A page stops before the cells that call these: how it was made is told of the page inside.
-_END = ("tf.record(", "tf.provenance(")
+#: Of which every number is of the records: marked as a whole where these are simulated.
+_OF_RECORDS = ("02_families_and_data", "03_comparison_group", "04_impact", "07_value_for_money")
+#: What is recorded is kept for the pages that read it, and not shown; how it was made is told of
+#: the page inside.
+_RECORDS_END, _MADE = "## Records", "tf.provenance("
 _EXTRACT, _RECORDS = "extract", "records"
+#: Pages of areas that are worth a process of their own.
+_FEWEST = 20
+#: Choices of what a page shows, and of what lies elsewhere: none of a release's.
+_NOT_TOLD = frozenset({_EXTRACT, _RECORDS, AREA, REGION, "audit"})
 
 
-def chapter_pages(register: pd.DataFrame, about: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Return title and page of each chapter of which anything is released, by its notebook.
+@dataclass(frozen=True)
+class Area:
+    """An area that has a page, whether anything of it is released or not.
+
+    Attributes
+    ----------
+    notebook, parameter : str
+        What makes its page, and which of its parameters names it.
+    key, name : str
+        As cells have it, and for readers.
+    """
+
+    notebook: str
+    parameter: str
+    key: str
+    name: str
+
+    @property
+    def file(self) -> str:
+        """Name of its page."""
+        return f"{quote(self.key.replace(' ', '_'), safe='')}.html"
+
+
+def areas_made() -> list[Area]:
+    """Return the areas that have pages: every region and authority, so that none tells a thing."""
+    by_name = sorted(authorities().items(), key=lambda one: one[1])
+    return [*(Area("region", REGION, name, name) for name in regions()),
+            *(Area("local_authority", AREA, code, name) for code, name in by_name)]  # fmt: skip
+
+
+@dataclass
+class Pages:
+    """What is made of a table of released cells.
+
+    Attributes
+    ----------
+    chapters : dict of str to (title, page)
+        By notebook.
+    areas : dict of Area to page
+    """
+
+    chapters: dict[str, tuple[str, str]] = field(default_factory=dict)
+    areas: dict[Area, str] = field(default_factory=dict)
+
+
+def pages_made(
+    register: pd.DataFrame, about: Mapping[str, str], tables: Callable[[str], str]
+) -> Pages:  # fmt: skip
+    """Return the pages of chapters and areas.
 
     Parameters
     ----------
@@ -51,29 +123,100 @@ def chapter_pages(register: pd.DataFrame, about: Mapping[str, str]) -> dict[str,
         The table of released cells; nothing else of the records is read.
     about : mapping of str to str
         The choices that it rests on.
+    tables : callable
+        From an area to its released numbers, as HTML.
     """
     from tfeval.report.publish import Page, publish  # noqa: PLC0415 - heavy
 
-    made = {}
-    numbers = Numbers(register, about)
+    made, numbers = Pages(), Numbers(register, about)
+    names = [name for name, need in CHAPTERS.items() if need is None or _has(numbers, *need)]
+    scope = f"{words.CHAPTER} {words.about_words(about)}"
+    places = {name: f"{name}.html" for name in names}
     with TemporaryDirectory() as folder:
-        names = [name for name, need in CHAPTERS.items() if _has(numbers, *need)]
-        if any(CHAPTERS[name][0] == "effect" for name in names):
-            write_records(Path(folder), numbers)
+        headline = effects_headline(numbers) if IMPACT in names else ""
+        write_records(Path(folder), numbers, headline)
         for name in names:
             notebook, title = run(name, numbers, folder)
-            page = Page(title=title, scope=f"{words.CHAPTER} {words.about_words(about)}",
-                        simulated=numbers.simulated, home="index.html", places={})  # fmt: skip
-            made[name] = title, publish(notebook, page)
+            page = Page(title=title, scope=scope, home="index.html", places=places,
+                        simulated=numbers.simulated and name in _OF_RECORDS)  # fmt: skip
+            made.chapters[name] = title, publish(notebook, page)
+        areas = areas_made()
+        make = _AreaPages(numbers, folder, scope, places, tables)
+        made.areas = dict(zip(areas, _each(make, areas), strict=True))
     return made
+
+
+@dataclass(frozen=True)
+class _AreaPages:
+    """Makes the page of an area."""
+
+    numbers: Numbers
+    folder: str
+    scope: str
+    places: Mapping[str, str]
+    tables: Callable[[str], str]
+
+    def __call__(self, area: Area) -> str:
+        from tfeval.report.publish import Page, publish  # noqa: PLC0415 - heavy
+
+        notebook, title = run(area.notebook, self.numbers, self.folder,
+                              {area.parameter: area.name})  # fmt: skip
+        notebook["cells"] += _released_numbers(self.numbers, self.tables(area.key))
+        return publish(notebook, Page(title=title, scope=f"{area.name}. {self.scope}",
+                                      home="index.html", places=self.places))  # fmt: skip
+
+
+_maker: Callable[[Area], str] | None = None
+
+
+def _each(make: Callable[[Area], str], areas: list[Area]) -> list[str]:
+    """Return each area's page: by as many processes as there are processors, where they fork."""
+    workers = min(os.cpu_count() or 1, len(areas) // _FEWEST)
+    if workers < 2 or "fork" not in get_all_start_methods():
+        return [make(area) for area in areas]
+    # What a fork inherits need not be packed.
+    with ProcessPoolExecutor(workers, get_context("fork"), _begin, (make,)) as pool:
+        return list(pool.map(_one, areas, chunksize=4))
+
+
+def _begin(make: Callable[[Area], str]) -> None:
+    global _maker  # noqa: PLW0603 - of a process that was forked for it
+    _maker = make
+
+
+def _one(area: Area) -> str:
+    assert _maker is not None
+    return _maker(area)
+
+
+def _released_numbers(numbers: Numbers, html: str) -> list[dict[str, Any]]:
+    heading = {"cell_type": "markdown", "id": "released-heading", "metadata": {},
+               "source": f"## {words.AREA_NUMBERS}"}  # fmt: skip
+    table = {"output_type": "display_data", "data": {"text/html": html}, "metadata": {}}
+    outputs = [_output(section_banner(numbers.simulated)), table]
+    return [heading, {**_BLANK, "outputs": outputs}]
+
+
+#: A cell without a text is left out of a page.
+_BLANK: dict[str, Any] = {
+    "cell_type": "code", "id": "released-numbers", "metadata": {}, "source": "# From cells.csv",
+    "execution_count": None,
+}  # fmt: skip
 
 
 def _has(numbers: Numbers, kind: str, start: str) -> bool:
     return bool(numbers.of(kind)["number"].str.startswith(start).any())
 
 
-def run(name: str, numbers: Numbers, folder: str) -> tuple[dict[str, Any], str]:
-    """Run a chapter's notebook without records; return it with what it shows, and its title.
+@lru_cache(maxsize=16)
+def _notebook(name: str) -> dict[str, Any]:
+    return read_notebook(project_folder("notebooks") / f"{name}.ipynb")
+
+
+def run(
+    name: str, numbers: Numbers, folder: str, place: Mapping[str, str] | None = None
+) -> tuple[dict[str, Any], str]:
+    """Run a notebook without records; return it with what it shows, and its title.
 
     Parameters
     ----------
@@ -82,26 +225,36 @@ def run(name: str, numbers: Numbers, folder: str) -> tuple[dict[str, Any], str]:
     numbers : Numbers
         What was released.
     folder : str
-        Where chapter 4's records are, made of released cells.
+        Where the records of other pages are, all made of released cells and published figures.
+        What this one records is put there too, unless it is of one place.
+    place : mapping of str to str, optional
+        The parameter that names an area, and the area.
     """
-    notebook = read_notebook(project_folder("notebooks") / f"{name}.ipynb")
-    given = chosen(name, numbers.about)
+    notebook = _notebook(name)
+    given = chosen(name, numbers.about, place or {})
     # No path to records: whatever asks for an extract finds no such name.
-    space: dict[str, Any] = {key: one for key, one in given.items() if key != _EXTRACT}
-    space |= {"tf": tfeval} | ({_RECORDS: folder} if _RECORDS in given else {})
-    cells = []
-    for cell in notebook["cells"]:
-        text = source(cell)
-        if cell["cell_type"] == "markdown":
-            cells.append(cell)
-        elif text.startswith(_END):
-            break
-        elif "parameters" not in cell.get("metadata", {}).get("tags", []):
-            shown = _shown(name, text, numbers, space)
-            outputs = [] if shown is None else [_output(shown)]
-            cells.append({**cell, "outputs": outputs, "execution_count": None})
-    if cells and cells[-1]["cell_type"] == "markdown":  # the heading of what is left out
-        cells.pop()
+    given = {key: one for key, one in given.items() if key != _EXTRACT}
+    space: dict[str, Any] = {"tf": tfeval, **given}
+    space |= {key: make(numbers) for key, make in BOUND.get(name, {}).items()}
+    if _RECORDS in given:
+        space[_RECORDS] = folder
+    cells: list[dict[str, Any]] = []
+    visible = True
+    with gathering({key: one for key, one in given.items() if key != _RECORDS}) as kept:
+        for cell in notebook["cells"]:
+            text = source(cell)
+            if cell["cell_type"] == "markdown":
+                visible &= not text.startswith(_RECORDS_END)
+                cells += [cell] * visible
+            elif text.startswith(_MADE) or (place and not visible):
+                break
+            elif "parameters" not in cell.get("metadata", {}).get("tags", []):
+                shown = _shown(name, text, numbers, space)
+                outputs = [] if shown is None else [_output(shown)] * visible
+                cells += [{**cell, "outputs": outputs, "execution_count": None}] * visible
+    if not (place or (Path(folder) / name).exists()):
+        (Path(folder) / name).mkdir(mode=0o700)
+        (Path(folder) / name / "records.json").write_text(json.dumps(kept.content(name)))
     title = source(notebook["cells"][0]).partition("\n")[0].removeprefix("# ")
     return {**notebook, "cells": cells}, title
 
@@ -143,4 +296,4 @@ def _output(shown: Any) -> dict[str, Any]:
 
 def told(name: str) -> frozenset[str]:
     """Return the parameters of a chapter that a release may tell."""
-    return frozenset(chosen(name, {})) - {_EXTRACT, _RECORDS, "local_authority"}
+    return frozenset(chosen(name, {})) - _NOT_TOLD

@@ -6,9 +6,9 @@ import csv
 import io
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from html import escape
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -18,9 +18,10 @@ from tfeval.display import release_words as words
 from tfeval.errors import TfevalError
 from tfeval.programme.claims import authorities
 from tfeval.programme.outcomes import outcome_label
-from tfeval.release.chapters import chapter_pages
+from tfeval.release.chapters import Pages, pages_made
 from tfeval.release.ledger import error_words
 from tfeval.release.released import Released, ends, printed
+from tfeval.report.plan import reading_place
 
 REGISTER, ABOUT, INDEX = "cells.csv", "about.csv", "index.html"
 #: What of a cell may leave: nothing exact, no number of families but as a count of its own.
@@ -90,32 +91,34 @@ def _csv(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def pages_of(register: pd.DataFrame, about: Mapping[str, str]) -> dict[str, str]:
-    """Return a page for each area of which anything is shown; that of England is the index."""
-    files, links = {}, []
-    for (level, area), rows in register.groupby(["level", "area"], sort=True):
-        if level == _ENGLAND or not rows["shown"].eq("yes").any():
-            continue
-        name = f"{quote(str(area).replace(' ', '_'), safe='')}.html"
-        title = str(rows["name"].iloc[0])
-        files[name] = _page(title, rows, about, [words.READ[1], *_rounding(rows)])
-        links.append((level, name, title))
-    links.sort(key=lambda one: (one[0] != "region", one[2]))
+    """Return a page for each chapter and area; that of England's cells is the index."""
     england = register[register["level"] == _ENGLAND]
     areas = register[register["level"] == _AUTHORITY]
+    made = _made(register.to_csv(index=False), tuple(about.items()))
+    files = {f"{name}.html": page for name, (_, page) in made.chapters.items()}
+    files |= {area.file: page for area, page in made.areas.items()}
+    titles = [(f"{name}.html", title) for name, (title, _) in made.chapters.items()]
+    listed = {words.CHAPTERS: sorted(titles, key=lambda one: reading_place(one[0][:-5])),
+              words.AREAS: [(area.file, area.name) for area in made.areas]}  # fmt: skip
     lines = [*words.READ, *_rounding(england), *_rounding(areas, words.BY_AUTHORITY)]
-    chapters = _chapters(register.to_csv(index=False), tuple(about.items()))
-    files |= {f"{name}.html": page for name, (_, page) in chapters.items()}
-    listed = {words.CHAPTERS: [(f"{name}.html", title) for name, (title, _) in chapters.items()],
-              words.AREAS: [(link, title) for _, link, title in links]}  # fmt: skip
-    lines += words.STAY_INSIDE if chapters else [words.NO_CHAPTERS]
-    files[INDEX] = _page(words.TITLE, england, about, lines, listed)
+    files[INDEX] = _page(words.TITLE, england, about, [*lines, *words.STAY_INSIDE], listed)
     return files
 
 
 @lru_cache(maxsize=2)
-def _chapters(text: str, about: tuple[tuple[str, str], ...]) -> dict[str, tuple[str, str]]:
-    """Return the chapters' pages; the same table and choices, as written and as checked, once."""
-    return chapter_pages(_read(io.StringIO(text)), dict(about))
+def _made(text: str, about: tuple[tuple[str, str], ...]) -> Pages:
+    """Return what the same table and choices make, as written and as checked, once."""
+    register = _read(io.StringIO(text))
+    by_area = dict(iter(register.groupby("area")))
+    none = register.iloc[:0]
+    return pages_made(register, dict(about), lambda area: _tables_html(by_area.get(area, none)))
+
+
+def _tables_html(rows: pd.DataFrame) -> str:
+    """Return an area's released numbers, with how to read them."""
+    lines = [words.READ[1], *_rounding(rows)]
+    said = "".join(f"<p>{escape(line)}</p>\n" for line in lines)
+    return said + _template("released_tables.html.j2").render(tables=_tables(rows)).strip()
 
 
 def _page(
@@ -124,19 +127,27 @@ def _page(
 ) -> str:  # fmt: skip
     return render(
         title=title, about=words.about_words(about), lines=lines, links=links or {},
-        tables=[table for kind in words.TABLES if (table := _table(kind, rows))],
+        tables=_tables(rows),
         simulated=words.SIMULATED_NOTE if about.get("simulated") == "yes" else "",
     )  # fmt: skip
 
 
+def _tables(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    return [made for kind in words.TABLES if (made := _table(kind, rows))]
+
+
 def render(**parts: Any) -> str:
     """Return a page of the release's template."""
+    return f"{_template('release.html.j2').render(**parts).strip()}\n"
+
+
+@lru_cache
+def _template(name: str) -> Any:
     from jinja2 import Environment, FileSystemLoader  # noqa: PLC0415 - not needed to compute
 
     folder = Path(tfeval.report.__file__).resolve().parent / "templates"
     pages = Environment(loader=FileSystemLoader(folder), autoescape=False)
-    made = pages.get_template("page/release.html.j2").render(**parts)
-    return f"{made.strip()}\n"
+    return pages.get_template(f"page/{name}")
 
 
 def _rounding(rows: pd.DataFrame, where: str = words.HERE) -> list[str]:

@@ -21,10 +21,11 @@ from tfeval.display.names import VERDICTS
 from tfeval.display.tables import Table, table
 from tfeval.errors import DataError
 from tfeval.impact.balance.charts import love_plot
-from tfeval.impact.balance.tables import THRESHOLDS
+from tfeval.impact.balance.tables import NOT_BALANCED, PARTLY, THRESHOLDS
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.plan.analysis_plan import read_plan
 from tfeval.programme.outcomes import outcome_label
+from tfeval.release.results import results_of_cells
 from tfeval.release.values import (
     Numbers,
     areas_of,
@@ -32,6 +33,7 @@ from tfeval.release.values import (
     effects_of,
     verdict_of,
 )
+from tfeval.report.chapters import additional
 from tfeval.report.chapters.areas import areas_chart, effects_table
 from tfeval.report.chapters.impact import told_apart
 from tfeval.report.notebook_parts import Box, answer
@@ -182,12 +184,27 @@ def _effects(numbers: Numbers, _: str = "") -> Effects:
     return effects_of(numbers)
 
 
-def _effects_headline(numbers: Numbers) -> str:
+def effects_headline(numbers: Numbers) -> str:
+    """Say which released primary effects can be told from none, if the groups are alike.
+
+    Parameters
+    ----------
+    numbers : Numbers
+        With effects.
+    """
+    alike, balance = "", balance_of(numbers)
+    if not balance.empty and verdict_of(numbers) == NOT_BALANCED:
+        return (
+            "by the differences released the groups are NOT ALIKE before the programme, so none of "
+            "the outcomes can be read as its effect."
+        )
+    if not balance.empty and verdict_of(numbers) == PARTLY:
+        alike = "the groups are only partly alike; "
     plan, effects = read_plan(), _effects(numbers).to_frame()
     primary = effects[[plan.role(str(name)) == "primary" for name in effects["outcome"]]]
     known, _ = told_apart(primary, plan)
     clear = known[known["p_adjusted"] < 0.05]
-    of = f"of {len(known)} primary outcomes released at {numbers.horizon} months"
+    of = f"{alike}of {len(known)} primary outcomes released at {numbers.horizon} months"
     if clear.empty:
         return f"{of}, none can be told from no effect; intervals say how large one could be."
     changes = "; ".join(f"{outcome_label(str(row['outcome'])).lower()} {row['relative']:+.0%} "
@@ -206,6 +223,17 @@ def _areas(numbers: Numbers, _: str) -> Chart | Table:
 
 def _areas_counted(numbers: Numbers, _: str) -> Table:
     return effects_table(areas_of(numbers))
+
+
+# Chapters 6 and 8.
+
+
+def _results_banner(numbers: Numbers, _: str) -> Box | None:
+    return additional.banner(results_of_cells(numbers))
+
+
+def _no_workbook(_: Numbers, __: str) -> Box:
+    return Box("note", (("", words.NO_WORKBOOK),))
 
 
 Part = Callable[[Numbers, str], Any]
@@ -227,11 +255,20 @@ PARTS: Mapping[str, Mapping[str, Part]] = {
     },
     "04_impact": {
         "comparison.banner(": _nothing,
-        "tf.answer(": _answer(words.METHOD, _effects_headline),
+        "tf.answer(": _answer(words.METHOD, effects_headline),
         "balance.plot(": _love,
         "effects": _effects,
         "impact.forest(": _forest,
         "areas.areas_chart(": _areas,
         "areas.effects_table(": _areas_counted,
     },
+    "06_claims_against_impact": {
+        "tf.chapters.additional.results_met(": _results_banner,
+    },
+    "07_value_for_money": {"tf.chapters.value.workbook(": _no_workbook},
+    "08_annex": {"tf.chapters.summary.workbook_link(": _no_workbook},
+}
+#: Names that a chapter makes of records, and what makes them of released numbers.
+BOUND: Mapping[str, Mapping[str, Callable[[Numbers], Any]]] = {
+    "06_claims_against_impact": {"found": results_of_cells},
 }

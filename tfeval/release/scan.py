@@ -56,7 +56,7 @@ _HALF_DIGIT = 0.0005 + 1e-9
 _NAMED = 5
 
 
-def faults(folder: Path, ledger: Ledger | None = None) -> list[str]:
+def faults(folder: Path, ledger: Ledger | None = None, *, proved: bool = False) -> list[str]:
     """Return what is wrong with a folder that is about to leave, one line a fault.
 
     Parameters
@@ -65,6 +65,10 @@ def faults(folder: Path, ledger: Ledger | None = None) -> list[str]:
         As `tfeval release` writes it.
     ledger : Ledger, optional
         Of releases: every number must stand in it too.
+    proved : bool, default False
+        Whether linear programmes that know the sets have shown that no hidden number can be worked
+        out. Without the sets a number that was said of nearly the same families, and so may lie
+        off its rounding, cannot be told from others.
 
     Notes
     -----
@@ -90,6 +94,8 @@ def faults(folder: Path, ledger: Ledger | None = None) -> list[str]:
         registered |= {value.lstrip("-") for name in ("value", "low", "high", "error")
                        for value in register[name]}  # fmt: skip
         problems += [f"{path.relative_to(folder)}: {fault}" for fault in _cells(register, ledger)]
+        if not proved:
+            problems += [f"{path.relative_to(folder)}: {fault}" for fault in _near(register)]
         words = "\n".join(f"{name} {value}" for name, value in about.items())
         where = path.with_name(ABOUT).relative_to(folder)
         problems += [f"{where}: {fault}" for fault in _about(about)]
@@ -142,6 +148,10 @@ def _cells(register: pd.DataFrame, ledger: Ledger | None) -> Iterator[str]:
     yield from _numbers(shown, ledger)
     yield from _shares(shown)
     yield from _texts(register)
+
+
+def _near(register: pd.DataFrame) -> Iterator[str]:
+    """Return how many hidden counts those shown give away."""
     try:
         near = [one for one in reach(_as_read(register)) if not one.safe and one.low < THRESHOLD]
     except ReportError:

@@ -34,8 +34,9 @@ from tfeval.report.parameters import Parameter, notebook_parameters, read_notebo
 from tfeval.report.record import make_record
 from tfeval.settings import project_folder
 
-IMPACT = "04_impact"
-
+IMPACT, COMPARISON = "04_impact", "03_comparison_group"
+#: How the numbers of chapter 4's effects begin, and that of the effect on the results tests.
+EFFECT, RESULTS_EFFECT = "effect:", "results_effect:"
 
 _NUMBERS = ("value", "unit", "error", "low", "high")
 
@@ -78,7 +79,8 @@ class Numbers:
 
     def hidden_outcomes(self) -> list[str]:
         """Return the outcomes of which England's effect is hidden."""
-        rows = self.hidden[(self.hidden["kind"] == "effect") & (self.hidden["level"] == "england")]
+        own = self.hidden["number"].str.startswith(EFFECT) & self.hidden["level"].eq("england")
+        rows = self.hidden[own]
         return [str(one) for one in rows["outcome"]]
 
 
@@ -95,27 +97,13 @@ def effects_of(numbers: Numbers) -> Effects:
     How outcomes vary together is not released: they are taken as independent. Intervals of
     relative changes take the comparison mean as known.
     """
-    from scipy.special import ndtr  # noqa: PLC0415
-
     plan = read_plan()
+    own = numbers.of("effect")
     rows = []
-    for row in numbers.of("effect").to_dict("records"):
-        _, outcome, design, method, estimand = str(row["number"]).split(":")[:5]
+    for row in own[own["number"].str.startswith(EFFECT)].to_dict("records"):
+        _, outcome, design, *_ = str(row["number"]).split(":")
         mean = {arm: numbers.mean(outcome, design, arm) for arm in ("treated", "comparison")}
-        base = mean["comparison"] if mean["comparison"] > 0 else np.nan
-        known = np.isfinite(row["error"])
-        rows.append({
-            "outcome": outcome, "months": numbers.horizon, "estimand": estimand, "design": design,
-            "method": method, "estimate": row["value"], "std_error": row["error"],
-            "conf_low": row["low"], "conf_high": row["high"],
-            "p_value": 2 * ndtr(-abs(row["value"] / row["error"])) if known else np.nan,
-            "relative": row["value"] / base, "relative_low": row["low"] / base,
-            "relative_high": row["high"] / base, "mean_treated": mean["treated"],
-            "mean_comparison": mean["comparison"], "small_sample": "",
-            "n_treated": numbers.value(f"known:{outcome}", "treated"),
-            "n_comparison": numbers.value(f"known:{outcome}", "comparison"),
-            "status": ESTIMATED if known else NO_ERROR, "role": plan.role(outcome),
-        })  # fmt: skip
+        rows.append(effect_row(numbers, row, mean) | {"role": plan.role(outcome)})
     frame = pd.DataFrame(rows)
     if frame.empty:
         raise TfevalError("No effect is shown.")
@@ -123,6 +111,38 @@ def effects_of(numbers: Numbers) -> Effects:
     made = Effects(frame, _apart(frame["std_error"]), settings=settings,
                    simulated=numbers.simulated)  # fmt: skip
     return made.with_corrections(plan.correction["method"], family="role")
+
+
+def effect_row(
+    numbers: Numbers, row: Mapping[Any, Any], mean: Mapping[str, float]
+) -> dict[str, Any]:
+    """Return a released effect as a row of effects.
+
+    Parameters
+    ----------
+    numbers : Numbers
+    row : mapping
+        Of the released table.
+    mean : mapping of str to float
+        Of each group, as released; NaN where it is not.
+    """
+    from scipy.special import ndtr  # noqa: PLC0415
+
+    _, outcome, design, method, estimand = str(row["number"]).split(":")[:5]
+    base = mean["comparison"] if mean["comparison"] > 0 else np.nan
+    known = np.isfinite(row["error"])
+    return {
+        "outcome": outcome, "months": numbers.horizon, "estimand": estimand, "design": design,
+        "method": method, "estimate": row["value"], "std_error": row["error"],
+        "conf_low": row["low"], "conf_high": row["high"],
+        "p_value": 2 * ndtr(-abs(row["value"] / row["error"])) if known else np.nan,
+        "relative": row["value"] / base, "relative_low": row["low"] / base,
+        "relative_high": row["high"] / base, "mean_treated": mean["treated"],
+        "mean_comparison": mean["comparison"], "small_sample": "",
+        "n_treated": numbers.value(f"known:{outcome}", "treated"),
+        "n_comparison": numbers.value(f"known:{outcome}", "comparison"),
+        "status": ESTIMATED if known else NO_ERROR,
+    }  # fmt: skip
 
 
 def _apart(errors: pd.Series) -> np.ndarray:
@@ -169,9 +189,12 @@ def verdict_of(numbers: Numbers) -> str:
     return BALANCED if after.max() <= THRESHOLDS["smd"] else PARTLY
 
 
-def chosen(name: str, about: Mapping[str, str]) -> dict[str, Any]:
+def chosen(
+    name: str, about: Mapping[str, str], place: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Return the values of a notebook's parameters: those told, else its own defaults."""
-    set_values = {key: value for key, value in about.items() if value != "None"}
+    told = {key: value for key, value in about.items() if value != "None"}
+    set_values = {**told, **(place or {})}
     return resolve(_declared(name), set_values)
 
 
@@ -181,23 +204,33 @@ def _declared(name: str) -> tuple[Parameter, ...]:
     return notebook_parameters(notebook, name)
 
 
-def write_records(folder: Path, numbers: Numbers) -> None:
-    """Write what chapter 4 records, made of released numbers, for the chapters that read it.
+def write_records(folder: Path, numbers: Numbers, headline: str = "") -> None:
+    """Write what chapters 3 and 4 record, made of released numbers, for the pages that read it.
 
     Parameters
     ----------
     folder : Path
-        Of the records; a folder of chapter 4's name is made in it.
+        Of the records; a folder of each chapter's name is made in it.
     numbers : Numbers
+    headline : str
+        Of chapter 4, if any effect of it is released.
     """
+    verdict, balance = verdict_of(numbers), balance_of(numbers)
+    if not balance.empty:
+        facts: dict[str, Any] = {"verdict": verdict}
+        facts |= {"largest_difference": float(balance["after"].abs().max())}
+        estimands = [str(one).split(":")[4] for one in numbers.of("effect")["number"]]
+        facts |= {"estimand": estimands[0]} if estimands else {}
+        _write(folder, COMPARISON, numbers, facts, {})
+    if not headline:
+        return
     effects = effects_of(numbers)
     frame, areas = effects.to_frame(), areas_of(numbers)
     given = chosen(IMPACT, numbers.about)
     keys = {name: given[name] for name in KEYS if name in given} | {"censoring": CENSORING[0]}
-    verdict = verdict_of(numbers)
-    facts = {"simulated": numbers.simulated, "horizon": numbers.horizon, "balance": verdict,
-            "windows_balance": verdict, "comparison": given["comparison"],
-            "design": given["design"], "estimator": given["estimator"]}  # fmt: skip
+    facts = {"headline": headline, "simulated": numbers.simulated, "horizon": numbers.horizon,
+             "balance": verdict, "windows_balance": verdict, "comparison": given["comparison"],
+             "design": given["design"], "estimator": given["estimator"]}  # fmt: skip
     counts = {"sessions_possible": numbers.value("mean:sessions_possible", "both"),
               "families_followed": numbers.value("compared", "treated")}  # fmt: skip
     facts |= {name: value for name, value in counts.items() if np.isfinite(value)}
@@ -209,13 +242,20 @@ def write_records(folder: Path, numbers: Numbers) -> None:
         "specifications": frame.assign(**keys, alike=verdict, why=""),
         "areas": areas_record(areas), "areas_together": together_record(areas),
     }  # fmt: skip
+    _write(folder, IMPACT, numbers, facts, tables)
+
+
+def _write(
+    folder: Path, name: str, numbers: Numbers, facts: Mapping[str, Any],
+    tables: Mapping[str, pd.DataFrame],
+) -> None:  # fmt: skip
+    given = chosen(name, numbers.about)
     content = {
-        "notebook": IMPACT,
-        "parameters": {name: value for name, value in given.items() if name != "extract"},
-        "records": [make_record(name, value, subject={}).content()
-                    for name, value in facts.items()],
-        "tables": {name: content_of(name, known) for name, known in tables.items()},
+        "notebook": name,
+        "parameters": {key: value for key, value in given.items() if key != "extract"},
+        "records": [make_record(key, value, subject={}).content() for key, value in facts.items()],
+        "tables": {key: content_of(key, known) for key, known in tables.items()},
     }  # fmt: skip
-    place = folder / IMPACT
+    place = folder / name
     place.mkdir(mode=0o700)
     (place / "records.json").write_text(json.dumps(content), encoding="utf-8")

@@ -18,6 +18,7 @@ from tfeval.display.words import fact_html, significant, unmarked
 from tfeval.errors import ReportError
 from tfeval.impact.plan.analysis_plan import AnalysisPlan
 from tfeval.report.fingerprint import code_hash, data_files, imported, installed_versions
+from tfeval.report.gathering import gathered
 from tfeval.report.subject import Subject, page_subject, shell, told
 
 # Recorded tables: what later chapters and the pages of authorities look rows up in.
@@ -52,6 +53,9 @@ def record_table(name: str, frame: pd.DataFrame, subject: object = None) -> None
     content = content_of(name, frame)
     about = (page_subject() if subject is None else Subject.of(subject)).written()
     content |= {"subject": about} if about else {}
+    if (here := gathered()) is not None:
+        here.tables[name] = content
+        return
     count = len(content["rows"])
     text = f"{name}: table of {count:,} row{'s' * (count != 1)}"
     if shell() is None:

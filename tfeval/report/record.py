@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfeval.display.words import fact, marked, settled, significant, unmarked
 from tfeval.errors import ReportError, TfevalError, suggest
+from tfeval.report.gathering import gathered
 from tfeval.report.notebook_parts import frame_of, tables_of
 from tfeval.report.subject import (
     PLACES,
@@ -261,6 +262,9 @@ def record(
 
 def keep(made: Record) -> None:
     """Display a record that was made before, so that it is kept; as `record` does."""
+    if (here := gathered()) is not None:
+        here.records[made.name] = made.content()
+        return
     name, place = made.name, _place()
     before, earlier = _seen.get(name, (made, place))
     cell_ran_again = earlier[0] == place[0] and earlier[1] != place[1]
@@ -370,7 +374,8 @@ def read_records(notebook: str, folder: str | Path = "stored", subject: object =
     if other := Subject.of(ran).differences(others):
         raise TfevalError(refusal(name, other))
     made = Records(name, records, tables, others)
-    if shell() is not None:  # a page rests on all that it reads; a script compares as it likes
+    # A page rests on all that it reads; a script compares as it likes.
+    if shell() is not None and gathered() is None:
         _rest_on(name, made.subject, folder)
     return made
 

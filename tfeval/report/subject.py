@@ -13,6 +13,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from tfeval.errors import TfevalError
+from tfeval.report.gathering import gathered
 from tfeval.report.parameters import declared
 
 #: The parameter that the runner sets says where records are, not what they are about.
@@ -186,6 +187,8 @@ def page_parameters() -> dict[str, Any]:
     the last cell of typed literals, and what papermill set after it. What a cell changed by hand
     counts where it is of the parameter's type.
     """
+    if (here := gathered()) is not None:
+        return {name: value for name, value in here.parameters.items() if name != NO_SUBJECT}
     running = shell()
     if running is None:
         return {}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
@@ -34,6 +36,8 @@ from tfeval.money.claimed import (
 from tfeval.programme.phases import phase
 from tfeval.programme.programmes import programmes
 from tfeval.programme.published import Source, distinct_sources, published
+from tfeval.report.cells import keep_cells
+from tfeval.report.chapters.cells import results_cells
 from tfeval.report.chapters.common import (
     month,
     not_published,
@@ -43,6 +47,7 @@ from tfeval.report.chapters.common import (
     pounds,
     with_sources,
 )
+from tfeval.report.chapters.impact import Analysis
 from tfeval.report.chapters.linked import records_of
 from tfeval.report.notebook_parts import Box
 from tfeval.report.record import Record, keep, make_record
@@ -252,6 +257,7 @@ def deadweight_table(assumptions: Assumptions) -> Table:
 
 #: The families that results are shown per.
 PER = 1_000
+_ESTIMATOR = "adjusted"
 _PARTLY = (
     f"{SIMULATED}. On this page that holds for the parts marked “simulated records”; all others "
     "are published figures"
@@ -342,11 +348,15 @@ def results_met(
     subject = (phase, horizon, families, design)
     try:
         met = _met(extract, families, design, specification)
-        effects = estimate(design, met, months=horizon)
+        effects = estimate(design, met, months=horizon, method=_ESTIMATOR)
+        own = _claimed(extract, families, design, phase)
+        tested = Analysis(replace(specification, estimator=_ESTIMATOR), extract, families, design,
+                          cast(Any, None), effects, cast(Any, None))  # fmt: skip
+        keep_cells(lambda: results_cells(tested, met, own))
         if hidden_rows(effects.to_frame()).any():
             return Additional(*subject, None, None,
                               "too few families met the tests for numbers to be shown")  # fmt: skip
-        claimed = _claimed(extract, families, design, phase)
+        claimed = _share(own[design.study.treated & (design.weights > 0)])
         results = results_of(effects, claimed)
     except TfevalError as fault:
         return Additional(*subject, None, None, str(fault))
@@ -381,18 +391,21 @@ def _met(
     return met.rename(name)
 
 
-def _claimed(extract: str, families: Cohort, design: Design, phase: str) -> float:
-    """Return the share of the families compared for whom a result was claimed.
-
-    Fewer than ten without a claim, or with one, are not told: they count with the others.
-    """
+def _claimed(extract: str, families: Cohort, design: Design, phase: str) -> np.ndarray:
+    """Return for which families of a study a result was claimed."""
     rows = records_of(extract, phase).table("families")
     rows = rows.filter(rows["phase"] == phase).select("family_id", "claimed_on").to_pandas()
     claimed = rows.set_index("family_id")["claimed_on"].notna()
-    frame = families.to_pandas().loc[design.study.index]
-    kept = design.study.treated & (design.weights > 0)
-    own = claimed.reindex(frame.loc[kept, "family_id"]).fillna(False).astype(bool)
-    yes, no = int(own.sum()), int((~own).sum())
+    own = families.to_pandas().loc[design.study.index, "family_id"]
+    return claimed.reindex(own).fillna(False).to_numpy(dtype=bool)
+
+
+def _share(claimed: np.ndarray) -> float:
+    """Return for what share of families a result was claimed.
+
+    Fewer than ten without a claim, or with one, are not told: they count with the others.
+    """
+    yes, no = int(claimed.sum()), int((~claimed).sum())
     if no < THRESHOLD:
         return 1.0
     return 0.0 if yes < THRESHOLD else yes / (yes + no)

@@ -28,6 +28,7 @@ from tfeval.report.cells import (
     keep_cells,
     least_of,
     most,
+    moved_by,
     tenth,
 )
 from tfeval.report.chapters.families import Families
@@ -162,6 +163,53 @@ def impact_cells(analysis: Analysis) -> Cells:
     return maker.made(notebook="04_impact", parameters=parameters, simulated=study.simulated)
 
 
+def results_cells(
+    analysis: Analysis, met: pd.Series, claimed: np.ndarray
+) -> Cells:  # fmt: skip
+    """Return the cells of chapter 6: who was put to the results tests and met them, of England.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        Of the effect on having met the tests.
+    met : Series
+        Of the study's families: 1, 0, or missing where that cannot be judged.
+    claimed : ndarray of bool
+        For which of them a result was claimed.
+    """
+    study, design, name = analysis.study, analysis.design, str(met.name)
+    frame = analysis.families.to_pandas().loc[study.index].reset_index(drop=True)
+    maker = Maker(frame["family_id"], frame["local_authority"], regions())
+    values, kept = met.to_numpy(dtype=float), design.weights > 0
+    place: dict[str, Any] = {"level": "england", "area": ENGLAND, "parent": "",
+                             "months": analysis.horizon}  # fmt: skip
+    for arm, which in ARMS.items():
+        own = kept & (study.treated == which)
+        judged = own & ~np.isnan(values)
+        maker.count(own, number="results_compared", arm=arm, **place)
+        maker.count(judged, number=f"results_judged:{name}", arm=arm, base="results_compared",
+                    **place)  # fmt: skip
+        having = judged & (values == 1)
+        maker.count(having, judged, number=f"results_met:{name}", arm=arm, outcome=name,
+                    base=f"results_judged:{name}", **place)  # fmt: skip
+        if which:
+            maker.count(own & claimed, own, number="results_claimed", arm=arm, outcome="claimed",
+                        base="results_compared", **place)  # fmt: skip
+        weights = design.weights[judged]
+        if judged.any() and np.ptp(weights) > 0:  # else counts say it
+            mean, moved = moved_by(values[judged], weights)
+            maker.add(judged, kind="mean", number=f"mean:results_met:{name}:{design.method}",
+                      outcome=name, arm=arm, value=mean, n=int(judged.sum()),
+                      events=int(having.sum()), unit="share",
+                      least=least_of(int(judged.sum()), int(having.sum()), mean),
+                      **moved, **place)  # fmt: skip
+    _add_effects(maker, analysis, met.to_frame(), "", analysis.specification.estimator,
+                 word="results_effect")  # fmt: skip
+    parameters = Subject.of(analysis.specification).parameters()
+    return maker.made(notebook="06_claims_against_impact", parameters=parameters,
+                      simulated=study.simulated)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Cap:
     """What values are cut down to, and what that would be with nine families more or less."""
@@ -211,6 +259,7 @@ def _add_outcome(  # noqa: PLR0917
 def _add_effects(  # noqa: PLR0917
     maker: Maker, analysis: Analysis, outcomes: pd.DataFrame, level: str, method: str,
     by: pd.Series | None = None, caps: Mapping[str, Cap | None] | None = None,
+    word: str = "effect",
 ) -> None:  # fmt: skip
     design, raw = analysis.design, outcomes
     biting = {name: cap for name, cap in (caps or {}).items()
@@ -254,7 +303,7 @@ def _add_effects(  # noqa: PLR0917
             continue  # two shares, whose counts are released: their difference would sharpen them
         maker.add(
             members, kind="effect",
-            number=f"effect:{name}:{design.method}:{method}:{design.estimand}{CAPPED * bool(cap)}",
+            number=f"{word}:{name}:{design.method}:{method}:{design.estimand}{CAPPED * bool(cap)}",
             outcome=name, months=analysis.horizon, arm="both",
             level=level or "england", area=area, parent=parents[area],
             value=float(line["estimate"]), error=error, n=float(line["n_treated"]),
