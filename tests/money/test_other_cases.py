@@ -91,6 +91,16 @@ def test_where_nothing_was_spent_no_ratio_is_written():
     assert "of benefit for each £1; fiscal return" in with_cost
 
 
+@pytest.mark.parametrize("effects", [{"offences": 0.0}, {"offences": 0.5}])
+def test_an_appraisal_in_which_nobody_gains_is_shown(effects):
+    found = appraised(effects)
+    for kind in ("waterfall", "payers", "tornado"):
+        assert "£nan" not in found.plot(kind).alt
+    assert "nobody's spending falls" in found.plot("payers").title.lower()
+    assert found.card_plot().alt
+    assert found.payback_year is None
+
+
 def test_a_horizon_beyond_another_edition_s_schedule_is_turned_by_those_that_reach():
     last = tf.discount_rates("2018")["to_year"].max()
     for horizon in (int(last) + 1, 60):

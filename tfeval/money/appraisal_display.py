@@ -203,7 +203,9 @@ def _waterfall(appraised: Appraised) -> Chart:
 def _payers(appraised: Appraised) -> Chart:
     rows = appraised.by("year", "payer")
     rows = rows.pivot_table("benefits", "year", "payer", aggfunc="sum", fill_value=0.0) / 1e6
-    rows = rows.loc[(rows != 0).any(axis=1), (rows != 0).any(axis=0)]
+    # Where nobody gains or loses anything, every year and payer stays, at nothing.
+    if (rows != 0).any(axis=None):
+        rows = rows.loc[(rows != 0).any(axis=1), (rows != 0).any(axis=0)]
     rows.index = pd.Index([financial_year(year) for year in rows.index], name="year")
     most = rows.sum().idxmax()
     alt = (
@@ -211,7 +213,9 @@ def _payers(appraised: Appraised) -> Chart:
         f"{amount(appraised.benefits)} in all; most falls to {most}, "
         f"{amount(float(rows[most].sum()) * 1e6)}."
     )
-    title = heading(appraised, f"most of the benefit falls to: {most}")
+    gained = float(rows[most].sum()) > 0
+    title = heading(appraised, f"most of the benefit falls to: {most}" if gained else
+                    "nobody's spending falls")  # fmt: skip
     return stacked_chart(
         rows,
         title=title,
