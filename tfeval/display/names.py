@@ -144,6 +144,8 @@ SCALES = {
 STATUSES = {
     "no_variation": "Not estimable: the outcome is the same for all who are compared.",
     "not_fitted": "Not estimable: the outcome's logistic model does not settle in one arm.",
+    "not_in_panel": "Not estimable: this outcome is not seen where the design compares; its fit "
+    "says what is lacking.",
     "few_units": "No interval: too few {who} in an arm for an error of its own (at least "
     "{fewest_units} are needed, more for some errors).",
     "few_clusters": "No interval: too few clusters hold treated or comparison {who} to say how "
