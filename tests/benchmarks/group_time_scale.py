@@ -6,8 +6,9 @@
 100,000 units, 10 periods, 6 groups and those never treated, 4 covariates: doubly robust, analytic
 errors, against those never treated and those not treated yet. PYTHON of --peers is that of an
 environment with `pip install moderndid csdid diff-diff numba pyarrow`; FOLDER of --r-library holds
-R's did and data.table: did is timed with its fast mode (its default) and without. What is absent
-is said and left out. Each line
+R's did and data.table: did is timed with its fast mode (its default) and without. In
+group_time.csv they were R 4.2.2, did 2.5.1, DRDID 1.2.3, fastglm 0.0.3 and data.table 1.17.0.
+What is absent is said and left out. Each line
 runs in a process of its own, with one thread for linear algebra: one round of a tenth of the units
 that is not counted, then the median of the rounds. On a machine that others use too, the ratio of
 processor seconds says more. `worst` is the largest difference from our effects by event, `error`

@@ -22,6 +22,7 @@ import datetime as dt
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -127,6 +128,8 @@ def measured(asked: argparse.Namespace, who: str, code: str) -> dict | str:
         if not asked.r_library:
             return "no --r-library"
         words = ["Rscript", "--vanilla", "-e", code, str(asked.rows)]
+    if shutil.which(words[0]) is None:
+        return f"no {words[0]}"
     done = subprocess.run(
         [*words, str(asked.rounds)], capture_output=True, text=True, check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT) if ours else "", "R_LIBS": asked.r_library},

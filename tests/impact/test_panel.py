@@ -140,6 +140,36 @@ def test_an_event_study_has_no_error_where_one_cluster_is_an_arm(dose, settings,
     assert np.isnan(design.fit(made, "still").p_value)
 
 
+@pytest.mark.parametrize(
+    "design",
+    [
+        tf.event_study("pilot", base=2012, post=[2014, 2015]),
+        tf.group_time("first"),
+        tf.synthetic("pilot", first=2014),
+    ],
+)
+def test_an_outcome_that_is_never_seen_harms_no_other(design):
+    frame = rows().assign(lacking=np.nan)
+    frame["pilot"] = frame["first"].eq(2014) * 1.0
+    if design.kind != "group_time":
+        frame["first"] = np.nan
+    made = of(frame, outcomes=["lacking", "rate"], fixed=["pilot", "first"])
+    alone = of(frame, fixed=["pilot", "first"])
+    both, one = (tf.estimate(design, each).to_frame() for each in (made, alone))
+    assert both["status"].tolist()[0] == "not_in_panel"
+    assert both["estimate"].isna().tolist() == [True] + [False] * len(one)
+    for column in ("estimate", "std_error", "p_value"):
+        np.testing.assert_array_equal(both[column][1:], one[column])
+    with pytest.raises(tf.DataError):
+        tf.estimate(design, of(frame, outcomes="lacking", fixed=["pilot", "first"]))
+
+
+def test_never_treated_is_missing_and_not_0():
+    made = of(rows().fillna({"first": 0}))
+    with pytest.raises(tf.DataError, match="is 0 for 15 units, before any period: make it missing"):
+        tf.group_time("first").fit(made, "rate")
+
+
 @pytest.mark.parametrize("aggregate", AVERAGES)
 @pytest.mark.parametrize("lacking", [False, True])
 def test_averages_made_at_once_are_those_of_all_groups_and_periods(aggregate, lacking):

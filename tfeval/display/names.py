@@ -144,6 +144,7 @@ SCALES = {
 STATUSES = {
     "no_variation": "Not estimable: the outcome is the same for all who are compared.",
     "not_fitted": "Not estimable: the outcome's logistic model does not settle in one arm.",
+    "not_in_panel": "Not estimable: the outcome is not seen where the design compares.",
     "few_units": "No interval: too few {who} in an arm for an error of its own (at least "
     "{fewest_units} are needed, more for some errors).",
     "few_clusters": "No interval: too few clusters hold treated or comparison {who} to say how "
@@ -151,8 +152,7 @@ STATUSES = {
     "bootstrap or two clusterings).",
     "few_events": "No interval: fewer than {fewest_events} {who} of an arm would have the rarer "
     "values of the outcome, were both arms alike.",
-    "determined": "No interval: the covariates determine the outcome, so nothing is left to "
-    "chance.",
+    "determined": "No interval: the covariates determine the outcome; nothing is left to chance.",
     "no_error": "No interval: the model gives no error.",
     "few_support": "No interval: the running variable has too few values within the bandwidth on a "
     "side of the cutoff (at least {fewest_support} are needed for a local polynomial's own error, "

@@ -159,6 +159,9 @@ def _spreads(outcomes: Any, names: Iterable[str], estimate: np.ndarray) -> np.nd
             spreads.append(own)
             continue
         values = pd.array(np.ravel(columns[name])).to_numpy(dtype=float, na_value=np.nan)
+        if np.isnan(values).all():
+            spreads.append(own)
+            continue
         spread, size = np.nanstd(values), np.nanmax(np.abs(values), initial=0.0)
         spreads.append(spread if spread > _NOTHING * size else 0.0)
     return np.array(spreads)

@@ -60,10 +60,12 @@ WEAK_FIRST_STAGE = "weak_first_stage"
 #: no overlap in covariates; these determine one another; it is the period others are set against.
 NO_TREATED, NO_COMPARISON, NO_OVERLAP = "no_treated", "no_comparison", "no_overlap"
 COLLINEAR, REFERENCE = "collinear", "reference"
+#: A panel whose values of an outcome the design cannot take.
+NOT_IN_PANEL = "not_in_panel"
 #: Why an effect, or its error, is missing.
 NOT_ESTIMATED = (NO_VARIATION, NOT_FITTED, FEW_UNITS, FEW_CLUSTERS, FEW_EVENTS, DETERMINED,
                  NO_ERROR, FEW_SUPPORT, WEAK_FIRST_STAGE, NO_TREATED, NO_COMPARISON, NO_OVERLAP,
-                 COLLINEAR, REFERENCE)  # fmt: skip
+                 COLLINEAR, REFERENCE, NOT_IN_PANEL)  # fmt: skip
 #: The numbers that say why in words.
 LIMITS = {
     "fewest_units": FEWEST_UNITS, "enough_units": ENOUGH_UNITS, "fewest_clusters": FEWEST_CLUSTERS,

@@ -26,7 +26,7 @@ from tfeval.impact.panel.group_time_effects import (
     chosen,
     complete,
 )
-from tfeval.impact.panel.panel import Panel
+from tfeval.impact.panel.panel import Panel, not_fitted
 from tfeval.impact.panel.two_by_two import METHODS, Arms, Cell, Sample, fill_panel
 from tfeval.impact.study.checks import names_of
 
@@ -179,8 +179,14 @@ class GroupTime(Rich):
         if months is not None:
             raise ParameterError("A panel has its own periods: leave months out.")
         rows, influence = [], []
+        faults: list[DataError] = []
         for name in outcomes.outcomes:
-            effects = self.averages(outcomes, name)
+            try:
+                effects = self.averages(outcomes, name)
+            except DataError as fault:  # which harms no other outcome
+                rows.append(pd.DataFrame([not_fitted(name, fault, faults)]))
+                influence.append(np.full((len(outcomes.units), 1), np.nan))
+                continue
             frame = effects.frame
             if self.aggregate != "overall":
                 last = effects.average.to_frame().T
@@ -196,6 +202,8 @@ class GroupTime(Rich):
                     n_missing=effects.cells.units.missing,
                 )
             )
+        if len(faults) == len(rows):
+            raise faults[0]
         kept = ["outcome", "population", "group", "time", "event", "estimate", "band_low",
                 "band_high", "n_treated", "n_comparison", "events_treated", "events_comparison",
                 "n_missing", "status"]  # fmt: skip
@@ -277,6 +285,11 @@ class GroupTime(Rich):
     def _first(self, panel: Panel) -> np.ndarray:
         """Return the first period of treatment, infinite for those never treated."""
         first = panel.numbers(self.first_treated)
+        if panel.times[0] > 0 and (first == 0).any():
+            raise DataError(
+                f"Column {self.first_treated} is 0 for {safe_count(int((first == 0).sum()))} "
+                "units, before any period: make it missing where a unit is never treated."
+            )
         if (np.floor(first) != first)[np.isfinite(first)].any():
             raise DataError(f"Column {self.first_treated} must hold whole numbers of periods.")
         return np.where(np.isnan(first), np.inf, first)
@@ -404,7 +417,8 @@ def group_time(
     Parameters
     ----------
     first_treated : str
-        Column of `Panel.fixed`: the first period of treatment, missing for those never treated.
+        Column of `Panel.fixed`: the first period of treatment, missing for those never treated
+        (R's did has 0, which is refused here).
         Who is treated from the panel's first period on is left out and counted.
     comparison : {"never_treated", "not_yet_treated"}
         With whom. If nobody is never treated, the last group stands in until it is treated.

@@ -12,6 +12,7 @@ import pandas as pd
 from tfeval.display.rich import Rich
 from tfeval.display.tables import exact_count
 from tfeval.errors import DataError, ParameterError, suggest
+from tfeval.impact.inference.rules import NOT_IN_PANEL
 from tfeval.impact.study.checks import names_of
 from tfeval.impact.study.numbers import MIXED, TEXT, floats_of, kind_of, numbers_of, plain
 
@@ -192,6 +193,12 @@ def panel(
         {name: frame[name].array[grid.places] for name in fixed}, index=range(len(grid.units))
     )
     return Panel(grid.units, grid.times, measures, first, simulated)
+
+
+def not_fitted(name: str, fault: DataError, faults: list[DataError]) -> dict[str, object]:
+    """Return the row of an outcome that a design cannot take, and keep what was said of it."""
+    faults.append(fault)
+    return {"outcome": name, "estimate": np.nan, "status": NOT_IN_PANEL}
 
 
 def _checked(frame: pd.DataFrame, unit: str, time: str, others: Iterable[str]) -> np.ndarray:

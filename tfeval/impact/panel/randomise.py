@@ -174,7 +174,11 @@ def _whole(prepared: Prepared, summary: np.ndarray) -> Statistic:
 
     def of(doses: np.ndarray) -> np.ndarray:
         rooted = doses * root
-        return (doses @ change) / ((rooted**2).sum(axis=1) - ((rooted @ basis) ** 2).sum(axis=1))
+        whole = (rooted**2).sum(axis=1)
+        left = whole - ((rooted @ basis) ** 2).sum(axis=1)
+        sure = left > _SAME * whole
+        # A dose that follows from the covariates has no slope: as far from nought as can be.
+        return np.where(sure, (doses @ change) / np.where(sure, left, 1.0), np.inf)
 
     return of
 
@@ -203,8 +207,13 @@ def _with_missing(prepared: Prepared, summary: np.ndarray) -> Statistic:
         both = (doses @ crossed).reshape(len(doses), times, -1)
         own = (doses**2 @ grams.reshape(count, -1)).reshape(-1, times, times)
         matrix = own - both @ both.transpose(0, 2, 1)
-        return (
-            np.linalg.solve(matrix, (doses @ values - both @ right)[:, :, None])[:, :, 0] @ summary
-        )
+        sums = (doses @ values - both @ right)[:, :, None]
+        try:
+            return np.linalg.solve(matrix, sums)[:, :, 0] @ summary
+        except np.linalg.LinAlgError:
+            raise DataError(
+                "Some permuted doses leave nothing to compare in a period: too few units are seen "
+                "there. Leave the period out, or permute within larger strata."
+            ) from None
 
     return of

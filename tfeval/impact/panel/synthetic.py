@@ -12,7 +12,7 @@ from tfeval.display.rich import Rich
 from tfeval.errors import DataError, ParameterError, check_choice, names_settings
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
-from tfeval.impact.panel.panel import Panel
+from tfeval.impact.panel.panel import Panel, not_fitted
 from tfeval.impact.panel.synthetic_effect import SyntheticEffect
 from tfeval.impact.panel.two_way_weights import (
     DID,
@@ -170,13 +170,21 @@ class Synthetic(Rich):
         ParameterError, DataError
             As from `fit`.
         """
-        effects = [
-            self.fit(outcomes, name) for name in outcomes.outcomes if name not in self.covariates
-        ]
-        influence = np.zeros((len(outcomes.units), len(effects)))
-        for column, one in enumerate(effects):
+        names = [name for name in outcomes.outcomes if name not in self.covariates]
+        influence, rows = np.zeros((len(outcomes.units), len(names))), []
+        faults: list[DataError] = []
+        for column, name in enumerate(names):
+            try:
+                one = self.fit(outcomes, name)
+            except DataError as fault:  # which harms no other outcome
+                rows.append(not_fitted(name, fault, faults))
+                influence[:, column] = np.nan
+                continue
             influence[outcomes.units.get_indexer(one.units), column] = one.influence
-        return Contrasts(pd.DataFrame([one.row() for one in effects]), influence)
+            rows.append(one.row())
+        if len(faults) == len(rows):
+            raise faults[0]
+        return Contrasts(pd.DataFrame(rows), influence)
 
     def diagnostic(self, panel: Panel | None = None) -> pd.DataFrame:
         """Return what bears on the comparison, a row an outcome, as from `SyntheticEffect`.
