@@ -12,7 +12,7 @@ from tfeval.display.figures import Chart
 from tfeval.display.names import PAYS
 from tfeval.display.tables import Table, table
 from tfeval.display.value_charts import stacked_chart
-from tfeval.display.words import amount, chance
+from tfeval.display.words import amount, chance, fact
 from tfeval.money.account import PARTICIPANTS, payback_year
 from tfeval.money.appraisal_display import heading, labels_of, notes_of
 from tfeval.money.model import ACCOUNTS, Model
@@ -275,13 +275,17 @@ def _equity(appraised: Appraised) -> str:
     )
 
 
+def _each(ratio: float) -> str:
+    return fact(ratio, "£ for each £1", short=True)
+
+
 def _worth(appraised: Appraised, drawn: Appraised | None) -> str:
     text = (
         f"Net present value {amount(appraised.npv)}, "
-        f"£{appraised.benefit_cost_ratio:.2f} of benefit for each £1"
+        f"{_each(appraised.benefit_cost_ratio)} of benefit for each £1"
     )
     if drawn is None:
-        return f"{text}; fiscal return £{appraised.fiscal_return:.2f} for each £1."
+        return f"{text}; fiscal return {_each(appraised.fiscal_return)} for each £1."
     low, high = map(amount, drawn.interval())
     return (
         f"{text} ({drawn.level:.0%} interval of the net value {low} to {high}; the probability "
