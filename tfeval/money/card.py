@@ -12,7 +12,7 @@ from tfeval.display.figures import Chart
 from tfeval.display.names import PAYS
 from tfeval.display.tables import Table, table
 from tfeval.display.value_charts import stacked_chart
-from tfeval.display.words import amount, chance
+from tfeval.display.words import amount, chance, fact
 from tfeval.money.account import PARTICIPANTS, payback_year
 from tfeval.money.appraisal_display import heading, labels_of, notes_of
 from tfeval.money.model import ACCOUNTS, Model
@@ -275,13 +275,17 @@ def _equity(appraised: Appraised) -> str:
     )
 
 
+def _each(ratio: float) -> str:
+    return fact(ratio, "£ for each £1", short=True)
+
+
 def _worth(appraised: Appraised, drawn: Appraised | None) -> str:
-    ratio, unit = appraised.benefit_cost_ratio, "£ for each £1"
+    ratio = appraised.benefit_cost_ratio
     text = f"Net present value {amount(appraised.npv)}"
     # Where nothing was spent there is no pound that could have brought anything.
-    text += "" if np.isnan(ratio) else f", {amount(ratio, unit)} of benefit for each £1"
+    text += "" if np.isnan(ratio) else f", {_each(ratio)} of benefit for each £1"
     if drawn is None and not np.isnan(ratio):
-        return f"{text}; fiscal return {amount(appraised.fiscal_return, unit)} for each £1."
+        return f"{text}; fiscal return {_each(appraised.fiscal_return)} for each £1."
     if drawn is None:
         return f"{text}; nothing was spent, so no benefit for each £1 of it."
     low, high = map(amount, drawn.interval())

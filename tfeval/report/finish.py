@@ -129,7 +129,7 @@ def _days_in_words(main: Tag) -> None:
     """Write days as readers do, wherever a notebook has them in digits."""
     for text in main.find_all(string=_DAY):
         if text.find_parent(["pre", "code"]) is None:
-            text.replace_with(_DAY.sub(lambda found: day(found[0]), text))
+            text.replace_with(_DAY.sub(lambda one: day(one[0]), text))
 
 
 def _answer_first(main: Tag) -> None:
