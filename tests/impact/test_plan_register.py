@@ -299,7 +299,7 @@ def test_outcomes_that_were_opened_before_stay_said(records, write):
 
 
 def panel(records):
-    tf.family_panel(records, outcomes=["offences"], before=1, after=1)
+    tf.family_panel(records, outcomes=["offences"], before=2, after=2)
 
 
 @pytest.mark.parametrize("look", [tf.cohort, panel])
