@@ -6,6 +6,7 @@ import datetime
 import hashlib
 import json
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -257,7 +258,7 @@ def records():
 def test_outcomes_stay_closed_until_the_plan_is_registered(records, write):
     path = write(("horizons = [12, 18]", "horizons = [6, 12]"), *version("3.0", "2026-12-24"))
     plan = tf.read_plan(path)
-    families = tf.cohort(records, horizon=(6, 12), plan=plan)
+    families = tf.cohort(replace(records, opened=[]), horizon=(6, 12), plan=plan)
     whole = tf.cohort(records, horizon=(6, 12))
     after = set(whole.columns.loc[whole.columns["timing"] == "after", "name"])
     assert families.closed and not after & {*families.to_pandas(), *families.table.columns}
@@ -286,7 +287,7 @@ def test_outcomes_stay_closed_until_the_plan_is_registered(records, write):
 def test_outcomes_that_were_opened_before_stay_said(records, write):
     path = write(*version("3.0", "2026-12-24"))
     plan = tf.read_plan(path)
-    families = tf.cohort(records, plan=plan)
+    families = tf.cohort(replace(records, opened=[]), plan=plan)
     looked = families.open().outcomes(12)
     design = tf.match(tf.study(families, months=12), order="random")
     said = "Outcomes were open before the plan was registered."
@@ -295,6 +296,22 @@ def test_outcomes_that_were_opened_before_stay_said(records, write):
     notes = tf.estimate(design, families.open(plan), months=12, plan=plan).notes
     assert any(note.startswith("Nothing kept outcomes closed") for note in notes)
     assert tf.estimate(design, looked, months=12, plan=plan).frame["planned"].any()
+
+
+def panel(records):
+    tf.family_panel(records, outcomes=["offences"], before=2, after=2)
+
+
+@pytest.mark.parametrize("look", [tf.cohort, panel])
+def test_outcomes_of_the_same_records_that_were_seen_elsewhere_are_said(records, write, look):
+    path = write(*version("3.0", "2026-12-24"))
+    tf.register_plan(path)
+    plan, own = tf.read_plan(path), replace(records, opened=[])
+    families = tf.cohort(own, plan=plan)
+    look(own)
+    design = tf.match(tf.study(families, months=12), order="random")
+    notes = tf.estimate(design, families.open(plan), months=12, plan=plan).notes
+    assert any(note.startswith("Nothing kept outcomes closed") for note in notes)
 
 
 def test_another_cohort_than_the_registered_one_is_a_departure(records, write):

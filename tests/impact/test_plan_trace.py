@@ -44,6 +44,7 @@ def closed(records, plan):
     def made(asked):
         other = ("comparison", "other_authorities") in asked
         own = whole().records if other else records
+        own = replace(own, opened=[])  # the others of these records are not closed
         return tf.cohort(own, horizon=(12, 18), plan=plan, **dict(asked))
 
     return cache(made)
@@ -271,6 +272,21 @@ def test_a_correction_over_a_family_of_one(families, plan, design, before):
     assert not planned(own.with_corrections("none_such" if False else "benjamini_hochberg"))[
         "offences"
     ]
+
+
+def test_draws_of_a_correction_that_please(plan, design, outcomes):
+    effects = tf.estimate(design, outcomes, months=12, plan=plan)
+    marked(effects.with_corrections("romano_wolf", family="role", seed=2),
+           "draws of the correction: from seed 2, where from seed 1 was planned")  # fmt: skip
+    flat = np.tile(effects.frame["estimate"].to_numpy(dtype=float), (200, 1))
+    marked(effects.with_corrections("romano_wolf", replicates=flat),
+           "draws of the correction: given")  # fmt: skip
+
+
+def test_a_seed_of_the_bootstrap_that_pleases(plan, design, outcomes):
+    effects = tf.estimate(design, outcomes[["offences"]], months=12, errors="bootstrap",
+                          draws=99, seed=2, plan=plan)  # fmt: skip
+    marked(effects, "draws of the errors: 99 from seed 2, where 999 from seed 1 was planned")
 
 
 def test_a_correction_over_one_horizon_where_both_were_planned(families, tmp_path):

@@ -134,8 +134,8 @@ class Origin:
         As `Cohort.columns`.
     settings : Settings
     opened : list of str
-        Under what its outcomes were opened, in order: the hash of a plan that was registered by
-        then, or "" for none. Empty while they are closed.
+        Under what outcomes of its records were opened, in order, in whichever cohort of them: the
+        hash of a plan that was registered by then, or "" for none. Empty while all are closed.
     mark : str
         What frames of the cohort carry, to be told by.
     """

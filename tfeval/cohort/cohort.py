@@ -145,8 +145,10 @@ def cohort(
         simulated=records.simulated,
         units=units,
         records=records,
-        origin=Origin(table, columns.copy(), settings, [] if plan is not None else [""]),
+        origin=Origin(table, columns.copy(), settings, records.opened),
     )
+    if plan is None:
+        records.opened.append("")
     return made if plan is None else made.close()
 
 

@@ -298,8 +298,8 @@ REGISTRATIONS = {
 #: When the outcomes of a cohort were opened, where that was not under the registered plan.
 OPENINGS = {
     "open_before": "Outcomes were open before the plan was registered.",
-    "open_without": "Nothing kept outcomes closed until the plan was registered: the cohort was "
-    "not given the plan.",
+    "open_without": "Nothing kept outcomes closed until the plan was registered: the cohort, or "
+    "another of the same records before it, was not given the plan.",
 }
 #: Packages whose models are told as "package.model".
 PACKAGES = ("statsmodels", "pyfixest")

@@ -149,6 +149,9 @@ class Records(Rich):
         Files in a folder that may hold records and are not read, with what to do.
     files : mapping of str to int
         How many files each table of a folder was read from.
+    opened : list of str
+        Under what outcomes of cohorts of these records were opened, in order: the hash of a plan
+        that was registered by then, or "" for none.
     """
 
     tables: Mapping[str, ibis.Table]
@@ -165,6 +168,7 @@ class Records(Rich):
     ahead: dict[tuple[object, ...], Any] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+    opened: list[str] = field(default_factory=list, repr=False, compare=False)
 
     def table(self, name: str) -> ibis.Table:
         """Return a table as an Ibis expression.

@@ -192,7 +192,8 @@ class Effects(FromModels, Tabled):
                 p_adjusted[rows] = adjusted(method, p[rows], inside, rng)
             else:
                 p_adjusted[rows] = self._from_replicates(rows, replicates)
-        done = {"method": method, "family": columns, "seed": seed}
+        drawn = replicates is None
+        done = {"method": method, "family": columns, "seed": seed, "drawn": drawn}
         settings = {**self.settings, "correction": done}
         made = replace(self, frame=self.frame.assign(p_adjusted=p_adjusted), settings=settings)
         # A plan says what is corrected together, so it looks again.

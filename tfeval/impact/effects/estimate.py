@@ -303,7 +303,9 @@ def estimate(
         level=level, draws=draws, seed=seed,
     )  # fmt: skip
     lost = groups_left_out(design, by, len(groups), len(estimates.rows), len(numbers.names))
-    settings = {"fixed_covariates": bool(fixed_covariates)}
+    settings: dict[str, Any] = {"fixed_covariates": bool(fixed_covariates)}
+    if scheme.kind in ("bootstrap", *_DRAWN):
+        settings["errors_drawn"] = (int(draws), int(seed))
     effects = _tabulated(
         design, estimates, intervals, method=method, outcome_model=outcome_model, errors=scheme,
         level=level,
@@ -321,6 +323,9 @@ def _one(cluster: str | Iterable[str] | None) -> str | None:
     return names[0] if names else None
 
 
+_DRAWN = {"wild": wild_intervals, "randomisation": randomisation_intervals}
+
+
 def _intervals(
     repeat: Repeat, what: What, estimates: Estimates, *, level: float, draws: int, seed: int
 ) -> Intervals:
@@ -328,7 +333,7 @@ def _intervals(
     design, scheme = repeat.design, repeat.scheme
     if scheme.kind == "bootstrap":
         return bootstrap_intervals(repeat, estimates, level=level, draws=draws, seed=seed)
-    drawn = {"wild": wild_intervals, "randomisation": randomisation_intervals}.get(scheme.kind)
+    drawn = _DRAWN.get(scheme.kind)
     if drawn is None:
         return influence_intervals(design, scheme, estimates, level)
     return drawn(design, scheme, what, estimates, level=level, draws=draws, seed=seed)

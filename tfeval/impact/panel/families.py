@@ -97,6 +97,7 @@ def family_panel(
     periods = range(-before, after)
     spans = {str(period): (period * months, (period + 1) * months) for period in periods}
     counts = counts_around(units, records, spans, censored=False)
+    records.opened.append("")
     columns = ["unit", "index_on", "attached_on", *_WHO, *criteria_columns(rules), *_TIME]
     fixed = units.order_by("unit").select(*columns).to_pandas()
     first = _period_of(fixed["index_on"], fixed["attached_on"], months)

@@ -215,7 +215,7 @@ class AnalysisPlan(Rich):
         **more
             `phase`, `treatment`, `rows` ("family" or "person"), `cohort_seed`, `population`,
             `level`, `outcome_model`, `cluster`, `covariates`, `fixed_covariates`, `correction`,
-            `family`.
+            `family`, `correction_drawn`, `errors_drawn`.
 
         Returns
         -------

@@ -40,6 +40,8 @@ _SAID = {
     ("errors", "cluster"): ("errors", "clusters"),
     ("level",): ("level of the intervals",),
     ("correction",): ("correction",),
+    ("correction_drawn",): ("draws of the correction",),
+    ("errors_drawn",): ("draws of the errors",),
     ("fixed_covariates",): ("covariates counted as fixed",),
 }
 
@@ -133,6 +135,8 @@ class Analysis:
             "cluster": tuple(map(cluster_key, permutations(clusters))),
             "level": (estimate["level"],),
             "correction": (self.correction,),
+            "correction_drawn": (_drawn(None, 1),),
+            "errors_drawn": (_drawn(999, 1),),
             "fixed_covariates": (False,),
         }
 
@@ -431,7 +435,17 @@ def done_by(effects: Effects, settings: Mapping[str, Any]) -> dict[str, Any]:
     if corrected is not None:  # most tables are corrected after they are marked
         method = corrected.get("method") if isinstance(corrected, Mapping) else corrected
         done["correction"] = method
+        if method == "romano_wolf" and isinstance(corrected, Mapping):
+            own = corrected.get("drawn", True)
+            done["correction_drawn"] = _drawn(None, corrected.get("seed", 1)) if own else "given"
+    # A seed can be tried until it pleases.
+    if drawn := settings.get("errors_drawn"):
+        done["errors_drawn"] = _drawn(*drawn)
     return done
+
+
+def _drawn(draws: int | None, seed: int) -> str:
+    return f"from seed {seed}" if draws is None else f"{draws} from seed {seed}"
 
 
 def _rows(effects: Effects) -> list[dict[str, Any]]:
