@@ -525,3 +525,14 @@ def test_a_singular_covariance_before_is_no_test():
         tf.pre_trend([1, 1, 2], np.ones((3, 3)), times=[1, 2, 4], base=3, pre=[1, 2], post=[4])
     with pytest.raises(ParameterError, match="freedom"):
         tf.pre_trend([1, 2], np.eye(2), times=[1, 3], base=2, pre=[1], freedom=0)
+
+
+@pytest.mark.parametrize("restriction", ["relative_magnitudes", "smoothness"])
+@pytest.mark.parametrize("loading", [[1, 1, 1, 1, 1], [-3, -2, -1, 1, 2]])
+def test_periods_that_move_as_one_are_refused_and_divide_by_nothing(loading, restriction):
+    covariance = 0.01 * np.outer(loading, loading)
+    with pytest.raises(DataError, match="singular, as with fewer clusters than periods"):
+        tf.trend_bounds(
+            [0.0, 0.1, 0.2, 1.0, 1.1], covariance, times=[-4, -3, -2, 0, 1], base=-1,
+            pre=[-4, -3, -2], post=[0, 1], restriction=restriction,
+        )  # fmt: skip

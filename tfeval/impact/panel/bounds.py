@@ -274,6 +274,11 @@ def trend_bounds(
     )  # fmt: skip
     if not len(windows.weights):
         raise ParameterError("post must name at least one period after the base.")
+    if np.linalg.matrix_rank(windows.sigma, hermitian=True) < len(windows.sigma):
+        raise DataError(
+            f"The covariance of the {len(windows.sigma)} coefficients is singular, as with fewer "
+            "clusters than periods: ask of fewer periods."
+        )
     sets: RelativeMagnitudes | Smoothness
     if restriction == "smoothness":
         if len(set(windows.gaps)) > 1:
