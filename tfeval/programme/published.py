@@ -150,7 +150,7 @@ def remembered(
 
     @lru_cache(maxsize=32)
     def known(_: Path, rest: tuple[Any, ...], named: tuple[tuple[str, Any], ...]) -> pd.DataFrame:
-        return made(*rest, **dict(named))  # type: ignore[call-arg]
+        return made(*rest, **dict(named))
 
     @wraps(made)
     def own(*rest: Parameters.args, **named: Parameters.kwargs) -> pd.DataFrame:
