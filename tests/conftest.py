@@ -63,6 +63,7 @@ def figures(tmp_path: Path) -> Path:
     folder = tmp_path / "published"
     shutil.copytree(published_folder(), folder)
     module._read.cache_clear()
+    module._only_read.cache_clear()
     return folder
 
 

@@ -21,12 +21,12 @@ class Remembers(RendererBase):
     ) -> tuple[float, float, float]:
         """Return the size of a line of words, in pixels."""
         # Fonts can be changed, so a copy is kept.
-        key = (type(self), self.points_to_pixels(72.0), s, prop.copy(), ismath)
-        if key not in _KNOWN:
+        line = (type(self), self.points_to_pixels(72.0), s, prop.copy(), ismath)
+        if line not in _KNOWN:
             if len(_KNOWN) >= _MOST:
                 _KNOWN.clear()
-            _KNOWN[key] = super().get_text_width_height_descent(s, prop, ismath)
-        return _KNOWN[key]
+            _KNOWN[line] = super().get_text_width_height_descent(s, prop, ismath)
+        return _KNOWN[line]
 
 
 class _Pixels(Remembers, RendererAgg):
@@ -35,13 +35,13 @@ class _Pixels(Remembers, RendererAgg):
 
 class _Canvas(FigureCanvasAgg):
     renderer: _Pixels | None = None
-    _size: tuple[float, ...] = ()
+    _drawn_for: tuple[int, int, float] = (0, 0, 0.0)
 
     def get_renderer(self) -> _Pixels:
         wide, high = self.get_width_height(physical=True)
-        size = (wide, high, self.figure.dpi)
-        if self.renderer is None or self._size != size:
-            self.renderer, self._size = _Pixels(*size), size
+        wanted = (wide, high, self.figure.dpi)
+        if self.renderer is None or self._drawn_for != wanted:
+            self.renderer, self._drawn_for = _Pixels(*wanted), wanted
         return self.renderer
 
 

@@ -300,6 +300,10 @@ def broken(text: str, inches: float, size: float = TEXT, *, bold: bool = False) 
     """
     lines: list[str] = []
     for paragraph in text.split("\n"):
+        line = " ".join(paragraph.split())
+        if not line or text_inches(line, size, bold=bold) <= inches:
+            lines.append(line)
+            continue
         line = ""
         for word in paragraph.split():
             longer = f"{line} {word}".strip()

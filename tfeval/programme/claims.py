@@ -13,7 +13,7 @@ from tfeval.programme.cumulative import FullMarks as FullMarks  # noqa: PLC0414 
 from tfeval.programme.cumulative import first_month, last_month, latest_counts
 from tfeval.programme.cumulative import full_marks as full_marks  # noqa: PLC0414
 from tfeval.programme.phases import period
-from tfeval.programme.published import published
+from tfeval.programme.published import published, remembered
 from tfeval.settings import project_folder
 
 # What the published tables allow a parameter to be: authorities, price years, editions.
@@ -152,6 +152,7 @@ def authority(name: str) -> pd.Series:
     return rows.iloc[0]
 
 
+@remembered
 def claims_by_authority(as_of: str | None = None, phase: str = "one") -> pd.DataFrame:
     """Return the latest published claim of each authority for which a target was published too.
 
@@ -229,6 +230,7 @@ def _local(phase: str) -> pd.DataFrame:
     return rows[rows["period"] == period(phase)]
 
 
+@remembered
 def final_claims(since: str = "2015-05") -> pd.DataFrame:
     """Return phase one's targets by authority, and the claim at its end where it is known.
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, wraps
 from pathlib import Path
+from typing import Any, ParamSpec
 
 import pandas as pd
 
@@ -21,6 +22,7 @@ _NUMERIC = (
     *("own", "own_low", "own_high"),
     *("first_treated", "first_year", "last_year", "authorities", "cells", "year"),
 )
+Parameters = ParamSpec("Parameters")
 
 
 @dataclass(frozen=True)
@@ -138,20 +140,34 @@ def published(table: str, *, unverified: bool = False, folder: Path | None = Non
     if table not in TABLES:
         raise SourceError(f"There is no published table {table}. {suggest(table, TABLES)}")
     folder = folder or published_folder()
-    frame = _read(table, folder) if unverified else _only_read(table, folder)
-    return frame.reset_index(drop=True).copy()
+    return (_read(table, folder) if unverified else _only_read(table, folder)).copy()
+
+
+def remembered(
+    made: Callable[Parameters, pd.DataFrame],
+) -> Callable[Parameters, pd.DataFrame]:
+    """Let a function of published tables make each of its tables once; each caller has a copy."""
+
+    @lru_cache(maxsize=32)
+    def known(_: Path, rest: tuple[Any, ...], named: tuple[tuple[str, Any], ...]) -> pd.DataFrame:
+        return made(*rest, **dict(named))
+
+    @wraps(made)
+    def own(*rest: Parameters.args, **named: Parameters.kwargs) -> pd.DataFrame:
+        return known(published_folder(), rest, tuple(named.items())).copy()
+
+    return own
 
 
 @lru_cache(maxsize=64)
 def _only_read(table: str, folder: Path) -> pd.DataFrame:
-    frame = _read(table, folder)
-    beside = TABLES[table].described_by
+    frame, beside = _read(table, folder), TABLES[table].described_by
     if not beside:
-        return frame[frame["status"] == "read"]
+        return frame[frame["status"] == "read"].reset_index(drop=True)
     described = _read(beside, folder)
     recalled = described[described["status"] != "read"]
     if "series" in frame:
-        return frame[~frame["series"].isin(recalled["series"])]
+        return frame[~frame["series"].isin(recalled["series"])].reset_index(drop=True)
     return frame.drop(columns=recalled["measure"], errors="ignore")
 
 

@@ -78,6 +78,25 @@ def _own() -> Iterator[str]:
 
     with suppress(Exception):  # what is wrong with a table, the page that reads it says
         check_published()  # reads every table, once for all kernels
+        _work_that_is_alike()
+
+
+def _work_that_is_alike() -> None:
+    """Do once what the page of every area does alike: it is remembered, or warms what draws."""
+    from tfeval.display.axes import lay_rows  # noqa: PLC0415
+    from tfeval.display.interval_charts import range_chart  # noqa: PLC0415
+    from tfeval.money.appraisal_settings import Assumptions  # noqa: PLC0415
+    from tfeval.programme.claims import authorities  # noqa: PLC0415
+    from tfeval.report.chapters import authority, claims  # noqa: PLC0415
+
+    names = list(authorities().values())
+    Assumptions().words("one")
+    authority.neighbours_table(names[0])
+    claims.funnel_chart()._repr_mimebundle_()
+    lay_rows(names, bold=True)
+    alike = range_chart(names, range(len(names)), range(len(names)), title="Every name",
+                        alt="One row for each of the authorities.")  # fmt: skip
+    alike._repr_mimebundle_()
 
 
 def _serve(link: socket.socket, modules: dict[str, ModuleType], given: set[str]) -> None:
