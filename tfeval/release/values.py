@@ -192,9 +192,9 @@ def verdict_of(numbers: Numbers) -> str:
 def chosen(
     name: str, about: Mapping[str, str], place: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Return the values of a notebook's parameters: those told, else its own defaults."""
-    told = {key: value for key, value in about.items() if value != "None"}
-    set_values = {**told, **(place or {})}
+    """Return the values of a notebook's parameters: those recorded, else its own defaults."""
+    recorded = {key: value for key, value in about.items() if value != "None"}
+    set_values = {**recorded, **(place or {})}
     return resolve(_declared(name), set_values)
 
 
