@@ -163,7 +163,9 @@ def test_families_are_corrected_apart_and_rows_keep_their_places():
     )
     together = correct(made, "holm")
     assert np.allclose(together.frame["p_adjusted"], holm(p))
-    assert together.settings["correction"] == {"method": "holm", "family": (), "seed": 1}
+    assert together.settings["correction"] == {
+        "method": "holm", "family": (), "seed": 1, "drawn": True,
+    }  # fmt: skip
     assert made.frame["p_adjusted"].isna().all() and "correction" not in made.settings
 
 

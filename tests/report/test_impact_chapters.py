@@ -100,8 +100,8 @@ def test_the_page_says_what_the_register_shows_and_no_more(found, tmp_path):
 
 def test_outcomes_are_opened_under_the_plan_or_without_it(tmp_path):
     plan = tf.read_plan()
-    records = tf.simulate(families=400, seed=1).records
     for register, under in ((None, plan.hash), (tmp_path / "none.register", "")):
+        records = tf.simulate(families=400, seed=1).records
         own = tf.read_plan(register=register)
         families = tf.cohort(records, plan=own)
         opened = impact.opened(families, own)

@@ -11,6 +11,7 @@ from conftest import manifest, notebook
 
 import tfeval as tf
 from tfeval.display.figures import PLAN_MIME
+from tfeval.display.words import day
 from tfeval.errors import ParameterError
 from tfeval.impact.plan.analysis_plan import FILE
 from tfeval.report.notebook_parts import provenance
@@ -92,7 +93,8 @@ def test_the_page_says_what_is_exploratory_first_and_the_whole_hash_last(ran):
     assert f"Analysis plan : {held.title}, version 1.2, SHA-256 {held.short_hash}. 2 of 4" in text
     assert "2 exploratory" in text and held.hash not in text
     registered, *items = [item.get_text() for item in notice.find_all("li")]
-    assert registered == f"The plan is {held.registration}."
+    on = str(held.registration.date)
+    assert registered == f"The plan is {held.registration}.".replace(on, day(on))
     assert items[0] == (
         "Exploratory, not planned: absence at 24 months, offences at 24 months (months: 24, where "
         "12 or 18 were planned)."

@@ -16,7 +16,6 @@ from tfeval.cohort.columns import BEFORE, label_of
 from tfeval.display.rich import Rich
 from tfeval.errors import ParameterError, in_own_words, suggest
 from tfeval.programme.phases import CRITERIA
-from tfeval.records.relations import rows_of
 
 if TYPE_CHECKING:
     import ibis
@@ -152,6 +151,8 @@ class Origin:
     @in_own_words("The cohort cannot be read")
     def read(self, names: Iterable[str] | None = None) -> pd.DataFrame:
         """Return the rows in order of unit, or some of their columns."""
+        from tfeval.records.relations import rows_of  # Ibis, which a design does without
+
         rows = self.table.order_by("unit")
         return rows_of(rows if names is None else rows.select(*names))
 
@@ -419,5 +420,7 @@ class Cohort(Rich):
     def _rows(self) -> pd.DataFrame:
         """Return the rows kept, for nobody else to change; they bear nothing for pandas to copy."""
         if not self._frame:
+            from tfeval.records.relations import rows_of  # Ibis, which a design does without
+
             self._frame.append(rows_of(self.table.order_by("unit")))
         return self._frame[0]

@@ -35,6 +35,7 @@ from tfeval.programme.claims import authorities, regions
 from tfeval.release.released_parts import BOUND, PARTS, effects_headline
 from tfeval.release.values import IMPACT, Numbers, chosen, write_records
 from tfeval.report.fingerprint import source
+from tfeval.report.finish import WORKINGS
 from tfeval.report.gathering import gathering
 from tfeval.report.notebook_parts import Box, section_banner
 from tfeval.report.parameters import read_notebook
@@ -59,7 +60,7 @@ CHAPTERS: Mapping[str, tuple[str, str] | None] = {
 _OF_RECORDS = ("02_families_and_data", "03_comparison_group", "04_impact", "07_value_for_money")
 #: What is recorded is kept for the pages that read it, and not shown; how it was made is told of
 #: the page inside.
-_RECORDS_END, _MADE = "## Records", "tf.provenance("
+_MADE = "tf.provenance("
 _EXTRACT, _RECORDS = "extract", "records"
 #: Pages of areas that are worth a process of their own.
 _FEWEST = 20
@@ -244,7 +245,7 @@ def run(
         for cell in notebook["cells"]:
             text = source(cell)
             if cell["cell_type"] == "markdown":
-                visible &= not text.startswith(_RECORDS_END)
+                visible &= not text.split()[1:2] == [WORKINGS[0]]
                 cells += [cell] * visible
             elif text.startswith(_MADE) or (place and not visible):
                 break

@@ -22,7 +22,7 @@ _HYPHEN = re.compile(r"(?<![\w–-])[-–](?=£?\d)")
 _SIGN = re.compile("[-–\N{MINUS SIGN}]\N{WORD JOINER}?£?\\d")
 _DAY = re.compile(r"(?<![\w/-])\d{4}-\d\d-\d\d(?![\w-])")
 #: Sections about how a page was made, and rows from which a table is folded.
-_WORKINGS = ("Records", "Provenance")
+WORKINGS = ("Records", "Provenance")
 _LONG = 10
 #: Letters from which a table takes more than two printed sheets, and its rows that paper has then.
 _SHEETS, _PRINTED = 9_000, 20
@@ -175,7 +175,7 @@ def _fold_workings(main: Tag) -> None:
     """Put records and provenance behind the one control that parameters and code are behind."""
     control = main.find("details", class_="code", recursive=False)
     first = next((heading for heading in main.find_all("h2")
-                  if heading.get_text(strip=True) in _WORKINGS), None)  # fmt: skip
+                  if heading.get_text(strip=True) in WORKINGS), None)  # fmt: skip
     if not isinstance(control, Tag):
         return
     if first is not None:
