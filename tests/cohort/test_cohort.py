@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 
 from tests.cohort.extracts import as_records, nasty, tables_of
 from tests.cohort.reference import Slow, blocks_of, index_day, slow_cohort
-from tfeval.cohort.analysis_table import TREATMENTS
+from tfeval.cohort.analysis_table import TREATMENTS, rows_of
 from tfeval.cohort.cohort import cohort, comparison_groups, count_ahead
 from tfeval.errors import DataError, ParameterError
-from tfeval.records.relations import rows_of
 from tfeval.records.simulate import simulate
 
 ENDS_ON = date(2019, 12, 31)

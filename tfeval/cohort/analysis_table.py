@@ -151,8 +151,6 @@ class Origin:
     @in_own_words("The cohort cannot be read")
     def read(self, names: Iterable[str] | None = None) -> pd.DataFrame:
         """Return the rows in order of unit, or some of their columns."""
-        from tfeval.records.relations import rows_of  # Ibis, which a design does without
-
         rows = self.table.order_by("unit")
         return rows_of(rows if names is None else rows.select(*names))
 
@@ -420,7 +418,14 @@ class Cohort(Rich):
     def _rows(self) -> pd.DataFrame:
         """Return the rows kept, for nobody else to change; they bear nothing for pandas to copy."""
         if not self._frame:
-            from tfeval.records.relations import rows_of  # Ibis, which a design does without
-
             self._frame.append(rows_of(self.table.order_by("unit")))
         return self._frame[0]
+
+
+def rows_of(table: ibis.Table) -> pd.DataFrame:
+    """Return a table's rows as Ibis does, of DuckDB in half the time where columns are many."""
+    if table.get_backend().name != "duckdb":
+        return table.to_pandas()
+    frame = table.to_pyarrow().to_pandas(date_as_object=False)
+    days = frame.columns[frame.dtypes == "datetime64[ms]"]
+    return frame.astype(dict.fromkeys(days, "datetime64[s]"))

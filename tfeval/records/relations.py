@@ -111,15 +111,6 @@ def _dropped(connection: Any, name: str) -> None:
         connection.raw_sql(f'DROP TABLE IF EXISTS "{name}"')
 
 
-def rows_of(table: ibis.Table) -> pd.DataFrame:
-    """Return a table's rows as Ibis does, of DuckDB in half the time where columns are many."""
-    if table.get_backend().name != "duckdb":
-        return table.to_pandas()
-    frame = table.to_pyarrow().to_pandas(date_as_object=False)
-    days = frame.columns[frame.dtypes == "datetime64[ms]"]
-    return frame.astype(dict.fromkeys(days, "datetime64[s]"))
-
-
 # Give columns the types of the schema, whatever they came as.
 
 

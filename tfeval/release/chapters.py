@@ -245,7 +245,7 @@ def run(
         for cell in notebook["cells"]:
             text = source(cell)
             if cell["cell_type"] == "markdown":
-                visible &= not text.split()[1:2] == [WORKINGS[0]]
+                visible &= text.split()[1:2] != [WORKINGS[0]]
                 cells += [cell] * visible
             elif text.startswith(_MADE) or (place and not visible):
                 break
