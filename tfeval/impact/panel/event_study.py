@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ from tfeval.impact.panel.event_estimates import (
     estimates_of,
     regressors_of,
 )
-from tfeval.impact.panel.panel import Panel, not_fitted
+from tfeval.impact.panel.panel import Panel, each_fitted, not_fitted
 from tfeval.impact.panel.two_way import Cells, errors_of, fitted, sums_of
 
 KIND = "event_study"
@@ -170,12 +171,10 @@ class EventStudy(Rich):
         codes = np.arange(len(outcomes.units))
         if self.cluster is not None:
             codes = pd.factorize(outcomes.column(self.cluster))[0]
-        faults: list[DataError] = []
-        for place, name in enumerate(outcomes.outcomes):
-            try:
-                fit = self.fit(outcomes, name)
-            except DataError as fault:  # which harms no other outcome
-                rows.append(not_fitted(name, fault, faults))
+        fits = each_fitted(partial(self.fit, outcomes), outcomes.outcomes)
+        for place, (name, fit) in enumerate(fits):
+            if fit is None:
+                rows.append(not_fitted(name))
                 influence[:, place] = np.nan
                 continue
             post = fit.influence[list(self.post)].mean(axis=1)
@@ -186,8 +185,6 @@ class EventStudy(Rich):
             rows.append(_row(self, name, fit) | self._with_outcome(outcomes, name, own, fit))
             if fit.determined:
                 influence[:, place] = np.nan
-        if len(faults) == len(rows):
-            raise faults[0]
         clusters = {} if self.cluster is None else {self.cluster: codes}
         return Contrasts(pd.DataFrame(rows), influence, clusters)
 
@@ -377,7 +374,7 @@ def event_study(
 
     Examples
     --------
-    >>> from tfeval.impact.panel.panel import Panel, not_fitted
+    >>> from tfeval.impact.panel.panel import Panel
     >>> rng = np.random.default_rng(1)
     >>> dose = rng.uniform(size=60)
     >>> rate = rng.normal(size=(60, 1)) + rng.normal(size=(60, 6)) / 20

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -26,7 +27,7 @@ from tfeval.impact.panel.group_time_effects import (
     chosen,
     complete,
 )
-from tfeval.impact.panel.panel import Panel, not_fitted
+from tfeval.impact.panel.panel import Panel, each_fitted, not_fitted
 from tfeval.impact.panel.two_by_two import METHODS, Arms, Cell, Sample, fill_panel
 from tfeval.impact.study.checks import names_of
 
@@ -179,12 +180,10 @@ class GroupTime(Rich):
         if months is not None:
             raise ParameterError("A panel has its own periods: leave months out.")
         rows, influence = [], []
-        faults: list[DataError] = []
-        for name in outcomes.outcomes:
-            try:
-                effects = self.averages(outcomes, name)
-            except DataError as fault:  # which harms no other outcome
-                rows.append(pd.DataFrame([not_fitted(name, fault, faults)]))
+        fits = each_fitted(partial(self.averages, outcomes), outcomes.outcomes)
+        for name, effects in fits:
+            if effects is None:
+                rows.append(pd.DataFrame([not_fitted(name)]))
                 influence.append(np.full((len(outcomes.units), 1), np.nan))
                 continue
             frame = effects.frame
@@ -202,8 +201,6 @@ class GroupTime(Rich):
                     n_missing=effects.cells.units.missing,
                 )
             )
-        if len(faults) == len(rows):
-            raise faults[0]
         kept = ["outcome", "population", "group", "time", "event", "estimate", "band_low",
                 "band_high", "n_treated", "n_comparison", "events_treated", "events_comparison",
                 "n_missing", "status"]  # fmt: skip

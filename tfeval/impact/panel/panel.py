@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -195,9 +196,31 @@ def panel(
     return Panel(grid.units, grid.times, measures, first, simulated)
 
 
-def not_fitted(name: str, fault: DataError, faults: list[DataError]) -> dict[str, object]:
-    """Return the row of an outcome that a design cannot take, and keep what was said of it."""
-    faults.append(fault)
+Fit = TypeVar("Fit")
+
+
+def each_fitted(
+    fit: Callable[[str], Fit], names: Iterable[str]
+) -> Iterator[tuple[str, Fit | None]]:
+    """Yield what a design makes of each outcome, None of one that it cannot take.
+
+    Such a one harms no other; where all are such, the first's fault is raised.
+    """
+    faults: list[DataError] = []
+    names = list(names)
+    for name in names:
+        try:
+            made: Fit | None = fit(name)
+        except DataError as fault:
+            faults.append(fault)
+            made = None
+        yield name, made
+    if faults and len(faults) == len(names):
+        raise faults[0]
+
+
+def not_fitted(name: str) -> dict[str, object]:
+    """Return the row of an outcome that a design cannot take."""
     return {"outcome": name, "estimate": np.nan, "status": NOT_IN_PANEL}
 
 

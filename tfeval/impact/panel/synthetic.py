@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from tfeval.display.rich import Rich
 from tfeval.errors import DataError, ParameterError, check_choice, names_settings
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
-from tfeval.impact.panel.panel import Panel, not_fitted
+from tfeval.impact.panel.panel import Panel, each_fitted, not_fitted
 from tfeval.impact.panel.synthetic_effect import SyntheticEffect
 from tfeval.impact.panel.two_way_weights import (
     DID,
@@ -172,18 +173,14 @@ class Synthetic(Rich):
         """
         names = [name for name in outcomes.outcomes if name not in self.covariates]
         influence, rows = np.zeros((len(outcomes.units), len(names))), []
-        faults: list[DataError] = []
-        for column, name in enumerate(names):
-            try:
-                one = self.fit(outcomes, name)
-            except DataError as fault:  # which harms no other outcome
-                rows.append(not_fitted(name, fault, faults))
+        fits = each_fitted(partial(self.fit, outcomes), names)
+        for column, (name, one) in enumerate(fits):
+            if one is None:
+                rows.append(not_fitted(name))
                 influence[:, column] = np.nan
                 continue
             influence[outcomes.units.get_indexer(one.units), column] = one.influence
             rows.append(one.row())
-        if len(faults) == len(rows):
-            raise faults[0]
         return Contrasts(pd.DataFrame(rows), influence)
 
     def diagnostic(self, panel: Panel | None = None) -> pd.DataFrame:
