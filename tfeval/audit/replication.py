@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.audit.worlds import ALL_AUTHORITIES, EFFECTS, GAPS, PHASE, SIMULATORS, WORLDS
-from tfeval.cohort.cohort import cohort, comparison_groups
+from tfeval.cohort.cohort import cohort, comparison_groups, count_ahead
 from tfeval.errors import ParameterError, TfevalError, public_line, suggest
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.estimate import METHODS, estimate
@@ -307,11 +308,16 @@ def replicate(
     >>> set(rows["truth"].dropna())
     {0.0}
     """
-    made = simulated(task, changes)
+    made, chosen = simulated(task, changes), tuple(comparisons or comparison_groups())
+    if len(chosen) > 1:
+        with suppress(Exception):  # what is wrong each group says for itself
+            count_ahead(
+                made.records, phase=PHASE, treatment=WORLDS[task.world].treatment, horizons=HORIZONS
+            )
     known = {months: true_effects(made.truth, months) for months in HORIZONS}
     wanted = sorted(wanted or cells())
     rows: list[dict[str, Any]] = []
-    for comparison in comparisons or comparison_groups():
+    for comparison in chosen:
         group_rows = _of_comparison(made.records, task, comparison, wanted, known)
         # As of a disk that was full for a moment.
         if any(row.get("unforeseen") for row in group_rows):

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -121,17 +121,27 @@ def run(
         tell(done, len(listed))
     if not open_:
         return
-    work = partial(_work, plan=plan)
-    with _backend(min(workers, len(open_)), scheduler) as results:
-        for (task, _), (rows, seconds) in results(work, open_):
-            _keep(task, out, plan, rows, {**(made_with or {}), "seconds": f"{seconds:.2f}"})
-            done += 1
-            if tell:
-                tell(done, len(listed))
+    work, together = partial(_work_together, plan=plan), _together(open_)
+    with _backend(min(workers, len(together)), scheduler) as results:
+        for jobs, made in results(work, together):
+            for (task, _), (rows, seconds) in zip(jobs, made, strict=True):
+                _keep(task, out, plan, rows, {**(made_with or {}), "seconds": f"{seconds:.2f}"})
+                done += 1
+                if tell:
+                    tell(done, len(listed))
 
 
 Job = tuple[Task, tuple[str, ...]]
 Result = tuple["pd.DataFrame", float]
+#: Replications of one world that differ in its effect alone, for one worker.
+Jobs = list[Job]
+
+
+def _together(jobs: Jobs) -> list[Jobs]:
+    alike: dict[Task, Jobs] = {}
+    for job in jobs:
+        alike.setdefault(replace(job[0], effects=""), []).append(job)
+    return list(alike.values())
 
 
 def _lacking(task: Task, out: Path, plan: Plan) -> tuple[str, ...]:
@@ -147,6 +157,14 @@ def _lacking(task: Task, out: Path, plan: Plan) -> tuple[str, ...]:
         name for name in plan.comparisons
         if any((name, *vars(cell).values()) not in present for cell in plan.wanted)
     )  # fmt: skip
+
+
+def _work_together(jobs: Jobs, plan: Plan) -> list[Result]:
+    """Run replications whose families live the same lives until they are treated."""
+    from tfeval.records.simulate_histories import lives_shared  # noqa: PLC0415
+
+    with lives_shared():
+        return [_work(job, plan) for job in jobs]
 
 
 def _work(job: Job, plan: Plan) -> Result:
@@ -183,9 +201,9 @@ def _backend(workers: int, scheduler: str) -> Iterator[Callable[..., Iterator[An
 
 
 def _submitted(
-    pool: ProcessPoolExecutor, work: Callable[[Job], Result], jobs: list[Job]
-) -> Iterator[tuple[Job, Result]]:
-    futures: dict[Future[Result], Job] = {pool.submit(work, job): job for job in jobs}
+    pool: ProcessPoolExecutor, work: Callable[[Jobs], list[Result]], jobs: list[Jobs]
+) -> Iterator[tuple[Jobs, list[Result]]]:
+    futures: dict[Future[list[Result]], Jobs] = {pool.submit(work, each): each for each in jobs}
     for future in as_completed(futures):
         yield futures.pop(future), future.result()
 
@@ -201,7 +219,9 @@ def _cluster(address: str) -> Iterator[Callable[..., Iterator[Any]]]:
         ) from None
     with distributed.Client(address) as client:
 
-        def results(work: Callable[[Job], Result], jobs: list[Job]) -> Iterator[tuple[Job, Result]]:
+        def results(
+            work: Callable[[Jobs], list[Result]], jobs: list[Jobs]
+        ) -> Iterator[tuple[Jobs, list[Result]]]:
             futures = dict(zip(client.map(work, jobs, pure=False), jobs, strict=True))
             for future in distributed.as_completed(list(futures)):
                 yield futures.pop(future), future.result()

@@ -123,7 +123,7 @@ def cohort(
     rules = phase_of(phase)
     _refuse_repeated(records)
     ahead = records.ahead.get((phase, seed, level, treatment))
-    if ahead is not None:
+    if ahead is not None and set(months) <= set(ahead.months):
         screened, every = ahead.screened[comparison], ahead.counts
         units, table, states = _taken(records, every, screened, months, settings)
     else:
@@ -206,11 +206,12 @@ class _Ahead:
 
     screened: dict[str, ibis.Table]
     counts: _Counts
+    months: tuple[int, ...]
 
 
 def count_ahead(
     records: Records, *, phase: str = "one", seed: int = 1, level: str = "family",
-    treatment: str = "supported",
+    treatment: str = "supported", horizons: tuple[int, ...] = HORIZONS,
 ) -> None:  # fmt: skip
     """Count for whoever may be compared over every horizon, so that each cohort is quick.
 
@@ -224,6 +225,8 @@ def count_ahead(
     records : Records
     phase, seed, level, treatment
         As for `cohort`.
+    horizons : tuple of int
+        Months after; cohorts of others are built anew.
 
     Raises
     ------
@@ -233,17 +236,18 @@ def count_ahead(
     key = (phase, seed, level, treatment)
     if key in records.ahead:
         return
-    settings = Settings(phase, next(iter(COMPARISONS)), HORIZONS, seed, level, treatment)
+    settings = Settings(phase, next(iter(COMPARISONS)), horizons, seed, level, treatment)
     rules = phase_of(phase)
     pool = considered(records, settings, rules)
     screened = candidates(records, settings, rules, pool, tuple(COMPARISONS))
-    counts = _counted(records, screened, level, HORIZONS, rules)
+    counts = _counted(records, screened, level, horizons, rules)
     groups = {
         name: candidates(records, settings, rules, pool, (name,)) for name in COMPARISONS
     }  # fmt: skip
-    for months in HORIZONS:  # so that what is asked of the engine is in its words already
-        _taken(records, counts, groups[settings.comparison], (months,), settings)
-    records.ahead[key] = _Ahead(groups, counts)
+    if horizons == HORIZONS:  # so that what a reader may ask is in the engine's words already
+        for months in horizons:
+            _taken(records, counts, groups[settings.comparison], (months,), settings)
+    records.ahead[key] = _Ahead(groups, counts, horizons)
 
 
 def _taken(

@@ -304,8 +304,7 @@ def _waits(
             "compare."
             + (' Where no lead practitioners are recorded, ask for treatment="claimed".' * only)
         )
-    frame["block"] = _blocks(frame)
-    return pd.concat([_places(part) for _, part in frame.groupby("block")], ignore_index=True)
+    return _placed(frame)
 
 
 def _counted_waits(families: ibis.Table, rules: Phase) -> ibis.Table:
@@ -330,15 +329,24 @@ def _blocks(frame: pd.DataFrame) -> pd.Series:
     return frame["day"].map(block_of)
 
 
-def _places(part: pd.DataFrame) -> pd.DataFrame:
-    """Return a block's waits in their order, each at its place, and the block's first day."""
-    part = part.groupby("wait", as_index=False).agg(
-        families=("families", "sum"), day=("day", "min")
+def _placed(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return each block's waits in their order, each at its place, and the block's first day."""
+    block, day, wait, families = (
+        values.to_numpy(np.int64)
+        for values in (_blocks(frame), frame["day"], frame["wait"], frame["families"])
     )
-    waits = np.repeat(part["wait"].to_numpy(np.int64), part["families"].to_numpy(np.int64))
-    places = np.arange(len(waits), dtype=np.int64)
-    first = np.int64(part["day"].min())
-    return pd.DataFrame({"place": places, "wait": waits, "places": len(waits), "first": first})
+    order = np.lexsort((wait, block))
+    each = np.repeat(block[order], families[order])
+    begins, places = np.unique(each, return_index=True, return_counts=True)[1:]
+    first = np.array([day[block == one].min() for one in np.unique(block)])
+    return pd.DataFrame(
+        {
+            "place": np.arange(len(each)) - np.repeat(begins, places),
+            "wait": np.repeat(wait[order], families[order]),
+            "places": np.repeat(places, places),
+            "first": np.repeat(first, places),
+        }
+    )
 
 
 def _with_index(pool: ibis.Table, waits: ibis.Table, seed: int, rules: Phase) -> ibis.Table:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -13,7 +15,7 @@ from tfeval.errors import ParameterError, names_settings
 from tfeval.programme.phases import Phase
 from tfeval.programme.phases import phase as phase_of
 from tfeval.programme.published import figure
-from tfeval.records.listed_families import HistorySettings, entry
+from tfeval.records.listed_families import Entry, HistorySettings, entry
 from tfeval.records.schema import ALL_CRITERIA, OFFENCE_OUTCOMES, SOCIAL_CARE_KINDS, TABLES
 from tfeval.records.simulate import TITLE, SimulatedRecords
 from tfeval.records.store import from_tables
@@ -24,6 +26,7 @@ from tfeval.records.weekly_states import (
     WORK,
     Array,
     Calendar,
+    Histories,
     Terms,
     histories,
     month_start,
@@ -153,20 +156,48 @@ def _world(families: int, seed: int, settings: HistorySettings, rules: Phase) ->
         for day, months in ((rules.start, -_LIVED_BEFORE), (rules.end, _LIVED_AFTER + 1))
     )
     calendar = Calendar.between(first, date.fromordinal(last.toordinal() - 1))
+    lived, joined = _lives(families, settings, rules, calendar, seeds)
+    rng = np.random.default_rng(seeds["ids"])
+    ids = {
+        kind: np.array([f"{kind[0]}{one:016x}" for one in rng.integers(0, 2**63, n)], object)
+        for kind, n in (("family", lived.people.families), ("person", len(lived.people.family)))
+    }
+    return World(lived, joined, settings, rules, ids, seeds)
+
+
+#: While lives are shared, the last, by all that they hang on.
+_shared: list[dict[str, tuple[Histories, Entry]]] = []
+
+
+@contextmanager
+def lives_shared() -> Iterator[None]:
+    """Let worlds simulated one after another, that differ in effects alone, share their lives."""
+    _shared.append({})
+    try:
+        yield
+    finally:
+        _shared.pop()
+
+
+def _lives(
+    families: int, settings: HistorySettings, rules: Phase, calendar: Calendar,
+    seeds: Mapping[str, np.random.SeedSequence],
+) -> tuple[Histories, Entry]:  # fmt: skip
+    """Return what befell families without a programme, and who of them was listed and joined."""
+    without = replace(settings, effects={}, effect_ramp_months=0.0, effect_share=1.0)
+    key = repr((families, seeds["lived"].entropy, without))
+    last = _shared[-1] if _shared else {}
+    if key in last:
+        return last[key]
     crisis = (settings.crisis, settings.crisis_days, settings.crises_a_year)
     for spare in _SPARE:
         homes = int(families * spare) + 40
         lived = histories(homes, seeds["lived"], calendar, rules.start, crisis)
         joined = entry(lived, settings, rules, families, seeds)
         if (joined.listed >= 0).sum() == families:
-            rng = np.random.default_rng(seeds["ids"])
-            ids = {
-                kind: np.array(
-                    [f"{kind[0]}{one:016x}" for one in rng.integers(0, 2**63, n)], object
-                )
-                for kind, n in (("family", homes), ("person", len(lived.people.family)))
-            }
-            return World(lived, joined, settings, rules, ids, seeds)
+            last.clear()
+            last[key] = lived, joined
+            return lived, joined
     raise ParameterError(
         "In this world too few families meet the phase's criteria: let more authorities begin "
         "early, or make crises more frequent."
@@ -328,8 +359,7 @@ def _incidents(world: World, name: str, column: str) -> pa.Table:
 
 def _spells(world: World, chain: str, column: str, kinds: Mapping[int, str]) -> pa.Table:
     spells = world.observed_spells(chain)
-    listed = world.entry.listed[world.lived.people.family[spells.unit]] >= 0
-    rows = np.flatnonzero(listed & np.isin(spells.state, list(kinds)))
+    rows = np.flatnonzero(np.isin(spells.state, list(kinds)))
     columns = {"person_id": world.named("person", spells.unit[rows])}
     if column:
         names = np.array([kinds.get(one, "") for one in range(4)], object)

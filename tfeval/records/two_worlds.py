@@ -25,6 +25,9 @@ _DAYS = {"out_of_work": "out_of_work", "employed": "employment", "in_need": "in_
 _GROUPS = np.array(["below_threshold", "eligible", "attached"], object)
 
 
+_SESSIONS = ("sessions_possible", "sessions_authorised", "sessions_unauthorised")
+
+
 def months_after(days: Array, months: int) -> Array:
     """Return days so many calendar months later, the last of a month where it is shorter."""
     on = days.astype("datetime64[D]")
@@ -144,9 +147,15 @@ class World:
         self._ran[chain, world] = process.run(self.calendar, self.lived.crisis, roots)
         return self._ran[chain, world]
 
+    def _listed(self, chain: str) -> Array:
+        """Return the places in a process of those whose family was listed."""
+        return np.flatnonzero(self.entry.listed[self.lived.chains[chain].family] >= 0)
+
     def spells(self, chain: str, states: Array) -> Spells:
-        """Return the spells in states above 0, ended where the state changes."""
+        """Return the spells in states above 0 of the listed, ended where the state changes."""
         units = self.lived.chains[chain].units
+        mine = self._listed(chain)
+        units, states = units[mine], states[:, mine]
         begins = np.ones(states.shape, bool)
         begins[1:] = states[1:] != states[:-1]
         week, unit = np.nonzero(begins)
@@ -172,22 +181,38 @@ class World:
 
     def terms(self, world: Array | int) -> dict[str, Array]:
         """Return what pupils' terms hold, each of shape (terms, pupils)."""
-        terms, lived = Terms.of(self.lived), self.lived
-        missed = lived.missed
-        if "sessions_unauthorised" in self.settings.effects:
-            family = lived.people.family[lived.pupils]
-            mine = world[family] if isinstance(world, np.ndarray) else world
+        if not isinstance(world, np.ndarray):
+            return self._both_terms[world]
+        without, with_it = self._both_terms
+        mine = world[self.lived.people.family[self.lived.pupils]] == 1
+        return {name: np.where(mine, with_it[name], without[name]) for name in without}
+
+    @cached_property
+    def _both_terms(self) -> tuple[dict[str, Array], dict[str, Array]]:
+        without = self._terms(0)
+        return without, self._terms(1) if self.settings.effects else without
+
+    def _terms(self, world: int) -> dict[str, Array]:
+        terms, lived, mine = Terms.of(self.lived), self.lived, self._listed("truant")
+        missed = lived.missed[:, mine]
+        usual = terms.missed(missed)
+        then = usual
+        if "sessions_unauthorised" in self.settings.effects and self.strength[world].any():
             days = self.calendar.monday(np.arange(self.calendar.weeks))[:, None]
-            factor = self.factor("sessions_unauthorised", mine, family, days)
-            rest = np.random.default_rng(self.seeds["rounding"]).random(missed.shape)
-            missed = np.floor(missed * factor + rest)  # as many on average, whole each week
-        usual = np.minimum(terms.missed(lived.missed), terms.possible)
-        authorised = np.minimum(lived.authorised, terms.possible - usual)
-        counts = {
-            "sessions_possible": terms.possible + np.zeros_like(usual),
-            "sessions_authorised": authorised,
-            "sessions_unauthorised": np.minimum(terms.missed(missed), terms.possible - authorised),
-        }
+            family = lived.chains["truant"].family[mine]
+            factor = self.factor("sessions_unauthorised", world, family, days)
+            rest = np.random.default_rng(self.seeds["rounding"]).random(lived.missed.shape)
+            # As many on average, whole each week.
+            then = terms.missed(np.floor(missed * factor + rest[:, mine]))
+        usual = np.minimum(usual, terms.possible)
+        authorised = np.minimum(lived.authorised[:, mine], terms.possible - usual)
+        counts = {name: np.zeros(terms.of_age.shape, np.int64) for name in _SESSIONS}
+        for name, own in zip(
+            _SESSIONS,
+            (terms.possible, authorised, np.minimum(then, terms.possible - authorised)),
+            strict=True,
+        ):
+            counts[name][:, mine] = own
         for name in ("fixed_exclusions", "permanent_exclusions"):
             counts[name] = terms.count(name, self.happened(name, world))
         return counts

@@ -171,35 +171,35 @@ class Chain:
         multiplied by it and ways out divided, so that in the long run the odds of being there
         are multiplied by its square.
         """
-        rng = np.random.default_rng(self.seed)
+        rng, (begins, ends) = np.random.default_rng(self.seed), self.window
         n, weeks, kinds = len(self.units), calendar.weeks, len(self.rates)
-        begins, ends = self.window
         settled = np.linalg.matrix_power(self.rates + np.diag(1 - self.rates.sum(1)), 1000)[0]
         state = np.minimum(np.searchsorted(settled.cumsum(), rng.random(n)), kinds - 1)
         state[(begins > 0) | (ends <= 0)] = 0
         # In most weeks nothing can change: only those in which something may are looked at.
         fastest = max(_FASTEST, self.rates.sum(axis=1).max())
-        week, unit = np.divmod(chances(rng, weeks * n, fastest), n)
+        week, unit = cells_of(chances(rng, weeks * n, fastest), weeks, n)
         drawn = rng.random(len(week), dtype=np.float32) * np.float32(fastest)
-        inside = (begins[unit] <= week) & (week < ends[unit])
-        week, unit, drawn = week[inside], unit[inside], drawn[inside]
+        if begins.max() > 0 or ends.min() < weeks:
+            inside = (begins[unit] <= week) & (week < ends[unit])
+            week, unit, drawn = week[inside], unit[inside], drawn[inside]
         push = self.scale[unit].astype(np.float32) * crisis[week, self.family[unit]]
         roots = None if change is None else change(week, unit)
         then = np.empty((kinds, len(week)), np.uint8)
         for now in range(kinds):
-            then[now], below = now, np.zeros(len(week), np.float32)
+            then[now], below = now, np.float32(0)
             for to in np.flatnonzero(self.rates[now]):
                 rate = np.float32(self.rates[now, to])
-                hazard = rate * push if self.pressed[now, to] else np.full_like(push, rate)
+                hazard = rate * push if self.pressed[now, to] else rate
                 if roots is not None:
                     hazard = hazard * roots[to] / roots[now]
-                then[now, (drawn >= below) & (drawn < below + hazard)] = to
-                below += hazard
+                above = below + hazard
+                then[now, (drawn >= below) & (drawn < above)] = to
+                below = np.float32(above)
         edges = np.searchsorted(week, np.arange(weeks + 1))
         leaving = np.argsort(ends, kind="stable")
         left = np.searchsorted(ends[leaving], np.arange(-1, weeks), side="right")
-        history = np.empty((weeks, n), np.uint8)
-        state = state.astype(np.uint8)
+        history, state = np.empty((weeks, n), np.uint8), state.astype(np.uint8)
         for at in range(weeks):
             some = slice(edges[at], edges[at + 1])
             here = unit[some]
@@ -267,6 +267,13 @@ class Terms:
 def month_start(month: Array) -> Array:
     """Return the first day of months counted from January 1970."""
     return np.asarray(month).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+
+
+def cells_of(places: Array, weeks: int, units: int) -> tuple[Array, Array]:
+    """Return the week and the unit of ascending places in (weeks, units), week after week."""
+    starts = np.arange(weeks + 1) * units
+    week = np.repeat(np.arange(weeks), np.diff(np.searchsorted(places, starts)))
+    return week, places - starts[week]
 
 
 def chances(rng: np.random.Generator, trials: int, chance: float) -> Array:
@@ -435,6 +442,7 @@ def _events(
     places = np.concatenate(
         [outside[cells[outside] == 0], within[chances(rng, len(within), spell)]]
     )
+    # Those outside spells come first, so places do not ascend.
     week, unit = np.divmod(places, len(chain.units))
     mask = (week >= chain.window[0][unit]) & (week < chain.window[1][unit])
     if "exclusions" in name:

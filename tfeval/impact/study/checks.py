@@ -241,6 +241,13 @@ def _differing(series: pd.Series, arms: np.ndarray) -> int:
 
     What is missing says nothing here: its mark is looked at by itself.
     """
+    if series.dtype.kind in "biuf" and isinstance(series.dtype, np.dtype):
+        values = series.to_numpy()
+        known = ~np.isnan(values)
+        levels, times = np.unique(values[known], return_counts=True)
+        # Of several that are as common pandas says which comes first.
+        if len(levels) and np.count_nonzero(times == times.max()) == 1:
+            return _fewer(known & (values != levels[times.argmax()]), arms)
     counts = series.value_counts()
     if counts.empty:
         return 0
@@ -332,11 +339,14 @@ def own_covariates(
     if comparison == "below_threshold":
         criteria = [name for name in names if name.startswith("met_")]
         out |= dict.fromkeys(criteria, "decides who is treated and who is compared")
-    windows = columns.pivot_table("name", "outcome", "window", "first")
+    measured: dict[str, dict[str, str]] = {BEFORE: {}, IDENTIFIED: {}}
+    for name, window, what in columns[["name", "window", "outcome"]].itertuples(index=False):
+        measured.get(window, {}).setdefault(what, name)
     # The two years before nearly agree where waits are short, or what they count is rare.
-    for before, identified in windows[[BEFORE, IDENTIFIED]].dropna().itertuples(index=False):
-        one, other = frame[before], frame[identified]
-        same = ((one == other) | (one.isna() & other.isna())).to_numpy(dtype=bool)
+    for what in sorted(measured[BEFORE].keys() & measured[IDENTIFIED].keys()):
+        before, identified = measured[BEFORE][what], measured[IDENTIFIED][what]
+        one, other = frame[before].to_numpy(float), frame[identified].to_numpy(float)
+        same = (one == other) | (np.isnan(one) & np.isnan(other))
         if _fewer(~same, arms) < FEWEST:
             out[identified] = f"differs from {before} in fewer than {FEWEST} units of an arm"
     return [name for name in names if name not in out], out

@@ -371,7 +371,7 @@ def study(
         timing = dict(zip(records.columns["name"], records.columns["timing"], strict=True))
         if covariates is None and by is None:
             covariates, left_out = own_covariates(
-                records.columns, records.settings.comparison, frame
+                records.columns, records.settings.comparison, _bare(frame)
             )
         cluster = "local_authority" if cluster is None else cluster
         unit, family = unit or "unit", family or "family_id"
@@ -387,6 +387,7 @@ def study(
     if not isinstance(frame, pd.DataFrame):
         frame = read_columns(frame, every)
         timing = dict(frame.attrs.get("timing", {}))
+    facts, frame = dict(frame.attrs.get("cohort", {})), _bare(frame)
     check_names(frame, every)
     check_timing(named, timing, treated)
     arms = treated_of(frame[treated], treated)
@@ -407,10 +408,17 @@ def study(
         timing=timing,
         left_out={**left_out, **rare, **unsaid},
         simulated=simulated,
-        cohort=(facts := dict(frame.attrs.get("cohort", {}))),
+        cohort=facts,
         treated_name=str(treated),
         origin=origin_of(facts.get("origin")),
     )
+
+
+def _bare(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame that bears nothing for pandas to copy at each column that is read."""
+    bare = frame.copy(deep=False)
+    bare.attrs = {}
+    return bare
 
 
 def _chosen(frame: Any, subset: str | None, timing: Mapping[str, str]) -> Any:
