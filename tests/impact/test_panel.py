@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -115,8 +116,8 @@ def study_of(dose, cluster=None, small_sample="cr2", units=20):
         ([3, 8], {}, True),
         ([2, 3], {"cluster": "half"}, False),
         ([2, 4], {"cluster": "half"}, True),
-        ([3, 8, 9], {"small_sample": "cr1"}, False),
-        ([3, 8, 9, 11], {"small_sample": "cr1"}, True),
+        (range(11), {"small_sample": "cr1", "units": 30}, False),
+        (range(12), {"small_sample": "cr1", "units": 30}, True),
         (range(1, 20), {}, False),
     ],
 )
@@ -130,7 +131,6 @@ def test_an_event_study_has_no_error_where_one_cluster_is_an_arm(dose, settings,
     for number in (
         found.std_error,
         found.conf_low,
-        found.pre_trend.p_value,
         effects["p_value"]["y"],
     ):
         assert np.isfinite(number) == known
@@ -138,6 +138,20 @@ def test_an_event_study_has_no_error_where_one_cluster_is_an_arm(dose, settings,
         ["estimated", "no_variation"] if known else ["few_clusters", "few_clusters"]
     )
     assert np.isnan(design.fit(made, "still").p_value)
+    few = replace(design, small_sample="cr2").fit(made, "y").pre_trend
+    np.testing.assert_equal(vars(found.pre_trend), vars(few))  # with CR1 too: HTZ of CR2
+    assert np.isfinite(few.p_value) == (known or "small_sample" in settings)
+
+
+def test_the_test_before_refuses_clean_draws_of_few_treated_as_often_as_it_says():
+    # With four of 60 treated, a plain F of CR1 refused 30% of such draws.
+    rng, refused = np.random.default_rng(4), 0
+    for _ in range(100):
+        made = tf.Panel(pd.RangeIndex(60), np.arange(5), {"y": rng.normal(size=(60, 5))},
+                        pd.DataFrame({"treated": np.arange(60) < 4}))  # fmt: skip
+        design = tf.event_study("treated", base=2, post=[3, 4], small_sample="cr1")
+        refused += design.fit(made, "y").pre_trend.p_value < 0.05
+    assert refused <= 12  # of 5 expected: more has a chance of 0.1%
 
 
 @pytest.mark.parametrize(

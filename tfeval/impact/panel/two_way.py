@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import product
 
 import numpy as np
+import pandas as pd
 
 from tfeval.errors import DataError
-from tfeval.impact.inference.rules import FEWEST_CLUSTERS
+from tfeval.impact.inference.rules import ENOUGH_CLUSTERS
 from tfeval.impact.means.influence import sums_by
 
 # Units have columns r (a constant, covariates, the dose last), which stand in the regression with a
@@ -25,7 +28,8 @@ _LOST = 1e-7
 _ROUNDING = 1e-10
 #: Up to so many different clusters their joint moments are taken pair by pair.
 _BY_PAIR = 2000
-_CHUNK = 20_000
+#: Units taken at once; of so few the values stay in the processor's cache.
+_CHUNK, _PIECE = 20_000, 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,30 +45,32 @@ class Cells:
     base: int  # column of the period left out
 
     @cached_property
+    def seen(self) -> np.ndarray:
+        """Which cells are not missing, shape (units, times)."""
+        return np.isfinite(self.outcome)
+
+    @cached_property
     def whole(self) -> bool:
         """Whether no cell is missing."""
-        return bool(np.isfinite(self.outcome).all())
+        return bool(self.seen.all())
 
     @cached_property
     def patterns(self) -> list[Pattern]:
         """Return units by the periods in which they were seen."""
-        seen = np.isfinite(self.outcome)
         if self.whole:
-            rows = [(seen[0], np.arange(len(seen)))]
-        else:
-            kinds, codes = np.unique(np.packbits(seen, axis=1), axis=0, return_inverse=True)
-            order = np.argsort(codes.ravel(), kind="stable")
-            ends = np.cumsum(np.bincount(codes.ravel(), minlength=len(kinds)))[:-1]
-            rows = [(seen[own[0]], own) for own in np.split(order, ends)]
-        return [self._pattern(*one) for one in rows]
+            return [self._pattern(self.seen[0], np.arange(len(self.seen)))]
+        codes = np.unique(np.packbits(self.seen, axis=1), axis=0, return_inverse=True)[1].ravel()
+        order = np.argsort(codes, kind="stable")
+        each = np.split(order, np.cumsum(np.bincount(codes))[:-1])
+        return [self._pattern(self.seen[own[0]], own) for own in each]
 
     def _pattern(self, seen: np.ndarray, units: np.ndarray) -> Pattern:
         count = int(seen.sum())
         # An orthonormal basis of what is left when a unit's mean is taken off.
         rotation = np.linalg.qr(np.eye(count) - 1 / count)[0][:, : count - 1]
         regressors = np.delete(np.eye(self.outcome.shape[1]), self.base, axis=1)[seen]
-        values = self.outcome[units] if len(units) < len(self.outcome) else self.outcome
-        return Pattern(units, rotation.T @ regressors, values[:, seen] @ rotation)
+        values = self.outcome if self.whole else self.outcome[units][:, seen]
+        return Pattern(units, rotation.T @ regressors, values, rotation)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +79,23 @@ class Pattern:
 
     units: np.ndarray  # int
     regressors: np.ndarray  # (seen - 1, times - 1): of each period but the base
-    outcome: np.ndarray  # (units, seen - 1)
+    values: np.ndarray  # (units, seen)
+    rotation: np.ndarray  # (seen, seen - 1)
+
+    def among(self, values: np.ndarray) -> np.ndarray:
+        """Return their part of values of all units."""
+        return values if len(self.units) == len(values) else values[self.units]
+
+    @cached_property
+    def outcome(self) -> np.ndarray:
+        """Return the rotated values, shape (units, seen - 1)."""
+        return self.values @ self.rotation
+
+    def parts(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield the same in pieces that stay in the processor's cache, each with its place."""
+        for start in range(0, len(self.values), _PIECE):
+            part = slice(start, start + _PIECE)
+            yield part, self.values[part] @ self.rotation
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +107,12 @@ class Fit:
     #: inverse, middle: ((times - 1) k, (times - 1) k): M = (Z'WZ)^-1, generalised, and M Z'WWZ M.
     inverse: np.ndarray
     middle: np.ndarray
-    residuals: list[np.ndarray]  # (units, seen - 1): by pattern, in its rotation
+
+    @cached_property
+    def residuals(self) -> list[np.ndarray]:
+        """Return residuals by pattern, in its rotation, each of shape (units, seen - 1)."""
+        rows, by, each = self.cells.regressors, self.coefficients.T, self.cells.patterns
+        return [own.outcome - (own.among(rows) @ by) @ own.regressors.T for own in each]
 
     @property
     def dose(self) -> np.ndarray:
@@ -105,12 +132,12 @@ def fitted(cells: Cells) -> Fit:
     size = k * times
     normal, square, right = np.zeros((size, size)), np.zeros((size, size)), np.zeros((times, k))
     for own in cells.patterns:
-        rows, weights = cells.regressors[own.units], cells.weights[own.units, None]
-        weighted = rows * weights
+        rows = own.among(cells.regressors)
+        weighted = rows * own.among(cells.weights)[:, None]
         gram = own.regressors.T @ own.regressors
         normal += np.kron(gram, rows.T @ weighted)
         square += np.kron(gram, weighted.T @ weighted)
-        right += own.regressors.T @ (own.outcome.T @ weighted)
+        right += own.regressors.T @ sum(values.T @ weighted[part] for part, values in own.parts())
     # For a whole panel the product of two small inverses would do; this costs nothing either.
     inverse = np.linalg.pinv(normal, rcond=1e-11, hermitian=True)
     kept = normal @ inverse
@@ -122,11 +149,7 @@ def fitted(cells: Cells) -> Fit:
             "or missing cells, determine it there. Leave covariates or periods out."
         )
     coefficients = (inverse @ right.ravel()).reshape(times, k)
-    residuals = [
-        own.outcome - (cells.regressors[own.units] @ coefficients.T) @ own.regressors.T
-        for own in cells.patterns
-    ]
-    return Fit(cells, coefficients, inverse, inverse @ square @ inverse, residuals)
+    return Fit(cells, coefficients, inverse, inverse @ square @ inverse)
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +181,7 @@ class Moments:
     def product(self, s: int, t: int, u: int, v: int) -> float:
         """Return the sum over pairs of clusters of P_st times P_uv."""
         one, two = self.own[:, s, t], self.own[:, u, v]
-        diagonal = one * two + one * self._alone[:, u, v] + two * self._alone[:, s, t]
+        diagonal = one * (two + self._alone[:, u, v]) + two * self._alone[:, s, t]
         first, second = self.factors[:, s], self.factors[:, u]
         if len(self.count) <= _BY_PAIR:
             left = first @ self.core @ self.factors[:, t].T
@@ -191,10 +214,8 @@ class Errors:
 
     def scaled(self, by: float) -> Errors:
         """Return the errors of the coefficients times a number."""
-        return replace(
-            self, influence=self.influence * by, covariance=self.covariance * by**2,
-            nothing=self.nothing * by,
-        )  # fmt: skip
+        self.influence[...] *= by  # its own, and large
+        return replace(self, covariance=self.covariance * by**2, nothing=self.nothing * by)
 
     def freedom(self, by: np.ndarray) -> float:
         """Return the degrees of freedom of a linear combination of the coefficients."""
@@ -206,17 +227,13 @@ class Errors:
         """Tell whether combinations have a part in what one cluster alone determines."""
         return bool((np.asarray(by)[..., self.alone] != 0).any())
 
-    def wald(self, values: np.ndarray, by: np.ndarray, *, exact: bool) -> tuple[float, float]:
-        """Return the F statistic of combinations all nought, and its second degrees of freedom.
-
-        NaN where the combinations' covariance is singular.
+    def wald(self, values: np.ndarray, by: np.ndarray) -> tuple[float, float]:
+        """Return Hotelling's F of combinations all nought, NaN if singular, and HTZ's freedom.
 
         Parameters
         ----------
         values : ndarray, shape (coefficients,)
         by : ndarray, shape (combinations, coefficients)
-        exact : bool
-            Hotelling's with the degrees of freedom of HTZ, else the plain F.
         """
         count, apart, joint = len(by), by @ values, by @ self.covariance @ by.T
         if self.unsure(by):
@@ -224,18 +241,13 @@ class Errors:
         if np.linalg.matrix_rank(joint, hermitian=True) < count:
             return np.nan, self.same  # as where nobody's outcome moved in a period
         squared = float(apart @ np.linalg.solve(joint, apart))
-        if not exact:
-            return squared / count, self.same
         freedom = self.same
         if self.moments is not None:
             own = self.moments.combined(by)
             rooted = _inverse_root(own.expected[None])[0]
             own = own.combined(rooted)
-            total = sum(
-                own.product(s, s, t, t) + own.product(s, t, t, s)
-                for s in range(count)
-                for t in range(count)
-            )
+            pairs = product(range(count), repeat=2)
+            total = sum(own.product(s, s, t, t) + own.product(s, t, t, s) for s, t in pairs)
             freedom = count * (count + 1) / total if total > 0 else np.nan
         left = freedom - count + 1
         return (left / freedom / count * squared if left > 0 else np.nan), left
@@ -252,36 +264,39 @@ def errors_of(fit: Fit, codes: np.ndarray | None, small_sample: str) -> Errors:
         Bell and McCaffrey's with independent errors of one variance as the working model, or
         G/(G - 1) (n - 1)/(n - k), where unit effects are not in k.
     """
-    scores, values = _influence(fit), fit.cells.outcome
-    nothing = float(_ROUNDING * np.nanstd(values) + _ROUNDING**1.4 * np.nanmax(np.abs(values)))
+    scores, nothing = _influence(fit), _nothing(fit.cells)
     count = len(scores) if codes is None else int(codes.max()) + 1
     if small_sample == "cr1":
-        alone = np.full(scores.shape[1], _apart(fit, codes) < FEWEST_CLUSTERS)
-        observed = int(np.isfinite(fit.cells.outcome).sum())
+        alone = np.full(scores.shape[1], _apart(fit, codes) < ENOUGH_CLUSTERS)
+        observed = int(np.count_nonzero(fit.cells.seen))
         rank = int(np.linalg.matrix_rank(fit.inverse, hermitian=True)) + 1
         scores *= np.sqrt(count / (count - 1) * (observed - 1) / (observed - rank))
         return Errors(
             scores, _covariance(scores, codes), count, alone, None, float(count - 1), nothing
         )
-    if codes is not None:
-        scores, moments, alone = _of_clusters(fit, codes, count)
-    elif fit.cells.whole:
+    if codes is None and fit.cells.whole:
         room, moments, one = _of_whole(fit)
         scores *= _root(room)[:, None]
-        return Errors(
-            scores, scores.T @ scores, count, np.full(scores.shape[1], one), None,
-            np.nan if one else _satterthwaite(moments), nothing,
-        )  # fmt: skip
-    else:
-        scores, moments, alone = _of_units(fit)
+        same, flags = np.nan if one else _satterthwaite(moments), np.full(scores.shape[1], one)
+        return Errors(scores, scores.T @ scores, count, flags, None, same, nothing)
+    made = _of_units(fit) if codes is None else _of_clusters(fit, codes, count)
+    scores, moments, alone = made
     return Errors(scores, _covariance(scores, codes), count, alone, moments, nothing=nothing)
+
+
+def _nothing(cells: Cells) -> float:
+    """Return an error that would be rounding: of the outcome's deviation, and of its size."""
+    own = cells.outcome.ravel() if cells.whole else cells.outcome[cells.seen]
+    centre, pieces = own.mean(), range(0, len(own), _CHUNK)
+    square = sum(((own[at : at + _CHUNK] - centre) ** 2).sum() for at in pieces)
+    largest = max(own.max(), -own.min())
+    return float(_ROUNDING * np.sqrt(square / len(own)) + _ROUNDING**1.4 * largest)
 
 
 def _apart(fit: Fit, codes: np.ndarray | None) -> int:
     """Return how many clusters have a dose that is not the commonest one."""
-    dose = fit.cells.regressors[:, -1]
-    values, count = np.unique(dose, return_counts=True)
-    others = np.flatnonzero(dose != values[count.argmax()])
+    place, values = pd.factorize(fit.cells.regressors[:, -1], sort=True)
+    others = np.flatnonzero(place != np.bincount(place, minlength=len(values)).argmax())
     return len(others) if codes is None else len(np.unique(codes[others]))
 
 
@@ -337,15 +352,20 @@ def _scores(fit: Fit) -> np.ndarray:
 
 def _influence(fit: Fit) -> np.ndarray:
     """Return those times the dose's levers, shape (units, coefficients), without making them."""
-    cells = fit.cells
-    wide = fit.levers.reshape(*fit.coefficients.shape, -1)
+    cells, wide = fit.cells, fit.levers.reshape(*fit.coefficients.shape, -1)
     influence = np.empty((len(cells.outcome), len(fit.coefficients)))
-    for own, residuals in zip(cells.patterns, fit.residuals, strict=True):
-        rows = cells.regressors[own.units] * cells.weights[own.units, None]
-        total = np.zeros((len(rows), wide.shape[2]))
-        for place in range(rows.shape[1]):
-            total += rows[:, [place]] * (residuals @ (own.regressors @ wide[:, place]))
-        influence[own.units] = total
+    for own in cells.patterns:
+        rows = own.among(cells.regressors)
+        weighted = rows * own.among(cells.weights)[:, None]
+        levers = [(one, own.regressors @ wide[:, at]) for at, one in enumerate(weighted.T)]
+        if cells.whole:  # then they are one lever of units times one of periods
+            apart = np.linalg.inv(own.regressors.T @ own.regressors)
+            by_unit = weighted @ np.linalg.inv(rows.T @ weighted)[:, -1]
+            levers = [(by_unit, own.regressors @ apart)]
+        for part, values in own.parts():
+            left = values - (rows[part] @ fit.coefficients.T) @ own.regressors.T
+            total = sum(by[part, None] * (left @ one) for by, one in levers)
+            influence[own.units[part]] = total
     return influence
 
 
