@@ -121,3 +121,17 @@ def programming(lines: list, width: float = 10.0) -> tuple[int, int]:
         right = ends[0] - 1e-6 <= held[at].truth <= ends[1] + 1e-6
         narrow += right and ends[1] - ends[0] < width - 1e-4
     return narrow, len(hidden)
+
+
+def areas_without(lines: list) -> set[str]:
+    """Areas that a table has no row of: nobody is there, exactly, where few are in a hidden row."""
+    numbers = [line for line in lines if line.number == "families"]
+    # Codes run from nought on.
+    codes = {f"E{one:08d}" for one in range(152)}
+    return codes - {line.area for line in numbers}
+
+
+def means_that_are_not_there(lines: list) -> set[str]:
+    """Areas whose families are shown, and no mean beside them: nobody had more than one."""
+    size, mean = by_area(lines, "families"), by_area(lines, "mean:offences")
+    return {area for area, line in size.items() if line.shown} - set(mean)

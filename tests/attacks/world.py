@@ -14,7 +14,8 @@ import pandas as pd
 
 from tfeval.release.ledger import Ledger
 from tfeval.release.released import release_cells
-from tfeval.report.cells import Cells, Maker, moved_by
+from tfeval.report.cells import Cells, Maker
+from tfeval.report.chapters.group_cells import add_mean
 
 REGIONS = {f"E{one:08d}": f"Region {one % 9}" for one in range(152)}
 
@@ -65,21 +66,22 @@ def cells_of(
             maker.count(inside & (frame[name].to_numpy() == 1), inside, number=name, outcome=name,
                         base="families", **place,
                         within="either" if name in ("behaviour", "employment") else "")  # fmt: skip
-        values = frame["offences"].to_numpy()[inside]
-        having = int((values > 0).sum())
-        mean, moved = moved_by(values)
-        maker.add(inside, kind="mean", number="mean:offences", outcome="offences", value=mean,
-                  n=len(values), events=having, least=min(having, len(values) - having),
-                  **moved, unit="offences", **place)  # fmt: skip
+        add_mean(maker, frame["offences"].to_numpy(), inside, "mean:offences",
+                 np.ones(len(frame)), name="offences", **place)  # fmt: skip
     return maker.made()
 
 
 def as_shown(cells: Cells) -> list[Line]:
-    """Return what pages show, cell by cell: shares of three digits, means of six."""
+    """Return what pages show, cell by cell: shares of three digits, means of six, of nobody none.
+
+    A mean of noughts and ones stands in no row: the share says it.
+    """
     lines, sizes = [], {}
-    for row in cells.frame.to_dict("records"):
+    for row in cells.frame[cells.frame["n"] > 0].to_dict("records"):
         key = (row["area"], row["number"])
         sizes[key] = row["value"]
+        if row["kind"] == "mean" and row["value"] * row["n"] == row["events"]:
+            continue
         hidden = row["least"] < 10
         low = high = np.nan
         if not hidden and row["kind"] == "count":

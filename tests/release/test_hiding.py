@@ -18,7 +18,7 @@ from tfeval.report.cells import Cells, Maker, together
 def table(rows: list[tuple], **more: object) -> pd.DataFrame:
     names = ["number", "area", "parent", "base", "exact", "released", "shown"]
     frame = pd.DataFrame(rows, columns=names)
-    frame = frame.assign(kind="count", months=12, arm="treated", within="", exhaustive=False,
+    frame = frame.assign(kind="count", months=12, arm="treated", within="", lacking=np.nan,
                          unit=10.0, need=10.0, n=frame["exact"], signed=False,
                          guarded=frame["base"] != "", **more)  # fmt: skip
     frame["level"] = np.where(frame["parent"] == "", "region", "authority")

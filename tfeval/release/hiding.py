@@ -73,6 +73,7 @@ class _Block:
     by: np.ndarray
     targets: sparse.csr_matrix
     about: list[tuple[int, bool, float]]
+    truth: np.ndarray | None
 
 
 #: That a sum of cells, each so many times, is at most so much.
@@ -88,8 +89,8 @@ def reach(frame: pd.DataFrame) -> list[Reach]:
         Columns kind, number, months (or `when`, which tells reports apart too), arm, level, area,
         parent, base, within, n, signed; `released`, `unit` and `shown`; `sensitive`, which of the
         hidden must be protected, and by how much: `need`; `guarded`, of which counts those
-        without are ten or more too; `exhaustive`, which parts make up their whole; and inside
-        `exact`.
+        without are ten or more too; `lacking`, how many of a whole at most have none of its parts
+        (NaN where ten or more may); and inside `exact`.
 
     Raises
     ------
@@ -134,7 +135,9 @@ def hide_more(
     earlier = (
         frame["apart"].to_numpy() >= 0 if "apart" in frame else np.zeros(len(frame), dtype=bool)
     )
-    order = [np.arange(len(frame)), frame["n"].to_numpy(dtype=float), level, earlier]
+    # Not by exact numbers: which of two was hidden would tell which is smaller.
+    size = np.where(frame["kind"] == "count", frame["released"], frame["n"].round(-1))
+    order = [np.arange(len(frame)), size.astype(float), level, earlier]
     rank = np.lexsort(order).argsort()
     reached: list[Reach] = []
     for cells in _components(frame, {one for pair in apart for one in pair}):
@@ -189,9 +192,10 @@ def _block(
     counts = bool((part["kind"] == "count").all())
     size = len(part)
     low, high = _bounds(part, counts)
-    places = {key: place for place, key in enumerate(_keys(part))}
+    keys = _keys(part)
+    places = {key: place for place, key in enumerate(keys)}
     equal, slack = _tree(part)
-    less, by = _between(part, places) if counts else ([], [])
+    less, by = _between(part, keys, places) if counts else ([], [])
     local = {int(cell): place for place, cell in enumerate(cells)}
     for row, most in across:
         if counts and row.keys() <= local.keys():
@@ -203,25 +207,21 @@ def _block(
         if inner in local and outer in local:
             targets.append({local[outer]: 1.0, local[inner]: -1.0})
             about.append((outer, True, float(THRESHOLD)))
-    for place in np.flatnonzero((part["sensitive"] & ~part["shown"]).to_numpy(dtype=bool)):
-        unit = float(part["need"].iloc[place])
-        targets.append({int(place): 1.0})
-        about.append((int(cells[place]), False, unit))
-        base = places.get(_base_key(part, int(place), "base"))
-        if counts and base is not None:
-            targets.append({base: 1.0, int(place): -1.0})
-            about.append((int(cells[place]), True, unit))
-    return _Block(low, high, _matrix(equal, size), np.array(slack),
-                  _matrix(less, size), np.array(by), _matrix(targets, size), about)  # fmt: skip
+    need, bases = part["need"].to_numpy(dtype=float), part["base"].to_numpy()
+    for place in map(int, np.flatnonzero(part["sensitive"] & ~part["shown"])):
+        targets.append({place: 1.0})
+        about.append((int(cells[place]), False, need[place]))
+        base = places.get((bases[place], *keys[place][1:])) if counts else None
+        if base is not None:
+            targets.append({base: 1.0, place: -1.0})
+            about.append((int(cells[place]), True, need[place]))
+    truth = np.nan_to_num(part["exact"].to_numpy(dtype=float)) if "exact" in part else None
+    return _Block(low, high, _matrix(equal, size), np.array(slack), _matrix(less, size),
+                  np.array(by), _matrix(targets, size), about, truth)  # fmt: skip
 
 
-def _keys(part: pd.DataFrame) -> list[tuple[str, int, str, str]]:
+def _keys(part: pd.DataFrame) -> list[tuple[str, str, str, str]]:
     return list(zip(part["number"], part["when"], part["arm"], part["area"], strict=True))
-
-
-def _base_key(part: pd.DataFrame, place: int, column: str) -> tuple[str, int, str, str]:
-    row = part.iloc[place]
-    return row[column], row["when"], row["arm"], row["area"]
 
 
 def _bounds(part: pd.DataFrame, counts: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -237,6 +237,8 @@ def _bounds(part: pd.DataFrame, counts: bool) -> tuple[np.ndarray, np.ndarray]:
     high = np.where(shown, released + off, far)
     if counts:  # whole numbers, and ten or more where shown
         low = np.where(shown, np.maximum(np.ceil(low - _EXACT), float(THRESHOLD)), low)
+        # But for one that was told before, and would be hidden now.
+        low = np.where(shown, np.minimum(low, known), low)
         high = np.floor(high + _EXACT)
     return low, high
 
@@ -250,7 +252,7 @@ def _tree(part: pd.DataFrame) -> tuple[list[dict[int, float]], list[float]]:
     rows, slack = [], []
     counts = part["kind"].eq("count").to_numpy()
     weight = np.where(counts, 1.0, part["n"].to_numpy(dtype=float))
-    exact = part["exact"].to_numpy(dtype=float) if "exact" in part else None
+    exact = np.nan_to_num(part["exact"].to_numpy(dtype=float)) if "exact" in part else None
     area, around = part["area"].to_numpy(), part["parent"].to_numpy()
     for members in part.groupby(_TREE, sort=False).indices.values():
         areas = dict(zip(area[members], members, strict=True))
@@ -260,6 +262,8 @@ def _tree(part: pd.DataFrame) -> tuple[list[dict[int, float]], list[float]]:
                 inside.setdefault(int(parent), []).append(int(place))
         for parent, children in inside.items():
             total = 1.0 if counts[parent] else float(weight[children].sum())
+            if total <= 0:  # nobody's mean says nothing of others'
+                continue
             share = weight[children] / total
             rows.append({parent: 1.0, **dict(zip(children, -share, strict=True))})
             gap = 0.0 if exact is None else abs(exact[parent] - (share * exact[children]).sum())
@@ -268,14 +272,15 @@ def _tree(part: pd.DataFrame) -> tuple[list[dict[int, float]], list[float]]:
 
 
 def _between(
-    part: pd.DataFrame, places: dict[tuple[str, int, str, str], int]
-) -> tuple[list[dict[int, float]], list[float]]:
+    part: pd.DataFrame, keys: list[tuple[str, str, str, str]],
+    places: dict[tuple[str, str, str, str], int],
+) -> tuple[list[dict[int, float]], list[float]]:  # fmt: skip
     """Return what holds between counts of one area: a part is no more than its whole."""
     rows: list[dict[int, float]] = []
     by: list[float] = []
     wholes: dict[int, list[int]] = {}
     shown, guarded = part["shown"].to_numpy(dtype=bool), part["guarded"].to_numpy(dtype=bool)
-    keys = _keys(part)
+    exact = part["exact"].to_numpy(dtype=float) if "exact" in part else None
     for column in ("base", "within"):
         for place, named in enumerate(part[column]):
             whole = places.get((named, *keys[place][1:])) if named else None
@@ -283,18 +288,18 @@ def _between(
                 continue
             rows.append({place: 1.0, whole: -1.0})
             # Shown: those who have it not are ten or more too, or it would be hidden.
-            at_least = column == "base" and shown[place] and guarded[place]
-            by.append(-float(THRESHOLD) if at_least else 0.0)
+            at_least = float(THRESHOLD) * (column == "base" and shown[place] and guarded[place])
+            by.append(-at_least if exact is None else -min(at_least, exact[whole] - exact[place]))
             if column == "within":
                 wholes.setdefault(whole, []).append(place)
-    # No family has two parts of a whole; and where it says so, each that has the whole has one.
-    exhaustive = part["exhaustive"].to_numpy(dtype=bool)
+    # No family has two parts of a whole; and all but so few that have the whole have one.
+    lacking = part["lacking"].to_numpy(dtype=float)
     for whole, parts in wholes.items():
         rows.append({whole: -1.0, **dict.fromkeys(parts, 1.0)})
         by.append(0.0)
-        if exhaustive[parts].all():
+        if np.isfinite(few := lacking[parts].max()):
             rows.append({whole: 1.0, **dict.fromkeys(parts, -1.0)})
-            by.append(0.0)
+            by.append(float(few))
     return rows, by
 
 
@@ -308,19 +313,23 @@ def _matrix(rows: list[dict[int, float]], size: int) -> sparse.csr_matrix:
 def _reached(block: _Block) -> tuple[list[Reach], list[np.ndarray]]:
     """Return how near each target is come to, and what binds each that is too near.
 
-    Every point that a programme finds is one that what is shown allows, for all targets at once.
-    So a few programmes for many show most to be safe, and the others are looked at one by one.
+    Every point that what is shown allows, it allows for all targets at once; and from each point
+    every number can move by itself, as far as `_Moves` tells without a programme. The truth is
+    such a point, inside. So next to all targets are seen to be safe from a few points; the others
+    are looked at one by one.
     """
-    solve = _Programme(block)
+    solve, moves = _Programme(block), _Moves(block)
     need = np.array([unit for _, _, unit in block.about]) * (1 - _EXACT)
-    at = block.targets @ solve(np.zeros(len(block.low)))[0]
-    low, high = at.copy(), at.copy()
+    start = block.truth
+    if start is None or not moves.allow(start):
+        start = solve(np.zeros(len(block.low)))[0]
+    low, high = moves.ends(start)
 
     def look(objective: np.ndarray) -> np.ndarray:
         point, binding = solve(objective)
-        values = block.targets @ point
-        np.minimum(low, values, out=low)
-        np.maximum(high, values, out=high)
+        least, most = moves.ends(point)
+        np.minimum(low, least, out=low)
+        np.maximum(high, most, out=high)
         return binding
 
     rng, stale, before = np.random.default_rng(1), 0, len(need)
@@ -342,6 +351,96 @@ def _reached(block: _Block) -> tuple[list[Reach], list[np.ndarray]]:
                 bad.append(np.flatnonzero(binds))
     ends = zip(block.about, low, high, strict=True)
     return [Reach(*about[:2], float(a), float(b), about[2]) for about, a, b in ends], bad
+
+
+class _Moves:
+    """How far each number can move from a point, with all those of other names held.
+
+    Then what holds between numbers are bounds on each, and the areas of one number are a tree of
+    sums, whose ends follow from one pass up and one down.
+    """
+
+    def __init__(self, block: _Block) -> None:
+        self.block = block
+        self.rows, self.columns = block.less.nonzero()
+        self.often = block.less.data
+        self.target, self.moved = block.targets.nonzero()
+        self.sign = block.targets.data
+        # Sums of areas by how deep they lie: parts before their whole.
+        equal = block.equal.tocsr()
+        above = np.full(len(block.low), -1)
+        row, column, share = (
+            np.repeat(np.arange(equal.shape[0]), np.diff(equal.indptr)),
+            equal.indices,
+            -equal.data,
+        )
+        child, parent = share > 0, column[share < 0]
+        above[column[child]] = row[child]
+        self.levels = []
+        todo = np.ones(equal.shape[0], dtype=bool)
+        while todo.any():
+            waits = np.zeros_like(todo)
+            waits[above[parent[todo]][above[parent[todo]] >= 0]] = True
+            now = todo & ~waits
+            own = child & now[row]
+            self.levels.append(
+                (row[own], column[own], share[own], np.flatnonzero(now), parent[now])
+            )
+            todo &= ~now
+
+    def allow(self, point: np.ndarray) -> bool:
+        """Tell whether what is shown allows a point."""
+        block = self.block
+        scale = _EXACT * np.maximum(1.0, np.abs(point))
+        return bool(
+            (point >= block.low - scale).all() and (point <= block.high + scale).all()
+            and (np.abs(block.equal @ point) <= block.slack + _EXACT).all()
+            and (block.less @ point <= block.by + _EXACT).all()
+        )  # fmt: skip
+
+    def ends(self, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the least and the most that each target can be, moved by one number alone."""
+        low, high = self.hull(*self._alone(point), point)
+        at = self.block.targets @ point
+        one, other = (self.sign * (end[self.moved] - point[self.moved]) for end in (low, high))
+        least, most = at.copy(), at.copy()
+        np.minimum.at(least, self.target, at[self.target] + np.minimum(one, other))
+        np.maximum.at(most, self.target, at[self.target] + np.maximum(one, other))
+        return least, most
+
+    def _alone(self, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends of each variable where all others are held, but for sums of areas."""
+        low, high = self.block.low.copy(), self.block.high.copy()
+        room = np.maximum(self.block.by - self.block.less @ point, 0.0)[self.rows] / np.abs(
+            self.often
+        )
+        up = self.often > 0
+        np.minimum.at(high, self.columns[up], point[self.columns[up]] + room[up])
+        np.maximum.at(low, self.columns[~up], point[self.columns[~up]] - room[~up])
+        return low, high
+
+    def hull(
+        self, low: np.ndarray, high: np.ndarray, point: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+        """Return the ends of each area where wholes are the sums of their parts."""
+        size, gap = self.block.equal.shape[0], self.block.slack
+        sums: list[tuple[np.ndarray, np.ndarray]] = []
+        for row, child, share, own, whole in self.levels:
+            least, most = (np.bincount(row, share * end[child], size) for end in (low, high))
+            low[whole] = np.maximum(low[whole], least[own] - gap[own])
+            high[whole] = np.minimum(high[whole], most[own] + gap[own])
+            sums.append((least, most))
+        for (row, child, share, own, whole), (least, most) in zip(
+            self.levels[::-1], sums[::-1], strict=True
+        ):
+            whole_low, whole_high = np.zeros(size), np.zeros(size)
+            whole_low[own], whole_high[own] = low[whole] - gap[own], high[whole] + gap[own]
+            before_low, before_high = low[child].copy(), high[child].copy()
+            rest_low = least[row] - share * before_low
+            rest_high = most[row] - share * before_high
+            high[child] = np.minimum(before_high, (whole_high[row] - rest_low) / share)
+            low[child] = np.maximum(before_low, (whole_low[row] - rest_high) / share)
+        return np.minimum(low, point), np.maximum(high, point)
 
 
 class _Programme:

@@ -61,6 +61,7 @@ class Ledger:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
         self._numbers: dict[str, _Numbers] = {}
+        self._cells: dict[str, list[tuple[np.ndarray, dict[str, Any]]]] = {}
         self._values: dict[str, set[tuple[float, float, str]]] = {}
         self._earlier: dict[str, Combinations] = {}
         self._new: list[tuple[str, np.ndarray, dict[str, Any]]] = []
@@ -96,9 +97,32 @@ class Ledger:
                 self._earlier.setdefault(group, Combinations()).add(families)
 
     def _take(self, number: str, families: np.ndarray, said: dict[str, Any]) -> None:
-        self._numbers.setdefault(number, _Numbers()).take(families, said)
+        self._cells.setdefault(str(said.get("cell")), []).append((families, said))
+        if not said.get("few"):
+            self._numbers.setdefault(number, _Numbers()).take(families, said)
 
-    def answer(self, number: str, families: np.ndarray) -> Mapping[str, Any] | None:
+    def stays(self, cell: str, families: np.ndarray) -> dict[str, Any] | None:
+        """Return what became of a cell when its families were these, or all but a few of them.
+
+        Parameters
+        ----------
+        cell : str
+            Its number, months, group and area.
+        families : ndarray of uint64
+            Record keys, sorted.
+
+        Returns
+        -------
+        mapping or None
+            With `few`, whether it was hidden as of fewer than ten; else as from `answer`.
+        """
+        for other, said in self._cells.get(cell, ()):
+            differ = len(np.setxor1d(families, other, assume_unique=True))
+            if differ <= FEW:
+                return {"few": False, **said, "apart": differ}
+        return None
+
+    def answer(self, number: str, families: np.ndarray) -> dict[str, Any] | None:
         """Return what was said of this number for these families, or for all but a few of them.
 
         Parameters
@@ -117,7 +141,7 @@ class Ledger:
         entry = self._numbers.get(number)
         if entry is None:
             return None
-        best: Mapping[str, Any] | None = None
+        best: dict[str, Any] | None = None
         for place in entry.near(families):
             other = entry.sets[place]
             differ = len(np.setxor1d(families, other, assume_unique=True))

@@ -26,7 +26,7 @@ from tfeval.report.plan import reading_place
 REGISTER, ABOUT, INDEX = "cells.csv", "about.csv", "index.html"
 #: What of a cell may leave: nothing exact, no number of families but as a count of its own.
 COLUMNS = ("id", "kind", "number", "outcome", "months", "arm", "level", "area", "name", "parent",
-           "base", "within", "exhaustive", "guarded", "signed", "shown", "value", "unit", "error",
+           "base", "within", "guarded", "signed", "shown", "value", "unit", "error",
            "low", "high", "unit_of")  # fmt: skip
 _ENGLAND, _AUTHORITY = "england", "authority"
 
@@ -50,7 +50,7 @@ def register_of(released: Released) -> pd.DataFrame:
             # From what is written, so that whoever reads it can work them out.
             said = ends(float(own["value"]), float(own["error"]))
             own["low"], own["high"] = (printed(one, unit, row["kind"]) for one in said)
-        flags = ("exhaustive", "guarded", "signed", "shown")
+        flags = ("guarded", "signed", "shown")
         rows.append(own | {name: "yes" if bool(row[name]) else "no" for name in flags})
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(str)
 

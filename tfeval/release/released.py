@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
@@ -87,7 +88,7 @@ def release_cells(cells: Cells, ledger: Ledger) -> Released:
     frame["unit"] = np.where(counts, float(COUNT_UNIT), units)
     frame["need"] = _needs(frame)
     frame["guarded"] = frame["kind"].eq("count") & frame["outcome"].ne("")
-    frame["exhaustive"] = _exhaustive(frame)
+    frame["lacking"] = _lacking(frame)
     no_unit = frame["unit"].isna()
     frame["shown"] = ~frame["sensitive"] & ~no_unit
     frame["reason"] = np.where(frame["sensitive"], SMALL, np.where(no_unit, NO_UNIT, ""))
@@ -131,16 +132,19 @@ def across(
     return bounds, apart
 
 
-def _exhaustive(frame: pd.DataFrame) -> np.ndarray:
-    """Return which counts are parts that make up their whole in every area: whoever reads knows."""
+def _lacking(frame: pd.DataFrame) -> np.ndarray:
+    """Return how many of a whole have none of its parts, in any area at most; NaN from ten on.
+
+    That parts all but make up their whole is what a reader may guess, and is not told.
+    """
     at = ["when", "arm", "area"]
     parts = frame[frame["kind"].eq("count") & frame["within"].ne("")]
     wholes = frame[frame["number"].isin(set(parts["within"]))].set_index(["number", *at])["exact"]
     sums = parts.groupby(["within", *at])["exact"].sum()
     gaps = (wholes.reindex(sums.index.set_names(["number", *at])).to_numpy() - sums).abs()
-    open_to = {str(name) for name, gap in gaps.groupby(level=0).max().items() if gap != 0}
-    complete = frame["within"].ne("") & ~frame["within"].isin(open_to)
-    return complete.to_numpy(dtype=bool)
+    most = gaps.groupby(level=0).max()
+    few = {str(name): gap for name, gap in most.items() if gap < THRESHOLD}
+    return frame["within"].map(few).to_numpy(dtype=float)
 
 
 def _needs(frame: pd.DataFrame) -> np.ndarray:
@@ -149,60 +153,85 @@ def _needs(frame: pd.DataFrame) -> np.ndarray:
     Of a count by its unit; of a mean or an effect by a few times its largest contribution. Where
     all families are alike there is none: then by that of the area around.
     """
-    at = ["number", "when", "arm", "area"]
-    largest = frame.drop_duplicates(at).set_index(at)["largest"]
     own = frame["largest"].to_numpy(dtype=float).copy()
-    for place in map(int, np.flatnonzero(own <= 0)):
-        row = frame.iloc[place]
-        around = largest.get((row["number"], row["when"], row["arm"], row["parent"]), 0.0)
-        own[place] = around or max(abs(float(row["exact"])), 1.0)
+    at = frame["number"] + "|" + frame["when"] + "|" + frame["arm"] + "|"
+    largest = pd.Series(own, index=at + frame["area"])
+    around = largest[~largest.index.duplicated()].reindex(at + frame["parent"]).to_numpy()
+    plain = np.maximum(np.abs(np.nan_to_num(frame["exact"].to_numpy(dtype=float))), 1.0)
+    own = np.where(own > 0, own, np.where(np.nan_to_num(around) > 0, around, plain))
     return np.where(frame["kind"] == "count", float(COUNT_UNIT), PROTECTED * own)
 
 
-def _number(frame: pd.DataFrame, place: int) -> str:
+def _number(row: Mapping[Any, Any]) -> str:
     """Return a number's name in the ledger: all counts of families have one."""
-    row = frame.iloc[place]
     return "count" if row["kind"] == "count" else f"{row['number']}:{row['months']}:{row['arm']}"
 
 
 def _say(frame: pd.DataFrame, sets: list[np.ndarray], ledger: Ledger) -> dict[int, dict[str, Any]]:
-    """Add the numbers that are said; return those that the ledger does not have."""
+    """Add the numbers that are said; return those that the ledger does not have.
+
+    A number that was hidden as of few families stays hidden, and one that was told stays told,
+    until ten families are others: what appears, or goes, between two editions one family apart
+    would tell that it was nine.
+    """
     released = np.full(len(frame), np.nan)
     errors, apart = released.copy(), np.full(len(frame), -1)
     units = frame["unit"].to_numpy(dtype=float).copy()
     fresh: dict[int, dict[str, Any]] = {}
-    hidden: dict[int, str] = {}
-    for place in map(int, np.flatnonzero(frame["shown"])):
-        families = sets[frame["set"].iloc[place]]
-        number = _number(frame, place)
-        said, row = ledger.answer(number, families), frame.iloc[place]
-        if said is not None and not said.get("new"):
-            apart[place] = said["apart"]
-        else:  # of all but a few of another cell's families: as that one
-            made = _fresh(row, families, ledger.key)
-            near = {name: said[name] for name in _TOLD} if said and said["apart"] else {}
-            said = fresh[place] = ledger.add(number, families, made | near)
-            if ledger.isolates(made["group"], families):
-                ledger.untell(said)
-                hidden[place] = APART
-                continue
-        if said["released"] is None:
-            # What was hidden for the sake of others stays so: they may have been told since.
-            hidden[place] = SECONDARY
+    reasons = frame["reason"].tolist()
+    rows = frame[_SAID_OF].to_dict("records")
+    # Those of few first: another report of this release may have one family more.
+    for place in map(int, np.argsort(frame["reason"] != SMALL, kind="stable")):
+        if reasons[place] == NO_UNIT:
             continue
-        released[place], units[place] = said["released"], said["unit"]
-        errors[place] = np.nan if said["error"] is None else said["error"]
+        row = rows[place]
+        said, reasons[place] = _answer(row, sets[row["set"]], reasons[place] == SMALL, ledger)
+        if said is not None and said.get("new"):
+            fresh[place] = said
+        elif said is not None:
+            apart[place] = said["apart"]
+        if said is not None and not reasons[place]:
+            released[place], units[place] = said["released"], said["unit"]
+            errors[place] = np.nan if said["error"] is None else said["error"]
     frame["released"], frame["released_error"], frame["unit"] = released, errors, units
-    frame["apart"] = apart
-    frame.loc[list(hidden), "shown"] = False
-    frame.loc[list(hidden), "reason"] = list(hidden.values())
+    frame["apart"], frame["reason"] = apart, reasons
+    frame["shown"] = frame["reason"].eq("")
     return fresh
 
 
+def _answer(
+    row: Mapping[Any, Any], families: np.ndarray, small: bool, ledger: Ledger
+) -> tuple[dict[str, Any] | None, str]:
+    """Return what is said of a cell, and why it is hidden, if it is."""
+    number = _number(row)
+    cell = "|".join(str(row[name]) for name in ("number", "months", "arm", "area"))
+    before = ledger.stays(cell, families)
+    if small:
+        if before is None or before["few"] or before["released"] is None:
+            ledger.add(number, families, {**dict.fromkeys(_TOLD), "cell": cell, "few": True})
+            return None, SMALL
+        return before, ""
+    if before is not None and before["few"]:
+        return None, SECONDARY
+    said = ledger.answer(number, families)
+    if said is None or said.get("new"):  # of all but a few of another cell's families: as that one
+        made = _fresh(row, families, ledger.key) | {"cell": cell}
+        near = {name: said[name] for name in _TOLD} if said and said["apart"] else {}
+        said = ledger.add(number, families, made | near)
+        if ledger.isolates(made["group"], families):
+            ledger.untell(said)
+            return said, APART
+    # What was hidden for the sake of others stays so: they may have been told since.
+    return said, SECONDARY if said["released"] is None else ""
+
+
+#: What of a cell its number is made from.
+_SAID_OF = ["kind", "number", "outcome", "months", "arm", "area", "within", "set", "exact",
+            "error", "error_drop", "unit"]  # fmt: skip
 _TOLD = ("released", "unit", "error")
 
 
-def _fresh(row: pd.Series, families: np.ndarray, key: bytes) -> dict[str, Any]:
+def _fresh(row: Mapping[Any, Any], families: np.ndarray, key: bytes) -> dict[str, Any]:
     cell, unit = cell_key(families), float(row["unit"])
     # The same of the same families under another design is the same number.
     named = "count" if row["kind"] == "count" else f"{row['kind']}:{row['outcome']}"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from tfeval.display.tables import THRESHOLD
@@ -220,9 +221,10 @@ def _shares(shown: pd.DataFrame) -> Iterator[str]:
 def _as_read(register: pd.DataFrame) -> pd.DataFrame:
     """Return counts as a reader has them; of hidden ones all may be of fewer than ten."""
     frame = register[register["kind"] == "count"].reset_index(drop=True)
-    flags = {name: frame[name].eq("yes") for name in ("shown", "signed", "guarded", "exhaustive")}
+    flags = {name: frame[name].eq("yes") for name in ("shown", "signed", "guarded")}
     frame = frame.assign(**flags, released=pd.to_numeric(frame["value"], errors="coerce"),
-                         unit=float(THRESHOLD), need=float(THRESHOLD), n=0.0)  # fmt: skip
+                         unit=float(THRESHOLD), need=float(THRESHOLD), n=0.0,
+                         lacking=np.nan)  # fmt: skip
     return frame.assign(sensitive=~frame["shown"])
 
 

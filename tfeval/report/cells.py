@@ -228,6 +228,17 @@ def least_of(n: int, events: int, mean: float) -> int:
     return min(n, events) if lacking == 0 and not np.isclose(mean, 1.0) else min(events, lacking)
 
 
+def more_than_one(values: np.ndarray) -> int:
+    """Return how many values are neither 0 nor 1: without them a mean is a share, as counts say it.
+
+    Examples
+    --------
+    >>> more_than_one(np.array([0.0, 1.0, 3.0, 0.5]))
+    2
+    """
+    return int(np.count_nonzero((values != 0) & (values != 1)))
+
+
 class Maker:
     """Gathers the cells of one page.
 
@@ -249,14 +260,15 @@ class Maker:
         self._rows: list[dict[str, Any]] = []
         self._sets: list[np.ndarray] = []
         self._known: dict[bytes, int] = {}
+        # Every area, whether any family lives there or not: a row that is not there would say none.
         codes = np.array([str(one) for one in authorities], dtype=object)
         region = np.array([regions.get(code, "") for code in codes], dtype=object)
         self.areas: list[tuple[str, str, str, np.ndarray]] = [
             ("england", ENGLAND, "", np.ones(len(codes), dtype=bool))
         ]
-        for name in sorted({*region} - {""}):
+        for name in sorted({*regions.values()} - {""}):
             self.areas.append(("region", name, ENGLAND, region == name))
-        for code in sorted({*codes} & {*regions}):
+        for code in sorted(regions):
             self.areas.append(("authority", code, regions[code], codes == code))
 
     def add(self, rows: np.ndarray, **cell: Any) -> None:
@@ -285,6 +297,11 @@ class Maker:
         least = count if among is None else min(count, int(np.count_nonzero(among)) - count)
         self.add(rows, kind="count", value=count, n=count, events=count, least=least, largest=1.0,
                  drop=float(FEW), tenth=1.0, unit="families", **cell)  # fmt: skip
+
+    def none(self, **cell: Any) -> None:
+        """Add a cell of no family: hidden, as one of few is, so that nothing tells them apart."""
+        nothing = dict.fromkeys(("n", "events", "least", "largest", "drop", "tenth"), 0.0)
+        self.add(np.zeros(0, dtype=np.int64), **nothing, **cell)
 
     def made(self, **about: Any) -> Cells:
         """Return the cells gathered."""

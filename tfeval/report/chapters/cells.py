@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,6 @@ from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.means.estimates import Estimates, estimates_of
 from tfeval.impact.means.methods import METHODS
 from tfeval.impact.means.outcomes import aligned, populations
-from tfeval.programme.outcomes import outcome as registered
 from tfeval.programme.programmes import programmes
 from tfeval.programme.published import published
 from tfeval.report.cells import (
@@ -27,6 +27,7 @@ from tfeval.report.cells import (
     Maker,
     keep_cells,
     least_of,
+    more_than_one,
     most,
     moved_by,
     tenth,
@@ -39,6 +40,7 @@ from tfeval.report.chapters.group_cells import (
     add_base_rates,
     add_counts,
     add_mean,
+    unit_of,
 )
 from tfeval.report.chapters.impact import Analysis, primary_outcomes
 from tfeval.report.subject import Subject
@@ -75,8 +77,6 @@ def families_cells(families: Families) -> Cells:
         place: dict[str, Any] = {"level": level, "area": area, "parent": parent, "months": months}
         for arm, which in ARMS.items():
             own = inside & (treated == which)
-            if not own.any():
-                continue
             maker.count(own, number="families", arm=arm, **place)
             for name in met:
                 known = own & met[name].notna().to_numpy()
@@ -89,7 +89,7 @@ def families_cells(families: Families) -> Cells:
     when = {"before": families.cohort.baseline().loc[own],
             "after": families.cohort.outcomes(months).loc[own]}  # fmt: skip
     add_base_rates(maker, when, treated, months)
-    add_attached(maker, frame["index_on"], treated, months)
+    add_attached(maker, frame["index_on"], treated, rules, months)
     about = {"phase": settings.phase, "comparison": settings.comparison, "horizon": months}
     return maker.made(notebook="02_families_and_data", parameters=about,
                       simulated=families.records.simulated)  # fmt: skip
@@ -137,8 +137,6 @@ def impact_cells(analysis: Analysis) -> Cells:
                                  "months": analysis.horizon}  # fmt: skip
         for arm, which in ARMS.items():
             own = kept & (study.treated == which) & inside
-            if not own.any():
-                continue
             maker.count(own, number="compared", arm=arm, **place)
             for name in outcomes.columns if area == ENGLAND else primary:
                 values = outcomes[name].to_numpy(dtype=float)
@@ -156,7 +154,7 @@ def impact_cells(analysis: Analysis) -> Cells:
     _add_effects(maker, analysis, outcomes, "", analysis.specification.estimator)
     codes = frame["local_authority"].astype(str)
     for level, by in (("region", codes.map(regions()).fillna("")), ("authority", codes)):
-        if primary and by.ne("").any():
+        if primary:
             _add_effects(maker, analysis, outcomes[primary], level, "difference",
                          by.set_axis(study.index), caps)  # fmt: skip
     parameters = Subject.of(analysis.specification).parameters()
@@ -195,19 +193,28 @@ def results_cells(
         if which:
             maker.count(own & claimed, own, number="results_claimed", arm=arm, outcome="claimed",
                         base="results_compared", **place)  # fmt: skip
-        weights = design.weights[judged]
-        if judged.any() and np.ptp(weights) > 0:  # else counts say it
-            mean, moved = moved_by(values[judged], weights)
-            maker.add(judged, kind="mean", number=f"mean:results_met:{name}:{design.method}",
-                      outcome=name, arm=arm, value=mean, n=int(judged.sum()),
-                      events=int(having.sum()), unit="share",
-                      least=least_of(int(judged.sum()), int(having.sum()), mean),
-                      **moved, **place)  # fmt: skip
+        _add_share(maker, values[judged], design.weights[judged], judged, outcome=name, arm=arm,
+                   number=f"mean:results_met:{name}:{design.method}", **place)  # fmt: skip
     _add_effects(maker, analysis, met.to_frame(), "", analysis.specification.estimator,
                  word="results_effect")  # fmt: skip
     parameters = Subject.of(analysis.specification).parameters()
     return maker.made(notebook="06_claims_against_impact", parameters=parameters,
                       simulated=study.simulated)  # fmt: skip
+
+
+def _add_share(
+    maker: Maker, values: np.ndarray, weights: np.ndarray, judged: np.ndarray, **cell: Any
+) -> None:  # fmt: skip
+    """Add a weighted share: hidden where all but fewer than ten weigh alike, as counts say it."""
+    cell |= {"kind": "mean", "unit": "share"}
+    if not len(values):
+        maker.none(**cell)
+        return
+    mean, moved = moved_by(values, weights)
+    n, events = len(values), int(np.count_nonzero(values))
+    unlike = n - int(np.unique(weights.round(9), return_counts=True)[1].max())
+    maker.add(judged, value=mean, n=n, events=events, least=min(least_of(n, events, mean), unlike),
+              **moved, **cell)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -250,10 +257,16 @@ def _add_outcome(  # noqa: PLR0917
 ) -> None:  # fmt: skip
     known, number, shifted = own & ~np.isnan(values), f"mean:{name}:{design.method}", 0.0
     add_counts(maker, values, own, name, "compared", name=name, **cell)
+    number += _capped(cell["level"])
     if cap is not None and known.any():
         shifted = cap.moved(values[known], design.weights[known])
-        values, number = values.clip(max=cap.at), number + CAPPED
+        values = values.clip(max=cap.at)
     add_mean(maker, values, known, number, design.weights, name=name, shifted=shifted, **cell)
+
+
+def _capped(level: str) -> str:
+    """Return what the name of a number ends in: by area all have a cap, whether it bites or not."""
+    return CAPPED * (level != "england")
 
 
 def _add_effects(  # noqa: PLR0917
@@ -266,7 +279,8 @@ def _add_effects(  # noqa: PLR0917
               if cap and cap.bites(outcomes[name].to_numpy(dtype=float))}  # fmt: skip
     outcomes = outcomes.assign(**{name: outcomes[name].clip(upper=cap.at)
                                   for name, cap in biting.items()})  # fmt: skip
-    try:
+    made: dict[tuple[str, str], dict[str, Any]] = {}
+    with suppress(TfevalError):  # no area has both arms
         estimates = estimates_of(
             design, aligned(analysis.study, outcomes, analysis.horizon), populations(design, by),
             METHODS[method].means("linear", False), stacked=False,
@@ -274,45 +288,52 @@ def _add_effects(  # noqa: PLR0917
         effects = analysis.effects if by is None else estimate(
             design, outcomes, months=analysis.horizon, method=method, errors="robust", by=by
         )  # fmt: skip
-    except TfevalError:  # no area has both arms
-        return
-    frame = effects.to_frame().set_index(["population", "outcome"])
-    parents = {area: parent for _, area, parent, _ in maker.areas}
-    known = {str(name): outcomes[name].to_numpy(dtype=float) for name in outcomes}
-    for place, row in enumerate(estimates.rows):
-        area = ENGLAND if by is None else str(row["population"])
-        key = (row["population"], row["outcome"])
-        if area not in parents or key not in frame.index:
-            continue
-        line = frame.loc[key]
-        if not np.isfinite(line["estimate"]):
-            continue
-        members, own_pulls, pulls = _pulls(estimates, place, analysis)
-        error = float(line["std_error"])
-        squares = _squares(pulls, analysis, members if by is None else None)
-        left = max(error**2 - most(squares), 0.0) if np.isfinite(error) else np.nan
-        counts = [(int(line[f"n_{arm}"]), int(line[f"events_{arm}"])) for arm in ARMS]
-        own = [least_of(*pair, float(line[f"mean_{arm}"]))
-               for arm, pair in zip(ARMS, counts, strict=True)]  # fmt: skip
-        name = str(row["outcome"])
-        cap, values = biting.get(name), known[name]
-        shifted = sum(_shifted(cap, raw[name].to_numpy(dtype=float), members, which, analysis)
-                      for which in ARMS.values()) if cap else 0.0  # fmt: skip
-        whole = bool(np.isin(values[~np.isnan(values)], (0.0, 1.0)).all())
-        if whole and by is not None:
-            continue  # two shares, whose counts are released: their difference would sharpen them
-        maker.add(
-            members, kind="effect",
-            number=f"{word}:{name}:{design.method}:{method}:{design.estimand}{CAPPED * bool(cap)}",
-            outcome=name, months=analysis.horizon, arm="both",
-            level=level or "england", area=area, parent=parents[area],
-            value=float(line["estimate"]), error=error, n=float(line["n_treated"]),
-            events=float(line["events_treated"]), least=min(own),
-            largest=float(np.abs(own_pulls).max()), drop=most(pulls) + shifted,
-            tenth=tenth(own_pulls) * (1 - FEW / max(len(own_pulls), FEW)),
-            error_drop=error - left**0.5, signed=True,
-            unit="share" if whole else registered(name).per,
-        )  # fmt: skip
+        frame = effects.to_frame().set_index(["population", "outcome"])
+        for place, row in enumerate(estimates.rows):
+            key = (row["population"], row["outcome"])
+            if key in frame.index and np.isfinite(frame.loc[key, "estimate"]):
+                name = str(row["outcome"])
+                cut = (biting.get(name), raw[name].to_numpy(dtype=float), outcomes[name].to_numpy())
+                one = _effect(estimates, place, frame.loc[key], analysis, by is None, *cut)
+                made[ENGLAND if by is None else str(row["population"]), name] = one
+    for at, area, parent, _ in maker.areas:
+        for name in map(str, outcomes.columns if at == (level or "england") else ()):
+            number = f"{word}:{name}:{design.method}:{method}:{design.estimand}{_capped(at)}"
+            cell: dict[str, Any] = {
+                "kind": "effect", "number": number, "outcome": name, "months": analysis.horizon,
+                "arm": "both", "level": at, "area": area, "parent": parent, "signed": True,
+                "unit": unit_of(name) or "share",
+            }  # fmt: skip
+            own = made.get((area, name))
+            maker.none(**cell) if own is None else maker.add(**own, **cell)
+
+
+def _effect(  # noqa: PLR0917
+    estimates: Estimates, place: int, line: pd.Series, analysis: Analysis, england: bool,
+    cap: Cap | None, raw: np.ndarray, values: np.ndarray,
+) -> dict[str, Any]:  # fmt: skip
+    """Return what a cell says of one effect, with whose it is and what moves it."""
+    members, own_pulls, pulls = _pulls(estimates, place, analysis)
+    error = float(line["std_error"])
+    squares = _squares(pulls, analysis, members if england else None)
+    left = max(error**2 - most(squares), 0.0) if np.isfinite(error) else np.nan
+    least = []
+    for arm, which in ARMS.items():
+        own = values[members[analysis.study.treated[members] == which]]
+        counted = int(line[f"n_{arm}"]), int(line[f"events_{arm}"])
+        least.append(least_of(*counted, float(line[f"mean_{arm}"])))
+        # Two shares, whose counts are released: their difference would sharpen them.
+        least += [] if england else [more_than_one(own[~np.isnan(own)])]
+    shifted = sum(_shifted(cap, raw, members, which, analysis)
+                  for which in ARMS.values()) if cap else 0.0  # fmt: skip
+    return {
+        "rows": members, "value": float(line["estimate"]), "error": error,
+        "n": float(line["n_treated"]), "events": float(line["events_treated"]),
+        "least": min(least), "largest": float(np.abs(own_pulls).max()),
+        "drop": most(pulls) + shifted,
+        "tenth": tenth(own_pulls) * (1 - FEW / max(len(own_pulls), FEW)),
+        "error_drop": error - left**0.5,
+    }  # fmt: skip
 
 
 def _shifted(

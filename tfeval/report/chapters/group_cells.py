@@ -14,17 +14,20 @@ import pandas as pd
 from tfeval.impact.balance.rows import Compared
 from tfeval.programme.outcomes import outcome as registered
 from tfeval.programme.outcomes import reported_outcomes
-from tfeval.report.cells import ENGLAND, FEW, Maker, least_of, most, moved_by, tenth
+from tfeval.programme.programmes import Programme
+from tfeval.report.cells import ENGLAND, FEW, Maker, least_of, more_than_one, most, moved_by, tenth
 
 #: Each group, by the key of its cells.
 ARMS = {"treated": True, "comparison": False}
 _ENGLAND: dict[str, Any] = {"level": "england", "area": ENGLAND, "parent": ""}
 
 
-def add_attached(maker: Maker, index_on: pd.Series, treated: np.ndarray, months: int) -> None:
-    """Add how many families of the programme entered in each year."""
+def add_attached(
+    maker: Maker, index_on: pd.Series, treated: np.ndarray, rules: Programme, months: int
+) -> None:  # fmt: skip
+    """Add how many families of the programme entered in each year of its phase."""
     years = pd.to_datetime(index_on).dt.year.to_numpy()
-    for year in sorted(set(years[treated])):
+    for year in range(rules.start.year, rules.end.year + 1):
         maker.count(treated & (years == year), treated, number=f"attached:{year}", arm="treated",
                     base="families", within="families", months=months, **_ENGLAND)  # fmt: skip
 
@@ -60,17 +63,16 @@ def add_counts(
 ) -> None:  # fmt: skip
     """Add of how many an outcome is known, and how many have it."""
     known = own & ~np.isnan(values)
-    if known.any():
-        maker.count(known, number=f"known:{number}", base=base, **cell)
-        maker.count(known & (values != 0), known, number=f"with:{number}", outcome=name,
-                    base=f"known:{number}", **cell)  # fmt: skip
+    maker.count(known, number=f"known:{number}", base=base, **cell)
+    maker.count(known & (values != 0), known, number=f"with:{number}", outcome=name,
+                base=f"known:{number}", **cell)  # fmt: skip
 
 
 def add_mean(
     maker: Maker, values: np.ndarray, known: np.ndarray, number: str, weights: np.ndarray, *,
     name: str, shifted: float = 0.0, **cell: Any,
 ) -> None:  # fmt: skip
-    """Add a mean, unless it is the share of those with the outcome, which counts say.
+    """Add a mean: hidden where fewer than ten are other than 0 or 1, since counts say the share.
 
     Parameters
     ----------
@@ -88,17 +90,19 @@ def add_mean(
         Other columns.
     """
     present, own = values[known], weights[known]
-    if np.isin(present, (0.0, 1.0)).all():
+    cell |= {"kind": "mean", "number": number, "outcome": name, "unit": unit_of(name)}
+    if not len(present):
+        maker.none(**cell)
         return
     mean, moved = moved_by(present, own)
     moved["drop"] += shifted
     n, events = len(present), int(np.count_nonzero(present))
-    maker.add(known, kind="mean", number=number, outcome=name, value=mean, n=n, events=events,
-              least=least_of(n, events, mean), unit=_unit(name), signed=bool((present < 0).any()),
-              **moved, **cell)  # fmt: skip
+    least = min(least_of(n, events, mean), more_than_one(present))
+    maker.add(known, value=mean, n=n, events=events, least=least, **moved, **cell)
 
 
-def _unit(name: str) -> str:
+def unit_of(name: str) -> str:
+    """Return what an outcome is counted in, for readers; nothing of what is no outcome."""
     return registered(name).per if name in reported_outcomes() else ""
 
 
@@ -127,12 +131,15 @@ def add_balance(maker: Maker, design: Compared, frame: pd.DataFrame, months: int
         for word, weights in (("before", study.sampling), ("after", design.weights)):
             difference = _difference(np.asarray(column.raw, dtype=float), study.treated, weights,
                                 float(row["sd"]), float(row[f"smd_{word}"]))  # fmt: skip
-            if difference is not None:
-                known, least, moved = difference
-                maker.add(known, kind="balance", number=f"balance:{word}:{column.source}",
-                          outcome=column.source, arm="both", months=months, n=int(known.sum()),
-                          value=row[f"smd_{word}"], least=least, signed=True, unit="sd",
-                          **moved, **_ENGLAND)  # fmt: skip
+            cell = {"kind": "balance", "number": f"balance:{word}:{column.source}", "arm": "both",
+                    "outcome": column.source, "months": months, "signed": True, "unit": "sd",
+                    **_ENGLAND}  # fmt: skip
+            if difference is None:
+                maker.none(**cell)
+                continue
+            known, least, moved = difference
+            maker.add(known, n=int(known.sum()), value=row[f"smd_{word}"], least=least, **moved,
+                      **cell)  # fmt: skip
 
 
 def _difference(
