@@ -20,7 +20,7 @@ def test_steps_narrow_with_their_texts_and_intervals():
     axes = chart.figure.axes[0]
     assert [bar.get_width() for bar in axes.patches] == [990, 340, 26]
     words = [text.get_text() for text in axes.texts]
-    assert words == ["990\n£3,300 each", "340\n£9,600 each", "26"]
+    assert words == ["990\n£3,300 each", "340\n£9,600 each", "26", "Claimed", "Met", "Additional"]
     assert axes.get_xlim()[0] < -4
     assert chart.data["low"].tolist() == [990, 340, -4]
     assert chart.png().startswith(b"\x89PNG")

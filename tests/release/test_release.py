@@ -9,17 +9,21 @@ import stat
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from tests.attacks.world import cells_of, families
 from tests.release.conftest import write_report
 from tfeval.cli import app
 from tfeval.errors import TfevalError
+from tfeval.programme.claims import authorities
 from tfeval.release.ledger import Ledger
-from tfeval.release.pages import read_register
+from tfeval.release.pages import read_register, register_of
 from tfeval.release.release import Release, release
-from tfeval.release.scan import faults
+from tfeval.release.released import release_cells
+from tfeval.release.scan import faults, near
 
 
 @pytest.fixture(scope="module")
@@ -162,10 +166,22 @@ def test_a_table_that_was_changed_is_found(done):
     def uncovered(frame):
         frame.loc[at(frame, "count", "no"), "value"] = "10"
 
+    def told(column, text, shown="yes"):
+        def change(frame):
+            frame.loc[at(frame, "count", shown), column] = text
+
+        return change
+
     before = read_register(done.outside / "national" / "cells.csv")
     for change, words in ((finer, "more digits"), (small, "under 10"),
                           (others, "the ledger has not released"),
-                          (uncovered, "a hidden cell has a number")):  # fmt: skip
+                          (uncovered, "a hidden cell has a number"),
+                          (told("unit", "1.0"), "not to the nearest 10"),
+                          (told("error", "Smith"), "no number, or no unit"),
+                          (told("unit_of", "7 of Smith"), "column unit_of"),
+                          (told("guarded", "Smith", "no"), "column guarded"),
+                          (told("id", "Smith|12|treated|England"), "column id"),
+                          (told("number", "AB123456C", "no"), "National Insurance")):  # fmt: skip
         assert any(words in fault for fault in spoil_table(done, change)), words
         before.to_csv(done.outside / "national" / "cells.csv", index=False, lineterminator="\n")
 
@@ -194,6 +210,39 @@ def test_complements_are_found(done):
     assert any("can be worked out" in fault for fault in spoil_table(done, give_away))
 
 
+@pytest.mark.slow(reason="forty releases, each with its linear programmes")
+def test_a_clean_table_is_found_clean_and_its_leak_a_leak(tmp_path):
+    codes, leaks = list(authorities())[:6], 0
+    regions = dict.fromkeys(codes[:3], "North East") | dict.fromkeys(codes[3:], "North West")
+    for seed in range(30):
+        frame, rng = families(150, seed), np.random.default_rng(seed)
+        # Of every other world some families have no authority; of every third there is a second
+        # edition.
+        frame["area"] = rng.choice([*codes, "none"][: 7 - seed % 2], len(frame))
+        for edition in (frame, frame.iloc[3:])[: 2 - bool(seed % 3)]:
+            ledger = Ledger(tmp_path / f"{seed}")
+            made = release_cells(cells_of(edition.reset_index(drop=True), regions=regions), ledger)
+            ledger.save()
+            register = register_of(made)
+            assert list(near(register, earlier=edition is not frame)) == [], seed
+        # A region as large as all but one of its authorities leaves little for that one.
+        own = register[register["number"].eq("families") & register["level"].ne("england")].copy()
+        inside = own["parent"].eq("North East")
+        own.loc[inside, ["shown", "value"]] = ["yes", "10"]
+        own.loc[own["area"].eq("North East"), ["shown", "value"]] = ["yes", "20"]
+        own.loc[own.index[inside][:1], ["shown", "value", "unit"]] = ["no", "", ""]
+        leaks += any(near(own, earlier=False))
+    assert leaks == 30
+
+
+def test_a_ledger_knows_the_tables_that_it_released(done):
+    register = read_register(done.outside / "national" / "cells.csv")
+    ledger = Ledger(done.outside.parent / "ledger")
+    assert faults(done.outside, ledger) == []
+    register.iloc[::-1].to_csv(done.outside / "national" / "cells.csv", index=False)
+    assert any("a table of cells that the ledger" in one for one in faults(done.outside, ledger))
+
+
 def test_what_does_not_belong_is_found(done):
     outside = done.outside
     with zipfile.ZipFile(outside / "value.xlsx", "w") as book:
@@ -203,13 +252,15 @@ def test_what_does_not_belong_is_found(done):
     (outside / "more.csv").write_text("a,b\n=1+1,2\n")
     (outside / "picture.png").write_bytes(b"PNG")
     (outside / "link").symlink_to("/etc/hostname")
+    (outside / "E06000001 has 7").mkdir()
     (outside / "national" / "index.html").chmod(0o644)
     text = "\n".join(faults(outside))
     for words in ("value.xlsx: xl/worksheets/sheet1.xml: a live formula", "who made it",
                   "sheet1.xml: line 5: a number that is no registered cell",
                   "figure.json: line 2: a number that is no registered cell",
                   "more.csv: line 2: a live formula", "picture.png: was not written",
-                  "link: is a link", "national/index.html: is open to others"):  # fmt: skip
+                  "link: is a link", "E06000001 has 7: was not written",
+                  "national/index.html: is open to others"):  # fmt: skip
         assert words in text, words
 
 

@@ -36,6 +36,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 LINES = ("-", "--", "-.", ":", (0, (6, 2)), (0, (3, 1, 1, 1)))
 #: Inches: a line of text, a bar, the widest label of a row.
 LINE, BAR, LABEL = 0.192, 0.27, 2.05
+#: Over the axes' own lines and under all that is drawn: where numbers along an axis lie.
+_OVER_AXIS = 0.51
 
 # The palette's lighter colours are too pale for words on white (WCAG asks for 4.5 to 1).
 _WORDS = {TURQUOISE: "#1B6E67", ORANGE: "#B5450C", LIGHT_PURPLE: "#6A47A8"}
@@ -99,10 +101,13 @@ def lay_rows(
 
 def name_rows(axes: Axes, rows: Rows, bold: Sequence[bool] | None = None) -> None:
     """Name the rows, the first at the top, and draw the light grid along the values."""
-    axes.set_yticks(rows.places, list(rows.labels))
-    for tick, strong in zip(axes.get_yticklabels(), bold or [], strict=False):
-        tick.set_fontweight("bold" if strong else "normal")
-    axes.tick_params(axis="y", length=0, pad=8)
+    # As texts: a tick is five things to draw, of which a row has one.
+    axes.set_yticks([])
+    beside, up, across = axes.get_yaxis_text1_transform(8)
+    strong = bold or [False] * len(rows.labels)
+    for place, name, heavy in zip(rows.places, rows.labels, strong, strict=True):
+        axes.text(0, place, name, va=up, ha=across, transform=beside, zorder=_OVER_AXIS,
+                  fontweight="bold" if heavy else "normal")  # fmt: skip
     axes.set_ylim(rows.height, 0.0)
     axes.spines["left"].set_color(GRID)
     axes.spines["bottom"].set_visible(False)

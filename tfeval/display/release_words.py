@@ -91,6 +91,10 @@ def number_words(number: str, outcome: str) -> str:
     return COUNTED.get(first, "{outcome}").format(outcome=outcome)
 
 
+#: What a release says of itself, beside its choices.
+EARLIER = "earlier"
+
+
 def about_words(about: Mapping[str, str]) -> str:
     """Say which choices a release rests on.
 
@@ -99,5 +103,6 @@ def about_words(about: Mapping[str, str]) -> str:
     >>> about_words({"phase": "one", "horizon": "12", "simulated": "yes"})
     'phase one; horizon 12'
     """
-    choices = "; ".join(f"{name} {value}" for name, value in about.items() if name != "simulated")
+    own = ("simulated", EARLIER)
+    choices = "; ".join(f"{name} {value}" for name, value in about.items() if name not in own)
     return choices.replace("_", " ")

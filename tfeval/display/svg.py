@@ -114,10 +114,25 @@ class SvgRenderer(Remembers):
         self, gc: Any, path: Path, transform: Transform, rgbFace: Any = None,  # noqa: N803
     ) -> None:  # fmt: skip
         """Add a shape, whole or cut where the axes end."""
+        if (style := self._style(gc, rgbFace)) is not None:
+            self._shape(gc, path, transform, style, path.get_extents(transform))
+
+    def draw_markers(  # noqa: PLR0917
+        self, gc: Any, marker_path: Path, marker_trans: Transform, path: Path, trans: Transform,
+        rgbFace: Any = None,  # noqa: N803
+    ) -> None:  # fmt: skip
+        """Add a mark at each point."""
+        style, bounds = self._style(gc, rgbFace), marker_path.get_extents(marker_trans)
+        if style is None:
+            return
+        for vertices, _ in path.iter_segments(trans, simplify=False):
+            x, y = vertices[-2:]
+            moved = Affine2D(marker_trans.get_matrix()).translate(x, y)
+            self._shape(gc, marker_path, moved, style, bounds.translated(x, y))
+
+    def _shape(self, gc: Any, path: Path, transform: Transform, style: str, bounds: Any) -> None:
         place = transform + self._flip
-        style = self._style(gc, rgbFace)
-        bounds = path.get_extents(transform)
-        if style is None or not np.isfinite(bounds.get_points()).all():
+        if not np.isfinite(bounds.get_points()).all():
             return
         clip = gc.get_clip_rectangle()
         cut = ""
@@ -136,16 +151,6 @@ class SvgRenderer(Remembers):
         else:
             shape = f'<path d="{_outline(path, place)}"'
         self.parts.append(f"{shape}{style}{cut}/>")
-
-    def draw_markers(  # noqa: PLR0917
-        self, gc: Any, marker_path: Path, marker_trans: Transform, path: Path, trans: Transform,
-        rgbFace: Any = None,  # noqa: N803
-    ) -> None:  # fmt: skip
-        """Add a mark at each point."""
-        for vertices, _ in path.iter_segments(trans, simplify=False):
-            x, y = vertices[-2:]
-            moved = Affine2D(marker_trans.get_matrix()).translate(x, y)
-            self.draw_path(gc, marker_path, moved, rgbFace)
 
     def draw_text(  # noqa: PLR0917
         self, gc: Any, x: float, y: float, s: str, prop: Any, angle: float,

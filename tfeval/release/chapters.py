@@ -18,7 +18,6 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from functools import lru_cache
 from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,14 +32,12 @@ from tfeval.display.figures import CHART_MIME, SVG_MIME, Chart
 from tfeval.errors import TfevalError
 from tfeval.programme.claims import authorities, regions
 from tfeval.release.released_parts import BOUND, PARTS, effects_headline
-from tfeval.release.values import IMPACT, Numbers, chosen, write_records
+from tfeval.release.values import IMPACT, Numbers, chosen, notebook_of, write_records
 from tfeval.report.fingerprint import source
 from tfeval.report.finish import WORKINGS
 from tfeval.report.gathering import gathering
 from tfeval.report.notebook_parts import Box, section_banner
-from tfeval.report.parameters import read_notebook
 from tfeval.report.plan import AREA, REGION
-from tfeval.settings import project_folder
 
 #: The chapters made outside, each after those that it reads, and what it needs of the table of
 #: cells: a kind, and how the names of its numbers begin.
@@ -209,11 +206,6 @@ def _has(numbers: Numbers, kind: str, start: str) -> bool:
     return bool(numbers.of(kind)["number"].str.startswith(start).any())
 
 
-@lru_cache(maxsize=16)
-def _notebook(name: str) -> dict[str, Any]:
-    return read_notebook(project_folder("notebooks") / f"{name}.ipynb")
-
-
 def run(
     name: str, numbers: Numbers, folder: str, place: Mapping[str, str] | None = None
 ) -> tuple[dict[str, Any], str]:
@@ -231,7 +223,7 @@ def run(
     place : mapping of str to str, optional
         The parameter that names an area, and the area.
     """
-    notebook = _notebook(name)
+    notebook, _ = notebook_of(name)
     given = chosen(name, numbers.about, place or {})
     # No path to records: whatever asks for an extract finds no such name.
     given = {key: one for key, one in given.items() if key != _EXTRACT}

@@ -65,6 +65,9 @@ class Ledger:
         self._values: dict[str, set[tuple[float, float, str]]] = {}
         self._earlier: dict[str, Combinations] = {}
         self._new: list[tuple[str, np.ndarray, dict[str, Any]]] = []
+        #: Hashes of the tables of cells that left, which linear programmes proved.
+        self.tables: set[str] = set()
+        self._new_tables: list[str] = []
         if folder is None:
             self.key = secrets.token_bytes(_BYTES)
             return
@@ -84,10 +87,12 @@ class Ledger:
     def _read(self, path: Path) -> None:
         try:
             with np.load(path, allow_pickle=False) as archive:
-                rows = json.loads(str(archive["told"]))["numbers"]
+                told = json.loads(str(archive["told"]))
+                rows = told["numbers"]
                 members, starts = archive["members"], archive["starts"]
         except (OSError, ValueError, KeyError):
             raise DataError(f"{path} cannot be read: put back the ledger's copy of it.") from None
+        self.tables |= set(told.get("tables", ()))
         for row in rows:
             place = row["set"]
             families = members[starts[place] : starts[place + 1]]
@@ -192,6 +197,10 @@ class Ledger:
         """Note that a number of this release was hidden after all, for the sake of others."""
         row |= dict.fromkeys(("released", "unit", "error"))
 
+    def add_table(self, table: str) -> None:
+        """Note the hash of a table of cells that is released."""
+        self._new_tables.append(table)
+
     def next_release(self) -> str:
         """Return the name of the release that `save` will keep."""
         files = [] if self.folder is None else [*(self.folder / RELEASES).glob("*.npz")]
@@ -212,7 +221,8 @@ class Ledger:
                 parts.append(families)
             kept = {name: one for name, one in row.items() if name != "new"}
             rows.append({**kept, "number": number, "set": sets[own]})
-        record = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "numbers": rows}
+        record = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "numbers": rows,
+                  "tables": self._new_tables}  # fmt: skip
         path = self.folder / RELEASES / f"{name}.npz"
         write_private(path, "")
         with path.open("wb") as stream:
@@ -220,7 +230,8 @@ class Ledger:
                 stream, told=np.array(json.dumps(record)), members=_joined(parts),
                 starts=np.cumsum([0, *(len(one) for one in parts)]),
             )  # fmt: skip
-        self._new = []
+        self.tables |= set(self._new_tables)
+        self._new, self._new_tables = [], []
         return name
 
 

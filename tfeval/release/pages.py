@@ -24,6 +24,8 @@ from tfeval.release.released import Released, ends, printed
 from tfeval.report.plan import reading_place
 
 REGISTER, ABOUT, INDEX = "cells.csv", "about.csv", "index.html"
+#: Among the choices: whether numbers of earlier releases stand among those of this one.
+EARLIER = words.EARLIER
 #: What of a cell may leave: nothing exact, no number of families but as a count of its own.
 COLUMNS = ("id", "kind", "number", "outcome", "months", "arm", "level", "area", "name", "parent",
            "base", "within", "guarded", "signed", "shown", "value", "unit", "error",
@@ -33,7 +35,7 @@ _ENGLAND, _AUTHORITY = "england", "authority"
 
 def register_of(released: Released) -> pd.DataFrame:
     """Return the table of what leaves, all as text."""
-    names = authorities()
+    names, whole = authorities(), _adds_up(released.frame)
     rows = []
     for row in released.frame.to_dict("records"):
         own: dict[str, Any] = {name: row.get(name, "") for name in COLUMNS}
@@ -42,6 +44,7 @@ def register_of(released: Released) -> pd.DataFrame:
         own |= {
             "id": "|".join(map(str, (row["number"], row["months"], row["arm"], row["area"]))),
             "name": names.get(row["area"], row["area"]),
+            "parent": row["parent"] if whole or row["level"] != "region" else "",
             "value": printed(value, unit, row["kind"]) if shown else "",
             "unit": repr(float(unit)) if shown else "", "error": "", "low": "", "high": "",
         }  # fmt: skip
@@ -53,6 +56,13 @@ def register_of(released: Released) -> pd.DataFrame:
         flags = ("guarded", "signed", "shown")
         rows.append(own | {name: "yes" if bool(row[name]) else "no" for name in flags})
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(str)
+
+
+def _adds_up(frame: pd.DataFrame) -> bool:
+    """Tell whether every family lies in a region: else a reader must not take England for a sum."""
+    counts = frame[frame["kind"].eq("count") & frame["level"].isin(["region", _ENGLAND])]
+    sums = counts.pivot_table("exact", ["number", "when", "arm"], "level", aggfunc="sum")
+    return "region" in sums and bool((sums["region"] == sums[_ENGLAND]).all())
 
 
 def read_register(path: Path) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from tfeval.release.chapters import CHAPTERS
 from tfeval.release.chapters import told as parameters_told
 from tfeval.release.checker import write_checker
 from tfeval.release.ledger import Ledger
-from tfeval.release.pages import INDEX, count_of, files_of, index_of, register_of
+from tfeval.release.pages import EARLIER, INDEX, REGISTER, count_of, files_of, index_of, register_of
 from tfeval.release.released import Released, release_cells
 from tfeval.release.scan import faults
 from tfeval.report.cells import FILE, read_cells, together
@@ -93,6 +93,7 @@ def release(reports: Path, outside: Path, ledger: Path) -> Release:
             about = _about(pages, made[scope])
             for name, text in files_of(register_of(made[scope]), about).items():
                 _write(draft / scope / name, text)
+            book.add_table(file_hash(draft / scope / REGISTER))
         _write(draft / INDEX, index_of(draft))
         if wrong := faults(draft, book, proved=True):
             more = f"; and {len(wrong) - _TOLD_FAULTS} more" * (len(wrong) > _TOLD_FAULTS)
@@ -148,4 +149,6 @@ def _about(pages: Pages, released: Released) -> dict[str, str]:
         for name, item in manifest["parameters"].items():
             if name in allowed:
                 choices.setdefault(name, str(item["value"]))
-    return choices | {"simulated": "yes" if released.simulated else "no"}
+    again = bool((released.frame["apart"] >= 0).any())
+    return choices | {"simulated": "yes" if released.simulated else "no",
+                      EARLIER: "yes" if again else "no"}  # fmt: skip

@@ -14,17 +14,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tfeval.display.release_words import ARMS
 from tfeval.display.tables import THRESHOLD
 from tfeval.errors import ReportError, TfevalError
+from tfeval.programme.outcomes import OUTCOMES
 from tfeval.programme.published import published
 from tfeval.records.identifiers import KINDS, kinds_in
 from tfeval.release.chapters import CHAPTERS
 from tfeval.release.chapters import told as parameters_told
 from tfeval.release.foreign import kept_aside, parts_of
 from tfeval.release.hiding import reach
+from tfeval.release.keys import COUNT_UNIT, REACH
 from tfeval.release.ledger import Ledger
 from tfeval.release.pages import (
     ABOUT,
+    EARLIER,
     INDEX,
     REGISTER,
     files_of,
@@ -35,7 +39,8 @@ from tfeval.release.pages import (
 )
 from tfeval.release.released import ends, printed
 from tfeval.release.values import chosen
-from tfeval.report.cells import ENGLAND
+from tfeval.report.cells import ENGLAND, FEW
+from tfeval.report.fingerprint import file_hash
 
 _NUMBER = re.compile(r"(?<![\w.])[-\u2212]?\d[\d,]*(?:\.\d+)?")
 _PATH = re.compile(r"(?<![\w/.])/(?:home|Users|root|tmp|mnt|media|srv|data|work|opt|var)/\w|"
@@ -53,6 +58,16 @@ _TEXT = (".html", ".csv", ".json", ".ipynb", ".txt", ".md", ".xml", ".svg")
 _TABLES = (".csv", ".tsv", ".txt")
 #: Shares have three digits.
 _HALF_DIGIT = 0.0005 + 1e-9
+#: A number as it is written, or none.
+_WRITTEN = re.compile(r"(?:-?\d+(?:\.\d+)?(?:e-?\d+)?)?")
+#: What columns say beside keys, areas and numbers.
+_UNITS = {"", "share", "sd", "families", "events"}
+_SAID = {
+    "kind": {"count", "share", "mean", "effect", "balance"},
+    "level": {"england", "region", "authority"},
+} | {flag: {"yes", "no"} for flag in ("exhaustive", "guarded", "signed", "shown")}
+#: Programmes are solved to within this.
+_NEARLY = 1e-3
 #: Faults of a kind that are named by line before they are only counted.
 _NAMED = 5
 
@@ -65,11 +80,10 @@ def faults(folder: Path, ledger: Ledger | None = None, *, proved: bool = False) 
     folder : Path
         As `tfeval release` writes it.
     ledger : Ledger, optional
-        Of releases: every number must stand in it too.
+        Of releases: every number, and every table of cells as a whole, must stand in it too.
     proved : bool, default False
-        Whether linear programmes that know the sets have shown that no hidden number can be worked
-        out. Without the sets a number that was said of nearly the same families, and so may lie
-        off its rounding, cannot be told from others.
+        Whether this is the release in the making: linear programmes that know the sets have shown
+        that no hidden number can be worked out, and the ledger has its tables when it is made.
 
     Notes
     -----
@@ -96,7 +110,8 @@ def faults(folder: Path, ledger: Ledger | None = None, *, proved: bool = False) 
                        for value in register[name]}  # fmt: skip
         problems += [f"{path.relative_to(folder)}: {fault}" for fault in _cells(register, ledger)]
         if not proved:
-            problems += [f"{path.relative_to(folder)}: {fault}" for fault in _near(register)]
+            reasons = _proof(path, register, about, ledger)
+            problems += [f"{path.relative_to(folder)}: {fault}" for fault in reasons]
         words = "\n".join(f"{name} {value}" for name, value in about.items())
         where = path.with_name(ABOUT).relative_to(folder)
         problems += [f"{where}: {fault}" for fault in _about(about)]
@@ -106,6 +121,8 @@ def faults(folder: Path, ledger: Ledger | None = None, *, proved: bool = False) 
         name = path.relative_to(folder)
         problems += [f"{name}: {fault}" for fault in _mode(path)]
         problems += [f"{name}: its name looks like a {kind}" for kind in _identifiers(path.name)]
+        if path.is_dir() and not (path / REGISTER).is_file():
+            problems.append(f"{name}: {_FOREIGN}")
         if path.is_file() and not path.is_symlink():
             problems += [f"{name}: {fault}" for fault in _file(path, made.get(path), registered)]
     return problems
@@ -113,7 +130,8 @@ def faults(folder: Path, ledger: Ledger | None = None, *, proved: bool = False) 
 
 def _about(about: dict[str, str]) -> Iterator[str]:
     """Return choices that no chapter has, or values that they may not have."""
-    known = {name for chapter in CHAPTERS for name in parameters_told(chapter)} | {"simulated"}
+    known = {name for chapter in CHAPTERS for name in parameters_told(chapter)}
+    known |= {"simulated", EARLIER}
     if not set(about) <= known:
         yield "a choice that is none of the chapters'"
     try:
@@ -151,30 +169,61 @@ def _cells(register: pd.DataFrame, ledger: Ledger | None) -> Iterator[str]:
     yield from _texts(register)
 
 
-def _near(register: pd.DataFrame) -> Iterator[str]:
-    """Return how many hidden counts those shown give away."""
+def _proof(
+    path: Path, register: pd.DataFrame, about: dict[str, str], ledger: Ledger | None
+) -> Iterator[str]:
+    """Return that a table was not proved when it was released, or what it gives away by itself."""
+    if ledger is None or not ledger.tables:
+        yield from near(register, earlier=about.get(EARLIER) != "no")
+    elif file_hash(path) not in ledger.tables:
+        yield "a table of cells that the ledger has not released"
+
+
+def near(register: pd.DataFrame, *, earlier: bool) -> Iterator[str]:
+    """Return how many hidden counts are fewer than ten for certain, and known to within a unit.
+
+    Parameters
+    ----------
+    register : DataFrame
+        As `read_register` returns it.
+    earlier : bool
+        Whether numbers of earlier releases may stand among these.
+
+    Notes
+    -----
+    A reader has no sets. What was said before, or of another number, of all but nine of the same
+    families may lie nine off its rounding, and a third number of all but nine of those nine more:
+    as often as a count stands there in one region and group, and once more in a later release.
+    Of hidden counts none but those of fewer than ten are protected.
+    """
+    frame = _as_read(register)
+    region = frame["parent"].where(frame["level"] == "authority", frame["area"])
+    alike = frame.groupby([region, frame["arm"], frame["released"]])["id"].transform("size")
+    frame["unit"] += (alike.fillna(1.0) - 1.0 + earlier) * FEW / REACH
     try:
-        near = [one for one in reach(_as_read(register)) if not one.safe and one.low < THRESHOLD]
+        found = [one for one in reach(frame) if not one.safe and one.high < THRESHOLD - _NEARLY]
     except ReportError:
-        return  # earlier numbers stand beside new ones, and do not add up to the unit
-    if near:
-        yield f"{len(near)} hidden counts can be worked out to within their unit from those shown"
+        return  # numbers of more than one release that do not add up
+    if found:
+        yield f"{len(found)} hidden counts can be worked out to within their unit from those shown"
 
 
 def _numbers(shown: pd.DataFrame, ledger: Ledger | None) -> Iterator[str]:
     for where, row in _rows(shown):
         kind, value = row["kind"], row["value"]
-        try:
-            unit, number = float(row["unit"]), float(value)
-        except ValueError:
+        told = [row[name] for name in ("value", "unit", "error", "low", "high")]
+        if not all(map(_WRITTEN.fullmatch, told)) or "" in told[:2]:
             yield f"{where}: no number, or no unit"
             continue
+        unit, number = float(row["unit"]), float(value)
         if kind == "share":
             continue
         if not is_multiple(value, unit):
             yield f"{where}: more digits than its unit has"
         if kind == "count" and number < THRESHOLD:
             yield f"{where}: a count under {THRESHOLD}"
+        if kind == "count" and unit != COUNT_UNIT:
+            yield f"{where}: a count that is not to the nearest {COUNT_UNIT}"
         if ledger is not None and not ledger.has(kind, row["number"], value, unit, row["error"]):
             yield f"{where}: a number that the ledger has not released"
         if [row["low"], row["high"]] != _ends(number, unit, row):
@@ -200,9 +249,20 @@ def _texts(register: pd.DataFrame) -> Iterator[str]:
     for column in ("area", "name", "parent"):
         if not set(register[column]) <= places:
             yield f"column {column}: not of the published areas"
-    for column in ("kind", "number", "outcome", "months", "arm", "level", "base", "within"):
+    for column in ("number", "outcome", "months", "base", "within"):
         if not register[column].str.fullmatch(r"[A-Za-z0-9_:]*").all():
             yield f"column {column}: no key"
+    units = {unit for one in OUTCOMES.values() for unit in (one.unit, one.per)}
+    allowed = {"unit_of": units | _UNITS, "arm": set(ARMS)} | _SAID
+    for column in allowed.keys() & {*register.columns}:
+        if not set(register[column]) <= allowed[column]:
+            yield f"column {column}: what it never says"
+    parts = [register[name] for name in ("number", "months", "arm", "area")]
+    if not (register["id"] == parts[0].str.cat(parts[1:], sep="|")).all():
+        yield "column id: not that of its number, months, group and area"
+    keys = (set(register[name]) for name in ("number", "outcome", "base", "within"))
+    text = "\n".join(sorted(set().union(*keys)))
+    yield from (f"what looks like a {kind}" for kind in _identifiers(text.replace(":", " ")))
 
 
 def _shares(shown: pd.DataFrame) -> Iterator[str]:
@@ -237,7 +297,7 @@ def _file(path: Path, made: str | None, registered: set[str]) -> Iterator[str]:
         if text == made or (made is None and _is_index(path, text)):
             return  # all of it follows from the cells, which were looked through
         yield from (reason for reason, test in _RAW.items() if test.search(text))
-    yield "was not written by tfeval release" if made is None else "is not what its cells make"
+    yield _FOREIGN if made is None else "is not what its cells make"
     parts: dict[str, list[str]] = {}
     try:
         yield from kept_aside(path)
@@ -255,6 +315,7 @@ def _is_index(path: Path, text: str) -> bool:
     return path.name == INDEX and index_of(path.parent) == text
 
 
+_FOREIGN = "was not written by tfeval release"
 _PLACE, _PACKED = "a path of a machine", "embedded data or a script"
 #: Looked for in a file's source.
 _RAW = {_PLACE: _PATH, _PACKED: _EMBEDDED}

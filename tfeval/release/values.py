@@ -195,13 +195,14 @@ def chosen(
     """Return the values of a notebook's parameters: those recorded, else its own defaults."""
     recorded = {key: value for key, value in about.items() if value != "None"}
     set_values = {**recorded, **(place or {})}
-    return resolve(_declared(name), set_values)
+    return resolve(notebook_of(name)[1], set_values)
 
 
 @lru_cache
-def _declared(name: str) -> tuple[Parameter, ...]:
+def notebook_of(name: str) -> tuple[dict[str, Any], tuple[Parameter, ...]]:
+    """Return a notebook of the package, and its parameters: read once."""
     notebook = read_notebook(project_folder("notebooks") / f"{name}.ipynb")
-    return notebook_parameters(notebook, name)
+    return notebook, notebook_parameters(notebook, name)
 
 
 def write_records(folder: Path, numbers: Numbers, headline: str = "") -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
+from html import escape, unescape
 
 from bs4 import Tag
 
@@ -10,10 +12,70 @@ from tfeval.errors import ReportError
 
 #: What a drawing of numbers has no use for, and what would fetch or move.
 _UNWANTED = ("a", "image", "use", "foreignobject", "animate", "set", "animatetransform")
-_OWN = re.compile(r"url\(#[\w-]+\)")
+_OWN = re.compile(r"url\(#([\w-]+)\)")
+#: What `tfeval.display.svg` writes: words, definitions, then shapes that lead nowhere.
+_NAMES = ("clip-path|cx|cy|d|fill|fill-opacity|font-size|font-style|font-weight|opacity|r|stroke|"
+          "stroke-dasharray|stroke-dashoffset|stroke-opacity|stroke-width|text-anchor|transform|"
+          "x|y")  # fmt: skip
+_ATTRIBUTES = rf'(?: (?:{_NAMES})="(?:url\(#[\w-]+\)|rotate\([-\d. ]*\)|[^"<>&()]*)")*'
+_WORDS = "(?:[^<>&]|&(?:amp|lt|gt);)*"
+_SHAPE = rf"<(path|circle|text)({_ATTRIBUTES})(?:/>|>({_WORDS})</text>)\n"
+_BODY = re.compile(
+    r"(<svg [^<>]*>\n<title[^<>]*>[^<>]*</title>\n<desc[^<>]*>[^<>]*</desc>\n"
+    rf"(?:<defs>.*</defs>\n)?)((?:{_SHAPE})+)(?=</svg>)"
+)
+_ONE = re.compile(_SHAPE)
+_ATTRIBUTE = re.compile(r' ([a-z-]+)="([^"]*)"')
+_HELD = "\N{OBJECT REPLACEMENT CHARACTER}drawing "
+_PLACE = re.compile(rf"{_HELD}\d+;")
 
 
-def name_drawings(main: Tag, title: str) -> None:
+class Drawings:
+    """The shapes of a page's own drawings, held apart while the rest of it is put in order.
+
+    They are most of a page's elements, and are written as they would be read and written again.
+
+    Parameters
+    ----------
+    words : callable
+        How a text is written on the page.
+    """
+
+    def __init__(self, words: Callable[[str], str]) -> None:
+        self._words = words
+        self._held: dict[str, str] = {}
+
+    def hold(self, html: str) -> str:
+        """Return a page without the shapes of its own drawings."""
+        return html if _HELD in html else _BODY.sub(self._take, html)
+
+    def _take(self, found: re.Match[str]) -> str:
+        name = f"{_HELD}{len(self._held)};"
+        self._held[name] = found[2]
+        return f"{found[1]}{name}"
+
+    def name(self, drawn: Tag, named: Mapping[str, str]) -> None:
+        """Give what a drawing's shapes refer to the names it has on the page."""
+        for held in _PLACE.findall(drawn.get_text()):
+            self._held[held] = _OWN.sub(
+                lambda own: f"url(#{named.get(own[1], own[1])})", self._held[held]
+            )
+
+    def put_back(self, html: str) -> str:
+        """Return the page with all its shapes."""
+        for name, shapes in self._held.items():
+            html = html.replace(name, _ONE.sub(self._written, shapes), 1)
+        return html
+
+    def _written(self, shape: re.Match[str]) -> str:
+        kind, attributes, words = shape.groups()
+        listed = "".join(f' {name}="{value}"' for name, value in
+                         sorted(_ATTRIBUTE.findall(attributes)))  # fmt: skip
+        said = escape(self._words(unescape(words)), quote=False) if words else ""
+        return f"<{kind}{listed}>{said}</{kind}>\n"
+
+
+def name_drawings(main: Tag, title: str, drawings: Drawings) -> None:
     """Clean the drawings of a page in place.
 
     Parameters
@@ -22,6 +84,8 @@ def name_drawings(main: Tag, title: str) -> None:
         The page's main part.
     title : str
         For messages.
+    drawings : Drawings
+        What is held of them.
 
     Raises
     ------
@@ -41,9 +105,10 @@ def name_drawings(main: Tag, title: str) -> None:
                  for place, tag in enumerate(drawn.find_all(id=True))}  # fmt: skip
         for tag in [drawn, *drawn.find_all(True)]:
             _rename(tag, named)
+        drawings.name(drawn, named)
 
 
-def _rename(tag: Tag, named: dict[str, str]) -> None:
+def _rename(tag: Tag, named: Mapping[str, str]) -> None:
     for name, value in list(tag.attrs.items()):
         text = str(value)
         if "href" in name or ("url(" in text and not _OWN.fullmatch(text)):

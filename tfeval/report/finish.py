@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import takewhile
 from urllib.parse import urlsplit
 
@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup, Tag
 
 from tfeval.display.words import day, unsigned_nothing
 from tfeval.errors import ReportError
-from tfeval.report.drawings import name_drawings
+from tfeval.report.drawings import Drawings, name_drawings
 from tfeval.report.page_sources import number_sources
 
 _NBCONVERT_FILLER = "No description has been provided for this image"
@@ -49,13 +49,14 @@ def finish(html: str, title: str, places: Mapping[str, str] | None = None) -> st
     ReportError
         If an image has no alternative text or would have to be fetched.
     """
-    soup = BeautifulSoup(html, "html.parser")
+    drawings = Drawings(lambda words: _with_days(_with_minus(words)))
+    soup = BeautifulSoup(drawings.hold(html), "html.parser")
     main = soup.find("main")
     if not isinstance(main, Tag):
         raise ReportError(f'The page "{title}" has no main part.')
     _remove_foreign(main)
     _check_images(main, title)
-    name_drawings(main, title)
+    name_drawings(main, title, drawings)
     _rewrite_links(main, places)
     _one_minus(main)
     _days_in_words(main)
@@ -69,7 +70,7 @@ def finish(html: str, title: str, places: Mapping[str, str] | None = None) -> st
     _complete_tables(soup, main)
     _focusable_blocks(main)
     _contents(soup, main)
-    return str(soup).replace("\r\n", "\n").strip() + "\n"
+    return drawings.put_back(str(soup).replace("\r\n", "\n").strip()) + "\n"
 
 
 def _remove_foreign(main: Tag) -> None:
@@ -119,17 +120,27 @@ def _rewrite_links(main: Tag, places: Mapping[str, str] | None) -> None:
 
 def _one_minus(main: Tag) -> None:
     """Write one sign for less than nothing, and none before nothing, whoever wrote the number."""
-    for text in main.find_all(string=_SIGN):
-        said = unsigned_nothing(_HYPHEN.sub("\N{MINUS SIGN}", text))
-        if said != text and text.find_parent(["pre", "code"]) is None:
-            text.replace_with(said)
+    _write_words(main, _SIGN, _with_minus)
 
 
 def _days_in_words(main: Tag) -> None:
     """Write days as readers do, wherever a notebook has them in digits."""
-    for text in main.find_all(string=_DAY):
-        if text.find_parent(["pre", "code"]) is None:
-            text.replace_with(_DAY.sub(lambda one: day(one[0]), text))
+    _write_words(main, _DAY, _with_days)
+
+
+def _write_words(main: Tag, which: re.Pattern[str], how: Callable[[str], str]) -> None:
+    for text in main.find_all(string=which):
+        said = how(text)
+        if said != text and text.find_parent(["pre", "code"]) is None:
+            text.replace_with(said)
+
+
+def _with_minus(text: str) -> str:
+    return unsigned_nothing(_HYPHEN.sub("\N{MINUS SIGN}", text)) if _SIGN.search(text) else text
+
+
+def _with_days(text: str) -> str:
+    return _DAY.sub(lambda one: day(one[0]), text)
 
 
 def _answer_first(main: Tag) -> None:
