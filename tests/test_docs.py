@@ -7,6 +7,7 @@ import contextlib
 import doctest
 import inspect
 import io
+import json
 import re
 import shlex
 from importlib.util import find_spec
@@ -28,6 +29,8 @@ TUTORIALS = sorted((DOCS / "tutorials").glob("*.md"))
 FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.M | re.S)
 TARGET = re.compile(r"^::: tfeval\.(\S+)", re.M)
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
+READERS = re.compile(r"^\| (.+?) \| (\d+) minutes? \| .+? \| .+? \| (\d) \| (.+) \|$", re.M)
+PLACE = re.compile(r"\]\(([\w/.]+)#([\w-]+)\)|`(README\.md)#([\w-]+)`")
 SAME = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
@@ -39,14 +42,16 @@ def prose_of(path: Path) -> str:
     return FENCE.sub("", path.read_text(encoding="utf-8"))
 
 
+def slug(heading: str) -> str:
+    """Return a heading as the site names it in links."""
+    return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower())
+
+
 def anchors_of(path: Path) -> set[str]:
     """Return what links may point at: headings as the site names them, and public names."""
     text = prose_of(path)
     headings = re.findall(r"^#+ (.+)$", text, re.M)
-    slugs = {
-        re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", one).strip().lower()) for one in headings
-    }
-    return slugs | {f"tfeval.{one}" for one in TARGET.findall(text)}
+    return {slug(one) for one in headings} | {f"tfeval.{one}" for one in TARGET.findall(text)}
 
 
 def navigation() -> list[str]:
@@ -86,6 +91,42 @@ def test_two_questions_are_answered_from_the_front_page():
     ]:
         assert question in text
         assert f"]({page})" in text[text.index(question) :][:400]
+
+
+def section(page: str, anchor: str) -> str | None:
+    """Return what stands under a heading, as readers meet it; None if there is none."""
+    path = PROJECT / page if page == "README.md" else DOCS / page
+    stored = PROJECT / "notebooks" / f"{path.stem}.ipynb"
+    if path.parent == DOCS / "notebooks" and stored.exists():
+        cells = json.loads(stored.read_text(encoding="utf-8"))["cells"]
+        shown = [
+            "".join(output.get("data", {}).get("text/html", ""))
+            if cell["cell_type"] == "code"
+            else "".join(cell["source"])
+            for cell in cells
+            for output in cell.get("outputs", [{}])
+        ]
+        # Tables of more than ten rows are folded on a page.
+        short = [re.sub(r"<table.*?</table>", _if_short, one, flags=re.S) for one in shown]
+        text = re.sub(r"<[^>]+>", " ", "\n".join(short))
+    else:
+        text = path.read_text(encoding="utf-8")
+    parts = re.split(r"^##+ (.+)$", text, flags=re.M)
+    return dict(zip(map(slug, parts[1::2]), parts[2::2], strict=True)).get(anchor)
+
+
+def _if_short(grid: re.Match[str]) -> str:
+    return grid[0] if grid[0].count("<tr") <= 11 else ""
+
+
+def test_ten_readers_find_their_answers_in_the_time_they_have():
+    rows = READERS.findall((DOCS / "readers.md").read_text(encoding="utf-8"))
+    assert len(rows) == 10
+    for reader, minutes, clicks, answer in rows:
+        told = [section(a or c, b or d) for a, b, c, d in PLACE.findall(answer)]
+        assert told and None not in told, reader
+        words = sum(len(one.split()) for one in told)
+        assert words > 25 and words / 4 + 5 * int(clicks) <= 60 * int(minutes), (reader, words)
 
 
 def test_every_public_name_is_on_one_page_of_the_reference():

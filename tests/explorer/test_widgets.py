@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import queue
-from time import sleep
+import time
+from asyncio import run, sleep
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import tfeval as tf
-from tfeval.explorer.choices import SLOW
+from tfeval.explorer.choices import SLOW, neighbours
 from tfeval.explorer.widgets import Panel, panel
 
 widgets = pytest.importorskip("ipywidgets")
@@ -98,14 +100,14 @@ def test_a_choice_in_a_cell_moves_the_widgets(shown):
 def test_what_takes_longest_is_made_while_the_reader_looks_and_is_what_its_call_gives(
     shown, monkeypatch
 ):
-    monkeypatch.setattr("tfeval.explorer.choices._PAUSE", 0.05)
+    monkeypatch.setattr("tfeval.explorer.choices.PAUSE", 0.05)
     explorer, kept = shown.explorer, shown.explorer._results
     shown.controls["caliper"].value = 0.45
     slow = explorer.choice.but({"design": SLOW})
     for _ in range(600):
         if kept.holds(slow, "design"):
             break
-        sleep(0.1)
+        time.sleep(0.1)
     ahead = kept.of(slow, "design")
     again = tf.design(explorer.study, "boosted", caliper=0.45)
     np.testing.assert_array_equal(ahead.weights, again.weights)
@@ -113,6 +115,42 @@ def test_what_takes_longest_is_made_while_the_reader_looks_and_is_what_its_call_
     assert explorer.design is ahead
     shown.controls["design"].value = "nearest"
     shown.controls["caliper"].value = 0.2
+
+
+def test_what_stands_beside_is_made_while_the_reader_looks_and_is_what_its_calls_give(
+    extract, monkeypatch
+):
+    monkeypatch.setattr("tfeval.explorer.explore.PAUSE", 0.01)
+
+    async def looking() -> tuple[Panel, list]:
+        shown = Panel(tf.explore(extract, design="entropy"), widgets)
+        before = shown.explorer.choice
+        await sleep(0.02)
+        # Chosen within the time: what was begun for the choice before is given up.
+        shown.controls["design"].value = "overlap"
+        held = shown.explorer._results.holds
+        beside = neighbours(shown.explorer.choice)
+        for _ in range(400):
+            if held(beside[-1], "effects"):
+                break
+            await sleep(0.05)
+        assert sum(held(one, "effects") for one in neighbours(before)) <= 1
+        return shown, [one for one in beside if held(one, "effects")]
+
+    shown, made = run(looking())
+    assert len(made) >= 5  # a group may have nobody who was followed for so long
+    for choice in (made[0], made[-1]):
+        cell: dict = {}
+        exec(tf.Explorer(choice).code, cell)
+        kept = shown.explorer._results.of
+        for name in ("balance", "effects"):
+            pd.testing.assert_frame_equal(kept(choice, name).to_frame(), cell[name].to_frame())
+    monkeypatch.setattr("tfeval.explorer.choices.eval", None, raising=False)  # nothing is left
+    for name in ("comparison", "horizon"):
+        shown.explorer.choose(design="overlap", horizon=12, comparison="not_yet_treated")
+        shown.controls[name].value = getattr(made[0 if name == "comparison" else -1].specification,
+                                             name)  # fmt: skip
+        assert "Done in" in shown.line.value
 
 
 def test_no_count_below_ten_is_shown(shown):

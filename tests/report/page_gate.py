@@ -24,6 +24,7 @@ PATTERNS = (
     (rf"\b[Aa] ({'|'.join(AN.split())})\b", "a before a vowel"),
     (r"(?<![\w–-])[-–](?=£?\d)", "a hyphen or dash for a minus"),
     (r"(?<![\w.,])−£?0(\.0+)?(?![\d.,]*\d)", "a minus before nothing"),
+    (r"\de[+-]\d", "a number as a computer writes it"),
     (r"\d\.0(m|bn)\b", "an amount with a nought behind the point"),
     (r"\b(nan|NaN|<NA>)\b|^(None|inf)$", "a value that is none"),
     (r"\b(\w+) \1\b(?<!\bhad had)(?<!\bthat that)", "a word twice"),

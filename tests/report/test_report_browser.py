@@ -169,7 +169,7 @@ def test_the_list_of_areas_is_searched_and_sorted(browser, axe, searched):
     field.fill("CLAIMED 100")
     assert rows.all_inner_texts() == ["Leeds"]
     field.fill("")
-    by_claim = page.get_by_role("button", name="In one sentence")
+    by_claim = page.get_by_role("button", name="In short")
     by_claim.press("Enter")  # a number is sorted as one
     assert rows.all_inner_texts() == ["Wirral", "Sefton", "Leeds", "Ångford"]
     by_claim.press("Enter")

@@ -40,7 +40,7 @@ from tfeval.display.figures import (
     drawing,
 )
 from tfeval.display.names import WINDOWS
-from tfeval.display.words import Format, written
+from tfeval.display.words import Format, in_digits, written
 from tfeval.errors import ReportError
 
 
@@ -231,7 +231,7 @@ def event_chart(
                       textcoords="offset points", va="top", color=DARK_PINK)  # fmt: skip
         axes.set_ylim(bottom=min(0.0, float(data["low"].min())))
         axes.margins(y=0.15)
-        number_axis(axes.yaxis, "{:,.3g}")
+        number_axis(axes.yaxis, in_digits(3))
         axes.set_xlabel("Months from the index date", loc="left")
         y_words(axes, y_label)
         axes.grid(axis="y")
@@ -296,7 +296,7 @@ def period_chart(
             words = broken(heading, 5.0 if across == 1 else 2.2, bold=True)
             place.set_title("\n".join([*words, *([y_label] if y_label else [])]), loc="left")
             place.locator_params(axis="x", integer=True, nbins=5)
-            number_axis(place.yaxis, "{:,.3g}")
+            number_axis(place.yaxis, in_digits(3))
             place.grid(axis="y")
         for place in grid[len(panels) :]:
             place.remove()

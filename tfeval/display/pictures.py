@@ -33,6 +33,7 @@ from tfeval.display.figures import (
     chart_of,
     drawing,
 )
+from tfeval.display.words import in_digits
 from tfeval.errors import ReportError
 
 #: How kinds of a tile are drawn, in order: face, hatch, its colour, colour of words, bold.
@@ -208,7 +209,7 @@ def choices_chart(
             place.set_xlim(low, high)
             ticks = [one for one in MaxNLocator(3).tick_values(low, high) if low <= one <= high]
             place.set_xticks([0.0, max(ticks, key=abs)])
-            number_axis(place.xaxis, "{:,.3g}")
+            number_axis(place.xaxis, in_digits(3))
             for edge, marker, beyond in ((low, "<", panel["value"] < low),
                                        (high, ">", panel["value"] > high)):  # fmt: skip
                 if beyond.any():

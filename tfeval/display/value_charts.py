@@ -38,7 +38,7 @@ from tfeval.display.figures import (
     chart_of,
     drawing,
 )
-from tfeval.display.words import Format, written
+from tfeval.display.words import Format, in_digits, written
 from tfeval.errors import ReportError
 
 #: Patterns for more series than the palette has colours.
@@ -301,7 +301,7 @@ def _window_panel(place: Any, heading: str, measured: pd.DataFrame, fitted: pd.D
     place.axhline(0.0, color=DARK_GREY, linewidth=1)
     place.set_title("\n".join(broken(heading, 2.1, bold=True)), loc="left")
     place.set_xticks(sorted({0, *measured["x"]}))
-    number_axis(place.yaxis, "{:,.3g}")
+    number_axis(place.yaxis, in_digits(3))
     place.set_xlabel("Months from index date", loc="left")
 
 

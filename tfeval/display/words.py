@@ -183,6 +183,17 @@ def unsigned_nothing(text: str) -> str:
     return _SIGNED_NOTHING.sub("", text)
 
 
+def in_digits(count: int) -> Callable[[float], str]:
+    """Return a format that keeps so many significant digits, and writes them out.
+
+    Examples
+    --------
+    >>> in_digits(3)(2403.7), in_digits(3)(0.29), f"{2403.7:.3g}"
+    ('2,400', '0.29', '2.4e+03')
+    """
+    return lambda value: written(float(f"{value:.{count}g}"))
+
+
 def written(value: Any, how: Format | None = None) -> str:
     """Return one value as text.
 

@@ -6,15 +6,16 @@ The calls that are shown are the ones that run: there is no second way to a resu
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
-from threading import Timer
+from threading import RLock, Timer
 from typing import Any
 
 import tfeval
+from tfeval.cohort.analysis_table import COMPARISONS, HORIZONS
 from tfeval.cohort.cohort import count_ahead
 from tfeval.errors import DataError, ParameterError, TfevalError, suggest
 from tfeval.impact.plan.analysis_plan import load_plan
@@ -29,9 +30,12 @@ ALL_AREAS = "all"
 #: The comparison group that lives in other authorities.
 ELSEWHERE = "other_authorities"
 #: Results kept of each call: a choice gone back to is there at once.
-_KEPT = 8
-#: The design that takes longest, made ahead for up to so many units after so many seconds of peace.
-SLOW, _MANY, _PAUSE = "boosted", 50_000, 1.0
+KEPT = 32
+#: The design that takes longest. It and the neighbours of what is shown are made ahead for up to
+#: so many units, after so many seconds of peace.
+SLOW, MANY, PAUSE = "boosted", 50_000, 1.0
+#: One thread at a time: neither the engine's connection nor a drawing is for two.
+WORKING = RLock()
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,23 @@ def steps(choice: Choice) -> dict[str, Step]:
     return {step.name: step for step in listed_steps}
 
 
+def neighbours(choice: Choice) -> list[Choice]:
+    """Return the choices that differ by comparison group or by horizon alone.
+
+    Examples
+    --------
+    >>> [one.specification.horizon for one in neighbours(Choice())]
+    [12, 12, 12, 6, 18, 24]
+    """
+    values: dict[str, Collection[Any]] = {"comparison": COMPARISONS, "horizon": HORIZONS}
+    return [
+        choice.but({name: value})
+        for name, every in values.items()
+        for value in every
+        if value != getattr(choice.specification, name)
+    ]
+
+
 def _subset(choice: Choice) -> str:
     if choice.local_authority == ALL_AREAS:
         return ""
@@ -202,7 +223,7 @@ class Results:
         It is the same call, made in a thread of its own once nothing was chosen for a moment.
         """
         self.look_here()
-        self._timer = Timer(_PAUSE, self._make_slow, [choice.but({"design": SLOW})])
+        self._timer = Timer(PAUSE, self._make_slow, [choice.but({"design": SLOW})])
         self._timer.daemon = True
         self._timer.start()
 
@@ -214,23 +235,23 @@ class Results:
     def _make_slow(self, choice: Choice) -> None:
         every = steps(choice)
         key, study = self._key(every, "design"), self._key(every, "study")
-        if key in self._kept or self._coming or study not in self._kept:
-            return
-        records = self._kept[study]
-        if len(records.treated) > _MANY:
-            return
+        made: Future[Any] = Future()
+        with WORKING:
+            if key in self._kept or self._coming or not self.holds_few(choice):
+                return
+            records = self._kept[study]
+            self._coming[key] = made
         from threadpoolctl import threadpool_limits  # noqa: PLC0415
 
-        made: Future[Any] = Future()
-        self._coming[key] = made
         try:
             with threadpool_limits(1, "openmp"):  # of this thread: a core stays for the reader
                 made.set_result(eval(every["design"].call, {"tf": tfeval, "study": records}))
         except Exception as fault:
             made.set_exception(fault)
-        if made.exception() is None:
-            self._kept[key] = made.result()
-        del self._coming[key]
+        with WORKING:
+            if made.exception() is None:
+                self._kept[key] = made.result()
+            del self._coming[key]
 
     def of(self, choice: Choice, name: str) -> Any:
         """Return the result of one step.
@@ -240,14 +261,19 @@ class Results:
         TfevalError
             If it cannot be made of these records.
         """
-        every = steps(choice)
-        if name == "effects":
-            self._refuse_lacking(choice)
-        return self._made(every, name)
+        with WORKING:
+            if name == "effects":
+                self._refuse_lacking(choice)
+            return self._made(steps(choice), name)
 
     def holds(self, choice: Choice, name: str) -> bool:
         """Return whether the result of one step is there already."""
         return self._key(steps(choice), name) in self._kept
+
+    def holds_few(self, choice: Choice) -> bool:
+        """Return whether the study is there, and small enough for work ahead."""
+        held = self._kept.get(self._key(steps(choice), "study"))
+        return held is not None and len(held.treated) <= MANY
 
     def _key(self, every: Mapping[str, Step], name: str) -> tuple[str, ...]:
         return name, *(every[one].call for one in _all_needs(every, name))
@@ -273,7 +299,7 @@ class Results:
             made = coming.result() if coming else eval(step.call, {"tf": tfeval, **before})
             self._kept[key] = made
             same = [one for one in self._kept if one[0] == name]
-            for old in same[:-_KEPT]:
+            for old in same[:-KEPT]:
                 del self._kept[old]
         self._kept.move_to_end(key)
         return self._kept[key]

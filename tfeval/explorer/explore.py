@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.errors import names_settings
-from tfeval.explorer.choices import ALL_AREAS, PRIMARY, Choice, Results, steps
-from tfeval.explorer.shown import page
+from tfeval.explorer.ahead import Ahead
+from tfeval.explorer.choices import (
+    ALL_AREAS,
+    PAUSE,
+    PRIMARY,
+    Choice,
+    Results,
+    neighbours,
+    steps,
+)
+from tfeval.explorer.shown import QUICKEST, page, part
 from tfeval.explorer.widgets import panel
 from tfeval.impact.balance.balance import Balance
 from tfeval.impact.design.design import Design
@@ -30,9 +40,10 @@ class Explorer:
         What is chosen.
     """
 
-    def __init__(self, choice: Choice) -> None:
+    def __init__(self, choice: Choice, results: Results | None = None) -> None:
         self.choice = choice
-        self._results = Results()
+        self._results = results or Results()
+        self._ahead = Ahead()
         self._heard: list[Callable[[], None]] = []
         self._panel: Any = None
 
@@ -135,8 +146,25 @@ class Explorer:
         return self._take(self.choice.but({"added": added}))
 
     def look_ahead(self) -> None:
-        """Have what takes longest made while the reader looks; results stay what calls give."""
+        """Have what takes longest made while the reader looks; results stay what calls give.
+
+        Boosted trees, and all that is shown of every other comparison group and horizon.
+        """
         self._results.look_ahead(self.choice)
+        self._ahead.begin(self._beside(), PAUSE)
+
+    def _beside(self) -> Iterator[None]:
+        if not self._results.holds_few(self.choice):
+            return
+        for choice in neighbours(self.choice):
+            beside = Explorer(choice, self._results)
+            with suppress(Exception):  # a fault is told when it is chosen
+                for name in steps(choice):
+                    self._results.of(choice, name)
+                    yield
+                for name in QUICKEST:
+                    part(beside, name)
+                    yield
 
     def on_change(self, heard: Callable[[], None]) -> None:
         """Have a function called whenever the choice changes."""
@@ -145,6 +173,7 @@ class Explorer:
     def _take(self, choice: Choice) -> Explorer:
         self.choice = choice
         self._results.look_here()
+        self._ahead.end()
         for heard in self._heard:
             heard()
         return self

@@ -10,6 +10,7 @@ from typing import Any
 from tfeval.display.figures import Chart
 from tfeval.display.names import SIMULATED
 from tfeval.errors import TfevalError, public_line
+from tfeval.explorer.choices import KEPT, WORKING
 from tfeval.impact.balance.balance import Balance
 from tfeval.impact.balance.tables import alert_html
 
@@ -37,7 +38,8 @@ def part(explorer: Any, name: str) -> str:
         If these choices have no such result.
     """
     heading, calls = PARTS[name]
-    made = _MADE[name](explorer)
+    with WORKING:
+        made = _MADE[name](explorer)
     return f'<h3>{heading}</h3>\n{made}\n<pre style="{_PRE}">{escape(explorer.lines(*calls))}</pre>'
 
 
@@ -77,7 +79,7 @@ def _balance(explorer: Any) -> str:
 
 
 # Drawing takes longer than all else: the picture stays while estimator and outcome are changed.
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=KEPT)
 def _love_plot(balance: Balance) -> str:
     return picture(balance.plot())
 

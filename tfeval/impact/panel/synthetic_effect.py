@@ -14,7 +14,7 @@ from tfeval.display.charts import line_chart
 from tfeval.display.figures import Chart
 from tfeval.display.names import METHODS, capital, words
 from tfeval.display.rich import Rich
-from tfeval.display.words import significant
+from tfeval.display.words import in_digits, significant
 from tfeval.errors import ParameterError
 from tfeval.impact.inference.rules import ESTIMATED, NO_ERROR, NO_VARIATION
 from tfeval.impact.panel.two_way_weights import (
@@ -382,7 +382,7 @@ class SyntheticEffect(Rich):
             f"are on average {significant(abs(gap), 3)} {'above' if gap > 0 else 'below'} the "
             "weighted comparison."
         )
-        return line_chart(frame, title=heading, alt=alt, value_format="{:,.4g}")
+        return line_chart(frame, title=heading, alt=alt, value_format=in_digits(4))
 
     def __repr__(self) -> str:
         kind = words(METHODS, self.blocks[0].kind)

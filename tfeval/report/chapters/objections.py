@@ -10,6 +10,7 @@ import pandas as pd
 from tfeval.display.charts import line_chart
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
+from tfeval.display.words import in_digits
 from tfeval.impact.plan.areas import (
     COMPLETED,
     GRANT,
@@ -334,7 +335,7 @@ def second_rank_table() -> Table:
         })  # fmt: skip
     return table(
         pd.DataFrame(shown), caption="Outcomes of the second rank: means over authorities",
-        formats=dict.fromkeys(("First", "2013", "Last"), "{:,.3g}"),
+        formats=dict.fromkeys(("First", "2013", "Last"), in_digits(3)),
         sources=distinct_sources(rows),
     )  # fmt: skip
 
