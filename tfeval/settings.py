@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable
+from copy import deepcopy
 from dataclasses import dataclass, field, fields
+from functools import lru_cache, wraps
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from tfeval.errors import ParameterError, TfevalError, suggest
 
@@ -20,6 +22,8 @@ THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 #: How long a cell of a report may take unless more is asked for.
 CELL_MINUTES = 60.0
 _PACKAGE = Path(__file__).resolve().parent
+_Given = ParamSpec("_Given")
+_Made = TypeVar("_Made")
 
 
 def project_folder(name: str) -> Path:
@@ -43,6 +47,20 @@ def project_folder(name: str) -> Path:
     raise TfevalError(
         f"The project's folder {name}/ is missing: reinstall tfeval, or run from a full checkout."
     )
+
+
+def once(made: Callable[_Given, _Made]) -> Callable[_Given, _Made]:
+    """Let a function make each of its results once; each caller has a copy, to do with as it likes.
+
+    What is kept is handed to nobody: what one caller changed would be changed for all.
+    """
+    kept = lru_cache(maxsize=64)(made)
+
+    @wraps(made)
+    def own(*rest: _Given.args, **named: _Given.kwargs) -> _Made:
+        return deepcopy(kept(*rest, **named))
+
+    return own
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tfeval.errors import ParameterError, ReportError
+from tfeval.money.appraisal_settings import Assumptions
 from tfeval.programme import claims
 from tfeval.programme.claims import authorities, green_book_editions, price_years
 from tfeval.report.parameters import (
@@ -14,6 +15,7 @@ from tfeval.report.parameters import (
     refuse_unknown,
     resolve,
 )
+from tfeval.settings import meanings, project_folder
 
 
 def declared(text, cells=1):
@@ -111,6 +113,31 @@ def test_an_unknown_parameter_is_named_and_the_nearest_offered():
 def test_resolving_keeps_defaults_and_passes_over_other_notebooks(facts):
     parameters = (Parameter("phase", "str", "one", "h"), Parameter("n", "int", 5, "h"))
     assert resolve(parameters, {"phase": "TWO", "other": "x"}) == {"phase": "two", "n": 5}
+
+
+def test_optimism_bias_needs_its_source_before_a_kernel_starts():
+    names = ("optimism_bias", "optimism_bias_source")
+    known = tuple(Parameter(name, "str", "", "h") for name in names)
+    given = {"optimism_bias": "0.2", "optimism_bias_source": "Report, p. 3"}
+    assert resolve(known, given)["optimism_bias"] == "A=0.2, B=0.2, C=0.2"
+    assert resolve(known, {"optimism_bias": "0"})["optimism_bias"] == ""
+    with pytest.raises(ParameterError, match=r"give optimism_bias_source= too") as fault:
+        resolve(known, {"optimism_bias": "B=0.1, C=0.4"})
+    assert "\n" not in str(fault.value)
+    for text in ("much", "B", "B=0.1; C=0.4"):
+        with pytest.raises(ParameterError, match=r'such as "B=0.1, C=0.4", not'):
+            resolve(known, given | {"optimism_bias": text})
+
+
+def test_every_notebook_that_values_effects_takes_the_whole_scenario():
+    taken = {path.stem: {one.name for one in notebook_parameters(read_notebook(path), path.stem)}
+             for path in project_folder("notebooks").glob("*.ipynb")}  # fmt: skip
+    scenario = set(meanings(Assumptions))
+    valuing = {name for name, own in taken.items() if "persistence" in own}
+    assert {"06_claims_against_impact", "07_value_for_money", "08_summary", "08_annex",
+            "local_authority", "region"} <= valuing  # fmt: skip
+    for name in valuing:
+        assert scenario <= taken[name], name
 
 
 def test_facts_come_from_the_published_tables(facts):

@@ -227,6 +227,18 @@ def test_a_stored_notebook_is_refused_by_its_own_parameters(monkeypatch, tmp_pat
     assert len(read_records("01_a", subject={"phase": "one"})) == 0
 
 
+def test_a_page_that_makes_a_choice_refuses_records_that_were_run_without(monkeypatch, tmp_path):
+    cells = [{"cell_type": "code", "source": f"{PARAMETERS}\nbias: str = \"\"  # bias",
+              "outputs": []}]  # fmt: skip
+    (tmp_path / "01_a.ipynb").write_text(json.dumps({"cells": cells}))
+    monkeypatch.setattr(module, "project_folder", lambda name: tmp_path)
+    page(monkeypatch, f'{PARAMETERS}\nbias: str = ""  # bias')
+    assert len(read_records("01_a")) == 0
+    page(monkeypatch, f'{PARAMETERS}\nbias: str = "B=0.1"  # bias')
+    with pytest.raises(TfevalError, match="has records of bias none and this page asks for bias B"):
+        read_records("01_a")
+
+
 def test_a_page_refuses_records_that_rest_on_different_choices(monkeypatch, tmp_path):
     report(tmp_path, "03_groups", phase="one", horizon=12)
     report(tmp_path, "04_impact", phase="one", horizon=18)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -248,7 +249,7 @@ def _reasons(scored: pd.DataFrame) -> pd.DataFrame:
 
 
 @lru_cache(maxsize=1)
-def values_of_effects() -> dict[str, float]:
+def values_of_effects() -> Mapping[str, float]:
     """Return what one unit more of each outcome audited adds to the benefit-cost ratio.
 
     The ratio is linear in the effects, so its error follows from theirs. Outcomes without a price,
@@ -269,12 +270,13 @@ def values_of_effects() -> dict[str, float]:
             Effects(pd.DataFrame(rows), np.eye(len(names))), costs, families=families
         ).benefit_cost_ratio
 
-    return {name: ratio(one) for name, one in zip(names, np.eye(len(names)), strict=True)}
+    each = zip(names, np.eye(len(names)), strict=True)
+    return MappingProxyType({name: ratio(one) for name, one in each})
 
 
 def _ratios(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the benefit-cost ratio of each page as estimated, and as the truth has it."""
-    value = rows["outcome"].map(values_of_effects())
+    value = rows["outcome"].map(dict(values_of_effects()))
     page = pd.Series(True, index=rows.index)
     for name, wanted in vars(PAGE).items():
         page &= rows[name] == wanted

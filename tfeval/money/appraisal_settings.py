@@ -255,11 +255,8 @@ def _base_year(value: Any) -> int | None:
 
 def _bias(value: Any) -> str:
     """Return optimism bias as text, by grade, to compare and to record by: "B=0.1, C=0.4"."""
-    given = value
-    if isinstance(value, str):
-        parts = [part.partition("=") for part in value.split(",") if part.strip()]
-        given = {grade.strip(): _float(share) for grade, _, share in parts}
-    elif not is_number(value) and not isinstance(value, Mapping):
+    given: Any = _read_shares(value) if isinstance(value, str) else value
+    if not is_number(given) and not isinstance(given, Mapping):
         raise ParameterError(
             "The parameter optimism_bias is a share between 0 and 1, or one for each grade of "
             f'evidence ({", ".join(GRADES)}), such as "B=0.1, C=0.4", not {value}.'
@@ -268,11 +265,15 @@ def _bias(value: Any) -> str:
     return ", ".join(f"{grade}={share!r}" for grade, share in shares.items() if share)
 
 
-def _float(text: str) -> float:
+def _read_shares(text: str) -> float | dict[str, float] | None:
+    """Return one share, or shares by grade; None of a text that says neither."""
     try:
-        return float(text)
+        if "=" not in text and text.strip():
+            return float(text)
+        parts = [part.partition("=") for part in text.split(",") if part.strip()]
+        return {grade.strip(): float(share) for grade, _, share in parts}
     except ValueError:
-        return float("nan")  # no share
+        return None
 
 
 def _source(value: Any) -> str:

@@ -16,6 +16,7 @@ from tfeval.money.appraisal_settings import Assumptions
 from tfeval.money.appraise import appraise
 from tfeval.money.prices import deflate
 from tfeval.programme.published import figure, published
+from tfeval.settings import once
 
 #: The claims and costs that are held against each other.
 NATIONAL = "National claim"
@@ -239,7 +240,7 @@ _CLAIM_YEAR, _MONTHS = 2014, 12
 _OUTCOME = "claimed_saving"
 
 
-@lru_cache(maxsize=64)
+@once
 def appraise_claim(
     benefit: float,
     cost: float,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -38,7 +39,7 @@ class CostLine:
     ----------
     name, payer : str
         What, and by whom.
-    cash : dict of str to (float, float, float)
+    cash : mapping of str to (float, float, float)
         Financial year to amount, low and high, in pounds of that year. The lows of all years and
         lines belong together, and so do the highs.
     basis : str
@@ -53,11 +54,15 @@ class CostLine:
 
     name: str
     payer: str
-    cash: dict[str, tuple[float, float, float]]
+    cash: Mapping[str, tuple[float, float, float]]
     basis: str
     sources: tuple[Source, ...]
     varies: bool
     each: bool = False
+
+    def __post_init__(self) -> None:
+        # Lines are kept from call to call, so nobody may change them.
+        object.__setattr__(self, "cash", MappingProxyType(dict(self.cash)))
 
     @property
     def central(self) -> bool:

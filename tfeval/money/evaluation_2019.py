@@ -189,7 +189,8 @@ def appraise_2019(
                                  f"{max(families)}, not in {cohort}.")  # fmt: skip
         families = {cohort: families[cohort]}
         costs = costs[costs["year"] == financial_year(cohort)]
-    options = {"families": families, "convert": CONVERT, **scenario.of_phase("two"), **settings}
+    options = {"families": families, "convert": dict(CONVERT),
+               **scenario.of_phase("two"), **settings}  # fmt: skip
     frame = effects.to_frame()
     parts: list[Appraisal] = []
     for window in sorted(frame["months"].unique(), reverse=True):

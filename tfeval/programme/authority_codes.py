@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -46,12 +47,12 @@ class AuthorityCode:
 
 
 @lru_cache(maxsize=1)
-def codes_over_time() -> dict[str, AuthorityCode]:
+def codes_over_time() -> Mapping[str, AuthorityCode]:
     """Return every code of an upper-tier authority from 2009 to 2023.
 
     Returns
     -------
-    dict of str to AuthorityCode
+    mapping of str to AuthorityCode
         By code: those of 2012-15, and the eleven that came later.
 
     References
@@ -78,11 +79,11 @@ def codes_over_time() -> dict[str, AuthorityCode]:
                 row["code"], row["name"], _day(row["valid_from"]), _day(row["valid_to"]),
                 touched, row["area"],
             )  # fmt: skip
-    return codes
+    return MappingProxyType(codes)
 
 
 @lru_cache(maxsize=1)
-def renamed_codes() -> dict[str, str]:
+def renamed_codes() -> Mapping[str, str]:
     """Return the codes that an authority of 2012-15 had at another time, to its code of then.
 
     Examples
@@ -90,12 +91,14 @@ def renamed_codes() -> dict[str, str]:
     >>> renamed_codes()["E08000037"]
     'E08000020'
     """
-    return {code: one.authorities[0] for code, one in codes_over_time().items()
-            if one.area == SAME and code != one.authorities[0]}  # fmt: skip
+    return MappingProxyType({
+        code: one.authorities[0] for code, one in codes_over_time().items()
+        if one.area == SAME and code != one.authorities[0]
+    })  # fmt: skip
 
 
 @lru_cache(maxsize=1)
-def parts_of() -> dict[str, str]:
+def parts_of() -> Mapping[str, str]:
     """Return the codes of parts of an authority of 2012-15, to its code.
 
     Examples
@@ -103,7 +106,9 @@ def parts_of() -> dict[str, str]:
     >>> sorted({whole for whole in parts_of().values()})
     ['E10000006', 'E10000009', 'E10000021']
     """
-    return {c: one.authorities[0] for c, one in codes_over_time().items() if one.area == PART}
+    return MappingProxyType({
+        code: one.authorities[0] for code, one in codes_over_time().items() if one.area == PART
+    })  # fmt: skip
 
 
 @lru_cache(maxsize=1)

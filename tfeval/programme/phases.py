@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -29,18 +31,23 @@ class Tariff:
     ----------
     years : tuple of str
         Financial years of attachment, in order, such as "2012-13".
-    attachment_fee : dict of str to float
+    attachment_fee : mapping of str to float
         Pounds a family at attachment, by year of attachment; empty where there is no fee.
-    results_payment : dict of (str, str) to float
+    results_payment : mapping of (str, str) to float
         Pounds a family for a result, by year of attachment and kind of result.
     funded_share : float
         The share of families that attract payment.
     """
 
     years: tuple[str, ...]
-    attachment_fee: dict[str, float]
-    results_payment: dict[tuple[str, str], float]
+    attachment_fee: Mapping[str, float]
+    results_payment: Mapping[tuple[str, str], float]
     funded_share: float
+
+    def __post_init__(self) -> None:
+        # Phases are kept from call to call, so nobody may change them.
+        for name in ("attachment_fee", "results_payment"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     def fee(self, year: str) -> float:
         """Return the fee of a family attached in `year`, in pounds: 0 where there is none."""

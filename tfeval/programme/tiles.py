@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 import pandas as pd
 
 from tfeval.programme.claims import authorities
 from tfeval.programme.published import published
+from tfeval.settings import once
 
 #: Tiles across and down: England is about five degrees of latitude high and four as wide.
 ACROSS, DOWN = 14, 17
 _MIDDLE = 53.0  # latitude, in degrees, at which a degree of longitude is measured
 
 
-@cache
+@once
 def tiles() -> pd.DataFrame:
     """Return where each of the 152 authorities stands in a map of tiles.
 

@@ -85,6 +85,9 @@ _OTHERS: dict[str, Callable[[Any], Any]] = {
     "audit": audit,
 }
 
+#: Parameters of which one is nothing without the other.
+_TOGETHER = ("optimism_bias", "optimism_bias_source")
+
 
 def declared() -> dict[str, Meaning]:
     """Return what the parameters of all notebooks mean, by name: each is defined once."""
@@ -344,9 +347,14 @@ def resolve(parameters: tuple[Parameter, ...], given: Mapping[str, str]) -> dict
     Raises
     ------
     ParameterError
-        If a value has the wrong type or lies outside its domain.
+        If a value has the wrong type, lies outside its domain, or lacks what it needs beside it.
     """
-    return {
+    values = {
         item.name: item.parse(given[item.name]) if item.name in given else item.default
         for item in parameters
     }
+    if any(values.get(name) for name in _TOGETHER):
+        from tfeval.money.appraisal_settings import Assumptions  # noqa: PLC0415
+
+        Assumptions(**{name: values[name] for name in _TOGETHER if name in values})
+    return values

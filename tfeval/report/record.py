@@ -371,7 +371,13 @@ def read_records(notebook: str, folder: str | Path = "stored", subject: object =
     records, tables, ran = _content(name, folder)
     # An authority chooses what a page shows; of which area a record is, its own subject says.
     others = {key: value for key, value in wanted.items() if key not in PLACES}
-    if other := Subject.of(ran).differences(others):
+    other = Subject.of(ran).differences(others)
+    # What was run without a choice is not what a page that makes one asks for.
+    other |= {
+        key: ("none", others[key]) for key, value in ran.items()
+        if value in (None, "") and others.get(key) not in (None, "")
+    }  # fmt: skip
+    if other:
         raise TfevalError(refusal(name, other))
     made = Records(name, records, tables, others)
     # A page rests on all that it reads; a script compares as it likes.

@@ -235,8 +235,10 @@ class Posterior:
 @cache
 def _nodes() -> tuple[np.ndarray, np.ndarray]:
     """Return Gauss-Legendre nodes and weights between 0 and 1."""
-    at, weight = np.polynomial.legendre.leggauss(_NODES)
-    return (at + 1) / 2, weight / 2
+    at, weight = (np.asarray(one) / 2 for one in np.polynomial.legendre.leggauss(_NODES))
+    for one in (at := at + 0.5, weight):
+        one.setflags(write=False)
+    return at, weight
 
 
 def posterior(data: Rotated, prior: str, scale: float) -> Posterior:

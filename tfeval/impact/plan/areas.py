@@ -5,7 +5,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ from tfeval.impact.plan.analysis_plan import content_hash
 from tfeval.impact.plan.register import Registration, register_beside, registration_of
 from tfeval.programme.areas import PER, area_statistics, doses
 from tfeval.programme.published import published
-from tfeval.settings import project_folder
+from tfeval.settings import once, project_folder
 
 FILE = "area_analysis_plan.toml"
 #: Analyses that the plan names apart from its sensitivity analyses.
@@ -94,7 +93,7 @@ class AreaAnalysis(Rich):
         return self.answers.copy()
 
 
-@cache
+@once
 def area_analysis() -> AreaAnalysis:
     """Carry out the registered plan of the areas on published statistics.
 

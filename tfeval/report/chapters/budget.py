@@ -287,6 +287,10 @@ def prices_table(name: str, assumptions: Assumptions) -> Table:
     )
 
 
+#: Sources that a cell can hold; more stand under the table.
+_IN_A_CELL = 4
+
+
 def family_costs_table(name: str, assumptions: Assumptions) -> Table:
     """Return every cost a family of this report: what is in each, whose it is, and which is used.
 
@@ -310,6 +314,10 @@ def family_costs_table(name: str, assumptions: Assumptions) -> Table:
             "Whose figure": rows["whose"].to_numpy(),
             "Pounds of": [money[one] for one in rows["money"]],
             "Counted as the cost in this report": ["yes" if one else "no" for one in rows["used"]],
+            "Source": [
+                cited if len(cited) <= _IN_A_CELL else "all of those under the table"
+                for cited in rows["sources"]
+            ],
         }
     )
     return table(

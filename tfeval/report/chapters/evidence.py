@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial, wraps
+from types import MappingProxyType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
@@ -45,6 +46,7 @@ from tfeval.report.chapters.claim_words import claimed_words, paying_words
 from tfeval.report.chapters.common import minus, percent, pounds, span
 from tfeval.report.chapters.known import COST_WORDS
 from tfeval.report.record import Record, Records, keep, make_record
+from tfeval.settings import once
 
 # Chapter 7 where nothing can be valued: what stands in the place of pounds, and why.
 
@@ -191,15 +193,14 @@ def _turned(ratio: Record) -> str:
     return f"{ratio.end('low'):short} to {ratio.end('high'):short}"
 
 
-@lru_cache(maxsize=8)
+@once
 def ours(assumptions: Assumptions, view: str) -> Published:
     """Return the 2019 effects through our unit costs, in the account of the public purse."""
     return appraise_2019(fiscal(assumptions, view))
 
 
 #: Each is asked for by several tables of one page.
-account, rebuilt, intervals = map(lru_cache(maxsize=8), (account_2019, rebuilt_2019,
-                                                         intervals_2019))  # fmt: skip
+account, rebuilt, intervals = map(once, (account_2019, rebuilt_2019, intervals_2019))
 
 
 def benefits_table(assumptions: Assumptions) -> Table:
@@ -461,7 +462,7 @@ def _spent_in_year(view: str) -> float:
 
 
 @lru_cache(maxsize=8)
-def facts(assumptions: Assumptions) -> dict[str, Record]:
+def facts(assumptions: Assumptions) -> Mapping[str, Record]:
     """Return what is recorded of the 2019 study, which is of phase two.
 
     Parameters
@@ -470,7 +471,7 @@ def facts(assumptions: Assumptions) -> dict[str, Record]:
 
     Returns
     -------
-    dict of str to Record
+    mapping of str to Record
         Our ratios have as their interval the least and the most over the rows of `account_table`.
     """
     about = {"phase": "two", **asdict(assumptions)}
@@ -486,7 +487,7 @@ def facts(assumptions: Assumptions) -> dict[str, Record]:
     rows = ours(assumptions, assumptions.costs).by_outcome().set_index("outcome")["benefits"]
     share = 100 * float(rows["looked_after"] / rows.sum())
     made.append(make_record("care_share_2019", share, "%", digits=3, subject=about))
-    return {record.name: record for record in made}
+    return MappingProxyType({record.name: record for record in made})
 
 
 def record_evidence(assumptions: Assumptions) -> None:

@@ -17,14 +17,18 @@ from tfeval.errors import TfevalError, public_line
 from tfeval.impact.effects.areas import AreaEffects, pool_areas
 from tfeval.impact.effects.power import detectable_effects
 from tfeval.impact.effects.words import decimals, number
+from tfeval.money.appraisal_settings import Assumptions
 from tfeval.money.area_values import AreaAppraisals, appraise_areas
+from tfeval.money.costs import cost_lines, programme_costs
+from tfeval.money.could_know import cost_of_a_family
 from tfeval.money.decisions import evaluation_cost
 from tfeval.money.unit_costs import TAXPAYERS, overlap_of
 from tfeval.programme.outcomes import OUTCOMES, outcome_label
 from tfeval.programme.published import Source
-from tfeval.report.chapters.common import about, with_sources
+from tfeval.report.chapters.common import about, span, with_sources
 from tfeval.report.chapters.evidence import Unvalued, or_why
 from tfeval.report.chapters.impact import not_shown
+from tfeval.report.chapters.known import COST_WORDS
 from tfeval.report.chapters.value import Value, information
 from tfeval.report.record import Records
 
@@ -324,6 +328,41 @@ def area_value_sentence(rows: pd.DataFrame, area: str, simulated: bool, account:
         f"the costs is {chance(row['probability'])}; rank {row['rank']:.0f} of {row['of']:.0f}, "
         f"but {ranks}."
     )
+
+
+def cost_lines_table(phase: str, assumptions: Assumptions) -> Table:
+    """Return what the programme is counted to have cost, line by line, each with its sources.
+
+    Parameters
+    ----------
+    phase : str
+    assumptions : Assumptions
+        The scenario: which costs count, and in whose prices.
+    """
+    spent = programme_costs(phase, assumptions.costs, assumptions.price_year)
+    cited = {(line.name, line.payer): line.sources for line in cost_lines(phase)}
+    rows = spent.groupby(["line", "payer"], sort=False, as_index=False).agg(
+        {"year": ["min", "max"], "amount": "sum", "low": "sum", "high": "sum", "basis": "first"}
+    )
+    rows.columns = ["line", "payer", "first", "last", "amount", "low", "high", "basis"]
+    frame = pd.DataFrame({
+        "Cost line": rows["line"],
+        "Paid by": rows["payer"],
+        "Years": [first if first == last else f"{first} to {last}"
+                  for first, last in zip(rows["first"], rows["last"], strict=True)],
+        "Amount": [pounds(one) for one in rows["amount"]],
+        "Low to high": [span(*ends, pounds) for ends in zip(rows["low"], rows["high"],
+                                                            strict=True)],
+        "How it was arrived at": rows["basis"],
+        "Source": [cited[key] for key in zip(rows["line"], rows["payer"], strict=True)],
+    })  # fmt: skip
+    each = cost_of_a_family(assumptions.costs, assumptions, phase)
+    return table(
+        frame, caption=f"What is counted as the programme's cost: {COST_WORDS[assumptions.costs]}, "
+        f"in prices of {financial_year(assumptions.price_year)}",
+        notes=f"Together {pounds(rows['amount'].sum())}, not discounted. For each family to be "
+        f"reached, discounted: £{each:,.0f}.",
+    )  # fmt: skip
 
 
 def unit_costs_table(costs: pd.DataFrame) -> Table:
