@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -37,9 +38,10 @@ TOTALS = re.compile(r"(all|in all|all together|total|.* in all)", re.IGNORECASE)
 LESS = (("Met the tests", "Would have anyway", "Additional"),
         ("Mean, treated", "Mean, comparison", "Difference"))  # fmt: skip
 PERIODS = {"one": "2012-15", "two": "2015-20"}
-MONTH = r"(?:January|February|March|April|May|June|July|August|September|October|November|December) \d{4}"  # noqa: E501
-COUNTS = dict(zip("two three four five six seven eight nine ten eleven twelve".split(),
-                  range(2, 13), strict=True))  # fmt: skip
+MONTH = rf"(?:{'|'.join(calendar.month_name[1:])}) \d{{4}}"
+COUNTS = {word: count for count, word in enumerate(
+    ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"), 2
+)}  # fmt: skip
 #: Nouns that prose counts in words, by the column that has one in each row.
 COUNTED = {"regions": "Region", "outcomes": "Outcome", "nations": "Nation", "designs": "Design",
            "accounts": "Account", "aspects": "Aspect",
@@ -166,42 +168,44 @@ def confidence_faults(
 
 def _check_faults(tables: list[Grid]) -> list[str]:
     """Return verdicts of checks and designs that their own numbers do not carry."""
-    found, verdicts = [], {}
+    found: list[str] = []
+    verdicts: dict[str, str] = {}
     for grid in tables:
         verdict, p = grid.column("Verdict"), grid.column("p, adjusted")
-        if grid.column("Check") == 0 and verdict is not None and p is not None:
-            for row in grid.rows:
-                verdicts[row[0].lower()] = row[verdict]
+        largest = grid.column("Largest standardised difference")
+        for row in grid.rows if verdict is not None else ():
+            said = row[verdict or 0]
+            if grid.column("Check") == 0 and p is not None:
+                verdicts[row[0].lower()] = said
                 chance = re.search(r"[\d.]+", row[p])
                 small = chance is not None and float(chance[0]) < 0.05
-                if (
-                    chance
-                    and row[verdict] in ("passed", "FAILED")
-                    and small != (row[verdict] == "FAILED")
-                ):
-                    found.append(f"{row[0]}: {row[verdict]} at an adjusted p of {row[p]}")
-        largest = grid.column("Largest standardised difference")
-        if verdict is not None and largest is not None:
-            found += [
-                f"{row[0]}: {row[verdict]} at {row[largest]}"
-                for row in grid.rows
-                if row[verdict].startswith("balanced") and float(row[largest]) > 0.1
-            ]
-    for grid in tables:
-        said = dict(row[:2] for row in grid.rows if len(row) == 2)
-        if "Checks failed" not in said or not verdicts:
-            continue
-        failed = {check for check, verdict in verdicts.items() if verdict == "FAILED"}
-        if failed != set(said["Checks failed"].lower().split(", ")) - {"none"}:
-            found.append(f"checks failed: {said['Checks failed']}, of {sorted(failed)}")
-        unjudged = next((text for key, text in said.items() if "not be judged" in key), "")
-        silent = {check for check, verdict in verdicts.items() if verdict.startswith("cannot")}
-        excused = {"negative controls"} if "negative control" in grid.notes else set()
-        if silent - excused != set(unjudged.lower().split(", ")) - {"none", ""} - excused:
-            found.append(f"not judged: {unjudged}, of {sorted(silent)}")
-        if said.get("Confidence") == "high" and failed:
-            found.append(f"high confidence, with failed checks: {sorted(failed)}")
+                if chance and said in ("passed", "FAILED") and small != (said == "FAILED"):
+                    found.append(f"{row[0]}: {said} at an adjusted p of {row[p]}")
+            if largest is not None and said.startswith("balanced") and float(row[largest]) > 0.1:
+                found.append(f"{row[0]}: {said} at {row[largest]}")
+    return found + [fault for grid in tables for fault in _sureness_faults(grid, verdicts)]
+
+
+def _sureness_faults(grid: Grid, verdicts: Mapping[str, str]) -> list[str]:
+    """Return what the table of confidence says of checks otherwise than their own table."""
+    found, said = [], dict(row[:2] for row in grid.rows if len(row) == 2)
+    if "Checks failed" not in said or not verdicts:
+        return []
+    failed = {check for check, verdict in verdicts.items() if verdict == "FAILED"}
+    if failed != _names(said["Checks failed"]):
+        found.append(f"checks failed: {said['Checks failed']}, of {sorted(failed)}")
+    unjudged = next((text for key, text in said.items() if "not be judged" in key), "")
+    silent = {check for check, verdict in verdicts.items() if verdict.startswith("cannot")}
+    excused = {"negative controls"} if "negative control" in grid.notes else set()
+    if silent - excused != _names(unjudged) - excused:
+        found.append(f"not judged: {unjudged}, of {sorted(silent)}")
+    if said.get("Confidence") == "high" and failed:
+        found.append(f"high confidence, with failed checks: {sorted(failed)}")
     return found
+
+
+def _names(listed: str) -> set[str]:
+    return set(listed.lower().split(", ")) - {"none", ""}
 
 
 def _list_faults(page: Read) -> list[str]:
@@ -281,9 +285,9 @@ def _quantity_faults(title: str, beneath: str) -> list[str]:
     part, whole = (int(one.replace(",", "")) for one in count.groups())
     if re.search(r"(?<!at )\b([Mm]ost|majority)\b(?! of what| alike)", title) and 2 * part <= whole:
         found.append(f"most, and {count[0]}: {title}")
-    for none in re.findall(r"\b(?:[Nn]one|[Nn]o) of (\d+)", title):
-        if part and int(none) == whole:
-            found.append(f"none, and {count[0]}: {title}")
+    for of, verb in re.findall(r"\b(?:[Nn]one|[Nn]o) of (\d+ \w+) (\w+)", title):
+        some = re.search(rf"\b[1-9]\d* of {of} {verb}\b", f"{title}. {beneath}")
+        found += [f"none, and {some[0]}: {title}"] if some else []
     if re.search(r"^[Aa]ll (?!of|that|the same)", title) and part != whole:
         found.append(f"all, and {count[0]}: {title}")
     return found
@@ -375,22 +379,7 @@ def _subtracted(numbers: list[tuple[str, str, str]], said: bool, where: str) -> 
 
 def unit_faults(page: Read) -> list[str]:
     """Return percent for points and points for percent, totals for a family, and m for bn."""
-    found = []
-    for line in page.lines:
-        for one in re.finditer(rf"{NUMBER} and {NUMBER}: {NUMBER}( points)?", line):
-            first, second, change = one.groups()[:3], one.groups()[3:6], one.groups()[6:9]
-            if first[2] == second[2] == "%":
-                gap = number_of(*first) - number_of(*second) - number_of(*change)
-                if change[2] == "%" or not one[10]:
-                    found.append(f"percent for points: {one[0]}")
-                elif abs(gap) > half(first[1], None) + 1e-9:
-                    found.append(f"another difference: {one[0]}")
-        for one in re.finditer(rf"£{NUMBER}.{{0,90}}?£{NUMBER} for each of ([\d,]+) \w+",
-                               line):  # fmt: skip
-            whole, each = number_of(*one.groups()[:3]), number_of(*one.groups()[3:6])
-            count = float(one[7].replace(",", ""))
-            if abs(each * count / whole - 1) > 0.01:
-                found.append(f"not the product: {one[0]}")
+    found = [fault for line in page.lines for fault in (*_points(line), *_products(line))]
     for grid in page.grids:
         for row in grid.rows:
             for head, cell in zip(grid.heads[1:], row[1:], strict=False):
@@ -400,6 +389,30 @@ def unit_faults(page: Read) -> list[str]:
         if len(digits.replace(".", "").replace(",", "").strip("0")) >= 3:
             units.setdefault(digits, set()).add(unit)
     return found + [f"£{digits}m and £{digits}bn" for digits, one in units.items() if len(one) > 1]
+
+
+def _points(line: str) -> list[str]:
+    found = []
+    for one in re.finditer(rf"{NUMBER} and {NUMBER}: {NUMBER}( points)?", line):
+        first, second, change = one.groups()[:3], one.groups()[3:6], one.groups()[6:9]
+        if not first[2] == second[2] == "%":
+            continue
+        gap = number_of(*first) - number_of(*second) - number_of(*change)
+        if change[2] == "%" or not one[10]:
+            found.append(f"percent for points: {one[0]}")
+        elif abs(gap) > half(first[1], None) + 1e-9:
+            found.append(f"another difference: {one[0]}")
+    return found
+
+
+def _products(line: str) -> list[str]:
+    found = []
+    shares = rf"£{NUMBER}.{{0,90}}?£{NUMBER} for each of ([\d,]+) \w+"
+    for one in re.finditer(shares, line):
+        whole, each = number_of(*one.groups()[:3]), number_of(*one.groups()[3:6])
+        if abs(each * float(one[7].replace(",", "")) / whole - 1) > 0.01:
+            found.append(f"not the product: {one[0]}")
+    return found
 
 
 def _cell_faults(caption: str, head: str, label: str, cell: str) -> list[str]:
