@@ -11,7 +11,7 @@ import pytest
 import statsmodels.formula.api as smf
 
 import tfeval as tf
-from tfeval.impact.plan.areas import MOVED, NOT_ANSWERABLE, NOTHING_FOUND
+from tfeval.impact.plan.areas import MOVED, NOT_ANSWERABLE, NOTHING_FOUND, held_equal
 from tfeval.money.could_know import cost_of_a_family
 from tfeval.report.chapters import objections, over_time
 from tfeval.settings import project_folder
@@ -184,6 +184,13 @@ def test_each_objection_has_a_number_for_each_outcome(found):
                   "Few authorities", "Spatial", "Known targets", "Many tests"):  # fmt: skip
         assert words in text
     assert "nan" not in text.lower().split()
+    # One more covariate, by another way than the plan's own analysis of it.
+    squared = found.areas.fixed.set_axis(found.areas.units)["deprivation_2010 squared"]
+    curved = found.summaries[found.summaries["analysis"] == "deprivation, curved"]
+    made = held_equal(found, squared).set_index("outcome")
+    assert made["estimate"].to_dict() == pytest.approx(
+        curved.set_index("outcome")["estimate"].to_dict()
+    )
     count, correlation = objections.dose_and_cuts(found)
     assert 85 <= count <= len(found.areas.fixed["target_rate"].dropna())
     assert -1 < correlation < 1

@@ -34,6 +34,8 @@ PATTERNS = (
     ),
     (r"\b\d{4}-[01]\d-[0-3]\d\b", "a day not as readers write it"),
     (r"%%|£\s\d|£−|\d (million|billion)\b|\bper cent\b|\d (m|bn)\b", "a unit written otherwise"),
+    (r"\bno of \d|\d of \d+ \w+s have benefits", "no of several"),
+    (r"\de\+\d", "a number as computers write it"),
     (r"[+−-][+−]\d|[(][)]|(?<=\w) [,;.](?=\s)|\.\.(?!\.)", "signs that do not go together"),
 )
 #: A number as pages write it; its sign, its digits, its unit.
@@ -76,11 +78,11 @@ def number_of(sign: str, digits: str, unit: str | None) -> float:
 
 
 def _beyond(one: tuple[str, ...], low: float, high: float) -> bool:
-    slack = _half(one[1], one[2])
+    slack = half(one[1], one[2])
     return not low - slack <= number_of(*one) <= high + slack
 
 
-def _half(digits: str, unit: str | None) -> float:
+def half(digits: str, unit: str | None) -> float:
     """Return half of the last digit's unit: how far rounding can move a number."""
     decimals = len(digits.partition(".")[2])
     return 0.5 * 10.0**-decimals * TIMES.get(unit or "", 1)
@@ -106,7 +108,7 @@ def _part_faults(line: str) -> list[str]:
         percent = 100 * number_of(*part) / number_of(*whole)
         if percent > 100:
             found.append(f"more than all: {match[0]}")
-        elif share and abs(percent - float(share)) > _half(share, None) + 1e-9:
+        elif share and abs(percent - float(share)) > half(share, None) + 1e-9:
             found.append(f"another share: {match[0]}, which is {percent:.2f}%")
     return found
 

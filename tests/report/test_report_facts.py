@@ -13,7 +13,7 @@ from bs4 import BeautifulSoup
 
 import tfeval as tf
 from tests.money.sheets import read_workbook
-from tests.report import page_gate
+from tests.report import claim_gate, page_gate
 from tests.report.test_report_browser import chromium
 from tfeval.display.words import fact
 from tfeval.programme.claims import claims_by_authority
@@ -185,7 +185,7 @@ def test_no_page_contradicts_itself_or_leads_nowhere(made, opened):
         path.parent.name: [
             *page_gate.word_faults(page), *page_gate.table_faults(page),
             *page_gate.sum_faults(page), *page_gate.drawing_faults(page), *page_gate.falling(page),
-            *page_gate.link_faults(path, opened),
+            *page_gate.link_faults(path, opened), *claim_gate.claim_faults(page),
             *((*page_gate.unsourced(page, path.parent.name, records),
                *page_gate.not_marked(page, path.parent.name, records))
               if path.parent.name in records else []),

@@ -168,7 +168,8 @@ def who_table(appraised: Appraised) -> Table:
     shown.append(("all", "", *(amount(rows[name].sum()) for name in ACCOUNTS)))
     columns = ["Who", "Of the public purse", "Fiscal account", "Social account"]
     notes = [f"{SIMULATED}."] * appraised.simulated
-    notes.append("A transfer is one's gain and another's loss: in the social account it nets out.")
+    notes.append("A transfer is one's gain and another's loss: in the social account it nets out. "
+                 "Rounded one by one, parts need not add up.")  # fmt: skip
     return table(
         pd.DataFrame(shown, columns=columns), heading(appraised, "Benefits by who they fall to"),
         notes=notes, missing="",
@@ -210,11 +211,11 @@ def _payers(appraised: Appraised) -> Chart:
     most = rows.sum().idxmax()
     alt = (
         f"Stacked bars of benefits by payer in {len(rows)} financial years, "
-        f"{amount(appraised.benefits)} in all; most falls to {most}, "
+        f"{amount(appraised.benefits)} in all, losses taken off; the largest falls to {most}, "
         f"{amount(float(rows[most].sum()) * 1e6)}."
     )
     gained = float(rows[most].sum()) > 0
-    title = heading(appraised, f"most of the benefit falls to: {most}" if gained else
+    title = heading(appraised, f"the largest benefit falls to: {most}" if gained else
                     "nobody's spending falls")  # fmt: skip
     return stacked_chart(
         rows,

@@ -232,7 +232,8 @@ def _economy(appraised: Appraised) -> str:
     low, middle, high = (float(part) for part in _costs(appraised))
     families = appraised.settings.total_families
     return (
-        f"{amount(middle)} in present value (between {amount(low)} and {amount(high)}), "
+        f"{amount(middle)} in present value ({amount(low)} with every cost at its low end, "
+        f"{amount(high)} at its high end), "
         f"{amount(middle / families)} for each of {families:,.0f} families."
     )
 
@@ -253,8 +254,14 @@ def _effects(appraised: Appraised) -> str:
     frame = appraised.effects.to_frame()
     clear = (frame["conf_low"] > 0) | (frame["conf_high"] < 0)
     words = labels_of(appraised)
-    names = ", ".join(words[name] for name in frame.loc[clear, "outcome"]) or "none"
-    text = f"Of {len(frame)} outcomes, {int(clear.sum())} differ from the comparison: {names}."
+    names = ", ".join(
+        f"{words[row['outcome']]} ({'more' if row['estimate'] > 0 else 'less'})"
+        for row in frame[clear].to_dict("records")
+    )
+    text = (
+        f"Of {len(frame)} outcomes, {int(clear.sum()) or 'none'} with an interval that does not "
+        f"hold 0, by intervals not corrected for their number{': ' * bool(names)}{names}."
+    )
     if appraised.settings.result is not None:
         extra, cost = appraised.additional_results, appraised.cost_per_additional
         text += f" Additional results: {extra:,.0f}, at {amount(cost, '£')} each."

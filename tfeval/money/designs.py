@@ -108,9 +108,7 @@ class DesignAppraisals(Tabled):
             f"{amount(self.frame['low'].min())} to {amount(self.frame['high'].max())}."
         )
         reached = int((self.frame["high"] >= 0).sum())
-        title = (
-            f"{reached or 'none'} of {len(self.frame)} designs have benefits that may reach costs"
-        )
+        title = f"benefits may reach costs under {reached or 'none'} of {len(self.frame)} designs"
         return range_chart(
             self.in_words()["design"].tolist(), self.frame["low"] / 1e6, self.frame["high"] / 1e6,
             title=f"Simulated records: {title}" if self.simulated else capital(title),

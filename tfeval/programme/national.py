@@ -402,7 +402,7 @@ def _sum(row: dict, pounds: float, tariff: Tariff) -> Verdict:
     why = f"{row['families']:,.0f} × 5/6 × £{max(map(tariff.maximum, tariff.years)):,.0f}"
     verdict = _stand(row, pounds, 0.0, ceiling, why)
     if verdict.miss:
-        why += "; together more than these families can earn: one of the two holds other money"
+        why += "; together more than these families can earn: one of the two may hold other money"
     return Verdict(verdict.low, verdict.high, verdict.verdict, verdict.miss, why)
 
 
@@ -419,7 +419,7 @@ def _mixed(row: dict, pounds: float, tariff: Tariff) -> Verdict:
         why += f"; £{cost:,.0f} × {row['families']:,.0f} families = £{cost * row['families']:,.0f}"
     verdict = _stand(row, pounds, 0.0, high, why)
     if row["payment"] == "mixed" and verdict.miss > 0:
-        why += "; more than phase one could pay: other money, such as phase two's, must be in it"
+        why += "; more than the tariff and such grants could pay: other money may be in it"
     return Verdict(verdict.low, verdict.high, verdict.verdict, verdict.miss, why)
 
 

@@ -94,7 +94,7 @@ def _attached(numbers: Numbers, _: str) -> Chart:
     listed = "; ".join(f"{year} {count:,.0f}" for year, count in zip(years, counts, strict=True))
     most = years[int(np.argmax(counts))]
     label = "Simulated records: " if numbers.simulated else ""
-    return bar_chart(years, counts, title=f"{label}{most} saw most families attached",
+    return bar_chart(years, counts, title=f"{label}{most} saw the most families attached",
                      subtitle="Families on the programme followed, by year of their index date",
                      alt=f"Bar chart of families by year: {listed}.",
                      x_label="Families, to the nearest ten")  # fmt: skip

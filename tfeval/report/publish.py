@@ -18,7 +18,7 @@ from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from tfeval.display.figures import CHART_MIME, SVG_MIME
-from tfeval.display.names import SIMULATED
+from tfeval.display.names import SIMULATED, plain
 from tfeval.display.tables import Citation, source_line, table
 from tfeval.display.words import day
 from tfeval.errors import ReportError
@@ -31,6 +31,7 @@ from tfeval.report.record import RECORD_MIME
 # A cell's outputs as HTML: charts as figures with their data, text, tables, errors.
 
 _SHOWN_LINES = 200
+_YEARS = ("time", "year")
 _FIRST = re.compile(r"\d{4}-\d\d-01")
 
 
@@ -77,7 +78,8 @@ def _figure(data: Mapping[str, Any], _: Mapping[str, Any]) -> str:
     cited = tuple(Citation(**source) for source in chart["sources"])
     line = f"<p>{source_line(cited, html=True)}</p>" if cited else ""
     drawn = chart["data"]
-    frame = pd.DataFrame(drawn["rows"], columns=drawn["columns"]).apply(_months)
+    frame = pd.DataFrame(drawn["rows"], columns=drawn["columns"]).apply(_dated)
+    frame = frame.rename(columns=plain)
     behind = table(frame, f"Data: {chart['title']}").html()
     return (
         f"<figure>{_drawing(data, chart['alt'])}\n<figcaption>{line}"
@@ -86,8 +88,10 @@ def _figure(data: Mapping[str, Any], _: Mapping[str, Any]) -> str:
     )
 
 
-def _months(column: pd.Series) -> pd.Series:
-    """Return days that are all the first of a month as months: no other day is known."""
+def _dated(column: pd.Series) -> pd.Series:
+    """Return years without a comma, and days that are all the first of a month as months."""
+    if column.name in _YEARS and pd.api.types.is_integer_dtype(column):
+        return column.astype(str)
     first = column.map(lambda one: isinstance(one, str) and bool(_FIRST.fullmatch(one)))
     return column.str[:7].map(day) if len(column) and first.all() else column
 

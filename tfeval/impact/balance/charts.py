@@ -74,10 +74,10 @@ def love_plot(
     """
     sizes = frame[["smd_before", "smd_after"]].abs()
     sizes = sizes.mask(frame["hidden"])  # and last, for an order would tell too
+    open_ = sizes.dropna()
     worst = sizes.max(axis=1).sort_values(ascending=False, kind="stable").index[:ROWS]
     sizes = sizes.loc[worst].sort_values("smd_before", ascending=False, kind="stable")
     shown = frame.loc[sizes.index]
-    open_ = sizes.dropna()
     good, limit = thresholds["smd"], thresholds["smd_limit"]
     after = open_["smd_after"]
     alt = f"Love plot of {len(sizes)} rows."

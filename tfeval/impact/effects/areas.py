@@ -155,7 +155,7 @@ def caterpillar_chart(
 def _finding(pooled: AreaEffects, data: pd.DataFrame) -> str:
     """Return in a sentence how many areas can be told from 0."""
     count = int(((data["low"] > 0) | (data["high"] < 0)).sum())
-    text = f"{count or 'no'} of {len(data)} areas can be told from 0"
+    text = f"{count or 'none'} of {len(data)} areas can be told from 0"
     return f"Simulated records: {text}" if pooled.simulated else capital(text)
 
 

@@ -249,7 +249,7 @@ def _finding(data: pd.DataFrame, simulated: bool) -> str:
     is_adjusted = bool(data["p_adjusted"].notna().any())
     text = f"{after or 'None'} of {len(data)} effects can be told from 0"
     text += " with p adjusted" if is_adjusted else ""
-    text += f", {before} more without" if before else ""
+    text += f", {before}{' more' * bool(after)} without" if before else ""
     return f"Simulated records: {text[0].lower()}{text[1:]}" if simulated else text
 
 

@@ -145,6 +145,33 @@ def area_panel() -> Panel:
     return _area_panel(load_area_plan())[0]
 
 
+def held_equal(analysis: AreaAnalysis, values: pd.Series) -> pd.DataFrame:
+    """Return each outcome's estimate with one more covariate by year, which the plan has not.
+
+    Parameters
+    ----------
+    analysis : AreaAnalysis
+    values : Series
+        By code of the authority; those without one are left out.
+
+    Returns
+    -------
+    DataFrame
+        As `summaries` of the analysis.
+    """
+    plan, more = analysis.plan, "held_equal"
+    fixed = analysis.areas.fixed.assign(
+        **{more: values.reindex(analysis.areas.units).to_numpy(dtype=float)}
+    )
+    areas = replace(analysis.areas, fixed=fixed).take(np.isfinite(fixed[more].to_numpy()))
+    by_time, dose = (*plan["covariates"]["by_year"], more), plan["doses"]["main"]
+    return pd.concat([
+        _row(more, _design(plan, outcome, dose, by_time=by_time)
+             .fit(_during(plan, areas, outcome, dose), outcome)).assign(outcome=outcome)
+        for outcome in plan["outcomes"]["first_rank"]
+    ])  # fmt: skip
+
+
 def load_area_plan() -> Mapping[str, Any]:
     """Return the content of the plan's file."""
     return tomllib.loads((project_folder("data") / FILE).read_text(encoding="utf-8"))

@@ -29,6 +29,8 @@ KIND = "support_dose"
 ESTIMAND = "APE"
 #: Months of support, made from an extract where a cohort is given.
 SUPPORT_MONTHS = "support_months"
+#: What one more of a dose is, in words.
+_UNITS = {SUPPORT_MONTHS: "month of support"}
 #: Days of a month.
 _MONTH = 365.25 / 12
 #: What is left of the dose is rounding below this share of its variance.
@@ -344,8 +346,8 @@ def support_dose(
 
 def _notes(dose: str) -> tuple[str, ...]:
     return (
-        f"Differences are for one more unit of {dose}, among supported families; treated are those "
-        "with more than the median, comparison the others.",
+        f"Differences are for one more {_UNITS.get(dose, f'unit of {dose}')}, among supported "
+        "families; treated are those with more than the median, comparison the others.",
         "Read it with its diagnostic: how strong need that was not recorded would have to be.",
     )
 

@@ -234,7 +234,7 @@ def place_table(name: str) -> Table:
             else ("Place by final share", f"{better + 1} of {len(claimed)}")
         )
     else:
-        lines.append(("Final share claimed", "not published"))
+        lines.append(("Final share claimed", "none that is dated as final"))
     return table(
         pd.DataFrame(lines, columns=["Place", "Value"]),
         caption=f"{row['name']} among the other authorities",

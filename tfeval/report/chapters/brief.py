@@ -125,7 +125,7 @@ def _claimed(claims: Records) -> Said:
     sure = "low" if seen.number > FAR * chance.number else "moderate"
     why = (
         f"{seen} of {claims['full_marks_known']} known final claims stand at exactly 100%, where "
-        f"chance alone gives {chance}"
+        f"chance alone would put {chance}"
     )
     return Said("Claimed", text, sure, why)
 
@@ -139,8 +139,8 @@ def _caused(brief: Brief) -> Said:
         moved = ""
         if "areas_outcomes" in areas:
             moved = (
-                f"; public statistics moved with the programme in {areas['areas_moved']:short} "
-                f"of {areas['areas_outcomes']}"
+                f"; public statistics are shown to have moved with the programme in "
+                f"{areas['areas_moved']:short} of {areas['areas_outcomes']}"
             )
         return Said("Caused", f"{_finding(claims)} (2016 study){moved}", *_seen(brief))
     if "effects_with_values" in claims:
@@ -165,8 +165,8 @@ def _seen(brief: Brief) -> tuple[str, str]:
     known = [needed.number > one.number for one in (low, high)]
     sure = "high" if all(known) else "moderate" if any(known) else "low"
     return sure, (
-        f"of children looked after, the smallest change that study would have seen lies between "
-        f"{low:short} and {high}, and a fall of {needed} would have paid for it alone"
+        "the smallest change in children looked after that this study would have seen lies between "
+        f"{low:short} and {high}, and a fall of {needed} would have paid for the programme alone"
     )
 
 
@@ -189,8 +189,8 @@ def _worth(brief: Brief) -> Said:
         if not ends:
             return Said("Worth", text, UNKNOWN, "the share was not measured")
         why = (
-            f"for each £1 of all public costs the 2016 study leaves up to {ends[0]:short} open, "
-            f"or up to {ends[-1]:short} if only authorities were compared"
+            f"the 2016 study leaves open a benefit of up to {ends[0]:short} for each £1 of all "
+            f"public costs, or of up to {ends[-1]:short} if it compared only between authorities"
         )
         return Said("Worth", text, _either_side(ends[0].number, ends[-1].number), why)
     if "ratio_2019_total" in claims:
@@ -239,7 +239,7 @@ def tiles(brief: Brief) -> Box:
         share = f"{claims['claimed_mark']!s}{share}"
     if "areas_moved" in areas:
         caused = f"{areas['areas_moved']:short} of {areas['areas_outcomes']:short}"
-        effect = (_AREAS, caused, "public outcomes moved with the programme")
+        effect = (_AREAS, caused, "public outcomes shown to have moved with the programme")
     else:
         effect = (
             _CLAIMS,
@@ -335,10 +335,12 @@ def _caused_cell(claims: Records, areas: Records | None) -> str:
         text = graded(f"2016: {_finding(claims)}", "B")
         if areas is not None and "areas_moved" in areas:
             moved = f"{areas['areas_moved']:short} of {areas['areas_outcomes']}"
-            text += f"; by authority {graded(f'{moved} moved', 'A')}"
+            text += f"; by authority {graded(f'{moved} shown to have moved', 'A')}"
         return text
     if "effects_with_values" in claims:
-        return graded(f"2019: {claims['effects_with_values']:short} effects with a value", "B")
+        return graded(
+            f"2019: {claims['effects_with_values']:short} effects printed, none with its error", "B"
+        )
     return NOT_PUBLISHED
 
 

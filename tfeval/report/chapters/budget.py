@@ -97,7 +97,7 @@ def remainder_sentence(said: Mapping[str, Record]) -> str:
     --------
     >>> from tfeval.display.words import unmarked
     >>> unmarked(remainder_sentence(facts("one")))[:62]
-    'What has a source leaves £34.4m. Co-ordinators are known for a'
+    'All parts with a source leave £34.4m. Co-ordinators are known for '
     """
     left = said["left_of_budget"]
     if "assumed" not in said:
@@ -113,7 +113,7 @@ def remainder_sentence(said: Mapping[str, Record]) -> str:
     elif left_low >= high:
         verdict = "less than there is"
     return (
-        f"What has a source leaves {left.ends()}. {said['assumed_for']} are known for a few "
+        f"All parts with a source leave {left.ends()}. {said['assumed_for']} are known for a few "
         f"authorities: had all of them as much, they would take {assumed.ends()}, so that "
         f"{verdict}."
     )
@@ -210,7 +210,8 @@ def reconciliation_table(name: str) -> Table:
         caption=f"What the budget went on, {phase(name).title}",
         sources=[*balance.total.sources, *cited],
         notes="The low remainder belongs to the high parts, and the high one to the low parts. "
-        "Below zero, the parts exceed the budget: not all of them can have been paid in full.",
+        "Below zero, the parts exceed the budget: not all of them can have been paid in full. "
+        "Rounded one by one, shares need not add up to 100%.",
     )
 
 
@@ -225,7 +226,7 @@ def reconciliation_chart(name: str) -> Chart:
         total=balance.budget / 1e6,
         total_label="Budget",
         remainder_label="Left unexplained",
-        title=f"The parts, at their low ends, come to {1 - left / balance.budget:.0%} of "
+        title=f"The parts, at their low ends, come to {pounds(balance.budget - left)} of "
         f"{pounds(balance.budget)}",
         subtitle="What the budget went on, each part at its low end, £ million",
         alt=f"Waterfall chart of the budget of {pounds(balance.budget)}: {listed}; "

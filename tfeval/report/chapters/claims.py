@@ -73,8 +73,9 @@ def detail(name: str, assumptions: Assumptions) -> list[Sentence]:
     return [
         Sentence(
             f"{said['full_marks_observed']} of {said['full_marks_known']} authorities with a known "
-            f"final claim stand at exactly 100% (chance alone: {said['full_marks_expected']} of "
-            f"these), {said['full_marks_early']} of them known because they do."
+            f"final claim stand at exactly 100%, where chance alone would put "
+            f"{said['full_marks_expected']} of them; {said['full_marks_early']} are known because "
+            "they stand there."
         ),
         Sentence(
             f"Over {said['break_even_lasting']}, the share that must be its own is "
@@ -342,7 +343,7 @@ def rival_explanation() -> str:
     Examples
     --------
     >>> rival_explanation()[:64]
-    'That chance is ruled out does not make the claims false. Another'
+    'That chance does not explain it does not make the claims false. A'
     """
     rows = published("progress_local")
     rows = rows[rows["period"] == period("one")]
@@ -356,7 +357,7 @@ def rival_explanation() -> str:
         if area in full
     ]
     return (
-        "That chance is ruled out does not make the claims false. Another explanation is a "
+        "That chance does not explain it does not make the claims false. Another explanation is a "
         "ceiling: if no more could be claimed than the families targeted, an authority that helped "
         f"more would stand at 100% exactly. No published claim is above its "
         f"target{'; ' + ', '.join(shown) if shown else ''}. And there was a reason to reach it: "

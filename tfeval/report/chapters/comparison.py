@@ -99,8 +99,8 @@ def headline(design: Design, balance: Balance) -> str:
     return (
         f"{label}{safe_count(design.kept(True))} families on the programme beside "
         f"{safe_count(design.kept(False))} comparison families; after the design the groups "
-        f"are {verdict[balance.verdict().word]}, the largest standardised difference "
-        f"{worst:.2f}."
+        f"are {verdict[balance.verdict().word]} in what was recorded, the largest standardised "
+        f"difference {worst:.2f}."
     )
 
 

@@ -140,14 +140,17 @@ def doubt_table(value: Value, audit: KnownTruth, weights: Weights = None) -> Tab
     rows = doubts(value, audit, weights)
     sides = (value.drawn, with_doubt(value.appraisal, value.drawn, rows))
     share = f"{value.drawn.level:.0%} interval"
+    # The draws' own chance is in both means alike, so the shift between them is without it.
+    shift = float(sides[1].npv.mean() - sides[0].npv.mean())
     lines = [
-        ("Net present value, mean", *(amount(float(one.npv.mean())) for one in sides)),
+        ("Net present value, expected",
+         *(amount(value.appraisal.npv + one) for one in (0.0, shift))),
         (f"Net present value, {share}", *(_ends(*one.interval()) for one in sides)),
         (
             f"Probability that it {PAYS[value.drawn.model.account]}",
             *(chance(one.probability()) for one in sides),
         ),
-    ]
+    ]  # fmt: skip
     columns = ["Measure", "Without doubt about the comparison group",
                "With doubt about the comparison group"]  # fmt: skip
     names = dict.fromkeys(WORLDS[name.partition("/")[0]].words for name in rows["world"])

@@ -243,7 +243,7 @@ def benefits_table(assumptions: Assumptions) -> Table:
             "Errors were not published, only that effects were significant. At most, that leaves "
             "each between none and twice what was found. All errors one way: the widest that any "
             "covariance allows (Vohra, 2024). Drawn together, errors of effects are independent.",
-            f"People in a family: {_people()}.",
+            f"People in a family: {_people()}. Rounded one by one, parts need not add up.",
         ],
     )
 
@@ -353,8 +353,9 @@ def rebuilt_2019_table(assumptions: Assumptions) -> Table:
         notes=[
             f"It starts from: {fiscal(assumptions).words('two')}",
             "What steps add sums to the published ratio, and what they multiply by makes it, "
-            "exactly. Steps whose value in the evaluation was not read are taken as ours, so they "
-            "add nothing; beside them is the ratio if theirs lay at either end of our range.",
+            "exactly, before rounding. Steps whose value in the evaluation was not read are taken "
+            "as ours, so they add nothing; beside them is the ratio if theirs lay at either end of "
+            "our range.",
         ],
     )
 
@@ -420,11 +421,13 @@ def differences_table(assumptions: Assumptions) -> Table:
         The scenario.
     """
     implied = implied_costs_2019()
-    cost = span(implied["low"].max(), implied["high"].min(), _millions)
+    ends = implied["low"].max(), implied["high"].min()
+    cost = span(*ends, "£{:,.1f}m".format)
     spent = {view: _spent_in_year(view) for view in ("central", "total")}
     care = facts(assumptions)["care_share_2019"]
-    families = cost_of_a_family_2019()["families"].round(-2)
-    count = span(families.min(), families.max(), "{:,.0f}".format)
+    each = cost_of_a_family_2019()["a_family"].iloc[0]
+    low, high = (round(1e6 * end / each, -2) for end in ends)
+    count = span(low, high, "{:,.0f}".format)
     lines = [
         ("Costs", f"The two ratios imply {cost}: {count} families at what central "
          f"government paid for one (see above). That year it paid {_millions(spent['central'])} "

@@ -12,7 +12,7 @@ from tfeval.cohort.cohort import comparison_groups
 from tfeval.cohort.results import results_tests
 from tfeval.display.charts import bar_chart
 from tfeval.display.figures import Chart
-from tfeval.display.names import SOURCES
+from tfeval.display.names import SOURCES, plain
 from tfeval.display.release_words import RESULTS
 from tfeval.display.tables import Table, safe_count, safe_mean, table
 from tfeval.programme.claims import authority
@@ -117,7 +117,7 @@ def flow_table(families: Families) -> Table:
     return table(
         shown,
         caption="Families left after each step, all authorities",
-        notes=f"Comparison group {group}: {comparison_groups()[group]}. "
+        notes=f"Comparison group {plain(group)}: {comparison_groups()[group]}. "
         "A comparison family's index date is its identification plus a wait drawn from those of "
         "the families on the programme; whoever was treated by then is left out. Those treated "
         f"within the {months} months are left out too, by what came after: chapter 3 compares the "
@@ -266,7 +266,7 @@ def attached_chart(families: Families) -> Chart | Table:
     return bar_chart(
         [str(year) for year in rounded.index],
         list(rounded),
-        title=f"{label}{rounded.idxmax()} saw most families attached",
+        title=f"{label}{rounded.idxmax()} saw the most families attached",
         subtitle="Families on the programme, by year of attachment",
         alt=f"Bar chart of families in the cohort by year of attachment: {listed}.",
         x_label="Families, rounded to five",

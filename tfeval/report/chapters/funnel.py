@@ -207,8 +207,8 @@ def funnel_chart(additional: Additional) -> Chart | Table:
     return narrowing_chart(
         [label for label, _ in rows], [share.value for share in shares], words,
         low=[share.low for share in shares], high=[share.high for share in shares],
-        title=_titled(f"Of {shares[1].value:,.0f} families claimed, {ends} changed because of "
-                      "the programme", additional.simulated),
+        title=_titled(f"Of {shares[1].value:,.0f} families claimed, {ends} met the tests because "
+                      "of the programme", additional.simulated),
         subtitle=f"From families claimed to families changed, of {PER:,} on the programme",
         alt=f"Bars that narrow, per {PER:,} families on the programme: {listed}, with a 95% "
         f"interval from {low:,.0f} to {high:,.0f}.",
@@ -327,7 +327,8 @@ def readings_table(additional: Additional) -> Table:
         notes=f"{treated} of the families on the programme and {compared} of those compared can be "
         "judged: their children have three terms of school on record before the day of the tests, "
         "and the records cover what the tests look at. “The last three terms” may be read as any "
-        "that ended before that day, as above, or as such as began after the family joined.",
+        "that ended before that day, as above, or as such as began after the family joined. "
+        "Numbers are rounded one by one, so a difference may be one off.",
     )
 
 
@@ -345,7 +346,8 @@ def _funnel_notes(additional: Additional) -> list[str]:
         f"Both groups are put to the programme's own tests {additional.horizon} months after they "
         f"entered: {safe_count(additional.design.kept(True))} families on the programme, "
         f"{safe_count(additional.design.kept(False))} similar ones ({additional.design.title}). "
-        "The interval is of 95%, and lets the families of one authority be alike.",
+        "The interval is of 95%, and lets the families of one authority be alike. Numbers are "
+        "rounded one by one, so a difference may be one off.",
         "Families claimed without meeting the tests by the records may have met them later, or in "
         "records that were not linked.",
         "Sources of what was paid: under the chart above. Money is cash, national, spread over "

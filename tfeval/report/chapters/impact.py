@@ -175,10 +175,13 @@ def headline(analysis: Analysis) -> str:
         f"of {len(known)} of {count} primary outcomes that have an interval"
     )  # fmt: skip
     if not len(clear):
+        alone = known[(known["conf_low"] > 0) | (known["conf_high"] < 0)]
+        said = "; ".join(_in_words(row) for _, row in alone.iterrows())
+        but = f" Not corrected, {len(alone)} would: {said}." if said else ""
         return (
             f"{label}{of} at {analysis.horizon} months, none differs from the comparison families "
-            "by more than chance would make it. That is not the same as no effect: the intervals "
-            f"say how large one could be.{rest}"
+            f"by more than chance would make it, once corrected for their number.{but} That is not "
+            f"the same as no effect: the intervals say how large one could be.{rest}"
         )
     listed = "; ".join(_in_words(row) for _, row in clear.iterrows())
     return (

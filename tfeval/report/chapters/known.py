@@ -145,12 +145,13 @@ def reach(assumptions: Assumptions) -> Chart:
         f"{_ends(row['needed_low'], row['needed_high'])}"
         for label, row in zip(labels, rows.to_dict("records"), strict=True)
     )
-    seen = int((rows["needed_low"] >= rows["detectable_high"]).sum())
+    seen, perhaps = (int((rows["could"] == key).sum()) for key in ("yes", "it depends"))
     return reach_chart(
         labels, rows["detectable_low"], rows["detectable_high"], rows["needed_low"],
         rows["needed_high"],
-        title=f"In {seen or 'none'} of {len(rows)} outcomes the 2016 study would have seen an "
-        f"effect that {PAYS_FOR[account]} what was spent",
+        title=f"{seen or 'None'} of {len(rows)} outcomes would surely have shown the 2016 study "
+        f"an effect that {PAYS_FOR[account]} what was spent"
+        + f", {perhaps} perhaps" * bool(perhaps),
         subtitle="What could be seen beside what would be needed, each outcome alone",
         alt=f"Two ranges for each outcome, in percentage points on a log scale, up to the share "
         f"that there is. {listed}.",

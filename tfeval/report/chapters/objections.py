@@ -10,7 +10,7 @@ import pandas as pd
 from tfeval.display.charts import line_chart
 from tfeval.display.figures import Chart
 from tfeval.display.tables import Table, table
-from tfeval.display.words import in_digits
+from tfeval.display.words import in_digits, significant
 from tfeval.impact.plan.areas import (
     COMPLETED,
     GRANT,
@@ -19,6 +19,7 @@ from tfeval.impact.plan.areas import (
     SUPPRESSED,
     WEIGHTED,
     AreaAnalysis,
+    held_equal,
 )
 from tfeval.programme.areas import area_measures, area_statistics, nation_statistics
 from tfeval.programme.published import distinct_sources
@@ -63,13 +64,15 @@ def objections_table(analysis: AreaAnalysis) -> Table:
     ----------
     analysis : AreaAnalysis
     """
-    left, cuts = dose_and_cuts(analysis)
+    left, together = dose_and_cuts(analysis)
     rows: list[tuple[str, str, Mapping[str, str | None]]] = [
         ("", "The estimate (its error)", _cells(analysis, MAIN)),
         ("Deprivation", "Not held equal at all", _cells(analysis, NAIVE)),
         ("Deprivation", "Held equal along a curve", _cells(analysis, "deprivation, curved")),
         ("Deprivation", "Held equal in five domains", _cells(analysis, "five domains")),
         ("Austerity", "Each authority's trend before, carried on", _cells(analysis, "own trends")),
+        ("Austerity", "Cuts until 2012-13 held equal (not in the plan)",
+         _with_errors(held_equal(analysis, cuts(analysis)))),
         ("Other reforms", "Compared within regions", _cells(analysis, "region by year")),
         ("The choice of dose", "Targets completed by a model", _cells(analysis, COMPLETED)),
         ("The choice of dose", "For £1 of grant a child, 2013-14", _cells(analysis, GRANT)),
@@ -109,10 +112,30 @@ def objections_table(analysis: AreaAnalysis) -> Table:
             "outcomes, as the plan lists them.",
             f"Austerity: cuts followed deprivation, which is held equal by year. What is left of "
             f"the dose and the change in spending on family support from 2010-11 to 2012-13 have a "
-            f"correlation of {minus(f'{cuts:+.2f}')} ({left} authorities). Spending after that may "
-            "have been changed by the programme.",
+            f"correlation of {minus(f'{together:+.2f}')} ({left} authorities). Spending after "
+            "that may have been changed by the programme.",
+            "Other reforms: what came in by region is taken out. One that came at the same time "
+            "where doses were high is not: this design then misleads, and no check tells (below, "
+            "something else changed at the same time).",
         ],
     )
+
+
+def cuts(analysis: AreaAnalysis) -> pd.Series:
+    """Return the change in spending on family support from 2010-11 to 2012-13, by authority.
+
+    Parameters
+    ----------
+    analysis : AreaAnalysis
+
+    Returns
+    -------
+    Series of float
+        Pounds a child, by code; missing where either year is.
+    """
+    spent = area_statistics(["family_support_spending"], [2011, 2013], wide=True)
+    spent = spent.pivot_table(index="code", columns="year", values="family_support_spending")
+    return (spent[2013] - spent[2011]).reindex(analysis.areas.units)
 
 
 def dose_and_cuts(analysis: AreaAnalysis) -> tuple[int, float]:
@@ -129,12 +152,10 @@ def dose_and_cuts(analysis: AreaAnalysis) -> tuple[int, float]:
         Of the target rate given deprivation with the change in spending on family support,
         given deprivation.
     """
-    spent = area_statistics(["family_support_spending"], [2011, 2013], wide=True)
-    spent = spent.pivot_table(index="code", columns="year", values="family_support_spending")
     fixed = analysis.areas.fixed.set_axis(analysis.areas.units)
     frame = pd.DataFrame({
         "dose": fixed[analysis.plan["doses"]["main"]],
-        "change": (spent[2013] - spent[2011]).reindex(fixed.index),
+        "change": cuts(analysis),
         "deprivation": fixed["deprivation_2010"],
     }).dropna()  # fmt: skip
     terms = np.column_stack([np.ones(len(frame)), frame["deprivation"]])
@@ -328,9 +349,10 @@ def second_rank_table() -> Table:
     for row in rows.to_dict("records"):
         years = statistics.groupby("year")[row["measure"]].mean().dropna()
         first, last = int(years.index[0]), int(years.index[-1])
+        means = {"First": years[first], "2013": years.get(2013, np.nan), "Last": years[last]}
         shown.append({
             "Outcome": f"{row['label']} ({row['unit']})", "Years": f"{first} to {last}",
-            "First": years[first], "2013": years.get(2013, np.nan), "Last": years[last],
+            **{words: significant(value, 3) for words, value in means.items()},
             "Why no estimate": row["use"],
         })  # fmt: skip
     return table(

@@ -13,7 +13,7 @@ from tfeval.display.interval_charts import period_chart
 from tfeval.display.names import AREA_ANSWERS, FINDING_RULES, RULINGS
 from tfeval.display.tables import Table, table
 from tfeval.display.value_charts import marks_chart
-from tfeval.display.words import Sentence, significant
+from tfeval.display.words import Sentence, pounds, significant
 from tfeval.impact.effects.power import multiplier
 from tfeval.impact.effects.words import p_words
 from tfeval.impact.plan.areas import (
@@ -29,7 +29,7 @@ from tfeval.money.appraisal_settings import Assumptions
 from tfeval.money.could_know import cost_of_a_family
 from tfeval.money.unit_costs import TAXPAYERS, unit_costs
 from tfeval.programme.published import Source, distinct_sources, published
-from tfeval.report.chapters.common import about, minus, of_phase, percent
+from tfeval.report.chapters.common import minus, of_phase, percent
 from tfeval.report.record import Records, keep, make_record
 
 #: What an outcome's changes are counted in, and the digits shown.
@@ -204,14 +204,14 @@ def naive_chart(analysis: AreaAnalysis, outcome: str = "claimant_rate") -> Chart
     """
     rows = analysis.coefficients[analysis.coefficients["outcome"] == outcome]
     headings = {NAIVE: "Places with more of it, as they are", MAIN: "Deprivation held equal"}
-    last = rows.loc[rows["analysis"] == NAIVE, "estimate"].iloc[-1]
+    last, equal = (rows.loc[rows["analysis"] == key, "estimate"].iloc[-1] for key in headings)
     return period_chart(
         {words: rows[rows["analysis"] == key] for key, words in headings.items()},
         alike=True,
-        title=f"{labels()[outcome]}: what looks like success is deprivation",
+        title=f"{labels()[outcome]}: what looks like success goes with deprivation",
         alt=f"Two event studies of the same outcome. As places are, the last year is {last:+.2f} "
         "against the year before the programme, with differences before it; with deprivation "
-        "held equal little is left.",
+        f"held equal it is {equal:+.2f}.",
         y_label=UNITS[outcome][0],
         sources=sources_of(outcome, "deprivation_2010"),
     )
@@ -255,15 +255,14 @@ def event_chart(analysis: AreaAnalysis) -> Chart:
     analysis : AreaAnalysis
     """
     rows = analysis.coefficients[analysis.coefficients["analysis"] == MAIN]
-    named = labels()
-    panels = {f"{named[name]} ({UNITS[name][0]})": rows[rows["outcome"] == name]
+    panels = {f"{labels()[name]} ({UNITS[name][0]})": rows[rows["outcome"] == name]
               for name in analysis.answers["outcome"]}  # fmt: skip
     moved = int((analysis.answers["answer"] == MOVED).sum())
     return period_chart(
         panels,
-        title=f"{moved or 'None'} of {len(analysis.answers)} outcomes moved with the programme",
+        title=f"{moved or 'None'} of {len(panels)} outcomes shown to have moved with the programme",
         subtitle="Change for 10 more families for each 10,000 children, year by year",
-        alt="An event study for each of five outcomes; before the line the authorities' trends "
+        alt="An event study for each outcome; before the line the authorities' trends "
         "should lie about 0, and after it an effect would show.",
         sources=sources_of(),
     )  # fmt: skip
@@ -309,12 +308,14 @@ def reach_chart(analysis: AreaAnalysis, assumptions: Assumptions) -> Chart:
     assumptions : Assumptions
     """
     rows, named = benchmarks(analysis, assumptions), labels()
-    level, seen = rows["level"] / 100, (rows["claim_2015"].abs() > rows["detectable"]).sum()
+    level, larger = rows["level"] / 100, rows["claim_2015"].abs() > rows["detectable"]
+    seen = int((larger & (rows["answer"] != NOT_ANSWERABLE)).sum())
     return marks_chart(
         [named[name] for name in rows["outcome"]],
         {"Too small to be seen (80% power)": rows["detectable"] / level,
          **{words: rows[key].abs() / level for key, words in _BENCHMARKS.items()}},
-        title=f"The claim of 2015 would have been seen in {seen} of {len(rows)} outcomes",
+        title="Were trends parallel, the claim of 2015 would have been seen in "
+        f"{seen} of {len(rows)} outcomes",
         subtitle="What these figures could have seen, and what was said",
         alt="For each outcome a bar of changes too small to be seen, with marks for the claim of "
         "2015, the study of 2019 and what would repay the cost.",
@@ -354,7 +355,7 @@ def reach_table(analysis: AreaAnalysis, assumptions: Assumptions) -> Table:
             f"{assumed['adults_per_family']} adults a family, "
             f"{assumed['residents_16_64_per_child']:g} residents aged 16 to 64 for each child.",
             f"To repay: what a family cost central government "
-            f"({about(cost_of_a_family('central', assumptions))}, prices of "
+            f"({pounds(cost_of_a_family('central', assumptions))}, prices of "
             f"{assumptions.price_year}) by this outcome alone within a year, at this report's unit "
             "costs to public bodies. Fixed exclusions and absence have none for a year.",
             "More than there was: at the mean dose the fall would exceed the rate before. "
@@ -490,7 +491,7 @@ def areas_row(areas: Records | None) -> tuple[str, str, str] | None:
     return (
         "Did authorities with more of it change more?",
         f"Of {areas['areas_outcomes']} with public figures before and after, "
-        f"{areas['areas_moved']:short} moved with the programme; in "
+        f"{areas['areas_moved']:short} are shown to have moved with the programme; in "
         f"{areas['areas_nothing_found']:short} no effect was found; "
         f"{areas['areas_not_answerable']:short} cannot be answered.",
         f"Whole authorities, deprivation held equal, by a plan registered beforehand. Children "

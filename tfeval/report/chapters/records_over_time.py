@@ -13,7 +13,7 @@ from tfeval.cohort.analysis_table import Cohort
 from tfeval.cohort.entry import criteria_columns
 from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import period_chart
-from tfeval.display.names import SIMULATED
+from tfeval.display.names import SIMULATED, capital
 from tfeval.display.tables import Table, table
 from tfeval.errors import DataError, public_line
 from tfeval.impact.effects.effects import Effects
@@ -156,7 +156,8 @@ def entry_chart(by_outcome: Fits, outcomes: tuple[str, ...]) -> Chart | Table:
         Which of them to draw; those without an effect that may be shown are left out. A table
         says so where none is left.
     """
-    panels, apart = {}, 0
+    panels: dict[str, pd.DataFrame] = {}
+    bands, apart = {True: 0, False: 0}, {True: 0, False: 0}  # before attachment, and after
     for name in outcomes:
         one = by_outcome[name]
         if isinstance(one, str):
@@ -167,7 +168,10 @@ def entry_chart(by_outcome: Fits, outcomes: tuple[str, ...]) -> Chart | Table:
             continue
         low, high = rows["band_low"].astype(float), rows["band_high"].astype(float)
         before = rows["event"].to_numpy(dtype=float) < 0
-        apart += int(((low > 0) | (high < 0))[before].sum())
+        clear = ((low > 0) | (high < 0)).to_numpy()
+        for is_before in bands:
+            bands[is_before] += int((before == is_before).sum())
+            apart[is_before] += int((clear & (before == is_before)).sum())
         panels[outcome_label(name)] = pd.DataFrame({
             "time": rows["event"].astype(int), "window": np.where(before, "pre", "post"),
             "estimate": rows["estimate"].astype(float), "conf_low": low, "conf_high": high,
@@ -175,11 +179,15 @@ def entry_chart(by_outcome: Fits, outcomes: tuple[str, ...]) -> Chart | Table:
     if not panels:
         said = {"": ["No period has an effect, of enough families, that may be shown."]}
         return table(pd.DataFrame(said), caption="Effects by period from attachment")
-    mark = " (simulated records)" if _simulated(by_outcome) else ""
+    title = (
+        f"{apart[False] or 'none'} of {bands[False]} bands after attachment leave nought out, "
+        f"{apart[True] or 'none'} of {bands[True]} before"
+    )
     return period_chart(
-        panels, title=f"Effects by period from attachment{mark}",
-        alt="Points with bands by period since attachment, for some outcomes. Bands before "
-        f"attachment leave nought out in {apart} periods.",
+        panels, title=f"Simulated records: {title}" if _simulated(by_outcome) else capital(title),
+        subtitle="Effects by period from attachment",
+        alt=f"Points with bands by period since attachment, for {len(panels)} outcomes. Bands "
+        f"leave nought out in {apart[True]} periods before attachment and {apart[False]} after.",
     )  # fmt: skip
 
 
@@ -193,7 +201,14 @@ def dose_effects(families: Cohort, records: Records) -> Effects | Table:
         Of the same extract.
     """
     chosen = primary_outcomes(families.outcomes(12), read_plan())
-    return or_why_not(lambda: estimate(support_dose(families, extract=records), chosen, months=12))
+
+    def made() -> Effects:
+        effects = estimate(support_dose(families, extract=records), chosen, months=12)
+        words = outcome_words(map(str, chosen))
+        settings = {**effects.settings, **words, "title": "More months of support: differences"}
+        return replace(effects, settings=settings)
+
+    return or_why_not(made)
 
 
 def differences(compared: Study, families: Cohort) -> Heterogeneity | Table:

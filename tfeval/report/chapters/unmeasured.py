@@ -342,7 +342,7 @@ def confidence_table(sure: Confidence) -> Table:
         ("Alike in what was recorded", VERDICTS[sure.balance]),
         ("In what was not", capital(_bound(sure.bound, sure.e_value))),
         ("Checks failed", _names(sure.failed)),
-        ("Checks that could not be judged", _names(sure.not_judged)),
+        ("Checks that could not be judged, and should have been", _names(sure.not_judged)),
     ]
     return table(
         pd.DataFrame(rows, columns=["What", "Verdict"]),
@@ -350,7 +350,8 @@ def confidence_table(sure: Confidence) -> Table:
         notes="None where the groups are not alike; low where a check of no effect failed, but for "
         "the placebo date, which a comparison of families chosen on what was recorded fails too; "
         "high only where the groups are alike, all checks were passed, and something unmeasured "
-        "would have to be stronger than any covariate that was recorded; else moderate.",
+        "would have to be stronger than any covariate that was recorded; else moderate. That no "
+        "outcome is a negative control speaks neither way.",
     )
 
 

@@ -103,7 +103,7 @@ def design_labels(rows: pd.DataFrame) -> dict[str, str]:
     for key, part in _appraised(rows):
         keys = part.iloc[0][list(KEYS)].tolist()
         changed = [
-            f"censoring {value}" if name == "censoring" else plain(value)
+            f"censoring {plain(value)}" if name == "censoring" else plain(value)
             for name, value, mine in zip(KEYS, keys, own, strict=True)
             if value != mine
         ]

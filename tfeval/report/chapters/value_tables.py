@@ -282,7 +282,7 @@ def area_values_chart(
     )
     heading = f"{title}{part}"
     paying = int((rows["high"] >= 0).sum())
-    finding = f"in {paying or 'none'} of {len(rows)} authorities benefits may reach costs"
+    finding = f"benefits may reach costs in {paying or 'none'} of {len(rows)} authorities"
     # Where nobody is near to paying, a line at 0 would leave the intervals no room.
     near = shown["high"].max() + 2 * (shown["high"].max() - shown["low"].min()) >= 0
     return range_chart(
