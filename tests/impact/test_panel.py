@@ -178,6 +178,19 @@ def test_an_outcome_that_is_never_seen_harms_no_other(design):
         tf.estimate(design, of(frame, outcomes="lacking", fixed=["pilot", "first"]))
 
 
+def test_what_is_infinite_is_refused_and_few_clusters_have_no_error():
+    design, made = study_of([2, 4, 7], cluster="third")
+    fixed = made.fixed.assign(third=np.arange(20) % 3)
+    one = tf.estimate(design, replace(made, fixed=fixed)).to_frame().iloc[0]
+    assert (
+        one["status"] == "few_clusters"
+        and np.isnan(one[["std_error", "conf_low"]].astype(float)).all()
+    )
+    lost = replace(made, fixed=made.fixed.assign(treated=np.inf))
+    with pytest.raises(tf.errors.DataError, match="treated of the panel is infinite in 20 rows"):
+        tf.event_study("treated", base=1, post=[2]).fit(lost, "y")
+
+
 def test_never_treated_is_missing_and_not_0():
     made = of(rows().fillna({"first": 0}))
     with pytest.raises(tf.DataError, match="is 0 for 15 units, before any period: make it missing"):

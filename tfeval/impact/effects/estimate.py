@@ -119,7 +119,8 @@ def contrast_effects(
     }  # fmt: skip
     kept = {key: value for key, value in computed.items() if key not in contrasts.rows}
     own = [key for key in ("std_error", "conf_low", "conf_high", "p_value") if key in frame]
-    frame.loc[still, own] = np.nan  # rounding is no error
+    # Rounding is no error, and a status that says why there is none has none.
+    frame.loc[still | (status == FEW_CLUSTERS), own] = np.nan
     return Effects(
         frame=frame.assign(**kept), joint=np.where(np.outer(known, known), covariance, np.nan),
         level=level, settings={"design": design.kind, "clusters": name},

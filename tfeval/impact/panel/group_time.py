@@ -281,7 +281,7 @@ class GroupTime(Rich):
 
     def _first(self, panel: Panel) -> np.ndarray:
         """Return the first period of treatment, infinite for those never treated."""
-        first = panel.numbers(self.first_treated)
+        first = panel.numbers(self.first_treated, infinite=True)
         if panel.times[0] > 0 and (first == 0).any():
             raise DataError(
                 f"Column {self.first_treated} is 0 for {safe_count(int((first == 0).sum()))} "

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import chdtrc, fdtrc, ndtri  # scipy.stats takes a second to import
+from scipy.special import fdtrc, ndtri  # scipy.stats takes a second to import
 
 from tfeval.display.rich import Rich
 from tfeval.errors import ParameterError
@@ -23,6 +24,7 @@ from tfeval.impact.inference.rules import (
     NO_VARIATION,
     REFERENCE,
 )
+from tfeval.impact.means.influence import sums_by
 from tfeval.impact.panel.two_by_two import Arms
 
 #: How group-time effects are averaged: the keys of `aggregate`.
@@ -77,6 +79,22 @@ class Units:
         if self.clusters is not None and len(influence):
             influence = np.stack([np.bincount(self.clusters, weights=row) for row in influence])
         return influence @ influence.T
+
+    def hotelling(self, influence: np.ndarray, variance: np.ndarray) -> tuple[float, float]:
+        """Return F's second freedom, and what Wald's statistic of effects times is F."""
+        white = np.linalg.solve(np.linalg.cholesky(variance), influence)
+        q, varies, bias, size = len(influence), 0.0, 0.0, 0.0
+        for start, end in pairwise(self.starts):
+            own, count = white[:, start:end], end - start
+            if self.clusters is not None:
+                codes = np.unique(self.clusters[start:end], return_inverse=True)[1]
+                own, count = sums_by(own.T, codes).T, codes.max(initial=-1) + 1
+            square, trace, freedom = own @ own.T, (own**2).sum(), max(count - 1, 1)
+            varies += (trace**2 + (square**2).sum()) / freedom
+            bias, size = bias + trace * count / freedom, size + trace
+        freedom = min((q + 1) / q * size**2 / varies, (self.cluster_count or np.inf) - 1)
+        left = freedom - q + 1
+        return left, left / (freedom * q) * size / bias
 
     def by_row(self, influence: np.ndarray) -> np.ndarray:
         """Return influences by row of the panel: (rows, estimates)."""
@@ -178,11 +196,11 @@ class GroupTimeEffects(Rich):
     def pre_trend(self) -> pd.Series:
         """The joint test that all effects before treatment, and its anticipation, are 0.
 
-        `statistic` is Wald's; `freedom` is the number of effects. Its `p_value` is by chi-squared;
-        with G clusters by Hotelling's test of q means from G draws, F(q, G - q) of the statistic
-        times (G - q) / (G q), since few clusters give too small a covariance. `status` is
+        `statistic` is Wald's; `freedom` is the number of effects. Its `p_value` is Hotelling's,
+        since the covariance of few units or clusters is small and itself varies: that of each
+        group counts as a Wishart of its own, as in Pustejovsky and Tipton's HTZ. `status` is
         "estimated", "none_before" where no period can be tested, or "singular" where the effects
-        determine one another, or there are no more clusters than effects.
+        determine one another, or units or clusters are too few for so many effects.
 
         Raises
         ------
@@ -199,20 +217,16 @@ class GroupTimeEffects(Rich):
         test = {"statistic": np.nan, "freedom": float(len(rows)), "p_value": np.nan}
         if not len(rows):
             return pd.Series({**test, "status": NONE_BEFORE})
-        clusters = self.cells.units.cluster_count
         variance = self.covariance[np.ix_(rows, rows)]
-        if clusters is not None and clusters <= len(rows):
-            return pd.Series({**test, "status": SINGULAR})
         if not np.linalg.cond(variance) < 1 / np.finfo(float).eps:
             return pd.Series({**test, "status": SINGULAR})
+        left, factor = self.cells.units.hotelling(self.cells.influence[rows], variance)
         estimate = frame["estimate"].to_numpy(dtype=float)[rows]
-        test["statistic"] = float(estimate @ np.linalg.solve(variance, estimate))
-        test["p_value"] = float(chdtrc(len(rows), test["statistic"]))
-        if clusters is not None:
-            left = clusters - len(rows)
-            scaled = test["statistic"] * left / (clusters * len(rows))
-            test["p_value"] = float(fdtrc(len(rows), left, scaled))
-        return pd.Series({**test, "status": ESTIMATED})
+        wald = float(estimate @ np.linalg.solve(variance, estimate))
+        if left > 0:
+            p = float(fdtrc(len(rows), left, wald * factor))
+            test.update(statistic=wald, p_value=p)
+        return pd.Series({**test, "status": ESTIMATED if left > 0 else SINGULAR})
 
     def aggregate(
         self,
@@ -409,14 +423,9 @@ def _at_least(cells: Held, used: np.ndarray) -> dict[str, int]:
 
 
 def complete(
-    cells: Held,
-    kind: str,
-    settings: Any,
-    *,
-    outcome: str,
-    notes: tuple[str, ...] = (),
-    simulated: bool = False,
-) -> GroupTimeEffects:
+    cells: Held, kind: str, settings: Any, *,
+    outcome: str, notes: tuple[str, ...] = (), simulated: bool = False,
+) -> GroupTimeEffects:  # fmt: skip
     """Return effects with errors, intervals and a band, from estimates and influences."""
     covariance = cells.units.covariance(cells.influence)
     status = _status(cells, np.sqrt(np.diag(covariance)))

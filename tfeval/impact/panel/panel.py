@@ -83,15 +83,15 @@ class Panel(Rich):
             raise ParameterError(f"{name} is not fixed by unit. {suggest(name, known)}")
         return self.fixed[name].to_numpy()
 
-    def numbers(self, name: str) -> np.ndarray:
-        """Return a fixed column as numbers, missing as NaN.
+    def numbers(self, name: str, *, infinite: bool = False) -> np.ndarray:
+        """Return a fixed column as numbers, missing as NaN; infinite ones are refused if not asked.
 
         Raises
         ------
         ParameterError
             If there is none of the name.
         DataError
-            If it holds no numbers.
+            If it holds no numbers, or infinite ones.
         """
         self.column(name)
         if kind_of(plain(self.fixed[name])) in (TEXT, MIXED):
@@ -99,7 +99,8 @@ class Panel(Rich):
                 f"Column {name} of the panel must hold numbers: give a category as columns of 0 "
                 "and 1."
             )
-        return floats_of(self.fixed[name], f"Column {name} of the panel")
+        read = floats_of if infinite else _finite
+        return read(self.fixed[name], f"Column {name} of the panel")
 
     def take(self, kept: np.ndarray) -> Panel:
         """Return the panel of some units: a mask of all units, or their positions."""

@@ -137,7 +137,7 @@ class Synthetic(Rich):
         treated = given.astype(bool).to_numpy()
         if not isinstance(self.first, str):
             return treated, np.where(treated, float(self.first), np.nan)
-        starts = panel.numbers(self.first)
+        starts = panel.numbers(self.first, infinite=True)
         wrong = int((treated != np.isfinite(starts)).sum())
         if wrong:
             raise DataError(
