@@ -110,12 +110,22 @@ DRAWN = """[...document.querySelectorAll('figure > svg')].map(svg => {
               base - ABOVE * size, base + BELOW * size]})]})"""
 #: Pixels at which words can be read.
 LEAST = 9
+#: Tables whose caption is cut, or which leave the names of their rows behind when scrolled.
+LOST = """[...document.querySelectorAll('main .scroll')].filter(box => {
+  const name = box.querySelector('tbody th'), caption = box.querySelector('caption');
+  if (!box.checkVisibility() || !caption) return false;
+  const cut = caption.getBoundingClientRect().right > innerWidth;
+  box.scrollLeft = 9999;
+  const left = box.getBoundingClientRect().left;
+  return cut || name && box.scrollLeft > 60 && name.getBoundingClientRect().left < left - 1;
+}).map(box => box.ariaLabel)"""
 
 
-def test_words_in_drawings_can_be_read_on_a_telephone_and_do_not_touch(browser, chapters):
+def test_drawings_and_tables_can_be_read_on_a_telephone(browser, chapters):
     page, seen = browser.new_page(viewport={"width": 390, "height": 800}), 0
     for path in chapters:
         page.goto(path.as_uri())
+        assert page.evaluate(LOST) == [], path.stem
         script = DRAWN.replace("ABOVE", str(ABOVE)).replace("BELOW", str(BELOW))
         for title, wide, words in page.evaluate(script):
             seen += 1

@@ -272,8 +272,8 @@ class Results:
 
     def holds_few(self, choice: Choice) -> bool:
         """Return whether the study is there, and small enough for work ahead."""
-        held = self._kept.get(self._key(steps(choice), "study"))
-        return held is not None and len(held.treated) <= MANY
+        study = self._kept.get(self._key(steps(choice), "study"))
+        return study is not None and len(study.treated) <= MANY
 
     def _key(self, every: Mapping[str, Step], name: str) -> tuple[str, ...]:
         return name, *(every[one].call for one in _all_needs(every, name))
