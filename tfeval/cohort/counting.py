@@ -83,6 +83,7 @@ def _dated(records: Records, table: str, wanted: list[Outcome], *, by_person: bo
     if kind == "days":
         begun = rows["started_on"].epoch_days()
         done = rows["ended_on"].epoch_days().fill_null(FAR)
+        flags |= _without_overlap(rows[who], begun, done, flags)
     elif kind == "sums":
         begun, done = rows["term_start"].epoch_days(), rows["term_end"].epoch_days() + 1
         flags = {row.column: rows[row.column] for row in wanted}
@@ -97,6 +98,18 @@ def _dated(records: Records, table: str, wanted: list[Outcome], *, by_person: bo
     if kind == "sums":
         return narrowed
     return narrowed.filter(ibis.or_(*(narrowed[f"is_{m.name}"] for m in wanted)))
+
+
+def _without_overlap(
+    who: ibis.Value, begun: ibis.Value, done: ibis.Value, flags: Mapping[str, ibis.Value]
+) -> dict[str, ibis.Value]:
+    """Return, by outcome, from when a spell's days are new: a person's day counts once."""
+    earlier = ibis.window(group_by=who, order_by=[begun, done], rows=(None, -1))
+    starts = {}
+    for name, flag in flags.items():
+        reached = ibis.ifelse(flag & begun.notnull(), done, None).max().over(earlier)
+        starts[name.replace("is_", "new_", 1)] = ibis.greatest(begun, reached.fill_null(begun))
+    return starts
 
 
 def _counts(rows: ibis.Table, wanted: Outcome) -> ibis.Value:
@@ -116,7 +129,7 @@ def _total(joined: ibis.Table, wanted: Outcome, span: Window) -> ibis.Value:
         return _sum(ibis.ifelse(whole, joined[wanted.column], 0))
     flag = joined[f"is_{wanted.name}"]
     if wanted.kind == "days":
-        days = ibis.least(joined["to"], end) - ibis.greatest(joined["from"], start)
+        days = ibis.least(joined["to"], end) - ibis.greatest(joined[f"new_{wanted.name}"], start)
         return _sum(ibis.ifelse(flag & (days > 0), days, 0))
     on = joined[f"on_{wanted.name}"]
     return _sum(ibis.ifelse(flag & (on >= start) & (on < end), 1, 0))
