@@ -300,11 +300,12 @@ def counts(
         return sum(inside(row["incident_on"]) for row in rows)
 
     def days(rows: list[dict]) -> int:
-        total = 0
+        seen = set()  # a person's day counts once, in however many spells it lies
         for row in rows:
             stop = row["ended_on"] if present(row["ended_on"]) else date(9999, 1, 1)
-            total += max(0, (min(stop, end) - max(row["started_on"], start)).days)
-        return total
+            first, last = max(row["started_on"], start), min(stop, end)
+            seen |= {(row["person_id"], day) for day in range(first.toordinal(), last.toordinal())}
+        return len(seen)
 
     terms = [
         row

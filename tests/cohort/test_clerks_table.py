@@ -98,9 +98,10 @@ class Family:
         """Add a spell of work."""
         return self.spell("employment_spells", first, last, who)
 
-    def person(self, who: str, born: str) -> Family:
-        """Add a person."""
-        return self.add("people", person_id=who, birth_month=date.fromisoformat(born), role="child")
+    def person(self, who: str, born: str, **found: bool) -> Family:
+        """Add a person; `found` says in which sources, by default in all."""
+        born_on = date.fromisoformat(born)
+        return self.add("people", person_id=who, birth_month=born_on, role="child", **found)
 
 
 def crime() -> Family:
@@ -268,6 +269,112 @@ CASES: dict[str, tuple[Callable[[], Family], bool | None]] = {
     "abuse five months before the tests": (
         lambda: two("domestic_abuse", "crime_asb").add(
             "domestic_abuse_incidents", incident_on=date(2016, 12, 20)), False),
+    # Days at the ends of the half years: six months are [19 November, 20 May) of phase one, and
+    # [15 November, 16 May) of phase two.
+    "incidents on the day of joining are not before it": (
+        lambda: crime().asb(*("2013-05-20",) * 5, "2014-01-10"), False),
+    "the first day of the half year before is in it": (
+        lambda: crime().asb(*("2012-11-19",) * 5, *_OUT), True),
+    "the day before that is not": (
+        lambda: crime().asb(*("2012-11-18",) * 5, *_OUT), False),
+    "an offence six months before the tests is in the last six": (
+        lambda: two("school_attendance", "crime_asb").terms().offences("2016-11-15"), False),
+    "an offence the day before that is not": (
+        lambda: two("school_attendance", "crime_asb").terms().offences("2016-11-14"), True),
+    "abuse six months before the tests is in the last six": (
+        lambda: two("domestic_abuse", "crime_asb").add(
+            "domestic_abuse_incidents", incident_on=date(2016, 11, 15)), False),
+    "abuse the day before that is not": (
+        lambda: two("domestic_abuse", "crime_asb").add(
+            "domestic_abuse_incidents", incident_on=date(2016, 11, 14)), True),
+    "an admission on the day of joining, a year before the tests": (
+        lambda: two("health", "crime_asb").add(
+            "hospital_episodes", person_id="child", arrived_on=date(2016, 5, 16),
+            kind="emergency_admission"), False),
+    "an admission the day before joining": (
+        lambda: two("health", "crime_asb").add(
+            "hospital_episodes", person_id="child", arrived_on=date(2016, 5, 15),
+            kind="emergency_admission"), True),
+    "a caution is proven": (lambda: crime().offences("2014-02-01", outcome="cautioned"), False),
+    # Of age in the month: the day of birth is not recorded.
+    "an offence in the month of turning 18 is no minor's": (
+        lambda: crime().person("youth", "1996-01-01").offences("2014-01-31", who="youth"), True),
+    "an offence in the month before is": (
+        lambda: crime().person("youth", "1996-02-01").offences("2014-01-31", who="youth"), False),
+    "a claimant who turns 18 in the month of joining is an adult": (
+        lambda: Family().person("youth", "1995-05-01").terms(_U15, _U15, _U15)
+        .jsa("2013-05-01", "2013-08-01", "youth").work("2013-08-01", None, "youth"), True),
+    "one who turns 18 in the month after is none": (
+        lambda: Family().person("youth", "1995-06-01").terms(_U15, _U15, _U15)
+        .jsa("2013-05-01", "2013-08-01", "youth").work("2013-08-01", None, "youth"), False),
+    # Two children on opposite paths: offending is of all minors together.
+    "one child stops, the other begins: three, then two": (
+        lambda: crime().person("second", "2004-01-01")
+        .offences("2013-02-01", "2013-02-02", "2013-02-03")
+        .offences("2014-02-01", "2014-02-02", who="second"), True),
+    "one child stops, the other begins: three, then three": (
+        lambda: crime().person("second", "2004-01-01")
+        .offences("2013-02-01", "2013-02-02", "2013-02-03")
+        .offences("2014-02-01", "2014-02-02", "2014-02-03", who="second"), False),
+    # Terms of different length: absence is of all sessions of the three.
+    "34 of 230 sessions": (
+        lambda: Family().term("summer13", 30, unauthorised=14).term("autumn13", unauthorised=10)
+        .term("spring14", unauthorised=10), True),
+    "35 of 230 sessions": (
+        lambda: Family().term("summer13", 30, unauthorised=15).term("autumn13", unauthorised=10)
+        .term("spring14", unauthorised=10), False),
+    "225 of 250 sessions attended": (
+        lambda: two("school_attendance", "crime_asb").term("summer16", unauthorised=8)
+        .term("autumn16", unauthorised=7).term("spring17", 50, authorised=10), True),
+    "224 of 250 sessions attended": (
+        lambda: two("school_attendance", "crime_asb").term("summer16", unauthorised=8)
+        .term("autumn16", unauthorised=7).term("spring17", 50, authorised=11), False),
+    "three exclusions of one term from two schools": (
+        lambda: Family().term("summer13")
+        .term("autumn13", 50, excluded=2, end=date(2013, 10, 25))
+        .term("autumn13", 50, excluded=1, start=date(2013, 11, 4)).term("spring14"), False),
+    # Spells: over the year's end, a leap day, gaps of just so many weeks, two at once.
+    "91 days in work over the year's end": (
+        lambda: Family().terms(_U15, _U15, _U15).jsa("2013-01-01", "2013-12-01")
+        .work("2013-12-01", "2014-03-02"), True),
+    "90 days in work over the year's end": (
+        lambda: Family().terms(_U15, _U15, _U15).jsa("2013-01-01", "2013-12-01")
+        .work("2013-12-01", "2014-03-01"), False),
+    "the benefit again after just 13 weeks": (
+        lambda: Family().terms(_U15, _U15, _U15).jsa("2013-01-01", "2013-08-01")
+        .work("2013-08-01", None).jsa("2013-10-31", None), True),
+    "the benefit again a day before that": (
+        lambda: Family().terms(_U15, _U15, _U15).jsa("2013-01-01", "2013-08-01")
+        .work("2013-08-01", None).jsa("2013-10-30", None), False),
+    "phase two: on the benefit from a leap day, and again after just 26 weeks": (
+        lambda: two("work_finance", "crime_asb").asb("2017-01-10").jsa("2016-02-29", "2016-08-01")
+        .work("2016-08-01", None).jsa("2017-01-30", None), True),
+    "phase two: again a day before that": (
+        lambda: two("work_finance", "crime_asb").asb("2017-01-10").jsa("2016-02-29", "2016-08-01")
+        .work("2016-08-01", None).jsa("2017-01-29", None), False),
+    "off the benefit the day after joining": (
+        lambda: Family().terms(_U15, _U15, _U15).jsa("2013-01-01", "2013-05-21")
+        .work("2013-05-21", "2013-08-20"), True),
+    "two jobs that overlap, 91 days in all": (
+        lambda: Family().terms(_U15, _U15, _U15).jsa("2013-01-01", "2013-08-01")
+        .work("2013-08-01", "2013-10-01").work("2013-09-01", "2013-10-31"), True),
+    "two jobs that overlap, 90 days in all": (
+        lambda: Family().terms(_U15, _U15, _U15).jsa("2013-01-01", "2013-08-01")
+        .work("2013-08-01", "2013-10-01").work("2013-09-01", "2013-10-30"), False),
+    "two benefits, of which one ends later": (
+        lambda: Family().terms(_U15, _U15, _U15).jsa("2013-01-01", "2013-08-01")
+        .spell("benefit_spells", "2013-01-01", "2013-09-01", "adult",
+               benefit="employment_support_allowance").work("2013-08-01", "2013-11-19"), False),
+    # A move, and people not found in a source.
+    "a family that moved authority": (
+        lambda: Family().terms().add(
+            "family_moves", moved_on=date(2013, 10, 1), local_authority="E08000012"), True),
+    "nobody in work, an adult not found in the source": (
+        lambda: Family().person("other", "1982-01-01", linked_benefits=False)
+        .terms(_U15, _U15, _U15), None),
+    "no admission seen, an adult not found in the source": (
+        lambda: two("health", "crime_asb").person("other", "1982-01-01", linked_health=False),
+        None),
 }  # fmt: skip
 
 _WHOLE = {"one": "turned_around", "two": "sustained_progress"}
@@ -297,7 +404,7 @@ def _of_family(name: str, made: Family, *, joined: bool) -> dict[str, list[dict[
     home = [{"person_id": "adult", "birth_month": date(1980, 1, 1), "role": "adult"},
             {"person_id": "child", "birth_month": date(2003, 1, 1), "role": "child"}]  # fmt: skip
     found = dict.fromkeys(("linked_school", "linked_benefits", "linked_health"), True)
-    people = [one | found for one in home + made.rows.get("people", [])]
+    people = [found | one for one in home + made.rows.get("people", [])]
     rows = made.rows | {"families": [own], "people": people}
     return {
         table: [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -71,7 +72,26 @@ def two_periods(tables):
     return {"coverage": pd.concat([before, after])}
 
 
-@pytest.mark.parametrize("how", [twice, two_things, two_moves, two_periods])
+def at_once(tables):
+    """Every spell again, once or twice, some days later or sooner, ended or not."""
+    rng, new = np.random.default_rng(1), {}
+    for name in ("benefit_spells", "employment_spells", "social_care_episodes"):
+        rows = frame(tables, name)
+        parts = [rows]
+        for share in (1.0, 0.5):
+            some = rows[rng.random(len(rows)) < share].copy()
+            some["started_on"] = [first + timedelta(days=int(rng.integers(-60, 60)))
+                                  for first in some["started_on"]]  # fmt: skip
+            some["ended_on"] = [None if pd.isna(end) or rng.random() < 0.1
+                                else max(end + timedelta(days=int(rng.integers(-60, 60))), first)
+                                for first, end in zip(some["started_on"], some["ended_on"],
+                                                      strict=True)]  # fmt: skip
+            parts.append(some)
+        new[name] = pd.concat(parts)
+    return new
+
+
+@pytest.mark.parametrize("how", [twice, two_things, two_moves, two_periods, at_once])
 def test_rows_that_stand_twice_equal_the_slow_reference(tables, plain, how):
     now = changed(tables, **how(tables))
     found = cohort(as_records(now, ENDS_ON), horizon=HORIZONS)
@@ -81,6 +101,10 @@ def test_rows_that_stand_twice_equal_the_slow_reference(tables, plain, how):
     # What says the same counts once; what says two things is not known, and never none.
     if how in (twice, two_periods):
         pd.testing.assert_frame_equal(rows, plain)
+    elif how is at_once:
+        own = rows["out_of_work_12"].dropna()
+        assert (own > plain["out_of_work_12"].loc[own.index]).any()
+        assert (own <= 366 * rows["people"].loc[own.index]).all()
     elif how is two_things:
         assert len(rows) < len(plain)
     else:
@@ -88,6 +112,18 @@ def test_rows_that_stand_twice_equal_the_slow_reference(tables, plain, how):
         unknown = rows[rows["local_authority"] == "not known"]
         assert unknown["asb_incidents_12"].isna().all()
     check_flow(found)
+
+
+def test_a_gap_in_what_was_sent_leaves_what_lies_before_it_missing(tables, plain):
+    rows = frame(tables, "coverage")
+    cut = date(2018, 1, 1)  # after all that is counted of phase one
+    early = rows.assign(covered_to=cut)
+    late = rows[rows["covered_to"] > cut + timedelta(days=9)]
+    now = changed(tables, coverage=pd.concat([early, late.assign(
+        covered_from=cut + timedelta(days=9))]))  # fmt: skip
+    found = cohort(as_records(now, ENDS_ON), horizon=HORIZONS).to_pandas()
+    sent = plain["out_of_work_12"].notna().sum()
+    assert sent > 10 and found["out_of_work_12"].notna().sum() == 0
 
 
 def check_flow(found):

@@ -8,10 +8,11 @@ import json
 import subprocess
 from dataclasses import replace
 
+import ibis
 import pytest
 
 import tfeval as tf
-from tfeval.cohort.counting import outcomes_around
+from tfeval.cohort.counting import counts_around, outcomes_around
 from tfeval.display.names import REGISTRATIONS
 from tfeval.errors import ParameterError
 from tfeval.impact.plan import register as module
@@ -328,3 +329,84 @@ def test_another_cohort_than_the_registered_one_is_a_departure(records, write):
     other = run(tf.cohort(simulate(families=1500, seed=4).records))
     assert not other.frame["planned"].any()
     assert "not the one that was registered with the plan" in " ".join(other.notes)
+
+
+# --- every other way to see outcomes -------------------------------------------------------------
+
+#: Ways to see outcomes of records outside the cohort that was given the plan.
+DOORS = {
+    "a table": lambda made: made.records.table("offences").to_pandas(),
+    "a table by name": lambda made: made.records.tables["asb_incidents"],
+    "all tables": lambda made: dict(made.records.tables),
+    "a table as it came": lambda made: made.records.raw["benefit_spells"],
+    "all as they came": lambda made: list(made.records.raw.values()),
+    "the truth": lambda made: made.truth.effects(),
+    "another group": lambda made: tf.cohort(made.records, comparison="below_threshold"),
+    "another horizon": lambda made: tf.cohort(made.records, horizon=6),
+    "people": lambda made: tf.cohort(made.records, level="person"),
+    "another seed": lambda made: tf.cohort(made.records, seed=2),
+    "a panel": lambda made: panel(made.records),
+    "without the plan": lambda made: tf.cohort(made.records, plan=tf.read_plan()).open(),
+    "counts by hand": lambda made: counts_around(
+        tf.cohort(made.records, plan=tf.read_plan()).units, made.records, {"after": (0, 12)}),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def small():
+    return simulate(families=400, seed=3)
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_outcomes_seen_by_another_door_stand_as_opened(small, door):
+    own = replace(small, records=replace(small.records, opened=[]))
+    families = tf.cohort(own.records, plan=tf.read_plan())
+    assert own.records.opened == []
+    DOORS[door](own)
+    assert families.origin.opened[0] == ""
+    families.open(tf.read_plan())
+    assert families.origin.opened[0] == ""  # what was seen stays seen
+
+
+def test_who_there_is_and_what_was_before_opens_nothing(small):
+    own = replace(small.records, opened=[])
+    families = tf.cohort(own, plan=tf.read_plan())
+    own.table("families").to_pandas(), own.table("people").to_pandas(), list(own.tables)
+    tf.check_records(own)
+    families.baseline(), families.followed(12), families.hash, families.to_pandas()
+    outcomes_around(families, own, {"before": (-12, 0)})
+    tf.match(tf.study(families, months=12), order="random").balance().verdict()
+    assert own.opened == [] and "offences" in own.tables
+
+
+@pytest.mark.parametrize("look", [
+    lambda families, own: families.outcomes(12),
+    lambda families, own: outcomes_around(families, own, {"after": (0, 12)}),
+    lambda families, own: tf.results_tests(own, families, 12),
+    lambda families, own: tf.study(families, months=12, censoring="weighted_over_time"),
+])  # fmt: skip
+def test_a_cohort_that_is_only_said_to_be_open_is_closed(small, look):
+    own = replace(small.records, opened=[])
+    families = tf.cohort(own, plan=tf.read_plan())
+    for one in (families, replace(families, closed=False)):
+        with pytest.raises(ParameterError, match="The outcomes are closed"):
+            look(one, own)
+    assert own.opened == []
+
+
+def test_a_year_before_another_day_is_refused(small):
+    own = replace(small.records, opened=[])
+    families = tf.cohort(own, plan=tf.read_plan())
+    later = families.units.index_on + ibis.interval(months=12)
+    moved = replace(families, units=families.units.mutate(index_on=later))
+    with pytest.raises(ParameterError, match="not the cohort's own"):
+        outcomes_around(moved, own, {"before": (-12, 0)})
+
+
+def test_a_real_extract_opened_anew_is_not_unseen(small, tmp_path):
+    for name in small.records.tables:
+        small.records.table(name).to_pandas().to_parquet(tmp_path / f"{name}.parquet")
+    looked = tf.open_records(tmp_path)
+    looked.table("offences")
+    families = tf.cohort(tf.open_records(tmp_path), plan=tf.read_plan())
+    assert families.origin.opened == [""]

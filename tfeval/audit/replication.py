@@ -180,13 +180,13 @@ def _of_authorities(made: SimulatedRecords, number: int) -> SimulatedRecords:
     rng = np.random.default_rng([made.seed, number])
     codes = rng.choice(authority_codes(), number, replace=False).tolist()
     records = made.records
-    families = records.raw["families"]
+    families = records.sent["families"]
     first = families.group_by("family_id").aggregate(first_on=families["identified_on"].min())
     home = families.inner_join(first, "family_id")
     home = home.filter((home["identified_on"] == home["first_on"])
                        & home["local_authority"].isin(codes))  # fmt: skip
     kept = home.select("family_id").distinct().cache()
-    people = records.raw["people"].semi_join(kept, "family_id").select("person_id").cache()
+    people = records.sent["people"].semi_join(kept, "family_id").select("person_id").cache()
 
     def own(table: Any) -> Any:
         if "family_id" in table.columns:
@@ -195,7 +195,7 @@ def _of_authorities(made: SimulatedRecords, number: int) -> SimulatedRecords:
             return table.semi_join(people, "person_id")
         return table.filter(table["local_authority"].isin(codes))
 
-    tables = {name: own(table).to_pyarrow() for name, table in records.raw.items()}
+    tables = {name: own(table).to_pyarrow() for name, table in records.sent.items()}
     ids = set(kept.to_pandas()["family_id"])
     frames = {name: getattr(made.truth, name)
               for name in ("families", "people_outcomes", "family_outcomes")}  # fmt: skip

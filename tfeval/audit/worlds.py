@@ -311,7 +311,7 @@ def aggregates(records: Records) -> Aggregates:
             "too few to imitate. Name a larger one."
         )
     frame = families.to_pandas()
-    own = records.table("families")
+    own = records.rows("families")
     own = own.filter(own["phase"] == PHASE)
     matched = own.filter(own["attached_on"].notnull() & own["lead_practitioner_on"].isnull())
     waits = frame.loc[frame["treated"] == 1, "days_identified"]
@@ -336,7 +336,7 @@ def _imitated() -> list[str]:
 
 
 def _missed(records: Records) -> float:
-    people = records.table("people")
+    people = records.rows("people")
     shares = [
         float(1 - people[name].cast("int8").mean().execute())
         for name in ("linked_school", "linked_benefits") if name in people.columns
@@ -349,7 +349,7 @@ def _gaps(records: Records) -> dict[str, Any]:
     """Return which share of authorities sent nothing of a local table, or stopped early."""
     if "coverage" not in records.tables:
         return {}
-    cover = records.table("coverage").to_pandas()
+    cover = records.rows("coverage").to_pandas()
     everywhere = cover["local_authority"].nunique()
     local = cover[cover["source_table"].isin(LOCAL_TABLES)]
     tables = local["source_table"].nunique()

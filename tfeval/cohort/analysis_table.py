@@ -127,11 +127,11 @@ class Origin:
 
     Attributes
     ----------
-    table : ibis.Table
-        With every column.
     columns : DataFrame
         As `Cohort.columns`.
     settings : Settings
+    units : ibis.Table
+        As `Cohort.units`.
     opened : list of str
         Under what outcomes of its records were opened, in order, in whichever cohort of them: the
         hash of a plan that was registered by then, or "" for none. Empty while all are closed.
@@ -139,9 +139,10 @@ class Origin:
         What frames of the cohort carry, to be told by.
     """
 
-    table: ibis.Table
+    _table: ibis.Table
     columns: pd.DataFrame
     settings: Settings
+    units: ibis.Table
     opened: list[str] = field(default_factory=list)
     mark: str = field(default_factory=lambda: uuid4().hex)
 
@@ -149,9 +150,9 @@ class Origin:
         _ORIGINS[self.mark] = self
 
     @in_own_words("The cohort cannot be read")
-    def read(self, names: Iterable[str] | None = None) -> pd.DataFrame:
-        """Return the rows in order of unit, or some of their columns."""
-        rows = self.table.order_by("unit")
+    def _read(self, names: Iterable[str] | None = None) -> pd.DataFrame:
+        """Return the rows in order of unit, or some of their columns, outcomes too."""
+        rows = self._table.order_by("unit")
         return rows_of(rows if names is None else rows.select(*names))
 
     def __deepcopy__(self, memo: object) -> Origin:
@@ -276,7 +277,7 @@ class Cohort(Rich):
         if plan is not None:
             plan.check_registered()
         self.origin.opened.append("" if plan is None else plan.hash)
-        return replace(self, table=self.origin.table, closed=False, _frame=[])
+        return replace(self, table=self.origin._table, closed=False, _frame=[])
 
     @property
     def hash(self) -> str:
@@ -285,7 +286,7 @@ class Cohort(Rich):
 
     def hashes(self) -> dict[str, str]:
         """Return the SHA-256 of every column's values, by name, in order of unit."""
-        whole = self.to_pandas() if self.origin is None else self.origin.read()
+        whole = self.to_pandas() if self.origin is None else self.origin._read()
         return {str(name): column_hash(whole[name]) for name in whole}
 
     @property
@@ -344,7 +345,8 @@ class Cohort(Rich):
 
     def check_open(self) -> None:
         """Refuse to look after the index date while outcomes are closed."""
-        if self.closed:
+        # Nor is a cohort open that was only said to be.
+        if self.closed or (self.origin is not None and not self.origin.opened):
             raise ParameterError(
                 "The outcomes are closed, since the cohort was given a plan: register it, then "
                 "families = families.open(plan)."
@@ -363,7 +365,7 @@ class Cohort(Rich):
         """
         # Who was followed may be known while outcomes are closed: the design stage needs it.
         names = list(self._after(months)["name"])
-        outcomes = self.origin.read(names) if self.closed and self.origin else self._rows()[names]
+        outcomes = self.origin._read(names) if self.closed and self.origin else self._rows()[names]
         return outcomes.notna().any(axis=1)
 
     def _after(self, months: int | None = None) -> pd.DataFrame:

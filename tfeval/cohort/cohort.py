@@ -145,7 +145,7 @@ def cohort(
         simulated=records.simulated,
         units=units,
         records=records,
-        origin=Origin(table, columns.copy(), settings, records.opened),
+        origin=Origin(table, columns.copy(), settings, units, records.opened),
     )
     if plan is None:
         records.opened.append("")
@@ -163,7 +163,7 @@ def _refuse_repeated(records: Records) -> None:
 
 
 def _repeated(records: Records) -> ibis.Table:
-    people = records.table("people").filter(_.person_id.notnull())
+    people = records.rows("people").filter(_.person_id.notnull())
     each = people.group_by("person_id", "family_id").aggregate(times=_.count())
     return each.aggregate(rows=(each["times"] - 1).sum())
 
@@ -353,7 +353,7 @@ def _calendar(records: Records) -> pd.DataFrame:
 
 
 def _term_dates(records: Records) -> ibis.Table:
-    terms = records.table("school_terms")
+    terms = records.rows("school_terms")
     return terms.group_by("term_start", "term_end").aggregate(pupils=_.count())
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.cohort.columns import BEFORE, Window, column_of
 from tfeval.cohort.entry import FAR, as_date, as_number, first_day
-from tfeval.errors import in_own_words
+from tfeval.errors import ParameterError, in_own_words
 from tfeval.programme.outcomes import Outcome, cohort_outcomes
 from tfeval.records.relations import unread
 from tfeval.records.schema import TABLES, authority_codes
@@ -55,7 +55,7 @@ def counted(
     who = "person_id" if one_each else "family_id"
     reach = units.select("unit", who, *_edges(spans))
     if "person_id" in rows.columns and not one_each:
-        people = records.table("people").select("person_id", "family_id")
+        people = records.rows("people").select("person_id", "family_id")
         reach = reach.inner_join(people, "family_id").drop("family_id")
     joined = reach.inner_join(rows, "person_id" if "person_id" in rows.columns else "family_id")
     first = ibis.least(*(joined[span.start] for span in spans))
@@ -75,7 +75,7 @@ def _edges(spans: tuple[Window, ...]) -> list[str]:
 
 def _dated(records: Records, table: str, wanted: list[Outcome], *, by_person: bool) -> ibis.Table:
     """Return only the rows and columns that count, with dates as day numbers."""
-    rows = records.table(table)
+    rows = records.rows(table)
     kind = wanted[0].kind
     # Incidents are of a family, and of one of its people only where that is known.
     who = "family_id" if "family_id" in rows.columns and not by_person else "person_id"
@@ -83,6 +83,7 @@ def _dated(records: Records, table: str, wanted: list[Outcome], *, by_person: bo
     if kind == "days":
         begun = rows["started_on"].epoch_days()
         done = rows["ended_on"].epoch_days().fill_null(FAR)
+        flags |= _without_overlap(rows[who], begun, done, flags)
     elif kind == "sums":
         begun, done = rows["term_start"].epoch_days(), rows["term_end"].epoch_days() + 1
         flags = {row.column: rows[row.column] for row in wanted}
@@ -97,6 +98,18 @@ def _dated(records: Records, table: str, wanted: list[Outcome], *, by_person: bo
     if kind == "sums":
         return narrowed
     return narrowed.filter(ibis.or_(*(narrowed[f"is_{m.name}"] for m in wanted)))
+
+
+def _without_overlap(
+    who: ibis.Value, begun: ibis.Value, done: ibis.Value, flags: Mapping[str, ibis.Value]
+) -> dict[str, ibis.Value]:
+    """Return, by outcome, from when a spell's days are new: a person's day counts once."""
+    earlier = ibis.window(group_by=who, order_by=[begun, done], rows=(None, -1))
+    starts = {}
+    for name, flag in flags.items():
+        reached = ibis.ifelse(flag & begun.notnull(), done, None).max().over(earlier)
+        starts[name.replace("is_", "new_", 1)] = ibis.greatest(begun, reached.fill_null(begun))
+    return starts
 
 
 def _counts(rows: ibis.Table, wanted: Outcome) -> ibis.Value:
@@ -116,7 +129,7 @@ def _total(joined: ibis.Table, wanted: Outcome, span: Window) -> ibis.Value:
         return _sum(ibis.ifelse(whole, joined[wanted.column], 0))
     flag = joined[f"is_{wanted.name}"]
     if wanted.kind == "days":
-        days = ibis.least(joined["to"], end) - ibis.greatest(joined["from"], start)
+        days = ibis.least(joined["to"], end) - ibis.greatest(joined[f"new_{wanted.name}"], start)
         return _sum(ibis.ifelse(flag & (days > 0), days, 0))
     on = joined[f"on_{wanted.name}"]
     return _sum(ibis.ifelse(flag & (on >= start) & (on < end), 1, 0))
@@ -143,7 +156,7 @@ def follow_up(
     )  # fmt: skip
     if "coverage" not in records.tables:
         return followed.drop("local_authority")
-    cover = _periods(records.table("coverage"))
+    cover = _periods(records.rows("coverage"))
     days = {"from": cover["from"], "to": cover["to"]}
     # An authority without a row sent nothing: a cover that ends before it begins.
     sent = cover.group_by("local_authority").aggregate(
@@ -235,7 +248,7 @@ def _unlinked(
     records: Records, units: ibis.Table, table: str, spans: tuple[Window, ...]
 ) -> ibis.Table | None:
     """Return units with somebody who would be in a source and was not found there, by window."""
-    definition, people = TABLES[table], records.table("people")
+    definition, people = TABLES[table], records.rows("people")
     if definition.expected is None or definition.linked not in people.columns:
         return None
     youngest, too_old = definition.expected
@@ -265,18 +278,18 @@ def _unreadable(
     records: Records, units: ibis.Table, table: str, own: list[Outcome]
 ) -> ibis.Table | None:
     """Return units with a row of which a value that counts cannot be read: it may be any day's."""
-    raw, definition = records.raw[table], TABLES[table]
+    raw, definition = records.sent[table], TABLES[table]
     looked_at = {name for name in (definition.event_on, definition.ends_on) if name}
     for row in own:
         looked_at |= {row.column, row.above_zero, *(name for name, _values in row.where)}
     lost = [unread(raw[name], definition.columns[name])
             for name in sorted(looked_at) if name in raw.columns]  # fmt: skip
-    rows = records.table(table)
+    rows = records.rows(table)
     by_person = "person_id" in units.columns
     who = "family_id" if "family_id" in rows.columns and not by_person else "person_id"
     affected = raw.filter(ibis.or_(*lost)).select(**{who: raw[who].cast("string")}).distinct()
     if who == "person_id" and not by_person:
-        people = records.table("people").select("person_id", "family_id")
+        people = records.rows("people").select("person_id", "family_id")
         affected, who = (
             affected.inner_join(people, "person_id").select("family_id").distinct(),
             "family_id",
@@ -331,6 +344,8 @@ def outcomes_around(
     """
     if any(end > 0 for _start, end in spans.values()):
         families.check_open()
+    if families.origin is not None and families.units is not families.origin.units:
+        raise ParameterError("The index dates are not the cohort's own: make it with cohort.")
     return counts_around(families.units, records, spans, censored=censored)
 
 
@@ -355,6 +370,8 @@ def counts_around(
     DataFrame
         One row a unit, in the order of `unit`.
     """
+    if any(end > 0 for _start, end in spans.values()):
+        records.opened.append("")
     edges = {month: f"edge_{at}" for at, month in enumerate(sorted({*chain(*spans.values())}))}
     units = records.keep(_edged, units, tuple(edges.items()), censored)
     made = tuple(

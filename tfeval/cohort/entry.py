@@ -189,7 +189,7 @@ def _left(screened: ibis.Table) -> ibis.Table:
 
 def assessed(records: Records, treatment: str, rules: Phase) -> ibis.Table:
     """Return the phase's families with criteria counted and when first treated in any phase."""
-    families = records.table("families")
+    families = records.rows("families")
     supported, treated_on = families["lead_practitioner_on"].notnull(), families["attached_on"]
     if treatment == "supported":
         treated_on = ibis.ifelse(supported, treated_on, ibis.null("date"))
@@ -230,7 +230,7 @@ def _unreadable(records: Records, rules: Phase) -> ibis.Table:
 
     A day of attachment that cannot be read would else be none: a family never attached.
     """
-    raw, columns = records.raw["families"], TABLES["families"].columns
+    raw, columns = records.sent["families"], TABLES["families"].columns
     names = ("phase", "identified_on", "attached_on", "lead_practitioner_on", *rules.nominated)
     wrong = [unread(raw[name], columns[name]) for name in names if name in raw.columns]
     families = raw.filter(ibis.or_(*wrong)).select(lost=raw["family_id"].cast("string"))
@@ -393,4 +393,4 @@ def first_day(records: Records) -> date:
 
 
 def _covered_from(records: Records) -> ibis.Table:
-    return records.table("coverage").aggregate(day=_.covered_from.min())
+    return records.rows("coverage").aggregate(day=_.covered_from.min())

@@ -80,6 +80,7 @@ def results_tests(
     """
     if reading not in READINGS:
         raise ParameterError(f"There is no reading {reading}. {suggest(reading, READINGS)}")
+    families.check_open()
     settings = families.settings
     rules = phase(settings.phase)
     needed = rules.looks_at
@@ -172,7 +173,7 @@ def _inputs(
 
 
 def _people(records: Records, units: ibis.Table) -> ibis.Table:
-    people = records.table("people").select("person_id", "family_id", "birth_month")
+    people = records.rows("people").select("person_id", "family_id", "birth_month")
     return units.inner_join(people, "family_id").drop("family_id")
 
 
@@ -180,7 +181,7 @@ def _events(
     records: Records, units: ibis.Table, table: str, name: str, *, minors: bool
 ) -> pd.DataFrame:
     """Count events in the half year before the index date and in the last half year."""
-    rows = records.table(table)
+    rows = records.rows(table)
     if table == "offences":
         rows = rows.filter(rows["outcome"].isin(PROVEN_OUTCOMES))
         rows = rows.select("person_id", on="offence_on")
@@ -203,7 +204,7 @@ def _counted(joined: ibis.Table, flags: dict[str, ibis.Value]) -> pd.DataFrame:
 
 
 def _admissions(records: Records, units: ibis.Table) -> pd.DataFrame:
-    rows = records.table("hospital_episodes").filter(_.kind == "emergency_admission")
+    rows = records.rows("hospital_episodes").filter(_.kind == "emergency_admission")
     rows = rows.select("person_id", on="arrived_on")
     joined = _people(records, units).inner_join(rows, "person_id")
     day = joined["on"].epoch_days()
@@ -212,7 +213,7 @@ def _admissions(records: Records, units: ibis.Table) -> pd.DataFrame:
 
 
 def _in_need(records: Records, units: ibis.Table) -> pd.DataFrame:
-    rows = records.table("social_care_episodes").filter(_.kind.isin(["in_need", "protection_plan"]))
+    rows = records.rows("social_care_episodes").filter(_.kind.isin(["in_need", "protection_plan"]))
     joined = _people(records, units).inner_join(
         rows.select("person_id", "started_on", "ended_on"), "person_id"
     )
@@ -229,9 +230,9 @@ def _weeks_in_work(records: Records, units: ibis.Table) -> pd.DataFrame:
     months = (people["index_on"].year() - people["birth_month"].year()) * 12
     months = months + people["index_on"].month() - people["birth_month"].month()
     people = people.filter(months >= _MINOR_MONTHS)
-    benefits = records.table("benefit_spells")
+    benefits = records.rows("benefit_spells")
     benefits = benefits.filter(benefits["benefit"].isin(OUT_OF_WORK_BENEFITS))
-    spells = [_spells_of(people, table) for table in (benefits, records.table("employment_spells"))]
+    spells = [_spells_of(people, table) for table in (benefits, records.rows("employment_spells"))]
     claims, work = (one.to_pandas() for one in spells)
     keys = ["unit", "person_id"]
     at_entry = claims[(claims["begun"] <= claims["day0"]) & (claims["done"] > claims["day0"])]
@@ -272,7 +273,7 @@ def _spells_of(people: ibis.Table, spells: ibis.Table) -> ibis.Table:
 def _children(records: Records, units: ibis.Table, reading: str) -> pd.DataFrame:
     """Return each child's last three terms before the end, summed; who has none, with 0 terms."""
     people = _people(records, units)
-    rows = people.inner_join(records.table("school_terms"), "person_id")
+    rows = people.inner_join(records.rows("school_terms"), "person_id")
     began, ended = rows["term_start"].epoch_days(), rows["term_end"].epoch_days()
     earliest = rows["day0"] if reading == "after_entry" else rows["end"] - _THREE_TERMS
     rows = rows.filter((began >= earliest) & (ended < rows["end"]))

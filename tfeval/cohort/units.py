@@ -27,14 +27,14 @@ def units_of(records: Records, families: ibis.Table) -> ibis.Table:
     """Name the units, and find the authority in which each lived on its index date."""
     arm = ibis.ifelse(families["treated"] == 1, "treated", "comparison")
     units = families.mutate(unit=families["family_id"].concat(":", arm))
-    places = records.table("families").select("family_id", "local_authority", "identified_on")
+    places = records.rows("families").select("family_id", "local_authority", "identified_on")
     first = places.group_by("family_id").aggregate(identified_on=_.identified_on.min())
     home = places.inner_join(first, ["family_id", "identified_on"])
     home = home.group_by("family_id").aggregate(first_home=_.local_authority.min())
     units = units.left_join(home, "family_id").drop("family_id_right")
     if "family_moves" not in records.tables:
         return _with_household(records, units.rename(local_authority="first_home"))
-    moves = records.table("family_moves")
+    moves = records.rows("family_moves")
     past = units.select("unit", "family_id", "index_on").inner_join(moves, "family_id")
     past = past.filter(past["moved_on"] <= past["index_on"])
     last = past.group_by("unit").aggregate(moved_on=_.moved_on.max())
@@ -60,7 +60,7 @@ def described_columns(level: str) -> tuple[tuple[str, str], ...]:
 
 def _with_household(records: Records, units: ibis.Table) -> ibis.Table:
     """Add how many people, children and young children the family had on the index date."""
-    people = records.table("people").select("family_id", "birth_month")
+    people = records.rows("people").select("family_id", "birth_month")
     both = units.select("unit", "family_id", "index_on").inner_join(people, "family_id")
     both = both.filter(both["birth_month"] <= both["index_on"])
 
@@ -78,7 +78,7 @@ def _with_household(records: Records, units: ibis.Table) -> ibis.Table:
 
 def people_of(records: Records, units: ibis.Table) -> ibis.Table:
     """Return one row for each person born by the index date."""
-    people = records.table("people").select("person_id", "family_id", "birth_month", "sex", "role")
+    people = records.rows("people").select("person_id", "family_id", "birth_month", "sex", "role")
     each = units.inner_join(people, "family_id")
     each = each.filter(each["birth_month"] <= each["index_on"])
     months = (each["index_on"].year() - each["birth_month"].year()) * 12

@@ -221,14 +221,14 @@ def _refuse_settings(k: int, birth: str, by: Collection[str] | None) -> None:
 def _frames(records: Records) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return one row a family (its authorities), and one a person of these families."""
     for name, columns in _NEEDED.items():
-        lacks = [one for one in columns if one not in records.table(name).columns]
+        lacks = [one for one in columns if one not in records.rows(name).columns]
         if lacks:
             raise DataError(f"{name} lacks {', '.join(lacks)}: who is alike cannot be said.")
-    rows = records.table("families").select(*_NEEDED["families"]).distinct().to_pandas()
+    rows = records.rows("families").select(*_NEEDED["families"]).distinct().to_pandas()
     rows = rows.dropna(subset="family_id").sort_values(["family_id", "local_authority"])
     once = rows["local_authority"].fillna("").groupby(rows["family_id"]).agg("+".join)
     families = pd.DataFrame({"family_id": once.index, "authority": once.to_numpy()})
-    table = records.table("people")
+    table = records.rows("people")
     people = table.select(
         "family_id", "sex", "role", birth=table.birth_month.year() * 12 + table.birth_month.month()
     ).to_pandas()
@@ -297,7 +297,7 @@ def _traits(records: Records, families: pd.DataFrame, groups: Array) -> pd.DataF
     sizes = np.bincount(groups) if len(groups) else np.zeros(0, np.int64)
     rows = []
     for name in SENSITIVE:
-        if name not in records.tables or "person_id" not in records.table(name).columns:
+        if name not in records.tables or "person_id" not in records.rows(name).columns:
             continue
         ids = _family_ids(records, name)
         has = families["family_id"].isin(ids).to_numpy()
@@ -310,9 +310,9 @@ def _traits(records: Records, families: pd.DataFrame, groups: Array) -> pd.DataF
 
 
 def _family_ids(records: Records, name: str) -> pd.Series:
-    table: ibis.Table = records.table(name)
+    table: ibis.Table = records.rows(name)
     if "family_id" not in table.columns:
-        homes = records.table("people").select("person_id", "family_id")
+        homes = records.rows("people").select("person_id", "family_id")
         table = table.select("person_id").distinct().inner_join(homes, "person_id")
     return table.select("family_id").distinct().to_pandas()["family_id"]
 

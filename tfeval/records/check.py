@@ -241,7 +241,7 @@ def check_records(
     rows = {}
     for name in checked:
         counts, rows[name] = _row_faults(extract, name)
-        faults += [*counts, *_identifiers(name, extract.raw[name]), *_between_rows(extract, name)]
+        faults += [*counts, *_identifiers(name, extract.sent[name]), *_between_rows(extract, name)]
     return CheckReport(
         source=extract.source,
         simulated=extract.simulated,
@@ -251,7 +251,7 @@ def check_records(
         ignored=extract.ignored,
         files={name: extract.files[name] for name in checked if name in extract.files},
         unknown_columns=tuple(plain_names(
-            f"{name}.{column}" for name in checked for column in extract.raw[name].columns
+            f"{name}.{column}" for name in checked for column in extract.sent[name].columns
             if column not in TABLES[name].columns)),
         renamed=_renamed(extract, checked),
     )  # fmt: skip
@@ -261,7 +261,7 @@ def _renamed(records: Records, names: list[str]) -> dict[str, int]:
     """Count the rows with a code that an authority of 2012-15 had in other years."""
     counts: Counter[str] = Counter()
     for name in names:
-        raw = records.raw[name]
+        raw = records.sent[name]
         for column, one in TABLES[name].columns.items():
             if one.kind == "authority" and column in raw.columns and raw[column].type().is_string():
                 times = raw[column].isin(list(renamed_codes())).sum().to_pyarrow().as_py()
@@ -273,13 +273,13 @@ def _chosen(records: Records, only: Collection[str] | None) -> list[str]:
     for name in only or ():
         if name not in TABLES:
             raise ParameterError(f"There is no table {name}. {suggest(name, TABLES)}")
-    return [name for name in records.raw if only is None or name in only]
+    return [name for name in records.sent if only is None or name in only]
 
 
 def _shape(records: Records) -> Iterator[Fault]:
     for name, table in TABLES.items():
-        if name in records.raw:
-            yield from _columns(name, records.raw[name])
+        if name in records.sent:
+            yield from _columns(name, records.sent[name])
         elif table.needed:
             yield Fault(name, "", "missing table", None, "Nothing can be answered without it.")
     for name, near in unknown_tables(records).items():
@@ -321,14 +321,14 @@ def _fits(kind: Any, wanted: Column) -> bool:
 def _optional(records: Records) -> Mapping[str, str]:
     return {
         f"{name}.{column}": definition.description.rstrip(".")
-        for name, raw in records.raw.items()
+        for name, raw in records.sent.items()
         for column, definition in TABLES[name].columns.items()
         if not definition.required and column not in raw.columns
     }
 
 
 def _row_faults(records: Records, name: str) -> tuple[list[Fault], int]:
-    raw, columns = records.raw[name], TABLES[name].columns
+    raw, columns = records.sent[name], TABLES[name].columns
 
     def read(column: str) -> ibis.Value:
         return read_as(raw[column], columns[column])

@@ -23,8 +23,12 @@ records (else it is today).
 - A spell is half-open: `started_on` is its first day, `ended_on` the first day on which it no
   longer held, empty if it still did when the records end.
 - A term and a window of coverage are closed: their last day belongs to them.
+- A person's day counts once towards an outcome of days, in however many spells of that kind it
+  lies (two placements, two jobs at once). Events all count, and sessions of a pupil's rows of one
+  term, in two schools, add up.
 - No row means that nothing happened only where `coverage` says that the authority's records were
-  sent for that day.
+  sent for that day. Periods that touch are one; where there is a gap only what was sent after the
+  last gap counts as sent, so an outcome before it is missing, and never none.
 - Authorities are those of 2012-15. A code that the same area had in other years is read as that of
   then (`authority_codes`); of one that is a part of an authority, or lies over several, families
   are not placed."""

@@ -281,9 +281,9 @@ def pseudonymise(
     if birth not in PERIODS:
         raise ParameterError(f"birth is a period of birth. {suggest(birth, PERIODS)}")
     records = connect(source)
-    if not records.raw:
+    if not records.sent:
         raise DataError("The source holds no table of the schema: there is nothing to write.")
-    readings = {name: _read(records, name) for name in records.raw}
+    readings = {name: _read(records, name) for name in records.sent}
     every = [(f"{t}.{c}", one) for t, fields in readings.items() for c, one in fields.items()]
     strays = [one.stray for _, one in every if one.stray]
     refuse_strays(strays, set_missing=set_missing)
@@ -292,7 +292,7 @@ def pseudonymise(
         words += _make_map(records, kind, key)
     rows = {}
     with written_whole(Path(target), private=True) as (folder,):
-        for name in records.raw:
+        for name in records.sent:
             rewritten = _rewritten(records, name, readings[name], birth)
             rows[name] = _write(rewritten, TABLES[name], folder / f"{name}.parquet")
             _hold_to_schema(folder / f"{name}.parquet", TABLES[name])
@@ -324,7 +324,7 @@ def _born_in(raw: ibis.Table) -> str | None:
 
 def _read(records: Records, name: str) -> dict[str, Reading]:
     """Read all columns of a table but its identifiers and row numbers."""
-    raw, columns = records.raw[name], dict(TABLES[name].columns)
+    raw, columns = records.sent[name], dict(TABLES[name].columns)
     born = columns.pop("birth_month", None)
     wanted: dict[str, Column] = {
         column: one
@@ -350,7 +350,7 @@ def _make_map(records: Records, kind: str, key: bytes) -> Counter[str]:
     """Make a temporary table from identifiers, as they came, to pseudonyms; count the missing."""
     columns = [
         (f"{name}.{column}", raw.select(real=text))
-        for name, raw in records.raw.items()
+        for name, raw in records.sent.items()
         for column, text in _keys(name, raw).items()
         if _kind(column) == kind
     ]
@@ -382,7 +382,7 @@ def _map_name(kind: str) -> str:
 def _rewritten(
     records: Records, name: str, readings: Mapping[str, Reading], birth: str
 ) -> ibis.Table:
-    raw, columns = records.raw[name], TABLES[name].columns
+    raw, columns = records.sent[name], TABLES[name].columns
     values = {column: one.value for column, one in readings.items()}
     born = _born_in(raw) if name == "people" else None
     if born:
@@ -443,7 +443,7 @@ def _hold_to_schema(file: Path, definition: Table) -> None:
 def _left_out(records: Records) -> list[str]:
     return [
         f"{name}.{column}"
-        for name, raw in records.raw.items()
+        for name, raw in records.sent.items()
         for column in raw.columns
         if column not in TABLES[name].columns
     ]

@@ -26,6 +26,7 @@ from tfeval.records.identifiers import refuse_identifiers
 from tfeval.records.private import duckdb_connection
 from tfeval.records.relations import kept, typed
 from tfeval.records.schema import TABLES
+from tfeval.records.watched import Watched, opened_of
 
 # What `about.json` says of an extract, held to its types before anything rests on it.
 #: Fields that something rests on, and how each is written.
@@ -169,9 +170,21 @@ class Records(Rich):
         default_factory=dict, init=False, repr=False, compare=False
     )
     opened: list[str] = field(default_factory=list, repr=False, compare=False)
+    #: `raw`, for this package's own steps: who hands out what happened to anybody says so itself.
+    sent: Mapping[str, ibis.Table] = field(init=False, repr=False, compare=False)
+    _typed: Mapping[str, ibis.Table] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for name, quiet in (("tables", "_typed"), ("raw", "sent")):
+            own = getattr(self, name)
+            own = own.quiet if isinstance(own, Watched) else own
+            object.__setattr__(self, quiet, own)
+            object.__setattr__(self, name, Watched(own, self.opened))
 
     def table(self, name: str) -> ibis.Table:
         """Return a table as an Ibis expression.
+
+        One of what happened to people opens outcomes: a plan registered later says so.
 
         Parameters
         ----------
@@ -183,8 +196,13 @@ class Records(Rich):
         DataError
             If the extract lacks it, with what can therefore not be answered.
         """
-        if name in self.tables:
-            return self.tables[name]
+        rows = self.rows(name)
+        return self.tables.get(name, rows)
+
+    def rows(self, name: str) -> ibis.Table:
+        """Return a table for this package's own steps, as `table` does; it opens nothing."""
+        if name in self._typed:
+            return self._typed[name]
         if name in TABLES:
             raise DataError(
                 f"The extract has no table {name}, so it cannot answer: {TABLES[name].answers}."
@@ -203,7 +221,7 @@ class Records(Rich):
 
     @cached_property
     def _form(self) -> str:
-        forms = [(one.get_name(), one.op().namespace, one.schema()) for one in self.raw.values()]
+        forms = [(one.get_name(), one.op().namespace, one.schema()) for one in self.sent.values()]
         return repr((forms, self.ends_on))
 
     @property
@@ -264,18 +282,18 @@ def open_records(
     (True, {})
     """
     records = connect(source, memory_limit=memory_limit, spill_to=spill_to)
-    refuse_identifiers(records.raw)
+    refuse_identifiers(records.sent)
     _refuse_vanishing(records)
     _refuse_strangers(records)
-    absent = [name for name, table in TABLES.items() if table.needed and name not in records.raw]
+    absent = [name for name, table in TABLES.items() if table.needed and name not in records.sent]
     if absent:
         raise DataError(
             f"{records.source} has no table {' and '.join(absent)}: nothing can be answered "
-            f"without. Tables found: {', '.join(records.raw) or 'none'}."
+            f"without. Tables found: {', '.join(records.sent) or 'none'}."
         )
     lacking = [
         f"{name}.{column}"
-        for name, table in records.raw.items()
+        for name, table in records.sent.items()
         for column, definition in TABLES[name].columns.items()
         if definition.required and column not in table.columns
     ]
@@ -284,7 +302,9 @@ def open_records(
             f"{records.source} lacks {_listed(lacking)}: add the columns (data/README.md says "
             "what they hold), or leave the whole table out."
         )
-    return records
+    if records.simulated or not isinstance(source, str | Path):
+        return records
+    return replace(records, opened=opened_of(Path(source)))
 
 
 def _refuse_vanishing(records: Records) -> None:
@@ -294,7 +314,7 @@ def _refuse_vanishing(records: Records) -> None:
             raise DataError(f"{file} in {records.source} is not read. {cure}")
     for name in sorted(spelt_otherwise(records.unknown, set(TABLES))):
         raise DataError(f"{records.source} spells {name} in another way: call the table so.")
-    for name, raw in records.raw.items():
+    for name, raw in records.sent.items():
         if odd := spelt_otherwise(raw.columns, set(TABLES[name].columns)):
             raise DataError(
                 f"{name} in {records.source} spells {_listed(sorted(odd))} in another way "
@@ -310,14 +330,14 @@ def _refuse_strangers(records: Records) -> None:
     """Refuse a table of nobody who is known: nothing would seem to have happened to anybody."""
     if records.connection.name != "duckdb":
         return
-    for name, raw in records.raw.items():
+    for name, raw in records.sent.items():
         for column, target in TABLES[name].links.items():
             other, key = target.split(".")
-            if column in raw.columns and key in getattr(records.raw.get(other), "columns", ()):
+            if column in raw.columns and key in getattr(records.sent.get(other), "columns", ()):
                 # In the engine's own words, which Ibis would take ten times as long to find.
                 some = f'SELECT CAST("{column}" AS VARCHAR) FROM {_place(raw)} '
                 some += f'WHERE "{column}" IS NOT NULL LIMIT {_FIRST_ROWS}'
-                known = f"SELECT 1 FROM {_place(records.raw[other])} "
+                known = f"SELECT 1 FROM {_place(records.sent[other])} "
                 known += f'WHERE CAST("{key}" AS VARCHAR) IN ({some})'
                 question = f"SELECT EXISTS({some}) AND NOT EXISTS({known})"
                 if records.connection.raw_sql(question).fetchone()[0]:

@@ -201,7 +201,8 @@ class World:
             days = self.calendar.monday(np.arange(self.calendar.weeks))[:, None]
             family = lived.chains["truant"].family[mine]
             factor = self.factor("sessions_unauthorised", world, family, days)
-            rest = np.random.default_rng(self.seeds["rounding"]).random(lived.missed.shape)
+            rng = np.random.default_rng(self.seeds["rounding"])
+            rest = rng.random(lived.missed.size).reshape(lived.missed.shape)
             # As many on average, whole each week.
             then = terms.missed(np.floor(missed * factor + rest[:, mine]))
         usual = np.minimum(usual, terms.possible)

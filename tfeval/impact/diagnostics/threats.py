@@ -177,7 +177,7 @@ def contamination(request: Asked, effects: pd.DataFrame) -> Contaminated:
     sample, design = request.design.study, request.design
     frame = request.families.to_pandas()
     ends = frame["index_on"].astype("datetime64[ns]") + pd.DateOffset(months=request.months)
-    attached = request.records.table("families").select("family_id", "attached_on").to_pandas()
+    attached = request.records.rows("families").select("family_id", "attached_on").to_pandas()
     first = pd.to_datetime(attached["attached_on"]).groupby(attached["family_id"]).min()
     in_any_way = (frame["family_id"].map(first) < ends).to_numpy()
     treated = frame["treated"].to_numpy() == 1

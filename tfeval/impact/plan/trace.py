@@ -76,7 +76,7 @@ def traced(
     origin, rows = design.study.origin, frozenset(row_hashes(effects.frame))
     if origin is None:
         return Trace(plan, departures=(NOT_TRACED,), rows=rows)
-    whole = origin.read()
+    whole = origin._read()
     beside = _Beside(design.study, origin, whole, fewest)
     # What is wrong already makes all that follows from it wrong too, and is said alone.
     departures = [*beside.rows(), *beside.roles()] or [*beside.values()] or [*beside.design(design)]

@@ -255,7 +255,7 @@ def _write(made: SimulatedRecords, place: Path) -> None:
         quoted = str(draft / _RECORDS).replace("'", "''")
         connection = made.records.connection
         connection.raw_sql(f"ATTACH '{quoted}' AS kept")
-        for name in made.records.raw:
+        for name in made.records.sent:
             connection.raw_sql(f"CREATE TABLE kept.{name} AS FROM {name}")
         connection.raw_sql("DETACH kept")
         (draft / _RECORDS).with_suffix(".json").write_text(json.dumps(dict(made.records.about)))
