@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -135,3 +136,12 @@ def means_that_are_not_there(lines: list) -> set[str]:
     """Areas whose families are shown, and no mean beside them: nobody had more than one."""
     size, mean = by_area(lines, "families"), by_area(lines, "mean:offences")
     return {area for area, line in size.items() if line.shown} - set(mean)
+
+
+def drawn(svg: str) -> list[float]:
+    """Read the lengths of bars from a drawing's coordinates, by its ticks."""
+    ticks = re.findall(r'<text x="([\d.]+)"[^>]*text-anchor="middle"[^>]*>([\d,]+)<', svg)
+    (first, zero), (last, top) = [(float(x), float(said.replace(",", "")))
+                                  for x, said in (ticks[0], ticks[-1])]  # fmt: skip
+    bars = re.findall(r'd="M([\d.]+) [\d.]+L([\d.]+) [^"]*" fill="#12436d"', svg)
+    return [(float(end) - float(begin)) * (top - zero) / (last - first) for begin, end in bars]

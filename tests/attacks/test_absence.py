@@ -7,12 +7,17 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from tests.attacks.attacks import areas_without, by_area, means_that_are_not_there
+from tests.attacks.attacks import areas_without, by_area, drawn, means_that_are_not_there
 from tests.attacks.world import REGIONS, as_shown, cells_of, families, released
+from tfeval.display.charts import bar_chart
+from tfeval.programme.programmes import programmes
 from tfeval.release.ledger import Ledger
 from tfeval.release.pages import _tables_html, register_of
 from tfeval.release.released import release_cells
-from tfeval.report.cells import together
+from tfeval.release.released_parts import PARTS
+from tfeval.release.values import Numbers
+from tfeval.report.cells import Maker, together
+from tfeval.report.chapters.group_cells import add_attached
 
 EMPTY, ALIKE = "E00000020", "E00000040"
 OWN = [code for code, region in REGIONS.items() if region == "Region 8"]
@@ -127,3 +132,21 @@ def test_two_reports_of_one_release_cross_no_line(people):
                for count in (9, 10)]  # fmt: skip
     frame = release_cells(together(reports, ["narrow", "wide"]), Ledger()).frame
     assert not frame.loc[frame["number"] == "families", "shown"].any()
+
+
+def test_coordinates_of_a_drawing_are_released_numbers():
+    """A label is rounded, and the bar beside it is as long as it was drawn."""
+    counts = {2012: 137, 2013: 213, 2014: 58, 2015: 7}
+    off = bar_chart([str(year) for year in counts], list(counts.values()), title="2013 had most",
+                    alt="Bar chart of families by year, rounded.", x_label="Families")  # fmt: skip
+    assert [round(one) for one in drawn(off.svg())] == list(counts.values())
+    years = pd.Series([f"{year}-05-01" for year, count in counts.items() for _ in range(count)])
+    maker, treated = Maker(range(len(years)), ["E1"] * len(years), {}), years.notna().to_numpy()
+    england = {"arm": "treated", "level": "england", "area": "England", "months": 12}
+    maker.count(treated, number="families", **england)
+    add_attached(maker, years, treated, programmes()["one"], 12)
+    table = register_of(release_cells(maker.made(), Ledger()))
+    chart = PARTS["02_families_and_data"]["families.attached_chart("](Numbers(table, {}), "")
+    assert (table["shown"] == "no").sum() >= 1
+    read = drawn(chart.svg())
+    assert len(read) >= 2 and all(abs(one - 10 * round(one / 10)) < 0.5 for one in read)

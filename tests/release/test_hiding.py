@@ -74,6 +74,41 @@ def test_numbers_that_contradict_each_other_are_refused():
         reach(table(rows).drop(columns="exact"))
 
 
+def of_means(hidden: set[tuple[str, str]]) -> pd.DataFrame:
+    """Means of two groups in a region and its two areas, and the effects between them."""
+    rows = []
+    for area, parent, n, pair in (("R", "", 200, (1.0, 0.8)), ("A", "R", 150, (1.2, 0.9)),
+                                  ("B", "R", 50, (0.4, 0.5))):  # fmt: skip
+        kinds = {"mean": (*zip(("treated", "comparison"), pair, strict=True),),
+                 "effect": (("both", pair[0] - pair[1]),)}  # fmt: skip
+        for kind, values in kinds.items():
+            for arm, value in values:
+                name = "mean:x:nearest:capped"
+                name = name if kind == "mean" else "effect:x:nearest:difference:ATT:capped"
+                shown = (kind, area) not in hidden
+                rows.append({
+                    "kind": kind, "number": name, "arm": arm, "area": area, "parent": parent,
+                    "level": "authority" if parent else "region", "n": n, "exact": value,
+                    "released": round(value, 2) if shown else np.nan, "shown": shown,
+                    "need": 0.5 if kind == "effect" else 0.01,
+                })  # fmt: skip
+    frame = pd.DataFrame(rows).assign(months=12, base="", within="", lacking=np.nan, unit=0.01,
+                                      signed=True, guarded=False)  # fmt: skip
+    return frame.assign(sensitive=~frame["shown"])
+
+
+def test_an_effect_is_known_from_two_means():
+    # B's effect is what the region's leaves; theirs follow from means, which need not be hidden.
+    frame = of_means({("mean", "B"), ("effect", "B")})
+    more, reached = hide_more(frame)
+    left = frame[frame["shown"] & ~more]
+    shown = {(row["arm"], row["area"]) for row in left.to_dict("records")}
+    known = [("both", area) in shown or {("treated", area), ("comparison", area)} <= shown
+             for area in ("R", "A")]  # fmt: skip
+    assert more.any() and not all(known)
+    assert len(reached) == 3 and all(one.safe for one in reached)
+
+
 def two_times(first: list[bool], second: list[bool], third: list[bool] | None = None) -> Cells:
     """Cells of one number over several months, or in several reports, of some families."""
     made = []
