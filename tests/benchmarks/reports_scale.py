@@ -62,7 +62,9 @@ def script(number: int, out: Path) -> None:
     from IPython.utils.capture import capture_output
 
     from tfeval.report.fork_server import groups
+    from tfeval.settings import DRAWINGS_ALONE
 
+    os.environ[DRAWINGS_ALONE] = "yes"
     for group in groups():
         for name in group:
             importlib.import_module(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import random
+import shutil
 import stat
 import unicodedata
 from pathlib import Path
@@ -130,6 +131,19 @@ def changed(folder: Path, tmp_path: Path):
         return source
 
     return change
+
+
+@pytest.mark.parametrize("file", ["people.zip", "people.xlsx", "people.csv/part.xlsx"])
+def test_a_table_in_a_file_that_is_not_read_does_not_vanish(real, tmp_path, file) -> None:
+    place = tmp_path / "unread"
+    shutil.copytree(real, place)
+    for known in place.glob("people.*"):
+        known.unlink()
+    (place / file).parent.mkdir(exist_ok=True)
+    (place / file).write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"people\.\w+.* is not read"):
+        pseudonymise(place, tmp_path / "out", KEY)
+    assert not (tmp_path / "out").exists()
 
 
 def test_faults_between_rows_are_kept_for_the_checks(changed, tmp_path: Path) -> None:

@@ -69,6 +69,28 @@ def test_a_forked_kernel_shows_and_imports_what_a_new_one_does(server, tmp_path)
     assert "image/png" in kinds and "statsmodels" not in forked[".imported.json"].decode()
 
 
+def test_one_of_many_pages_has_drawings_alone_and_the_next_kernel_pictures_too(server, tmp_path):
+    draws = [
+        "# Drawn?",
+        (
+            "code",
+            "from tfeval.display.charts import bar_chart\n"
+            "bar_chart(['a'], [1], title='One', alt='A bar that is one long.')",
+        ),
+    ]
+
+    def kinds(folder: str, *server: WarmKernels, **options: bool) -> set[str]:
+        done, failure, _ = ran(draws, tmp_path / folder, *server, **options)
+        assert failure is None
+        (output,) = [output for cell in done["cells"] for output in cell.get("outputs", [])]
+        assert output["metadata"].keys() == output["data"].keys() & {"image/png"}
+        return set(output["data"])
+
+    alone = kinds("alone", server, drawings_alone=True)
+    assert alone == kinds("anew", drawings_alone=True)
+    assert kinds("both", server) == alone | {"image/png"} != alone and server.refused == ""
+
+
 def test_each_draws_its_own_numbers(server, tmp_path):
     draws = ["# Chance?", ("code", "import random\nimport numpy as np\n"
                                    "print(random.random(), np.random.rand())")]  # fmt: skip

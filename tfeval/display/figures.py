@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ import pandas as pd
 from tfeval.display.tables import Citation, citations, source_line
 from tfeval.display.words import plain
 from tfeval.errors import ReportError
+from tfeval.settings import DRAWINGS_ALONE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -185,14 +187,11 @@ class Chart:
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         wide, high = self.figure.get_size_inches()
         shown = {"alt": self.alt, "width": round(wide * 96), "height": round(high * 96)}
+        bundle = {SVG_MIME: self.svg(), CHART_MIME: self.content(), "text/plain": self.text()}
+        if DRAWINGS_ALONE in os.environ:
+            return bundle, {}
         # JupyterLab shows SVG in notebooks that it trusts, and PNG in the others.
-        bundle = {
-            SVG_MIME: self.svg(),
-            "image/png": self.png(),
-            CHART_MIME: self.content(),
-            "text/plain": self.text(),
-        }
-        return bundle, {"image/png": shown}
+        return bundle | {"image/png": self.png()}, {"image/png": shown}
 
     def __repr__(self) -> str:
         return self.text()

@@ -41,7 +41,7 @@ from tfeval.records.anonymity import PERIODS, Anonymity, anonymity
 from tfeval.records.identifiers import plain_names
 from tfeval.records.private import open_to_others, write_private, written_whole
 from tfeval.records.schema import TABLES, Column, Table, authority_codes
-from tfeval.records.store import Records, connect
+from tfeval.records.store import Records, connect, refuse_unread
 
 #: Where the key is looked for, unless a file is named.
 KEY_VARIABLE = "TFEVAL_PSEUDONYM_KEY"
@@ -257,8 +257,9 @@ def pseudonymise(
     Raises
     ------
     DataError
-        If the source holds no table of the schema, or what the schema does not allow, said with
-        table, column, count and the kinds of identifier that it looks like.
+        If the source holds no table of the schema, a file of one that is not read, or what the
+        schema does not allow, said with table, column, count and the kinds of identifier that it
+        looks like.
     TfevalError
         If the target exists. Nothing half-written stays behind.
 
@@ -281,6 +282,7 @@ def pseudonymise(
     if birth not in PERIODS:
         raise ParameterError(f"birth is a period of birth. {suggest(birth, PERIODS)}")
     records = connect(source)
+    refuse_unread(records)
     if not records.sent:
         raise DataError("The source holds no table of the schema: there is nothing to write.")
     readings = {name: _read(records, name) for name in records.sent}

@@ -307,11 +307,16 @@ def open_records(
     return replace(records, opened=opened_of(Path(source)))
 
 
-def _refuse_vanishing(records: Records) -> None:
-    """Refuse what would else be passed over as if it had not been sent."""
+def refuse_unread(records: Records) -> None:
+    """Refuse a table whose file is of a kind that is not read, as if it had not been sent."""
     for file, cure in records.unread.items():
         if file.partition("/")[0].partition(".")[0] in TABLES:
             raise DataError(f"{file} in {records.source} is not read. {cure}")
+
+
+def _refuse_vanishing(records: Records) -> None:
+    """Refuse what would else be passed over as if it had not been sent."""
+    refuse_unread(records)
     for name in sorted(spelt_otherwise(records.unknown, set(TABLES))):
         raise DataError(f"{records.source} spells {name} in another way: call the table so.")
     for name, raw in records.sent.items():

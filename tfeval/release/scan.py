@@ -61,7 +61,7 @@ _HALF_DIGIT = 0.0005 + 1e-9
 #: A number as it is written, or none.
 _WRITTEN = re.compile(r"(?:-?\d+(?:\.\d+)?(?:e-?\d+)?)?")
 #: What columns say beside keys, areas and numbers.
-_UNITS = {"", "share", "sd", "families", "events"}
+_UNITS = {"share", "sd", "families", "events"}
 _SAID = {
     "kind": {"count", "share", "mean", "effect", "balance"},
     "level": {"england", "region", "authority"},
@@ -252,13 +252,15 @@ def _texts(register: pd.DataFrame) -> Iterator[str]:
     for column in ("number", "outcome", "months", "base", "within"):
         if not register[column].str.fullmatch(r"[A-Za-z0-9_:]*").all():
             yield f"column {column}: no key"
-    units = {unit for one in OUTCOMES.values() for unit in (one.unit, one.per)}
-    allowed = {"unit_of": units | _UNITS, "arm": set(ARMS)} | _SAID
+    units = " ".join(f"{one.unit} {one.per}" for one in OUTCOMES.values()).split()
+    if not set(" ".join(register["unit_of"]).split()) <= {*units, *OUTCOMES, *_UNITS}:
+        yield "column unit_of: what it never says"
+    allowed = {"arm": set(ARMS)} | _SAID
     for column in allowed.keys() & {*register.columns}:
         if not set(register[column]) <= allowed[column]:
             yield f"column {column}: what it never says"
-    parts = [register[name] for name in ("number", "months", "arm", "area")]
-    if not (register["id"] == parts[0].str.cat(parts[1:], sep="|")).all():
+    own = register[["number", "months", "arm", "area"]].agg("|".join, axis=1)
+    if not (register["id"] == own).all():
         yield "column id: not that of its number, months, group and area"
     keys = (set(register[name]) for name in ("number", "outcome", "base", "within"))
     text = "\n".join(sorted(set().union(*keys)))

@@ -111,7 +111,7 @@ class Failure:
 
 def execute(
     content: Mapping[str, Any], parameters: Mapping[str, Any], folder: Path, *,
-    keeps_files: bool = False, cell_minutes: float = CELL_MINUTES,
+    keeps_files: bool = False, drawings_alone: bool = False, cell_minutes: float = CELL_MINUTES,
     warm: WarmKernels | None = None, started_in: str = "",
 ) -> tuple[dict[str, Any], Failure | None]:  # fmt: skip
     """Run a notebook in a kernel of its own.
@@ -126,6 +126,8 @@ def execute(
         The kernel's working folder; `notebook.ipynb` is written there.
     keeps_files : bool, default False
         Whether the folder is a report's, in which what a page writes beside it stays.
+    drawings_alone : bool, default False
+        Whether charts are kept as drawings alone, which pages show, and not as pictures too.
     cell_minutes : float, default 60
         How long a cell may take.
     warm : WarmKernels, optional
@@ -156,6 +158,7 @@ def execute(
         config.KernelManager.transport = "tcp" if os.name == "nt" else "ipc"
         config.KernelManager.connection_file = str(Path(private) / "kernel.json")
         config.KernelManager.keeps_files = keeps_files
+        config.KernelManager.drawings_alone = drawings_alone
         try:
             papermill.execute_notebook(
                 escaped, escaped, dict(parameters), kernel_name="python3", progress_bar=False,

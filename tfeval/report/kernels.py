@@ -17,7 +17,7 @@ from traitlets import Bool
 
 from tfeval.report.fingerprint import STDERR, keep_private
 from tfeval.report.warm import WarmKernels
-from tfeval.settings import KEEPS_FILES, THREADS
+from tfeval.settings import DRAWINGS_ALONE, KEEPS_FILES, THREADS
 
 PACKAGE_PARENT = Path(__file__).resolve().parent.parent.parent
 _running: set[ThisPython] = set()
@@ -28,6 +28,7 @@ class ThisPython(AsyncKernelManager):
     """A kernel of the running interpreter, whatever kernels are installed elsewhere."""
 
     keeps_files = Bool(False, config=True)
+    drawings_alone = Bool(False, config=True)
     #: Where they are forked, None if each is started anew; where an extract is named from, empty
     #: for this process's folder. Given by a subclass: see `kernels`.
     server: WarmKernels | None = None
@@ -54,6 +55,7 @@ class ThisPython(AsyncKernelManager):
                 # The kernel works in the run's own folder; an extract is named from here.
                 "TFEVAL_STARTED_IN": self.started_in or str(Path.cwd()),
                 **({KEEPS_FILES: "yes"} if self.keeps_files else {}),
+                **({DRAWINGS_ALONE: "yes"} if self.drawings_alone else {}),
                 "IPYTHONDIR": str(Path(self.connection_file).parent / "ipython"),
             },
         )

@@ -229,6 +229,7 @@ class Task:
             changed,
             stage,
             keeps_files=True,
+            drawings_alone=place_of(self.job.values) != "all",
             cell_minutes=self.cell_minutes,
             warm=self.warm,
             started_in=self.started_in,
