@@ -129,7 +129,7 @@ def main() -> None:
     print(
         f"draws x outcomes x years x payers: {asked.draws:,} x {OUTCOMES} x {YEARS} x {len(EIGHT)}"
     )
-    print(f"ours {fast:.3f} processor seconds, drawing included; years and payers alone {cells:.3f} s")
+    print(f"ours {fast:.3f} s of a processor, drawing included; years and payers {cells:.3f} s")
     print(
         f"loop, without drawing, {slow:.2f} s (from {asked.loop:,}): {slow / cells:.0f} times that"
     )
