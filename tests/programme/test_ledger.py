@@ -140,7 +140,7 @@ def test_a_reconciliation_always_adds_up(pairs):
 
 
 def test_a_pace_that_is_none_is_refused_in_a_line():
-    with pytest.raises(ParameterError, match=r"There is no pace one. Known: slow, fast"):
+    with pytest.raises(ParameterError, match="There is no pace one"):
         national_ledger("one")
 
 
