@@ -56,7 +56,7 @@ def once(made: Callable[_Given, _Made]) -> Callable[_Given, _Made]:
 
     What is kept is handed to nobody: what one caller changed would be changed for all.
     """
-    kept = lru_cache(maxsize=64)(made)
+    kept: Callable[..., _Made] = lru_cache(maxsize=64)(made)
 
     @wraps(made)
     def own(*rest: _Given.args, **named: _Given.kwargs) -> _Made:

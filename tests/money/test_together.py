@@ -12,7 +12,7 @@ import tfeval as tf
 from tests.money import independent
 from tests.money.sheets import read_workbook
 from tests.money.test_decay import covariance, effects, expected
-from tests.money.value_coverage import TABLE
+from tests.money.value_coverage import DRAWN, TABLE
 from tfeval.money.information import expected_given, years_given
 from tfeval.money.persistence import Persistence, normal_moments
 
@@ -194,8 +194,9 @@ def test_perfectly_tied_effects_say_no_more_than_all():
 
 
 def test_committed_coverage_holds_what_it_says():
-    rows = pd.read_csv(TABLE)
-    assert len(rows) == 10
-    assert (rows["worlds"] >= 2_000).all()
-    assert rows["covered"].between(0.93, 0.97).all()
+    rows, drawn = pd.read_csv(TABLE), pd.read_csv(DRAWN)
+    assert (len(rows), len(drawn)) == (10, 12)
+    for table in (rows, drawn):
+        assert (table["worlds"] >= 2_000).all()
+        assert table["covered"].between(0.93, 0.97).all()
     assert (rows.loc[rows["spread"] > 1, "width"] < 1).all()

@@ -1,6 +1,6 @@
 """How often do an appraisal's intervals hold the truth, in worlds drawn as an appraisal says?
 
-    python -m tests.money.value_coverage [--worlds 2000] [--draws 1000] [--lasting]
+    python -m tests.money.value_coverage [--worlds 2000] [--draws 1000] [--drawn | --lasting]
 
 In each world the truth is drawn by what is stated and nothing of tfeval.money: unit costs, what
 persists and what the programme cost from their ranges, with what moves together; effects from a
@@ -219,8 +219,18 @@ def simulate_lasting(
     )  # fmt: skip
 
 
-#: Where the committed table of intervals with what persists estimated is.
+#: The committed tables: of what persists as estimated, and as drawn from what is assumed.
 TABLE = Path(__file__).with_name("value_coverage.csv")
+DRAWN = Path(__file__).with_name("value_coverage_drawn.csv")
+
+
+def drawn_table(worlds: int, draws: int) -> pd.DataFrame:
+    """Return coverage where persistence is drawn, by the size of true effects."""
+    return pd.concat(
+        [simulate(worlds, draws, seed, spread).assign(spread=spread, worlds=worlds)
+         for seed, spread in enumerate([1.0, 3.0, 10.0], 1)],
+        ignore_index=True,
+    )  # fmt: skip
 
 
 def lasting_table(worlds: int, draws: int) -> pd.DataFrame:
@@ -241,11 +251,13 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=1_000)
     parser.add_argument("--spread", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--lasting", action="store_true", help="write the table beside")
+    for name in ("--drawn", "--lasting"):
+        parser.add_argument(name, action="store_true", help="write the table beside")
     asked = parser.parse_args()
-    if asked.lasting:
-        found = lasting_table(asked.worlds, asked.draws).round(4)
-        found.to_csv(TABLE, index=False, lineterminator="\n")
+    if asked.drawn or asked.lasting:
+        make, path = (lasting_table, TABLE) if asked.lasting else (drawn_table, DRAWN)
+        found = make(asked.worlds, asked.draws).round(4)
+        found.to_csv(path, index=False, lineterminator="\n")
         sys.stdout.write(f"{found.to_string(index=False)}\n")
         return
     found = simulate(asked.worlds, asked.draws, asked.seed, asked.spread)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfeval.errors import DataError
+from tfeval.errors import DataError, ParameterError
 from tfeval.programme.ledger import (
     Part,
     Reconciliation,
@@ -137,6 +137,11 @@ def test_a_reconciliation_always_adds_up(pairs):
     high_parts = body["high"].iloc[:-1].sum() + body["low"].iloc[-1]
     assert low_parts == pytest.approx(total["low"], abs=1e-3)
     assert high_parts == pytest.approx(total["high"], abs=1e-3)
+
+
+def test_a_pace_that_is_none_is_refused_in_a_line():
+    with pytest.raises(ParameterError, match="There is no pace one"):
+        national_ledger("one")
 
 
 def test_the_national_ledger_counts_every_family_once():

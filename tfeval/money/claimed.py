@@ -340,8 +340,8 @@ def claim_by_deadweight(
     if not ((deadweight >= 0) & (deadweight <= 1)).all():
         raise ParameterError("Shares that would have come anyway lie between 0 and 1.")
     rows = []
-    for row in break_even_2015().itertuples(index=False):
-        model = appraise_claim(row.benefit, row.cost, assumptions=assumptions).model
+    for row in break_even_2015().to_dict("records"):
+        model = appraise_claim(row["benefit"], row["cost"], assumptions=assumptions).model
         point = model.point()
         # The appraisal's own arithmetic, with the effect alone moved.
         inputs = replace(
@@ -352,7 +352,7 @@ def claim_by_deadweight(
         )  # fmt: skip
         benefits, costs = model.by_outcome(inputs).sum(axis=1), model.cost(inputs.cost)
         for share, gained, spent in zip(deadweight, benefits, costs, strict=True):
-            rows.append((row.claim, row.cost_counted, share, gained, spent, gained - spent,
+            rows.append((row["claim"], row["cost_counted"], share, gained, spent, gained - spent,
                           gained / spent))  # fmt: skip
     columns = ["claim", "cost_counted", "deadweight", "benefits", "costs", "npv", "ratio"]
     return pd.DataFrame(rows, columns=columns)
@@ -373,8 +373,8 @@ def break_even_deadweight(assumptions: Assumptions | None = None) -> pd.DataFram
     """
     rows = break_even_2015()
     needed = [
-        -appraise_claim(row.benefit, row.cost, assumptions=assumptions)
-        .break_even()["break_even"].iloc[0] / row.benefit
-        for row in rows.itertuples(index=False)
+        -appraise_claim(row["benefit"], row["cost"], assumptions=assumptions)
+        .break_even()["break_even"].iloc[0] / row["benefit"]
+        for row in rows.to_dict("records")
     ]  # fmt: skip
     return rows[["claim", "cost_counted"]].assign(deadweight=1 - np.array(needed))

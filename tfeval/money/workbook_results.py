@@ -240,6 +240,8 @@ def _lines(appraised: Appraised, book: Book) -> Sheet:
             Column("own", "Gain of others than taxpayers, no transfer, pounds", own, "pounds",
                    ["0" if not_own else "{cut}*{reached}*{amount}"
                     for not_own in public | (rows["transfer"] == "yes")]),
+            Column("source", "Source of the unit cost",
+                   [priced.of("source")[at] for at in unit], "link"),
         ),
     )  # fmt: skip
 

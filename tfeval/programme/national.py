@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from tfeval.errors import ParameterError, suggest
 from tfeval.programme.ledger import Part, Reconciliation, fundable, maximum_payable, payments_due
 from tfeval.programme.phases import Phase, Tariff, phase
 from tfeval.programme.published import Figure, Source, distinct_sources, figure, published
@@ -35,6 +36,8 @@ def attached_by_year(pace: str) -> pd.DataFrame:
     >>> attached_by_year("slow")["families"].tolist()
     [35618.0, 61382.0, 20910.0]
     """
+    if pace not in _ENDS:
+        raise ParameterError(f"There is no pace {pace}. {suggest(pace, _ENDS)}")
     ends = [figure("progress_national", "worked_with", as_of=m).value for m in _ENDS[pace]]
     added = [ends[0], ends[1] - ends[0], ends[2] - ends[1]]
     years = phase("one").tariff.years

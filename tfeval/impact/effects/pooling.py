@@ -235,10 +235,11 @@ class Posterior:
 @cache
 def _nodes() -> tuple[np.ndarray, np.ndarray]:
     """Return Gauss-Legendre nodes and weights between 0 and 1."""
-    at, weight = (np.asarray(one) / 2 for one in np.polynomial.legendre.leggauss(_NODES))
-    for one in (at := at + 0.5, weight):
+    at, weight = np.polynomial.legendre.leggauss(_NODES)
+    nodes = (at + 1) / 2, weight / 2
+    for one in nodes:
         one.setflags(write=False)
-    return at, weight
+    return nodes
 
 
 def posterior(data: Rotated, prior: str, scale: float) -> Posterior:
