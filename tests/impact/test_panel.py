@@ -189,6 +189,9 @@ def test_what_is_infinite_is_refused_and_few_clusters_have_no_error():
     lost = replace(made, fixed=made.fixed.assign(treated=np.inf))
     with pytest.raises(tf.errors.DataError, match="treated of the panel is infinite in 20 rows"):
         tf.event_study("treated", base=1, post=[2]).fit(lost, "y")
+    half = made.fixed.assign(first=np.where(made.fixed["treated"] == 1, 2.5, np.nan))
+    with pytest.raises(tf.errors.DataError, match="whole numbers of periods"):
+        tf.synthetic("treated", first="first").fit(replace(made, fixed=half), "y")
 
 
 def test_never_treated_is_missing_and_not_0():

@@ -144,6 +144,8 @@ class Synthetic(Rich):
                 f"{wrong} units have a first treated period in {self.first} and are not "
                 f"{self.treated}, or the reverse: give one to each treated unit and no other."
             )
+        if (np.floor(starts) != starts)[treated].any():
+            raise DataError(f"Column {self.first} must hold whole numbers of periods.")
         return treated, starts
 
     def _block(
