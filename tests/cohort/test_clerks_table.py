@@ -369,9 +369,16 @@ CASES: dict[str, tuple[Callable[[], Family], bool | None]] = {
     "a family that moved authority": (
         lambda: Family().terms().add(
             "family_moves", moved_on=date(2013, 10, 1), local_authority="E08000012"), True),
+    "one adult 13 weeks in work, another not found in the source": (
+        lambda: Family().person("other", "1982-01-01", linked_benefits=False)
+        .terms(_U15, _U15, _U15).jsa("2013-01-01", "2013-08-01").work("2013-08-01", None), True),
     "nobody in work, an adult not found in the source": (
         lambda: Family().person("other", "1982-01-01", linked_benefits=False)
         .terms(_U15, _U15, _U15), None),
+    "an admission seen, an adult not found in the source": (
+        lambda: two("health", "crime_asb").person("other", "1982-01-01", linked_health=False).add(
+            "hospital_episodes", person_id="child", arrived_on=date(2016, 6, 20),
+            kind="emergency_admission"), False),
     "no admission seen, an adult not found in the source": (
         lambda: two("health", "crime_asb").person("other", "1982-01-01", linked_health=False),
         None),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import ibis
+import numpy as np
 import pandas as pd
 from ibis import _
 
@@ -72,7 +75,9 @@ def results_tests(
     by the school test. Progress to work is not recorded. Children need help no longer where none
     is in need or on a protection plan at the end, and a family is safe where no domestic abuse was
     reported in the last six months: in phase two authorities set these two tests themselves, and
-    the framework of Supporting Families was not seen in full, so this is one reading.
+    the framework of Supporting Families was not seen in full, so this is one reading. Where
+    somebody was not found in a source, what was seen of the others decides if it suffices: an
+    adult in work for long enough, an admission, a child in need, abuse.
 
     References
     ----------
@@ -103,7 +108,10 @@ def results_tests(
         known = counts.set_axis(frame.index)
         for name, outcomes in _RESTS_ON[when].items():
             if name in inputs:
-                inputs[name] = inputs[name].where(known[list(outcomes)].notna().all(axis=1))
+                seen = known[list(outcomes)].notna().all(axis=1)
+                # What was seen may decide whatever was not: one adult in work is one.
+                decides = _DECIDES.get(name, lambda values, _rules: values.isin([]))
+                inputs[name] = inputs[name].where(seen | decides(inputs[name], rules))
     inputs = inputs.join(_problems(frame, rules))
     results = results_met(inputs, rules)
     followed = families.followed(months).set_axis(frame.index)
@@ -128,6 +136,13 @@ _RESTS_ON: dict[str, dict[str, tuple[str, ...]]] = {
         "safe_from_abuse": ("domestic_abuse",),
         "school_passed": ("sessions_possible",),
     },
+}
+#: Where what was seen decides, though not all was: it can be more, and no less.
+_DECIDES: dict[str, Callable[[pd.Series, Phase], pd.Series]] = {
+    "weeks_in_work": lambda weeks, rules: weeks >= (rules.results.employment_weeks or np.inf),
+    "emergency_admissions_after": lambda counts, _rules: counts > 0,
+    "children_helped": lambda helped, _rules: ~helped.astype(bool),
+    "safe_from_abuse": lambda safe, _rules: ~safe.astype(bool),
 }
 READINGS = ("published", "after_entry")
 
