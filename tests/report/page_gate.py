@@ -35,7 +35,6 @@ PATTERNS = (
     (r"\b\d{4}-[01]\d-[0-3]\d\b", "a day not as readers write it"),
     (r"%%|£\s\d|£−|\d (million|billion)\b|\bper cent\b|\d (m|bn)\b", "a unit written otherwise"),
     (r"\bno of \d|\d of \d+ \w+s have benefits", "no of several"),
-    (r"\de\+\d", "a number as computers write it"),
     (r"[+−-][+−]\d|[(][)]|(?<=\w) [,;.](?=\s)|\.\.(?!\.)", "signs that do not go together"),
 )
 #: A number as pages write it; its sign, its digits, its unit.

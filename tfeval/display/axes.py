@@ -100,12 +100,14 @@ def lay_rows(
 
 
 def name_rows(axes: Axes, rows: Rows, bold: Sequence[bool] | None = None) -> None:
-    """Name the rows, the first at the top, and draw the light grid along the values."""
+    """Name the rows left of a first panel, the first on top, and draw the grid along values."""
     # As texts: a tick is five things to draw, of which a row has one.
     axes.set_yticks([])
     beside, up, across = axes.get_yaxis_text1_transform(8)
     strong = bold or [False] * len(rows.labels)
-    for place, name, heavy in zip(rows.places, rows.labels, strong, strict=True):
+    panel = axes.get_subplotspec()
+    names = rows.labels if panel is None or panel.is_first_col() else [""] * len(rows.labels)
+    for place, name, heavy in zip(rows.places, names, strong, strict=True):
         axes.text(0, place, name, va=up, ha=across, transform=beside, zorder=_OVER_AXIS,
                   fontweight="bold" if heavy else "normal")  # fmt: skip
     axes.set_ylim(rows.height, 0.0)

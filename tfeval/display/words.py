@@ -7,6 +7,7 @@ import math
 import numbers
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from html import escape
 from typing import Any
 
@@ -207,8 +208,8 @@ def written(value: Any, how: Format | None = None) -> str:
 
     Examples
     --------
-    >>> written(116654), written(0.98935), written(True), written(0.94, "{:.0%}")
-    ('116,654', '0.98935', 'yes', '94%')
+    >>> written(116654), written(0.98935), written(8e-05), written(True), written(0.94, "{:.0%}")
+    ('116,654', '0.98935', '0.00008', 'yes', '94%')
     """
     if how is not None:
         value = settled(value) if isinstance(value, float) else value
@@ -217,7 +218,7 @@ def written(value: Any, how: Format | None = None) -> str:
         return "yes" if value else "no"
     if isinstance(value, numbers.Real):
         number = significant(value)
-        return f"{number:,.0f}" if float(number).is_integer() else f"{number:,}"
+        return f"{number:,.0f}" if float(number).is_integer() else f"{Decimal(str(number)):,f}"
     if isinstance(value, dt.date):
         return day(str(plain(value)))
     return str(value)
