@@ -47,8 +47,8 @@ LONG: dict[str, Callable[[], Any]] = {
 #: Kept within its module, which hands out other things; or open, and one for all by intention.
 WITHIN = {
     "_read", "_only_read", "_deflators", "_covariates", "_authorities", "_places", "_nodes",
-    "_machine_code", "_exporter", "_modules", "_project", "_notebook", "_made", "_template",
-    "_declared", "_records", "_truth", "_cohort", "_simulation", "known",
+    "_machine_code", "_exporter", "_modules", "_project", "_made", "_template",
+    "_records", "_truth", "_cohort", "_simulation", "known", "notebook_of", "_of_font",
     "results_of_cells", "areas_of", "effects_of",  # of released cells, within a release
 }  # fmt: skip
 #: What nobody can change, as return annotations have it.

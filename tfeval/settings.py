@@ -16,8 +16,6 @@ from tfeval.errors import ParameterError, TfevalError, suggest
 
 #: Set in the kernel of a report's run: what a page writes beside it stays with the page.
 KEEPS_FILES = "TFEVAL_KEEPS_FILES"
-#: Set in the kernel of one of many pages: its notebook has drawings alone, and no PNG of each.
-DRAWINGS_ALONE = "TFEVAL_DRAWINGS_ALONE"
 #: What says how many threads linear algebra takes: on all cores they wait for one another where
 #: processes run side by side. Read by a process as it starts.
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")

@@ -61,8 +61,8 @@ def script(number: int, out: Path) -> None:
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.utils.capture import capture_output
 
+    from tfeval.display.figures import DRAWINGS_ALONE
     from tfeval.report.fork_server import groups
-    from tfeval.settings import DRAWINGS_ALONE
 
     os.environ[DRAWINGS_ALONE] = "yes"
     for group in groups():

@@ -592,7 +592,7 @@ def test_hashes_are_cheap_and_made_for_a_plan_alone(families, design, outcomes, 
         spent.append(time.process_time() - start)
     assert min(spent) < 0.05
     monkeypatch.setattr(
-        type(families.origin), "read", lambda *_: pytest.fail("read without a plan")
+        type(families.origin), "_read", lambda *_: pytest.fail("read without a plan")
     )
     tf.estimate(design, outcomes, months=12)
 

@@ -50,7 +50,7 @@ def reports(cells, tmp_path) -> Path:
     return tmp_path / "reports"
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="package")
 def few_pages():
     """Make few pages: chapters of published figures, and 161 of areas, take their time."""
     kept = ("02_families_and_data", "03_comparison_group", "04_impact", "07_value_for_money")

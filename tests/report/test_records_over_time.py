@@ -47,7 +47,7 @@ def test_few_families_are_not_shown(entry, matched):
     enough = (shown["n_treated"] >= 10) & (shown["n_comparison"] >= 10)
     drawn = chart.data[chart.data["panel"] == chart.data["panel"].iloc[0]]
     assert len(drawn) <= int(enough.sum())
-    assert "(simulated records)" in chart.title
+    assert "Simulated records" in chart.title
     rare = matched.to_frame().assign(n_treated=9)
     told = records_over_time.beside_table(entry, tf.Effects(rare, np.array([[0.01]])), 3).text()
     assert HIDDEN in told and "0.150" not in told

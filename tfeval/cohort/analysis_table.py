@@ -345,12 +345,15 @@ class Cohort(Rich):
 
     def check_open(self) -> None:
         """Refuse to look after the index date while outcomes are closed."""
-        # Nor is a cohort open that was only said to be.
-        if self.closed or (self.origin is not None and not self.origin.opened):
+        if self._unopened():
             raise ParameterError(
                 "The outcomes are closed, since the cohort was given a plan: register it, then "
                 "families = families.open(plan)."
             )
+
+    def _unopened(self) -> bool:
+        # Nor is a cohort open that was only said to be.
+        return self.closed or (self.origin is not None and not self.origin.opened)
 
     def followed(self, months: int) -> pd.Series:
         """Return whether each unit has any outcome over a horizon, in the order of `to_pandas`.
@@ -365,7 +368,8 @@ class Cohort(Rich):
         """
         # Who was followed may be known while outcomes are closed: the design stage needs it.
         names = list(self._after(months)["name"])
-        outcomes = self.origin._read(names) if self.closed and self.origin else self._rows()[names]
+        unseen = self.origin if self._unopened() else None
+        outcomes = unseen._read(names) if unseen else self._rows()[names]
         return outcomes.notna().any(axis=1)
 
     def _after(self, months: int | None = None) -> pd.DataFrame:

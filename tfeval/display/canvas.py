@@ -46,8 +46,8 @@ def _of_font(path: Any) -> tuple[int, int, int, int]:
     font = get_font(path)
     typo, head = font.get_sfnt_table("OS/2"), font.get_sfnt_table("head")
     assert typo is not None and head is not None
-    told = (typo["sTypoAscender"], typo["sTypoDescender"], typo["sTypoLineGap"])
-    return (*told, head["unitsPerEm"])
+    lines = (typo["sTypoAscender"], typo["sTypoDescender"], typo["sTypoLineGap"])
+    return (*lines, head["unitsPerEm"])
 
 
 class _Pixels(Remembers, RendererAgg):

@@ -17,13 +17,15 @@ import pandas as pd
 from tfeval.display.tables import Citation, citations, source_line
 from tfeval.display.words import plain
 from tfeval.errors import ReportError
-from tfeval.settings import DRAWINGS_ALONE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
+
+#: Set in the kernel of one of many pages: its notebook has drawings alone, and no PNG of each.
+DRAWINGS_ALONE = "TFEVAL_DRAWINGS_ALONE"
 
 # What a notebook's outputs say about an analysis plan, for the page and the manifest.
 

@@ -358,7 +358,8 @@ def _identifiers(name: str, raw: ibis.Table) -> Iterator[Fault]:
 
 
 def _between_rows(records: Records, name: str) -> Iterator[Fault]:
-    for column, kind, count in relations(name, records.tables):
+    tables = {one: records.rows(one) for one in records.tables}
+    for column, kind, count in relations(name, tables):
         rows = records.connection.to_pyarrow(count).as_py()
         if rows:
             yield Fault(name, column, kind, int(rows))

@@ -87,12 +87,12 @@ class Ledger:
     def _read(self, path: Path) -> None:
         try:
             with np.load(path, allow_pickle=False) as archive:
-                told = json.loads(str(archive["told"]))
-                rows = told["numbers"]
+                record = json.loads(str(archive["told"]))
+                rows = record["numbers"]
                 members, starts = archive["members"], archive["starts"]
         except (OSError, ValueError, KeyError):
             raise DataError(f"{path} cannot be read: put back the ledger's copy of it.") from None
-        self.tables |= set(told.get("tables", ()))
+        self.tables |= set(record.get("tables", ()))
         for row in rows:
             place = row["set"]
             families = members[starts[place] : starts[place + 1]]

@@ -201,18 +201,18 @@ def near(register: pd.DataFrame, *, earlier: bool) -> Iterator[str]:
     alike = frame.groupby([region, frame["arm"], frame["released"]])["id"].transform("size")
     frame["unit"] += (alike.fillna(1.0) - 1.0 + earlier) * FEW / REACH
     try:
-        found = [one for one in reach(frame) if not one.safe and one.high < THRESHOLD - _NEARLY]
+        certain = [one for one in reach(frame) if not one.safe and one.high < THRESHOLD - _NEARLY]
     except ReportError:
         return  # numbers of more than one release that do not add up
-    if found:
-        yield f"{len(found)} hidden counts can be worked out to within their unit from those shown"
+    if certain:
+        yield f"{len(certain)} hidden counts can be worked out to within their unit by those shown"
 
 
 def _numbers(shown: pd.DataFrame, ledger: Ledger | None) -> Iterator[str]:
     for where, row in _rows(shown):
         kind, value = row["kind"], row["value"]
-        told = [row[name] for name in ("value", "unit", "error", "low", "high")]
-        if not all(map(_WRITTEN.fullmatch, told)) or "" in told[:2]:
+        written = [row[name] for name in ("value", "unit", "error", "low", "high")]
+        if not all(map(_WRITTEN.fullmatch, written)) or "" in written[:2]:
             yield f"{where}: no number, or no unit"
             continue
         unit, number = float(row["unit"]), float(value)

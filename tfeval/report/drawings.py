@@ -49,16 +49,16 @@ class Drawings:
         """Return a page without the shapes of its own drawings."""
         return html if _HELD in html else _BODY.sub(self._take, html)
 
-    def _take(self, found: re.Match[str]) -> str:
+    def _take(self, drawing: re.Match[str]) -> str:
         name = f"{_HELD}{len(self._held)};"
-        self._held[name] = found[2]
-        return f"{found[1]}{name}"
+        self._held[name] = drawing[2]
+        return f"{drawing[1]}{name}"
 
     def name(self, drawn: Tag, named: Mapping[str, str]) -> None:
         """Give what a drawing's shapes refer to the names it has on the page."""
-        for held in _PLACE.findall(drawn.get_text()):
-            self._held[held] = _OWN.sub(
-                lambda own: f"url(#{named.get(own[1], own[1])})", self._held[held]
+        for place in _PLACE.findall(drawn.get_text()):
+            self._held[place] = _OWN.sub(
+                lambda own: f"url(#{named.get(own[1], own[1])})", self._held[place]
             )
 
     def put_back(self, html: str) -> str:

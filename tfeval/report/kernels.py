@@ -15,9 +15,10 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Bool
 
+from tfeval.display.figures import DRAWINGS_ALONE
 from tfeval.report.fingerprint import STDERR, keep_private
 from tfeval.report.warm import WarmKernels
-from tfeval.settings import DRAWINGS_ALONE, KEEPS_FILES, THREADS
+from tfeval.settings import KEEPS_FILES, THREADS
 
 PACKAGE_PARENT = Path(__file__).resolve().parent.parent.parent
 _running: set[ThisPython] = set()

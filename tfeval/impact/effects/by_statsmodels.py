@@ -13,6 +13,7 @@ import pandas as pd
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.display.rich import Tabled
 from tfeval.display.tables import THRESHOLD, Table, table
+from tfeval.display.words import in_digits
 from tfeval.errors import ParameterError, suggest
 from tfeval.impact.design.design import Design
 from tfeval.impact.effects.estimate import estimate
@@ -75,7 +76,7 @@ class ByStatsmodels(Tabled):
                    "Error by statsmodels"]  # fmt: skip
         gap = max(self.largest_gap, _ROUNDING)
         said = "No effect is estimated" if np.isnan(self.largest_gap) else (
-            f"The effects differ by at most {gap:.1g} standard errors"
+            f"The effects differ by at most {in_digits(1)(gap)} standard errors"
         )  # fmt: skip
         return table(
             pd.DataFrame(rows, columns=columns),

@@ -97,7 +97,7 @@ def remainder_sentence(said: Mapping[str, Record]) -> str:
     --------
     >>> from tfeval.display.words import unmarked
     >>> unmarked(remainder_sentence(facts("one")))[:62]
-    'All parts with a source leave £34.4m. Co-ordinators are known for '
+    'All parts with a source leave £34.4m. Co-ordinators are known '
     """
     left = said["left_of_budget"]
     if "assumed" not in said:

@@ -343,7 +343,7 @@ def rival_explanation() -> str:
     Examples
     --------
     >>> rival_explanation()[:64]
-    'That chance does not explain it does not make the claims false. A'
+    'That chance does not explain it does not make the claims false. '
     """
     rows = published("progress_local")
     rows = rows[rows["period"] == period("one")]
