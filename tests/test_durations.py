@@ -18,7 +18,7 @@ LISTED = Path(__file__).with_name("long_tests.txt")
 PROJECT = Path(__file__).parents[1]
 
 #: Processor seconds of a test, all its sets of parameters and its own processes included.
-_LONG = 0.8
+_LONG = 0.5
 #: What says at once where a line breaks a rule of the code runs always.
 _ALWAYS = ("tests/test_keys.py", "tests/test_architecture.py")
 _FOLDER = "TFEVAL_DURATIONS"
