@@ -106,10 +106,10 @@ def name_rows(axes: Axes, rows: Rows, bold: Sequence[bool] | None = None) -> Non
     beside, up, across = axes.get_yaxis_text1_transform(8)
     strong = bold or [False] * len(rows.labels)
     panel = axes.get_subplotspec()
-    names = rows.labels if panel is None or panel.is_first_col() else [""] * len(rows.labels)
-    for place, name, heavy in zip(rows.places, names, strong, strict=True):
-        axes.text(0, place, name, va=up, ha=across, transform=beside, zorder=_OVER_AXIS,
-                  fontweight="bold" if heavy else "normal")  # fmt: skip
+    if panel is None or panel.is_first_col():
+        for place, name, heavy in zip(rows.places, rows.labels, strong, strict=True):
+            axes.text(0, place, name, va=up, ha=across, transform=beside, zorder=_OVER_AXIS,
+                      fontweight="bold" if heavy else "normal")  # fmt: skip
     axes.set_ylim(rows.height, 0.0)
     axes.spines["left"].set_color(GRID)
     axes.spines["bottom"].set_visible(False)

@@ -65,7 +65,7 @@ _UNITS = {"share", "sd", "families", "events"}
 _SAID = {
     "kind": {"count", "share", "mean", "effect", "balance"},
     "level": {"england", "region", "authority"},
-} | {flag: {"yes", "no"} for flag in ("exhaustive", "guarded", "signed", "shown")}
+} | {flag: {"yes", "no"} for flag in ("guarded", "signed", "shown")}
 #: Programmes are solved to within this.
 _NEARLY = 1e-3
 #: Faults of a kind that are named by line before they are only counted.
