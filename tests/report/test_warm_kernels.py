@@ -69,6 +69,18 @@ def test_a_forked_kernel_shows_and_imports_what_a_new_one_does(server, tmp_path)
     assert "image/png" in kinds and "statsmodels" not in forked[".imported.json"].decode()
 
 
+def test_what_a_kernel_says_as_it_closes_is_not_of_the_page(tmp_path):
+    says = [
+        "# Says?",
+        (
+            "code",
+            "import atexit, os\nos.write(2, b'in time')\natexit.register(os.write, 2, b' late')",
+        ),
+    ]
+    _, failure, written = ran(says, tmp_path / "says")
+    assert failure is None and written["private-stderr.txt"].split() == [b"in", b"time"]
+
+
 def test_one_of_many_pages_has_drawings_alone_and_the_next_kernel_pictures_too(server, tmp_path):
     draws = [
         "# Drawn?",

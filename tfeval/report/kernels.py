@@ -34,6 +34,8 @@ class ThisPython(AsyncKernelManager):
     #: for this process's folder. Given by a subclass: see `kernels`.
     server: WarmKernels | None = None
     started_in = ""
+    _written: Path
+    _until: int | None = None
 
     @property
     def kernel_spec(self) -> KernelSpec:
@@ -67,16 +69,25 @@ class ThisPython(AsyncKernelManager):
         if self.server is not None and self.provisioner is None:
             self.provisioner = _Forking(kernel_spec=self.kernel_spec, parent=self)
         # What libraries write past Python's own stream may hold rows as well.
-        path = Path(options.get("cwd") or ".") / STDERR
-        keep_private("", path)
-        with path.open("ab") as stream:
+        self._written = Path(options.get("cwd") or ".") / STDERR
+        keep_private("", self._written)
+        with self._written.open("ab") as stream:
             await super()._async_start_kernel(**options | {"stderr": stream})
 
     start_kernel = _async_start_kernel
 
+    async def _async_shutdown_kernel(self, now: bool = False, restart: bool = False) -> None:
+        self._until = self._written.stat().st_size
+        await super()._async_shutdown_kernel(now, restart)
+
+    shutdown_kernel = _async_shutdown_kernel
+
     async def _async_cleanup_resources(self, restart: bool = False) -> None:
         with _lock:
             _running.discard(self)
+        if self._until is not None:
+            # What it says as its sockets close is nothing of the page's, and depends on the clock.
+            os.truncate(self._written, self._until)
         await super()._async_cleanup_resources(restart)
 
     cleanup_resources = _async_cleanup_resources
