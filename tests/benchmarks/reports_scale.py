@@ -1,10 +1,11 @@
-"""Processor seconds of many reports: as a script, in cold kernels, in warm ones, and not again.
+"""Processor seconds of many reports: as a script, in warm kernels, in cold ones, by Papermill.
 
 `python tests/benchmarks/reports_scale.py [--areas 8] [--out FOLDER] [--jobs 3]` makes what all
 pages read first (kept in FOLDER between runs), then the same authorities' pages each way, in
-processes of their own. Processor time is of each process with all that it started and waited
-for; a wall time says little where others use the machine. What has to be made once (loading the
-fork server, planning, the index) is told apart by running 5 areas too.
+processes of their own; `papermill` is the library as it comes, with nbconvert's page after it,
+and `again` a run in which nothing changed. Processor time is of each process with all that it
+started and waited for; a wall time says little where others use the machine. What has to be made
+once (loading the fork server, planning, the index) is told apart by running 5 areas too.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 NAME, REPORTS = "local_authority", 162
+WAYS = ("script", "warm", "cold", "papermill")
 FEWEST = 5  # with what they read as many as kernels are forked for
 
 
@@ -85,6 +87,25 @@ def script(number: int, out: Path) -> None:
         os._exit(0)
 
 
+def papermill(number: int, out: Path) -> None:
+    """Run each area's notebook by Papermill as it comes, and make nbconvert's page of it."""
+    import nbformat
+    import papermill
+    from nbconvert import HTMLExporter
+
+    os.chdir(out / "national")
+    with tempfile.TemporaryDirectory() as folder:
+        for at, area in enumerate(areas(number)):
+            written = Path(folder) / f"{at}.ipynb"
+            papermill.execute_notebook(
+                str(NOTEBOOKS / f"{NAME}.ipynb"), str(written),
+                {"local_authority": area, "records": "."}, kernel_name="python3",
+                progress_bar=False,
+            )  # fmt: skip
+            page, _ = HTMLExporter().from_notebook_node(nbformat.read(written, 4))
+            written.with_suffix(".html").write_text(page, encoding="utf-8")
+
+
 def cost(way: str, number: int, out: Path, workers: int) -> tuple[float, float]:
     """Return processor and wall seconds of one way, in a process of its own."""
     begun, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -102,10 +123,12 @@ def main() -> None:
     parser.add_argument("--areas", type=int, default=10)
     parser.add_argument("--jobs", type=int, default=3)
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--way", choices=["script", "cold", "warm", "again"])
+    parser.add_argument("--way", choices=[*WAYS, "again"])
     given = parser.parse_args()
     if given.way == "script":
         script(given.areas, given.out)
+    elif given.way == "papermill":
+        papermill(given.areas, given.out)
     elif given.way:
         run(
             given.areas, given.out, given.jobs, warm=given.way == "warm", force=given.way != "again"
@@ -119,7 +142,7 @@ def compare(number: int, out: Path, workers: int) -> None:
     """Print what each way costs a report, and what 162 would take on two idle cores."""
     cost("again", 1, out, workers)  # what all read
     each = {}
-    for way in ("script", "warm", "cold", "again"):
+    for way in (*WAYS, "again"):
         half, whole = (cost(way, size, out, workers) for size in (FEWEST, number))
         each[way] = (whole[0] - half[0]) / (number - FEWEST)
         print(f"{way:7} {number} areas: {whole[0]:6.1f} s of processor time in {whole[1]:6.1f} s; "
@@ -128,7 +151,8 @@ def compare(number: int, out: Path, workers: int) -> None:
             every = whole[0] + each[way] * (REPORTS - number)
             print(f"{'':7} {REPORTS} reports: {every:6.1f} s, on two idle cores {every / 2:.0f} s")
     print(f"warm against the script: {each['warm'] / each['script']:.2f}")
-    print(f"cold against warm: {each['cold'] / each['warm']:.2f}")
+    for way in WAYS[2:]:
+        print(f"{way} against warm: {each[way] / each['warm']:.2f}")
 
 
 if __name__ == "__main__":
