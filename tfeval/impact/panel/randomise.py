@@ -12,7 +12,7 @@ from tfeval.display.rich import Rich
 from tfeval.errors import DataError, ParameterError, names_settings
 from tfeval.impact.panel.event_estimates import Prepared
 from tfeval.impact.panel.event_study import EventStudy
-from tfeval.impact.panel.panel import Panel
+from tfeval.impact.panel.panel import Panel, drawing_order
 
 #: Draws taken at a time, so that memory stays small.
 _CHUNK = 1000
@@ -149,12 +149,13 @@ def leave_out(design: EventStudy, panel: Panel, outcome: str, by: str) -> pd.Dat
 
 
 def _strata(panel: Panel, prepared: Prepared, within: str | None) -> list[np.ndarray]:
+    order = drawing_order(prepared.cells.outcome)
     if within is None:
-        return [np.arange(len(prepared.units))]
-    codes = pd.factorize(panel.column(within)[prepared.units])[0]
+        return [order]
+    codes = pd.factorize(panel.column(within)[prepared.units][order])[0]
     if (codes < 0).any():
         raise DataError(f"{int((codes < 0).sum())} units have no {within} to permute doses within.")
-    strata = [np.flatnonzero(codes == code) for code in range(codes.max() + 1)]
+    strata = [order[codes == code] for code in range(codes.max() + 1)]
     if max(map(len, strata)) < 2:
         raise DataError(f"Each {within} has one unit: no doses can be permuted. Use another.")
     return strata
