@@ -163,6 +163,14 @@ def test_one_group_without_covariates_is_welchs_test(cluster):
         )
 
 
+def test_an_outcome_of_one_value_has_no_error():
+    panel = drawn()
+    same = tf.Panel(panel.units, TIMES, {"y": np.full((300, len(TIMES)), 0.7)}, panel.fixed)
+    for repeated in (True, False):
+        design = tf.group_time("first", covariates=["x"], repeated=repeated)
+        assert set(design.fit(same, "y").frame["status"]) <= {"no_variation", "few_units"}
+
+
 # ------------------------------------------------------------------ what must not matter
 
 

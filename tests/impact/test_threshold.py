@@ -688,11 +688,17 @@ def test_every_key_of_a_check_has_words():
         ({"running": "gaps"}, "missing or infinite in 300 rows"),
         ({"cutoff": 5}, "one side"),
         ({"cluster": "areas"}, "areas"),
+        ({"cutoff": "high"}, "cutoff is a number"),
+        ({"bandwidth": "wide"}, "above 0"),
+        ({"curvature": "little"}, "0 or more"),
+        ({"seed": -1}, "seed"),
+        ({"covariates": ["above"]}, "above says on which side"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(given, message):
     frame, _ = frame_of()
     frame["words"], frame["gaps"] = "a", frame["score"].where(frame.index % 5 > 0)
+    frame["above"] = 7.0 * (frame["score"] >= 0)
     with pytest.raises(tf.TfevalError, match=message) as raised:
         tf.threshold(frame, **{"running": "score", "cutoff": 0, **given})
     assert "\n" not in str(raised.value)

@@ -367,7 +367,9 @@ def _unseen(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
 
 def _spread(values: np.ndarray) -> float:
     spread = float(values.std())
-    return spread if np.isfinite(spread) else float(np.nanstd(values))
+    spread = spread if np.isfinite(spread) else float(np.nanstd(values))
+    # Where all values are one, any error is rounding.
+    return spread if spread > 1e-13 * abs(float(np.nanmax(values))) else np.inf
 
 
 def _with_outcome(sample: Sample, plan: list[Cell]) -> pd.DataFrame:

@@ -205,15 +205,24 @@ def drawing_order(values: np.ndarray) -> np.ndarray:
     values : ndarray, shape (units, times)
         Missing cells count as if they were as expected.
 
+    Returns
+    -------
+    ndarray of int, shape (units,)
+
     Notes
     -----
     By the sizes of what is left without unit and period means, rounded: neither names nor rows,
     the outcome's unit, its sign, nor constants by unit or period bear on a draw.
     """
     left = np.ma.masked_invalid(values)
-    left = left - left.mean(axis=0)
-    left = np.abs(left - left.mean(axis=1).reshape(-1, 1)).filled(0.0)
-    return np.lexsort(np.round(left / (left.max() or 1.0), 9).T)
+    spread = float(np.ma.filled(left.std(), 0.0)) or 1.0
+    for _ in range(100):
+        left = left - left.mean(axis=1).reshape(-1, 1)
+        by_time = left.mean(axis=0)
+        left = left - by_time
+        if not np.abs(by_time).max() > 1e-13 * spread:
+            break
+    return np.lexsort(np.round(np.abs(left.filled(0.0)) / spread, 9).T)
 
 
 Fit = TypeVar("Fit")
