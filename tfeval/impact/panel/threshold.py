@@ -289,7 +289,8 @@ def threshold(
     covariates : str or iterable of str
         Measured before, adjusted for: they make errors smaller, and cannot mend a jump of theirs.
     cluster : str, optional
-        For a cohort by default the local authority.
+        For a cohort by default the local authority. Intervals are then by t with as many degrees
+        of freedom as clusters are used, less one: wider than R's, which are by the normal.
     level : float, default 0.95
         Of the intervals, which are the design's own: a level given to `estimate` does not move
         them.
@@ -323,6 +324,8 @@ def threshold(
     The effect is of units at the cutoff, and says nothing of those far above it. An honest
     interval counts the worst bias, and its error does not: an appraisal, made of estimates and
     errors, takes that bias for nought.
+
+    The bandwidth of a fuzzy design is R's, which moves a little with the level of the outcome.
 
     A cohort that compares with families below the threshold has above it only those who joined;
     a frame of all who were assessed has everybody.
