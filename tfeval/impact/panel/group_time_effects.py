@@ -451,7 +451,7 @@ def critical_value(
     >>> round(critical_value(np.eye(4), 0.95, draws=20_000, seed=1), 1)
     2.5
     >>> round(critical_value(np.eye(4), 0.95, draws=20_000, seed=1, freedom=np.full(4, 5.0)), 1)
-    3.8
+    3.6
     """
     error = np.sqrt(np.diag(covariance))
     values, vectors = np.linalg.eigh(covariance / np.outer(error, error))
