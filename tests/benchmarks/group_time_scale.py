@@ -7,7 +7,8 @@
 errors, against those never treated and those not treated yet. PYTHON of --peers is that of an
 environment with `pip install moderndid csdid diff-diff numba pyarrow`; FOLDER of --r-library holds
 R's did and data.table: did is timed with its fast mode (its default) and without. In
-group_time.csv they were R 4.2.2, did 2.5.1, DRDID 1.2.3, fastglm 0.0.3 and data.table 1.17.0.
+group_time.csv they were R 4.2.2, did 2.5.1, DRDID 1.2.3, fastglm 0.0.3 and data.table 1.17.0;
+its Python peers are of an earlier run, in which ours took a third longer, with that run's ratios.
 What is absent is said and left out. Each line
 runs in a process of its own, with one thread for linear algebra: one round of a tenth of the units
 that is not counted, then the median of the rounds. On a machine that others use too, the ratio of

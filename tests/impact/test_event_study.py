@@ -328,6 +328,33 @@ def test_permuted_doses_are_whole_refits(gaps, weights):
     assert drawn_.p_value == (1 + far) / 100
 
 
+@pytest.mark.parametrize("gaps", [0.0, 0.1])
+def test_permuted_doses_hang_on_no_order_name_or_level(gaps):
+    panel, order = drawn(gaps=gaps), np.random.default_rng(5).permutation(16)
+    levels = np.random.default_rng(6).normal(size=(16, 1)) * 9
+    values = {"y": 4 - 2 * panel.outcome("y") + levels + np.arange(len(panel.times)) ** 2}
+    fixed = panel.fixed.assign(region=panel.fixed["region"].map(ord).mul(-1))
+    other = replace(panel, outcomes=values, fixed=fixed).take(order)
+    one, same = (
+        tf.randomise(design(), held, "y", within="region", draws=99) for held in (panel, other)
+    )
+    np.testing.assert_allclose(same.statistics, -2 * one.statistics)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [({"draws": 1.5}, "draws"), ({"seed": -1}, "seed"), ({"within": "dose"}, "has one unit"),
+     ({"within": "region"}, "doses are alike"), ({"design": None}, "event_study")],
+)  # fmt: skip
+def test_doses_that_cannot_change_places_are_said(asked, said):
+    panel = drawn()
+    by_region = panel.fixed["region"].map(ord).astype(float)
+    panel = replace(panel, fixed=panel.fixed.assign(level=by_region))
+    given = {"design": design("level"), "panel": panel, "outcome": "y", "draws": 9} | asked
+    with pytest.raises(tf.TfevalError, match=said):
+        tf.randomise(**given)
+
+
 def test_doses_stay_in_their_stratum():
     panel = drawn(units=8)
     fixed = panel.fixed.assign(pair=[0, 0, 1, 1, 2, 2, 3, 3])

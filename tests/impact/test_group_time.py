@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from scipy.stats import ttest_ind
 
 import tfeval as tf
 from tests.impact import group_time_reference as reference
-from tfeval.impact.panel import two_by_two
+from tfeval.impact.panel import group_logit
 
 METHODS = ("doubly_robust", "regression", "inverse_weighting")
 TIMES = np.arange(2011, 2017)
@@ -137,11 +138,37 @@ def test_many_units_are_fitted_as_few(monkeypatch, method, repeated):
     panel = drawn(2_000)
     design = tf.group_time("first", covariates=["x"], method=method, repeated=repeated)
     exact = design.fit(panel, "y")
-    monkeypatch.setattr(two_by_two, "MANY", 300)
-    monkeypatch.setattr(two_by_two, "FIRST_FIT", 150)
+    monkeypatch.setattr(group_logit, "MANY", 300)
+    monkeypatch.setattr(group_logit, "FIRST_FIT", 150)
     quick = design.fit(panel, "y")
     np.testing.assert_allclose(quick.frame["estimate"], exact.frame["estimate"], atol=1e-8)
     np.testing.assert_allclose(quick.frame["std_error"], exact.frame["std_error"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("cluster", [None, "area"])
+def test_one_group_without_covariates_is_welchs_test(cluster):
+    rng, codes = np.random.default_rng(4), np.arange(120) // (10 if cluster else 1)
+    y = rng.normal(size=(120, 4)) + rng.normal(size=(120, 4))[codes]
+    first = np.where(np.arange(120) < 40, 2012.0, np.nan)
+    fixed = pd.DataFrame({"first": first, "area": codes})
+    panel = tf.Panel(pd.RangeIndex(120), np.arange(2010, 2014), {"y": y}, fixed)
+    change = pd.Series(y[:, 2:].mean(axis=1) - y[:, 1]).groupby(codes).mean()
+    treated = np.isfinite(first[:: 10 if cluster else 1])
+    usual = ttest_ind(change[treated], change[~treated], equal_var=False)
+    design = tf.group_time("first", cluster=cluster)
+    whole = usual.confidence_interval()
+    for row in (design.fit(panel, "y").average, tf.estimate(design, panel).to_frame().iloc[-1]):
+        assert [row[name] for name in ("freedom", "conf_low", "conf_high")] == pytest.approx(
+            [usual.df, whole.low, whole.high]
+        )
+
+
+def test_an_outcome_of_one_value_has_no_error():
+    panel = drawn()
+    same = tf.Panel(panel.units, TIMES, {"y": np.full((300, len(TIMES)), 0.7)}, panel.fixed)
+    for repeated in (True, False):
+        design = tf.group_time("first", covariates=["x"], repeated=repeated)
+        assert set(design.fit(same, "y").frame["status"]) <= {"no_variation", "few_units"}
 
 
 # ------------------------------------------------------------------ what must not matter
@@ -323,14 +350,15 @@ def test_it_is_a_design_whose_effects_lead_on():
     effects = tf.estimate(design, panel)
     frame = effects.to_frame()
     event = design.averages(panel, "y")
-    np.testing.assert_array_equal(
-        numbers(event), numbers(design.fit(panel, "y").aggregate("event"))
+    np.testing.assert_allclose(
+        numbers(event), numbers(design.fit(panel, "y").aggregate("event")), rtol=1e-12, atol=1e-15
     )
     own = frame[frame["outcome"] == "y"]
     assert own["event"].tolist()[:-1] == event.frame["event"].tolist()
     assert own["population"].iloc[-1] == "average"
     np.testing.assert_allclose(own["estimate"][:-1], event.frame["estimate"])
-    np.testing.assert_allclose(own["std_error"][:-1] * np.sqrt(24 / 25), event.frame["std_error"])
+    for name in ("conf_low", "conf_high", "freedom"):
+        np.testing.assert_allclose(own[name][:-1], event.frame[name])
     assert own["status"].tolist().count("reference") == 1
     assert own["estimate"].iloc[-1] == pytest.approx(event.average["estimate"])
     # The same outcome with its sign turned: perfectly correlated, so corrections see one test.

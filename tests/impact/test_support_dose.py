@@ -132,6 +132,24 @@ def test_a_missing_outcome_is_left_out_and_several_vary_together():
     assert "dose follows need" in effects.table().text()
 
 
+def test_few_who_say_anything_of_the_dose_have_a_wide_interval_or_none():
+    frame, outcome = drawn()
+    frame["area"], place = frame.index % 3, np.arange(len(frame))
+
+    def row(outcome=outcome, **columns):
+        cluster = "area" if columns.pop("by_area", False) else None
+        design = tf.support_dose(frame.assign(**columns), covariates="need", cluster=cluster)
+        return tf.estimate(design, pd.Series(outcome, frame.index, name="y")).to_frame().iloc[0]
+
+    assert row(by_area=True)["status"] == "few_clusters"
+    assert row(support_months=(place < 8) * 1.0)["status"] == "few_units"
+    assert row(np.where(place < 15, outcome, np.nan))["status"] == "few_units"
+    assert row(frame["need"] * 2 + 1)["status"] == "no_variation"  # was an effect of rounding
+    # One family's dose is far from all others': t knows of two units, not of hundreds.
+    far = row(support_months=frame["support_months"].where(place > 0, 1e5))
+    assert far["freedom"] == 1 and row()["freedom"] > 100
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -141,6 +159,8 @@ def test_a_missing_outcome_is_left_out_and_several_vary_together():
         ({"dose": "same"}, "does not vary"),
         ({"dose": "gaps"}, "missing or infinite in 200 rows"),
         ({"level": 2}, "level"),
+        ({"seed": "first"}, "seed"),
+        ({"model": "forest"}, "regressor"),
     ],
 )
 def test_what_is_wrong_is_said(given, message):

@@ -13,6 +13,7 @@ from scipy.stats import t as student
 
 import tfeval as tf
 from tfeval.impact.panel import two_way_weights as core
+from tfeval.impact.panel.panel import drawing_order
 
 SDID, SC, DID = core.KINDS
 
@@ -191,6 +192,15 @@ def test_order_and_names_of_units_change_nothing(kind):
     )
 
 
+@pytest.mark.parametrize("errors", ["placebo", "bootstrap"])
+def test_draws_among_units_hang_on_no_name(errors):
+    held = drawn(5, units=24, treated=4)
+    moved = held.take(np.random.default_rng(1).permutation(24))
+    other = tf.Panel(held.units, held.times, {"rate": 5 - 3 * moved.outcome("rate")}, moved.fixed)
+    one, same = (fit(panel, DID, errors=errors, draws=50) for panel in (held, other))
+    assert same.std_error == pytest.approx(3 * one.std_error, rel=1e-9)
+
+
 @pytest.mark.parametrize("kind", core.KINDS)
 def test_scale_and_shift_of_the_outcome_carry_over(kind):
     held = drawn(5)
@@ -290,8 +300,9 @@ def test_the_bootstrap_fits_units_written_out(kind):
     held = drawn(9, units=8)
     found = fit(held, kind, errors="bootstrap", draws=20)
     rng, slow = np.random.default_rng(1), []
+    place = np.argsort(drawing_order(held.outcome("rate")))
     while len(slow) < 20:
-        counts = rng.multinomial(8, np.full(8, 1 / 8))
+        counts = rng.multinomial(8, np.full(8, 1 / 8))[place]
         if not 0 < counts[:6].sum() < 8:
             continue
         units = np.repeat(np.arange(8), counts)

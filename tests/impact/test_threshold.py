@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache, partial
 from itertools import combinations
 from pathlib import Path
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from scipy import stats
+from scipy.special import ndtr, ndtri
 
 import tfeval as tf
 from tfeval.display import names
@@ -21,6 +23,7 @@ from tfeval.impact.panel.discrete_threshold import (
     honest_jump,
 )
 from tfeval.impact.panel.local_polynomial import (
+    Jump,
     Points,
     bandwidths,
     kernel_weights,
@@ -82,10 +85,21 @@ ROBUST = {
 }  # fmt: skip
 
 
+def by_normal(found: Jump, reach: float, worst: float = 0.0) -> Jump:
+    """Return a jump by cluster with R's interval and p-value, which are wider here: by t."""
+    if found.freedom == np.inf:
+        return found
+    low, high = (found.estimate + sign * reach * found.std_error for sign in (-1, 1))
+    size = abs(found.estimate) / found.std_error
+    assert found.low < low < high < found.high
+    p = float(ndtr(worst - size) + ndtr(-worst - size))
+    return replace(found, low=low, high=high, p_value=p)
+
+
 @pytest.mark.parametrize("case", ROBUST)
 def test_robust_jumps_are_those_of_rdrobust(case):
     given, settings = ROBUST[case]
-    found = robust_jump(points(**given), **settings)
+    found = by_normal(robust_jump(points(**given), **settings), ndtri(0.975))
     agree(f"robust_{case}", {
         "tau_us": found.conventional, "tau_bc": found.estimate, "se_rb": found.std_error,
         "ci_low": found.low, "ci_high": found.high, "p": found.p_value, "h": found.bandwidth,
@@ -115,7 +129,9 @@ HONEST = {
 def test_honest_jumps_are_those_of_rdhonest(case):
     given, bound, settings = HONEST[case]
     found = honest_jump(points(**{"running": "few", **given}), bound, **settings)
-    worst = critical_value(found.bias_bound / found.std_error, settings.get("level", 0.95))
+    ratio = found.bias_bound / found.std_error
+    worst = critical_value(ratio, settings.get("level", 0.95))
+    found = by_normal(found, worst, ratio)
     agree(f"honest_{case}", {
         "estimate": found.estimate, "se": found.std_error, "bias": found.bias_bound,
         "ci_low": found.low, "ci_high": found.high, "p": found.p_value, "h": found.bandwidth,
@@ -672,11 +688,17 @@ def test_every_key_of_a_check_has_words():
         ({"running": "gaps"}, "missing or infinite in 300 rows"),
         ({"cutoff": 5}, "one side"),
         ({"cluster": "areas"}, "areas"),
+        ({"cutoff": "high"}, "cutoff is a number"),
+        ({"bandwidth": "wide"}, "above 0"),
+        ({"curvature": "little"}, "0 or more"),
+        ({"seed": -1}, "seed"),
+        ({"covariates": ["above"]}, "above says on which side"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(given, message):
     frame, _ = frame_of()
     frame["words"], frame["gaps"] = "a", frame["score"].where(frame.index % 5 > 0)
+    frame["above"] = 7.0 * (frame["score"] >= 0)
     with pytest.raises(tf.TfevalError, match=message) as raised:
         tf.threshold(frame, **{"running": "score", "cutoff": 0, **given})
     assert "\n" not in str(raised.value)

@@ -81,7 +81,7 @@ def contrast_effects(
     -------
     Effects
         Errors are sums of influences, times n/(n - 1) for n units or clusters, with Student's t on
-        n - 1 degrees of freedom. Too few units or clusters have no error.
+        n - 1 degrees of freedom where a design gives none. Too few units or clusters have no error.
     """
     own = getattr(design, "level", level)
     if level not in (own, _LEVEL):
@@ -107,17 +107,22 @@ def contrast_effects(
         frame["status"] = status
     known = (status == ESTIMATED) & np.isfinite(estimate)
     error = np.where(known, error, np.nan)
-    reach = float(stdtrit(count - 1, (1 + level) / 2)) * error
+    freedom = np.where(known, _freedom(frame, count), np.nan)
+    reach = stdtrit(freedom, (1 + level) / 2) * error
     with np.errstate(divide="ignore", invalid="ignore"):
-        p = 2 * stdtr(count - 1, -np.abs(estimate) / error)
+        p = 2 * stdtr(freedom, -np.abs(estimate) / error)
     computed = {
         "months": pd.array([months] * len(frame), dtype="Int64"), "estimand": design.estimand,
         "method": design.kind, "errors": "robust" if codes is None else "cluster",
         "std_error": error, "conf_low": estimate - reach, "conf_high": estimate + reach,
-        "p_value": p, "status": status, "freedom": np.where(known, count - 1.0, np.nan),
+        "p_value": p, "status": status, "freedom": freedom,
         "clusters": np.nan if codes is None else float(count),
     }  # fmt: skip
-    kept = {key: value for key, value in computed.items() if key not in contrasts.rows}
+    kept = {
+        key: value
+        for key, value in computed.items()
+        if key == "freedom" or key not in contrasts.rows
+    }
     own = [key for key in ("std_error", "conf_low", "conf_high", "p_value") if key in frame]
     # Rounding is no error, and a status that says why there is none has none.
     frame.loc[still | (status == FEW_CLUSTERS), own] = np.nan
@@ -127,6 +132,13 @@ def contrast_effects(
         notes=(f"Assumed: {design.assumption}", *design.notes),
         simulated=design.simulated or bool(getattr(outcomes, "simulated", False)),
     )  # fmt: skip
+
+
+def _freedom(frame: pd.DataFrame, count: int) -> np.ndarray:
+    """Return the degrees of freedom that a design gives, or n - 1."""
+    if "freedom" not in frame:
+        return np.full(len(frame), count - 1.0)
+    return frame["freedom"].astype(float).fillna(count - 1.0).to_numpy()
 
 
 def _codes(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfeval.impact.inference.rules import COLLINEAR, NO_COMPARISON, NO_OVERLAP, NO_TREATED
+from tfeval.impact.panel.group_logit import is_singular, logit
 from tfeval.impact.panel.two_by_two import (
     DOUBLY_ROBUST,
     FAR,
@@ -17,8 +18,6 @@ from tfeval.impact.panel.two_by_two import (
     Fit,
     Sample,
     counted,
-    is_singular,
-    logit,
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 
 import numpy as np
 from scipy.special import chndtrix, ndtr, ndtri, stdtr, stdtrit
@@ -29,6 +30,7 @@ from tfeval.impact.panel.local_polynomial import (
     KERNELS,
     Jump,
     Points,
+    cluster_freedom,
     kernel_weights,
     neighbour_residuals,
     robust_jump,
@@ -110,13 +112,16 @@ def honest_jump(
     error = math.sqrt(summed_squares(influence, points.clusters))
     bias = float(bound / 2 * abs((solved[0] * x**2 * np.where(above, -1, 1)).sum()))
     worst, size = (bias / error, abs(estimate) / error) if error > 0 else (math.nan, math.nan)
-    reach = critical_value(worst, level) * error
+    freedom = cluster_freedom(points.clusters, used)
+    # Few clusters: the reach grows as Student's t does, whatever the bias.
+    wider = float(stdtrit(freedom, (1 + level) / 2) / ndtri((1 + level) / 2))
+    reach, size = critical_value(worst, level) * wider * error, size / wider
     return Jump(
         float(estimate), error, float(estimate - reach), float(estimate + reach),
         float(ndtr(worst - size) + ndtr(-worst - size)), influence, _mask(used, len(influence)),
         float(fitted[1]), float(fitted[0] + fitted[1]), int((~above).sum()), int(above.sum()),
         support, bandwidth, conventional=float(estimate), first_stage=float(first),
-        bias_bound=bias,
+        bias_bound=bias, freedom=freedom,
     )  # fmt: skip
 
 
@@ -349,8 +354,11 @@ class Estimator:
             raise ParameterError(
                 f"order is a whole number from 0 to {_MOST_ORDER}, not {self.order!r}."
             )
-        if self.bandwidth is not None and not 0 < self.bandwidth < math.inf:
+        wide = self.bandwidth
+        if wide is not None and not (isinstance(wide, Real) and 0 < wide < math.inf):
             raise ParameterError(f"bandwidth is a number above 0, not {self.bandwidth!r}.")
+        if not isinstance(self.seed, Integral) or self.seed < 0:
+            raise ParameterError(f"seed is a whole number from 0 on, not {self.seed!r}.")
 
     def jump(
         self, points: Points, curvature: float = 0.0, curvature_treated: float = 0.0

@@ -16,13 +16,13 @@ from tfeval.display.words import moment_words
 from tfeval.errors import DataError, ParameterError, names_settings, suggest
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
+from tfeval.impact.panel.compared_units import Units
 from tfeval.impact.panel.cross_sections import fill_repeated
 from tfeval.impact.panel.group_time_effects import (
     AVERAGES,
     GroupTimeEffects,
     Held,
     Limits,
-    Units,
     aggregated,
     chosen,
     complete,
@@ -179,20 +179,27 @@ class GroupTime(Rich):
         """
         if months is not None:
             raise ParameterError("A panel has its own periods: leave months out.")
-        rows, influence = [], []
+        rows, influence, clusters, count = [], [], {}, len(outcomes.units)
+        if self.cluster is not None:
+            codes, labels = pd.factorize(outcomes.column(self.cluster))
+            clusters[self.cluster], count = codes, len(labels)
+        rescale = np.sqrt(max(count - 1, 1) / count)
         fits = each_fitted(partial(self.averages, outcomes), outcomes.outcomes)
         for name, effects in fits:
             if effects is None:
                 rows.append(pd.DataFrame([not_fitted(name)]))
                 influence.append(np.full((len(outcomes.units), 1), np.nan))
                 continue
-            frame = effects.frame
+            frame, own, units = effects.frame, effects.cells.influence, effects.cells.units
             if self.aggregate != "overall":
                 last = effects.average.to_frame().T
                 frame = pd.concat([frame, last.astype(frame.dtypes)], ignore_index=True)
-                influence.append(np.column_stack([effects.influence, effects.average_influence]))
-            else:
-                influence.append(effects.influence)
+                own = np.concatenate([own, effects.averaged.influence])
+            # An effect's variance is n/(n - 1) times the sum of squares, of n units or clusters.
+            freedom, unbiased = units.student(own)
+            few = np.isfinite(freedom)
+            frame["freedom"] = np.where(few, frame["freedom"], np.nan)
+            influence.append(units.by_row(own) * np.where(few, unbiased * rescale, 1.0))
             moments = frame[["event", "group", "time"]].to_numpy()
             rows.append(
                 frame.assign(
@@ -203,10 +210,7 @@ class GroupTime(Rich):
             )
         kept = ["outcome", "population", "group", "time", "event", "estimate", "band_low",
                 "band_high", "n_treated", "n_comparison", "events_treated", "events_comparison",
-                "n_missing", "status"]  # fmt: skip
-        clusters = {}
-        if self.cluster is not None:
-            clusters[self.cluster] = pd.factorize(outcomes.column(self.cluster))[0]
+                "n_missing", "freedom", "status"]  # fmt: skip
         return Contrasts(
             pd.concat(rows, ignore_index=True)[kept], np.column_stack(influence), clusters
         )
@@ -266,7 +270,7 @@ class GroupTime(Rich):
             raise DataError("The outcome is seen of no unit that could be compared.")
         codes, groups = pd.factorize(first[places], sort=True)
         places = places[np.argsort(codes.astype(np.uint16), kind="stable")]
-        x = covariates[:, places]
+        x = np.take(covariates, places, axis=1)
         spread = x.std(axis=1, keepdims=True)
         x = (x - x.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
         units = Units(
@@ -363,7 +367,9 @@ def _unseen(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
 
 def _spread(values: np.ndarray) -> float:
     spread = float(values.std())
-    return spread if np.isfinite(spread) else float(np.nanstd(values))
+    spread = spread if np.isfinite(spread) else float(np.nanstd(values))
+    # Where all values are one, any error is rounding.
+    return spread if spread > 1e-13 * abs(float(np.nanmax(values))) else np.inf
 
 
 def _with_outcome(sample: Sample, plan: list[Cell]) -> pd.DataFrame:
@@ -445,8 +451,8 @@ def group_time(
     -------
     GroupTime
         `.fit(panel, outcome)` gives the effects by group and period; `tf.estimate(design, panel)`
-        their averages in the one table of effects, where errors count n/(n - 1) and t with n - 1
-        degrees of freedom.
+        their averages in the one table of effects, with errors and degrees of freedom of few units
+        or clusters (see `GroupTimeEffects`), or n/(n - 1) and n - 1 of many.
 
     Raises
     ------

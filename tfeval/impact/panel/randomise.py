@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,7 @@ from tfeval.display.rich import Rich
 from tfeval.errors import DataError, ParameterError, names_settings
 from tfeval.impact.panel.event_estimates import Prepared
 from tfeval.impact.panel.event_study import EventStudy
-from tfeval.impact.panel.panel import Panel
+from tfeval.impact.panel.panel import Panel, drawing_order
 
 #: Draws taken at a time, so that memory stays small.
 _CHUNK = 1000
@@ -74,9 +76,9 @@ def randomise(
     Raises
     ------
     DataError
-        If a unit has no stratum, or every stratum is of one unit.
+        If a unit has no stratum, or no stratum has two units whose doses differ.
     ParameterError
-        If there are no draws.
+        If there are no draws, or what is given is no event study or panel.
 
     Notes
     -----
@@ -99,11 +101,12 @@ def randomise(
     >>> randomise(event_study("dose", base=1, post=[2, 3]), made, "rate", draws=999).p_value
     0.001
     """
-    if draws < 1:
-        raise ParameterError(f"draws is at least 1, not {draws}.")
+    _check(design, panel, draws, seed)
     prepared = design.prepared(panel, outcome)
     strata = _strata(panel, prepared, within)
     dose = prepared.residual_dose()
+    if not any(np.ptp(dose[own]) > _SAME * np.ptp(dose) for own in strata):
+        raise DataError(f"Within each {within} doses are alike: none can change places.")
     summary = np.isin(prepared.dated, design.post) / len(design.post)
     statistic = _whole if prepared.cells.whole else _with_missing
     by = statistic(prepared, summary)
@@ -148,13 +151,25 @@ def leave_out(design: EventStudy, panel: Panel, outcome: str, by: str) -> pd.Dat
     return pd.DataFrame(rows)
 
 
+def _check(design: Any, panel: Any, draws: Any, seed: Any) -> None:
+    if not isinstance(design, EventStudy) or not isinstance(panel, Panel):
+        raise ParameterError(
+            "randomise takes an event_study and a panel, which hold dose and outcome."
+        )
+    if not isinstance(draws, Integral) or draws < 1:
+        raise ParameterError(f"draws is a whole number from 1 on, not {draws!r}.")
+    if not isinstance(seed, Integral) or seed < 0:
+        raise ParameterError(f"seed is a whole number from 0 on, not {seed!r}.")
+
+
 def _strata(panel: Panel, prepared: Prepared, within: str | None) -> list[np.ndarray]:
+    order = drawing_order(prepared.cells.outcome)
     if within is None:
-        return [np.arange(len(prepared.units))]
-    codes = pd.factorize(panel.column(within)[prepared.units])[0]
+        return [order]
+    codes = pd.factorize(panel.column(within)[prepared.units][order])[0]
     if (codes < 0).any():
         raise DataError(f"{int((codes < 0).sum())} units have no {within} to permute doses within.")
-    strata = [np.flatnonzero(codes == code) for code in range(codes.max() + 1)]
+    strata = [order[codes == code] for code in range(codes.max() + 1)]
     if max(map(len, strata)) < 2:
         raise DataError(f"Each {within} has one unit: no doses can be permuted. Use another.")
     return strata

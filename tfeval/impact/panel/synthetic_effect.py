@@ -17,6 +17,7 @@ from tfeval.display.rich import Rich
 from tfeval.display.words import in_digits, significant
 from tfeval.errors import ParameterError
 from tfeval.impact.inference.rules import ESTIMATED, NO_ERROR, NO_VARIATION
+from tfeval.impact.panel.panel import drawing_order
 from tfeval.impact.panel.two_way_weights import (
     Block,
     Drawn,
@@ -165,7 +166,7 @@ class SyntheticEffect(Rich):
         if size == 1:
             return np.arange(donors)[:, None]
         drawn = np.argsort(rng.random((self.draws, donors)), axis=1)
-        return drawn[:, :size]
+        return drawing_order(self.blocks[0].comparison)[drawn[:, :size]]
 
     @cached_property
     def drawn(self) -> Drawn:
@@ -182,9 +183,11 @@ class SyntheticEffect(Rich):
         """Estimates in samples of units drawn with replacement, weights made again."""
         size, donors = len(self.units), self.n_comparison
         rng = np.random.default_rng(self.seed)
+        every = [self.blocks[0].comparison, *(block.treated for block in self.blocks)]
+        place = np.argsort(drawing_order(np.concatenate(every)))
         kept: list[np.ndarray] = []
         while len(kept) < self.draws:
-            counts = rng.multinomial(size, np.full(size, 1 / size)).astype(float)
+            counts = rng.multinomial(size, np.full(size, 1 / size)).astype(float)[place]
             if 0 < counts[:donors].sum() < size:
                 kept.append(counts)
         return resampled(self.blocks, np.stack(kept))

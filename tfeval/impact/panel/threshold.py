@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,7 @@ import pandas as pd
 from tfeval.cohort.analysis_table import CAVEATS, Cohort
 from tfeval.display.names import plain
 from tfeval.display.rich import Rich
-from tfeval.display.tables import exact_count
-from tfeval.errors import DataError, ParameterError, names_settings, suggest
+from tfeval.errors import ParameterError, names_settings
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
 from tfeval.impact.inference.rules import ESTIMATED, FEWEST_SUPPORT
@@ -23,16 +23,14 @@ from tfeval.impact.means.outcomes import Outcomes, aligned
 from tfeval.impact.panel.discrete_threshold import METHODS, Estimator
 from tfeval.impact.panel.local_polynomial import Jump, Points
 from tfeval.impact.panel.threshold_checks import Asked, ThresholdChecks, checked
-from tfeval.impact.study.numbers import floats_of
-from tfeval.impact.study.study import Study, study
+from tfeval.impact.panel.threshold_units import check_bounds, check_covariates, units_of
+from tfeval.impact.study.study import Study
 
 KIND = "threshold"
 #: Errors from the nearest values of the running variable.
 NEIGHBOURS = "neighbours"
 #: Whose effect it is: of a sharp cutoff, and of one that not all obey.
 ESTIMANDS = ("SRD", "FRD")
-#: Number of criteria a family met at identification: made from a cohort where it is asked for.
-CRITERIA_MET = "criteria_met"
 AUTO = "auto"
 _ASSUMPTIONS = {
     "continuous": "without the programme, outcomes would change smoothly across the cutoff, and "
@@ -291,7 +289,8 @@ def threshold(
     covariates : str or iterable of str
         Measured before, adjusted for: they make errors smaller, and cannot mend a jump of theirs.
     cluster : str, optional
-        For a cohort by default the local authority.
+        For a cohort by default the local authority. Intervals are then by t with as many degrees
+        of freedom as clusters are used, less one: wider than R's, which are by the normal.
     level : float, default 0.95
         Of the intervals, which are the design's own: a level given to `estimate` does not move
         them.
@@ -326,6 +325,8 @@ def threshold(
     interval counts the worst bias, and its error does not: an appraisal, made of estimates and
     errors, takes that bias for nought.
 
+    The bandwidth of a fuzzy design is R's, which moves a little with the level of the outcome.
+
     A cohort that compares with families below the threshold has above it only those who joined;
     a frame of all who were assessed has everybody.
 
@@ -357,11 +358,13 @@ def threshold(
     Threshold: criteria at 2, sharp, honest local linear
     """
     check_level(level)
+    if not isinstance(cutoff, Real) or not math.isfinite(cutoff):
+        raise ParameterError(f"cutoff is a number, not {cutoff!r}.")
     names = [covariates] if isinstance(covariates, str) else list(covariates)
     if not isinstance(draws, int | np.integer) or draws < 99:
         raise ParameterError(f"draws: at least 99 are needed, not {draws!r}.")
-    _check_bounds(discrete, curvature, treated is not None)
-    made, x = _units(records, (running, float(cutoff)), treated, names, cluster)
+    check_bounds(discrete, curvature, treated is not None)
+    made, x = units_of(records, (running, float(cutoff)), treated, names, cluster)
     sides = tuple(len(np.unique(x[side])) for side in (x < 0, x >= 0))
     mode = discrete
     if discrete == AUTO:
@@ -369,6 +372,7 @@ def threshold(
         mode = "continuous" if min(sides) >= FEWEST_SUPPORT else mode
     own = {one.name for one in made.covariates.columns if one.source in names}
     columns = tuple(name for name in made.covariates.names if name in own)
+    check_covariates(made, columns, x)
     clusters = cluster if cluster is not None else next(iter(made.clusters), None)
     if clusters is not None:
         made.cluster(clusters)  # refused if the study has none of the name
@@ -381,96 +385,8 @@ def threshold(
     )  # fmt: skip
 
 
-def _check_bounds(
-    discrete: str, curvature: float | Mapping[str, float] | None, fuzzy: bool
-) -> None:
-    if discrete == "honest" and curvature is None:
-        raise ParameterError("An honest interval needs a bound: give curvature.")
-    if fuzzy and isinstance(curvature, int | float):
-        raise ParameterError(
-            'A fuzzy threshold needs two bounds: curvature={"OUTCOME": ..., "treated": ...}.'
-        )
-    bounds = curvature.values() if isinstance(curvature, Mapping) else [curvature or 0.0]
-    if not all(0 <= bound < math.inf for bound in bounds):
-        raise ParameterError("curvature is a bound of 0 or more, for each outcome.")
-
-
-def _units(
-    records: pd.DataFrame | Study | Cohort, rule: tuple[str, float], treated: str | None,
-    covariates: list[str], cluster: str | None,
-) -> tuple[Study, np.ndarray]:  # fmt: skip
-    """Return the study of the units, and the running variable less the cutoff."""
-    running, cutoff = rule
-    if isinstance(records, Study):
-        x = _of_study(records, running, covariates) - cutoff
-        _check_sides(x, running, cutoff)
-        _check_treated(records.treated, x, treated, records.treated_name)
-        return records, x
-    simulated = False
-    if isinstance(records, Cohort):
-        frame, simulated = records.to_pandas(), records.simulated
-        met = [name for name in frame if str(name).startswith("met_")]
-        frame = frame.assign(**{CRITERIA_MET: frame[met].sum(axis=1)})
-        cluster = "local_authority" if cluster is None else cluster
-    elif isinstance(records, pd.DataFrame):
-        frame = records
-    else:
-        raise ParameterError("A threshold is made from a DataFrame, a study or a cohort.")
-    for name in (running, *covariates, *([treated] if treated else [])):
-        if name not in frame:
-            known = suggest(name, map(str, frame.columns))
-            raise ParameterError(f"The table has no column {name}. {known}")
-    x = _numbers(frame[running], running) - cutoff
-    _check_sides(x, running, cutoff)
-    if isinstance(records, Cohort):
-        _check_treated(frame["treated"].to_numpy(dtype=bool), x, treated, "treated")
-    if treated is None:
-        treated = f"{running} of {cutoff:g} or more"
-        frame = frame.assign(**{treated: x >= 0})
-    made = study(frame, treated=treated, covariates=[running, *covariates], cluster=cluster)
-    return replace(made, simulated=simulated or made.simulated), x
-
-
 def _by_name(measures: Outcomes) -> list[tuple[str, np.ndarray]]:
     return list(zip(measures.names, measures.values.T, strict=True))  # noqa: PD011
-
-
-def _of_study(made: Study, running: str, covariates: Iterable[str]) -> np.ndarray:
-    if made.weight is not None or made.strata is not None:
-        raise ParameterError("A threshold takes no sampling weights and no strata.")
-    sources = {column.source for column in made.covariates.columns}
-    for name in (running, *covariates):
-        if name not in sources:
-            raise ParameterError(f"{name} is no covariate of the study. {suggest(name, sources)}")
-    own = [one for one in made.covariates.columns if one.source == running]
-    if own[0].level is not None:
-        raise DataError(f"Running variable {running} holds categories: it must hold numbers.")
-    return _numbers(pd.Series(own[0].raw), running)
-
-
-def _numbers(column: pd.Series, name: str) -> np.ndarray:
-    values = floats_of(column, f"Running variable {name}")
-    if lacking := int((~np.isfinite(values)).sum()):
-        raise DataError(
-            f"{name} is missing or infinite in {exact_count(lacking)} rows: leave out who has no "
-            "side, and say so."
-        )
-    return values
-
-
-def _check_sides(x: np.ndarray, running: str, cutoff: float) -> None:
-    if (x < 0).all() or (x >= 0).all():
-        raise DataError(f"All units are on one side of {cutoff:g} in {running}: none to compare.")
-
-
-def _check_treated(arms: np.ndarray, x: np.ndarray, treated: str | None, known: str) -> None:
-    """Refuse to take who is above for who was treated, where the records say otherwise."""
-    if treated is None and (arms != (x >= 0)).any():
-        raise ParameterError(
-            f'Some are treated below the cutoff, or not treated above: say treated="{known}".'
-        )
-    if treated is not None and treated != known:
-        raise ParameterError(f'Who was treated is "{known}" here, not "{treated}".')
 
 
 def _notes(

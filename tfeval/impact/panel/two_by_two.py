@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -18,22 +17,13 @@ from tfeval.impact.inference.rules import (
     NO_TREATED,
     REFERENCE,
 )
+from tfeval.impact.panel.group_logit import BLOCK, Arm, Near, are_many, blocks, is_singular, logit
 
 #: How the comparison is made alike: the keys of `method`.
 DOUBLY_ROBUST, REGRESSION, WEIGHTING = "doubly_robust", "regression", "inverse_weighting"
 METHODS = (DOUBLY_ROBUST, REGRESSION, WEIGHTING)
 #: A linear predictor from which a unit's probability of the group is 0.999: no overlap.
 FAR = float(np.log(0.999 / 0.001))
-#: Condition of the covariates' products, scaled, from which they count as collinear.
-SINGULAR = 1e10
-#: A coefficient, of a covariate in standard deviations, that a fit does not come back from.
-ENDLESS = 50.0
-#: Units read at a time: what is made of them stays in the processor's cache.
-BLOCK = 8192
-#: A step from which the fit of a propensity score of many units takes no other.
-NEAR = 0.01
-#: Units of a propensity score from which its fit starts from that of some, and how many.
-MANY, FIRST_FIT = 20_000, 6000
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,13 +77,6 @@ class Sample:
                 xx[group] += weighted @ self.x[:, block].T
                 xy[group] += weighted @ self.y[:, block].T
         return xx, xy
-
-
-def blocks(parts: list[slice]) -> Iterator[slice]:
-    """Return slices in blocks that fit the cache."""
-    for part in parts:
-        for start in range(part.start, part.stop, BLOCK):
-            yield slice(start, min(start + BLOCK, part.stop))
 
 
 @dataclass(frozen=True)
@@ -166,10 +149,11 @@ def _add(
     sample: Sample, arms: Arms, mix: np.ndarray, out: np.ndarray, influence: np.ndarray
 ) -> None:
     """Add influences to the sums that they are part of."""
-    used = list(zip(*np.nonzero(mix), strict=True))
+    used, room = list(zip(*np.nonzero(mix), strict=True)), np.empty(BLOCK)
     for block in blocks(sample.groups((*arms.treated, *arms.comparison))):
+        part = room[: block.stop - block.start]
         for row, place in used:
-            influence[row, block] += mix[row, place] * out[place, block]
+            influence[row, block] += np.multiply(mix[row, place], out[place, block], out=part)
 
 
 def _fill_seen(sample: Sample, cell: Cell, out: np.ndarray, method: str) -> dict[str, Any]:
@@ -209,10 +193,6 @@ class Fit:
     estimate: np.ndarray  # (pairs,)
     status: str = ESTIMATED  # `ESTIMATED`, or why there is none; for all pairs
     near: Near | None = None  # where a fit of the same group may start
-
-
-#: Coefficients of a logistic regression, and the weight of those outside the group.
-Near = tuple[np.ndarray, float]
 
 
 def panel_fit(
@@ -305,13 +285,9 @@ def odds_of(
     Their changes less the regression are left in `out`.
     """
     own, others = sample.groups((pairs.treated,)), sample.groups(pairs.comparison)
-    many = sum(part.stop - part.start for part in (*own, *others)) > MANY
-    x_all, weight_all = sample.single if many else (sample.x, sample.weight)
-    arms = [
-        (x_all[:, part], weight_all[part], arm)
-        for parts, arm in ((own, 1.0), (others, 0.0)) for part in parts
-    ]  # fmt: skip
-    fitted = logit(arms, near)
+    xx = sample.products[0]
+    products = xx[pairs.treated], xx[list(pairs.comparison)].sum(axis=0)
+    fitted = logit(_arms(sample, own, others), near, products)
     if fitted is None:
         return None
     coefficients, information = fitted
@@ -354,6 +330,15 @@ def odds_of(
     )
 
 
+def _arms(sample: Sample, own: list[slice], others: list[slice]) -> list[Arm]:
+    many = are_many(sum(part.stop - part.start for part in (*own, *others)))
+    x, weight = sample.single if many else (sample.x, sample.weight)
+    return [
+        (x[:, part], None if sample.even else weight[part], arm)
+        for parts, arm in ((own, 1.0), (others, 0.0)) for part in parts
+    ]  # fmt: skip
+
+
 def _odds(coefficients: np.ndarray, x: np.ndarray, out: np.ndarray) -> float:
     """Write units' odds of the group, and return the largest logarithm of one."""
     np.matmul(coefficients, x, out=out)
@@ -390,89 +375,17 @@ def _write(
     for block in blocks(sample.groups(pairs.comparison)):
         x = sample.x[:, block]
         share = fitted.along @ x
-        share *= sample.weight[block]
+        if not sample.even:
+            share *= sample.weight[block]
         if odds is None:
             _changes(sample, pairs, fitted.beta, block, out)
             out[:, block] *= -share
             continue
         part = out[:, block]  # as `odds_of` left it
-        ratio = odds.weights[block] / odds.total
+        ratio = odds.weights[block] * (1.0 / odds.total)
         share += ratio
         part *= np.negative(share, out=share)
         scored = np.matmul(odds.slope.T, x, out=rows[:, : x.shape[1]])
         scored *= odds.chances[block]
         part += scored
         part += np.multiply(odds.mean[:, None], ratio, out=scored)
-
-
-Arm = tuple[np.ndarray, np.ndarray, float]
-
-
-def logit(arms: list[Arm], near: Near | None = None) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return a logistic regression's coefficients and information, or None where it has none.
-
-    Parameters
-    ----------
-    arms : list of (covariates, weights, 1.0 or 0.0)
-        Blocks of units, each all in the group or all outside it.
-    near : Near, optional
-        Where to start: the fit of the same group with others outside it.
-
-    Notes
-    -----
-    Of few units to machine precision. Of many, by Newton's steps from the fit of some of them and
-    in single precision, until the next step would be about the square of 0.01: what the scores
-    still add to an estimate is added there to first order.
-    """
-    count = sum(arm[0].shape[1] for arm in arms)
-    inside, outside = (sum(float(one[1].sum()) for one in arms if one[2] == arm) for arm in (1, 0))
-    start = np.zeros(len(arms[0][0]))
-    start[0] = np.log(inside / outside)
-    if count <= MANY:
-        return _newton(arms, start, 1e-9)
-    if near is not None:
-        start = near[0].copy()
-        start[0] += np.log(near[1] / outside)
-        return _newton(arms, start, NEAR)
-    every = slice(None, None, count // FIRST_FIT)
-    some = _newton([(x[:, every], weight[every], arm) for x, weight, arm in arms], start, NEAR)
-    return _newton(arms, start if some is None else some[0], NEAR)
-
-
-def _newton(
-    arms: list[Arm], start: np.ndarray, near: float
-) -> tuple[np.ndarray, np.ndarray] | None:
-    coefficients, k = start, len(start)
-    for _ in range(40):
-        gradient, information = np.zeros(k), np.zeros((k, k))
-        for x_all, weights, arm in arms:
-            own = coefficients.astype(x_all.dtype)
-            for block in blocks([slice(0, x_all.shape[1])]):
-                x = x_all[:, block]
-                score = own @ x
-                with np.errstate(over="ignore"):
-                    np.exp(np.negative(score, out=score), out=score)
-                score += 1.0
-                np.reciprocal(score, out=score)
-                curved = weights[block] * score
-                gradient += x @ (weights[block] - curved if arm else -curved)
-                curved *= np.subtract(1.0, score, out=score)
-                information += (x * curved) @ x.T
-        if is_singular(information):
-            return None
-        step = np.linalg.solve(information, gradient)
-        coefficients = coefficients + step
-        if not np.abs(coefficients).max() < ENDLESS:
-            return None
-        if np.abs(step).max() < near:
-            return coefficients, information
-    return None
-
-
-def is_singular(gram: np.ndarray) -> bool:
-    """Tell whether covariates, by their products, determine one another."""
-    size = np.sqrt(np.diag(gram))
-    if not (size > 0).all():
-        return True
-    values = np.linalg.eigvalsh(gram / np.outer(size, size))
-    return not values[0] > values[-1] / SINGULAR

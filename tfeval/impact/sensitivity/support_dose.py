@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,7 +17,13 @@ from tfeval.display.tables import exact_count, safe_count
 from tfeval.errors import DataError, ParameterError, in_own_words, names_settings, suggest
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
-from tfeval.impact.inference.rules import ESTIMATED, NO_VARIATION
+from tfeval.impact.inference.rules import (
+    FEW_CLUSTERS,
+    FEW_UNITS,
+    FEWEST_CLUSTERS,
+    FEWEST_UNITS,
+    NO_VARIATION,
+)
 from tfeval.impact.means.outcomes import aligned, arm_counts
 from tfeval.impact.propensity.propensity import assign_folds
 from tfeval.impact.sensitivity.regression import Regression, regressions
@@ -97,7 +104,8 @@ class SupportDose(Rich):
         -------
         Contrasts
             `dose_left`, beside the usual columns, is the share of the dose's variance that the
-            covariates do not explain.
+            covariates do not explain. t counts the families, or clusters, whose dose says
+            anything; with fewer than 12 on a side of the median, or 4 clusters, there is no error.
         """
         grid = aligned(self.study, outcomes, months)
         rows, influence = [], np.zeros((self.study.size, len(grid.names)))
@@ -107,17 +115,38 @@ class SupportDose(Rich):
             y, d = (self.left_over(one, known) for one in (values, self.dose))
             left = float(d @ d)
             share = left / float(((self.dose[known] - self.dose[known].mean()) ** 2).sum())
-            signal = share > _NOTHING and np.ptp(values[known]) > 0
+            spread = float(values[known].var()) * len(y)
+            signal = share > _NOTHING and float(y @ y) > _NOTHING * spread > 0
             estimate = float(d @ y) / left if signal else math.nan
             influence[known, place] = d * (y - estimate * d) / left if signal else math.nan
             rows.append({
                 "outcome": grid.names[place], "months": grid.months[place], "estimate": estimate,
-                "design": KIND, "status": ESTIMATED if signal else NO_VARIATION, "dose_left": share,
+                "design": KIND, "dose_left": share, "freedom": self._freedom(d, known),
+                "status": self._status(known) if signal else NO_VARIATION,
                 **arm_counts(values, more),
             })  # fmt: skip
         frame = pd.DataFrame(rows)
         frame["months"] = frame["months"].astype("Int64")
         return Contrasts(frame, influence, dict(self.study.clusters))
+
+    def _status(self, known: np.ndarray) -> str | None:
+        """Say what is too few for an error; None where nothing is."""
+        codes = next(iter(self.study.clusters.values()), None)
+        if codes is not None and len(np.unique(codes[known])) < FEWEST_CLUSTERS:
+            return FEW_CLUSTERS
+        more = self.study.treated[known]
+        return FEW_UNITS if min(more.sum(), (~more).sum()) < FEWEST_UNITS else None
+
+    def _freedom(self, left: np.ndarray, known: np.ndarray) -> float:
+        """Return degrees of freedom: those whose dose says anything, less 1 (Kish 1965).
+
+        Where few families, or clusters, have a dose unlike the others', the error hangs on them.
+        """
+        squares = left**2
+        if self.study.clusters:
+            squares = np.bincount(next(iter(self.study.clusters.values()))[known], squares)
+        most = float((squares**2).sum())
+        return max(float(squares.sum()) ** 2 / most - 1, 1.0) if most > 0 else math.nan
 
     def left_over(self, values: np.ndarray, known: np.ndarray) -> np.ndarray:
         """Return what covariates leave of values, shape (known,): of each fold by the others.
@@ -183,7 +212,9 @@ class SupportDose(Rich):
                     for name, one in strengths.items()]  # fmt: skip
             return pd.DataFrame(rows, columns=["covariate", "r2_dose"])
         grid = aligned(self.study, outcomes, months)
-        several = [times] if isinstance(times, int | float) else list(times)
+        several: list[Any] = [times] if isinstance(times, int | float) else list(times)
+        if not all(isinstance(many, int | float) and 0 < many < math.inf for many in several):
+            raise ParameterError(f"times is a number above 0, or several, not {times!r}.")
         rows = list[dict[str, Any]]()
         for name, values in zip(grid.names, grid.values.T, strict=True):  # noqa: PD011
             fit = self._regressions(values, names)
@@ -305,9 +336,7 @@ def support_dose(
     >>> design.diagnostic(frame["offences"], times=1)["covariate"].tolist()
     ['need']
     """
-    check_level(level)
-    if not isinstance(folds, int | np.integer) or not 1 <= folds <= 50:
-        raise ParameterError(f"folds is a whole number from 1 to 50, not {folds!r}.")
+    _check(level, folds, seed, model)
     simulated = False
     if isinstance(records, Cohort):
         frame, simulated = _supported(records, extract, within), records.simulated
@@ -318,14 +347,7 @@ def support_dose(
         frame = records
     else:
         raise ParameterError("A dose is taken from a DataFrame or a cohort.")
-    if dose not in frame:
-        known = suggest(dose, map(str, frame.columns))
-        raise ParameterError(f"The table has no column {dose}. {known}")
-    values = floats_of(frame[dose], f"Dose {dose}")
-    if lacking := int((~np.isfinite(values)).sum()):
-        raise DataError(
-            f"{dose} is missing or infinite in {exact_count(lacking)} rows: leave these out."
-        )
+    values = _dose_of(frame, dose)
     more = f"{dose} above its median"
     above = values > np.median(values)
     if not above.any():
@@ -342,6 +364,34 @@ def support_dose(
         assign_folds(made, int(folds), seed),
         model=model, level=level, notes=_notes(dose), simulated=simulated or made.simulated,
     )  # fmt: skip
+
+
+def _check(level: float, folds: Any, seed: Any, model: Any) -> None:
+    """Refuse settings that are none."""
+    check_level(level)
+    if not isinstance(folds, int | np.integer) or not 1 <= folds <= 50:
+        raise ParameterError(f"folds is a whole number from 1 to 50, not {folds!r}.")
+    if not isinstance(seed, Integral):
+        raise ParameterError(f"seed is a whole number, not {seed!r}.")
+    if not (model is None or (hasattr(model, "fit") and hasattr(model, "predict"))):
+        raise ParameterError("model is a regressor of scikit-learn, with fit and predict, or None.")
+
+
+def _dose_of(frame: pd.DataFrame, dose: str) -> np.ndarray:
+    """Return the dose, of a table that has one number of it in each row."""
+    if dose not in frame:
+        known = suggest(dose, map(str, frame.columns))
+        raise ParameterError(f"The table has no column {dose}. {known}")
+    if isinstance(frame[dose], pd.DataFrame):
+        raise DataError(f"The table has more than one column {dose}: give each its own name.")
+    if frame.empty:
+        raise DataError("The table has no rows: there is nobody whose support could be told.")
+    values = floats_of(frame[dose], f"Dose {dose}")
+    if lacking := int((~np.isfinite(values)).sum()):
+        raise DataError(
+            f"{dose} is missing or infinite in {exact_count(lacking)} rows: leave these out."
+        )
+    return values
 
 
 def _notes(dose: str) -> tuple[str, ...]:
