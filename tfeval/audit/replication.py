@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from tfeval.audit.designs import design_of
 from tfeval.audit.worlds import ALL_AUTHORITIES, EFFECTS, GAPS, PHASE, SIMULATORS, WORLDS
 from tfeval.cohort.cohort import cohort, comparison_groups, count_ahead
 from tfeval.errors import ParameterError, TfevalError, public_line, suggest
@@ -402,8 +403,7 @@ def _of_design(
 ) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     try:
-        design = DESIGNS[name].make(compared, _DEFAULT.caliper)
-        verdict = design.balance().verdict().word
+        design, verdict = design_of(compared, name)
     except Exception as fault:
         return [row for cell in here for row in _failed(cell, fault)]
     for cell in here:
