@@ -19,6 +19,7 @@ from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.estimate import METHODS, estimate
 from tfeval.impact.effects.multiple import adjusted
 from tfeval.impact.inference.rules import ESTIMATED
+from tfeval.impact.propensity.propensity import fits_shared
 from tfeval.impact.specification import DESIGNS, Specification
 from tfeval.impact.study.study import study
 from tfeval.programme.outcomes import outcome
@@ -390,11 +391,12 @@ def _of_cohort(
         everybody = known[months].reindex(frame.loc[frame["treated"] == 1, "family_id"]).mean()
         own = known[months].reindex(frame.loc[compared.index, "family_id"])
         own.index = compared.index
-        for name in dict.fromkeys(cell.design for cell in here):
-            mine = [cell for cell in here if cell.design == name]
-            for row in _of_design(compared, name, mine, outcomes, own):
-                row["truth_treated"] = everybody.get(row["outcome"], np.nan)
-                rows.append(row)
+        with fits_shared():
+            for name in dict.fromkeys(cell.design for cell in here):
+                mine = [cell for cell in here if cell.design == name]
+                for row in _of_design(compared, name, mine, outcomes, own):
+                    row["truth_treated"] = everybody.get(row["outcome"], np.nan)
+                    rows.append(row)
     return rows
 
 
@@ -421,7 +423,8 @@ def _of_design(
 
 
 def _estimated(cell: Cell, effects: Effects) -> list[dict[str, Any]]:
-    by_name = {row["outcome"]: row for row in effects.frame.to_dict("records")}
+    read = ["outcome", "status", *(key for key in NUMBERS if key in effects.frame)]
+    by_name = {row["outcome"]: row for row in effects.frame[read].to_dict("records")}
     corrected = _corrected(effects)
     rows = []
     for name in cell.outcomes:
