@@ -211,16 +211,18 @@ CHECK_QUESTIONS = {
     "authorities": "Does any conclusion turn without one of the authorities?",
     "contamination": "How far could help for comparison families have diluted the effects?",
 }
+#: A check's test of all its outcomes at once.
+AT_ONCE = "All outcomes together, for the worse, in standard deviations"
 CHECK_VERDICTS = {
     "passed": "passed", "failed": "FAILED", "cannot_be_judged": "cannot be judged",
 }  # fmt: skip
 #: Why a check has its verdict; the numbers are those of its row.
 CHECK_REASONS = {
     "differs": "the groups differ where they should not, by more than chance; of {tests} outcomes",
-    "alike": "no difference beyond chance in {tests} outcomes, and one that matters would have "
-    "shown",
+    "alike": "no difference beyond chance in {tests} outcomes, and one of {matters:g} standard "
+    "deviations in all of them would have shown",
     "no_power": "no difference beyond chance in {tests} outcomes, but one of {matters:g} standard "
-    "deviations would not have shown either",
+    "deviations in all of them would not have shown either",
     "no_outcome": "no outcome in these records is out of the programme's reach, or known for this",
     "no_records": "too few families have records that reach back so far",
     "not_repeatable": "the design cannot be made again on other families or covariates",
