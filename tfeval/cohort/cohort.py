@@ -21,7 +21,7 @@ from tfeval.cohort.analysis_table import (
     Settings,
 )
 from tfeval.cohort.columns import BEFORE, Window, column_of, windows
-from tfeval.cohort.counting import STATE, follow_up, seen_of
+from tfeval.cohort.counting import STATE, follow_up, most_periods, seen_of
 from tfeval.cohort.entry import (
     LEAN,
     candidates,
@@ -280,7 +280,7 @@ def _counted(
         units = records.keep(_with_sessions, units, calendar, months)
         due = {_SESSIONS_DUE.format(after): after for after in months}
     spans, tables = windows(months), list(dict.fromkeys(row.table for row in outcomes))
-    followed = records.keep(follow_up, records, units, spans, tables)
+    followed = records.keep(follow_up, records, units, spans, tables, most_periods(records))
     # Each table's counts are kept narrow: one expression for all takes seconds to put into SQL.
     seen = [
         records.keep(seen_of, records, units, followed, table, (outcomes, spans))
