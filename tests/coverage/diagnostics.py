@@ -33,7 +33,7 @@ from tfeval.impact.diagnostics.placebos import FAILED, OF_NONE
 SEED, FAMILIES = 31, 4_000
 TABLE = Path(__file__).parent / "diagnostics.csv"
 #: Worlds without selection that nobody recorded, then others; and how often each is drawn.
-CLEAN = ("nothing_wrong", "crisis", "selection_recorded")
+CLEAN = ("nothing_wrong", "selection_recorded")
 BROKEN = ("selection_unrecorded", "data_matching_claimed", "other_help")
 SIMULATORS = ("rates", "histories")
 

@@ -219,6 +219,8 @@ CHECK_VERDICTS = {
 #: Why a check has its verdict; the numbers are those of its row.
 CHECK_REASONS = {
     "differs": "the groups differ where they should not, by more than chance; of {tests} outcomes",
+    "differs_earlier": "the groups differed before that date, by more than chance; so do families "
+    "chosen on what was recorded since, which the comparison knows; of {tests} outcomes",
     "alike": "no difference beyond chance in {tests} outcomes, and one of {matters:g} standard "
     "deviations in all of them would have shown",
     "no_power": "no difference beyond chance in {tests} outcomes, but one of {matters:g} standard "
@@ -237,7 +239,8 @@ CHECK_REASONS = {
     "diluted": "{share} of the comparison may have been helped otherwise and {left_out} were "
     "treated within the horizon; an effect could lie outside its interval",
     "not_diluted": "{share} of the comparison may have been helped otherwise and {left_out} were "
-    "treated within the horizon; no effect would leave its interval",
+    "treated within the horizon; no effect would leave its interval. Help that is in no record "
+    "is not seen",
 }
 CONFIDENCES = {"high": "high", "moderate": "moderate", "low": "low", "none": "none"}
 #: Checks of a threshold, and what each asks.

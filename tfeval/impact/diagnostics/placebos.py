@@ -36,9 +36,9 @@ _QUARTERS_BEFORE = BASELINE_MONTHS // QUARTER
 OF_NONE = ("placebo_outcomes", "placebo_index_date", "trend_before", "negative_controls")
 CHECKS = (*OF_NONE, "authorities", "contamination")
 #: Why a check has its verdict.
-REASONS = ("differs", "alike", "no_power", "no_outcome", "no_records", "not_repeatable",
-           "not_possible", "not_estimable", "too_few", "no_authorities", "few_authorities", "turns",
-           "holds", "diluted", "not_diluted")  # fmt: skip
+REASONS = ("differs", "differs_earlier", "alike", "no_power", "no_outcome", "no_records",
+           "not_repeatable", "not_possible", "not_estimable", "too_few", "no_authorities",
+           "few_authorities", "turns", "holds", "diluted", "not_diluted")  # fmt: skip
 PASSED, FAILED, CANNOT = VERDICTS = ("passed", "failed", "cannot_be_judged")
 #: A placebo effect that a check must be able to see, in standard deviations: as large as the
 #: difference at which balance is in doubt.
@@ -357,7 +357,8 @@ def judged(made: Mapping[str, pd.DataFrame], matters: float = MATTERS) -> list[d
         single = detectable(known[~at_once], parts)
         seen = detectable(known[at_once], parts) if at_once.any() else single
         worst = known.loc[[(known["p_value"] * np.where(at_once, 1, row["tests"])).idxmin()]]
-        verdict, reason = (FAILED, "differs") if p < 0.05 else (
+        differs = "differs_earlier" if check == "placebo_index_date" else "differs"
+        verdict, reason = (FAILED, differs) if p < 0.05 else (
             (PASSED, "alike") if seen <= matters else (CANNOT, "no_power"))  # fmt: skip
         lines.append({**numbers_of(worst), **row, "detectable": seen, "detectable_single": single,
                       "verdict": verdict, "reason": reason})  # fmt: skip
