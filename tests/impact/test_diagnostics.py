@@ -270,6 +270,19 @@ def test_all_outcomes_at_once_have_half_of_a_check_s_level():
     assert quiet["verdict"] == "passed"
 
 
+def test_placebo_outcomes_vouch_for_no_effect_half_of_which_they_would_not_have_seen():
+    at_once = rows_of([0.5]).assign(outcome=placebos.TOGETHER, std_error=0.01)
+    made = {"placebo_outcomes": pd.concat([rows_of([0.4, 0.5]), at_once])}
+    seen = placebos.judged(made)[0]["detectable"]
+    for effect, reason in ((2.01 * seen, "alike"), (1.99 * seen, "less_than_half")):
+        row = placebos.judged(made, effect=effect)[0]
+        assert (row["verdict"] == "passed", row["reason"]) == (reason == "alike", reason)
+    told = at_once.assign(estimate=-0.3, p_value=0.04)
+    assert placebos.effect_told(told) == pytest.approx(0.3)
+    assert placebos.effect_told(told.assign(p_value=0.06)) == np.inf
+    assert placebos.effect_told(rows_of([0.01])) == np.inf
+
+
 def test_the_mean_of_effects_is_that_on_the_mean_of_outcomes(world):
     """An index made family by family, more work being better, has the effect and the error."""
     _records, families, design = world

@@ -225,6 +225,8 @@ CHECK_REASONS = {
     "deviations in all of them would have shown",
     "no_power": "no difference beyond chance in {tests} outcomes, but one of {matters:g} standard "
     "deviations in all of them would not have shown either",
+    "less_than_half": "no difference beyond chance in {tests} outcomes, but one of half the effect "
+    "found on all of them would not have shown either",
     "no_outcome": "no outcome in these records is out of the programme's reach, or known for this",
     "no_records": "too few families have records that reach back so far",
     "not_repeatable": "the design cannot be made again on other families or covariates",

@@ -210,8 +210,9 @@ def diagnose(
     deviations, half for the smallest p-value of one, times their number (Bonferroni); over the
     checks p-values are adjusted by Holm, so that all of a good design's checks pass in at least 95
     of 100 studies. A check that finds nothing passes only if the mean would have shown, with a
-    chance of 80% and at the level that the corrections ask for, a placebo effect of `matters`:
-    one outcome alone may be off by more. `tests/coverage/diagnostics.csv` says how often each
+    chance of 80% and at the level that the corrections ask for, a placebo effect of `matters`,
+    and placebo outcomes only if it would have shown half the effect found on all outcomes. One
+    outcome alone may be off by more. `tests/coverage/diagnostics.csv` says how often each
     check fails where nothing is wrong, and where something is. The other checks test nothing:
     without each authority, no conclusion may turn; with help that comparison families had counted,
     no bound may lie outside the effect's own interval, widened for the number of outcomes.
@@ -245,8 +246,10 @@ def diagnose(
     names = [name for name in names if name not in controls]
     request = Asked(design, families, records, months, method, tuple(names), shift, tuple(controls))
     inside = frame.loc[design.study.index]
-    effects = placebos.tests_of("", design, inside, method, names)
-    effects = effects[effects["why"] == ""].reset_index(drop=True)
+    effects = placebos.tests_of("", design, inside, method, names, True)
+    effect = placebos.effect_told(effects)
+    known = (effects["why"] == "") & (effects["outcome"] != TOGETHER)
+    effects = effects[known].reset_index(drop=True)
     if effects.empty:
         raise DataError(f"No outcome over {months} months is known of enough families to check.")
     made = {
@@ -255,7 +258,7 @@ def diagnose(
         "trend_before": placebos.trend_before(request),
         "negative_controls": placebos.negative_controls(request),
     }
-    rows = placebos.judged(made, matters)
+    rows = placebos.judged(made, matters, effect)
     rows.append(threats.judged_turned(threats.without_each(request, effects)))
     rows.append(threats.judged_bounds(threats.contamination(request, effects)))
     words = outcome_words([*names, *controls])

@@ -36,9 +36,10 @@ _QUARTERS_BEFORE = BASELINE_MONTHS // QUARTER
 OF_NONE = ("placebo_outcomes", "placebo_index_date", "trend_before", "negative_controls")
 CHECKS = (*OF_NONE, "authorities", "contamination")
 #: Why a check has its verdict.
-REASONS = ("differs", "differs_earlier", "alike", "no_power", "no_outcome", "no_records",
-           "not_repeatable", "not_possible", "not_estimable", "too_few", "no_authorities",
-           "few_authorities", "turns", "holds", "diluted", "not_diluted")  # fmt: skip
+REASONS = ("differs", "differs_earlier", "alike", "no_power", "less_than_half", "no_outcome",
+           "no_records", "not_repeatable", "not_possible", "not_estimable", "too_few",
+           "no_authorities", "few_authorities", "turns", "holds", "diluted",
+           "not_diluted")  # fmt: skip
 PASSED, FAILED, CANNOT = VERDICTS = ("passed", "failed", "cannot_be_judged")
 #: A placebo effect that a check must be able to see, in standard deviations: as large as the
 #: difference at which balance is in doubt.
@@ -162,6 +163,13 @@ def _together(effects: Effects) -> pd.DataFrame:
         "freedom": freedom, "sd_comparison": 1.0, "n_treated": own["n_treated"].min(),
         "n_comparison": own["n_comparison"].min(), "status": own["status"].iloc[0],
     })  # fmt: skip
+
+
+def effect_told(effects: pd.DataFrame) -> float:
+    """Return the size of the effect on all outcomes together, endless where none can be told."""
+    row = effects[effects["outcome"] == TOGETHER]
+    apart = len(row) and float(row["p_value"].iloc[0]) < 0.05
+    return abs(float(row["estimate"].iloc[0])) if apart else np.inf
 
 
 def none_of(check: str, why: str, names: Iterable[str] = ("",)) -> pd.DataFrame:
@@ -329,7 +337,9 @@ def negative_controls(request: Asked) -> pd.DataFrame:
 # Verdicts of the checks of no effect.
 
 
-def judged(made: Mapping[str, pd.DataFrame], matters: float = MATTERS) -> list[dict[str, Any]]:
+def judged(
+    made: Mapping[str, pd.DataFrame], matters: float = MATTERS, effect: float = np.inf
+) -> list[dict[str, Any]]:
     """Return a row a check of no effect, with its verdict.
 
     Parameters
@@ -338,6 +348,9 @@ def judged(made: Mapping[str, pd.DataFrame], matters: float = MATTERS) -> list[d
         Tests by check, columns `COLUMNS`.
     matters : float
         In standard deviations.
+    effect : float
+        On all outcomes together, in standard deviations, where it is told from none: placebo
+        outcomes that would not have shown half of it do not vouch for it.
     """
     whole = {check: float(p_of_check(rows)) for check, rows in made.items()}
     checks = sum(not np.isnan(p) for p in whole.values())
@@ -360,6 +373,8 @@ def judged(made: Mapping[str, pd.DataFrame], matters: float = MATTERS) -> list[d
         differs = "differs_earlier" if check == "placebo_index_date" else "differs"
         verdict, reason = (FAILED, differs) if p < 0.05 else (
             (PASSED, "alike") if seen <= matters else (CANNOT, "no_power"))  # fmt: skip
+        if verdict == PASSED and check == "placebo_outcomes" and seen > effect / 2:
+            verdict, reason = CANNOT, "less_than_half"
         lines.append({**numbers_of(worst), **row, "detectable": seen, "detectable_single": single,
                       "verdict": verdict, "reason": reason})  # fmt: skip
     return lines

@@ -140,8 +140,8 @@ def _turned(effects: pd.DataFrame, rows: list[pd.DataFrame]) -> pd.DataFrame:
     values = pd.concat([one["estimate"] for one in rows], axis=1).reindex(own.index)
     says = pd.concat([one["says"] for one in rows], axis=1).reindex(own.index)
     known = own["estimate"].notna().to_numpy()
-    told = says.notna() & own["says"].notna().to_numpy()[:, None]
-    turns = (says.ne(own["says"], axis=0) & told).any(axis=1).to_numpy() & known
+    clear = says.notna() & own["says"].notna().to_numpy()[:, None]
+    turns = (says.ne(own["says"], axis=0) & clear).any(axis=1).to_numpy() & known
     return effects.assign(
         least=values.min(axis=1).to_numpy(), greatest=values.max(axis=1).to_numpy(), turns=turns
     )
