@@ -114,18 +114,6 @@ def test_rows_that_stand_twice_equal_the_slow_reference(tables, plain, how):
     check_flow(found)
 
 
-def test_a_gap_in_what_was_sent_leaves_what_lies_before_it_missing(tables, plain):
-    rows = frame(tables, "coverage")
-    cut = date(2018, 1, 1)  # after all that is counted of phase one
-    early = rows.assign(covered_to=cut)
-    late = rows[rows["covered_to"] > cut + timedelta(days=9)]
-    now = changed(tables, coverage=pd.concat([early, late.assign(
-        covered_from=cut + timedelta(days=9))]))  # fmt: skip
-    found = cohort(as_records(now, ENDS_ON), horizon=HORIZONS).to_pandas()
-    sent = plain["out_of_work_12"].notna().sum()
-    assert sent > 10 and found["out_of_work_12"].notna().sum() == 0
-
-
 def check_flow(found):
     rows = found.to_pandas()
     flow = found.flow.set_index("step")

@@ -251,6 +251,53 @@ def test_a_check_without_power_is_not_passed():
     assert told["verdict"] == "failed"
 
 
+def test_all_outcomes_at_once_have_half_of_a_check_s_level():
+    single = rows_of([0.4, 0.5, 0.9])
+    at_once = rows_of([0.01]).assign(outcome=placebos.TOGETHER, std_error=0.02)
+    both = pd.concat([single, at_once], ignore_index=True)
+    found = placebos.judged({"trend_before": both})[0]
+    assert (found["p_value"], found["tests"]) == (pytest.approx(0.02), 3)
+    assert (found["verdict"], found["outcome"]) == ("failed", placebos.TOGETHER)
+    one = placebos.judged({"trend_before": both.assign(p_value=[0.001, 0.5, 0.9, 0.3])})[0]
+    assert (one["p_value"], one["outcome"]) == (pytest.approx(2 * 3 * 0.001), "offences")
+    assert placebos.judged({"trend_before": single})[0]["p_value"] == 1.0
+    # It passes by what the mean would have shown: single outcomes would have needed more.
+    power = stats.norm.ppf(0.8)
+    quiet = placebos.judged({"trend_before": both.assign(p_value=0.9)})[0]
+    assert quiet["detectable"] == pytest.approx(0.02 * (stats.norm.ppf(1 - 0.025 / 2) + power))
+    assert quiet["detectable_single"] == pytest.approx(
+        0.05 * (stats.norm.ppf(1 - 0.025 / 2 / 3) + power))  # fmt: skip
+    assert quiet["verdict"] == "passed"
+
+
+def test_placebo_outcomes_vouch_for_no_effect_half_of_which_they_would_not_have_seen():
+    at_once = rows_of([0.5]).assign(outcome=placebos.TOGETHER, std_error=0.01)
+    made = {"placebo_outcomes": pd.concat([rows_of([0.4, 0.5]), at_once])}
+    seen = placebos.judged(made)[0]["detectable"]
+    for effect, reason in ((2.01 * seen, "alike"), (1.99 * seen, "less_than_half")):
+        row = placebos.judged(made, effect=effect)[0]
+        assert (row["verdict"] == "passed", row["reason"]) == (reason == "alike", reason)
+    told = at_once.assign(estimate=-0.3, p_value=0.04)
+    assert placebos.effect_told(told) == pytest.approx(0.3)
+    assert placebos.effect_told(told.assign(p_value=0.06)) == np.inf
+    assert placebos.effect_told(rows_of([0.01])) == np.inf
+
+
+def test_the_mean_of_effects_is_that_on_the_mean_of_outcomes(world):
+    """An index made family by family, more work being better, has the effect and the error."""
+    _records, families, design = world
+    names = ["offences", "out_of_work", "employment"]
+    plain = tf.unweighted(design.study)
+    outcomes = families.outcomes(12).loc[design.study.index, names].dropna()
+    outcomes = outcomes.reindex(design.study.index)
+    rows = placebos.tests_of("x", plain, outcomes, "difference", names, True).set_index("outcome")
+    spread = rows.loc[names, "sd_comparison"].astype(float)
+    index = (outcomes / spread * [1, 1, -1]).mean(axis=1, skipna=False).rename("index")
+    expected = tf.estimate(plain, index.to_frame(), method="difference").to_frame().iloc[0]
+    for column in ("estimate", "std_error", "p_value"):
+        assert rows.loc[placebos.TOGETHER, column] == pytest.approx(expected[column], rel=1e-6)
+
+
 def test_what_has_no_error_is_no_test():
     found = placebos.judged({"trend_before": rows_of([np.nan, np.nan])})[0]
     assert (found["verdict"], found["reason"]) == ("cannot_be_judged", "not_estimable")
@@ -315,6 +362,15 @@ def test_a_conclusion_that_hangs_on_one_authority_turns():
     assert (row["verdict"], row["reason"], row["outcome"]) == ("failed", "turns", "offences")
     held = threats._turned(effects, [threats._conclusions(effects)])
     assert threats.judged_turned(threats.Turned(held, 20, 1))["verdict"] == "passed"
+
+
+@pytest.mark.parametrize("p", [0.02, 0.2])
+def test_what_hangs_on_how_many_outcomes_are_counted_does_not_turn(p):
+    clear, near = rows_of([0.001, 0.9]), rows_of([0.03, 0.9])  # 0.03 times 2 is above 0.05
+    for first, second, turns in ((clear, near, False), (near, rows_of([p, 0.9]), False),
+                                 (clear, rows_of([0.2, 0.9]), True)):  # fmt: skip
+        found = threats._turned(first, [threats._conclusions(second)])
+        assert found["turns"].tolist() == [turns, False]
 
 
 def test_nothing_shown_names_an_authority(world, checked):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from tfeval.audit.designs import design_of
 from tfeval.audit.worlds import ALL_AUTHORITIES, EFFECTS, GAPS, PHASE, SIMULATORS, WORLDS
 from tfeval.cohort.cohort import cohort, comparison_groups, count_ahead
 from tfeval.errors import ParameterError, TfevalError, public_line, suggest
@@ -18,6 +19,7 @@ from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.estimate import METHODS, estimate
 from tfeval.impact.effects.multiple import adjusted
 from tfeval.impact.inference.rules import ESTIMATED
+from tfeval.impact.propensity.propensity import fits_shared
 from tfeval.impact.specification import DESIGNS, Specification
 from tfeval.impact.study.study import study
 from tfeval.programme.outcomes import outcome
@@ -389,11 +391,12 @@ def _of_cohort(
         everybody = known[months].reindex(frame.loc[frame["treated"] == 1, "family_id"]).mean()
         own = known[months].reindex(frame.loc[compared.index, "family_id"])
         own.index = compared.index
-        for name in dict.fromkeys(cell.design for cell in here):
-            mine = [cell for cell in here if cell.design == name]
-            for row in _of_design(compared, name, mine, outcomes, own):
-                row["truth_treated"] = everybody.get(row["outcome"], np.nan)
-                rows.append(row)
+        with fits_shared():
+            for name in dict.fromkeys(cell.design for cell in here):
+                mine = [cell for cell in here if cell.design == name]
+                for row in _of_design(compared, name, mine, outcomes, own):
+                    row["truth_treated"] = everybody.get(row["outcome"], np.nan)
+                    rows.append(row)
     return rows
 
 
@@ -402,8 +405,7 @@ def _of_design(
 ) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     try:
-        design = DESIGNS[name].make(compared, _DEFAULT.caliper)
-        verdict = design.balance().verdict().word
+        design, verdict = design_of(compared, name)
     except Exception as fault:
         return [row for cell in here for row in _failed(cell, fault)]
     for cell in here:
@@ -421,7 +423,8 @@ def _of_design(
 
 
 def _estimated(cell: Cell, effects: Effects) -> list[dict[str, Any]]:
-    by_name = {row["outcome"]: row for row in effects.frame.to_dict("records")}
+    read = ["outcome", "status", *(key for key in NUMBERS if key in effects.frame)]
+    by_name = {row["outcome"]: row for row in effects.frame[read].to_dict("records")}
     corrected = _corrected(effects)
     rows = []
     for name in cell.outcomes:

@@ -161,9 +161,10 @@ def _lacking(task: Task, out: Path, plan: Plan) -> tuple[str, ...]:
 
 def _work_together(jobs: Jobs, plan: Plan) -> list[Result]:
     """Run replications whose families live the same lives until they are treated."""
+    from tfeval.audit.designs import designs_shared  # noqa: PLC0415
     from tfeval.records.simulate_histories import lives_shared  # noqa: PLC0415
 
-    with lives_shared():
+    with lives_shared(), designs_shared():
         return [_work(job, plan) for job in jobs]
 
 

@@ -21,7 +21,7 @@ from tfeval.cohort.analysis_table import (
     Settings,
 )
 from tfeval.cohort.columns import BEFORE, Window, column_of, windows
-from tfeval.cohort.counting import STATE, follow_up, seen_of
+from tfeval.cohort.counting import STATE, follow_up, most_periods, seen_of
 from tfeval.cohort.entry import (
     LEAN,
     candidates,
@@ -29,6 +29,7 @@ from tfeval.cohort.entry import (
     criteria_columns,
     entered,
     flow,
+    of_group,
 )
 from tfeval.cohort.units import (
     WHEN,
@@ -121,12 +122,12 @@ def cohort(
     months = (horizon,) if isinstance(horizon, int) else tuple(sorted(set(horizon)))
     settings = Settings(phase, comparison, months, seed, level, treatment)
     rules = phase_of(phase)
-    _refuse_repeated(records)
     ahead = records.ahead.get((phase, seed, level, treatment))
     if ahead is not None and set(months) <= set(ahead.months):
         screened, every = ahead.screened[comparison], ahead.counts
         units, table, states = _taken(records, every, screened, months, settings)
     else:
+        _refuse_repeated(records)
         pool = considered(records, settings, rules)
         screened = candidates(records, settings, rules, pool, (comparison,))
         every = _counted(records, screened, level, months, rules)
@@ -238,12 +239,11 @@ def count_ahead(
         return
     settings = Settings(phase, next(iter(COMPARISONS)), horizons, seed, level, treatment)
     rules = phase_of(phase)
+    _refuse_repeated(records)
     pool = considered(records, settings, rules)
     screened = candidates(records, settings, rules, pool, tuple(COMPARISONS))
     counts = _counted(records, screened, level, horizons, rules)
-    groups = {
-        name: candidates(records, settings, rules, pool, (name,)) for name in COMPARISONS
-    }  # fmt: skip
+    groups = {name: records.keep(of_group, screened, name) for name in COMPARISONS}
     if horizons == HORIZONS:  # so that what a reader may ask is in the engine's words already
         for months in horizons:
             _taken(records, counts, groups[settings.comparison], (months,), settings)
@@ -280,7 +280,7 @@ def _counted(
         units = records.keep(_with_sessions, units, calendar, months)
         due = {_SESSIONS_DUE.format(after): after for after in months}
     spans, tables = windows(months), list(dict.fromkeys(row.table for row in outcomes))
-    followed = records.keep(follow_up, records, units, spans, tables)
+    followed = records.keep(follow_up, records, units, spans, tables, most_periods(records))
     # Each table's counts are kept narrow: one expression for all takes seconds to put into SQL.
     seen = [
         records.keep(seen_of, records, units, followed, table, (outcomes, spans))

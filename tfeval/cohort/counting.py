@@ -9,6 +9,7 @@ from itertools import chain
 import ibis
 import numpy as np
 import pandas as pd
+from ibis import _
 
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.cohort.columns import BEFORE, Window, column_of
@@ -140,10 +141,27 @@ def _sum(counts: ibis.Value) -> ibis.Value:
     return counts.cast("float64").sum().cast("int64")
 
 
+def most_periods(records: Records) -> int:
+    """Return in how many periods, at most, an authority sent a table: with a gap there are two."""
+    if "coverage" not in records.tables:
+        return 1
+    most = records.keep(_most_periods, records).to_pandas()["periods"].iloc[0]
+    return 1 if pd.isna(most) else int(most)
+
+
+def _most_periods(records: Records) -> ibis.Table:
+    each = _periods(records.rows("coverage")).group_by("local_authority", "source_table")
+    return each.aggregate(periods=_.count()).aggregate(periods=_.periods.max())
+
+
 def follow_up(
-    records: Records, units: ibis.Table, spans: tuple[Window, ...], tables: list[str]
+    records: Records, units: ibis.Table, spans: tuple[Window, ...], tables: list[str], periods: int
 ) -> ibis.Table:
-    """Return how long each unit was followed, and over which days its authority sent each table."""
+    """Return how long each unit was followed, and over which days its authority sent each table.
+
+    `periods` is as from `most_periods`: each has its own columns, the first day and that after the
+    last.
+    """
     end = ibis.literal(records.ends_on).epoch_days() + 1
     censored = ibis.ifelse(
         (units["treated"] == 0) & units["attached_on"].notnull(),
@@ -157,13 +175,18 @@ def follow_up(
     if "coverage" not in records.tables:
         return followed.drop("local_authority")
     cover = _periods(records.rows("coverage"))
-    days = {"from": cover["from"], "to": cover["to"]}
-    # An authority without a row sent nothing: a cover that ends before it begins.
+    cover = cover.mutate(place=ibis.row_number().over(
+        group_by=["local_authority", "source_table"], order_by=cover["from"]
+    ))  # fmt: skip
+    # An authority without a row sent nothing.
     sent = cover.group_by("local_authority").aggregate(
         **{
-            f"{table}_{edge}": ibis.ifelse(cover["source_table"] == table, day, None).max()
+            f"{table}_{edge}_{place}": ibis.ifelse(
+                (cover["source_table"] == table) & (cover["place"] == place), cover[edge], None
+            ).max()
             for table in tables
-            for edge, day in days.items()
+            for edge in ("from", "to")
+            for place in range(periods)
         }
     )
     return followed.left_join(sent, "local_authority").drop(
@@ -222,8 +245,12 @@ def seen_of(
     for span in spans:
         start, end = joined[span.start], joined[span.end]
         covered = linked = read = followed_on = yes
-        if f"{table}_to" in joined.columns:
-            covered = (joined[f"{table}_from"] <= start) & (joined[f"{table}_to"] >= end)
+        sent = [name for name in joined.columns if name.startswith(f"{table}_from_")]
+        if sent:  # in one period all of it
+            covered = ibis.or_(*(
+                (joined[name] <= start) & (joined[name.replace("_from_", "_to_")] >= end)
+                for name in sent
+            ))  # fmt: skip
         if column_of("unlinked", span.name) in joined.columns:
             linked = joined[column_of("unlinked", span.name)].fill_null(0) == 0
         if "unreadable" in joined.columns:
@@ -379,7 +406,7 @@ def counts_around(
     )
     outcomes = cohort_outcomes(records.tables)
     tables = list(dict.fromkeys(row.table for row in outcomes))
-    reach = records.keep(follow_up, records, units, made, tables)
+    reach = records.keep(follow_up, records, units, made, tables, most_periods(records))
     days = reach.order_by("unit").to_pandas()
     begun = (first_day(records) - date(1970, 1, 1)).days
     totals = {}

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from tfeval.cohort.analysis_table import TREATMENTS, Settings
+from tfeval.cohort.analysis_table import COMPARISONS, TREATMENTS, Settings
 from tfeval.cohort.columns import BASELINE_MONTHS
 from tfeval.errors import DataError
 from tfeval.programme.phases import Phase
@@ -90,8 +90,8 @@ def candidates(
     -------
     ibis.Table
         One row a family and arm: `family_id`, `treated` (0 or 1), `identified_on`, `index_on`,
-        `attached_on` (first treated, in any phase; may be empty), the criteria met, and one flag
-        for each step.
+        `attached_on` (first treated, in any phase; may be empty), the criteria met, one flag
+        for each step, and whether it is in each of the groups (`of_group` reads it).
 
     Notes
     -----
@@ -127,9 +127,10 @@ def _candidates(
     low: ibis.Table,
     rule: tuple[tuple[str, ...], int, Phase, date],
 ) -> ibis.Table:
-    groups, seed, rules, begun = rule
-    compared = _with_index(_pool(families, low, groups, rules), waits, seed, rules)
-    both = _treated(families, rules).union(compared)
+    groups, _seed, rules, begun = rule
+    pool = _pool(families, low, groups, rules)
+    compared = _with_index(pool, waits, rule)
+    both = _treated(families, rules, groups).union(compared)
     before = _.index_on - ibis.interval(months=BASELINE_MONTHS)
     return both.mutate(
         in_phase=_.index_on.notnull()
@@ -139,6 +140,12 @@ def _candidates(
     )
 
 
+def of_group(screened: ibis.Table, group: str) -> ibis.Table:
+    """Return candidates of several groups as those of one: the treated, and whom it compares."""
+    own = ibis.ifelse(screened["treated"] == 1, screened["in_group"], screened[f"in_{group}"])
+    return screened.mutate(in_group=own)
+
+
 def criteria_columns(rules: Phase) -> list[str]:
     """Return the columns that say which criteria a family met at identification, 0 or 1."""
     return [f"met_{name}" for name in rules.criteria]
@@ -146,7 +153,8 @@ def criteria_columns(rules: Phase) -> list[str]:
 
 def entered(screened: ibis.Table) -> ibis.Table:
     """Return the candidates that pass every step."""
-    return screened.filter([screened[name].fill_null(False) for name, _text in STEPS])
+    passed = screened.filter([screened[name].fill_null(False) for name, _text in STEPS])
+    return passed.drop(*(f"in_{one}" for one in COMPARISONS if f"in_{one}" in screened.columns))
 
 
 def flow(records: Records, screened: ibis.Table, settings: Settings) -> pd.DataFrame:
@@ -237,7 +245,7 @@ def _unreadable(records: Records, rules: Phase) -> ibis.Table:
     return families.filter(families["lost"].notnull()).distinct()
 
 
-def _treated(families: ibis.Table, rules: Phase) -> ibis.Table:
+def _treated(families: ibis.Table, rules: Phase, groups: tuple[str, ...] = ()) -> ibis.Table:
     return families.select(
         family_id=_.family_id,
         treated=ibis.literal(1, "int64"),
@@ -249,6 +257,7 @@ def _treated(families: ibis.Table, rules: Phase) -> ibis.Table:
         in_group=_.attached_on.notnull(),
         as_asked=_.as_asked & _.treated_on.notnull(),
         not_before=(_.treated_on == _.first_on).fill_null(False),
+        **{f"in_{group}": ibis.literal(False) for group in groups},
     )
 
 
@@ -266,7 +275,8 @@ def _pool(
         & families["first_on"].isnull()
         & families["local_authority"].isin(low["local_authority"]),
     }
-    return families.mutate(in_group=ibis.or_(*(members[group] for group in groups)))
+    own = {f"in_{group}": members[group] for group in groups}
+    return families.mutate(in_group=ibis.or_(*own.values()), **own)
 
 
 def _low_authorities(
@@ -349,8 +359,11 @@ def _placed(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _with_index(pool: ibis.Table, waits: ibis.Table, seed: int, rules: Phase) -> ibis.Table:
+def _with_index(
+    pool: ibis.Table, waits: ibis.Table, rule: tuple[tuple[str, ...], int, Phase, date]
+) -> ibis.Table:
     """Give each comparison family a wait that the treated had, whatever became of the family."""
+    groups, seed, rules, _begun = rule
     rank = as_long(ibis.row_number().over(order_by=pool["family_id"])) + 1
     scattered = (rank * _MULTIPLIER + (seed % 1_000_003) * 40_692) % _MODULUS
     scattered = (scattered * _MULTIPLIER) % _MODULUS
@@ -380,6 +393,7 @@ def _with_index(pool: ibis.Table, waits: ibis.Table, seed: int, rules: Phase) ->
         in_group=pool["in_group"],
         as_asked=ibis.literal(True),
         not_before=pool["first_on"].isnull() | (pool["first_on"] > pool["index_on"]),
+        **{f"in_{group}": pool[f"in_{group}"] for group in groups},
     )
 
 

@@ -211,16 +211,16 @@ CHECK_QUESTIONS = {
     "authorities": "Does any conclusion turn without one of the authorities?",
     "contamination": "How far could help for comparison families have diluted the effects?",
 }
-CHECK_VERDICTS = {
-    "passed": "passed", "failed": "FAILED", "cannot_be_judged": "cannot be judged",
-}  # fmt: skip
+AT_ONCE = "All outcomes together, for the worse, in standard deviations"
+CHECK_VERDICTS = {"passed": "passed", "failed": "FAILED", "cannot_be_judged": "cannot be judged"}
 #: Why a check has its verdict; the numbers are those of its row.
 CHECK_REASONS = {
     "differs": "the groups differ where they should not, by more than chance; of {tests} outcomes",
-    "alike": "no difference beyond chance in {tests} outcomes, and one that matters would have "
-    "shown",
-    "no_power": "no difference beyond chance in {tests} outcomes, but one of {matters:g} standard "
-    "deviations would not have shown either",
+    "differs_earlier": "they differed before; so do families chosen on what was recorded since",
+    "alike": "no difference beyond chance in {tests} outcomes, and one of {matters:g} standard "
+    "deviations in all of them would have shown",
+    "no_power": "no difference beyond chance, but {matters:g} deviations would not have shown",
+    "less_than_half": "no difference beyond chance, but half the effect found would not have shown",
     "no_outcome": "no outcome in these records is out of the programme's reach, or known for this",
     "no_records": "too few families have records that reach back so far",
     "not_repeatable": "the design cannot be made again on other families or covariates",
@@ -228,14 +228,14 @@ CHECK_REASONS = {
     "not_estimable": "no outcome has an estimate with an error",
     "too_few": "fewer than {fewest} families would tell",
     "no_authorities": "the study does not say which authority a family is of",
-    "few_authorities": "only {tests} authorities are large enough to leave out; {authorities} are "
-    "needed",
-    "turns": "a conclusion hangs on one of {tests} authorities",
+    "few_authorities": "only {tests} authorities are large enough, and {authorities} are needed",
+    "turns": "a conclusion hangs on one of {tests} authorities, as in 1 of 6 sound studies",
     "holds": "no conclusion turns without any one of {tests} authorities",
     "diluted": "{share} of the comparison may have been helped otherwise and {left_out} were "
     "treated within the horizon; an effect could lie outside its interval",
     "not_diluted": "{share} of the comparison may have been helped otherwise and {left_out} were "
-    "treated within the horizon; no effect would leave its interval",
+    "treated within the horizon; no effect would leave its interval. Help that is in no record "
+    "is not seen",
 }
 CONFIDENCES = {"high": "high", "moderate": "moderate", "low": "low", "none": "none"}
 #: Checks of a threshold, and what each asks.

@@ -27,8 +27,9 @@ records (else it is today).
   lies (two placements, two jobs at once). Events all count, and sessions of a pupil's rows of one
   term, in two schools, add up.
 - No row means that nothing happened only where `coverage` says that the authority's records were
-  sent for that day. Periods that touch are one; where there is a gap only what was sent after the
-  last gap counts as sent, so an outcome before it is missing, and never none.
+  sent for that day. Periods that touch are one. An outcome over months is known where one period
+  holds all of them, before a gap or after it; over months with a gap in them it is missing, and
+  never none.
 - Authorities are those of 2012-15. A code that the same area had in other years is read as that of
   then (`authority_codes`); of one that is a part of an authority, or lies over several, families
   are not placed."""

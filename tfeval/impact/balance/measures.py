@@ -129,6 +129,11 @@ class Arms:
         return _scaled(self.divide(self.before)), _scaled(self.divide(self.after))
 
     @cached_property
+    def squares(self) -> tuple[tuple[float, ...], ...]:
+        """Sums of squared `weights`."""
+        return tuple(tuple(_product(mass, mass) for mass in pair) for pair in self.weights)
+
+    @cached_property
     def part(self) -> float:
         """The treated's share of all weight before."""
         return float(self.before[self.treated].sum() / self.before.sum())
@@ -147,9 +152,17 @@ class Arms:
         """Return the values of the treated and of the comparison units."""
         return values[self.treated], values[~self.treated]
 
+    @cached_property
+    def _last(self) -> dict[bytes, Arms]:
+        return {}
+
     def only(self, known: np.ndarray) -> Arms:
-        """Return the units whose value is known."""
-        return Arms(self.treated[known], self.before[known], self.after[known])
+        """Return the units whose value is known: mostly those of the column before."""
+        key = known.tobytes()
+        if key not in self._last:
+            self._last.clear()
+            self._last[key] = Arms(self.treated[known], self.before[known], self.after[known])
+        return self._last[key]
 
 
 class Comparison(NamedTuple):
@@ -171,13 +184,17 @@ class Comparison(NamedTuple):
     lack: tuple[int, ...]
 
 
-def moments(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+def moments(
+    values: np.ndarray, weights: np.ndarray, squares: float | None = None
+) -> tuple[float, float]:
     """Return the weighted mean and variance.
 
     Parameters
     ----------
     values, weights : ndarray of float, shape (n,)
         Weights of sum 1, at least 0.
+    squares : float, optional
+        Sum of the squared weights, where it is known.
 
     Returns
     -------
@@ -202,7 +219,7 @@ def moments(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
     mean = _product(apart, weights)
     apart -= mean
     apart *= apart
-    free = 1.0 - _product(weights, weights)
+    free = 1.0 - (_product(weights, weights) if squares is None else squares)
     variance = _product(apart, weights) / free if free > ROUNDING else np.nan
     return origin + mean, variance
 
@@ -228,8 +245,8 @@ def compare(values: np.ndarray, arms: Arms) -> Comparison:
     span = float(high - low) if high >= low else 0.0
     binary = _two_valued(treated, low, high) and _two_valued(comparison, low, high)
     stats = [
-        tuple(moments(part, mass) for part, mass in zip((treated, comparison), pair, strict=True))
-        for pair in arms.weights
+        tuple(moments(*each) for each in zip((treated, comparison), pair, squares, strict=True))
+        for pair, squares in zip(arms.weights, arms.squares, strict=True)
     ]
     means = tuple(tuple(mean for mean, _ in pair) for pair in stats)
     spreads = tuple(tuple(variance for _, variance in pair) for pair in stats)
@@ -329,7 +346,7 @@ def _scaled(pair: Pair) -> Pair:
 def _together(means: Sequence[float], variances: Sequence[float], arms: Arms) -> float:
     # The variance of both arms in one, from that within and between them.
     shares = (arms.part, 1.0 - arms.part)
-    squares = [_product(mass, mass) for mass in arms.weights[0]]
+    squares = arms.squares[0]
     within = sum(
         share * np.nan_to_num(variance) * (1.0 - square)
         for share, variance, square in zip(shares, variances, squares, strict=True)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.display.names import (
+    AT_ONCE,
     CHECK_QUESTIONS,
     CHECK_REASONS,
     CHECK_VERDICTS,
@@ -23,7 +24,14 @@ from tfeval.errors import DataError, ParameterError, check_choice, names_setting
 from tfeval.impact.balance.tables import BALANCED, NOT_BALANCED
 from tfeval.impact.design.design import Design
 from tfeval.impact.diagnostics import placebos, threats
-from tfeval.impact.diagnostics.placebos import CANNOT, FAILED, MATTERS, OF_NONE, Asked
+from tfeval.impact.diagnostics.placebos import (
+    CANNOT,
+    FAILED,
+    MATTERS,
+    OF_NONE,
+    TOGETHER,
+    Asked,
+)
 from tfeval.impact.effects.words import (
     HIDDEN,
     decimals,
@@ -44,8 +52,8 @@ if TYPE_CHECKING:
 _SHIFTS = (6, 12)
 #: Columns of `Diagnostics.frame`.
 COLUMNS = ("check", "outcome", "estimate", "std_error", "conf_low", "conf_high", "p_value",
-           "p_adjusted", "detectable", "tests", "share", "left_out", "n_treated", "n_comparison",
-           "hidden", "verdict", "reason")  # fmt: skip
+           "p_adjusted", "detectable", "detectable_single", "tests", "share", "left_out",
+           "n_treated", "n_comparison", "hidden", "verdict", "reason")  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -59,13 +67,15 @@ class Diagnostics(Tabled):
         most against the design; `estimate`, `std_error`, `conf_low`, `conf_high` (of
         "authorities" and "contamination" the ends are the range and the bounds, not an interval);
         `p_value` of the check, which counts how many outcomes it looked at, and `p_adjusted` by
-        Holm over the checks of no effect; `detectable`, the placebo effect that it would have
-        seen, in standard deviations; `tests`, how many outcomes or authorities; `share` and
+        Holm over the checks of no effect; `detectable`, the placebo effect on all outcomes
+        together that it would have seen, in standard deviations, and `detectable_single`, that on
+        one; `tests`, how many outcomes or authorities; `share` and
         `left_out` of "contamination"; `n_treated`, `n_comparison`; `hidden`, whether few families
         hide the numbers; `verdict` ("passed", "failed", "cannot_be_judged") and its `reason`, a
         key.
     tests : DataFrame
-        One row a check of no effect and outcome, with its own estimate, error and p-value.
+        One row a check of no effect and outcome, with its own estimate, error and p-value; that
+        named "together" is the mean of all, for the worse and in standard deviations.
     quarters : DataFrame
         The event study: one row an outcome and quarter, both arms' weighted means and their
         difference. `month` is that at which the quarter begins, 0 the index date.
@@ -180,7 +190,7 @@ def diagnose(
     shift : {12, 6}
         Months by which the placebo index date lies before the real one.
     matters : float, default 0.1
-        The placebo effect that a check must be able to see, in standard deviations of the outcome:
+        The placebo effect that a check must be able to see, in standard deviations of outcomes:
         one that could not is not passed.
 
     Returns
@@ -196,13 +206,16 @@ def diagnose(
 
     Notes
     -----
-    Checks of no effect look at many outcomes. A check's p-value is its smallest, times their
-    number (Bonferroni); over the checks p-values are adjusted by Holm, so that all of a good
-    design's checks pass in at least 95 of 100 studies. A check that finds nothing passes only if
-    half its outcomes would have shown, with a chance of 80% and at the level that the corrections
-    ask for, a placebo effect of `matters`. The other checks test nothing: without each authority,
-    no conclusion may turn; with help that comparison families had counted, no bound may lie
-    outside the effect's own interval, widened for the number of outcomes.
+    Checks of no effect look at many outcomes: half the level is for their mean in standard
+    deviations, half for the smallest p-value of one, times their number (Bonferroni); over the
+    checks p-values are adjusted by Holm, so that all of a good design's checks pass in at least 95
+    of 100 studies. A check that finds nothing passes only if the mean would have shown, with a
+    chance of 80% and at the level that the corrections ask for, a placebo effect of `matters`,
+    and placebo outcomes only if it would have shown half the effect found on all outcomes. One
+    outcome alone may be off by more. `tests/coverage/diagnostics.csv` says how often each
+    check fails where nothing is wrong, and where something is. The other checks test nothing:
+    without each authority, no conclusion may turn; with help that comparison families had counted,
+    no bound may lie outside the effect's own interval, widened for the number of outcomes.
 
     A check that fails says that the design leaves something out, not what, nor that the effect is
     none. A design can pass every check and be wrong.
@@ -233,8 +246,10 @@ def diagnose(
     names = [name for name in names if name not in controls]
     request = Asked(design, families, records, months, method, tuple(names), shift, tuple(controls))
     inside = frame.loc[design.study.index]
-    effects = placebos.tests_of("", design, inside, method, names)
-    effects = effects[effects["why"] == ""].reset_index(drop=True)
+    effects = placebos.tests_of("", design, inside, method, names, True)
+    effect = placebos.effect_told(effects)
+    known = (effects["why"] == "") & (effects["outcome"] != TOGETHER)
+    effects = effects[known].reset_index(drop=True)
     if effects.empty:
         raise DataError(f"No outcome over {months} months is known of enough families to check.")
     made = {
@@ -243,10 +258,11 @@ def diagnose(
         "trend_before": placebos.trend_before(request),
         "negative_controls": placebos.negative_controls(request),
     }
-    rows = placebos.judged(made, matters)
+    rows = placebos.judged(made, matters, effect)
     rows.append(threats.judged_turned(threats.without_each(request, effects)))
     rows.append(threats.judged_bounds(threats.contamination(request, effects)))
     words = outcome_words([*names, *controls])
+    words["labels"][TOGETHER] = AT_ONCE
     return Diagnostics(
         frame=pd.DataFrame(rows).reindex(columns=list(COLUMNS)),
         tests=pd.concat([one for one in made.values() if len(one)], ignore_index=True),
@@ -391,9 +407,10 @@ def checks_table(checks: Diagnostics) -> Table:
         "A check's numbers are of the outcome that speaks most against the design. Of the checks "
         "of no effect, p counts how many outcomes were looked at, and the adjusted p, by Holm, how "
         "many checks; one that fails at 0.05 says that the design leaves something out.",
-        "Would have seen: the placebo effect that half the outcomes would have shown with a chance "
-        f"of 80%, in standard deviations. A check that would not have seen "
-        f"{checks.settings.get('matters', MATTERS):g} is not passed, however small what it found.",
+        "Would have seen: the placebo effect, in standard deviations, that a check sees in 8 of 10 "
+        "such studies where it is on all outcomes, and where it is on one alone. A check that "
+        f"would not have seen {checks.settings.get('matters', MATTERS):g} on all is not passed, "
+        "however small what it found.",
         "Without each authority, and of contamination, the range in brackets is no interval but "
         "the least and the greatest effect.",
         "A comparison can pass every check and be wrong.",
@@ -424,7 +441,8 @@ def _line(
         "What speaks most against it": said or "nothing known",
         **{name: "none" if pd.isna(p) else HIDDEN if row["hidden"] else p_words(p)
            for name, p in shown.items()},
-        "Would have seen": "none" if pd.isna(row["detectable"]) else number(row["detectable"], 2),
+        **{f"Would have seen, on {what}": "none" if pd.isna(row[name]) else number(row[name], 2)
+           for what, name in (("all", "detectable"), ("one", "detectable_single"))},
         **{f"{arm.capitalize()} families": "none" if pd.isna(row[f"n_{arm}"]) else
            safe_count(row[f"n_{arm}"]) for arm in ("treated", "comparison")},
     }  # fmt: skip

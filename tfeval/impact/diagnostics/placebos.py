@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit  # scipy.stats takes a second to import
+from scipy.special import stdtr, stdtrit  # scipy.stats takes a second to import
 
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.cohort.columns import BASELINE_MONTHS, BEFORE, column_of
@@ -17,11 +17,12 @@ from tfeval.cohort.counting import outcomes_around
 from tfeval.display.tables import THRESHOLD
 from tfeval.errors import TfevalError
 from tfeval.impact.design.design import Design
+from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.estimate import estimate
 from tfeval.impact.effects.multiple import stepped
 from tfeval.impact.effects.words import hidden_rows
 from tfeval.impact.study.study import study
-from tfeval.programme.outcomes import OUTCOMES
+from tfeval.programme.outcomes import OUTCOMES, is_more_better
 from tfeval.records.store import Records
 
 #: Columns of a test: an effect where there should be none. `why` says why there is no test.
@@ -35,14 +36,17 @@ _QUARTERS_BEFORE = BASELINE_MONTHS // QUARTER
 OF_NONE = ("placebo_outcomes", "placebo_index_date", "trend_before", "negative_controls")
 CHECKS = (*OF_NONE, "authorities", "contamination")
 #: Why a check has its verdict.
-REASONS = ("differs", "alike", "no_power", "no_outcome", "no_records", "not_repeatable",
-           "not_possible", "not_estimable", "too_few", "no_authorities", "few_authorities", "turns",
-           "holds", "diluted", "not_diluted")  # fmt: skip
+REASONS = ("differs", "differs_earlier", "alike", "no_power", "less_than_half", "no_outcome",
+           "no_records", "not_repeatable", "not_possible", "not_estimable", "too_few",
+           "no_authorities", "few_authorities", "turns", "holds", "diluted",
+           "not_diluted")  # fmt: skip
 PASSED, FAILED, CANNOT = VERDICTS = ("passed", "failed", "cannot_be_judged")
 #: A placebo effect that a check must be able to see, in standard deviations: as large as the
 #: difference at which balance is in doubt.
 MATTERS = 0.1
 _POWER = 0.8
+#: A check's test of all its outcomes at once.
+TOGETHER = "together"
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,9 +97,10 @@ class Asked:
         return [name for name in self.outcomes if OUTCOMES[name].kind in ("events", "days")]
 
 
-def tests_of(
-    check: str, design: Design, outcomes: pd.DataFrame, method: str, names: Iterable[str]
-) -> pd.DataFrame:
+def tests_of(  # noqa: PLR0917
+    check: str, design: Design, outcomes: pd.DataFrame, method: str, names: Iterable[str],
+    together: bool = False,
+) -> pd.DataFrame:  # fmt: skip
     """Return the effects of a design on outcomes that it should not move, one row each.
 
     Parameters
@@ -108,6 +113,8 @@ def tests_of(
         Of `estimate`.
     names : iterable of str
         Columns asked for. Where an arm lacks one, or nothing can be estimated, the row says why.
+    together : bool, default False
+        Whether to add a row of all of them at once.
     """
     wanted = list(names)
     inside = design.weights > 0
@@ -119,11 +126,50 @@ def tests_of(
     ]  # fmt: skip
     effects = pd.DataFrame({"outcome": pd.Series([], dtype=object)})
     if kept:
-        effects = estimate(design, outcomes[kept], method=method).to_frame()
+        made = estimate(design, outcomes[kept], method=method)
+        effects = pd.concat([made.frame, _together(made)]) if together else made.to_frame()
     rows = effects.reindex(columns=[*COLUMNS[1:-1]]).assign(why="")
     lost = pd.DataFrame({"outcome": [one for one in wanted if one not in kept], "why": "too_few"})
     rows = pd.concat([rows, lost], ignore_index=True) if len(rows) else lost
     return rows.assign(check=check).reindex(columns=list(COLUMNS))
+
+
+def _together(effects: Effects) -> pd.DataFrame:
+    """Return the mean of the effects, each for the worse and in standard deviations, as a row.
+
+    What was not recorded moves most outcomes one way. One by one they cannot tell that from
+    chance in a few thousand families; their mean can.
+
+    References
+    ----------
+    O'Brien (1984), Procedures for comparing samples with multiple endpoints, Biometrics 40(4);
+    Kling, Liebman and Katz (2007), Econometrica 75(1): an index of outcomes.
+    """
+    frame = effects.frame
+    error, sd = (frame[name].to_numpy(dtype=float) for name in ("std_error", "sd_comparison"))
+    known = np.isfinite(error) & (error > 0) & (sd > 0)
+    if known.sum() < 2:
+        return frame.iloc[:0]
+    own = frame[known]
+    worse = np.array([-1.0 if is_more_better(name) else 1.0 for name in own["outcome"]])
+    lever = worse / (sd[known] * known.sum())
+    value = float(lever @ own["estimate"].to_numpy(dtype=float))
+    spread = float(np.sqrt(lever @ effects.joint[np.ix_(known, known)] @ lever))
+    freedom = float(np.minimum(own["freedom"].min(), 1e9))
+    reach = float(stdtrit(freedom, 0.975)) * spread
+    return pd.DataFrame({
+        "outcome": [TOGETHER], "estimate": value, "std_error": spread, "conf_low": value - reach,
+        "conf_high": value + reach, "p_value": 2 * stdtr(freedom, -abs(value) / spread),
+        "freedom": freedom, "sd_comparison": 1.0, "n_treated": own["n_treated"].min(),
+        "n_comparison": own["n_comparison"].min(), "status": own["status"].iloc[0],
+    })  # fmt: skip
+
+
+def effect_told(effects: pd.DataFrame) -> float:
+    """Return the size of the effect on all outcomes together, endless where none can be told."""
+    row = effects[effects["outcome"] == TOGETHER]
+    apart = len(row) and float(row["p_value"].iloc[0]) < 0.05
+    return abs(float(row["estimate"].iloc[0])) if apart else np.inf
 
 
 def none_of(check: str, why: str, names: Iterable[str] = ("",)) -> pd.DataFrame:
@@ -156,10 +202,13 @@ def placebo_outcomes(request: Asked) -> pd.DataFrame:
     check, earlier = "placebo_outcomes", request.window("earlier")
     if not earlier.notna().any(axis=None):
         return none_of(check, "no_records", request.outcomes)
-    return tests_of(check, request.design, earlier, request.method, request.outcomes)
+    return tests_of(check, request.design, earlier, request.method, request.outcomes, True)
 
 
 # 2. Placebo index date: the whole design, moved back.
+
+#: Who has records that reach back so far.
+_COUNTS = "records reach back"
 
 
 def placebo_index_date(request: Asked) -> pd.DataFrame:
@@ -197,15 +246,16 @@ def placebo_index_date(request: Asked) -> pd.DataFrame:
     earlier = frame.assign(**swapped)[["treated", *dict.fromkeys([*sources, *swapped])]]
     earlier.attrs = {}
     try:
-        made = study(earlier[enough], covariates=list(earlier.columns[1:]), fewest=THRESHOLD)
-        kept = dict.fromkeys(one.source for one in made.covariates.columns)
-        made = study(earlier, covariates=list(kept), fewest=1)
+        made = study(
+            earlier.assign(**{_COUNTS: enough * 1.0}), covariates=list(earlier.columns[1:]),
+            weight=_COUNTS, fewest=THRESHOLD,
+        )  # fmt: skip
         moved = replace(
             sample, covariates=made.covariates, weight=np.where(enough, sample.sampling, 0.0)
         )
         design = request.design.again(moved)
         between = request.window("between").where(pd.Series(enough, index=sample.index))
-        return tests_of(check, design, between, request.method, request.outcomes)
+        return tests_of(check, design, between, request.method, request.outcomes, True)
     except TfevalError:
         return none_of(check, "not_possible", request.outcomes)
 
@@ -257,7 +307,7 @@ def trend_before(request: Asked) -> pd.DataFrame:
     change = pd.DataFrame(0.0, index=request.design.study.index, columns=names)
     for at, sign in signs.items():
         change += sign * request.window(f"quarter {at}")[names]
-    return tests_of("trend_before", request.design, change, request.method, names)
+    return tests_of("trend_before", request.design, change, request.method, names, True)
 
 
 # 4. Negative controls: outcomes that the programme cannot move.
@@ -281,13 +331,15 @@ def negative_controls(request: Asked) -> pd.DataFrame:
         return none_of(check, "no_outcome")
     after = request.families.outcomes(request.months).loc[request.design.study.index]
     after.attrs = {}
-    return tests_of(check, request.design, after, request.method, request.cannot_move)
+    return tests_of(check, request.design, after, request.method, request.cannot_move, True)
 
 
 # Verdicts of the checks of no effect.
 
 
-def judged(made: Mapping[str, pd.DataFrame], matters: float = MATTERS) -> list[dict[str, Any]]:
+def judged(
+    made: Mapping[str, pd.DataFrame], matters: float = MATTERS, effect: float = np.inf
+) -> list[dict[str, Any]]:
     """Return a row a check of no effect, with its verdict.
 
     Parameters
@@ -296,6 +348,9 @@ def judged(made: Mapping[str, pd.DataFrame], matters: float = MATTERS) -> list[d
         Tests by check, columns `COLUMNS`.
     matters : float
         In standard deviations.
+    effect : float
+        On all outcomes together, in standard deviations, where it is told from none: placebo
+        outcomes that would not have shown half of it do not vouch for it.
     """
     whole = {check: float(p_of_check(rows)) for check, rows in made.items()}
     checks = sum(not np.isnan(p) for p in whole.values())
@@ -303,26 +358,38 @@ def judged(made: Mapping[str, pd.DataFrame], matters: float = MATTERS) -> list[d
     lines = []
     for (check, rows), p in zip(made.items(), adjusted, strict=True):
         known = rows[rows["p_value"].notna()]
-        row: dict[str, Any] = {"check": check, "tests": len(known), "p_value": whole[check],
-                               "p_adjusted": p}  # fmt: skip
+        at_once = known["outcome"] == TOGETHER
+        row: dict[str, Any] = {"check": check, "tests": int((~at_once).sum()),
+                               "p_value": whole[check], "p_adjusted": p}  # fmt: skip
         if known.empty:
             reasons = [str(why) for why in rows["why"] if why]
             lines.append({**row, "outcome": "", "hidden": False, "verdict": CANNOT,
                           "reason": reasons[0] if reasons else "not_estimable"})  # fmt: skip
             continue
-        seen = detectable(known, checks)
-        worst = known.loc[[known["p_value"].idxmin()]]
-        verdict, reason = (FAILED, "differs") if p < 0.05 else (
+        parts = checks * (2 if at_once.any() else 1)
+        single = detectable(known[~at_once], parts)
+        seen = detectable(known[at_once], parts) if at_once.any() else single
+        worst = known.loc[[(known["p_value"] * np.where(at_once, 1, row["tests"])).idxmin()]]
+        differs = "differs_earlier" if check == "placebo_index_date" else "differs"
+        verdict, reason = (FAILED, differs) if p < 0.05 else (
             (PASSED, "alike") if seen <= matters else (CANNOT, "no_power"))  # fmt: skip
-        lines.append({**numbers_of(worst), **row, "p_value": whole[check], "detectable": seen,
+        if verdict == PASSED and check == "placebo_outcomes" and seen > effect / 2:
+            verdict, reason = CANNOT, "less_than_half"
+        lines.append({**numbers_of(worst), **row, "detectable": seen, "detectable_single": single,
                       "verdict": verdict, "reason": reason})  # fmt: skip
     return lines
 
 
 def p_of_check(rows: pd.DataFrame) -> float:
-    """Return the p-value of a check: its smallest, times how many there are."""
-    p = rows["p_value"].dropna().to_numpy(dtype=float)
-    return min(1.0, len(p) * p.min()) if len(p) else np.nan
+    """Return the p-value of a check.
+
+    Half the level is for all outcomes at once, half for the smallest p-value of one, times how
+    many there are.
+    """
+    at_once = rows["outcome"] == TOGETHER
+    p, own = (rows.loc[part, "p_value"].dropna().to_numpy(float) for part in (~at_once, at_once))
+    single = min(1.0, len(p) * p.min()) if len(p) else np.nan
+    return min(1.0, 2 * min(single, own[0])) if len(own) else single
 
 
 def detectable(tests: pd.DataFrame, checks: int) -> float:

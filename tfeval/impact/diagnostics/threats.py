@@ -58,8 +58,9 @@ def without_each(request: Asked, effects: pd.DataFrame, most: int = 10) -> Turne
     Authorities are ordered by the largest sum of their families' influences on an effect, over
     its error; the design is made again, as if their families were not in the sample, for the
     first. Those with fewer than ten families of an arm are put with others until there are ten, so
-    that no difference tells of fewer. Whether an effect can be told from none is by Holm over the
-    outcomes.
+    that no difference tells of fewer. An effect can be told from none by Holm over the outcomes,
+    and cannot where it could not be told even alone; what lies between does not turn. Without that
+    room a conclusion turned in a quarter of simulated studies in which nothing was wrong.
     """
     design, sample = request.design, request.design.study
     if design.again is None:
@@ -122,11 +123,15 @@ def together(codes: np.ndarray, treated: np.ndarray, fewest: int = THRESHOLD) ->
 
 
 def _conclusions(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return each effect's estimate, and which way it can be told from none: -1, 0 or 1."""
-    p = stepped(frame["p_value"].to_numpy(dtype=float), "holm")
-    apart = np.nan_to_num(p, nan=1.0) < 0.05
+    """Return each effect's estimate, and which way it can be told from none: -1, 0 or 1.
+
+    Missing where it hangs on how many outcomes are counted: what is so near turns by chance alone.
+    """
+    one = np.nan_to_num(frame["p_value"].to_numpy(dtype=float), nan=1.0)
+    p = np.nan_to_num(stepped(frame["p_value"].to_numpy(dtype=float), "holm"), nan=1.0)
     estimate_ = frame["estimate"].to_numpy(dtype=float)
-    said = pd.DataFrame({"estimate": estimate_, "says": np.where(apart, np.sign(estimate_), 0.0)})
+    says = np.where(p < 0.05, np.sign(estimate_), np.where(one < 0.05, np.nan, 0.0))
+    said = pd.DataFrame({"estimate": estimate_, "says": says})
     return said.set_index(frame["outcome"].to_numpy())
 
 
@@ -135,7 +140,8 @@ def _turned(effects: pd.DataFrame, rows: list[pd.DataFrame]) -> pd.DataFrame:
     values = pd.concat([one["estimate"] for one in rows], axis=1).reindex(own.index)
     says = pd.concat([one["says"] for one in rows], axis=1).reindex(own.index)
     known = own["estimate"].notna().to_numpy()
-    turns = (says.ne(own["says"], axis=0) & says.notna()).any(axis=1).to_numpy() & known
+    clear = says.notna() & own["says"].notna().to_numpy()[:, None]
+    turns = (says.ne(own["says"], axis=0) & clear).any(axis=1).to_numpy() & known
     return effects.assign(
         least=values.min(axis=1).to_numpy(), greatest=values.max(axis=1).to_numpy(), turns=turns
     )

@@ -92,7 +92,10 @@ def complete(frame: pd.DataFrame) -> pd.DataFrame:
             given = (
                 _TEXT[name]
                 if values is None
-                else [_TEXT[name] if pd.isna(value) else str(value) for value in values]
+                else [
+                    value if type(value) is str else _TEXT[name] if pd.isna(value) else str(value)
+                    for value in values
+                ]
             )
             columns[name] = given
         elif name in COLUMNS and name not in _FLAGS:

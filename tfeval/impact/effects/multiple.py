@@ -115,9 +115,10 @@ def romano_wolf(t: np.ndarray, draws: np.ndarray) -> np.ndarray:
     size = -np.abs(t)
     order = np.argsort(size, kind="stable")[: np.count_nonzero(~np.isnan(size))]
     # The largest of the statistics that are still in play at each step.
-    left = np.abs(draws[:, order[::-1]])
-    left = np.maximum.accumulate(left, axis=1)[:, ::-1]
-    above = np.count_nonzero(left >= -size[order], axis=0)
+    left, above = np.zeros(len(draws)), np.zeros(len(order))
+    for place in range(len(order))[::-1]:
+        np.maximum(left, np.abs(draws[:, order[place]]), out=left)
+        above[place] = np.count_nonzero(left >= -size[order[place]])
     out = np.full(len(t), np.nan)
     out[order] = np.maximum.accumulate((above + 1) / (len(draws) + 1))
     return out

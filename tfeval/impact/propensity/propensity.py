@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -335,7 +337,31 @@ def fit_propensity(
     )  # fmt: skip
 
 
+#: While fits are shared, that of all units by what it was made of, which is kept with it so that
+#: nothing else comes to lie there.
+_shared: list[dict[tuple[int, ...], tuple[Study, Propensity]]] = []
+
+
+@contextmanager
+def fits_shared() -> Iterator[None]:
+    """Let designs of one study share its logistic regression; nothing of it may be changed."""
+    _shared.append({})
+    try:
+        yield
+    finally:
+        _shared.pop()
+
+
 def _logit(study: Study, folds: np.ndarray | None) -> Propensity:
+    if folds is not None or not _shared:
+        return _fitted_logit(study, folds)
+    key = (id(study.covariates), id(study.treated), id(study.weight))
+    if key not in _shared[-1]:
+        _shared[-1][key] = study, _fitted_logit(study, None)
+    return _shared[-1][key][1]
+
+
+def _fitted_logit(study: Study, folds: np.ndarray | None) -> Propensity:
     fit = fit_logit(study.covariates, study.treated, study.weight)
     notes: tuple[str, ...] = ()
     if fit.redundant:

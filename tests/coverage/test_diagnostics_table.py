@@ -1,0 +1,56 @@
+"""The committed table of checks: clean studies pass, broken ones are seen or said to be silent."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+TABLE = Path(__file__).parent / "diagnostics.csv"
+OF_NONE = ("placebo_outcomes", "placebo_index_date", "trend_before")
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return pd.read_csv(TABLE, comment="#")
+
+
+def share(rows: pd.DataFrame, **of: object) -> tuple[float, int]:
+    """Return the share of draws with the row's word, over all rows chosen, and how many draws."""
+    for name, value in of.items():
+        rows = rows[rows[name].isin(value) if isinstance(value, tuple) else rows[name] == value]
+    draws = rows["draws"].sum()
+    return float((rows["share"] * rows["draws"]).sum() / draws), int(draws)
+
+
+def test_it_says_how_it_was_made(rows):
+    about = json.loads(TABLE.read_text(encoding="utf-8").splitlines()[0].removeprefix("# "))
+    assert {"seed", "families", "draws", "seconds"} <= set(about)
+    error = (rows["share"] * (1 - rows["share"]) / rows["draws"]) ** 0.5
+    assert rows["share_error"].to_numpy() == pytest.approx(error.to_numpy(), abs=1e-3)
+
+
+def test_clean_studies_fail_no_oftener_than_is_said(rows):
+    for chosen in ({"check": "placebo_outcomes", "clean": True},
+                   {"check": "trend_before", "clean": True},
+                   {"check": "any_of_none", "world": ("nothing_wrong", "crisis")}):  # fmt: skip
+        failed, draws = share(rows, **chosen)
+        # Three Monte Carlo errors above one of 20, which is for all checks of no effect together.
+        assert failed <= 0.05 + 3 * (0.05 * 0.95 / draws) ** 0.5, chosen
+    # It asks more than the design needs, and says so.
+    assert share(rows, check="placebo_index_date", world="selection_recorded")[0] > 0.5
+
+
+def test_all_outcomes_at_once_see_what_none_sees_alone(rows):
+    own = rows[rows["check"].isin(OF_NONE)]
+    assert own["detectable"].lt(0.07).all() and own["detectable_single"].gt(0.12).all()
+    seen = share(rows, check="any_of_none", simulator="histories", world="selection_unrecorded")
+    assert seen[0] > 0.5
+
+
+def test_the_words_of_confidence_are_good_where_nothing_is_wrong(rows):
+    good = share(rows, check="confidence", world="nothing_wrong")[0]
+    bad = share(rows, check="confidence", world="selection_unrecorded")[0]
+    assert good > 0.5 > bad

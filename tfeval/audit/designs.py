@@ -1,0 +1,78 @@
+"""Designs of replications run together: made once where the families are alike before treatment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tfeval.impact.specification import DESIGNS, Specification
+
+if TYPE_CHECKING:
+    from tfeval.impact.design.design import Design
+    from tfeval.impact.study.study import Study
+
+_CALIPER = Specification().caliper
+#: While designs are shared, each with its verdict on balance, by name and all of its study.
+_shared: list[dict[tuple[str, bytes], tuple[Design, str]]] = []
+
+
+@contextmanager
+def designs_shared() -> Iterator[None]:
+    """Let replications whose studies are the same in every number share their designs.
+
+    So are those of a world without and with its effect: a design reads nothing of what came after.
+    """
+    _shared.append({})
+    try:
+        yield
+    finally:
+        _shared.pop()
+
+
+def design_of(study: Study, name: str) -> tuple[Design, str]:
+    """Return a design of a study, as pages make it, and its verdict on balance.
+
+    Parameters
+    ----------
+    study : Study
+    name : str
+        A key of `DESIGNS`.
+
+    Raises
+    ------
+    TfevalError
+        As the design does.
+    """
+    known = _shared[-1] if _shared else {}
+    key = (name, _all_of(study)) if _shared else (name, b"")
+    if key not in known:
+        made = DESIGNS[name].make(study, _CALIPER)
+        known[key] = made, made.balance().verdict().word
+    design, verdict = known[key]
+    return replace(design, study=study), verdict
+
+
+def _all_of(study: Study) -> bytes:
+    """Return a digest of everything in a study that a design reads."""
+    digest = blake2b(digest_size=16)
+
+    def add(values: np.ndarray | None) -> None:
+        if values is not None:
+            digest.update(repr((values.dtype.str, values.shape)).encode())
+            # Identifiers are objects, whose bytes are where they lie.
+            plain = values.dtype != object
+            digest.update(values.tobytes() if plain else repr(values.tolist()).encode())
+
+    columns = study.covariates.columns
+    said = [(one.name, one.source, one.level, one.fill, one.absent) for one in columns]
+    digest.update(repr((said, study.covariates.reference, list(study.clusters))).encode())
+    for values in (study.treated, study.weight, study.strata, study.unit, study.family,
+                   *study.clusters.values(), *(one.raw for one in columns)):  # fmt: skip
+        digest.update(b"|")
+        add(values)
+    return digest.digest()
