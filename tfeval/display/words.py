@@ -35,6 +35,8 @@ QUASI_IDENTIFIERS = {
 # Of Unicode's private use: nothing that a reader types or a source holds.
 _OPEN, _THEN, _CLOSE = "\ue000", "\ue001", "\ue002"
 _MARKED = re.compile(f"{_OPEN}([^{_THEN}]*){_THEN}([^{_CLOSE}]*){_CLOSE}")
+#: What a reader types stands between marks, as in Markdown.
+_TYPED = re.compile(r"`([^`]+)`")
 
 
 class Sentence(str):
@@ -77,8 +79,14 @@ def unmarked(text: str) -> str:
 
 
 def fact_html(text: str) -> str:
-    """Return text as HTML, the facts in it as `data` elements."""
-    safe = escape(text)
+    """Return text as HTML, the facts in it as `data` elements, what is typed as `code`.
+
+    Examples
+    --------
+    >>> fact_html("`tfeval run` makes <it>.")
+    '<code>tfeval run</code> makes &lt;it&gt;.'
+    """
+    safe = _TYPED.sub(r"<code>\1</code>", escape(text))
     return _MARKED.sub(r'<data value="\1">\2</data>', safe) if _OPEN in text else safe
 
 

@@ -262,8 +262,8 @@ def acceptability_plot(drawn: Appraised, outcome: str | None, most: float | None
     half = np.flatnonzero(np.diff(np.sign(curve - 0.5)) != 0)
     turn = f"it crosses one half at £{at[half[0]]:,.2f}" if len(half) else "it never crosses a half"
     alt = (
-        f"Curve of the probability that the programme is worth it, from {curve.iloc[0]:.0%} at £0 "
-        f"to {curve.iloc[-1]:.0%} at £{at[-1]:,.2f}; {turn}."
+        "Curve of the probability that the programme is worth it, from "
+        f"{chance(curve.iloc[0])} at £0 to {chance(curve.iloc[-1])} at £{at[-1]:,.2f}; {turn}."
     )
     title = subtitle = "How likely is it to be worth it?"
     if mark is None:

@@ -49,9 +49,25 @@ _forms: dict[str, str] = {}
 _contents: dict[str, str] = {}
 
 
+@dataclass(frozen=True)
+class Shelf:
+    """Where steps' rows are kept for other processes: of records simulated from a seed, no others.
+
+    Attributes
+    ----------
+    folder : Path
+        Under a hash of all that the records, and the code named here, rest on.
+    code : tuple of str
+        Beginnings of names of modules: rows of their steps alone are kept.
+    """
+
+    folder: Path
+    code: tuple[str, ...]
+
+
 def kept(
     connection: Any, form: str, step: Callable[..., ibis.Table], *inputs: Any,
-    shelf: Path | None = None,
+    shelf: Shelf | None = None,
 ) -> ibis.Table:  # fmt: skip
     """Return a step's rows, kept by the engine until nothing refers to them.
 
@@ -65,8 +81,8 @@ def kept(
         the tables and from the settings, never from rows that it looked at.
     *inputs : object
         Tables kept before, settings (told apart by their `repr`), and what else the form says.
-    shelf : Path, optional
-        A folder in which other processes find the rows; see `Records.shelf`.
+    shelf : Shelf, optional
+        Where other processes find the rows.
 
     Notes
     -----
@@ -81,8 +97,10 @@ def kept(
     said = [_forms[one.get_name()] if isinstance(one, ibis.Table) else "" if hasattr(one, "tables")
             else repr(one) for one in inputs]  # fmt: skip
     key = sha256(repr((form, step.__module__, step.__qualname__, said)).encode()).hexdigest()
-    content = "" if shelf is None else _content(key, step, inputs)
-    place = shelf / f"{content}.parquet" if shelf is not None and content else None
+    place, content = None, ""
+    if shelf is not None and step.__module__.startswith(shelf.code):
+        content = _content(key, inputs)
+        place = shelf.folder / f"{content}.parquet" if content else None
     if place is not None:
         with suppress(OSError, KeyError, pa.ArrowException):  # not there, or spoilt
             return _taken(connection, place, content)
@@ -101,7 +119,7 @@ def kept(
     return table
 
 
-def kept_frame(connection: Any, frame: pd.DataFrame, *, shelf: Path | None = None) -> ibis.Table:
+def kept_frame(connection: Any, frame: pd.DataFrame, *, shelf: Shelf | None = None) -> ibis.Table:
     """Return a small table as one of the engine's."""
     table = ibis.memtable(frame)
     if connection.name != "duckdb":
@@ -126,10 +144,8 @@ def kept_frame(connection: Any, frame: pd.DataFrame, *, shelf: Path | None = Non
 _QUICK = 0.1
 
 
-def _content(key: str, step: Callable[..., ibis.Table], inputs: tuple[Any, ...]) -> str:
+def _content(key: str, inputs: tuple[Any, ...]) -> str:
     """Return a hash of all that decides a step's rows; empty where not all of it is known."""
-    if not step.__module__.startswith(("tfeval.cohort.", "tfeval.records.")):
-        return ""  # the shelf is of other code
     before = [_contents.get(one.get_name(), "") for one in inputs if isinstance(one, ibis.Table)]
     return sha256(" ".join([key, *before]).encode()).hexdigest() if all(before) else ""
 

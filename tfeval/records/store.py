@@ -25,7 +25,7 @@ from tfeval.records.files import almost_tables, database_cure, in_schemas
 from tfeval.records.folders import ABOUT, contents, read_folder, spelt_otherwise
 from tfeval.records.identifiers import refuse_identifiers
 from tfeval.records.private import duckdb_connection
-from tfeval.records.relations import kept, kept_frame, typed
+from tfeval.records.relations import Shelf, kept, kept_frame, typed
 from tfeval.records.schema import TABLES
 from tfeval.records.watched import Watched, opened_of
 
@@ -154,9 +154,8 @@ class Records(Rich):
     opened : list of str
         Under what outcomes of cohorts of these records were opened, in order: the hash of a plan
         that was registered by then, or "" for none.
-    shelf : Path, optional
-        Where steps' rows are kept for other processes: of records that are simulated from a seed,
-        and of no others.
+    shelf : Shelf, optional
+        Where steps' rows are kept for other processes.
     """
 
     tables: Mapping[str, ibis.Table]
@@ -175,7 +174,7 @@ class Records(Rich):
     )
     opened: list[str] = field(default_factory=list, repr=False, compare=False)
     #: Not of another `Records` made from these: it may hold other rows.
-    shelf: Path | None = field(default=None, init=False, repr=False, compare=False)
+    shelf: Shelf | None = field(default=None, init=False, repr=False, compare=False)
     #: `raw`, for this package's own steps: who hands out what happened to anybody says so itself.
     sent: Mapping[str, ibis.Table] = field(init=False, repr=False, compare=False)
     _typed: Mapping[str, ibis.Table] = field(init=False, repr=False, compare=False)
@@ -246,18 +245,10 @@ class Records(Rich):
         return date.fromisoformat(stated) if stated else date.today()
 
 
-def with_shelf(records: Records, folder: Path) -> Records:
-    """Return the same records, with a folder in which steps' rows are kept for other processes.
-
-    Parameters
-    ----------
-    records : Records
-        Simulated from a seed: rows of real ones are kept nowhere.
-    folder : Path
-        Under a hash of all that the records and what is counted in them rest on.
-    """
+def with_shelf(records: Records, shelf: Shelf) -> Records:
+    """Return the same records, with a place in which steps' rows are kept for other processes."""
     made = replace(records)
-    object.__setattr__(made, "shelf", folder)
+    object.__setattr__(made, "shelf", shelf)
     return made
 
 

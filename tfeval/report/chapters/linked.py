@@ -26,6 +26,7 @@ from tfeval.cohort.cohort import cohort
 from tfeval.errors import TfevalError
 from tfeval.programme.programmes import programmes
 from tfeval.records.private import written_whole
+from tfeval.records.relations import Shelf
 from tfeval.records.simulate import SimulatedRecords, Truth, read_truth, simulate
 from tfeval.records.simulation.settings import PHASE_SHARES
 from tfeval.records.store import Records, open_records, with_shelf
@@ -152,7 +153,8 @@ _DAY = 86_400
 _PACKAGE = Path(__file__).resolve().parents[2]
 #: The rooms that records, and what is counted in them, are made by: each imports those before it.
 _ROOMS = ("display", "programme", "records", "cohort")
-_FILES = ("errors.py", "settings.py")
+_FILES = ("errors.py", "settings.py", "impact/panel/families.py")
+_CODE = ("tfeval.records.", "tfeval.cohort.", "tfeval.impact.panel.families")
 _LIBRARIES = ("numpy", "pandas", "scipy", "pyarrow", "duckdb", "ibis-framework")
 _BEGAN = time.time()
 _SPOILED = (OSError, ValueError, TfevalError)
@@ -184,7 +186,7 @@ def simulated_records(families: int, seed: int, alone: str = "") -> Records:
             os.utime(place)  # what is used is not removed
             records = open_records(place / _RECORDS)
             source = json.loads((place / "source.json").read_text())
-            return with_shelf(replace(records, source=source), place / _STEPS)
+            return with_shelf(replace(records, source=source), Shelf(place / _STEPS, _CODE))
     return _simulation(families, seed, alone).records
 
 
