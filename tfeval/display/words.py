@@ -312,6 +312,22 @@ def chance(share: float) -> str:
     return "over 99%" if share > 0.99 else f"{share:.0%}"
 
 
+#: Regions that a sentence calls "the": those named by where they lie in a whole.
+_THE = {"North East", "North West", "East Midlands", "West Midlands", "East of England",
+        "South East", "South West"}  # fmt: skip
+
+
+def in_sentence(place: str) -> str:
+    """Return the name of an area as a sentence has it.
+
+    Examples
+    --------
+    >>> in_sentence("North West"), in_sentence("London"), in_sentence("North Somerset")
+    ('the North West', 'London', 'North Somerset')
+    """
+    return f"the {place}" if place in _THE else place
+
+
 #: Units of which there is one.
 _ONE = {"families": "family", "outcomes": "outcome", "months": "month"}
 
