@@ -319,8 +319,10 @@ def waterfall_chart(
 
 def _keep_off_edge(figure: Figure) -> None:
     # The layout takes bold names for narrower than they are.
+    from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: PLC0415
+
     layout = figure.get_layout_engine()
-    if layout is not None:
+    if isinstance(layout, ConstrainedLayoutEngine):
         layout.set(w_pad=0.12)
 
 

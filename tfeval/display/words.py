@@ -278,19 +278,19 @@ def about(value: float) -> str:
 
 
 def amount(value: float, unit: str = "£") -> str:
-    """Write a measure's value with its unit; pounds to three digits from a million up.
+    """Write a measure's value with its unit; pounds to three digits from ten thousand up.
 
     Examples
     --------
-    >>> amount(1234.4), amount(9_465_318), amount(0.5, "£ for each £1"), amount(float("inf"))
-    ('£1,234', '£9.47m', '£0.50', 'no end')
+    >>> amount(1234.4), amount(617_033), amount(0.5, "£ for each £1"), amount(float("inf"))
+    ('£1,234', '£617,000', '£0.50', 'no end')
     """
     if math.isnan(value):
         return "never" if unit == "year" else "not known"
     if math.isinf(value):
         return "no end"
     if unit == "£":
-        return about(value) if abs(value) >= 1e6 else pounds(value)
+        return about(value) if abs(value) >= 1e4 else pounds(value)
     if unit == "year":
         return financial_year(round(value))
     if unit.startswith("£"):
@@ -312,6 +312,14 @@ def chance(share: float) -> str:
     return "over 99%" if share > 0.99 else f"{share:.0%}"
 
 
+#: Payers with short names, spelt out.
+PAYERS = {
+    "DWP": "Department for Work and Pensions",
+    "MoJ": "Ministry of Justice",
+    "DfE": "Department for Education",
+    "DHSC/NHS": "Department of Health and Social Care, and the National Health Service",
+    "HMRC": "HM Revenue and Customs",
+}
 #: Regions that a sentence calls "the": those named by where they lie in a whole.
 _THE = {"North East", "North West", "East Midlands", "West Midlands", "East of England",
         "South East", "South West"}  # fmt: skip
