@@ -68,9 +68,9 @@ def working_line(left: Iterable[str], *, stale: bool) -> str:
     >>> working_line(["effects", "balance"], stale=False)[17:]
     'Working out: What was caused? Are they alike?</p>'
     """
-    asked = " ".join(PARTS[name][0] for name in left)
+    questions = " ".join(PARTS[name][0] for name in left)
     said = " Until then these show the choice before." if stale else ""
-    return f'<p role="status">Working out: {asked}{said}</p>'
+    return f'<p role="status">Working out: {questions}{said}</p>'
 
 
 def fault_line(fault: BaseException) -> str:
