@@ -12,7 +12,7 @@ import typer
 
 from tfeval.cli_records import prepare_command
 from tfeval.errors import ParameterError, TfevalError, public_line
-from tfeval.report.area_jobs import area_jobs, chapters_of_the_nation
+from tfeval.report.area_jobs import area_jobs, chapters_of_the_nation, each_once
 from tfeval.report.fingerprint import keep_private, tfeval_version, trace
 from tfeval.report.parameters import parse_options
 from tfeval.report.plan import Job, plan
@@ -216,7 +216,7 @@ def report_command(  # noqa: PLR0917 - the command line names its options
     folder = _folder(notebooks)
     planned = plan(chapters_of_the_nation(folder), {}, folder)
     planned += area_jobs(None, REPORT_AREAS, {}, folder)
-    _run(planned, out, force, jobs, accept_faults, cell_minutes)
+    _run(each_once(planned), out, force, jobs, accept_faults, cell_minutes)
 
 
 @app.command("brief")

@@ -17,6 +17,8 @@ SVG = "{http://www.w3.org/2000/svg}"
 ABOVE, BELOW = 0.74, 0.2
 #: Pixels by which boxes may meet: less than a stroke.
 SLACK = 0.5
+#: Pixels that stay between words and the edge on which lines begin.
+EDGE = 1.0
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def faults_of(svg: str) -> list[str]:
     found += [
         f"outside: {one.text}"
         for one in words
-        if one.left < -SLACK or one.top < -SLACK or one.right > wide + SLACK
+        if one.left < EDGE or one.top < -SLACK or one.right > wide + SLACK
         or one.bottom > high + SLACK
     ]  # fmt: skip
     for place, one in enumerate(words):

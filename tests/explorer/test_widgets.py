@@ -49,6 +49,19 @@ def test_each_widget_moves_what_is_shown_and_back(shown, name):
     assert text(shown) == before
 
 
+def test_what_is_being_worked_out_is_said_before_it_is_and_what_is_old_too(shown):
+    seen = []
+    shown.line.observe(lambda change: seen.append((change["new"], text(shown))), "value")
+    before, was = text(shown), shown.controls["estimator"].value
+    shown.controls["estimator"].value = "difference"
+    shown.line.unobserve_all()
+    shown.controls["estimator"].value = was
+    (first, stood), *_rest, (last, _) = seen
+    assert "Working out" in first and "What was caused?" in first and "choice before" in first
+    assert stood == before
+    assert "Done in" in last
+
+
 def test_every_choice_offered_is_one_that_can_be_taken(shown):
     choice = shown.explorer.choice
     for name, control in shown.controls.items():

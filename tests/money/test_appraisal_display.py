@@ -37,7 +37,7 @@ def test_tables_say_what_an_appraisal_says():
         unit_cost_table=CRIME, **PLAIN,
     )  # fmt: skip
     text = found.table().text()
-    assert "£31,494" in text
+    assert "£31,500" in text
     assert "£2.57" in text
     assert "2012-13" in text  # payback
     drawn = found.uncertainty(draws=500)

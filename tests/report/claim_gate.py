@@ -263,6 +263,7 @@ def heading_faults(page: Read) -> list[str]:
                     found.append(f"the other way: {one[0]}")
     for one in page.figures:
         found += _quantity_faults(one.title, one.described)
+        found += _whole_faults(one)
     for grid in page.grids:
         found += _quantity_faults(grid.caption, grid.notes)
         changes = [at for at, head in enumerate(grid.heads) if head.lower().startswith(CHANGES)]
@@ -274,6 +275,14 @@ def heading_faults(page: Read) -> list[str]:
                 if said and not other and numbers and all(one * sign > 0 for one in numbers):
                     found.append(f"{said[0]}, and every row the other way: {grid.caption}")
     return [*found, *_answer_faults(page)]
+
+
+def _whole_faults(figure: Figure) -> list[str]:
+    """Return a whole that the title counts of, where the picture is drawn of another."""
+    said = re.match(r"(?:Simulated records: )?[Oo]f (\d[\d,]*) [a-z]", figure.title)
+    drawn = re.search(r"\bper (\d[\d,]*)\b", figure.described)
+    other = said and drawn and said[1] != drawn[1]
+    return [f"of {said[1]}, drawn per {drawn[1]}: {figure.title}"] if other else []
 
 
 def _quantity_faults(title: str, beneath: str) -> list[str]:

@@ -24,7 +24,8 @@ PATTERNS = (
     (rf"\b[Aa] ({'|'.join(AN.split())})\b", "a before a vowel"),
     (r"(?<![\w–-])[-–](?=£?\d)", "a hyphen or dash for a minus"),
     (r"(?<![\w.,])−£?0(\.0+)?(?![\d.,]*\d)", "a minus before nothing"),
-    (r"\de[+-]\d", "a number as a computer writes it"),
+    (r"\de[+−-]\d", "a number as a computer writes it"),
+    (r"`", "a mark of code that nothing reads"),
     (r"\d\.0(m|bn)\b", "an amount with a nought behind the point"),
     (r"\b(nan|NaN|<NA>)\b|^(None|inf)$", "a value that is none"),
     (r"\b(\w+) \1\b(?<!\bhad had)(?<!\bthat that)", "a word twice"),
@@ -37,6 +38,10 @@ PATTERNS = (
     (r"\bno of \d|\d of \d+ \w+s have benefits", "no of several"),
     (r"[+−-][+−]\d|[(][)]|(?<=\w) [,;.](?=\s)|\.\.(?!\.)", "signs that do not go together"),
 )
+#: Short names of departments, and what must stand on a page that has them.
+SHORT = {"DWP": "Department for Work and Pensions", "HMRC": "HM Revenue and Customs",
+         "MoJ": "Ministry of Justice", "DfE": "Department for Education",
+         "DHSC": "Department of Health and Social Care"}  # fmt: skip
 #: A number as pages write it; its sign, its digits, its unit.
 NUMBER = r"([−+-]?)\u2060?£?(\d[\d,]*(?:\.\d+)?)(%|bn|m|k)?(?![\d.]*\d)"
 YEARS = r"(19|20)\d\d (19|20)\d\d"
@@ -62,7 +67,10 @@ def words_of(page: BeautifulSoup) -> list[str]:
 
 def word_faults(page: BeautifulSoup) -> list[str]:
     """Return what is wrong in the words of a page."""
-    return [
+    text = "\n".join(words_of(page))
+    short = [f"a short name that nothing spells out: {short}" for short, words in SHORT.items()
+             if re.search(rf"\b{short}\b", text) and words not in text]  # fmt: skip
+    return short + [
         f"{wrong}: …{line[max(found.start() - 40, 0) : found.end() + 20]}…"
         for line in words_of(page)
         for pattern, wrong in PATTERNS

@@ -84,6 +84,7 @@ FAULTS = {
     "most, and": figure("Most areas gained", "3 of 8 areas gained"),
     "none, and": figure("None of 8 areas gained", "3 of 8 areas gained"),
     "all, and": figure("All areas gained", "3 of 8 areas gained"),
+    "drawn per 1,000": figure("Of 961 families claimed 10 changed", "Bars per 1,000 families"),
     "by Would it": figure("None of 2 outcomes would have shown it", section="Seen")
     + grid("Seen", "Outcome|Would it?", "a|Yes, if", "b|No", section="Seen"),
     "untold by": figure("It would have been seen in 2 of 2 outcomes", section="Seen")
@@ -120,7 +121,8 @@ def test_a_planted_fault_is_found(wrong: str):
 
 def test_what_is_true_is_no_fault():
     true = (
-        "<p>This is no proof that it had no effect. Nobody proves it. Confidence: moderate.</p>"
+        figure("Of 1,000 families 961 were claimed", "Bars per 1,000 families")
+        + "<p>This is no proof that it had no effect. Nobody proves it. Confidence: moderate.</p>"
         "<p>A fall of 0.3 (−0.9 to 0.3), not significant. Offences fell from 1,500 to 1,200.</p>"
         "<p>1.7% and 2.5%: −0.8 points; £775m, £6,573 for each of 117,910 families.</p>"
         "<p>No effect was found on count. Phase one, 2012-15; between 4% and 9%.</p>"

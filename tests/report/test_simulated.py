@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
+from tfeval.cohort.cohort import cohort
+from tfeval.cohort.counting import outcomes_around
+from tfeval.records import relations
 from tfeval.records.simulate import simulate
+from tfeval.records.store import open_records
 from tfeval.report.chapters import linked as simulated
 
 FAMILIES = 100
@@ -113,3 +118,49 @@ def test_the_newest_stay_and_what_is_open_can_still_be_read(place):
         simulated.simulated_records(FAMILIES, seed)
     assert len(kept(place)) == simulated._KEPT
     assert first.table("people").count().execute() > FAMILIES
+
+
+# What is counted in them, kept beside them.
+
+SPANS = {"quarter": (-3, 0), "half year": (0, 6)}
+
+
+def counts_of(records):
+    families = cohort(records)
+    around = outcomes_around(families, records, SPANS)
+    return families.to_pandas(), around, families.flow, families.sources
+
+
+@pytest.fixture
+def shelf(place, monkeypatch):
+    """Make and count records with a shelf for even the quickest step; return what it holds."""
+    monkeypatch.setattr(relations, "_QUICK", 0.0)
+    first = counts_of(simulated.simulated_records(FAMILIES, 1))
+    (folder,) = place.glob("simulated-*/steps")
+    return folder, first
+
+
+def test_counts_are_those_of_records_without_a_shelf_and_are_made_once(shelf, monkeypatch):
+    monkeypatch.setattr(relations, "_put", None)  # called, it fails
+    again = counts_of(simulated.simulated_records(FAMILIES, 1))
+    fresh = counts_of(simulate(families=FAMILIES, seed=1).records)
+    for one, two, expected in zip(shelf[1], again, fresh, strict=True):
+        pd.testing.assert_frame_equal(one, expected)
+        pd.testing.assert_frame_equal(two, expected)
+
+
+def test_a_spoiled_step_is_made_anew(shelf):
+    folder, first = shelf
+    for path in folder.iterdir():
+        path.write_bytes(path.read_bytes()[:-100])
+    again = counts_of(simulated.simulated_records(FAMILIES, 1))
+    for one, two in zip(first, again, strict=True):
+        pd.testing.assert_frame_equal(one, two)
+
+
+def test_other_rows_have_no_shelf(place):
+    records = simulated.simulated_records(FAMILIES, 1)
+    assert records.shelf is not None
+    (file,) = place.glob("simulated-*/records.duckdb")
+    fewer = {**records.raw, "offences": records.raw["offences"].limit(1)}
+    assert replace(records, raw=fewer).shelf is open_records(file).shelf is None

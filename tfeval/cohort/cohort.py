@@ -44,7 +44,6 @@ from tfeval.errors import DataError, in_own_words
 from tfeval.programme.outcomes import Outcome, cohort_outcomes
 from tfeval.programme.phases import Phase
 from tfeval.programme.phases import phase as phase_of
-from tfeval.records.relations import kept_frame
 from tfeval.records.store import Records
 
 _WHO = ("unit", "family_id", "treated", "local_authority", "index_on", "identified_on")
@@ -276,7 +275,7 @@ def _counted(
     units = records.keep(_units, records, screened, level, months, rules)
     outcomes, due = cohort_outcomes(records.tables), {}
     if "school_terms" in records.tables:
-        calendar = kept_frame(records.connection, _calendar(records))
+        calendar = records.keep_frame(_calendar(records))
         units = records.keep(_with_sessions, units, calendar, months)
         due = {_SESSIONS_DUE.format(after): after for after in months}
     spans, tables = windows(months), list(dict.fromkeys(row.table for row in outcomes))

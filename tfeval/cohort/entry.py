@@ -14,7 +14,7 @@ from tfeval.cohort.analysis_table import COMPARISONS, TREATMENTS, Settings
 from tfeval.cohort.columns import BASELINE_MONTHS
 from tfeval.errors import DataError
 from tfeval.programme.phases import Phase
-from tfeval.records.relations import kept_frame, unread
+from tfeval.records.relations import unread
 from tfeval.records.schema import TABLES
 from tfeval.records.store import Records
 
@@ -64,7 +64,7 @@ STEPS = (
 def considered(records: Records, settings: Settings, rules: Phase) -> tuple[ibis.Table, ibis.Table]:
     """Return the phase's families and the waits to draw from: the same whoever is compared."""
     families = records.keep(assessed, records, settings.treatment, rules)
-    return families, kept_frame(records.connection, _waits(records, families, settings, rules))
+    return families, records.keep_frame(_waits(records, families, settings, rules))
 
 
 def candidates(
@@ -116,7 +116,7 @@ def candidates(
     in Medical Research 22(1): sequential trials.
     """
     families, waits = pool
-    low = kept_frame(records.connection, _low_authorities(records, families, groups))
+    low = records.keep_frame(_low_authorities(records, families, groups))
     rule = (groups, settings.seed, rules, first_day(records))
     return records.keep(_candidates, families, waits, low, rule)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -45,6 +45,9 @@ from tfeval.display.figures import (
 )
 from tfeval.display.words import Format, written
 from tfeval.errors import ReportError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def bar_chart(
@@ -301,6 +304,7 @@ def waterfall_chart(
         for place, top, text in zip(rows.places, tops, texts, strict=True):
             axes.annotate(text, (top, place), (6, 0), textcoords="offset points", va="center")
         name_rows(axes, rows, [kind == "total" for kind in data["kind"]])
+        _keep_off_edge(figure)
         x_words(axes, x_label, rows)
         low = float(data[["start", "end"]].min().min())
         axes.set_xlim(low - 0.02 * (float(tops.max()) - low) if low < 0 else 0.0)
@@ -311,6 +315,15 @@ def waterfall_chart(
         figure.legend([named[name] for name in chosen], chosen, loc="outside lower left",
                       ncols=4, columnspacing=1.2)  # fmt: skip
     return chart_of(figure, data, **captions)
+
+
+def _keep_off_edge(figure: Figure) -> None:
+    # The layout takes bold names for narrower than they are.
+    from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: PLC0415
+
+    layout = figure.get_layout_engine()
+    if isinstance(layout, ConstrainedLayoutEngine):
+        layout.set(w_pad=0.12)
 
 
 #: How a bar of a waterfall is drawn: colour, hatch, what the legend says.

@@ -38,7 +38,7 @@ from tfeval.display.figures import (
     chart_of,
     drawing,
 )
-from tfeval.display.words import Format, in_digits, written
+from tfeval.display.words import Format, chance, in_digits, written
 from tfeval.errors import ReportError
 
 #: Patterns for more series than the palette has colours.
@@ -151,7 +151,7 @@ def acceptability_chart(
         ends = []
         for name, colour, line in zip(curves, PALETTE, LINES, strict=False):
             axes.plot(data["willingness"], curves[name], color=colour, linestyle=line)
-            text = f"{name} {curves[name].iloc[-1]:.0%}"
+            text = f"{name}: {chance(curves[name].iloc[-1])}"
             ends.append((data["willingness"].iloc[-1], curves[name].iloc[-1], text, colour))
         axes.set_ylim(0, 1.02)
         axes.axhline(0.5, color=INK, linewidth=1, linestyle=":")

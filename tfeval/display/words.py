@@ -35,6 +35,8 @@ QUASI_IDENTIFIERS = {
 # Of Unicode's private use: nothing that a reader types or a source holds.
 _OPEN, _THEN, _CLOSE = "\ue000", "\ue001", "\ue002"
 _MARKED = re.compile(f"{_OPEN}([^{_THEN}]*){_THEN}([^{_CLOSE}]*){_CLOSE}")
+#: What a reader types stands between marks, as in Markdown.
+_TYPED = re.compile(r"`([^`]+)`")
 
 
 class Sentence(str):
@@ -77,8 +79,14 @@ def unmarked(text: str) -> str:
 
 
 def fact_html(text: str) -> str:
-    """Return text as HTML, the facts in it as `data` elements."""
-    safe = escape(text)
+    """Return text as HTML, the facts in it as `data` elements, what is typed as `code`.
+
+    Examples
+    --------
+    >>> fact_html("`tfeval run` makes <it>.")
+    '<code>tfeval run</code> makes &lt;it&gt;.'
+    """
+    safe = _TYPED.sub(r"<code>\1</code>", escape(text))
     return _MARKED.sub(r'<data value="\1">\2</data>', safe) if _OPEN in text else safe
 
 
@@ -270,19 +278,19 @@ def about(value: float) -> str:
 
 
 def amount(value: float, unit: str = "£") -> str:
-    """Write a measure's value with its unit; pounds to three digits from a million up.
+    """Write a measure's value with its unit; pounds to three digits from ten thousand up.
 
     Examples
     --------
-    >>> amount(1234.4), amount(9_465_318), amount(0.5, "£ for each £1"), amount(float("inf"))
-    ('£1,234', '£9.47m', '£0.50', 'no end')
+    >>> amount(1234.4), amount(617_033), amount(0.5, "£ for each £1"), amount(float("inf"))
+    ('£1,234', '£617,000', '£0.50', 'no end')
     """
     if math.isnan(value):
         return "never" if unit == "year" else "not known"
     if math.isinf(value):
         return "no end"
     if unit == "£":
-        return about(value) if abs(value) >= 1e6 else pounds(value)
+        return about(value) if abs(value) >= 1e4 else pounds(value)
     if unit == "year":
         return financial_year(round(value))
     if unit.startswith("£"):
@@ -302,6 +310,30 @@ def chance(share: float) -> str:
     if share < 0.01:
         return "under 1%"
     return "over 99%" if share > 0.99 else f"{share:.0%}"
+
+
+#: Payers with short names, spelt out.
+PAYERS = {
+    "DWP": "Department for Work and Pensions",
+    "MoJ": "Ministry of Justice",
+    "DfE": "Department for Education",
+    "DHSC/NHS": "Department of Health and Social Care, and the National Health Service",
+    "HMRC": "HM Revenue and Customs",
+}
+#: Regions that a sentence calls "the": those named by where they lie in a whole.
+_THE = {"North East", "North West", "East Midlands", "West Midlands", "East of England",
+        "South East", "South West"}  # fmt: skip
+
+
+def in_sentence(place: str) -> str:
+    """Return the name of an area as a sentence has it.
+
+    Examples
+    --------
+    >>> in_sentence("North West"), in_sentence("London"), in_sentence("North Somerset")
+    ('the North West', 'London', 'North Somerset')
+    """
+    return f"the {place}" if place in _THE else place
 
 
 #: Units of which there is one.

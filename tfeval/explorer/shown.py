@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from functools import lru_cache
 from html import escape
 from typing import Any
@@ -50,6 +51,26 @@ def page(explorer: Any) -> str:
     except Exception as fault:
         made = fault_line(fault)
     return f'<div class="tfeval-explore">\n{made}\n</div>'
+
+
+def working_line(left: Iterable[str], *, stale: bool) -> str:
+    """Say which parts are being worked out.
+
+    Parameters
+    ----------
+    left : iterable of str
+        Parts by key, in the order in which they are made.
+    stale : bool
+        Whether results of the choice before stand in their places meanwhile.
+
+    Examples
+    --------
+    >>> working_line(["effects", "balance"], stale=False)[17:]
+    'Working out: What was caused? Are they alike?</p>'
+    """
+    questions = " ".join(PARTS[name][0] for name in left)
+    said = " Until then these show the choice before." if stale else ""
+    return f'<p role="status">Working out: {questions}{said}</p>'
 
 
 def fault_line(fault: BaseException) -> str:

@@ -11,7 +11,7 @@ from tfeval.cohort.cohort import comparison_groups
 from tfeval.display.names import capital, method_words
 from tfeval.errors import TfevalError
 from tfeval.explorer.choices import ALL_AREAS, EVERY, PRIMARY
-from tfeval.explorer.shown import PARTS, QUICKEST, fault_line, part
+from tfeval.explorer.shown import PARTS, QUICKEST, fault_line, part, working_line
 from tfeval.impact.specification import DESIGNS, Specification
 from tfeval.programme.claims import authorities
 from tfeval.programme.outcomes import outcome_label, reported_outcomes
@@ -105,9 +105,12 @@ class Panel:
 
     def _show(self) -> None:
         began = perf_counter()
-        self.line.value = "<p>Working …</p>"
         try:
-            for name in QUICKEST:
+            for place, name in enumerate(QUICKEST):
+                left = QUICKEST[place:]
+                # At once: trees take seconds the first time.
+                stale = any(self.parts[one].value for one in left)
+                self.line.value = working_line(left, stale=stale)
                 made = part(self.explorer, name)
                 self.parts[name].value = f'<div class="{_LOOKS}">{made}</div>'
         except Exception as fault:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from tfeval.display.value_charts import (
     stacked_chart,
     tornado_chart,
 )
-from tfeval.display.words import amount, chance, financial_year, marked
+from tfeval.display.words import PAYERS, amount, chance, financial_year, marked
 from tfeval.errors import ParameterError, suggest
 from tfeval.impact.effects.words import (
     decimals,
@@ -158,6 +158,13 @@ def accounts_table(drawn: Appraised, lacks: pd.DataFrame) -> Table:
     )  # fmt: skip
 
 
+def payers_spelt_out(payers: Iterable[str]) -> list[str]:
+    """Return a note on the payers whose names are short, none where there is no such payer."""
+    there = set(payers)
+    said = [f"{payer}: {words}" for payer, words in PAYERS.items() if payer in there]
+    return [f"{'; '.join(said)}."] if said else []
+
+
 def who_table(appraised: Appraised) -> Table:
     """Return benefits by who they fall to, in both accounts."""
     rows = appraised.who()
@@ -170,6 +177,7 @@ def who_table(appraised: Appraised) -> Table:
     notes = [f"{SIMULATED}."] * appraised.simulated
     notes.append("A transfer is one's gain and another's loss: in the social account it nets out. "
                  "Rounded one by one, parts need not add up.")  # fmt: skip
+    notes += payers_spelt_out(rows["payer"])
     return table(
         pd.DataFrame(shown, columns=columns), heading(appraised, "Benefits by who they fall to"),
         notes=notes, missing="",
@@ -262,8 +270,8 @@ def acceptability_plot(drawn: Appraised, outcome: str | None, most: float | None
     half = np.flatnonzero(np.diff(np.sign(curve - 0.5)) != 0)
     turn = f"it crosses one half at £{at[half[0]]:,.2f}" if len(half) else "it never crosses a half"
     alt = (
-        f"Curve of the probability that the programme is worth it, from {curve.iloc[0]:.0%} at £0 "
-        f"to {curve.iloc[-1]:.0%} at £{at[-1]:,.2f}; {turn}."
+        "Curve of the probability that the programme is worth it, from "
+        f"{chance(curve.iloc[0])} at £0 to {chance(curve.iloc[-1])} at £{at[-1]:,.2f}; {turn}."
     )
     title = subtitle = "How likely is it to be worth it?"
     if mark is None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
+import time
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import count as count_up
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import ibis
 import ibis.expr.operations as ops
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tfeval.programme.authority_codes import renamed_codes
 from tfeval.records.schema import Column, Table
@@ -39,9 +45,30 @@ class _Query:
 _queries: dict[str, _Query] = {}
 #: Forms of the tables kept, by name: their columns, which are all that a step's words hang on.
 _forms: dict[str, str] = {}
+#: Hashes of how tables came to be, by name, where that decides every row of theirs.
+_contents: dict[str, str] = {}
 
 
-def kept(connection: Any, form: str, step: Callable[..., ibis.Table], *inputs: Any) -> ibis.Table:
+@dataclass(frozen=True)
+class Shelf:
+    """Where steps' rows are kept for other processes: of records simulated from a seed, no others.
+
+    Attributes
+    ----------
+    folder : Path
+        Under a hash of all that the records, and the code named here, rest on.
+    code : tuple of str
+        Beginnings of names of modules: rows of their steps alone are kept.
+    """
+
+    folder: Path
+    code: tuple[str, ...]
+
+
+def kept(
+    connection: Any, form: str, step: Callable[..., ibis.Table], *inputs: Any,
+    shelf: Shelf | None = None,
+) -> ibis.Table:  # fmt: skip
     """Return a step's rows, kept by the engine until nothing refers to them.
 
     Parameters
@@ -54,6 +81,8 @@ def kept(connection: Any, form: str, step: Callable[..., ibis.Table], *inputs: A
         the tables and from the settings, never from rows that it looked at.
     *inputs : object
         Tables kept before, settings (told apart by their `repr`), and what else the form says.
+    shelf : Shelf, optional
+        Where other processes find the rows.
 
     Notes
     -----
@@ -68,6 +97,14 @@ def kept(connection: Any, form: str, step: Callable[..., ibis.Table], *inputs: A
     said = [_forms[one.get_name()] if isinstance(one, ibis.Table) else "" if hasattr(one, "tables")
             else repr(one) for one in inputs]  # fmt: skip
     key = sha256(repr((form, step.__module__, step.__qualname__, said)).encode()).hexdigest()
+    place, content = None, ""
+    if shelf is not None and step.__module__.startswith(shelf.code):
+        content = _content(key, inputs)
+        place = shelf.folder / f"{content}.parquet" if content else None
+    if place is not None:
+        with suppress(OSError, KeyError, pa.ArrowException):  # not there, or spoilt
+            return _taken(connection, place, content)
+    began = time.perf_counter()
     known = _queries.get(key)
     if known is None:
         made = step(*inputs)
@@ -75,10 +112,14 @@ def kept(connection: Any, form: str, step: Callable[..., ibis.Table], *inputs: A
         _queries[key] = known
     renamed = dict(zip(known.inputs, names, strict=True))
     sql = _NAMES.sub(lambda name: renamed[name[0]], known.sql)
-    return _stored(connection, f"AS {sql}", known.schema)
+    table = _stored(connection, f"AS {sql}", known.schema, content)
+    if place is not None and time.perf_counter() - began > _QUICK:
+        with suppress(OSError):  # no room
+            _put(connection, table, place)
+    return table
 
 
-def kept_frame(connection: Any, frame: pd.DataFrame) -> ibis.Table:
+def kept_frame(connection: Any, frame: pd.DataFrame, *, shelf: Shelf | None = None) -> ibis.Table:
     """Return a small table as one of the engine's."""
     table = ibis.memtable(frame)
     if connection.name != "duckdb":
@@ -90,23 +131,70 @@ def kept_frame(connection: Any, frame: pd.DataFrame) -> ibis.Table:
     try:
         schema = table.schema()
         columns = ", ".join(f'"{name}"' for name in schema)
-        return _stored(connection, f"AS SELECT {columns} FROM {view}", schema)
+        content = ""
+        if shelf is not None:
+            rows = pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes()
+            content = sha256(repr(schema).encode() + rows).hexdigest()
+        return _stored(connection, f"AS SELECT {columns} FROM {view}", schema, content)
     finally:
         connection.con.unregister(view)
 
 
-def _stored(connection: Any, what: str, schema: ibis.Schema) -> ibis.Table:
+#: Seconds below which rows are made sooner than written and read.
+_QUICK = 0.1
+
+
+def _content(key: str, inputs: tuple[Any, ...]) -> str:
+    """Return a hash of all that decides a step's rows; empty where not all of it is known."""
+    before = [_contents.get(one.get_name(), "") for one in inputs if isinstance(one, ibis.Table)]
+    return sha256(" ".join([key, *before]).encode()).hexdigest() if all(before) else ""
+
+
+def _put(connection: Any, table: ibis.Table, place: Path) -> None:
+    rows = connection.con.sql(f'FROM "{table.get_name()}"')
+    kinds = {
+        name: (str(kind), str(engine))
+        for (name, kind), engine in zip(table.schema().items(), rows.types, strict=True)
+    }
+    place.parent.mkdir(mode=0o700, exist_ok=True)
+    draft = place.with_name(f".{place.stem}-{uuid4().hex[:12]}")
+    try:
+        made = rows.to_arrow_table().replace_schema_metadata({"kinds": json.dumps(kinds)})
+        pq.write_table(made, draft)
+        draft.replace(place)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _taken(connection: Any, place: Path, content: str) -> ibis.Table:
+    rows = pq.read_table(place)
+    kinds = json.loads(rows.schema.metadata[b"kinds"])
+    view = _KEPT.format(next(_numbers))
+    connection.con.register(view, rows)
+    try:
+        typed_as = [f'"{name}"::{engine} AS "{name}"' for name, (_, engine) in kinds.items()]
+        schema = ibis.schema({name: kind for name, (kind, _) in kinds.items()})
+        sql = f"AS SELECT {', '.join(typed_as)} FROM {view}"
+        return _stored(connection, sql, schema, content)
+    finally:
+        connection.con.unregister(view)
+
+
+def _stored(connection: Any, what: str, schema: ibis.Schema, content: str = "") -> ibis.Table:
     name = _KEPT.format(next(_numbers))
     connection.raw_sql(f'CREATE TEMP TABLE "{name}" {what}')
     table = ops.DatabaseTable(name=name, schema=schema, source=connection,
                               namespace=ops.Namespace())  # fmt: skip
     _forms[name] = repr(schema)
+    if content:
+        _contents[name] = content
     weakref.finalize(table, _dropped, connection, name).atexit = False
     return table.to_expr()
 
 
 def _dropped(connection: Any, name: str) -> None:
     _forms.pop(name, None)
+    _contents.pop(name, None)
     with suppress(Exception):  # the connection may be closed before
         connection.raw_sql(f'DROP TABLE IF EXISTS "{name}"')
 

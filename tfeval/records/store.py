@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 import ibis
+import pandas as pd
 import pyarrow as pa
 from ibis.common.exceptions import TableNotFound
 
@@ -24,7 +25,7 @@ from tfeval.records.files import almost_tables, database_cure, in_schemas
 from tfeval.records.folders import ABOUT, contents, read_folder, spelt_otherwise
 from tfeval.records.identifiers import refuse_identifiers
 from tfeval.records.private import duckdb_connection
-from tfeval.records.relations import kept, typed
+from tfeval.records.relations import Shelf, kept, kept_frame, typed
 from tfeval.records.schema import TABLES
 from tfeval.records.watched import Watched, opened_of
 
@@ -153,6 +154,8 @@ class Records(Rich):
     opened : list of str
         Under what outcomes of cohorts of these records were opened, in order: the hash of a plan
         that was registered by then, or "" for none.
+    shelf : Shelf, optional
+        Where steps' rows are kept for other processes.
     """
 
     tables: Mapping[str, ibis.Table]
@@ -170,6 +173,8 @@ class Records(Rich):
         default_factory=dict, init=False, repr=False, compare=False
     )
     opened: list[str] = field(default_factory=list, repr=False, compare=False)
+    #: Not of another `Records` made from these: it may hold other rows.
+    shelf: Shelf | None = field(default=None, init=False, repr=False, compare=False)
     #: `raw`, for this package's own steps: who hands out what happened to anybody says so itself.
     sent: Mapping[str, ibis.Table] = field(init=False, repr=False, compare=False)
     _typed: Mapping[str, ibis.Table] = field(init=False, repr=False, compare=False)
@@ -217,7 +222,11 @@ class Records(Rich):
         step : callable
             A pure function of its inputs: of these records, tables kept before, and settings.
         """
-        return kept(self.connection, self._form, step, *inputs)
+        return kept(self.connection, self._form, step, *inputs, shelf=self.shelf)
+
+    def keep_frame(self, frame: pd.DataFrame) -> ibis.Table:
+        """Return a small table, kept by the engine beside the steps."""
+        return kept_frame(self.connection, frame, shelf=self.shelf)
 
     @cached_property
     def _form(self) -> str:
@@ -234,6 +243,13 @@ class Records(Rich):
         """The last day of the records: as `about.json` says, else today."""
         stated = self.about.get("records_to")
         return date.fromisoformat(stated) if stated else date.today()
+
+
+def with_shelf(records: Records, shelf: Shelf) -> Records:
+    """Return the same records, with a place in which steps' rows are kept for other processes."""
+    made = replace(records)
+    object.__setattr__(made, "shelf", shelf)
+    return made
 
 
 @in_own_words("The extract cannot be opened")

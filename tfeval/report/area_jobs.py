@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tfeval.errors import ParameterError, TfevalError
@@ -71,6 +71,11 @@ def area_jobs(
     for kind, area in areas:
         own_names = names or [NOTEBOOKS[kind]]
         planned += plan(own_names, {**given, kind: area}, folder, chapters)
+    return each_once(planned)
+
+
+def each_once(planned: Iterable[Job]) -> list[Job]:
+    """Return the jobs without those planned before: the first is that with most pages beside it."""
     once: dict[tuple[str, str], Job] = {}
     for job in planned:
         once.setdefault(job.key, job)

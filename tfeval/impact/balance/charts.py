@@ -250,7 +250,7 @@ def _overlap(shares: Shares) -> str:
     for when in ("before", "after"):
         both = np.minimum(shares[when, "treated"], shares[when, "comparison"])
         common.append(f"{float(both.sum()):.0%} {when}")
-    return f"The arms have {common[0]} and {common[1]} in common"
+    return f"The groups overlap by {common[0]} and {common[1]} the design"
 
 
 def _overlap_words(name: str, shares: Shares) -> str:

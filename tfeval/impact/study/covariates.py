@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -72,10 +73,16 @@ def one_blas_thread(wanted: bool) -> Iterator[None]:
     if not wanted:
         yield
         return
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415
-
-    with threadpool_limits(1, "blas"):
+    with _linear_algebra("scipy.linalg" in sys.modules).limit(limits=1, user_api="blas"):
         yield
+
+
+@cache
+def _linear_algebra(_with_scipy: bool) -> Any:
+    # Looked for once: to go through all that a process has loaded takes milliseconds each time.
+    from threadpoolctl import ThreadpoolController  # noqa: PLC0415
+
+    return ThreadpoolController()
 
 
 #: Rows read at a time: a block of 20 columns then stays in a processor's cache.

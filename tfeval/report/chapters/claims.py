@@ -12,7 +12,7 @@ from tfeval.display.charts import line_chart
 from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import funnel_plot
 from tfeval.display.tables import Table, table
-from tfeval.display.words import Sentence
+from tfeval.display.words import Sentence, in_digits
 from tfeval.money.additional import Range, cost_per
 from tfeval.money.appraisal_settings import Assumptions
 from tfeval.money.claimed import CENTRAL_COST, NATIONAL, WHOLE_COST, break_even_2015
@@ -374,11 +374,11 @@ def _remembered_letter() -> str:
 
 def _few(mean: float) -> str:
     """Write a mean number of authorities, small ones with two digits."""
-    return f"{mean:.2g}" if mean < 1 else f"{mean:.1f}"
+    return in_digits(2)(mean) if mean < 1 else f"{mean:.1f}"
 
 
 def _chance(probability: float) -> str:
-    return "less than 1 in 1,000,000" if probability < 1e-6 else f"{probability:.2g}"
+    return "less than 1 in 1,000,000" if probability < 1e-6 else in_digits(2)(probability)
 
 
 def claims_table(local_authority: str = ALL, name: str = "one") -> Table:

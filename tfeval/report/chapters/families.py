@@ -222,14 +222,16 @@ def results_table(families: Families) -> Table:
 def _states(met: pd.Series) -> list[str]:
     """Return the share that met a test, and that of whom it cannot be said; the rest did not."""
     known = met.notna()
-    return [safe_mean(met.fillna(0.0), 3), safe_mean((~known).astype(float), 3)]
+    shares = safe_mean(100 * met.fillna(0.0), 1), safe_mean(100 * (~known).astype(float), 1)
+    return [f"{one}%" if one[-1].isdigit() else one for one in shares]
 
 
 def _results_notes(rules: Programme) -> list[str]:
     notes = [
         "Of the families followed until then; the others failed the test. Who cannot be judged has "
         "no three terms of school on record, or records that do not cover what the test looks at, "
-        "so that the share that met it lies between the first number and both together. "
+        "so that the share that met it lies between the first number and both together; chapter 6 "
+        "gives it among those who can be judged. "
         "The same tests for both groups, whether or not a result was claimed. What the "
         "comparison families reach, families reach without the programme; the difference is not "
         "yet an effect, since the groups differ before."

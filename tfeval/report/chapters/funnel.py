@@ -207,8 +207,8 @@ def funnel_chart(additional: Additional) -> Chart | Table:
     return narrowing_chart(
         [label for label, _ in rows], [share.value for share in shares], words,
         low=[share.low for share in shares], high=[share.high for share in shares],
-        title=_titled(f"Of {shares[1].value:,.0f} families claimed, {ends} met the tests because "
-                      "of the programme", additional.simulated),
+        title=_titled(f"Of {PER:,} families {shares[1].value:,.0f} were claimed; {ends} met the "
+                      "tests because of the programme", additional.simulated),
         subtitle=f"From families claimed to families changed, of {PER:,} on the programme",
         alt=f"Bars that narrow, per {PER:,} families on the programme: {listed}, with a 95% "
         f"interval from {low:,.0f} to {high:,.0f}.",

@@ -23,7 +23,7 @@ from tfeval.display.charts import heat_chart
 from tfeval.display.figures import Chart
 from tfeval.display.names import DESIGNS, METHODS, capital, words
 from tfeval.display.tables import Table, table
-from tfeval.display.words import is_missing, unsigned_nothing
+from tfeval.display.words import in_digits, is_missing, unsigned_nothing
 from tfeval.impact.specification import Specification
 from tfeval.programme.outcomes import outcome_label
 from tfeval.report.record import record
@@ -477,7 +477,7 @@ def _short(text: str, most: int = 120) -> str:
 
 
 def _significant(value: float) -> str:
-    return unsigned_nothing(f"{value:.3g}").replace("-", "−")
+    return unsigned_nothing(in_digits(3)(value)).replace("-", "−")
 
 
 def _small_draws(known: KnownTruth) -> str:

@@ -26,9 +26,10 @@ from tfeval.cohort.cohort import cohort
 from tfeval.errors import TfevalError
 from tfeval.programme.programmes import programmes
 from tfeval.records.private import written_whole
+from tfeval.records.relations import Shelf
 from tfeval.records.simulate import SimulatedRecords, Truth, read_truth, simulate
 from tfeval.records.simulation.settings import PHASE_SHARES
-from tfeval.records.store import Records, open_records
+from tfeval.records.store import Records, open_records, with_shelf
 from tfeval.report.fingerprint import code_hash, data_files, file_hash
 from tfeval.report.notebook_parts import Box, simulated_banner
 from tfeval.report.subject import simulated_extract
@@ -146,12 +147,14 @@ def banner_of(records: Records) -> Box | None:
 VARIABLE = "TFEVAL_CACHE"
 _FEWEST = 1_000  # fewer are made sooner than read
 _KEPT = 3  # the newest stay: a state of the code, the one before, another size
-_RECORDS, _TRUTH = "records.duckdb", "truth"
+_RECORDS, _TRUTH, _STEPS = "records.duckdb", "truth", "steps"
 _TRUTHS = ("families", "people_outcomes", "family_outcomes")
 _DAY = 86_400
 _PACKAGE = Path(__file__).resolve().parents[2]
-#: The rooms that records are made by: a room imports only those before it.
-_ROOMS, _FILES = ("display", "programme", "records"), ("errors.py", "settings.py")
+#: The rooms that records, and what is counted in them, are made by: each imports those before it.
+_ROOMS = ("display", "programme", "records", "cohort")
+_FILES = ("errors.py", "settings.py", "impact/panel/families.py")
+_CODE = ("tfeval.records.", "tfeval.cohort.", "tfeval.impact.panel.families")
 _LIBRARIES = ("numpy", "pandas", "scipy", "pyarrow", "duckdb", "ibis-framework")
 _BEGAN = time.time()
 _SPOILED = (OSError, ValueError, TfevalError)
@@ -160,10 +163,10 @@ _SPOILED = (OSError, ValueError, TfevalError)
 def simulated_records(families: int, seed: int, alone: str = "") -> Records:
     """Return the records that `simulate` makes, from disk where they were made before.
 
-    Kernels are processes of their own, and each needs the same records. They are kept in the
-    user's cache folder (or that named by `TFEVAL_CACHE`) under a hash of all that they rest on:
-    number, seed, the code that makes them, figures, versions of Python and libraries. So they
-    are never stale; and no real extract is ever kept.
+    Kernels are processes of their own, and each needs the same records, and much the same counts
+    of them. Both are kept in the user's cache folder (or that named by `TFEVAL_CACHE`) under a hash
+    of all that they rest on: number, seed, the code that makes them, figures, versions of Python
+    and libraries. So they are never stale; and no real extract is ever kept.
 
     Parameters
     ----------
@@ -182,7 +185,8 @@ def simulated_records(families: int, seed: int, alone: str = "") -> Records:
         with suppress(*_SPOILED):
             os.utime(place)  # what is used is not removed
             records = open_records(place / _RECORDS)
-            return replace(records, source=json.loads((place / "source.json").read_text()))
+            source = json.loads((place / "source.json").read_text())
+            return with_shelf(replace(records, source=source), Shelf(place / _STEPS, _CODE))
     return _simulation(families, seed, alone).records
 
 

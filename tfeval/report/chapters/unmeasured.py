@@ -11,6 +11,7 @@ import pandas as pd
 from tfeval.display.figures import Chart
 from tfeval.display.names import CHECKS, CONFIDENCES, UNMEASURED, VERDICTS, capital
 from tfeval.display.tables import Table, table
+from tfeval.display.words import in_digits
 from tfeval.errors import DataError, TfevalError, public_line
 from tfeval.impact.diagnostics.diagnose import Confidence, Diagnostics, confidence
 from tfeval.impact.diagnostics.placebos import CANNOT, FAILED
@@ -54,7 +55,9 @@ def inputs_table() -> Table:
     return table(
         pd.DataFrame(rows, columns=["What", "Number", "Basis"]),
         caption="What the 2016 study is judged by",
-        formats={"Number": lambda number: f"{number:,.10g}" if number > 10 else f"{number:.3g}"},
+        formats={
+            "Number": lambda number: f"{number:,.10g}" if number > 10 else in_digits(3)(number)
+        },
         sources=design_sources(),
         notes="Its sizes by outcome, the alikeness of an authority's families and its standard "
         "errors were not published where seen.",
