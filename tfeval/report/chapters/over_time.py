@@ -13,7 +13,7 @@ from tfeval.display.interval_charts import period_chart
 from tfeval.display.names import AREA_ANSWERS, FINDING_RULES, RULINGS
 from tfeval.display.tables import Table, table
 from tfeval.display.value_charts import marks_chart
-from tfeval.display.words import Sentence, pounds, significant
+from tfeval.display.words import Sentence, in_digits, pounds, significant
 from tfeval.impact.effects.power import multiplier
 from tfeval.impact.effects.words import p_words
 from tfeval.impact.plan.areas import (
@@ -160,7 +160,7 @@ def verdict_table(analysis: AreaAnalysis) -> Table:
             "p, corrected": p_words(row["holm_p"]),
             "p, by chance": p_words(row["randomisation_p"]),
             "One sign": "yes" if row["same_sign"] else "no",
-            "Breaks down at": f"{row['breakdown']:.2g}",
+            "Breaks down at": in_digits(2)(row["breakdown"]),
             "Answer": AREA_ANSWERS[row["answer"]],
             "Rules that do not hold": "; ".join(FINDING_RULES[key] for key in row["failed"]),
         }
@@ -338,7 +338,7 @@ def reach_table(analysis: AreaAnalysis, assumptions: Assumptions) -> Table:
     for row in rows.to_dict("records"):
         name = row["outcome"]
         shown.append({
-            "Outcome": f"{named[name]} ({UNITS[name][0]})", "Before": f"{row['level']:.3g}",
+            "Outcome": f"{named[name]} ({UNITS[name][0]})", "Before": in_digits(3)(row["level"]),
             "Smallest change seen": size(name, row["detectable"]),
             "Smallest trend seen before": size(name, row["trend_unseen"]),
             **{words: _said(analysis, row, key) for key, words in _BENCHMARKS.items()},

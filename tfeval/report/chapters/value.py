@@ -356,7 +356,7 @@ def facts(valued: Value) -> dict[str, Record]:
              if not np.isnan(value)]  # fmt: skip
     # More digits of it would hang on the draws.
     made.append(
-        make_record("information_value", information(valued)["value"].iloc[0], "£", digits=2)
+        make_record("information_value", information(valued)["value"].iloc[0], "£", digits=3)
     )
     return {record.name: record for record in made}
 
