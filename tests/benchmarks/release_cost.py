@@ -13,9 +13,10 @@ from tests.report.analyses import analysis
 from tfeval.release.keys import NOISE, REACH, unit_of
 from tfeval.report.cells import FEW, least_of, more_than_one, most, tenth
 from tfeval.report.chapters.cells import cap_of
+from tfeval.report.chapters.impact import primary_outcomes
 
 SIZES = {"England": 117_910, "authority": 1_385}
-DRAWS = 25
+DRAWS = 20
 
 
 def unit_and_error(arms: list[np.ndarray]) -> tuple[float, float]:
@@ -33,8 +34,9 @@ def main() -> None:
     outcomes, rng = found.outcomes(), np.random.default_rng(1)
     kept, treated = found.design.weights > 0, found.study.treated
     for where, count in SIZES.items():
-        rows, hidden, common = [], 0, []
-        for name in outcomes:
+        rows, hidden, of = [], 0, {}
+        # By area there are effects on the primary outcomes alone.
+        for name in outcomes if where == "England" else primary_outcomes(outcomes, found.plan):
             whole = outcomes[name].to_numpy(dtype=float)
             arms = [own[~np.isnan(own)] for own in (whole[kept & treated], whole[kept & ~treated])]
             cap = cap_of(np.concatenate(arms)) if where != "England" else None
@@ -50,14 +52,14 @@ def main() -> None:
                 unit, error = unit_and_error(drawn)
                 added = (unit / error) ** 2 * (1 / 12 + NOISE**2 / 3)
                 rows.append((unit / error, added))
-                common += [added] if np.mean(drawn[0] > 0) > 0.07 else []
+                of.setdefault(str(name), []).append(added)
         unit, added = np.array(rows).T
         print(f"{where}, {count:,} pairs: unit {np.median(unit):.2f} errors ({unit.min():.2f} to "
               f"{unit.max():.2f}); moves by {REACH * unit.max():.2f} errors at most, "
               f"{np.sqrt((unit**2).mean() / 12):.2f} in the quadratic mean; variance "
-              f"+{np.median(added):.1%} ({added.min():.1%} to {added.max():.1%}), of common "
-              f"outcomes +{np.max(common):.1%} at most; "
+              f"+{np.median(added):.1%} ({added.min():.1%} to {added.max():.1%}); "
               f"{hidden} of {hidden + len(rows)} hidden")  # fmt: skip
+        print("  " + ", ".join(f"{name} +{np.median(one):.1%}" for name, one in of.items()))
 
 
 if __name__ == "__main__":
