@@ -212,8 +212,9 @@ def counts_behind(frame: pd.DataFrame) -> dict[int, list[int]]:
 
 def _at_least(frame: pd.DataFrame, behind: Mapping[int, list[int]]) -> np.ndarray:
     """Return what each count is at least, as a mean or an effect says that is shown."""
-    told = [count for row, rows in behind.items() if frame["shown"].iloc[row] for count in rows]
-    return np.isin(np.arange(len(frame)), told) * float(THRESHOLD)
+    shown = frame["shown"].to_numpy(dtype=bool)
+    counts = [count for row, rows in behind.items() if shown[row] for count in rows]
+    return np.isin(np.arange(len(frame)), counts) * float(THRESHOLD)
 
 
 def _lacking(frame: pd.DataFrame) -> np.ndarray:
