@@ -77,37 +77,53 @@ def region_less_shown(lines: list) -> list[str]:
     return found
 
 
-def programming(lines: list, width: float = 10.0) -> tuple[int, int]:
-    """Return how many hidden counts of 1 to 9 are found to less than `width`, and how many are.
-
-    Every area is the sum of those in it, a result that of its kinds, a part no more than its
-    whole; what is shown lies in its interval and is ten or more.
-    """
-    numbers = ("families", "either", "behaviour", "employment")
+def _programme(
+    lines: list, numbers: tuple[str, ...], within: dict[str, str]
+) -> tuple[list, dict[str, np.ndarray]]:  # fmt: skip
+    """Return the counts that a reader reckons with, and what holds between them."""
     held = [line for line in lines if line.kind == "count" and line.number in numbers]
     place = {(line.area, line.number): at for at, line in enumerate(held)}
-    equal, less = [], []
+    equal, less, by = [], [], []
+
+    def row(**signs: list[tuple[str, str]]) -> np.ndarray:
+        made = np.zeros(len(held))
+        for sign, cells in signs.items():
+            made[[place[one] for one in cells]] = 1.0 if sign == "more" else -1.0
+        return made
+
     for number in numbers:
         own = by_area(held, number)
         for area in own:
-            inside = [one.area for one in own.values() if one.parent == area]
-            if inside:
-                row = np.zeros(len(held))
-                row[place[area, number]] = 1.0
-                row[[place[one, number] for one in inside]] = -1.0
-                equal.append(row)
+            inside = [(one.area, number) for one in own.values() if one.parent == area]
+            equal += [row(more=[(area, number)], less=inside)] * bool(inside)
     for line in held:
-        if line.base:
-            row = np.zeros(len(held))
-            row[place[line.area, line.number]], row[place[line.area, line.base]] = 1.0, -1.0
-            less.append((row, -10.0 if line.shown else 0.0))
+        guarded = line.shown and not line.number.startswith("known")
+        for name, at_least in ((line.base, 10.0 * guarded), (within.get(line.number), 0.0)):
+            if (line.area, name) in place:
+                less.append(row(more=[(line.area, line.number)], less=[(line.area, name)]))
+                by.append(-at_least)
     for area in by_area(held, "either"):
-        row = np.zeros(len(held))
-        row[place[area, "either"]] = 1.0
-        row[[place[area, kind] for kind in ("behaviour", "employment")]] = -1.0
-        equal.append(row)
-    bounds = [(max(np.ceil(line.low), 10.0), np.floor(line.high)) if line.shown else (0, None)
-              for line in held]  # fmt: skip
+        kinds = [(area, kind) for kind in ("behaviour", "employment")]
+        equal.append(row(more=[(area, "either")], less=kinds))
+    means = {(line.area, f"with{line.number[4:]}") for line in lines
+             if line.kind == "mean" and line.shown}  # fmt: skip
+    bounds = [(max(np.ceil(line.low), 10.0), np.floor(line.high)) if line.shown
+              else (10 * ((line.area, line.number) in means), None) for line in held]  # fmt: skip
+    return held, {"A_ub": np.array(less), "b_ub": np.array(by), "A_eq": np.array(equal),
+                  "b_eq": np.zeros(len(equal)), "bounds": bounds}  # fmt: skip
+
+
+def programming(
+    lines: list, width: float = 10.0, *, within: dict[str, str] | None = None,
+    numbers: tuple[str, ...] = ("families", "either", "behaviour", "employment"),
+) -> tuple[int, int]:  # fmt: skip
+    """Return how many hidden counts of 1 to 9 are found to less than `width`, and how many are.
+
+    Every area is the sum of those in it, a result that of its kinds, a part no more than its
+    whole, also of another chapter (`within`); what is shown lies in its interval and is ten or
+    more, and where a mean is shown ten have the outcome.
+    """
+    held, known = _programme(lines, numbers, within or {})
     hidden = [at for at, line in enumerate(held) if not line.shown and 0 < line.truth < 10]
     narrow = 0
     for at in hidden:
@@ -115,12 +131,12 @@ def programming(lines: list, width: float = 10.0) -> tuple[int, int]:
         for sign in (1.0, -1.0):
             cost = np.zeros(len(held))
             cost[at] = sign
-            done = linprog(cost, A_ub=np.array([row for row, _ in less]),
-                           b_ub=[by for _, by in less], A_eq=np.array(equal),
-                           b_eq=np.zeros(len(equal)), bounds=bounds)  # fmt: skip
+            done = linprog(cost, **known)
+            if done.status == 2:  # nearly the same families have one number, and do not add up
+                break
             ends.append(np.inf if done.status == 3 else sign * done.fun)
-        right = ends[0] - 1e-6 <= held[at].truth <= ends[1] + 1e-6
-        narrow += right and ends[1] - ends[0] < width - 1e-4
+        if len(ends) == 2 and ends[0] - 1e-6 <= held[at].truth <= ends[1] + 1e-6:
+            narrow += ends[1] - ends[0] < width - 1e-4
     return narrow, len(hidden)
 
 

@@ -61,6 +61,7 @@ PAIRS: dict[str, tuple[Change, Change]] = {
     "a region": (no_region, lambda people: with_few(no_region(people), OWN[3], 9)),
     "more than one offence": (same, one_with_three),
     "a result of neither kind": (same, results_of_no_kind),
+    "a family of no region": (same, lambda people: with_few(people, "E09999999")),
 }
 
 

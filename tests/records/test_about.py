@@ -97,3 +97,13 @@ def test_the_file_beside_a_database_and_what_is_given_in_memory_are_held_too(ext
     with pytest.raises(DataError, match="without quotes"):
         from_tables({}, about={"simulated": "false"}, source="memory")
     assert read_about(tmp_path / "none.json") == {}
+
+
+def test_what_is_no_object_of_json_at_all_is_said_to_be_none(extract):
+    tell(extract, "[" * 200_000)
+    with pytest.raises(DataError, match="is not JSON: mend or remove it"):
+        read_about(extract / "about.json")
+    (extract / "about.json").unlink()
+    (extract / "about.json").mkdir()
+    with pytest.raises(DataError, match="is a folder, not a file"):
+        open_records(extract)

@@ -16,7 +16,13 @@ import pytest
 
 from tfeval.errors import DataError
 from tfeval.records.check import check_records
-from tfeval.records.private import duckdb_connection
+from tfeval.records.private import (
+    _being_written,
+    _remove_drafts,
+    duckdb_connection,
+    write_private,
+    written_whole,
+)
 from tfeval.records.store import connect, open_records
 
 BIG = "CREATE TEMP TABLE big AS SELECT i, md5(i::VARCHAR) AS h FROM range(600000) r(i) ORDER BY h"
@@ -38,7 +44,13 @@ def test_what_is_spilt_is_private_and_not_where_the_work_is_done(tmp_path, monke
 
 KILLED = """
 import os, signal, sys
-from tfeval.records.private import duckdb_connection
+from tfeval.records.private import (
+    _being_written,
+    _remove_drafts,
+    duckdb_connection,
+    write_private,
+    written_whole,
+)
 held = duckdb_connection(memory_limit="30MB", spill_to=sys.argv[1])
 held.raw_sql("SET threads = 1")
 held.raw_sql(sys.argv[2])
@@ -159,7 +171,13 @@ try:
     duckdb.connect().execute("SET enable_progress_bar = false")
 except duckdb.InvalidInputException:
     print("refused")
-from tfeval.records.private import duckdb_connection
+from tfeval.records.private import (
+    _being_written,
+    _remove_drafts,
+    duckdb_connection,
+    write_private,
+    written_whole,
+)
 print(duckdb_connection().raw_sql("SELECT 1").fetchall())
 """
 
@@ -170,3 +188,39 @@ def test_a_notebook_without_widgets_opens_records_too():
         [sys.executable, "-c", WITHOUT_WIDGETS], capture_output=True, text=True, check=False
     )
     assert done.stdout.split() == ["refused", "[(1,)]"], done.stderr
+
+
+def test_what_a_killed_process_was_writing_is_removed_by_the_next(tmp_path):
+    target = tmp_path / "extract"
+    code = ("import os, pathlib, sys; from tfeval.records.private import written_whole\n"
+            "with written_whole(pathlib.Path(sys.argv[1])) as (draft,):\n"
+            "    (draft / 'people').write_text('half'); os.kill(os.getpid(), 9)")  # fmt: skip
+    subprocess.run([sys.executable, "-c", code, str(target)], check=False)
+    (left,) = tmp_path.iterdir()
+    with written_whole(target):
+        assert left.exists()  # it may be being made
+    os.utime(left, (1, 1))
+    with written_whole(tmp_path / "other"), _being_written(left):
+        with written_whole(tmp_path / "extract2"):
+            pass
+        _remove_drafts(target)
+        assert left.exists()  # somebody writes it
+    _remove_drafts(target)
+    assert not left.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files have no limit there")
+def test_a_key_is_whole_or_not_there(tmp_path):
+    code = ("import resource, pathlib, signal, sys\n"
+            "from tfeval.records.private import write_private\n"
+            "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (8, 8))\n"
+            "write_private(pathlib.Path(sys.argv[1]), 'k' * 64)")  # fmt: skip
+    key = tmp_path / "key"
+    done = subprocess.run([sys.executable, "-c", code, str(key)], capture_output=True, check=False)
+    assert done.returncode == 1 and b"could not be written, and is not there" in done.stderr
+    assert not list(tmp_path.iterdir())
+    write_private(key, "k" * 64)
+    assert key.stat().st_mode & 0o777 == 0o600 and [one.name for one in tmp_path.iterdir()] == [
+        "key"
+    ]

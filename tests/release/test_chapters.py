@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
@@ -28,6 +29,17 @@ def row(kind: str, number: str, value: str, arm: str = "both", **more: str) -> d
             "unit": "10.0"}  # fmt: skip
     own = dict.fromkeys(COLUMNS, "") | told | more
     return own | {"id": "|".join((own["number"], "12", own["arm"], own["area"]))}
+
+
+def test_a_hidden_mean_is_not_taken_for_its_share(register):
+    # Of offences 30% have any, and a family has 0.5: the one does not stand for the other.
+    share = row("share", "share:with:offences", "0.300", "treated", outcome="offences")
+    both = pd.concat([register, pd.DataFrame([share])], ignore_index=True)
+    hidden = both["number"].eq("mean:offences:nearest")
+    both.loc[hidden, ["shown", "value"]] = ["no", ""]
+    numbers = [Numbers(one, ABOUT) for one in (register, both)]
+    own = [one.mean("offences", "nearest", "treated") for one in numbers]
+    assert own[0] == 0.5 and np.isnan(own[1])
 
 
 @pytest.fixture(scope="module")

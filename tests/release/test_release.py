@@ -21,7 +21,7 @@ from tfeval.errors import TfevalError
 from tfeval.programme.claims import authorities
 from tfeval.release.ledger import Ledger
 from tfeval.release.pages import read_register, register_of
-from tfeval.release.release import Release, release
+from tfeval.release.release import Release, _name_outside, release
 from tfeval.release.released import release_cells
 from tfeval.release.scan import faults, near
 
@@ -302,3 +302,17 @@ def test_what_cannot_be_released_is_refused(reports, tmp_path):
     with pytest.raises(TfevalError, match=r"No page .* has cells"):
         release(reports, tmp_path / "outside", tmp_path / "ledger")
     assert not (tmp_path / "outside").exists()
+
+
+def test_what_a_report_is_called_outside_has_nothing_of_an_extract():
+    """Its folder has the extract's name, and a hash of where it lies."""
+    scopes = [
+        "national--caliper-0.19--extract-kent-smith-family~0123456789ab",
+        "national--caliper-0.19--extract-other~ba9876543210",
+        "kent",
+        "smith-family",
+    ]
+    names: list[str] = []
+    for scope in scopes:
+        names.append(_name_outside(scope, names))
+    assert names == ["national--caliper-0.19", "national--caliper-0.19--2", "kent", "report"]

@@ -72,7 +72,7 @@ def test_areas_hold_each_other(cells):
 def test_no_mean_or_effect_by_area_is_of_noughts_and_ones(cells):
     # Counts say it already: a second number of another unit would sharpen them.
     means = cells.frame[(cells.frame["kind"] == "mean") & (cells.frame["least"] >= 10)]
-    assert len(means) > 50
+    assert len(means) > 30
     assert not np.isclose(means["value"], means["events"] / means["n"], rtol=1e-9).any()
 
 

@@ -7,10 +7,12 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
+from glob import escape
 from itertools import count
 from pathlib import Path
 from threading import Lock
@@ -45,17 +47,47 @@ def written_whole(*targets: Path, private: bool = False) -> Iterator[list[Path]]
             raise TfevalError(f"{target} exists already: remove it, or choose another folder.")
         _make_parents(target, private)
     drafts = [target.with_name(f".{target.name}-{uuid.uuid4().hex[:12]}") for target in targets]
+    locks = ExitStack()
     try:
-        for draft in drafts:
+        for draft, target in zip(drafts, targets, strict=True):
+            _remove_drafts(target)
             draft.mkdir(mode=_FOLDER if private else 0o777)
+            locks.enter_context(_being_written(draft))
         yield drafts
         for draft, target in zip(drafts, targets, strict=True):
             if private:
                 _close(draft)
             draft.rename(target)
     finally:
+        locks.close()
         for draft in drafts:
             shutil.rmtree(draft, ignore_errors=True)
+
+
+#: A draft that nobody writes is taken for one that a killed process left after so many seconds.
+_YOUNG = 60.0
+
+
+@contextmanager
+def _being_written(folder: Path) -> Iterator[bool]:
+    """Lock a folder, and say whether it was free; the lock ends with its holder."""
+    handle = os.open(folder, os.O_RDONLY) if os.name == "posix" else -1
+    try:
+        yield handle < 0 or _lock(handle)
+    finally:
+        if handle >= 0:
+            os.close(handle)
+
+
+def _remove_drafts(target: Path) -> None:
+    """Remove what killed processes left of a folder that they were writing."""
+    for left in target.parent.glob(f".{escape(target.name)}-{'[0-9a-f]' * 12}"):
+        with suppress(OSError):
+            old = time.time() - left.lstat().st_mtime > _YOUNG and os.name == "posix"
+            if old and left.is_dir() and not left.is_symlink():
+                with _being_written(left) as free:
+                    if free:
+                        shutil.rmtree(left, ignore_errors=True)
 
 
 def _make_parents(target: Path, private: bool) -> None:
@@ -69,14 +101,14 @@ def _close(folder: Path) -> None:
         path.chmod(_FOLDER if path.is_dir() else _FILE)
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write a new file that only its owner may read (mode 0600).
+def write_private(path: Path, content: str | bytes) -> None:
+    """Write a new file that only its owner may read (mode 0600): whole, or not at all.
 
     Parameters
     ----------
     path : Path
         It must not exist, not even as a link.
-    text : str
+    content : str or bytes
         What it holds.
 
     Raises
@@ -84,16 +116,35 @@ def write_private(path: Path, text: str) -> None:
     ParameterError
         If it exists, or its folder does not.
     """
+    if not path.parent.is_dir():
+        raise ParameterError(f"There is no folder {path.parent}: make it first.")
+    draft = path.with_name(f".{path.name}-{uuid.uuid4().hex[:12]}")
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE)
+        with open(draft, "xb", opener=lambda name, how: os.open(name, how, _FILE)) as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        _name(draft, path)
     except FileExistsError:
         raise ParameterError(
             f"{path} exists already and is not overwritten: name another file."
         ) from None
-    except FileNotFoundError:
-        raise ParameterError(f"There is no folder {path.parent}: make it first.") from None
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        stream.write(text)
+    except OSError as fault:
+        reason = os.strerror(fault.errno or 0)
+        raise TfevalError(f"{path} could not be written, and is not there: {reason}.") from None
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _name(draft: Path, path: Path) -> None:
+    """Give a written file its name, if nothing has that name."""
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError:
+        raise
+    except (OSError, NotImplementedError):  # where files cannot have two names
+        path.touch(mode=_FILE, exist_ok=False)
+        draft.replace(path)
 
 
 def open_to_others(path: Path) -> bool:

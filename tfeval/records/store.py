@@ -51,11 +51,13 @@ def read_about(path: Path) -> dict[str, Any]:
     DataError
         If it is not one JSON object, names a field twice, or a field has a wrong type.
     """
+    if path.is_dir():
+        raise DataError(f"{path.name} beside the records is a folder, not a file: remove it.")
     if not path.is_file():
         return {}
     try:
         about = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise DataError(f"{path.name} beside the records is not JSON: mend or remove it.") from None
     return checked_about(about, path.name)
 

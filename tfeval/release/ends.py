@@ -64,9 +64,17 @@ class Block:
     truth: np.ndarray | None
 
 
-def reached(block: Block) -> tuple[list[Reach], list[np.ndarray]]:
+def reached(block: Block, known: np.ndarray | None = None) -> tuple[list[Reach], list[np.ndarray]]:
     """Return how near each target is come to, and what binds each that is too near.
 
+    Parameters
+    ----------
+    block : Block
+    known : ndarray of float, shape (targets, 2), optional
+        The least and the most that were found while more was shown.
+
+    Notes
+    -----
     Every point that what is shown allows, it allows for all targets at once; and from each point
     every number can move by itself, as far as `_Moves` tells without a programme. The truth is
     such a point, inside. So next to all targets are seen to be safe from a few points; the others
@@ -78,6 +86,8 @@ def reached(block: Block) -> tuple[list[Reach], list[np.ndarray]]:
     if start is None or not moves.allow(start):
         start = solve(np.zeros(len(block.low)))[0]
     low, high = moves.ends(start)
+    if known is not None:
+        low, high = np.minimum(low, known[:, 0]), np.maximum(high, known[:, 1])
 
     def look(objective: np.ndarray) -> np.ndarray:
         point, binding = solve(objective)

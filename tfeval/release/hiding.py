@@ -10,7 +10,7 @@ cell is hidden. Reference: Fischetti and Salazar (2001), Management Science 47.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -55,11 +55,13 @@ def reach(frame: pd.DataFrame) -> list[Reach]:
 
 def _ready(frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame.reset_index(drop=True)
-    return frame if "when" in frame else frame.assign(when=frame["months"])
+    frame = frame if "when" in frame else frame.assign(when=frame["months"])
+    return frame if "same" in frame else frame.assign(same=np.arange(len(frame)), at_least=0.0)
 
 
 def hide_more(
     frame: pd.DataFrame, across: Sequence[Bound] = (), apart: Sequence[tuple[int, int]] = (),
+    behind: Mapping[int, Sequence[int]] | None = None,
 ) -> tuple[np.ndarray, list[Reach]]:  # fmt: skip
     """Return which further cells to hide, and how near a reader then comes to each hidden one.
 
@@ -73,6 +75,9 @@ def hide_more(
     apart : sequence of (int, int), optional
         Rows of two counts of which the first is within the second, and between which fewer than
         ten families lie: their difference must stay unknown.
+    behind : mapping of int to sequence of int, optional
+        Of means and effects, the counts that they say something of: where one is hidden for the
+        sake of others, so are they.
 
     Returns
     -------
@@ -82,7 +87,7 @@ def hide_more(
         All of them safe.
     """
     frame = _ready(frame)
-    shown = frame["shown"].to_numpy(dtype=bool).copy()
+    shown, sensitive = (frame[one].to_numpy(dtype=bool).copy() for one in ("shown", "sensitive"))
     level = frame["level"].map(_LEVELS).to_numpy(dtype=float)
     # What an earlier release told cannot be hidden any more: it comes last.
     earlier = (
@@ -93,16 +98,40 @@ def hide_more(
     order = [np.arange(len(frame)), size.astype(float), level, earlier]
     rank = np.lexsort(order).argsort()
     reached: list[Reach] = []
-    for cells in _components(frame, {one for pair in apart for one in pair}):
-        part = frame.iloc[cells]
+    copies, same = _copies(frame), frame["same"].to_numpy()
+    parts = _components(frame, {one for pair in apart for one in pair})
+    counts = frame["kind"].eq("count").to_numpy()
+    for cells in sorted(parts, key=lambda rows: not counts[rows[0]]):  # others rest on counts
+        if not counts[cells[0]]:
+            _hide_with_counts(behind or {}, shown, sensitive)
+        part, before = frame.iloc[cells], None
         while True:
-            nearest, bad = reached_of(_block(part.assign(shown=shown[cells]), cells, across, apart))
+            block = _block(part.assign(shown=shown[cells]), cells, across, apart, copies)
+            nearest, bad = reached_of(block, before)
             if not bad:
                 reached += nearest
                 break
+            # What is hidden more leaves a reader all the room that there was.
+            before = np.array([(one.low, one.high) for one in nearest])
             for one in _next_to_hide(cells, bad, shown, rank):
                 shown[one] = False
+        shown = shown[same]
+    _hide_with_counts(behind or {}, shown, sensitive)
     return frame["shown"].to_numpy(dtype=bool) & ~shown, reached
+
+
+def _hide_with_counts(
+    behind: Mapping[int, Sequence[int]], shown: np.ndarray, sensitive: np.ndarray
+) -> None:  # fmt: skip
+    """Hide means and effects of which a count is hidden for the sake of others."""
+    for row, counts in behind.items():
+        shown[row] &= not any(not shown[one] and not sensitive[one] for one in counts)
+
+
+def _copies(frame: pd.DataFrame) -> dict[tuple[str, str, str, str], int]:
+    """Return by key the row that stands for a copy of it."""
+    others = frame[frame["same"] != np.arange(len(frame))]
+    return dict(zip(_keys(others), others["same"].astype(int), strict=True))
 
 
 def _next_to_hide(
@@ -133,7 +162,9 @@ def _components(
     own = pd.Series([_mean_of(number) or number for number in frame["number"]], index=frame.index)
     key = own + "|" + frame["when"].astype(str)
     key = key.where(frame["kind"] != "count", "count|" + frame["arm"].astype(str))
-    groups = [np.asarray(rows) for rows in frame.groupby(key, sort=True).indices.values()]
+    first = frame["same"].to_numpy() == np.arange(len(frame))
+    groups = [np.asarray(rows)[first[rows]]
+              for rows in frame.groupby(key, sort=True).indices.values()]  # fmt: skip
     sensitive = frame["sensitive"].to_numpy(dtype=bool) | np.isin(np.arange(len(frame)), [*also])
     return [rows for rows in groups if sensitive[rows].any()]
 
@@ -141,16 +172,18 @@ def _components(
 def _block(
     part: pd.DataFrame, cells: np.ndarray, across: Sequence[Bound] = (),
     apart: Sequence[tuple[int, int]] = (),
+    copies: Mapping[tuple[str, str, str, str], int] | None = None,
 ) -> Block:  # fmt: skip
     part = part.reset_index(drop=True)
     counts = bool((part["kind"] == "count").all())
     size = len(part)
     low, high = _bounds(part, counts)
     keys = _keys(part)
-    places = {key: place for place, key in enumerate(keys)}
+    local = {int(cell): place for place, cell in enumerate(cells)}
+    places = {key: local[row] for key, row in (copies or {}).items() if row in local}
+    places |= {key: place for place, key in enumerate(keys)}
     equal, slack = _tree(part)
     less, by = (_between if counts else _effects)(part, keys, places)
-    local = {int(cell): place for place, cell in enumerate(cells)}
     for row, most in across:
         if counts and row.keys() <= local.keys():
             less.append({local[cell]: often for cell, often in row.items()})
@@ -189,7 +222,8 @@ def _bounds(part: pd.DataFrame, counts: bool) -> tuple[np.ndarray, np.ndarray]:
     low = np.where(signed, -far, 0.0)
     low = np.where(shown, np.maximum(released - off, low), low)
     high = np.where(shown, released + off, far)
-    if counts:  # whole numbers, and ten or more where shown
+    if counts:  # whole numbers, and ten or more where shown, or where a mean says so
+        low = np.maximum(low, np.where(shown, 0.0, np.fmin(part["at_least"], known)))
         low = np.where(shown, np.maximum(np.ceil(low - EXACT), float(THRESHOLD)), low)
         # But for one that was told before, and would be hidden now.
         low = np.where(shown, np.minimum(low, known), low)

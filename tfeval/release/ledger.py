@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import secrets
 from collections.abc import Iterable, Mapping
@@ -223,13 +224,10 @@ class Ledger:
             rows.append({**kept, "number": number, "set": sets[own]})
         record = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "numbers": rows,
                   "tables": self._new_tables}  # fmt: skip
-        path = self.folder / RELEASES / f"{name}.npz"
-        write_private(path, "")
-        with path.open("wb") as stream:
-            np.savez_compressed(
-                stream, told=np.array(json.dumps(record)), members=_joined(parts),
-                starts=np.cumsum([0, *(len(one) for one in parts)]),
-            )  # fmt: skip
+        packed = io.BytesIO()
+        np.savez_compressed(packed, told=np.array(json.dumps(record)), members=_joined(parts),
+                            starts=np.cumsum([0, *(len(one) for one in parts)]))  # fmt: skip
+        write_private(self.folder / RELEASES / f"{name}.npz", packed.getvalue())
         self.tables |= set(self._new_tables)
         self._new, self._new_tables = [], []
         return name

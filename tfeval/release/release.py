@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from tfeval.errors import ReportError, TfevalError
+from tfeval.programme.claims import authorities, regions
 from tfeval.records.private import written_whole
 from tfeval.release.chapters import CHAPTERS
 from tfeval.release.chapters import told as parameters_told
@@ -19,6 +20,7 @@ from tfeval.release.released import Released, release_cells
 from tfeval.release.scan import faults
 from tfeval.report.cells import FILE, read_cells, together
 from tfeval.report.fingerprint import close_to_others, file_hash, read_manifest
+from tfeval.report.plan import area_folder
 
 CHECKER = "checker"
 _TOLD_FAULTS = 5
@@ -123,14 +125,35 @@ Pages = list[tuple[Path, Mapping[str, Any]]]
 def _scopes(reports: Path) -> dict[str, Pages]:
     """Return by report the pages that have cells, as they were made."""
     scopes: dict[str, Pages] = {}
+    names: dict[str, str] = {}
     for path in sorted(reports.glob(f"[!.]*/[!.]*/{FILE}")):
         manifest = read_manifest(path.parent)
         if manifest is None or manifest["status"] != "ok":
             continue
         if manifest["outputs"].get(FILE) != file_hash(path):
             raise TfevalError(f"{path} is not as its page made it: run the page again.")
-        scopes.setdefault(path.parent.parent.name, []).append((path.parent, manifest))
+        own = path.parent.parent.name
+        if own not in names:
+            names[own] = _name_outside(own, set(names.values()))
+        scopes.setdefault(names[own], []).append((path.parent, manifest))
     return scopes
+
+
+def _name_outside(scope: str, taken: Collection[str]) -> str:
+    """Return what a report is called outside: by its area and the choices that leave alone.
+
+    A folder of an extract's report has the extract's name, and a hash of where it lies.
+    """
+    area, *parts = scope.split("--")
+    known = {"national", *map(area_folder, [*authorities().values(), *regions()])}
+    kept = [one for one in parts if one.partition("-")[0] in _choices()]
+    name = "--".join([area if area in known else "report", *kept])
+    others = (f"{name}--{number}" for number in count(2))
+    return next(one for one in chain([name], others) if one not in taken)
+
+
+def _choices() -> frozenset[str]:
+    return frozenset[str]().union(*map(parameters_told, CHAPTERS))
 
 
 def _stays(reports: Path) -> list[str]:
@@ -144,7 +167,7 @@ def _about(pages: Pages, released: Released) -> dict[str, str]:
     beside = pages[0][0].parent.glob("*/manifest.json")
     manifests = [manifest for _, manifest in pages]
     manifests += [one for path in sorted(beside) if (one := read_manifest(path.parent))]
-    allowed = frozenset[str]().union(*map(parameters_told, CHAPTERS))
+    allowed = _choices()
     for manifest in manifests:
         for name, item in manifest["parameters"].items():
             if name in allowed:

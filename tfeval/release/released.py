@@ -77,6 +77,7 @@ def release_cells(cells: Cells, ledger: Ledger) -> Released:
     keys = record_keys(cells.families, ledger.key)
     sets = [np.sort(keys[cells.rows_of(place)]) for place in range(len(cells.starts) - 1)]
     frame = cells.frame.copy()
+    frame["set"] = np.array(_first_alike(sets))[frame["set"]]
     scope = frame["scope"] if "scope" in frame else pd.Series("", index=frame.index)
     frame["when"] = scope + "|" + frame["months"].astype(str)
     frame["exact"] = frame["value"]
@@ -93,7 +94,10 @@ def release_cells(cells: Cells, ledger: Ledger) -> Released:
     frame["shown"] = ~frame["sensitive"] & ~no_unit
     frame["reason"] = np.where(frame["sensitive"], SMALL, np.where(no_unit, NO_UNIT, ""))
     fresh = _say(frame, sets, ledger)
-    more, reached = hide_more(frame, *across(frame, sets))
+    frame["same"] = copies(frame)
+    behind = counts_behind(frame)
+    frame["at_least"] = _at_least(frame, behind)
+    more, reached = hide_more(frame, *across(frame, sets), behind)
     frame.loc[more, "reason"] = SECONDARY
     frame["shown"] &= ~more
     for place, said in fresh.items():
@@ -111,12 +115,16 @@ def across(
     """Return what holds between counts of one number and area in several reports and horizons.
 
     Whose families lie within whose, and which two make up a third, is seen from the sets: those
-    with an offence in 6 months are among those with one in 12, and two phases make up the whole.
+    with an offence in 6 months are among those with one in 12, two phases make up the whole, and
+    chapter 4 compares some of those that chapter 2 follows.
     """
     bounds: list[Bound] = []
     apart: list[tuple[int, int]] = []
     counts = frame[frame["kind"] == "count"]
-    for rows in counts.groupby(["number", "arm", "area"], sort=False).indices.values():
+    if "same" in frame:
+        counts = counts[counts["same"] == counts.index]
+    alike = counts["number"].map({one: _alike(one) for one in counts["number"].unique()})
+    for rows in counts.groupby([alike, "arm", "area"], sort=False).indices.values():
         places = sorted((int(counts.index[row]) for row in rows),
                       key=lambda place: float(frame["exact"].iloc[place]))  # fmt: skip
         own = {place: sets[frame["set"].iloc[place]] for place in places} if len(places) > 1 else {}
@@ -130,6 +138,83 @@ def across(
             ):
                 bounds += [({whole: sign, a: -sign, b: -sign}, 0.0) for sign in (1.0, -1.0)]
     return bounds, apart
+
+
+def _first_alike(sets: list[np.ndarray]) -> list[int]:
+    """Return of each set the place of the first that has the same families."""
+    first: dict[bytes, int] = {}
+    return [first.setdefault(one.tobytes(), place) for place, one in enumerate(sets)]
+
+
+def _alike(number: str) -> str:
+    """Return what a count has in common with those of other chapters that it may lie within.
+
+    Examples
+    --------
+    >>> _alike("compared"), _alike("known:after:offences"), _alike("results_judged:turned_around")
+    ('families', 'known:offences', 'judged:turned_around')
+    """
+    name = number.replace(":after:", ":").replace("results_met:", "result:")
+    name = name.removeprefix("results_")
+    return "families" if name == "compared" else name
+
+
+def copies(frame: pd.DataFrame) -> np.ndarray:
+    """Return of each row the first that is the same number of the same families, or its own place.
+
+    Where a parameter changes nothing of a chapter, two reports have all its counts alike; and what
+    is true of one is true of the other. A number counts only with those that it rests on.
+    """
+    same = np.arange(len(frame))
+    counts = frame[frame["kind"] == "count"]
+    own = counts[["area", "set", "shown", "sensitive", "released"]].fillna(-1.0)
+    looks = own.astype(str).agg("|".join, axis=1)
+    at = ["number", "months", "arm"]
+    trees = {key: (tuple(looks.loc[rows.index]), rows) for key, rows in
+             counts.groupby([*at, "when"], sort=False)}  # fmt: skip
+    first: dict[Any, Any] = {}
+    twins = {key: first.setdefault((key[:3], look), key) for key, (look, _) in trees.items()}
+    while True:
+        lone = [key for key, twin in twins.items() if twin != key and any(
+            twins.get((name, *key[1:])) != twins.get((name, *twin[1:]))
+            for name in {*trees[key][1]["base"], *trees[key][1]["within"]} - {""})]  # fmt: skip
+        if not lone:
+            break
+        twins |= {key: key for key in lone}
+    for key, twin in twins.items():
+        same[trees[key][1].index] = trees[twin][1].index
+    return same
+
+
+def counts_behind(frame: pd.DataFrame) -> dict[int, list[int]]:
+    """Return the rows of the counts that each mean and effect says something of.
+
+    Of a mean those whose outcome is known and those with it; of an effect those of both groups.
+    """
+    at = ["when", "area", "arm"]
+    counts = frame[frame["kind"] == "count"]
+    rows = dict(zip(zip(counts["number"], *(counts[one] for one in at), strict=True), counts.index,
+                    strict=True))  # fmt: skip
+    guarded = counts.loc[counts["guarded"], ["number", "base"]].astype(str).drop_duplicates()
+    names = {number: (number, base) for number, base in guarded.itertuples(index=False)}
+    behind = {}
+    made = frame[frame["kind"].isin(["mean", "effect"])]
+    for row, number, when, area, arm in made[["number", *at]].itertuples():
+        kind, *parts = number.split(":")
+        start = "results_met" if kind.startswith("results") else "with"
+        tries = (":".join(parts[:2]), f"{start}:{':'.join(parts[:2])}", f"{start}:{parts[0]}")
+        own = next((names[one] for one in tries if one in names), ())
+        arms = ("treated", "comparison") if arm == "both" else (arm,)
+        keys = [(one, when, area, which) for one in own for which in arms]
+        behind[int(row)] = [int(rows[key]) for key in keys if key in rows]
+    return behind
+
+
+def _at_least(frame: pd.DataFrame, behind: Mapping[int, list[int]]) -> np.ndarray:
+    """Return what each count is at least, as a mean or an effect says that is shown."""
+    shown = frame["shown"].to_numpy(dtype=bool)
+    counts = [count for row, rows in behind.items() if shown[row] for count in rows]
+    return np.isin(np.arange(len(frame)), counts) * float(THRESHOLD)
 
 
 def _lacking(frame: pd.DataFrame) -> np.ndarray:
@@ -214,9 +299,9 @@ def _answer(
     if before is not None and before["few"]:
         return None, SECONDARY
     said = ledger.answer(number, families)
-    if said is None or said.get("new"):  # of all but a few of another cell's families: as that one
+    if said is None or said.get("new"):  # as another cell of these families, or all but a few
         made = _fresh(row, families, ledger.key) | {"cell": cell}
-        near = {name: said[name] for name in _TOLD} if said and said["apart"] else {}
+        near = {name: said[name] for name in _TOLD} if said else {}
         said = ledger.add(number, families, made | near)
         if ledger.isolates(made["group"], families):
             ledger.untell(said)

@@ -116,9 +116,7 @@ def _base_rates(numbers: Numbers, _: str) -> Table:
         line = [outcome_label(name, unit=True)]
         for when in ("before", "after"):
             for arm in _GROUPS:
-                mean = numbers.value(f"mean:{when}:{name}", arm)
-                share = numbers.value(f"share:with:{when}:{name}", arm)
-                line += [_number(mean if np.isfinite(mean) else share)]
+                line += [_number(numbers.value(f"mean:{when}:{name}", arm))]
         rows.append(tuple(line))
     columns = ["Outcome", *(f"{who}, {numbers.horizon if when == 'after' else 12} months {when}"
                for when in ("before", "after")

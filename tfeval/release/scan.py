@@ -194,12 +194,14 @@ def near(register: pd.DataFrame, *, earlier: bool) -> Iterator[str]:
     A reader has no sets. What was said before, or of another number, of all but nine of the same
     families may lie nine off its rounding, and a third number of all but nine of those nine more:
     as often as a count stands there in one region and group, and once more in a later release.
-    Of hidden counts none but those of fewer than ten are protected.
+    England may have nine more than its regions. Of hidden counts none but those of fewer than ten
+    are protected.
     """
     frame = _as_read(register)
     region = frame["parent"].where(frame["level"] == "authority", frame["area"])
     alike = frame.groupby([region, frame["arm"], frame["released"]])["id"].transform("size")
-    frame["unit"] += (alike.fillna(1.0) - 1.0 + earlier) * FEW / REACH
+    england = frame["level"].eq("england")
+    frame["unit"] += (alike.fillna(1.0) - 1.0 + earlier + england) * FEW / REACH
     try:
         certain = [one for one in reach(frame) if not one.safe and one.high < THRESHOLD - _NEARLY]
     except ReportError:

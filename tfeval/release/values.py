@@ -38,6 +38,7 @@ IMPACT, COMPARISON = "04_impact", "03_comparison_group"
 #: How the numbers of chapter 4's effects begin, and that of the effect on the results tests.
 EFFECT, RESULTS_EFFECT = "effect:", "results_effect:"
 
+_YES_OR_NO = "0 or 1"
 _NUMBERS = ("value", "unit", "error", "low", "high")
 
 
@@ -73,15 +74,26 @@ class Numbers:
         return float(self._values.get((number, arm, area), np.nan))
 
     def mean(self, outcome: str, design: str, arm: str, area: str = "England") -> float:
-        """Return a group's mean: its own, or the share of families with the outcome."""
-        own = self.value(f"mean:{outcome}:{design}", arm, area)
-        return own if np.isfinite(own) else self.value(f"share:with:{outcome}", arm, area)
+        """Return a group's mean; of what a family has or has not, the share that has it."""
+        number = f"share:with:{outcome}" if is_share(outcome) else f"mean:{outcome}:{design}"
+        return self.value(number, arm, area)
 
     def hidden_outcomes(self) -> list[str]:
         """Return the outcomes of which England's effect is hidden."""
         own = self.hidden["number"].str.startswith(EFFECT) & self.hidden["level"].eq("england")
         rows = self.hidden[own]
         return [str(one) for one in rows["outcome"]]
+
+
+def is_share(outcome: str) -> bool:
+    """Tell whether a family has an outcome or not: of a count the share is another number.
+
+    Examples
+    --------
+    >>> is_share("turned_around"), is_share("offences")
+    (True, False)
+    """
+    return registry.outcome(outcome).unit == _YES_OR_NO
 
 
 @lru_cache(maxsize=2)

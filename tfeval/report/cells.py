@@ -216,16 +216,21 @@ def moved_by(
                   "tenth": max(float(stays), 0.0)}  # fmt: skip
 
 
-def least_of(n: int, events: int, mean: float) -> int:
-    """Return the smallest count that a mean gives away; that none lacks it, only if it is a 1.
+def least_of(values: np.ndarray) -> int:
+    """Return the smallest count that a mean of some values gives away.
+
+    How many are 0 it tells where it is a share, and not where ten are neither 0 nor 1. Whether it
+    is shown must not tell none from few of them either; but it tells that ten are not 0, of few
+    families nearly all.
 
     Examples
     --------
-    >>> least_of(50, 45, 0.9), least_of(50, 50, 2.5), least_of(50, 50, 1.0)
-    (5, 50, 0)
+    >>> least_of(np.repeat([0.0, 1.0], [5, 45])), least_of(np.repeat([0.0, 1.0, 2.0], [5, 35, 10]))
+    (5, 45)
     """
-    lacking = n - events
-    return min(n, events) if lacking == 0 and not np.isclose(mean, 1.0) else min(events, lacking)
+    events, plain = int(np.count_nonzero(values)), more_than_one(values) <= FEW
+    few = plain or len(values) < 2 * THRESHOLD
+    return min(events, len(values) - events) if few else events
 
 
 def more_than_one(values: np.ndarray) -> int:

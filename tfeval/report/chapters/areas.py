@@ -44,10 +44,13 @@ class AreasByOutcome(dict[str, AreaEffects]):
         Outcomes whose effects could not be pooled, and why.
     simulated : bool
         Whether the records are simulated.
+    by_region : dict of str to dict
+        What a region's page pooled of its own authorities, once for all that shows it.
     """
 
     def __init__(self, *, simulated: bool = False) -> None:
         super().__init__()
+        self.by_region: dict[str, dict[str, AreaEffects]] = {}
         self.failed: dict[str, str] = {}
         self.simulated = simulated
 

@@ -213,7 +213,7 @@ def _add_share(
     mean, moved = moved_by(values, weights)
     n, events = len(values), int(np.count_nonzero(values))
     unlike = n - int(np.unique(weights.round(9), return_counts=True)[1].max())
-    maker.add(judged, value=mean, n=n, events=events, least=min(least_of(n, events, mean), unlike),
+    maker.add(judged, value=mean, n=n, events=events, least=min(least_of(values), unlike),
               **moved, **cell)  # fmt: skip
 
 
@@ -318,12 +318,12 @@ def _effect(  # noqa: PLR0917
     squares = _squares(pulls, analysis, members if england else None)
     left = max(error**2 - most(squares), 0.0) if np.isfinite(error) else np.nan
     least = []
-    for arm, which in ARMS.items():
+    for which in ARMS.values():
         own = values[members[analysis.study.treated[members] == which]]
-        counted = int(line[f"n_{arm}"]), int(line[f"events_{arm}"])
-        least.append(least_of(*counted, float(line[f"mean_{arm}"])))
+        own = own[~np.isnan(own)]
+        least.append(least_of(own))
         # Two shares, whose counts are released: their difference would sharpen them.
-        least += [] if england else [more_than_one(own[~np.isnan(own)])]
+        least += [] if england else [more_than_one(own)]
     shifted = sum(_shifted(cap, raw, members, which, analysis)
                   for which in ARMS.values()) if cap else 0.0  # fmt: skip
     return {

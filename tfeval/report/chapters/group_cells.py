@@ -97,7 +97,7 @@ def add_mean(
     mean, moved = moved_by(present, own)
     moved["drop"] += shifted
     n, events = len(present), int(np.count_nonzero(present))
-    least = min(least_of(n, events, mean), more_than_one(present))
+    least = min(least_of(present), more_than_one(present))
     maker.add(known, value=mean, n=n, events=events, least=least, **moved, **cell)
 
 
@@ -157,7 +157,7 @@ def _difference(
         left = 1.0 - most(share)
         spread = np.abs(difference) / 2 * np.abs(apart**2 - 1) / own.sum()
         pulls[own] = (apart * share + spread) / max(left, 0.5)
-        least.append(least_of(int(own.sum()), int(np.count_nonzero(values[own])), mean))
+        least.append(least_of(values[own]))
     moved = {"largest": float(pulls.max()), "drop": most(pulls),
              "tenth": tenth(pulls) * (1 - FEW / max(int(known.sum()), FEW))}  # fmt: skip
     return known, min(least), moved

@@ -20,7 +20,7 @@ from tfeval.programme.outcomes import outcome_label
 from tfeval.programme.phases import period
 from tfeval.programme.phases import phase as phase_of
 from tfeval.programme.published import published
-from tfeval.report.chapters.areas import areas_chart, is_simulated
+from tfeval.report.chapters.areas import AreasByOutcome, areas_chart, is_simulated
 from tfeval.report.chapters.common import (
     MEASURE_NAMES,
     as_published,
@@ -177,6 +177,14 @@ def pooled(effects: Mapping[str, AreaEffects], name: str) -> dict[str, AreaEffec
     dict of str to AreaEffects
         Outcomes with at least two such authorities.
     """
+    if not isinstance(effects, AreasByOutcome):
+        return _pooled(effects, name)
+    if name not in effects.by_region:
+        effects.by_region[name] = _pooled(effects, name)
+    return effects.by_region[name]
+
+
+def _pooled(effects: Mapping[str, AreaEffects], name: str) -> dict[str, AreaEffects]:
     own, by_outcome = set(members(name)["name"]), {}
     for outcome, every in effects.items():
         frame = every.to_frame()
