@@ -10,6 +10,7 @@ import pandas as pd
 from tfeval.display.figures import Chart
 from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table, table
+from tfeval.display.words import in_sentence
 from tfeval.errors import DataError
 from tfeval.impact.effects.areas import AreaEffects, pool_areas
 from tfeval.impact.effects.words import decimals, number, with_interval
@@ -51,6 +52,17 @@ def members(name: str) -> pd.DataFrame:
 def _claims(name: str, phase: str) -> pd.DataFrame:
     rows = claims_by_authority(phase=phase)
     return rows[rows["region"] == region_of(name)]
+
+
+def called(name: str) -> str:
+    """Return a region's name as a sentence has it.
+
+    Examples
+    --------
+    >>> called("north west"), called("London")
+    ('the North West', 'London')
+    """
+    return in_sentence(region_of(name))
 
 
 def headline(name: str, phase: str = "one") -> str:
@@ -102,7 +114,7 @@ def totals_table(name: str, phase: str = "one") -> Table:
         }
     )
     return table(
-        with_sources(frame, rows), caption=f"Published totals of {region_of(name)}",
+        with_sources(frame, rows), caption=f"Published totals of {called(name)}",
         notes=None if len(rows) else "No total of this region was found in a published source.",
     )  # fmt: skip
 
@@ -132,7 +144,7 @@ def claims_table(name: str, phase: str = "one") -> Table:
     none = f"No claim with a target was found of {'; '.join(absent)}." if len(absent) else None
     whole = "{:,.0f}".format
     return table(
-        with_sources(frame, rows), caption=f"Latest published claims in {region_of(name)}",
+        with_sources(frame, rows), caption=f"Latest published claims in {called(name)}",
         formats={"Targeted": whole, result: whole, "Share": percent}, notes=none,
     )  # fmt: skip
 
@@ -235,7 +247,7 @@ def effects_table(effects: Mapping[str, AreaEffects], name: str) -> Table:
     )
     return table(
         pd.DataFrame(rows, columns=columns), notes=notes,
-        caption=f"Effects in {region_of(name)} beside England",
+        caption=f"Effects in {called(name)} beside England",
     )  # fmt: skip
 
 
@@ -254,7 +266,7 @@ def effects_chart(effects: Mapping[str, AreaEffects], outcome: str, name: str) -
     here = pooled(effects, name)
     if outcome not in here:
         said = "Fewer than two of its authorities have enough families to show."
-        caption = f"{outcome_label(outcome)} in {region_of(name)}"
+        caption = f"{outcome_label(outcome)} in {called(name)}"
         return table(pd.DataFrame({"": [said]}), caption=caption)
     return areas_chart(here, outcome)
 
@@ -272,10 +284,10 @@ def sentence(effects: Mapping[str, AreaEffects], name: str) -> str:
     label = "Simulated records: " if is_simulated(effects) else ""
     here = pooled(effects, name)
     if not here:
-        return f"{label}too few authorities of {region_of(name)} can be shown to say its effects."
+        return f"{label}too few authorities of {called(name)} can be shown to say its effects."
     clear = [outcome_label(outcome).lower() for outcome, own in here.items()
              if own.mean_high < 0 or own.mean_low > 0]  # fmt: skip
     ending = f"{', '.join(clear)} can be told from no effect" if clear else (
         "none can be told from no effect")  # fmt: skip
-    return f"{label}of {len(here)} primary outcomes, on average over {region_of(name)}'s " + (
+    return f"{label}of {len(here)} primary outcomes, on average over {called(name)}'s " + (
         f"authorities, {ending}.")  # fmt: skip
