@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import product
+from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
@@ -69,6 +70,9 @@ def test_against_the_closed_forms_written_out(effects, truth):  # noqa: PLR0915 
     cover = sum(row["conf_low"] <= row["truth"] <= row["conf_high"] for row in known) / n
     assert got["coverage"] == pytest.approx(cover)
     assert got["coverage_error"] == pytest.approx(math.sqrt(cover * (1 - cover) / n))
+    mean = sum(row["truth"] for row in own) / len(own)
+    cover = sum(row["conf_low"] <= mean <= row["conf_high"] for row in known) / n
+    assert got["coverage_population"] == pytest.approx(cover)
     found = [row for row in known if row["p_value"] < 0.05]
     share = len(found) / n
     name, other = ("type_one", "power") if effects == NONE else ("power", "type_one")
@@ -86,6 +90,23 @@ def test_against_the_closed_forms_written_out(effects, truth):  # noqa: PLR0915 
     ]  # fmt: skip
     assert got["headline_wrong"] == pytest.approx(sum(misled) / len(own))
     assert got["why"] == "few_units"
+
+
+def test_an_interval_for_a_population_holds_its_effect_and_less_often_that_on_those_drawn():
+    """Known truth: outcomes that an effect makes vary less, in Neyman's two groups."""
+    rng, n, draws = np.random.default_rng(8), 200, 4_000
+    untreated = rng.normal(0, 1, (draws, n))
+    treated = 0.5 * rng.normal(0, 1, (draws, n)) - 1.0
+    others = rng.normal(0, 1, (draws, n))
+    truth = (treated - untreated).mean(1)
+    estimate = treated.mean(1) - others.mean(1)
+    half = 1.96 * np.sqrt((treated.var(1, ddof=1) + others.var(1, ddof=1)) / n)
+    rows = drawn(rng, replications=draws, names=("offences",), effects=KNOWN, truth=-1.0)
+    rows = rows.assign(estimate=estimate, truth=truth, conf_low=estimate - half,
+                       conf_high=estimate + half)  # fmt: skip
+    got = only(summary.summarise(rows))
+    assert got["coverage_population"] == pytest.approx(0.95, abs=0.012)
+    assert got["coverage"] == pytest.approx(2 * NormalDist().cdf(1.96 * 0.625**0.5) - 1, abs=0.02)
 
 
 def test_a_page_is_wrong_if_it_is_of_any_primary_outcome():

@@ -42,7 +42,7 @@ BENEFIT_COST_RATIO = "benefit_cost_ratio"
 #: One row of the table.
 BY = tuple(name for name in KEYS if name not in ("seed", "replication"))
 #: Shares of replications.
-SHARES = ("coverage", "type_one", "power", "sign_error", "headline_wrong")
+SHARES = ("coverage", "coverage_population", "type_one", "power", "sign_error", "headline_wrong")
 COUNTS = ("replications", "estimated", "intervals", "balanced", "not_balanced")
 #: What a table follows from: of each its number, sum and sum of squares.
 SUMMED = ("balanced", "not_balanced", "mean_comparison", "truth", "truth_treated", "error",
@@ -71,17 +71,22 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
         an interval; what could not be estimated counts in the first alone, with the most frequent
         reason in `why`. `bias` is the mean error against the effect on those compared,
         `bias_percent` of the mean of the comparison group, `bias_treated` against that on all
-        treated; `spread` the standard deviation of errors. `coverage` is of nominal 95%
-        intervals. `type_one` is how often an effect is found where there is none, `power` where
-        there is one, `sign_error` how often one found has the wrong sign. `headline_wrong` is how
-        often a page says of a primary outcome that there is an effect (corrected for their number,
+        treated; `spread` the standard deviation of errors. `coverage` is how often a nominal 95%
+        interval holds the effect on those compared, `coverage_population` the mean of these over
+        the draws: that on all families like them, which an interval is for. (The error against the
+        first has chance in it of what the treated would have done without, which is more than an
+        interval allows for where an effect makes outcomes vary less.) `type_one` is how often an
+        effect is found where there is none, `power` where there is one, `sign_error` how often one
+        found has the wrong sign. `headline_wrong` is how often a page says of a primary outcome
+        that there is an effect (corrected for their number,
         groups not called unlike) with an interval that leaves the truth out. Columns that end in
         `_error` are Monte Carlo standard errors.
 
     References
     ----------
     Morris, White and Crowther (2019), Using simulation studies to evaluate statistical methods,
-    Statistics in Medicine 38(11), table 6.
+    Statistics in Medicine 38(11), table 6. Imbens and Rubin (2015), Causal inference, chapter 6:
+    the errors of an effect on those drawn, and of one on the population that they are from.
 
     Examples
     --------
@@ -118,6 +123,7 @@ def sums(rows: pd.DataFrame) -> pd.DataFrame:
     [2.0, 3.0, 5.0]
     """
     made = pd.concat([rows, _primary_mean(rows), _ratios(rows)], ignore_index=True)
+    made["population"] = made.groupby(list(BY), dropna=False)["truth"].transform("mean")
     scored = made[[*KEYS, "mean_comparison", "truth", "truth_treated", "why"]].assign(
         **_scores(made)
     )
@@ -207,6 +213,8 @@ def _scores(rows: pd.DataFrame) -> dict[str, Any]:
         "squared": (estimate - truth) ** 2,
         "error_treated": estimate - rows["truth_treated"],
         "coverage": covered.astype(float).where(interval),
+        "coverage_population": rows["population"].between(rows["conf_low"], rows["conf_high"])
+        .astype(float).where(interval),
         "type_one": significant.astype(float).where(tested & none),
         "power": significant.astype(float).where(tested & ~none & (truth != 0)),
         "sign_error": (np.sign(estimate) != np.sign(truth)).astype(float).where(

@@ -187,7 +187,7 @@ def intervals_table(known: KnownTruth, spec: Specification) -> Table:
     rows = cell(known, spec, comparison=spec.comparison)
     for (world, effects), part in _worlds_in(rows):
         by_name = _rows(part, "outcome")
-        shares = [_share(by_name, name, "coverage") for name in PRIMARY]
+        shares = [_share(by_name, name, "coverage_population") for name in PRIMARY]
         own = part[part["outcome"].isin(PRIMARY)]
         found_one = _range(own, "type_one" if effects == NONE else "power")
         lines.append([world, EFFECTS[effects], *shares, found_one,
@@ -201,6 +201,10 @@ def intervals_table(known: KnownTruth, spec: Specification) -> Table:
         notes=[
             f"{capital(_method(spec))}. In brackets: the Monte Carlo error, in points. At 0% "
             "and 100% its formula gives 0; of 10 draws, up to 3 in 10 could be otherwise.",
+            "Holds: the effect on all families like those compared, the mean over draws. What "
+            "those of one draw would have done without the programme is chance too, and more than "
+            "an interval allows for where an effect makes outcomes vary less: how often the effect "
+            "on exactly them is held stands below (held, of those drawn).",
             "Effect found: the lowest and highest share over the primary outcomes of draws in "
             "which p is below 0.05. Without an effect it should be 5%; with one it is the power.",
             "Page misleads: it does not call the groups unlike, and of a primary outcome says that "
@@ -263,12 +267,13 @@ def full_table(known: KnownTruth, spec: Specification) -> Table:
         "Draws": rows["replications"], "Estimated": rows["estimated"],
         "True effect": rows["truth"], "Error": rows["bias"], "± one": rows["bias_error"],
         "Against all treated": rows["bias_treated"],
-        "Root mean square": rows["rmse"], "Held": rows["coverage"],
+        "Root mean square": rows["rmse"], "Held": rows["coverage_population"],
+        "Held, of those drawn": rows["coverage"],
         "Found without": rows["type_one"], "Found with": rows["power"],
         "Wrong sign": rows["sign_error"],
         "Why not": rows["why"].astype(str).map(_short),
     })  # fmt: skip
-    shares = ("Held", "Found without", "Found with", "Wrong sign")
+    shares = ("Held", "Held, of those drawn", "Found without", "Found with", "Wrong sign")
     numbers = ("True effect", "Error", "± one", "Against all treated", "Root mean square")
     return table(
         frame,
