@@ -160,7 +160,7 @@ def bias_table(known: KnownTruth, spec: Specification) -> Table:
         by_name = _rows(part, "outcome")
         texts = [_percent(by_name[name]) if name in by_name else _NOT_THERE
                  for name in outcomes]  # fmt: skip
-        lines.append([world, EFFECTS[effects], *texts, str(part["replications"].max())])
+        lines.append([world, EFFECTS[effects], *texts, f"{part['replications'].max():,}"])
     columns = ["World", "With", *map(_label, outcomes), "Draws"]
     return table(
         pd.DataFrame(lines, columns=columns),
@@ -338,13 +338,13 @@ def made_table(known: KnownTruth) -> Table:
     counts = known.rows.groupby(["comparison"])["replications"].agg(["min", "max"])
     lines = [
         ("Seeds", ", ".join(map(str, about.get("seeds", [])))),
-        ("Families in each draw", f"{about.get('families', '')}"),
+        ("Families in each draw", _families(about)),
         ("Processor time, hours", about.get("processor_hours", "")),
         ("Commits", ", ".join(str(one)[:12] for one in about.get("commits", []))),
         ("Versions", ", ".join(f"{k} {v}" for k, v in dict(about.get("versions", {})).items())),
         ("Imitates", about.get("like", "no extract")),
         ("More draws are added by", about.get("add_draws_with", "")),
-        *((f"Draws of each world, {_words(name)}", f"{row['min']} to {row['max']}")
+        *((f"Draws of each world, {_words(name)}", f"{row['min']:,} to {row['max']:,}")
           for name, row in counts.iterrows()),
         *((f"Simulator “{key}”", row.words) for key, row in SIMULATORS.items()),
     ]  # fmt: skip
@@ -472,7 +472,7 @@ def _range(part: pd.DataFrame, column: str) -> str:
 
 
 def _draws(count: int) -> str:
-    return f"{count} draw" if count == 1 else f"{count} draws"
+    return f"{count} draw" if count == 1 else f"{count:,} draws"
 
 
 def _short(text: str, most: int = 120) -> str:
@@ -485,9 +485,13 @@ def _significant(value: float) -> str:
     return unsigned_nothing(in_digits(3)(value)).replace("-", "−")
 
 
+def _families(about: Mapping[str, Any]) -> str:
+    return f"{about['families']:,}" if "families" in about else "not known"
+
+
 def _small_draws(known: KnownTruth) -> str:
     few, many = known.rows["replications"].min(), known.rows["replications"].max()
     return (
-        f"{known.about.get('families', '')} families in each draw; {few} to {many} draws of a "
+        f"{_families(known.about)} families in each draw; {few:,} to {many:,} draws of a "
         f"world. More are added by: {COMMAND}."
     )
