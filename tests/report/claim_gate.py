@@ -393,11 +393,21 @@ def unit_faults(page: Read) -> list[str]:
         for row in grid.rows:
             for head, cell in zip(grid.heads[1:], row[1:], strict=False):
                 found += _cell_faults(grid.caption, head, row[0], cell)
+    cells = {cell for grid in page.grids for row in grid.rows for cell in row}
+    told = _units("\n".join(line for line in page.lines if line not in cells))
+    tabled = _units("\n".join(cells))
+    # Two cells may have three digits in common by chance; what is said has them of a cell.
+    return found + [f"£{digits}m and £{digits}bn" for digits, one in told.items()
+                    if len(one) > 1 or tabled.get(digits, one).isdisjoint(one)]  # fmt: skip
+
+
+def _units(text: str) -> dict[str, set[str]]:
+    """Return the units of pounds that stand with each three digits or more."""
     units: dict[str, set[str]] = {}
-    for digits, unit in re.findall(r"£(\d[\d,.]*\d)(bn|m)\b", "\n".join(page.lines)):
+    for digits, unit in re.findall(r"£(\d[\d,.]*\d)(bn|m)\b", text):
         if len(digits.replace(".", "").replace(",", "").strip("0")) >= 3:
             units.setdefault(digits, set()).add(unit)
-    return found + [f"£{digits}m and £{digits}bn" for digits, one in units.items() if len(one) > 1]
+    return units
 
 
 def _points(line: str) -> list[str]:

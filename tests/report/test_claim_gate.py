@@ -99,6 +99,7 @@ FAULTS = {
     "not the product": "<p>It cost £775m, £657 for each of 117,910 families.</p>",
     "a total for a family": grid("What it cost", "Line|For one family", "Fees|£448m"),
     "£448m and": "<p>A budget of £448m; later £448bn.</p>",
+    "£449m and": "<p>A budget of £449m.</p>" + grid("C", "Line|Cost", "Fees|£449bn"),
     "a unit twice": grid("C", "Line|Cost (£m)", "Fees|£448bn"),
     "weighted_over": grid("C", "Design|Value", "censoring weighted_over_time|1"),
     "for a year": grid("C", "time|Value", "2,012|1"),
