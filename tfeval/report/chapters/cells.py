@@ -361,7 +361,7 @@ def _pulls(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the units of an effect, what each contributes, and how far leaving it out moves it."""
     part = estimates.part[:, place]
-    psi = (estimates.psi_treated - estimates.psi_comparison)[:, place]
+    psi = estimates.psi_treated[:, place] - estimates.psi_comparison[:, place]
     moved = part & (psi != 0)
     members = np.flatnonzero(part)
     grown = np.ones(analysis.study.size)
