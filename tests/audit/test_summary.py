@@ -134,6 +134,15 @@ def test_the_mean_of_the_primary_outcomes_is_of_all_or_none():
     assert got["bias_percent_error"] == pytest.approx(100 * means.std() / math.sqrt(39))
 
 
+def test_a_draw_in_which_hardly_anybody_has_an_outcome_does_not_make_the_mean():
+    rows = drawn(np.random.default_rng(7))
+    rows.loc[(rows["replication"] == 3) & (rows["outcome"] == "offences"), "mean_comparison"] = (
+        1e-17
+    )
+    got = only(summary.summarise(rows), summary.PRIMARY_MEAN)
+    assert abs(got["bias_percent"]) < 100
+
+
 def test_the_ratio_s_error_is_that_of_two_appraisals():
     rows = drawn(np.random.default_rng(4), replications=3, effects=KNOWN, truth=-0.3)
     got = only(summary.summarise(rows), summary.BENEFIT_COST_RATIO)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
+import tfeval as tf
 from tests.impact.simulated import simulated
 from tfeval.display.figures import SMALL
 from tfeval.display.names import SIMULATED
@@ -365,3 +366,19 @@ def test_a_mean_near_nothing_has_no_relative_interval():
     rows = estimate(design, frame[["near", "far"]]).to_frame().set_index("outcome")
     assert rows.loc["near", ["relative_low", "relative_high"]].isna().all()
     assert -1 < rows.loc["far", "relative_low"] < rows.loc["far", "relative_high"] < 1
+
+
+@pytest.mark.parametrize(
+    "method", ["adjusted", "doubly_robust", "difference", "covariance_adjusted"]
+)
+def test_where_nobody_compared_has_an_outcome_there_is_no_relative_change(method):
+    """What rounding leaves of a mean of nothing made changes of 10 to the 16th in percent."""
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"on": np.arange(300) < 100, "x": rng.normal(size=300)})
+    frame["y"] = np.where(frame["on"], rng.random(300) < 0.3, 0).astype(float)
+    study = tf.study(frame, treated="on", covariates="x")
+    for design in (tf.match(study), tf.weight(study)):
+        row = tf.estimate(design, frame[["y"]], method=method).to_frame().iloc[0]
+        assert row["estimate"] == pytest.approx(0.3, abs=0.05)
+        assert row[["relative", "relative_low", "relative_high"]].isna().all()
+        assert method == "covariance_adjusted" or row["mean_comparison"] == 0

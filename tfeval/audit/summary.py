@@ -239,7 +239,9 @@ def _primary_mean(rows: pd.DataFrame) -> pd.DataFrame:
     """Return a row a page: the primary outcomes' mean effect, relative to the comparison group."""
     own = rows[rows["outcome"].isin(PRIMARY)]
     numbers = own[["estimate", "truth", "truth_treated"]]
-    relative = numbers.div(own["mean_comparison"].where(own["mean_comparison"] > 0), axis=0)
+    # By the mean over draws: in a draw of few families hardly any may have the outcome.
+    scale = own.groupby(list(BY), dropna=False)["mean_comparison"].transform("mean")
+    relative = numbers.div(scale.where(scale > 0), axis=0)
     keys = [name for name in KEYS if name != "outcome"]
     parts = pd.concat([own[keys], relative], axis=1).groupby(keys, sort=False, dropna=False)
     # Of all, or none: a mean of those that could be estimated would be of other outcomes.

@@ -380,7 +380,9 @@ def _tabulated(
     effect = np.where(ruling.estimable, estimates.effect, np.nan)
     comparison = estimates.comparison
     with np.errstate(divide="ignore", invalid="ignore"):
-        relative = np.where(comparison > 0, effect / comparison, np.nan)
+        # Where nobody compared has the outcome, a fitted mean of theirs is the model's alone.
+        known = (comparison > 0) & (estimates.fact("events_comparison") > 0)
+        relative = np.where(known, effect / comparison, np.nan)
     count, kinds = len(estimates.rows), errors.keys_of(ruling.kind)
     columns = {name: [row[name] for row in estimates.rows] for name in estimates.rows[0]}
     computed = {

@@ -409,6 +409,7 @@ def from_spreads(  # noqa: PLR0917
         p_value = 2 * stdtr(spread.freedom, -np.abs(stats.effect / error))
         ratio = np.log(stats.treated / stats.comparison)
         known = (stats.treated > 0) & (stats.comparison > 0)
+        known &= (stats.fact("events_treated") > 0) & (stats.fact("events_comparison") > 0)
         ratio = np.where(known & (width * ratio_error < np.log(FURTHEST)), ratio, np.nan)
     low, high = stats.effect - width * error, stats.effect + width * error
     rare = ruling.rare & ruling.estimated

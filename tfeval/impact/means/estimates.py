@@ -77,8 +77,9 @@ class LeftOut:
 
 
 Method = Callable[..., Means]
-#: Difference of two values, relative to the larger, that is rounding.
-SAME = 1e-12
+#: Difference of two values, relative to the larger, that is rounding; and a mean, relative to how
+#: far the outcome spreads.
+SAME, NOUGHT = 1e-12, 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -290,10 +291,17 @@ def _joined(
         )]))
         for one in means.values()
     )  # fmt: skip
+    spread = np.array([row["spread"] for row, *_ in entries])
+
+    def settled(arm: str) -> np.ndarray:
+        """Return an arm's means; where nobody has the outcome 0, and not what rounding left."""
+        mean = np.array([getattr(one, arm)[at] for _, one, at, _ in entries]) + level
+        return np.where(np.abs(mean) <= NOUGHT * spread, 0.0, mean)
+
     return Estimates(
         rows=tuple(row for row, *_ in entries),
-        treated=np.array([one.treated[at] for _, one, at, _ in entries]) + level,
-        comparison=np.array([one.comparison[at] for _, one, at, _ in entries]) + level,
+        treated=settled("treated"),
+        comparison=settled("comparison"),
         psi_treated=np.column_stack([one.psi_treated[:, at] for _, one, at, _ in entries]),
         psi_comparison=np.column_stack([one.psi_comparison[:, at] for _, one, at, _ in entries]),
         part=np.column_stack([weighted for *_, weighted in entries]),
