@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, fields
 from functools import lru_cache, wraps
@@ -47,6 +48,16 @@ def project_folder(name: str) -> Path:
     raise TfevalError(
         f"The project's folder {name}/ is missing: reinstall tfeval, or run from a full checkout."
     )
+
+
+@contextmanager
+def while_shared(kept: list[dict[Any, Any]]) -> Iterator[None]:
+    """Open a place in which work that is the same is kept, and forget it all when it is closed."""
+    kept.append({})
+    try:
+        yield
+    finally:
+        kept.pop()
 
 
 def once(made: Callable[_Given, _Made]) -> Callable[_Given, _Made]:

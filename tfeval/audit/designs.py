@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfeval.impact.specification import DESIGNS, Specification
+from tfeval.settings import while_shared
 
 if TYPE_CHECKING:
     from tfeval.impact.design.design import Design
@@ -21,17 +21,12 @@ _CALIPER = Specification().caliper
 _shared: list[dict[tuple[str, bytes], tuple[Design, str]]] = []
 
 
-@contextmanager
-def designs_shared() -> Iterator[None]:
+def designs_shared() -> AbstractContextManager[None]:
     """Let replications whose studies are the same in every number share their designs.
 
     So are those of a world without and with its effect: a design reads nothing of what came after.
     """
-    _shared.append({})
-    try:
-        yield
-    finally:
-        _shared.pop()
+    return while_shared(_shared)
 
 
 def design_of(study: Study, name: str) -> tuple[Design, str]:

@@ -78,9 +78,9 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
         interval allows for where an effect makes outcomes vary less.) `type_one` is how often an
         effect is found where there is none, `power` where there is one, `sign_error` how often one
         found has the wrong sign. `headline_wrong` is how often a page says of a primary outcome
-        that there is an effect (corrected for their number,
-        groups not called unlike) with an interval that leaves the truth out. Columns that end in
-        `_error` are Monte Carlo standard errors.
+        that there is an effect (corrected for their number, groups not called unlike) with an
+        interval that leaves the truth out. Columns that end in `_error` are Monte Carlo standard
+        errors.
 
     References
     ----------

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -31,6 +31,7 @@ from tfeval.records.weekly_states import (
     histories,
     month_start,
 )
+from tfeval.settings import while_shared
 
 _SPARE = (1.5, 3.0, 6.0)  # families that live for each that is identified
 _LIVED_BEFORE, _LIVED_AFTER = 19, 25  # months before the phase, and after it
@@ -169,14 +170,9 @@ def _world(families: int, seed: int, settings: HistorySettings, rules: Phase) ->
 _shared: list[dict[str, tuple[Histories, Entry]]] = []
 
 
-@contextmanager
-def lives_shared() -> Iterator[None]:
+def lives_shared() -> AbstractContextManager[None]:
     """Let worlds simulated one after another, that differ in effects alone, share their lives."""
-    _shared.append({})
-    try:
-        yield
-    finally:
-        _shared.pop()
+    return while_shared(_shared)
 
 
 def _lives(

@@ -35,7 +35,7 @@ from tfeval.impact.inference.rules import (
     for_groups,
 )
 from tfeval.impact.inference.wild import What, wild_intervals
-from tfeval.impact.means.estimates import Estimates, estimates_of
+from tfeval.impact.means.estimates import NOTHING, Estimates, estimates_of
 from tfeval.impact.means.methods import METHODS, OUTCOME_MODELS, check_between, logistic_methods
 from tfeval.impact.means.outcomes import (
     Outcomes,
@@ -51,8 +51,6 @@ from tfeval.programme.outcomes import outcome_words
 
 #: The level that is meant where none is given.
 _LEVEL = 0.95
-#: An error this small, relative to the outcome's standard deviation, is rounding.
-_NOTHING = 1e-10
 
 
 def contrast_effects(
@@ -100,7 +98,7 @@ def contrast_effects(
     few = FEW_UNITS if codes is None else FEW_CLUSTERS
     status = np.where(count < fewest, few, ESTIMATED)
     spread = _spreads(outcomes, frame["outcome"], estimate)
-    still = (error <= _NOTHING * spread) | (spread == 0)
+    still = (error <= NOTHING * spread) | (spread == 0)
     status = np.where(still, NO_VARIATION, status)
     if "status" in frame:  # a design says what it knows of, and leaves the rest
         status = np.where(frame["status"].isna(), status, frame["status"])
@@ -176,7 +174,7 @@ def _spreads(outcomes: Any, names: Iterable[str], estimate: np.ndarray) -> np.nd
             spreads.append(own)
             continue
         spread, size = np.nanstd(values), np.nanmax(np.abs(values), initial=0.0)
-        spreads.append(spread if spread > _NOTHING * size else 0.0)
+        spreads.append(spread if spread > NOTHING * size else 0.0)
     return np.array(spreads)
 
 

@@ -20,7 +20,7 @@ from tfeval.impact.inference.rules import (
     counted_clusters,
     ruled,
 )
-from tfeval.impact.means.estimates import Block, Estimates
+from tfeval.impact.means.estimates import NOTHING, Block, Estimates
 from tfeval.impact.means.influence import (
     Part,
     Spread,
@@ -252,8 +252,6 @@ def p_values(shares: Shares, freedom: np.ndarray) -> np.ndarray:
 
 #: A ratio of means whose interval reaches further than this many times says nothing.
 FURTHEST = 100.0
-#: An error this small, relative to the outcome's standard deviation, is rounding.
-NOTHING = 1e-10
 
 
 @dataclass(frozen=True, eq=False)

@@ -77,9 +77,9 @@ class LeftOut:
 
 
 Method = Callable[..., Means]
-#: Difference of two values, relative to the larger, that is rounding; and a mean, relative to how
-#: far the outcome spreads.
-SAME, NOUGHT = 1e-12, 1e-10
+#: Difference of two values, relative to the larger, that is rounding; and a mean or an error,
+#: relative to the outcome's standard deviation.
+SAME, NOTHING = 1e-12, 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -296,7 +296,7 @@ def _joined(
     def settled(arm: str) -> np.ndarray:
         """Return an arm's means; where nobody has the outcome 0, and not what rounding left."""
         mean = np.array([getattr(one, arm)[at] for _, one, at, _ in entries]) + level
-        return np.where(np.abs(mean) <= NOUGHT * spread, 0.0, mean)
+        return np.where(np.abs(mean) <= NOTHING * spread, 0.0, mean)
 
     return Estimates(
         rows=tuple(row for row, *_ in entries),

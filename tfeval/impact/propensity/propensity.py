@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -16,6 +15,7 @@ from tfeval.errors import DataError, ParameterError, names_settings
 from tfeval.impact.propensity.logit import fit_logit, linear_out_of_fold, scores
 from tfeval.impact.study.checks import sources_of
 from tfeval.impact.study.study import Study, check_study
+from tfeval.settings import while_shared
 
 # Common support: who has anybody like them in the other arm.
 
@@ -342,14 +342,9 @@ def fit_propensity(
 _shared: list[dict[tuple[int, ...], tuple[Study, Propensity]]] = []
 
 
-@contextmanager
-def fits_shared() -> Iterator[None]:
+def fits_shared() -> AbstractContextManager[None]:
     """Let designs of one study share its logistic regression; nothing of it may be changed."""
-    _shared.append({})
-    try:
-        yield
-    finally:
-        _shared.pop()
+    return while_shared(_shared)
 
 
 def _logit(study: Study, folds: np.ndarray | None) -> Propensity:
