@@ -39,6 +39,7 @@ def nasty(seed: int, families: int, index: dict[str, date]) -> dict[str, pa.Tabl
     """
     found = tables_of(simulate(families=families, seed=seed).records)
     rng = np.random.default_rng(seed)
+    index = dict(sorted(index.items()))  # an engine gives rows in any order; draws go through them
     home = dict(zip(*found["people"].select(["person_id", "family_id"]).to_pydict().values(),
                     strict=True))  # fmt: skip
     for table, column in _POINTS.items():

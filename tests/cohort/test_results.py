@@ -178,7 +178,7 @@ def test_results_equal_a_clerk_s_reading(phase, seed, reading):
             value = got.loc[row["unit"], name]
             assert (None if pd.isna(value) else bool(value)) == expected, (name, row["unit"])
             counts[expected] += 1
-    assert counts[False] > 25
+    assert counts[False] > 20
     assert counts[True] + counts[None] >= 8
     assert born(slow, row["family_id"], ENDS_ON)
 

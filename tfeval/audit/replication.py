@@ -24,6 +24,7 @@ from tfeval.impact.specification import DESIGNS, Specification
 from tfeval.impact.study.study import study
 from tfeval.programme.outcomes import outcome
 from tfeval.records.private import duckdb_threads
+from tfeval.records.relations import kept_rows
 
 if TYPE_CHECKING:
     from tfeval.cohort.analysis_table import Cohort
@@ -187,8 +188,9 @@ def _of_authorities(made: SimulatedRecords, number: int) -> SimulatedRecords:
     home = families.inner_join(first, "family_id")
     home = home.filter((home["identified_on"] == home["first_on"])
                        & home["local_authority"].isin(codes))  # fmt: skip
-    kept = home.select("family_id").distinct().cache()
-    people = records.sent["people"].semi_join(kept, "family_id").select("person_id").cache()
+    kept = kept_rows(records.connection, home.select("family_id").distinct())
+    people = records.sent["people"].semi_join(kept, "family_id").select("person_id")
+    people = kept_rows(records.connection, people)
 
     def own(table: Any) -> Any:
         if "family_id" in table.columns:

@@ -6,6 +6,7 @@ import json
 import re
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -47,6 +48,10 @@ _queries: dict[str, _Query] = {}
 _forms: dict[str, str] = {}
 #: Hashes of how tables came to be, by name, where that decides every row of theirs.
 _contents: dict[str, str] = {}
+#: Tables that nothing refers to, with the connection each is in: dropped there before the next is
+#: kept. Who lets go of one may be the collector of garbage, in whatever thread and in the middle
+#: of a query, which DuckDB breaks off for any other statement.
+_left: deque[tuple[Callable[[], Any], str]] = deque()
 
 
 @dataclass(frozen=True)
@@ -91,8 +96,10 @@ def kept(
     """
     tables = [one for one in inputs if isinstance(one, ibis.Table)]
     ours = all(getattr(one.op(), "name", "") in _forms for one in tables)
-    if connection.name != "duckdb" or not ours:
+    if connection.name != "duckdb":
         return step(*inputs).cache()
+    if not ours:
+        return kept_rows(connection, step(*inputs))
     names = tuple(one.get_name() for one in tables)
     said = [_forms[one.get_name()] if isinstance(one, ibis.Table) else "" if hasattr(one, "tables")
             else repr(one) for one in inputs]  # fmt: skip
@@ -117,6 +124,13 @@ def kept(
         with suppress(OSError):  # no room
             _put(connection, table, place)
     return table
+
+
+def kept_rows(connection: Any, table: ibis.Table) -> ibis.Table:
+    """Return a table's rows as they are now, kept by the engine until nothing refers to them."""
+    if connection.name != "duckdb":
+        return table.cache()
+    return _stored(connection, f"AS {connection.compile(table)}", table.schema())
 
 
 def kept_frame(connection: Any, frame: pd.DataFrame, *, shelf: Shelf | None = None) -> ibis.Table:
@@ -181,6 +195,7 @@ def _taken(connection: Any, place: Path, content: str) -> ibis.Table:
 
 
 def _stored(connection: Any, what: str, schema: ibis.Schema, content: str = "") -> ibis.Table:
+    _drop_left(connection)
     name = _KEPT.format(next(_numbers))
     connection.raw_sql(f'CREATE TEMP TABLE "{name}" {what}')
     table = ops.DatabaseTable(name=name, schema=schema, source=connection,
@@ -188,15 +203,24 @@ def _stored(connection: Any, what: str, schema: ibis.Schema, content: str = "") 
     _forms[name] = repr(schema)
     if content:
         _contents[name] = content
-    weakref.finalize(table, _dropped, connection, name).atexit = False
+    weakref.finalize(table, _leave, weakref.ref(connection), name).atexit = False
     return table.to_expr()
 
 
-def _dropped(connection: Any, name: str) -> None:
+def _leave(where: Callable[[], Any], name: str) -> None:
     _forms.pop(name, None)
     _contents.pop(name, None)
-    with suppress(Exception):  # the connection may be closed before
-        connection.raw_sql(f'DROP TABLE IF EXISTS "{name}"')
+    _left.append((where, name))
+
+
+def _drop_left(connection: Any) -> None:
+    for _ in range(len(_left)):
+        with suppress(IndexError):  # another thread was before
+            where, name = _left.popleft()
+            if where() is connection:
+                connection.raw_sql(f'DROP TABLE IF EXISTS "{name}"')
+            elif where() is not None:
+                _left.append((where, name))
 
 
 # Give columns the types of the schema, whatever they came as.
