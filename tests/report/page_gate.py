@@ -23,7 +23,7 @@ PATTERNS = (
     (rf"(?<![\d,.£/])1 ({NOUNS})\b", "one of a plural"),
     (rf"\b[Aa] ({'|'.join(AN.split())})\b", "a before a vowel"),
     (r"(?<![\w–-])[-–](?=£?\d)", "a hyphen or dash for a minus"),
-    (r"(?<![\w.,])−£?0(\.0+)?(?![\d.,]*\d)", "a minus before nothing"),
+    (r"(?<![\w.,])[−+]£?0(\.0+)?(?![\d.,]*\d)", "a sign before nothing"),
     (r"\de[+−-]\d", "a number as a computer writes it"),
     (r"`", "a mark of code that nothing reads"),
     (r"\d\.0(m|bn)\b", "an amount with a nought behind the point"),

@@ -142,10 +142,11 @@ def test_one_minus_stands_before_every_number_and_code_keeps_its_own():
     assert page.main.pre.string == "-5" and page.main.td.string == "−0.1% to −2"
 
 
-def test_nothing_has_no_minus():
-    text = "<p>-0.0 (−0.00 to 0.4), -£0, −0.04, 2012-0</p><pre>-0.0</pre><td>−0%</td>"
+def test_nothing_has_no_sign():
+    text = "<p>-0.0 (−0.00 to +0.4), -£0, −0.04, 2012-0</p><p>+0.0</p><pre>-0.0</pre><td>−0%</td>"
     page = shown(html(text))
-    assert page.main.p.string == "0.0 (0.00 to 0.4), £0, −0.04, 2012-0"
+    assert [p.string for p in page.main.find_all("p")] == [
+        "0.0 (0.00 to +0.4), £0, −0.04, 2012-0", "0.0"]  # fmt: skip
     assert page.main.pre.string == "-0.0"
 
 

@@ -175,18 +175,18 @@ def day(text: str) -> str:
     return f"{int(match[3])} {written}" if match[3] else written
 
 
-#: A minus before nothing, however it is written.
+#: A sign before nothing, however it is written.
 _SIGNED_NOTHING = re.compile(
-    "(?<![\\w.,])[-\N{MINUS SIGN}]\N{WORD JOINER}?(?=£?0(?:\\.0+)?(?![\\d.,]*\\d))"
+    "(?<![\\w.,])[-+\N{MINUS SIGN}]\N{WORD JOINER}?(?=£?0(?:\\.0+)?(?![\\d.,]*\\d))"
 )
 
 
 def unsigned_nothing(text: str) -> str:
-    """Return a text in which what is rounded to nothing has no minus.
+    """Return a text in which what is rounded to nothing has no sign.
 
     Examples
     --------
-    >>> unsigned_nothing("-0.0% (-0.04 to 0)"), unsigned_nothing("2012-0, -0.0")
+    >>> unsigned_nothing("-0.0% (-0.04 to +0)"), unsigned_nothing("2012-0, +0.0")
     ('0.0% (-0.04 to 0)', '2012-0, 0.0')
     """
     return _SIGNED_NOTHING.sub("", text)

@@ -19,7 +19,7 @@ _FORBIDDEN = ("script", "iframe", "object", "embed", "base", "form", "frame", "a
               "applet", "source", "track")  # fmt: skip
 #: A hyphen or a dash that stands for a minus: before a number and behind none.
 _HYPHEN = re.compile(r"(?<![\w–-])[-–](?=£?\d)")
-_SIGN = re.compile("[-–\N{MINUS SIGN}]\N{WORD JOINER}?£?\\d")
+_SIGN = re.compile("[-–+\N{MINUS SIGN}]\N{WORD JOINER}?£?\\d")
 _DAY = re.compile(r"(?<![\w/-])\d{4}-\d\d-\d\d(?![\w-])")
 #: Sections about how a page was made, and rows from which a table is folded.
 WORKINGS = ("Records", "Provenance")
