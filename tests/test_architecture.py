@@ -13,6 +13,7 @@ import tfeval
 PACKAGE = Path(tfeval.__file__).parent
 ROOMS = (
     "errors",
+    "calls",
     "display",
     "settings",
     "programme",

@@ -53,7 +53,15 @@ WITHIN = {
     "results_of_cells", "areas_of", "effects_of",  # of released cells, within a release
 }  # fmt: skip
 #: What nobody can change, as return annotations have it.
-FIXED = {"str", "int", "float", "bool", "tuple[str, ...]", "tuple[float, float, float]"}
+FIXED = {
+    "FunctionType",
+    "str",
+    "int",
+    "float",
+    "bool",
+    "tuple[str, ...]",
+    "tuple[float, float, float]",
+}
 KEEPING = {"lru_cache", "cache", "once", "remembered"}
 
 

@@ -5,7 +5,9 @@ that `import tfeval` costs next to nothing. Type checkers and completers read th
 `__init__.pyi`.
 """
 
+from functools import cache
 from importlib import import_module
+from types import FunctionType
 from typing import Any
 
 _PUBLIC = {
@@ -214,7 +216,16 @@ def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'tfeval' has no attribute {name!r}")
     module = import_module(_PUBLIC[name])
-    return getattr(module, name, module)
+    found = getattr(module, name, module)
+    return _public(name, found) if isinstance(found, FunctionType) else found
+
+
+@cache
+def _public(name: str, function: FunctionType) -> FunctionType:
+    """Return a function that says what it was given wrongly, under the name it has here."""
+    made = import_module("tfeval.calls").public(function)
+    made.__module__, made.__qualname__ = __name__, name  # as another process finds it
+    return made
 
 
 def __dir__() -> list[str]:

@@ -159,31 +159,3 @@ def nearest(name: str, known: Iterable[str]) -> str:
     lowered = {item.lower(): item for item in known}
     close = get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.6)
     return lowered[close[0]] if close else ""
-
-
-def names_settings(function: Callable[P, R]) -> Callable[P, R]:
-    """Make a function refuse an unknown setting with the nearest known one.
-
-    Its signature stays what it was, for readers, type checkers and completers.
-
-    Examples
-    --------
-    >>> @names_settings
-    ... def weigh(study, *, estimand="ATT"):
-    ...     return estimand
-    >>> weigh("a study", estimant="ATE")
-    Traceback (most recent call last):
-    tfeval.errors.ParameterError: weigh has no setting estimant. Did you mean estimand?
-    """
-    known = list(inspect.signature(function).parameters)
-
-    @wraps(function)
-    def checked(*args: P.args, **given: P.kwargs) -> R:
-        for name in given:
-            if name not in known:
-                raise ParameterError(
-                    f"{function.__name__} has no setting {name}. {suggest(name, known)}"
-                )
-        return function(*args, **given)
-
-    return checked

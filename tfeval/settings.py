@@ -11,6 +11,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from tfeval.calls import is_table, kind_of
 from tfeval.errors import ParameterError, TfevalError, suggest
 
 # Where the project keeps its figures and notebooks.
@@ -115,6 +116,8 @@ class Meaning:
         ParameterError
             If it may not be; the message says what may.
         """
+        if is_table(value):  # what it holds may be confidential, and is not quoted
+            raise ParameterError(f"The parameter {name} is one value, not {kind_of(value)}.")
         if self.official is not None:
             return self.official(value)
         if self.known is not None:

@@ -13,9 +13,10 @@ from typing import Any
 class _Callable(ModuleType):
     def __call__(self, *args: Any, **settings: Any) -> Any:
         """Build the cohort of one phase; see `tfeval.cohort.cohort.cohort`."""
+        from tfeval.calls import public  # noqa: PLC0415
         from tfeval.cohort.cohort import cohort  # noqa: PLC0415
 
-        return cohort(*args, **settings)
+        return public(cohort)(*args, **settings)
 
     @property
     def __signature__(self) -> inspect.Signature:

@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import Any
 
 from tfeval.cohort.analysis_table import Cohort
-from tfeval.errors import names_settings
 from tfeval.explorer.ahead import Ahead
 from tfeval.explorer.choices import (
     ALL_AREAS,
@@ -191,7 +190,6 @@ class Explorer:
         return self.code
 
 
-@names_settings
 def explore(
     extract: str = "simulated",
     *,

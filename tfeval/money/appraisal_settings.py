@@ -8,6 +8,7 @@ from functools import lru_cache
 from numbers import Real
 from typing import Any
 
+from tfeval.calls import kind_of
 from tfeval.display.words import financial_year
 from tfeval.errors import ParameterError, suggest
 from tfeval.money.persistence import Given, Persistence, persistence_of
@@ -278,7 +279,7 @@ def _read_shares(text: str) -> float | dict[str, float] | None:
 
 def _source(value: Any) -> str:
     if not isinstance(value, str):
-        raise ParameterError(f"The parameter optimism_bias_source is a text, not {value}.")
+        raise ParameterError(f"The parameter optimism_bias_source is a text, not {kind_of(value)}.")
     return " ".join(value.split()).rstrip(".")
 
 

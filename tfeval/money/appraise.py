@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tfeval.errors import ParameterError, names_settings, suggest
+from tfeval.errors import ParameterError, suggest
 from tfeval.money.account import PROGRAMME, account, programme_lines, public_values
 from tfeval.money.appraisal import Appraisal
 from tfeval.money.appraisal_settings import (
@@ -248,7 +248,6 @@ def _spent_lines(spent: pd.DataFrame) -> pd.DataFrame:
     )  # fmt: skip
 
 
-@names_settings
 def appraise(
     effects: Effects,
     costs: pd.DataFrame | float,

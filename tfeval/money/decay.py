@@ -13,7 +13,7 @@ import pandas as pd
 from tfeval.display.figures import Chart
 from tfeval.display.rich import Tabled
 from tfeval.display.tables import Table
-from tfeval.errors import DataError, ParameterError, names_settings, suggest
+from tfeval.errors import DataError, ParameterError, suggest
 from tfeval.impact.effects.columns import check_level
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.words import hidden_rows
@@ -228,7 +228,6 @@ def _quantiles(edges: Array, weights: Array, share: Array) -> Array:
     return np.interp(share, np.r_[0.0, np.cumsum(weights)], edges)
 
 
-@names_settings
 def decay(
     effects: Effects,
     *,

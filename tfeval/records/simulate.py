@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from tfeval.display.rich import Rich
-from tfeval.errors import ParameterError, TfevalError, names_settings, suggest
+from tfeval.errors import ParameterError, TfevalError, suggest
 from tfeval.records.private import written_whole
 from tfeval.records.schema import TABLES
 from tfeval.records.simulation.block import (
@@ -217,7 +217,6 @@ class SimulatedRecords(Rich):
         return super().__getattribute__(name)
 
 
-@names_settings
 def simulate(
     *,
     families: int,
@@ -304,7 +303,6 @@ def simulate(
     )
 
 
-@names_settings
 def simulate_to(
     folder: str | Path,
     *,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tfeval.errors import ParameterError, names_settings
+from tfeval.errors import ParameterError
 from tfeval.programme.phases import Phase
 from tfeval.programme.phases import phase as phase_of
 from tfeval.programme.published import figure
@@ -46,7 +46,6 @@ _STEPS = ("lived", "areas", "listing", "places", "queue", "waits", "matching", "
           "help", "rounding", "ids", "case", "cover", "links", "victims")  # fmt: skip
 
 
-@names_settings
 def simulate_histories(
     *,
     families: int,

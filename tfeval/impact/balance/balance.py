@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.tables import Table
-from tfeval.errors import DataError, ParameterError, names_settings
+from tfeval.errors import DataError, ParameterError
 from tfeval.impact.balance.rows import Compared, balance_frame, in_sample
 from tfeval.impact.balance.tables import (
     Verdict,
@@ -213,7 +213,6 @@ class Balance:
         return self._repr_mimebundle_()["text/plain"]
 
 
-@names_settings
 def balance(
     design: Compared,
     *,

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from tfeval.calls import public
 from tfeval.display.names import FATES as NAMES_OF_FATES
 from tfeval.display.names import design_words, estimand_words
 from tfeval.display.tables import Table, safe_count, table
-from tfeval.errors import DataError, ParameterError, names_settings
+from tfeval.errors import DataError, ParameterError
 from tfeval.impact.balance.rows import effective_sample_size, members_of_pairs
 from tfeval.impact.study.covariates import free_name
 from tfeval.impact.study.study import Study
@@ -329,7 +330,7 @@ class Design:
         shown.columns = ["What became of them", "Treated", "Comparison"]
         return table(shown, f"Units kept and left out: {self.title}")
 
-    @names_settings
+    @public
     def balance(
         self,
         *,

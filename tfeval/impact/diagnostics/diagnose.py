@@ -20,7 +20,7 @@ from tfeval.display.names import (
 )
 from tfeval.display.rich import Rich, Tabled
 from tfeval.display.tables import THRESHOLD, Table, safe_count, table
-from tfeval.errors import DataError, ParameterError, check_choice, names_settings, suggest
+from tfeval.errors import DataError, ParameterError, check_choice, suggest
 from tfeval.impact.balance.tables import BALANCED, NOT_BALANCED
 from tfeval.impact.design.design import Design
 from tfeval.impact.diagnostics import placebos, threats
@@ -156,7 +156,6 @@ class Diagnostics(Tabled):
         raise DataError("No event study can be drawn: too few families in a quarter to show.")
 
 
-@names_settings
 def diagnose(
     design: Design,
     families: Cohort,

@@ -9,8 +9,9 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from tfeval.calls import public
 from tfeval.display.names import scale_words
-from tfeval.errors import DataError, ParameterError, names_settings, suggest
+from tfeval.errors import DataError, ParameterError, suggest
 from tfeval.impact.design.design import Design
 from tfeval.impact.effects.coefficients import (
     AT_ZERO,
@@ -203,7 +204,7 @@ class FromModels:
     """The ways from other people's fitted models to a table of effects."""
 
     @classmethod
-    @names_settings
+    @public
     def from_statsmodels(
         cls,
         result: Any,
@@ -277,7 +278,7 @@ class FromModels:
         ))  # fmt: skip
 
     @classmethod
-    @names_settings
+    @public
     def from_pyfixest(
         cls,
         result: Any,

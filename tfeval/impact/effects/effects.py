@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from tfeval.calls import public
 from tfeval.display.rich import Tabled
 from tfeval.display.tables import Table
-from tfeval.errors import DataError, ParameterError, names_settings
+from tfeval.errors import DataError, ParameterError
 from tfeval.impact.effects.chart import forest_chart
 from tfeval.impact.effects.columns import (
     COLUMNS,
@@ -214,7 +215,7 @@ class Effects(FromModels, Tabled):
         """Return these effects with those of other designs; see `combine_effects`."""
         return combine_effects([self, *others])
 
-    @names_settings
+    @public
     def pool(
         self,
         outcome: str | None = None,

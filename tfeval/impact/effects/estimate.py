@@ -12,7 +12,7 @@ from scipy.special import stdtr, stdtrit  # scipy.stats takes a second to import
 
 from tfeval.cohort.analysis_table import CAVEATS, Cohort
 from tfeval.display.words import worded
-from tfeval.errors import ParameterError, check_choice, names_settings, suggest
+from tfeval.errors import ParameterError, check_choice, suggest
 from tfeval.impact.design.design import Design
 from tfeval.impact.design.protocol import AnyDesign, Contrasts, are_stacked, stacked_pairs
 from tfeval.impact.effects.columns import COLUMNS, check_level
@@ -191,7 +191,6 @@ class Planned(Protocol):
     ) -> Effects: ...
 
 
-@names_settings
 def estimate(
     design: Design | AnyDesign,
     outcomes: pd.DataFrame | pd.Series | Cohort,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tfeval.errors import DataError, ParameterError, names_settings
+from tfeval.errors import DataError, ParameterError
 from tfeval.impact.effects.effects import Effects
 
 ALLOCATIONS = {
@@ -142,7 +142,6 @@ def multiplier(freedom: Numbers, power: float = 0.8, level: float = 0.95) -> Num
     return stats.t.ppf(0.5 + level / 2, freedom) + stats.t.ppf(power, freedom)
 
 
-@names_settings
 def minimum_detectable_effect(
     n_treated: Numbers,
     n_comparison: Numbers,
@@ -202,6 +201,10 @@ def minimum_detectable_effect(
     >>> round(minimum_detectable_effect(5000, 5000, **across), 4)
     0.0365
     """
+    sizes = {"n_treated": n_treated, "n_comparison": n_comparison, "sd": sd, "share": share}
+    for name, value in sizes.items():
+        if value is not None and np.asarray(value).dtype.kind not in "biuf":
+            raise ParameterError(f"{name} is a number, or an array of numbers.")
     if (sd is None) == (share is None):
         raise ParameterError("Give sd, or share for a 0/1 outcome, and not both.")
     if share is not None:

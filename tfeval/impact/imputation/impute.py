@@ -11,7 +11,7 @@ import pandas as pd
 
 from tfeval.display.rich import Tabled
 from tfeval.display.tables import Table, safe_count, table
-from tfeval.errors import DataError, ParameterError, names_settings
+from tfeval.errors import DataError, ParameterError
 from tfeval.impact.imputation.draws import category_donors, number_donors
 from tfeval.impact.study.checks import check_names, check_timing, names_of, treated_of
 from tfeval.impact.study.covariates import one_blas_thread
@@ -170,7 +170,6 @@ class Imputations(Tabled):
         return table(pd.DataFrame(rows, columns=columns), caption, notes=self.notes)
 
 
-@names_settings
 def impute(
     frame: pd.DataFrame,
     covariates: str | Iterable[str],

@@ -11,7 +11,7 @@ import pandas as pd
 from tfeval.display.names import RESTRICTIONS as WORDS
 from tfeval.display.rich import Tabled
 from tfeval.display.tables import Table, table
-from tfeval.errors import DataError, ParameterError, check_choice, names_settings
+from tfeval.errors import DataError, ParameterError, check_choice
 from tfeval.impact.effects.words import decimals, number, p_words
 from tfeval.impact.panel.robust_sets import (
     RelativeMagnitudes,
@@ -164,7 +164,6 @@ class PreTrend(Tabled):
         return table(pd.DataFrame(shown), "Trends that the test before would miss", notes=[joint])
 
 
-@names_settings
 def trend_bounds(
     coefficients: pd.Series | Sequence[float] | np.ndarray,
     covariance: pd.DataFrame | np.ndarray,
@@ -311,7 +310,6 @@ def trend_bounds(
     )
 
 
-@names_settings
 def pre_trend(
     coefficients: pd.Series | Sequence[float] | np.ndarray,
     covariance: pd.DataFrame | np.ndarray,

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.rich import Rich
-from tfeval.errors import DataError, ParameterError, names_settings
+from tfeval.errors import DataError, ParameterError
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
 from tfeval.impact.inference.rules import FEW_CLUSTERS
@@ -306,7 +306,6 @@ class EventStudy(Rich):
         )
 
 
-@names_settings
 def event_study(
     dose: str,
     *,

@@ -13,7 +13,7 @@ import pandas as pd
 from tfeval.display.rich import Rich
 from tfeval.display.tables import safe_count
 from tfeval.display.words import moment_words
-from tfeval.errors import DataError, ParameterError, names_settings, suggest
+from tfeval.errors import DataError, ParameterError, suggest
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
 from tfeval.impact.panel.compared_units import Units
@@ -390,7 +390,6 @@ def _with_outcome(sample: Sample, plan: list[Cell]) -> pd.DataFrame:
     ])  # fmt: skip
 
 
-@names_settings
 def group_time(
     first_treated: str,
     *,

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.rich import Rich
-from tfeval.errors import DataError, ParameterError, names_settings
+from tfeval.errors import DataError, ParameterError
 from tfeval.impact.panel.event_estimates import Prepared
 from tfeval.impact.panel.event_study import EventStudy
 from tfeval.impact.panel.panel import Panel, drawing_order
@@ -44,7 +44,6 @@ class Randomised(Rich):
     observed: float
 
 
-@names_settings
 def randomise(
     design: EventStudy,
     panel: Panel,
@@ -122,7 +121,6 @@ def randomise(
     return Randomised((1 + far) / (1 + draws), draws, drawn, observed)
 
 
-@names_settings
 def leave_out(design: EventStudy, panel: Panel, outcome: str, by: str) -> pd.DataFrame:
     """Return an event study's summary without each level of a column.
 

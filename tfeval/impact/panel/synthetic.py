@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.rich import Rich
-from tfeval.errors import DataError, ParameterError, check_choice, names_settings
+from tfeval.errors import DataError, ParameterError, check_choice
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
 from tfeval.impact.panel.panel import Panel, each_fitted, not_fitted
@@ -218,7 +218,6 @@ def _residual(
     return layers[0] - np.tensordot(slopes, layers[1:], axes=1), pd.Series(slopes, list(names))
 
 
-@names_settings
 def synthetic(
     treated: str,
     *,

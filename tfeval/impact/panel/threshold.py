@@ -15,7 +15,7 @@ import pandas as pd
 from tfeval.cohort.analysis_table import CAVEATS, Cohort
 from tfeval.display.names import plain
 from tfeval.display.rich import Rich
-from tfeval.errors import ParameterError, names_settings
+from tfeval.errors import ParameterError
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
 from tfeval.impact.inference.rules import ESTIMATED, FEWEST_SUPPORT
@@ -247,7 +247,6 @@ class Threshold(Rich):
         return f"Threshold: {self.running} at {self.cutoff:g}, {', '.join(how)}"
 
 
-@names_settings
 def threshold(
     records: pd.DataFrame | Study | Cohort,
     running: str,

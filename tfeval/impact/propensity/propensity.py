@@ -11,7 +11,7 @@ import pandas as pd
 
 from tfeval.display.rich import Rich
 from tfeval.display.tables import exact_count, safe_count
-from tfeval.errors import DataError, ParameterError, names_settings
+from tfeval.errors import DataError, ParameterError
 from tfeval.impact.propensity.logit import fit_logit, linear_out_of_fold, scores
 from tfeval.impact.study.checks import sources_of
 from tfeval.impact.study.study import Study, check_study
@@ -263,7 +263,6 @@ class Propensity(Rich):
         return f"Propensity: {self.model}{cross}, {safe_count(len(self.score))} units"
 
 
-@names_settings
 def fit_propensity(
     study: Study, model: str | Classifier = "logit", *, folds: int | None = None, seed: int = 1
 ) -> Propensity:

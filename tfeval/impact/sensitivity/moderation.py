@@ -15,7 +15,7 @@ from tfeval.cohort.analysis_table import Cohort
 from tfeval.display.names import CORRECTIONS, SIMULATED
 from tfeval.display.rich import Rich, Tabled
 from tfeval.display.tables import THRESHOLD, Table, table
-from tfeval.errors import ParameterError, names_settings, suggest
+from tfeval.errors import ParameterError, suggest
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
 from tfeval.impact.effects.effects import Effects
@@ -295,7 +295,6 @@ def _interval(row: Mapping[Any, Any]) -> str:
     return with_interval(row["estimate"], row["conf_low"], row["conf_high"], digits)
 
 
-@names_settings
 def heterogeneity(
     study: Study,
     outcomes: pd.DataFrame | pd.Series | Cohort,

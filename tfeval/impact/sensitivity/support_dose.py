@@ -14,7 +14,7 @@ import pandas as pd
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.display.rich import Rich
 from tfeval.display.tables import exact_count, safe_count
-from tfeval.errors import DataError, ParameterError, in_own_words, names_settings, suggest
+from tfeval.errors import DataError, ParameterError, in_own_words, suggest
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
 from tfeval.impact.inference.rules import (
@@ -253,7 +253,6 @@ def _bounds(fit: Regression | str, several: list[float], alpha: float) -> list[d
     return rows
 
 
-@names_settings
 def support_dose(
     records: pd.DataFrame | Cohort,
     dose: str = SUPPORT_MONTHS,

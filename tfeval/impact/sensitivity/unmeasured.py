@@ -10,7 +10,7 @@ import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.display.tables import THRESHOLD
-from tfeval.errors import ParameterError, check_choice, names_settings, suggest
+from tfeval.errors import ParameterError, check_choice, suggest
 from tfeval.impact.design.design import Design
 from tfeval.impact.effects.columns import KEYS
 from tfeval.impact.effects.effects import Effects
@@ -34,7 +34,6 @@ YARDSTICKS = ("before", "design")
 _EFFECT = ("status", "estimate", "std_error", "conf_low", "conf_high")
 
 
-@names_settings
 def sensitivity(
     design: Design,
     outcomes: pd.DataFrame | pd.Series | Cohort,
@@ -218,7 +217,6 @@ def _check_estimand(design: Design, effects: Effects) -> None:
         )
 
 
-@names_settings
 def unobserved(
     design: Design,
     outcomes: pd.DataFrame | pd.Series | Cohort,

@@ -14,7 +14,7 @@ from tfeval.cohort.analysis_table import Cohort, Origin, origin_of
 from tfeval.cohort.expressions import evaluated
 from tfeval.display.rich import Rich
 from tfeval.display.tables import safe_count
-from tfeval.errors import DataError, ParameterError, names_settings, suggest
+from tfeval.errors import DataError, ParameterError, suggest
 from tfeval.impact.study.censoring import CENSORED, LEFT_OUT, followed
 from tfeval.impact.study.checks import (
     FEWEST,
@@ -282,7 +282,6 @@ def check_study(given: object, verb: str) -> None:
         )
 
 
-@names_settings
 def study(
     records: pd.DataFrame | Cohort | str | Path,
     *,

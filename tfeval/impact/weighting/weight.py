@@ -10,7 +10,7 @@ import numpy as np
 
 from tfeval.display.names import DESIGNS, ESTIMANDS, capital
 from tfeval.display.tables import safe_count
-from tfeval.errors import DataError, ParameterError, names_settings, suggest
+from tfeval.errors import DataError, ParameterError, suggest
 from tfeval.impact.design.design import KEPT, LONE_STRATUM, OFF_SUPPORT, TRIMMED, Design, of_whole
 from tfeval.impact.propensity.propensity import Classifier, Propensity, fit_propensity, on_support
 from tfeval.impact.study.blocks import of_rows, rows_that_count
@@ -78,7 +78,6 @@ METHODS = {
 MUCH = 0.05
 
 
-@names_settings
 def weight(
     study: Study,
     method: str = "inverse_propensity",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tfeval.errors import DataError, check_choice, names_settings
+from tfeval.errors import DataError, check_choice
 from tfeval.impact.design.design import KEPT, NOT_ASKED, Design, WeightModel
 from tfeval.impact.propensity.newton import (
     NEAR,
@@ -29,7 +29,6 @@ from tfeval.impact.study.study import Study, check_study
 ESTIMANDS = ("ATT", "ATE", "ATC")
 
 
-@names_settings
 def unweighted(study: Study, estimand: str = "ATT") -> Design:
     """Compare everybody treated with everybody who was not, as they are.
 
