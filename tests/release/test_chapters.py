@@ -13,7 +13,7 @@ import tfeval
 from tfeval.display import release_words as words
 from tfeval.release import chapters
 from tfeval.release.pages import COLUMNS, pages_of
-from tfeval.release.values import Numbers, write_records
+from tfeval.release.values import Numbers, moved_words, write_records
 
 #: England's effects, errors and units, each a multiple of its unit.
 EFFECTS = {"offences": (-0.25, 0.0625, 2**-4), "out_of_work": (-8.0, 2.0, 2.0),
@@ -142,3 +142,15 @@ def test_a_cell_that_reads_records_fails_for_want_of_them(register):
     for text in ("tf.records_of(extract, phase)", "found", "extract"):
         assert chapters._shown("04_impact", text, numbers, {"tf": tfeval}) == chapters._STAYS
     assert chapters._shown("04_impact", "1 + 1", numbers, {}) == 2
+
+
+def test_an_effect_that_rounding_may_have_moved_is_marked(pages, register):
+    # Units of a sixteenth, two and one beside errors of a sixteenth, two and a half.
+    said = "Children looked after 1.04; Proven offences 0.52; Out-of-work benefits 0.52"
+    for name in ("index.html", "04_impact.html"):
+        assert f"by so much at most: {said}" in texts(pages[name]), name
+    narrow = register.assign(unit=register["unit"].replace({"1.0": "0.03125", "2.0": "0.125"}))
+    own = narrow[narrow["kind"].eq("effect") & narrow["error"].ne("")]
+    (line,) = moved_words(own[own["outcome"].isin(list(EFFECTS))])
+    assert line.endswith("Proven offences 0.52. The others by a tenth at most.")
+    assert moved_words(own[own["outcome"].eq("looked_after")]) == [words.MOVED_LITTLE]
