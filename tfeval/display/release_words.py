@@ -104,6 +104,8 @@ def number_words(number: str, outcome: str) -> str:
     return COUNTED.get(first, "{outcome}").format(outcome=outcome)
 
 
+#: In the place of a text that whoever ran a report wrote.
+SOURCE_INSIDE = "a source that is told inside"
 #: What a release says of itself, beside its choices.
 EARLIER = "earlier"
 
