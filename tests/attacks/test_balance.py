@@ -20,7 +20,7 @@ def people(odd: int, scale: float = 1.0, size: int = 40_000) -> tuple[np.ndarray
     rng = np.random.default_rng(3)
     treated = np.arange(size) < size // 2
     values = rng.gamma(2.0, scale, size) + 0.5 * scale * treated
-    values[:odd] = 2_000.0 * scale * (1 + np.arange(odd))
+    values[:odd] = 20_000.0 * scale * (1 + np.arange(odd))
     return values, treated
 
 
