@@ -11,9 +11,10 @@ from bs4 import BeautifulSoup
 
 import tfeval
 from tfeval.display import release_words as words
+from tfeval.programme.claims import authorities
 from tfeval.release import chapters
 from tfeval.release.pages import COLUMNS, pages_of
-from tfeval.release.values import Numbers, moved_words, write_records
+from tfeval.release.values import Numbers, areas_of, moved_words, write_records
 
 #: England's effects, errors and units, each a multiple of its unit.
 EFFECTS = {"offences": (-0.25, 0.0625, 2**-4), "out_of_work": (-8.0, 2.0, 2.0),
@@ -154,3 +155,18 @@ def test_an_effect_that_rounding_may_have_moved_is_marked(pages, register):
     (line,) = moved_words(own[own["outcome"].isin(list(EFFECTS))])
     assert line.endswith("Proven offences 0.52. The others by a tenth at most.")
     assert moved_words(own[own["outcome"].eq("looked_after")]) == [words.MOVED_LITTLE]
+
+
+def test_an_area_s_effect_is_pooled_where_few_compared_families_live_there(register):
+    rows, number = [], "effect:offences:nearest:difference:ATT:capped"
+    for place, code in enumerate(list(authorities())[:4]):
+        place_of = {"level": "authority", "area": code, "name": code, "outcome": "offences"}
+        rows.append(row("effect", number, f"{place / 8 - 0.25}", error="0.125", unit="0.125",
+                        low="-0.5", high="0.5", **place_of))  # fmt: skip
+        rows.append(row("count", "known:offences", "40", "treated", **place_of))
+        few = {"shown": "no", "unit": ""} if place == 0 else {}
+        beside = "" if place == 0 else "30"
+        rows.append(row("count", "known:offences", beside, "comparison", **(place_of | few)))
+    both = pd.concat([register, pd.DataFrame(rows)], ignore_index=True)
+    pooled = areas_of(Numbers(both, ABOUT))["offences"].to_frame()
+    assert len(pooled) == 4 and not pooled["hidden"].any()

@@ -152,11 +152,12 @@ def _choices(report: Path) -> dict[str, object]:
     """Return the parameters of a report that may leave: first of the pages that have cells."""
     folders = [path.parent for path in sorted(report.glob("*/manifest.json"))]
     folders.sort(key=lambda folder: not (folder / FILE).exists())
-    choices: dict[str, object] = {}
+    allowed, choices = told(), dict[str, object]()
     for manifest in filter(None, map(read_manifest, folders)):
         for name, item in manifest["parameters"].items():
-            choices.setdefault(name, item["value"])
-    return {name: value for name, value in choices.items() if name in told()}
+            if name in allowed:
+                choices.setdefault(name, item["value"])
+    return choices
 
 
 def _stays(reports: Path) -> list[str]:
