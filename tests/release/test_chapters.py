@@ -14,7 +14,7 @@ from tfeval.display import release_words as words
 from tfeval.programme.claims import authorities
 from tfeval.release import chapters
 from tfeval.release.pages import COLUMNS, pages_of
-from tfeval.release.values import Numbers, areas_of, moved_words, write_records
+from tfeval.release.values import Numbers, areas_of, moved_words, verdict_of, write_records
 
 #: England's effects, errors and units, each a multiple of its unit.
 EFFECTS = {"offences": (-0.25, 0.0625, 2**-4), "out_of_work": (-8.0, 2.0, 2.0),
@@ -115,6 +115,9 @@ def test_the_summary_of_groups_that_are_not_alike_claims_no_cause(register, tmp_
     apart = register.assign(value=register["value"].replace("0.06", "0.6"))
     said = chapters.effects_headline(Numbers(apart, ABOUT))
     assert "NOT ALIKE" in said and "can be told" not in said
+    # Rounded so coarsely it says nothing of balance, whatever it says.
+    coarse = pd.DataFrame([row("balance", "balance:after:odd", "0.5", unit="0.5", outcome="odd")])
+    assert verdict_of(Numbers(pd.concat([register, coarse]), ABOUT)) == "balanced"
     write_records(tmp_path, Numbers(apart, ABOUT), said)
     assert "NOT ALIKE" in (tmp_path / "04_impact" / "records.json").read_text()
 

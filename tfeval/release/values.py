@@ -25,7 +25,7 @@ from tfeval.impact.plan.analysis_plan import read_plan
 from tfeval.impact.study.censoring import CENSORING
 from tfeval.programme import outcomes as registry
 from tfeval.programme.outcomes import outcome_label, outcome_words
-from tfeval.release.keys import MARKED, moves
+from tfeval.release.keys import MARKED, REACH, moves
 from tfeval.report.chapters.areas import (
     AreasByOutcome,
     areas_record,
@@ -228,10 +228,20 @@ def balance_of(numbers: Numbers) -> pd.DataFrame:
     return wide.reindex(columns=["before", "after"]).reset_index()
 
 
+def differences_of(numbers: Numbers) -> pd.Series:
+    """Return the differences after the design, in size, that rounding leaves fine enough to judge.
+
+    A number that rounding may have moved by more than the limit of balance says nothing of it.
+    """
+    rows = numbers.of("balance")
+    fine = REACH * rows["unit"] <= THRESHOLDS["smd"]
+    return rows.loc[fine & rows["number"].str.startswith("balance:after:"), "value"].abs()
+
+
 def verdict_of(numbers: Numbers) -> str:
     """Return whether the groups are alike, by the released differences after the design alone."""
-    after = balance_of(numbers)["after"].abs()
-    if after.empty or after.isna().all() or after.max() > THRESHOLDS["smd_limit"]:
+    after = differences_of(numbers)
+    if after.empty or after.max() > THRESHOLDS["smd_limit"]:
         return NOT_BALANCED
     return BALANCED if after.max() <= THRESHOLDS["smd"] else PARTLY
 
@@ -263,10 +273,10 @@ def write_records(folder: Path, numbers: Numbers, headline: str = "") -> None:
     headline : str
         Of chapter 4, if any effect of it is released.
     """
-    verdict, balance = verdict_of(numbers), balance_of(numbers)
-    if not balance.empty:
+    verdict, differences = verdict_of(numbers), differences_of(numbers)
+    if not differences.empty:
         facts: dict[str, Any] = {"verdict": verdict}
-        facts |= {"largest_difference": float(balance["after"].abs().max())}
+        facts |= {"largest_difference": float(differences.max())}
         estimands = [str(one).split(":")[4] for one in numbers.of("effect")["number"]]
         facts |= {"estimand": estimands[0]} if estimands else {}
         _write(folder, COMPARISON, numbers, facts, {})
