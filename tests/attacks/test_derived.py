@@ -66,9 +66,30 @@ def test_a_mean_does_not_say_that_a_hidden_count_is_ten(monkeypatch):
     values = [*small, *(families(80, 40) for _ in range(3))]
     made = cells(values)
     on = programming(released(made, ledger()), numbers=NUMBERS)
-    monkeypatch.setattr(layer, "counts_behind", lambda frame: {})
+    monkeypatch.setattr(layer, "counts_behind", lambda *_: {})
     off = programming(released(made, ledger()), numbers=NUMBERS)
     assert off[0] >= 1 and on[0] == 0 and on[1] >= 1
+
+
+@pytest.mark.parametrize("elsewhere", [0, 9, 10])
+def test_an_effect_says_nothing_of_an_area_whose_partners_live_elsewhere(elsewhere):
+    # 40 of the programme in A beside 40 compared, of whom some live in B; 40 more live in A.
+    code = np.repeat(["A", "A", "B"], [40, 80 - elsewhere, elsewhere])
+    treated = np.arange(120) < 40
+    maker = Maker(range(120), code, {"A": "R", "B": "R"})
+    place = {"level": "authority", "area": "A", "parent": "R", "months": 12}
+    for arm, own in (("treated", treated), ("comparison", ~treated)):
+        add_counts(maker, np.tile([0.0, 2.0], 60), own & (code == "A"), "offences", "",
+                   name="offences", arm=arm, **place)  # fmt: skip
+    partners = treated | (np.arange(120) >= 80)
+    maker.add(partners, kind="effect", number="effect:offences:nearest:difference:ATT", arm="both",
+              **place)  # fmt: skip
+    made = maker.made()
+    frame = made.frame.assign(guarded=made.frame["outcome"].eq("offences"), when="12")
+    sets = [made.rows_of(one) for one in range(len(made.starts) - 1)]
+    (counts,) = layer.counts_behind(frame, sets).values()
+    arms = {"treated", "comparison"} if elsewhere < 10 else {"treated"}
+    assert set(frame["arm"].iloc[counts]) == arms
 
 
 def test_one_set_has_one_number_in_two_reports_of_a_release(monkeypatch):

@@ -2,7 +2,8 @@
 
 Pairs of simulated families are drawn anew to the size of England and of large authorities; by
 area values are capped. For each size: the unit in standard errors, how far an effect can move and
-moves on average, what rounding adds to the variance, and how many effects are hidden.
+moves on average, what rounding adds to the variance, and how many effects are hidden. Of England
+also what a cap like that of areas would do: how far it moves an effect, to another one.
 """
 
 from __future__ import annotations
@@ -52,14 +53,23 @@ def main() -> None:
                 unit, error = unit_and_error(drawn)
                 added = (unit / error) ** 2 * (1 / 12 + NOISE**2 / 3)
                 rows.append((unit / error, added))
-                of.setdefault(str(name), []).append(added)
+                of.setdefault(str(name), []).append(REACH * unit / error)
         unit, added = np.array(rows).T
         print(f"{where}, {count:,} pairs: unit {np.median(unit):.2f} errors ({unit.min():.2f} to "
               f"{unit.max():.2f}); moves by {REACH * unit.max():.2f} errors at most, "
               f"{np.sqrt((unit**2).mean() / 12):.2f} in the quadratic mean; variance "
               f"+{np.median(added):.1%} ({added.min():.1%} to {added.max():.1%}); "
               f"{hidden} of {hidden + len(rows)} hidden")  # fmt: skip
-        print("  " + ", ".join(f"{name} +{np.median(one):.1%}" for name, one in of.items()))
+        print("  " + ", ".join(f"{name} {np.median(one):.2f}" for name, one in of.items()))
+    for name in outcomes:
+        whole = outcomes[name].to_numpy(dtype=float)
+        arms = [own[~np.isnan(own)] for own in (whole[kept & treated], whole[kept & ~treated])]
+        cap = cap_of(np.concatenate(arms))
+        cut = arms if cap is None else [own.clip(max=cap.at) for own in arms]
+        (one, other), (first, second) = ([own.mean() for own in pair] for pair in (cut, arms))
+        error = np.sqrt(sum(own.var() for own in arms) / SIZES["England"])
+        if moved := abs(one - other - first + second) / error:
+            print(f"  {name}: top-coded, England's effect moves by {moved:.2f} errors")
 
 
 if __name__ == "__main__":

@@ -11,9 +11,10 @@ from bs4 import BeautifulSoup
 
 import tfeval
 from tfeval.display import release_words as words
+from tfeval.programme.claims import authorities
 from tfeval.release import chapters
 from tfeval.release.pages import COLUMNS, pages_of
-from tfeval.release.values import Numbers, write_records
+from tfeval.release.values import Numbers, areas_of, moved_words, verdict_of, write_records
 
 #: England's effects, errors and units, each a multiple of its unit.
 EFFECTS = {"offences": (-0.25, 0.0625, 2**-4), "out_of_work": (-8.0, 2.0, 2.0),
@@ -114,6 +115,9 @@ def test_the_summary_of_groups_that_are_not_alike_claims_no_cause(register, tmp_
     apart = register.assign(value=register["value"].replace("0.06", "0.6"))
     said = chapters.effects_headline(Numbers(apart, ABOUT))
     assert "NOT ALIKE" in said and "can be told" not in said
+    # Rounded so coarsely it says nothing of balance, whatever it says.
+    coarse = pd.DataFrame([row("balance", "balance:after:odd", "0.5", unit="0.5", outcome="odd")])
+    assert verdict_of(Numbers(pd.concat([register, coarse]), ABOUT)) == "balanced"
     write_records(tmp_path, Numbers(apart, ABOUT), said)
     assert "NOT ALIKE" in (tmp_path / "04_impact" / "records.json").read_text()
 
@@ -142,3 +146,30 @@ def test_a_cell_that_reads_records_fails_for_want_of_them(register):
     for text in ("tf.records_of(extract, phase)", "found", "extract"):
         assert chapters._shown("04_impact", text, numbers, {"tf": tfeval}) == chapters._STAYS
     assert chapters._shown("04_impact", "1 + 1", numbers, {}) == 2
+
+
+def test_an_effect_that_rounding_may_have_moved_is_marked(pages, register):
+    # Units of a sixteenth, two and one beside errors of a sixteenth, two and a half.
+    said = "Children looked after 1.04; Proven offences 0.52; Out-of-work benefits 0.52"
+    for name in ("index.html", "04_impact.html"):
+        assert f"by so much at most: {said}" in texts(pages[name]), name
+    narrow = register.assign(unit=register["unit"].replace({"1.0": "0.03125", "2.0": "0.125"}))
+    own = narrow[narrow["kind"].eq("effect") & narrow["error"].ne("")]
+    (line,) = moved_words(own[own["outcome"].isin(list(EFFECTS))])
+    assert line.endswith("Proven offences 0.52. The others by a tenth at most.")
+    assert moved_words(own[own["outcome"].eq("looked_after")]) == [words.MOVED_LITTLE]
+
+
+def test_an_area_s_effect_is_pooled_where_few_compared_families_live_there(register):
+    rows, number = [], "effect:offences:nearest:difference:ATT:capped"
+    for place, code in enumerate(list(authorities())[:4]):
+        place_of = {"level": "authority", "area": code, "name": code, "outcome": "offences"}
+        rows.append(row("effect", number, f"{place / 8 - 0.25}", error="0.125", unit="0.125",
+                        low="-0.5", high="0.5", **place_of))  # fmt: skip
+        rows.append(row("count", "known:offences", "40", "treated", **place_of))
+        few = {"shown": "no", "unit": ""} if place == 0 else {}
+        beside = "" if place == 0 else "30"
+        rows.append(row("count", "known:offences", beside, "comparison", **(place_of | few)))
+    both = pd.concat([register, pd.DataFrame(rows)], ignore_index=True)
+    pooled = areas_of(Numbers(both, ABOUT))["offences"].to_frame()
+    assert len(pooled) == 4 and not pooled["hidden"].any()

@@ -23,7 +23,7 @@ from tfeval.release.ledger import Ledger
 from tfeval.release.pages import read_register, register_of
 from tfeval.release.release import Release, _name_outside, release
 from tfeval.release.released import release_cells
-from tfeval.release.scan import faults, near
+from tfeval.release.scan import _about, faults, near
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +195,15 @@ def test_choices_that_are_none_are_found(done):
         path.write_text(before)
 
 
+def test_a_choice_is_as_the_chapters_write_it():
+    good = {"horizon": "12", "earlier": "no", "optimism_bias": "B=0.2",
+            "optimism_bias_source": "a source that is told inside"}  # fmt: skip
+    assert list(_about(good)) == []
+    for name, value in (("horizon", " 12 "), ("earlier", "Smith"), ("optimism_bias", "B = 0.2"),
+                        ("optimism_bias_source", "=1+1")):  # fmt: skip
+        assert "cannot have" in next(_about(good | {name: value})), name
+
+
 def test_complements_are_found(done):
     # A region of about 50 with five authorities of ten at least leaves little for the sixth.
     def give_away(frame):
@@ -314,5 +323,7 @@ def test_what_a_report_is_called_outside_has_nothing_of_an_extract():
     ]
     names: list[str] = []
     for scope in scopes:
-        names.append(_name_outside(scope, names))
+        names.append(_name_outside(scope, {"caliper": 0.19}, names))
     assert names == ["national--caliper-0.19", "national--caliper-0.19--2", "kent", "report"]
+    # Somebody may have named the folder himself.
+    assert _name_outside("kent--caliper-smith", {"caliper": 0.19}, []) == "kent"

@@ -38,6 +38,7 @@ TITLE = "Released results of linked records"
 MORE = {"capped": ", top-coded", "before": ", of the year before", "after": ", all followed"}
 HIDDEN = "hidden"
 NO_INTERVAL = "no interval"
+NOT_KNOWN = "not known"
 READ = (
     "Every number here was released as a cell and stands in cells.csv. Counts go to the nearest "
     "ten. A mean or an effect goes to a unit so wide that no family makes a tenth of it and that "
@@ -68,6 +69,18 @@ FROM_CELLS_SHORT = "from released cells"
 NO_WORKBOOK = "The spreadsheet stays inside: every pound here follows from released effects."
 AREA_NUMBERS = "Released numbers"
 SHARE_OF_ERROR = "Of the squared errors of effects {where}, rounding makes {share} (the median)."
+#: How far rounding may have moved effects, in units of their error.
+MOVED_BY = "Rounding moves it by, in errors, at most"
+MOVED = (
+    "Rounding may have moved these effects by more than a tenth of their error, and by so much at "
+    "most: {effects}."
+)
+MOVED_OTHERS = " The others by a tenth at most."
+MOVED_LITTLE = "Rounding has moved no effect by more than a tenth of its error."
+MOVED_EARLIER = (
+    "Of nearly the same families an earlier release said some numbers, which stand here: these may "
+    "be one unit further off."
+)
 HERE, BY_AUTHORITY = "shown here", "of authorities"
 SIMULATED_NOTE = "From simulated records: no number here is a finding about the programme."
 
@@ -91,6 +104,8 @@ def number_words(number: str, outcome: str) -> str:
     return COUNTED.get(first, "{outcome}").format(outcome=outcome)
 
 
+#: In the place of a text that whoever ran a report wrote.
+SOURCE_INSIDE = "a source that is told inside"
 #: What a release says of itself, beside its choices.
 EARLIER = "earlier"
 

@@ -63,6 +63,8 @@ _EXTRACT, _RECORDS = "extract", "records"
 _FEWEST = 20
 #: Choices of what a page shows, and of what lies elsewhere: none of a release's.
 _NOT_TOLD = frozenset({_EXTRACT, _RECORDS, AREA, REGION, "audit"})
+#: Parameters that may say anything, and what stands for it: a text of the package's own.
+FREE_TEXT: Mapping[str, str] = {"optimism_bias_source": words.SOURCE_INSIDE}
 
 
 @dataclass(frozen=True)
@@ -287,6 +289,19 @@ def _output(shown: Any) -> dict[str, Any]:
     return {"output_type": "display_data", "data": data, "metadata": metadata}
 
 
-def told(name: str) -> frozenset[str]:
-    """Return the parameters of a chapter that a release may tell."""
-    return frozenset(chosen(name, {})) - _NOT_TOLD
+def told() -> frozenset[str]:
+    """Return the parameters of chapters that a release may tell."""
+    return frozenset[str]().union(*(chosen(name, {}) for name in CHAPTERS)) - _NOT_TOLD
+
+
+def told_as(name: str, value: object) -> str:
+    """Return a parameter's value as a release tells it: of a free text that there is one.
+
+    Examples
+    --------
+    >>> told_as("caliper", 0.2), told_as("optimism_bias_source", "")
+    ('0.2', '')
+    >>> told_as("optimism_bias_source", "=cmd|' /C calc'!A0")
+    'a source that is told inside'
+    """
+    return FREE_TEXT[name] if value and name in FREE_TEXT else str(value)

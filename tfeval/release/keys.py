@@ -26,6 +26,8 @@ PROTECTED = 2.0
 NOISE, MOVED = 0.02, 0.48
 #: How far the exact value may lie from a released one, in units.
 REACH = 0.5 + NOISE
+#: An effect that rounding may move by more of its error is marked on its page.
+MARKED = 0.1
 
 
 def record_keys(families: np.ndarray, key: bytes) -> np.ndarray:
@@ -111,6 +113,18 @@ def rounded(value: float, unit: float, drawn: float) -> float:
     (10.0, 10.0, 20.0)
     """
     return float(unit * math.floor(value / unit + drawn + 0.5))
+
+
+def moves(unit: str | float, error: str | float) -> float:
+    """Return how far rounding may have moved an effect at most, in units of its error.
+
+    Examples
+    --------
+    >>> round(moves(0.25, 1.0), 2), moves("0.25", "")
+    (0.13, nan)
+    """
+    known = float(error or math.nan)
+    return REACH * float(unit) / known if known > 0 else math.nan
 
 
 def digits_of(unit: float) -> int:

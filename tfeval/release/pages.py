@@ -18,10 +18,11 @@ from tfeval.display import release_words as words
 from tfeval.display.tables import THRESHOLD
 from tfeval.errors import TfevalError
 from tfeval.programme.claims import authorities
-from tfeval.programme.outcomes import outcome_label
 from tfeval.release.chapters import Pages, pages_made
+from tfeval.release.keys import moves
 from tfeval.release.ledger import error_words
 from tfeval.release.released import Released, ends, printed
+from tfeval.release.values import moved_words, outcome_name
 from tfeval.report.plan import reading_place
 
 REGISTER, ABOUT, INDEX = "cells.csv", "about.csv", "index.html"
@@ -114,7 +115,9 @@ def pages_of(register: pd.DataFrame, about: Mapping[str, str]) -> dict[str, str]
     titles = [(f"{name}.html", title) for name, (title, _) in made.chapters.items()]
     listed = {words.CHAPTERS: sorted(titles, key=lambda one: reading_place(one[0][:-5])),
               words.AREAS: [(area.file, area.name) for area in made.areas]}  # fmt: skip
-    lines = [*words.READ, *_rounding(england), *_rounding(areas, words.BY_AUTHORITY)]
+    effects = england[england["kind"].eq("effect") & england["shown"].eq("yes")]
+    lines = [*words.READ, *moved_words(effects), *_rounding(england),
+             *_rounding(areas, words.BY_AUTHORITY)]  # fmt: skip
     files[INDEX] = _page(words.TITLE, england, about, [*lines, *words.STAY_INSIDE], listed)
     return files
 
@@ -188,10 +191,14 @@ def _table(kind: str, rows: pd.DataFrame) -> dict[str, Any] | None:
         units = [f"{float(one):.2g}" for one in dict.fromkeys(group["unit"]) if one]
         rounded = {"id": "", "text": " and ".join(units) or words.HIDDEN, "more": ""}
         extra = [rounded] if kind in ("mean", "effect") else []
+        if kind == "effect":
+            far = moves(first["unit"] or 0.0, first["error"])
+            text = words.HIDDEN if first["shown"] != "yes" else f"{far:.2f}"
+            extra.append({"id": "", "text": text.replace("nan", words.NOT_KNOWN), "more": ""})
         made.append({"label": _label(kind, str(number), first), "cells": [*cells, *extra]})
     headings = [words.ARMS[arm] for arm in arms]
     if kind in ("mean", "effect"):
-        headings.append("Rounded to")
+        headings += ["Rounded to", words.MOVED_BY][: 1 + (kind == "effect")]
     return {"title": words.TABLES[kind], "columns": ["What", *headings], "rows": made}
 
 
@@ -212,17 +219,6 @@ def _label(kind: str, number: str, row: pd.Series) -> str:
         return f"{outcome_name(row['outcome'])}{unit}{said}"
     named = outcome_name(parts[-1]) if len(parts) > 1 else ""
     return words.number_words(number, named) + said
-
-
-def outcome_name(name: str) -> str:
-    """Return an outcome's or a result's name for readers."""
-    if name in words.RESULTS:
-        return words.RESULTS[name]
-    try:
-        return outcome_label(name)
-    except TfevalError:
-        text = name.replace("_", " ")
-        return text[:1].upper() + text[1:]
 
 
 def is_multiple(value: str, unit: float) -> bool:

@@ -6,13 +6,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
-from typing import Any
 
 from tfeval.errors import ReportError, TfevalError
 from tfeval.programme.claims import authorities, regions
 from tfeval.records.private import written_whole
-from tfeval.release.chapters import CHAPTERS
-from tfeval.release.chapters import told as parameters_told
+from tfeval.release.chapters import FREE_TEXT, told, told_as
 from tfeval.release.checker import write_checker
 from tfeval.release.ledger import Ledger
 from tfeval.release.pages import EARLIER, INDEX, REGISTER, count_of, files_of, index_of, register_of
@@ -20,7 +18,7 @@ from tfeval.release.released import Released, release_cells
 from tfeval.release.scan import faults
 from tfeval.report.cells import FILE, read_cells, together
 from tfeval.report.fingerprint import close_to_others, file_hash, read_manifest
-from tfeval.report.plan import area_folder
+from tfeval.report.plan import area_folder, slug
 
 CHECKER = "checker"
 _TOLD_FAULTS = 5
@@ -85,14 +83,14 @@ def release(reports: Path, outside: Path, ledger: Path) -> Release:
     book = Ledger(ledger)
     made: dict[str, Released] = {}
     with written_whole(outside, private=True) as (draft,):
-        pages_of = [(scope, folder) for scope, pages in scopes.items() for folder, _ in pages]
+        pages_of = [(scope, folder) for scope, pages in scopes.items() for folder in pages]
         cells = together((read_cells(folder / FILE) for _, folder in pages_of),
                          [scope for scope, _ in pages_of])  # fmt: skip
         whole = release_cells(cells, book)
         for scope, pages in scopes.items():
             made[scope] = whole.of(scope)
             (draft / scope).mkdir(mode=0o700)
-            about = _about(pages, made[scope])
+            about = _about(_choices(pages[0].parent), made[scope])
             for name, text in files_of(register_of(made[scope]), about).items():
                 _write(draft / scope / name, text)
             book.add_table(file_hash(draft / scope / REGISTER))
@@ -119,12 +117,9 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-Pages = list[tuple[Path, Mapping[str, Any]]]
-
-
-def _scopes(reports: Path) -> dict[str, Pages]:
-    """Return by report the pages that have cells, as they were made."""
-    scopes: dict[str, Pages] = {}
+def _scopes(reports: Path) -> dict[str, list[Path]]:
+    """Return by report the folders of the pages that have cells, as they were made."""
+    scopes: dict[str, list[Path]] = {}
     names: dict[str, str] = {}
     for path in sorted(reports.glob(f"[!.]*/[!.]*/{FILE}")):
         manifest = read_manifest(path.parent)
@@ -134,26 +129,35 @@ def _scopes(reports: Path) -> dict[str, Pages]:
             raise TfevalError(f"{path} is not as its page made it: run the page again.")
         own = path.parent.parent.name
         if own not in names:
-            names[own] = _name_outside(own, set(names.values()))
-        scopes.setdefault(names[own], []).append((path.parent, manifest))
+            names[own] = _name_outside(own, _choices(path.parent.parent), set(names.values()))
+        scopes.setdefault(names[own], []).append(path.parent)
     return scopes
 
 
-def _name_outside(scope: str, taken: Collection[str]) -> str:
+def _name_outside(scope: str, choices: Mapping[str, object], taken: Collection[str]) -> str:
     """Return what a report is called outside: by its area and the choices that leave alone.
 
-    A folder of an extract's report has the extract's name, and a hash of where it lies.
+    A folder of an extract's report has the extract's name, and a hash of where it lies; and
+    anybody may name a folder.
     """
     area, *parts = scope.split("--")
     known = {"national", *map(area_folder, [*authorities().values(), *regions()])}
-    kept = [one for one in parts if one.partition("-")[0] in _choices()]
-    name = "--".join([area if area in known else "report", *kept])
+    own = {f"{name}-{slug(value)}" for name, value in choices.items() if name not in FREE_TEXT}
+    name = "--".join([area if area in known else "report", *(one for one in parts if one in own)])
     others = (f"{name}--{number}" for number in count(2))
     return next(one for one in chain([name], others) if one not in taken)
 
 
-def _choices() -> frozenset[str]:
-    return frozenset[str]().union(*map(parameters_told, CHAPTERS))
+def _choices(report: Path) -> dict[str, object]:
+    """Return the parameters of a report that may leave: first of the pages that have cells."""
+    folders = [path.parent for path in sorted(report.glob("*/manifest.json"))]
+    folders.sort(key=lambda folder: not (folder / FILE).exists())
+    allowed, choices = told(), dict[str, object]()
+    for manifest in filter(None, map(read_manifest, folders)):
+        for name, item in manifest["parameters"].items():
+            if name in allowed:
+                choices.setdefault(name, item["value"])
+    return choices
 
 
 def _stays(reports: Path) -> list[str]:
@@ -162,16 +166,8 @@ def _stays(reports: Path) -> list[str]:
     return sorted({str(one["title"]) for one in manifests if one})
 
 
-def _about(pages: Pages, released: Released) -> dict[str, str]:
-    choices: dict[str, str] = {}
-    beside = pages[0][0].parent.glob("*/manifest.json")
-    manifests = [manifest for _, manifest in pages]
-    manifests += [one for path in sorted(beside) if (one := read_manifest(path.parent))]
-    allowed = _choices()
-    for manifest in manifests:
-        for name, item in manifest["parameters"].items():
-            if name in allowed:
-                choices.setdefault(name, str(item["value"]))
+def _about(choices: Mapping[str, object], released: Released) -> dict[str, str]:
     again = bool((released.frame["apart"] >= 0).any())
-    return choices | {"simulated": "yes" if released.simulated else "no",
-                      EARLIER: "yes" if again else "no"}  # fmt: skip
+    return {name: told_as(name, value) for name, value in choices.items()} | {
+        "simulated": "yes" if released.simulated else "no", EARLIER: "yes" if again else "no",
+    }  # fmt: skip

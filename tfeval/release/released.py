@@ -95,7 +95,7 @@ def release_cells(cells: Cells, ledger: Ledger) -> Released:
     frame["reason"] = np.where(frame["sensitive"], SMALL, np.where(no_unit, NO_UNIT, ""))
     fresh = _say(frame, sets, ledger)
     frame["same"] = copies(frame)
-    behind = counts_behind(frame)
+    behind = counts_behind(frame, sets)
     frame["at_least"] = _at_least(frame, behind)
     more, reached = hide_more(frame, *across(frame, sets), behind)
     frame.loc[more, "reason"] = SECONDARY
@@ -186,10 +186,11 @@ def copies(frame: pd.DataFrame) -> np.ndarray:
     return same
 
 
-def counts_behind(frame: pd.DataFrame) -> dict[int, list[int]]:
+def counts_behind(frame: pd.DataFrame, sets: list[np.ndarray]) -> dict[int, list[int]]:
     """Return the rows of the counts that each mean and effect says something of.
 
-    Of a mean those whose outcome is known and those with it; of an effect those of both groups.
+    Of a mean those whose outcome is known and those with it; of an effect those of both groups,
+    but where ten or more of those compared live elsewhere: then it says nothing of the area's.
     """
     at = ["when", "area", "arm"]
     counts = frame[frame["kind"] == "count"]
@@ -197,6 +198,7 @@ def counts_behind(frame: pd.DataFrame) -> dict[int, list[int]]:
                     strict=True))  # fmt: skip
     guarded = counts.loc[counts["guarded"], ["number", "base"]].astype(str).drop_duplicates()
     names = {number: (number, base) for number, base in guarded.itertuples(index=False)}
+    whose = frame["set"].to_numpy()
     behind = {}
     made = frame[frame["kind"].isin(["mean", "effect"])]
     for row, number, when, area, arm in made[["number", *at]].itertuples():
@@ -207,6 +209,12 @@ def counts_behind(frame: pd.DataFrame) -> dict[int, list[int]]:
         arms = ("treated", "comparison") if arm == "both" else (arm,)
         keys = [(one, when, area, which) for one in own for which in arms]
         behind[int(row)] = [int(rows[key]) for key in keys if key in rows]
+        inside = [sets[whose[one]] for one in behind[int(row)]]
+        if arm == "both" and inside:
+            elsewhere = np.isin(sets[whose[row]], np.concatenate(inside), invert=True).sum()
+            if elsewhere >= THRESHOLD:
+                behind[int(row)] = [int(rows[key]) for key in keys
+                                    if key in rows and key[-1] == "treated"]  # fmt: skip
     return behind
 
 

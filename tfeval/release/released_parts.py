@@ -30,6 +30,7 @@ from tfeval.release.values import (
     Numbers,
     areas_of,
     balance_of,
+    differences_of,
     effects_of,
     verdict_of,
 )
@@ -153,7 +154,9 @@ def _balance_frame(numbers: Numbers) -> pd.DataFrame:
 
 
 def _balance_headline(numbers: Numbers) -> str:
-    largest = balance_of(numbers)["after"].abs().max()
+    largest = differences_of(numbers).max()
+    if np.isnan(largest):
+        raise DataError("No difference is released finely enough to judge by.")
     return (
         f"{_counts_line(numbers, 'compared')}; by the differences released the groups are "
         f"{VERDICTS[verdict_of(numbers)]}, the largest {largest:.2g} standard deviations."

@@ -20,8 +20,7 @@ from tfeval.errors import ReportError, TfevalError
 from tfeval.programme.outcomes import OUTCOMES
 from tfeval.programme.published import published
 from tfeval.records.identifiers import KINDS, kinds_in
-from tfeval.release.chapters import CHAPTERS
-from tfeval.release.chapters import told as parameters_told
+from tfeval.release.chapters import CHAPTERS, told, told_as
 from tfeval.release.foreign import kept_aside, parts_of
 from tfeval.release.hiding import reach
 from tfeval.release.keys import COUNT_UNIT, REACH
@@ -130,14 +129,17 @@ def faults(folder: Path, ledger: Ledger | None = None, *, proved: bool = False) 
 
 def _about(about: dict[str, str]) -> Iterator[str]:
     """Return choices that no chapter has, or values that they may not have."""
-    known = {name for chapter in CHAPTERS for name in parameters_told(chapter)}
-    known |= {"simulated", EARLIER}
-    if not set(about) <= known:
+    flags = {name: about.get(name, "no") for name in ("simulated", EARLIER)}
+    own = {name: value for name, value in about.items() if name not in flags}
+    if not own.keys() <= told():
         yield "a choice that is none of the chapters'"
     try:
-        for chapter in CHAPTERS:
-            chosen(chapter, about)
+        official = {name: one for chapter in CHAPTERS for name, one in chosen(chapter, own).items()}
     except TfevalError:
+        official = {}
+    if not set(flags.values()) <= {"yes", "no"} or any(
+        value != told_as(name, official.get(name)) for name, value in own.items()
+    ):
         yield "a choice with a value that it cannot have"
 
 

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tfeval.display import release_words as words
+from tfeval.display.tables import THRESHOLD
 from tfeval.errors import TfevalError
 from tfeval.impact.balance.tables import BALANCED, NOT_BALANCED, PARTLY, THRESHOLDS
 from tfeval.impact.effects.effects import Effects
@@ -22,7 +24,8 @@ from tfeval.impact.inference.rules import ESTIMATED, NO_ERROR
 from tfeval.impact.plan.analysis_plan import read_plan
 from tfeval.impact.study.censoring import CENSORING
 from tfeval.programme import outcomes as registry
-from tfeval.programme.outcomes import outcome_words
+from tfeval.programme.outcomes import outcome_label, outcome_words
+from tfeval.release.keys import MARKED, REACH, moves
 from tfeval.report.chapters.areas import (
     AreasByOutcome,
     areas_record,
@@ -111,8 +114,8 @@ def effects_of(numbers: Numbers) -> Effects:
     """
     plan = read_plan()
     own = numbers.of("effect")
-    rows = []
-    for row in own[own["number"].str.startswith(EFFECT)].to_dict("records"):
+    own, rows = own[own["number"].str.startswith(EFFECT)], []
+    for row in own.to_dict("records"):
         _, outcome, design, *_ = str(row["number"]).split(":")
         mean = {arm: numbers.mean(outcome, design, arm) for arm in ("treated", "comparison")}
         rows.append(effect_row(numbers, row, mean) | {"role": plan.role(outcome)})
@@ -120,9 +123,39 @@ def effects_of(numbers: Numbers) -> Effects:
     if frame.empty:
         raise TfevalError("No effect is shown.")
     settings = {**outcome_words(frame["outcome"]), "who": "families", "title": "Released effects"}
+    earlier = [words.MOVED_EARLIER] * (numbers.about.get(words.EARLIER) == "yes")
     made = Effects(frame, _apart(frame["std_error"]), settings=settings,
-                   simulated=numbers.simulated)  # fmt: skip
+                   notes=(*moved_words(own), *earlier), simulated=numbers.simulated)  # fmt: skip
     return made.with_corrections(plan.correction["method"], family="role")
+
+
+def moved_words(effects: pd.DataFrame) -> list[str]:
+    """Say which effects rounding may have moved by more than a tenth of their error, and how far.
+
+    Parameters
+    ----------
+    effects : DataFrame
+        Rows of released effects, of England; of those without an error nothing is said.
+    """
+    far = {outcome_name(str(row["outcome"])): moves(row["unit"], row["error"])
+           for row in effects.to_dict("records")}  # fmt: skip
+    far = {name: one for name, one in far.items() if np.isfinite(one)}
+    more = sorted((name for name in far if far[name] > MARKED), key=lambda name: -far[name])
+    if not more:
+        return [words.MOVED_LITTLE] * bool(far)
+    listed = "; ".join(f"{name} {far[name]:.2f}" for name in more)
+    return [words.MOVED.format(effects=listed) + words.MOVED_OTHERS * (len(more) < len(far))]
+
+
+def outcome_name(name: str) -> str:
+    """Return an outcome's or a result's name for readers."""
+    if name in words.RESULTS:
+        return words.RESULTS[name]
+    try:
+        return outcome_label(name)
+    except TfevalError:
+        text = name.replace("_", " ")
+        return text[:1].upper() + text[1:]
 
 
 def effect_row(
@@ -173,7 +206,9 @@ def areas_of(numbers: Numbers) -> AreasByOutcome:
             "outcome": name, "population": own["name"], "months": numbers.horizon,
             "estimate": own["value"], "std_error": own["error"],
             **{f"n_{arm}": counted for arm, counted in counts.items()},
-        }).dropna()  # fmt: skip
+        }).dropna(subset=["estimate", "std_error", "n_treated"])  # fmt: skip
+        # Those compared may live elsewhere; that it is shown says that they are ten.
+        frame["n_comparison"] = frame["n_comparison"].fillna(float(THRESHOLD))
         effects = Effects(frame.reset_index(drop=True), _apart(frame["std_error"]),
                           settings=outcome_words(frame["outcome"]),
                           simulated=numbers.simulated)  # fmt: skip
@@ -193,10 +228,20 @@ def balance_of(numbers: Numbers) -> pd.DataFrame:
     return wide.reindex(columns=["before", "after"]).reset_index()
 
 
+def differences_of(numbers: Numbers) -> pd.Series:
+    """Return the differences after the design, in size, that rounding leaves fine enough to judge.
+
+    A number that rounding may have moved by more than the limit of balance says nothing of it.
+    """
+    rows = numbers.of("balance")
+    fine = REACH * rows["unit"] <= THRESHOLDS["smd"]
+    return rows.loc[fine & rows["number"].str.startswith("balance:after:"), "value"].abs()
+
+
 def verdict_of(numbers: Numbers) -> str:
     """Return whether the groups are alike, by the released differences after the design alone."""
-    after = balance_of(numbers)["after"].abs()
-    if after.empty or after.isna().all() or after.max() > THRESHOLDS["smd_limit"]:
+    after = differences_of(numbers)
+    if after.empty or after.max() > THRESHOLDS["smd_limit"]:
         return NOT_BALANCED
     return BALANCED if after.max() <= THRESHOLDS["smd"] else PARTLY
 
@@ -228,10 +273,10 @@ def write_records(folder: Path, numbers: Numbers, headline: str = "") -> None:
     headline : str
         Of chapter 4, if any effect of it is released.
     """
-    verdict, balance = verdict_of(numbers), balance_of(numbers)
-    if not balance.empty:
+    verdict, differences = verdict_of(numbers), differences_of(numbers)
+    if not differences.empty:
         facts: dict[str, Any] = {"verdict": verdict}
-        facts |= {"largest_difference": float(balance["after"].abs().max())}
+        facts |= {"largest_difference": float(differences.max())}
         estimands = [str(one).split(":")[4] for one in numbers.of("effect")["number"]]
         facts |= {"estimand": estimands[0]} if estimands else {}
         _write(folder, COMPARISON, numbers, facts, {})

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tfeval.impact.balance.balance import DENOMINATORS
 from tfeval.impact.balance.rows import Compared
 from tfeval.programme.outcomes import outcome as registered
 from tfeval.programme.outcomes import reported_outcomes
@@ -19,6 +20,7 @@ from tfeval.report.cells import ENGLAND, FEW, Maker, least_of, more_than_one, mo
 
 #: Each group, by the key of its cells.
 ARMS = {"treated": True, "comparison": False}
+_NAMED = {which: arm for arm, which in ARMS.items()}
 _ENGLAND: dict[str, Any] = {"level": "england", "area": ENGLAND, "parent": ""}
 
 
@@ -119,8 +121,8 @@ def add_balance(maker: Maker, design: Compared, frame: pd.DataFrame, months: int
 
     Notes
     -----
-    How far families move a difference is to first order: through both means, and through the
-    standard deviation that they are divided by.
+    How far families move a difference is bounded, not to first order: one odd family can make most
+    of the standard deviation, and without it all families lie far from each other.
     """
     study = design.study
     rows = frame[frame["kind"].isin(["number", "binary"])].set_index("source")
@@ -128,9 +130,11 @@ def add_balance(maker: Maker, design: Compared, frame: pd.DataFrame, months: int
         if column.level is not None or column.absent or column.source not in rows.index:
             continue
         row = rows.loc[[column.source]].to_dict("records")[0]
+        values = np.asarray(column.raw, dtype=float)
+        spread = _spread(values, study.treated, study.sampling, DENOMINATORS[design.estimand])
         for word, weights in (("before", study.sampling), ("after", design.weights)):
-            difference = _difference(np.asarray(column.raw, dtype=float), study.treated, weights,
-                                float(row["sd"]), float(row[f"smd_{word}"]))  # fmt: skip
+            difference = _difference(values, study.treated, weights, float(row[f"smd_{word}"]),
+                                     float(row["sd"]), spread)  # fmt: skip
             cell = {"kind": "balance", "number": f"balance:{word}:{column.source}", "arm": "both",
                     "outcome": column.source, "months": months, "signed": True, "unit": "sd",
                     **_ENGLAND}  # fmt: skip
@@ -142,22 +146,49 @@ def add_balance(maker: Maker, design: Compared, frame: pd.DataFrame, months: int
                       **cell)  # fmt: skip
 
 
-def _difference(
-    values: np.ndarray, treated: np.ndarray, weights: np.ndarray, sd: float, difference: float
-) -> tuple[np.ndarray, int, dict[str, float]] | None:
-    """Return whose a difference is, the smallest count that it tells, and what moves it."""
+def _spread(
+    values: np.ndarray, treated: np.ndarray, weights: np.ndarray, denominator: str
+) -> np.ndarray:
+    """Return each family's share of the variance that a difference is divided by."""
+    share = np.zeros(len(values))
+    for which in ARMS.values():
+        own = ~np.isnan(values) & (weights > 0) & (treated == which)
+        if denominator in ("pooled", _NAMED[which]) and own.any():
+            mean = np.average(values[own], weights=weights[own])
+            share[own] = weights[own] / weights[own].sum() * (values[own] - mean) ** 2
+    return share / share.sum() if share.sum() > 0 else share
+
+
+def _difference(  # noqa: PLR0917
+    values: np.ndarray, treated: np.ndarray, weights: np.ndarray, difference: float, sd: float,
+    spread: np.ndarray,
+) -> tuple[np.ndarray, int, dict[str, float]] | None:  # fmt: skip
+    """Return whose a difference is, the smallest count that it tells, and what moves it.
+
+    Without some families it is D' / s' where it was D / s: it moves by (D' - D) / s' and by
+    D (1 / s' - 1 / s) at most, and s' is no less than what their shares of the variance leave.
+    """
     known = ~np.isnan(values) & (weights > 0)
-    pulls, least = np.zeros(len(values)), []
+    pulls, least, fewest = np.zeros(len(values)), [], np.inf
     for which in ARMS.values():
         own = known & (treated == which)
         if not own.any() or not sd > 0 or not np.isfinite(difference):
             return None
         mean, _ = moved_by(values[own], weights[own])
-        apart, share = np.abs(values[own] - mean) / sd, weights[own] / weights[own].sum()
+        share = weights[own] / weights[own].sum()
         left = 1.0 - most(share)
-        spread = np.abs(difference) / 2 * np.abs(apart**2 - 1) / own.sum()
-        pulls[own] = (apart * share + spread) / max(left, 0.5)
+        fewest = min(fewest, own.sum() - FEW)
+        pulls[own] = np.abs(values[own] - mean) / sd * share / left if left > 0 else np.inf
         least.append(least_of(values[own]))
-    moved = {"largest": float(pulls.max()), "drop": most(pulls),
-             "tenth": tenth(pulls) * (1 - FEW / max(int(known.sum()), FEW))}  # fmt: skip
-    return known, min(least), moved
+
+    def moved(pull: Any, taken: Any, count: int) -> Any:
+        # Those left have another mean than before; and there are fewer to divide by.
+        stays = 1.0 - taken * (1.0 + count / max(fewest, 1))
+        wider = 1.0 / np.sqrt(np.where(stays > 0, stays, np.nan)) + count / max(fewest, 1)
+        return np.nan_to_num(pull * wider + abs(difference) * (wider - 1.0), nan=np.inf)
+
+    alone = moved(pulls, spread, 1)
+    return known, min(least), {
+        "largest": float(alone.max()), "drop": float(moved(most(pulls), most(spread), FEW)),
+        "tenth": tenth(pulls) * (1 - FEW / max(int(known.sum()), FEW)),
+    }  # fmt: skip
