@@ -155,49 +155,49 @@ def test_the_difference_and_its_error_are_those_of_one_clustered_regression():
     assert freedom == groups - 1
 
 
+def slow_slope(values, leaves, known, owners):
+    """Return the slope on leaving over all periods, each with its covariates; who has a value."""
+    blocks = [np.zeros((len(one), known[0].shape[1] * len(known))) for one in known]
+    for at, (block, one) in enumerate(zip(blocks, known, strict=True)):
+        block[:, at * one.shape[1] : (at + 1) * one.shape[1]] = one
+    y = np.concatenate(values)
+    x = np.column_stack([np.concatenate(leaves).astype(float), np.vstack(blocks)])
+    kept = ~np.isnan(y)
+    slope = np.linalg.lstsq(x[kept], y[kept], rcond=None)[0][0]
+    return slope, len(set(np.concatenate(owners)[kept]))
+
+
 def test_the_check_of_a_cohort_is_what_a_slow_reading_finds():
-    records = tf.simulate(families=1_500, seed=4).records
+    records, names = tf.simulate(families=1_500, seed=4).records, ["offences", "out_of_work"]
     families = tf.cohort(records, phase="one")
     design = tf.design(tf.study(families, months=12))
-    asked = left_out.Asked(design, families, records, 12, "adjusted", ("offences", "out_of_work"))
-    check = left_out.censoring(asked)
+    check = left_out.censoring(
+        left_out.Asked(design, families, records, 12, "adjusted", tuple(names))
+    )
     units = families.units.order_by("unit").to_pandas()
-    seen = families.followed(12).to_numpy()
+    leaves = ~families.followed(12).to_numpy()
     begun, attached = (pd.to_datetime(units[name]) for name in ("index_on", "attached_on"))
-    risk, leaves, there = [], [], {3: [], 6: [], 9: []}
-    for at in range(len(units)):
-        end = begun[at] + pd.DateOffset(months=12)
-        early = pd.notna(attached[at]) and attached[at] < end
-        risk.append(units["treated"][at] == 0 and (seen[at] or early))
-        leaves.append(not seen[at])
-        for month, own in there.items():
-            until = begun[at] + pd.DateOffset(months=month)
-            own.append(risk[at] and (pd.isna(attached[at]) or attached[at] >= until))
-    risk = np.array(risk)
+
+    def joined_before(month):
+        return np.array([pd.notna(day) and day < start + pd.DateOffset(months=month)
+                         for start, day in zip(begun, attached, strict=True)])  # fmt: skip
+
+    risk = (units["treated"] == 0).to_numpy() & (~leaves | joined_before(12))
     assert (check.at_risk, check.left) == (risk.sum(), (risk & leaves).sum())
-    known = left_out.known_of(families, left_out.at_risk(families, 12))
-    values, rows, owners, blocks = [], [], [], []
-    spans = {str(month): (0, month) for month in there}
-    counts = outcomes_around(families, records, spans, censored=False)
-    for block, (month, own) in enumerate(there.items()):
-        inside = np.array(own)
-        part = counts[str(month)].to_numpy()[inside]
-        names = list(counts[str(month)].columns)
-        columns = [part[:, names.index(name)] for name in ("offences", "out_of_work")]
-        scaled = [(one - np.nanmean(one)) / np.nanstd(one) for one in columns]
-        values += np.nanmean(scaled, axis=0).tolist()
-        rows += np.array(leaves)[inside].tolist()
-        owners += units["local_authority"][inside].tolist()
-        x = np.column_stack([np.ones(risk.sum()), known])[inside[risk]]
-        whole = np.zeros((len(x), x.shape[1] * 3))
-        whole[:, block * x.shape[1] : (block + 1) * x.shape[1]] = x
-        blocks.append(whole)
-    values = np.array(values)
-    kept = ~np.isnan(values)
-    x = np.column_stack([np.array(rows, dtype=float), np.vstack(blocks)])[kept]
-    slope = np.linalg.lstsq(x, values[kept], rcond=None)[0][0]
+    covariates = left_out.known_of(families, left_out.at_risk(families, 12))
+    known = np.column_stack([np.ones(risk.sum()), covariates])
+    values, left, own, owners = [], [], [], []
+    for month in (3, 6, 9):
+        inside = risk & ~joined_before(month)
+        counts = outcomes_around(families, records, {"until": (0, month)}, censored=False)["until"]
+        part = counts.loc[inside, names].to_numpy()
+        values.append(np.nanmean((part - np.nanmean(part, 0)) / np.nanstd(part, 0), axis=1))
+        left.append(leaves[inside])
+        own.append(known[inside[risk]])
+        owners.append(units.loc[inside, "local_authority"].to_numpy())
+    slope, groups = slow_slope(values, left, own, owners)
     assert check.estimate == pytest.approx(-slope * check.left / check.at_risk)
-    assert check.freedom == len(set(np.array(owners)[kept])) - 1
+    assert check.freedom == groups - 1
 
 
 def test_verdicts_on_censoring_by_hand():

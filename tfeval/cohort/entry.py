@@ -307,7 +307,8 @@ def _waits(
     frame = frame[frame["wait"] >= 0].reset_index(drop=True)
     if frame.empty:
         only = settings.treatment == "supported"
-        if families.filter(~_.read).count().to_pyarrow().as_py():
+        not_read = families.filter(~_.read & _.as_asked & _.treated_on.notnull())
+        if not_read.count().to_pyarrow().as_py():
             raise DataError("No treated family can be read: tfeval check says what cannot.")
         raise DataError(
             f"No family of this phase was {TREATMENTS[settings.treatment]}: there is nothing to "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -192,16 +192,17 @@ def censoring(request: Asked) -> Censored:
     sample = request.design.study
     risk = at_risk(request.families, request.months)
     size, left = int(risk.rows.sum()), int(risk.treated_meanwhile.sum())
-    differs = sample.cohort.get("censoring")
-    if differs is not None:
+    check = Censored(size, left)
+    if differs := sample.cohort.get("censoring"):
         own = sample.sampling[~sample.treated & (sample.sampling > 0)]
-        effective = float(effective_sample_size(own)) / len(own)
-        mended = (float(differs["after"]), effective, bool(differs["over_time"]))
-    else:
-        mended = (None, 1.0, False)
-    if left < THRESHOLD or mended[2] or not request.by_date or request.months <= QUARTER:
-        return Censored(size, left, np.nan, np.nan, np.nan, *mended)
-    return Censored(size, left, *_told_by_what_happened(request, risk), *mended)
+        check = replace(
+            check, apart=float(differs["after"]), over_time=bool(differs["over_time"]),
+            effective=float(effective_sample_size(own)) / len(own),
+        )  # fmt: skip
+    if left < THRESHOLD or check.over_time or not request.by_date or request.months <= QUARTER:
+        return check
+    estimate, error, freedom = _told_by_what_happened(request, risk)
+    return replace(check, estimate=estimate, std_error=error, freedom=freedom)
 
 
 def _told_by_what_happened(request: Asked, risk: AtRisk) -> tuple[float, float, float]:
