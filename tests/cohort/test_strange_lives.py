@@ -246,7 +246,7 @@ def criteria_not_known(frames, rng):
     families = frames["families"]
     for name in [*phase_of("one").criteria, *phase_of("two").criteria, "local_discretion"]:
         values = families[name].astype(object)
-        values.iloc[some(rng, len(families), 0.2)] = None
+        values.iloc[some(rng, len(families), 0.05)] = None
         families[name] = values
     again = families.iloc[some(rng, len(families), 0.1)].copy()
     flag = phase_of("one").criteria[0]
