@@ -317,7 +317,9 @@ def held_to_the_reference(seed: int, kinds=()) -> int:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_strangeness_equals_the_slow_reference(kind):
-    assert held_to_the_reference(KINDS.index(kind) + 300, (kind,)) > 0
+    # A seed under which families are left: few are matched by records alone and one short.
+    seed = 321 if kind is criteria_not_known else KINDS.index(kind) + 300
+    assert held_to_the_reference(seed, (kind,)) > 0
 
 
 @pytest.mark.slow(reason="12 extracts, each counted row by row as well")
