@@ -53,7 +53,9 @@ class Slow:
 
     def home(self, family: str, on: date) -> str:
         own = [row for row in self.rows["families"] if row["family_id"] == family]
-        place = min(own, key=lambda row: row["identified_on"])["local_authority"]
+        day = min(row["identified_on"] for row in own)
+        places = {row["local_authority"] for row in own if row["identified_on"] == day}
+        place = places.pop() if len(places) == 1 else "not known"
         moves = [row for row in self.rows["family_moves"]
                  if row["family_id"] == family and row["moved_on"] <= on]  # fmt: skip
         if moves:
@@ -73,8 +75,18 @@ class Slow:
         one_each = [rows[0] for rows in own.values()]
         unclear = [rows[0] for rows in own.values()
                    if len({tuple(str(row[name]) for name in decide) for row in rows}) > 1
+                   or not self.known(rows[0], phase)
                    or not date(1900, 1, 1) <= rows[0]["identified_on"] <= self.ends_on]  # fmt: skip
         return one_each, unclear
+
+    def known(self, row: dict, phase: str) -> bool:
+        """Tell whether it is said which criteria a family met: what is empty is not known."""
+        rules = phase_of(phase)
+        said = [row[name] for name in rules.criteria]
+        # Local discretion decides only of those that are one criterion short.
+        decides = phase == "one" and sum(bool(one) for one in said if present(one)) == (
+            rules.criteria_needed - 1)  # fmt: skip
+        return all(map(present, said)) and (not decides or present(row["local_discretion"]))
 
     def covered(self, place: str, table: str, start: date, end: date) -> bool:
         """Tell whether the authority sent the table for every day from start to before end."""

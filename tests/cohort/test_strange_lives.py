@@ -18,6 +18,7 @@ from tests.cohort.test_cohort import ENDS_ON, HORIZONS, same
 from tests.cohort.test_repeated import check_flow
 from tfeval.cohort.cohort import cohort
 from tfeval.errors import DataError
+from tfeval.programme.phases import phase as phase_of
 from tfeval.records.simulate import simulate
 
 DATES = {"offences": "offence_on", "asb_incidents": "incident_on",
@@ -156,16 +157,123 @@ def with_gaps(frames, rng):
     frames["coverage"] = pd.DataFrame(rows).sample(frac=1.0, random_state=int(rng.integers(99)))
 
 
+def at_edges(frames, rng):
+    """Terms, spells and events that begin or end on, before or after an edge of a window."""
+    families = frames["families"]
+    home = dict(zip(frames["people"]["person_id"], frames["people"]["family_id"], strict=True))
+    days = {row["family_id"]: row["identified_on"] if pd.isna(row["attached_on"])
+            else row["attached_on"] for row in families.to_dict("records")}  # fmt: skip
+
+    def edge(who):
+        day = after(days[who], int(rng.choice([-12, 0, 6, 12, 18, 24])))
+        return day + timedelta(days=int(rng.integers(-1, 2)))
+
+    columns = {name: (column,) for name, column in DATES.items()}
+    columns |= dict.fromkeys(SPELLS, ("started_on", "ended_on"))
+    columns["school_terms"] = ("term_start", "term_end")
+    for name, own in columns.items():
+        rows = frames[name]
+        who = list(rows["family_id"] if "family_id" in rows else rows["person_id"].map(home))
+        here = [place for place in some(rng, len(rows)) if who[place] in days]
+        made = [sorted(edge(who[place]) for _ in own) for place in here]
+        for at, column in enumerate(own):
+            frames[name] = put(frames[name], here, column, [pair[at] for pair in made])
+
+
+def at_the_ends_of_phases(frames, rng):
+    """Identified or attached on, before or after the first or last day of a phase or of records."""
+    phases = [phase_of(name) for name in ("one", "two")]
+    ends = [*(day for one in phases for day in (one.start, one.end)), ENDS_ON]
+    for column in ("identified_on", "attached_on"):
+        rows = frames["families"]
+        here = [place for place in some(rng, len(rows), 0.3)
+                if not pd.isna(rows[column].iloc[place])]  # fmt: skip
+        made = [ends[int(rng.integers(len(ends)))] + timedelta(days=int(rng.integers(-1, 2)))
+                for _place in here]  # fmt: skip
+        frames["families"] = put(rows, here, column, made)
+
+
+def identified_twice(frames, rng):
+    """In both phases, by other authorities, on one day or in either order; attached in one."""
+    families = frames["families"]
+    again = families.drop_duplicates("family_id", keep=False)
+    again = again.iloc[some(rng, len(again))].copy()
+    again["phase"] = again["phase"].map({"one": "two", "two": "one"})
+    again["local_authority"] = rng.choice(families["local_authority"].unique(), len(again))
+    again["identified_on"] = [day + timedelta(days=int(rng.choice([-800, -1, 0, 1, 800])))
+                              for day in again["identified_on"]]  # fmt: skip
+    again["attached_on"] = [None if rng.random() < 0.6 else day for day in again["attached_on"]]
+    frames["families"] = pd.concat([families, again], ignore_index=True)
+
+
+def codes_change(frames, rng):
+    """Two authorities become a third: families move on the day, and it alone sends from then."""
+    places = frames["families"]["local_authority"].unique()
+    (*old, new), day = rng.choice(places, 3, replace=False), date(2014, 4, 1)
+    own = frames["families"].drop_duplicates("family_id")
+    own = own[own["local_authority"].isin(old)]
+    moved = pd.DataFrame({"family_id": own["family_id"], "local_authority": new, "moved_on": day})
+    moves = pd.concat([frames["family_moves"], moved], ignore_index=True)
+    frames["family_moves"] = moves.drop_duplicates(["family_id", "moved_on"])
+    sent = frames["coverage"]
+    until, begun = sent["local_authority"].isin(old), sent["local_authority"] == new
+    sent.loc[until, "covered_to"] = [min(one, day - timedelta(days=1))
+                                     for one in sent.loc[until, "covered_to"]]  # fmt: skip
+    sent.loc[begun, "covered_from"] = [max(one, day) for one in sent.loc[begun, "covered_from"]]
+    frames["coverage"] = sent[sent["covered_from"] <= sent["covered_to"]]
+
+
+def spells_of_no_length(frames, rng):
+    """Spells of no day, of one day, one within another, one after another, and without an end."""
+    for name in SPELLS:
+        rows = frames[name]
+        here = some(rng, len(rows))
+        length = rng.choice([0, 1, 30], len(here))
+        ends = [None if draw < 0.2 else rows["started_on"].iloc[place] + timedelta(days=int(days))
+                for place, days, draw in
+                zip(here, length, rng.random(len(here)), strict=True)]  # fmt: skip
+        rows = put(rows, here, "ended_on", ends)
+        again = rows.iloc[some(rng, len(rows))].copy()
+        again["started_on"] = [day + timedelta(days=int(rng.choice([-1, 0, 1, 30])))
+                               for day in again["started_on"]]  # fmt: skip
+        rows = pd.concat([rows, again], ignore_index=True)
+        both = zip(rows["started_on"], rows["ended_on"], strict=True)
+        frames[name] = rows[[pd.isna(end) or start <= end for start, end in both]]
+
+
+def criteria_not_known(frames, rng):
+    """What decides who could join is empty for some, and says other things on a second row."""
+    families = frames["families"]
+    for name in [*phase_of("one").criteria, *phase_of("two").criteria, "local_discretion"]:
+        values = families[name].astype(object)
+        values.iloc[some(rng, len(families), 0.05)] = None
+        families[name] = values
+    again = families.iloc[some(rng, len(families), 0.1)].copy()
+    flag = phase_of("one").criteria[0]
+    again[flag] = [None if pd.isna(one) else not one for one in again[flag]]
+    frames["families"] = pd.concat([families, again], ignore_index=True)
+
+
+def without_a_practitioner(frames, rng):
+    """Attached by records alone in one phase or in both: treated only by what is asked."""
+    rows = frames["families"]
+    here = some(rng, len(rows), 0.5)
+    frames["families"] = put(rows, here, "lead_practitioner_on", [None] * len(here))
+
+
 KINDS = (on_one_day, identified_late, attached_twice, moving, split_and_merged, of_age,
-         before_birth, leap_days, with_gaps)  # fmt: skip
+         before_birth, leap_days, with_gaps, at_edges, at_the_ends_of_phases, identified_twice,
+         codes_change, spells_of_no_length, criteria_not_known,
+         without_a_practitioner)  # fmt: skip
 
 
-def strange(seed: int, kinds=()) -> dict[str, pa.Table]:
-    """Return an extract with the kinds of strangeness given, or three drawn."""
+def strange(seed: int, kinds=(), more=()) -> dict[str, pa.Table]:
+    """Return an extract with the kinds of strangeness given, or three drawn, and more."""
     rng = np.random.default_rng(seed)
     tables = tables_of(simulate(families=60, seed=seed % 20 + 1).records)
     frames = {name: table.to_pandas(date_as_object=True) for name, table in tables.items()}
-    for kind in kinds or rng.choice(np.array(KINDS, dtype=object), 3, replace=False):
+    drawn = kinds or rng.choice(np.array(KINDS, dtype=object), 3, replace=False)
+    for kind in (*drawn, *more):
         kind(frames, rng)
     return {name: pa.Table.from_pandas(frame, schema=tables[name].schema, preserve_index=False)
             for name, frame in frames.items()}  # fmt: skip
@@ -174,19 +282,27 @@ def strange(seed: int, kinds=()) -> dict[str, pa.Table]:
 #: What is asked: few, since each is put into SQL anew.
 ASKED = (("one", "family", "waiting"), ("two", "person", "not_yet_treated"),
          ("one", "person", "below_threshold"), ("two", "family", "other_authorities"))  # fmt: skip
+TREATED_BY = ("supported", "claimed", "data_matched_apart")
 
 
 def held_to_the_reference(seed: int, kinds=()) -> int:
     """Compare one extract in one group, phase and level; return how many units it has."""
-    tables = strange(seed, kinds)
     phase, level, comparison = ASKED[seed % len(ASKED)]
-    asked = {"phase": phase, "comparison": comparison, "level": level}
+    treatment = TREATED_BY[seed % len(TREATED_BY)]
+    tables = strange(seed, kinds, () if treatment == "supported" else (without_a_practitioner,))
+    asked = {"phase": phase, "comparison": comparison, "level": level, "treatment": treatment}
     slow = Slow({name: table.to_pandas(date_as_object=True)
-                 for name, table in tables.items()}, ENDS_ON)  # fmt: skip
+                 for name, table in tables.items()}, ENDS_ON, treatment)  # fmt: skip
     try:
         found = cohort(as_records(tables, ENDS_ON), horizon=HORIZONS, **asked)
     except DataError as fault:
-        assert "there is nothing to compare" in str(fault)
+        own = [row for row in slow.rows["families"] if row["phase"] == phase]
+        treated = [row for row in own if slow.is_treated(row)]
+        unclear = [row["family_id"] for row in slow.assessed(phase)[1]]
+        assert ("there is nothing to compare" if not treated else "can be read") in str(fault)
+        assert not [row for row in treated if row["family_id"] not in unclear
+                    and row["identified_on"] <= slow.treated_on(row)
+                    and slow.treated_on(row) == slow.first[row["family_id"]]]  # fmt: skip
         return 0
     rows = found.to_pandas()
     expected = slow_cohort(slow, phase, HORIZONS, comparison, 1, level)
@@ -201,7 +317,9 @@ def held_to_the_reference(seed: int, kinds=()) -> int:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_strangeness_equals_the_slow_reference(kind):
-    assert held_to_the_reference(KINDS.index(kind) + 300, (kind,)) > 0
+    # A seed under which families are left: few are matched by records alone and one short.
+    seed = 321 if kind is criteria_not_known else KINDS.index(kind) + 300
+    assert held_to_the_reference(seed, (kind,)) > 0
 
 
 @pytest.mark.slow(reason="12 extracts, each counted row by row as well")

@@ -35,6 +35,8 @@ def test_it_says_how_it_was_made(rows):
 def test_clean_studies_fail_no_oftener_than_is_said(rows):
     for chosen in ({"check": "placebo_outcomes", "clean": True},
                    {"check": "trend_before", "clean": True},
+                   {"check": "overlap", "clean": True},
+                   {"check": "censoring", "clean": True},
                    {"check": "any_of_none", "world": ("nothing_wrong", "crisis")}):  # fmt: skip
         failed, draws = share(rows, **chosen)
         # Three Monte Carlo errors above one of 20, which is for all checks of no effect together.

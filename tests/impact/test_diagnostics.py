@@ -435,8 +435,12 @@ def test_confidence_is_never_high_where_a_check_of_no_effect_failed_or_is_not_th
     for bound in module.BOUNDS:
         monkeypatch.setattr(module, "bound_of", lambda _, bound=bound: (bound, np.nan))
         for balance in ("balanced", "partly", "not_balanced"):
-            for given in product(placebos.VERDICTS, repeat=len(placebos.CHECKS)):
-                verdicts = dict(zip(placebos.CHECKS, given, strict=True))
+            others = [one for one in placebos.CHECKS if one not in placebos.OF_NONE]
+            several = product(product(placebos.VERDICTS, repeat=4), others, placebos.VERDICTS)
+            for of_none, other, verdict in several:
+                verdicts = dict.fromkeys(placebos.CHECKS, "passed") | {other: verdict}
+                verdicts |= dict(zip(placebos.OF_NONE, of_none, strict=True))
+                given = list(verdicts.values())
                 level = tf.confidence(balance, verdicts, None).level
                 placebo_failed = any(
                     verdicts[one] == "failed"

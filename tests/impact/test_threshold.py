@@ -15,7 +15,7 @@ from scipy import stats
 from scipy.special import ndtr, ndtri
 
 import tfeval as tf
-from tfeval.display import names
+from tfeval.display import check_words
 from tfeval.impact.panel import threshold_checks
 from tfeval.impact.panel.discrete_threshold import (
     adjacent_jump,
@@ -667,8 +667,8 @@ def test_a_table_of_checks_hides_few():
 
 
 def test_every_key_of_a_check_has_words():
-    assert set(names.THRESHOLD_CHECKS) == set(threshold_checks.CHECKS)
-    assert set(names.THRESHOLD_REASONS) == set(threshold_checks.REASONS)
+    assert set(check_words.THRESHOLD_CHECKS) == set(threshold_checks.CHECKS)
+    assert set(check_words.THRESHOLD_REASONS) == set(threshold_checks.REASONS)
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,8 @@ PLANTED = [
     ("people", "family_id", "not in families", some("people", "family_id = 'lost'")),
     ("families", "family_id", "a family without people",
      "DELETE FROM people WHERE family_id = (SELECT min(family_id) FROM people)"),
+    ("families", "education", "empty in a row of its phase",
+     some("families", "education = NULL", "phase = 'one'")),
     *[(table, "person_id", "not in people", some(table, "person_id = 'lost'")) for table in EVENTS],
     ("asb_incidents", "family_id", "not in families", some("asb_incidents", "family_id = 'lost'")),
     ("family_moves", "family_id", "not in families", some("family_moves", "family_id = 'lost'")),

@@ -11,7 +11,8 @@ import pytest
 
 import tfeval as tf
 from tests.report.analyses import analysis
-from tfeval.display.names import CHECKS, CONFIDENCES, UNMEASURED, VERDICTS
+from tfeval.display.check_words import CHECKS, CONFIDENCES, UNMEASURED
+from tfeval.display.names import VERDICTS
 from tfeval.display.tables import THRESHOLD
 from tfeval.errors import DataError
 from tfeval.impact.effects.words import hidden_rows

@@ -279,9 +279,10 @@ def _unlinked(
     if definition.expected is None or definition.linked not in people.columns:
         return None
     youngest, too_old = definition.expected
-    who = "person_id" if "person_id" in units.columns else "family_id"
-    lost = people.filter(~people[definition.linked].fill_null(False)).select(who, "birth_month")
-    joined = units.select("unit", who, *_edges(spans)).inner_join(lost, who)
+    # Of a person in two families, the row of the unit's own.
+    who = [name for name in ("family_id", "person_id") if name in units.columns]
+    lost = people.filter(~people[definition.linked].fill_null(False)).select(*who, "birth_month")
+    joined = units.select("unit", *who, *_edges(spans)).inner_join(lost, who)
 
     def birthday(years: int, *, months: int = 0) -> ibis.Value:
         later = ibis.interval(months=12 * years + months)

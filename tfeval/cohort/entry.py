@@ -217,13 +217,18 @@ def assessed(records: Records, treatment: str, rules: Phase) -> ibis.Table:
     if rules.has_local_discretion:
         local = own[rules.discretion].fill_null(False)
     enough = (met >= rules.criteria_needed) | ((met == rules.criteria_needed - 1) & local)
-    own = own.mutate(met=met, eligible=enough, **flags)
+    # What is empty is not known: not a criterion that was not met.
+    said = ibis.and_(*(own[name].notnull() for name in rules.criteria))
+    if rules.has_local_discretion:
+        said &= own[rules.discretion].notnull() | (met != rules.criteria_needed - 1)
+    own = own.mutate(met=met, eligible=enough, said=said, **flags)
     lost = _unreadable(records, rules)
     joined = own.inner_join(first, "family_id").left_join(lost, [("family_id", "lost")])
     can_be = joined["identified_on"].between(_LONG_AGO, ibis.literal(records.ends_on))
     rows = joined.select(
         "family_id", "local_authority", "identified_on", "attached_on", "treated_on", "as_asked",
-        "first_on", "met", "eligible", *flags, read=joined["lost"].isnull() & can_be,
+        "first_on", "met", "eligible", *flags,
+        read=joined["lost"].isnull() & can_be & joined["said"],
     ).distinct()  # fmt: skip
     # Of a family whose rows of one phase say two things it cannot be read which holds.
     own = ibis.window(group_by=rows["family_id"])
@@ -307,7 +312,8 @@ def _waits(
     frame = frame[frame["wait"] >= 0].reset_index(drop=True)
     if frame.empty:
         only = settings.treatment == "supported"
-        if families.filter(~_.read).count().to_pyarrow().as_py():
+        not_read = families.filter(~_.read & _.as_asked & _.treated_on.notnull())
+        if not_read.count().to_pyarrow().as_py():
             raise DataError("No treated family can be read: tfeval check says what cannot.")
         raise DataError(
             f"No family of this phase was {TREATMENTS[settings.treatment]}: there is nothing to "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import ibis
 from ibis import _
@@ -30,7 +31,7 @@ def units_of(records: Records, families: ibis.Table) -> ibis.Table:
     places = records.rows("families").select("family_id", "local_authority", "identified_on")
     first = places.group_by("family_id").aggregate(identified_on=_.identified_on.min())
     home = places.inner_join(first, ["family_id", "identified_on"])
-    home = home.group_by("family_id").aggregate(first_home=_.local_authority.min())
+    home = _one_place(home.group_by("family_id"), "first_home")
     units = units.left_join(home, "family_id").drop("family_id_right")
     if "family_moves" not in records.tables:
         return _with_household(records, units.rename(local_authority="first_home"))
@@ -38,13 +39,18 @@ def units_of(records: Records, families: ibis.Table) -> ibis.Table:
     past = units.select("unit", "family_id", "index_on").inner_join(moves, "family_id")
     past = past.filter(past["moved_on"] <= past["index_on"])
     last = past.group_by("unit").aggregate(moved_on=_.moved_on.max())
-    # Of two moves on one day it cannot be said where the family was then.
     day = past.inner_join(last, ["unit", "moved_on"]).group_by("unit")
-    now = day.aggregate(first=_.local_authority.min(), last=_.local_authority.max())
-    now = now.select("unit", moved_to=ibis.ifelse(_.first == _.last, _.first, _NOWHERE))
+    now = _one_place(day, "moved_to")
     units = units.left_join(now, "unit").drop("unit_right")
     units = units.mutate(local_authority=ibis.coalesce(_.moved_to, _.first_home))
     return _with_household(records, units)
+
+
+def _one_place(day: Any, name: str) -> ibis.Table:
+    """Return where each was by the rows of one day; of two places it cannot be said which."""
+    both = day.aggregate(first=_.local_authority.min(), last=_.local_authority.max())
+    place = ibis.ifelse(both["first"] == both["last"], both["first"], _NOWHERE)
+    return both.mutate(**{name: place}).drop("first", "last")
 
 
 def described_columns(level: str) -> tuple[tuple[str, str], ...]:

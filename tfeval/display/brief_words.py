@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfeval.display.names import CONFIDENCES
+from tfeval.display.check_words import CONFIDENCES
 
 #: What stands where nothing tells how sure one may be.
 UNKNOWN = "not_known"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import ibis
 
+from tfeval.programme.programmes import programmes
 from tfeval.records.schema import TABLES, Table
 
 #: A fault between rows: its column, its kind, and the expression that counts the rows.
@@ -86,6 +87,12 @@ def _families(tables: Mapping[str, ibis.Table]) -> Iterator[Count]:
             "a family without people",
             _orphans(families, "family_id", people, "family_id"),
         )
+    for name in sorted({name for one in programmes().values() for name in one.nominated}):
+        # Where a column is of all phases, that it may not be empty is a fault of its own.
+        if {name, "phase"} <= set(families.columns) and TABLES["families"].columns[name].nullable:
+            own = [key for key, one in programmes().items() if name in one.nominated]
+            empty = families["phase"].isin(own) & families[name].isnull()
+            yield name, "empty in a row of its phase", families.filter(empty).count()
 
 
 def _ages(definition: Table, tables: Mapping[str, ibis.Table]) -> Iterator[Count]:

@@ -9,21 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
-from tfeval.display.names import (
-    AT_ONCE,
-    CHECK_QUESTIONS,
-    CHECK_REASONS,
-    CHECK_VERDICTS,
-    CHECKS,
-    SIMULATED,
-    capital,
-)
+from tfeval.display import check_words
+from tfeval.display.names import SIMULATED, capital
 from tfeval.display.rich import Rich, Tabled
 from tfeval.display.tables import THRESHOLD, Table, safe_count, table
 from tfeval.errors import DataError, ParameterError, check_choice, suggest
 from tfeval.impact.balance.tables import BALANCED, NOT_BALANCED
 from tfeval.impact.design.design import Design
-from tfeval.impact.diagnostics import placebos, threats
+from tfeval.impact.diagnostics import left_out, placebos, threats
 from tfeval.impact.diagnostics.placebos import (
     CANNOT,
     FAILED,
@@ -53,7 +46,8 @@ _SHIFTS = (6, 12)
 #: Columns of `Diagnostics.frame`.
 COLUMNS = ("check", "outcome", "estimate", "std_error", "conf_low", "conf_high", "p_value",
            "p_adjusted", "detectable", "detectable_single", "tests", "share", "left_out",
-           "n_treated", "n_comparison", "hidden", "verdict", "reason")  # fmt: skip
+           "effective", "largest", "n_treated", "n_comparison", "hidden", "verdict",
+           "reason")  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -69,10 +63,11 @@ class Diagnostics(Tabled):
         `p_value` of the check, which counts how many outcomes it looked at, and `p_adjusted` by
         Holm over the checks of no effect; `detectable`, the placebo effect on all outcomes
         together that it would have seen, in standard deviations, and `detectable_single`, that on
-        one; `tests`, how many outcomes or authorities; `share` and
-        `left_out` of "contamination"; `n_treated`, `n_comparison`; `hidden`, whether few families
-        hide the numbers; `verdict` ("passed", "failed", "cannot_be_judged") and its `reason`, a
-        key.
+        one; `tests`, how many outcomes or authorities; `share` of the comparison that may have
+        been helped, or outside the overlap; `left_out`, of the comparison, treated within the
+        horizon; `effective`, the share of its units as which a group counts, and `largest`, what
+        one carries of its weight; `n_treated`, `n_comparison`; `hidden`, whether few families hide
+        the numbers; `verdict` ("passed", "failed", "cannot_be_judged") and its `reason`, a key.
     tests : DataFrame
         One row a check of no effect and outcome, with its own estimate, error and p-value; that
         named "together" is the mean of all, for the worse and in standard deviations.
@@ -168,7 +163,7 @@ def diagnose(
     shift: int = 12,
     matters: float = MATTERS,
 ) -> Diagnostics:
-    """Put a design to checks that it could fail: placebos, time, authorities, contamination.
+    """Put a design to checks that it could fail: placebos, time, authorities, help, overlap, loss.
 
     Parameters
     ----------
@@ -212,9 +207,14 @@ def diagnose(
     chance of 80% and at the level that the corrections ask for, a placebo effect of `matters`,
     and placebo outcomes only if it would have shown half the effect found on all outcomes. One
     outcome alone may be off by more. `tests/coverage/diagnostics.csv` says how often each
-    check fails where nothing is wrong, and where something is. The other checks test nothing:
-    without each authority, no conclusion may turn; with help that comparison families had counted,
-    no bound may lie outside the effect's own interval, widened for the number of outcomes.
+    check fails where nothing is wrong, and where something is.
+
+    Without each authority no conclusion may turn. With help that comparison families had counted,
+    no bound may lie outside the effect's own interval, widened for the number of outcomes. Overlap
+    fails where a tenth of those whom the effect is about have nobody like them in the other group,
+    or hardly anybody, or weights rest on few; `left_out` beside this module has its thresholds.
+    Censoring fails, at 5%, where comparison families treated within the horizon had differed before
+    that, given covariates; or where weights that stand for them do not.
 
     A check that fails says that the design leaves something out, not what, nor that the effect is
     none. A design can pass every check and be wrong.
@@ -223,7 +223,9 @@ def diagnose(
     ----------
     Imbens and Rubin (2015), Causal Inference for Statistics, Social, and Biomedical Sciences,
     chapter 21; Lipsitch, Tchetgen Tchetgen and Cohen (2010), Epidemiology 21(3); Holm (1979),
-    Scandinavian Journal of Statistics 6(2).
+    Scandinavian Journal of Statistics 6(2); Crump, Hotz, Imbens and Mitnik (2009), Biometrika
+    96(1), and Austin (2011), Pharmaceutical Statistics 10(2), of overlap; Cole and Hernan (2008),
+    American Journal of Epidemiology 168(6), of weights and censoring.
 
     Examples
     --------
@@ -260,8 +262,10 @@ def diagnose(
     rows = placebos.judged(made, matters, effect)
     rows.append(threats.judged_turned(threats.without_each(request, effects)))
     rows.append(threats.judged_bounds(threats.contamination(request, effects)))
+    rows.append(left_out.judged_overlap(left_out.overlap(design)))
+    rows.append(left_out.judged_censoring(left_out.censoring(request), matters))
     words = outcome_words([*names, *controls])
-    words["labels"][TOGETHER] = AT_ONCE
+    words["labels"][TOGETHER] = check_words.AT_ONCE
     return Diagnostics(
         frame=pd.DataFrame(rows).reindex(columns=list(COLUMNS)),
         tests=pd.concat([one for one in made.values() if len(one)], ignore_index=True),
@@ -433,9 +437,9 @@ def _line(
         said = f"{said}: {with_interval(value, low, high, digits, unit)}"
     shown = {"p": row["p_value"], "p, adjusted": row["p_adjusted"]}
     return {
-        "Check": capital(CHECKS[row["check"]]),
-        "What it asks": CHECK_QUESTIONS[row["check"]],
-        "Verdict": CHECK_VERDICTS[row["verdict"]],
+        "Check": capital(check_words.CHECKS[row["check"]]),
+        "What it asks": check_words.CHECK_QUESTIONS[row["check"]],
+        "Verdict": check_words.CHECK_VERDICTS[row["verdict"]],
         "Why": reason_words(row, settings),
         "What speaks most against it": said or "nothing known",
         **{name: "none" if pd.isna(p) else HIDDEN if row["hidden"] else p_words(p)
@@ -450,10 +454,13 @@ def _line(
 def reason_words(row: Mapping[Any, Any], settings: Mapping[str, Any]) -> str:
     """Say why a check has its verdict."""
     percent = {
-        name: "none" if pd.isna(row[name]) else f"{row[name]:.0%}" for name in ("share", "left_out")
+        name: "none" if pd.isna(row[name]) else f"{row[name]:.0%}"
+        for name in ("share", "left_out", "effective", "largest")
     }
+    if row["hidden"]:
+        percent["share"] = f"fewer than {THRESHOLD}" if row["share"] < 0.5 else "nearly all"
     tests = 0 if pd.isna(row["tests"]) else int(row["tests"])
-    return CHECK_REASONS[row["reason"]].format(
+    return check_words.CHECK_REASONS[row["reason"]].format(
         tests=tests, **percent, matters=settings.get("matters", MATTERS), fewest=THRESHOLD,
         authorities=threats.FEWEST_AUTHORITIES,
     )  # fmt: skip

@@ -34,17 +34,19 @@ QUARTER = 3
 _QUARTERS_BEFORE = BASELINE_MONTHS // QUARTER
 #: Checks of an effect where there should be none: their p-values are one family.
 OF_NONE = ("placebo_outcomes", "placebo_index_date", "trend_before", "negative_controls")
-CHECKS = (*OF_NONE, "authorities", "contamination")
+CHECKS = (*OF_NONE, "authorities", "contamination", "overlap", "censoring")
 #: Why a check has its verdict.
 REASONS = ("differs", "differs_earlier", "alike", "no_power", "less_than_half", "no_outcome",
            "no_records", "not_repeatable", "not_possible", "not_estimable", "too_few",
            "no_authorities", "few_authorities", "turns", "holds", "diluted",
-           "not_diluted")  # fmt: skip
+           "not_diluted", "told_apart", "outside", "few_carry", "overlaps", "hardly_censored",
+           "stays_not_mended", "stays_mended", "censored_differ", "censored_alike")  # fmt: skip
 PASSED, FAILED, CANNOT = VERDICTS = ("passed", "failed", "cannot_be_judged")
 #: A placebo effect that a check must be able to see, in standard deviations: as large as the
 #: difference at which balance is in doubt.
 MATTERS = 0.1
-_POWER = 0.8
+#: The chance with which a check sees what it could have seen.
+POWER = 0.8
 #: A check's test of all its outcomes at once.
 TOGETHER = "together"
 
@@ -410,7 +412,7 @@ def detectable(tests: pd.DataFrame, checks: int) -> float:
     """
     freedom = np.minimum(tests["freedom"].to_numpy(dtype=float), 1e9)
     level = 0.05 / (len(tests) * max(checks, 1))
-    times = stdtrit(freedom, 1 - level / 2) + stdtrit(freedom, _POWER)
+    times = stdtrit(freedom, 1 - level / 2) + stdtrit(freedom, POWER)
     spread = tests["sd_comparison"].to_numpy(dtype=float)
     return float(np.nanmedian(times * tests["std_error"] / np.where(spread > 0, spread, np.nan)))
 

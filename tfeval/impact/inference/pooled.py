@@ -23,7 +23,7 @@ from tfeval.impact.means.influence import Part, sums_by
 # variance are found from its first two moments (Satterthwaite) were errors alike and independent.
 
 #: Directions whose error the regression leaves nothing of are left as they are.
-NOTHING = 1e-10
+_NO_DIRECTION = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,7 @@ def by_unit(part: Part, kind: str) -> np.ndarray:
     Statistician 54.
     """
     left = 1.0 - part.leverage
-    left = np.where(left > NOTHING, left, 1.0)
+    left = np.where(left > _NO_DIRECTION, left, 1.0)
     return 1.0 / (np.sqrt(left) if kind == "hc2" else left)
 
 
@@ -138,12 +138,12 @@ def _whole(  # noqa: PLR0917
     if kind == "cr3":
         # A = (I - Z M Z'W)^-1 and A' = I + W Z (M^-1 - Z'WZ)^-1 Z'.
         left = np.linalg.inv(inverse) - (z * w[:, None]).T @ z
-        return own + (z * w[:, None]) @ (np.linalg.pinv(left, rcond=NOTHING) @ (z.T @ own))
+        return own + (z * w[:, None]) @ (np.linalg.pinv(left, rcond=_NO_DIRECTION) @ (z.T @ own))
     # A = B^-1/2 with B = I + U core U', U = (Z, WZ): identity but in the span of U.
     spanned, upper = np.linalg.qr(np.hstack([z, z * w[:, None]]))
     values, vectors = np.linalg.eigh(upper @ core @ upper.T)
     left = 1.0 + values
-    root = np.where(left > NOTHING, 1.0 / np.sqrt(np.maximum(left, NOTHING)), 0.0)
+    root = np.where(left > _NO_DIRECTION, 1.0 / np.sqrt(np.maximum(left, _NO_DIRECTION)), 0.0)
     axes = spanned @ vectors
     return own + axes @ ((root - 1.0) * (axes.T @ own))
 

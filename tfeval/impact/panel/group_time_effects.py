@@ -22,6 +22,7 @@ from tfeval.impact.inference.rules import (
     NO_VARIATION,
     REFERENCE,
 )
+from tfeval.impact.means.estimates import NOTHING
 from tfeval.impact.panel.compared_units import Units
 from tfeval.impact.panel.two_by_two import Arms
 
@@ -31,8 +32,6 @@ AVERAGES = ("overall", "event", "group", "calendar")
 _AT = {"event": "event", "group": "group", "calendar": "time"}
 #: Why there is no joint test of trends before treatment.
 NONE_BEFORE, SINGULAR = "none_before", "singular"
-#: An error this small, relative to the outcome's standard deviation, is rounding.
-_NOTHING = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -416,7 +415,7 @@ def _status(cells: Held, error: np.ndarray) -> np.ndarray:
              for arm in cells.arms]
         ).min(axis=1)  # fmt: skip
         status[(status == ESTIMATED) & (clusters < FEWEST_CLUSTERS)] = FEW_CLUSTERS
-    status[(status == ESTIMATED) & ~(error > _NOTHING * cells.spread)] = NO_VARIATION
+    status[(status == ESTIMATED) & ~(error > NOTHING * cells.spread)] = NO_VARIATION
     return status
 
 

@@ -21,7 +21,8 @@ _HALVINGS = 30
 _SECANTS = 8
 #: Multiples tried for where nought comes in, and halvings before the first that lets it.
 _SCAN = 16
-_NOTHING = 1e-12
+#: Slopes this near to 1, and variances this small beside another, are rounding.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -314,8 +315,8 @@ class HybridTests:
         with np.errstate(divide="ignore", invalid="ignore"):
             slope = self.covariance[pair, which] / own[..., None]
             bound = (values - slope * top[..., None]) / (1 - slope)
-        low = np.where(slope < 1 - _NOTHING, bound, -np.inf).max(axis=2)
-        high = np.where(slope > 1 + _NOTHING, bound, np.inf).min(axis=2)
+        low = np.where(slope < 1 - _ROUNDING, bound, -np.inf).max(axis=2)
+        high = np.where(slope > 1 + _ROUNDING, bound, np.inf).min(axis=2)
         high = np.minimum(high, self.critical[:, None])
         error = np.sqrt(own)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -362,11 +363,11 @@ def least_favourable(covariance: Array, size: float) -> Array:
     """
     # Given the third vertex, the first two are two ends of one normal variable.
     first, second, sign = (covariance[:, one, one] for one in range(3))
-    known = sign > _NOTHING * first
+    known = sign > _ROUNDING * first
     spread = np.sqrt(np.where(known, sign, 1.0))
     load = np.where(known[:, None], covariance[:, :2, 2] / spread[:, None], 0.0)
     alone = np.stack([first, second], axis=1)
-    left = np.sqrt(np.maximum(alone - load**2, _NOTHING**2 * alone))
+    left = np.sqrt(np.maximum(alone - load**2, _ROUNDING**2 * alone))
     # The logarithm of the tail is nearly straight in small steps: secants find it in a few.
     at = np.sqrt(covariance.diagonal(axis1=1, axis2=2).max(axis=1)) * ndtri(1 - size / 2)
     before, tail_before = 0.95 * at, _tail_of(0.95 * at, spread * known, load, left, size)

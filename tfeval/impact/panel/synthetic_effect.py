@@ -35,8 +35,8 @@ from tfeval.impact.panel.two_way_weights import (
 POOR_FIT = 2.0
 #: One unit with more than this share of the weight carries the comparison.
 MOST_OF_THE_WEIGHT = 0.5
-#: An error this small, relative to the outcome, is rounding.
-_NOTHING = 1e-10
+#: An error this small, relative to the outcome's largest value, is rounding.
+_ROUNDING = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +208,7 @@ class SyntheticEffect(Rich):
     @property
     def status(self) -> str:
         """Whether it has an error, or why not: a key of `inference.rules`."""
-        if self._spread <= _NOTHING * np.abs(self.path["treated"]).max():
+        if self._spread <= _ROUNDING * np.abs(self.path["treated"]).max():
             return NO_VARIATION
         return ESTIMATED if np.isfinite(self._spread) else NO_ERROR
 

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import bdtr, ndtr, ndtri
 
-from tfeval.display.names import CHECK_VERDICTS, SIMULATED, THRESHOLD_CHECKS, THRESHOLD_REASONS
+from tfeval.display.check_words import CHECK_VERDICTS, THRESHOLD_CHECKS, THRESHOLD_REASONS
+from tfeval.display.names import SIMULATED
 from tfeval.display.rich import Tabled
 from tfeval.display.tables import Table, safe_count, table
 from tfeval.impact.effects.multiple import stepped

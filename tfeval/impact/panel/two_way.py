@@ -12,6 +12,7 @@ import pandas as pd
 
 from tfeval.errors import DataError
 from tfeval.impact.inference.rules import ENOUGH_CLUSTERS
+from tfeval.impact.means.estimates import NOTHING
 from tfeval.impact.means.influence import sums_by
 
 # Units have columns r (a constant, covariates, the dose last), which stand in the regression with a
@@ -21,11 +22,9 @@ from tfeval.impact.means.influence import sums_by
 # are those of units, so demeaning is plain and the unit effects stand in no other formula.
 
 #: Eigenvalues below this are nought.
-_NOTHING = 1e-10
+_NO_EIGENVALUE = 1e-10
 #: What is left of a residual's variance, of 1, where its cluster determines a coefficient.
 _LOST = 1e-7
-#: An error this small, relative to the outcome's standard deviation, is rounding.
-_ROUNDING = 1e-10
 #: Up to so many different clusters their joint moments are taken pair by pair.
 _BY_PAIR = 2000
 #: Units taken at once; of so few the values stay in the processor's cache.
@@ -290,7 +289,7 @@ def _nothing(cells: Cells) -> float:
     centre, pieces = own.mean(), range(0, len(own), _CHUNK)
     square = sum(((own[at : at + _CHUNK] - centre) ** 2).sum() for at in pieces)
     largest = max(own.max(), -own.min())
-    return float(_ROUNDING * np.sqrt(square / len(own)) + _ROUNDING**1.4 * largest)
+    return float(NOTHING * np.sqrt(square / len(own)) + NOTHING**1.4 * largest)
 
 
 def _apart(fit: Fit, codes: np.ndarray | None) -> int:
@@ -385,7 +384,7 @@ def _satterthwaite(moments: Moments) -> float:
 
 def _root(values: np.ndarray) -> np.ndarray:
     """Return 1/sqrt, nought where there is nothing."""
-    sure = values > _NOTHING
+    sure = values > _NO_EIGENVALUE
     return np.where(sure, 1 / np.sqrt(np.where(sure, values, 1.0)), 0.0)
 
 

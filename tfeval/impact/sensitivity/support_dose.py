@@ -40,8 +40,8 @@ SUPPORT_MONTHS = "support_months"
 _UNITS = {SUPPORT_MONTHS: "month of support"}
 #: Days of a month.
 _MONTH = 365.25 / 12
-#: What is left of the dose is rounding below this share of its variance.
-_NOTHING = 1e-10
+#: What is left of a dose, or of an outcome, is rounding below this share of its variance.
+_NOTHING_LEFT = 1e-10
 _ASSUMPTION = (
     "families alike in what was recorded before had more or less support for no reason that bears "
     "on their outcomes; in fact dose follows need, since families in more trouble are supported "
@@ -116,7 +116,7 @@ class SupportDose(Rich):
             left = float(d @ d)
             share = left / float(((self.dose[known] - self.dose[known].mean()) ** 2).sum())
             spread = float(values[known].var()) * len(y)
-            signal = share > _NOTHING and float(y @ y) > _NOTHING * spread > 0
+            signal = share > _NOTHING_LEFT and float(y @ y) > _NOTHING_LEFT * spread > 0
             estimate = float(d @ y) / left if signal else math.nan
             influence[known, place] = d * (y - estimate * d) / left if signal else math.nan
             rows.append({

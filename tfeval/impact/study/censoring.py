@@ -47,7 +47,7 @@ def followed(cohort: Cohort, months: int | None, censoring: str = LEFT_OUT) -> p
     if censoring != LEFT_OUT:
         stays = censoring_weights(cohort, months, over_time=censoring == OVER_TIME)
         kept = kept.assign(**{CENSORED: stays.weights[seen]})
-        said |= {"censoring": stays.differs}
+        said |= {"censoring": {**stays.differs, "over_time": float(censoring == OVER_TIME)}}
     kept.attrs["cohort"] = said
     return kept
 
@@ -68,6 +68,48 @@ class Stays:
 
     weights: pd.Series
     differs: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class AtRisk:
+    """Who of a cohort's comparison was at risk on the index date, and when each was treated.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        As from `to_pandas`; all else is in its order.
+    begun, treated_on : Series of datetime
+        Index date; first day treated, missing if never.
+    seen : Series of bool
+        Followed to the end of the horizon.
+    rows : Series of bool
+        Comparison units that were followed, or treated within the horizon.
+    """
+
+    frame: pd.DataFrame
+    begun: pd.Series
+    treated_on: pd.Series
+    seen: pd.Series
+    rows: pd.Series
+
+    @property
+    def treated_meanwhile(self) -> pd.Series:
+        """Those at risk who were not followed, in the order of `frame`."""
+        return self.rows & ~self.seen
+
+    def lasted(self, months: int) -> pd.Series:
+        """Return who was not treated before a month after the index date."""
+        return ~(self.treated_on < self.begun + pd.DateOffset(months=months))
+
+
+def at_risk(cohort: Cohort, months: int) -> AtRisk:
+    """Return who of the comparison was at risk of being treated within a horizon."""
+    frame, seen = cohort.to_pandas(), cohort.followed(months)
+    begun = pd.to_datetime(frame["index_on"])
+    treated_on = cohort.treated_on()
+    ends = begun + pd.DateOffset(months=months)
+    return AtRisk(frame, begun, treated_on, seen,
+                  (frame["treated"] == 0) & (seen | (treated_on < ends)))  # fmt: skip
 
 
 def censoring_weights(cohort: Cohort, months: int, *, over_time: bool = False) -> Stays:
@@ -101,28 +143,24 @@ def censoring_weights(cohort: Cohort, months: int, *, over_time: bool = False) -
     56; Danaei, Garcia Rodriguez, Fernandez Cantero, Logan and Hernan (2013), Statistical Methods in
     Medical Research 22(1).
     """
-    frame, seen = cohort.to_pandas(), cohort.followed(months)
-    begun = pd.to_datetime(frame["index_on"])
-    treated_on = cohort.treated_on()
-    ends = begun + pd.DateOffset(months=months)
-    at_risk = (frame["treated"] == 0) & (seen | (treated_on < ends))
-    if not (at_risk & ~seen).any():
+    risk = at_risk(cohort, months)
+    if not risk.treated_meanwhile.any():
         raise DataError(
             "No comparison family was treated within the horizon: there is no censoring to weigh "
             f'for. Say censoring="{LEFT_OUT}".'
         )
-    baseline = _baseline(cohort, frame[at_risk].assign(treated=seen))
+    baseline = known_of(cohort, risk)
     if over_time:
         edges = list(range(PERIOD, months, PERIOD))
-        lasted = [treated_on >= begun + pd.DateOffset(months=edge) for edge in edges]
-        left = np.where(seen, len(edges) + 1, np.sum(lasted, axis=0))[at_risk]
-        counts = _counts_until(cohort, edges, at_risk)
+        lasted = np.sum([risk.lasted(edge) for edge in edges], axis=0)
+        left = np.where(risk.seen, len(edges) + 1, lasted)[risk.rows]
+        counts = _counts_until(cohort, edges, risk.rows)
         numbers = [baseline, *(np.column_stack([baseline, one]) for one in counts)]
     else:
-        left, numbers = np.where(seen[at_risk], 1, 0), [baseline]
+        left, numbers = np.where(risk.seen[risk.rows], 1, 0), [baseline]
     weigh, differs = stay_weights(left, numbers)
-    weights = pd.Series(1.0, index=frame.index)
-    weights[at_risk] = weigh
+    weights = pd.Series(1.0, index=risk.frame.index)
+    weights[risk.rows] = weigh
     return Stays(weights, differs)
 
 
@@ -180,22 +218,23 @@ def stay_weights(
     return weights, {"before": before, "after": after, "weight": float(weights.max())}
 
 
-def _baseline(cohort: Cohort, frame: pd.DataFrame) -> np.ndarray:
-    """Return the covariates of the index date, shape (n, k); `treated` says who was followed."""
+def known_of(cohort: Cohort, risk: AtRisk) -> np.ndarray:
+    """Return the covariates on the index date of those at risk, shape (at risk, k)."""
+    frame = risk.frame[risk.rows].assign(treated=risk.seen)
     names, _why = own_covariates(cohort.columns, cohort.settings.comparison, frame)
     arms = frame["treated"].to_numpy(dtype=bool)
     kept, _rare = varying(frame, names, arms, FEWEST)
     return telling(encoded(frame, kept), arms, FEWEST)[0].matrix
 
 
-def _counts_until(cohort: Cohort, edges: Sequence[int], at_risk: pd.Series) -> list[np.ndarray]:
+def _counts_until(cohort: Cohort, edges: Sequence[int], rows: pd.Series) -> list[np.ndarray]:
     """Return for each edge what was counted in the period before it, and since the index date."""
     from tfeval.cohort.counting import outcomes_around  # noqa: PLC0415
 
     if cohort.records is None:
         raise ParameterError(f'censoring="{OVER_TIME}" needs a cohort made by tf.cohort(records).')
     spans = {str(edge): (edge - PERIOD, edge) for edge in edges}
-    counts = outcomes_around(cohort, cohort.records, spans, censored=False)[at_risk.to_numpy()]
+    counts = outcomes_around(cohort, cohort.records, spans, censored=False)[rows.to_numpy()]
     # Not covered is not none: the mean stands for it, since the covariates say who was covered.
     counts = counts.fillna(counts.mean()).fillna(0.0)
     monthly = np.stack([counts[span].to_numpy() for span in spans])

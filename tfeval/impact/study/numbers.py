@@ -20,7 +20,7 @@ ALIASED = 1e-10
 #: Numbers beyond this are no measurements, and their squares and products overflow.
 LARGEST = 1e50
 #: A sum of squares below this is none: its inverse overflows.
-NOTHING = 1e-100
+_NO_SQUARE = 1e-100
 #: Squared standard deviation, as a share of the mean square about 0, that is rounding alone.
 ROUNDING = 1e-24
 
@@ -60,7 +60,7 @@ def aliased(gram: np.ndarray, magnitude: np.ndarray | None = None) -> np.ndarray
         return ~flags
     left -= np.outer(left[:, 0], left[0]) / left[0, 0]
     own, square = np.diagonal(left).copy(), np.diagonal(gram)
-    floor = np.maximum(ROUNDING * (square[1:] if magnitude is None else magnitude), NOTHING)
+    floor = np.maximum(ROUNDING * (square[1:] if magnitude is None else magnitude), _NO_SQUARE)
     for place in range(1, count + 1):
         pivot = left[place, place]
         if not pivot > max(ALIASED * own[place], floor[place - 1]) or not own[place] > (

@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from tfeval.display.check_words import CHECKS, CONFIDENCES, UNMEASURED
 from tfeval.display.figures import Chart
-from tfeval.display.names import CHECKS, CONFIDENCES, UNMEASURED, VERDICTS, capital
+from tfeval.display.names import VERDICTS, capital
 from tfeval.display.tables import Table, table
 from tfeval.display.words import in_digits
 from tfeval.errors import DataError, TfevalError, public_line
