@@ -181,6 +181,8 @@ def is_none(text: str, *, unknown: bool = True) -> bool:
 
 
 def _key(text: str) -> str:
+    if "\0" in text:  # no engine takes it in a query, so it stands for nothing
+        return text
     return folded(text.replace("&", " and ")).replace(" ", "")
 
 

@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from glob import escape
 from itertools import count
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 import ibis
@@ -158,7 +158,8 @@ def open_to_others(path: Path) -> bool:
 _PREFIX = "tfeval-spill-"
 _LOCK = "held"
 _numbers = count()
-_OPENING = Lock()
+#: Of connections being opened and folders being made for them: one at a time.
+_OPENING = RLock()
 #: By process, since a fork shares the others and must not remove them, and place: folder, lock.
 _roots: dict[tuple[int, Path], tuple[Path, Any]] = {}
 
@@ -241,10 +242,11 @@ def _quoted(path: Path) -> str:
 
 def _spill_folder(spill_to: str | Path | None) -> Path:
     """Return a place for one connection's files, which DuckDB makes only if it needs it."""
-    if spill_to is None:
-        return _root(Path(tempfile.gettempdir())) / str(next(_numbers))
-    Path(spill_to).mkdir(mode=_FOLDER, parents=True, exist_ok=True)
-    return _root(Path(spill_to).absolute()) / str(next(_numbers))
+    if spill_to is not None:
+        Path(spill_to).mkdir(mode=_FOLDER, parents=True, exist_ok=True)
+    place = Path(tempfile.gettempdir() if spill_to is None else spill_to).absolute()
+    with _OPENING:  # else two threads' roots, and the lock of one of them would be let go
+        return _root(place) / str(next(_numbers))
 
 
 def _root(place: Path) -> Path:
