@@ -296,7 +296,7 @@ def _shape(records: Records) -> Iterator[Fault]:
         elif table.needed:
             yield Fault(name, "", "missing table", None, "Nothing can be answered without it.")
     for name, near in unknown_tables(records).items():
-        yield Fault(name, "", "unknown table", None, near)
+        yield Fault(shown_name(name, "table"), "", "unknown table", None, near)
     for name, cure in records.unread.items():
         yield Fault(name, "", "a file that is not read", None, cure)
 

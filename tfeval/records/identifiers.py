@@ -310,9 +310,9 @@ def _is_plain(column: str) -> bool:
     return re.fullmatch(r"[A-Za-z]+(_[A-Za-z]+)*_?[0-9]{0,2}", column) is not None
 
 
-def shown_name(column: str) -> str:
-    """Return a column's name if it is plainly one: a first line that was none may be a row."""
-    return column if _is_plain(column) else "a column whose name is not shown"
+def shown_name(name: str, what: str = "column") -> str:
+    """Return a name if it is plainly one: a first line that was none may be a row."""
+    return name if _is_plain(name) else f"a {what} whose name is not shown"
 
 
 def plain_names(places: Iterable[str]) -> Iterator[str]:

@@ -45,23 +45,45 @@ def written_whole(*targets: Path, private: bool = False) -> Iterator[list[Path]]
     for target in targets:
         if os.path.lexists(target):
             raise TfevalError(f"{target} exists already: remove it, or choose another folder.")
-        _make_parents(target, private)
+        with _saying_why(target):
+            _make_parents(target, private)
     drafts = [target.with_name(f".{target.name}-{uuid.uuid4().hex[:12]}") for target in targets]
     locks = ExitStack()
     try:
         for draft, target in zip(drafts, targets, strict=True):
             _remove_drafts(target)
-            draft.mkdir(mode=_FOLDER if private else 0o777)
+            with _saying_why(target):
+                draft.mkdir(mode=_FOLDER if private else 0o777)
             locks.enter_context(_being_written(draft))
         yield drafts
         for draft, target in zip(drafts, targets, strict=True):
             if private:
                 _close(draft)
-            draft.rename(target)
+            try:
+                draft.rename(target)
+            except OSError:
+                if not os.path.lexists(target):
+                    raise
+                raise TfevalError(
+                    f"{target} was made by another run meanwhile and is whole: keep it, or choose "
+                    "another folder."
+                ) from None
     finally:
         locks.close()
         for draft in drafts:
             shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def _saying_why(target: Path) -> Iterator[None]:
+    """Say that it is the new folder that cannot be made, and not what was read."""
+    try:
+        yield
+    except OSError as fault:
+        reason = os.strerror(fault.errno or 0)
+        raise TfevalError(
+            f"{target} cannot be made ({reason}): choose another folder, or make room."
+        ) from None
 
 
 #: A draft that nobody writes is taken for one that a killed process left after so many seconds.
