@@ -349,7 +349,7 @@ KINDS: dict[str, tuple[Spoil, str]] = {
         part(rows[::2], f, "a.csv"), part(rows[1::2][rows.columns[::-1]], f, "b.csv"))), READ),
     "an empty part": (apart(lambda f, rows: (part(rows, f, "a.csv"), (f / "b.csv").touch())),
                       NO_NAMES),
-    "a name of two cases": (moved(lambda f, p: shutil.copy(p, f / "People.parquet")), FAULT),
+    "a name of two cases": (moved(lambda f, p: (shutil.copy(p, f / "People.parquet"),)), FAULT),
     "a quote in a name": (apart(lambda f, rows: part(rows, f, "a'; DROP.parquet")), READ),
     "a pattern for a name": (apart(lambda f, rows: part(rows, f, "[a]*?.parquet")), READ),
     "about.json a folder": (lambda f: ((f / "about.json").unlink(), (f / "about.json").mkdir()),
@@ -391,9 +391,9 @@ KINDS: dict[str, tuple[Spoil, str]] = {
     "a quote in its name": (database('ALTER TABLE people RENAME TO "People ""x"'), FAULT),
     "nothing in it": (spoilt_database(lambda _: b""), "is not a DuckDB file|missing table|empty"),
     "of another maker": (lambda folder: sqlite(folder.with_suffix(".duckdb")), "not a DuckDB file"),
-    "half of it": (spoilt_database(lambda held: held[: len(held) // 2]), "tfeval: "),
+    "half of it": (spoilt_database(lambda held: held[: len(held) // 2]), f"{ENDS}|tfeval: "),
     "zeros in it": (spoilt_database(lambda held: held[:4096] + bytes(8192) + held[12288:]),
-                    "tfeval: "),
+                    f"{ENDS}|tfeval: "),
 }  # fmt: skip
 
 
@@ -418,7 +418,7 @@ def answers(kind: str, places: tuple[Path, Path], names: tuple[str, ...], monkey
     for file in (*(f"{table}.parquet" for table in TABLES), "about.json"):
         shutil.copy(base / file, extract)
     moved_to = KINDS[kind][0](extract)
-    extract = moved_to if isinstance(moved_to, Path) and moved_to.is_file() else extract
+    extract = moved_to if isinstance(moved_to, Path) else extract
     frames = {table: pd.read_parquet(base / f"{table}.parquet") for table in TABLES}
     first = ""
     for name, words in commands(extract, where, frames, names):

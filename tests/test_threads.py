@@ -1,4 +1,4 @@
-"""Two threads of one process, such as a notebook's widgets: neither takes away what the other has."""
+"""Two threads of one process, as of a notebook: neither takes away what the other has."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from contextvars import ContextVar
 from pathlib import Path
 from threading import Barrier
 
-from threadpoolctl import threadpool_info, threadpool_limits
-
-from tfeval.impact.study.covariates import one_blas_thread
 from tfeval.records import private
 from tfeval.settings import while_shared
 
@@ -48,16 +45,6 @@ def test_what_is_shared_for_a_while_is_each_threads_own():
 
     assert in_turns(lambda: while_shared(kept), look) == [1, 1]
     assert kept.get() is None
-
-
-def test_the_limit_of_linear_algebra_is_given_back_by_the_last():
-    def threads():
-        return {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
-
-    with threadpool_limits(2, "blas"):
-        before = threads()
-        seen = in_turns(lambda: one_blas_thread(True), threads)
-        assert seen == [{1}, {1}] and threads() == before == {2}
 
 
 def test_threads_share_one_private_folder(tmp_path, monkeypatch):

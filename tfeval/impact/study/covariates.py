@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -68,35 +67,14 @@ def in_parts(work: Callable[..., Any], parts: list[tuple], threads: bool = True)
         return list(pool.map(lambda part: work(*part), parts))
 
 
-class _OneThread:
-    """One limit for all threads that ask: the last to leave gives back what the first saw.
-
-    Of two limits the one let go last would give back the other's, one thread for good.
-    """
-
-    def __init__(self) -> None:
-        self._lock, self._inside, self._limit = Lock(), 0, ExitStack()
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if not self._inside:
-                algebra = _linear_algebra("scipy.linalg" in sys.modules)
-                self._limit.enter_context(algebra.limit(limits=1, user_api="blas"))
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if not self._inside:
-                self._limit.close()
-
-
-_ONE = _OneThread()
-
-
-def one_blas_thread(wanted: bool) -> AbstractContextManager[None]:
+@contextmanager
+def one_blas_thread(wanted: bool) -> Iterator[None]:
     """Keep the linear algebra to one thread, where our own threads share out the rows."""
-    return _ONE if wanted else nullcontext()
+    if not wanted:
+        yield
+        return
+    with _linear_algebra("scipy.linalg" in sys.modules).limit(limits=1, user_api="blas"):
+        yield
 
 
 @cache
