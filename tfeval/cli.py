@@ -53,7 +53,8 @@ def check_command(
     report = check_records(path)
     typer.echo(report.text(exact=exact))
     if save is not None:
-        save.write_text(report.text() + "\n", encoding="utf-8")
+        text = report.text() + "\n"
+        save.write_text(text, encoding="utf-8", errors="backslashreplace")
     if not report.clean:
         raise typer.Exit(1)
 
@@ -456,6 +457,9 @@ def _run(  # noqa: PLR0917 - as the command line gives them
 
 def main() -> None:
     """Run the command line; an error is one line, and what a library says of it stays private."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:  # a file's name need be no text
+        reconfigure(errors="backslashreplace")
     try:
         app()
     except TfevalError as fault:

@@ -102,14 +102,20 @@ run tfeval check on it.
                 raise
             except Exception as foreign:
                 text, place = public_line(foreign), foreign.__traceback__
-                full = "no space left" in str(foreign).lower()
+                full = is_out_of_room(foreign)
             # Raised out here, where nothing of the library's can be chained to it.
-            cure = "the disk is full, so make room" if full else "run tfeval check on it"
+            cure = "memory or disk is full, so make room" if full else "run tfeval check on it"
             raise DataError(f"{what} ({text}): {cure}.").with_traceback(place)
 
         return guarded
 
     return decorate
+
+
+def is_out_of_room(fault: BaseException) -> bool:
+    """Return whether a library failed because a disk, or memory, is full."""
+    short = "memory" in type(fault).__name__.lower()
+    return short or "no space left" in str(fault).lower()
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

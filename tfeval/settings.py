@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from copy import deepcopy
 from dataclasses import dataclass, field, fields
 from functools import lru_cache, wraps
@@ -52,13 +53,16 @@ def project_folder(name: str) -> Path:
 
 
 @contextmanager
-def while_shared(kept: list[dict[Any, Any]]) -> Iterator[None]:
-    """Open a place in which work that is the same is kept, and forget it all when it is closed."""
-    kept.append({})
+def while_shared(kept: ContextVar[Any]) -> Iterator[None]:
+    """Open a place in which work that is the same is kept, and forget it all when it is closed.
+
+    Each thread has its own: none takes away what another is working with.
+    """
+    before = kept.set({})
     try:
         yield
     finally:
-        kept.pop()
+        kept.reset(before)
 
 
 def once(made: Callable[_Given, _Made]) -> Callable[_Given, _Made]:

@@ -105,5 +105,5 @@ def test_what_is_no_object_of_json_at_all_is_said_to_be_none(extract):
         read_about(extract / "about.json")
     (extract / "about.json").unlink()
     (extract / "about.json").mkdir()
-    with pytest.raises(DataError, match="is a folder, not a file"):
+    with pytest.raises(DataError, match="is not a file"):
         open_records(extract)

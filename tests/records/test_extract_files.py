@@ -288,5 +288,5 @@ def test_a_full_disk_is_said_to_be_full():
     def write() -> None:
         duckdb.connect().execute("COPY (FROM range(100000)) TO '/dev/full' (FORMAT csv)")
 
-    with pytest.raises(DataError, match=r"text is withheld\): the disk is full, so make room\.$"):
+    with pytest.raises(DataError, match=r"withheld\): memory or disk is full, so make room\.$"):
         write()

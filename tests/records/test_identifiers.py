@@ -9,7 +9,7 @@ import ibis
 import pytest
 
 from tfeval.records.identifiers import KINDS, folded, kinds_in, suspect
-from tfeval.records.pseudonyms import pseudonym
+from tfeval.records.identities import pseudonym
 from tfeval.records.schema import TABLES, authority_codes
 
 #: 9434765919 and 4010232137 check; JG 12 34 56 C has a prefix that is given out.

@@ -52,6 +52,20 @@ def test_a_ledger_is_kept_for_its_owner_alone_and_read_again(tmp_path):
         Ledger(folder)
 
 
+def test_of_two_releases_at_once_one_is_held_to_the_other(tmp_path):
+    """Else two sets that are a family apart would both have left, neither knowing of the other."""
+    own = np.arange(20, dtype=np.uint64)
+    both = Ledger(tmp_path / "ledger"), Ledger(tmp_path / "ledger")
+    for ledger, families in zip(both, (own, own[:19]), strict=True):
+        assert ledger.answer("count", families) is None
+        ledger.add("count", families, {"released": 20.0, "unit": 10.0, "error": None})
+    both[0].save()
+    with pytest.raises(TfevalError, match="Another release came"):
+        both[1].save()
+    again = Ledger(tmp_path / "ledger")
+    assert again.answer("count", own[:19])["released"] == 20.0 and again.next_release() == "0002"
+
+
 def test_what_is_no_ledger_is_refused(tmp_path):
     with pytest.raises(TfevalError, match="no ledger of releases"):
         Ledger(tmp_path)

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -228,6 +229,54 @@ def test_an_index_is_the_old_one_or_the_new_one(three, monkeypatch):
     with pytest.raises(OSError, match="space"):
         write_index(out)
     assert (out / "index.html").read_bytes() == before and not list(out.glob(".*"))
+
+
+# --- a kill ---------------------------------------------------------------------------------------
+
+
+def killed_at(moment: int, jobs, out: Path) -> bool:
+    """Run in a child that kills itself before it changes a file for so many times."""
+    child = os.fork()
+    if child:
+        return os.waitpid(child, 0)[1] != 0
+    seen = itertools.count()
+    changing = {"os.mkdir", "os.rename", "os.remove", "os.chmod", "os.truncate"}
+
+    def hook(event, given):
+        written = event == "open" and given[2] & (os.O_WRONLY | os.O_RDWR)
+        ours = (event in changing or written) and str(out) in str(given[0])
+        if ours and next(seen) == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
+    run_jobs(jobs, out, workers=1)
+    os._exit(0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_run_killed_at_any_moment_goes_on_to_the_same_pages(three, tmp_path):
+    jobs, out, _ = three
+    run_jobs(jobs, tmp_path / "whole", workers=1)
+
+    def pages(folder: Path) -> dict[str, bytes]:
+        return {str(path.relative_to(folder)): path.read_bytes()
+                for path in folder.rglob("*") if path.suffix in (".html", ".ipynb")}  # fmt: skip
+
+    undisturbed = pages(tmp_path / "whole")
+    moments = [one for one in range(400) if one % 13 == 4]
+    for moment in moments:
+        place = out / str(moment)
+        killed = killed_at(moment, jobs, place)
+        for manifest in place.glob("*/[!.]*/manifest.json"):
+            made = read_manifest(manifest.parent)
+            assert made is not None
+            assert all(file_hash(manifest.parent / name) == one
+                       for name, one in made["outputs"].items())  # fmt: skip
+        assert all(one.good for one in run_jobs(jobs, place, workers=1))
+        assert whole(place) == ["01_a", "02_b", "03_c"] and pages(place) == undisturbed
+        if not killed:
+            break
+    assert not killed and moment > 40
 
 
 # --- two runs at once -----------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 _CALIPER = Specification().caliper
 #: While designs are shared, each with its verdict on balance, by name and all of its study.
-_shared: list[dict[tuple[str, bytes], tuple[Design, str]]] = []
+_shared: ContextVar[dict[tuple[str, bytes], tuple[Design, str]] | None] = ContextVar(
+    "designs", default=None
+)
 
 
 def designs_shared() -> AbstractContextManager[None]:
@@ -43,8 +46,9 @@ def design_of(study: Study, name: str) -> tuple[Design, str]:
     TfevalError
         As the design does.
     """
-    known = _shared[-1] if _shared else {}
-    key = (name, _all_of(study)) if _shared else (name, b"")
+    shared = _shared.get()
+    known = {} if shared is None else shared
+    key = (name, b"" if shared is None else _all_of(study))
     if key not in known:
         made = DESIGNS[name].make(study, _CALIPER)
         known[key] = made, made.balance().verdict().word

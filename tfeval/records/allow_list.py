@@ -181,6 +181,8 @@ def is_none(text: str, *, unknown: bool = True) -> bool:
 
 
 def _key(text: str) -> str:
+    if "\0" in text:  # no engine takes it in a query, so it stands for nothing
+        return text
     return folded(text.replace("&", " and ")).replace(" ", "")
 
 
@@ -265,6 +267,8 @@ _EXACT: dict[str, Callable[[Any, Column, date], ibis.Value]] = {
 def key_text(value: ibis.Value, place: str) -> ibis.Value:
     """Return a column of identifiers as text: a whole number as its digits, whatever its type.
 
+    Of floating point, "inf" stands for a number too long for it: others may have become the same.
+
     Parameters
     ----------
     value : ibis expression
@@ -278,11 +282,14 @@ def key_text(value: ibis.Value, place: str) -> ibis.Value:
         If its type is none of an identifier.
     """
     kind = value.type()
-    if kind.is_floating() or kind.is_decimal():
+    if kind.is_floating():
         # A column of numbers with gaps comes as floating point from many programs.
+        value = value.cast("float64").nullif(float("nan"))
         whole = _if(value == value.floor(), value).try_cast("int64").cast("string")
-        return ibis.coalesce(whole, value.cast("string"))
-    if not (kind.is_string() or kind.is_integer() or kind.is_uuid()):
+        exact = 2**24 if kind.nbytes == 4 else 2**53  # a float32 holds no more
+        kept = ibis.coalesce(whole, value.cast("string"))
+        return ibis.ifelse(value.abs() < exact, kept, _if(value.notnull(), ibis.literal("inf")))
+    if not (kind.is_string() or kind.is_integer() or kind.is_decimal() or kind.is_uuid()):
         raise DataError(f"{place} has a type that is none of an identifier: make it text.")
     return value.cast("string")
 

@@ -13,7 +13,7 @@ import ibis
 import pandas as pd
 
 from tfeval.display.rich import Rich
-from tfeval.errors import ParameterError, in_own_words, suggest
+from tfeval.errors import ParameterError, TfevalError, in_own_words, is_out_of_room, suggest
 from tfeval.programme.authority_codes import renamed_codes
 from tfeval.records.between_rows import relations
 from tfeval.records.folders import spelt_otherwise
@@ -23,6 +23,7 @@ from tfeval.records.identifiers import (
     identifying_names,
     plain_names,
     scanned_columns,
+    shown_name,
     suspect,
 )
 from tfeval.records.relations import read_as
@@ -201,6 +202,7 @@ _ADVICE = {
     OVER_SEVERAL: "Whose it was cannot be told from the code: give the earlier one, or let "
     "`tfeval prepare` leave these families out (authorities.across).",
 }
+_DAMAGED = "It is damaged, holds text that is no UTF-8, or a view that fails: write it anew."
 _PSEUDONYMISE = "Replace it with `tfeval pseudonymise`, or drop the column."
 
 
@@ -237,11 +239,12 @@ def check_records(
     """
     extract = records if isinstance(records, Records) else connect(records)
     checked = _chosen(extract, only)
-    faults: list[Fault] = [one for one in _shape(extract) if only is None or one.table in only]
-    rows = {}
+    faults: set[Fault] = {one for one in _shape(extract) if only is None or one.table in only}
+    rows: dict[str, int] = {}
     for name in checked:
-        counts, rows[name] = _row_faults(extract, name)
-        faults += [*counts, *_identifiers(name, extract.sent[name]), *_between_rows(extract, name)]
+        for part in (_row_faults(extract, name, rows), _identifiers(name, extract.sent[name]),
+                     _between_rows(extract, name)):  # fmt: skip
+            faults |= _to_its_end(name, part)
     return CheckReport(
         source=extract.source,
         simulated=extract.simulated,
@@ -253,8 +256,18 @@ def check_records(
         unknown_columns=tuple(plain_names(
             f"{name}.{column}" for name in checked for column in extract.sent[name].columns
             if column not in TABLES[name].columns)),
-        renamed=_renamed(extract, checked),
+        renamed=_renamed(extract, list(rows)),
     )  # fmt: skip
+
+
+def _to_its_end(name: str, part: Iterator[Fault]) -> set[Fault]:
+    """Return what one look at a table finds: that it cannot be read is a fault as others are."""
+    try:
+        return set(part)
+    except Exception as fault:
+        if isinstance(fault, TfevalError) or is_out_of_room(fault):
+            raise  # no fault of the table
+        return {Fault(name, "", "cannot be read to its end", None, _DAMAGED)}
 
 
 def _renamed(records: Records, names: list[str]) -> dict[str, int]:
@@ -283,7 +296,7 @@ def _shape(records: Records) -> Iterator[Fault]:
         elif table.needed:
             yield Fault(name, "", "missing table", None, "Nothing can be answered without it.")
     for name, near in unknown_tables(records).items():
-        yield Fault(name, "", "unknown table", None, near)
+        yield Fault(shown_name(name, "table"), "", "unknown table", None, near)
     for name, cure in records.unread.items():
         yield Fault(name, "", "a file that is not read", None, cure)
 
@@ -302,7 +315,7 @@ def _columns(name: str, raw: ibis.Table) -> Iterator[Fault]:
         elif column in meant or get_close_matches(column, unknown, n=1, cutoff=0.85):
             yield Fault(name, column, "a column named almost so", None, "Spell it so.")
     for column in identifying_names(name, raw):
-        yield Fault(name, column, "an identifying column", None, _PSEUDONYMISE)
+        yield Fault(name, shown_name(column), "an identifying column", None, _PSEUDONYMISE)
 
 
 def _fits(kind: Any, wanted: Column) -> bool:
@@ -327,7 +340,7 @@ def _optional(records: Records) -> Mapping[str, str]:
     }
 
 
-def _row_faults(records: Records, name: str) -> tuple[list[Fault], int]:
+def _row_faults(records: Records, name: str, rows: dict[str, int]) -> Iterator[Fault]:
     raw, columns = records.sent[name], TABLES[name].columns
 
     def read(column: str) -> ibis.Value:
@@ -340,12 +353,10 @@ def _row_faults(records: Records, name: str) -> tuple[list[Fault], int]:
     ]
     sums = {f"r{place}": expression.sum() for place, (_, _, expression) in enumerate(rules)}
     counted = raw.aggregate(n=raw.count(), **sums).to_pyarrow().to_pylist()[0]
-    faults = [
-        Fault(name, column, kind, int(counted[f"r{place}"]), _ADVICE.get(kind, ""))
-        for place, (column, kind, _) in enumerate(rules)
-        if counted[f"r{place}"]
-    ]
-    return faults, int(counted["n"])
+    rows[name] = int(counted["n"])
+    for place, (column, kind, _) in enumerate(rules):
+        if number := counted[f"r{place}"]:
+            yield Fault(name, column, kind, int(number), _ADVICE.get(kind, ""))
 
 
 def _identifiers(name: str, raw: ibis.Table) -> Iterator[Fault]:
@@ -354,7 +365,7 @@ def _identifiers(name: str, raw: ibis.Table) -> Iterator[Fault]:
         values = raw.group_by(raw[column].name("value")).aggregate(times=raw.count())
         doubtful = values.filter(suspect(as_text(values.value)))
         for kind, rows in count_kinds(doubtful, name, column).items():
-            yield Fault(name, column, f"looks like a {kind}", rows, _PSEUDONYMISE)
+            yield Fault(name, shown_name(column), f"looks like a {kind}", rows, _PSEUDONYMISE)
 
 
 def _between_rows(records: Records, name: str) -> Iterator[Fault]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import zlib
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
@@ -96,7 +97,9 @@ def encoding_cure(path: Path) -> str:
 def encoding_of(path: Path) -> str:
     """Return the encoding that a file seems to be in; empty for UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as stream:
+    read = gzip.open if path.suffix.lower() == ".gz" else open
+    # What is damaged says so where it is read.
+    with suppress(OSError, EOFError, zlib.error), read(path, "rb") as stream:
         first = stream.read(_BLOCK)
         for mark, name in _MARKS:
             if first.startswith(mark):

@@ -6,6 +6,7 @@ import csv
 import glob
 import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,7 +138,9 @@ def _parts(place: Path, name: str, source: str, unread: dict[str, str]) -> tuple
             continue
         said = tuple((key, unquote(value)) for key, mark, value in
                      (one.partition("=") for one in inner.parts[:-1]) if mark)  # fmt: skip
-        if kind := kind_of(path):
+        if len({key for key, _ in said}) < len(said):
+            raise DataError(f"{name} in {source} has folders that name one column twice.")
+        if (kind := kind_of(path)) and path.is_file():
             parts.append(Part(path, kind, said))
         elif cure := unread_cure(path, known=name in TABLES):
             unread[f"{place.name}/{inner.as_posix()}"] = cure
@@ -188,9 +191,11 @@ def line_of(error: Exception) -> str:
 
 
 def _read_parquet(connection: Any, name: str, parts: tuple[Part, ...]) -> None:
+    for part in parts:
+        refuse_doubled(parquet_columns(part.path), part.path.name)
     _refuse_unlike([part.path for part in parts], name)
     places: dict[tuple[tuple[str, str], ...], list[str]] = {}
-    columns = set(_parquet_columns(parts[0].path))
+    columns = set(parquet_columns(parts[0].path))
     for part in parts:
         # Names are taken as they stand: neither as patterns nor, with a =, as columns.
         places.setdefault(_new(part, name, columns), []).append(glob.escape(str(part.path)))
@@ -234,7 +239,8 @@ def _together(tables: list[ibis.Table], name: str) -> ibis.Table:
     return ibis.union(*(table.select(*first) for table in tables)) if len(tables) > 1 else tables[0]
 
 
-def _parquet_columns(path: Path) -> list[str]:
+def parquet_columns(path: Path) -> list[str]:
+    """Return the names of a Parquet file's columns, as they stand there."""
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     return list(pq.read_schema(path).names)
@@ -290,8 +296,9 @@ def read_csv(connection: Any, path: Path, known: set[str], delimiter: str = "") 
     names, delimiter = header(path, delimiter)
     if not known & set(names):
         raise DataError(encoding_cure(path) or _no_header(path, names, known))
-    if len({name.lower() for name in names}) < len(names) or "" in names:
-        raise DataError(f"{path.name} names a column twice or not at all in its first line.")
+    refuse_doubled(names, f"{path.name}", " in its first line")
+    if path.name.lower().endswith(".gz"):
+        _refuse_damaged(path)
     return connection.read_csv(
         glob.escape(str(path)), hive_partitioning=False,
         columns=dict.fromkeys(names, "VARCHAR"),
@@ -299,6 +306,28 @@ def read_csv(connection: Any, path: Path, known: set[str], delimiter: str = "") 
         null_padding=False, ignore_errors=False,
         compression="gzip" if path.name.lower().endswith(".gz") else "none",
     )  # fmt: skip
+
+
+def refuse_doubled(names: list[str], source: str, where: str = "") -> None:
+    """Refuse names of columns that are one to an engine, which would read the first and rename.
+
+    Raises
+    ------
+    DataError
+        Naming the file alone.
+    """
+    if len({name.lower() for name in names}) < len(names) or "" in names or "\0" in "".join(names):
+        raise DataError(f"{source} names a column twice or not at all{where}.")
+
+
+def _refuse_damaged(path: Path) -> None:
+    """Refuse a packed file that is cut or altered: DuckDB does not look at its check sum."""
+    try:
+        with gzip.open(path, "rb") as stream:
+            while stream.read(1 << 20):
+                pass
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise DataError(f"{path.name} is damaged, or not packed by gzip: pack it anew.") from None
 
 
 def _no_header(path: Path, names: list[str], known: set[str]) -> str:
@@ -324,8 +353,11 @@ def header(path: Path, delimiter: str = "") -> tuple[list[str], str]:
         Where it is known.
     """
     packed = path.name.lower().endswith(".gz")
-    with gzip.open(path, "rb") if packed else path.open("rb") as stream:
-        line = stream.readline(_LONGEST_HEADER).decode("utf-8-sig", errors="replace")
+    try:
+        with gzip.open(path, "rb") if packed else path.open("rb") as stream:
+            line = stream.readline(_LONGEST_HEADER).decode("utf-8-sig", errors="replace")
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise DataError(f"{path.name} cannot be read, or is not packed by gzip.") from None
     line = line.splitlines()[0] if line.strip() else ""
     delimiter = delimiter or max(_DELIMITERS, key=line.count)
     return next(csv.reader([line], delimiter=delimiter), []), delimiter

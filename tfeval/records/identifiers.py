@@ -230,12 +230,13 @@ def refuse_identifiers(tables: Mapping[str, ibis.Table]) -> None:
         Naming table, column and kind of identifier; never a value.
     """
     places = [
-        f"{name}.{column} (its name)"
+        f"{name}.{shown_name(column)} (its name)"
         for name, table in tables.items()
         for column in identifying_names(name, table)
     ]
     for name, table in tables.items():
-        places += [f"{name}.{column} ({kinds})" for column, kinds in _in_first_rows(name, table)]
+        places += [f"{name}.{shown_name(column)} ({kinds})"
+                   for column, kinds in _in_first_rows(name, table)]  # fmt: skip
     if places:
         raise DataError(
             f"Real identifiers are refused: {', '.join(places)}. Replace them with "
@@ -305,6 +306,15 @@ def identifying_names(name: str, table: ibis.Table) -> list[str]:
     ]
 
 
+def _is_plain(column: str) -> bool:
+    return re.fullmatch(r"[A-Za-z]+(_[A-Za-z]+)*_?[0-9]{0,2}", column) is not None
+
+
+def shown_name(name: str, what: str = "column") -> str:
+    """Return a name if it is plainly one: a first line that was none may be a row."""
+    return name if _is_plain(name) else f"a {what} whose name is not shown"
+
+
 def plain_names(places: Iterable[str]) -> Iterator[str]:
     """Show names that are plainly names of columns; of a first line that was none, only counts.
 
@@ -321,7 +331,7 @@ def plain_names(places: Iterable[str]) -> Iterator[str]:
     hidden: Counter[str] = Counter()
     for place in places:
         table, _, column = place.rpartition(".")
-        if re.fullmatch(r"[A-Za-z]+(_[A-Za-z]+)*_?[0-9]{0,2}", column):
+        if _is_plain(column):
             yield place
         else:
             hidden[table] += 1

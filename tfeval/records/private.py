@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from glob import escape
 from itertools import count
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 import ibis
@@ -45,23 +45,45 @@ def written_whole(*targets: Path, private: bool = False) -> Iterator[list[Path]]
     for target in targets:
         if os.path.lexists(target):
             raise TfevalError(f"{target} exists already: remove it, or choose another folder.")
-        _make_parents(target, private)
+        with _saying_why(target):
+            _make_parents(target, private)
     drafts = [target.with_name(f".{target.name}-{uuid.uuid4().hex[:12]}") for target in targets]
     locks = ExitStack()
     try:
         for draft, target in zip(drafts, targets, strict=True):
             _remove_drafts(target)
-            draft.mkdir(mode=_FOLDER if private else 0o777)
+            with _saying_why(target):
+                draft.mkdir(mode=_FOLDER if private else 0o777)
             locks.enter_context(_being_written(draft))
         yield drafts
         for draft, target in zip(drafts, targets, strict=True):
             if private:
                 _close(draft)
-            draft.rename(target)
+            try:
+                draft.rename(target)
+            except OSError:
+                if not os.path.lexists(target):
+                    raise
+                raise TfevalError(
+                    f"{target} was made by another run meanwhile and is whole: keep it, or choose "
+                    "another folder."
+                ) from None
     finally:
         locks.close()
         for draft in drafts:
             shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def _saying_why(target: Path) -> Iterator[None]:
+    """Say that it is the new folder that cannot be made, and not what was read."""
+    try:
+        yield
+    except OSError as fault:
+        reason = os.strerror(fault.errno or 0)
+        raise TfevalError(
+            f"{target} cannot be made ({reason}): choose another folder, or make room."
+        ) from None
 
 
 #: A draft that nobody writes is taken for one that a killed process left after so many seconds.
@@ -158,7 +180,8 @@ def open_to_others(path: Path) -> bool:
 _PREFIX = "tfeval-spill-"
 _LOCK = "held"
 _numbers = count()
-_OPENING = Lock()
+#: Of connections being opened and folders being made for them: one at a time.
+_OPENING = RLock()
 #: By process, since a fork shares the others and must not remove them, and place: folder, lock.
 _roots: dict[tuple[int, Path], tuple[Path, Any]] = {}
 
@@ -241,10 +264,11 @@ def _quoted(path: Path) -> str:
 
 def _spill_folder(spill_to: str | Path | None) -> Path:
     """Return a place for one connection's files, which DuckDB makes only if it needs it."""
-    if spill_to is None:
-        return _root(Path(tempfile.gettempdir())) / str(next(_numbers))
-    Path(spill_to).mkdir(mode=_FOLDER, parents=True, exist_ok=True)
-    return _root(Path(spill_to).absolute()) / str(next(_numbers))
+    if spill_to is not None:
+        Path(spill_to).mkdir(mode=_FOLDER, parents=True, exist_ok=True)
+    place = Path(tempfile.gettempdir() if spill_to is None else spill_to).absolute()
+    with _OPENING:  # else two threads' roots, and the lock of one of them would be let go
+        return _root(place) / str(next(_numbers))
 
 
 def _root(place: Path) -> Path:

@@ -7,13 +7,9 @@ in the order of their pseudonyms, and files written for their owner alone.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 import os
 import secrets
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,6 +35,7 @@ from tfeval.records.allow_list import (
 )
 from tfeval.records.anonymity import PERIODS, Anonymity, anonymity
 from tfeval.records.identifiers import plain_names
+from tfeval.records.identities import PSEUDONYM, Spellings, is_cut, pseudonyms
 from tfeval.records.private import open_to_others, write_private, written_whole
 from tfeval.records.schema import TABLES, Column, Table, authority_codes
 from tfeval.records.store import Records, connect, refuse_unread
@@ -48,8 +45,6 @@ KEY_VARIABLE = "TFEVAL_PSEUDONYM_KEY"
 #: Bytes: as long as the hash, as RFC 2104, section 3, asks for.
 SHORTEST_KEY = 32
 _DRAW = "Draw one with `tfeval new-key FILE`."
-_PSEUDONYM_BYTES = 16
-_PSEUDONYM = "^[a-z2-7]{26}$"
 _BIRTHS = ("birth_month", "birth_date", "date_of_birth", "dob")
 #: Nothing that is written freely, such as a title.
 _KEPT_ABOUT = ("simulated", "records_from", "records_to")
@@ -101,7 +96,7 @@ def read_key(file: str | Path | None = None, *, variable: str = KEY_VARIABLE) ->
     if file is not None:
         key = _from_file(Path(file))
     else:
-        key = os.environ.get(variable, "").strip().encode()
+        key = _bare(os.fsencode(os.environ.get(variable, "")))
         if not key:
             raise ParameterError(f"There is no key: name a key file, or set {variable}. {_DRAW}")
     _judge(key)
@@ -119,10 +114,14 @@ def _from_file(file: Path) -> bytes:
     key = file.read_bytes()
     if key.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ParameterError("The key file is UTF-16: save it as plain text (UTF-8).")
-    key = key.removeprefix(b"\xef\xbb\xbf").strip()
+    key = _bare(key)
     if len(key.splitlines()) > 1:
         raise ParameterError("The key file has more than one line: it must hold the key alone.")
     return key
+
+
+def _bare(key: bytes) -> bytes:
+    return key.removeprefix(b"\xef\xbb\xbf").strip()
 
 
 def _judge(key: bytes) -> None:
@@ -141,39 +140,6 @@ def _judge(key: bytes) -> None:
         raise ParameterError(f"The key repeats itself or counts on: it would be guessed. {_DRAW}")
 
 
-def pseudonym(identifier: str, key: bytes, kind: str) -> str:
-    """Return the pseudonym of an identifier: HMAC-SHA256, its first 128 bits in base 32.
-
-    Parameters
-    ----------
-    identifier : str
-        A real identifier; space in it and marks that are not seen are ignored, as in
-        "943 476 5919", and compatible forms of characters (NFKC) taken for the same.
-    key : bytes
-        At least 32 bytes, kept secret.
-    kind : str
-        What it identifies ("person", "family"): the same number of both gets two pseudonyms.
-
-    References
-    ----------
-    RFC 2104 (HMAC), FIPS 198-1; truncation to 128 bits as in RFC 2104, section 5.
-
-    Examples
-    --------
-    >>> pseudonym("943 476 5919", b"k" * 31 + b"!", "person")
-    'dvi4jqh6plofkjvmxedlzcxbw4'
-    """
-    digest = hmac.digest(key, f"{kind}:{_bare(identifier)}".encode(), hashlib.sha256)
-    return base64.b32encode(digest[:_PSEUDONYM_BYTES]).decode().rstrip("=").lower()
-
-
-def _bare(identifier: str) -> str:
-    if identifier.isascii():
-        return "".join(identifier.split())
-    text = unicodedata.normalize("NFKC", identifier)
-    return "".join(c for c in text if not c.isspace() and unicodedata.category(c) != "Cf")
-
-
 @dataclass(frozen=True, repr=False)
 class Pseudonymised(Rich):
     """What `pseudonymise` did. It shows itself with small counts hidden.
@@ -190,6 +156,8 @@ class Pseudonymised(Rich):
         Rows in which a value was set missing, exactly, by "table.column".
     words : dict of str to int
         Rows in which a word for no value ("NULL", "N/A", "-") was taken for one, exactly.
+    spellings : dict of str to Spellings
+        How many identifiers were written in several ways, exactly, by what they identify.
     anonymity : Anonymity or None
         How many families and people stand alone by what others may know of them; None if the
         extract lacks the columns.
@@ -200,6 +168,7 @@ class Pseudonymised(Rich):
     left_out: tuple[str, ...]
     set_missing: dict[str, int]
     words: dict[str, int]
+    spellings: dict[str, Spellings]
     anonymity: Anonymity | None
 
     def text(self) -> str:
@@ -212,6 +181,18 @@ class Pseudonymised(Rich):
         for what, counts in (("Set missing", self.set_missing), ("Read as missing", self.words)):
             for place, rows in counts.items():
                 lines.append(f"{what}: {place}, {safe_count(rows)} rows")
+        for kind, one in self.spellings.items():
+            if one.joined:
+                lines.append(
+                    f"Written in several ways, and taken for one: {safe_count(one.joined)} "
+                    f"identifiers of a {kind} (space around it, forms of characters, 1001.0)."
+                )
+            if one.apart:
+                lines.append(
+                    f"Alike but for capitals, punctuation, space or zeros, and kept apart: "
+                    f"{safe_count(one.apart)} identifiers of a {kind}. Write those that are one "
+                    "alike, and begin again."
+                )
         if self.anonymity is None:
             lines.append("How many stand alone cannot be said: columns of families or people lack.")
         else:
@@ -271,6 +252,9 @@ def pseudonymise(
     `birth_date`, `dob`) becomes the first day of its month, quarter or year.
 
     Words for no value ("NULL", "N/A", "none", "-") are missing, not an identifier that many share.
+    Identifiers that differ in nothing that is seen are one (see `spelt_once`); all others stay
+    apart, and those that are probably one are counted. Numbers that a spreadsheet or floating
+    point has cut ("9.43477E+09") are refused: several became one before they came.
     Rows are in the order of their pseudonyms, then of their values, and numbered anew, so that
     nothing of the source's order is left. What is written is read once more before it gets its
     name. Faults between rows are kept, for `check_records` to find.
@@ -290,8 +274,10 @@ def pseudonymise(
     strays = [one.stray for _, one in every if one.stray]
     refuse_strays(strays, set_missing=set_missing)
     words = Counter({place: one.words for place, one in every if one.words})
+    spellings = {}
     for kind in ("person", "family"):
-        words += _make_map(records, kind, key)
+        spellings[kind], none = _make_map(records, kind, key)
+        words += none
     rows = {}
     with written_whole(Path(target), private=True) as (folder,):
         for name in records.sent:
@@ -304,8 +290,9 @@ def pseudonymise(
     left = tuple(sorted([*records.unknown, *_left_out(records)]))
     missing = {one.place: one.rows for one in strays}
     return Pseudonymised(
-        Path(target), rows, left, missing, dict(sorted(words.items())), _alone(Path(target))
-    )
+        Path(target), rows, left, missing, dict(sorted(words.items())), spellings,
+        _alone(Path(target)),
+    )  # fmt: skip
 
 
 def _alone(folder: Path) -> Anonymity | None:
@@ -348,7 +335,7 @@ def _keys(name: str, raw: ibis.Table) -> Mapping[str, ibis.Value]:
     }
 
 
-def _make_map(records: Records, kind: str, key: bytes) -> Counter[str]:
+def _make_map(records: Records, kind: str, key: bytes) -> tuple[Spellings, Counter[str]]:
     """Make a temporary table from identifiers, as they came, to pseudonyms; count the missing."""
     columns = [
         (f"{name}.{column}", raw.select(real=text))
@@ -364,16 +351,25 @@ def _make_map(records: Records, kind: str, key: bytes) -> Counter[str]:
         for text in records.connection.to_pyarrow(values)["real"].to_pylist():
             if text and text.strip():
                 (none if is_none(text) else known).append(text)
-    table = pa.table(
-        {
-            "real": pa.array(known, pa.string()),
-            "pseudonym": pa.array([pseudonym(text, key, kind) for text in known], pa.string()),
-        }
-    )
+    if cut := [text for text in known if is_cut(text)]:
+        raise DataError(
+            f"Nothing is written: {', '.join(sorted(_rows_of(cut, columns)))} holds numbers whose "
+            "last digits are lost (1.23E+09, or too long for floating point), so that several "
+            "identifiers became one: have them sent as text."
+        )
+    named, spellings = pseudonyms(known, key, kind)
+    table = pa.table({
+        "real": pa.array(named.keys(), pa.string()),
+        "pseudonym": pa.array(named.values(), pa.string()),
+    })  # fmt: skip
     records.connection.create_table(_map_name(kind), table, temp=True)
-    if not none:
-        return Counter()
-    counts = {place: values.real.isin(none).sum().to_pyarrow().as_py() for place, values in columns}
+    return spellings, _rows_of(none, columns)
+
+
+def _rows_of(texts: list[str], columns: list[tuple[str, ibis.Table]]) -> Counter[str]:
+    """Return how many rows of each column hold one of some texts, columns without left out."""
+    counts = {place: values.real.isin(texts).sum().to_pyarrow().as_py() if texts else 0
+              for place, values in columns}  # fmt: skip
     return Counter({place: int(number) for place, number in counts.items() if number})
 
 
@@ -431,7 +427,7 @@ def _hold_to_schema(file: Path, definition: Table) -> None:
             continue
         values = pc.unique(written.read(columns=[name])[name]).drop_null()
         if column.kind == "identifier":
-            good = pc.match_substring_regex(values, _PSEUDONYM)
+            good = pc.match_substring_regex(values, PSEUDONYM)
         else:
             allowed = authority_codes() if column.kind == "authority" else column.allowed
             good = pc.is_in(values, pa.array(allowed, pa.string()))

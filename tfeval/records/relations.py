@@ -262,9 +262,7 @@ def cast(value: ibis.Value, wanted: str) -> ibis.Value:
         whole = value.try_cast(wanted)
         exact = whole.cast("float64") == value.cast("float64")
         return ibis.ifelse(exact, whole, ibis.null(wanted))
-    if is_now == ibis.dtype(wanted) or (is_now.is_integer() and wanted == "int64"):
-        return value if is_now == ibis.dtype(wanted) else value.cast(wanted)
-    return value.try_cast(wanted)
+    return value if is_now == ibis.dtype(wanted) else value.try_cast(wanted)
 
 
 #: How text must be written to be a date or a whole number. A time after the day is passed over;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -166,7 +167,7 @@ def _world(families: int, seed: int, settings: HistorySettings, rules: Phase) ->
 
 
 #: While lives are shared, the last, by all that they hang on.
-_shared: list[dict[str, tuple[Histories, Entry]]] = []
+_shared: ContextVar[dict[str, tuple[Histories, Entry]] | None] = ContextVar("lives", default=None)
 
 
 def lives_shared() -> AbstractContextManager[None]:
@@ -181,7 +182,8 @@ def _lives(
     """Return what befell families without a programme, and who of them was listed and joined."""
     without = replace(settings, effects={}, effect_ramp_months=0.0, effect_share=1.0)
     key = repr((families, seeds["lived"].entropy, without))
-    last = _shared[-1] if _shared else {}
+    shared = _shared.get()
+    last = {} if shared is None else shared
     if key in last:
         return last[key]
     crisis = (settings.crisis, settings.crisis_days, settings.crises_a_year)

@@ -51,9 +51,9 @@ def read_about(path: Path) -> dict[str, Any]:
     DataError
         If it is not one JSON object, names a field twice, or a field has a wrong type.
     """
-    if path.is_dir():
-        raise DataError(f"{path.name} beside the records is a folder, not a file: remove it.")
     if not path.is_file():
+        if path.exists() or path.is_symlink():  # what it says is not as if it had not been said
+            raise DataError(f"{path.name} beside the records is not a file: mend or remove it.")
         return {}
     try:
         about = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
@@ -300,8 +300,8 @@ def open_records(
     (True, {})
     """
     records = connect(source, memory_limit=memory_limit, spill_to=spill_to)
-    refuse_identifiers(records.sent)
     _refuse_vanishing(records)
+    refuse_identifiers(records.sent)
     _refuse_strangers(records)
     absent = [name for name, table in TABLES.items() if table.needed and name not in records.sent]
     if absent:

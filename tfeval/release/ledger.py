@@ -69,6 +69,7 @@ class Ledger:
         #: Hashes of the tables of cells that left, which linear programmes proved.
         self.tables: set[str] = set()
         self._new_tables: list[str] = []
+        self._releases = 0
         if folder is None:
             self.key = secrets.token_bytes(_BYTES)
             return
@@ -84,6 +85,7 @@ class Ledger:
         self.key = bytes.fromhex((folder / KEY).read_text(encoding="utf-8"))
         for path in sorted((folder / RELEASES).glob("*.npz")):
             self._read(path)
+            self._releases = int(path.stem) if path.stem.isdigit() else self._releases + 1
 
     def _read(self, path: Path) -> None:
         try:
@@ -204,8 +206,7 @@ class Ledger:
 
     def next_release(self) -> str:
         """Return the name of the release that `save` will keep."""
-        files = [] if self.folder is None else [*(self.folder / RELEASES).glob("*.npz")]
-        return f"{len(files) + 1:04d}"
+        return f"{self._releases + 1:04d}"
 
     def save(self) -> str:
         """Keep what was added; return the release's name."""
@@ -227,7 +228,13 @@ class Ledger:
         packed = io.BytesIO()
         np.savez_compressed(packed, told=np.array(json.dumps(record)), members=_joined(parts),
                             starts=np.cumsum([0, *(len(one) for one in parts)]))  # fmt: skip
-        write_private(self.folder / RELEASES / f"{name}.npz", packed.getvalue())
+        path = self.folder / RELEASES / f"{name}.npz"
+        if path.exists():  # nothing here was held to it
+            raise TfevalError(
+                f"Another release came into {self.folder} meanwhile: run the same again."
+            )
+        write_private(path, packed.getvalue())
+        self._releases += 1
         self.tables |= set(self._new_tables)
         self._new, self._new_tables = [], []
         return name

@@ -474,6 +474,9 @@ def clean_leftovers(scope: Path) -> None:
         else:
             shutil.rmtree(path, ignore_errors=True)
         _unlock(lock, handle)
+    for lock in scope.glob(".*.lock"):
+        if (handle := _locked(lock)) is not None:
+            _unlock(lock, handle)
 
 
 def _is_running(pid: int) -> bool:

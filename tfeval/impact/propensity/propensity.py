@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -338,7 +339,9 @@ def fit_propensity(
 
 #: While fits are shared, that of all units by what it was made of, which is kept with it so that
 #: nothing else comes to lie there.
-_shared: list[dict[tuple[int, ...], tuple[Study, Propensity]]] = []
+_shared: ContextVar[dict[tuple[int, ...], tuple[Study, Propensity]] | None] = ContextVar(
+    "fits", default=None
+)
 
 
 def fits_shared() -> AbstractContextManager[None]:
@@ -347,12 +350,13 @@ def fits_shared() -> AbstractContextManager[None]:
 
 
 def _logit(study: Study, folds: np.ndarray | None) -> Propensity:
-    if folds is not None or not _shared:
+    shared = _shared.get()
+    if folds is not None or shared is None:
         return _fitted_logit(study, folds)
     key = (id(study.covariates), id(study.treated), id(study.weight))
-    if key not in _shared[-1]:
-        _shared[-1][key] = study, _fitted_logit(study, None)
-    return _shared[-1][key][1]
+    if key not in shared:
+        shared[key] = study, _fitted_logit(study, None)
+    return shared[key][1]
 
 
 def _fitted_logit(study: Study, folds: np.ndarray | None) -> Propensity:

@@ -413,7 +413,7 @@ def _supported(cohort: Cohort, extract: Records | None, within: int) -> pd.DataF
     families = extract.table("families")
     columns = ["family_id", "lead_practitioner_on", "closed_on"]
     own = families.filter(families["phase"] == cohort.settings.phase)[columns].to_pandas()
-    own = own.drop_duplicates("family_id").set_index("family_id")
+    own = own.sort_values(columns).drop_duplicates("family_id").set_index("family_id")
     own = own.reindex(frame["family_id"])
     starts = pd.to_datetime(frame["index_on"])
     ends = starts + pd.DateOffset(months=int(within))

@@ -67,7 +67,8 @@ def draft_mapping(source: str | Path) -> str:
                 near = nearest(plain_name(bare[0]), known)
                 hint = f" Perhaps [tables.{known[near]}], by from." if near else ""
                 lines.append(f"# Something there is called like no table.{hint}")
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    return text.encode("utf-8", "backslashreplace").decode()  # a file's name need be no text
 
 
 def _table(came: Source, name: str, meant: str) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import gzip
 import shutil
+import zlib
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,16 @@ import pyarrow as pa
 
 from tfeval.errors import DataError, suggest
 from tfeval.records.files import database_cure, encoding_cure
-from tfeval.records.folders import contents, header, kind_of, line_of, plain_name, read_csv
+from tfeval.records.folders import (
+    contents,
+    header,
+    kind_of,
+    line_of,
+    parquet_columns,
+    plain_name,
+    read_csv,
+    refuse_doubled,
+)
 from tfeval.records.preparation.mapping import ColumnRule, TableRule
 from tfeval.records.private import duckdb_connection, private_folder
 from tfeval.records.relations import cast
@@ -80,6 +90,10 @@ class Source:
                     f"{suggest(name, known)}"
                 )
             tables += self._tables(self._meant(name, rule, known), rule)
+        if not tables:
+            raise DataError(
+                f"{self.path.name} holds no file of {rule.name} that is read: Parquet, CSV, xlsx."
+            )
         first = tables[0]
         for other in tables[1:]:
             if set(other.columns) != set(first.columns):
@@ -133,17 +147,19 @@ class Source:
                                 f"tables.{rule.name}.sheet.")  # fmt: skip
             return self._sheet(file, rule.sheet or sheets[0], rule)
         kind = kind_of(file)
-        if not kind:
+        if not kind or not file.is_file():
             raise DataError(f"{file.name} is no kind of file that is read: Parquet, CSV, xlsx.")
         try:
             if kind == "parquet":
+                refuse_doubled(parquet_columns(file), file.name)
                 place = glob.escape(str(file))
                 return self.connection.read_parquet(place, hive_partitioning=False)
             return self._text(file, rule)
         except DataError:
             raise
         except Exception as error:
-            if cure := encoding_cure(file) if rule.encoding == "utf-8" else "":
+            text = kind == "csv" and rule.encoding == "utf-8"
+            if cure := encoding_cure(file) if text else "":
                 raise DataError(f"{cure} Or say so with tables.{rule.name}.encoding.") from None
             raise DataError(
                 f"{file.name} cannot be read as {kind}{line_of(error)}: see that it is whole, and "
@@ -176,6 +192,8 @@ class Source:
                     waiting.append(line)
                     if len(waiting) > rule.drop_last_lines:
                         out.write(waiting.popleft())
+        except (gzip.BadGzipFile, EOFError, zlib.error):
+            raise DataError(f"{file.name} is damaged, or not packed by gzip.") from None
         except UnicodeError:
             raise DataError(
                 f"{file.name} is not {rule.encoding} throughout: say what it is with "

@@ -395,7 +395,7 @@ def _claimed(extract: str, families: Cohort, design: Design, phase: str) -> np.n
     """Return for which families of a study a result was claimed."""
     rows = records_of(extract, phase).table("families")
     rows = rows.filter(rows["phase"] == phase).select("family_id", "claimed_on").to_pandas()
-    claimed = rows.set_index("family_id")["claimed_on"].notna()
+    claimed = rows["claimed_on"].notna().groupby(rows["family_id"]).any()  # rows may come twice
     own = families.to_pandas().loc[design.study.index, "family_id"]
     return claimed.reindex(own).fillna(False).to_numpy(dtype=bool)
 
