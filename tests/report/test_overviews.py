@@ -91,7 +91,7 @@ def test_choices_are_counted_by_what_their_intervals_leave_out():
                             study=SimpleNamespace(simulated=True))  # fmt: skip
     chart = overviews.choices(found, pd.DataFrame(rows, columns=list(COLUMNS)))
     # The choice itself, and the naive difference, are not among the other choices.
-    assert "in 1 of 2 other choices an interval leaves 0 out, as it does as chosen" in chart.title
+    assert "in 1 of 2 other choices, and as chosen, an interval leaves 0 out" in chart.title
     assert chart.title.endswith("0 for better, 1 for worse; 1 not counted")
     said = corroboration.agreement(pd.DataFrame(rows, columns=list(COLUMNS)), found.plan)
     assert "1 of 2 other choices" in said

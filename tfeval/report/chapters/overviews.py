@@ -291,13 +291,14 @@ def choices(analysis: Analysis, rows: pd.DataFrame) -> Chart | Table:
     count, better, worse = (sum(map(bool, ways)), *(sum(way in one for one in ways)
                                                     for way in (BETTER, WORSE)))  # fmt: skip
     chosen = groups[0][1].loc[[name for name in primary if name in groups[0][1].index]]
-    link = ", as it does as chosen" if count and _ways(chosen.reset_index()) else ""
+    link = ", and as chosen," if count and _ways(chosen.reset_index()) else ""
     mark = "Simulated records: in" if analysis.study.simulated else "In"
     left = len(groups) - 1 - len(judged)
+    rest = f"; {left} not counted" if left else ""
     return choices_chart(
         labels, panels, bold=[keys == own for keys, _ in groups],
-        title=f"{mark} {count or 'none'} of {len(judged)} other choices an interval leaves 0 out"
-        f"{link}: {better} for better, {worse} for worse" + f"; {left} not counted" * bool(left),
+        title=f"{mark} {count or 'none'} of {len(judged)} other choices{link} an interval "
+        f"leaves 0 out: {better} for better, {worse} for worse{rest}",
         subtitle=f"Primary effects over {analysis.horizon} months, each in its own unit, one "
         "choice changed at a time; not corrected for their number. Wide intervals go beyond the "
         "edge",
