@@ -54,7 +54,7 @@ YEARS = ("time", "period", "year")
 WHOLES = {"effects": "effects", "areas": "areas", "authorities": "authorities",
           "designs": "designs", "choices": "choices", "specifications": "choices"}  # fmt: skip
 LESS_OF = re.compile(r"\b(shown|hidden|not (drawn|counted|estimated)|left out|alike|valued|exact"
-                     r"|known|with|without|too (few|small))\b")  # fmt: skip
+                     r"|known|with|without|too (few|small)|that regression)\b")  # fmt: skip
 UNTOLD = r"cannot be told|too small to be seen|[Nn]ot answerable"
 
 
@@ -538,10 +538,14 @@ def count_faults(page: Read) -> list[str]:
 def whole_faults(page: Read) -> list[str]:
     """Return counts of one thing out of two wholes, where the lesser whole is not explained."""
     wholes: dict[str, dict[int, list[str]]] = {}
+    # By whole sentences: a picture's words are in lines, which part a count from its reason.
+    texts = [text for one in page.figures for text in (one.title, one.described)]
+    texts += [text for one in page.grids for text in (one.caption, *one.notes.split(". "))]
+    texts += [text for one in page.prose.values() for text in one.split(". ")]
     counted = (
         rf"\b(?:[Nn]one of|\d+ of|under) (?:the )?(\d[\d,]*) (?:other )?({'|'.join(WHOLES)})\b"
     )
-    said = [(noun, size, line) for line in page.lines for size, noun in re.findall(counted, line)]
+    said = [(noun, size, text) for text in texts for size, noun in re.findall(counted, text)]
     said += [
         (noun, size[1], " | ".join(row))
         for grid in page.grids for row in grid.rows for noun in WHOLES

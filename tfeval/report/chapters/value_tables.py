@@ -276,7 +276,7 @@ def area_values_chart(
     ]
     best = shown.iloc[0]
     alt = (
-        f"Interval chart of the net value a family in {len(shown)} of {len(rows)} authorities "
+        f"Interval chart of the net value a family in {len(shown)} of the {len(rows)} authorities "
         "valued; "
         f"highest {best['name']}, {amount(best['npv_per_family'])}, whose rank lies between "
         f"{best['rank_low']:.0f} and {best['rank_high']:.0f}."
