@@ -50,6 +50,11 @@ COUNTED = {"regions": "Region", "outcomes": "Outcome", "nations": "Nation", "des
 KEY = r"(?<![\w/.@=#&-])[a-z]+_[a-z_]+(?![\w/=.(])"
 NAMED = ("Design", "Outcome", "Measure", "Check", "Comparison group", "Changed", "To")
 YEARS = ("time", "period", "year")
+#: What is counted out of a whole, by one name; and what says why a whole is less than another.
+WHOLES = {"effects": "effects", "areas": "areas", "authorities": "authorities",
+          "designs": "designs", "choices": "choices", "specifications": "choices"}  # fmt: skip
+LESS_OF = re.compile(r"\b(shown|hidden|not (drawn|counted|estimated)|left out|alike|valued|exact"
+                     r"|known|with|without|too (few|small)|that regression)\b")  # fmt: skip
 UNTOLD = r"cannot be told|too small to be seen|[Nn]ot answerable"
 
 
@@ -530,10 +535,36 @@ def count_faults(page: Read) -> list[str]:
     return found
 
 
+def whole_faults(page: Read) -> list[str]:
+    """Return counts of one thing out of two wholes, where the lesser whole is not explained."""
+    wholes: dict[str, dict[int, list[str]]] = {}
+    # By whole sentences: a picture's words are in lines, which part a count from its reason.
+    texts = [text for one in page.figures for text in (one.title, one.described)]
+    texts += [text for one in page.grids for text in (one.caption, *one.notes.split(". "))]
+    texts += [text for one in page.prose.values() for text in one.split(". ")]
+    counted = (
+        rf"\b(?:[Nn]one of|\d+ of|under) (?:the )?(\d[\d,]*) (?:other )?({'|'.join(WHOLES)})\b"
+    )
+    said = [(noun, size, text) for text in texts for size, noun in re.findall(counted, text)]
+    said += [
+        (noun, size[1], " | ".join(row))
+        for grid in page.grids for row in grid.rows for noun in WHOLES
+        if noun in row[0].lower() and (size := re.match(r"\d+ of (\d+)\b", row[-1]))
+    ]  # fmt: skip
+    for noun, size, line in said:
+        sizes = wholes.setdefault(WHOLES[noun], {})
+        sizes.setdefault(int(size.replace(",", "")), []).append(line)
+    return [
+        f"of {size} and of {max(sizes)} {noun}: {line[:120]}"
+        for noun, sizes in wholes.items() for size, lines in sizes.items() for line in lines
+        if size < max(sizes) and not LESS_OF.search(line)
+    ]  # fmt: skip
+
+
 def claim_faults(page: BeautifulSoup, recorded: Mapping[str, str] | None = None) -> list[str]:
     """Return every fault of this module; `recorded` has the page's `confidence` and `balance`."""
     checks = (significance_faults, heading_faults, total_faults, unit_faults, key_faults,
-              phase_faults, sign_faults, count_faults)  # fmt: skip
+              phase_faults, sign_faults, count_faults, whole_faults)  # fmt: skip
     read = Read(page)
     said = confidence_faults(read, **(recorded or {}))
     return [*said, *(fault for check in checks for fault in check(read))]

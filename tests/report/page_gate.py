@@ -26,6 +26,7 @@ PATTERNS = (
     (r"(?<![\w.,])[−+]£?0(\.0+)?(?![\d.,]*\d)", "a sign before nothing"),
     (r"\de[+−-]\d", "a number as a computer writes it"),
     (r"`", "a mark of code that nothing reads"),
+    (r"(?<![\d.,])\d{4,}(\.\d+)?%", "thousands without a comma"),
     (r"\d\.0(m|bn)\b", "an amount with a nought behind the point"),
     (r"\b(nan|NaN|<NA>)\b|^(None|inf)$", "a value that is none"),
     (r"\b(\w+) \1\b(?<!\bhad had)(?<!\bthat that)", "a word twice"),

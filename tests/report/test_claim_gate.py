@@ -109,6 +109,10 @@ FAULTS = {
     "a sign twice": "<p>It fell by −5.</p>",
     "from more to less": "<p>between 9% and 4%</p>",
     "and 3 rows": grid("Two accounts side by side", "Account|£", "a|1", "b|2", "c|3"),
+    "of 14 and of 15 effects": figure("None of 14 effects can be told from 0")
+    + grid("The plan", "Part|What it says", "Effects on this page as planned|15 of 15"),
+    "of 16 and of 19 choices": figure("In 11 of 16 specifications an interval leaves 0 out")
+    + "<p>Effects under 19 specifications.</p>",
     "nine regions": grid("Sizes", "Region|Size", "North|1", "South|2", section="All nine regions"),
 }  # fmt: skip
 
@@ -148,6 +152,8 @@ def test_what_is_true_is_no_fault():
             notes="Rounded one by one.",
         )
         + grid("Two accounts", "Account|£ a family", "a|£6,570", "b|2", section="Both")
+        + figure("None of 14 effects shown can be told from 0; 1 hidden")
+        + grid("The plan", "Part|What it says", "Effects on this page as planned|15 of 15")
         + figure("Most areas gained, at most 3 of 8 by chance", "5 of 8 areas gained")
     )
     read = claim_gate.claim_faults(page(true.replace(", at most 3 of 8 by chance", "")),

@@ -362,3 +362,13 @@ def test_without_a_longer_window_the_share_is_as_assumed(found, monkeypatch):
     assert again.why == "one_window"
     assert "do not say how long effects last" in specifications.lasting_words(again, records).text()
     assert again.moments(1)[1] == pytest.approx(0.6)
+
+
+def test_what_is_kept_of_the_choices_is_what_they_are(found):
+    kept, made = specifications.specifications(found), specifications._specifications(found)
+    pd.testing.assert_frame_equal(kept, made)
+    pd.testing.assert_frame_equal(specifications.specifications(found), made)
+    pooled, again = areas.areas(found), areas._areas(found)
+    assert list(pooled) == list(again) and pooled.simulated and pooled.failed == again.failed
+    for name, one in pooled.items():
+        pd.testing.assert_frame_equal(one.frame, again[name].frame)

@@ -12,7 +12,7 @@ import pytest
 import tfeval as tf
 from tests.display.text_boxes import SVG, faults_of, words_of
 from tfeval.programme.published import published
-from tfeval.report.chapters import overviews
+from tfeval.report.chapters import corroboration, overviews
 from tfeval.report.chapters.specifications import COLUMNS, UNWEIGHTED
 
 
@@ -90,8 +90,11 @@ def test_choices_are_counted_by_what_their_intervals_leave_out():
     found = SimpleNamespace(plan=SimpleNamespace(role=lambda _: "primary"), horizon=12,
                             study=SimpleNamespace(simulated=True))  # fmt: skip
     chart = overviews.choices(found, pd.DataFrame(rows, columns=list(COLUMNS)))
-    assert "in 2 of 3 specifications" in chart.title
-    assert chart.title.endswith("1 for better, 1 for worse")
+    # The choice itself, and the naive difference, are not among the other choices.
+    assert "in 1 of 2 other choices, and as chosen, an interval leaves 0 out" in chart.title
+    assert chart.title.endswith("0 for better, 1 for worse; 1 not counted")
+    said = corroboration.agreement(pd.DataFrame(rows, columns=list(COLUMNS)), found.plan)
+    assert "1 of 2 other choices" in said
     assert len(chart.data) == 8 and faults_of(chart.svg()) == []
     assert {"Without a design", "As chosen"} & {one.text for one in words_of(chart.svg())}
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 
 import nbformat
 import pytest
+from PIL import Image
 from test_report_index import listed
 
 from tests.display.text_boxes import ABOVE, BELOW, Words
@@ -229,3 +231,19 @@ def test_paper_has_every_row_or_says_where_the_rest_is(browser, chapters):
             assert seen >= min(rows, 20), (path.stem, table)
     assert folded > 20
     page.close()
+
+
+def test_a_browser_that_darkens_pages_leaves_colours_that_carry_meaning(browser, chapters):
+    """A phone's browser turns the colours of a page that does not forbid it."""
+    dark = browser.browser_type.launch(
+        executable_path=chromium(),
+        args=["--no-sandbox", "--disable-gpu", "--blink-settings=forceDarkModeEnabled=true"],
+    )
+    html = next(path for path in chapters if path.stem == "08_summary").read_text("utf-8")
+    page, corners = dark.new_page(color_scheme="dark"), []
+    for text in (html, html.replace("color-scheme: only light;", "")):
+        page.set_content(text)
+        shot = Image.open(BytesIO(page.screenshot()))
+        corners.append(min(shot.getpixel((2, shot.height - 2))[:3]))
+    dark.close()
+    assert corners[0] == 255 and corners[1] < 50

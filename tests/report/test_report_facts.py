@@ -231,7 +231,7 @@ def test_the_gate_finds_what_it_is_for(tmp_path):
     bad = ("1 families", "a authority", "it fell by -5", "it fell (–£3)", "£448.0m", "a nan here",
            "the the end", "fell by −0.0%", "rose by +0.0%", "lost −£0", "12 family",
            "on 2015-05-01", "£5 million", "£−5", "5 per cent", "5 m here", "+−5",
-           "none () here", "6.5e−06", "run it`", "paid by the MoJ")  # fmt: skip
+           "none () here", "6.5e−06", "2463.0% of it", "run it`", "paid by the MoJ")  # fmt: skip
     for text in bad:
         assert len(page_gate.word_faults(page(f"<p>{text}</p>"))) == 1, text
     good = ("11 families, £1 families, 1 of 5 outcomes, an authority, 2012-15, −5 to −3, £448m, "

@@ -7,6 +7,7 @@ import pytest
 
 from tfeval.errors import ParameterError, ReportError
 from tfeval.programme.published import published
+from tfeval.report.area_jobs import each_once
 from tfeval.report.plan import area_folder, national_chapters, plan, slug
 
 READS = ("parameters", 'records: str = "stored"  # where\nprice_year: int = 2014  # prices\n')
@@ -24,6 +25,17 @@ def folder(tmp_path, write, facts):
 
 def keys(jobs):
     return [job.key for job in jobs]
+
+
+def test_a_page_planned_twice_is_made_once_with_all_that_is_beside_it(folder):
+    # An area's page reads a chapter, which alone has no page before or after it.
+    alone, report = plan(["02_b"], {}, folder), plan(national_chapters(folder), {}, folder)
+    once = each_once([*report, *alone])
+    assert keys(once) == [("national", name) for name in ("01_a", "02_b", "03_c")]
+    assert [len(job.beside) for job in once] == [3, 3, 3]
+    assert {len(job.beside) for job in alone} == {len(alone)}
+    elsewhere = plan(["02_b"], {"price_year": "2015"}, folder)
+    assert len(each_once([*report, *elsewhere])) == 3 + len(elsewhere)  # other pages, elsewhere
 
 
 def test_what_a_notebook_reads_comes_first_once(folder):

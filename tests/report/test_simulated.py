@@ -158,6 +158,38 @@ def test_a_spoiled_step_is_made_anew(shelf):
         pd.testing.assert_frame_equal(one, two)
 
 
+def test_results_are_kept_of_simulated_records_alone_by_what_they_rest_on(shelf, monkeypatch):
+    records, made = simulated.simulated_records(FAMILIES, 1), []
+
+    def result(one=records, *rests_on):
+        made.append(rests_on)
+        return {"frame": shelf[1][0]}
+
+    def ask(one, *rests_on):
+        return simulated.kept_result(one, lambda: result(one, *rests_on), *rests_on)["frame"]
+
+    frame = shelf[1][0]
+    for _ in range(2):
+        pd.testing.assert_frame_equal(ask(records, "a", frame), frame)
+    assert len(made) == 1
+    other = frame.assign(treated=~frame["treated"].astype(bool))
+    for rests_on in (("b", frame), ("a", other), ("a", frame.to_numpy()[:1].astype(str))):
+        ask(records, *rests_on)
+    assert len(made) == 4
+    for path in shelf[0].glob("*.pickle"):
+        path.write_bytes(path.read_bytes()[:-10])
+    ask(records, "a", frame)
+    assert len(made) == 5
+    monkeypatch.setattr(simulated, "code_hash", lambda *_: "another state of the code")
+    ask(records, "a", frame)
+    assert len(made) == 6
+    held = len(list(shelf[0].iterdir()))
+    for _ in range(2):
+        ask(simulate(families=100, seed=1).records, "a", frame)
+        ask(None, "a", frame)
+    assert len(made) == 10 and len(list(shelf[0].iterdir())) == held
+
+
 def test_other_rows_have_no_shelf(place):
     records = simulated.simulated_records(FAMILIES, 1)
     assert records.shelf is not None

@@ -29,8 +29,8 @@ CHECK_VERDICTS = {"passed": "passed", "failed": "FAILED", "cannot_be_judged": "c
 CHECK_REASONS = {
     "differs": "the groups differ where they should not, by more than chance; of {tests} outcomes",
     "differs_earlier": "they differed before; so do families chosen on what was recorded since",
-    "alike": "no difference beyond chance in {tests} outcomes, and one of {matters:g} standard "
-    "deviations in all of them would have shown",
+    "alike": "no difference beyond chance in the {tests} outcomes that it can take, and one of "
+    "{matters:g} standard deviations in all of them would have shown",
     "no_power": "no difference beyond chance, but {matters:g} deviations would not have shown",
     "less_than_half": "no difference beyond chance, but half the effect found would not have shown",
     "no_outcome": "no outcome in these records is out of the programme's reach, or known for this",
@@ -42,7 +42,7 @@ CHECK_REASONS = {
     "no_authorities": "the study does not say which authority a family is of",
     "few_authorities": "only {tests} authorities are large enough, and {authorities} are needed",
     "turns": "a conclusion hangs on one of {tests} authorities, as in about 1 of 10 sound studies",
-    "holds": "no conclusion turns without any one of {tests} authorities",
+    "holds": "no conclusion turns without any one of the {tests} authorities large enough for it",
     "diluted": "{share} of the comparison may have been helped otherwise and {left_out} were "
     "treated within the horizon; an effect could lie outside its interval",
     "not_diluted": "{share} of the comparison may have been helped otherwise and {left_out} were "

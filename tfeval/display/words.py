@@ -312,6 +312,20 @@ def chance(share: float) -> str:
     return "over 99%" if share > 0.99 else f"{share:.0%}"
 
 
+def out_of(count: int, shown: int, noun: str, left: Mapping[str, int]) -> tuple[str, str]:
+    """Say how many of those shown, and how many are not: no two wholes differ without a word.
+
+    Examples
+    --------
+    >>> out_of(0, 14, "effects", {"hidden": 1, "without an interval": 0})
+    ('none of 14 effects shown', '; 1 hidden')
+    >>> out_of(2, 15, "effects", {"hidden": 0})
+    ('2 of 15 effects', '')
+    """
+    rest = ", ".join(f"{number} {why}" for why, number in left.items() if number)
+    return f"{count or 'none'} of {shown} {noun}{' shown' * bool(rest)}", f"; {rest}" * bool(rest)
+
+
 #: Payers with short names, spelt out.
 PAYERS = {
     "DWP": "Department for Work and Pensions",

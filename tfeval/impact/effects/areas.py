@@ -24,6 +24,7 @@ from tfeval.display.figures import (
 from tfeval.display.names import POOLINGS, PRIORS, SIMULATED, capital
 from tfeval.display.rich import Tabled
 from tfeval.display.tables import THRESHOLD, Table, table
+from tfeval.display.words import out_of
 from tfeval.errors import DataError, ParameterError, suggest
 from tfeval.impact.effects.pooling import (
     LOG_PRIORS,
@@ -153,9 +154,11 @@ def caterpillar_chart(
 
 
 def _finding(pooled: AreaEffects, data: pd.DataFrame) -> str:
-    """Return in a sentence how many areas can be told from 0."""
+    """Return in a sentence how many areas can be told from 0, and how many are too small."""
     count = int(((data["low"] > 0) | (data["high"] < 0)).sum())
-    text = f"{count or 'none'} of {len(data)} areas can be told from 0"
+    left = {"too small to show": int(pooled.frame["hidden"].sum())}
+    who, rest = out_of(count, len(data), "areas", left)
+    text = f"{who} can be told from 0{rest}"
     return f"Simulated records: {text}" if pooled.simulated else capital(text)
 
 

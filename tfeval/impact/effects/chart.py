@@ -20,6 +20,8 @@ from tfeval.display.figures import (
     chart_of,
     drawing,
 )
+from tfeval.display.names import capital
+from tfeval.display.words import out_of
 from tfeval.errors import DataError, ParameterError, suggest
 from tfeval.impact.effects.words import (
     caption,
@@ -98,7 +100,7 @@ def forest_chart(
     panels = [rows for _, rows in data.groupby("panel", sort=False)]
     heights = [lay_rows(_labels(rows)[0], inches=_LABEL).height for rows in panels]
     captions: Captions = {
-        "title": title or _finding(data, simulated), "subtitle": caption(frame, settings),
+        "title": title or _finding(data, frame, simulated), "subtitle": caption(frame, settings),
         "alt": _alt(data, len(frame) - len(data), scale, level),
     }  # fmt: skip
     height = 0.8 + sum(heights) + 0.65 * len(panels)
@@ -243,14 +245,16 @@ def _effect(axes: Axes, place: float, row: Mapping[Any, Any]) -> None:
                   annotation_clip=False)  # fmt: skip
 
 
-def _finding(data: pd.DataFrame, simulated: bool) -> str:
-    """Return in a sentence how many effects can be told from 0."""
+def _finding(data: pd.DataFrame, frame: pd.DataFrame, simulated: bool) -> str:
+    """Return in a sentence how many effects can be told from 0, and how many are not drawn."""
     after, before = (int((data["state"] == state).sum()) for state in ("after", "before"))
     is_adjusted = bool(data["p_adjusted"].notna().any())
-    text = f"{after or 'None'} of {len(data)} effects can be told from 0"
-    text += " with p adjusted" if is_adjusted else ""
+    hidden = int(hidden_rows(frame).sum())
+    left = {"hidden": hidden, "not drawn": len(frame) - len(data) - hidden}
+    who, rest = out_of(after, len(data), "effects", left)
+    text = f"{who} can be told from 0" + " with p adjusted" * is_adjusted
     text += f", {before}{' more' * bool(after)} without" if before else ""
-    return f"Simulated records: {text[0].lower()}{text[1:]}" if simulated else text
+    return (f"Simulated records: {text}" if simulated else capital(text)) + rest
 
 
 def _handle(state: str, is_adjusted: bool) -> Any:

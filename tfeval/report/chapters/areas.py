@@ -67,6 +67,10 @@ def areas(analysis: Analysis) -> AreasByOutcome:
     AreasByOutcome
         Where at least two authorities have an estimate and an error; else why not.
     """
+    return analysis.kept(_areas)
+
+
+def _areas(analysis: Analysis) -> AreasByOutcome:
     primary = primary_outcomes(analysis.outcomes(), analysis.plan)
     pooled = AreasByOutcome(simulated=analysis.study.simulated)
     if primary.empty:

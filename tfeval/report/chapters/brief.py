@@ -124,8 +124,8 @@ def _claimed(claims: Records) -> Said:
     seen, chance = claims["full_marks_observed"], claims["full_marks_expected"]
     sure = "low" if seen.number > FAR * chance.number else "moderate"
     why = (
-        f"{seen} of {claims['full_marks_known']} known final claims stand at exactly 100%, where "
-        f"chance alone would put {chance}"
+        f"{seen} of {claims['full_marks_known']} exact final claims stand at 100%, "
+        f"where chance alone would put {chance}"
     )
     return Said("Claimed", text, sure, why)
 

@@ -72,8 +72,8 @@ def detail(name: str, assumptions: Assumptions) -> list[Sentence]:
         return []
     return [
         Sentence(
-            f"{said['full_marks_observed']} of {said['full_marks_known']} authorities with a known "
-            f"final claim stand at exactly 100%, where chance alone would put "
+            f"{said['full_marks_observed']} of {said['full_marks_known']} authorities with an "
+            "exact final claim stand at exactly 100%, where chance alone would put "
             f"{said['full_marks_expected']} of them; {said['full_marks_early']} are known because "
             "they stand there."
         ),

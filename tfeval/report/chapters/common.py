@@ -94,10 +94,10 @@ def percent(share: float) -> str:
 
     Examples
     --------
-    >>> percent(0.9893)
-    '98.9%'
+    >>> percent(0.9893), percent(24.63)
+    ('98.9%', '2,463.0%')
     """
-    return f"{share:.1%}"
+    return f"{share:,.1%}"
 
 
 def month(text: str) -> str:

@@ -19,7 +19,7 @@ from tfeval.report.chapters.authority import bounds
 from tfeval.report.chapters.budget import funded_families
 from tfeval.report.chapters.common import as_published, month, of_phase, percent, pounds
 from tfeval.report.chapters.impact import Analysis
-from tfeval.report.chapters.specifications import opinions, repeats
+from tfeval.report.chapters.specifications import others
 
 # Chapter 4: do other choices say the same? The headline that follows from the page's own rows.
 
@@ -55,36 +55,35 @@ def agreement(rows: pd.DataFrame, plan: AnalysisPlan) -> str:
     Returns
     -------
     str
-        Counts of the rows that the page's table shows: those with groups alike or partly alike,
-        a primary outcome with an interval, and estimates of their own, on the same treatment. The
-        naive difference is no choice.
+        Counts of `others`, and of no other rows of the page's table.
     """
-    others = _others(rows, plan)
-    if not others:
+    choices = others(rows, plan)
+    if not choices:
         return "No other choice has groups alike and an interval to compare it with."
     ways: dict[str, dict[str, int]] = {}
     apart = 0
-    for part in others:
-        own = {str(row["outcome"]): way for row in part if (way := direction(row))}
+    for part in choices.values():
+        own = {str(row["outcome"]): way for row in part.to_dict("records")
+               if (way := direction(row))}  # fmt: skip
         apart += bool(own)
         for name, way in own.items():
             counts = ways.setdefault(name, {BETTER: 0, WORSE: 0})
             counts[way] += 1
-    count = len(others)
-    choices = "choice" if count == 1 else "choices"
+    count = len(choices)
+    nouns = "choice" if count == 1 else "choices"
     if not apart:
         return (
-            f"Nor does any of {count} other {choices} with groups alike or partly alike put a "
+            f"Nor does any of {count} other {nouns} with groups alike or partly alike put a "
             "primary outcome apart from no effect."
         )
     return (
-        f"The answer hangs on the choice: {apart} of {count} other {choices} with groups alike or "
+        f"The answer hangs on the choice: {apart} of {count} other {nouns} with groups alike or "
         "partly alike put a primary outcome apart from no effect, by intervals not corrected for "
         f"their number: {'; '.join(_counted(name, counts) for name, counts in ways.items())}."
     )
 
 
-def direction(row: dict[str, Any]) -> str:
+def direction(row: dict[Any, Any]) -> str:
     """Return whether an interval says better or worse; empty where it holds no effect or is none.
 
     Examples
@@ -100,20 +99,6 @@ def direction(row: dict[str, Any]) -> str:
     if row["conf_high"] < 0 and not pd.isna(row["conf_low"]):
         return WORSE if more else BETTER
     return ""
-
-
-def _others(rows: pd.DataFrame, plan: AnalysisPlan) -> list[list[dict[str, Any]]]:
-    same = repeats(rows)
-    choices = []
-    for place, (keys, part) in enumerate(opinions(rows)):
-        if not place or keys in same or part["alike"].iloc[0] == NOT_BALANCED:
-            continue
-        own = part[[bool(name) and plan.role(name) == "primary" for name in part["outcome"]]]
-        own = own[own["conf_low"].notna() & own["conf_high"].notna()]
-        if len(own):
-            choices.append([{str(key): value for key, value in row.items()}
-                          for row in own.to_dict("records")])  # fmt: skip
-    return choices
 
 
 def _counted(name: str, counts: dict[str, int]) -> str:

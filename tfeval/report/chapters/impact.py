@@ -21,9 +21,10 @@ from tfeval.impact.effects.columns import MADE_BY
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.words import hidden_rows, made_words
 from tfeval.impact.plan.analysis_plan import ROLES, AnalysisPlan
-from tfeval.impact.specification import Specification
+from tfeval.impact.specification import DESIGNS, Specification
 from tfeval.impact.study.study import Study
 from tfeval.programme.outcomes import outcome_label, outcome_words, reported_outcomes
+from tfeval.report.chapters.linked import Made, kept_result, parts_of
 from tfeval.report.notebook_parts import record_table
 from tfeval.report.record import Records, record
 
@@ -71,6 +72,18 @@ class Analysis:
     def outcomes(self) -> pd.DataFrame:
         """Return the outcomes shown."""
         return outcomes_shown(self.families, self.design, self.horizon, self.plan)
+
+    def kept(self, make: Callable[[Analysis], Made]) -> Made:
+        """Return what a function of it and the records gives, as `kept_result` keeps it."""
+        design = self.design
+        makers = [(name, row.make.__module__, row.make.__qualname__)
+                  for name, row in DESIGNS.items()]  # fmt: skip
+        return kept_result(
+            self.families.records, lambda: make(self), make.__qualname__, self.specification,
+            makers, self.plan.hash, self.balance.verdict().word, self.families.settings,
+            self.families.labels, self.families.to_pandas(), self.outcomes(),
+            design.title, design.estimand, design.weights, design.target, *parts_of(self.study),
+        )  # fmt: skip
 
 
 def outcomes_shown(
@@ -270,7 +283,11 @@ def plan_table(analysis: Analysis) -> Table:
     planned = analysis.effects.frame["planned"].to_numpy(dtype=bool)
     rows.append(("Estimand", estimand_words(analysis.design.estimand)))
     rows.append(("Correction for many outcomes", CORRECTIONS[analysis.plan.correction["method"]]))
-    rows.append(("Effects on this page as planned", f"{planned.sum()} of {len(planned)}"))
+    hidden = int(hidden_rows(analysis.effects.frame).sum())
+    few = (
+        f"; {hidden} {'is' if hidden == 1 else 'are'} hidden, of too few families" if hidden else ""
+    )
+    rows.append(("Effects on this page as planned", f"{planned.sum()} of {len(planned)}{few}"))
     return table(
         pd.DataFrame(rows, columns=["Part", "What it says"]),
         caption="The analysis plan",

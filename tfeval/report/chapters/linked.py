@@ -5,25 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pickle
 import platform
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.cohort.cohort import cohort
 from tfeval.errors import TfevalError
+from tfeval.impact.study.study import Study
 from tfeval.programme.programmes import programmes
 from tfeval.records.private import written_whole
 from tfeval.records.relations import Shelf
@@ -36,6 +40,7 @@ from tfeval.report.subject import simulated_extract
 from tfeval.settings import project_folder
 
 SIMULATED = "simulated"
+Made = TypeVar("Made")
 _SEED = 1
 #: So many that about half the authorities have enough families to show.
 _families: ContextVar[int] = ContextVar("families", default=40_000)
@@ -136,6 +141,49 @@ def _cohort(
     )
 
 
+def kept_result(records: Records | None, make: Callable[[], Made], *rests_on: Any) -> Made:
+    """Return what a function gives; of simulated records, from disk where it was made before.
+
+    Parameters
+    ----------
+    records : Records or None
+        Of a real extract nothing is kept: it has no shelf.
+    make : callable
+        Pure: it rests on the records, all of the package, its data, and what follows.
+    *rests_on : object
+        Arrays, frames, and what its `repr` tells in full; its name among them.
+    """
+    shelf = None if records is None else records.shelf
+    if shelf is None or _changed_since((_PACKAGE, project_folder("data"))):
+        return make()
+    digest = hashlib.sha256(repr((code_hash(), *map(version, _FITTING))).encode())
+    for one in rests_on:
+        if isinstance(one, pd.DataFrame):
+            rows = pd.util.hash_pandas_object(one).to_numpy().tobytes()
+            digest.update(repr([*one.columns]).encode() + rows)
+        else:
+            digest.update(one.tobytes() if isinstance(one, np.ndarray) else repr(one).encode())
+    place = shelf.folder / f"{digest.hexdigest()}.pickle"
+    with suppress(*_SPOILED, pickle.UnpicklingError, EOFError):
+        return pickle.loads(place.read_bytes())  # from this user's own folder
+    made = make()
+    with suppress(OSError):  # no room
+        place.parent.mkdir(mode=0o700, exist_ok=True)
+        draft = place.with_name(f".{place.stem}-{os.getpid()}")
+        draft.write_bytes(pickle.dumps(made))
+        draft.replace(place)
+    return made
+
+
+def parts_of(study: Study) -> tuple[Any, ...]:
+    """Return what decides results of a study, as `kept_result` takes it."""
+    columns = [(one.name, one.source) for one in study.covariates.columns]
+    return (
+        np.asarray(study.index), study.treated, study.sampling, study.covariates.matrix, columns,
+        study.strata_names, *study.clusters, *study.clusters.values(),
+    )  # fmt: skip
+
+
 def banner_of(records: Records) -> Box | None:
     """Return the banner that simulated records carry, and nothing for real ones."""
     return simulated_banner() if records.simulated else None
@@ -155,6 +203,7 @@ _PACKAGE = Path(__file__).resolve().parents[2]
 _ROOMS = ("display", "programme", "records", "cohort")
 _FILES = ("errors.py", "settings.py", "impact/panel/families.py")
 _CODE = ("tfeval.records.", "tfeval.cohort.", "tfeval.impact.panel.families")
+_FITTING = ("numba", "scikit-learn", "statsmodels")  # beside those of the records
 _LIBRARIES = ("numpy", "pandas", "scipy", "pyarrow", "duckdb", "ibis-framework")
 _BEGAN = time.time()
 _SPOILED = (OSError, ValueError, TfevalError)
@@ -247,9 +296,10 @@ def _folder() -> Path | None:
     return Path(usual) / "tfeval"
 
 
-def _changed_since() -> bool:
+def _changed_since(places: Iterable[Path] = ()) -> bool:
     # What runs is then not what would be hashed.
-    places = [*(_PACKAGE / name for name in (*_ROOMS, *_FILES)), project_folder("data")]
+    rooms = [*(_PACKAGE / name for name in (*_ROOMS, *_FILES)), project_folder("data")]
+    places = places or rooms
     files = (path for place in places for path in (place, *place.rglob("*")) if path.is_file())
     return any(path.stat().st_mtime > _BEGAN for path in files if path.suffix != ".pyc")
 

@@ -25,14 +25,15 @@ from tfeval.impact.design.design import Design
 from tfeval.money.appraisal_settings import Assumptions
 from tfeval.money.prices import deflate, present_value
 from tfeval.programme.claims import claims_by_authority
-from tfeval.programme.outcomes import is_more_better, outcome_label
+from tfeval.programme.outcomes import outcome_label
 from tfeval.programme.phases import phase
 from tfeval.programme.programmes import programmes
 from tfeval.programme.published import distinct_sources, figure, published
 from tfeval.programme.tiles import tiles
 from tfeval.report.chapters.common import month
+from tfeval.report.chapters.corroboration import BETTER, WORSE, direction
 from tfeval.report.chapters.impact import Analysis
-from tfeval.report.chapters.specifications import KEYS, changed, opinions
+from tfeval.report.chapters.specifications import KEYS, changed, others
 
 # Chapter 6: what was published of each authority.
 
@@ -285,29 +286,35 @@ def choices(analysis: Analysis, rows: pd.DataFrame) -> Chart | Table:
         ).reset_index(drop=True)
         for name in primary
     }  # fmt: skip
-    judging = {keys for keys, _ in opinions(rows)}
-    judged = np.array([keys in judging for keys, _ in groups])
-    worse, better = np.zeros(len(groups), bool), np.zeros(len(groups), bool)
-    for name, panel in zip(primary, panels.values(), strict=True):
-        up, down = (panel["low"] > 0).to_numpy(), (panel["high"] < 0).to_numpy()
-        better |= up if is_more_better(name) else down
-        worse |= down if is_more_better(name) else up
-    count = int(((better | worse) & judged).sum())
+    judged = others(rows, analysis.plan)
+    ways = [_ways(part) for part in judged.values()]
+    count, better, worse = (sum(map(bool, ways)), *(sum(way in one for one in ways)
+                                                    for way in (BETTER, WORSE)))  # fmt: skip
+    chosen = groups[0][1].loc[[name for name in primary if name in groups[0][1].index]]
+    link = ", and as chosen," if count and _ways(chosen.reset_index()) else ""
     mark = "Simulated records: in" if analysis.study.simulated else "In"
+    left = len(groups) - 1 - len(judged)
+    rest = f"; {left} not counted" if left else ""
     return choices_chart(
         labels, panels, bold=[keys == own for keys, _ in groups],
-        title=f"{mark} {count or 'none'} of {judged.sum()} specifications an interval leaves 0 "
-        f"out: {int((better & judged).sum())} for better, {int((worse & judged).sum())} for worse",
+        title=f"{mark} {count or 'none'} of {len(judged)} other choices{link} an interval "
+        f"leaves 0 out: {better} for better, {worse} for worse{rest}",
         subtitle=f"Primary effects over {analysis.horizon} months, each in its own unit, one "
         "choice changed at a time; not corrected for their number. Wide intervals go beyond the "
         "edge",
-        alt=f"Effects with 95% intervals under {len(labels)} specifications, a panel for each of "
-        f"{len(panels)} outcomes. Bold: as chosen. Another treatment and the naive "
-        "difference answer another question and are not counted.",
+        alt=f"Effects with 95% intervals as chosen and under {len(labels) - 1} other choices, a "
+        f"panel for each of {len(panels)} outcomes. Bold: as chosen. Not counted: another "
+        "treatment and the naive difference, which answer another question, groups that are not "
+        "alike, and the same estimates again.",
     )  # fmt: skip
 
 
 _ENDS = ["estimate", "conf_low", "conf_high"]
+
+
+def _ways(effects: pd.DataFrame) -> set[str]:
+    """Return the ways in which intervals leave no effect out."""
+    return {way for row in effects.to_dict("records") if (way := direction(row))}
 
 
 def _choice(keys: Any, own: tuple[str, ...]) -> str:

@@ -39,6 +39,7 @@ from tfeval.programme.outcomes import outcome_label, outcome_words
 from tfeval.programme.phases import phase
 from tfeval.records.store import Records
 from tfeval.report.chapters.impact import or_why_not, primary_outcomes
+from tfeval.report.chapters.linked import kept_result, parts_of
 
 #: The effects by group and period of each outcome, or why there are none.
 Fits = Mapping[str, GroupTimeEffects | str]
@@ -158,12 +159,15 @@ def entry_chart(by_outcome: Fits, outcomes: tuple[str, ...]) -> Chart | Table:
     """
     panels: dict[str, pd.DataFrame] = {}
     bands, apart = {True: 0, False: 0}, {True: 0, False: 0}  # before attachment, and after
+    hidden = 0
     for name in outcomes:
         one = by_outcome[name]
         if isinstance(one, str):
             continue
         rows = one.aggregate("event").frame
-        rows = rows[rows["status"].eq(ESTIMATED).to_numpy() & ~_hidden(rows)]
+        estimated, few = rows["status"].eq(ESTIMATED).to_numpy(), _hidden(rows)
+        hidden += int((estimated & few).sum())
+        rows = rows[estimated & ~few]
         if rows.empty:
             continue
         low, high = rows["band_low"].astype(float), rows["band_high"].astype(float)
@@ -181,7 +185,7 @@ def entry_chart(by_outcome: Fits, outcomes: tuple[str, ...]) -> Chart | Table:
         return table(pd.DataFrame(said), caption="Effects by period from attachment")
     title = (
         f"{apart[False] or 'none'} of {bands[False]} bands after attachment leave nought out, "
-        f"{apart[True] or 'none'} of {bands[True]} before"
+        f"{apart[True] or 'none'} of {bands[True]} before" + f"; {hidden} hidden" * bool(hidden)
     )
     return period_chart(
         panels, title=f"Simulated records: {title}" if _simulated(by_outcome) else capital(title),
@@ -226,7 +230,14 @@ def differences(compared: Study, families: Cohort) -> Heterogeneity | Table:
         name for name in criteria_columns(phase(families.settings.phase)) if name in columns
     ]
     named = compared.named(outcome_words(map(str, chosen))["labels"])
-    return or_why_not(lambda: heterogeneity(named, chosen, criteria, months=12))
+
+    def made() -> Any:
+        return or_why_not(heterogeneity, named, chosen, criteria, months=12)
+
+    return kept_result(
+        families.records, made, heterogeneity.__name__, families.settings, chosen, criteria,
+        named.covariates.names, *parts_of(compared),
+    )  # fmt: skip
 
 
 def threshold_checks(families: Cohort, needed: int) -> Any:

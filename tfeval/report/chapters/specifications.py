@@ -71,6 +71,10 @@ def specifications(analysis: Analysis) -> pd.DataFrame:
         Columns `COLUMNS`: effects that may be shown, one a row. A specification that is not
         possible, or of which nothing may be shown, has one row without an outcome, and `why`.
     """
+    return analysis.kept(_specifications)
+
+
+def _specifications(analysis: Analysis) -> pd.DataFrame:
     rows: list[dict[Any, Any]] = []
     chosen = analysis.specification
     for keys in _keys(chosen):
@@ -176,6 +180,33 @@ def opinions(rows: pd.DataFrame) -> Iterator[tuple[tuple[str, ...], pd.DataFrame
     for keys, part in rows.groupby(list(KEYS), sort=False):
         if keys[1:3] != (UNWEIGHTED, "difference") and keys[3] == treatment:
             yield keys, part
+
+
+def others(rows: pd.DataFrame, plan: AnalysisPlan) -> dict[Any, pd.DataFrame]:
+    """Return the primary effects of the other choices, by their keys: whoever counts, counts these.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        As from `specifications`; the first is the choice made.
+    plan : AnalysisPlan
+        Which outcomes are primary.
+
+    Returns
+    -------
+    dict of tuple to DataFrame
+        Of those with groups alike or partly alike, a primary outcome with an interval, and
+        estimates of their own, on the same treatment. The naive difference is no choice.
+    """
+    same, choices = repeats(rows), {}
+    for place, (keys, part) in enumerate(opinions(rows)):
+        if not place or keys in same or part["alike"].iloc[0] == NOT_BALANCED:
+            continue
+        own = part[[bool(name) and plan.role(name) == "primary" for name in part["outcome"]]]
+        own = own[own["conf_low"].notna() & own["conf_high"].notna()]
+        if len(own):
+            choices[keys] = own
+    return choices
 
 
 def changed(keys: Any, own: tuple[str, ...]) -> tuple[str, str]:
@@ -323,6 +354,10 @@ def windows(analysis: Analysis) -> Effects:
         before, is left out; there is no row where no longer window can be compared. In settings,
         `balance` is the design's verdict.
     """
+    return analysis.kept(_windows)
+
+
+def _windows(analysis: Analysis) -> Effects:
     spec, none = analysis.specification, Effects(pd.DataFrame(columns=_WINDOW), np.empty((0, 0)))
     try:
         families = cohort_of(

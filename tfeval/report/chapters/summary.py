@@ -198,7 +198,7 @@ def _claimed_row(claims: Records) -> tuple[str, str]:
     return (
         f"{said[:-1]}; {claims['claimed_saving']} said to be saved.",
         f"Self-declared by authorities. {claims['full_marks_observed']} of "
-        f"{claims['full_marks_known']} with a known final claim stand at exactly 100%; chance "
+        f"{claims['full_marks_known']} with an exact final claim stand at exactly 100%; chance "
         f"alone would put {claims['full_marks_expected']} of them there. {_chosen(claims)}"
         "Claims may have been capped at the families targeted.",
     )

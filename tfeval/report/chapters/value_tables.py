@@ -276,13 +276,14 @@ def area_values_chart(
     ]
     best = shown.iloc[0]
     alt = (
-        f"Interval chart of the net value a family in {len(shown)} of {len(rows)} authorities; "
+        f"Interval chart of the net value a family in {len(shown)} of the {len(rows)} authorities "
+        "valued; "
         f"highest {best['name']}, {amount(best['npv_per_family'])}, whose rank lies between "
         f"{best['rank_low']:.0f} and {best['rank_high']:.0f}."
     )
     heading = f"{title}{part}"
     paying = int((rows["high"] >= 0).sum())
-    finding = f"benefits may reach costs in {paying or 'none'} of {len(rows)} authorities"
+    finding = f"benefits may reach costs in {paying or 'none'} of {len(rows)} authorities valued"
     # Where nobody is near to paying, a line at 0 would leave the intervals no room.
     near = shown["high"].max() + 2 * (shown["high"].max() - shown["low"].min()) >= 0
     return range_chart(
