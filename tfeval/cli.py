@@ -69,10 +69,11 @@ def simulate_command(
     ] = None,
 ) -> None:
     """Simulate linked records with a known effect, and the truth into a folder of its own."""
+    from tfeval.calls import public  # noqa: PLC0415
     from tfeval.records.simulate import simulate_to  # noqa: PLC0415
 
     settings = dict(_setting(text) for text in setting or [])
-    records, truth = simulate_to(out, families=families, seed=seed, **settings)
+    records, truth = public(simulate_to)(out, families=families, seed=seed, **settings)
     typer.echo(f"Records: {records}")
     typer.echo(f"Truth: {truth} (keep it away from what estimates)")
 

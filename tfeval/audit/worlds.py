@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from tfeval.calls import public
 from tfeval.cohort.cohort import cohort
 from tfeval.display.tables import THRESHOLD
 from tfeval.errors import DataError
@@ -118,7 +119,7 @@ class Simulator:
     def simulate(self, **settings: Any) -> SimulatedRecords:
         """Simulate with these settings."""
         module, _, name = self.where.partition(":")
-        return getattr(import_module(module), name)(**settings)
+        return public(getattr(import_module(module), name))(**settings)
 
 
 #: On what there is a known effect: a ratio of rates below 1, reached over six months.
