@@ -5,9 +5,10 @@ that `import tfeval` costs next to nothing. Type checkers and completers read th
 `__init__.pyi`.
 """
 
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any
 
 _PUBLIC = {
@@ -217,11 +218,12 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'tfeval' has no attribute {name!r}")
     module = import_module(_PUBLIC[name])
     found = getattr(module, name, module)
-    return _public(name, found) if isinstance(found, FunctionType) else found
+    plain = isinstance(found, (type, ModuleType)) or not callable(found)
+    return found if plain else _public(name, found)
 
 
 @cache
-def _public(name: str, function: FunctionType) -> FunctionType:
+def _public(name: str, function: Callable[..., Any]) -> FunctionType:
     """Return a function that says what it was given wrongly, under the name it has here."""
     made = import_module("tfeval.calls").public(function)
     made.__module__, made.__qualname__ = __name__, name  # as another process finds it

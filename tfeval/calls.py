@@ -162,15 +162,22 @@ _SEQUENCES = (Iterable, Collection, Sequence)
 
 
 def _fits(value: Any, hint: Any) -> bool:
+    import numpy.typing as npt  # noqa: PLC0415 - where a call has failed alone
+
     hint = getattr(hint, "__bound__", hint) or Any
     origin, inner = get_origin(hint), get_args(hint)
+    if hint == npt.ArrayLike:
+        return not isinstance(value, str | bytes | Mapping)
     if origin in (Union, types.UnionType):
         return any(_fits(value, one) for one in inner)
     if origin is Literal:
         return isinstance(value, str | int) and value in inner
-    kind = {int: Integral, float: Real, types.NoneType: types.NoneType}.get(hint, origin or hint)
-    if kind is Any or not isinstance(kind, type):
-        return True
+    kind = {int: Integral, float: Real}.get(hint, origin or hint)
+    return kind is Any or not isinstance(kind, type) or _is_of(value, kind, inner)
+
+
+def _is_of(value: Any, kind: type, inner: tuple[Any, ...]) -> bool:
+    """Return whether a value is of a type, and what it holds of the types within."""
     if getattr(kind, "_is_protocol", False):
         return all(inspect.getattr_static(value, one, _NO) is not _NO for one in _asked_of(kind))
     if (shape := getattr(value, "shape", ())) and kind in _SEQUENCES:  # a column does for a list
@@ -190,6 +197,6 @@ def _all_fit(value: Any, hints: tuple[Any, ...]) -> bool:
     """Return whether what a mapping, list or set holds is of the types given."""
     if isinstance(value, Mapping) and len(hints) == 2:
         return all(_fits(one, hints[0]) and _fits(value[one], hints[1]) for one in value)
-    if isinstance(value, list | set | frozenset | tuple) and hints:
+    if isinstance(value, list | set | frozenset | tuple | str | bytes) and hints:
         return all(_fits(one, hints[0]) for one in value)
     return True

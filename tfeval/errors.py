@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from functools import wraps
+from numbers import Integral
 from typing import ParamSpec, TypeVar
 
 #: What stands for a library's own text, which may hold rows of the records.
@@ -152,6 +153,19 @@ def check_choice(name: str, given: object, known: Iterable[str]) -> None:
     names = list(known)
     if not isinstance(given, str) or given not in names:
         raise ParameterError(f"{name} {given!r} is not offered. {suggest(str(given), names)}")
+
+
+def check_seed(seed: object) -> None:
+    """Refuse a seed that no draw can begin from.
+
+    Examples
+    --------
+    >>> check_seed(-1)
+    Traceback (most recent call last):
+    tfeval.errors.ParameterError: seed is a whole number from 0 on, not -1.
+    """
+    if not isinstance(seed, Integral) or seed < 0:
+        raise ParameterError(f"seed is a whole number from 0 on, not {seed!r}.")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -230,7 +230,7 @@ def period(name: str) -> str:
     >>> period("two")
     '2015-20'
     """
-    return programmes()[name].period
+    return phase(name).period
 
 
 def _tariff(rules: Programme, folder: Path | None) -> Tariff:

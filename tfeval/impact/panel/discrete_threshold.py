@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 from scipy.special import chndtrix, ndtr, ndtri, stdtr, stdtrit
 
-from tfeval.errors import ParameterError, suggest
+from tfeval.errors import ParameterError, check_seed, suggest
 from tfeval.impact.inference.rules import (
     ESTIMATED,
     FEW_CLUSTERS,
@@ -357,8 +357,7 @@ class Estimator:
         wide = self.bandwidth
         if wide is not None and not (isinstance(wide, Real) and 0 < wide < math.inf):
             raise ParameterError(f"bandwidth is a number above 0, not {self.bandwidth!r}.")
-        if not isinstance(self.seed, Integral) or self.seed < 0:
-            raise ParameterError(f"seed is a whole number from 0 on, not {self.seed!r}.")
+        check_seed(self.seed)
 
     def jump(
         self, points: Points, curvature: float = 0.0, curvature_treated: float = 0.0

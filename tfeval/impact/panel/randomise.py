@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.rich import Rich
-from tfeval.errors import DataError, ParameterError
+from tfeval.errors import DataError, ParameterError, check_seed
 from tfeval.impact.panel.event_estimates import Prepared
 from tfeval.impact.panel.event_study import EventStudy
 from tfeval.impact.panel.panel import Panel, drawing_order
@@ -156,8 +156,7 @@ def _check(design: Any, panel: Any, draws: Any, seed: Any) -> None:
         )
     if not isinstance(draws, Integral) or draws < 1:
         raise ParameterError(f"draws is a whole number from 1 on, not {draws!r}.")
-    if not isinstance(seed, Integral) or seed < 0:
-        raise ParameterError(f"seed is a whole number from 0 on, not {seed!r}.")
+    check_seed(seed)
 
 
 def _strata(panel: Panel, prepared: Prepared, within: str | None) -> list[np.ndarray]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from numbers import Integral
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +13,7 @@ import pandas as pd
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.display.rich import Rich
 from tfeval.display.tables import exact_count, safe_count
-from tfeval.errors import DataError, ParameterError, in_own_words, suggest
+from tfeval.errors import DataError, ParameterError, check_seed, in_own_words, suggest
 from tfeval.impact.design.protocol import Contrasts
 from tfeval.impact.effects.columns import check_level
 from tfeval.impact.inference.rules import (
@@ -370,8 +369,7 @@ def _check(level: float, folds: Any, seed: Any, model: Any) -> None:
     check_level(level)
     if not isinstance(folds, int | np.integer) or not 1 <= folds <= 50:
         raise ParameterError(f"folds is a whole number from 1 to 50, not {folds!r}.")
-    if not isinstance(seed, Integral):
-        raise ParameterError(f"seed is a whole number, not {seed!r}.")
+    check_seed(seed)
     if not (model is None or (hasattr(model, "fit") and hasattr(model, "predict"))):
         raise ParameterError("model is a regressor of scikit-learn, with fit and predict, or None.")
 
