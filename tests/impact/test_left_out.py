@@ -14,7 +14,7 @@ import tfeval as tf
 from tfeval.cohort.counting import outcomes_around
 from tfeval.impact.diagnostics import left_out
 from tfeval.impact.diagnostics.left_out import Censored, judged_censoring, judged_overlap
-from tfeval.impact.diagnostics.placebos import TOGETHER
+from tfeval.impact.diagnostics.placebos import TOGETHER, adjusted_p
 
 # ------------------------------------------------------------------ overlap
 
@@ -214,6 +214,16 @@ def test_verdicts_on_censoring_by_hand():
     assert (clear["verdict"], clear["reason"]) == ("failed", "censored_differ")
     assert (clear["outcome"], clear["left_out"]) == (TOGETHER, 0.4)
     assert reason(500, 200, 0.01, 0.01, 100.0) == ("passed", "censored_alike")
+    # Among four checks of no effect, Holm leaves of 0.02 too much, and of 0.01 enough.
+    among = {"p_adjusted": 0.08, "checks": 4}
+    spared = judged_censoring(Censored(500, 200, -0.024, 0.01, 100.0), 0.1, **among)
+    assert spared["p_value"] < 0.02 and spared["reason"] == "censored_alike"
+    reach = stats.t.ppf(1 - 0.05 / 8, 100) + stats.t.ppf(0.8, 100)
+    assert spared["detectable"] == pytest.approx(reach * 0.01)
+    p = adjusted_p({}, {"censoring": 0.02, "one": 0.9, "two": 0.5, "three": float("nan")})
+    assert p["p_adjusted"].round(9).to_dict() == pytest.approx(
+        {"censoring": 0.06, "one": 1.0, "two": 1.0, "three": float("nan")}, nan_ok=True
+    )
     assert reason(500, 200, 0.01, 0.05, 100.0) == ("cannot_be_judged", "no_power")
     weighed = {"apart": 0.05, "effective": 0.5}
     assert reason(500, 200, **weighed, over_time=True) == ("passed", "stays_mended")

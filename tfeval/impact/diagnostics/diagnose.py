@@ -213,8 +213,9 @@ def diagnose(
     no bound may lie outside the effect's own interval, widened for the number of outcomes. Overlap
     fails where a tenth of those whom the effect is about have nobody like them in the other group,
     or hardly anybody, or weights rest on few; `left_out` beside this module has its thresholds.
-    Censoring fails, at 5%, where comparison families treated within the horizon had differed before
-    that, given covariates; or where weights that stand for them do not.
+    Censoring fails where comparison families treated within the horizon had differed before that,
+    given covariates, which is one of the checks of no effect; or where weights that stand for them
+    do not.
 
     A check that fails says that the design leaves something out, not what, nor that the effect is
     none. A design can pass every check and be wrong.
@@ -259,11 +260,15 @@ def diagnose(
         "trend_before": placebos.trend_before(request),
         "negative_controls": placebos.negative_controls(request),
     }
-    rows = placebos.judged(made, matters, effect)
+    censored = left_out.censoring(request)
+    p = placebos.adjusted_p(made, {"censoring": left_out.p_of_censoring(censored)})
+    rows = placebos.judged(made, matters, effect, p)
     rows.append(threats.judged_turned(threats.without_each(request, effects)))
     rows.append(threats.judged_bounds(threats.contamination(request, effects)))
     rows.append(left_out.judged_overlap(left_out.overlap(design)))
-    rows.append(left_out.judged_censoring(left_out.censoring(request), matters))
+    rows.append(left_out.judged_censoring(
+        censored, matters, float(p["p_adjusted"]["censoring"]), int(p["p_value"].notna().sum())
+    ))  # fmt: skip
     words = outcome_words([*names, *controls])
     words["labels"][TOGETHER] = check_words.AT_ONCE
     return Diagnostics(

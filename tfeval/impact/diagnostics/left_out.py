@@ -301,13 +301,26 @@ def told_by(
     return estimate, float(np.sqrt(groups / (groups - 1) * sums @ sums)) / bottom, groups - 1.0
 
 
-def judged_censoring(check: Censored, matters: float) -> dict[str, Any]:
+def p_of_censoring(check: Censored) -> float:
+    """Return the p-value of no difference; NaN where none was estimated."""
+    if not check.std_error > 0:
+        return float("nan")
+    return 2 * float(stdtr(check.freedom, -abs(check.estimate) / check.std_error))
+
+
+def judged_censoring(
+    check: Censored, matters: float, p_adjusted: float | None = None, checks: int = 1
+) -> dict[str, Any]:
     """Return the row of the check of censoring.
 
     Parameters
     ----------
     matters : float
         The difference that must have shown, in standard deviations.
+    p_adjusted : float, optional
+        What is left of `p_of_censoring` among other checks of no effect; by default all.
+    checks : int
+        How many these are, with this one.
     """
     row: dict[str, Any] = {"check": "censoring", "outcome": "", "hidden": False}
     stayed = check.at_risk - check.left
@@ -322,20 +335,23 @@ def judged_censoring(check: Censored, matters: float) -> dict[str, Any]:
             return {**row, "verdict": FAILED, "reason": "stays_not_mended"}
         if check.over_time:
             return {**row, "verdict": PASSED, "reason": "stays_mended"}
-    return row | _told(check, matters)
+    p = p_of_censoring(check)
+    return row | _told(check, matters, p, p if p_adjusted is None else p_adjusted, checks)
 
 
-def _told(check: Censored, matters: float) -> dict[str, Any]:
+def _told(
+    check: Censored, matters: float, p: float, p_adjusted: float, checks: int
+) -> dict[str, Any]:
     if not check.std_error > 0:
         return {"verdict": CANNOT, "reason": "not_estimable"}
-    p = 2 * float(stdtr(check.freedom, -abs(check.estimate) / check.std_error))
-    reach = float(stdtrit(check.freedom, 1 - _LEVEL / 2))
-    seen = (reach + float(stdtrit(check.freedom, POWER))) * check.std_error
-    verdict, reason = (FAILED, "censored_differ") if p < _LEVEL else (
+    reach, widest = stdtrit(check.freedom, 1 - _LEVEL / 2 / np.array([1, checks])).tolist()
+    seen = (widest + float(stdtrit(check.freedom, POWER))) * check.std_error
+    verdict, reason = (FAILED, "censored_differ") if p_adjusted < _LEVEL else (
         (PASSED, "censored_alike") if seen <= matters else (CANNOT, "no_power"))  # fmt: skip
     return {
         "outcome": TOGETHER, "estimate": check.estimate, "std_error": check.std_error,
         "conf_low": check.estimate - reach * check.std_error,
-        "conf_high": check.estimate + reach * check.std_error, "p_value": p, "detectable": seen,
+        "conf_high": check.estimate + reach * check.std_error, "p_value": p,
+        "p_adjusted": p_adjusted, "detectable": seen,
         "n_comparison": check.at_risk, "verdict": verdict, "reason": reason,
     }  # fmt: skip

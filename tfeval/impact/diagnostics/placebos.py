@@ -339,9 +339,31 @@ def negative_controls(request: Asked) -> pd.DataFrame:
 # Verdicts of the checks of no effect.
 
 
+def adjusted_p(made: Mapping[str, pd.DataFrame], others: Mapping[str, float]) -> pd.DataFrame:
+    """Return the p-value of each check of no effect, and what is left of it among them all.
+
+    Parameters
+    ----------
+    made : mapping of str to DataFrame
+        Tests by check, columns `COLUMNS`.
+    others : mapping of str to float
+        P-values of further checks; NaN of one that was not made.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by check: `p_value` and, by Holm, `p_adjusted`.
+    """
+    p = pd.Series(
+        {**{check: p_of_check(rows) for check, rows in made.items()}, **others}, dtype=float
+    )
+    return pd.DataFrame({"p_value": p, "p_adjusted": stepped(p.to_numpy(), "holm")})
+
+
 def judged(
-    made: Mapping[str, pd.DataFrame], matters: float = MATTERS, effect: float = np.inf
-) -> list[dict[str, Any]]:
+    made: Mapping[str, pd.DataFrame], matters: float = MATTERS, effect: float = np.inf,
+    p: pd.DataFrame | None = None,
+) -> list[dict[str, Any]]:  # fmt: skip
     """Return a row a check of no effect, with its verdict.
 
     Parameters
@@ -353,16 +375,18 @@ def judged(
     effect : float
         On all outcomes together, in standard deviations, where it is told from none: placebo
         outcomes that would not have shown half of it do not vouch for it.
+    p : DataFrame, optional
+        As from `adjusted_p`, of these checks and others; by default of these.
     """
-    whole = {check: float(p_of_check(rows)) for check, rows in made.items()}
-    checks = sum(not np.isnan(p) for p in whole.values())
-    adjusted = stepped(np.array(list(whole.values())), "holm")
+    p = adjusted_p(made, {}) if p is None else p
+    checks = int(p["p_value"].notna().sum())
     lines = []
-    for (check, rows), p in zip(made.items(), adjusted, strict=True):
+    for check, rows in made.items():
         known = rows[rows["p_value"].notna()]
         at_once = known["outcome"] == TOGETHER
         row: dict[str, Any] = {"check": check, "tests": int((~at_once).sum()),
-                               "p_value": whole[check], "p_adjusted": p}  # fmt: skip
+                               "p_value": p.loc[check, "p_value"],
+                               "p_adjusted": p.loc[check, "p_adjusted"]}  # fmt: skip
         if known.empty:
             reasons = [str(why) for why in rows["why"] if why]
             lines.append({**row, "outcome": "", "hidden": False, "verdict": CANNOT,
@@ -373,7 +397,7 @@ def judged(
         seen = detectable(known[at_once], parts) if at_once.any() else single
         worst = known.loc[[(known["p_value"] * np.where(at_once, 1, row["tests"])).idxmin()]]
         differs = "differs_earlier" if check == "placebo_index_date" else "differs"
-        verdict, reason = (FAILED, differs) if p < 0.05 else (
+        verdict, reason = (FAILED, differs) if row["p_adjusted"] < 0.05 else (
             (PASSED, "alike") if seen <= matters else (CANNOT, "no_power"))  # fmt: skip
         if verdict == PASSED and check == "placebo_outcomes" and seen > effect / 2:
             verdict, reason = CANNOT, "less_than_half"
