@@ -15,7 +15,7 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
 
-from tfeval.errors import ParameterError, TfevalError, public_line, suggest
+from tfeval.errors import ParameterError, TfevalError, nearest, public_line, suggest
 
 _HERE = Path(__file__).parent
 P = ParamSpec("P")
@@ -99,8 +99,12 @@ def _lacking(name: str, given: Mapping[str, Any], fault: KeyError) -> str:
     if not isinstance(column, str) or not own or f'"{column}"' not in own[-1].read_text("utf-8"):
         return ""
     for setting, value in given.items():
-        if column not in (columns := list(getattr(value, "columns", [column]))):
-            return f"{name}: {setting} has no column {column}. {suggest(column, map(str, columns))}"
+        columns = [str(one) for one in getattr(value, "columns", [column])]
+        if column not in columns:
+            near = nearest(column, columns)
+            return (
+                f"{name}: {setting} has no column {column}.{f' Did you mean {near}?' * bool(near)}"
+            )
     return ""
 
 
