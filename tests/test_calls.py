@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import tfeval as tf
-from tfeval.calls import public
+from tfeval.calls import Checked, public
 from tfeval.errors import DataError, ParameterError, TfevalError
 
 if TYPE_CHECKING:
@@ -109,3 +109,19 @@ def test_a_public_function_is_the_function_for_readers_and_for_other_processes()
     assert inspect.signature(tf.estimate) == inspect.signature(inspect.unwrap(tf.estimate))
     assert tf.estimate is tf.estimate and tf.estimate.__doc__
     assert pickle.loads(pickle.dumps(tf.estimate)) is tf.estimate
+
+
+def test_methods_of_results_say_it_too():
+    classes = [one for name in tf.__all__ if inspect.isclass(one := getattr(tf, name))]
+    results = [one for one in classes if issubclass(one, Checked)]
+    assert len(results) > 40
+    for kind in results:
+        for name, method in vars(kind).items():
+            if inspect.isfunction(method) and not name.startswith("_"):
+                assert inspect.unwrap(method) is not method, (kind, name)
+    with pytest.raises(
+        ParameterError, match="money_words has no setting phrase. Did you mean phase"
+    ):
+        tf.Assumptions().money_words(phrase="one")
+    with pytest.raises(ParameterError, match="discounted_to: phase takes str, and was given a Da"):
+        tf.Assumptions().discounted_to(TABLES["frame"])

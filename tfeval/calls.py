@@ -61,6 +61,18 @@ def public(function: Callable[P, R]) -> Callable[P, R]:
     return called
 
 
+class Checked:
+    """A class whose public methods say what they were given wrongly, as `public` functions do."""
+
+    def __init_subclass__(cls, **rest: Any) -> None:
+        super().__init_subclass__(**rest)
+        for name, method in list(vars(cls).items()):
+            if isinstance(method, types.FunctionType) and not name.startswith("_"):
+                setattr(cls, name, public(method))
+            elif isinstance(method, classmethod) and not name.startswith("_"):
+                setattr(cls, name, classmethod(public(method.__func__)))
+
+
 def _mistake(
     function: Callable[..., Any], args: tuple[Any, ...], given: Mapping[str, Any], fault: Exception
 ) -> str:
@@ -113,6 +125,7 @@ class _Names(dict[str, Any]):
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._module = sys.modules[inspect.unwrap(function).__module__]
+        self._imported: dict[str, tuple[str, str]] = {}
         super().__init__(vars(self._module))
 
     def meaning(self, annotation: Any) -> Any:
@@ -125,12 +138,13 @@ class _Names(dict[str, Any]):
             return Any
 
     def __missing__(self, name: str) -> Any:
-        for line in ast.walk(ast.parse(inspect.getsource(self._module))):
+        tree = ast.parse("" if self._imported else inspect.getsource(self._module))
+        for line in ast.walk(tree):
             if isinstance(line, ast.ImportFrom) and line.module:
-                for one in line.names:
-                    if name == (one.asname or one.name):
-                        return getattr(import_module(line.module), one.name)
-        raise KeyError(name)
+                self._imported |= {one.asname or one.name: (line.module, one.name)
+                                   for one in line.names}  # fmt: skip
+        module, own = self._imported[name]
+        return getattr(import_module(module), own)
 
 
 #: What a library raises at values that it cannot use, often quoting one.
@@ -142,10 +156,12 @@ _MANY = 1000
 
 
 def _quotes(said: str, value: Any) -> bool:
+    if not is_table(value):
+        return len(said) > _LONG
     lines = {line.strip() for line in f"{value}\n{value!r}".splitlines()} - {""}
     if len(getattr(value, "shape", ())) == 1:
         lines |= {str(one) for one in islice(value, _MANY)}
-    return len(said) > _LONG or (is_table(value) and any(line in said for line in lines))
+    return len(said) > _LONG or any(line in said for line in lines)
 
 
 def is_table(value: Any) -> bool:

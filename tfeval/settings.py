@@ -12,7 +12,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from tfeval.calls import is_table, kind_of
+from tfeval.calls import Checked, is_table, kind_of
 from tfeval.errors import ParameterError, TfevalError, suggest
 
 # Where the project keeps its figures and notebooks.
@@ -163,7 +163,7 @@ def meanings(settings: type[Settings]) -> dict[str, Meaning]:
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Checked):
     """Settings made with `setting`: checked when made, comparable, and told in words."""
 
     def __new__(cls, *_: Any, **given: Any) -> Any:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tfeval.calls import Checked
 from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table, citation, is_source, safe_count, table
 from tfeval.display.words import written
@@ -26,7 +27,7 @@ from tfeval.display.words import written
 _MOST = 12
 
 
-class Rich:
+class Rich(Checked):
     """A result that shows what it holds, as a table, as the last line of a notebook's cell."""
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
@@ -45,7 +46,7 @@ class Rich:
         return self._repr_mimebundle_()["text/plain"]
 
 
-class Tabled:
+class Tabled(Checked):
     """A result that shows its table; `dataclass(repr=False)` leaves its words to it."""
 
     def table(self) -> Table:

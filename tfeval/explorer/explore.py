@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from tfeval.calls import Checked
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.explorer.ahead import Ahead
 from tfeval.explorer.choices import (
@@ -27,7 +28,7 @@ from tfeval.impact.study.study import Study
 from tfeval.records.store import Records
 
 
-class Explorer:
+class Explorer(Checked):
     """An analysis whose choices can be changed, and its results. Made by `explore`.
 
     The results are those of the calls in `code`, made when they are first asked for and kept

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from tfeval.calls import Checked
 from tfeval.display.tables import Table
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.balance.rows import Compared, balance_frame, in_sample
@@ -151,7 +152,7 @@ POPULATIONS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Balance:
+class Balance(Checked):
     """How alike two arms are, before and after a design. Made by `balance`.
 
     Attributes

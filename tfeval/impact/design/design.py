@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tfeval.calls import public
+from tfeval.calls import Checked
 from tfeval.display.names import FATES as NAMES_OF_FATES
 from tfeval.display.names import design_words, estimand_words
 from tfeval.display.tables import Table, safe_count, table
@@ -133,7 +133,7 @@ class WeightModel:
 
 
 @dataclass(frozen=True, eq=False)
-class Design:
+class Design(Checked):
     """The common currency of every method of comparison.
 
     Attributes
@@ -330,7 +330,6 @@ class Design:
         shown.columns = ["What became of them", "Treated", "Comparison"]
         return table(shown, f"Units kept and left out: {self.title}")
 
-    @public
     def balance(
         self,
         *,

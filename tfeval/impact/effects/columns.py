@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from tfeval.calls import public
+from tfeval.calls import Checked
 from tfeval.display.names import scale_words
 from tfeval.errors import DataError, ParameterError, suggest
 from tfeval.impact.design.design import Design
@@ -200,11 +200,10 @@ def _column(parts: Sequence[Any], name: str) -> list[Any]:
 # Other people's models as effects: a coefficient of statsmodels or pyfixest becomes a row.
 
 
-class FromModels:
+class FromModels(Checked):
     """The ways from other people's fitted models to a table of effects."""
 
     @classmethod
-    @public
     def from_statsmodels(
         cls,
         result: Any,
@@ -278,7 +277,6 @@ class FromModels:
         ))  # fmt: skip
 
     @classmethod
-    @public
     def from_pyfixest(
         cls,
         result: Any,

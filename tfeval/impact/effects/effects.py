@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tfeval.calls import public
 from tfeval.display.rich import Tabled
 from tfeval.display.tables import Table
-from tfeval.errors import DataError, ParameterError
+from tfeval.errors import DataError, ParameterError, check_seed
 from tfeval.impact.effects.chart import forest_chart
 from tfeval.impact.effects.columns import (
     COLUMNS,
@@ -182,6 +181,7 @@ class Effects(FromModels, Tabled):
         """
         columns = (family,) if isinstance(family, str) else tuple(family or ())
         check_columns(self.frame, columns)
+        check_seed(seed)
         if replicates is not None and method != "romano_wolf":
             raise ParameterError("Only romano_wolf uses replicates: leave them out.")
         rng = np.random.default_rng(seed)
@@ -215,7 +215,6 @@ class Effects(FromModels, Tabled):
         """Return these effects with those of other designs; see `combine_effects`."""
         return combine_effects([self, *others])
 
-    @public
     def pool(
         self,
         outcome: str | None = None,

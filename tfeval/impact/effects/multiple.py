@@ -11,7 +11,7 @@ from typing import Protocol, Self, TypeVar
 
 import numpy as np
 
-from tfeval.errors import ParameterError, check_seed, suggest
+from tfeval.errors import ParameterError, suggest
 from tfeval.impact.means.influence import joint_normal
 
 
@@ -208,7 +208,6 @@ def correct(
     >>> correct(made, "holm").to_frame()["p_adjusted"].tolist()
     [0.024, 0.21]
     """
-    check_seed(seed)
     return effects.with_corrections(method, family, seed)
 
 
