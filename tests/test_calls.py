@@ -119,9 +119,7 @@ def test_methods_of_results_say_it_too():
         for name, method in vars(kind).items():
             if inspect.isfunction(method) and not name.startswith("_"):
                 assert inspect.unwrap(method) is not method, (kind, name)
-    with pytest.raises(
-        ParameterError, match="money_words has no setting phrase. Did you mean phase"
-    ):
+    with pytest.raises(ParameterError, match="money_words has no setting phrase"):
         tf.Assumptions().money_words(phrase="one")
     with pytest.raises(ParameterError, match="discounted_to: phase takes str, and was given a Da"):
         tf.Assumptions().discounted_to(TABLES["frame"])
