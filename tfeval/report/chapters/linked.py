@@ -164,7 +164,7 @@ def kept_result(records: Records | None, make: Callable[[], Made], *rests_on: An
         else:
             digest.update(one.tobytes() if isinstance(one, np.ndarray) else repr(one).encode())
     place = shelf.folder / f"{digest.hexdigest()}.pickle"
-    with suppress(*_SPOILED, pickle.UnpicklingError, EOFError):
+    with suppress(Exception):  # not there, or spoilt: unpickling may then raise anything
         return pickle.loads(place.read_bytes())  # from this user's own folder
     made = make()
     with suppress(OSError):  # no room
@@ -201,7 +201,7 @@ _DAY = 86_400
 _PACKAGE = Path(__file__).resolve().parents[2]
 #: The rooms that records, and what is counted in them, are made by: each imports those before it.
 _ROOMS = ("display", "programme", "records", "cohort")
-_FILES = ("errors.py", "settings.py", "impact/panel/families.py")
+_FILES = ("errors.py", "calls.py", "settings.py", "impact/panel/families.py")
 _CODE = ("tfeval.records.", "tfeval.cohort.", "tfeval.impact.panel.families")
 _FITTING = ("numba", "scikit-learn", "statsmodels")  # beside those of the records
 _LIBRARIES = ("numpy", "pandas", "scipy", "pyarrow", "duckdb", "ibis-framework")
