@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import inspect
 import json
 import tomllib
 
@@ -65,7 +66,7 @@ def written(folder, text):
 
 def test_the_project_s_plan_is_without_fault(plan, content):
     assert plan_faults(content) == []
-    assert tf.read_plan is read_plan
+    assert inspect.unwrap(tf.read_plan) is read_plan
     assert plan.horizons == (12, 18) and plan.main.cohort["comparison"] == "not_yet_treated"
     assert plan.correction == {"method": "romano_wolf", "family": "primary_by_horizon"}
     assert not set(plan.primary) & set(plan.secondary)

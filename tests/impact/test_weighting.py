@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from dataclasses import replace
 
@@ -399,7 +400,7 @@ def test_weights_recover_a_known_effect():
 
 
 def test_it_is_public():
-    assert tf.weight is weight
+    assert inspect.unwrap(tf.weight) is weight
     assert "Inverse propensity weights" in repr(tf.weight(study_of("lalonde")))
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+import tfeval as tf
 from tfeval.errors import ParameterError, TfevalError
 from tfeval.programme.published import published
 from tfeval.records.check import check_records
@@ -468,7 +469,7 @@ def test_missed_and_false_links_lose_and_swap_records() -> None:
 )
 def test_settings_that_mean_nothing_are_refused(setting: dict, says: str) -> None:
     with pytest.raises(ParameterError, match=says):
-        simulate(families=10, seed=1, **setting)
+        tf.simulate(families=10, seed=1, **setting)
 
 
 def test_numbers_that_mean_nothing_are_refused(tmp_path: Path) -> None:

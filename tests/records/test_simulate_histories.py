@@ -465,4 +465,4 @@ def test_moves_change_the_table_of_moves_alone() -> None:
 )
 def test_worlds_that_mean_nothing_are_refused(world: dict, says: str) -> None:
     with pytest.raises(tf.ParameterError, match=says):
-        simulate_histories(families=10, seed=1, **world)
+        tf.simulate_histories(families=10, seed=1, **world)

@@ -356,7 +356,7 @@ def test_windows_are_recorded_and_read_as_they_were(windows, monkeypatch):
 def test_without_a_longer_window_the_share_is_as_assumed(found, monkeypatch):
     longest = replace(found, specification=replace(found.specification, horizon=24))
     with linked.simulated_families(6_000):
-        effects = specifications.windows(longest)
+        effects = specifications._windows(longest)
     assert effects.frame.empty
     again, records = read_back(effects, monkeypatch, horizon=24)
     assert again.why == "one_window"

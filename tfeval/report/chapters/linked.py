@@ -301,7 +301,7 @@ def _changed_since(places: Iterable[Path] = ()) -> bool:
     rooms = [*(_PACKAGE / name for name in (*_ROOMS, *_FILES)), project_folder("data")]
     places = places or rooms
     files = (path for place in places for path in (place, *place.rglob("*")) if path.is_file())
-    return any(path.stat().st_mtime > _BEGAN for path in files if path.suffix != ".pyc")
+    return any(path.stat().st_mtime > _BEGAN for path in files if "__pycache__" not in path.parts)
 
 
 def _write(made: SimulatedRecords, place: Path) -> None:
