@@ -165,3 +165,13 @@ def test_notebooks_show_the_package():
 def test_a_reader_of_chapter_4_sees_cohort_design_balance_estimate():
     shown_there = calls()["04_impact"]
     assert {"tf.cohort", "tf.study", "tf.design", "tf.balance", "tf.estimate"} <= shown_there
+
+
+@pytest.mark.parametrize("name", ["03_comparison_group", "04_impact", "07_value_for_money",
+                                  "09_known_truth", "explore"])  # fmt: skip
+def test_every_picture_of_simulated_records_says_so_itself(name):
+    """A picture leaves its page: the banner at the head does not go with it."""
+    cells = read_notebook(project_folder("notebooks") / f"{name}.ipynb").cells
+    shown = [out.data for cell in cells for out in cell.get("outputs", []) if "data" in out]
+    titles = [data["text/plain"].splitlines()[0] for data in shown if "image/svg+xml" in data]
+    assert titles and [one for one in titles if not one.startswith("Simulated")] == []

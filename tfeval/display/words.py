@@ -57,6 +57,17 @@ class Sentence(str):
         return repr(str(self))
 
 
+def titled(title: str, simulated: bool) -> str:
+    """Return a picture's title, which goes where the picture goes: so it says what is simulated.
+
+    Examples
+    --------
+    >>> titled("The groups overlap by 85%", True), titled("The groups overlap by 85%", False)
+    ('Simulated records: the groups overlap by 85%', 'The groups overlap by 85%')
+    """
+    return f"Simulated records: {title[0].lower()}{title[1:]}" if simulated else title
+
+
 def marked(key: str, words: str) -> str:
     """Return words that state a recorded fact, with the key of its record.
 

@@ -164,7 +164,9 @@ def _balance_headline(numbers: Numbers) -> str:
 
 
 def _love(numbers: Numbers, _: str) -> Chart:
-    return love_plot(_balance_frame(numbers), THRESHOLDS, words.RELEASED, "treated")
+    return love_plot(
+        _balance_frame(numbers), THRESHOLDS, words.RELEASED, "treated", numbers.simulated
+    )
 
 
 def _balance(numbers: Numbers, _: str) -> Table:

@@ -195,13 +195,15 @@ class Balance(Checked):
 
     def summary(self) -> Table:
         """Return the balance of every covariate as a table for readers."""
-        return balance_table(self.frame, self.verdict(), self.design, self.denominator)
+        return balance_table(
+            self.frame, self.verdict(), self.design, self.denominator, self.simulated
+        )
 
     def plot(self) -> Chart:
         """Return the love plot: standardised differences before and after, sorted."""
         from tfeval.impact.balance.charts import love_plot  # noqa: PLC0415
 
-        return love_plot(self.frame, self.thresholds, self.design, self.denominator)
+        return love_plot(self.frame, self.thresholds, self.design, self.denominator, self.simulated)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         table, verdict = self.summary(), self.verdict()

@@ -25,6 +25,7 @@ from tfeval.display.figures import (
     drawing,
 )
 from tfeval.display.tables import THRESHOLD, hidden_parts
+from tfeval.display.words import titled
 from tfeval.errors import ParameterError, ReportError, suggest
 from tfeval.impact.balance.measures import Arms, compare_levels
 from tfeval.impact.balance.rows import (
@@ -58,8 +59,9 @@ def _over(denominator: str) -> str:
 
 
 def love_plot(
-    frame: pd.DataFrame, thresholds: Mapping[str, float], method: str, denominator: str
-) -> Chart:
+    frame: pd.DataFrame, thresholds: Mapping[str, float], method: str, denominator: str,
+    simulated: bool = False,
+) -> Chart:  # fmt: skip
     """Draw standardised differences before and after, the largest before at the top.
 
     Parameters
@@ -71,6 +73,8 @@ def love_plot(
         With smd and smd_limit.
     method, denominator : str
         Of the design and of the differences.
+    simulated : bool
+        Whether the title says that records are simulated.
     """
     sizes = frame[["smd_before", "smd_after"]].abs()
     sizes = sizes.mask(frame["hidden"])  # and last, for an order would tell too
@@ -96,7 +100,8 @@ def love_plot(
     heading = f"Differences between the arms before and after{part}: {method}"
     return love_chart(
         shown["covariate"].tolist(), sizes["smd_before"], sizes["smd_after"],
-        title=title if len(open_) else heading, alt=alt, subtitle=heading if len(open_) else "",
+        title=titled(title if len(open_) else heading, simulated),
+        alt=alt, subtitle=heading if len(open_) else "",
         good=good, limit=limit, missing="hidden: small numbers",
         x_label=_over(denominator),
     )  # fmt: skip
@@ -201,7 +206,8 @@ def _numbers_plot(design: Compared, values: np.ndarray, name: str, x_label: str)
         note += f" Bars of fewer than {THRESHOLD} are not shown."
     return mirrored_chart(
         edges, shown, x_label=f"{x_label}\n{note}", alt=_overlap_words(name, shares),
-        title=_overlap(shares), subtitle=f"Distribution of {name}: {design.title}",
+        title=titled(_overlap(shares), design.study.simulated),
+        subtitle=f"Distribution of {name}: {design.title}",
     )  # fmt: skip
 
 
@@ -229,7 +235,8 @@ def _levels_plot(
     part = "" if len(top) == len(levels) else f" ({len(top)} of {len(levels)} levels)"
     return levels_chart(
         [names[row] for row in top], shown, alt=_overlap_words(name, exact),
-        title=_overlap(exact), subtitle=f"Distribution of {name}{part}: {design.title}",
+        title=titled(_overlap(exact), design.study.simulated),
+        subtitle=f"Distribution of {name}{part}: {design.title}",
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tfeval.display.names import VERDICTS, capital
+from tfeval.display.names import SIMULATED, VERDICTS, capital
 from tfeval.display.tables import Table, table
 from tfeval.errors import ParameterError, suggest
 
@@ -237,7 +237,9 @@ def alert_html(verdict: Verdict, method: str) -> str:
     )
 
 
-def balance_table(frame: pd.DataFrame, verdict: Verdict, method: str, denominator: str) -> Table:
+def balance_table(
+    frame: pd.DataFrame, verdict: Verdict, method: str, denominator: str, simulated: bool = False
+) -> Table:
     """Return the balance of every covariate as a table for readers.
 
     Parameters
@@ -248,6 +250,8 @@ def balance_table(frame: pd.DataFrame, verdict: Verdict, method: str, denominato
         Whose failures are marked.
     method, denominator : str
         Of the design and of the differences.
+    simulated : bool
+        Whether a note says that records are simulated.
     """
     rows = [_shown(row, verdict.thresholds) for row in frame.to_dict("records")]
     shown = pd.DataFrame(rows)
@@ -270,6 +274,8 @@ def balance_table(frame: pd.DataFrame, verdict: Verdict, method: str, denominato
             "Hidden: fewer than 10 units have or lack it, or it would give away another that "
             "fewer than 10 have."
         )
+    if simulated:
+        notes.append(f"{SIMULATED}.")
     return table(shown, f"Balance before and after: {method}", notes=notes, missing="n/a")
 
 

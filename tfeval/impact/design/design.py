@@ -12,7 +12,7 @@ import pandas as pd
 
 from tfeval.calls import Checked
 from tfeval.display.names import FATES as NAMES_OF_FATES
-from tfeval.display.names import design_words, estimand_words
+from tfeval.display.names import SIMULATED, design_words, estimand_words
 from tfeval.display.tables import Table, safe_count, table
 from tfeval.errors import DataError, ParameterError
 from tfeval.impact.balance.rows import effective_sample_size, members_of_pairs
@@ -368,6 +368,7 @@ class Design(Checked):
         ]  # fmt: skip
         frame = pd.DataFrame(rows, columns=["Arm", "Before", "Kept", "Effective sample size"])
         notes = [f"Estimand: {estimand_words(self.estimand)}.", *self.notes]
+        notes += [f"{SIMULATED}."] if self.study.simulated else []
         return table(frame, self.title, notes=notes)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
