@@ -171,7 +171,7 @@ def test_a_reader_of_chapter_4_sees_cohort_design_balance_estimate():
                                   "09_known_truth", "explore"])  # fmt: skip
 def test_every_picture_of_simulated_records_says_so_itself(name):
     """A picture leaves its page: the banner at the head does not go with it."""
-    cells = read_notebook(project_folder("notebooks") / f"{name}.ipynb").cells
-    shown = [out.data for cell in cells for out in cell.get("outputs", []) if "data" in out]
-    titles = [data["text/plain"].splitlines()[0] for data in shown if "image/svg+xml" in data]
+    cells = read_notebook(project_folder("notebooks") / f"{name}.ipynb")["cells"]
+    shown = [out["data"] for cell in cells for out in cell.get("outputs", []) if "data" in out]
+    titles = ["".join(one["text/plain"]).split("\n")[0] for one in shown if "image/svg+xml" in one]
     assert titles and [one for one in titles if not one.startswith("Simulated")] == []
