@@ -57,6 +57,11 @@ class Sentence(str):
         return repr(str(self))
 
 
+def simulated_mark(simulated: bool) -> str:
+    """Return what goes before a sentence or a title from simulated records; empty for others."""
+    return "Simulated records: " if simulated else ""
+
+
 def titled(title: str, simulated: bool) -> str:
     """Return a picture's title, which goes where the picture goes: so it says what is simulated.
 
@@ -65,7 +70,7 @@ def titled(title: str, simulated: bool) -> str:
     >>> titled("The groups overlap by 85%", True), titled("The groups overlap by 85%", False)
     ('Simulated records: the groups overlap by 85%', 'The groups overlap by 85%')
     """
-    return f"Simulated records: {title[0].lower()}{title[1:]}" if simulated else title
+    return f"{simulated_mark(True)}{title[0].lower()}{title[1:]}" if simulated else title
 
 
 def marked(key: str, words: str) -> str:

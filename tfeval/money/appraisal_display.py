@@ -18,7 +18,7 @@ from tfeval.display.value_charts import (
     stacked_chart,
     tornado_chart,
 )
-from tfeval.display.words import PAYERS, amount, chance, financial_year, marked
+from tfeval.display.words import PAYERS, amount, chance, financial_year, marked, simulated_mark
 from tfeval.errors import ParameterError, suggest
 from tfeval.impact.effects.words import (
     decimals,
@@ -315,7 +315,7 @@ def _percent(share: float) -> str:
 def decay_words(decay: Appraised) -> str:
     """Say in a sentence or two what is left of an effect, and how much the records tell."""
     mean, low, high = map(_percent, (decay.mean, *decay.interval))
-    label = "Simulated records: " if decay.simulated else ""
+    label = simulated_mark(decay.simulated)
     if decay.certain:
         return f"{label}{mean} of an effect is left in each further year. {REASONS['fixed']}"
     before, start, end = map(_percent, decay.assumed)
@@ -442,7 +442,7 @@ def decay_plot(decay: Appraised) -> Chart:
             pd.DataFrame({"x": fit["months"], "value": fit["fitted"], "low": fit["fitted"] - wide,
                           "high": fit["fitted"] + wide}),
         ))  # fmt: skip
-    label = "Simulated records: " if decay.simulated else ""
+    label = simulated_mark(decay.simulated)
     mean, low, high = map(_percent, (decay.mean, *decay.interval))
     alt = (
         f"Small charts. The share of an effect left each year, as assumed and after the records "

@@ -7,8 +7,8 @@ import re
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import count as count_up
@@ -170,11 +170,18 @@ def _put(connection: Any, table: ibis.Table, place: Path) -> None:
         name: (str(kind), str(engine))
         for (name, kind), engine in zip(table.schema().items(), rows.types, strict=True)
     }
+    with shelved(place) as draft:
+        made = rows.to_arrow_table().replace_schema_metadata({"kinds": json.dumps(kinds)})
+        pq.write_table(made, draft)
+
+
+@contextmanager
+def shelved(place: Path) -> Iterator[Path]:
+    """Give a file to write in, which takes its place on a shelf when all of it is written."""
     place.parent.mkdir(mode=0o700, exist_ok=True)
     draft = place.with_name(f".{place.stem}-{uuid4().hex[:12]}")
     try:
-        made = rows.to_arrow_table().replace_schema_metadata({"kinds": json.dumps(kinds)})
-        pq.write_table(made, draft)
+        yield draft
         draft.replace(place)
     finally:
         draft.unlink(missing_ok=True)

@@ -19,6 +19,7 @@ from tfeval.display.charts import bar_chart
 from tfeval.display.figures import Chart
 from tfeval.display.names import VERDICTS
 from tfeval.display.tables import Table, table
+from tfeval.display.words import simulated_mark
 from tfeval.errors import DataError
 from tfeval.impact.balance.charts import love_plot
 from tfeval.impact.balance.tables import NOT_BALANCED, PARTLY, THRESHOLDS
@@ -44,7 +45,7 @@ _GROUPS = ("treated", "comparison")
 
 def _answer(method: str, headline: Callable[[Numbers], str]) -> Callable[[Numbers, str], Box]:
     def make(numbers: Numbers, text: str) -> Box:
-        label = "Simulated records: " if numbers.simulated else ""
+        label = simulated_mark(numbers.simulated)
         return answer(question=_question(text), data=words.FROM_CELLS, method=method,
                       headline=label + headline(numbers))  # fmt: skip
 
@@ -94,7 +95,7 @@ def _attached(numbers: Numbers, _: str) -> Chart:
     years, counts = own["number"].str.split(":").str[1].tolist(), own["value"].tolist()
     listed = "; ".join(f"{year} {count:,.0f}" for year, count in zip(years, counts, strict=True))
     most = years[int(np.argmax(counts))]
-    label = "Simulated records: " if numbers.simulated else ""
+    label = simulated_mark(numbers.simulated)
     return bar_chart(years, counts, title=f"{label}{most} saw the most families attached",
                      subtitle="Families on the programme followed, by year of their index date",
                      alt=f"Bar chart of families by year: {listed}.",

@@ -11,6 +11,7 @@ import pandas as pd
 from tfeval.display.figures import Chart
 from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table, safe_count, table
+from tfeval.display.words import simulated_mark
 from tfeval.errors import TfevalError, public_line
 from tfeval.impact.effects.areas import AreaEffects
 from tfeval.impact.effects.estimate import estimate
@@ -287,7 +288,7 @@ def authority_sentence(pooled: Mapping[str, AreaEffects], area: str) -> str:
     area : str
         Official name.
     """
-    label = "Simulated records: " if is_simulated(pooled) else ""
+    label = simulated_mark(is_simulated(pooled))
     shown, clear = 0, []
     for outcome, effects in pooled.items():
         frame = effects.to_frame()

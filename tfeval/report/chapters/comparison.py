@@ -9,7 +9,7 @@ import pandas as pd
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.display.names import SIMULATED, VERDICTS, estimand_words
 from tfeval.display.tables import Table, safe_count, table
-from tfeval.display.words import worded
+from tfeval.display.words import simulated_mark, worded
 from tfeval.errors import TfevalError, public_line
 from tfeval.impact.balance.balance import Balance
 from tfeval.impact.balance.tables import BALANCED, NOT_BALANCED, PARTLY
@@ -93,7 +93,7 @@ def alarm(balance: Balance) -> str:
 
 def headline(design: Design, balance: Balance) -> str:
     """Say in one sentence who is compared, and whether the groups are alike."""
-    label = "Simulated records: " if design.study.simulated else ""
+    label = simulated_mark(design.study.simulated)
     worst = balance.to_frame()["smd_after"].abs().max()
     verdict = {BALANCED: "alike", PARTLY: "only partly alike", NOT_BALANCED: "NOT ALIKE"}
     return (

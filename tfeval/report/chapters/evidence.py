@@ -16,7 +16,7 @@ from tfeval.display.figures import Chart
 from tfeval.display.names import ACCOUNTS, SIMULATED
 from tfeval.display.rich import Tabled
 from tfeval.display.tables import Table, table
-from tfeval.display.words import Sentence, amount
+from tfeval.display.words import Sentence, amount, simulated_mark
 from tfeval.impact.effects.published import evaluation_sources, published_effects
 from tfeval.money.additional import people_in_family, sources_of_prices
 from tfeval.money.appraisal_settings import Assumptions
@@ -116,7 +116,7 @@ class Unvalued:
     @property
     def label(self) -> str:
         """What must stand before every sentence on simulated records."""
-        return "Simulated records: " if self.appraisal.simulated else ""
+        return simulated_mark(self.appraisal.simulated)
 
     def headline(self) -> str:
         """Say that what the programme was worth is not known, and why."""

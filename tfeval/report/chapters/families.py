@@ -15,6 +15,7 @@ from tfeval.display.figures import Chart
 from tfeval.display.names import SOURCES, plain
 from tfeval.display.release_words import RESULTS
 from tfeval.display.tables import Table, safe_count, safe_mean, table
+from tfeval.display.words import simulated_mark
 from tfeval.programme.claims import authority
 from tfeval.programme.outcomes import SHARE, outcome, outcome_label, reported_outcomes
 from tfeval.programme.programmes import Programme, programmes
@@ -73,7 +74,7 @@ def headline(families: Families) -> str:
     compared = int((families.frame["treated"] == 0).sum())
     faults = len(families.report.faults)
     quality = "no fault was found in the records" if not faults else f"{faults} kinds of fault"
-    label = "Simulated records: " if families.records.simulated else ""
+    label = simulated_mark(families.records.simulated)
     return (
         f"{label}{safe_count(treated)} families on the programme beside {safe_count(compared)} "
         f"comparison families; {quality}."
@@ -264,7 +265,7 @@ def attached_chart(families: Families) -> Chart | Table:
         )
     rounded = (shown / 5).round() * 5
     listed = "; ".join(f"{year} {count:,.0f}" for year, count in rounded.items())
-    label = "Simulated records: " if families.records.simulated else ""
+    label = simulated_mark(families.records.simulated)
     return bar_chart(
         [str(year) for year in rounded.index],
         list(rounded),

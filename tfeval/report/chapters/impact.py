@@ -13,6 +13,7 @@ from tfeval.cohort.analysis_table import Cohort
 from tfeval.display.figures import Chart
 from tfeval.display.names import CORRECTIONS, capital, estimand_words
 from tfeval.display.tables import THRESHOLD, Table, table
+from tfeval.display.words import simulated_mark
 from tfeval.errors import DataError, TfevalError, public_line
 from tfeval.impact.balance.balance import Balance
 from tfeval.impact.balance.tables import NOT_BALANCED, PARTLY
@@ -168,7 +169,7 @@ def headline(analysis: Analysis) -> str:
     frame = analysis.effects.to_frame()
     primary = frame[[analysis.plan.role(name) == "primary" for name in frame["outcome"]]]
     count = len(analysis.plan.primary)
-    label = "Simulated records: " if analysis.study.simulated else ""
+    label = simulated_mark(analysis.study.simulated)
     if not primary["planned"].astype(bool).all():
         label += "exploratory, not as planned: "
     if analysis.balance.verdict().word == PARTLY:

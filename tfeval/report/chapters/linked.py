@@ -30,7 +30,7 @@ from tfeval.errors import TfevalError
 from tfeval.impact.study.study import Study
 from tfeval.programme.programmes import programmes
 from tfeval.records.private import written_whole
-from tfeval.records.relations import Shelf
+from tfeval.records.relations import Shelf, shelved
 from tfeval.records.simulate import SimulatedRecords, Truth, read_truth, simulate
 from tfeval.records.simulation.settings import PHASE_SHARES
 from tfeval.records.store import Records, open_records, with_shelf
@@ -154,7 +154,7 @@ def kept_result(records: Records | None, make: Callable[[], Made], *rests_on: An
         Arrays, frames, and what its `repr` tells in full; its name among them.
     """
     shelf = None if records is None else records.shelf
-    if shelf is None or _changed_since((_PACKAGE, project_folder("data"))):
+    if shelf is None or _changed_since([_PACKAGE]):
         return make()
     digest = hashlib.sha256(repr((code_hash(), *map(version, _FITTING))).encode())
     for one in rests_on:
@@ -167,11 +167,8 @@ def kept_result(records: Records | None, make: Callable[[], Made], *rests_on: An
     with suppress(Exception):  # not there, or spoilt: unpickling may then raise anything
         return pickle.loads(place.read_bytes())  # from this user's own folder
     made = make()
-    with suppress(OSError):  # no room
-        place.parent.mkdir(mode=0o700, exist_ok=True)
-        draft = place.with_name(f".{place.stem}-{os.getpid()}")
+    with suppress(OSError), shelved(place) as draft:  # no room
         draft.write_bytes(pickle.dumps(made))
-        draft.replace(place)
     return made
 
 
@@ -298,8 +295,8 @@ def _folder() -> Path | None:
 
 def _changed_since(places: Iterable[Path] = ()) -> bool:
     # What runs is then not what would be hashed.
-    rooms = [*(_PACKAGE / name for name in (*_ROOMS, *_FILES)), project_folder("data")]
-    places = places or rooms
+    places = places or [_PACKAGE / name for name in (*_ROOMS, *_FILES)]
+    places = [*places, project_folder("data")]
     files = (path for place in places for path in (place, *place.rglob("*")) if path.is_file())
     return any(path.stat().st_mtime > _BEGAN for path in files if "__pycache__" not in path.parts)
 

@@ -20,7 +20,7 @@ from tfeval.display.pictures import (
     time_chart,
 )
 from tfeval.display.tables import Table, safe_count, table
-from tfeval.display.words import financial_year, pounds
+from tfeval.display.words import financial_year, pounds, simulated_mark
 from tfeval.impact.design.design import Design
 from tfeval.money.appraisal_settings import Assumptions
 from tfeval.money.prices import deflate, present_value
@@ -247,7 +247,7 @@ def flow(families: Cohort, design: Design) -> Chart:
     ends = {label: (numbers[0], numbers[-1]) for label, numbers in counts.items()}
     summary = "; ".join(f"{label}: {first} at first, {last} at last"
                      for label, (first, last) in ends.items())  # fmt: skip
-    mark = "Simulated records: " if design.study.simulated else ""
+    mark = simulated_mark(design.study.simulated)
     kept, against = (numbers[-1] for numbers in counts.values())
     return flow_chart(
         steps, counts, lost,

@@ -10,7 +10,7 @@ import pandas as pd
 from tfeval.display.figures import Chart
 from tfeval.display.names import SIMULATED
 from tfeval.display.tables import Table, table
-from tfeval.display.words import in_sentence
+from tfeval.display.words import in_sentence, simulated_mark
 from tfeval.errors import DataError
 from tfeval.impact.effects.areas import AreaEffects, pool_areas
 from tfeval.impact.effects.words import decimals, number, with_interval
@@ -281,7 +281,7 @@ def sentence(effects: Mapping[str, AreaEffects], name: str) -> str:
     name : str
         The region.
     """
-    label = "Simulated records: " if is_simulated(effects) else ""
+    label = simulated_mark(is_simulated(effects))
     here = pooled(effects, name)
     if not here:
         return f"{label}too few authorities of {called(name)} can be shown to say its effects."

@@ -14,7 +14,7 @@ import pandas as pd
 from tfeval.display.figures import Chart
 from tfeval.display.names import ACCOUNTS, SIMULATED, plain
 from tfeval.display.tables import Table
-from tfeval.display.words import Sentence
+from tfeval.display.words import Sentence, simulated_mark
 from tfeval.errors import public_line
 from tfeval.impact.balance.tables import NOT_BALANCED
 from tfeval.impact.effects.effects import Effects
@@ -167,7 +167,7 @@ class Value:
     @property
     def label(self) -> str:
         """What must stand before every sentence on simulated records."""
-        return "Simulated records: " if self.appraisal.simulated else ""
+        return simulated_mark(self.appraisal.simulated)
 
     def marked(self, notes: list[str]) -> list[str]:
         """Return notes, first whether records are simulated."""

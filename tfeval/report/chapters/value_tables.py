@@ -12,7 +12,7 @@ from tfeval.display.figures import Chart
 from tfeval.display.interval_charts import range_chart
 from tfeval.display.names import ACCOUNTS, NOT_VALUED, PAY_FOR, capital
 from tfeval.display.tables import Table, table
-from tfeval.display.words import amount, chance, financial_year, pounds
+from tfeval.display.words import amount, chance, financial_year, pounds, simulated_mark
 from tfeval.errors import TfevalError, public_line
 from tfeval.impact.effects.areas import AreaEffects, pool_areas
 from tfeval.impact.effects.power import detectable_effects
@@ -307,7 +307,7 @@ def area_value_sentence(rows: pd.DataFrame, area: str, simulated: bool, account:
     account : str, optional
         Whose account values are of, by its key.
     """
-    label = "Simulated records: " if simulated else ""
+    label = simulated_mark(simulated)
     own = rows[rows["name"] == area] if len(rows) else rows
     if rows.empty:
         return (
