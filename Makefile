@@ -57,7 +57,7 @@ fuzz: $(COMPILED) $(DEVELOPED) ## 500 extracts spoilt by chance; `make test-all`
 
 # One core a kernel: together they would wait for each other's threads, three times as long.
 notebooks: $(COMPILED) ## Stored notebooks run again and compared with their outputs
-	@OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadscope --nbval --nbval-current-env -p no:cacheprovider notebooks
+	@OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadscope --nbval --nbval-current-env -p no:cacheprovider -p tests.kernels_apart notebooks
 
 store: $(COMPILED) ## Run the notebooks on their default parameters and keep the outputs
 	@$(BIN)/tfeval store

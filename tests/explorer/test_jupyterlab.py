@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -51,14 +52,16 @@ def lab(extract, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    own = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR",
-           "JUPYTERLAB_WORKSPACES_DIR")  # fmt: skip
+    own = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR", "JUPYTERLAB_WORKSPACES_DIR")
+    runtime = tempfile.TemporaryDirectory(prefix="k")  # short: a socket's path has 107 bytes
     environment = {**os.environ, **{name: str(tmp_path / name) for name in own},
+                   "JUPYTER_RUNTIME_DIR": runtime.name,
                    "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings")}  # fmt: skip
     server = subprocess.Popen(
         [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}",
          "--ip=127.0.0.1", "--IdentityProvider.token=", "--ServerApp.password=",
-         f"--ServerApp.root_dir={work}", "--ServerApp.port_retries=0"],
+         f"--ServerApp.root_dir={work}", "--ServerApp.port_retries=0",
+         "--KernelManager.transport=ipc"],
         env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
@@ -73,6 +76,7 @@ def lab(extract, tmp_path):
     finally:
         server.terminate()
         server.wait(30)
+        runtime.cleanup()
 
 
 @pytest.fixture

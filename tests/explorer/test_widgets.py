@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import tfeval as tf
+from tests.kernels_apart import Apart
 from tfeval.explorer.choices import SLOW, neighbours
 from tfeval.explorer.widgets import Panel, panel
 
@@ -190,9 +191,12 @@ def test_without_ipywidgets_the_choice_is_shown_as_it_is(extract, monkeypatch):
 @pytest.mark.slow(reason="starts a kernel, which imports everything")
 def test_a_kernel_answers_the_widgets_own_messages(extract, tmp_path):
     """As a page would move them: comm messages in, new HTML out, no error in between."""
-    manager = pytest.importorskip("jupyter_client.manager")
-    kernel, client = manager.start_new_kernel(kernel_name="python3", cwd=str(tmp_path))
+    kernel = Apart(kernel_name="python3")
+    kernel.start_kernel(cwd=str(tmp_path))
+    client = kernel.client()
+    client.start_channels()
     try:
+        client.wait_for_ready(timeout=60)
         code = f"import tfeval as tf\nlooked = tf.explore({extract!r}, design='entropy')\nlooked"
         opened = outputs(client, client.execute(code))
         models = {one["content"]["comm_id"]: one["content"]["data"]["state"] for one in opened
