@@ -78,27 +78,100 @@ def chapters(tmp_path_factory):
     return made
 
 
-#: All rules, and every fault; of what passes only how much it is, which is quick to find.
-AXE = """axe.run({resultTypes: ["violations"]}).then(found => [found.passes.length,
-found.violations.map(fault => [fault.id, fault.nodes[0].html])])"""
+#: All rules and every fault; of what passes only how much it is, which is quick to find.
+AXE = """([where, rules]) => axe.run(where, {resultTypes: ["violations"], ...rules}).then(found =>
+[found.passes.length, found.violations.map(fault => [fault.id, fault.nodes[0].html])])"""
+EVERYWHERE, WITHOUT_CONTRAST = "html", {"rules": {"color-contrast": {"enabled": False}}}
+#: Contrast is of a kind of words: colour, size, weight and all that lies behind them. Marks one
+#: of each kind that was not marked before; returns how many those are, and how many it sees.
+KINDS = """() => {
+  const behind = one => {
+    const layers = [];
+    for (let at = one; at; at = at.parentElement) {
+      const {backgroundColor, backgroundImage, opacity} = getComputedStyle(at);
+      const layer = [backgroundColor, backgroundImage, opacity].join();
+      if (layer !== layers.at(-1)) layers.push(layer);
+    }
+    return layers.join("|");
+  };
+  document.querySelectorAll("[data-kind]").forEach(one => one.removeAttribute("data-kind"));
+  window.measured ??= new Set();
+  let marked = 0, seen = 0;
+  for (const one of document.querySelectorAll("body *")) {
+    const words = [...one.childNodes].some(node => node.nodeType === 3 && node.data.trim());
+    if (!words || !one.checkVisibility()) continue;
+    const {color, fill, fontSize, fontWeight} = getComputedStyle(one);
+    const kind = [color, fill, fontSize, fontWeight, one.namespaceURI, behind(one)].join("/");
+    seen += 1;
+    if (measured.has(kind)) continue;
+    measured.add(kind);
+    one.setAttribute("data-kind", marked += 1);
+  }
+  return [marked, seen];
+}"""
+LOOKS = {
+    "wide": ((1280, 900), {}),
+    "telephone": ((360, 900), {}),
+    "paper": ((794, 1123), {"media": "print"}),
+    "own colours": ((1280, 900), {"media": "screen", "forced_colors": "active"}),
+}
 
 
-@pytest.mark.parametrize("width", [1280, 360])
+def accessibility_faults(page, axe) -> list[list[str]]:
+    """Return what axe says of a page on a desk, a telephone, paper and in colours of one's own."""
+    page.evaluate("document.querySelectorAll('details').forEach(box => box.open = true)")
+    page.evaluate(axe)
+    faults, before = [], 0
+    for look, ((width, height), media) in LOOKS.items():
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(**media)
+        marked, seen = page.evaluate(KINDS)
+        runs = [("[data-kind]", {"runOnly": ["color-contrast"]})] * bool(marked)
+        if look != "own colours" or seen != before:  # else the same elements are there
+            runs.append((EVERYWHERE, WITHOUT_CONTRAST))
+        for where, rules in runs:
+            passes, violations = page.evaluate(AXE, [where, rules])
+            assert passes > (10 if rules is WITHOUT_CONTRAST else 0)
+            faults += [[look, *fault] for fault in violations]
+        before = before or seen
+        if media.get("media") != "print":
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, look
+    return faults
+
+
 @pytest.mark.parametrize("which", ["pages", "chapters"])
-def test_no_request_and_no_accessibility_fault(browser, axe, request, which, width):
-    context = browser.new_context(viewport={"width": width, "height": 900})
+def test_no_request_and_no_accessibility_fault(browser, axe, request, which):
     for path in request.getfixturevalue(which):
         requests: list[str] = []
+        context = browser.new_context()
         page = opened(context, path, requests)
-        page.evaluate("document.querySelectorAll('details').forEach(box => box.open = true)")
-        page.evaluate(axe)
-        passes, violations = page.evaluate(AXE)
-        assert passes > 10
-        assert violations == []
+        assert accessibility_faults(page, axe) == [], path
         assert fetched(requests, path) == [], path
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
-        page.close()
-    context.close()
+        context.close()
+
+
+SPOILT = """main p { color: #999 !important }
+@media (width < 400px) { td { color: #aaa !important } }
+@media print { caption { background: #333 !important } }
+@media (forced-colors: active) { h2 { forced-color-adjust: none; color: #ddd !important } }"""
+
+
+def test_words_that_are_hard_to_read_in_one_look_alone_are_a_fault(browser, axe, chapters):
+    page = browser.new_page()
+    page.goto(chapters[0].as_uri())
+    page.add_style_tag(content=SPOILT)
+    faults = accessibility_faults(page, axe)
+    page.close()
+    assert {kind for _, kind, _ in faults} == {"color-contrast"}
+    assert {look for look, _, _ in faults} == set(LOOKS)
+
+
+def test_one_of_each_kind_of_words_stands_for_all(browser, axe, chapters):
+    page = browser.new_page(viewport={"width": 360, "height": 900})
+    page.goto(chapters[0].as_uri())
+    page.evaluate(axe)
+    assert page.evaluate(AXE, [EVERYWHERE, {}])[1] == []
+    page.close()
 
 
 #: Every line of words in every drawing: how large it is shown, and where, in the drawing's units.
@@ -176,7 +249,7 @@ def test_the_list_of_areas_is_searched_and_sorted(browser, axe, searched):
     assert rows.all_inner_texts() == ["Ångford"]
     assert page.get_by_role("status").inner_text() == "1 of 4 shown"
     page.evaluate(axe)
-    assert page.evaluate(AXE)[1] == [] and fetched(requests, searched) == []
+    assert page.evaluate(AXE, [EVERYWHERE, {}])[1] == [] and fetched(requests, searched) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     field.fill("CLAIMED 100")
     assert rows.all_inner_texts() == ["Leeds"]
