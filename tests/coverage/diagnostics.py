@@ -42,7 +42,7 @@ TABLE = Path(__file__).parent / "diagnostics.csv"
 #: Worlds without selection that nobody recorded, then others; and how often each is drawn.
 CLEAN = ("nothing_wrong", "selection_recorded", "crisis")
 BROKEN = ("selection_unrecorded", "data_matching_claimed", "other_help")
-#: Worlds of many families, and worlds in which shifts are planted.
+#: Worlds of many families, of the first simulator, and that in which shifts are planted.
 LARGE = ("nothing_wrong", "selection_unrecorded")
 PLANTED_IN, PLANTED = "nothing_wrong", (0.01, 0.02, 0.04, 0.08)
 SIMULATORS = ("rates", "histories")
@@ -143,11 +143,11 @@ def summed(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def cells(number: int) -> list[tuple[str, str, int]]:
-    """Return what is drawn as the `number`-th: clean worlds always, the others every other time."""
-    few = (*CLEAN, *(BROKEN if number % 2 == 0 else ()))
-    many = LARGE if number % 3 == 0 else ()
-    return [(simulator, world, size) for simulator in SIMULATORS
-            for size, worlds in ((FEW, few), (MANY, many)) for world in worlds]  # fmt: skip
+    """Return what is drawn as the `number`-th: clean worlds always, the others every third time."""
+    third = number % 3 == 0
+    few = (*CLEAN, *(BROKEN if third else ()))
+    drawn = [(simulator, world, FEW) for world in few for simulator in SIMULATORS]
+    return drawn + [(SIMULATORS[0], world, MANY) for world in LARGE if third]
 
 
 def main() -> None:
