@@ -30,8 +30,8 @@ CHECK_REASONS = {
     "differs": "the groups differ where they should not, by more than chance, and it may be by as "
     "much as matters; of {tests} outcomes",
     "differs_earlier": "they differed before; so do families chosen on what was recorded since",
-    "alike": "no difference beyond chance in the {tests} outcomes that it can take, and none in "
-    "all of them of {margin} standard deviations, from which on it would matter",
+    "alike": "no difference beyond chance in the {tests} outcomes that it can take, and in all of "
+    "them together less than the {margin} standard deviations that would matter",
     "small": "they differ by more than chance, but by too little to matter: by at most {reach} "
     "standard deviations, and {margin} would",
     "no_power": "this check could not see it: no difference beyond chance, but one of {reach} "

@@ -36,12 +36,11 @@ def checks_table(checks: Diagnostics) -> Table:
         "A check's numbers are of the outcome that speaks most against the design. Of the checks "
         "of no effect, p counts how many outcomes were looked at, and, by Holm, how many checks; "
         "one that fails at 0.05 says that the design leaves something out.",
-        "Not ruled out: up to what size, in standard deviations, a shift is in keeping with what "
-        "was seen. It matters from the next column on, "
-        f"{1 / TIMES:.0%} of the effect found on the same outcomes, or of "
-        f"{checks.settings.get('matters', MATTERS):g} where that is less or none is told from "
-        "none. A check passes only where none that matters is in keeping, and fails where one is "
-        "and a shift is told from none; else it cannot be judged.",
+        "Not ruled out: the largest shift, in standard deviations, that is in keeping with what "
+        f"was seen. Matters from: {1 / TIMES:.0%} of the effect found on the same outcomes, and of "
+        f"{checks.settings.get('matters', MATTERS):g} where none is told from none, or more is. "
+        "A check passes only where no shift that matters is in keeping with what was seen. Where "
+        "one is, it fails if a shift is told from none, and else cannot be judged.",
         "Would have seen: the shift that a check tells from none in 8 of 10 such studies where it "
         "is on all outcomes, and where it is on one alone.",
         "Without each authority, and of contamination, the range in brackets is no interval but "
