@@ -7,7 +7,7 @@ tests/coverage/diagnostics.csv:
 
 With --keep each draw is kept in a folder, and a run goes on where it stopped. The seed of a draw
 follows from its simulator, world, size and number. A draw of 4,000 families takes about three
-seconds of a processor, one of 40,000 about ten times that.
+seconds of a processor, one of 40,000 fifteen, one of 400,000 some minutes.
 
 One row a world (`clean` says whether nothing is wrong that the design cannot mend), size, shift and
 check, and word: in what share of the draws it came, with its Monte Carlo error. Words of a check of
@@ -37,7 +37,7 @@ from tfeval.impact.diagnostics.diagnose import confidence
 from tfeval.impact.diagnostics.placebos import CANNOT, FAILED, OF_NONE, PASSED, TOGETHER
 from tfeval.programme.outcomes import is_more_better, reported_outcomes
 
-SEED, FEW, MANY = 31, 4_000, 40_000
+SEED, FEW, MANY, NATIONAL = 31, 4_000, 40_000, 400_000
 TABLE = Path(__file__).parent / "diagnostics.csv"
 #: Worlds without selection that nobody recorded, then others; and how often each is drawn.
 CLEAN = ("nothing_wrong", "selection_recorded", "crisis")
@@ -143,11 +143,15 @@ def summed(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def cells(number: int) -> list[tuple[str, str, int]]:
-    """Return what is drawn as the `number`-th: clean worlds always, the others every third time."""
+    """Return what is drawn as the `number`-th: clean worlds always, the others every third time.
+
+    As many families as the programme had are drawn once.
+    """
     third = number % 3 == 0
     few = (*CLEAN, *(BROKEN if third else ()))
     drawn = [(simulator, world, FEW) for world in few for simulator in SIMULATORS]
-    return drawn + [(SIMULATORS[0], world, MANY) for world in LARGE if third]
+    drawn += [(SIMULATORS[0], world, MANY) for world in LARGE if third]
+    return drawn + [(SIMULATORS[0], PLANTED_IN, NATIONAL)] * (number == 0)
 
 
 def main() -> None:
