@@ -366,7 +366,7 @@ def test_the_table_hides_what_small_numbers_tell(checked):
         assert f"{number:.3f}" not in text
     made = replace(checked, frame=frame).table()
     for name in ("Not ruled out, up to", "Matters from"):
-        assert {row[made.columns.index(name)] for row in made.rows} == {HIDDEN, "none"}
+        assert {row[made.columns.index(name)].text for row in made.rows} == {HIDDEN, "none"}
     assert "not findings about the programme" in text
     assert checked.verdicts == dict(zip(placebos.CHECKS, checked.frame["verdict"], strict=True))
 
