@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -24,21 +24,18 @@ from tfeval.impact.effects.words import (
     with_interval,
 )
 
-if TYPE_CHECKING:
-    from tfeval.impact.diagnostics.diagnose import Diagnostics
 
-
-def checks_table(checks: Diagnostics) -> Table:
+def checks_table(frame: pd.DataFrame, settings: Mapping[str, Any], simulated: bool) -> Table:
     """Return one row a check, in words, small numbers hidden."""
-    units, labels = checks.settings.get("units", {}), checks.settings.get("labels", {})
-    lines = [_line(row, labels, units) for row in checks.frame.to_dict("records")]
-    notes = [f"{SIMULATED}."] * checks.simulated + [
+    units, labels = settings.get("units", {}), settings.get("labels", {})
+    lines = [_line(row, labels, units) for row in frame.to_dict("records")]
+    notes = [f"{SIMULATED}."] * simulated + [
         "A check's numbers are of the outcome that speaks most against the design. Of the checks "
         "of no effect, p counts how many outcomes were looked at, and, by Holm, how many checks; "
         "one that fails at 0.05 says that the design leaves something out.",
         "Not ruled out: the largest shift, in standard deviations, that is in keeping with what "
         f"was seen. Matters from: {1 / TIMES:.0%} of the effect found on the same outcomes, and of "
-        f"{checks.settings.get('matters', MATTERS):g} where none is told from none, or more is. "
+        f"{settings.get('matters', MATTERS):g} where none is told from none, or more is. "
         "A check passes only where no shift that matters is in keeping with what was seen. Where "
         "one is, it fails if a shift is told from none, and else cannot be judged.",
         "Would have seen: the shift that a check tells from none in 8 of 10 such studies where it "

@@ -85,7 +85,7 @@ class Diagnostics(Tabled):
 
     def table(self) -> Table:
         """Return the checks as a table for readers, small numbers hidden."""
-        return checks_table(self)
+        return checks_table(self.frame, self.settings, self.simulated)
 
     def quarters_table(self, outcome: str | None = None) -> Table:
         """Return both arms by quarter, of one outcome or of all, small numbers hidden."""

@@ -100,13 +100,11 @@ def margins(effects: pd.DataFrame, matters: float = MATTERS) -> pd.Series:
     sd = effects["sd_comparison"].to_numpy(dtype=float)
     size = np.abs(effects["estimate"].to_numpy(dtype=float)) / np.where(sd > 0, sd, np.nan)
     # At 5% each: an effect that some correction would not tell has the narrower margin too.
-    told = effects["p_value"].to_numpy(dtype=float) < LEVEL
-    found = pd.Series(
-        np.fmin(matters, np.where(told, size, np.nan)) / TIMES, index=effects["outcome"]
-    )
-    if TOGETHER not in found:
-        found[TOGETHER] = found.min() if len(found) else matters / TIMES
-    return found
+    known = np.where(effects["p_value"].to_numpy(dtype=float) < LEVEL, size, np.nan)
+    margin = pd.Series(np.fmin(matters, known) / TIMES, index=effects["outcome"])
+    if TOGETHER not in margin:
+        margin[TOGETHER] = margin.min() if len(margin) else matters / TIMES
+    return margin
 
 
 def reach_of(tests: pd.DataFrame) -> np.ndarray:
