@@ -124,6 +124,8 @@ def summed(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the table: how often each check says what."""
     lines = []
     rows = rows.assign(answer=[answer_of(row) for row in rows.to_dict("records")])
+    numbers = ["p_value", "shift", "margin", "detectable", "detectable_single"]
+    rows[numbers] = rows[numbers].astype(float)
     by = ["simulator", "world", "families", "planted", "check"]
     for key, own in rows.groupby(by):
         check = key[-1]
@@ -135,9 +137,9 @@ def summed(rows: pd.DataFrame) -> pd.DataFrame:
                 "draws": len(own), "word": word, "share": share,
                 "share_error": np.sqrt(share * (1 - share) / len(own)),
                 "below_5_percent": (own["p_value"].dropna() < 0.05).mean(),
-                "shift": own["shift"].mean(), "matters_from": own["margin"].median(),
-                "detectable": own["detectable"].median(),
-                "detectable_single": own["detectable_single"].median(),
+                "shift": own["shift"].mean(), "matters_from": own["margin"].dropna().median(),
+                "detectable": own["detectable"].dropna().median(),
+                "detectable_single": own["detectable_single"].dropna().median(),
             })  # fmt: skip
     return pd.DataFrame(lines)
 

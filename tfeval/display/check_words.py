@@ -44,7 +44,7 @@ CHECK_REASONS = {
     "too_few": "fewer than {fewest} families would tell",
     "no_authorities": "the study does not say which authority a family is of",
     "few_authorities": "only {tests} authorities are large enough, and {authorities} are needed",
-    "turns": "a conclusion hangs on one of {tests} authorities, as in about 1 of 10 sound studies",
+    "turns": "a conclusion hangs on one of {tests} authorities, as in about 1 of 20 sound studies",
     "holds": "no conclusion turns without any one of the {tests} authorities large enough for it",
     "diluted": "{share} of the comparison may have been helped otherwise and {left_out} were "
     "treated within the horizon; an effect could lie outside its interval",
