@@ -322,6 +322,11 @@ def test_each_strangeness_equals_the_slow_reference(kind):
     assert held_to_the_reference(seed, (kind,)) > 0
 
 
+@pytest.mark.parametrize("seed", [402, 418])
+def test_a_criterion_that_is_empty_under_another_phase_decides_nothing_in_this_one(seed):
+    assert held_to_the_reference(seed, (attached_twice, criteria_not_known)) > 0
+
+
 @pytest.mark.slow(reason="12 extracts, each counted row by row as well")
 @pytest.mark.parametrize("seed", range(12))
 def test_several_at_once_equal_the_slow_reference(seed):
