@@ -306,7 +306,7 @@ def _low_authorities(
 
 
 def _shares(families: ibis.Table) -> ibis.Table:
-    eligible = families.filter(_.eligible)
+    eligible = families.filter(_.eligible & _.read)  # else which of its rows counts is chance
     return eligible.group_by("local_authority").aggregate(
         attached=as_number(eligible["treated_on"].notnull()).sum(), families=_.count()
     )
