@@ -135,7 +135,8 @@ def slow_cohort(  # noqa: PLR0917
                 waits.append((row["identified_on"], wait))
     blocks = blocks_of(waits)
     for rank, row in enumerate(sorted(assessed, key=lambda row: row["family_id"]), start=1):
-        if row not in unclear and in_group(slow, row, rules, comparison, assessed):
+        clear = [one for one in assessed if one not in unclear]
+        if row in clear and in_group(slow, row, rules, comparison, clear):
             day = index_day(row, rank, blocks, seed)
             first = slow.first.get(row["family_id"])
             if first is None or first > day:

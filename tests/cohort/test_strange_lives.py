@@ -322,6 +322,11 @@ def test_each_strangeness_equals_the_slow_reference(kind):
     assert held_to_the_reference(seed, (kind,)) > 0
 
 
+@pytest.mark.parametrize("seed", [402, 435])
+def test_what_another_phase_lacks_or_cannot_be_read_decides_nothing(seed):
+    assert held_to_the_reference(seed, (attached_twice, criteria_not_known)) > 0
+
+
 @pytest.mark.slow(reason="12 extracts, each counted row by row as well")
 @pytest.mark.parametrize("seed", range(12))
 def test_several_at_once_equal_the_slow_reference(seed):

@@ -13,7 +13,7 @@ from scipy import stats
 import tfeval as tf
 from tfeval.cohort.counting import outcomes_around
 from tfeval.impact.diagnostics import diagnose as module
-from tfeval.impact.diagnostics import placebos, threats
+from tfeval.impact.diagnostics import placebos, threats, verdicts
 from tfeval.impact.effects.words import HIDDEN
 from tfeval.programme.outcomes import reported_outcomes
 
@@ -229,7 +229,7 @@ def rows_of(p, std_error=0.05, sd=1.0):
 
 def test_p_values_count_outcomes_and_checks():
     made = {"placebo_outcomes": rows_of([0.005, 0.5, 0.9]), "trend_before": rows_of([0.03, 0.04])}
-    first, second = placebos.judged(made)
+    first, second = verdicts.judged(made)
     # 3 x 0.005 and 2 x 0.03; then Holm over the two: 2 x 0.015, and 0.06.
     assert first["p_value"] == pytest.approx(0.015)
     assert second["p_value"] == pytest.approx(0.06)
@@ -240,47 +240,100 @@ def test_p_values_count_outcomes_and_checks():
     assert first["outcome"] == "offences"
 
 
-def test_a_check_without_power_is_not_passed():
-    error = 0.1 / (stats.norm.ppf(1 - 0.05 / 4) + stats.norm.ppf(0.8))  # 2 tests of one check
-    strong = placebos.judged({"trend_before": rows_of([0.5, 0.5], error * 0.99)})[0]
-    weak = placebos.judged({"trend_before": rows_of([0.5, 0.5], error * 1.01)})[0]
-    assert strong["detectable"] == pytest.approx(0.099)
-    assert (strong["verdict"], strong["reason"]) == ("passed", "alike")
-    assert (weak["verdict"], weak["reason"]) == ("cannot_be_judged", "no_power")
-    told = placebos.judged({"trend_before": rows_of([0.001, 0.5], error * 9)})[0]
-    assert told["verdict"] == "failed"
+def study_of(rng, shift, error, count=15):
+    """Return tests of a check, outcomes and their mean, where all are shifted by so much."""
+    single = rng.normal(shift, error * count**0.5, count)
+    estimate = np.append(single, single.mean())
+    spread = np.append(np.full(count, error * count**0.5), error)
+    sd = np.append(np.full(count, 3.0), 1.0)
+    return pd.concat([rows_of([0.5])] * (count + 1), ignore_index=True).assign(
+        outcome=[*map(str, range(count)), placebos.TOGETHER], estimate=estimate * sd,
+        std_error=spread * sd, sd_comparison=sd, p_value=2 * stats.norm.sf(abs(estimate) / spread),
+        conf_low=(estimate - 1.959964 * spread) * sd, conf_high=(estimate + 1.959964 * spread) * sd,
+    )  # fmt: skip
+
+
+def slow_answer(tests, margin):
+    """Return the answer of one check by itself, read off the rule."""
+    differs, sure = False, True
+    for row in tests.to_dict("records"):
+        estimate, error = (row[name] / row["sd_comparison"] for name in ("estimate", "std_error"))
+        all_of = row["outcome"] == "together"
+        told = 2 * stats.norm.sf(abs(estimate) / error) < 0.025 / (1 if all_of else len(tests) - 1)
+        limit = margin.get(row["outcome"], margin["together"])
+        inside = all(abs(estimate + side * 1.959964 * error) < limit for side in (-1, 1))
+        differs, sure = differs or told, sure and (inside or not (told or all_of))
+    return {(True, True): "small", (True, False): "differs",
+            (False, True): "alike", (False, False): "no_power"}[differs, sure]  # fmt: skip
+
+
+@pytest.mark.parametrize(("error", "shift", "least"), [
+    (0.0125, 0.0, {"alike": 0.8}), (0.0125, 0.1, {"differs": 0.99}),  # some 4,000 families
+    (0.0011, 0.01, {"small": 0.6}), (0.0011, 0.1, {"differs": 1.0}),  # some 480,000
+    (0.04, 0.0, {"no_power": 0.8}), (0.04, 0.06, {"no_power": 0.6, "differs": 0.05}),  # some 400
+])  # fmt: skip
+def test_four_answers_are_those_of_a_slow_reading_and_come_as_often_as_they_must(
+    error, shift, least
+):
+    rng, margin = np.random.default_rng(11), pd.Series({placebos.TOGETHER: 0.05, "0": 0.02})
+    answers = []
+    for _ in range(40):
+        tests = study_of(rng, shift, error)
+        row = verdicts.judged({"trend_before": tests}, margin)[0]
+        answers.append(row["reason"])
+        assert row["reason"] == slow_answer(tests, margin)
+        assert row["verdict"] == {"no_power": "cannot_be_judged", "differs": "failed"}.get(
+            row["reason"], "passed")  # fmt: skip
+        assert (row["verdict"] == "passed") == (row["reach"] < row["margin"])
+    for answer, share in least.items():
+        assert answers.count(answer) >= share * len(answers), answers
+
+
+@pytest.mark.parametrize("error", [0.01, 0.02, 0.03])
+def test_a_shift_that_matters_passes_in_no_more_than_one_of_forty_studies(error):
+    """Closed form of the equivalence test: at the margin itself, whatever the precision."""
+    rng, margin = np.random.default_rng(3), 0.05
+    estimates = rng.normal(margin, error, 4_000)
+    reach = verdicts.reach_of(pd.DataFrame({
+        "conf_low": 2 * (estimates - 1.959964 * error), "sd_comparison": 2.0,
+        "conf_high": 2 * (estimates + 1.959964 * error),
+    }))  # fmt: skip
+    # Both ends inside: the estimate within 1.96 errors of neither margin.
+    most = margin - 1.959964 * error
+    expected = max(0.0, stats.norm.cdf(most, margin, error) - stats.norm.cdf(-most, margin, error))
+    assert (reach < margin).mean() == pytest.approx(expected, abs=3 * (0.025 / 4_000) ** 0.5)
+    assert expected <= 0.025 + 1e-9
+
+
+def test_what_matters_is_half_of_what_is_reported():
+    effects = rows_of([0.01, 0.01, 0.3]).assign(estimate=[0.2, -0.5, 0.05], sd_comparison=4.0)
+    at_once = rows_of([0.04]).assign(outcome=placebos.TOGETHER, estimate=-0.06)
+    found = verdicts.margins(pd.concat([effects, at_once]))
+    # Of 0.05 told, of 0.125 and of 0.0125 not told at most 0.1; and of all together 0.06.
+    assert found.tolist() == pytest.approx([0.025, 0.05, 0.05, 0.03])
+    assert verdicts.margins(effects)[placebos.TOGETHER] == 0.025
+    assert verdicts.margins(effects, 0.02).tolist() == [0.01] * 4
+    assert verdicts.margins(effects.iloc[:0]).to_dict() == {placebos.TOGETHER: 0.05}
 
 
 def test_all_outcomes_at_once_have_half_of_a_check_s_level():
     single = rows_of([0.4, 0.5, 0.9])
     at_once = rows_of([0.01]).assign(outcome=placebos.TOGETHER, std_error=0.02)
     both = pd.concat([single, at_once], ignore_index=True)
-    found = placebos.judged({"trend_before": both})[0]
+    found = verdicts.judged({"trend_before": both})[0]
     assert (found["p_value"], found["tests"]) == (pytest.approx(0.02), 3)
     assert (found["verdict"], found["outcome"]) == ("failed", placebos.TOGETHER)
-    one = placebos.judged({"trend_before": both.assign(p_value=[0.001, 0.5, 0.9, 0.3])})[0]
+    one = verdicts.judged({"trend_before": both.assign(p_value=[0.001, 0.5, 0.9, 0.3])})[0]
     assert (one["p_value"], one["outcome"]) == (pytest.approx(2 * 3 * 0.001), "offences")
-    assert placebos.judged({"trend_before": single})[0]["p_value"] == 1.0
-    # It passes by what the mean would have shown: single outcomes would have needed more.
+    assert verdicts.judged({"trend_before": single})[0]["p_value"] == 1.0
+    # It passes by the interval of the mean: those of single outcomes reach 0.2.
     power = stats.norm.ppf(0.8)
-    quiet = placebos.judged({"trend_before": both.assign(p_value=0.9)})[0]
+    both.loc[3, ["estimate", "conf_low", "conf_high"]] = [0.0, -0.0392, 0.0392]
+    quiet = verdicts.judged({"trend_before": both.assign(p_value=0.9)})[0]
     assert quiet["detectable"] == pytest.approx(0.02 * (stats.norm.ppf(1 - 0.025 / 2) + power))
     assert quiet["detectable_single"] == pytest.approx(
         0.05 * (stats.norm.ppf(1 - 0.025 / 2 / 3) + power))  # fmt: skip
-    assert quiet["verdict"] == "passed"
-
-
-def test_placebo_outcomes_vouch_for_no_effect_half_of_which_they_would_not_have_seen():
-    at_once = rows_of([0.5]).assign(outcome=placebos.TOGETHER, std_error=0.01)
-    made = {"placebo_outcomes": pd.concat([rows_of([0.4, 0.5]), at_once])}
-    seen = placebos.judged(made)[0]["detectable"]
-    for effect, reason in ((2.01 * seen, "alike"), (1.99 * seen, "less_than_half")):
-        row = placebos.judged(made, effect=effect)[0]
-        assert (row["verdict"] == "passed", row["reason"]) == (reason == "alike", reason)
-    told = at_once.assign(estimate=-0.3, p_value=0.04)
-    assert placebos.effect_told(told) == pytest.approx(0.3)
-    assert placebos.effect_told(told.assign(p_value=0.06)) == np.inf
-    assert placebos.effect_told(rows_of([0.01])) == np.inf
+    assert (quiet["verdict"], quiet["reach"]) == ("passed", 0.0392)
 
 
 def test_the_mean_of_effects_is_that_on_the_mean_of_outcomes(world):
@@ -299,9 +352,9 @@ def test_the_mean_of_effects_is_that_on_the_mean_of_outcomes(world):
 
 
 def test_what_has_no_error_is_no_test():
-    found = placebos.judged({"trend_before": rows_of([np.nan, np.nan])})[0]
+    found = verdicts.judged({"trend_before": rows_of([np.nan, np.nan])})[0]
     assert (found["verdict"], found["reason"]) == ("cannot_be_judged", "not_estimable")
-    half = placebos.judged({"trend_before": rows_of([0.02, np.nan])})[0]
+    half = verdicts.judged({"trend_before": rows_of([0.02, np.nan])})[0]
     assert (half["tests"], half["p_value"], half["verdict"]) == (1, 0.02, "failed")
 
 
@@ -311,6 +364,9 @@ def test_the_table_hides_what_small_numbers_tell(checked):
     assert HIDDEN in text
     for number in checked.frame["estimate"].dropna():
         assert f"{number:.3f}" not in text
+    made = replace(checked, frame=frame).table()
+    for name in ("Not ruled out, up to", "Matters from"):
+        assert {row[made.columns.index(name)].text for row in made.rows} == {HIDDEN, "none"}
     assert "not findings about the programme" in text
     assert checked.verdicts == dict(zip(placebos.CHECKS, checked.frame["verdict"], strict=True))
 
@@ -489,6 +545,8 @@ def test_mistakes_are_named(world):
         tf.diagnose(design, families, records, cannot_move=["weather"])
     with pytest.raises(tf.ParameterError, match="shift is 6 or 12 months"):
         tf.diagnose(design, families, records, shift=9)
+    with pytest.raises(tf.ParameterError, match="matters is a number of standard deviations"):
+        tf.diagnose(design, families, records, matters=0)
     with pytest.raises(tf.ParameterError, match="takes a design"):
         tf.diagnose(families, families, records)
     with pytest.raises(tf.ParameterError, match="method"):
@@ -519,9 +577,9 @@ def test_where_nobody_is_chosen_the_checks_reject_at_about_their_level():
         tests = pd.concat([one[check] for one in drawn])["p_value"].dropna()
         assert 0.005 < (tests < 0.05).mean() < 0.12, check
         # Of 20 checks at 5%, more than 4 would come about by chance in 1 of 390.
-        whole = np.array([placebos.p_of_check(one[check]) for one in drawn])
+        whole = np.array([verdicts.p_of_check(one[check]) for one in drawn])
         assert (whole < 0.05).sum() <= 4, check
-    failed = [any(row["verdict"] == "failed" for row in placebos.judged(one)) for one in drawn]
+    failed = [any(row["verdict"] == "failed" for row in verdicts.judged(one)) for one in drawn]
     assert sum(failed) <= 4
 
 
@@ -529,7 +587,7 @@ def test_where_nobody_is_chosen_the_checks_reject_at_about_their_level():
 @pytest.mark.parametrize("seed", [1, 2])
 def test_where_families_are_chosen_on_what_nobody_recorded_no_placebo_passes(seed):
     chosen = {**NOTHING, "selection_unrecorded": 1.5, "unrecorded_loading": 0.5}
-    found = {row["check"]: row["verdict"] for row in placebos.judged(
+    found = {row["check"]: row["verdict"] for row in verdicts.judged(
         p_values(seed, 12_000, **chosen))}  # fmt: skip
     assert found["placebo_index_date"] == "failed"
     # Of so many families, not every draw shows it in the year before the covariates.

@@ -14,7 +14,8 @@ import tfeval as tf
 from tfeval.cohort.counting import outcomes_around
 from tfeval.impact.diagnostics import left_out
 from tfeval.impact.diagnostics.left_out import Censored, judged_censoring, judged_overlap
-from tfeval.impact.diagnostics.placebos import TOGETHER, adjusted_p
+from tfeval.impact.diagnostics.placebos import TOGETHER
+from tfeval.impact.diagnostics.verdicts import adjusted_p
 
 # ------------------------------------------------------------------ overlap
 
@@ -125,7 +126,7 @@ def test_who_leaves_after_trouble_is_told_from_who_leaves_by_what_was_recorded()
             estimate, error, freedom = left_out.told_by(leaves, *rest)
             check = Censored(len(leaves), int(leaves.sum()), -estimate, error, freedom)
             row = judged_censoring(check, 1.0)
-            assert row["reason"] == ("censored_differ" if row["p_value"] < 0.05
+            assert row["reason"] == ("censored_small" if row["p_value"] < 0.05
                                      else "censored_alike")  # fmt: skip
             own.append(row["p_value"])
             assert not by_trouble or row["estimate"] < 0
@@ -208,11 +209,13 @@ def test_verdicts_on_censoring_by_hand():
     assert reason(500, 0) == reason(500, 9) == ("passed", "hardly_censored")
     assert reason(60, 9) == reason(60, 55) == ("cannot_be_judged", "too_few")
     assert reason(500, 200) == ("cannot_be_judged", "not_estimable")
-    clear = judged_censoring(Censored(500, 200, -0.03, 0.01, 100.0), 0.1)
-    # By hand: t = 3 with 100 degrees of freedom.
+    clear = judged_censoring(Censored(500, 200, -0.09, 0.03, 100.0), 0.1)
+    # By hand: t = 3 with 100 degrees of freedom, and 0.09 and 1.984 errors are 0.1495.
     assert clear["p_value"] == pytest.approx(2 * stats.t.sf(3, 100))
+    assert clear["reach"] == pytest.approx(0.14952, abs=1e-5)
     assert (clear["verdict"], clear["reason"]) == ("failed", "censored_differ")
     assert (clear["outcome"], clear["left_out"]) == (TOGETHER, 0.4)
+    assert reason(500, 200, -0.03, 0.01, 100.0) == ("passed", "censored_small")
     assert reason(500, 200, 0.01, 0.01, 100.0) == ("passed", "censored_alike")
     # Among four checks of no effect, Holm leaves of 0.02 too much, and of 0.01 enough.
     among = {"p_adjusted": 0.08, "checks": 4}
@@ -229,4 +232,4 @@ def test_verdicts_on_censoring_by_hand():
     assert reason(500, 200, **weighed, over_time=True) == ("passed", "stays_mended")
     for bad in ({"apart": 0.2}, {"effective": 0.05}):
         assert reason(500, 200, **{**weighed, **bad}) == ("failed", "stays_not_mended")
-    assert reason(500, 200, -0.03, 0.01, 100.0, **weighed) == ("failed", "censored_differ")
+    assert reason(500, 200, -0.09, 0.03, 100.0, **weighed) == ("failed", "censored_differ")

@@ -177,6 +177,7 @@ def _check_faults(tables: list[Grid]) -> list[str]:
     verdicts: dict[str, str] = {}
     for grid in tables:
         verdict, p = grid.column("Verdict"), grid.column("p, adjusted")
+        sizes = [grid.column("Not ruled out"), grid.column("Matters from")]
         largest = grid.column("Largest standardised difference")
         for row in grid.rows if verdict is not None else ():
             said = row[verdict or 0]
@@ -184,7 +185,11 @@ def _check_faults(tables: list[Grid]) -> list[str]:
                 verdicts[row[0].lower()] = said
                 chance = re.search(r"[\d.]+", row[p])
                 small = chance is not None and float(chance[0]) < 0.05
-                if chance and said in ("passed", "FAILED") and small != (said == "FAILED"):
+                # A shift told from none passes where it is certainly too small to matter.
+                ends = [float(row[at]) for at in sizes if at is not None and row[at][0].isdigit()]
+                reach, margin = ends if len(ends) == 2 else (small, not small)
+                wrong = {"passed": reach > margin, "FAILED": reach < margin or not small}
+                if chance and wrong.get(said):
                     found.append(f"{row[0]}: {said} at an adjusted p of {row[p]}")
             if largest is not None and said.startswith("balanced") and float(row[largest]) > 0.1:
                 found.append(f"{row[0]}: {said} at {row[largest]}")

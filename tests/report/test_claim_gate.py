@@ -67,6 +67,8 @@ FAULTS = {
     "confidence high, recorded": "<p>Confidence: high.</p>",
     "groups alike, recorded": "<p>after the design the groups are alike in what was recorded</p>",
     "passed at": grid("Checks", CHECKS, "Placebo|passed|0.001"),
+    "passed at an": grid("Checks", f"{CHECKS}|Not ruled out, up to|Matters from",
+                         "Placebo|passed|0.400|0.06|0.05", "Trend|passed|0.001|0.01|0.05"),
     "FAILED at": grid("Checks", CHECKS, "Placebo|FAILED|0.400"),
     "balanced. at": grid("D", "Design|Largest standardised difference|Verdict",
                          "full|0.300|balanced."),

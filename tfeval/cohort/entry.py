@@ -239,14 +239,22 @@ def assessed(records: Records, treatment: str, rules: Phase) -> ibis.Table:
 
 
 def _unreadable(records: Records, rules: Phase) -> ibis.Table:
-    """Return the families of which something that decides cannot be read, in whatever phase.
+    """Return the families of which something that decides cannot be read.
 
-    A day of attachment that cannot be read would else be none: a family never attached.
+    Days count in whatever phase: one of attachment that cannot be read would else be none, of a
+    family never attached. Criteria count in rows of this phase alone.
     """
     raw, columns = records.sent["families"], TABLES["families"].columns
-    names = ("phase", "identified_on", "attached_on", "lead_practitioner_on", *rules.nominated)
-    wrong = [unread(raw[name], columns[name]) for name in names if name in raw.columns]
-    families = raw.filter(ibis.or_(*wrong)).select(lost=raw["family_id"].cast("string"))
+    days = ("phase", "identified_on", "attached_on", "lead_practitioner_on")
+
+    def wrong(*names: str) -> Any:
+        """Tell whether a row has any of these that cannot be read."""
+        return ibis.or_(
+            *(unread(raw[name], columns[name]) for name in names if name in raw.columns)
+        )
+
+    criteria = (raw["phase"].cast("string") == rules.name) & wrong(*rules.nominated)
+    families = raw.filter(wrong(*days) | criteria).select(lost=raw["family_id"].cast("string"))
     return families.filter(families["lost"].notnull()).distinct()
 
 
@@ -298,7 +306,7 @@ def _low_authorities(
 
 
 def _shares(families: ibis.Table) -> ibis.Table:
-    eligible = families.filter(_.eligible)
+    eligible = families.filter(_.eligible & _.read)  # else which of its rows counts is chance
     return eligible.group_by("local_authority").aggregate(
         attached=as_number(eligible["treated_on"].notnull()).sum(), families=_.count()
     )

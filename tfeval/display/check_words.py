@@ -27,12 +27,15 @@ AT_ONCE = "All outcomes together, for the worse, in standard deviations"
 CHECK_VERDICTS = {"passed": "passed", "failed": "FAILED", "cannot_be_judged": "cannot be judged"}
 #: Why a check has its verdict; the numbers are those of its row.
 CHECK_REASONS = {
-    "differs": "the groups differ where they should not, by more than chance; of {tests} outcomes",
+    "differs": "the groups differ where they should not, by more than chance, and it may be by as "
+    "much as matters; of {tests} outcomes",
     "differs_earlier": "they differed before; so do families chosen on what was recorded since",
-    "alike": "no difference beyond chance in the {tests} outcomes that it can take, and one of "
-    "{matters:g} standard deviations in all of them would have shown",
-    "no_power": "no difference beyond chance, but {matters:g} deviations would not have shown",
-    "less_than_half": "no difference beyond chance, but half the effect found would not have shown",
+    "alike": "no difference beyond chance in the {tests} outcomes that it can take, and in all of "
+    "them together less than the {margin} standard deviations that would matter",
+    "small": "they differ by more than chance, but by too little to matter: by at most {reach} "
+    "standard deviations, and {margin} would",
+    "no_power": "this check could not see it: no difference beyond chance, but one of {reach} "
+    "standard deviations is not ruled out, and {margin} would matter",
     "no_outcome": "no outcome in these records is out of the programme's reach, or known for this",
     "no_records": "too few families have records that reach back so far",
     "not_repeatable": "the design cannot be made again on other families or covariates",
@@ -41,7 +44,7 @@ CHECK_REASONS = {
     "too_few": "fewer than {fewest} families would tell",
     "no_authorities": "the study does not say which authority a family is of",
     "few_authorities": "only {tests} authorities are large enough, and {authorities} are needed",
-    "turns": "a conclusion hangs on one of {tests} authorities, as in about 1 of 10 sound studies",
+    "turns": "a conclusion hangs on one of {tests} authorities, as in about 1 of 20 sound studies",
     "holds": "no conclusion turns without any one of the {tests} authorities large enough for it",
     "diluted": "{share} of the comparison may have been helped otherwise and {left_out} were "
     "treated within the horizon; an effect could lie outside its interval",
@@ -60,9 +63,11 @@ CHECK_REASONS = {
     "stays_mended": "{left_out} joined within the horizon; the others stand for them by weights, "
     "in what was recorded until each month",
     "censored_differ": "{left_out} joined within the horizon, and differed before that from those "
-    "who did not, given what was recorded at first",
+    "who did not, given what was recorded at first, it may be by as much as matters",
     "censored_alike": "{left_out} joined within the horizon; given what was recorded at first, "
-    "they did not differ before that by more than chance",
+    "they did not differ before that by more than chance, nor by as much as matters",
+    "censored_small": "{left_out} joined within the horizon, and differed before that from those "
+    "who did not by more than chance, but by too little to matter",
 }
 CONFIDENCES = {"high": "high", "moderate": "moderate", "low": "low", "none": "none"}
 #: Checks of a threshold, and what each asks.

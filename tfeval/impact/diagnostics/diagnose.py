@@ -10,30 +10,16 @@ import pandas as pd
 
 from tfeval.cohort.analysis_table import Cohort
 from tfeval.display import check_words
-from tfeval.display.names import SIMULATED, capital
 from tfeval.display.rich import Rich, Tabled
-from tfeval.display.tables import THRESHOLD, Table, safe_count, table
+from tfeval.display.tables import Table
 from tfeval.errors import DataError, ParameterError, check_choice, suggest
 from tfeval.impact.balance.tables import BALANCED, NOT_BALANCED
 from tfeval.impact.design.design import Design
-from tfeval.impact.diagnostics import left_out, placebos, threats
-from tfeval.impact.diagnostics.placebos import (
-    CANNOT,
-    FAILED,
-    MATTERS,
-    OF_NONE,
-    TOGETHER,
-    Asked,
-)
-from tfeval.impact.effects.words import (
-    HIDDEN,
-    decimals,
-    hidden_rows,
-    label_of,
-    number,
-    p_words,
-    with_interval,
-)
+from tfeval.impact.diagnostics import left_out, placebos, threats, verdicts
+from tfeval.impact.diagnostics.check_tables import checks_table, quarters_table
+from tfeval.impact.diagnostics.placebos import CANNOT, FAILED, OF_NONE, TOGETHER, Asked
+from tfeval.impact.diagnostics.verdicts import MATTERS
+from tfeval.impact.effects.words import hidden_rows, label_of
 from tfeval.impact.means.methods import METHODS
 from tfeval.impact.sensitivity.regression import Sensitivity
 from tfeval.programme.outcomes import outcome_words, reported_outcomes
@@ -45,8 +31,8 @@ if TYPE_CHECKING:
 _SHIFTS = (6, 12)
 #: Columns of `Diagnostics.frame`.
 COLUMNS = ("check", "outcome", "estimate", "std_error", "conf_low", "conf_high", "p_value",
-           "p_adjusted", "detectable", "detectable_single", "tests", "share", "left_out",
-           "effective", "largest", "n_treated", "n_comparison", "hidden", "verdict",
+           "p_adjusted", "margin", "reach", "detectable", "detectable_single", "tests", "share",
+           "left_out", "effective", "largest", "n_treated", "n_comparison", "hidden", "verdict",
            "reason")  # fmt: skip
 
 
@@ -61,13 +47,15 @@ class Diagnostics(Tabled):
         most against the design; `estimate`, `std_error`, `conf_low`, `conf_high` (of
         "authorities" and "contamination" the ends are the range and the bounds, not an interval);
         `p_value` of the check, which counts how many outcomes it looked at, and `p_adjusted` by
-        Holm over the checks of no effect; `detectable`, the placebo effect on all outcomes
-        together that it would have seen, in standard deviations, and `detectable_single`, that on
-        one; `tests`, how many outcomes or authorities; `share` of the comparison that may have
-        been helped, or outside the overlap; `left_out`, of the comparison, treated within the
-        horizon; `effective`, the share of its units as which a group counts, and `largest`, what
-        one carries of its weight; `n_treated`, `n_comparison`; `hidden`, whether few families hide
-        the numbers; `verdict` ("passed", "failed", "cannot_be_judged") and its `reason`, a key.
+        Holm over the checks of no effect; in standard deviations `margin`, from what size on a
+        shift matters, `reach`, the largest that its interval does not rule out, `detectable`, the
+        placebo effect on all outcomes together that it would have told from none, and
+        `detectable_single`, that on one; `tests`, how many outcomes or authorities; `share` of
+        the comparison that may have been helped, or outside the overlap; `left_out`, of the
+        comparison, treated within the horizon; `effective`, the share of its units as which a
+        group counts, and `largest`, what one carries of its weight; `n_treated`, `n_comparison`;
+        `hidden`, whether few families hide the numbers; `verdict` ("passed", "failed",
+        "cannot_be_judged") and its `reason`, a key.
     tests : DataFrame
         One row a check of no effect and outcome, with its own estimate, error and p-value; that
         named "together" is the mean of all, for the worse and in standard deviations.
@@ -97,7 +85,7 @@ class Diagnostics(Tabled):
 
     def table(self) -> Table:
         """Return the checks as a table for readers, small numbers hidden."""
-        return checks_table(self)
+        return checks_table(self.frame, self.settings, self.simulated)
 
     def quarters_table(self, outcome: str | None = None) -> Table:
         """Return both arms by quarter, of one outcome or of all, small numbers hidden."""
@@ -184,8 +172,9 @@ def diagnose(
     shift : {12, 6}
         Months by which the placebo index date lies before the real one.
     matters : float, default 0.1
-        The placebo effect that a check must be able to see, in standard deviations of outcomes:
-        one that could not is not passed.
+        An effect that anybody would speak of, in standard deviations of outcomes. A placebo effect
+        matters from half of it on, or from half of the effect found on the same outcomes, where
+        that is less.
 
     Returns
     -------
@@ -194,7 +183,8 @@ def diagnose(
     Raises
     ------
     ParameterError
-        If an outcome, a method or a shift is unknown, or the design is none of a study.
+        If an outcome, a method or a shift is unknown, `matters` is not above 0, or the design is
+        none of a study.
     DataError
         If nothing is known of any outcome.
 
@@ -202,12 +192,15 @@ def diagnose(
     -----
     Checks of no effect look at many outcomes: half the level is for their mean in standard
     deviations, half for the smallest p-value of one, times their number (Bonferroni); over the
-    checks p-values are adjusted by Holm, so that all of a good design's checks pass in at least 95
-    of 100 studies. A check that finds nothing passes only if the mean would have shown, with a
-    chance of 80% and at the level that the corrections ask for, a placebo effect of `matters`,
-    and placebo outcomes only if it would have shown half the effect found on all outcomes. One
-    outcome alone may be off by more. `tests/coverage/diagnostics.csv` says how often each
-    check fails where nothing is wrong, and where something is.
+    checks p-values are adjusted by Holm, so that none of a good design's checks fails in at least
+    95 of 100 studies. A shift that is told from none fails, unless it certainly does not matter: a
+    check passes where, and only where, the 95% interval of all outcomes together lies inside the
+    margin (and that of each outcome told from none). The margin is relative to what is reported:
+    twice the shift must make up neither the effect found nor, where none is told from none, one of
+    `matters`. What is neither told from none nor inside cannot be judged, since the check could
+    not have seen it, and never counts as passed. `verdicts` beside this module says why. One
+    outcome alone may be off by more. `tests/coverage/diagnostics.csv` says how often each check
+    comes out how where nothing is wrong, and where something is.
 
     Without each authority no conclusion may turn. With help that comparison families had counted,
     no bound may lie outside the effect's own interval, widened for the number of outcomes. Overlap
@@ -224,7 +217,9 @@ def diagnose(
     ----------
     Imbens and Rubin (2015), Causal Inference for Statistics, Social, and Biomedical Sciences,
     chapter 21; Lipsitch, Tchetgen Tchetgen and Cohen (2010), Epidemiology 21(3); Holm (1979),
-    Scandinavian Journal of Statistics 6(2); Crump, Hotz, Imbens and Mitnik (2009), Biometrika
+    Scandinavian Journal of Statistics 6(2); Hartman and Hidalgo (2018), American Journal of
+    Political Science 62(4), equivalence and placebo tests; Rambachan and Roth (2023), Review of
+    Economic Studies 90(5), relative magnitudes; Crump, Hotz, Imbens and Mitnik (2009), Biometrika
     96(1), and Austin (2011), Pharmaceutical Statistics 10(2), of overlap; Cole and Hernan (2008),
     American Journal of Epidemiology 168(6), of weights and censoring.
 
@@ -243,13 +238,17 @@ def diagnose(
     names = _checked(design, families, months, method, outcomes)
     if shift not in _SHIFTS:
         raise ParameterError(f"shift is {' or '.join(map(str, _SHIFTS))} months, not {shift!r}.")
+    if not matters > 0:
+        raise ParameterError(
+            f"matters is a number of standard deviations above 0, not {matters!r}."
+        )
     frame = families.outcomes(months)
     controls = _known(cannot_move, frame, "cannot_move")
     names = [name for name in names if name not in controls]
     request = Asked(design, families, records, months, method, tuple(names), shift, tuple(controls))
     inside = frame.loc[design.study.index]
     effects = placebos.tests_of("", design, inside, method, names, True)
-    effect = placebos.effect_told(effects)
+    margin = verdicts.margins(effects, matters)
     known = (effects["why"] == "") & (effects["outcome"] != TOGETHER)
     effects = effects[known].reset_index(drop=True)
     if effects.empty:
@@ -261,13 +260,14 @@ def diagnose(
         "negative_controls": placebos.negative_controls(request),
     }
     censored = left_out.censoring(request)
-    p = placebos.adjusted_p(made, {"censoring": left_out.p_of_censoring(censored)})
-    rows = placebos.judged(made, matters, effect, p)
+    p = verdicts.adjusted_p(made, {"censoring": left_out.p_of_censoring(censored)})
+    rows = verdicts.judged(made, margin, p)
     rows.append(threats.judged_turned(threats.without_each(request, effects)))
     rows.append(threats.judged_bounds(threats.contamination(request, effects)))
     rows.append(left_out.judged_overlap(left_out.overlap(design)))
     rows.append(left_out.judged_censoring(
-        censored, matters, float(p["p_adjusted"]["censoring"]), int(p["p_value"].notna().sum())
+        censored, float(margin[TOGETHER]), float(p["p_adjusted"]["censoring"]),
+        int(p["p_value"].notna().sum()),
     ))  # fmt: skip
     words = outcome_words([*names, *controls])
     words["labels"][TOGETHER] = check_words.AT_ONCE
@@ -402,99 +402,3 @@ def bound_of(analysis: Sensitivity | None) -> tuple[str, float]:
         return "not_known", e_value
     undone = ((low <= 0) & (high >= 0)) | (clear["estimate"] * clear["benchmark_estimate"] <= 0)
     return ("like_a_covariate" if undone.any() else "stronger_than_any"), e_value
-
-
-# Tables.
-
-
-def checks_table(checks: Diagnostics) -> Table:
-    """Return one row a check, in words, small numbers hidden."""
-    units, labels = checks.settings.get("units", {}), checks.settings.get("labels", {})
-    lines = [_line(row, labels, units, checks.settings) for row in checks.frame.to_dict("records")]
-    notes = [f"{SIMULATED}."] * checks.simulated + [
-        "A check's numbers are of the outcome that speaks most against the design. Of the checks "
-        "of no effect, p counts how many outcomes were looked at, and the adjusted p, by Holm, how "
-        "many checks; one that fails at 0.05 says that the design leaves something out.",
-        "Would have seen: the placebo effect, in standard deviations, that a check sees in 8 of 10 "
-        "such studies where it is on all outcomes, and where it is on one alone. A check that "
-        f"would not have seen {checks.settings.get('matters', MATTERS):g} on all is not passed, "
-        "however small what it found.",
-        "Without each authority, and of contamination, the range in brackets is no interval but "
-        "the least and the greatest effect.",
-        "A comparison can pass every check and be wrong.",
-    ]
-    return table(pd.DataFrame(lines), "Does the comparison stand up to checks it could fail?",
-                 notes=notes)  # fmt: skip
-
-
-def _line(
-    row: dict[Any, Any], labels: Mapping[str, str], units: Mapping[str, str],
-    settings: Mapping[str, Any],
-) -> dict[str, str]:  # fmt: skip
-    said = label_of(row["outcome"], labels) if row["outcome"] else ""
-    if said and row["hidden"]:
-        said = f"{said}: {HIDDEN}"
-    elif said:
-        scale = 100.0 if units.get(row["outcome"]) in ("share", "0 or 1") else 1.0
-        digits = decimals(row["std_error"] * scale)
-        value, low, high = (row[name] * scale for name in ("estimate", "conf_low", "conf_high"))
-        unit = " points" if scale == 100 else ""
-        said = f"{said}: {with_interval(value, low, high, digits, unit)}"
-    shown = {"p": row["p_value"], "p, adjusted": row["p_adjusted"]}
-    return {
-        "Check": capital(check_words.CHECKS[row["check"]]),
-        "What it asks": check_words.CHECK_QUESTIONS[row["check"]],
-        "Verdict": check_words.CHECK_VERDICTS[row["verdict"]],
-        "Why": reason_words(row, settings),
-        "What speaks most against it": said or "nothing known",
-        **{name: "none" if pd.isna(p) else HIDDEN if row["hidden"] else p_words(p)
-           for name, p in shown.items()},
-        **{f"Would have seen, on {what}": "none" if pd.isna(row[name]) else number(row[name], 2)
-           for what, name in (("all", "detectable"), ("one", "detectable_single"))},
-        **{f"{arm.capitalize()} families": "none" if pd.isna(row[f"n_{arm}"]) else
-           safe_count(row[f"n_{arm}"]) for arm in ("treated", "comparison")},
-    }  # fmt: skip
-
-
-def reason_words(row: Mapping[Any, Any], settings: Mapping[str, Any]) -> str:
-    """Say why a check has its verdict."""
-    percent = {
-        name: "none" if pd.isna(row[name]) else f"{row[name]:.0%}"
-        for name in ("share", "left_out", "effective", "largest")
-    }
-    if row["hidden"]:
-        percent["share"] = f"fewer than {THRESHOLD}" if row["share"] < 0.5 else "nearly all"
-    tests = 0 if pd.isna(row["tests"]) else int(row["tests"])
-    return check_words.CHECK_REASONS[row["reason"]].format(
-        tests=tests, **percent, matters=settings.get("matters", MATTERS), fewest=THRESHOLD,
-        authorities=threats.FEWEST_AUTHORITIES,
-    )  # fmt: skip
-
-
-def quarters_table(rows: pd.DataFrame, settings: Mapping[str, Any], simulated: bool) -> Table:
-    """Return both arms by quarter, small numbers hidden."""
-    hidden = hidden_rows(rows)
-    lines = []
-    for row, hide in zip(rows.to_dict("records"), hidden, strict=True):
-        digits = decimals(row["std_error"])
-        shown = [number(row[name], digits) for name in ("mean_treated", "mean_comparison")]
-        known = not pd.isna(row["std_error"])
-        interval = with_interval(row["estimate"], row["conf_low"], row["conf_high"], digits)
-        cells = [*shown, interval if known else "no interval"]
-        lines.append(
-            [label_of(row["outcome"], settings.get("long_labels", {})), _quarter(row["month"]),
-             *([HIDDEN] * 3 if hide else cells)]
-        )  # fmt: skip
-    columns = ["Outcome", "Months from the index date", "On the programme", "Compared",
-               "Difference (95% interval)"]  # fmt: skip
-    notes = [f"{SIMULATED}."] * simulated + [
-        "Weighted means of a quarter. What is counted by school term is not known by quarter.",
-        f"Hidden: where an arm has fewer than {THRESHOLD} families with the outcome, or without.",
-    ]
-    return table(pd.DataFrame(lines, columns=columns), "Both groups by quarter around the index "
-                 "date", notes=notes)  # fmt: skip
-
-
-def _quarter(month: float) -> str:
-    start = int(month)
-    return f"{number(start, 0)} to {number(start + placebos.QUARTER, 0)}"

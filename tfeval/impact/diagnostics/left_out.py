@@ -14,15 +14,8 @@ from tfeval.errors import DataError
 from tfeval.impact.balance.rows import effective_sample_size
 from tfeval.impact.balance.tables import THRESHOLDS
 from tfeval.impact.design.design import Design
-from tfeval.impact.diagnostics.placebos import (
-    CANNOT,
-    FAILED,
-    PASSED,
-    POWER,
-    QUARTER,
-    TOGETHER,
-    Asked,
-)
+from tfeval.impact.diagnostics.placebos import CANNOT, FAILED, PASSED, QUARTER, TOGETHER, Asked
+from tfeval.impact.diagnostics.verdicts import LEVEL, POWER, verdict_of
 from tfeval.impact.propensity.propensity import fit_propensity
 from tfeval.impact.study.censoring import AtRisk, at_risk, known_of
 from tfeval.impact.weighting.weight import METHODS, MUCH
@@ -38,7 +31,6 @@ ALIKE, NEARLY_ALL_ALIKE = 0.2, 0.9
 MOST_OUTSIDE, LEAST_EFFECTIVE, MOST_ON_ONE = THRESHOLDS["dropped"], THRESHOLDS["ess_share"], MUCH
 #: Covariates of all at risk and of those who stand for them may differ by this at most.
 MOST_APART = THRESHOLDS["smd"]
-_LEVEL = 0.05
 #: Fewer authorities than this do not say how they vary: then families do.
 _FEWEST_CLUSTERS = 12
 
@@ -309,14 +301,14 @@ def p_of_censoring(check: Censored) -> float:
 
 
 def judged_censoring(
-    check: Censored, matters: float, p_adjusted: float | None = None, checks: int = 1
+    check: Censored, margin: float, p_adjusted: float | None = None, checks: int = 1
 ) -> dict[str, Any]:
     """Return the row of the check of censoring.
 
     Parameters
     ----------
-    matters : float
-        The difference that must have shown, in standard deviations.
+    margin : float
+        From what size on a difference matters, in standard deviations.
     p_adjusted : float, optional
         What is left of `p_of_censoring` among other checks of no effect; by default all.
     checks : int
@@ -336,22 +328,27 @@ def judged_censoring(
         if check.over_time:
             return {**row, "verdict": PASSED, "reason": "stays_mended"}
     p = p_of_censoring(check)
-    return row | _told(check, matters, p, p if p_adjusted is None else p_adjusted, checks)
+    return row | _told(check, margin, p, p if p_adjusted is None else p_adjusted, checks)
+
+
+#: Reasons of `verdict_of` for this check.
+_CENSORED = {"alike": "censored_alike", "small": "censored_small", "differs": "censored_differ"}
 
 
 def _told(
-    check: Censored, matters: float, p: float, p_adjusted: float, checks: int
+    check: Censored, margin: float, p: float, p_adjusted: float, checks: int
 ) -> dict[str, Any]:
     if not check.std_error > 0:
         return {"verdict": CANNOT, "reason": "not_estimable"}
-    reach, widest = stdtrit(check.freedom, 1 - _LEVEL / 2 / np.array([1, checks])).tolist()
-    seen = (widest + float(stdtrit(check.freedom, POWER))) * check.std_error
-    verdict, reason = (FAILED, "censored_differ") if p_adjusted < _LEVEL else (
-        (PASSED, "censored_alike") if seen <= matters else (CANNOT, "no_power"))  # fmt: skip
+    half, widest = (
+        stdtrit(check.freedom, 1 - LEVEL / 2 / np.array([1, checks])) * check.std_error
+    ).tolist()
+    reach = abs(check.estimate) + half
+    verdict, reason = verdict_of(p_adjusted < LEVEL, reach < margin)
     return {
         "outcome": TOGETHER, "estimate": check.estimate, "std_error": check.std_error,
-        "conf_low": check.estimate - reach * check.std_error,
-        "conf_high": check.estimate + reach * check.std_error, "p_value": p,
-        "p_adjusted": p_adjusted, "detectable": seen,
-        "n_comparison": check.at_risk, "verdict": verdict, "reason": reason,
+        "conf_low": check.estimate - half, "conf_high": check.estimate + half, "p_value": p,
+        "p_adjusted": p_adjusted, "margin": margin, "reach": reach,
+        "detectable": widest + float(stdtrit(check.freedom, POWER)) * check.std_error,
+        "n_comparison": check.at_risk, "verdict": verdict, "reason": _CENSORED.get(reason, reason),
     }  # fmt: skip

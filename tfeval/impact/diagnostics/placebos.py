@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -19,7 +19,6 @@ from tfeval.errors import TfevalError
 from tfeval.impact.design.design import Design
 from tfeval.impact.effects.effects import Effects
 from tfeval.impact.effects.estimate import estimate
-from tfeval.impact.effects.multiple import stepped
 from tfeval.impact.effects.words import hidden_rows
 from tfeval.impact.study.study import study
 from tfeval.programme.outcomes import OUTCOMES, is_more_better
@@ -36,17 +35,13 @@ _QUARTERS_BEFORE = BASELINE_MONTHS // QUARTER
 OF_NONE = ("placebo_outcomes", "placebo_index_date", "trend_before", "negative_controls")
 CHECKS = (*OF_NONE, "authorities", "contamination", "overlap", "censoring")
 #: Why a check has its verdict.
-REASONS = ("differs", "differs_earlier", "alike", "no_power", "less_than_half", "no_outcome",
+REASONS = ("differs", "differs_earlier", "alike", "small", "no_power", "no_outcome",
            "no_records", "not_repeatable", "not_possible", "not_estimable", "too_few",
            "no_authorities", "few_authorities", "turns", "holds", "diluted",
            "not_diluted", "told_apart", "outside", "few_carry", "overlaps", "hardly_censored",
-           "stays_not_mended", "stays_mended", "censored_differ", "censored_alike")  # fmt: skip
+           "stays_not_mended", "stays_mended", "censored_differ", "censored_alike",
+           "censored_small")  # fmt: skip
 PASSED, FAILED, CANNOT = VERDICTS = ("passed", "failed", "cannot_be_judged")
-#: A placebo effect that a check must be able to see, in standard deviations: as large as the
-#: difference at which balance is in doubt.
-MATTERS = 0.1
-#: The chance with which a check sees what it could have seen.
-POWER = 0.8
 #: A check's test of all its outcomes at once.
 TOGETHER = "together"
 
@@ -165,13 +160,6 @@ def _together(effects: Effects) -> pd.DataFrame:
         "freedom": freedom, "sd_comparison": 1.0, "n_treated": own["n_treated"].min(),
         "n_comparison": own["n_comparison"].min(), "status": own["status"].iloc[0],
     })  # fmt: skip
-
-
-def effect_told(effects: pd.DataFrame) -> float:
-    """Return the size of the effect on all outcomes together, endless where none can be told."""
-    row = effects[effects["outcome"] == TOGETHER]
-    apart = len(row) and float(row["p_value"].iloc[0]) < 0.05
-    return abs(float(row["estimate"].iloc[0])) if apart else np.inf
 
 
 def none_of(check: str, why: str, names: Iterable[str] = ("",)) -> pd.DataFrame:
@@ -334,111 +322,6 @@ def negative_controls(request: Asked) -> pd.DataFrame:
     after = request.families.outcomes(request.months).loc[request.design.study.index]
     after.attrs = {}
     return tests_of(check, request.design, after, request.method, request.cannot_move, True)
-
-
-# Verdicts of the checks of no effect.
-
-
-def adjusted_p(made: Mapping[str, pd.DataFrame], others: Mapping[str, float]) -> pd.DataFrame:
-    """Return the p-value of each check of no effect, and what is left of it among them all.
-
-    Parameters
-    ----------
-    made : mapping of str to DataFrame
-        Tests by check, columns `COLUMNS`.
-    others : mapping of str to float
-        P-values of further checks; NaN of one that was not made.
-
-    Returns
-    -------
-    DataFrame
-        Indexed by check: `p_value` and, by Holm, `p_adjusted`.
-    """
-    p = pd.Series(
-        {**{check: p_of_check(rows) for check, rows in made.items()}, **others}, dtype=float
-    )
-    return pd.DataFrame({"p_value": p, "p_adjusted": stepped(p.to_numpy(), "holm")})
-
-
-def judged(
-    made: Mapping[str, pd.DataFrame], matters: float = MATTERS, effect: float = np.inf,
-    p: pd.DataFrame | None = None,
-) -> list[dict[str, Any]]:  # fmt: skip
-    """Return a row a check of no effect, with its verdict.
-
-    Parameters
-    ----------
-    made : mapping of str to DataFrame
-        Tests by check, columns `COLUMNS`.
-    matters : float
-        In standard deviations.
-    effect : float
-        On all outcomes together, in standard deviations, where it is told from none: placebo
-        outcomes that would not have shown half of it do not vouch for it.
-    p : DataFrame, optional
-        As from `adjusted_p`, of these checks and others; by default of these.
-    """
-    p = adjusted_p(made, {}) if p is None else p
-    checks = int(p["p_value"].notna().sum())
-    lines = []
-    for check, rows in made.items():
-        known = rows[rows["p_value"].notna()]
-        at_once = known["outcome"] == TOGETHER
-        row: dict[str, Any] = {"check": check, "tests": int((~at_once).sum()),
-                               "p_value": p.loc[check, "p_value"],
-                               "p_adjusted": p.loc[check, "p_adjusted"]}  # fmt: skip
-        if known.empty:
-            reasons = [str(why) for why in rows["why"] if why]
-            lines.append({**row, "outcome": "", "hidden": False, "verdict": CANNOT,
-                          "reason": reasons[0] if reasons else "not_estimable"})  # fmt: skip
-            continue
-        parts = checks * (2 if at_once.any() else 1)
-        single = detectable(known[~at_once], parts)
-        seen = detectable(known[at_once], parts) if at_once.any() else single
-        worst = known.loc[[(known["p_value"] * np.where(at_once, 1, row["tests"])).idxmin()]]
-        differs = "differs_earlier" if check == "placebo_index_date" else "differs"
-        verdict, reason = (FAILED, differs) if row["p_adjusted"] < 0.05 else (
-            (PASSED, "alike") if seen <= matters else (CANNOT, "no_power"))  # fmt: skip
-        if verdict == PASSED and check == "placebo_outcomes" and seen > effect / 2:
-            verdict, reason = CANNOT, "less_than_half"
-        lines.append({**numbers_of(worst), **row, "detectable": seen, "detectable_single": single,
-                      "verdict": verdict, "reason": reason})  # fmt: skip
-    return lines
-
-
-def p_of_check(rows: pd.DataFrame) -> float:
-    """Return the p-value of a check.
-
-    Half the level is for all outcomes at once, half for the smallest p-value of one, times how
-    many there are.
-    """
-    at_once = rows["outcome"] == TOGETHER
-    p, own = (rows.loc[part, "p_value"].dropna().to_numpy(float) for part in (~at_once, at_once))
-    single = min(1.0, len(p) * p.min()) if len(p) else np.nan
-    return min(1.0, 2 * min(single, own[0])) if len(own) else single
-
-
-def detectable(tests: pd.DataFrame, checks: int) -> float:
-    """Return the placebo effect that half of a check's tests would have seen, in deviations.
-
-    Parameters
-    ----------
-    tests : DataFrame
-        With an error.
-    checks : int
-        How many checks share the level.
-
-    Examples
-    --------
-    >>> one = pd.DataFrame({"std_error": [0.1], "sd_comparison": [2.0], "freedom": [float("inf")]})
-    >>> round(detectable(one, 1), 4)  # (1.96 + 0.8416) x 0.1 / 2
-    0.1401
-    """
-    freedom = np.minimum(tests["freedom"].to_numpy(dtype=float), 1e9)
-    level = 0.05 / (len(tests) * max(checks, 1))
-    times = stdtrit(freedom, 1 - level / 2) + stdtrit(freedom, POWER)
-    spread = tests["sd_comparison"].to_numpy(dtype=float)
-    return float(np.nanmedian(times * tests["std_error"] / np.where(spread > 0, spread, np.nan)))
 
 
 def numbers_of(one: pd.DataFrame) -> dict[str, Any]:
