@@ -324,8 +324,8 @@ def _waits(
         if not_read.count().to_pyarrow().as_py():
             raise DataError("No treated family can be read: tfeval check says what cannot.")
         raise DataError(
-            f"No family of this phase was {TREATMENTS[settings.treatment]}: there is nothing to "
-            "compare."
+            f"No family of this phase was {TREATMENTS[settings.treatment]} on the day on which it "
+            "was identified, or later: there is nothing to compare."
             + (' Where no lead practitioners are recorded, ask for treatment="claimed".' * only)
         )
     return _placed(frame)
