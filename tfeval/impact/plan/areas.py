@@ -240,12 +240,13 @@ def _selection(
     plan: Mapping[str, Any], facts: pd.DataFrame, region: pd.Series, known: pd.Series
 ) -> tuple[pd.Series, float]:
     """Return inverse chances of a known target, trimmed, and the smallest chance fitted."""
-    import statsmodels.api as sm  # noqa: PLC0415
+    from statsmodels.discrete.discrete_model import Logit  # noqa: PLC0415
+    from statsmodels.tools.tools import add_constant  # noqa: PLC0415
 
     terms = pd.get_dummies(region, drop_first=True, dtype=float)
     terms["log_children"] = np.log(facts["children"])
     terms["deprivation_2010"] = facts["deprivation_2010"]
-    fitted = sm.Logit(known.astype(float), sm.add_constant(terms)).fit(disp=False)
+    fitted = Logit(known.astype(float), add_constant(terms)).fit(disp=False)
     chance = np.asarray(fitted.predict())
     weights = pd.Series(np.minimum(1 / chance, plan["selection"]["trim"]), facts.index)
     return weights.where(known), float(chance.min())
