@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import product
 
 import numpy as np
@@ -177,15 +177,19 @@ class Moments:
     def _alone(self) -> np.ndarray:
         return self.factors @ self.core @ self.factors.transpose(0, 2, 1)
 
+    @cached_property
+    def _across(self) -> Callable[[int, int], np.ndarray]:
+        """Return P_st of all pairs of clusters; the last ones are kept, as memory allows."""
+        factors, core, kept = self.factors, self.core, max(2, 10**7 // len(self.count) ** 2)
+        return lru_cache(kept)(lambda s, t: factors[:, s] @ core @ factors[:, t].T)
+
     def product(self, s: int, t: int, u: int, v: int) -> float:
         """Return the sum over pairs of clusters of P_st times P_uv."""
         one, two = self.own[:, s, t], self.own[:, u, v]
         diagonal = one * (two + self._alone[:, u, v]) + two * self._alone[:, s, t]
         first, second = self.factors[:, s], self.factors[:, u]
         if len(self.count) <= _BY_PAIR:
-            left = first @ self.core @ self.factors[:, t].T
-            right = second @ self.core @ self.factors[:, v].T
-            apart = float(self.count @ (left * right) @ self.count)
+            apart = float(self.count @ (self._across(s, t) * self._across(u, v)) @ self.count)
         else:
             weighted = self.count[:, None]
             rows = (weighted * first).T @ second
