@@ -331,11 +331,16 @@ def control_limits(
 
 
 def _limit(size: np.ndarray, share: float, probability: float) -> np.ndarray:
-    from scipy import stats  # noqa: PLC0415
+    # scipy.stats takes a second to import
+    from scipy.special import bdtr, bdtrik  # noqa: PLC0415
 
-    quantile = stats.binom.ppf(probability, size, share)
-    reached = stats.binom.cdf(quantile, size, share)
-    step = stats.binom.pmf(quantile, size, share)
+    def below(count: np.ndarray) -> np.ndarray:
+        return np.where(count > 0, bdtr(np.maximum(count - 1, 0), size, share), 0.0)
+
+    quantile = np.ceil(bdtrik(probability, size, share))
+    quantile = quantile - (below(quantile) >= probability)  # where rounding took it too high
+    reached = bdtr(quantile, size, share)
+    step = reached - below(quantile)
     return np.clip((quantile - (reached - probability) / step) / size, 0, 1)
 
 
