@@ -332,14 +332,15 @@ def control_limits(
 
 def _limit(size: np.ndarray, share: float, probability: float) -> np.ndarray:
     # scipy.stats takes a second to import
-    from scipy.special import bdtr, bdtrik  # noqa: PLC0415
+    from scipy.special import bdtrik, betainc  # noqa: PLC0415
 
     def below(count: np.ndarray) -> np.ndarray:
-        return np.where(count > 0, bdtr(np.maximum(count - 1, 0), size, share), 0.0)
+        fewer = betainc(np.maximum(size - count + 1, 1), np.maximum(count, 1), 1 - share)
+        return np.where(count > size, 1.0, np.where(count <= 0, 0.0, fewer))
 
     quantile = np.ceil(bdtrik(probability, size, share))
     quantile = quantile - (below(quantile) >= probability)  # where rounding took it too high
-    reached = bdtr(quantile, size, share)
+    reached = below(quantile + 1)
     step = reached - below(quantile)
     return np.clip((quantile - (reached - probability) / step) / size, 0, 1)
 
