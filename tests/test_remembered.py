@@ -48,8 +48,8 @@ LONG: dict[str, Callable[[], Any]] = {
 WITHIN = {
     "_read", "_only_read", "_deflators", "_covariates", "_authorities", "_places", "_nodes",
     "_machine_code", "_exporter", "_modules", "_project", "_made", "_template",
-    "_records", "_truth", "_cohort", "_simulation", "known", "notebook_of", "_of_font",
-    "_linear_algebra",
+    "_records", "_truth", "_cohort", "_simulation", "_published", "known", "notebook_of",
+    "_of_font", "_linear_algebra",
     "results_of_cells", "areas_of", "effects_of",  # of released cells, within a release
 }  # fmt: skip
 #: What nobody can change, as return annotations have it.

@@ -195,10 +195,13 @@ def test_the_answer_stands_before_all_but_the_page_s_own_banner():
     said = {"data": answer("?", "Published", "Adding up", "£448m.")._repr_mimebundle_()}
     banner = {"data": section_banner(True)._repr_mimebundle_()}
     own = {"data": simulated_banner()._repr_mimebundle_()}
-    page = shown(own, html("<p>First</p>"), banner, said, page=Page("T?", simulated=True))
+    first = html("<p>First</p><p>The answer in short.</p>")
+    page = shown(own, first, banner, said, page=Page("T?", simulated=True))
     order = [" ".join(tag.get("class", [])) for tag in page.main.find_all(True, recursive=False)]
     assert order[:2] == ["banner", "tfeval-answer"] and order.count("banner") == 2
     assert page.main.get_text().count(SIMULATED) == 2  # the page's and the section's, no third
+    text = page.main.get_text()
+    assert "First" in text and "in short" not in text  # nothing announces what stands above
 
 
 def test_records_and_provenance_come_last_and_folded_and_a_chapter_without_a_page_is_no_link():

@@ -10,10 +10,13 @@ import pytest
 
 from tfeval.cohort.cohort import cohort
 from tfeval.cohort.counting import outcomes_around
+from tfeval.impact.study.study import study
+from tfeval.impact.weighting.weights import unweighted
 from tfeval.records import relations
 from tfeval.records.simulate import simulate
 from tfeval.records.store import open_records
 from tfeval.report.chapters import linked as simulated
+from tfeval.report.chapters.impact import or_why_not
 
 FAMILIES = 100
 
@@ -188,6 +191,26 @@ def test_results_are_kept_of_simulated_records_alone_by_what_they_rest_on(shelf,
         ask(simulate(families=100, seed=1).records, "a", frame)
         ask(None, "a", frame)
     assert len(made) == 10 and len(list(shelf[0].iterdir())) == held
+
+
+def test_what_a_verb_gives_of_a_design_is_kept_of_simulated_records_alone(place):
+    made, records = [], simulated.simulated_records(FAMILIES, 1)
+    families = cohort(records, horizon=12, comparison="not_yet_treated")
+    rows = pd.DataFrame({"age": range(60), "treated": [True, False, False] * 20})
+    designs = [unweighted(study(rows.loc[:end], covariates=["age"])) for end in (50, 59)]
+
+    def verb(design, families, *, records, months):
+        made.append(records)
+        return months * design.weights.sum()
+
+    def ask(records, design=designs[0], months=12):
+        return or_why_not(verb, design, families, records=records, months=months)
+
+    assert ask(records) == ask(records) and len(made) == 1
+    assert ask(records, designs[1]) != ask(records, months=6) and len(made) == 3
+    for _ in range(2):  # of these there is no shelf
+        ask(replace(records))
+    assert len(made) == 5
 
 
 def test_other_rows_have_no_shelf(place):

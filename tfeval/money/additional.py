@@ -85,9 +85,9 @@ def people_in_family() -> dict[str, PeopleInFamily]:
 def _poisson_mean(share: float) -> float:
     """Return the mean of a Poisson count that is 2 or more with a given chance."""
     from scipy.optimize import brentq  # noqa: PLC0415
-    from scipy.stats import poisson  # noqa: PLC0415
+    from scipy.special import pdtrc  # noqa: PLC0415
 
-    return float(brentq(lambda mean: poisson.sf(1, mean) - share, 1e-9, 50.0))
+    return float(brentq(lambda mean: pdtrc(1, mean) - share, 1e-9, 50.0))
 
 
 # From effects on people to effects on a family: what a unit cost is for.

@@ -12,6 +12,7 @@ from tfeval.money.prices import in_prices, price_years, year_number
 from tfeval.programme.outcomes import OUTCOMES, is_more_better
 from tfeval.programme.published import published
 from tfeval.programme.published_tables import SOURCE_COLUMNS
+from tfeval.settings import once
 
 #: Public bodies, whose account is the fiscal one.
 PUBLIC = (
@@ -116,11 +117,20 @@ def unit_costs(
     >>> costs[["amount", "per", "payer"]].round(2).values.tolist()
     [[135.75, 'person-day', 'local authority']]
     """
-    rows = _costs(table)
+    rows = _published(price_year) if table is None else _priced(_costs(table), price_year)
     if outcomes is not None:
         wanted = list(dict.fromkeys(outcomes))
         _refuse_unknown(wanted, rows)
-        rows = rows[rows["outcome"].isin(wanted)]
+        rows = rows[rows["outcome"].isin(wanted)].reset_index(drop=True)
+    return rows
+
+
+@once
+def _published(price_year: int) -> pd.DataFrame:
+    return _priced(_costs(None), price_year)
+
+
+def _priced(rows: pd.DataFrame, price_year: int) -> pd.DataFrame:
     times = rows["times"] / rows["divided_by"]
     ends = pd.DataFrame({end: rows[end] * rows[f"own_{end}"] * times for end in ("low", "high")})
     rows = rows.assign(

@@ -331,11 +331,17 @@ def control_limits(
 
 
 def _limit(size: np.ndarray, share: float, probability: float) -> np.ndarray:
-    from scipy import stats  # noqa: PLC0415
+    # scipy.stats takes a second to import
+    from scipy.special import bdtrik, betainc  # noqa: PLC0415
 
-    quantile = stats.binom.ppf(probability, size, share)
-    reached = stats.binom.cdf(quantile, size, share)
-    step = stats.binom.pmf(quantile, size, share)
+    def below(count: np.ndarray) -> np.ndarray:
+        fewer = betainc(np.maximum(size - count + 1, 1), np.maximum(count, 1), 1 - share)
+        return np.where(count > size, 1.0, np.where(count <= 0, 0.0, fewer))
+
+    quantile = np.ceil(bdtrik(probability, size, share))
+    quantile = quantile - (below(quantile) >= probability)  # where rounding took it too high
+    reached = below(quantile + 1)
+    step = reached - below(quantile)
     return np.clip((quantile - (reached - probability) / step) / size, 0, 1)
 
 

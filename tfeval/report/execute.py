@@ -15,10 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import papermill
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
-from papermill.engines import NBClientEngine, papermill_engines
-from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from tfeval.errors import NOT_SHOWN, ReportError
@@ -37,6 +33,18 @@ from tfeval.report.plan import notebook_names, plan
 from tfeval.report.subject import EXTRACT, told
 from tfeval.report.warm import WarmKernels
 from tfeval.settings import CELL_MINUTES
+
+# jsonschema would compile a grammar of addresses, which no notebook's schema asks for: as long as
+# all else that Papermill imports.
+_GRAMMAR = "rfc3987_syntax"
+_absent = sys.modules.setdefault(_GRAMMAR, None) is None  # type: ignore[arg-type]
+import papermill  # noqa: E402
+from nbclient.exceptions import CellTimeoutError, DeadKernelError  # noqa: E402
+from papermill.engines import NBClientEngine, papermill_engines  # noqa: E402
+from papermill.exceptions import PapermillExecutionError  # noqa: E402
+
+if _absent:
+    del sys.modules[_GRAMMAR]
 
 INJECTED = "injected-parameters"
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")

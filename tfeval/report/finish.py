@@ -27,6 +27,7 @@ _LONG = 10
 #: Letters from which a table takes more than two printed sheets, and its rows that paper has then.
 _SHEETS, _PRINTED = 9_000, 20
 #: Letters from which an answer is no headline any more, and is set as text.
+_ANNOUNCED = "The answer in short."
 _WORDY = 360
 _UNWANTED = ("style", "border", "ping", "align", "width")
 _FETCHING = ("src", "srcset", "poster", "background", "data", "action", "formaction")
@@ -144,13 +145,18 @@ def _with_days(text: str) -> str:
 
 
 def _answer_first(main: Tag) -> None:
-    """Put the answer before all else but what says how far it can be trusted."""
+    """Put the answer before all else but what says how far it can be trusted.
+
+    What announced it in its old place goes.
+    """
     answer = main.find("dl", class_="tfeval-answer")
     if not isinstance(answer, Tag):
         return
     said = answer.find("dd")
     if isinstance(said, Tag) and len(said.get_text()) > _WORDY:
         said["class"] = "wordy"
+    for announced in main.find_all("p", string=_ANNOUNCED):
+        announced.decompose()
     answer.extract()
     before = list(takewhile(_warns, main.find_all(True, recursive=False)))
     if before:

@@ -286,7 +286,7 @@ class Task:
 
     def _page(self, stage: Path) -> dict[str, Any]:
         made = [
-            ("Parameters", _sentence({n: named(n, v) for n, v in self._told.items()}) or "none"),
+            ("Parameters", self._parameters_told),
             ("Notebook, SHA-256", notebook_hash(self.job.chapter.content)[:12]),
             ("Code, SHA-256", self.basis.code[:12]),
             ("Data", f"{len(self.basis.data)} files, each with its SHA-256 in manifest.json"),
@@ -301,6 +301,11 @@ class Task:
             "home": "../../index.html",
             "accepted": self._accepted().get("accepted_faults"),
         }
+
+    @property
+    def _parameters_told(self) -> str:
+        said = {n: "none" if v == "" else named(n, v) for n, v in self._told.items()}
+        return _sentence(said) or "none"
 
     @property
     def _title(self) -> str:

@@ -182,7 +182,7 @@ def _fitted(
     design: Design, y: np.ndarray, method: str, codes: np.ndarray | None
 ) -> tuple[float, float]:
     """Return the treatment's coefficient and its error from one fit; missing if none has one."""
-    import statsmodels.api as sm  # noqa: PLC0415
+    from statsmodels.regression.linear_model import WLS  # noqa: PLC0415
 
     known = np.isfinite(y)
     rows = np.flatnonzero((design.weights > 0) & known)
@@ -202,7 +202,7 @@ def _fitted(
     # Nearly redundant columns move no effect; an error that is none is missing.
     with warnings.catch_warnings(), np.errstate(invalid="ignore"):
         warnings.filterwarnings("ignore", message="The design matrix is rank-deficient")
-        fit = sm.WLS(y[rows], independent, weights=design.weights[rows]).fit()
+        fit = WLS(y[rows], independent, weights=design.weights[rows]).fit()
         robust = fit.get_robustcov_results("cluster" if by_cluster else "HC1", **by_cluster)
         return float(robust.params[1]), float(robust.bse[1])
 
@@ -210,13 +210,13 @@ def _fitted(
 def _independent(columns: list[np.ndarray]) -> np.ndarray:
     """Return the columns that do not repeat those before them."""
     kept: list[np.ndarray] = []
-    basis: list[np.ndarray] = []
+    basis = np.empty((len(columns), len(columns[0])))
     for column in columns:
-        rest = column.astype(float)
-        for one in basis * 2:  # twice: what one pass leaves is rounding
-            rest = rest - one * (one @ rest)
+        rest, before = column.astype(float), basis[: len(kept)]
+        for _ in range(2):  # twice: what one pass leaves is rounding
+            rest = rest - (before @ rest) @ before
         size = np.sqrt(rest @ rest)
         if size > _REPEATS * max(np.sqrt(column @ column), 1e-300):
-            basis.append(rest / size)
+            basis[len(kept)] = rest / size
             kept.append(column)
     return np.stack(kept, axis=1)

@@ -203,9 +203,9 @@ def multiplier_of(significance: float) -> float:
     >>> round(multiplier_of(0.05), 3)
     1.96
     """
-    from scipy.stats import norm  # noqa: PLC0415
+    from scipy.special import ndtri  # noqa: PLC0415
 
-    return float(norm.ppf(1 - significance / 2))
+    return float(ndtri(1 - significance / 2))
 
 
 def last_month(months: str) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import stats
+from scipy import special
 from scipy.optimize import brentq, lsq_linear
 from scipy.special import log_ndtr, ndtr, ndtri
 
@@ -424,21 +424,21 @@ class Wald:
         """Return P(statistic < value), with so many more degrees of freedom above."""
         count = self.count + more
         if np.isinf(self.freedom):
-            return float(stats.ncx2.cdf(value, count, noncentral))
-        return float(stats.ncf.cdf(value / count, count, self.freedom, noncentral))
+            return float(special.chndtr(value, count, noncentral))
+        return float(special.ncfdtr(count, self.freedom, noncentral, value / count))
 
     def tail(self, value: float) -> float:
         """Return the p-value."""
         if np.isinf(self.freedom):
-            return float(stats.chi2.sf(value, self.count))
-        return float(stats.f.sf(value / self.count, self.count, self.freedom))
+            return float(special.chdtrc(self.count, value))
+        return float(special.fdtrc(self.count, self.freedom, value / self.count))
 
     @property
     def critical(self) -> float:
         """The statistic from which on the test rejects."""
         if np.isinf(self.freedom):
-            return float(stats.chi2.isf(self.size, self.count))
-        return float(self.count * stats.f.isf(self.size, self.count, self.freedom))
+            return float(special.chdtri(self.count, self.size))
+        return float(self.count * special.fdtri(self.count, self.freedom, 1 - self.size))
 
     def noncentral(self, power: float) -> float:
         """Return the noncentrality at which the test has a power."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import product
 
 import numpy as np
@@ -177,19 +177,21 @@ class Moments:
     def _alone(self) -> np.ndarray:
         return self.factors @ self.core @ self.factors.transpose(0, 2, 1)
 
+    @cached_property
+    def _across(self) -> Callable[[int, int], np.ndarray]:
+        """Return P_st of all pairs of clusters; the last ones are kept, as memory allows."""
+        by, core = self.factors.swapaxes(0, 1), self.core
+        return lru_cache(max(2, 10**7 // by.shape[1] ** 2))(lambda s, t: by[s] @ core @ by[t].T)
+
     def product(self, s: int, t: int, u: int, v: int) -> float:
         """Return the sum over pairs of clusters of P_st times P_uv."""
         one, two = self.own[:, s, t], self.own[:, u, v]
         diagonal = one * (two + self._alone[:, u, v]) + two * self._alone[:, s, t]
-        first, second = self.factors[:, s], self.factors[:, u]
         if len(self.count) <= _BY_PAIR:
-            left = first @ self.core @ self.factors[:, t].T
-            right = second @ self.core @ self.factors[:, v].T
-            apart = float(self.count @ (left * right) @ self.count)
+            apart = float(self.count @ (self._across(s, t) * self._across(u, v)) @ self.count)
         else:
-            weighted = self.count[:, None]
-            rows = (weighted * first).T @ second
-            columns = (weighted * self.factors[:, t]).T @ self.factors[:, v]
+            by, count = self.factors.swapaxes(0, 1), self.count[:, None]
+            rows, columns = (count * by[s]).T @ by[u], (count * by[t]).T @ by[v]
             apart = float(np.sum((self.core.T @ rows @ self.core) * columns))
         return float(self.count @ diagonal) + apart
 
@@ -198,8 +200,7 @@ class Moments:
 class Errors:
     """Covariance of the dose's coefficients, and degrees of freedom of what is made of them."""
 
-    #: (units, coefficients): adjusted: sums over clusters have the covariance as the sum of their
-    #: squares.
+    #: (units, coefficients): adjusted; squared sums over clusters add up to the covariance.
     influence: np.ndarray
     covariance: np.ndarray  # (coefficients, coefficients)
     clusters: int

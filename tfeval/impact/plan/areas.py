@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from tfeval.display.rich import Rich
 from tfeval.impact.effects.multiple import stepped
@@ -240,13 +241,15 @@ def _selection(
     plan: Mapping[str, Any], facts: pd.DataFrame, region: pd.Series, known: pd.Series
 ) -> tuple[pd.Series, float]:
     """Return inverse chances of a known target, trimmed, and the smallest chance fitted."""
-    import statsmodels.api as sm  # noqa: PLC0415
-
     terms = pd.get_dummies(region, drop_first=True, dtype=float)
     terms["log_children"] = np.log(facts["children"])
     terms["deprivation_2010"] = facts["deprivation_2010"]
-    fitted = sm.Logit(known.astype(float), sm.add_constant(terms)).fit(disp=False)
-    chance = np.asarray(fitted.predict())
+    terms["constant"] = 1.0
+    x, slopes, step = terms.to_numpy(), np.zeros(terms.shape[1]), np.ones(1)
+    while np.abs(step).max() > 1e-9:  # Newton's, as statsmodels' Logit, which takes long to import
+        chance = expit(x @ slopes)
+        step = np.linalg.solve((x.T * (chance * (1 - chance))) @ x, x.T @ (known - chance))
+        slopes = slopes + step
     weights = pd.Series(np.minimum(1 / chance, plan["selection"]["trim"]), facts.index)
     return weights.where(known), float(chance.min())
 

@@ -48,7 +48,7 @@ from tfeval.report.chapters.common import (
     with_sources,
 )
 from tfeval.report.chapters.impact import Analysis
-from tfeval.report.chapters.linked import records_of
+from tfeval.report.chapters.linked import kept_result, records_of
 from tfeval.report.notebook_parts import Box
 from tfeval.report.record import Record, keep, make_record
 
@@ -385,8 +385,12 @@ def _met(
     """Return which families of a study met the tests: 1, 0, or missing if that cannot be judged."""
     phase, months = specification.phase, specification.horizon
     name = programmes()[phase].result.name
-    tests = results_tests(records_of(extract, phase), families, months, reading=reading)
-    units = families.to_pandas().loc[design.study.index, "unit"]
+    records, frame = records_of(extract, phase), families.to_pandas()
+    tests = kept_result(
+        records, lambda: results_tests(records, families, months, reading=reading),
+        results_tests.__qualname__, families.settings, frame, months, reading,
+    )  # fmt: skip
+    units = frame.loc[design.study.index, "unit"]
     met = tests.set_index("unit")[name].reindex(units).set_axis(design.study.index)
     return met.rename(name)
 

@@ -107,7 +107,7 @@ def _results(families: Families, months: int, frame: pd.DataFrame) -> pd.DataFra
 
 def keep_impact(analysis: Analysis) -> None:
     """Keep the cells of chapter 4 beside its page."""
-    keep_cells(lambda: impact_cells(analysis))
+    keep_cells(lambda: analysis.kept(impact_cells))
 
 
 def impact_cells(analysis: Analysis) -> Cells:

@@ -15,7 +15,7 @@ from tfeval.display.figures import Chart
 from tfeval.display.names import SOURCES, plain
 from tfeval.display.release_words import RESULTS
 from tfeval.display.tables import Table, safe_count, safe_mean, table
-from tfeval.display.words import simulated_mark
+from tfeval.display.words import simulated_mark, titled
 from tfeval.programme.claims import authority
 from tfeval.programme.outcomes import SHARE, outcome, outcome_label, reported_outcomes
 from tfeval.programme.programmes import Programme, programmes
@@ -96,7 +96,8 @@ def tables_table(families: Families) -> Table:
     """Return the tables of the extract with their size, and what those missing leave open."""
     rows = [(name, safe_count(count)) for name, count in families.report.rows.items()]
     rows += [(name, f"not sent: {what}") for name, what in families.records.missing.items()]
-    return table(pd.DataFrame(rows, columns=["Table", "Rows"]), caption="What the extract holds")
+    caption = titled("What the extract holds", families.records.simulated)
+    return table(pd.DataFrame(rows, columns=["Table", "Rows"]), caption=caption)
 
 
 def flow_table(families: Families) -> Table:
@@ -117,7 +118,9 @@ def flow_table(families: Families) -> Table:
     group = families.cohort.settings.comparison
     return table(
         shown,
-        caption="Families left after each step, all authorities",
+        caption=titled(
+            "Families left after each step, all authorities", families.records.simulated
+        ),
         notes=f"Comparison group {plain(group)}: {comparison_groups()[group]}. "
         "A comparison family's index date is its identification plus a wait drawn from those of "
         "the families on the programme; whoever was treated by then is left out. Those treated "
@@ -137,7 +140,10 @@ def sources_table(families: Families) -> Table:
     months = families.cohort.settings.horizons[-1]
     return table(
         pd.DataFrame(rows, columns=["Source", "Records", "On the programme", "Comparison"]),
-        caption=f"What was seen over {months} months of the families followed, by source",
+        caption=titled(
+            f"What was seen over {months} months of the families followed, by source",
+            families.records.simulated,
+        ),
         notes="An outcome is missing, never none, where its source was not seen: who would be in "
         f"it is at school ({_ages('school_terms')}) or of working age "
         f"({_ages('benefit_spells')}) at some time in the months. The police hold offenders alone: "
@@ -180,7 +186,7 @@ def base_rates_table(families: Families) -> Table:
     ]
     return table(
         pd.DataFrame(rows, columns=columns),
-        caption="Base rates by group: means of families",
+        caption=titled("Base rates by group, means of families", families.records.simulated),
         notes="Not an effect: families on the programme and comparison families differ before the "
         "index date. Means that rest on fewer than ten families, or give away so few, are hidden.",
     )
@@ -214,8 +220,11 @@ def results_table(families: Families) -> Table:
     columns = [f"{who}, {state}" for who in arms for state in ("met", "cannot be judged")]
     return table(
         pd.DataFrame(rows, columns=["Share of families with", *columns]),
-        caption=f"Who would have met the programme's results tests {months} months after, "
-        f"{rules.title}",
+        caption=titled(
+            f"Who would have met the programme's results tests {months} months after, "
+            f"{rules.title}",
+            families.records.simulated,
+        ),
         notes=_results_notes(rules),
     )
 

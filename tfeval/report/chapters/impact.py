@@ -76,15 +76,21 @@ class Analysis:
 
     def kept(self, make: Callable[[Analysis], Made]) -> Made:
         """Return what a function of it and the records gives, as `kept_result` keeps it."""
-        design = self.design
-        makers = [(name, row.make.__module__, row.make.__qualname__)
-                  for name, row in DESIGNS.items()]  # fmt: skip
         return kept_result(
             self.families.records, lambda: make(self), make.__qualname__, self.specification,
-            makers, self.plan.hash, self.balance.verdict().word, self.families.settings,
-            self.families.labels, self.families.to_pandas(), self.outcomes(),
-            design.title, design.estimand, design.weights, design.target, *parts_of(self.study),
+            self.plan.hash, self.balance.verdict().word, self.outcomes(),
+            *_compared(self.design, self.families),
         )  # fmt: skip
+
+
+def _compared(design: Design, families: Cohort) -> tuple[Any, ...]:
+    """Return what decides results of a design of a cohort, as `kept_result` takes it."""
+    makers = [(name, row.make.__module__, row.make.__qualname__)
+              for name, row in DESIGNS.items()]  # fmt: skip
+    return (
+        makers, families.settings, families.labels, families.to_pandas(), design.title,
+        design.estimand, design.weights, design.target, *parts_of(design.study),
+    )  # fmt: skip
 
 
 def outcomes_shown(
@@ -157,11 +163,23 @@ def or_why_not(verb: Callable[..., Any], *given: Any, title: str = "", **setting
         As it takes them, such as a design and outcomes.
     """
     try:
-        made = verb(*given, **settings)
+        made = _made(verb, *given, **settings)
         return replace(made, settings={**made.settings, "title": title}) if title else made
     except TfevalError as fault:
         said = pd.DataFrame({"": [public_line(fault)]})
         return table(said, caption="Not possible for these families and choices")
+
+
+def _made(verb: Callable[..., Any], *given: Any, **settings: Any) -> Any:
+    """Return what a verb gives; of a design of simulated records, as `kept_result` keeps it."""
+    records, design = settings.get("records"), given[0] if given else None
+    if records is None or not isinstance(design, Design):
+        return verb(*given, **settings)
+    said = {name: value for name, value in settings.items() if name != "records"}
+    return kept_result(
+        records, lambda: verb(*given, **settings), verb.__module__, verb.__qualname__, said,
+        design.settings, *_compared(*given),
+    )  # fmt: skip
 
 
 def headline(analysis: Analysis) -> str:

@@ -32,7 +32,7 @@ from tfeval.impact.panel.group_time_effects import GroupTimeEffects
 from tfeval.impact.panel.panel import Panel
 from tfeval.impact.panel.threshold import threshold
 from tfeval.impact.plan.analysis_plan import read_plan
-from tfeval.impact.sensitivity.moderation import Heterogeneity, heterogeneity
+from tfeval.impact.sensitivity.moderation import heterogeneity
 from tfeval.impact.sensitivity.support_dose import support_dose
 from tfeval.impact.study.study import Study
 from tfeval.programme.outcomes import outcome_label, outcome_words
@@ -215,7 +215,7 @@ def dose_effects(families: Cohort, records: Records) -> Effects | Table:
     return or_why_not(made)
 
 
-def differences(compared: Study, families: Cohort) -> Heterogeneity | Table:
+def differences(compared: Study, families: Cohort) -> Table:
     """Return whether effects on the plan's primary outcomes differ by the criteria that are met.
 
     Parameters
@@ -231,8 +231,9 @@ def differences(compared: Study, families: Cohort) -> Heterogeneity | Table:
     ]
     named = compared.named(outcome_words(map(str, chosen))["labels"])
 
-    def made() -> Any:
-        return or_why_not(heterogeneity, named, chosen, criteria, months=12)
+    def made() -> Table:
+        # The table alone: models take a second to read again.
+        return or_why_not(lambda: heterogeneity(named, chosen, criteria, months=12).table())
 
     return kept_result(
         families.records, made, heterogeneity.__name__, families.settings, chosen, criteria,
