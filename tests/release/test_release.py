@@ -23,7 +23,7 @@ from tfeval.release.ledger import Ledger
 from tfeval.release.pages import read_register, register_of
 from tfeval.release.release import Release, _name_outside, release
 from tfeval.release.released import release_cells
-from tfeval.release.scan import _about, faults, near
+from tfeval.release.scan import choice_faults, faults, near
 
 
 @pytest.fixture(scope="module")
@@ -198,10 +198,10 @@ def test_choices_that_are_none_are_found(done):
 def test_a_choice_is_as_the_chapters_write_it():
     good = {"horizon": "12", "earlier": "no", "optimism_bias": "B=0.2",
             "optimism_bias_source": "a source that is told inside"}  # fmt: skip
-    assert list(_about(good)) == []
+    assert list(choice_faults(good)) == []
     for name, value in (("horizon", " 12 "), ("earlier", "Smith"), ("optimism_bias", "B = 0.2"),
                         ("optimism_bias_source", "=1+1")):  # fmt: skip
-        assert "cannot have" in next(_about(good | {name: value})), name
+        assert "cannot have" in next(choice_faults(good | {name: value})), name
 
 
 def test_complements_are_found(done):
@@ -307,7 +307,7 @@ def test_what_cannot_be_released_is_refused(reports, tmp_path):
     path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(TfevalError, match="not as its page made it"):
         release(reports, tmp_path / "outside", tmp_path / "ledger")
-    path.unlink()
+    shutil.rmtree(path.parent)
     with pytest.raises(TfevalError, match=r"No page .* has cells"):
         release(reports, tmp_path / "outside", tmp_path / "ledger")
     assert not (tmp_path / "outside").exists()

@@ -7,7 +7,7 @@ import re
 import stat
 import unicodedata
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -96,26 +96,25 @@ def faults(folder: Path, ledger: Ledger | None = None, *, proved: bool = False) 
     made: dict[Path, str] = {}
     registered: set[str] = set()
     for path in sorted(folder.rglob(REGISTER)):
+        where = path.relative_to(folder)
         try:
-            register = read_register(path)
-            about = read_about(path.with_name(ABOUT))
-            own = files_of(register, about)
-        except (TfevalError, OSError, ValueError, KeyError) as fault:
-            words = str(fault) if isinstance(fault, TfevalError) else "cannot be read"
-            problems.append(f"{path.relative_to(folder)}: {words}")
+            register, about = read_register(path), read_about(path.with_name(ABOUT))
+            reasons = [*_cells(register, ledger)]
+            reasons += [] if proved else _proof(path, register, about, ledger)
+            choices = [*choice_faults(about)]
+            own = {} if choices else files_of(register, about)
+        except Exception as fault:  # whatever a table that nobody released makes of it
+            words = str(fault) if isinstance(fault, TfevalError) else _UNREAD
+            problems.append(f"{where}: {words}")
             continue
         made |= {path.with_name(name): text for name, text in own.items()}
         registered |= {value.lstrip("-") for name in ("value", "low", "high", "error")
                        for value in register[name]}  # fmt: skip
-        problems += [f"{path.relative_to(folder)}: {fault}" for fault in _cells(register, ledger)]
-        if not proved:
-            reasons = _proof(path, register, about, ledger)
-            problems += [f"{path.relative_to(folder)}: {fault}" for fault in reasons]
+        problems += [f"{where}: {fault}" for fault in reasons]
         words = "\n".join(f"{name} {value}" for name, value in about.items())
-        where = path.with_name(ABOUT).relative_to(folder)
-        problems += [f"{where}: {fault}" for fault in _about(about)]
-        problems += [f"{where}: what looks like a {kind}" for kind in _identifiers(words)]
-        problems += [f"{where}: {_PLACE}"] * bool(_PATH.search(words))
+        choices += [f"what looks like a {kind}" for kind in _identifiers(words)]
+        choices += [_PLACE] * bool(_PATH.search(words))
+        problems += [f"{where.with_name(ABOUT)}: {fault}" for fault in choices]
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
         problems += [f"{name}: {fault}" for fault in _mode(path)]
@@ -127,8 +126,8 @@ def faults(folder: Path, ledger: Ledger | None = None, *, proved: bool = False) 
     return problems
 
 
-def _about(about: dict[str, str]) -> Iterator[str]:
-    """Return choices that no chapter has, or values that they may not have."""
+def choice_faults(about: Mapping[str, str]) -> Iterator[str]:
+    """Yield that a choice is one that no chapter has, or has a value that it may not have."""
     flags = {name: about.get(name, "no") for name in ("simulated", EARLIER)}
     own = {name: value for name, value in about.items() if name not in flags}
     if not own.keys() <= told():
@@ -196,14 +195,14 @@ def near(register: pd.DataFrame, *, earlier: bool) -> Iterator[str]:
     A reader has no sets. What was said before, or of another number, of all but nine of the same
     families may lie nine off its rounding, and a third number of all but nine of those nine more:
     as often as a count stands there in one region and group, and once more in a later release.
-    England may have nine more than its regions. Of hidden counts none but those of fewer than ten
-    are protected.
+    England is no sum of its regions: how many families have none is not told. Of hidden counts
+    none but those of fewer than ten are protected.
     """
     frame = _as_read(register)
     region = frame["parent"].where(frame["level"] == "authority", frame["area"])
     alike = frame.groupby([region, frame["arm"], frame["released"]])["id"].transform("size")
-    england = frame["level"].eq("england")
-    frame["unit"] += (alike.fillna(1.0) - 1.0 + earlier + england) * FEW / REACH
+    frame["unit"] += (alike.fillna(1.0) - 1.0 + earlier) * FEW / REACH
+    frame.loc[frame["level"] == "region", "parent"] = ""
     try:
         certain = [one for one in reach(frame) if not one.safe and one.high < THRESHOLD - _NEARLY]
     except ReportError:
@@ -322,6 +321,7 @@ def _is_index(path: Path, text: str) -> bool:
 
 
 _FOREIGN = "was not written by tfeval release"
+_UNREAD = "cannot be read"
 _PLACE, _PACKED = "a path of a machine", "embedded data or a script"
 #: Looked for in a file's source.
 _RAW = {_PLACE: _PATH, _PACKED: _EMBEDDED}

@@ -315,12 +315,22 @@ def is_current(folder: Path, rests_on: Mapping[str, Any]) -> bool:
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
     """Return a folder's manifest, None if it has none that can be read."""
+    path, kinds = folder / MANIFEST, _KINDS
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        # To open a pipe would wait for somebody to write.
+        manifest = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except (OSError, ValueError, RecursionError):
         return None
-    wanted = {"notebook", "title", "scope", "status", "parameters", "rests_on", "outputs"}
-    return manifest if isinstance(manifest, dict) and wanted <= set(manifest) else None
+    if not isinstance(manifest, dict):
+        return None
+    whole = all(isinstance(manifest.get(name), kind) for name, kind in kinds.items()) and all(
+        isinstance(one, dict) and "value" in one for one in manifest["parameters"].values()
+    )
+    return manifest if whole else None
+
+
+_KINDS = {"notebook": str, "title": str, "scope": str, "status": str, "parameters": dict,
+          "rests_on": dict, "outputs": dict}  # fmt: skip
 
 
 def put_in_place(stage: Path, folder: Path) -> None:
