@@ -298,9 +298,10 @@ def _as_read(register: pd.DataFrame) -> pd.DataFrame:
 
 def _file(path: Path, made: str | None, registered: set[str]) -> Iterator[str]:
     if path.suffix.lower() in _TEXT:
-        text = path.read_text(encoding="utf-8", errors="replace")
-        if text == made or (made is None and _is_index(path, text)):
+        content = path.read_bytes()
+        if content == (_index(path) if made is None else made).encode():
             return  # all of it follows from the cells, which were looked through
+        text = content.decode(errors="replace")
         yield from (reason for reason, test in _RAW.items() if test.search(text))
     yield _FOREIGN if made is None else "is not what its cells make"
     parts: dict[str, list[str]] = {}
@@ -315,9 +316,12 @@ def _file(path: Path, made: str | None, registered: set[str]) -> Iterator[str]:
         yield from (f"{name}: {fault}" if name else fault for fault in reason)
 
 
-def _is_index(path: Path, text: str) -> bool:
-    """Tell whether a page is the list of scopes, which has no number of its own."""
-    return path.name == INDEX and index_of(path.parent) == text
+def _index(path: Path) -> str:
+    """Return the list of scopes, which has no number of its own, as it would be there; or none."""
+    try:
+        return index_of(path.parent) if path.name == INDEX else ""
+    except Exception:  # what it lists cannot be read, as is said there
+        return ""
 
 
 _FOREIGN = "was not written by tfeval release"
