@@ -94,6 +94,14 @@ def test_a_second_edition_one_family_apart_says_the_same(done, cells, tmp_path):
     assert len(shown) > 50 and (shown["value"] == shown["value_second"]).all()
 
 
+def test_a_release_again_is_the_same_to_the_byte(done, tmp_path):
+    """One that was stopped once its numbers were in the ledger is repeated so."""
+    second = release(tmp_path / "reports", tmp_path / "outside2", tmp_path / "ledger")
+    first, other = ({path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
+                    for folder in (done.outside, second.outside))  # fmt: skip
+    assert first == other and (second.name, second.checker.name) == ("0002", "0002")
+
+
 def test_the_checkers_folder_is_what_the_viewer_reads(done):
     # As sacro/models.py of AI-SDC/SACRO-Viewer reads it.
     folder = done.checker
@@ -251,6 +259,16 @@ def test_a_ledger_knows_the_tables_that_it_released(done):
     assert faults(done.outside, ledger) == []
     register.iloc[::-1].to_csv(done.outside / "national" / "cells.csv", index=False)
     assert any("a table of cells that the ledger" in one for one in faults(done.outside, ledger))
+
+
+def test_what_is_missing_or_differs_in_ends_of_lines_is_found(done):
+    folder = done.outside / "national"
+    (folder / "North_East.html").unlink()
+    page = folder / "index.html"
+    page.write_bytes(page.read_bytes().replace(b"\n", b"\r\n"))
+    told = faults(done.outside)
+    assert "national/North_East.html: is not there, or is no file" in told
+    assert "national/index.html: is not what its cells make" in told
 
 
 def test_what_does_not_belong_is_found(done):

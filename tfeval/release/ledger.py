@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tfeval.errors import DataError, TfevalError
+from tfeval.errors import DataError, ParameterError, TfevalError
 from tfeval.records.private import open_to_others, write_private, written_whole
 from tfeval.release.combinations import HEAPS, Combinations, heaps_of
 from tfeval.report.cells import FEW, are_sets, read_archive
@@ -257,12 +257,12 @@ class Ledger:
         packed = io.BytesIO()
         np.savez_compressed(packed, told=np.array(json.dumps(record)), members=_joined(parts),
                             starts=np.cumsum([0, *(len(one) for one in parts)]))  # fmt: skip
-        path = self.folder / RELEASES / f"{name}.npz"
-        if path.exists():  # nothing here was held to it
+        try:
+            write_private(self.folder / RELEASES / f"{name}.npz", packed.getvalue())
+        except ParameterError:  # nothing here was held to it
             raise TfevalError(
                 f"Another release came into {self.folder} meanwhile: run the same again."
-            )
-        write_private(path, packed.getvalue())
+            ) from None
         self._releases += 1
         self.tables |= self._new_tables
         self._new, self._new_tables = [], {}

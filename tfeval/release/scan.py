@@ -93,29 +93,20 @@ def faults(folder: Path, ledger: Ledger | None = None, *, proved: bool = False) 
     if not folder.is_dir():
         raise TfevalError(f"There is no folder {folder} to check.")
     problems = [f".: {fault}" for fault in _mode(folder)]
+    try:
+        paths = sorted(folder.rglob("*"))
+    except (RecursionError, OSError):
+        return [".: cannot be looked through: folders lie too deep within folders"]
     made: dict[Path, str] = {}
     registered: set[str] = set()
-    for path in sorted(folder.rglob(REGISTER)):
-        where = path.relative_to(folder)
-        try:
-            register, about = read_register(path), read_about(path.with_name(ABOUT))
-            reasons = [*_cells(register, ledger)]
-            reasons += [] if proved else _proof(path, register, about, ledger)
-            choices = [*choice_faults(about)]
-            own = {} if choices else files_of(register, about)
-        except Exception as fault:  # whatever a table that nobody released makes of it
-            words = str(fault) if isinstance(fault, TfevalError) else _UNREAD
-            problems.append(f"{where}: {words}")
-            continue
-        made |= {path.with_name(name): text for name, text in own.items()}
-        registered |= {value.lstrip("-") for name in ("value", "low", "high", "error")
-                       for value in register[name]}  # fmt: skip
-        problems += [f"{where}: {fault}" for fault in reasons]
-        words = "\n".join(f"{name} {value}" for name, value in about.items())
-        choices += [f"what looks like a {kind}" for kind in _identifiers(words)]
-        choices += [_PLACE] * bool(_PATH.search(words))
-        problems += [f"{where.with_name(ABOUT)}: {fault}" for fault in choices]
-    for path in sorted(folder.rglob("*")):
+    for path in (one for one in paths if one.name == REGISTER):
+        own, numbers, reasons = _table(path, ledger, proved=proved)
+        made |= own
+        registered |= numbers
+        problems += [f"{one.relative_to(folder)}: {fault}" for one, fault in reasons]
+    wanted = {folder / INDEX: "", **made}
+    problems += [f"{one.relative_to(folder)}: {_LACKING}" for one in wanted if not one.is_file()]
+    for path in paths:
         name = path.relative_to(folder)
         problems += [f"{name}: {fault}" for fault in _mode(path)]
         problems += [f"{name}: its name looks like a {kind}" for kind in _identifiers(path.name)]
@@ -123,7 +114,31 @@ def faults(folder: Path, ledger: Ledger | None = None, *, proved: bool = False) 
             problems.append(f"{name}: {_FOREIGN}")
         if path.is_file() and not path.is_symlink():
             problems += [f"{name}: {fault}" for fault in _file(path, made.get(path), registered)]
-    return problems
+    # A file's name may hold ends of lines.
+    return ["".join(one if one.isprintable() else "?" for one in fault) for fault in problems]
+
+
+def _table(
+    path: Path, ledger: Ledger | None, *, proved: bool
+) -> tuple[dict[Path, str], set[str], list[tuple[Path, str]]]:
+    """Return what a table of cells makes, its numbers, and what is wrong with it, by file."""
+    about_path = path.with_name(ABOUT)
+    try:
+        register, about = read_register(path), read_about(about_path)
+        wrong = [(path, fault) for fault in _cells(register, ledger)]
+        if not proved:
+            wrong += [(path, fault) for fault in _proof(path, register, about, ledger)]
+        choices = [*choice_faults(about)]
+        made = {} if choices else files_of(register, about)
+    except Exception as fault:  # whatever a table that nobody released makes of it
+        return {}, set(), [(path, str(fault) if isinstance(fault, TfevalError) else _UNREAD)]
+    words = "\n".join(f"{name} {value}" for name, value in about.items())
+    choices += [f"what looks like a {kind}" for kind in _identifiers(words)]
+    choices += [_PLACE] * bool(_PATH.search(words))
+    columns = register[["value", "low", "high", "error"]]
+    return ({path.with_name(name): text for name, text in made.items()},
+            {value.lstrip("-") for value in columns.to_numpy().ravel()},
+            [*wrong, *((about_path, fault) for fault in choices)])  # fmt: skip
 
 
 def choice_faults(about: Mapping[str, str]) -> Iterator[str]:
@@ -325,7 +340,7 @@ def _index(path: Path) -> str:
 
 
 _FOREIGN = "was not written by tfeval release"
-_UNREAD = "cannot be read"
+_UNREAD, _LACKING = "cannot be read", "is not there, or is no file"
 _PLACE, _PACKED = "a path of a machine", "embedded data or a script"
 #: Looked for in a file's source.
 _RAW = {_PLACE: _PATH, _PACKED: _EMBEDDED}
