@@ -90,7 +90,8 @@ def read_cells(path: Path) -> Cells:
     try:
         content, arrays = read_archive(path, "families", "members", "starts")
         frame = _typed(pd.DataFrame(content["rows"], columns=list(COLUMNS)))
-        made = Cells(frame, *arrays, about={**content["about"]})
+        families, members, starts = arrays
+        made = Cells(frame, families, members, starts, {**content["about"]})
         whole = _is_whole(made)
     except Exception:  # whatever a library says of what is no such table
         whole = False
