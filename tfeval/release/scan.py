@@ -6,7 +6,6 @@ import os
 import re
 import stat
 import unicodedata
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -214,6 +213,8 @@ def near(register: pd.DataFrame, *, earlier: bool) -> Iterator[str]:
     none but those of fewer than ten are protected.
     """
     frame = _as_read(register)
+    if frame.loc[frame["shown"], "released"].isna().any():
+        return  # what is no number is a fault of its own
     region = frame["parent"].where(frame["level"] == "authority", frame["area"])
     alike = frame.groupby([region, frame["arm"], frame["released"]])["id"].transform("size")
     frame["unit"] += (alike.fillna(1.0) - 1.0 + earlier) * FEW / REACH
@@ -324,7 +325,7 @@ def _file(path: Path, made: str | None, registered: set[str]) -> Iterator[str]:
         yield from kept_aside(path)
         for name, text in parts_of(path):
             parts.setdefault(name, []).append(text)
-    except (ValueError, OSError, RuntimeError, zipfile.BadZipFile, RecursionError):
+    except Exception:  # whatever a library says of a damaged file
         yield "cannot be looked through"
     for name, texts in parts.items():
         reason = _lines("\n".join(texts), registered, formulas=path.suffix.lower() in _TABLES)

@@ -315,22 +315,14 @@ def is_current(folder: Path, rests_on: Mapping[str, Any]) -> bool:
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
     """Return a folder's manifest, None if it has none that can be read."""
-    path, kinds = folder / MANIFEST, _KINDS
-    try:
-        # To open a pipe would wait for somebody to write.
-        manifest = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-    except (OSError, ValueError, RecursionError):
+    try:  # to open a pipe would wait for somebody to write
+        manifest: Any = (path := folder / MANIFEST).is_file() and json.loads(path.read_bytes())
+        texts = [manifest[name] for name in ("notebook", "title", "scope", "status")]
+        parts = [{**manifest[name]} for name in ("rests_on", "outputs", "parameters")]
+        whole = all("value" in {**one} for one in parts[-1].values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    if not isinstance(manifest, dict):
-        return None
-    whole = all(isinstance(manifest.get(name), kind) for name, kind in kinds.items()) and all(
-        isinstance(one, dict) and "value" in one for one in manifest["parameters"].values()
-    )
-    return manifest if whole else None
-
-
-_KINDS = {"notebook": str, "title": str, "scope": str, "status": str, "parameters": dict,
-          "rests_on": dict, "outputs": dict}  # fmt: skip
+    return manifest if whole and {*map(type, texts)} == {str} else None
 
 
 def put_in_place(stage: Path, folder: Path) -> None:
