@@ -151,6 +151,22 @@ def spoilt_database(change: Callable[[bytes], bytes]) -> Spoil:
     return spoil
 
 
+def logged(change: Callable[[bytes], bytes] = bytes) -> Spoil:
+    """Return what leaves a row in the log beside a database, as a writer that was killed does."""
+
+    def spoil(folder: Path) -> Path:
+        path, apart = Path(str(database()(folder))), folder.with_suffix(".open")
+        with duckdb.connect(str(path)) as connection:
+            connection.execute("INSERT INTO people FROM people LIMIT 1")
+            log = path.with_name(f"{path.name}.wal")
+            shutil.copy(log, apart)
+        log.write_bytes(change(apart.read_bytes()))
+        apart.unlink()
+        return path
+
+    return spoil
+
+
 def sqlite(path: Path) -> Path:
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE people (person_id)")
@@ -197,6 +213,7 @@ def moved(change: Callable[[Path, Path], object]) -> Spoil:
 
 READ, FAULT = "No fault found", "kinds of fault"
 LINES = "cannot be read as csv from line"
+LOGGED = "is not whole: what was written last is in"
 WHOLE = "cannot be read as parquet: see that the file is whole"
 TWICE = "names a column twice or not at all"
 NO_NAMES = "does not begin with the names of its columns"
@@ -389,6 +406,10 @@ KINDS: dict[str, tuple[Spoil, str]] = {
     "two schemas": (database("CREATE SCHEMA x", "CREATE TABLE x.people AS FROM people LIMIT 2"),
                     READ),
     "a quote in its name": (database('ALTER TABLE people RENAME TO "People ""x"'), FAULT),
+    "a log beside it": (logged(), LOGGED),
+    "half a log beside it": (logged(lambda held: held[: len(held) // 2]), LOGGED),
+    "anything for a log": (logged(lambda _: WHO.encode()), LOGGED),
+    "an empty log beside it": (logged(lambda _: b""), FAULT),
     "nothing in it": (spoilt_database(lambda _: b""), "is not a DuckDB file|missing table|empty"),
     "of another maker": (lambda folder: sqlite(folder.with_suffix(".duckdb")), "not a DuckDB file"),
     "half of it": (spoilt_database(lambda held: held[: len(held) // 2]), f"{ENDS}|tfeval: "),
@@ -442,7 +463,8 @@ QUICK = ("a column twice", "an optional column twice", "a name with a zero byte"
          "numbers past all", "a name that is a row, over one", "text that is none",
          "a zero byte in a word", "altered",
          "a pipe among parts", "folders that contradict", "about.json a loop",
-         "a view that fails late", "midnights of London", "in two")  # fmt: skip
+         "a view that fails late", "midnights of London", "in two",
+         "half a log beside it", "anything for a log")  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", QUICK)

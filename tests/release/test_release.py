@@ -23,7 +23,7 @@ from tfeval.release.ledger import Ledger
 from tfeval.release.pages import read_register, register_of
 from tfeval.release.release import Release, _name_outside, release
 from tfeval.release.released import release_cells
-from tfeval.release.scan import _about, faults, near
+from tfeval.release.scan import choice_faults, faults, near
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +92,14 @@ def test_a_second_edition_one_family_apart_says_the_same(done, cells, tmp_path):
     both = tables[0].join(tables[1], rsuffix="_second")
     shown = both[both["shown"].eq("yes") & both["shown_second"].eq("yes")]
     assert len(shown) > 50 and (shown["value"] == shown["value_second"]).all()
+
+
+def test_a_release_again_is_the_same_to_the_byte(done, tmp_path):
+    """One that was stopped once its numbers were in the ledger is repeated so."""
+    second = release(tmp_path / "reports", tmp_path / "outside2", tmp_path / "ledger")
+    first, other = ({path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
+                    for folder in (done.outside, second.outside))  # fmt: skip
+    assert first == other and (second.name, second.checker.name) == ("0002", "0002")
 
 
 def test_the_checkers_folder_is_what_the_viewer_reads(done):
@@ -198,10 +206,10 @@ def test_choices_that_are_none_are_found(done):
 def test_a_choice_is_as_the_chapters_write_it():
     good = {"horizon": "12", "earlier": "no", "optimism_bias": "B=0.2",
             "optimism_bias_source": "a source that is told inside"}  # fmt: skip
-    assert list(_about(good)) == []
+    assert list(choice_faults(good)) == []
     for name, value in (("horizon", " 12 "), ("earlier", "Smith"), ("optimism_bias", "B = 0.2"),
                         ("optimism_bias_source", "=1+1")):  # fmt: skip
-        assert "cannot have" in next(_about(good | {name: value})), name
+        assert "cannot have" in next(choice_faults(good | {name: value})), name
 
 
 def test_complements_are_found(done):
@@ -251,6 +259,16 @@ def test_a_ledger_knows_the_tables_that_it_released(done):
     assert faults(done.outside, ledger) == []
     register.iloc[::-1].to_csv(done.outside / "national" / "cells.csv", index=False)
     assert any("a table of cells that the ledger" in one for one in faults(done.outside, ledger))
+
+
+def test_what_is_missing_or_differs_in_ends_of_lines_is_found(done):
+    folder = done.outside / "national"
+    (folder / "North_East.html").unlink()
+    page = folder / "index.html"
+    page.write_bytes(page.read_bytes().replace(b"\n", b"\r\n"))
+    told = faults(done.outside)
+    assert "national/North_East.html: is not there, or is no file" in told
+    assert "national/index.html: is not what its cells make" in told
 
 
 def test_what_does_not_belong_is_found(done):
@@ -307,7 +325,7 @@ def test_what_cannot_be_released_is_refused(reports, tmp_path):
     path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(TfevalError, match="not as its page made it"):
         release(reports, tmp_path / "outside", tmp_path / "ledger")
-    path.unlink()
+    shutil.rmtree(path.parent)
     with pytest.raises(TfevalError, match=r"No page .* has cells"):
         release(reports, tmp_path / "outside", tmp_path / "ledger")
     assert not (tmp_path / "outside").exists()

@@ -18,13 +18,11 @@ from tfeval.programme.authority_codes import renamed_codes
 from tfeval.records.between_rows import relations
 from tfeval.records.folders import spelt_otherwise
 from tfeval.records.identifiers import (
-    as_text,
     count_kinds,
     identifying_names,
     plain_names,
     scanned_columns,
     shown_name,
-    suspect,
 )
 from tfeval.records.relations import read_as
 from tfeval.records.schema import TABLES, Column
@@ -242,7 +240,7 @@ def check_records(
     faults: set[Fault] = {one for one in _shape(extract) if only is None or one.table in only}
     rows: dict[str, int] = {}
     for name in checked:
-        for part in (_row_faults(extract, name, rows), _identifiers(name, extract.sent[name]),
+        for part in (_row_faults(extract, name, rows), _identifiers(extract, name, rows),
                      _between_rows(extract, name)):  # fmt: skip
             faults |= _to_its_end(name, part)
     return CheckReport(
@@ -359,17 +357,27 @@ def _row_faults(records: Records, name: str, rows: dict[str, int]) -> Iterator[F
             yield Fault(name, column, kind, int(number), _ADVICE.get(kind, ""))
 
 
-def _identifiers(name: str, raw: ibis.Table) -> Iterator[Fault]:
-    for column in scanned_columns(name, raw):
-        # Each value once: patterns cost more than grouping, and a person has many rows.
-        values = raw.group_by(raw[column].name("value")).aggregate(times=raw.count())
-        doubtful = values.filter(suspect(as_text(values.value)))
-        for kind, rows in count_kinds(doubtful, name, column).items():
-            yield Fault(name, shown_name(column), f"looks like a {kind}", rows, _PSEUDONYMISE)
+def _identifiers(records: Records, name: str, rows: Mapping[str, int]) -> Iterator[Fault]:
+    raw = records.sent[name]
+    columns, many = scanned_columns(name, raw), _AT_ONCE // max(rows.get(name, _AT_ONCE), 1)
+    # A question takes its time however few rows there are. Not every database can stack columns.
+    size = min(max(many, 1), _MOST_COLUMNS) if records.connection.name == "duckdb" else 1
+    for begin in range(0, len(columns), size):
+        for column, kinds in count_kinds(raw, name, columns[begin : begin + size]).items():
+            for kind, number in kinds.items():
+                yield Fault(name, shown_name(column), f"looks like a {kind}", number,
+                            _PSEUDONYMISE)  # fmt: skip
+
+
+#: How many values are looked at in one question at most, and of how many columns.
+_AT_ONCE, _MOST_COLUMNS = 2_000_000, 250
 
 
 def _between_rows(records: Records, name: str) -> Iterator[Fault]:
     tables = {one: records.rows(one) for one in records.tables}
+    # Columns of no table cost as much to put into a question as others do.
+    tables = {one: rows.select([column for column in rows.columns if column in TABLES[one].columns])
+              for one, rows in tables.items()}  # fmt: skip
     for column, kind, count in relations(name, tables):
         rows = records.connection.to_pyarrow(count).as_py()
         if rows:

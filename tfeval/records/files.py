@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import os
 import zlib
 from contextlib import suppress
 from difflib import get_close_matches
@@ -119,6 +120,24 @@ def encoding_of(path: Path) -> str:
                 return "WINDOWS-1252"
             block = stream.read(_BLOCK)
     return ""
+
+
+def refuse_log(path: Path) -> None:
+    """Refuse a DuckDB file beside which lies what was written to it last.
+
+    DuckDB reads as much of such a log as it can, and says nothing of the rest.
+
+    Raises
+    ------
+    DataError
+        If there is one that is not empty.
+    """
+    log = path.with_name(f"{path.name}.wal")
+    if os.path.lexists(log) and not (log.is_file() and not log.stat().st_size):
+        raise DataError(
+            f"{path.name} is not whole: what was written last is in {log.name}. Open it in DuckDB, "
+            "run CHECKPOINT and close it; or give a copy made once it is closed."
+        )
 
 
 def database_cure(name: str, fault: Exception) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import ibis
 
@@ -257,19 +257,31 @@ def _in_first_rows(name: str, table: ibis.Table) -> Iterator[tuple[str, str]]:
             yield column, " or ".join(kinds)
 
 
-def count_kinds(values: ibis.Table, name: str, column: str) -> dict[str, int]:
-    """Return how many rows look like each kind of real identifier, kinds without any left out.
+def count_kinds(
+    table: ibis.Table, name: str, columns: Sequence[str]
+) -> dict[str, dict[str, int]]:  # fmt: skip
+    """Return how many rows of each column look like each kind of real identifier, in one question.
 
     Parameters
     ----------
-    values : ibis.Table
-        `value`, those that are suspect alone, and `times` that it comes.
-    name, column : str
-        Of what table and column: values that the schema knows are no identifiers.
+    table : ibis.Table
+        As it came.
+    name : str
+        Of the table: values that the schema knows are no identifiers.
+    columns : sequence of str
+        Several need a database that has arrays of records, as DuckDB does.
     """
-    texts = values.mutate(value=as_text(values.value)).to_pyarrow()
-    pairs = zip(texts["value"].to_pylist(), texts["times"].to_pylist(), strict=True)
-    return _tallied(pairs, name, column)
+    texts = table.select(**{str(at): as_text(table[one]) for at, one in enumerate(columns)})
+    if len(columns) > 1:
+        texts = texts.pivot_longer(list(texts.columns), names_to="at", values_to="value")
+    else:
+        texts = texts.select(at=ibis.literal("0"), value=texts["0"])
+    # Each value once: patterns cost more than grouping, and a person has many rows.
+    values = texts.group_by("at", "value").aggregate(times=texts.count())
+    places = dict[str, list[tuple[str | None, int]]]()
+    for row in values.filter(suspect(values.value)).to_pyarrow().to_pylist():
+        places.setdefault(columns[int(row["at"])], []).append((row["value"], row["times"]))
+    return {column: _tallied(pairs, name, column) for column, pairs in places.items()}
 
 
 def _tallied(pairs: Iterable[tuple[str | None, int]], name: str, column: str) -> dict[str, int]:

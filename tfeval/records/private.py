@@ -45,6 +45,7 @@ def written_whole(*targets: Path, private: bool = False) -> Iterator[list[Path]]
     for target in targets:
         if os.path.lexists(target):
             raise TfevalError(f"{target} exists already: remove it, or choose another folder.")
+    for target in targets:
         with _saying_why(target):
             _make_parents(target, private)
     drafts = [target.with_name(f".{target.name}-{uuid.uuid4().hex[:12]}") for target in targets]

@@ -21,7 +21,7 @@ from ibis.common.exceptions import TableNotFound
 
 from tfeval.display.rich import Rich
 from tfeval.errors import DataError, ParameterError, in_own_words, suggest
-from tfeval.records.files import almost_tables, database_cure, in_schemas
+from tfeval.records.files import almost_tables, database_cure, in_schemas, refuse_log
 from tfeval.records.folders import ABOUT, contents, read_folder, spelt_otherwise
 from tfeval.records.identifiers import refuse_identifiers
 from tfeval.records.private import duckdb_connection
@@ -398,6 +398,7 @@ def connect(
         return _from_folder(path, engine)
     if not path.is_file():
         raise DataError(f"There is no extract {path.name}: give a folder or a DuckDB file.")
+    refuse_log(path)
     try:
         connection = duckdb_connection(path, memory_limit=memory_limit, spill_to=spill_to)
     except Exception as fault:

@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 
 from tfeval.display.tables import THRESHOLD
-from tfeval.records.private import written_whole
 from tfeval.release.keys import DOMINANCE, REACH
 from tfeval.release.released import SECONDARY, SMALL, Released
 
@@ -39,7 +38,7 @@ def write_checker(
     Parameters
     ----------
     folder : Path
-        A new folder, inside.
+        An empty folder, inside.
     released : mapping of str to Released
         By report.
     outside : Path
@@ -50,26 +49,25 @@ def write_checker(
         Titles of pages that are not released.
     """
     results: dict[str, Any] = {}
-    with written_whole(folder, private=True) as (draft,):
-        (draft / "checksums").mkdir()
-        for scope, one in released.items():
-            frame = _inside(one)
-            for kind in _TABLES:
-                own = frame[frame["kind"] == kind].reset_index(drop=True)
-                if len(own):
-                    uid = f"{scope}_{kind}"
-                    _write(draft, f"{uid}.csv", own[_INSIDE].to_csv(index=True))
-                    results[uid] = _result(uid, kind, own, name)
-        hashes = {path.relative_to(outside).as_posix(): _sha256(path)
-                  for path in sorted(outside.rglob("*")) if path.is_file()}  # fmt: skip
-        record = {"release": name, "outside": hashes, "stays_inside": list(stays),
-                "not_covered": _NOT_COVERED}  # fmt: skip
-        _write(draft, "release.txt", json.dumps(record, indent=1))
-        results["release"] = _custom(name)
-        content = {"version": _VERSION, "results": results}
-        (draft / "results.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
-        config = {"safe_threshold": THRESHOLD, "safe_p_percent": 1 / DOMINANCE}
-        (draft / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (folder / "checksums").mkdir()
+    for scope, one in released.items():
+        frame = _inside(one)
+        for kind in _TABLES:
+            own = frame[frame["kind"] == kind].reset_index(drop=True)
+            if len(own):
+                uid = f"{scope}_{kind}"
+                _write(folder, f"{uid}.csv", own[_INSIDE].to_csv(index=True))
+                results[uid] = _result(uid, kind, own, name)
+    hashes = {path.relative_to(outside).as_posix(): _sha256(path)
+              for path in sorted(outside.rglob("*")) if path.is_file()}  # fmt: skip
+    record = {"release": name, "outside": hashes, "stays_inside": list(stays),
+              "not_covered": _NOT_COVERED}  # fmt: skip
+    _write(folder, "release.txt", json.dumps(record, indent=1))
+    results["release"] = _custom(name)
+    content = {"version": _VERSION, "results": results}
+    (folder / "results.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+    config = {"safe_threshold": THRESHOLD, "safe_p_percent": 1 / DOMINANCE}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
 
 
 _NOT_COVERED = [

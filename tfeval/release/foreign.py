@@ -43,7 +43,7 @@ _ASIDE = {"comment": "a comment", "docProps/custom": "properties of its own",
           "pivotCache": "data behind a table", "revision": "changes kept"}  # fmt: skip
 _PDF = {"/EmbeddedFile": "a file within it", "/JavaScript": "a script", "/Author": "who made it",
         "/Image": "a picture", "/Annots": "a comment"}  # fmt: skip
-#: One packed part is not unpacked beyond this, in bytes.
+#: No file is unpacked beyond this, in bytes.
 _MOST = 50_000_000
 
 Part = tuple[str, str]
@@ -93,8 +93,8 @@ def kept_aside(path: Path) -> Iterator[str]:
 
 def _in_book(path: Path) -> Iterator[str]:
     with zipfile.ZipFile(path) as archive:
-        for item in archive.infolist():
-            text = _unzipped(archive, item)
+        for item in _items(archive):
+            text = archive.read(item).decode("utf-8", "replace")
             reasons = [reason for start, reason in _ASIDE.items() if start in item.filename]
             reasons += [reason for reason, test in _WITHIN.items() if test.search(text)]
             yield from (f"{item.filename}: {reason}" for reason in reasons)
@@ -132,16 +132,17 @@ def _flat(content: Any) -> Iterator[str]:
         yield str(content)
 
 
-def _unzipped(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> str:
-    if item.file_size > _MOST:
-        raise ValueError(item.filename)
-    return archive.read(item).decode("utf-8", "replace")
+def _items(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    items = archive.infolist()
+    if sum(item.file_size for item in items) > _MOST:
+        raise ValueError(archive.filename)
+    return items
 
 
 def _book(path: Path) -> Iterator[Part]:
     with zipfile.ZipFile(path) as book:
-        for item in book.infolist():
-            text = _unzipped(book, item)
+        for item in _items(book):
+            text = book.read(item).decode("utf-8", "replace")
             if item.filename.endswith((".xml", ".rels")):
                 # Numbers of cells, text and properties; those of the layout are attributes.
                 text = html.unescape(re.sub(r"<[^>]*>", "\n", text))
@@ -150,12 +151,15 @@ def _book(path: Path) -> Iterator[Part]:
 
 def _pdf(content: bytes) -> Iterator[Part]:
     """Yield the text strings of a PDF: of its pages, outlines and properties."""
-    packed = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", content, re.DOTALL)
+    packed, room = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", content, re.DOTALL), _MOST
     for one in [content, *packed]:
         text = one
         if one is not content:
             with suppress(zlib.error):
-                text = zlib.decompressobj().decompress(one, _MOST)
+                text = zlib.decompressobj().decompress(one, room + 1)
+            room -= len(text)
+        if room < 0:
+            raise ValueError("stream")
         words = [_pdf_string(raw) for raw in re.findall(rb"\(((?:\\.|[^()\\])*)\)", text)]
         words += [bytes.fromhex(raw.decode()).decode("utf-16-be", "replace")
                   for raw in re.findall(rb"<((?:[0-9A-Fa-f]{4})+)>", text)]  # fmt: skip

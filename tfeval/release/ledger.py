@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import os
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from tfeval.errors import DataError, TfevalError
+from tfeval.errors import DataError, ParameterError, TfevalError
 from tfeval.records.private import open_to_others, write_private, written_whole
 from tfeval.release.combinations import HEAPS, Combinations, heaps_of
-from tfeval.report.cells import FEW
+from tfeval.report.cells import FEW, are_sets, read_archive
 
 KEY, RELEASES = "key", "releases"
 _BYTES = 32
@@ -66,39 +68,57 @@ class Ledger:
         self._values: dict[str, set[tuple[float, float, str]]] = {}
         self._earlier: dict[str, Combinations] = {}
         self._new: list[tuple[str, np.ndarray, dict[str, Any]]] = []
-        #: Hashes of the tables of cells that left, which linear programmes proved.
-        self.tables: set[str] = set()
-        self._new_tables: list[str] = []
+        #: Hashes of the tables of cells that left, which linear programmes proved, and whether
+        #: numbers of earlier releases stood in each.
+        self.tables: dict[str, bool | None] = {}
+        self._new_tables: dict[str, bool] = {}
         self._releases = 0
         if folder is None:
             self.key = secrets.token_bytes(_BYTES)
             return
-        if not folder.exists():
+        if not os.path.lexists(folder):
             with written_whole(folder, private=True) as (draft,):
                 write_private(draft / KEY, secrets.token_hex(_BYTES))
                 (draft / RELEASES).mkdir()
-        for path in (folder, folder / KEY):
-            if not path.exists():
-                raise TfevalError(f"{folder} is no ledger of releases: it has no {KEY}.")
+        parts = {"folder": folder, KEY: folder / KEY, RELEASES: folder / RELEASES}
+        for name, path in parts.items():
+            if not (path.is_file() if name == KEY else path.is_dir()):
+                raise TfevalError(f"{folder} is no ledger of releases: it has no {name}.")
             if open_to_others(path):
                 raise TfevalError(f"{path} is open to others than its owner: chmod go= it first.")
-        self.key = bytes.fromhex((folder / KEY).read_text(encoding="utf-8"))
-        for path in sorted((folder / RELEASES).glob("*.npz")):
-            self._read(path)
-            self._releases = int(path.stem) if path.stem.isdigit() else self._releases + 1
+        self.key = _key_in(folder / KEY)
+        names = {path.name for path in (folder / RELEASES).glob("[!.]*")}
+        for name in (_name_of(number) for number in range(1, len(names) + 1)):
+            if name not in names:
+                raise DataError(
+                    f"{folder / RELEASES} lacks {name}, or has what is no release: put back the "
+                    "ledger's copy of it."
+                )
+            self._read(folder / RELEASES / name)
+            self._releases += 1
 
     def _read(self, path: Path) -> None:
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                record = json.loads(str(archive["told"]))
-                rows = record["numbers"]
-                members, starts = archive["members"], archive["starts"]
-        except (OSError, ValueError, KeyError):
-            raise DataError(f"{path} cannot be read: put back the ledger's copy of it.") from None
-        self.tables |= set(record.get("tables", ()))
-        for row in rows:
-            place = row["set"]
-            families = members[starts[place] : starts[place + 1]]
+            record, (members, starts) = read_archive(path, "members", "starts")
+            if not are_sets(members, starts) or record.get("key", own := _mark(self.key)) != own:
+                raise ValueError(path.name)
+            self._take_all(record, members, starts)
+        except Exception:  # whatever is wrong with it
+            raise DataError(
+                f"{path} cannot be read, or was made with another key: put back the ledger's copy."
+            ) from None
+
+    def _take_all(
+        self, record: Mapping[str, Any], members: np.ndarray, starts: np.ndarray
+    ) -> None:  # fmt: skip
+        tables = record.get("tables", ())
+        # An older ledger does not say which had numbers of earlier releases.
+        self.tables |= tables if isinstance(tables, dict) else dict.fromkeys(tables)
+        for row in record["numbers"]:
+            place = range(len(starts) - 1).index(row["set"])
+            families = members[starts[place] : starts[place + 1]].astype(np.uint64)
+            if row["released"] is not None:
+                _ = float(row["released"]), float(row["unit"]), float(row["error"] or 0.0)
             self._take(row["number"], families, row)
             if row["released"] is not None:
                 group = str(row.get("group", row["number"]))
@@ -200,13 +220,22 @@ class Ledger:
         """Note that a number of this release was hidden after all, for the sake of others."""
         row |= dict.fromkeys(("released", "unit", "error"))
 
-    def add_table(self, table: str) -> None:
-        """Note the hash of a table of cells that is released."""
-        self._new_tables.append(table)
+    def add_table(self, table: str, earlier: bool) -> bool:
+        """Note the hash of a table of cells, and whether numbers of earlier releases stand in it.
+
+        Returns
+        -------
+        bool
+            Whether they did when it first left: again, it says nothing else. So what was stopped
+            between the ledger and its end is, when repeated, as if it had not been.
+        """
+        before = self.tables.get(table)
+        self._new_tables[table] = earlier if before is None else before
+        return self._new_tables[table]
 
     def next_release(self) -> str:
         """Return the name of the release that `save` will keep."""
-        return f"{self._releases + 1:04d}"
+        return _name_of(self._releases + 1).removesuffix(".npz")
 
     def save(self) -> str:
         """Keep what was added; return the release's name."""
@@ -224,19 +253,19 @@ class Ledger:
             kept = {name: one for name, one in row.items() if name != "new"}
             rows.append({**kept, "number": number, "set": sets[own]})
         record = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "numbers": rows,
-                  "tables": self._new_tables}  # fmt: skip
+                  "tables": self._new_tables, "key": _mark(self.key)}  # fmt: skip
         packed = io.BytesIO()
         np.savez_compressed(packed, told=np.array(json.dumps(record)), members=_joined(parts),
                             starts=np.cumsum([0, *(len(one) for one in parts)]))  # fmt: skip
-        path = self.folder / RELEASES / f"{name}.npz"
-        if path.exists():  # nothing here was held to it
+        try:
+            write_private(self.folder / RELEASES / f"{name}.npz", packed.getvalue())
+        except ParameterError:  # nothing here was held to it
             raise TfevalError(
                 f"Another release came into {self.folder} meanwhile: run the same again."
-            )
-        write_private(path, packed.getvalue())
+            ) from None
         self._releases += 1
-        self.tables |= set(self._new_tables)
-        self._new, self._new_tables = [], []
+        self.tables |= self._new_tables
+        self._new, self._new_tables = [], {}
         return name
 
 
@@ -249,6 +278,25 @@ def error_words(error: float | None) -> str:
     ('0.0625', '')
     """
     return "" if error is None or not np.isfinite(error) else f"{error:.4g}"
+
+
+def _name_of(number: int) -> str:
+    return f"{number:04d}.npz"
+
+
+def _key_in(path: Path) -> bytes:
+    try:
+        key = bytes.fromhex(path.read_text(encoding="ascii"))
+    except ValueError:
+        key = b""
+    if len(key) != _BYTES:  # a part of it would round, and know families, by other numbers
+        raise DataError(f"{path} is not the key of a ledger: put back the ledger's copy of it.")
+    return key
+
+
+def _mark(key: bytes) -> str:
+    """Return what tells a key from others, and is none."""
+    return hashlib.blake2b(RELEASES.encode(), digest_size=8, key=key).hexdigest()
 
 
 def _joined(parts: Iterable[np.ndarray]) -> np.ndarray:

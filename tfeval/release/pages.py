@@ -15,7 +15,6 @@ import pandas as pd
 
 import tfeval.report
 from tfeval.display import release_words as words
-from tfeval.display.tables import THRESHOLD
 from tfeval.errors import TfevalError
 from tfeval.programme.claims import authorities
 from tfeval.release.chapters import Pages, pages_made
@@ -37,7 +36,7 @@ _ENGLAND, _AUTHORITY = "england", "authority"
 
 def register_of(released: Released) -> pd.DataFrame:
     """Return the table of what leaves, all as text."""
-    names, whole = authorities(), _adds_up(released.frame)
+    names = authorities()
     rows = []
     for row in released.frame.to_dict("records"):
         own: dict[str, Any] = {name: row.get(name, "") for name in COLUMNS}
@@ -46,7 +45,6 @@ def register_of(released: Released) -> pd.DataFrame:
         own |= {
             "id": "|".join(map(str, (row["number"], row["months"], row["arm"], row["area"]))),
             "name": names.get(row["area"], row["area"]),
-            "parent": row["parent"] if whole or row["level"] != "region" else "",
             "value": printed(value, unit, row["kind"]) if shown else "",
             "unit": repr(float(unit)) if shown else "", "error": "", "low": "", "high": "",
         }  # fmt: skip
@@ -60,19 +58,9 @@ def register_of(released: Released) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(str)
 
 
-def _adds_up(frame: pd.DataFrame) -> bool:
-    """Tell whether all families lie in regions, but for a few or none, which look alike.
-
-    Else a reader must not take England for a sum.
-    """
-    counts = frame[frame["kind"].eq("count") & frame["level"].isin(["region", _ENGLAND])]
-    sums = counts.pivot_table("exact", ["number", "when", "arm"], "level", aggfunc="sum")
-    return "region" in sums and bool(((sums[_ENGLAND] - sums["region"]) < THRESHOLD).all())
-
-
 def read_register(path: Path) -> pd.DataFrame:
     """Return a written table of cells, all as text."""
-    frame = _read(path)
+    frame = _read(path) if path.is_file() else pd.DataFrame()  # nobody may write to a pipe
     if list(frame.columns) != list(COLUMNS):
         raise TfevalError(f"{path.name} is no table of released cells: its columns are others.")
     return frame
@@ -84,6 +72,8 @@ def _read(place: Path | io.StringIO) -> pd.DataFrame:
 
 def read_about(path: Path) -> dict[str, str]:
     """Return the choices that a release rests on."""
+    if not path.is_file():
+        raise TfevalError(f"{path.name} is not there, or no file.")
     with path.open(encoding="utf-8", newline="") as stream:
         return {row["name"]: row["value"] for row in csv.DictReader(stream)}
 
@@ -91,10 +81,15 @@ def read_about(path: Path) -> dict[str, str]:
 def files_of(register: pd.DataFrame, about: Mapping[str, str]) -> dict[str, str]:
     """Return every file of one scope, by name: made from the table of cells and nothing else."""
     return {
-        REGISTER: register.to_csv(index=False, lineterminator="\n"),
+        REGISTER: csv_of(register),
         ABOUT: _csv(("name", "value"), about.items()),
         **pages_of(register, about),
     }
+
+
+def csv_of(register: pd.DataFrame) -> str:
+    """Return the table of cells as it is written."""
+    return register.to_csv(index=False, lineterminator="\n")
 
 
 def _csv(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

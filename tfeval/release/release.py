@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import chain, count
@@ -13,11 +14,20 @@ from tfeval.records.private import written_whole
 from tfeval.release.chapters import FREE_TEXT, told, told_as
 from tfeval.release.checker import write_checker
 from tfeval.release.ledger import Ledger
-from tfeval.release.pages import EARLIER, INDEX, REGISTER, count_of, files_of, index_of, register_of
+from tfeval.release.pages import (
+    EARLIER,
+    INDEX,
+    REGISTER,
+    count_of,
+    csv_of,
+    files_of,
+    index_of,
+    register_of,
+)
 from tfeval.release.released import Released, release_cells
-from tfeval.release.scan import faults
+from tfeval.release.scan import choice_faults, faults
 from tfeval.report.cells import FILE, read_cells, together
-from tfeval.report.fingerprint import close_to_others, file_hash, read_manifest
+from tfeval.report.fingerprint import MANIFEST, close_to_others, file_hash, read_manifest
 from tfeval.report.plan import area_folder, slug
 
 CHECKER = "checker"
@@ -72,7 +82,7 @@ def release(reports: Path, outside: Path, ledger: Path) -> Release:
     """
     if not reports.is_dir():
         raise TfevalError(f"There is no folder {reports} of reports.")
-    if outside.resolve().is_relative_to(reports.resolve()):
+    if outside.parent.resolve().is_relative_to(reports.resolve()):
         raise TfevalError(f"{outside} lies inside {reports}, which stays inside: choose another.")
     close_to_others(reports)
     scopes = _scopes(reports)
@@ -82,34 +92,45 @@ def release(reports: Path, outside: Path, ledger: Path) -> Release:
         )
     book = Ledger(ledger)
     made: dict[str, Released] = {}
-    with written_whole(outside, private=True) as (draft,):
+    name = book.next_release()
+    checker = _free(reports / CHECKER / name)
+    # What leaves has its name last: whatever stops a release, all behind it is there.
+    with written_whole(checker, outside, private=True) as (inside, draft):
         pages_of = [(scope, folder) for scope, pages in scopes.items() for folder in pages]
         cells = together((read_cells(folder / FILE) for _, folder in pages_of),
                          [scope for scope, _ in pages_of])  # fmt: skip
         whole = release_cells(cells, book)
         for scope, pages in scopes.items():
             made[scope] = whole.of(scope)
-            (draft / scope).mkdir(mode=0o700)
-            about = _about(_choices(pages[0].parent), made[scope])
-            for name, text in files_of(register_of(made[scope]), about).items():
-                _write(draft / scope / name, text)
-            book.add_table(file_hash(draft / scope / REGISTER))
+            _write_scope(draft / scope, made[scope], pages[0].parent, book)
         _write(draft / INDEX, index_of(draft))
         if wrong := faults(draft, book, proved=True):
             more = f"; and {len(wrong) - _TOLD_FAULTS} more" * (len(wrong) > _TOLD_FAULTS)
             raise ReportError(f"Nothing is released: {'; '.join(wrong[:_TOLD_FAULTS])}{more}.")
-        name = book.next_release()
-        checker = _free(reports / CHECKER / name)
-        write_checker(checker, made, draft, name, stays=_stays(reports))
+        write_checker(inside, made, draft, name, stays=_stays(reports))
         book.save()
     counts = tuple((scope, *count_of(register_of(one))) for scope, one in made.items())
     return Release(outside, checker, name, counts)
 
 
+def _write_scope(folder: Path, released: Released, report: Path, book: Ledger) -> None:
+    """Write what is to leave of one report."""
+    folder.mkdir(mode=0o700)
+    register = register_of(released)
+    _write(folder / REGISTER, csv_of(register))
+    again = bool((released.frame["apart"] >= 0).any())
+    again = book.add_table(file_hash(folder / REGISTER), again)
+    about = _about(_choices(report), released, again)
+    if wrong := [*choice_faults(about)]:
+        raise ReportError(f"Nothing is released: of {report}, {wrong[0]}.")
+    for name, text in files_of(register, about).items():
+        _write(folder / name, text)
+
+
 def _free(folder: Path) -> Path:
     """Return the folder's name, or the next that is free: of another ledger's releases, say."""
     others = (folder.with_name(f"{folder.name}-{number}") for number in count(2))
-    return next(one for one in chain([folder], others) if not one.exists())
+    return next(one for one in chain([folder], others) if not os.path.lexists(one))
 
 
 def _write(path: Path, text: str) -> None:
@@ -121,11 +142,16 @@ def _scopes(reports: Path) -> dict[str, list[Path]]:
     """Return by report the folders of the pages that have cells, as they were made."""
     scopes: dict[str, list[Path]] = {}
     names: dict[str, str] = {}
-    for path in sorted(reports.glob(f"[!.]*/[!.]*/{FILE}")):
-        manifest = read_manifest(path.parent)
-        if manifest is None or manifest["status"] != "ok":
+    for folder in sorted(reports.glob("[!.]*/[!.]*")):
+        path, manifest = folder / FILE, read_manifest(folder)
+        if not (os.path.lexists(path) or os.path.lexists(folder / MANIFEST)):
             continue
-        if manifest["outputs"].get(FILE) != file_hash(path):
+        if manifest is None:
+            raise TfevalError(f"{folder / MANIFEST} cannot be read: run the page again.")
+        known = manifest["outputs"].get(FILE)
+        if manifest["status"] != "ok" or not (known or os.path.lexists(path)):
+            continue
+        if not path.is_file() or known != file_hash(path):
             raise TfevalError(f"{path} is not as its page made it: run the page again.")
         own = path.parent.parent.name
         if own not in names:
@@ -151,12 +177,17 @@ def _name_outside(scope: str, choices: Mapping[str, object], taken: Collection[s
 def _choices(report: Path) -> dict[str, object]:
     """Return the parameters of a report that may leave: first of the pages that have cells."""
     folders = [path.parent for path in sorted(report.glob("*/manifest.json"))]
-    folders.sort(key=lambda folder: not (folder / FILE).exists())
+    with_cells = {folder for folder in folders if (folder / FILE).exists()}
+    folders.sort(key=lambda folder: folder not in with_cells)
     allowed, choices = told(), dict[str, object]()
-    for manifest in filter(None, map(read_manifest, folders)):
-        for name, item in manifest["parameters"].items():
-            if name in allowed:
-                choices.setdefault(name, item["value"])
+    for folder in folders:
+        for name, item in (read_manifest(folder) or {"parameters": {}})["parameters"].items():
+            if name not in allowed:
+                continue
+            if choices.setdefault(name, item["value"]) != item["value"] and folder in with_cells:
+                raise TfevalError(
+                    f"Pages with cells in {report} differ in {name}: run all with one value."
+                )
     return choices
 
 
@@ -166,8 +197,7 @@ def _stays(reports: Path) -> list[str]:
     return sorted({str(one["title"]) for one in manifests if one})
 
 
-def _about(choices: Mapping[str, object], released: Released) -> dict[str, str]:
-    again = bool((released.frame["apart"] >= 0).any())
+def _about(choices: Mapping[str, object], released: Released, again: bool) -> dict[str, str]:
     return {name: told_as(name, value) for name, value in choices.items()} | {
         "simulated": "yes" if released.simulated else "no", EARLIER: "yes" if again else "no",
     }  # fmt: skip

@@ -6,8 +6,7 @@ import os
 import re
 import stat
 import unicodedata
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -93,30 +92,20 @@ def faults(folder: Path, ledger: Ledger | None = None, *, proved: bool = False) 
     if not folder.is_dir():
         raise TfevalError(f"There is no folder {folder} to check.")
     problems = [f".: {fault}" for fault in _mode(folder)]
+    try:
+        paths = sorted(folder.rglob("*"))
+    except (RecursionError, OSError):
+        return [".: cannot be looked through: folders lie too deep within folders"]
     made: dict[Path, str] = {}
     registered: set[str] = set()
-    for path in sorted(folder.rglob(REGISTER)):
-        try:
-            register = read_register(path)
-            about = read_about(path.with_name(ABOUT))
-            own = files_of(register, about)
-        except (TfevalError, OSError, ValueError, KeyError) as fault:
-            words = str(fault) if isinstance(fault, TfevalError) else "cannot be read"
-            problems.append(f"{path.relative_to(folder)}: {words}")
-            continue
-        made |= {path.with_name(name): text for name, text in own.items()}
-        registered |= {value.lstrip("-") for name in ("value", "low", "high", "error")
-                       for value in register[name]}  # fmt: skip
-        problems += [f"{path.relative_to(folder)}: {fault}" for fault in _cells(register, ledger)]
-        if not proved:
-            reasons = _proof(path, register, about, ledger)
-            problems += [f"{path.relative_to(folder)}: {fault}" for fault in reasons]
-        words = "\n".join(f"{name} {value}" for name, value in about.items())
-        where = path.with_name(ABOUT).relative_to(folder)
-        problems += [f"{where}: {fault}" for fault in _about(about)]
-        problems += [f"{where}: what looks like a {kind}" for kind in _identifiers(words)]
-        problems += [f"{where}: {_PLACE}"] * bool(_PATH.search(words))
-    for path in sorted(folder.rglob("*")):
+    for path in (one for one in paths if one.name == REGISTER):
+        own, numbers, reasons = _table(path, ledger, proved=proved)
+        made |= own
+        registered |= numbers
+        problems += [f"{one.relative_to(folder)}: {fault}" for one, fault in reasons]
+    wanted = {folder / INDEX: "", **made}
+    problems += [f"{one.relative_to(folder)}: {_LACKING}" for one in wanted if not one.is_file()]
+    for path in paths:
         name = path.relative_to(folder)
         problems += [f"{name}: {fault}" for fault in _mode(path)]
         problems += [f"{name}: its name looks like a {kind}" for kind in _identifiers(path.name)]
@@ -124,11 +113,35 @@ def faults(folder: Path, ledger: Ledger | None = None, *, proved: bool = False) 
             problems.append(f"{name}: {_FOREIGN}")
         if path.is_file() and not path.is_symlink():
             problems += [f"{name}: {fault}" for fault in _file(path, made.get(path), registered)]
-    return problems
+    # A file's name may hold ends of lines.
+    return ["".join(one if one.isprintable() else "?" for one in fault) for fault in problems]
 
 
-def _about(about: dict[str, str]) -> Iterator[str]:
-    """Return choices that no chapter has, or values that they may not have."""
+def _table(
+    path: Path, ledger: Ledger | None, *, proved: bool
+) -> tuple[dict[Path, str], set[str], list[tuple[Path, str]]]:
+    """Return what a table of cells makes, its numbers, and what is wrong with it, by file."""
+    about_path = path.with_name(ABOUT)
+    try:
+        register, about = read_register(path), read_about(about_path)
+        wrong = [(path, fault) for fault in _cells(register, ledger)]
+        if not proved:
+            wrong += [(path, fault) for fault in _proof(path, register, about, ledger)]
+        choices = [*choice_faults(about)]
+        made = {} if choices else files_of(register, about)
+    except Exception as fault:  # whatever a table that nobody released makes of it
+        return {}, set(), [(path, str(fault) if isinstance(fault, TfevalError) else _UNREAD)]
+    words = "\n".join(f"{name} {value}" for name, value in about.items())
+    choices += [f"what looks like a {kind}" for kind in _identifiers(words)]
+    choices += [_PLACE] * bool(_PATH.search(words))
+    columns = register[["value", "low", "high", "error"]]
+    return ({path.with_name(name): text for name, text in made.items()},
+            {value.lstrip("-") for value in columns.to_numpy().ravel()},
+            [*wrong, *((about_path, fault) for fault in choices)])  # fmt: skip
+
+
+def choice_faults(about: Mapping[str, str]) -> Iterator[str]:
+    """Yield that a choice is one that no chapter has, or has a value that it may not have."""
     flags = {name: about.get(name, "no") for name in ("simulated", EARLIER)}
     own = {name: value for name, value in about.items() if name not in flags}
     if not own.keys() <= told():
@@ -196,14 +209,16 @@ def near(register: pd.DataFrame, *, earlier: bool) -> Iterator[str]:
     A reader has no sets. What was said before, or of another number, of all but nine of the same
     families may lie nine off its rounding, and a third number of all but nine of those nine more:
     as often as a count stands there in one region and group, and once more in a later release.
-    England may have nine more than its regions. Of hidden counts none but those of fewer than ten
-    are protected.
+    England is no sum of its regions: how many families have none is not told. Of hidden counts
+    none but those of fewer than ten are protected.
     """
     frame = _as_read(register)
+    if frame.loc[frame["shown"], "released"].isna().any():
+        return  # what is no number is a fault of its own
     region = frame["parent"].where(frame["level"] == "authority", frame["area"])
     alike = frame.groupby([region, frame["arm"], frame["released"]])["id"].transform("size")
-    england = frame["level"].eq("england")
-    frame["unit"] += (alike.fillna(1.0) - 1.0 + earlier + england) * FEW / REACH
+    frame["unit"] += (alike.fillna(1.0) - 1.0 + earlier) * FEW / REACH
+    frame.loc[frame["level"] == "region", "parent"] = ""
     try:
         certain = [one for one in reach(frame) if not one.safe and one.high < THRESHOLD - _NEARLY]
     except ReportError:
@@ -299,9 +314,10 @@ def _as_read(register: pd.DataFrame) -> pd.DataFrame:
 
 def _file(path: Path, made: str | None, registered: set[str]) -> Iterator[str]:
     if path.suffix.lower() in _TEXT:
-        text = path.read_text(encoding="utf-8", errors="replace")
-        if text == made or (made is None and _is_index(path, text)):
+        content = path.read_bytes()
+        if content == (_index(path) if made is None else made).encode():
             return  # all of it follows from the cells, which were looked through
+        text = content.decode(errors="replace")
         yield from (reason for reason, test in _RAW.items() if test.search(text))
     yield _FOREIGN if made is None else "is not what its cells make"
     parts: dict[str, list[str]] = {}
@@ -309,19 +325,23 @@ def _file(path: Path, made: str | None, registered: set[str]) -> Iterator[str]:
         yield from kept_aside(path)
         for name, text in parts_of(path):
             parts.setdefault(name, []).append(text)
-    except (ValueError, OSError, RuntimeError, zipfile.BadZipFile, RecursionError):
+    except Exception:  # whatever a library says of a damaged file
         yield "cannot be looked through"
     for name, texts in parts.items():
         reason = _lines("\n".join(texts), registered, formulas=path.suffix.lower() in _TABLES)
         yield from (f"{name}: {fault}" if name else fault for fault in reason)
 
 
-def _is_index(path: Path, text: str) -> bool:
-    """Tell whether a page is the list of scopes, which has no number of its own."""
-    return path.name == INDEX and index_of(path.parent) == text
+def _index(path: Path) -> str:
+    """Return the list of scopes, which has no number of its own, as it would be there; or none."""
+    try:
+        return index_of(path.parent) if path.name == INDEX else ""
+    except Exception:  # what it lists cannot be read, as is said there
+        return ""
 
 
 _FOREIGN = "was not written by tfeval release"
+_UNREAD, _LACKING = "cannot be read", "is not there, or is no file"
 _PLACE, _PACKED = "a path of a machine", "embedded data or a script"
 #: Looked for in a file's source.
 _RAW = {_PLACE: _PATH, _PACKED: _EMBEDDED}

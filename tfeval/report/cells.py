@@ -88,18 +88,76 @@ def read_cells(path: Path) -> Cells:
         If it cannot be read.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            content = json.loads(str(arrays["told"]))
-            frame = pd.DataFrame(content["rows"], columns=list(COLUMNS))
-            made = Cells(_typed(frame), arrays["families"], arrays["members"], arrays["starts"],
-                         content["about"])  # fmt: skip
-    except (OSError, ValueError, KeyError):
-        raise DataError(f"{path.name} holds no cells: run its page again.") from None
+        content, arrays = read_archive(path, "families", "members", "starts")
+        frame = _typed(pd.DataFrame(content["rows"], columns=list(COLUMNS)))
+        families, members, starts = arrays
+        made = Cells(frame, families, members, starts, {**content["about"]})
+        whole = _is_whole(made)
+    except Exception:  # whatever a library says of what is no such table
+        whole = False
+    if not whole:
+        raise DataError(f"{path} holds no cells: run its page again.")
     return made
+
+
+def read_archive(path: Path, *names: str) -> tuple[Any, list[np.ndarray]]:
+    """Return what is told in an archive, and its arrays of some names.
+
+    Raises
+    ------
+    ValueError
+        If it is no such archive: whatever a library says of it.
+    """
+    try:
+        if path.is_file():  # to open a pipe would wait for somebody to write
+            with np.load(path, allow_pickle=False) as archive:
+                return json.loads(str(archive["told"])), [archive[name] for name in names]
+    except Exception as fault:
+        raise ValueError(path.name) from fault
+    raise ValueError(path.name)
+
+
+def are_sets(members: np.ndarray, starts: np.ndarray) -> bool:
+    """Tell whether these are sets, each in order, and where each begins."""
+    if members.ndim != 1 or starts.ndim != 1 or {members.dtype.kind, starts.dtype.kind} - {*"iu"}:
+        return False
+    ends = len(starts) and starts[0] == 0 and starts[-1] == len(members)
+    ordered = (members[1:] > members[:-1]) | np.isin(np.arange(1, len(members)), starts)
+    return bool(ends and (np.diff(starts) >= 0).all() and ordered.all())
+
+
+def _is_tree(frame: pd.DataFrame) -> bool:
+    """Tell whether authorities lie in regions, and regions in England."""
+    level, inside = frame["level"], frame["parent"]
+    below = inside.eq(frame["level"].map({"region": ENGLAND, "england": ""}))
+    below |= level.eq("authority") & ~inside.isin(
+        {ENGLAND, *frame.loc[level == "authority", "area"]}
+    )
+    return bool(below.all())
+
+
+def _is_whole(made: Cells) -> bool:
+    """Tell whether cells are of sets that are there, and of kinds and places that there are."""
+    frame, families = made.frame, made.families
+    numbers = frame[list(_NUMBERS)].abs()
+    counted = numbers[frame["kind"] == "count"].drop(columns=["error", "error_drop"])
+    # Families may move a number by any amount: that is hidden.
+    numbers[["largest", "drop"]] = numbers[["largest", "drop"]].replace(np.inf, 0.0)
+    return bool(
+        are_sets(made.members, made.starts) and are_sets(families, np.array([0, len(families)]))
+        and families.dtype == np.uint64 and made.members.dtype == np.uint32
+        and (made.members < len(families)).all() and len(frame)
+        and frame["set"].between(0, len(made.starts) - 2).all()
+        and frame["kind"].isin(KINDS).all() and _is_tree(frame)
+        and (numbers.isna() | (numbers < _FAR)).all(axis=None) and counted.notna().all(axis=None)
+    )  # fmt: skip
 
 
 _TEXT = ("kind", "number", "outcome", "arm", "level", "area", "parent", "base", "within", "unit")
 _WHOLE = ("months", "set")
+_NUMBERS = tuple(name for name in COLUMNS if name not in (*_TEXT, *_WHOLE, "signed"))
+#: Nothing in records is larger.
+_FAR = 1e15
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:

@@ -315,12 +315,14 @@ def is_current(folder: Path, rests_on: Mapping[str, Any]) -> bool:
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
     """Return a folder's manifest, None if it has none that can be read."""
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    try:  # to open a pipe would wait for somebody to write
+        manifest: Any = (path := folder / MANIFEST).is_file() and json.loads(path.read_bytes())
+        texts = [manifest[name] for name in ("notebook", "title", "scope", "status")]
+        parts = [{**manifest[name]} for name in ("rests_on", "outputs", "parameters")]
+        whole = all("value" in {**one} for one in parts[-1].values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    wanted = {"notebook", "title", "scope", "status", "parameters", "rests_on", "outputs"}
-    return manifest if isinstance(manifest, dict) and wanted <= set(manifest) else None
+    return manifest if whole and {*map(type, texts)} == {str} else None
 
 
 def put_in_place(stage: Path, folder: Path) -> None:

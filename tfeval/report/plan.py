@@ -408,7 +408,8 @@ def slug(value: object) -> str:
     short = _short(text)
     if short and text == short and len(short) <= 60 and not re.search(r"--|[^ -~]", text):
         return short
-    return f"{short[:40]}{_MARK}{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    packed = text.encode(errors="surrogatepass")  # what was typed need be no text
+    return f"{short[:40]}{_MARK}{hashlib.sha256(packed).hexdigest()[:12]}"
 
 
 def _short(text: str) -> str:

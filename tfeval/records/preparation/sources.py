@@ -19,7 +19,7 @@ import ibis
 import pyarrow as pa
 
 from tfeval.errors import DataError, suggest
-from tfeval.records.files import database_cure, encoding_cure
+from tfeval.records.files import database_cure, encoding_cure, refuse_log
 from tfeval.records.folders import (
     contents,
     header,
@@ -218,6 +218,8 @@ def opened_source(path: Path) -> Iterator[Source]:
     if not path.exists():
         raise DataError(f"There is no extract {path.name}: give a folder, a file or a workbook.")
     plain = path.is_dir() or is_book(path) or kind_of(path)
+    if not plain:
+        refuse_log(path)
     try:
         connection = duckdb_connection() if plain else duckdb_connection(path)
     except Exception as fault:
