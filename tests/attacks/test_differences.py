@@ -86,7 +86,7 @@ def test_balance_before_and_after_a_design_that_leaves_a_few_out(gone):
     values, kept = rng.gamma(2.0, 60.0, 2_000).round(), np.arange(2_000) >= gone
     design, frame = design_of(values, treated, kept)
     maker = Maker(range(2_000), ["E1"] * 2_000, {})
-    add_balance(maker, design, frame, 12)
+    add_balance(maker, design, frame, 12, pd.DataFrame({"days": values}))
     sd, mean = frame["sd"].iloc[0], values[treated].mean()
     # The mean of those kept is that of all plus what the difference moved by, times their number.
     truth = float((values[:gone] - mean).sum())

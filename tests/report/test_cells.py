@@ -5,13 +5,16 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.release.conftest import write_report
 from tests.report.analyses import analysis, page, run
+from tfeval.cohort.analysis_table import Cohort
 from tfeval.release import chapters
 from tfeval.release.ledger import Ledger
 from tfeval.release.release import release
+from tfeval.release.released import release_cells
 from tfeval.release.scan import faults
 from tfeval.report.cells import (
     FILE,
@@ -101,6 +104,35 @@ def test_effects_are_the_pages_and_few_families_move_them_by_no_more(found, cell
     top = np.argsort(arms[0])[-9:]
     moved = abs(np.delete(arms[0], top).mean() - arms[1].mean() - effect)
     assert 0 < moved <= row["drop"] * (1 + 1e-9)
+
+
+def test_every_covariate_has_its_rows_though_few_tell_it_apart(found, cells):
+    columns = found.families.columns
+    every = set(columns.loc[columns["timing"] == "before", "name"])
+    assert every - {column.source for column in found.study.covariates.columns}
+    rows = cells.frame[cells.frame["kind"] == "balance"]
+    assert set(rows["number"]) == {f"balance:{word}:{name}" for word in ("before", "after")
+                                   for name in every}  # fmt: skip
+
+
+@pytest.mark.parametrize("first", [10, 9])
+def test_an_outcome_known_for_nine_or_ten_has_the_same_rows(found, monkeypatch, first):
+    """Of two editions a family apart; what was said stays said, and hidden what was hidden."""
+    whole, book, editions = Cohort.outcomes(found.families, found.horizon), Ledger(), []
+    own = found.study.index[~found.study.treated & (found.design.weights > 0)]
+    for count in (first, 19 - first):
+        spoilt = whole.copy()
+        spoilt.loc[spoilt["custody"].notna() & ~spoilt.index.isin(own[:count]), "custody"] = np.nan
+        spoilt.loc[own[:count], "custody"] = 2.0
+        spoilt.loc[found.study.index[found.study.treated], "custody"] = 2.0
+        monkeypatch.setattr(Cohort, "outcomes", lambda *_, spoilt=spoilt: spoilt)
+        assert ("custody" in found.outcomes()) == (count == 10)
+        made = release_cells(chapter.impact_cells(found), book).frame
+        editions.append(made[made["outcome"].eq("custody") | made["number"].eq("known:custody")])
+    key = ["number", "arm", "area"]
+    one, other = (rows.set_index(key)[["shown", "released"]] for rows in editions)
+    assert len(one) > 4
+    pd.testing.assert_frame_equal(one, other)
 
 
 def test_results_nest(tmp_path):

@@ -361,10 +361,14 @@ class Maker:
         self.add(rows, kind="count", value=count, n=count, events=count, least=least, largest=1.0,
                  drop=float(FEW), tenth=1.0, unit="families", **cell)  # fmt: skip
 
-    def none(self, **cell: Any) -> None:
-        """Add a cell of no family: hidden, as one of few is, so that nothing tells them apart."""
+    def none(self, rows: np.ndarray | None = None, **cell: Any) -> None:
+        """Add a cell without a number: hidden, as one of few is, so that nothing tells them apart.
+
+        `rows` are the families that it would be of: an edition a few families away then keeps
+        what was told, or hidden.
+        """
         nothing = dict.fromkeys(("n", "events", "least", "largest", "drop", "tenth"), 0.0)
-        self.add(np.zeros(0, dtype=np.int64), **nothing, **cell)
+        self.add(np.zeros(0, dtype=np.int64) if rows is None else rows, **nothing, **cell)
 
     def made(self, **about: Any) -> Cells:
         """Return the cells gathered."""

@@ -42,7 +42,12 @@ from tfeval.report.chapters.group_cells import (
     add_mean,
     unit_of,
 )
-from tfeval.report.chapters.impact import Analysis, primary_outcomes
+from tfeval.report.chapters.impact import (
+    Analysis,
+    known_enough,
+    outcomes_recorded,
+    primary_outcomes,
+)
 from tfeval.report.subject import Subject
 
 
@@ -128,7 +133,8 @@ def impact_cells(analysis: Analysis) -> Cells:
     study, design = analysis.study, analysis.design
     frame = analysis.families.to_pandas().loc[study.index].reset_index(drop=True)
     maker = Maker(frame["family_id"], frame["local_authority"], regions())
-    outcomes = analysis.outcomes()
+    # Those too, of which few have a value: whether one has rows would say that there were nine.
+    outcomes = outcomes_recorded(analysis.families, design, analysis.horizon, analysis.plan)
     primary = [str(name) for name in primary_outcomes(outcomes, analysis.plan)]
     kept = design.weights > 0
     caps = {name: cap_of(outcomes[name].to_numpy(dtype=float)[kept]) for name in primary}
@@ -142,7 +148,9 @@ def impact_cells(analysis: Analysis) -> Cells:
                 values = outcomes[name].to_numpy(dtype=float)
                 cap = None if area == ENGLAND else caps[name]
                 _add_outcome(maker, str(name), values, own, design, cap, arm=arm, **place)
-    add_balance(maker, design, analysis.balance.to_frame(), analysis.horizon)
+    columns = analysis.families.columns
+    every = frame[columns.loc[columns["timing"] == "before", "name"]]
+    add_balance(maker, design, analysis.balance.to_frame(), analysis.horizon, every)
     possible = (
         analysis.families.outcomes(analysis.horizon).loc[study.index].get("sessions_possible")
     )
@@ -280,7 +288,8 @@ def _add_effects(  # noqa: PLR0917
     outcomes = outcomes.assign(**{name: outcomes[name].clip(upper=cap.at)
                                   for name, cap in biting.items()})  # fmt: skip
     made: dict[tuple[str, str], dict[str, Any]] = {}
-    with suppress(TfevalError):  # no area has both arms
+    every, outcomes = outcomes.columns, outcomes[known_enough(outcomes, design)]
+    with suppress(TfevalError):  # no area has both arms, or no outcome enough families
         estimates = estimates_of(
             design, aligned(analysis.study, outcomes, analysis.horizon), populations(design, by),
             METHODS[method].means("linear", False), stacked=False,
@@ -297,15 +306,18 @@ def _add_effects(  # noqa: PLR0917
                 one = _effect(estimates, place, frame.loc[key], analysis, by is None, *cut)
                 made[ENGLAND if by is None else str(row["population"]), name] = one
     for at, area, parent, _ in maker.areas:
-        for name in map(str, outcomes.columns if at == (level or "england") else ()):
+        for name in map(str, every if at == (level or "england") else ()):
             number = f"{word}:{name}:{design.method}:{method}:{design.estimand}{_capped(at)}"
             cell: dict[str, Any] = {
                 "kind": "effect", "number": number, "outcome": name, "months": analysis.horizon,
                 "arm": "both", "level": at, "area": area, "parent": parent, "signed": True,
                 "unit": unit_of(name) or "share",
             }  # fmt: skip
-            own = made.get((area, name))
-            maker.none(**cell) if own is None else maker.add(**own, **cell)
+            if own := made.get((area, name)):
+                maker.add(**own, **cell)
+            else:
+                known = raw[name].notna().to_numpy() & (design.weights > 0)
+                maker.none(known if at == "england" else None, **cell)
 
 
 def _effect(  # noqa: PLR0917

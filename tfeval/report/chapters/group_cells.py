@@ -108,7 +108,9 @@ def unit_of(name: str) -> str:
     return registered(name).per if name in reported_outcomes() else ""
 
 
-def add_balance(maker: Maker, design: Compared, frame: pd.DataFrame, months: int) -> None:
+def add_balance(
+    maker: Maker, design: Compared, frame: pd.DataFrame, months: int, every: pd.DataFrame
+) -> None:
     """Add standardised differences of covariates, before and after a design.
 
     Parameters
@@ -118,6 +120,9 @@ def add_balance(maker: Maker, design: Compared, frame: pd.DataFrame, months: int
     frame : DataFrame
         Of `balance`: the differences themselves, and what they are divided by.
     months : int
+    every : DataFrame
+        All covariates that a cohort has, in the order of the maker's families. One that tells
+        too few families apart to be compared has its rows too, hidden: none at all would say that.
 
     Notes
     -----
@@ -126,24 +131,30 @@ def add_balance(maker: Maker, design: Compared, frame: pd.DataFrame, months: int
     """
     study = design.study
     rows = frame[frame["kind"].isin(["number", "binary"])].set_index("source")
-    for column in study.covariates.columns:
-        if column.level is not None or column.absent or column.source not in rows.index:
-            continue
-        row = rows.loc[[column.source]].to_dict("records")[0]
-        values = np.asarray(column.raw, dtype=float)
-        spread = _spread(values, study.treated, study.sampling, DENOMINATORS[design.estimand])
+    compared = {one.source: np.asarray(one.raw, dtype=float) for one in study.covariates.columns
+                if one.level is None and not one.absent and one.source in rows.index}  # fmt: skip
+    for name in dict.fromkeys([*every, *compared]):
+        values = compared.get(name)
+        if values is not None:
+            row = rows.loc[[name]].to_dict("records")[0]
+            spread = _spread(values, study.treated, study.sampling, DENOMINATORS[design.estimand])
         for word, weights in (("before", study.sampling), ("after", design.weights)):
-            difference = _difference(values, study.treated, weights, float(row[f"smd_{word}"]),
-                                     float(row["sd"]), spread)  # fmt: skip
-            cell = {"kind": "balance", "number": f"balance:{word}:{column.source}", "arm": "both",
-                    "outcome": column.source, "months": months, "signed": True, "unit": "sd",
+            cell = {"kind": "balance", "number": f"balance:{word}:{name}", "arm": "both",
+                    "outcome": name, "months": months, "signed": True, "unit": "sd",
                     **_ENGLAND}  # fmt: skip
+            difference = None if values is None else _difference(
+                values, study.treated, weights, float(row[f"smd_{word}"]), float(row["sd"]), spread
+            )  # fmt: skip
             if difference is None:
-                maker.none(**cell)
+                maker.none(_known(every[name].to_numpy(dtype=float), weights), **cell)
                 continue
             known, least, moved = difference
             maker.add(known, n=int(known.sum()), value=row[f"smd_{word}"], least=least, **moved,
                       **cell)  # fmt: skip
+
+
+def _known(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return ~np.isnan(values) & (weights > 0)
 
 
 def _spread(
@@ -168,7 +179,7 @@ def _difference(  # noqa: PLR0917
     Without some families it is D' / s' where it was D / s: it moves by (D' - D) / s' and by
     D (1 / s' - 1 / s) at most, and s' is no less than what their shares of the variance leave.
     """
-    known = ~np.isnan(values) & (weights > 0)
+    known = _known(values, weights)
     pulls, least, fewest = np.zeros(len(values)), [], np.inf
     for which in ARMS.values():
         own = known & (treated == which)

@@ -78,7 +78,8 @@ class Analysis:
         """Return what a function of it and the records gives, as `kept_result` keeps it."""
         return kept_result(
             self.families.records, lambda: make(self), make.__qualname__, self.specification,
-            self.plan.hash, self.balance.verdict().word, self.outcomes(),
+            self.plan.hash, self.balance.verdict().word,
+            outcomes_recorded(self.families, self.design, self.horizon, self.plan),
             *_compared(self.design, self.families),
         )  # fmt: skip
 
@@ -114,23 +115,34 @@ def outcomes_shown(
     DataError
         If there is none.
     """
-    study = design.study
-    frame = families.outcomes(months).loc[study.index]
-    inside = design.weights > 0
-    arms = (inside & study.treated, inside & ~study.treated)
-    kept = [
-        name for name in reported_outcomes()
-        if name in frame
-        and all(frame.loc[arm, name].notna().sum() >= THRESHOLD for arm in arms)
-    ]  # fmt: skip
+    frame = outcomes_recorded(families, design, months, plan)
+    kept = known_enough(frame, design)
     if not kept:
         raise DataError(
             f"No outcome over {months} months is recorded for {THRESHOLD} families or more of "
             "both groups: choose another horizon, comparison group or design."
         )
-    if plan is None:
-        return frame[kept]
-    return frame[sorted(kept, key=lambda name: ROLES.index(plan.role(str(name))))]
+    return frame[kept]
+
+
+def outcomes_recorded(
+    families: Cohort, design: Design, months: int, plan: AnalysisPlan | None = None
+) -> pd.DataFrame:
+    """Return all outcomes that there are records of, however few families they are known for."""
+    frame = families.outcomes(months).loc[design.study.index]
+    every = [name for name in reported_outcomes() if name in frame]
+    if plan is not None:
+        every = sorted(every, key=lambda name: ROLES.index(plan.role(name)))
+    return frame[every]
+
+
+def known_enough(outcomes: pd.DataFrame, design: Design) -> list[str]:
+    """Return the outcomes that enough families of both groups have a value of."""
+    inside, treated = design.weights > 0, design.study.treated
+    return [
+        str(name) for name, values in outcomes.items()
+        if all(values[inside & arm].notna().sum() >= THRESHOLD for arm in (treated, ~treated))
+    ]  # fmt: skip
 
 
 def opened(families: Cohort, plan: AnalysisPlan) -> Cohort:
