@@ -33,8 +33,8 @@ def reports(tmp_path: Path) -> Path:
 
 
 def _manifest(folder: Path, status: str) -> None:
-    names = ("notebook", "title", "scope", "parameters", "rests_on", "outputs")
-    content = {**dict.fromkeys(names, ""), "status": status}
+    content: dict[str, object] = dict.fromkeys(("notebook", "title", "scope"), "")
+    content |= {"parameters": {}, "rests_on": {}, "outputs": {}, "status": status}
     (folder / "manifest.json").write_text(json.dumps(content), encoding="utf-8")
 
 

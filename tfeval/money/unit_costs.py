@@ -9,7 +9,7 @@ import pandas as pd
 
 from tfeval.errors import DataError, ParameterError, SourceError, suggest
 from tfeval.money.prices import in_prices, price_years, year_number
-from tfeval.programme.outcomes import OUTCOMES, is_more_better
+from tfeval.programme.outcomes import OUTCOMES, Outcome, is_more_better
 from tfeval.programme.published import published
 from tfeval.programme.published_tables import SOURCE_COLUMNS
 from tfeval.settings import once
@@ -117,7 +117,10 @@ def unit_costs(
     >>> costs[["amount", "per", "payer"]].round(2).values.tolist()
     [[135.75, 'person-day', 'local authority']]
     """
-    rows = _published(price_year) if table is None else _priced(_costs(table), price_year)
+    if table is None:
+        rows = _published(price_year, tuple(OUTCOMES.values()))
+    else:
+        rows = _priced(_costs(table), price_year)
     if outcomes is not None:
         wanted = list(dict.fromkeys(outcomes))
         _refuse_unknown(wanted, rows)
@@ -126,7 +129,8 @@ def unit_costs(
 
 
 @once
-def _published(price_year: int) -> pd.DataFrame:
+def _published(price_year: int, _outcomes: tuple[Outcome, ...]) -> pd.DataFrame:
+    """Check and price them once for a year and a register of outcomes."""
     return _priced(_costs(None), price_year)
 
 
