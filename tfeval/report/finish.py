@@ -26,8 +26,9 @@ WORKINGS = ("Records", "Provenance")
 _LONG = 10
 #: Letters from which a table takes more than two printed sheets, and its rows that paper has then.
 _SHEETS, _PRINTED = 9_000, 20
-#: Letters from which an answer is no headline any more, and is set as text.
+#: What announces an answer where it stands in its notebook.
 _ANNOUNCED = "The answer in short."
+#: Letters from which an answer is no headline any more, and is set as text.
 _WORDY = 360
 _UNWANTED = ("style", "border", "ping", "align", "width")
 _FETCHING = ("src", "srcset", "poster", "background", "data", "action", "formaction")

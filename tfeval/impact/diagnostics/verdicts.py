@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit  # scipy.stats takes a second to import
 
 from tfeval.impact.balance.tables import THRESHOLDS
 from tfeval.impact.diagnostics.placebos import CANNOT, FAILED, PASSED, TOGETHER, numbers_of
 from tfeval.impact.effects.multiple import stepped
+from tfeval.impact.effects.power import multiplier
 
 #: An effect that anybody would speak of, in standard deviations: as large as the difference at
 #: which balance is in doubt.
@@ -97,8 +97,7 @@ def margins(effects: pd.DataFrame, matters: float = MATTERS) -> pd.Series:
     >>> margins(effects).round(4).to_dict()
     {'offences': 0.03, 'out_of_work': 0.045, 'together': 0.05}
     """
-    sd = effects["sd_comparison"].to_numpy(dtype=float)
-    size = np.abs(effects["estimate"].to_numpy(dtype=float)) / np.where(sd > 0, sd, np.nan)
+    size = np.abs(effects["estimate"].to_numpy(dtype=float)) / _deviation(effects)
     # At 5% each: an effect that some correction would not tell has the narrower margin too.
     known = np.where(effects["p_value"].to_numpy(dtype=float) < LEVEL, size, np.nan)
     margin = pd.Series(np.fmin(matters, known) / TIMES, index=effects["outcome"])
@@ -115,9 +114,8 @@ def reach_of(tests: pd.DataFrame) -> np.ndarray:
     >>> reach_of(pd.DataFrame({"conf_low": [-0.3], "conf_high": [0.1], "sd_comparison": [2.0]}))
     array([0.15])
     """
-    sd = tests["sd_comparison"].to_numpy(dtype=float)
     ends = np.abs(tests[["conf_low", "conf_high"]].to_numpy(dtype=float)).max(axis=1)
-    return np.asarray(ends / np.where(sd > 0, sd, np.nan))
+    return np.asarray(ends / _deviation(tests))
 
 
 def adjusted_p(made: Mapping[str, pd.DataFrame], others: Mapping[str, float]) -> pd.DataFrame:
@@ -235,6 +233,11 @@ def detectable(tests: pd.DataFrame, checks: int) -> float:
     """
     freedom = np.minimum(tests["freedom"].to_numpy(dtype=float), 1e9)
     level = LEVEL / (len(tests) * max(checks, 1))
-    times = stdtrit(freedom, 1 - level / 2) + stdtrit(freedom, POWER)
-    spread = tests["sd_comparison"].to_numpy(dtype=float)
-    return float(np.nanmedian(times * tests["std_error"] / np.where(spread > 0, spread, np.nan)))
+    times = multiplier(freedom, POWER, 1 - level)
+    return float(np.nanmedian(times * tests["std_error"] / _deviation(tests)))
+
+
+def _deviation(tests: pd.DataFrame) -> np.ndarray:
+    """Return the standard deviation that each is counted in; missing where there is none."""
+    sd = tests["sd_comparison"].to_numpy(dtype=float)
+    return np.where(sd > 0, sd, np.nan)

@@ -12,11 +12,13 @@ import pandas as pd
 from scipy.special import expit
 
 from tfeval.display.rich import Rich
+from tfeval.errors import DataError
 from tfeval.impact.effects.multiple import stepped
 from tfeval.impact.effects.power import multiplier
 from tfeval.impact.panel.bounds import pre_trend, trend_bounds
 from tfeval.impact.panel.event_estimates import EventEstimates
 from tfeval.impact.panel.event_study import EventStudy, event_study
+from tfeval.impact.panel.group_logit import logit
 from tfeval.impact.panel.panel import Panel, panel
 from tfeval.impact.panel.randomise import leave_out
 from tfeval.impact.panel.randomise import randomise as permuted
@@ -242,14 +244,15 @@ def _selection(
 ) -> tuple[pd.Series, float]:
     """Return inverse chances of a known target, trimmed, and the smallest chance fitted."""
     terms = pd.get_dummies(region, drop_first=True, dtype=float)
-    terms["log_children"] = np.log(facts["children"])
-    terms["deprivation_2010"] = facts["deprivation_2010"]
-    terms["constant"] = 1.0
-    x, slopes, step = terms.to_numpy(), np.zeros(terms.shape[1]), np.ones(1)
-    while np.abs(step).max() > 1e-9:  # Newton's, as statsmodels' Logit, which takes long to import
-        chance = expit(x @ slopes)
-        step = np.linalg.solve((x.T * (chance * (1 - chance))) @ x, x.T @ (known - chance))
-        slopes = slopes + step
+    numbers = np.column_stack([np.log(facts["children"]), facts["deprivation_2010"]])
+    scaled = (numbers - numbers.mean(axis=0)) / numbers.std(axis=0)
+    x = np.column_stack([np.ones(len(terms)), terms.to_numpy(), scaled]).T
+    has = known.to_numpy(dtype=bool)
+    fitted = logit([(np.ascontiguousarray(x[:, has]), None, 1.0),
+                    (np.ascontiguousarray(x[:, ~has]), None, 0.0)])  # fmt: skip
+    if fitted is None:
+        raise DataError("Which areas have a known target follows from their covariates alone.")
+    chance = expit(fitted[0] @ x)
     weights = pd.Series(np.minimum(1 / chance, plan["selection"]["trim"]), facts.index)
     return weights.where(known), float(chance.min())
 
