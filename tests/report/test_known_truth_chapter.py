@@ -48,6 +48,24 @@ def test_an_error_within_chance_is_not_told():
     assert "furthest" not in known_truth.headline(few, SPEC)
 
 
+def test_the_map_is_as_strong_as_the_draws_are():
+    found = table_of(
+        row("nothing_wrong", 0.4), row("crisis", -9.0, error=1.0),
+        row("linkage_error", 9.0, error=4.0), row("late_missing", 8.0, estimated=2),
+        row("authorities_56", 1.0, error=3.0), row("data_matching", np.nan, estimated=0),
+    )  # fmt: skip
+    chart = known_truth.bias_chart(found, SPEC)
+    own = chart.data[chart.data["column"] == "not yet treated"].set_index("row")["value"]
+    half = 1.984  # of Student's t, 99 degrees of freedom
+    expected = [0.0, -(9 - half), 9 - 4 * half, 0.0, 0.0, np.nan]
+    worlds = ("nothing_wrong", "crisis", "linkage_error", "late_missing", "authorities_56",
+              "data_matching")  # fmt: skip
+    for world, value in zip(worlds, expected, strict=True):
+        label = next(name for name in own.index if WORLDS[world].words in name.lower())
+        assert own[label] == pytest.approx(value, abs=0.01, nan_ok=True)
+    assert "1 of 5 comparisons are off by more than 5%, 1 by less; 3 need more" in chart.title
+
+
 def test_of_few_draws_no_share_is_told():
     found = table_of(
         row("crisis", 1.0, replications=4, estimated=4),

@@ -73,7 +73,7 @@ def headline(known: KnownTruth, spec: Specification) -> str:
     rows = means.to_dict("records")
     clean = [row for row in rows if row["world"] == CLEAN]
     others = [row for row in rows if row["world"] != CLEAN]
-    clear = [row for row in others if abs(row["bias_percent"]) > reach(row)]
+    clear = [row for row in others if at_least(row) != 0]
     parts = [
         f"where {_world(row)} and there is no effect, a comparison with {own} is off by "
         f"{_percent(row)} of its mean over {_draws(row['replications'])}" for row in clean
@@ -101,6 +101,8 @@ _FAR = 5
 def bias_chart(known: KnownTruth, spec: Specification) -> Chart:
     """Draw the error of an estimate by world and comparison group, as a map of colours.
 
+    Colours and the title tell no more than the draws do: an error counts as `at_least` says.
+
     Parameters
     ----------
     known : KnownTruth
@@ -111,7 +113,7 @@ def bias_chart(known: KnownTruth, spec: Specification) -> Chart:
     groups = list(comparison_groups())
     labels = list(dict.fromkeys(rows["label"]))
     by_group = {(row["label"], row["comparison"]): row for row in rows.to_dict("records")}
-    values = np.array([[by_group.get((label, name), {}).get("bias_percent", np.nan)
+    values = np.array([[at_least(by_group.get((label, name), {"bias_percent": np.nan}))
                         for name in groups] for label in labels])  # fmt: skip
     shown = [[_percent(by_group[label, name], "") if (label, name) in by_group else _NOT_THERE
               for name in groups] for label in labels]  # fmt: skip
@@ -120,15 +122,18 @@ def bias_chart(known: KnownTruth, spec: Specification) -> Chart:
                                  zip(groups, texts, strict=True))
         for label, texts in zip(labels, shown, strict=True)
     )  # fmt: skip
-    far = int((rows["bias_percent"].abs() > _FAR).sum())
+    made = [row for row in by_group.values() if not is_missing(row["bias_percent"])]
+    far = sum(abs(at_least(row)) > _FAR for row in made)
+    near = sum(abs(row["bias_percent"]) + reach(row) <= _FAR for row in made)
     return heat_chart(
         labels, [_words(name) for name in groups], values, shown,
-        title=f"Simulated worlds: {far} of {rows['bias_percent'].count()} comparisons are off "
-        f"by more than {_FAR}%",
+        title=f"Simulated worlds: {far} of {len(made)} comparisons are off by more than {_FAR}%, "
+        f"{near} by less; {len(made) - far - near} need more draws to tell",
         subtitle=f"How far off is the effect over {spec.horizon} months? % of the comparison mean",
         alt="A map of colours, one row a world and one column a comparison group: the mean error "
         "of the primary outcomes' effects as a share of the comparison group's mean, with two "
-        f"Monte Carlo errors; below 0 flatters the programme. {summary}.",
+        "Monte Carlo errors; below 0 flatters the programme. Colour: by how much it is off at "
+        f"least. {summary}.",
         limit=20.0,
     )  # fmt: skip
 
@@ -443,6 +448,17 @@ def reach(row: Row) -> float:
     if count < _FEWEST_MEANS:
         return float("nan")
     return float(stdtrit(count - 1, 0.975) * row["bias_percent_error"])
+
+
+def at_least(row: Row) -> float:
+    """Return the end of the Monte Carlo interval of a mean error that is nearer to 0.
+
+    0 where the interval holds it, or where the draws are too few for one.
+    """
+    if is_missing(row["bias_percent"]):
+        return float("nan")
+    far = abs(row["bias_percent"]) - reach(row)
+    return float(np.copysign(far, row["bias_percent"])) if far > 0 else 0.0
 
 
 def _percent(row: Row, unit: str = "%") -> str:
