@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import tfeval as tf
-from tfeval.audit.summary import ANY_PRIMARY, COLUMNS, PRIMARY_MEAN, KnownTruth
+from tfeval.audit.summary import ANY_PRIMARY, COLUMNS, PRIMARY_MEAN, KnownTruth, reach
 from tfeval.audit.worlds import SIMULATORS, WORLDS
 from tfeval.report.chapters import known_truth
 
@@ -44,7 +44,7 @@ def test_an_error_within_chance_is_not_told():
     said = known_truth.headline(found, SPEC)
     assert "in none of 1 other worlds can its error be told from chance" in said
     few = table_of(row("crisis", 9.0, error=0.1, replications=2, estimated=2))
-    assert known_truth.reach(few.rows.to_dict("records")[0]) != pytest.approx(0.0)
+    assert reach(few.rows.to_dict("records")[0]) != pytest.approx(0.0)
     assert "furthest" not in known_truth.headline(few, SPEC)
 
 

@@ -15,10 +15,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from scipy.special import stdtrit
 
 from tfeval.audit.replication import FURTHER, KEYS, PAGE, PRIMARY
 from tfeval.audit.worlds import NONE, PHASE
 from tfeval.display.rich import Rich
+from tfeval.display.words import is_missing
 from tfeval.errors import DataError
 from tfeval.impact.balance.tables import BALANCED, NOT_BALANCED
 from tfeval.impact.effects.effects import Effects
@@ -33,6 +35,8 @@ TABLE, SAMPLE = "known_truth.csv", "replications.parquet"
 SUMS = "sums.parquet"
 COMMITTED = "committed"
 LEVEL = 0.05
+#: Fewest draws of which a mean has an interval.
+FEWEST = 3
 _META = b"tfeval"
 #: Outcomes made of others: whether any primary one misleads, their mean error relative to the
 #: comparison group's mean, and the value that follows from all.
@@ -460,3 +464,25 @@ def read_known_truth(audit: str | Path = COMMITTED) -> KnownTruth:
             f"{', '.join(lacking) or 'the rest'} follows. Make it anew with tfeval audit."
         )
     return KnownTruth(rows.fillna({"why": ""}), about)
+
+
+def reach(row: Mapping[Any, Any]) -> float:
+    """Return half the 95% Monte Carlo interval of a mean error, in % of the comparison mean.
+
+    Not known of fewer than three draws.
+    """
+    count = row["estimated"]
+    if count < FEWEST:
+        return float("nan")
+    return float(stdtrit(count - 1, 0.975) * row["bias_percent_error"])
+
+
+def at_least(row: Mapping[Any, Any]) -> float:
+    """Return the end of the Monte Carlo interval of a mean error that is nearer to 0.
+
+    0 where the interval holds it, or where the draws are too few for one.
+    """
+    if is_missing(row["bias_percent"]):
+        return float("nan")
+    far = abs(row["bias_percent"]) - reach(row)
+    return float(np.copysign(far, row["bias_percent"])) if far > 0 else 0.0

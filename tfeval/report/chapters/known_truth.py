@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 from tfeval.audit.replication import PRIMARY
 from tfeval.audit.summary import (
@@ -15,6 +14,8 @@ from tfeval.audit.summary import (
     BENEFIT_COST_RATIO,
     PRIMARY_MEAN,
     KnownTruth,
+    at_least,
+    reach,
     read_known_truth,
 )
 from tfeval.audit.worlds import EFFECTS, NONE, SIMULATORS, WORLDS
@@ -31,8 +32,8 @@ from tfeval.report.record import record
 #: How the committed table is made, from a checkout: more replications are added to those held.
 COMMAND = "tfeval audit --seed N --replications 200 --workers 8 --add-to data/audit"
 CLEAN = "nothing_wrong"
-#: Fewest replications of which a share is shown, and an interval of a mean.
-_FEWEST, _FEWEST_MEANS = 10, 3
+#: Fewest replications of which a share is shown.
+_FEWEST = 10
 _NOT_THERE = "no row"
 _MADE = {
     ANY_PRIMARY: "Any primary outcome", PRIMARY_MEAN: "Primary outcomes, mean",
@@ -440,25 +441,6 @@ def _label(name: str) -> str:
 
 def _rows(part: pd.DataFrame, column: str) -> dict[str, Row]:
     return {str(row[column]): row for row in part.to_dict("records")}
-
-
-def reach(row: Row) -> float:
-    """Return half the 95% Monte Carlo interval of a mean error, in % of the comparison mean."""
-    count = row["estimated"]
-    if count < _FEWEST_MEANS:
-        return float("nan")
-    return float(stdtrit(count - 1, 0.975) * row["bias_percent_error"])
-
-
-def at_least(row: Row) -> float:
-    """Return the end of the Monte Carlo interval of a mean error that is nearer to 0.
-
-    0 where the interval holds it, or where the draws are too few for one.
-    """
-    if is_missing(row["bias_percent"]):
-        return float("nan")
-    far = abs(row["bias_percent"]) - reach(row)
-    return float(np.copysign(far, row["bias_percent"])) if far > 0 else 0.0
 
 
 def _percent(row: Row, unit: str = "%") -> str:
