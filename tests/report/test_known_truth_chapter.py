@@ -66,6 +66,21 @@ def test_the_map_is_as_strong_as_the_draws_are():
     assert "1 of 5 comparisons are off by more than 5%, 1 by less; 3 need more" in chart.title
 
 
+def test_designs_are_told_by_what_they_change():
+    found = table_of(
+        row("crisis", 1.0, design="overlap"), row("crisis", 2.0),
+        row("crisis", 3.0, design="overlap", estimator="difference"),
+        row("linkage_error", 4.0, estimator="difference"),
+    )  # fmt: skip
+    made = known_truth.designs_table(found, SPEC)
+    heads = ["World", "As chosen", "Overlap weights", "Overlap weights, difference of weighted "
+             "means", "Difference of weighted means"]  # fmt: skip
+    assert list(made.columns) == heads
+    texts = [[one.text for one in line[1:]] for line in made.rows]
+    assert texts == [["+2.0 (±1.0)", "+1.0 (±1.0)", "+3.0 (±1.0)", "no row"],
+                     ["no row", "no row", "no row", "+4.0 (±1.0)"]]  # fmt: skip
+
+
 def test_of_few_draws_no_share_is_told():
     found = table_of(
         row("crisis", 1.0, replications=4, estimated=4),

@@ -66,22 +66,33 @@ def _line(
         unit = " points" if scale == 100 else ""
         said = f"{said}: {with_interval(value, low, high, digits, unit)}"
     adjusted = row["p_adjusted"]
-    sizes = {"Not ruled out, up to": "reach", "Matters from": "margin",
-             "Would have seen, on all": "detectable",
-             "Would have seen, on one": "detectable_single"}  # fmt: skip
+    sizes = {"Not ruled out, up to": "reach", "Matters from": "margin"}
+    seen = [_size(row, name) for name in ("detectable", "detectable_single")]
+    counts = ["none" if pd.isna(row[name]) else safe_count(row[name])
+              for name in ("n_treated", "n_comparison")]  # fmt: skip
     return {
         "Check": capital(check_words.CHECKS[row["check"]]),
-        "What it asks": check_words.CHECK_QUESTIONS[row["check"]],
         "Verdict": check_words.CHECK_VERDICTS[row["verdict"]],
-        "Why": reason_words(row),
+        "What it asks, and what was found":
+            f"{check_words.CHECK_QUESTIONS[row['check']]} {capital(reason_words(row))}.",
         "What speaks most against it": said or "nothing known",
         "p, adjusted": "none" if pd.isna(adjusted) else
             HIDDEN if row["hidden"] else p_words(adjusted),
-        **{heading: "none" if pd.isna(row[name]) else HIDDEN if row["hidden"] and name in _OF_ONE
-           else _SIZE(row[name]) for heading, name in sizes.items()},
-        **{f"{arm.capitalize()} families": "none" if pd.isna(row[f"n_{arm}"]) else
-           safe_count(row[f"n_{arm}"]) for arm in ("treated", "comparison")},
+        **{heading: _size(row, name) for heading, name in sizes.items()},
+        "Would have seen, on all; on one": _pair(seen),
+        "Families, treated; compared": _pair(counts),
     }  # fmt: skip
+
+
+def _size(row: Mapping[Any, Any], name: str) -> str:
+    """Return a shift in standard deviations, hidden where it is of few."""
+    if pd.isna(row[name]):
+        return "none"
+    return HIDDEN if row["hidden"] and name in _OF_ONE else _SIZE(row[name])
+
+
+def _pair(texts: list[str]) -> str:
+    return "none" if set(texts) == {"none"} else "; ".join(texts)
 
 
 def reason_words(row: Mapping[Any, Any]) -> str:

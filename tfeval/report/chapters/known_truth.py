@@ -230,26 +230,22 @@ def designs_table(known: KnownTruth, spec: Specification) -> Table:
     spec : Specification
         Comparison group and horizon.
     """
-    rows = known.select(comparison=spec.comparison, horizon=spec.horizon, outcome=PRIMARY_MEAN,
-                        effects=NONE)  # fmt: skip
-    worlds = [name for name in WORLDS if name in set(rows["world"])]
-    lines = []
-    keys = ["simulator", "design", "estimator"]
-    for (simulator, design, estimator), part in rows.groupby(keys, sort=False):
-        by_world = _rows(part, "world")
-        lines.append([
-            f"{words(DESIGNS, design)}, {words(METHODS, estimator)}"
-            + (f" ({simulator})" if len(SIMULATORS) > 1 else ""),
-            *(_percent(by_world[name]) if name in by_world else _NOT_THERE
-              for name in worlds),
-        ])  # fmt: skip
-    columns = ["Design and estimator", *(capital(WORLDS[name].words) for name in worlds)]
+    rows = _by_world(known.select(comparison=spec.comparison, horizon=spec.horizon,
+                                  outcome=PRIMARY_MEAN, effects=NONE))  # fmt: skip
+    choices = sorted(dict.fromkeys(zip(rows["design"], rows["estimator"], strict=True)),
+                     key=lambda choice: choice != (spec.design, spec.estimator))  # fmt: skip
+    errors = {(row["label"], row["design"], row["estimator"]): _percent(row, "")
+              for row in rows.to_dict("records")}  # fmt: skip
+    lines = [[label, *(errors.get((label, *choice), _NOT_THERE) for choice in choices)]
+             for label in dict.fromkeys(rows["label"])]  # fmt: skip
+    columns = ["World", *(capital(_changed(spec, *choice)) for choice in choices)]
     return table(
         pd.DataFrame(lines, columns=columns),
         caption=f"Without an effect, by design: error in % of the comparison group's mean, "
         f"{_words(spec.comparison)}, {spec.horizon} months",
         notes=[
-            "Mean over the primary outcomes; ± the 95% Monte Carlo interval.",
+            f"As chosen: {_method(spec)}. Mean over the primary outcomes; ± the 95% Monte Carlo "
+            "interval.",
             _small_draws(known),
         ],
     )
@@ -433,6 +429,14 @@ def _words(comparison: Any) -> str:
 
 def _method(spec: Specification) -> str:
     return f"{words(DESIGNS, spec.design)}, {words(METHODS, spec.estimator)}, {spec.horizon} months"
+
+
+def _changed(spec: Specification, design: str, estimator: str) -> str:
+    """Return what a choice changes of a specification."""
+    changed = [words(names, one) for names, one, own in
+               ((DESIGNS, design, spec.design), (METHODS, estimator, spec.estimator))
+               if one != own]  # fmt: skip
+    return ", ".join(changed) or "as chosen"
 
 
 def _label(name: str) -> str:
