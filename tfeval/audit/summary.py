@@ -454,7 +454,7 @@ def read_known_truth(audit: str | Path = COMMITTED) -> KnownTruth:
         first = stream.readline()
         try:
             about = json.loads(first.removeprefix("#"))
-            rows = pd.read_csv(stream, keep_default_na=False, na_values=[""])
+            rows = pd.read_csv(stream, keep_default_na=False, na_values=[""], dtype={"why": str})
         except ValueError:  # no JSON, or no table after it
             about, rows = None, pd.DataFrame()
     lacking = [name for name in COLUMNS if name not in rows]
