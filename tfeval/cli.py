@@ -281,7 +281,7 @@ def audit_command(  # noqa: PLR0917 - the command line names its options
     """Run the methods where the truth is known, and tabulate how often they are right."""
     from tfeval.audit.replication import tasks  # noqa: PLC0415
     from tfeval.audit.running import Plan, run, tabulate  # noqa: PLC0415
-    from tfeval.audit.summary import TABLE, add_draws  # noqa: PLC0415
+    from tfeval.audit.summary import TABLE, add_draws, write_known_truth  # noqa: PLC0415
     from tfeval.audit.worlds import SIMULATORS  # noqa: PLC0415
     from tfeval.report.chapters import known_truth  # noqa: PLC0415
 
@@ -299,8 +299,9 @@ def audit_command(  # noqa: PLR0917 - the command line names its options
     known = tabulate(out, families, seed, plan.changes, about)
     if add_to is not None:
         known = add_draws(out, add_to)
+    write_known_truth(known, out / TABLE)
     typer.echo(known_truth.in_short(known))
-    typer.echo(f"Table: {(add_to or out) / TABLE}")
+    typer.echo(f"Table: {out / TABLE}")
 
 
 def _like(extract: Path, families: int) -> tuple[int, dict[str, Any]]:

@@ -53,13 +53,6 @@ def test_every_world_that_can_be_made_is_in_it(known):
     assert (known.rows.loc[own, "why"] != "").all()
 
 
-def test_it_follows_from_its_sums(known):
-    summed, about = summary.read_sums(FOLDER)
-    assert about == known.about
-    made = summary.table(summed)
-    pd.testing.assert_frame_equal(made, known.rows, rtol=1e-4, check_dtype=False)
-
-
 def test_it_follows_from_its_replications(known, kept):
     """The page's own cells: the same numbers where all replications are kept, else near them."""
     again = summary.summarise(kept.astype({name: float for name in kept.columns

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import json
 import math
 from itertools import product
 from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import tfeval as tf
@@ -176,12 +180,19 @@ def test_monte_carlo_errors_are_how_far_audits_differ():
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path):
-    rows = summary.summarise(drawn(np.random.default_rng(6)))
-    made = summary.KnownTruth(rows, {"seed": 1, "families": 100})
-    summary.write_known_truth(made, tmp_path / summary.TABLE)
+    drawn_rows = drawn(np.random.default_rng(6))
+    rows = summary.summarise(drawn_rows)
+    about = {"seed": 1, "families": 100}
+    made = summary.write_sums(summary.sums(drawn_rows), about, tmp_path)
     read = tf.read_known_truth(tmp_path)
-    assert read.about == made.about
-    pd.testing.assert_frame_equal(read.rows, rows, check_dtype=False, rtol=1e-4)
+    assert read.about == made.about == about
+    pd.testing.assert_frame_equal(read.rows, rows)
+    pd.testing.assert_frame_equal(made.rows, rows)
+    summary.write_known_truth(made, tmp_path / summary.TABLE)
+    first, rest = (tmp_path / summary.TABLE).read_text().split("\n", 1)
+    assert json.loads(first.removeprefix("#")) == about
+    other = pd.read_csv(io.StringIO(rest)).fillna({"why": ""})
+    pd.testing.assert_frame_equal(other, rows, check_dtype=False, rtol=1e-4)
     assert len(read.select(outcome="offences", world="crisis")) == 1
 
 
@@ -231,9 +242,37 @@ def test_draws_are_counted_once_and_of_the_same_worlds(tmp_path):
     assert (onto / summary.SUMS).read_bytes() == before
 
 
-@pytest.mark.parametrize("text", ["", "# {}\na,b\n1,2\n", "world\ncrisis\n"])
-def test_what_is_no_table_of_an_audit_is_refused(tmp_path, text):
-    (tmp_path / summary.TABLE).write_text(text)
+def spoilt(kind, summed, folder):
+    """Write what is no sums of an audit."""
+    place = folder / summary.SUMS
+    if kind == "no parquet":
+        place.write_bytes(b"world\ncrisis\n")
+    elif kind == "empty":
+        place.write_bytes(b"")
+    elif kind == "not told how":
+        summed.to_parquet(place)
+    elif kind == "told in a list":
+        summary.write_sums(summed, {}, folder)
+        frame = pq.read_table(place)
+        pq.write_table(frame.replace_schema_metadata(
+            {**frame.schema.metadata, b"tfeval": b"[1]"}), place)  # fmt: skip
+    elif kind == "a column less":
+        summary.write_sums(summed, {}, folder)
+        frame = pq.read_table(place)
+        pq.write_table(frame.drop_columns(["error_sum"]), place)
+    else:
+        summary.write_sums(summed, {}, folder)
+        frame = pq.read_table(place).to_pandas().reset_index(drop=True)
+        pq.write_table(pa.Table.from_pandas(frame).replace_schema_metadata({b"tfeval": b"{}"}),
+                       place)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["no parquet", "empty", "not told how", "told in a list", "a column less", "no keys"],
+)
+def test_what_is_no_table_of_an_audit_is_refused(tmp_path, kind):
+    spoilt(kind, summary.sums(drawn(np.random.default_rng(6), replications=3)), tmp_path)
     with pytest.raises(DataError, match="is no table of an audit"):
         tf.read_known_truth(tmp_path)
     with pytest.raises(DataError, match="There is no table"):

@@ -269,7 +269,7 @@ def held_parts(out: Path, families: int, seed: int, changes: Mapping[str, Any]) 
 def tabulate(
     out: Path, families: int, seed: int, changes: Mapping[str, Any], about: Mapping[str, Any]
 ) -> KnownTruth:
-    """Make the table of all replications that a folder holds, and write it there.
+    """Make the table of all replications that a folder holds, and keep there what it follows from.
 
     Parameters
     ----------

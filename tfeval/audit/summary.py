@@ -29,10 +29,9 @@ from tfeval.money.costs import programme_costs
 from tfeval.programme.phases import phase as phase_of
 from tfeval.settings import project_folder
 
-#: The committed table, and the page's own estimates behind its first replications.
-TABLE, SAMPLE = "known_truth.csv", "replications.parquet"
-#: What the table follows from, to which draws of other seeds can be added.
-SUMS = "sums.parquet"
+#: What a table follows from, to which draws of other seeds can be added; the page's own estimates
+#: behind its first replications; the table for other programs.
+SUMS, SAMPLE, TABLE = "sums.parquet", "replications.parquet", "known_truth.csv"
 COMMITTED = "committed"
 LEVEL = 0.05
 #: Fewest draws of which a mean has an interval.
@@ -51,6 +50,8 @@ COUNTS = ("replications", "estimated", "intervals", "balanced", "not_balanced")
 #: What a table follows from: of each its number, sum and sum of squares.
 SUMMED = ("balanced", "not_balanced", "mean_comparison", "truth", "truth_treated", "error",
           "error_treated", "squared", *SHARES)  # fmt: skip
+_HELD = {"replications", "why", "why_times",
+         *(f"{name}_{of}" for name in SUMMED for of in ("count", "sum", "squares"))}  # fmt: skip
 COLUMNS = (
     *BY, *COUNTS, "mean_comparison", "truth", "truth_treated",
     "bias", "bias_error", "bias_percent", "bias_percent_error", "bias_treated",
@@ -341,15 +342,13 @@ def page_rows(rows: pd.DataFrame, replications: int = 25) -> pd.DataFrame:
 
 
 def write_sums(summed: pd.DataFrame, about: Mapping[str, Any], folder: Path) -> KnownTruth:
-    """Write sums of replications and the table that they make, each whole or not at all."""
+    """Write sums of replications, whole or not at all, and return the table that they make."""
     frame = pa.Table.from_pandas(summed)
     meta = {**(frame.schema.metadata or {}), _META: json.dumps(dict(about), sort_keys=True)}
     draft = folder / f"{SUMS}.tmp"
     pq.write_table(frame.replace_schema_metadata(meta), draft, compression="zstd")
     draft.replace(folder / SUMS)
-    known_truth = KnownTruth(table(summed), about)
-    write_known_truth(known_truth, folder / TABLE)
-    return known_truth
+    return KnownTruth(table(summed), about)
 
 
 def read_sums(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -358,15 +357,21 @@ def read_sums(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     Raises
     ------
     DataError
-        If a folder has none.
+        If a folder has none, or they are not of an audit.
     """
+    place = folder / SUMS
+    if not place.is_file():
+        raise DataError(f"There is no table: {folder.name} has no {SUMS} of an audit: run tfeval "
+                        "audit.")  # fmt: skip
     try:
-        frame = pq.read_table(folder / SUMS)
-        return frame.to_pandas(), json.loads((frame.schema.metadata or {})[_META])
+        frame = pq.read_table(place)
+        summed, about = frame.to_pandas(), json.loads((frame.schema.metadata or {})[_META])
     except (OSError, ValueError, KeyError):
-        raise DataError(
-            f"{folder.name} has no {SUMS} of an audit: make it with tfeval audit."
-        ) from None
+        summed, about = pd.DataFrame(), None
+    if not isinstance(about, dict) or [*summed.index.names] != [*BY] or not _HELD.issubset(summed):
+        raise DataError(f"{SUMS} of {folder.name} is no table of an audit: make it anew with "
+                        "tfeval audit.")  # fmt: skip
+    return summed, about
 
 
 def add_draws(folder: Path, onto: Path) -> KnownTruth:
@@ -415,7 +420,7 @@ def add_draws(folder: Path, onto: Path) -> KnownTruth:
 
 
 def write_known_truth(known_truth: KnownTruth, path: Path) -> None:
-    """Write a table, with how it was made in its first line, whole or not at all."""
+    """Write a table for other programs, with how it was made in its first line, whole or not."""
     header = json.dumps(dict(known_truth.about), sort_keys=True)
     body = known_truth.rows.to_csv(index=False, float_format="%.5g", lineterminator="\n")
     draft = path.with_suffix(".tmp")
@@ -438,7 +443,7 @@ def read_known_truth(audit: str | Path = COMMITTED) -> KnownTruth:
     Raises
     ------
     DataError
-        If there is none, or it lacks its first line or a column.
+        If there is none, or what it follows from is not of an audit.
 
     Examples
     --------
@@ -447,23 +452,10 @@ def read_known_truth(audit: str | Path = COMMITTED) -> KnownTruth:
     """
     # A notebook runs in a folder of its own; a folder is named from where the report was started.
     start = Path(os.environ.get("TFEVAL_STARTED_IN", "."))
-    place = (project_folder("data") / "audit" if audit == COMMITTED else start / audit) / TABLE
-    if not place.is_file():
-        raise DataError(f"There is no table {place.name} of an audit: run tfeval audit.")
-    with place.open(encoding="utf-8") as stream:
-        first = stream.readline()
-        try:
-            about = json.loads(first.removeprefix("#"))
-            rows = pd.read_csv(stream, keep_default_na=False, na_values=[""], dtype={"why": str})
-        except ValueError:  # no JSON, or no table after it
-            about, rows = None, pd.DataFrame()
-    lacking = [name for name in COLUMNS if name not in rows]
-    if not isinstance(about, dict) or lacking:
-        raise DataError(
-            f"{place.name} is no table of an audit: its first line says how it was made, and "
-            f"{', '.join(lacking) or 'the rest'} follows. Make it anew with tfeval audit."
-        )
-    return KnownTruth(rows.fillna({"why": ""}), about)
+    summed, about = read_sums(
+        project_folder("data") / "audit" if audit == COMMITTED else start / audit
+    )
+    return KnownTruth(table(summed), about)
 
 
 def reach(row: Mapping[Any, Any]) -> float:
