@@ -6,6 +6,7 @@ Written from the rules and not from the code it checks. Slow on purpose.
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import cache
 
 import pandas as pd
 
@@ -13,6 +14,7 @@ from tfeval.programme.outcomes import OUT_OF_WORK_BENEFITS, PROVEN_OUTCOMES
 from tfeval.programme.phases import phase as phase_of
 
 
+@cache
 def after(day: date, months: int) -> date:
     """Return the same day so many months later, or the month's last day if it is shorter."""
     return (pd.Timestamp(day) + pd.DateOffset(months=months)).date()
@@ -30,6 +32,7 @@ class Slow:
     ) -> None:
         self.rows = {name: frame.to_dict("records") for name, frame in tables.items()}
         self.ends_on = ends_on
+        self.found: dict[tuple[str, str], dict[str, list[dict]]] = {}
         self.people: dict[str, list[str]] = {}
         for person in self.rows["people"]:
             self.people.setdefault(person["family_id"], []).append(person["person_id"])
@@ -40,6 +43,14 @@ class Slow:
             if present(day):
                 known = self.first.get(family["family_id"])
                 self.first[family["family_id"]] = min(day, known) if known else day
+
+    def of(self, table: str, name: str, value: str) -> list[dict]:
+        """Return the rows of a table that have a value in a column."""
+        if (table, name) not in self.found:
+            found = self.found[table, name] = {}
+            for row in self.rows[table]:
+                found.setdefault(row[name], []).append(row)
+        return self.found[table, name].get(value, [])
 
     def treated_on(self, row: dict):
         """Return when a family was treated in a phase, if ever."""
@@ -52,12 +63,12 @@ class Slow:
         return counts and present(self.treated_on(row))
 
     def home(self, family: str, on: date) -> str:
-        own = [row for row in self.rows["families"] if row["family_id"] == family]
+        own = self.of("families", "family_id", family)
         day = min(row["identified_on"] for row in own)
         places = {row["local_authority"] for row in own if row["identified_on"] == day}
         place = places.pop() if len(places) == 1 else "not known"
-        moves = [row for row in self.rows["family_moves"]
-                 if row["family_id"] == family and row["moved_on"] <= on]  # fmt: skip
+        moves = [row for row in self.of("family_moves", "family_id", family)
+                 if row["moved_on"] <= on]  # fmt: skip
         if moves:
             last = max(row["moved_on"] for row in moves)
             places = {row["local_authority"] for row in moves if row["moved_on"] == last}
@@ -90,8 +101,8 @@ class Slow:
 
     def covered(self, place: str, table: str, start: date, end: date) -> bool:
         """Tell whether the authority sent the table for every day from start to before end."""
-        sent = [row for row in self.rows["coverage"]
-                if row["local_authority"] == place and row["source_table"] == table]  # fmt: skip
+        sent = [row for row in self.of("coverage", "local_authority", place)
+                if row["source_table"] == table]  # fmt: skip
         own = sorted((row["covered_from"], row["covered_to"]) for row in sent)
         next_day = start  # the first day of which it is not known yet that it was sent
         for first, last in own:
@@ -107,8 +118,7 @@ class Slow:
             "employment_spells": ("linked_benefits", 16, 66),
             "hospital_episodes": ("linked_health", 0, 120),
         }.get(table, ("", 0, 0))
-        members = [one for one in self.rows["people"] if one["family_id"] == family]
-        members = [person] if person else members
+        members = [person] if person else self.of("people", "family_id", family)
         return not flag or all(
             (present(one[flag]) and bool(one[flag]))
             or after(one["birth_month"], 12 * youngest) >= end
@@ -152,7 +162,7 @@ def slow_cohort(  # noqa: PLR0917
 
 def born(slow: Slow, family: str, day: date) -> list[dict]:
     """Return the family's people born by the day."""
-    people = [person for person in slow.rows["people"] if person["family_id"] == family]
+    people = slow.of("people", "family_id", family)
     return [person for person in people if person["birth_month"] <= day]
 
 
@@ -304,12 +314,10 @@ def counts(
         return present(day) and start <= day < end
 
     def of_people(table: str) -> list[dict]:
-        return [row for row in slow.rows[table] if row["person_id"] in people]
+        return [row for one in people for row in slow.of(table, "person_id", one)]
 
     def of_family(table: str) -> int:
-        rows = [row for row in slow.rows[table] if row["family_id"] == family]
-        if person:
-            rows = [row for row in slow.rows[table] if row["person_id"] in people]
+        rows = of_people(table) if person else slow.of(table, "family_id", family)
         return sum(inside(row["incident_on"]) for row in rows)
 
     def days(rows: list[dict]) -> int:
