@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -54,7 +55,12 @@ CHANCES = ("p", "p, adjusted", "p-value")
 
 def words_of(page: BeautifulSoup) -> list[str]:
     """Return the words of a page by block, without its code."""
-    made = BeautifulSoup(str(page.find("main")), "html.parser")
+    return list(_words(str(page.find("main"))))
+
+
+@lru_cache(maxsize=4)  # each check of a page asks for them
+def _words(main: str) -> tuple[str, ...]:
+    made = BeautifulSoup(main, "html.parser")
     for tag in made.select("pre, .sources, details.code"):
         tag.decompose()
     for tag in made.find_all("code"):
@@ -63,7 +69,7 @@ def words_of(page: BeautifulSoup) -> list[str]:
     for tag in made.find_all([*blocks, "title", "desc", "text"]):
         tag.append("\n")
     text = made.get_text().replace("\u2060", "")
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
 def word_faults(page: BeautifulSoup) -> list[str]:
