@@ -33,9 +33,6 @@ class Slow:
         self.rows = {name: frame.to_dict("records") for name, frame in tables.items()}
         self.ends_on = ends_on
         self.found: dict[tuple[str, str], dict[str, list[dict]]] = {}
-        self.people: dict[str, list[str]] = {}
-        for person in self.rows["people"]:
-            self.people.setdefault(person["family_id"], []).append(person["person_id"])
         self.first: dict[str, date] = {}
         self.treatment = treatment
         for family in self.rows["families"]:
@@ -308,7 +305,8 @@ def unit_row(  # noqa: PLR0917
 def counts(
     slow: Slow, family: str, start: date, end: date, person: dict | None = None
 ) -> dict[str, tuple[str, int]]:
-    people = {person["person_id"]} if person else set(slow.people.get(family, []))
+    members = [person] if person else slow.of("people", "family_id", family)
+    people = {one["person_id"] for one in members}
 
     def inside(day) -> bool:
         return present(day) and start <= day < end

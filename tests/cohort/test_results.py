@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from tests.cohort.extracts import as_records, nasty, tables_of
-from tests.cohort.reference import Slow, age, born, present
+from tests.cohort.reference import Slow, after, age, born, present
 from tfeval.cohort.cohort import cohort
 from tfeval.cohort.results import results_tests
 from tfeval.errors import DataError, ParameterError
@@ -37,9 +37,9 @@ def slow_results(  # noqa: C901, PLR0912, PLR0915 - a clerk works through it in 
 ) -> dict[str, bool | None]:
     """Put one family to its tests: True, False, or None where it cannot be judged."""
     start = pd.Timestamp(row["index_on"]).date()
-    end = (pd.Timestamp(start) + pd.DateOffset(months=months)).date()
+    end = after(start, months)
     family = row["family_id"]
-    people = {p["person_id"]: p for p in slow.rows["people"] if p["family_id"] == family}
+    people = {one["person_id"]: one for one in slow.of("people", "family_id", family)}
 
     def held(spell: dict, day: date) -> bool:
         return spell["started_on"] <= day and (
@@ -72,9 +72,9 @@ def slow_results(  # noqa: C901, PLR0912, PLR0915 - a clerk works through it in 
     judged = []
     for person, who in people.items():
         terms: dict[tuple[int, int], list[dict]] = {}
-        for one in slow.rows["school_terms"]:
+        for one in slow.of("school_terms", "person_id", person):
             early = start if reading == "after_entry" else end - timedelta(days=490)
-            if one["person_id"] == person and early <= one["term_start"] and one["term_end"] < end:
+            if early <= one["term_start"] and one["term_end"] < end:
                 terms.setdefault(term_of(one), []).append(one)
         attended = [rows for _, rows in sorted(terms.items())
                     if sum(one["sessions_possible"] for one in rows) > 0][-3:]  # fmt: skip
@@ -98,10 +98,10 @@ def slow_results(  # noqa: C901, PLR0912, PLR0915 - a clerk works through it in 
     for person, who in people.items():
         claims = [
             one
-            for one in slow.rows["benefit_spells"]
-            if one["person_id"] == person and one["benefit"] in OUT_OF_WORK_BENEFITS
+            for one in slow.of("benefit_spells", "person_id", person)
+            if one["benefit"] in OUT_OF_WORK_BENEFITS
         ]
-        works = [one for one in slow.rows["employment_spells"] if one["person_id"] == person]
+        works = slow.of("employment_spells", "person_id", person)
         if age(who, start) < 18 or not any(held(one, start) for one in claims):
             continue
         run = 0

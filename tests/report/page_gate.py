@@ -53,9 +53,9 @@ SHARES = ("share", "chance", "probability")
 CHANCES = ("p", "p, adjusted", "p-value")
 
 
-def words_of(page: BeautifulSoup) -> list[str]:
+def words_of(page: BeautifulSoup) -> tuple[str, ...]:
     """Return the words of a page by block, without its code."""
-    return list(_words(str(page.find("main"))))
+    return _words(str(page.find("main")))
 
 
 @lru_cache(maxsize=4)  # each check of a page asks for them
