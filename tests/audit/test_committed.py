@@ -14,6 +14,8 @@ from tfeval.cohort.analysis_table import COMPARISONS
 from tfeval.settings import project_folder
 
 FOLDER = project_folder("data") / "audit"
+#: Where the default comparison must be right: little error from chance may hide that it is not.
+CLEAN = ["nothing_wrong", "crisis"]
 #: Worlds of which replications are run again: where all is right, and where much is wrong.
 AGAIN = [
     ("rates", "nothing_wrong", 0), ("rates", "everything", 1), ("histories", "crisis", 2),
@@ -51,6 +53,12 @@ def test_every_world_that_can_be_made_is_in_it(known):
         [summary.ANY_PRIMARY, summary.PRIMARY_MEAN, summary.BENEFIT_COST_RATIO]
     )
     assert (known.rows.loc[own, "why"] != "").all()
+
+
+def test_every_cell_has_the_draws_that_were_asked_for(known):
+    clean = known.rows["world"].isin(CLEAN) & (known.rows["comparison"] == "not_yet_treated")
+    assert known.rows.loc[clean, "replications"].min() >= 1_000
+    assert known.rows["replications"].min() >= 200
 
 
 def test_it_follows_from_its_replications(known, kept):
